@@ -1,0 +1,85 @@
+/** What the report room draws. The experiment room fills it in; nothing here knows where it comes from. */
+
+export interface EpochMetrics {
+  /** Epoch index, 0-based. */
+  epoch: number;
+  /** Epochs completed once this line is written (epoch + 1). */
+  completed: number;
+  lr: number;
+  /** Accuracies in percent; batchMean values as the reference prints them. */
+  train: { loss: number; lossBatchMean: number; top1: number; top1BatchMean: number };
+  test: { loss: number; top1: number; top1BatchMean: number; top5: number };
+  seconds: { train: number; evaluate: number };
+  imagesPerSecond: number;
+  /** Joules of the epoch, or null where nothing measures them. */
+  joules: number | null;
+  /** Per ratio (percent, for example "30"): distances of the mask drawn BEFORE this epoch to the older ones, or null while the window fills. */
+  distances: Record<string, number[] | null>;
+  /** Per ratio: file number (epoch + 1) at which the ticket emerged, once it has. */
+  emerged: Record<string, number>;
+}
+
+export interface RunCurves {
+  /** For example "search (dense)", "ticket p=0.3, inherited". */
+  name: string;
+  phase: 'search' | 'retrain';
+  metrics: EpochMetrics[];
+}
+
+export interface MaskMatrix {
+  /** Network, for example "VGG-16". */
+  network: string;
+  /** Pruning ratio, 0..1. */
+  ratio: number;
+  /** Completed epochs at which each row's mask was drawn. */
+  epochs: number[];
+  /** epochs.length^2 fractions of equal bits (1 - distance), row-major. */
+  overlap: Float64Array;
+  /** Completed epochs at which the ticket emerged, or null. */
+  emergedAt: number | null;
+  /** Number of masks the detector compares (5 by default): the side of the dashed box. */
+  window: number;
+}
+
+export interface LayerChannels {
+  name: string;
+  ratio: number;
+  layers: { key: string; total: number; kept: number; clamped: number }[];
+}
+
+/** Accuracy after retraining a ticket drawn at some epoch (paper Fig. 1). */
+export interface DrawingCurve {
+  name: string;
+  ratio: number;
+  points: { epoch: number; top1: number }[];
+  /** Dense accuracy for the horizontal line, if known. */
+  dense: number | null;
+}
+
+export interface SummaryRow {
+  label: string;
+  /** Exact top-1 of the last epoch and the best epoch (chosen on the test set, as the reference does), percent. */
+  top1Last: number;
+  top1Best: number;
+  parameters: number;
+  /** Forward FLOPs of one image by the reference's rule. */
+  flops: number;
+  /** Wall seconds spent in training and evaluation. */
+  seconds: number;
+  joules: number | null;
+}
+
+export interface ReportInput {
+  title: string;
+  /** Shown everywhere; a synthetic dataset is labelled as such in every figure and table. */
+  dataset: { name: string; synthetic: boolean; train: number; test: number };
+  /** Validated recipe, for the appendix. */
+  recipe: unknown;
+  /** Versions, device, command line, git commit, seed: shown as a table of strings. */
+  provenance: Record<string, string>;
+  runs: RunCurves[];
+  matrices: MaskMatrix[];
+  channels: LayerChannels[];
+  drawing: DrawingCurve[];
+  summary: SummaryRow[];
+}

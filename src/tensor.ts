@@ -1,0 +1,28 @@
+/** Types shared by the checkpoint codec and the native floor: a tensor as bytes, and a state dict as an ordered list. */
+
+/** Element types and their sizes in bytes. The C++ side (binding/convert) holds the same table; a test compares them. */
+export const DTYPE_BYTES = {
+  float64: 8,
+  float32: 4,
+  float16: 2,
+  bfloat16: 2,
+  int64: 8,
+  int32: 4,
+  int16: 2,
+  int8: 1,
+  uint8: 1,
+  bool: 1,
+} as const;
+
+export type Dtype = keyof typeof DTYPE_BYTES;
+
+/** A dense tensor: little-endian bytes in row-major (NCHW, PyTorch's contiguous) order. A scalar has shape []. */
+export interface TensorData {
+  dtype: Dtype;
+  shape: number[];
+  /** Exactly DTYPE_BYTES[dtype] * product(shape) bytes. */
+  data: Uint8Array;
+}
+
+/** Keys in PyTorch's state_dict order. */
+export type StateDict = Map<string, TensorData>;
