@@ -1,0 +1,272 @@
+/**
+ * A download that survives cuts: bytes collect in `<file>.part`, a later call goes on where the last one stopped, and the file
+ * appears under its own name only when it is whole and its checksum holds.
+ */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { type FileHandle, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
+import * as path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { EarlybirdError } from './errors';
+import { httpGet } from './http';
+
+export interface DownloadOptions {
+  url: string;
+  /** Where the file shall lie; its folder is made. `<file>.part` and `<file>.part.tag` exist only while it is incomplete. */
+  file: string;
+  /** What the file must be. With `sha256` or `md5` given, a file that is already there and right is not fetched again. */
+  bytes?: number;
+  sha256?: string;
+  md5?: string;
+  /** At most ten times a second: bytes on disk so far, and bytes in all, or null where the server does not say. */
+  onProgress?: (done: number, total: number | null) => void;
+  signal?: AbortSignal;
+  /** Fruitless attempts in a row before giving up, and the pause before the second one (doubled each time). Default 5 and 500. */
+  attempts?: number;
+  retryDelayMs?: number;
+  /** See GetOptions. */
+  idleTimeoutMs?: number;
+  env?: NodeJS.ProcessEnv;
+}
+
+export interface DownloadResult {
+  file: string;
+  bytes: number;
+  /** Bytes that came over the network in this call: 0 where the file was there already. */
+  fetched: number;
+}
+
+/**
+ * Fetches `url` into `file`. Rejects with ERR_DOWNLOAD (address, server, network, checksum), ERR_FILE (disk), or `signal.reason`.
+ * After a cut or an abort the part that came stays for the next call; a file with a wrong checksum is removed.
+ * Do not run two downloads of the same file at once.
+ */
+export async function download(options: DownloadOptions): Promise<DownloadResult> {
+  const { url, file, signal, attempts = 5, retryDelayMs = 500 } = options;
+  signal?.throwIfAborted();
+  await onDisk(file, () => mkdir(path.dirname(file), { recursive: true }));
+  const present = await sizeOf(file);
+  if (present !== null && (options.sha256 || options.md5) && !(await findFault(file, options)))
+    return { file, bytes: present, fetched: 0 };
+
+  const part = `${file}.part`;
+  let fetched = 0;
+  for (let failures = 0; ; ) {
+    const before = (await sizeOf(part)) ?? 0;
+    try {
+      fetched += await fetchRest(part, options);
+      break;
+    } catch (error) {
+      signal?.throwIfAborted();
+      const gained = ((await sizeOf(part)) ?? 0) - before;
+      if (gained > 0) fetched += gained;
+      failures = gained > 0 ? 1 : failures + 1;
+      const lasting = !isTransient(error) || failures >= attempts;
+      if (lasting) throw describeFailure(error, url, part, (await sizeOf(part)) ?? 0);
+      await sleep(retryDelayMs * 2 ** (failures - 1), undefined, { signal }).catch(() => signal?.throwIfAborted());
+    }
+  }
+
+  const fault = await findFault(part, options);
+  if (fault) {
+    await discard(part);
+    throw new EarlybirdError(
+      'ERR_DOWNLOAD',
+      `${url} gave a file whose ${fault}; it was removed, so try again, and if this repeats fetch the file by other means and put it at ${file}.`,
+    );
+  }
+  await onDisk(file, async () => {
+    await rename(part, file);
+    await rm(`${part}.tag`, { force: true });
+    await syncFolder(path.dirname(file));
+  });
+  const bytes = (await sizeOf(file)) ?? 0;
+  return { file, bytes, fetched };
+}
+
+/** A failure that may pass by itself. */
+class TransientError extends Error {}
+
+const TRANSIENT_CODES = [
+  'ECONNRESET',
+  'ECONNABORTED',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EAI_AGAIN',
+  'ENETDOWN',
+  'ERR_STREAM_PREMATURE_CLOSE',
+];
+
+function isTransient(error: unknown): boolean {
+  return error instanceof TransientError || TRANSIENT_CODES.includes((error as NodeJS.ErrnoException)?.code ?? '');
+}
+
+/** One request for whatever `part` lacks; returns the bytes it added. */
+async function fetchRest(part: string, options: DownloadOptions): Promise<number> {
+  const tag = await readFile(`${part}.tag`, 'utf8').catch(() => '');
+  // Without a checksum, the server's tag is the only proof that old and new bytes belong to one file.
+  if (!tag && !options.sha256 && !options.md5) await discard(part);
+  let offset = (await sizeOf(part)) ?? 0;
+  if (options.bytes !== undefined && offset === options.bytes) return 0;
+  if (options.bytes !== undefined && offset > options.bytes) {
+    await discard(part);
+    offset = 0;
+  }
+
+  const headers: Record<string, string> = {};
+  if (offset > 0) headers.range = `bytes=${offset}-`;
+  if (offset > 0 && tag) headers['if-range'] = tag;
+  const response = await httpGet(options.url, { ...options, headers });
+  try {
+    const { start, total } = await readAnswer(response, offset, part, options);
+    if (start === total) return 0;
+    const newTag = response.headers.etag?.startsWith('W/') ? undefined : response.headers.etag;
+    const validator = newTag ?? response.headers['last-modified'];
+    await onDisk(part, async () => {
+      if (start === 0) await discard(part);
+      if (validator) await writeFile(`${part}.tag`, validator);
+    });
+    return await append(response, part, start, total, options);
+  } finally {
+    response.destroy();
+  }
+}
+
+/** Where the body starts and how long the whole file is, or null. Throws unless the answer is one that can be appended. */
+async function readAnswer(
+  response: IncomingMessage,
+  offset: number,
+  part: string,
+  { url, bytes }: DownloadOptions,
+): Promise<{ start: number; total: number | null }> {
+  const status = response.statusCode ?? 0;
+  const range = /^bytes (?:(\d+)-\d+|\*)\/(\d+|\*)$/.exec(response.headers['content-range'] ?? '');
+  const rangeTotal = range && range[2] !== '*' ? Number(range[2]) : null;
+  let answer: { start: number; total: number | null };
+  if (status === 200) {
+    const length = response.headers['content-length'];
+    answer = { start: 0, total: length === undefined ? null : Number(length) };
+  } else if (status === 206 && Number(range?.[1]) === offset) {
+    answer = { start: offset, total: rangeTotal };
+  } else if (status === 416 && rangeTotal === offset) {
+    answer = { start: offset, total: offset };
+  } else if (status === 206 || status === 416) {
+    await discard(part);
+    throw new TransientError('the server could not continue the download, so it starts again');
+  } else if (status >= 500 || status === 408 || status === 429) {
+    throw new TransientError(`the server answered HTTP ${status}`);
+  } else {
+    throw new EarlybirdError(
+      'ERR_DOWNLOAD',
+      `${url} answered HTTP ${status}; check the address, or your proxy settings.`,
+    );
+  }
+  if (bytes !== undefined && answer.total !== null && answer.total !== bytes)
+    throw new EarlybirdError(
+      'ERR_DOWNLOAD',
+      `${url} offers ${answer.total} bytes where ${bytes} were expected; a proxy or login page may be in the way, or the file was replaced.`,
+    );
+  return answer;
+}
+
+async function append(
+  response: IncomingMessage,
+  part: string,
+  start: number,
+  total: number | null,
+  { bytes, onProgress }: DownloadOptions,
+): Promise<number> {
+  const handle: FileHandle = await onDisk(part, () => open(part, 'a'));
+  let done = start;
+  let reported = 0;
+  const known = total ?? bytes ?? null;
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      await onDisk(part, () => handle.appendFile(chunk));
+      done += chunk.length;
+      if (Date.now() - reported < 100) continue;
+      reported = Date.now();
+      onProgress?.(done, known);
+    }
+    onProgress?.(done, known);
+    if (known !== null && done < known)
+      throw new TransientError(`the connection ended after ${done} of ${known} bytes`);
+    await onDisk(part, () => handle.sync());
+  } finally {
+    await handle.close();
+  }
+  return done - start;
+}
+
+/** What is wrong with a file, as the end of a sentence, or null. */
+async function findFault(file: string, { bytes, sha256, md5 }: DownloadOptions): Promise<string | null> {
+  const size = await sizeOf(file);
+  if (bytes !== undefined && size !== bytes) return `length is ${size} bytes instead of ${bytes}`;
+  for (const [algorithm, expected] of [
+    ['sha256', sha256],
+    ['md5', md5],
+  ] as const) {
+    if (!expected) continue;
+    const found = await hashFile(file, algorithm);
+    if (found !== expected.toLowerCase()) return `${algorithm} is ${found} instead of ${expected.toLowerCase()}`;
+  }
+  return null;
+}
+
+/** Hexadecimal digest of a file, read as a stream. Rejects with ERR_FILE. */
+export async function hashFile(file: string, algorithm: 'sha256' | 'md5', signal?: AbortSignal): Promise<string> {
+  const hash = createHash(algorithm);
+  return onDisk(file, async () => {
+    for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) {
+      signal?.throwIfAborted();
+      hash.update(chunk);
+    }
+    return hash.digest('hex');
+  });
+}
+
+async function discard(part: string): Promise<void> {
+  await rm(part, { force: true });
+  await rm(`${part}.tag`, { force: true });
+}
+
+async function sizeOf(file: string): Promise<number | null> {
+  return stat(file).then(
+    (info) => info.size,
+    () => null,
+  );
+}
+
+/** Makes a rename last through a power cut; not every file system allows it, and then there is nothing to do. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r').catch(() => null);
+  await handle?.sync().catch(() => undefined);
+  await handle?.close();
+}
+
+/** Names the file and the remedy where the disk is what failed, so that it is never mistaken for the network. */
+async function onDisk<T>(file: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const { syscall, code, message } = error as NodeJS.ErrnoException;
+    if (!syscall) throw error;
+    throw new EarlybirdError(
+      'ERR_FILE',
+      `Cannot use ${file} (${code}); check the folder's rights and free space.`,
+      message,
+    );
+  }
+}
+
+function describeFailure(error: unknown, url: string, part: string, kept: number): unknown {
+  if (error instanceof EarlybirdError) return error;
+  const { message } = error as Error;
+  const rest = kept > 0 ? ` (${kept} bytes are kept in ${part})` : '';
+  return new EarlybirdError(
+    'ERR_DOWNLOAD',
+    `Fetching ${url} failed: ${message}; check the network and proxy settings and run the same command again${rest}.`,
+    (error as Error).stack,
+  );
+}

@@ -1,0 +1,167 @@
+/**
+ * A GET request as a stream, through the proxies named in the environment and across redirects.
+ *
+ * Node's own fetch ignores HTTPS_PROXY in the versions we support, and its agents do too; the two rules of a web proxy (absolute
+ * addresses for http, a CONNECT tunnel for https) are short enough to state here.
+ */
+import * as http from 'node:http';
+import * as https from 'node:https';
+import { isIP, type Socket } from 'node:net';
+import * as tls from 'node:tls';
+import { EarlybirdError } from './errors';
+
+export interface GetOptions {
+  headers?: Record<string, string>;
+  signal?: AbortSignal;
+  /** A connection on which nothing arrives for so long is given up. Default 60,000. */
+  idleTimeoutMs?: number;
+  /** Where HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY (either case) are read from. Default process.env. */
+  env?: NodeJS.ProcessEnv;
+}
+
+const MAX_REDIRECTS = 10;
+
+/**
+ * Sends the request and resolves with the first answer that is not a redirect; its body is still to be read (or destroyed).
+ * Rejects with ERR_DOWNLOAD for addresses, redirects and proxies that cannot work, with Node's own error when the network fails,
+ * and with `signal.reason` when aborted.
+ */
+export async function httpGet(address: string, options: GetOptions = {}): Promise<http.IncomingMessage> {
+  let url = parseHttpUrl(address, address);
+  for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
+    const response = await getOnce(url, options);
+    const location = response.headers.location;
+    if (!location || ![301, 302, 303, 307, 308].includes(response.statusCode ?? 0)) return response;
+    response.destroy();
+    const next = parseHttpUrl(new URL(location, url).href, address);
+    if (url.protocol === 'https:' && next.protocol === 'http:')
+      throw new EarlybirdError(
+        'ERR_DOWNLOAD',
+        `${address} redirects from https to the unencrypted ${redact(next)}; refused, pass that address itself if you trust it.`,
+      );
+    url = next;
+  }
+  throw new EarlybirdError('ERR_DOWNLOAD', `${address} redirects more than ${MAX_REDIRECTS} times; check the address.`);
+}
+
+/** The proxy for a URL by the usual variables, or null for a direct connection. */
+export function proxyFor(url: URL, env: NodeJS.ProcessEnv = process.env): URL | null {
+  const read = (name: string) => env[name.toLowerCase()] || env[name.toUpperCase()] || '';
+  if (isExcluded(url, read('no_proxy'))) return null;
+  const value = (url.protocol === 'https:' ? read('https_proxy') : read('http_proxy')) || read('all_proxy');
+  if (!value) return null;
+  const text = value.includes('://') ? value : `http://${value}`;
+  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol))
+    throw new EarlybirdError(
+      'ERR_DOWNLOAD',
+      'The proxy named in the environment (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY) is not an http:// or https:// address; correct or unset it.',
+    );
+  return new URL(text);
+}
+
+/** NO_PROXY: a comma list of host names (which also cover their subdomains), each with an optional port; `*` covers everything. */
+function isExcluded(url: URL, list: string): boolean {
+  return list
+    .split(/[\s,]+/)
+    .filter(Boolean)
+    .some((entry) => {
+      if (entry === '*') return true;
+      const [, name = '', port] = /^(\[.*\]|[^:]*)(?::(\d+))?$/.exec(entry) ?? [];
+      if (port && Number(port) !== portOf(url)) return false;
+      const host = name.replace(/^\*?\./, '').toLowerCase();
+      return host !== '' && (url.hostname === host || url.hostname.endsWith(`.${host}`));
+    });
+}
+
+async function getOnce(url: URL, options: GetOptions): Promise<http.IncomingMessage> {
+  const { signal, idleTimeoutMs = 60_000 } = options;
+  signal?.throwIfAborted();
+  const headers = { 'user-agent': 'earlybird', 'accept-encoding': 'identity', ...options.headers };
+  const proxy = proxyFor(url, options.env);
+  let request: http.ClientRequest;
+  if (!proxy) {
+    request = (url.protocol === 'https:' ? https : http).request(url, { headers, agent: false, signal });
+  } else if (url.protocol === 'http:') {
+    request = requestTo(proxy, {
+      path: url.href,
+      headers: { host: url.host, ...proxyHeaders(proxy), ...headers },
+      signal,
+    });
+  } else {
+    const socket = await openTunnel(proxy, url, idleTimeoutMs, signal);
+    const host = bareHost(url);
+    const createConnection = () => tls.connect({ socket, host, servername: isIP(host) ? '' : host });
+    request = https.request(url, { headers: { ...headers, connection: 'close' }, createConnection, signal });
+  }
+  return send(request, 'response', url, idleTimeoutMs, signal).then(([response]) => response);
+}
+
+/** Asks the proxy for a raw connection to the host of `url`. */
+async function openTunnel(proxy: URL, url: URL, idleTimeoutMs: number, signal?: AbortSignal): Promise<Socket> {
+  const target = `${url.hostname}:${portOf(url)}`;
+  const request = requestTo(proxy, {
+    method: 'CONNECT',
+    path: target,
+    headers: { host: target, ...proxyHeaders(proxy) },
+    signal,
+  });
+  const [response, socket] = await send(request, 'connect', proxy, idleTimeoutMs, signal);
+  if (response.statusCode === 200) return socket;
+  socket.destroy();
+  throw new EarlybirdError(
+    'ERR_DOWNLOAD',
+    `The proxy ${redact(proxy)} refused a connection to ${target} (HTTP ${response.statusCode}); correct HTTPS_PROXY or add the host to NO_PROXY.`,
+  );
+}
+
+function requestTo(proxy: URL, options: http.RequestOptions): http.ClientRequest {
+  const library = proxy.protocol === 'https:' ? https : http;
+  return library.request({ host: bareHost(proxy), port: portOf(proxy), agent: false, ...options });
+}
+
+/** Ends the request and waits for the event that answers it. The idle timeout stays on the socket, so it also guards the body. */
+function send(
+  request: http.ClientRequest,
+  event: 'response' | 'connect',
+  url: URL,
+  idleTimeoutMs: number,
+  signal?: AbortSignal,
+): Promise<[http.IncomingMessage, Socket]> {
+  return new Promise((resolve, reject) => {
+    request.setTimeout(idleTimeoutMs, () => {
+      const error = new Error(`nothing arrived from ${redact(url)} for ${idleTimeoutMs / 1000} s`);
+      request.destroy(Object.assign(error, { code: 'ETIMEDOUT' }));
+    });
+    request.once(event, (response: http.IncomingMessage, socket: Socket) => resolve([response, socket]));
+    request.on('error', (error) => reject(signal?.aborted ? signal.reason : error));
+    request.end();
+  });
+}
+
+function proxyHeaders(proxy: URL): Record<string, string> {
+  if (!proxy.username) return {};
+  const user = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
+  return { 'proxy-authorization': `Basic ${Buffer.from(user).toString('base64')}` };
+}
+
+function parseHttpUrl(text: string, asked: string): URL {
+  if (URL.canParse(text)) {
+    const url = new URL(text);
+    if (url.protocol === 'https:' || url.protocol === 'http:') return url;
+  }
+  const via = text === asked ? '' : ` (reached from ${asked})`;
+  throw new EarlybirdError('ERR_DOWNLOAD', `"${text}"${via} is not an http or https address; correct it.`);
+}
+
+function portOf(url: URL): number {
+  return Number(url.port) || (url.protocol === 'https:' ? 443 : 80);
+}
+
+function bareHost(url: URL): string {
+  return url.hostname.replace(/^\[|\]$/g, '');
+}
+
+/** An address fit for a message: without user name and password. */
+function redact(url: URL): string {
+  return `${url.protocol}//${url.host}${url.pathname === '/' ? '' : url.pathname}`;
+}
