@@ -1,0 +1,42 @@
+# Finds the LibTorch under LIBTORCH_ROOT and nothing else. PyTorch's own CMake package is not used: with a CUDA build it wants
+# the whole CUDA toolkit and a newer CMake, even for code that includes no CUDA header.
+#
+#   LibTorch::cpu     torch_cpu and c10, with their headers
+#   LibTorch::cuda    the same plus torch_cuda and c10_cuda; only where the LibTorch has them
+#   LibTorch_VERSION  for example 2.13.0
+
+set(LIBTORCH_ROOT "" CACHE PATH "Folder of the LibTorch that holds include/ and lib/")
+
+find_path(LibTorch_INCLUDE_DIR ATen/ATen.h PATHS ${LIBTORCH_ROOT}/include NO_DEFAULT_PATH)
+foreach(name torch_cpu c10 torch_cuda c10_cuda)
+  find_library(LibTorch_${name} ${name} PATHS ${LIBTORCH_ROOT}/lib NO_DEFAULT_PATH)
+endforeach()
+
+# The defines moved between releases; the first file that has them wins.
+foreach(header torch/headeronly/version.h torch/csrc/api/include/torch/version.h)
+  if(NOT LibTorch_VERSION AND EXISTS ${LibTorch_INCLUDE_DIR}/${header})
+    file(STRINGS ${LibTorch_INCLUDE_DIR}/${header} lines REGEX "define TORCH_VERSION_(MAJOR|MINOR|PATCH) [0-9]+")
+    string(REGEX MATCHALL "[0-9]+" numbers "${lines}")
+    list(JOIN numbers "." LibTorch_VERSION)
+  endif()
+endforeach()
+
+include(FindPackageHandleStandardArgs)
+find_package_handle_standard_args(LibTorch
+  REQUIRED_VARS LibTorch_torch_cpu LibTorch_c10 LibTorch_INCLUDE_DIR LibTorch_VERSION
+  VERSION_VAR LibTorch_VERSION
+  REASON_FAILURE_MESSAGE "Set LIBTORCH_ROOT to a folder that holds include/ATen and lib/libtorch_cpu.so.")
+
+if(LibTorch_FOUND AND NOT TARGET LibTorch::cpu)
+  add_library(LibTorch::cpu INTERFACE IMPORTED)
+  target_include_directories(LibTorch::cpu SYSTEM INTERFACE
+    ${LibTorch_INCLUDE_DIR} ${LibTorch_INCLUDE_DIR}/torch/csrc/api/include)
+  target_compile_features(LibTorch::cpu INTERFACE cxx_std_20)
+  target_compile_definitions(LibTorch::cpu INTERFACE USE_DISTRIBUTED USE_C10D_GLOO)
+  target_link_libraries(LibTorch::cpu INTERFACE -Wl,--no-as-needed ${LibTorch_torch_cpu} ${LibTorch_c10})
+
+  if(LibTorch_torch_cuda AND LibTorch_c10_cuda)
+    add_library(LibTorch::cuda INTERFACE IMPORTED)
+    target_link_libraries(LibTorch::cuda INTERFACE LibTorch::cpu ${LibTorch_torch_cuda} ${LibTorch_c10_cuda})
+  endif()
+endif()

@@ -1,0 +1,132 @@
+/**
+ * Loads the native addon, once a process: finds LibTorch, opens it by absolute path, then the addon built for exactly that LibTorch,
+ * then the CUDA plugin. The only cast of the code base is here.
+ */
+import { existsSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { isMainThread } from 'node:worker_threads';
+import { EarlybirdError } from '../errors';
+import { type FoundLibTorch, findLibTorch, libtorchId, packageRoot, unsupported } from './libtorch';
+import type { NativeAddon } from './types';
+
+export interface LoadOptions {
+  /** "cpu" leaves the CUDA half of LibTorch unopened, which saves its start-up time and memory; it stays so for the process. */
+  device?: string;
+}
+
+/** What the addon exports beside its public type. */
+type RawAddon = NativeAddon & { setErrorClass(errorClass: typeof EarlybirdError): void };
+type Loader = { open(path: string): void };
+
+let loaded: { addon: NativeAddon; cuda: boolean; libtorch: FoundLibTorch } | undefined;
+
+export function loadAddon({ device }: LoadOptions = {}): NativeAddon {
+  if (!loaded) loaded = load(device);
+  if (device?.startsWith('cuda') && !loaded.cuda) throw noCuda(loaded.libtorch);
+  return loaded.addon;
+}
+
+function load(device: string | undefined) {
+  const libtorch = findLibTorch();
+  const reason = unsupported(libtorch);
+  if (reason) throw new EarlybirdError('ERR_LIBTORCH', reason);
+  const path = addonPath(libtorch);
+  const cuda = libtorch.variant !== 'cpu' && device !== 'cpu';
+
+  // libgomp reads this as it is loaded. Its default lets idle threads spin, and where other work shares the cores a step then
+  // waits for a spinning thread to be descheduled: 2 of 12 trainings collapsed to a fifth of their speed, none with PASSIVE.
+  process.env.OMP_WAIT_POLICY ??= 'PASSIVE';
+
+  const loader = requireNative<Loader>(join(dirname(path), 'earlybird_loader.node'), libtorch);
+  for (const name of cuda ? ['libc10.so', 'libtorch_cpu.so', 'libtorch.so'] : ['libc10.so', 'libtorch_cpu.so']) {
+    openLibrary(loader, join(libtorch.root, 'lib', name), libtorch);
+  }
+  const addon = requireNative<RawAddon>(path, libtorch);
+  checkVersions(addon, path);
+  addon.setErrorClass(EarlybirdError);
+
+  const plugin = join(dirname(path), 'earlybird_cuda.so');
+  if (cuda && existsSync(plugin)) addon.loadPlugin(plugin);
+
+  // Threads of LibTorch must be gone before the process exits. Not in workers: the engine outlives each of them.
+  if (isMainThread) process.on('exit', () => addon.shutdown());
+  return { addon, cuda, libtorch };
+}
+
+/** The addon built here for this LibTorch, else the one shipped for it. `EARLYBIRD_ADDON` overrides both. */
+export function addonPath(libtorch: FoundLibTorch): string {
+  const folders = addonFolders().map((folder) => join(folder, libtorch.id));
+  const candidates = [process.env.EARLYBIRD_ADDON, ...folders.map((folder) => join(folder, 'earlybird.node'))];
+  const path = candidates.find((candidate) => candidate && existsSync(candidate));
+  if (path) return path;
+  const others = addonFolders().flatMap(builtIn);
+  const have = others.length > 0 ? `there are only builds for ${others.join(', ')}` : 'nothing has been built yet';
+  throw new EarlybirdError(
+    'ERR_NOT_BUILT',
+    `The native addon has not been built for LibTorch ${libtorch.version} (${libtorch.id}, by ${libtorch.source} from ` +
+      `${libtorch.root}); ${have}. Run \`${buildCommand()}\`, or point LIBTORCH at a LibTorch there is a build for.`,
+    `Looked for ${folders.join(' and ')}.`,
+  );
+}
+
+/** The command that builds the addon: a clone has the TypeScript sources, an installed package only the native ones. */
+export function buildCommand(): string {
+  const clone = existsSync(join(packageRoot, 'tsconfig.json'));
+  return clone ? 'npm run setup' : `node ${join(packageRoot, 'scripts', 'build.mjs')} --native-only`;
+}
+
+function addonFolders(): string[] {
+  return [join(packageRoot, 'build'), join(packageRoot, 'prebuilds', `${process.platform}-${process.arch}`)];
+}
+
+function builtIn(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder).filter((name) => existsSync(join(folder, name, 'earlybird.node')));
+}
+
+function requireNative<T>(path: string, libtorch: FoundLibTorch): T {
+  try {
+    return require(path) as T;
+  } catch (error) {
+    throw new EarlybirdError(
+      'ERR_NOT_BUILT',
+      `${path} cannot be loaded with LibTorch ${libtorch.version} from ${libtorch.root}: run \`${buildCommand()}\` to build it again.`,
+      String(error),
+    );
+  }
+}
+
+function openLibrary(loader: Loader, path: string, libtorch: FoundLibTorch): void {
+  try {
+    loader.open(path);
+  } catch (error) {
+    const missing = String(error).match(/(\S+\.so[.\d]*): cannot open shared object file/)?.[1];
+    const remedy = missing?.match(/cud|cublas|cupti|nccl|nv|cusparse|cufft|curand|cufile/)
+      ? 'this is a CUDA build whose NVIDIA libraries are not there; install its nvidia-* wheels beside it, or use a CPU build of LibTorch'
+      : 'run `earlybird doctor` to see what is wrong with it';
+    const what = missing ? `it needs ${missing}, which was not found` : String(error);
+    throw new EarlybirdError(
+      'ERR_LIBTORCH',
+      `LibTorch ${libtorch.version} (${path}) cannot be opened: ${what}; ${remedy}.`,
+      String(error),
+    );
+  }
+}
+
+/** The folder name has already decided this, unless files were exchanged afterwards or EARLYBIRD_ADDON names another build. */
+function checkVersions(addon: NativeAddon, path: string): void {
+  if (libtorchId(addon.builtAgainst, '') === libtorchId(addon.loaded, '')) return;
+  throw new EarlybirdError(
+    'ERR_LIBTORCH',
+    `${path} was built against LibTorch ${addon.builtAgainst}, but ${addon.loaded} is loaded: run \`${buildCommand()}\`.`,
+  );
+}
+
+function noCuda({ variant, version, root }: FoundLibTorch): EarlybirdError {
+  return new EarlybirdError(
+    'ERR_DEVICE',
+    variant === 'cpu'
+      ? `CUDA was asked for, but LibTorch ${version} in ${root} is a CPU build: point LIBTORCH at a CUDA build.`
+      : 'CUDA was asked for, but this process has begun with device "cpu", which does not open the CUDA half of LibTorch.',
+  );
+}

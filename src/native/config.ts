@@ -1,0 +1,51 @@
+/** The user's configuration file: so far it only remembers which LibTorch to use. */
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { EarlybirdError } from '../errors';
+
+export interface Config {
+  /** Folder of a LibTorch, as LIBTORCH would name it. */
+  libtorch?: string;
+}
+
+/** `EARLYBIRD_CONFIG`, else earlybird/config.json in the user's configuration folder. */
+export function configPath(): string {
+  const folder = process.env.XDG_CONFIG_HOME || join(homedir(), '.config');
+  return process.env.EARLYBIRD_CONFIG || join(folder, 'earlybird', 'config.json');
+}
+
+/** Where a LibTorch is kept when the package's own folder cannot be written. */
+export function cachePath(): string {
+  return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'earlybird');
+}
+
+export function readConfig(): Config {
+  const path = configPath();
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch {
+    return {};
+  }
+  try {
+    const config: unknown = JSON.parse(text);
+    if (typeof config !== 'object' || config === null || Array.isArray(config)) throw new Error('not an object');
+    const { libtorch } = config as Record<string, unknown>;
+    if (libtorch !== undefined && typeof libtorch !== 'string') throw new Error('"libtorch" is not a string');
+    return { libtorch };
+  } catch (error) {
+    throw new EarlybirdError(
+      'ERR_FILE',
+      `${path} is not a valid configuration: correct it or delete it.`,
+      String(error),
+    );
+  }
+}
+
+export function writeConfig(config: Config): void {
+  const path = configPath();
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(`${path}.new`, `${JSON.stringify(config, null, 2)}\n`);
+  renameSync(`${path}.new`, path);
+}
