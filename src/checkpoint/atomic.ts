@@ -1,0 +1,168 @@
+/**
+ * Files that are whole or not there: written under a temporary name in the same folder, flushed to the disk, renamed.
+ * A kill at any instant leaves the previous file as it was, and at worst a `.<name>.tmp-<pid>-<n>` beside it (TEMP_NAME).
+ */
+import * as fs from 'node:fs/promises';
+import * as path from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { EarlybirdError } from '../errors';
+
+/** Recognises a left-over temporary file by its base name; group 1 is the name of the file it was to become, 2 the process id. */
+export const TEMP_NAME = /^\.(.+)\.tmp-(\d+)-\d+$/;
+
+/** Bytes handed to one write call: enough for full disk speed, little enough to abort soon. */
+const WRITE_BYTES = 1 << 20;
+
+export interface WriteOptions {
+  /** Aborting leaves the previous file; the promise rejects with the signal's reason. */
+  signal?: AbortSignal;
+}
+
+/** Writes `chunks` to `path`, replacing what was there. Throws ERR_FILE; what the chunks' own iterator throws passes through. */
+export async function writeFileAtomic(
+  file: string,
+  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array> | Uint8Array | string,
+  options: WriteOptions = {},
+): Promise<void> {
+  const whole = typeof chunks === 'string' ? [Buffer.from(chunks)] : ArrayBuffer.isView(chunks) ? [chunks] : chunks;
+  await replace(file, options, async (temporary) => {
+    const handle = await fs.open(temporary, 'wx');
+    try {
+      await writeAll(handle, whole, options.signal);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  });
+}
+
+/**
+ * Makes `to` another name of the file `from` (a hard link), or a copy where the file system has no links.
+ * Safe for files that are only ever replaced, never changed in place: those of writeFileAtomic.
+ */
+export async function linkOrCopyAtomic(from: string, to: string): Promise<void> {
+  await replace(to, {}, async (temporary) => {
+    try {
+      await fs.link(from, temporary);
+    } catch (error) {
+      if (!['EXDEV', 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EACCES'].includes(codeOf(error)))
+        throw error;
+      await fs.copyFile(from, temporary, fs.constants.COPYFILE_EXCL);
+      const handle = await fs.open(temporary, 'r+');
+      await handle.sync().finally(() => handle.close());
+    }
+  });
+}
+
+/** Lets `fill` create a temporary file and moves it to `file`. */
+async function replace(
+  file: string,
+  { signal }: WriteOptions,
+  fill: (temporary: string) => Promise<void>,
+): Promise<void> {
+  let temporary = '';
+  try {
+    temporary = await withFreshName(file, fill);
+    signal?.throwIfAborted();
+    await fs.rename(temporary, file);
+    await syncFolder(path.dirname(file));
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === '') throw error;
+    throw new EarlybirdError(
+      'ERR_FILE',
+      `${file} cannot be written: ${REASONS[code] ?? `the system reports ${code}`}`,
+      String(error),
+    );
+  } finally {
+    // After a rename between two links of one file both names stay (POSIX), so this is needed on success too.
+    if (temporary) await fs.rm(temporary, { force: true });
+  }
+}
+
+let counter = 0;
+
+/** The counter may collide with that of a worker thread, which has the same process id: then the next number. */
+async function withFreshName(file: string, fill: (temporary: string) => Promise<void>): Promise<string> {
+  for (;;) {
+    const temporary = path.join(path.dirname(file), `.${path.basename(file)}.tmp-${process.pid}-${counter++}`);
+    try {
+      await fill(temporary);
+      return temporary;
+    } catch (error) {
+      if (codeOf(error) === 'EEXIST') continue;
+      await fs.rm(temporary, { force: true });
+      throw error;
+    }
+  }
+}
+
+/** Gathers small chunks and splits large ones, so that each write is about WRITE_BYTES. */
+async function writeAll(
+  handle: fs.FileHandle,
+  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  let batch: Uint8Array[] = [];
+  let bytes = 0;
+  const flush = async () => {
+    signal?.throwIfAborted();
+    await writeBatch(handle, batch);
+    batch = [];
+    bytes = 0;
+    await setImmediate();
+  };
+  for await (const chunk of chunks) {
+    for (let at = 0; at < chunk.length; at += WRITE_BYTES) {
+      const piece = chunk.subarray(at, at + WRITE_BYTES);
+      batch.push(piece);
+      bytes += piece.length;
+      if (bytes >= WRITE_BYTES) await flush();
+    }
+  }
+  await flush();
+}
+
+/** A write may take only part (a disk that fills up): go on until all is taken or it fails. */
+async function writeBatch(handle: fs.FileHandle, batch: Uint8Array[]): Promise<void> {
+  let rest = batch;
+  while (rest.length > 0) {
+    let { bytesWritten } = await handle.writev(rest);
+    const full = rest.findIndex((piece) => {
+      bytesWritten -= piece.length;
+      return bytesWritten < 0;
+    });
+    if (full < 0) return;
+    rest = rest.slice(full);
+    // bytesWritten is now minus what is left of the first piece.
+    rest[0] = rest[0]!.subarray(rest[0]!.length + bytesWritten);
+  }
+}
+
+/** Makes the rename itself survive a power cut. Some systems cannot open folders; the rename is atomic there all the same. */
+async function syncFolder(folder: string): Promise<void> {
+  try {
+    const handle = await fs.open(folder, 'r');
+    await handle.sync().finally(() => handle.close());
+  } catch (error) {
+    if (!['EISDIR', 'EPERM', 'EACCES', 'EINVAL', 'ENOTSUP'].includes(codeOf(error))) throw error;
+  }
+}
+
+/** The system's error code, or '' for an error that is not the system's. */
+function codeOf(error: unknown): string {
+  const { code, syscall } = error as { code?: unknown; syscall?: unknown };
+  return typeof code === 'string' && typeof syscall === 'string' ? code : '';
+}
+
+const REASONS: Record<string, string> = {
+  ENOSPC: 'the disk is full; free some space and run the same command again',
+  EDQUOT: 'your disk quota is used up; free some space and run the same command again',
+  EACCES: 'you may not write there; choose another folder with --save',
+  EPERM: 'you may not write there; choose another folder with --save',
+  EROFS: 'the file system is read-only; choose another folder with --save',
+  ENOENT: 'its folder (or the file to copy) does not exist; create it first',
+  ENOTDIR: 'a part of its path is no folder; choose another path',
+  EISDIR: 'there is a folder of that name; choose another name',
+  EIO: 'the disk reports a fault; check it, or choose another folder with --save',
+};

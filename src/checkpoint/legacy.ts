@@ -1,0 +1,76 @@
+/**
+ * The layout of torch.save before PyTorch 1.6 (technique: five pickles back to back, then the storages):
+ * magic number, protocol version, machine description, the object, list of storage keys; then for each key in that order
+ * an int64 element count and the raw little-endian bytes.
+ */
+import { DTYPE_BYTES } from '../tensor';
+import { unpickle } from './pickle';
+import { pickleBare, pickleValue } from './pickle-writer';
+import { type Budget, refuse } from './refuse';
+import { denseBytes } from './tensor-view';
+import { isDict, type Value } from './value';
+
+const MAGIC = 0x1950a86a20f9469cfc6cn;
+const PROTOCOL = 1001;
+/** How such a file starts: a pickle of protocol 2 with a 10-byte integer, the magic number. */
+export const LEGACY_START = Uint8Array.of(0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc);
+
+/** Throws ERR_CHECKPOINT whose message is a clause. Tensors share memory with `bytes` where they can. */
+export function parseLegacy(bytes: Uint8Array, budget: Budget): Value {
+  const magic = unpickle(bytes, 0, budget);
+  if (magic.value !== MAGIC) refuse('its magic number is wrong');
+  const protocol = unpickle(bytes, magic.end, budget);
+  if (protocol.value !== PROTOCOL) refuse('its protocol version is unknown');
+  const machine = unpickle(bytes, protocol.end, budget);
+  if (!isDict(machine.value) || machine.value.get('little_endian') !== true)
+    refuse('it was not written on a little-endian machine');
+  const root = unpickle(bytes, machine.end, budget);
+  const keys = unpickle(bytes, root.end, budget);
+  if (!Array.isArray(keys.value)) refuse('its list of storages is missing');
+
+  const found = new Map<string, Uint8Array>();
+  let at = keys.end;
+  for (const key of keys.value) {
+    const storage = typeof key === 'string' ? root.storages.get(key) : undefined;
+    if (!storage || found.has(storage.key)) refuse('its list of storages does not fit its tensors');
+    const size = storage.numel * DTYPE_BYTES[storage.dtype];
+    if (size + 8 > bytes.length - at) refuse(`storage ${storage.key} is cut off`);
+    if (readCount(bytes, at) !== BigInt(storage.numel))
+      refuse(`storage ${storage.key} has another size than its tensors say`);
+    found.set(storage.key, bytes.subarray(at + 8, at + 8 + size));
+    at += 8 + size;
+  }
+
+  for (const { tensor, storage, view } of root.pending) {
+    const data = found.get(storage.key);
+    if (!data) refuse(`storage ${storage.key} is missing`);
+    tensor.data = denseBytes(data, view, budget);
+  }
+  return root.value;
+}
+
+function readCount(bytes: Uint8Array, at: number): bigint {
+  return new DataView(bytes.buffer, bytes.byteOffset + at, 8).getBigInt64(0, true);
+}
+
+/** A value in the legacy layout, for PyTorch before 1.6. */
+export function* legacyChunks(value: Value): Generator<Uint8Array> {
+  const { pickle, storages, numels } = pickleValue(value, { legacy: true });
+  yield pickleBare(MAGIC);
+  yield pickleBare(PROTOCOL);
+  yield pickleBare(
+    new Map<string, Value>([
+      ['protocol_version', PROTOCOL],
+      ['little_endian', true],
+      ['type_sizes', new Map(Object.entries({ short: 2, int: 4, long: 4 }))],
+    ]),
+  );
+  yield pickle;
+  yield pickleBare(storages.map((_, index) => String(index)));
+  for (const [index, data] of storages.entries()) {
+    const count = Buffer.alloc(8);
+    count.writeBigInt64LE(BigInt(numels[index]!));
+    yield count;
+    yield data;
+  }
+}

@@ -1,0 +1,122 @@
+/** PyTorch checkpoints (.pth, .pt, .pth.tar): reads both layouts of torch.save, and safetensors; writes the zip layout. */
+import { DTYPE_BYTES } from '../tensor';
+import { type WriteOptions, writeFileAtomic } from './atomic';
+import { crc32 } from './crc32';
+import { LEGACY_START, legacyChunks, parseLegacy } from './legacy';
+import { unpickle } from './pickle';
+import { pickleValue } from './pickle-writer';
+import { readWholeFile } from './read-file';
+import { Budget, namingFile, refuse } from './refuse';
+import { looksLikeSafetensors, parseSafetensors } from './safetensors';
+import { denseBytes } from './tensor-view';
+import { OrderedDict, type Value } from './value';
+import { ZipArchive } from './zip';
+import { type Record, zipChunks } from './zip-writer';
+
+export type Format = 'zip' | 'legacy' | 'safetensors';
+
+export interface Checkpoint {
+  format: Format;
+  /** Of a safetensors file: the state dict, or { state_dict, metadata } where the file has metadata. */
+  value: Value;
+}
+
+/** Reads a checkpoint of any supported format. Throws ERR_FILE, or ERR_CHECKPOINT on what is no checkpoint or damaged. */
+export async function readCheckpoint(file: string): Promise<Checkpoint> {
+  return parseCheckpoint(await readWholeFile(file), file);
+}
+
+/**
+ * The same for bytes in memory. Tensors are views into `bytes` where they can be, and may be unaligned (see numbersOf).
+ * `name` is used in messages; `budget` lets a test see what was allocated.
+ */
+export function parseCheckpoint(
+  bytes: Uint8Array,
+  name = 'the checkpoint',
+  budget = new Budget(bytes.length),
+): Checkpoint {
+  return namingFile(name, () => {
+    const format = sniff(bytes);
+    if (format === 'zip') return { format, value: parseZip(bytes, budget) };
+    if (format === 'legacy') return { format, value: parseLegacy(bytes, budget) };
+    const { tensors, metadata } = parseSafetensors(bytes, budget);
+    const state = new OrderedDict(tensors);
+    if (metadata.size === 0) return { format, value: state };
+    return {
+      format,
+      value: new Map<string, Value>([
+        ['state_dict', state],
+        ['metadata', metadata],
+      ]),
+    };
+  });
+}
+
+/** Writes `value` so that `torch.load(weights_only=True)` reads it. Never leaves a partial file (see atomic.ts). */
+export async function writeCheckpoint(file: string, value: Value, options: WriteOptions = {}): Promise<void> {
+  await writeFileAtomic(file, checkpointChunks(value), options);
+}
+
+/** Writes the layout of PyTorch before 1.6. */
+export async function writeLegacyCheckpoint(file: string, value: Value, options: WriteOptions = {}): Promise<void> {
+  await writeFileAtomic(file, legacyChunks(value), options);
+}
+
+function sniff(bytes: Uint8Array): Format {
+  const starts = (magic: Uint8Array) => Buffer.compare(bytes.subarray(0, magic.length), magic) === 0;
+  if (bytes.length === 0) refuse('it is empty');
+  if (starts(Uint8Array.of(0x50, 0x4b, 0x03, 0x04))) return 'zip';
+  if (starts(LEGACY_START)) return 'legacy';
+  if (looksLikeSafetensors(bytes)) return 'safetensors';
+  if (Buffer.from(bytes.subarray(257, 262)).toString('latin1') === 'ustar')
+    refuse(
+      'it is a tar archive, the layout of PyTorch before 0.1.10; load and save it once with a PyTorch between 0.4 and 2',
+    );
+  refuse('it is neither a PyTorch checkpoint nor a safetensors file');
+}
+
+function parseZip(bytes: Uint8Array, budget: Budget): Value {
+  const archive = new ZipArchive(bytes, budget);
+  const pickleName = archive.names.find((name) => /^[^/]+\/data\.pkl$/.test(name));
+  if (pickleName === undefined) refuse('it is a zip archive without data.pkl, so no PyTorch checkpoint');
+  const folder = pickleName.slice(0, -'data.pkl'.length);
+  if (
+    archive.has(`${folder}byteorder`) &&
+    Buffer.from(archive.read(`${folder}byteorder`)).toString('latin1') !== 'little'
+  )
+    refuse('it was not written on a little-endian machine');
+
+  const { value, pending, storages } = unpickle(archive.read(pickleName), 0, budget);
+  const found = new Map<string, Uint8Array>();
+  for (const { key, dtype, numel } of storages.values()) {
+    const data = archive.read(`${folder}data/${key}`);
+    if (data.length !== numel * DTYPE_BYTES[dtype]) refuse(`storage ${key} has another size than its tensors say`);
+    found.set(key, data);
+  }
+  for (const { tensor, storage, view } of pending) tensor.data = denseBytes(found.get(storage.key)!, view, budget);
+  return value;
+}
+
+function checkpointChunks(value: Value): AsyncGenerator<Uint8Array> {
+  const { pickle, storages } = pickleValue(value);
+  const record = (name: string, data: Uint8Array | string): Record => ({
+    // PyTorch takes the file's name as the folder; a constant one keeps equal content equal bytes under every name.
+    name: `archive/${name}`,
+    data: typeof data === 'string' ? Buffer.from(data) : data,
+  });
+  const records = [
+    record('data.pkl', pickle),
+    record('.format_version', '1'),
+    record('.storage_alignment', '64'),
+    record('byteorder', 'little'),
+    ...storages.map((data, index) => record(`data/${index}`, data)),
+    record('version', '3\n'),
+  ];
+  return zipChunks(records, (crcs) => [record('.data/serialization_id', serializationId(records, crcs))]);
+}
+
+/** 40 digits that stand for the content, as PyTorch puts in: one half from the names, one from the CRCs. */
+function serializationId(records: Record[], crcs: number[]): string {
+  const digits = (text: string) => String(crc32(Buffer.from(text))).padStart(20, '0');
+  return digits(records.map(({ name }) => name).join('\n')) + digits(crcs.join('\n'));
+}

@@ -1,0 +1,97 @@
+/** What a checkpoint holds, as a tree of plain data: the only thing the codecs produce and accept. Nothing in it can run. */
+import { DTYPE_BYTES, type Dtype, type TensorData } from '../tensor';
+
+/**
+ * Python's None, bool, int, float, str, bytes, list or tuple, dict, and tensors.
+ * A Python int is a number where it is a safe integer, else a bigint. Tuples and sets come back as arrays.
+ * A number is written as a Python int where it is a safe integer (not -0), else as a float.
+ */
+export type Value = null | boolean | number | bigint | string | Uint8Array | TensorData | Value[] | Dict;
+
+/** A Python dict. Keys are strings or integers (optimizer.state has integer keys), in file order. */
+export type Dict = Map<string | number, Value>;
+
+/** A Python collections.OrderedDict: what `model.state_dict()` is. Written as such; to a reader it is a Dict like any other. */
+export class OrderedDict extends Map<string | number, Value> {}
+
+export function isDict(value: unknown): value is Dict {
+  // By tag, not instanceof: maps may come from another realm (jest, worker_threads).
+  return Object.prototype.toString.call(value) === '[object Map]';
+}
+
+export function isBytes(value: unknown): value is Uint8Array {
+  return ArrayBuffer.isView(value);
+}
+
+export function isTensor(value: unknown): value is TensorData {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'dtype' in value &&
+    'shape' in value &&
+    'data' in value &&
+    isBytes(value.data)
+  );
+}
+
+/** Number of elements of a shape; 1 for a scalar's []. NaN where it is no shape or the product is beyond a safe integer. */
+export function elementCount(shape: readonly unknown[]): number {
+  let count = 1;
+  for (const size of shape) {
+    if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) return Number.NaN;
+    count *= size;
+    if (!Number.isSafeInteger(count)) return Number.NaN;
+  }
+  return count;
+}
+
+/** True where `data` is exactly as long as `dtype` and `shape` say. */
+export function isWellFormed(tensor: TensorData): boolean {
+  return (
+    tensor.dtype in DTYPE_BYTES && tensor.data.byteLength === elementCount(tensor.shape) * DTYPE_BYTES[tensor.dtype]
+  );
+}
+
+/**
+ * The elements as JavaScript numbers (int64 beyond 2^53 loses its last bits; bool is 0 or 1).
+ * Use this, or copy `data`, rather than wrapping `data.buffer` in a typed array: tensors that were read are views into
+ * the bytes of their file and need not be aligned.
+ */
+export function numbersOf(tensor: TensorData): Float64Array {
+  const { dtype, data } = tensor;
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  const size = DTYPE_BYTES[dtype];
+  const read = ELEMENT_READERS[dtype];
+  const numbers = new Float64Array(data.byteLength / size);
+  for (let i = 0; i < numbers.length; i++) numbers[i] = read(view, i * size);
+  return numbers;
+}
+
+const bitsToFloat = new DataView(new ArrayBuffer(4));
+
+const ELEMENT_READERS: Record<Dtype, (view: DataView, at: number) => number> = {
+  float64: (view, at) => view.getFloat64(at, true),
+  float32: (view, at) => view.getFloat32(at, true),
+  float16: (view, at) => halfToNumber(view.getUint16(at, true)),
+  // bfloat16 is the upper half of a float32.
+  bfloat16: (view, at) => {
+    bitsToFloat.setUint32(0, view.getUint16(at, true) * 0x10000);
+    return bitsToFloat.getFloat32(0);
+  },
+  int64: (view, at) => Number(view.getBigInt64(at, true)),
+  int32: (view, at) => view.getInt32(at, true),
+  int16: (view, at) => view.getInt16(at, true),
+  int8: (view, at) => view.getInt8(at),
+  uint8: (view, at) => view.getUint8(at),
+  bool: (view, at) => view.getUint8(at),
+};
+
+/** IEEE 754 binary16 bits to a number. */
+function halfToNumber(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0x1f) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}

@@ -1,0 +1,115 @@
+/** `earlybird inspect FILE`: what is in a checkpoint, safetensors or .npy file. Works without LibTorch; runs nothing from the file. */
+import type { CommandModule } from 'yargs';
+import type { Value } from '../../checkpoint/value';
+import type { TensorData } from '../../tensor';
+
+interface InspectOptions {
+  file: string;
+  json: boolean;
+}
+
+export const command: CommandModule<object, InspectOptions> = {
+  command: 'inspect <file>',
+  describe: 'Print keys, shapes and dtypes of a checkpoint (.pth, .pt, .pth.tar, .safetensors) or .npy file',
+  builder: (yargs) =>
+    yargs
+      .positional('file', { type: 'string', demandOption: true, describe: 'The file to look into' })
+      .option('json', { type: 'boolean', default: false, describe: 'Print one JSON object, for machines' }),
+  handler: async ({ file, json }) => {
+    const report = await inspectFile(file);
+    process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : formatReport(report));
+  },
+};
+
+export interface InspectReport {
+  file: string;
+  format: 'zip' | 'legacy' | 'safetensors' | 'npy';
+  bytes: number;
+  epoch: number | null;
+  best: number | null;
+  cfg: (number | 'M')[] | null;
+  /** Everything that is no tensor and no container, by its dotted path. */
+  values: { key: string; value: string | number | boolean | null }[];
+  tensors: { key: string; dtype: string; shape: number[]; bytes: number }[];
+}
+
+/** Throws ERR_FILE, ERR_CHECKPOINT. */
+export async function inspectFile(file: string): Promise<InspectReport> {
+  const { readWholeFile } = await import('../../checkpoint/read-file.js');
+  const { looksLikeNpy, parseNpy } = await import('../../checkpoint/npy.js');
+  const { parseCheckpoint } = await import('../../checkpoint/pth.js');
+  const { bestOf, cfgOf, epochOf } = await import('../../checkpoint/keys.js');
+  const { isDict } = await import('../../checkpoint/value.js');
+  const bytes = await readWholeFile(file);
+  const report: InspectReport = {
+    file,
+    format: 'npy',
+    bytes: bytes.length,
+    epoch: null,
+    best: null,
+    cfg: null,
+    values: [],
+    tensors: [],
+  };
+  if (looksLikeNpy(bytes)) {
+    report.tensors.push(describeTensor('', parseNpy(bytes, file)));
+    return report;
+  }
+  const { format, value } = parseCheckpoint(bytes, file);
+  await walk(report, '', value);
+  return {
+    ...report,
+    format,
+    epoch: epochOf(value) ?? null,
+    best: bestOf(value) ?? null,
+    cfg: isDict(value) ? (cfgOf(value, file) ?? null) : null,
+  };
+}
+
+/** Collects the leaves of a value tree. Lists of plain values are one leaf. */
+async function walk(report: InspectReport, key: string, value: Value): Promise<void> {
+  const { isBytes, isDict, isTensor } = await import('../../checkpoint/value.js');
+  const visit = (at: string, node: Value): void => {
+    const below = (name: string | number) => (at === '' ? String(name) : `${at}.${name}`);
+    if (isTensor(node)) report.tensors.push(describeTensor(at, node));
+    else if (isDict(node)) for (const [name, member] of node) visit(below(name), member);
+    else if (isBytes(node)) report.values.push({ key: at, value: `${node.byteLength} bytes` });
+    else if (Array.isArray(node) && node.some((member) => typeof member === 'object' && member !== null))
+      for (const [i, member] of node.entries()) visit(below(i), member);
+    else if (Array.isArray(node)) report.values.push({ key: at, value: `[${node.map(String).join(', ')}]` });
+    else report.values.push({ key: at, value: typeof node === 'bigint' ? String(node) : node });
+  };
+  visit(key, value);
+}
+
+function describeTensor(key: string, { dtype, shape, data }: TensorData): InspectReport['tensors'][number] {
+  return { key, dtype, shape, bytes: data.byteLength };
+}
+
+function formatReport(report: InspectReport): string {
+  const { file, format, bytes, values, tensors } = report;
+  const lines = [`${printable(file)}: ${format}, ${bytes.toLocaleString('en')} bytes, ${tensors.length} tensors`];
+  for (const name of ['epoch', 'best', 'cfg'] as const) {
+    const value = report[name];
+    if (value !== null) lines.push(`${name}: ${Array.isArray(value) ? value.join(' ') : value}`);
+  }
+  if (values.length > 0) lines.push('', ...columns(values.map(({ key, value }) => [key, String(value)])));
+  if (tensors.length > 0)
+    lines.push('', ...columns(tensors.map(({ key, dtype, shape }) => [key, dtype, `(${shape.join(', ')})`])));
+  return `${lines.join('\n')}\n`;
+}
+
+function columns(rows: string[][]): string[] {
+  const clean = rows.map((row) => row.map(printable));
+  const widths = clean[0]!.map((_, c) => clean.reduce((most, row) => Math.max(most, row[c]!.length), 0));
+  return clean.map((row) => row.map((cell, c) => (c === row.length - 1 ? cell : cell.padEnd(widths[c]!))).join('  '));
+}
+
+/** Text from a file could hold terminal escapes, or be endless: shown harmless and short. */
+function printable(text: string): string {
+  const safe = text.replace(
+    /[\u0000-\u001f\u007f-\u009f]/g,
+    (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
+  return safe.length > 200 ? `${safe.slice(0, 200)}...` : safe;
+}
