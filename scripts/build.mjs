@@ -4,10 +4,10 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { availableParallelism, freemem } from 'node:os';
+import os from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import util from 'node:util';
 
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const require = createRequire(import.meta.url);
@@ -25,48 +25,53 @@ export function buildTypeScript() {
   run(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', root], 'the TypeScript sources do not compile');
 }
 
-/** Builds the addon for a LibTorch as dist/native/libtorch.js describes it. Returns the build folder. */
+/**
+ * Builds the addon for a LibTorch as dist/native/libtorch.js describes it. Says into which folder, and whether the CUDA plugin
+ * was built: "yes (architectures)" or "no (reason)".
+ */
 export function buildNative(libtorch, { cuda = 'AUTO', clean = false, verbose = false } = {}) {
-  if (process.platform !== 'linux') {
-    throw new StepError(
-      `earlybird runs on Linux only, this is ${process.platform}`,
-      'use a Linux machine, a container or WSL 2',
-    );
-  }
-  const cmake = tool(
+  if (!['AUTO', 'ON', 'OFF'].includes(cuda)) throw new StepError(`--cuda ${cuda} is not known`, 'give AUTO, ON or OFF');
+  requireTool(
     'cmake',
     'CMake 3.18 or newer',
-    'install it from your distribution (package cmake), or `python3 -m pip install cmake`',
+    "install your distribution's package cmake, or `python3 -m pip install cmake`",
   );
-  tool(process.env.CXX ?? 'c++', 'a C++20 compiler', 'install g++ 11 or newer, or clang 14 or newer, or set CXX');
+  requireTool(process.env.CXX ?? 'c++', 'a C++20 compiler', 'install g++ 11 or newer or clang 14 or newer, or set CXX');
   const folder = join(root, 'build', libtorch.id);
   if (clean) rmSync(folder, { recursive: true, force: true });
 
-  const ninja = spawnSync('ninja', ['--version']).status === 0;
   const headers = [
     join(dirname(require.resolve('node-api-headers/package.json')), 'include'),
     dirname(require.resolve('node-addon-api/package.json')),
   ];
-  const configure = ['-S', root, '-B', folder, `-DLIBTORCH_ROOT=${libtorch.root}`, `-DEB_CUDA=${cuda}`];
-  configure.push(`-DEB_NODE_INCLUDE_DIRS=${headers.join(';')}`);
-  const generator = existsSync(join(folder, 'CMakeCache.txt')) ? [] : ['-G', ninja ? 'Ninja' : 'Unix Makefiles'];
-  run(cmake, [...configure, ...generator], 'CMake could not configure the native build', verbose);
-  run(cmake, ['--build', folder, '-j', String(jobs())], 'the native sources do not compile', verbose);
-  return folder;
+  const definitions = [
+    `LIBTORCH_ROOT=${libtorch.root}`,
+    `EB_CUDA=${cuda}`,
+    `EB_NODE_INCLUDE_DIRS=${headers.join(';')}`,
+  ];
+  const configure = ['-S', root, '-B', folder, ...definitions.map((definition) => `-D${definition}`)];
+  // What was found for another LibTorch in this folder is forgotten.
+  configure.push('-ULibTorch_*', '-Ueb_cuda_*');
+  if (!existsSync(join(folder, 'CMakeCache.txt'))) {
+    configure.push('-G', spawnSync('ninja', ['--version']).status === 0 ? 'Ninja' : 'Unix Makefiles');
+  }
+  const said = run('cmake', configure, 'CMake could not configure the native build');
+  if (verbose) process.stderr.write(said);
+  run('cmake', ['--build', folder, '-j', String(jobs())], 'the native sources do not compile', { verbose });
+  return { folder, cuda: said.match(/CUDA plugin: (.*)/)?.[1] };
 }
 
 /** One compiler a core, as far as memory goes: a LibTorch translation unit takes up to 1.5 GB. */
 function jobs() {
-  return Math.max(1, Math.min(availableParallelism(), Math.floor(freemem() / 1.5e9)));
+  return Math.max(1, Math.min(os.availableParallelism(), Math.floor(os.freemem() / 1.5e9)));
 }
 
-function tool(name, what, remedy) {
+function requireTool(name, what, remedy) {
   if (spawnSync(name, ['--version']).status !== 0) throw new StepError(`${what} was not found (${name})`, remedy);
-  return name;
 }
 
-/** Runs a command; its output is shown only when it fails, or always when verbose. */
-export function run(command, args, failure, verbose = false) {
+/** Runs a command and returns its output, which is shown only when it fails, or always, as it comes, when verbose. */
+export function run(command, args, failure, { verbose = false, remedy } = {}) {
   const { status, signal, error, stdout, stderr } = spawnSync(command, args, {
     cwd: root,
     encoding: 'utf8',
@@ -74,17 +79,22 @@ export function run(command, args, failure, verbose = false) {
     stdio: verbose ? 'inherit' : 'pipe',
   });
   if (status === 0) return stdout ?? '';
-  const output = `${stdout ?? ''}${stderr ?? ''}`.trim().split('\n');
-  const killed = signal === 'SIGKILL' ? 'it was killed, most likely for want of memory' : '';
-  process.stderr.write(`${output.slice(-60).join('\n')}\n`);
+  const output = `${stdout ?? ''}${stderr ?? ''}`.trim();
+  if (output) process.stderr.write(`\n${output.split('\n').slice(-60).join('\n')}\n`);
+  if (signal === 'SIGKILL' || /Killed signal|Cannot allocate memory/.test(output)) {
+    throw new StepError(
+      `${failure}: memory ran out`,
+      'free some memory (a compiler takes up to 1.5 GB) and run this again',
+    );
+  }
   throw new StepError(
-    `${failure} (${error?.message ?? (killed || `exit code ${status ?? signal}`)})`,
-    `read the output above; the command was: ${[command, ...args].join(' ')}`,
+    `${failure} (${error?.message ?? `it ended with ${status ?? signal}`})`,
+    remedy ?? `read the output above; the command was: ${[command, ...args].join(' ')}`,
   );
 }
 
 function main() {
-  const { values } = parseArgs({
+  const { values } = util.parseArgs({
     options: {
       cuda: { type: 'string', default: 'AUTO' },
       libtorch: { type: 'string' },
@@ -94,13 +104,12 @@ function main() {
       'ts-only': { type: 'boolean', default: false },
     },
   });
-  if (!['AUTO', 'ON', 'OFF'].includes(values.cuda)) throw new StepError('--cuda takes AUTO, ON or OFF', 'correct it');
   if (!values['native-only'] || !existsSync(join(root, 'dist', 'native', 'libtorch.js'))) buildTypeScript();
   if (values['ts-only']) return;
   if (values.libtorch) process.env.LIBTORCH = resolve(values.libtorch);
   const { findLibTorch } = require('../dist/native/libtorch.js');
-  const folder = buildNative(findLibTorch(), values);
-  process.stdout.write(`built ${folder}\n`);
+  const { folder, cuda } = buildNative(findLibTorch(), values);
+  process.stdout.write(`built ${folder}; CUDA plugin: ${cuda}\n`);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
