@@ -1,0 +1,45 @@
+import * as checkpoints from './checkpoints';
+import * as detector from './detector';
+import * as filters from './filters';
+import * as flops from './flops';
+import * as forward from './forward';
+import * as generator from './generator';
+import * as layouts from './layouts';
+import type { Case } from './lib/case';
+import type { Context } from './lib/networks';
+import { notYet } from './low-precision';
+import * as masks from './masks';
+import * as overlap from './overlap';
+import * as prune from './prune';
+import * as pruneEdge from './prune-edge';
+import * as pruneResnet50 from './prune-resnet50';
+import * as train from './train';
+
+export interface Item {
+  name: string;
+  /** What of the folder the item reads; it is skipped where that is absent. */
+  needs: string;
+  cases(context: Context): Iterable<Case>;
+}
+
+const item = (name: string, needs: string, { cases }: Pick<Item, 'cases'>): Item => ({ name, needs, cases });
+
+/** Every item of the reference, in the order in which one rests on another. */
+export const ITEMS: readonly Item[] = [
+  item('generator', 'generator.json', generator),
+  item('layouts', 'layouts.json', layouts),
+  item('flops', 'flops.json', flops),
+  item('forward', 'forward.json', forward),
+  item('masks', 'masks.json', masks),
+  item('detector', 'detector.json', detector),
+  item('prune', 'prune', prune),
+  item('prune_edge', 'prune_edge.json', pruneEdge),
+  item('prune_resnet50', 'prune_resnet50.json', pruneResnet50),
+  item('train', 'train.json', train),
+  item('checkpoints', 'checkpoints.json', checkpoints),
+  item('overlap', 'overlap.json', overlap),
+  item('filters', 'filters.json', filters),
+  item('bfp', 'bfp.json', notYet('bfp')),
+  item('optimlp', 'optimlp.json', notYet('optimlp')),
+  item('swa', 'swa.json', notYet('swa')),
+];

@@ -1,0 +1,27 @@
+/** What an item hands to the command: named cases that pass (with a remark), fail (by throwing) or are skipped. */
+export interface Case {
+  /** For example `forward vgg16_cifar10 eval`: the item, what it is about, which part. */
+  name: string;
+  /** Resolves to a short remark; throws Skip, or anything else for a failure. */
+  run(): Promise<string> | string;
+}
+
+export class Skip extends Error {}
+
+export function skipped(name: string, reason: string): Case {
+  return {
+    name,
+    run: () => {
+      throw new Skip(reason);
+    },
+  };
+}
+
+/** Computes once, at the first use: cases that share a loaded model do not pay for it when `--only` leaves them out. */
+export function lazy<T>(make: () => T): () => T {
+  let made: { value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}

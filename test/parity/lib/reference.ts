@@ -1,0 +1,45 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Skip } from './case';
+import type { Seed } from './random';
+
+/** How the files of the reference name a network. */
+export interface SpecJson {
+  arch: string;
+  depth?: number;
+  dataset: string;
+  cfg?: (number | 'M')[];
+}
+
+export interface ImagesJson {
+  seed: Seed;
+  k: number;
+  shape: number[];
+}
+
+/** Integers that a number cannot hold (64-bit seeds) become strings, before JSON.parse rounds them. */
+const LONG_INTEGER = /([:[,]\s*)(-?\d{16,})(?=\s*[,}\]])/g;
+
+export function parseReference(text: string): unknown {
+  return JSON.parse(text.replace(LONG_INTEGER, '$1"$2"'));
+}
+
+/** A folder in the format of the reference. Nothing is known of it but what its files say. */
+export class Reference {
+  constructor(readonly dir: string) {}
+
+  has(file: string): boolean {
+    return existsSync(join(this.dir, file));
+  }
+
+  /** Of a file that a case reads; skips the case where it is absent. */
+  path(file: string): string {
+    if (!this.has(file)) throw new Skip(`${file} is not in ${this.dir}`);
+    return join(this.dir, file);
+  }
+
+  /** The parsed file. T is what its format promises; a field that is missing fails the case that needs it. */
+  json<T>(file: string): T {
+    return parseReference(readFileSync(this.path(file), 'utf8')) as T;
+  }
+}

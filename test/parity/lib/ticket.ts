@@ -1,0 +1,103 @@
+import { forwardFlops, maskFlops, maskMemoryKB, parameterCount } from '../../../src/experiment/flops';
+import type { Cfg, MaskResult, NativeModel } from '../../../src/native/types';
+import type { StateDict } from '../../../src/tensor';
+import { type Checks, maxDifference } from './checks';
+import type { Context } from './networks';
+import type { Seed } from './random';
+import type { ImagesJson, SpecJson } from './reference';
+import { floatsOf, SUM_TOLERANCE, sha256, sumsOf } from './tensors';
+
+export interface TensorJson {
+  dtype: string;
+  shape: number[];
+  sha256: string;
+  first: number[];
+  sum: number;
+}
+
+/** One ticket, as the release's pruner drew it. */
+export interface TicketJson {
+  model: SpecJson;
+  seed: Seed;
+  gamma: string;
+  p: number;
+  init_seed?: Seed;
+  original_model_param: number;
+  original_model_flops: number;
+  layers_total_remaining: [number, number][];
+  memory_request: string;
+  pruning_flops: string;
+  cfg: Cfg;
+  params_with_indexes: number;
+  params_without_indexes: number;
+  flops: number;
+  prune_txt?: string;
+  images: ImagesJson;
+  logits_float32?: number[][];
+  max_abs_dev_f32_vs_f64: number;
+  tensors?: Record<string, TensorJson>;
+  num_batches_tracked?: number[];
+}
+
+/** Costs of the dense network, what the mask leaves of each layer, and what the mask itself costs. */
+export async function checkMask(checks: Checks, dense: NativeModel, mask: MaskResult, want: TicketJson): Promise<void> {
+  const description = dense.describe();
+  const layers = description.batchNorms.map(({ channels }, i) => [channels, mask.keptPerLayer[i]]);
+  checks.equal('layers: total and remaining', layers, want.layers_total_remaining);
+  const { withIndexes } = parameterCount(description, await dense.stateDict());
+  checks.equal('parameters of the dense network', withIndexes, want.original_model_param);
+  checks.equal('FLOPs of the dense network', forwardFlops(description.layers), want.original_model_flops);
+  checks.equal('memory', `Memory Request: ${maskMemoryKB(mask.total).toFixed(2)}KB`, want.memory_request);
+  checks.equal('mask FLOPs', `Flops for pruning: ${(maskFlops(mask.total) / 1e6).toFixed(2)}M`, want.pruning_flops);
+}
+
+/** The small network's widths and costs. */
+export async function checkStructure(checks: Checks, pruned: NativeModel, want: TicketJson): Promise<void> {
+  const description = pruned.describe();
+  checks.equal('cfg', description.cfg, want.cfg);
+  const { parameters, withIndexes } = parameterCount(description, await pruned.stateDict());
+  checks.equal('parameters with indexes', withIndexes, want.params_with_indexes);
+  checks.equal('parameters without indexes', parameters, want.params_without_indexes);
+  const flops = forwardFlops(description.layers);
+  checks.equal('FLOPs', flops, want.flops);
+  if (want.prune_txt !== undefined) {
+    checks.equal('prune.txt', `new model param: \n${withIndexes}\nnew model flops: \n${flops}\n`, want.prune_txt);
+  }
+}
+
+/** Every tensor bit for bit; of those in `shapesOnly` (drawn afresh by the release) the shape alone. */
+export function checkTensors(checks: Checks, state: StateDict, want: TicketJson, shapesOnly: string[] = []): void {
+  const weights = [...state].filter(([key]) => !key.endsWith('.num_batches_tracked'));
+  const expected = want.tensors ?? {};
+  checks.equal(
+    'keys',
+    weights.map(([key]) => key),
+    Object.keys(expected),
+  );
+  for (const [key, tensor] of weights) {
+    const record = expected[key];
+    if (!record) continue;
+    checks.equal(`${key} shape`, tensor.shape, record.shape);
+    if (shapesOnly.includes(key)) continue;
+    checks.equal(`${key} dtype`, tensor.dtype, record.dtype);
+    checks.equal(`${key} first values`, floatsOf(tensor).slice(0, record.first.length), record.first.map(Math.fround));
+    checks.equal(`${key} sha256`, sha256(tensor.data), record.sha256);
+    const { sum, absSum } = sumsOf(floatsOf(tensor));
+    checks.within(`${key} sum`, Math.abs(sum - record.sum), SUM_TOLERANCE * absSum);
+  }
+  const counts = [...state].filter(([key]) => key.endsWith('.num_batches_tracked'));
+  for (const [key, { data }] of counts) checks.ok(`${key} is 0`, data.length === 8 && data.every((byte) => byte === 0));
+}
+
+export async function checkLogits(
+  checks: Checks,
+  context: Context,
+  pruned: NativeModel,
+  want: TicketJson,
+): Promise<void> {
+  const expected = want.logits_float32!;
+  const logits = await pruned.forward(context.images(want.images), { train: false, precision: 'fp32' });
+  checks.equal('shape of the logits', logits.shape, [expected.length, expected[0]!.length]);
+  const difference = maxDifference(floatsOf(logits), expected.flat().map(Math.fround));
+  checks.within('logits', difference, 20 * want.max_abs_dev_f32_vs_f64);
+}

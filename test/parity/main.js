@@ -1,0 +1,2 @@
+require('./register');
+require('./command').main(process.argv.slice(2));

@@ -1,0 +1,42 @@
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { loadAddon } from '../../src/native/addon';
+import { ITEMS } from './items';
+import { Context } from './lib/networks';
+import { Reference } from './lib/reference';
+import { lineOf, type Outcome, outcomes } from './run';
+
+const root = join(__dirname, '../..');
+const MINUTES = 60_000;
+
+/** A small part of the reference comes with the repository; the whole lies beside it, or where the environment says. */
+const folders = {
+  'the part in test/fixtures': join(root, 'test/fixtures/reference'),
+  'the whole reference': resolve(root, process.env.EARLYBIRD_REFERENCE ?? '../shared/reference'),
+};
+
+for (const [name, dir] of Object.entries(folders)) {
+  if (!existsSync(dir)) {
+    process.stderr.write(`parity with ${name} is skipped: there is no ${dir}\n`);
+    continue;
+  }
+  describe(`parity with ${name}`, () => {
+    const context = new Context(new Reference(dir), () => loadAddon({ device: 'cpu' }));
+    test.each(ITEMS)(
+      '$name',
+      async (item) => {
+        const failed: string[] = [];
+        const skipped: Outcome[] = [];
+        for await (const outcome of outcomes(item, context)) {
+          if (outcome.status === 'FAIL') failed.push(lineOf(outcome));
+          if (outcome.status === 'skip') skipped.push(outcome);
+        }
+        const reasons = new Set(skipped.map(({ remark }) => remark));
+        if (skipped.length > 0)
+          process.stderr.write(`${item.name}: ${skipped.length} skipped (${[...reasons].join('; ')})\n`);
+        expect(failed).toEqual([]);
+      },
+      10 * MINUTES,
+    );
+  });
+}
