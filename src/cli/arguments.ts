@@ -1,0 +1,13 @@
+/** Spellings of the command line. */
+
+/** All spellings the reference's scripts use become one: --start_epoch and --start-epoch, -sr, True and False. */
+export function normaliseArguments(argv: readonly string[]): string[] {
+  return argv.map((argument) => {
+    if (argument === '-sr') return '--sr';
+    if (/^--[^=]*_/.test(argument)) {
+      const [name, ...rest] = argument.split('=');
+      return [name!.replaceAll('_', '-'), ...rest].join('=');
+    }
+    return /^(True|False)$/.test(argument) ? argument.toLowerCase() : argument;
+  });
+}

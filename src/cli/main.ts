@@ -1,0 +1,90 @@
+#!/usr/bin/env node
+/** The command line: a table of commands, strict parsing, errors and exit codes. A command's code is loaded when it is asked for. */
+import type { CommandModule } from 'yargs';
+import yargs from 'yargs/yargs';
+import { EarlybirdError, type ErrorCode } from '../errors';
+import { normaliseArguments } from './arguments';
+import { INTERRUPTED } from './interrupt';
+
+/** Name, description, module. Kept here in words, so that --help loads none of them. */
+const COMMANDS: [name: string, describe: string, load: () => { command: CommandModule<object, never> }][] = [
+  ['search', 'Train the dense network and save Early-Bird tickets as they emerge', () => require('./commands/search')],
+  ['prune', 'Cut a ticket out of a checkpoint', () => require('./commands/prune')],
+  ['retrain', 'Train a ticket on', () => require('./commands/retrain')],
+  ['train', 'All of it in one go: search, prune, retrain, report', () => require('./commands/train')],
+  ['evaluate', 'Test a checkpoint', () => require('./commands/evaluate')],
+  ['distance', 'Write the mask-distance matrix of a run', () => require('./commands/distance')],
+  ['plot', 'Draw mask-distance matrices', () => require('./commands/plot')],
+  ['data', 'Fetch, import and check datasets', () => require('./commands/data')],
+  ['inspect', 'Show what is in a checkpoint', () => require('./commands/inspect')],
+  [
+    'doctor',
+    'Show what was found on this machine, and how to repair what is wrong',
+    () => require('./commands/doctor'),
+  ],
+  ['libtorch', 'Find or fetch LibTorch', () => require('./commands/libtorch')],
+];
+
+async function main(argv: string[]): Promise<void> {
+  const asked = argv.find((argument) => COMMANDS.some(([name]) => name === argument));
+  let cli = yargs(argv)
+    .scriptName('earlybird')
+    .usage('$0 <command>\n\nFinds Early-Bird tickets, prunes them out and trains only the small network.')
+    .parserConfiguration({
+      'boolean-negation': false,
+      'camel-case-expansion': false,
+      'dot-notation': false,
+      'duplicate-arguments-array': false,
+      'short-option-groups': false,
+    })
+    .version(version())
+    .strict()
+    .demandCommand(1, 'Which command? See earlybird --help.')
+    .recommendCommands()
+    .wrap(Math.min(120, process.stdout.columns ?? 120))
+    .exitProcess(false)
+    .fail((message, error) => {
+      throw (
+        error ??
+        new EarlybirdError(
+          'ERR_USAGE',
+          `${message.replaceAll('\n', ' ')} (see earlybird ${asked ?? ''} --help)`.replace('  ', ' '),
+        )
+      );
+    });
+  for (const [name, describe, load] of COMMANDS) {
+    cli = name === asked ? cli.command(load().command) : cli.command(name, describe, {}, misplaced);
+  }
+  await cli.parseAsync();
+}
+
+/** Only the first word that is a command has its code loaded; another one can run only if a flag's value was taken for it. */
+function misplaced(): never {
+  throw new EarlybirdError('ERR_USAGE', 'Put the command before its flags: earlybird <command> --flag ...');
+}
+
+function version(): string {
+  return (require('../../package.json') as { version: string }).version;
+}
+
+const USAGE_CODES: ErrorCode[] = ['ERR_USAGE', 'ERR_RECIPE'];
+
+/** Exit codes: 1 failed, 2 bad usage, 130 interrupted. */
+function report(error: unknown, json: boolean): number {
+  const { code = 'ERR_INTERNAL', message, detail, stack } = error as Partial<EarlybirdError> & Error;
+  if (json) process.stderr.write(`${JSON.stringify({ error: { code, message, detail } })}\n`);
+  else process.stderr.write(`earlybird: ${message} [${code}]\n${code === 'ERR_INTERNAL' ? `${stack}\n` : ''}`);
+  if (code === 'ERR_ABORTED') return INTERRUPTED;
+  return USAGE_CODES.includes(code as ErrorCode) ? 2 : 1;
+}
+
+async function start(): Promise<void> {
+  const raw = process.argv.slice(2);
+  try {
+    await main(normaliseArguments(raw));
+  } catch (error) {
+    process.exitCode = report(error, raw.includes('--json'));
+  }
+}
+
+void start();

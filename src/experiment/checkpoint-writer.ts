@@ -1,0 +1,34 @@
+/** Writes checkpoints while training goes on: the write of one epoch overlaps the training of the next. */
+import { linkOrCopyAtomic } from '../checkpoint/atomic';
+import { writeCheckpoint } from '../checkpoint/pth';
+import type { Value } from '../checkpoint/value';
+
+export class CheckpointWriter {
+  private pending: Promise<void> = Promise.resolve();
+
+  /** Starts a write once the one before is done. `links` are further names of the same file; nothing is written twice. */
+  async start(path: string, value: Value, links: readonly string[] = []): Promise<void> {
+    await this.settle();
+    this.pending = write(path, value, links);
+    // A failure is thrown by the next settle(); until then it must not count as unhandled.
+    this.pending.catch(() => {});
+  }
+
+  /** Waits until everything is on disk. Throws what a write threw. */
+  settle(): Promise<void> {
+    return this.pending;
+  }
+}
+
+async function write(path: string, value: Value, links: readonly string[]): Promise<void> {
+  await writeCheckpoint(path, value);
+  for (const link of links) await linkOrCopyAtomic(path, link);
+}
+
+/** --keep-checkpoints: does ckpt{epoch} stay? `searching`: some ticket has not emerged yet. */
+export function keeps(policy: string, epoch: number, searching: boolean): boolean {
+  if (policy === 'all') return true;
+  if (policy === 'ticket') return searching;
+  const every = /^every:(\d+)$/.exec(policy)?.[1];
+  return every !== undefined && (epoch + 1) % Number(every) === 0;
+}

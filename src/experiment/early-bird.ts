@@ -1,0 +1,55 @@
+/** The Early-Bird detector: decides from a sequence of masks at which epoch a ticket has emerged. Pure. */
+import { maskDistance } from './mask';
+
+/**
+ * `reference`: emerged iff none of the distances newest-to-older within the window is above the threshold (reference class EarlyBird).
+ * `consecutive`: emerged iff the last `window` distances of adjacent masks are all below it (README and paper section 4.2).
+ */
+export type DetectorRule = 'reference' | 'consecutive';
+
+export interface DetectorOptions {
+  window: number;
+  threshold: number;
+  rule: DetectorRule;
+}
+
+export const REFERENCE_DETECTOR: DetectorOptions = { window: 5, threshold: 0.1, rule: 'reference' };
+
+export interface Observation {
+  /** Oldest first; null while the window fills. */
+  distances: number[] | null;
+  emerged: boolean;
+}
+
+export class EarlyBird {
+  private masks: Uint8Array[] = [];
+
+  constructor(
+    /** Number of channels N of a mask. */
+    readonly total: number,
+    readonly options: DetectorOptions = REFERENCE_DETECTOR,
+  ) {}
+
+  /** Takes the mask of the current weights, in packed form. */
+  push(mask: Uint8Array): Observation {
+    const held = this.options.rule === 'reference' ? this.options.window : this.options.window + 1;
+    this.masks = [...this.masks, mask].slice(-held);
+    if (this.masks.length < held) return { distances: null, emerged: false };
+    const { threshold, rule } = this.options;
+    if (rule === 'consecutive') {
+      const distances = this.masks.slice(1).map((b, i) => maskDistance(this.masks[i]!, b, this.total));
+      return { distances, emerged: distances.every((d) => d < threshold) };
+    }
+    const distances = this.masks.slice(0, -1).map((older) => maskDistance(mask, older, this.total));
+    return { distances, emerged: !distances.some((d) => d > threshold) };
+  }
+
+  /** The masks held, oldest first: all that is needed to go on after a resume. */
+  get state(): readonly Uint8Array[] {
+    return this.masks;
+  }
+
+  restore(state: readonly Uint8Array[]): void {
+    this.masks = [...state];
+  }
+}

@@ -1,0 +1,196 @@
+/**
+ * EB Train (paper section 4): search until a ticket emerges, prune it out, train only that. One process, one folder with a
+ * sub-folder for each stage; each stage is finished, resumable or new on its own, so a killed run goes on where it was.
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { EarlybirdError } from '../errors';
+import type { SummaryRow } from '../report/input';
+import { type RunResult, secondsOf } from './network-run';
+import type { Observer, RunOptions } from './observer';
+import { type PruneReport, prune } from './prune';
+import { identityOf, parseRecipe, percentOf, type TrainRecipe } from './recipe';
+import { retrain } from './retrain';
+import { RunDirectory } from './run-directory';
+import { channelsOf, matricesOf, metricsOf, networkName, reportInput, summaryRow, tryReport } from './run-report';
+import { search } from './search';
+import { openSession, type Session } from './session';
+
+export interface TrainResult {
+  directory: string;
+  ticket: { percent: number; completed: number; file: string };
+  search: RunResult;
+  prune: PruneReport;
+  retrain: RunResult;
+  /** Dense (where it was trained to the end) against ticket. */
+  summary: SummaryRow[];
+  synthetic: boolean;
+  /** Path of the HTML report, or null. */
+  report: string | null;
+}
+
+export async function ebTrain(recipe: TrainRecipe, options: RunOptions = {}): Promise<TrainResult> {
+  const { observer } = options;
+  const { directory, state } = await RunDirectory.open(recipe.save, identityOf('train', recipe), options.force);
+  if (state === 'finished') {
+    observer?.log?.(`${recipe.save} holds this run, finished; --force runs it again`);
+    return (await directory.readJson<TrainResult>('result.json'))!;
+  }
+  const session = await openSession(recipe, options);
+  try {
+    await directory.writeJson('params.json', { command: 'train', identity: identityOf('train', recipe), recipe });
+    const stages = await runStages(recipe, options, session);
+    const result = await conclude(recipe, session, stages, observer);
+    await directory.writeJson('result.json', result);
+    return result;
+  } finally {
+    session.dispose();
+  }
+}
+
+interface Stages {
+  search: RunResult;
+  prune: PruneReport;
+  retrain: RunResult;
+}
+
+async function runStages(recipe: TrainRecipe, options: RunOptions, session: Session): Promise<Stages> {
+  const shared = { ...options, session };
+  const percent = percentOf(recipe.percent);
+  const { result: found } = await search(searchRecipe(recipe), shared);
+  const ticket = found.tickets[percent];
+  if (!ticket) throw noTicket(recipe);
+
+  const name = `${percent}${String(ticket.completed + 1).padStart(2, '0')}_${recipe.percent}`;
+  const pruned = await pruneOnce(recipe, join(recipe.save, `pruned_${name}`), ticket.file, options);
+  const suffix = recipe.fromScratch ? '_scratch' : '';
+  const { result: retrained } = await retrain(retrainRecipe(recipe, `retrain_${name}${suffix}`, pruned.ticket), shared);
+  return { search: found, prune: pruned, retrain: retrained };
+}
+
+/** The keys of the train recipe that a stage's recipe has as well. */
+function common(recipe: TrainRecipe): Record<string, unknown> {
+  const {
+    percent,
+    ratios,
+    emptyLayers,
+    fromScratch,
+    init,
+    compareDense,
+    detectorWindow,
+    detectorThreshold,
+    detectorRule,
+    ...rest
+  } = recipe;
+  return rest;
+}
+
+/** With compareDense the search is simply not stopped: it is the dense training, bit for bit. */
+function searchRecipe(recipe: TrainRecipe) {
+  const { detectorWindow, detectorThreshold, detectorRule, percent, compareDense } = recipe;
+  const ratios = [...new Set([percent, ...((recipe.ratios as number[] | undefined) ?? [])])];
+  return parseRecipe('search', {
+    ...common(recipe),
+    save: join(recipe.save, 'search'),
+    ratios,
+    detectorWindow,
+    detectorThreshold,
+    detectorRule,
+    stopAtTicket: !compareDense,
+  });
+}
+
+function retrainRecipe(recipe: TrainRecipe, folder: string, ticket: string) {
+  const { cfg, ...rest } = common(recipe);
+  return parseRecipe('retrain', {
+    ...rest,
+    save: join(recipe.save, folder),
+    scratch: ticket,
+    reinit: recipe.fromScratch,
+  });
+}
+
+/** Pruning is quick and pure: it is repeated unless its result is there. */
+async function pruneOnce(recipe: TrainRecipe, save: string, ticket: string, options: RunOptions): Promise<PruneReport> {
+  const folder = RunDirectory.at(save);
+  const before = await folder.readJson<PruneReport>('prune.json');
+  if (before && existsSync(before.ticket) && !options.force) return before;
+  const { percent, emptyLayers, device, noCuda, gpuIds, threads, seed, init } = recipe;
+  const initial = init === 'self' ? join(recipe.save, 'search', 'init.pth.tar') : init;
+  const report = await prune(
+    parseRecipe('prune', {
+      save,
+      model: ticket,
+      percent,
+      init: initial,
+      emptyLayers,
+      device,
+      noCuda,
+      gpuIds,
+      threads,
+      seed,
+    }),
+    options,
+  );
+  await folder.writeJson('prune.json', report);
+  return report;
+}
+
+function noTicket({ epochs, percent, detectorThreshold }: TrainRecipe): EarlybirdError {
+  return new EarlybirdError(
+    'ERR_PRUNE',
+    `No ticket emerged at --percent ${percent} within ${epochs} epochs: raise --detector-threshold (now ${detectorThreshold}) or --epochs.`,
+  );
+}
+
+async function conclude(
+  recipe: TrainRecipe,
+  session: Session,
+  stages: Stages,
+  observer: Observer | undefined,
+): Promise<TrainResult> {
+  const percent = percentOf(recipe.percent);
+  const ticket = stages.search.tickets[percent]!;
+  const searchFolder = join(recipe.save, 'search');
+  const metrics = await metricsOf(searchFolder);
+  // What the ticket cost: the dense epochs up to its emergence, and its own.
+  const searchSeconds = secondsOf(metrics.filter((line) => line.completed <= ticket.completed));
+  const label = `ticket p=${recipe.percent}${recipe.fromScratch ? ', new weights' : recipe.init ? ', rewound' : ''}`;
+  const ticketRow = summaryRow(label, stages.retrain, searchSeconds + stages.retrain.seconds);
+  const denseLabel = recipe.compareDense ? 'dense' : `dense, stopped after ${ticket.completed} epochs`;
+  const summary = [summaryRow(denseLabel, stages.search), ticketRow];
+
+  const network = networkName(recipe.arch, recipe.depth!);
+  const ratios = searchRecipe(recipe).ratios;
+  const report = recipe.report
+    ? await tryReport(recipe.save, observer, async () =>
+        reportInput(searchFolder, {
+          title: `EB Train: ${network} on ${session.dataset.name}, p = ${recipe.percent}`,
+          recipe,
+          runs: [
+            { name: recipe.compareDense ? 'dense (search)' : 'search', phase: 'search', metrics },
+            { name: label, phase: 'retrain', metrics: await metricsOf(stages.retrain.directory) },
+          ],
+          matrices: await matricesOf(
+            session.addon,
+            searchFolder,
+            ratios,
+            stages.search,
+            network,
+            recipe.detectorWindow,
+          ),
+          channels: [channelsOf(label, stages.prune)],
+          summary,
+          threshold: recipe.detectorThreshold,
+        }),
+      )
+    : null;
+  return {
+    directory: recipe.save,
+    ticket: { percent, completed: ticket.completed, file: ticket.file },
+    ...stages,
+    summary,
+    synthetic: session.dataset.synthetic,
+    report,
+  };
+}

@@ -1,0 +1,66 @@
+/** Evaluation of a checkpoint: exact top-1 and top-5, and the reference's unweighted means over batches. */
+import { cfgOf, stateDictOf } from '../checkpoint/keys';
+import { readCheckpoint } from '../checkpoint/pth';
+import { EarlybirdError } from '../errors';
+import { forwardFlops, parameterCount } from './flops';
+import type { RunOptions } from './observer';
+import type { EvaluateRecipe } from './recipe';
+import { cfgFrom } from './search';
+import { openSession } from './session';
+
+export interface EvaluateResult {
+  checkpoint: string;
+  dataset: { name: string; synthetic: boolean; test: number };
+  /** Percent. */
+  top1: number;
+  top5: number;
+  top1BatchMean: number;
+  top5BatchMean: number;
+  loss: number;
+  parameters: number;
+  flops: number;
+  seconds: number;
+}
+
+/** The widths come from --cfg, else --scratch, else the checkpoint itself (pruned.pth.tar holds its cfg). */
+export async function evaluate(recipe: EvaluateRecipe, options: RunOptions = {}): Promise<EvaluateResult> {
+  const checkpoint = recipe.resume ?? recipe.scratch;
+  if (checkpoint === undefined) {
+    throw new EarlybirdError('ERR_USAGE', '--resume is missing: give the checkpoint to evaluate.');
+  }
+  const { value } = await readCheckpoint(checkpoint);
+  const cfg = recipe.cfg ?? (await cfgFrom(recipe.scratch)) ?? cfgOf(value);
+  const session = await openSession(recipe, options);
+  const { addon, dataset, device, precision, test } = session;
+  try {
+    const { arch, depth, seed } = recipe;
+    const model = await addon.createModel({ arch, depth: depth!, classes: dataset.classes, cfg, seed, device });
+    try {
+      await model.loadStateDict(stateDictOf(value, checkpoint));
+      const pass = await model.evaluate({
+        dataset: test,
+        batchSize: recipe.testBatchSize,
+        precision,
+        signal: options.signal,
+        onProgress: (progress) => options.observer?.progress?.('test', progress),
+      });
+      const description = model.describe();
+      return {
+        checkpoint,
+        dataset: { name: dataset.name, synthetic: dataset.synthetic, test: dataset.test.count },
+        top1: pass.top1,
+        top5: pass.top5,
+        top1BatchMean: pass.top1BatchMean,
+        top5BatchMean: pass.top5BatchMean,
+        loss: pass.loss,
+        parameters: parameterCount(description, await model.stateDict()).parameters,
+        flops: forwardFlops(description.layers),
+        seconds: pass.seconds,
+      };
+    } finally {
+      model.dispose();
+    }
+  } finally {
+    session.dispose();
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * Masks in plain TypeScript: the slow twin of the native mask, and what reads checkpoints of any network without building it.
+ * Packed form everywhere: channel 0 is the most significant bit of the first byte, zero padding.
+ */
+import { numbersOf } from '../checkpoint/value';
+import type { StateDict } from '../tensor';
+
+export interface Mask {
+  threshold: number;
+  kept: number;
+  total: number;
+  bits: Uint8Array;
+}
+
+/**
+ * Mask at ratio p (paper section 3, reference class EarlyBird): sort |gamma|, threshold = sorted[int(N*p)], keep what is strictly
+ * above. Ties at the threshold all go; NaN sorts last and is never kept. 0 <= p < 1.
+ */
+export function maskFromGammas(gammas: Float32Array, ratio: number): Mask {
+  const magnitudes = gammas.map(Math.abs);
+  const sorted = Float32Array.from(magnitudes).sort();
+  const threshold = sorted[Math.min(Math.trunc(sorted.length * ratio), sorted.length - 1)] ?? Number.NaN;
+  const bits = new Uint8Array(Math.ceil(gammas.length / 8));
+  let kept = 0;
+  magnitudes.forEach((magnitude, channel) => {
+    if (!(magnitude > threshold)) return;
+    bits[channel >> 3]! |= 0x80 >> (channel & 7);
+    kept++;
+  });
+  return { threshold, kept, total: gammas.length, bits };
+}
+
+/** Gammas of all BatchNorm layers of a state dict, flattened in traversal order; any key layout: a BN is what has a running_var. */
+export function gammasOf(state: StateDict): Float32Array {
+  const layers: Float64Array[] = [];
+  for (const key of state.keys()) {
+    if (!key.endsWith('.running_var')) continue;
+    const gamma = state.get(key.replace(/running_var$/, 'weight'));
+    if (gamma) layers.push(numbersOf(gamma));
+  }
+  const flat = new Float32Array(layers.reduce((sum, layer) => sum + layer.length, 0));
+  let offset = 0;
+  for (const layer of layers) {
+    flat.set(layer, offset);
+    offset += layer.length;
+  }
+  return flat;
+}
+
+const ONES = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(2).replaceAll('0', '').length);
+
+function differingBits(a: Uint8Array, b: Uint8Array): number {
+  let count = 0;
+  for (let i = 0; i < a.length; i++) count += ONES[a[i]! ^ b[i]!]!;
+  return count;
+}
+
+/** Fraction of equal bits of two masks over `total` channels, float64. */
+export function overlap(a: Uint8Array, b: Uint8Array, total: number): number {
+  return (total - differingBits(a, b)) / total;
+}
+
+/** d = 1 - equal/N in float64, as the reference computes it (so 90 of 100 gives 0.09999999999999998). */
+export function maskDistance(a: Uint8Array, b: Uint8Array, total: number): number {
+  return 1 - overlap(a, b, total);
+}
+
+/** Overlap of every pair, row-major: the twin of the native maskOverlap. */
+export function overlapMatrix(masks: readonly Uint8Array[], total: number): Float64Array {
+  const matrix = new Float64Array(masks.length ** 2);
+  masks.forEach((a, i) => {
+    masks.forEach((b, j) => {
+      matrix[i * masks.length + j] = overlap(a, b, total);
+    });
+  });
+  return matrix;
+}

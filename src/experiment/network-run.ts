@@ -1,0 +1,214 @@
+/**
+ * Everything around the loop that search and retraining share: folder, data, network, trainer, resume, result. What differs
+ * between them is an argument (`Variant`).
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { stateDictValue } from '../checkpoint/keys';
+import { writeCheckpoint } from '../checkpoint/pth';
+import type { Value } from '../checkpoint/value';
+import { EarlybirdError } from '../errors';
+import type { Cfg, NativeModel } from '../native/types';
+import type { EpochMetrics } from '../report/input';
+import type { StateDict } from '../tensor';
+import type { DetectorOptions } from './early-bird';
+import { forwardFlops, parameterCount } from './flops';
+import type { RunOptions } from './observer';
+import { type Provenance, provenanceOf } from './provenance';
+import { identityOf, type RetrainRecipe, type SearchRecipe } from './recipe';
+import { recordBest } from './record';
+import { CHECKPOINT, identityHash, RunDirectory } from './run-directory';
+import { openSession, type Session } from './session';
+import { TicketWatch } from './ticket-watch';
+import { type NetworkInfo, readTrainingCheckpoint } from './training-checkpoint';
+import { runTraining, type TrainingOutcome, type TrainingRun } from './training-run';
+
+/** What a run starts from and looks for. */
+export interface Variant {
+  command: 'search' | 'retrain';
+  cfg?: Cfg | undefined;
+  /** Weights (and selected channels) to begin with; new ones where absent. */
+  weights?: StateDict;
+  /** Load `weights` for their selected channels, then draw new ones. */
+  reinit?: boolean;
+  startEpoch: number;
+  detection?: { ratios: number[]; options: DetectorOptions; stopAtTicket: boolean };
+  /** Write init.pth.tar before training. */
+  saveInit: boolean;
+}
+
+export interface RunResult {
+  command: 'search' | 'retrain';
+  directory: string;
+  completed: number;
+  /** Exact test top-1 of the last and of the best epoch (chosen on the test set), percent; null where no epoch was run. */
+  top1Last: number | null;
+  top1Best: number | null;
+  /** The reference's best value: unweighted mean over batches, two decimals. */
+  bestPrec1: number;
+  /** Checkpoint of each ticket, by percent, and the epochs it has completed. */
+  tickets: Record<string, { file: string; completed: number }>;
+  parameters: number;
+  parametersWithIndexes: number;
+  /** Forward FLOPs of one image. */
+  flops: number;
+  /** Seconds of training and evaluation. */
+  seconds: number;
+}
+
+export interface FinishedRun {
+  result: RunResult;
+  /** True where the folder already held the finished run, so that nothing was computed. */
+  reused: boolean;
+}
+
+type NetworkRecipe = SearchRecipe | RetrainRecipe;
+
+/** Runs, resumes, or returns the result of an earlier, finished run of the same recipe. `session` is shared, not disposed. */
+export async function runNetwork(
+  recipe: NetworkRecipe,
+  command: 'search' | 'retrain',
+  prepare: () => Promise<Variant>,
+  options: RunOptions & { session?: Session },
+): Promise<FinishedRun> {
+  if (recipe.resume && !existsSync(recipe.resume)) {
+    throw new EarlybirdError('ERR_FILE', `--resume ${recipe.resume} does not exist.`);
+  }
+  const identity = identityOf(command, recipe);
+  const { directory, state } = await RunDirectory.open(recipe.save, identity, options.force);
+  if (state === 'finished') {
+    options.observer?.log?.(`${recipe.save} holds this run, finished; --force runs it again`);
+    return { result: (await directory.readJson<RunResult>('result.json'))!, reused: true };
+  }
+  const session = options.session ?? (await openSession(recipe, options));
+  try {
+    const provenance = provenanceOf(session, options.commandLine);
+    await checkDataset(directory, provenance);
+    const stored = await directory.readJson<{ resume?: string }>('params.json');
+    const from = resumeFile(directory, recipe.resume, stored?.resume);
+    await directory.writeJson('params.json', {
+      command,
+      identity,
+      recipe,
+      resume: recipe.resume,
+      seed: recipe.seed,
+      ...provenance,
+    });
+    return { result: await train(recipe, await prepare(), directory, session, from, identity, options), reused: false };
+  } finally {
+    if (!options.session) session.dispose();
+  }
+}
+
+/** The file to go on from: the latest checkpoint of this folder, unless --resume names another start than last time. */
+function resumeFile(directory: RunDirectory, asked: string | undefined, before: string | undefined): string | null {
+  const latest = directory.file(CHECKPOINT);
+  if (existsSync(latest) && (asked === undefined || asked === before)) return latest;
+  return asked ?? null;
+}
+
+async function checkDataset(directory: RunDirectory, now: Provenance): Promise<void> {
+  const before = await directory.readJson<Partial<Provenance>>('params.json');
+  if (!before?.dataset || before.dataset.fingerprint === now.dataset.fingerprint) return;
+  throw new EarlybirdError(
+    'ERR_DATASET',
+    `${directory.path} holds a run on other images (the dataset ${now.dataset.name} has changed since): choose another --save, or give --force.`,
+  );
+}
+
+async function train(
+  recipe: NetworkRecipe,
+  variant: Variant,
+  directory: RunDirectory,
+  session: Session,
+  from: string | null,
+  identity: Record<string, unknown>,
+  options: RunOptions,
+): Promise<RunResult> {
+  const { addon, device, precision, dataset } = session;
+  const { arch, depth, seed, momentum, weightDecay } = recipe;
+  const classes = dataset.classes;
+  const model = await addon.createModel({ arch, depth: depth!, classes, cfg: variant.cfg, seed, device });
+  try {
+    if (variant.weights) await model.loadStateDict(variant.weights);
+    if (variant.weights && variant.reinit) await model.reinitialise(seed);
+    const description = model.describe();
+    const network: NetworkInfo = { arch, depth: depth!, classes, cfg: description.cfg };
+    const l1 = recipe.sr ? recipe.s : 0;
+    const trainer = await addon.createTrainer(model, { momentum, weightDecay, l1, precision, seed });
+    try {
+      const channels = description.batchNorms.reduce((sum, layer) => sum + layer.channels, 0);
+      const watch = variant.detection && new TicketWatch(variant.detection.ratios, channels, variant.detection.options);
+      const start: TrainingRun['start'] = { completed: variant.startEpoch, best: 0, metrics: [] };
+      if (from) {
+        const restored = await readTrainingCheckpoint(from, description.parameters);
+        await model.loadStateDict(restored.state);
+        await trainer.restoreMomentum(restored.momentum);
+        watch?.restore(restored.detectors);
+        start.completed = restored.completed;
+        start.best = restored.best;
+        options.observer?.log?.(`resumed from ${from} after ${restored.completed} epochs`);
+      } else if (variant.saveInit) {
+        const state: Value = stateDictValue(await model.stateDict());
+        await writeCheckpoint(directory.file('init.pth.tar'), new Map([['state_dict', state]]));
+      }
+      start.metrics = await directory.rewind(start.completed);
+      if (variant.detection) {
+        await directory.writeMaskIndex({ channels, first: variant.startEpoch, ratios: variant.detection.ratios });
+      }
+      const outcome = await runTraining({
+        ...options,
+        phase: variant.command,
+        directory,
+        model,
+        trainer,
+        data: session,
+        settings: { ...recipe, precision },
+        network,
+        identityHash: identityHash(identity),
+        detection: variant.detection && watch && { ...variant.detection, watch },
+        start,
+      });
+      const result = await resultOf(variant.command, directory, model, outcome);
+      await directory.writeJson('result.json', result);
+      return result;
+    } finally {
+      trainer.dispose();
+    }
+  } finally {
+    model.dispose();
+  }
+}
+
+async function resultOf(
+  command: Variant['command'],
+  directory: RunDirectory,
+  model: NativeModel,
+  outcome: TrainingOutcome,
+): Promise<RunResult> {
+  const { metrics, completed, best, tickets } = outcome;
+  const description = model.describe();
+  const { parameters, withIndexes } = parameterCount(description, await model.stateDict());
+  return {
+    command,
+    directory: directory.path,
+    completed,
+    top1Last: metrics.at(-1)?.test.top1 ?? null,
+    top1Best: metrics.length > 0 ? best : null,
+    bestPrec1: recordBest(metrics),
+    tickets: Object.fromEntries(
+      Object.entries(tickets).map(([percent, number]) => [
+        percent,
+        { file: join(directory.path, `EB-${percent}-${number}.pth.tar`), completed: number - 1 },
+      ]),
+    ),
+    parameters,
+    parametersWithIndexes: withIndexes,
+    flops: forwardFlops(description.layers),
+    seconds: secondsOf(metrics),
+  };
+}
+
+export function secondsOf(metrics: readonly EpochMetrics[]): number {
+  return metrics.reduce((sum, { seconds }) => sum + seconds.train + seconds.evaluate, 0);
+}

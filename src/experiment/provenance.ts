@@ -1,0 +1,64 @@
+/** Where a result came from: versions, device, commit, command line. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import type { Session } from './session';
+
+const root = join(__dirname, '..', '..');
+
+export function packageVersion(): string {
+  return (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }).version;
+}
+
+/** The commit of this code, or null where it is not a git checkout. */
+function gitCommit(): string | null {
+  try {
+    return execFileSync('git', ['rev-parse', 'HEAD'], {
+      cwd: root,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+      timeout: 5000,
+    }).trim();
+  } catch {
+    return null;
+  }
+}
+
+export interface Provenance {
+  earlybird: string;
+  node: string;
+  libtorch: string;
+  device: string;
+  deviceName: string;
+  precision: string;
+  threads: number;
+  host: string;
+  gitCommit: string | null;
+  commandLine: string;
+  dataset: { name: string; synthetic: boolean; train: number; test: number; fingerprint: string };
+}
+
+export function provenanceOf(session: Session, commandLine = process.argv.slice(1).join(' ')): Provenance {
+  const { addon, device, precision, dataset } = session;
+  const runtime = addon.runtime();
+  return {
+    earlybird: packageVersion(),
+    node: process.version,
+    libtorch: addon.loaded,
+    device,
+    deviceName: runtime.cudaDevices.find(({ index }) => device === `cuda:${index}`)?.name ?? runtime.cpuCapability,
+    precision,
+    threads: runtime.threads,
+    host: hostname(),
+    gitCommit: gitCommit(),
+    commandLine,
+    dataset: {
+      name: dataset.name,
+      synthetic: dataset.synthetic,
+      train: dataset.train.count,
+      test: dataset.test.count,
+      fingerprint: dataset.fingerprint,
+    },
+  };
+}

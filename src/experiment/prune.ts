@@ -1,0 +1,224 @@
+/** Pruning: draw the mask of a checkpoint at ratio p and cut the masked channels out of the network. */
+import { mkdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { writeFileAtomic } from '../checkpoint/atomic';
+import { cfgOf, stateDictOf, stateDictValue } from '../checkpoint/keys';
+import { readCheckpoint, writeCheckpoint } from '../checkpoint/pth';
+import type { Value } from '../checkpoint/value';
+import { EarlybirdError } from '../errors';
+import type { Cfg, NativeAddon, NativeModel } from '../native/types';
+import type { StateDict } from '../tensor';
+import { openEngine } from './device';
+import { forwardFlops, maskFlops, maskMemoryKB, parameterCount } from './flops';
+import type { RunOptions } from './observer';
+import { defaultDepth, type PruneRecipe } from './recipe';
+import { completedOf, type NetworkInfo, networkEntries, networkOf } from './training-checkpoint';
+
+export interface PruneLayer {
+  key: string;
+  total: number;
+  kept: number;
+  /** Channels kept although the mask dropped them. */
+  clamped: number;
+  removed: boolean;
+}
+
+export interface Costs {
+  parameters: number;
+  parametersWithIndexes: number;
+  flops: number;
+}
+
+export interface PruneReport {
+  ticket: string;
+  ratio: number;
+  /** Fraction of BN channels that really went. */
+  effectiveRatio: number;
+  threshold: number;
+  channels: number;
+  kept: number;
+  layers: PruneLayer[];
+  maskMemoryKB: number;
+  maskFlops: number;
+  cfg: Cfg;
+  before: Costs;
+  after: Costs;
+  completed: number | null;
+}
+
+export async function prune(recipe: PruneRecipe, { observer }: RunOptions = {}): Promise<PruneReport> {
+  const { value } = await readCheckpoint(recipe.model);
+  const { addon, device } = openEngine(recipe, observer?.log);
+  const network = networkFrom(recipe, value);
+  const build = (state: StateDict) =>
+    load(addon, { ...network, classes: network.classes ?? classesOf(state, recipe.model) }, state, device, recipe.seed);
+
+  const dense = await build(stateDictOf(value, recipe.model));
+  const donor =
+    recipe.init === undefined
+      ? undefined
+      : await build(stateDictOf((await readCheckpoint(recipe.init)).value, recipe.init));
+  try {
+    const [mask] = await dense.masks([recipe.percent]);
+    if (!mask || mask.kept === 0) {
+      throw new EarlybirdError(
+        'ERR_PRUNE',
+        `The mask of ${recipe.model} at --percent ${recipe.percent} is empty: its gammas are all equal, as in an untrained network.`,
+      );
+    }
+    const { model, layers } = await dense.prune({
+      mask: mask.bits,
+      emptyLayers: recipe.emptyLayers,
+      weightsFrom: donor,
+    });
+    try {
+      warn(layers, (line) => observer?.log?.(line));
+      const state = await model.stateDict();
+      const description = model.describe();
+      const ticket = join(recipe.save, 'pruned.pth.tar');
+      const keptChannels = layers.reduce((sum, { kept }) => sum + kept, 0);
+      const report: PruneReport = {
+        ticket,
+        ratio: recipe.percent,
+        effectiveRatio: 1 - keptChannels / mask.total,
+        threshold: mask.threshold,
+        channels: mask.total,
+        kept: mask.kept,
+        layers,
+        maskMemoryKB: maskMemoryKB(mask.total),
+        maskFlops: maskFlops(mask.total),
+        cfg: description.cfg,
+        before: await costsOf(dense),
+        after: await costsOf(model),
+        completed: completedOf(value, recipe.model),
+      };
+      await mkdir(recipe.save, { recursive: true });
+      const info: NetworkInfo = {
+        arch: description.arch,
+        depth: description.depth,
+        classes: description.classes,
+        cfg: description.cfg,
+      };
+      await writeCheckpoint(ticket, ticketValue(state, info, report, recipe));
+      await writeFileAtomic(join(recipe.save, 'prune.txt'), Buffer.from(pruneText(report)));
+      return report;
+    } finally {
+      model.dispose();
+    }
+  } finally {
+    dense.dispose();
+    donor?.dispose();
+  }
+}
+
+/** Flags first, then what the checkpoint says, then the reference's defaults. */
+function networkFrom(
+  recipe: PruneRecipe,
+  value: Value,
+): Omit<NetworkInfo, 'cfg' | 'classes'> & { cfg?: Cfg; classes?: number } {
+  const said = networkOf(value);
+  const arch = recipe.arch ?? said.arch ?? 'vgg';
+  const depth = recipe.depth ?? (said.arch === arch ? said.depth : undefined) ?? defaultDepth(arch);
+  const cfg = cfgOf(value);
+  const classes = recipe.dataset ? CLASSES[recipe.dataset] : said.classes;
+  return { arch, depth, ...(cfg ? { cfg } : {}), ...(classes !== undefined ? { classes } : {}) };
+}
+
+/** Where the number of classes is fixed by the dataset's name; else the checkpoint decides. */
+const CLASSES: Record<string, number | undefined> = { cifar10: 10, cifar100: 100 };
+
+function classesOf(state: StateDict, path: string): number {
+  const key = [...state.keys()].find((name) => /(^|\.)(classifier|fc)(\.\d+)*\.bias$/.test(name));
+  const classes = key === undefined ? undefined : state.get(key)?.shape[0];
+  if (classes !== undefined) return classes;
+  throw new EarlybirdError(
+    'ERR_CHECKPOINT',
+    `${path} has no classifier, so the number of classes is unknown: give --dataset.`,
+  );
+}
+
+async function load(
+  addon: NativeAddon,
+  network: Omit<NetworkInfo, 'cfg'> & { cfg?: Cfg },
+  state: StateDict,
+  device: string,
+  seed: number,
+): Promise<NativeModel> {
+  const model = await addon.createModel({ ...network, seed, device });
+  try {
+    await model.loadStateDict(state);
+    return model;
+  } catch (error) {
+    model.dispose();
+    throw error;
+  }
+}
+
+async function costsOf(model: NativeModel): Promise<Costs> {
+  const description = model.describe();
+  const { parameters, withIndexes } = parameterCount(description, await model.stateDict());
+  return { parameters, parametersWithIndexes: withIndexes, flops: forwardFlops(description.layers) };
+}
+
+function warn(layers: readonly PruneLayer[], log: (line: string) => void): void {
+  for (const { key, clamped, removed } of layers) {
+    if (removed) log(`warning: ${key} lost every channel and is removed`);
+    else if (clamped > 0) log(`warning: ${key} would have lost every channel; ${clamped} kept (largest |gamma|)`);
+  }
+}
+
+function ticketValue(state: StateDict, network: NetworkInfo, report: PruneReport, recipe: PruneRecipe): Value {
+  return new Map<string, Value>([
+    ['cfg', [...network.cfg]],
+    ['state_dict', stateDictValue(state)],
+    [
+      'earlybird',
+      new Map<string, Value>([
+        ...networkEntries(network),
+        ['completed', report.completed],
+        ['ratio', report.ratio],
+        ['source', basename(recipe.model)],
+        ['init', recipe.init === undefined ? null : basename(recipe.init)],
+      ]),
+    ],
+  ]);
+}
+
+/** A cfg as Python prints it. */
+export function pythonList(cfg: Cfg): string {
+  return `[${cfg.map((width) => (width === 'M' ? "'M'" : width)).join(', ')}]`;
+}
+
+/** prune.txt: both parts the reference writes (its second part overwrites the first), counts with `indexes` as it counts them. */
+export function pruneText({ cfg, before, after }: PruneReport): string {
+  const lines = ['Configuration:', pythonList(cfg), 'Number of parameters:', before.parametersWithIndexes];
+  return [...lines, 'new model param: ', after.parametersWithIndexes, 'new model flops: ', after.flops, ''].join('\n');
+}
+
+/** What the reference prints while it prunes. */
+export function pruneLog({
+  before,
+  after,
+  layers,
+  maskMemoryKB: memory,
+  maskFlops: flops,
+  cfg,
+  effectiveRatio,
+  ticket,
+}: PruneReport): string {
+  return [
+    `original model param: ${before.parametersWithIndexes}`,
+    `original model flops: ${before.flops}`,
+    ...layers.map(
+      ({ total, kept, clamped }, i) =>
+        `layer index: ${i + 1} \t total channel: ${total} \t remaining channel: ${kept - clamped}`,
+    ),
+    `Memory Request: ${memory.toFixed(2)}KB`,
+    `Flops for pruning: ${(flops / 1e6).toFixed(2)}M`,
+    `cfg: ${pythonList(cfg)}`,
+    `channels removed: ${(100 * effectiveRatio).toFixed(2)}%`,
+    `new model param: ${after.parametersWithIndexes}`,
+    `new model flops: ${after.flops}`,
+    `saved ${ticket}`,
+  ].join('\n');
+}

@@ -1,0 +1,46 @@
+/** Retraining: train a ticket on, with its own weights (the paper's EB Train) or with new ones. */
+import { cfgOf, stateDictOf } from '../checkpoint/keys';
+import { readCheckpoint } from '../checkpoint/pth';
+import { EarlybirdError } from '../errors';
+import { type FinishedRun, runNetwork, type Variant } from './network-run';
+import type { RunOptions } from './observer';
+import type { RetrainRecipe } from './recipe';
+import type { Session } from './session';
+import { completedOf, networkOf } from './training-checkpoint';
+
+/**
+ * Begins at --start-epoch, else after the epochs the ticket has completed (0 with --reinit, or where the file does not say).
+ * The optimiser begins with empty momentum, as in the reference. Without --scratch the dense network is trained.
+ */
+export async function retrain(
+  recipe: RetrainRecipe,
+  options: RunOptions & { session?: Session } = {},
+): Promise<FinishedRun> {
+  return runNetwork(recipe, 'retrain', () => prepare(recipe), options);
+}
+
+async function prepare(recipe: RetrainRecipe): Promise<Variant> {
+  const explicit = recipe.startEpoch as number | undefined;
+  const common = { command: 'retrain' as const, saveInit: false };
+  if (!recipe.scratch) return { ...common, cfg: recipe.cfg, startEpoch: explicit ?? 0 };
+  const { value } = await readCheckpoint(recipe.scratch);
+  const cfg = cfgOf(value);
+  if (!cfg) {
+    throw new EarlybirdError(
+      'ERR_CHECKPOINT',
+      `${recipe.scratch} holds no cfg: --scratch takes the pruned.pth.tar that prune writes.`,
+    );
+  }
+  const { arch } = networkOf(value);
+  if (arch !== undefined && arch !== recipe.arch && !(arch === 'resnet50_official' || arch === 'resnet50_prune')) {
+    throw new EarlybirdError('ERR_RECIPE', `--arch ${recipe.arch} does not fit ${recipe.scratch}: give ${arch}.`);
+  }
+  const completed = recipe.reinit ? 0 : (completedOf(value, recipe.scratch) ?? 0);
+  return {
+    ...common,
+    cfg,
+    weights: stateDictOf(value, recipe.scratch),
+    reinit: recipe.reinit,
+    startEpoch: explicit ?? completed,
+  };
+}

@@ -1,0 +1,143 @@
+/** Turns finished runs into what the report room draws, and into overlap_{p}.npy. */
+import { join } from 'node:path';
+import { loadAddon } from '../native/addon';
+import type { NativeAddon } from '../native/types';
+import type { EpochMetrics, LayerChannels, MaskMatrix, ReportInput, SummaryRow } from '../report/input';
+import { writeReport } from '../report/write';
+import { overlapOf, storedMasks, writeMatrix } from './distance';
+import type { RunResult } from './network-run';
+import type { Observer } from './observer';
+import type { Provenance } from './provenance';
+import type { PruneReport } from './prune';
+import { percentOf, type RetrainRecipe, type SearchRecipe } from './recipe';
+import { RunDirectory } from './run-directory';
+
+type Params = Provenance & { command: string; recipe: Record<string, unknown>; seed: number };
+
+/** The matrices of a search, written beside its masks as overlap_{p}.npy and returned for drawing. */
+export async function matricesOf(
+  addon: NativeAddon,
+  folder: string,
+  ratios: readonly number[],
+  result: RunResult,
+  network: string,
+  window: number,
+): Promise<MaskMatrix[]> {
+  const matrices: MaskMatrix[] = [];
+  for (const ratio of ratios) {
+    const series = await storedMasks(folder, ratio);
+    if (!series || series.masks.length === 0) continue;
+    const overlap = overlapOf(addon, series);
+    await writeMatrix(join(folder, `overlap_${ratio}.npy`), overlap, series.epochs.length);
+    const emergedAt = result.tickets[percentOf(ratio)]?.completed ?? null;
+    matrices.push({ network, ratio, epochs: series.epochs, overlap, emergedAt, window });
+  }
+  return matrices;
+}
+
+export function networkName(arch: string, depth: number): string {
+  const families: Record<string, string> = { vgg: 'VGG', resnet: 'PreResNet' };
+  return families[arch] ? `${families[arch]}-${depth}` : arch;
+}
+
+export function summaryRow(label: string, result: RunResult, seconds = result.seconds): SummaryRow {
+  const { top1Last, top1Best, parameters, flops } = result;
+  return {
+    label,
+    top1Last: top1Last ?? Number.NaN,
+    top1Best: top1Best ?? Number.NaN,
+    parameters,
+    flops,
+    seconds,
+    joules: null,
+  };
+}
+
+export function channelsOf(name: string, report: PruneReport): LayerChannels {
+  return { name, ratio: report.ratio, layers: report.layers };
+}
+
+export async function metricsOf(folder: string): Promise<EpochMetrics[]> {
+  return RunDirectory.at(folder).readMetrics();
+}
+
+/** Report of a search: curves, distances, matrices. Also writes overlap_{p}.npy. Returns the HTML's path. */
+export function reportSearch(recipe: SearchRecipe, result: RunResult, observer?: Observer): Promise<string | null> {
+  return tryReport(recipe.save, observer, async () => {
+    const network = networkName(recipe.arch, recipe.depth!);
+    const input = await reportInput(recipe.save, {
+      title: `Early-Bird search: ${network}`,
+      threshold: recipe.detectorThreshold,
+    });
+    input.runs = [{ name: 'search (dense)', phase: 'search', metrics: await metricsOf(recipe.save) }];
+    input.matrices = await matricesOf(loadAddon(), recipe.save, recipe.ratios, result, network, recipe.detectorWindow);
+    input.summary = [summaryRow('search (dense)', result)];
+    return input;
+  });
+}
+
+/** Report of a retraining alone: its curves and costs. Returns the HTML's path. */
+export function reportRetrain(recipe: RetrainRecipe, result: RunResult, observer?: Observer): Promise<string | null> {
+  return tryReport(recipe.save, observer, async () => {
+    const name =
+      recipe.scratch === undefined ? 'dense' : recipe.reinit ? 'ticket, new weights' : 'ticket, inherited weights';
+    const input = await reportInput(recipe.save, {
+      title: `Training: ${networkName(recipe.arch, recipe.depth!)}, ${name}`,
+    });
+    input.runs = [{ name, phase: 'retrain', metrics: await metricsOf(recipe.save) }];
+    input.summary = [summaryRow(name, result)];
+    return input;
+  });
+}
+
+/** Fills in dataset, recipe and provenance from the params.json of `folder`. */
+export async function reportInput(
+  folder: string,
+  parts: Partial<ReportInput> & { title: string },
+): Promise<ReportInput> {
+  const params = (await RunDirectory.at(folder).readJson<Params>('params.json'))!;
+  return {
+    dataset: params.dataset,
+    recipe: params.recipe,
+    provenance: provenanceTable(params),
+    runs: [],
+    matrices: [],
+    channels: [],
+    drawing: [],
+    summary: [],
+    ...parts,
+  };
+}
+
+function provenanceTable(params: Params): Record<string, string> {
+  const { earlybird, node, libtorch, device, deviceName, precision, threads, gitCommit, commandLine, seed, dataset } =
+    params;
+  return {
+    earlybird,
+    'git commit': gitCommit ?? 'unknown',
+    LibTorch: libtorch,
+    Node: node,
+    device: `${device} (${deviceName})`,
+    precision,
+    threads: String(threads),
+    seed: String(seed),
+    'dataset fingerprint': dataset.fingerprint,
+    'command line': commandLine,
+  };
+}
+
+/** Writes report/ in `folder`; a report that cannot be drawn is logged and does not fail the run. Returns the HTML's path. */
+export async function tryReport(
+  folder: string,
+  observer: Observer | undefined,
+  compose: () => Promise<ReportInput>,
+): Promise<string | null> {
+  try {
+    const { html, notes } = await writeReport(join(folder, 'report'), await compose());
+    for (const note of notes) observer?.log?.(note);
+    return html;
+  } catch (error) {
+    observer?.log?.(`warning: the report was not written: ${(error as Error).message}`);
+    return null;
+  }
+}

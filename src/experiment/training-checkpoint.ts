@@ -1,0 +1,125 @@
+/** The training checkpoint: the reference's four keys, and one of ours (`earlybird`) with what an exact resume needs. */
+import { basename } from 'node:path';
+import { bestOf, epochOf, parameterKeys, stateDictOf, stateDictValue } from '../checkpoint/keys';
+import { readCheckpoint } from '../checkpoint/pth';
+import { momentumOf, sgdOptimizerValue } from '../checkpoint/sgd';
+import { type Dict, isDict, type Value } from '../checkpoint/value';
+import type { Cfg } from '../native/types';
+import type { StateDict } from '../tensor';
+
+export interface Snapshot {
+  state: StateDict;
+  momentum: StateDict;
+}
+
+/** What a checkpoint says about the network, so that other commands need not be told. */
+export interface NetworkInfo {
+  arch: string;
+  depth: number;
+  classes: number;
+  cfg: Cfg;
+}
+
+export interface CheckpointContent {
+  snapshot: Snapshot;
+  /** The reference's `epoch` field: completed epochs for ckpt{e}, one more for EB files. */
+  epoch: number;
+  /** Epochs the weights have really seen. */
+  completed: number;
+  /** Best exact test top-1 so far, percent. */
+  best: number;
+  lr: number;
+  optimiser: { momentum: number; weightDecay: number };
+  network: NetworkInfo;
+  seed: number;
+  identityHash: string;
+  detectors?: Value;
+}
+
+export function checkpointValue(content: CheckpointContent): Dict {
+  const { snapshot, lr, optimiser, network } = content;
+  return new Map<string, Value>([
+    ['epoch', content.epoch],
+    ['state_dict', stateDictValue(snapshot.state)],
+    ['best_prec1', content.best],
+    [
+      'optimizer',
+      sgdOptimizerValue({
+        momentum: snapshot.momentum,
+        // As the reference counts them, `indexes` included, so that its scripts can load the file.
+        parameters: parameterKeys(snapshot.state),
+        lr,
+        momentumFactor: optimiser.momentum,
+        weightDecay: optimiser.weightDecay,
+      }),
+    ],
+    [
+      'earlybird',
+      new Map<string, Value>([
+        ['completed', content.completed],
+        ['seed', content.seed],
+        ['recipe', content.identityHash],
+        ...networkEntries(network),
+        ['detectors', content.detectors ?? null],
+      ]),
+    ],
+  ]);
+}
+
+export function networkEntries({ arch, depth, classes, cfg }: NetworkInfo): [string, Value][] {
+  return [
+    ['arch', arch],
+    ['depth', depth],
+    ['classes', classes],
+    ['cfg', [...cfg]],
+  ];
+}
+
+export interface RestoredCheckpoint extends Snapshot {
+  completed: number;
+  best: number;
+  detectors: Value | undefined;
+}
+
+/** Reads a training checkpoint, ours or the reference's. Throws ERR_CHECKPOINT. */
+export async function readTrainingCheckpoint(path: string, parameters: readonly string[]): Promise<RestoredCheckpoint> {
+  const { value } = await readCheckpoint(path);
+  const state = stateDictOf(value, path);
+  return {
+    state,
+    momentum: momentumOf(value, parameters, parameterKeys(state)).momentum,
+    completed: completedOf(value, path) ?? 0,
+    best: bestOf(value) ?? 0,
+    detectors: extrasOf(value)?.get('detectors'),
+  };
+}
+
+/** Our own key of a checkpoint, or null in files of the reference. */
+export function extrasOf(value: Value): Dict | null {
+  const extras = isDict(value) ? value.get('earlybird') : undefined;
+  return isDict(extras) ? extras : null;
+}
+
+/**
+ * Epochs the weights have seen. Files of the reference say only `epoch`, which is one too many in EB-{p}-{k}
+ * (written before epoch k-1 is trained), so the file name decides there.
+ */
+export function completedOf(value: Value, path: string): number | null {
+  const own = extrasOf(value)?.get('completed');
+  if (typeof own === 'number') return own;
+  const epoch = epochOf(value);
+  if (epoch === undefined) return null;
+  return /^EB-\d+-\d+/.test(basename(path)) ? epoch - 1 : epoch;
+}
+
+/** What a checkpoint says about its network; fields it does not know are absent. */
+export function networkOf(value: Value): Partial<NetworkInfo> {
+  const extras = extrasOf(value);
+  const number = (key: string) => (typeof extras?.get(key) === 'number' ? (extras.get(key) as number) : undefined);
+  const arch = extras?.get('arch');
+  return {
+    ...(typeof arch === 'string' ? { arch } : {}),
+    ...(number('depth') !== undefined ? { depth: number('depth') } : {}),
+    ...(number('classes') !== undefined ? { classes: number('classes') } : {}),
+  };
+}

@@ -1,0 +1,205 @@
+/**
+ * THE training loop: search, retraining and every later variant are arguments of it. Before each epoch the masks are drawn
+ * and a ticket that emerges is saved; then train, test, and write down, in this order: metrics line, record.txt, checkpoint
+ * (which overlaps the next epoch). Each step is durable before the next one, so that a killed run resumes exactly.
+ */
+import { linkOrCopyAtomic } from '../checkpoint/atomic';
+import { writeCheckpoint } from '../checkpoint/pth';
+import { EarlybirdError } from '../errors';
+import type { MaskResult, NativeDataset, NativeModel, NativeTrainer, PassResult, Precision } from '../native/types';
+import type { EpochMetrics } from '../report/input';
+import { CheckpointWriter, keeps } from './checkpoint-writer';
+import type { RunOptions } from './observer';
+import { percentOf } from './recipe';
+import { recordBest } from './record';
+import { CHECKPOINT, type RunDirectory } from './run-directory';
+import { learningRate } from './schedule';
+import type { TicketWatch } from './ticket-watch';
+import { checkpointValue, type NetworkInfo, type Snapshot } from './training-checkpoint';
+
+export interface TrainingSettings {
+  epochs: number;
+  lr: number;
+  schedule: number[];
+  momentum: number;
+  weightDecay: number;
+  batchSize: number;
+  testBatchSize: number;
+  precision: Precision;
+  seed: number;
+  keepCheckpoints: string;
+}
+
+export interface TrainingRun extends RunOptions {
+  /** Shown with progress: "search", "retrain". */
+  phase: string;
+  directory: RunDirectory;
+  model: NativeModel;
+  trainer: NativeTrainer;
+  data: { train: NativeDataset; test: NativeDataset };
+  settings: TrainingSettings;
+  network: NetworkInfo;
+  identityHash: string;
+  /** Draw masks and look for tickets; absent in retraining. */
+  detection?: { ratios: number[]; watch: TicketWatch; stopAtTicket: boolean };
+  /** Where to begin: 0 and nothing, or what a checkpoint restored. */
+  start: { completed: number; best: number; metrics: EpochMetrics[] };
+}
+
+export interface TrainingOutcome {
+  completed: number;
+  metrics: EpochMetrics[];
+  /** Best exact test top-1 (chosen on the test set, as the reference does), percent. */
+  best: number;
+  /** File number of each ticket, by percent. */
+  tickets: Record<string, number>;
+}
+
+export async function runTraining(run: TrainingRun): Promise<TrainingOutcome> {
+  const writer = new CheckpointWriter();
+  try {
+    return await epochs(run, writer);
+  } finally {
+    // Also when aborted: the checkpoint of the last complete epoch must be whole on disk.
+    await writer.settle();
+  }
+}
+
+async function epochs(run: TrainingRun, writer: CheckpointWriter): Promise<TrainingOutcome> {
+  const { directory, settings, trainer, detection, observer } = run;
+  const metrics = [...run.start.metrics];
+  let { completed, best } = run.start;
+  let snapshot: Snapshot | null = null;
+
+  for (; completed < settings.epochs; completed++) {
+    const epoch = completed;
+    const lr = learningRate(epoch, settings.lr, settings.schedule);
+    const seen = await look(run, completed);
+    if (seen.fresh.length > 0) {
+      await writer.settle();
+      snapshot ??= await trainer.snapshot();
+      await saveTickets(run, snapshot, completed, best, lr, seen.fresh);
+    }
+    if (detection?.stopAtTicket && detection.watch.allEmerged) break;
+
+    observer?.epoch?.({ phase: run.phase, epoch, epochs: settings.epochs, lr });
+    const train = await trainPass(run, epoch, lr);
+    const test = await testPass(run);
+    snapshot = await trainer.snapshot();
+
+    const line = metricsLine(epoch, lr, train, test, seen.distances, detection?.watch.emerged ?? {});
+    metrics.push(line);
+    const improved = test.top1 > best;
+    best = Math.max(best, test.top1);
+    await directory.appendMetrics(line);
+    await directory.writeRecord(settings.epochs, metrics);
+    const searching = detection !== undefined && !detection.watch.allEmerged;
+    await writer.start(directory.file(CHECKPOINT), content(run, snapshot, epoch + 1, epoch + 1, best, lr), [
+      ...(keeps(settings.keepCheckpoints, epoch, searching) ? [directory.file(`ckpt${epoch}.pth.tar`)] : []),
+      ...(improved ? [directory.file('model_best.pth.tar')] : []),
+    ]);
+    observer?.metrics?.(line);
+  }
+
+  if (completed === settings.epochs) await look(run, completed);
+  await writer.settle();
+  await directory.writeRecord(settings.epochs, metrics, recordBest(metrics));
+  return { completed, metrics, best, tickets: detection?.watch.emerged ?? {} };
+}
+
+/** Draws the masks after `completed` epochs, stores them, and asks the detectors (but not once training is over). */
+async function look({ model, directory, detection, settings }: TrainingRun, completed: number) {
+  if (!detection) return { distances: {}, fresh: [] };
+  const masks: MaskResult[] = await model.masks(detection.ratios);
+  for (const { ratio, bits } of masks) await directory.writeMask(percentOf(ratio), completed, bits);
+  return completed < settings.epochs ? detection.watch.observe(masks, completed) : { distances: {}, fresh: [] };
+}
+
+async function saveTickets(
+  run: TrainingRun,
+  snapshot: Snapshot,
+  completed: number,
+  best: number,
+  lr: number,
+  fresh: { percent: number; number: number }[],
+): Promise<void> {
+  const names = fresh.map(({ percent, number }) => run.directory.file(`EB-${percent}-${number}.pth.tar`));
+  await writeCheckpoint(names[0]!, content(run, snapshot, completed + 1, completed, best, lr));
+  for (const name of names.slice(1)) await linkOrCopyAtomic(names[0]!, name);
+  for (const { percent, number } of fresh) {
+    run.observer?.log?.(`ticket at p=${percent}% after ${completed} epochs: EB-${percent}-${number}.pth.tar`);
+  }
+}
+
+function trainPass(
+  { trainer, data, settings, signal, observer }: TrainingRun,
+  epoch: number,
+  lr: number,
+): Promise<PassResult> {
+  return trainer.epoch({
+    dataset: data.train,
+    batchSize: settings.batchSize,
+    epoch,
+    lr,
+    signal,
+    onProgress: (progress) => observer?.progress?.('train', progress),
+  });
+}
+
+function testPass({ model, data, settings, signal, observer }: TrainingRun): Promise<PassResult> {
+  return model.evaluate({
+    dataset: data.test,
+    batchSize: settings.testBatchSize,
+    precision: settings.precision,
+    signal,
+    onProgress: (progress) => observer?.progress?.('test', progress),
+  });
+}
+
+function content(run: TrainingRun, snapshot: Snapshot, epoch: number, completed: number, best: number, lr: number) {
+  const { settings, network, identityHash, detection } = run;
+  const { seed } = settings;
+  const detectors = detection?.watch.toValue();
+  return checkpointValue({
+    snapshot,
+    epoch,
+    completed,
+    best,
+    lr,
+    optimiser: settings,
+    network,
+    seed,
+    identityHash,
+    detectors,
+  });
+}
+
+/** One line of metrics.jsonl. Throws ERR_NUMERIC where the loss is no number any more. */
+function metricsLine(
+  epoch: number,
+  lr: number,
+  train: PassResult,
+  test: PassResult,
+  distances: EpochMetrics['distances'],
+  emerged: EpochMetrics['emerged'],
+): EpochMetrics {
+  if (!Number.isFinite(train.loss)) {
+    throw new EarlybirdError(
+      'ERR_NUMERIC',
+      `Training diverged in epoch ${epoch}: the loss is ${train.loss}; try a smaller --lr than ${lr}.`,
+    );
+  }
+  const { loss, lossBatchMean, top1, top1BatchMean } = train;
+  return {
+    epoch,
+    completed: epoch + 1,
+    lr,
+    train: { loss, lossBatchMean, top1, top1BatchMean },
+    test: { loss: test.loss, top1: test.top1, top1BatchMean: test.top1BatchMean, top5: test.top5 },
+    seconds: { train: train.seconds, evaluate: test.seconds },
+    imagesPerSecond: train.images / train.seconds,
+    joules: null,
+    distances,
+    emerged,
+  };
+}

@@ -1,0 +1,48 @@
+/** The public API of earlybird. */
+
+export { cfgOf, stateDictOf, stateDictValue } from './checkpoint/keys';
+export { readNpy, writeNpy } from './checkpoint/npy';
+export { readCheckpoint, writeCheckpoint } from './checkpoint/pth';
+export { momentumOf, sgdOptimizerValue } from './checkpoint/sgd';
+export type { Dict, Value } from './checkpoint/value';
+export type { Dataset, ImageSet } from './data/dataset';
+export { openDataset } from './data/open';
+export { EarlybirdError, type ErrorCode } from './errors';
+export { type DistanceResult, distance } from './experiment/distance';
+export {
+  type DetectorOptions,
+  type DetectorRule,
+  EarlyBird,
+  type Observation,
+  REFERENCE_DETECTOR,
+} from './experiment/early-bird';
+export { ebTrain, type TrainResult } from './experiment/eb-train';
+export { type EvaluateResult, evaluate } from './experiment/evaluate';
+export { forwardFlops, maskFlops, maskMemoryKB, parameterCount, trainingFlops } from './experiment/flops';
+export { gammasOf, maskDistance, maskFromGammas, overlapMatrix } from './experiment/mask';
+export type { FinishedRun, RunResult } from './experiment/network-run';
+export type { Observer, RunOptions } from './experiment/observer';
+export { plot } from './experiment/plot';
+export { PRESETS } from './experiment/presets';
+export { type PruneReport, prune } from './experiment/prune';
+export {
+  type CommandName,
+  type DistanceRecipe,
+  type EvaluateRecipe,
+  type PlotRecipe,
+  type PruneRecipe,
+  parseRecipe,
+  type Recipe,
+  type RetrainRecipe,
+  type SearchRecipe,
+  type TrainRecipe,
+} from './experiment/recipe';
+export { retrain } from './experiment/retrain';
+export { reportRetrain, reportSearch } from './experiment/run-report';
+export { learningRate } from './experiment/schedule';
+export { search } from './experiment/search';
+export { loadAddon } from './native/addon';
+export type * from './native/types';
+export type { EpochMetrics, ReportInput, SummaryRow } from './report/input';
+export { writeReport } from './report/write';
+export { DTYPE_BYTES, type Dtype, type StateDict, type TensorData } from './tensor';
