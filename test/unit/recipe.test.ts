@@ -1,0 +1,166 @@
+import yargs from 'yargs/yargs';
+import { normaliseArguments } from '../../src/cli/arguments';
+import { addOptions, recipeFrom } from '../../src/cli/options';
+import { type CommandName, identityOf, parseRecipe, type Recipe } from '../../src/experiment/recipe';
+
+/** What the command line makes of a line of arguments. */
+function recipe<C extends CommandName>(command: C, line: string): Recipe<C> {
+  const words = normaliseArguments(line.split(' ').filter(Boolean));
+  const cli = addOptions(
+    yargs(words).parserConfiguration({
+      'boolean-negation': false,
+      'camel-case-expansion': false,
+      'duplicate-arguments-array': false,
+      'short-option-groups': false,
+    }),
+    command,
+  );
+  const flags = cli
+    .strict()
+    .exitProcess(false)
+    .fail((message, error) => {
+      throw error ?? new Error(message);
+    });
+  return recipeFrom(command, flags.parseSync()).recipe;
+}
+
+const refused = (command: CommandName, line: string) => {
+  try {
+    recipe(command, line);
+  } catch (error) {
+    return error as Error & { code: string };
+  }
+  throw new Error(`not refused: ${line}`);
+};
+
+test('defaults are those of the reference', () => {
+  expect(recipe('search', '')).toMatchObject({
+    dataset: 'cifar10',
+    sr: false,
+    s: 1e-4,
+    batchSize: 64,
+    testBatchSize: 256,
+    epochs: 160,
+    startEpoch: 0,
+    schedule: [80, 120],
+    lr: 0.1,
+    momentum: 0.9,
+    weightDecay: 1e-4,
+    seed: 1,
+    logInterval: 100,
+    save: './logs',
+    arch: 'vgg',
+    depth: 19,
+    filter: 'none',
+    sigma: 1,
+    sparsityGt: 0,
+    ratios: [0.3, 0.5, 0.7],
+    detectorWindow: 5,
+    detectorThreshold: 0.1,
+    detectorRule: 'reference',
+  });
+  expect(recipe('retrain', '')).toMatchObject({ dataset: 'cifar100', reinit: false, filter: 'none' });
+  expect(recipe('retrain', '').startEpoch).toBeUndefined();
+  expect(recipe('prune', '--model x')).toMatchObject({ percent: 0.5, emptyLayers: 'keep-one' });
+});
+
+test.each([
+  ['--sparsity-regularization', { sr: true }],
+  ['-sr', { sr: true }],
+  ['--sr', { sr: true }],
+  ['--s 0.001', { s: 0.001 }],
+  ['--batch-size 256', { batchSize: 256 }],
+  ['--test-batch-size 128', { testBatchSize: 128 }],
+  ['--epochs 90', { epochs: 90 }],
+  ['--start-epoch 35', { startEpoch: 35 }],
+  ['--start_epoch 35', { startEpoch: 35 }],
+  ['--start_epoch=35', { startEpoch: 35 }],
+  ['--schedule 30 60', { schedule: [30, 60] }],
+  ['--schedule 80 120 --lr 0.1', { schedule: [80, 120], lr: 0.1 }],
+  ['--momentum 0.8', { momentum: 0.8 }],
+  ['--weight-decay 0.0005', { weightDecay: 5e-4 }],
+  ['--wd 5e-4', { weightDecay: 5e-4 }],
+  ['--resume logs/checkpoint.pth.tar', { resume: 'logs/checkpoint.pth.tar' }],
+  ['--no-cuda', { noCuda: true }],
+  ['--seed 7', { seed: 7 }],
+  ['--log-interval 10', { logInterval: 10 }],
+  ['--save a_b/c', { save: 'a_b/c' }],
+  ['--arch resnet', { arch: 'resnet', depth: 164 }],
+  ['--arch resnet --depth 20', { arch: 'resnet', depth: 20 }],
+  ['--scratch p.pth.tar', { scratch: 'p.pth.tar' }],
+  ['--filter lowpass --sigma 2', { filter: 'lowpass', sigma: 2 }],
+  ['--sparsity_gt 0.2', { sparsityGt: 0.2 }],
+  ['--sparsify_gt 0.2', { sparsityGt: 0.2 }],
+  ['--gpu_ids 0', { gpuIds: '0' }],
+  ['--gpu_ids -1', { gpuIds: '-1' }],
+  ['--data x --dataset folder', { data: 'x', dataset: 'folder' }],
+  ['--swa False', { swa: false }],
+  ['--device cuda:1 --precision bf16 --threads 2', { device: 'cuda:1', precision: 'bf16', threads: 2 }],
+  ['--limit-train 512 --limit-test 256', { limitTrain: 512, limitTest: 256 }],
+  ['--ratios 0.1 0.2', { ratios: [0.1, 0.2] }],
+  ['--cfg 64 M 128', { cfg: [64, 'M', 128] }],
+  [
+    '--detector-rule consecutive --detector-window 3 --detector-threshold 0.05',
+    { detectorRule: 'consecutive', detectorWindow: 3 },
+  ],
+  ['--stop-at-ticket --keep-checkpoints every:5', { stopAtTicket: true, keepCheckpoints: 'every:5' }],
+  ['--report false', { report: false }],
+  ['--epochs 1 --epochs 2', { epochs: 2 }],
+])('search %s', (line, expected) => {
+  expect(recipe('search', line)).toMatchObject(expected);
+});
+
+test.each([
+  [
+    'prune',
+    '--dataset cifar100 --arch vgg --depth 16 --percent 0.3 --model m --save s --init i --multi_GPU 1 --gpu_ids 0 --test-batch-size 256 --no-cuda',
+  ],
+  [
+    'distance',
+    '--dataset cifar100 --arch vgg --depth 16 --start_epoch 1 --end_epoch 160 --percent 0.5 --save s --test-batch-size 256 --gpu_ids 0',
+  ],
+  [
+    'evaluate',
+    '--dataset cifar10 --arch resnet --depth 20 -sr --epochs 90 --schedule 30 60 --lr 0.1 --batch-size 128 --resume r --scratch s --save x',
+  ],
+  ['retrain', '--start-epoch 35 --scratch p -sr --wd 1e-4 --resume x --reinit'],
+] as [CommandName, string][])("%s takes the reference's options", (command, line) => {
+  expect(() => recipe(command, line)).not.toThrow();
+});
+
+test.each([
+  ['search', '--lr abc', '--lr abc', 'ERR_RECIPE'],
+  ['search', '--batch-size 0', '--batch-size 0', 'ERR_RECIPE'],
+  ['search', '--batch-size 1.5', '--batch-size 1.5', 'ERR_RECIPE'],
+  ['search', '--dataset mnist', 'cifar10, cifar100', 'ERR_RECIPE'],
+  ['search', '--device gpu', 'cuda:N', 'ERR_RECIPE'],
+  ['search', '--ratios 0.3 1', '--ratios 0.3 1', 'ERR_RECIPE'],
+  ['search', '--ratios 0.3 0.3', '--ratios 0.3 0.3', 'ERR_RECIPE'],
+  ['search', '--ratios 0.125', 'whole percents', 'ERR_RECIPE'],
+  ['search', '--swa True', '--swa', 'ERR_RECIPE'],
+  ['search', '--keep-checkpoints some', 'every:N', 'ERR_RECIPE'],
+  ['search', '--preset nothing', 'demo', 'ERR_RECIPE'],
+  ['prune', '', '--model is missing', 'ERR_RECIPE'],
+  ['prune', '--model x --percent 1', '--percent 1', 'ERR_RECIPE'],
+] as [CommandName, string, string, string][])('%s %s is refused with one sentence', (command, line, text, code) => {
+  const error = refused(command, line);
+  expect(error.message).toContain(text);
+  expect(error.code).toBe(code);
+});
+
+test('an unknown flag is refused', () => {
+  expect(refused('search', '--bogus 1').message).toContain('bogus');
+  expect(() => parseRecipe('search', { bogus: 1 })).toThrow('bogus');
+});
+
+test('flags win over a preset, a preset over defaults', () => {
+  const made = recipe('train', '--preset demo --epochs 7');
+  expect(made).toMatchObject({ dataset: 'synthetic', epochs: 7, compareDense: true, lr: 0.1 });
+});
+
+test('the identity of a run leaves out where and how fast it runs', () => {
+  const one = identityOf('search', recipe('search', '--save a --threads 1 --device cpu --log-interval 5'));
+  const other = identityOf('search', recipe('search', '--save b --threads 2 --keep-checkpoints none'));
+  expect(one).toEqual(other);
+  expect(identityOf('search', recipe('search', '--lr 0.2'))).not.toEqual(one);
+});
