@@ -1,7 +1,7 @@
 /*
- * Opens a shared library by absolute path with its symbols visible to everything loaded later. The main addon is linked to
- * libtorch_cpu.so by name only; glibc matches the name against what is already loaded, so neither LD_LIBRARY_PATH nor a run
- * path is needed. Nothing is ever closed: LibTorch does not survive that.
+ * Opens a shared library by absolute path with its symbols visible to everything loaded later. The main addon is linked
+ * to libtorch_cpu.so by name only; glibc matches the name against what is already loaded, so neither LD_LIBRARY_PATH
+ * nor a run path is needed. Nothing is ever closed: LibTorch does not survive that.
  */
 #define NAPI_VERSION 8
 #include <dlfcn.h>

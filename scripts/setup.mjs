@@ -55,17 +55,16 @@ function installPackages() {
 }
 
 function compileTypeScript() {
-  return (
-    ifChanged('dist/.inputs', [...files('src'), 'tsconfig.json', 'package-lock.json'], '', buildTypeScript) ??
-    'up to date'
-  );
+  const inputs = { paths: [...files('src'), 'tsconfig.json', 'package-lock.json'] };
+  return ifChanged('dist', 'native/libtorch.js', inputs, buildTypeScript);
 }
 
 async function provideLibTorch() {
   const { searchLibTorch, unsupported } = require('../dist/native/libtorch.js');
   let { found } = searchLibTorch();
   let how = '';
-  if (!found) {
+  // One of ours in .libtorch/ comes before an unsuitable one of python3.
+  if (!found || (found.source === 'python3' && unsupported(found))) {
     await fetchLibTorch();
     found = searchLibTorch().found;
     how = 'fetched; ';
@@ -83,7 +82,7 @@ async function fetchLibTorch() {
     return await fetchByPip({ variant: 'cpu', log: say });
   } catch (error) {
     if (error.code !== 'ERR_DOWNLOAD') throw error;
-    say("there is no CPU build in pip's package index: fetching the CUDA build (about 3 GB) instead");
+    say("pip's package index gave no CPU build: trying the CUDA build (about 3 GB) instead");
     return fetchByPip({ variant: 'cuda', log: say }).catch((second) => {
       throw Object.assign(error, {
         detail: `${error.detail}\nand the CUDA build: ${second.message}\n${second.detail ?? ''}`,
@@ -95,32 +94,29 @@ async function fetchLibTorch() {
 function compileAddon() {
   const libtorch = require('../dist/native/libtorch.js').findLibTorch();
   const sources = [...files('cpp'), ...files('binding'), ...files('cmake'), 'CMakeLists.txt', 'package-lock.json'];
-  const torch = `${libtorch.root} ${stamp(join(libtorch.root, 'lib/libtorch_cpu.so'))} ${options.cuda}`;
-  const folder = join('build', libtorch.id);
-  const addon = join(root, folder, 'earlybird.node');
-  const built = ifChanged(join(folder, '.inputs'), sources, `${torch} ${existsSync(addon)}`, () => {
-    const { cuda } = buildNative(libtorch, options);
-    return `${folder}; CUDA plugin: ${cuda}`;
+  const more = `${libtorch.root} ${stamp(join(libtorch.root, 'lib/libtorch_cpu.so'))} ${options.cuda}`;
+  return ifChanged(join('build', libtorch.id), 'earlybird.node', { paths: sources, more }, () => {
+    return `CUDA plugin: ${buildNative(libtorch, options).cuda}`;
   });
-  return built ?? `up to date (${folder})`;
 }
 
 /**
- * Does the work unless the files and `more` are as they were after the last time it succeeded, which the file `record` says. Names,
- * sizes and times are compared, not contents: that takes milliseconds.
+ * Does the work unless its result is in the folder and its inputs are as they were when it last succeeded, which `.inputs` beside
+ * the result records. Names, sizes and times of files are compared, not contents: that takes milliseconds.
  */
-function ifChanged(record, paths, more, work) {
-  const path = join(root, record);
-  const state = () =>
-    createHash('sha256')
-      .update(`${more}\n${paths.map((file) => `${file} ${stamp(join(root, file))}`).join('\n')}`)
-      .digest('hex');
-  const before = state();
-  if (existsSync(path) && readFileSync(path, 'utf8') === before) return null;
+function ifChanged(folder, result, { paths, more = '' }, work) {
+  const record = join(root, folder, '.inputs');
+  const stamps = paths.map((path) => `${path} ${stamp(join(root, path))}`);
+  const inputs = createHash('sha256')
+    .update([more, ...stamps].join('\n'))
+    .digest('hex');
+  if (existsSync(join(root, folder, result)) && existsSync(record) && readFileSync(record, 'utf8') === inputs) {
+    return `up to date (${folder})`;
+  }
   const start = Date.now();
   const said = work();
-  writeFileSync(path, before);
-  return `built in ${((Date.now() - start) / 1000).toFixed(1)} s${said ? ` (${said})` : ''}`;
+  writeFileSync(record, inputs);
+  return `built ${folder} in ${((Date.now() - start) / 1000).toFixed(1)} s${said ? `; ${said}` : ''}`;
 }
 
 function stamp(path) {

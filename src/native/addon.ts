@@ -114,7 +114,7 @@ function openLibrary(loader: Loader, path: string, libtorch: FoundLibTorch): voi
 }
 
 /** The folder name has already decided this, unless files were exchanged afterwards or EARLYBIRD_ADDON names another build. */
-function checkVersions(addon: NativeAddon, path: string): void {
+export function checkVersions(addon: Pick<NativeAddon, 'builtAgainst' | 'loaded'>, path: string): void {
   if (libtorchId(addon.builtAgainst, '') === libtorchId(addon.loaded, '')) return;
   throw new EarlybirdError(
     'ERR_LIBTORCH',

@@ -143,7 +143,12 @@ function notALibTorch(source: LibTorchSource, folder: string): EarlybirdError {
 function torchOfPython(): string | undefined {
   const question =
     'import importlib.util as u; s = u.find_spec("torch"); print(s.submodule_search_locations[0] if s else "")';
-  const answer = spawnSync('python3', ['-c', question], { encoding: 'utf8', timeout: 10_000, cwd: '/' });
+  const answer = spawnSync('python3', ['-c', question], {
+    encoding: 'utf8',
+    timeout: 10_000,
+    cwd: '/',
+    env: process.env,
+  });
   return answer.status === 0 ? answer.stdout.trim() || undefined : undefined;
 }
 

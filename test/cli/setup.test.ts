@@ -1,0 +1,188 @@
+/** scripts/setup.mjs in a copy of the repository that has fakes for all tools: what it does, and what it says when a step fails. */
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+
+const repository = join(__dirname, '..', '..');
+const clone = mkdtempSync(join(tmpdir(), 'earlybird-setup-'));
+const path = (...parts: string[]) => join(clone, ...parts);
+
+function write(file: string, text: string): void {
+  mkdirSync(dirname(path(file)), { recursive: true });
+  writeFileSync(path(file), text);
+}
+
+/** A program on PATH that is a shell script. */
+function tool(name: string, script: string): void {
+  write(join('bin', name), `#!/bin/sh\n${script}\n`);
+  chmodSync(path('bin', name), 0o755);
+}
+
+function setup(env: NodeJS.ProcessEnv = {}) {
+  const { status, stderr } = spawnSync(process.execPath, [path('scripts/setup.mjs')], {
+    encoding: 'utf8',
+    env: { PATH: path('bin'), HOME: path('home'), ...env },
+  });
+  return { status, stderr };
+}
+
+function fakeLibTorch(): string {
+  write('torch/lib/libtorch_cpu.so', '');
+  write('torch/version.py', "__version__ = '2.13.0+cpu'\n");
+  return path('torch');
+}
+
+/** A CMake that notes its calls, and a compiler. */
+function fakeCompilers(): void {
+  tool('c++', 'exit 0');
+  tool(
+    'cmake',
+    `echo "$@" >>${path('cmake.log')}
+case "$1" in
+  -S) /bin/mkdir -p "$4"; echo "-- CUDA plugin: no (a fake)";;
+  --build) echo >"$2/earlybird.node";;
+esac`,
+  );
+}
+
+beforeAll(() => {
+  // Without a tsconfig.json there is nothing to compile; what setup needs of dist/ is there already.
+  cpSync(join(repository, 'scripts'), path('scripts'), { recursive: true });
+  write(
+    'package-lock.json',
+    JSON.stringify({ packages: { '': {}, 'node_modules/node-api-headers': { version: '1.0.0' } } }),
+  );
+  for (const file of ['errors.js', 'http.js', 'download.js', 'native']) {
+    cpSync(join(repository, 'dist', file), path('dist', file), { recursive: true });
+  }
+  for (const folder of ['src', 'cpp', 'binding', 'cmake']) mkdirSync(path(folder));
+});
+
+beforeEach(() => {
+  for (const name of ['bin', 'build', 'torch', '.libtorch', 'node_modules', 'cmake.log'])
+    rmSync(path(name), { recursive: true, force: true });
+  write('node_modules/.package-lock.json', readFileSync(path('package-lock.json'), 'utf8'));
+  for (const name of ['node-api-headers', 'node-addon-api']) write(join('node_modules', name, 'package.json'), '{}');
+  symlinkSync(join(repository, 'node_modules/yauzl'), path('node_modules/yauzl'));
+});
+
+afterAll(() => rmSync(clone, { recursive: true, force: true }));
+
+test('does every step once, and nothing the second time', () => {
+  fakeCompilers();
+  const first = setup({ LIBTORCH: fakeLibTorch() });
+  expect(first).toMatchObject({
+    status: 0,
+    stderr: expect.stringMatching(/native addon: built .*torch2\.13-cpu.*CUDA plugin: no \(a fake\)/),
+  });
+  const calls = readFileSync(path('cmake.log'), 'utf8');
+  const second = setup({ LIBTORCH: path('torch') });
+  expect(second).toMatchObject({ status: 0, stderr: expect.stringContaining('native addon: up to date') });
+  expect(second.stderr.trim().split('\n')).toHaveLength(5);
+  expect(readFileSync(path('cmake.log'), 'utf8')).toBe(calls);
+});
+
+test('builds again when a source has changed, or the addon is gone', () => {
+  fakeCompilers();
+  const env = { LIBTORCH: fakeLibTorch() };
+  setup(env);
+  write('cpp/new.cpp', '');
+  expect(setup(env).stderr).toContain('native addon: built');
+  rmSync(path('build/torch2.13-cpu/earlybird.node'));
+  expect(setup(env).stderr).toContain('native addon: built');
+  expect(setup(env).stderr).toContain('native addon: up to date');
+});
+
+/** Each fault must name its step, its cause and its remedy. */
+test.each<[string, string, RegExp, () => NodeJS.ProcessEnv | undefined]>([
+  [
+    'packages that cannot be installed',
+    'npm packages',
+    /npm could not install.*\n {2}remedy: .*registry/,
+    () => {
+      rmSync(path('node_modules'), { recursive: true });
+      tool('npm', 'echo "npm error network"; exit 1');
+      return undefined;
+    },
+  ],
+  [
+    'a LIBTORCH that is none',
+    'LibTorch',
+    /LIBTORCH names \/nowhere, .*: correct or unset it/,
+    () => ({ LIBTORCH: '/nowhere' }),
+  ],
+  ['no LibTorch and no python3', 'LibTorch', /there is no python3: .*set LIBTORCH .*--from FILE/, () => undefined],
+  [
+    'a python3 without pip and venv',
+    'LibTorch',
+    /neither pip nor a working venv: .*--from FILE/,
+    () => {
+      tool('python3', 'case "$1" in -c|--version) exit 0;; *) exit 1;; esac');
+      return undefined;
+    },
+  ],
+  [
+    'a package index without torch',
+    'LibTorch',
+    /has no torch 2\S+\+cpu for this Python: .*--index-url.*--from FILE/,
+    () => {
+      tool(
+        'python3',
+        'case "$*" in *install*) echo "ERROR: No matching distribution found for torch" >&2; exit 1;; esac',
+      );
+      return undefined;
+    },
+  ],
+  [
+    'no CMake',
+    'native addon',
+    /CMake 3\.18 or newer was not found.*\n {2}remedy: install/,
+    () => ({ LIBTORCH: fakeLibTorch() }),
+  ],
+  [
+    'no compiler',
+    'native addon',
+    /a C\+\+20 compiler was not found.*\n {2}remedy: install g\+\+/,
+    () => {
+      tool('cmake', 'exit 0');
+      return { LIBTORCH: fakeLibTorch() };
+    },
+  ],
+  [
+    'sources that do not compile',
+    'native addon',
+    /step.cpp:3: error[\s\S]*the native sources do not compile.*\n {2}remedy: read the output above/,
+    () => {
+      fakeCompilers();
+      tool('cmake', 'if [ "$1" = --build ]; then echo "step.cpp:3: error"; exit 2; fi');
+      return { LIBTORCH: fakeLibTorch() };
+    },
+  ],
+  [
+    'a compiler killed for memory',
+    'native addon',
+    /memory ran out\n {2}remedy: free some memory/,
+    () => {
+      fakeCompilers();
+      tool('cmake', 'if [ "$1" = --build ]; then echo "Killed signal terminated program cc1plus"; exit 1; fi');
+      return { LIBTORCH: fakeLibTorch() };
+    },
+  ],
+])('names step, cause and remedy of %s', (_, step, said, arrange) => {
+  const { status, stderr } = setup(arrange());
+  expect(stderr).toMatch(said);
+  expect(stderr).toContain(`step:   ${step}\n`);
+  expect(status).toBe(1);
+  expect(existsSync(path('.libtorch'))).toBe(false);
+});
