@@ -82,4 +82,6 @@ export interface ReportInput {
   channels: LayerChannels[];
   drawing: DrawingCurve[];
   summary: SummaryRow[];
+  /** Distance at or under which a ticket emerges: the dashed line of the distances figure. 0.1 by default. */
+  threshold?: number;
 }

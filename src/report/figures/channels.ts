@@ -1,0 +1,91 @@
+/** Channels kept in each layer, against the channels it had. */
+
+import type { LayerChannels } from '../input';
+import { type Dataset, FAINT, frame, INK, MARKER, ratioLabel, SERIES, type Spec, WIDTH } from '../theme';
+
+const HEIGHT = 110;
+/** More layers than this and their names no longer fit: the axis shows every few layers' numbers instead. */
+const NAMED_LAYERS = 26;
+const PRUNED = 'pruned';
+const KEPT = 'kept';
+const CLAMPED = 'clamped: kept so that the layer does not vanish';
+
+export function keptChannels(channels: LayerChannels[], dataset: Dataset): Spec | null {
+  const shown = channels.filter((ticket) => ticket.layers.length > 0);
+  if (shown.length === 0) return null;
+  const clamped = shown.some((ticket) => ticket.layers.some((layer) => layer.clamped > 0));
+  return frame(dataset, {
+    spacing: 12,
+    vconcat: shown.map((ticket) => panel(ticket, clamped)),
+    resolve: { scale: { color: 'shared', shape: 'shared' } },
+  });
+}
+
+function panel({ name, ratio, layers }: LayerChannels, clamped: boolean): Spec {
+  const values = layers.map((layer, i) => ({ ...layer, layer: i + 1, label: shortKey(layer.key) }));
+  const named = values.length <= NAMED_LAYERS && new Set(values.map((value) => value.label)).size === values.length;
+  const x = {
+    field: named ? 'label' : 'layer',
+    type: 'ordinal',
+    sort: null,
+    title: named ? 'batch norm of' : 'layer',
+    scale: { paddingInner: values.length > 60 ? 0.1 : 0.25 },
+    axis: named
+      ? { labelAngle: -45, labelOverlap: false, title: null }
+      : { labelAngle: 0, values: everyFew(values.length), ticks: true },
+  };
+  const legend = { orient: 'bottom', direction: 'horizontal', title: null, symbolStrokeWidth: 0 };
+  const scale = { domain: [KEPT, PRUNED], range: [SERIES[0], FAINT] };
+  const color = (what: string) => ({ datum: what, scale, legend: { ...legend, symbolType: 'square' } });
+  const shape = { datum: CLAMPED, scale: { range: ['triangle-down'] }, legend: { ...legend, symbolFillColor: MARKER } };
+  const y = { type: 'quantitative', title: 'channels', stack: null, axis: { tickCount: 5 } };
+  return {
+    title: title(name, ratio, layers),
+    width: WIDTH + 40,
+    height: HEIGHT,
+    data: { values },
+    layer: [
+      { mark: 'bar', encoding: { x, y: { ...y, field: 'total' }, color: color(PRUNED) } },
+      { mark: 'bar', encoding: { x, y: { ...y, field: 'kept' }, color: color(KEPT) } },
+      ...(clamped
+        ? [
+            {
+              transform: [{ filter: 'datum.clamped > 0' }],
+              mark: {
+                type: 'point',
+                shape: 'triangle-down',
+                filled: true,
+                size: 40,
+                yOffset: -5,
+                opacity: 1,
+                color: MARKER,
+              },
+              encoding: { x, y: { ...y, field: 'kept' }, shape },
+            },
+          ]
+        : []),
+    ],
+  };
+}
+
+function title(name: string, ratio: number, layers: LayerChannels['layers']): Spec {
+  const total = layers.reduce((sum, layer) => sum + layer.total, 0);
+  const kept = layers.reduce((sum, layer) => sum + layer.kept, 0);
+  const share = total > 0 ? ` (${((100 * kept) / total).toFixed(1)} %)` : '';
+  return {
+    text: `${name}, ${ratioLabel(ratio)}`,
+    subtitle: `${kept.toLocaleString('en-US')} of ${total.toLocaleString('en-US')} channels kept${share}`,
+    subtitleColor: INK,
+    anchor: 'start',
+  };
+}
+
+/** "feature.41.weight" says no more than "feature.41". */
+function shortKey(key: string): string {
+  return key.replace(/\.weight$/, '');
+}
+
+function everyFew(count: number): number[] {
+  const step = [1, 2, 5, 10, 20, 50, 100].find((size) => count / size <= 20) ?? 200;
+  return Array.from({ length: count }, (_, i) => i + 1).filter((i) => i === 1 || i % step === 0);
+}

@@ -1,0 +1,152 @@
+/** Distance of each epoch's mask to the older ones in the detector's window: the rule that finds the ticket, made visible. */
+
+import type { RunCurves } from '../input';
+import { type Dataset, finite, frame, MARKER, MUTED, ratioLabel, SERIES, type Spec, WIDTH } from '../theme';
+
+const COLUMNS = 3;
+const HEIGHT = 150;
+const LARGEST = 'largest distance in the window';
+const RANGE = 'range';
+/** The initial mask is far from every other: cut there, or nothing near the threshold can be seen. */
+const TOP = 4;
+
+interface Point {
+  epoch: number;
+  low: number;
+  high: number;
+}
+
+interface Panel {
+  title: string;
+  points: Point[];
+  /** Completed epochs at which the ticket emerged. */
+  emergedAt: number | null;
+}
+
+export function distances(runs: RunCurves[], dataset: Dataset, threshold = 0.1): Spec | null {
+  const panels = distancePanels(runs);
+  if (panels.length === 0) return null;
+  const last = Math.max(...panels.flatMap((panel) => panel.points.map((point) => point.epoch)));
+  const columns = Math.min(COLUMNS, panels.length);
+  const width = Math.min(300, (WIDTH - 50 * (columns - 1)) / columns + 20);
+  return frame(dataset, {
+    columns,
+    concat: panels.map((panel, i) => ({
+      title: panel.title,
+      width,
+      height: HEIGHT,
+      layer: [
+        ...band(panel.points, last, TOP * (threshold || 0.1), i % columns === 0),
+        ...thresholdMarks(threshold, last),
+        ...emergenceMarks(panel, last),
+      ],
+    })),
+    resolve: { scale: { color: 'shared' } },
+  });
+}
+
+/** One panel for each search run and ratio that holds at least one full window. */
+export function distancePanels(runs: RunCurves[]): Panel[] {
+  const drawn = runs.filter((run) => run.metrics.some((line) => Object.values(line.distances).some(Boolean)));
+  return drawn.flatMap((run) => {
+    const ratios = [...new Set(run.metrics.flatMap((line) => Object.keys(line.distances)))].sort((a, b) => +a - +b);
+    return ratios
+      .map((ratio) => ({
+        title: `${drawn.length > 1 ? `${run.name}: ` : ''}${ratioLabel(Number(ratio) / 100)}`,
+        points: run.metrics.flatMap((line) => point(line.epoch, line.distances[ratio])),
+        emergedAt: emergence(run, ratio),
+      }))
+      .filter((panel) => panel.points.length > 0);
+  });
+}
+
+function point(epoch: number, measured: number[] | null | undefined): Point[] {
+  const known = (measured ?? []).filter((value) => finite(value) !== null);
+  return known.length === 0 ? [] : [{ epoch, low: Math.min(...known), high: Math.max(...known) }];
+}
+
+/** A ticket's file number is one more than the epochs its mask has behind it. */
+function emergence(run: RunCurves, ratio: string): number | null {
+  const file = run.metrics.map((line) => line.emerged[ratio]).find((number) => number !== undefined);
+  return file === undefined ? null : file - 1;
+}
+
+function band(points: Point[], last: number, top: number, first: boolean): Spec[] {
+  const x = {
+    field: 'epoch',
+    type: 'quantitative',
+    title: 'epochs',
+    scale: { domain: [0, Math.max(last, 1)], nice: false },
+    axis: { tickMinStep: 1, tickCount: 5 },
+  };
+  const y = {
+    type: 'quantitative',
+    title: first ? 'mask distance' : null,
+    scale: { domain: [0, top], nice: false },
+    axis: { tickCount: 5 },
+  };
+  const legend = { orient: 'bottom', direction: 'horizontal', title: null, symbolType: 'square', symbolStrokeWidth: 0 };
+  const color = (name: string) => ({
+    datum: name,
+    scale: { domain: [LARGEST, RANGE], range: [SERIES[0], '#b3d4e8'] },
+    legend,
+  });
+  return [
+    {
+      data: { values: points },
+      mark: { type: 'area', clip: true },
+      encoding: { x, y: { ...y, field: 'low' }, y2: { field: 'high' }, color: color(RANGE) },
+    },
+    {
+      data: { values: points },
+      mark: { type: 'line', clip: true, strokeWidth: 1.4 },
+      encoding: { x, y: { ...y, field: 'high' }, color: color(LARGEST) },
+    },
+    {
+      data: { values: points.length <= 10 ? points.filter((point) => point.high <= top) : [] },
+      mark: { type: 'circle', size: 16, opacity: 1, color: SERIES[0] },
+      encoding: { x, y: { ...y, field: 'high' } },
+    },
+  ];
+}
+
+function thresholdMarks(threshold: number, last: number): Spec[] {
+  const y = { datum: threshold, type: 'quantitative' };
+  return [
+    {
+      data: { values: [{}] },
+      mark: { type: 'rule', color: MUTED, strokeDash: [4, 2], strokeWidth: 0.9 },
+      encoding: { y },
+    },
+    {
+      data: { values: [{}] },
+      mark: { type: 'text', align: 'right', baseline: 'bottom', dx: -3, dy: -2, fontSize: 9.5, color: MUTED },
+      encoding: { x: { datum: Math.max(last, 1) }, y, text: { value: `threshold ${threshold}` } },
+    },
+  ];
+}
+
+function emergenceMarks({ emergedAt }: Panel, last: number): Spec[] {
+  if (emergedAt === null) return [];
+  const x = { datum: emergedAt, type: 'quantitative' };
+  const rightHalf = emergedAt > last / 2;
+  return [
+    {
+      data: { values: [{}] },
+      mark: { type: 'rule', color: MARKER, strokeDash: [4, 2], strokeWidth: 1.1 },
+      encoding: { x },
+    },
+    {
+      data: { values: [{}] },
+      mark: {
+        type: 'text',
+        align: rightHalf ? 'right' : 'left',
+        dx: rightHalf ? -4 : 4,
+        dy: 10,
+        fontSize: 9.5,
+        color: MARKER,
+      },
+      encoding: { x, y: { value: 0 }, text: { value: `ticket after ${emergedAt} epochs` } },
+    },
+  ];
+}

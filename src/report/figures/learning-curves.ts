@@ -1,0 +1,108 @@
+/** Loss and top-1 of every run, training dashed and test solid, with the steps of the learning rate. */
+
+import type { EpochMetrics, RunCurves } from '../input';
+import { type Dataset, finite, frame, MUTED, SERIES, type Spec, WIDTH } from '../theme';
+
+/** One panel a quantity: where its values are, what its axis says, and where a label does not meet the curves. */
+const PANELS = [
+  { title: 'cross-entropy loss', field: 'loss', labelsAt: 'top' },
+  { title: 'top-1 accuracy (%)', field: 'top1', labelsAt: 'bottom' },
+] as const;
+
+const SPLITS = ['train', 'test'] as const;
+const HEIGHT = 200;
+
+export function learningCurves(runs: RunCurves[], dataset: Dataset): Spec | null {
+  const shown = runs.filter((run) => run.metrics.length > 0);
+  if (shown.length === 0) return null;
+  const steps = learningRateSteps(shown);
+  const names = shown.map((run) => run.name);
+  return frame(dataset, {
+    hconcat: PANELS.map((panel) => ({
+      width: (WIDTH - 20) / PANELS.length,
+      height: HEIGHT,
+      layer: [...stepMarks(steps, panel.labelsAt), ...curves(shown, names, panel)],
+    })),
+    resolve: { scale: { color: 'shared', strokeDash: 'shared' } },
+  });
+}
+
+function curves(runs: RunCurves[], names: string[], panel: (typeof PANELS)[number]): Spec[] {
+  const data = { values: runs.flatMap((run) => run.metrics.flatMap((line) => points(run.name, line, panel.field))) };
+  const legend = { orient: 'bottom', direction: 'horizontal', title: null };
+  const position = {
+    x: {
+      field: 'completed',
+      type: 'quantitative',
+      title: 'epochs',
+      scale: { zero: true, nice: false },
+      axis: { tickMinStep: 1 },
+    },
+    y: { field: 'value', type: 'quantitative', title: panel.title, scale: { zero: false } },
+  };
+  const color = {
+    field: 'run',
+    type: 'nominal',
+    scale: { domain: names, range: SERIES },
+    legend: { ...legend, columns: 3, symbolType: 'stroke' },
+  };
+  const strokeDash = {
+    field: 'split',
+    type: 'nominal',
+    scale: {
+      domain: SPLITS,
+      range: [
+        [3, 2],
+        [1, 0],
+      ],
+    },
+    legend: { ...legend, symbolType: 'stroke' },
+  };
+  const lines = {
+    data,
+    mark: { type: 'line', strokeWidth: 1.4 },
+    encoding: { ...position, color, strokeDash },
+  };
+  // A line through one or two epochs cannot be seen without its points.
+  const short = Math.max(...runs.map((run) => run.metrics.length)) <= 10;
+  const dots = {
+    data,
+    mark: { type: 'circle', size: 16, opacity: 1 },
+    encoding: { ...position, color },
+  };
+  return short ? [lines, dots] : [lines];
+}
+
+function points(run: string, line: EpochMetrics, field: 'loss' | 'top1'): Spec[] {
+  return SPLITS.map((split) => ({ run, split, completed: line.completed, value: finite(line[split][field]) }));
+}
+
+/** Where the rate changes, in completed epochs; runs of one schedule share their steps. */
+export function learningRateSteps(runs: RunCurves[]): { completed: number; label: string }[] {
+  const steps = new Map<string, { completed: number; label: string }>();
+  for (const { metrics } of runs) {
+    metrics.slice(1).forEach((line, i) => {
+      if (line.lr === metrics[i]!.lr || !Number.isFinite(line.lr)) return;
+      const step = { completed: line.epoch, label: `lr ${Number(line.lr.toPrecision(3))}` };
+      steps.set(`${step.completed} ${step.label}`, step);
+    });
+  }
+  return [...steps.values()].sort((a, b) => a.completed - b.completed);
+}
+
+function stepMarks(steps: { completed: number; label: string }[], at: 'top' | 'bottom'): Spec[] {
+  if (steps.length === 0) return [];
+  const x = { field: 'completed', type: 'quantitative' };
+  return [
+    {
+      data: { values: steps },
+      mark: { type: 'rule', color: MUTED, strokeWidth: 0.7, strokeDash: [1, 2] },
+      encoding: { x },
+    },
+    {
+      data: { values: steps },
+      mark: { type: 'text', align: 'left', dx: 3, dy: at === 'top' ? 9 : -7, fontSize: 9.5, color: MUTED },
+      encoding: { x, y: { value: at === 'top' ? 0 : HEIGHT }, text: { field: 'label' } },
+    },
+  ];
+}

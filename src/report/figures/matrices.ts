@@ -1,0 +1,157 @@
+/** The mask-distance matrices on one sheet, as in the paper: a row of panels for each network, one panel for each ratio. */
+
+import type { MaskMatrix } from '../input';
+import { epochGrid } from '../matrix-image';
+import { type Dataset, FAINT, frame, INK, MARKER, MUTED, ratioLabel, type Spec } from '../theme';
+
+export interface MatrixPanel {
+  matrix: MaskMatrix;
+  /** The matrix as pixels: a PNG data URI. */
+  image: string;
+}
+
+const COLUMNS = 4;
+
+/** The sheet is wider than the other figures, so its type is larger: both come out at 8 points across a page. */
+const TYPE = { labelFontSize: 12, titleFontSize: 13 };
+
+/** The box is drawn just outside the cells it holds, so that they stay visible. */
+const OUTSIDE = { xOffset: -1, x2Offset: 1, yOffset: -1, y2Offset: 1 };
+
+export function matrixSheet(panels: MatrixPanel[], colourBar: string, dataset: Dataset): Spec | null {
+  const shown = panels.filter((panel) => panel.matrix.epochs.length > 0);
+  if (shown.length === 0) return null;
+  const networks = [...new Set(shown.map((panel) => panel.matrix.network))];
+  const columns = Math.min(COLUMNS, Math.max(...networks.map((name) => ratiosOf(shown, name).length)));
+  const cells = Math.max(...shown.map((panel) => epochGrid(panel.matrix.epochs).size));
+  const side = panelSide(cells, columns);
+  const rows = networks.map((network) => ({
+    title: { text: network, anchor: 'start', frame: 'group', fontSize: 14, offset: 10 },
+    columns,
+    bounds: 'flush',
+    spacing: { column: 30, row: 92 },
+    concat: ratiosOf(shown, network).map((panel, i, row) =>
+      matrixPanel(panel, side, {
+        title: i % columns === 0,
+        labels: i % columns === 0 || !sameGrid(panel, row[i - 1]!),
+      }),
+    ),
+  }));
+  return frame(dataset, {
+    spacing: 16,
+    hconcat: [{ spacing: 18, vconcat: rows }, bar(colourBar, side)],
+  });
+}
+
+/** A whole number of screen pixels a cell wherever there is room for one, so that no row is drawn wider than another. */
+export function panelSide(cells: number, columns: number): number {
+  const wanted = columns >= 4 ? 140 : columns === 3 ? 180 : 220;
+  return cells <= wanted * 1.2 ? cells * Math.max(1, Math.round(wanted / cells)) : wanted;
+}
+
+/** At most five round epochs, and the only one where there is but one. */
+export function epochTicks(epochs: number[]): number[] {
+  const [first, last] = [epochs[0]!, epochs.at(-1)!];
+  const step = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].find((size) => last - first < 5 * size) ?? 5000;
+  const start = Math.ceil(first / step) * step;
+  return Array.from({ length: Math.floor((last - start) / step) + 1 }, (_, i) => start + i * step);
+}
+
+function ratiosOf(panels: MatrixPanel[], network: string): MatrixPanel[] {
+  return panels.filter((panel) => panel.matrix.network === network).sort((a, b) => a.matrix.ratio - b.matrix.ratio);
+}
+
+function sameGrid(a: MatrixPanel, b: MatrixPanel): boolean {
+  const [one, other] = [epochGrid(a.matrix.epochs), epochGrid(b.matrix.epochs)];
+  return one.from === other.from && one.to === other.to;
+}
+
+function matrixPanel({ matrix, image }: MatrixPanel, side: number, rows: { title: boolean; labels: boolean }): Spec {
+  const { from, to } = epochGrid(matrix.epochs);
+  const values = epochTicks(matrix.epochs);
+  const scale = { domain: [from, to], nice: false, zero: false };
+  const axis = { ...TYPE, values, title: 'epochs' };
+  const x = { field: 'from', type: 'quantitative', scale, axis };
+  const y = {
+    ...x,
+    scale: { ...scale, reverse: true },
+    axis: { ...axis, labels: rows.labels, title: rows.title ? 'epochs' : null },
+  };
+  return {
+    width: side,
+    height: side,
+    view: { fill: FAINT, stroke: null },
+    layer: [
+      {
+        data: { values: [{ image, from }] },
+        mark: {
+          type: 'image',
+          aspect: false,
+          smooth: false,
+          align: 'left',
+          baseline: 'top',
+          width: side,
+          height: side,
+        },
+        encoding: { x, y, url: { field: 'image', type: 'nominal' } },
+      },
+      ...windowBox(matrix),
+      ...heading(matrix, side),
+    ],
+  };
+}
+
+/** Text marks, not a title: a title stands higher where the panel has axis labels, and a row's headings should be level. */
+function heading({ ratio, emergedAt }: MaskMatrix, side: number): Spec[] {
+  const lines = [
+    { text: ratioLabel(ratio), y: -23, fontSize: 13.5, fontWeight: 'bold' },
+    emergedAt === null
+      ? { text: 'no ticket yet', y: -7, fontSize: 12, color: MUTED }
+      : { text: `ticket after ${emergedAt} epochs`, y: -7, fontSize: 12, color: MARKER },
+  ];
+  return lines.map(({ text, y, ...style }) => ({
+    data: { values: [{}] },
+    mark: { type: 'text', align: 'center', baseline: 'bottom', color: INK, ...style },
+    encoding: { x: { value: side / 2 }, y: { value: y }, text: { value: text } },
+  }));
+}
+
+/** The dashed box: the masks the detector compared when the ticket emerged. */
+export function windowBox(matrix: MaskMatrix): Spec[] {
+  if (matrix.emergedAt === null) return [];
+  const grid = epochGrid(matrix.epochs);
+  const row = matrix.epochs.indexOf(matrix.emergedAt);
+  const oldest = matrix.epochs[row - matrix.window + 1] ?? matrix.emergedAt - (matrix.window - 1) * grid.step;
+  const box = {
+    from: Math.max(grid.from, oldest - grid.step / 2),
+    to: Math.min(grid.to, matrix.emergedAt + grid.step / 2),
+  };
+  const position = { field: 'from', type: 'quantitative' };
+  return [
+    {
+      data: { values: [box] },
+      mark: { type: 'rect', fill: null, stroke: MARKER, strokeWidth: 1.3, strokeDash: [2.2, 1.3], ...OUTSIDE },
+      encoding: { x: position, x2: { field: 'to' }, y: position, y2: { field: 'to' } },
+    },
+  ];
+}
+
+function bar(image: string, side: number): Spec {
+  return {
+    width: 11,
+    height: side,
+    view: { stroke: null },
+    data: { values: [{ image, top: 1, left: 0 }] },
+    mark: { type: 'image', aspect: false, align: 'left', baseline: 'top', width: 11, height: side },
+    encoding: {
+      x: { field: 'left', type: 'quantitative', scale: { domain: [0, 1] }, axis: null },
+      y: {
+        field: 'top',
+        type: 'quantitative',
+        scale: { domain: [0, 1] },
+        axis: { ...TYPE, orient: 'right', title: 'mask distance', values: [0, 0.2, 0.4, 0.6, 0.8, 1], format: '.1f' },
+      },
+      url: { field: 'image', type: 'nominal' },
+    },
+  };
+}

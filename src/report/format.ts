@@ -1,0 +1,53 @@
+/** Numbers as people read them; whatever is missing is a dash. */
+
+export const MISSING = '–';
+
+const UNITS = [
+  { size: 1e12, suffix: 'T' },
+  { size: 1e9, suffix: 'G' },
+  { size: 1e6, suffix: 'M' },
+  { size: 1e3, suffix: 'K' },
+];
+
+/** 14723136 -> "14.72 M". */
+export function formatParameters(value: number | null | undefined): string {
+  return quantity(value, 1);
+}
+
+/** 628862976 -> "0.63 G": the papers quote FLOPs in billions, down to a tenth of one. */
+export function formatFlops(value: number | null | undefined): string {
+  return quantity(value, 0.1);
+}
+
+export function formatSeconds(value: number | null | undefined): string {
+  return known(value) ? `${grouped(value, value < 100 ? 1 : 0)} s` : MISSING;
+}
+
+export function formatJoules(value: number | null | undefined): string {
+  if (!known(value)) return MISSING;
+  return value >= 1e3 ? `${grouped(value / 1e3, value < 1e5 ? 1 : 0)} kJ` : `${grouped(value, value < 100 ? 1 : 0)} J`;
+}
+
+export function formatPercent(value: number | null | undefined): string {
+  return known(value) ? `${value.toFixed(2)} %` : MISSING;
+}
+
+/** A share of the dense run's value, "0.62x"; empty where there is nothing to compare. */
+export function formatRatio(value: number | null | undefined, dense: number | null | undefined): string {
+  return known(value) && known(dense) && dense > 0 ? `${(value / dense).toFixed(2)}x` : '';
+}
+
+/** In the largest unit of which there is at least `least`. */
+function quantity(value: number | null | undefined, least: number): string {
+  if (!known(value)) return MISSING;
+  const unit = UNITS.find(({ size }) => Math.abs(value) >= least * size);
+  return unit ? `${(value / unit.size).toFixed(2)} ${unit.suffix}` : String(value);
+}
+
+function grouped(value: number, digits: number): string {
+  return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
+function known(value: number | null | undefined): value is number {
+  return typeof value === 'number' && Number.isFinite(value);
+}

@@ -1,0 +1,84 @@
+/** The report as one page: no scripts, no requests, readable on a phone and on paper, in light and dark. */
+
+import { escapeHtml } from './escape';
+import type { ReportInput } from './input';
+import { STYLE } from './style';
+import { htmlTable } from './table';
+import { datasetLabel } from './theme';
+
+export interface HtmlFigure {
+  id: string;
+  title: string;
+  caption: string;
+  svg: string;
+}
+
+export function renderHtml(input: ReportInput, figures: HtmlFigure[]): string {
+  const { synthetic } = input.dataset;
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${escapeHtml(input.title)}</title>
+<style>${STYLE}</style>
+</head>
+<body>
+<main>
+<header>
+<h1>${escapeHtml(input.title)}</h1>
+<p${synthetic ? ' class="synthetic"' : ''}>${escapeHtml(datasetLabel(input.dataset))}: ${count(input.dataset.train)} training and ${count(input.dataset.test)} test images</p>
+</header>
+<section>
+<h2>Summary</h2>
+${htmlTable(input.summary, { synthetic })}
+</section>
+<section>
+<h2>Figures</h2>
+${figures.length === 0 ? '<p>There is nothing to draw yet.</p>' : figures.map((figure, i) => figureHtml(figure, i + 1)).join('\n')}
+</section>
+<section>
+<h2>How it was made</h2>
+${provenanceHtml(input.provenance)}
+<details>
+<summary>Recipe</summary>
+<pre>${escapeHtml(JSON.stringify(input.recipe ?? null, null, 2))}</pre>
+</details>
+</section>
+</main>
+</body>
+</html>
+`;
+}
+
+function figureHtml({ id, title, caption, svg }: HtmlFigure, number: number): string {
+  const name = escapeHtml(id);
+  return `<figure id="${name}" aria-labelledby="${name}-caption">
+<div class="paper">${inlineSvg(svg, id)}</div>
+<figcaption id="${name}-caption"><strong>Figure ${number}. ${escapeHtml(title)}.</strong> ${escapeHtml(caption)}</figcaption>
+</figure>`;
+}
+
+/** A figure inside the page: HTML needs no namespaces, and names of clip paths must not meet those of other figures. */
+function inlineSvg(svg: string, id: string): string {
+  const prefix = id.replace(/[^\w-]/g, '_');
+  return svg
+    .replace(/^<\?xml[^>]*>\s*/, '')
+    .replace(/<svg[^>]*>/, (tag) => tag.replace(/ xmlns(:\w+)?="[^"]*"/g, '').replace('<svg', '<svg role="img"'))
+    .replace(/ id="([^"]+)"/g, ` id="${prefix}-$1"`)
+    .replace(/url\(#([^)]+)\)/g, `url(#${prefix}-$1)`);
+}
+
+function provenanceHtml(provenance: Record<string, string>): string {
+  const rows = Object.entries(provenance).map(
+    ([name, value]) => `<tr><th scope="row">${escapeHtml(name)}</th><td>${escapeHtml(value)}</td></tr>`,
+  );
+  return rows.length === 0
+    ? ''
+    : `<div class="wide"><table class="provenance"><tbody>\n${rows.join('\n')}\n</tbody></table></div>`;
+}
+
+function count(value: number): string {
+  return value.toLocaleString('en-US');
+}

@@ -1,0 +1,39 @@
+/** The page's style. Figures stay on white in dark mode too: they are the ones that go into the paper. */
+export const STYLE = `
+:root { --ink: #1f2328; --muted: #59636e; --line: #d1d9e0; --page: #ffffff; --soft: #f6f8fa; --alert: #b3261e; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6edf3; --muted: #9198a1; --line: #3d444d; --page: #0d1117; --soft: #151b23; --alert: #ff8a80; }
+}
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.5 system-ui, Helvetica, Arial, sans-serif; }
+main { max-width: 56rem; margin: 0 auto; padding: 1.5rem 1rem 3rem; }
+h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .3rem; overflow-wrap: anywhere; }
+h2 { font-size: 1.15rem; margin: 2.2rem 0 .8rem; padding-bottom: .3rem; border-bottom: 1px solid var(--line); }
+header p { margin: 0; color: var(--muted); }
+.synthetic { color: var(--alert); font-weight: 600; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
+.note { margin: .5rem 0 0; color: var(--muted); font-size: .85rem; }
+th, td { padding: .35rem .9rem .35rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
+tbody th { font-weight: 500; }
+.summary { width: 100%; }
+.summary tbody th { min-width: 11rem; }
+.summary th:not(:first-child), .summary td { text-align: right; white-space: nowrap; padding: .35rem 0 .35rem .9rem; }
+.provenance th { color: var(--muted); white-space: nowrap; }
+.provenance td { overflow-wrap: anywhere; }
+figure { margin: 0 0 2.2rem; break-inside: avoid; }
+.paper { background: #ffffff; border: 1px solid var(--line); border-radius: 6px; padding: .5rem; overflow-x: auto; }
+.paper svg { display: block; max-width: 100%; min-width: 36rem; height: auto; margin: 0 auto; }
+figcaption { font-size: .9rem; color: var(--muted); margin-top: .6rem; }
+figcaption strong { color: var(--ink); }
+summary { cursor: pointer; margin: 1rem 0 .5rem; font-weight: 500; }
+pre { background: var(--soft); border: 1px solid var(--line); border-radius: 6px; padding: .8rem; overflow-x: auto; font-size: .82rem; }
+@media print {
+  :root { --ink: #000000; --muted: #444444; --line: #bbbbbb; --page: #ffffff; --soft: #ffffff; --alert: #b3261e; }
+  body { font-size: 11pt; }
+  main { max-width: none; padding: 0; }
+  .paper { border: 0; padding: 0; overflow: visible; }
+  .paper svg { min-width: 0; }
+  pre { white-space: pre-wrap; }
+}
+`;

@@ -1,0 +1,102 @@
+/** Dense against ticket: one set of cells, printed for a terminal, for Markdown and for HTML. The first row is the one compared with. */
+
+import { escapeHtml } from './escape';
+import { formatFlops, formatJoules, formatParameters, formatPercent, formatRatio, formatSeconds } from './format';
+import type { SummaryRow } from './input';
+
+export interface TableOptions {
+  synthetic?: boolean;
+}
+
+interface Column {
+  title: string;
+  cell: (row: SummaryRow) => string;
+  /** What the ratio to the first row is taken of. */
+  ratio?: (row: SummaryRow) => number | null;
+}
+
+const COLUMNS: Column[] = [
+  { title: 'run', cell: (row) => row.label },
+  { title: 'last top-1', cell: (row) => formatPercent(row.top1Last) },
+  { title: 'best top-1', cell: (row) => formatPercent(row.top1Best) },
+  { title: 'parameters', cell: (row) => formatParameters(row.parameters), ratio: (row) => row.parameters },
+  { title: 'FLOPs', cell: (row) => formatFlops(row.flops), ratio: (row) => row.flops },
+  { title: 'time', cell: (row) => formatSeconds(row.seconds), ratio: (row) => row.seconds },
+  { title: 'energy', cell: (row) => formatJoules(row.joules), ratio: (row) => row.joules },
+];
+
+/** What a reader has to know before believing the numbers. */
+export function tableNotes(options: TableOptions = {}): string[] {
+  return [
+    ...(options.synthetic ? ['Synthetic dataset: these numbers say nothing about accuracy on real images.'] : []),
+    'Best top-1 is that of the epoch chosen on the test set. FLOPs: forward pass of one image. (0.50x): half of the first row.',
+  ];
+}
+
+export function summaryTable(rows: SummaryRow[], options: TableOptions = {}): string {
+  const [head, ...body] = cells(rows);
+  if (body.length === 0) return 'No run has finished yet.';
+  const lines = aligned([head!, ...body]);
+  const rule = '-'.repeat(Math.max(...lines.map((line) => line.length)));
+  return [lines[0], rule, ...lines.slice(1), '', ...tableNotes(options)].join('\n');
+}
+
+export function markdownTable(rows: SummaryRow[], options: TableOptions = {}): string {
+  const [head, ...body] = cells(rows).map((row) => row.map(escapeMarkdown));
+  const line = (row: string[]) => `| ${row.join(' | ')} |`;
+  const rule = `| --- |${' ---: |'.repeat(head!.length - 1)}`;
+  return [line(head!), rule, ...body.map(line), '', ...tableNotes(options)].join('\n');
+}
+
+export function htmlTable(rows: SummaryRow[], options: TableOptions = {}): string {
+  if (rows.length === 0) return '<p>No run has finished yet.</p>';
+  const [head, ...body] = cells(rows).map((row) => row.map(escapeHtml));
+  return [
+    '<div class="wide"><table class="summary">',
+    `<thead><tr>${head!.map((text) => `<th scope="col">${text}</th>`).join('')}</tr></thead>`,
+    '<tbody>',
+    ...body.map(([label, ...values]) => {
+      const data = values.map((value) => `<td>${value}</td>`).join('');
+      return `<tr><th scope="row">${label}</th>${data}</tr>`;
+    }),
+    '</tbody></table></div>',
+    ...tableNotes(options).map((note) => `<p class="note">${escapeHtml(note)}</p>`),
+  ].join('\n');
+}
+
+/** Head and rows as text. A column no row has a value for is left out. */
+function cells(rows: SummaryRow[]): string[][] {
+  const shown = COLUMNS.filter(({ title, ratio }) => title !== 'energy' || rows.some((row) => ratio!(row) !== null));
+  return [
+    shown.map((column) => column.title),
+    ...rows.map((row, i) =>
+      shown.map(({ cell, ratio }) => {
+        const compared = i > 0 && ratio ? formatRatio(ratio(row), ratio(rows[0]!)) : '';
+        return compared ? `${cell(row)} (${compared})` : cell(row);
+      }),
+    ),
+  ];
+}
+
+/** First column to the left, numbers to the right; a ratio hangs after its number so that the numbers line up. */
+function aligned(table: string[][]): string[] {
+  const split = table.map((row) => row.map((text) => / \([\d.]+x\)$/.exec(text)?.[0] ?? ''));
+  const columns = table[0]!.map((_, column) => {
+    const tail = column === 0 ? 0 : Math.max(...split.map((row) => row[column]!.length));
+    const padded = table.map(
+      (row, i) => row[column]! + ' '.repeat(i === 0 || column === 0 ? 0 : tail - split[i]![column]!.length),
+    );
+    const width = Math.max(...padded.map((text) => text.length));
+    return padded.map((text) => (column === 0 ? text.padEnd(width) : text.padStart(width)));
+  });
+  return table.map((_, row) =>
+    columns
+      .map((column) => column[row])
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+function escapeMarkdown(text: string): string {
+  return escapeHtml(text).replace(/\|/g, '\\|');
+}

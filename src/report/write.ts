@@ -1,0 +1,73 @@
+/** The only effects of this room: figures and page as files, each whole or not there. */
+
+import { mkdir, open, rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { EarlybirdError } from '../errors';
+import { FIGURES, matrices } from './figures';
+import { type HtmlFigure, renderHtml } from './html';
+import type { MaskMatrix, ReportInput } from './input';
+import { hasFonts, NO_FONTS, renderPng, renderSvg } from './render';
+import type { Dataset } from './theme';
+
+export interface WrittenFigures {
+  /** Paths of the .svg and .png files. */
+  figures: string[];
+  /** What could not be done and how to mend it, for the log; empty as a rule. */
+  notes: string[];
+}
+
+export async function writeReport(directory: string, input: ReportInput): Promise<WrittenFigures & { html: string }> {
+  const shown: HtmlFigure[] = [];
+  const files: WrittenFigures[] = [];
+  for (const { spec, ...figure } of FIGURES) {
+    const drawn = await spec(input);
+    if (drawn === null) continue;
+    const svg = await renderSvg(drawn);
+    shown.push({ ...figure, svg });
+    files.push(await writeFigure(path.join(directory, figure.id), svg));
+  }
+  const html = path.join(directory, 'index.html');
+  await writeWhole(html, renderHtml(input, shown));
+  return {
+    html,
+    figures: files.flatMap((file) => file.figures),
+    notes: [...new Set(files.flatMap((file) => file.notes))],
+  };
+}
+
+/** Writes `<base>.svg` and `<base>.png`; no file where there is no matrix to draw. */
+export async function writeMatrixSheet(base: string, list: MaskMatrix[], dataset: Dataset): Promise<WrittenFigures> {
+  const spec = await matrices(list, dataset);
+  return spec === null ? { figures: [], notes: [] } : writeFigure(base, await renderSvg(spec));
+}
+
+/** A machine without fonts still gets the SVG, which takes its font from whoever looks at it. */
+async function writeFigure(base: string, svg: string): Promise<WrittenFigures> {
+  const [vector, raster] = [`${base}.svg`, `${base}.png`];
+  await writeWhole(vector, svg);
+  if (!(await hasFonts())) return { figures: [vector], notes: [NO_FONTS] };
+  await writeWhole(raster, await renderPng(svg));
+  return { figures: [vector, raster], notes: [] };
+}
+
+/** Temporary name, fsync, rename: a kill at any instant leaves the previous file whole. */
+async function writeWhole(file: string, content: string | Uint8Array): Promise<void> {
+  const temporary = `${file}.${process.pid}.tmp`;
+  try {
+    await mkdir(path.dirname(file), { recursive: true });
+    const handle = await open(temporary, 'w');
+    try {
+      await handle.writeFile(content);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, file);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => {});
+    throw new EarlybirdError(
+      'ERR_FILE',
+      `${file} cannot be written: ${(error as Error).message}; check the folder and its free space.`,
+    );
+  }
+}
