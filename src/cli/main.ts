@@ -3,7 +3,7 @@
 import type { CommandModule } from 'yargs';
 import yargs from 'yargs/yargs';
 import { EarlybirdError, type ErrorCode } from '../errors';
-import { normaliseArguments } from './arguments';
+import { normaliseArguments, PARSER } from './arguments';
 import { INTERRUPTED } from './interrupt';
 
 /** Name, description, module. Kept here in words, so that --help loads none of them. */
@@ -30,27 +30,18 @@ async function main(argv: string[]): Promise<void> {
   let cli = yargs(argv)
     .scriptName('earlybird')
     .usage('$0 <command>\n\nFinds Early-Bird tickets, prunes them out and trains only the small network.')
-    .parserConfiguration({
-      'boolean-negation': false,
-      'camel-case-expansion': false,
-      'dot-notation': false,
-      'duplicate-arguments-array': false,
-      'short-option-groups': false,
-    })
+    .parserConfiguration(PARSER)
     .version(version())
     .strict()
-    .demandCommand(1, 'Which command? See earlybird --help.')
+    .demandCommand(1, 'Which command?')
     .recommendCommands()
     .wrap(Math.min(120, process.stdout.columns ?? 120))
     .exitProcess(false)
     .fail((message, error) => {
-      throw (
-        error ??
-        new EarlybirdError(
-          'ERR_USAGE',
-          `${message.replaceAll('\n', ' ')} (see earlybird ${asked ?? ''} --help)`.replace('  ', ' '),
-        )
-      );
+      // An error of yargs itself is one of usage; others come from a command.
+      if (error && error.name !== 'YError') throw error;
+      const hint = asked === undefined ? 'earlybird --help' : `earlybird ${asked} --help`;
+      throw new EarlybirdError('ERR_USAGE', `${(message ?? error.message).replaceAll('\n', ' ')} (see ${hint})`);
     });
   for (const [name, describe, load] of COMMANDS) {
     cli = name === asked ? cli.command(load().command) : cli.command(name, describe, {}, misplaced);

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { flagOf, OPTIONS, option, SWITCH } from '../experiment/option';
 import { PRESETS, presetRecipe } from '../experiment/presets';
 import { type CommandName, parseRecipe, type Recipe, SCHEMAS } from '../experiment/recipe';
+import { PARSER } from './arguments';
 
 /** Options every command takes beside its recipe. */
 const SHELL = z.strictObject({
@@ -28,6 +29,8 @@ export function addOptions<T>(yargs: Argv<T>, command: CommandName): Argv<T> {
     const info = OPTIONS.get(schema)!;
     const { type, fallback } = kindOf(schema);
     if (info.positional) {
+      // A list of words is read as one flag given many times.
+      result = result.parserConfiguration({ ...PARSER, 'duplicate-arguments-array': true });
       result = result.positional(flagOf(key, info), { array: true, string: true, describe: info.help });
       continue;
     }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { maskDistance, maskFromGammas, overlapMatrix } from '../../src/experiment/mask';
-import { gammas } from './generator';
+import { gammas } from '../parity/lib/random';
 import { describeGolden, golden, goldenFolder } from './golden';
 
 interface GoldenMask {
@@ -53,7 +53,7 @@ describeGolden('masks against the release', () => {
     const layers = layouts.models[model]!.tensors.map((row) => row.split(';')).filter(
       ([, , kind]) => kind === 'bn_weight',
     );
-    const parts = layers.map(([, size, , , ordinal]) => gammas(mode, seed, Number(ordinal), Number(size)));
+    const parts = layers.map(([, size, , , ordinal]) => gammas(Number(size), seed, Number(ordinal), mode));
     return Float32Array.from(parts.flatMap((part) => [...part]));
   }
 

@@ -1,20 +1,12 @@
 import yargs from 'yargs/yargs';
-import { normaliseArguments } from '../../src/cli/arguments';
+import { normaliseArguments, PARSER } from '../../src/cli/arguments';
 import { addOptions, recipeFrom } from '../../src/cli/options';
 import { type CommandName, identityOf, parseRecipe, type Recipe } from '../../src/experiment/recipe';
 
 /** What the command line makes of a line of arguments. */
 function recipe<C extends CommandName>(command: C, line: string): Recipe<C> {
   const words = normaliseArguments(line.split(' ').filter(Boolean));
-  const cli = addOptions(
-    yargs(words).parserConfiguration({
-      'boolean-negation': false,
-      'camel-case-expansion': false,
-      'duplicate-arguments-array': false,
-      'short-option-groups': false,
-    }),
-    command,
-  );
+  const cli = addOptions(yargs(words).parserConfiguration(PARSER), command);
   const flags = cli
     .strict()
     .exitProcess(false)

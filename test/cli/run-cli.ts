@@ -1,0 +1,68 @@
+/** Runs the built command line in a child process. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+export const root = resolve(__dirname, '..', '..');
+export const main = process.env.EARLYBIRD_CLI ?? join(root, 'dist', 'cli', 'main.js');
+
+export interface Outcome {
+  status: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface Running {
+  child: ChildProcess;
+  done: Promise<Outcome>;
+}
+
+export function start(
+  command: string,
+  args: string[],
+  options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+): Running {
+  const child = spawn(command, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...options,
+    env: { ...process.env, ...options.env },
+  });
+  let [stdout, stderr] = ['', ''];
+  child.stdout!.on('data', (chunk) => {
+    stdout += chunk;
+  });
+  child.stderr!.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  const done = new Promise<Outcome>((settle, fail) => {
+    child.on('error', fail);
+    child.on('close', (status, signal) => settle({ status, signal, stdout, stderr }));
+  });
+  return { child, done };
+}
+
+/** `earlybird ...args`. */
+export const cli = (args: string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}) =>
+  start(process.execPath, [main, ...args], options);
+
+/** Runs to the end and expects exit code 0. */
+export async function succeed(args: string[], options: { cwd?: string } = {}): Promise<Outcome> {
+  const outcome = await cli(args, options).done;
+  if (outcome.status !== 0)
+    throw new Error(`earlybird ${args.join(' ')} ended with ${outcome.status}: ${outcome.stderr}`);
+  return outcome;
+}
+
+/** Whether the native addon can be loaded in a child; tests that train are skipped with a reason where it cannot. */
+export async function canTrain(): Promise<boolean> {
+  if (!existsSync(main)) return false;
+  const addon = join(root, 'dist', 'native', 'addon.js');
+  const { status, stderr } = await start(process.execPath, ['-e', `require(${JSON.stringify(addon)}).loadAddon()`])
+    .done;
+  if (status !== 0)
+    console.warn(
+      `skipped: the native addon cannot be loaded: ${stderr.split('\n').find((line) => line.includes('Error')) ?? stderr}`,
+    );
+  return status === 0;
+}

@@ -1,0 +1,94 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { cli, main, start } from './run-cli';
+
+const COMMANDS = [
+  'search',
+  'prune',
+  'retrain',
+  'train',
+  'evaluate',
+  'distance',
+  'plot',
+  'data',
+  'inspect',
+  'doctor',
+  'libtorch',
+];
+const OURS = ['search', 'prune', 'retrain', 'train', 'evaluate', 'distance', 'plot'];
+/** Nothing may look for LibTorch here: a path that holds none would make that an error. */
+const noLibTorch = { env: { LIBTORCH: '/nonexistent' } };
+
+test('--help lists every command, and loads neither schema nor addon', async () => {
+  const { status, stdout, stderr } = await cli(['--help'], noLibTorch).done;
+  expect([status, stderr]).toEqual([0, '']);
+  for (const name of COMMANDS) expect(stdout).toContain(`earlybird ${name}`);
+
+  const probe = `process.argv.push('--help'); require(${JSON.stringify(main)}); process.on('exit', () => console.error(Object.keys(require.cache).filter((f) => /node_modules.(zod|vega|sharp)|dist.(native|experiment|report)/.test(f)).join()))`;
+  expect((await start(process.execPath, ['-e', probe, '--', 'x'], noLibTorch).done).stderr.trim()).toBe('');
+});
+
+test.each(OURS)('%s --help works without LibTorch', async (name) => {
+  const { status, stdout } = await cli([name, '--help'], noLibTorch).done;
+  expect(status).toBe(0);
+  expect(stdout).toContain('--print-recipe');
+});
+
+test('--version', async () => {
+  const { status, stdout } = await cli(['--version'], noLibTorch).done;
+  expect([status, stdout.trim()]).toEqual([0, require('../../package.json').version]);
+});
+
+test('--print-recipe prints the validated recipe and stops', async () => {
+  const { status, stdout, stderr } = await cli(['search', '--start_epoch', '3', '-sr', '--print-recipe'], noLibTorch)
+    .done;
+  expect([status, stderr]).toEqual([0, '']);
+  expect(JSON.parse(stdout)).toMatchObject({ startEpoch: 3, sr: true, schedule: [80, 120] });
+});
+
+test('plot takes folders without a flag', async () => {
+  const { stdout } = await cli(['plot', 'a', 'b', '--ratios', '0.3', '--print-recipe'], noLibTorch).done;
+  expect(JSON.parse(stdout)).toMatchObject({ folders: ['a', 'b'], ratios: [0.3] });
+});
+
+test.each([
+  [['search', '--bogus', '1'], 2, 'ERR_USAGE'],
+  [['search', '--lr', 'fast'], 2, 'ERR_RECIPE'],
+  [['search', '--lr'], 2, 'ERR_USAGE'],
+  [['serch'], 2, 'ERR_USAGE'],
+  [[], 2, 'ERR_USAGE'],
+  [['search', '--gpu_ids', '0,1'], 2, 'ERR_USAGE'],
+  [['prune', '--model', '/nonexistent.pth.tar'], 1, 'ERR_FILE'],
+  [['search', '--resume', '/nonexistent.pth.tar', '--save', join(tmpdir(), 'eb-never')], 1, 'ERR_FILE'],
+  [
+    ['retrain', '--scratch', '/nonexistent.pth.tar', '--resume', '/nonexistent', '--save', join(tmpdir(), 'eb-never')],
+    1,
+    'ERR_FILE',
+  ],
+  [['plot', '/nonexistent'], 1, 'ERR_FILE'],
+  [['distance', '--save', '/nonexistent'], 1, 'ERR_FILE'],
+  [['evaluate'], 2, 'ERR_USAGE'],
+])('%j ends with %i and %s', async (args, expected, code) => {
+  const { status, stdout, stderr } = await cli(args as string[]).done;
+  expect([status, stdout]).toEqual([expected, '']);
+  expect(stderr).toMatch(/^earlybird: [^\n]+ \[ERR_\w+\]\n$/);
+  expect(stderr).toContain(`[${code}]`);
+});
+
+test('--json makes errors JSON too', async () => {
+  const { status, stderr } = await cli(['search', '--lr', '0', '--json']).done;
+  expect(status).toBe(2);
+  expect(JSON.parse(stderr)).toEqual({
+    error: { code: 'ERR_RECIPE', message: '--lr 0 is not possible: give a number above 0.' },
+  });
+});
+
+test('a file that is no checkpoint is refused by name', async () => {
+  const file = join(mkdtempSync(join(tmpdir(), 'eb-cli-')), 'text.pth.tar');
+  writeFileSync(file, 'hello');
+  const { status, stderr } = await cli(['prune', '--model', file]).done;
+  expect(status).toBe(1);
+  expect(stderr).toContain(file);
+  expect(stderr).toContain('[ERR_CHECKPOINT]');
+});
