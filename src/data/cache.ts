@@ -1,0 +1,133 @@
+/**
+ * Decoded images at rest: one file per source, whole or not there, and checked before it is believed.
+ *
+ * Layout: magic, length of the header (u32 LE), header (JSON), labels and pixels of train, labels and pixels of test, and the sha256 of
+ * all that. Labels are little-endian int32, as on every machine that runs this.
+ */
+import { createHash, type Hash, randomBytes } from 'node:crypto';
+import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { type ImageSet, SLICE_BYTES } from './dataset';
+
+export interface CachedImages {
+  classNames: string[];
+  train: ImageSet;
+  test: ImageSet;
+}
+
+const MAGIC = Buffer.from('earlybird images 1\n');
+const MAX_HEADER_BYTES = 1 << 24;
+
+interface Header {
+  /** What the images were made from; another key means the cache is out of date. */
+  key: string;
+  /** Bytes of one image. */
+  bytes: number;
+  classNames: string[];
+  train: number;
+  test: number;
+}
+
+/** Where downloads and decoded images are kept: `$EARLYBIRD_CACHE`, or `.cache/earlybird` in the home folder. */
+export function defaultCacheDir(): string {
+  return process.env.EARLYBIRD_CACHE || path.join(os.homedir(), '.cache', 'earlybird');
+}
+
+/** The images in a cache file, or null when it is absent, made from something else, or damaged. */
+export async function readCache(file: string, key: string, signal?: AbortSignal): Promise<CachedImages | null> {
+  const handle = await open(file, 'r').catch(() => null);
+  if (!handle) return null;
+  try {
+    const hash = createHash('sha256');
+    const start = await readBlock(handle, MAGIC.length + 4, hash, signal);
+    const headerBytes = Buffer.from(start.buffer).readUInt32LE(MAGIC.length);
+    if (!MAGIC.equals(start.subarray(0, MAGIC.length)) || headerBytes > MAX_HEADER_BYTES) return null;
+    const text = Buffer.from(await readBlock(handle, headerBytes, hash, signal)).toString('utf8');
+    const header = JSON.parse(text) as Header;
+    if (header.key !== key) return null;
+    const expected = start.length + headerBytes + (header.train + header.test) * (4 + header.bytes) + 32;
+    if ((await handle.stat()).size !== expected) return null;
+    const readSet = async (count: number): Promise<ImageSet> => ({
+      labels: new Int32Array((await readBlock(handle, count * 4, hash, signal)).buffer),
+      images: await readBlock(handle, count * header.bytes, hash, signal),
+      count,
+    });
+    const cached = {
+      classNames: header.classNames,
+      train: await readSet(header.train),
+      test: await readSet(header.test),
+    };
+    const trailer = await readBlock(handle, 32, null, signal);
+    return hash.digest().equals(trailer) ? cached : null;
+  } catch {
+    // Whatever does not parse is rebuilt.
+    signal?.throwIfAborted();
+    return null;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Writes a cache file in one piece: under a temporary name, synced, renamed. Rejects with Node's own error. */
+export async function writeCache(file: string, key: string, images: CachedImages, signal?: AbortSignal): Promise<void> {
+  const { classNames, train, test } = images;
+  const header: Header = {
+    key,
+    bytes: train.images.length / train.count,
+    classNames,
+    train: train.count,
+    test: test.count,
+  };
+  const text = Buffer.from(JSON.stringify(header));
+  const size = Buffer.alloc(4);
+  size.writeUInt32LE(text.length);
+  const blocks = [MAGIC, size, text, ...[train, test].flatMap((set) => [bytesOf(set.labels), set.images])];
+
+  await mkdir(path.dirname(file), { recursive: true });
+  const temporary = `${file}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
+  try {
+    const handle = await open(temporary, 'wx');
+    try {
+      const hash = createHash('sha256');
+      for (const block of blocks) {
+        for (let at = 0; at < block.length; at += SLICE_BYTES) {
+          signal?.throwIfAborted();
+          const slice = block.subarray(at, at + SLICE_BYTES);
+          hash.update(slice);
+          await handle.appendFile(slice);
+        }
+      }
+      await handle.appendFile(hash.digest());
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, file);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** The next `length` bytes, hashed on the way slice by slice. Rejects where the file ends early. */
+async function readBlock(
+  handle: FileHandle,
+  length: number,
+  hash: Hash | null,
+  signal?: AbortSignal,
+): Promise<Uint8Array> {
+  const block = new Uint8Array(length);
+  for (let at = 0; at < length; ) {
+    signal?.throwIfAborted();
+    const { bytesRead } = await handle.read(block, at, Math.min(SLICE_BYTES, length - at));
+    if (bytesRead === 0) throw new Error('the file ends early');
+    hash?.update(block.subarray(at, at + bytesRead));
+    at += bytesRead;
+  }
+  return block;
+}
+
+function bytesOf(labels: Int32Array): Uint8Array {
+  return new Uint8Array(labels.buffer, labels.byteOffset, labels.byteLength);
+}

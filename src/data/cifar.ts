@@ -1,0 +1,289 @@
+/**
+ * The official CIFAR-10 and CIFAR-100 files: python (pickled) and binary, in their .tar.gz archives or unpacked.
+ * Formats: https://www.cs.toronto.edu/~kriz/cifar.html. Both store planes (3, 32, 32); here they become (32, 32, 3).
+ */
+import { createReadStream } from 'node:fs';
+import { open, readFile, stat } from 'node:fs/promises';
+import * as path from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { setImmediate as breathe } from 'node:timers/promises';
+import { createGunzip } from 'node:zlib';
+import { EarlybirdError } from '../errors';
+import { isByteArray, readBatchPickle } from './batch-pickle';
+import type { ImageSet } from './dataset';
+
+export type CifarName = 'cifar10' | 'cifar100';
+export type CifarForm = 'python' | 'binary';
+
+interface Files {
+  archive: string;
+  folder: string;
+  train: string[];
+  test: string[];
+  meta: string;
+}
+
+export interface CifarKind {
+  name: CifarName;
+  title: string;
+  classes: number;
+  /** Images of the official sets, for `data verify`. */
+  counts: { train: number; test: number };
+  python: Files & { labelKey: string; namesKey: string };
+  /** Bytes before the pixels of a record; the last of them is the (fine) label. */
+  binary: Files & { labelBytes: number };
+}
+
+const FIVE = [1, 2, 3, 4, 5];
+
+export const CIFAR: Record<CifarName, CifarKind> = {
+  cifar10: {
+    name: 'cifar10',
+    title: 'CIFAR-10',
+    classes: 10,
+    counts: { train: 50_000, test: 10_000 },
+    python: {
+      archive: 'cifar-10-python.tar.gz',
+      folder: 'cifar-10-batches-py',
+      train: FIVE.map((n) => `data_batch_${n}`),
+      test: ['test_batch'],
+      meta: 'batches.meta',
+      labelKey: 'labels',
+      namesKey: 'label_names',
+    },
+    binary: {
+      archive: 'cifar-10-binary.tar.gz',
+      folder: 'cifar-10-batches-bin',
+      train: FIVE.map((n) => `data_batch_${n}.bin`),
+      test: ['test_batch.bin'],
+      meta: 'batches.meta.txt',
+      labelBytes: 1,
+    },
+  },
+  cifar100: {
+    name: 'cifar100',
+    title: 'CIFAR-100',
+    classes: 100,
+    counts: { train: 50_000, test: 10_000 },
+    python: {
+      archive: 'cifar-100-python.tar.gz',
+      folder: 'cifar-100-python',
+      train: ['train'],
+      test: ['test'],
+      meta: 'meta',
+      labelKey: 'fine_labels',
+      namesKey: 'fine_label_names',
+    },
+    binary: {
+      archive: 'cifar-100-binary.tar.gz',
+      folder: 'cifar-100-binary',
+      train: ['train.bin'],
+      test: ['test.bin'],
+      meta: 'fine_label_names.txt',
+      labelBytes: 2,
+    },
+  },
+};
+
+export const CIFAR_SIZE = 32;
+const PLANE = CIFAR_SIZE * CIFAR_SIZE;
+const PIXELS = PLANE * 3;
+/** The largest official file (CIFAR-100's train) has 155 MB; whatever is far larger is something else. */
+const MAX_FILE_BYTES = 512 << 20;
+const FORMS = ['python', 'binary'] as const;
+
+export interface CifarSets {
+  train: ImageSet;
+  test: ImageSet;
+  classNames: string[];
+  form: CifarForm;
+}
+
+interface Options {
+  onProgress?: (done: number, total: number, what: string) => void;
+  signal?: AbortSignal;
+}
+
+/**
+ * Reads both sets from an archive (.tar.gz or .tar, under any name) or from the folder that holds the files themselves.
+ * Rejects with ERR_DATASET when files are missing or damaged, ERR_FILE when they cannot be read.
+ */
+export async function readCifar(kind: CifarKind, place: string, options: Options = {}): Promise<CifarSets> {
+  const parts = new Map<string, ImageSet>();
+  const names = new Map<CifarForm, string[]>();
+  for await (const [file, bytes] of filesOf(place, kind, options.signal)) {
+    const where = path.join(place, file);
+    const form = FORMS.find((candidate) => wanted(kind[candidate]).includes(file))!;
+    if (file === kind[form].meta) names.set(form, readNames(kind, form, bytes, where));
+    else
+      parts.set(
+        file,
+        await toImages(form === 'python' ? readPython(kind, bytes, where) : readBinary(kind, bytes, where), where),
+      );
+    options.onProgress?.(parts.size, kind.python.train.length + 1, `reading ${kind.title}`);
+  }
+  const form = FORMS.find((candidate) => wanted(kind[candidate]).some((file) => parts.has(file)));
+  if (!form)
+    throw new EarlybirdError('ERR_DATASET', `${place} holds no ${kind.title} files; check --data and --dataset.`);
+  const missing = [...kind[form].train, ...kind[form].test].filter((file) => !parts.has(file));
+  if (missing.length > 0)
+    throw new EarlybirdError(
+      'ERR_DATASET',
+      `${place} lacks ${missing.join(', ')} of ${kind.title}; unpack or fetch it again.`,
+    );
+  const named = names.get(form) ?? [];
+  return {
+    train: await join(kind[form].train.map((file) => parts.get(file)!)),
+    test: await join(kind[form].test.map((file) => parts.get(file)!)),
+    classNames: named.length === kind.classes ? named : Array.from({ length: kind.classes }, (_, i) => `class ${i}`),
+    form,
+  };
+}
+
+function wanted(files: Files): string[] {
+  return [...files.train, ...files.test, files.meta];
+}
+
+/** The files of either form that lie in a folder or archive, one after the other. */
+async function* filesOf(place: string, kind: CifarKind, signal?: AbortSignal): AsyncGenerator<[string, Buffer]> {
+  const all = FORMS.flatMap((form) => wanted(kind[form]));
+  if (!(await stat(place)).isDirectory()) return yield* filesInArchive(place, all, signal);
+  for (const file of all) {
+    signal?.throwIfAborted();
+    const info = await stat(path.join(place, file)).catch(() => null);
+    if (!info?.isFile()) continue;
+    checkSize(info.size, path.join(place, file));
+    yield [file, await readFile(path.join(place, file))];
+  }
+}
+
+async function* filesInArchive(
+  archive: string,
+  names: string[],
+  signal?: AbortSignal,
+): AsyncGenerator<[string, Buffer]> {
+  const { extract } = await import('tar-stream');
+  const unpacked = extract();
+  const source = createReadStream(archive, { highWaterMark: 1 << 20 });
+  const flow = (await isGzip(archive))
+    ? pipeline(source, createGunzip({ chunkSize: 1 << 20 }), unpacked, { signal })
+    : pipeline(source, unpacked, { signal });
+  flow.catch(() => undefined);
+  try {
+    for await (const entry of unpacked) {
+      const name = path.posix.basename(entry.header.name);
+      if (entry.header.type !== 'file' || !names.includes(name)) {
+        entry.resume();
+        continue;
+      }
+      checkSize(entry.header.size ?? 0, `${archive}: ${name}`);
+      const chunks: Buffer[] = [];
+      for await (const chunk of entry) chunks.push(chunk as Buffer);
+      yield [name, Buffer.concat(chunks)];
+    }
+    await flow;
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (error instanceof EarlybirdError) throw error;
+    throw new EarlybirdError(
+      'ERR_DATASET',
+      `${archive} is cut off or damaged (${(error as Error).message}); remove it and fetch it again.`,
+    );
+  } finally {
+    source.destroy();
+  }
+}
+
+async function isGzip(file: string): Promise<boolean> {
+  const handle = await open(file, 'r');
+  try {
+    const { buffer } = await handle.read(Buffer.alloc(2), 0, 2, 0);
+    return buffer.readUInt16BE() === 0x1f8b;
+  } finally {
+    await handle.close();
+  }
+}
+
+function checkSize(bytes: number, where: string): void {
+  if (bytes > MAX_FILE_BYTES) throw damaged(where, `it has ${bytes} bytes`);
+}
+
+/** Records as the files hold them: where each one's pixels (3, 32, 32) start in `bytes`, and its label. */
+interface Records {
+  bytes: Uint8Array;
+  first: number;
+  stride: number;
+  labels: Int32Array;
+}
+
+function readPython(kind: CifarKind, bytes: Buffer, where: string): Records {
+  const batch = readBatchPickle(bytes, where);
+  const data = batch instanceof Map ? batch.get('data') : undefined;
+  const labels = batch instanceof Map ? batch.get(kind.python.labelKey) : undefined;
+  if (!isByteArray(data) || !Array.isArray(labels))
+    throw damaged(where, `it has no data or no ${kind.python.labelKey}`);
+  if (data.shape.length !== 2 || data.shape[1] !== PIXELS || data.shape[0] !== labels.length)
+    throw damaged(where, `its data has the shape (${data.shape}) beside ${labels.length} labels`);
+  const numbers = Int32Array.from(labels as number[]);
+  checkLabels(numbers, labels, kind, where);
+  return { bytes: data.data, first: 0, stride: PIXELS, labels: numbers };
+}
+
+function readBinary(kind: CifarKind, bytes: Buffer, where: string): Records {
+  const stride = kind.binary.labelBytes + PIXELS;
+  if (bytes.length === 0 || bytes.length % stride !== 0)
+    throw damaged(where, `its ${bytes.length} bytes are not a whole number of ${stride}-byte records`);
+  const labels = Int32Array.from(
+    { length: bytes.length / stride },
+    (_, i) => bytes[i * stride + kind.binary.labelBytes - 1]!,
+  );
+  checkLabels(labels, labels, kind, where);
+  return { bytes, first: kind.binary.labelBytes, stride, labels };
+}
+
+function checkLabels(labels: Int32Array, given: ArrayLike<unknown>, kind: CifarKind, where: string): void {
+  const bad = labels.findIndex((label, i) => label !== given[i] || label < 0 || label >= kind.classes);
+  if (bad >= 0) throw damaged(where, `label ${bad} is ${given[bad]}, not a class from 0 to ${kind.classes - 1}`);
+}
+
+function readNames(kind: CifarKind, form: CifarForm, bytes: Buffer, where: string): string[] {
+  if (form === 'binary') return bytes.toString('utf8').split(/\r?\n/).filter(Boolean);
+  const meta = readBatchPickle(bytes, where);
+  const names = meta instanceof Map ? meta.get(kind.python.namesKey) : undefined;
+  return Array.isArray(names) ? names.map((name) => Buffer.from(name as string).toString('latin1')) : [];
+}
+
+/** Planes to pixels: (n, 3, 32, 32) to (n, 32, 32, 3), with a turn of the event loop every few milliseconds. */
+async function toImages({ bytes, first, stride, labels }: Records, where: string): Promise<ImageSet> {
+  const count = labels.length;
+  if (count === 0) throw damaged(where, 'it holds no images');
+  const images = new Uint8Array(count * PIXELS);
+  for (let i = 0; i < count; i++) {
+    const from = first + i * stride;
+    for (let pixel = 0, at = i * PIXELS; pixel < PLANE; pixel++) {
+      images[at++] = bytes[from + pixel]!;
+      images[at++] = bytes[from + pixel + PLANE]!;
+      images[at++] = bytes[from + pixel + 2 * PLANE]!;
+    }
+    if (i % 512 === 511) await breathe();
+  }
+  return { images, labels, count };
+}
+
+async function join(sets: ImageSet[]): Promise<ImageSet> {
+  if (sets.length === 1) return sets[0]!;
+  const count = sets.reduce((sum, set) => sum + set.count, 0);
+  const all = { images: new Uint8Array(count * PIXELS), labels: new Int32Array(count), count };
+  let at = 0;
+  for (const set of sets) {
+    all.images.set(set.images, at * PIXELS);
+    all.labels.set(set.labels, at);
+    at += set.count;
+    await breathe();
+  }
+  return all;
+}
+
+function damaged(where: string, why: string): EarlybirdError {
+  return new EarlybirdError('ERR_DATASET', `${where} is damaged or not a CIFAR file: ${why}; fetch it again.`);
+}

@@ -1,0 +1,63 @@
+/** Fetches the official CIFAR archives. */
+import * as path from 'node:path';
+import { type DownloadResult, download } from '../download';
+import { EarlybirdError } from '../errors';
+import type { CifarName } from './cifar';
+
+export interface OfficialArchive {
+  url: string;
+  /** Length, where the dataset's page and its users state it. */
+  bytes?: number;
+  md5: string;
+}
+
+const HOME = 'https://www.cs.toronto.edu/~kriz';
+
+/** Every official archive by file name, with the checksums that the dataset's page gives. */
+export const OFFICIAL_ARCHIVES: Record<string, OfficialArchive> = {
+  'cifar-10-binary.tar.gz': {
+    url: `${HOME}/cifar-10-binary.tar.gz`,
+    bytes: 170_052_171,
+    md5: 'c32a1d4ab5d03f1284b67883e8d87530',
+  },
+  'cifar-10-python.tar.gz': {
+    url: `${HOME}/cifar-10-python.tar.gz`,
+    bytes: 170_498_071,
+    md5: 'c58f30108f718f92721af3b95e74349a',
+  },
+  'cifar-100-binary.tar.gz': {
+    url: `${HOME}/cifar-100-binary.tar.gz`,
+    bytes: 168_513_733,
+    md5: '03b5dce01913d631647c71ecec9e9cb8',
+  },
+  'cifar-100-python.tar.gz': {
+    url: `${HOME}/cifar-100-python.tar.gz`,
+    md5: 'eb9058c3a382ffc7106e4002c42a8d85',
+  },
+};
+
+/** The one of the two forms that is fetched: the binary one, which any program can read. */
+const FETCHED: Record<CifarName, string> = { cifar10: 'cifar-10-binary.tar.gz', cifar100: 'cifar-100-binary.tar.gz' };
+
+export interface FetchOptions {
+  onProgress?: (done: number, total: number | null) => void;
+  signal?: AbortSignal;
+  /** A mirror: the file must still be the official one. */
+  url?: string;
+  /** For another file than the official one; its length is then not checked. */
+  md5?: string;
+}
+
+/**
+ * Puts the official archive into `dir`, under its own name, resuming what an earlier call left. Nothing is fetched when it is there
+ * already. Rejects with ERR_USAGE (unknown name), ERR_DOWNLOAD, ERR_FILE, or `signal.reason`.
+ */
+export async function fetchDataset(name: string, dir: string, options: FetchOptions = {}): Promise<DownloadResult> {
+  if (!Object.hasOwn(FETCHED, name))
+    throw new EarlybirdError('ERR_USAGE', `"${name}" cannot be fetched; known are ${Object.keys(FETCHED).join(', ')}.`);
+  const archive = FETCHED[name as CifarName];
+  const official = OFFICIAL_ARCHIVES[archive]!;
+  const { url = official.url, md5, onProgress, signal } = options;
+  const expected = md5 ? { md5 } : { md5: official.md5, bytes: official.bytes };
+  return download({ url, file: path.join(dir, archive), ...expected, onProgress, signal });
+}

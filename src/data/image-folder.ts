@@ -1,0 +1,203 @@
+/**
+ * Class folders: `train/<class>/*` and `test/<class>/*` (or `val/`), PNG, JPEG or WebP, decoded once to one size and then kept in a
+ * checked cache that is thrown away as soon as a file comes, goes or changes.
+ *
+ * Pixels: grey, CMYK, palette and 16-bit images become 8-bit sRGB; transparency is dropped, not blended; of an animation the first
+ * frame counts; no turning by EXIF. An image of another size is scaled so that it covers the square, and cut to it at the centre
+ * (sharp's `cover`, Lanczos); one of the right size keeps its pixels.
+ */
+import { createHash } from 'node:crypto';
+import { statSync } from 'node:fs';
+import { readdir, realpath, stat } from 'node:fs/promises';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { setImmediate as breathe } from 'node:timers/promises';
+import { EarlybirdError } from '../errors';
+import { type CachedImages, readCache, writeCache } from './cache';
+import type { ImageSet } from './dataset';
+
+export interface FolderOptions {
+  imageSize: number;
+  cacheDir: string;
+  /** Decode even where the cache holds. */
+  fresh?: boolean;
+  onProgress?: (done: number, total: number, what: string) => void;
+  signal?: AbortSignal;
+}
+
+interface ListedImage {
+  /** Path below the root, with forward slashes. */
+  file: string;
+  label: number;
+}
+
+interface Listing {
+  classNames: string[];
+  train: ListedImage[];
+  test: ListedImage[];
+  /** Changes when any path, size or time of change does. */
+  key: string;
+}
+
+const IMAGE_FILE = /\.(png|jpe?g|webp)$/i;
+const MAX_BYTES = 0xffff_ffff;
+
+/** Whether a folder looks like class folders: it holds `train/` and `test/` or `val/`. */
+export async function isImageFolder(root: string): Promise<boolean> {
+  return (await isFolder(path.join(root, 'train'))) && (await testFolder(root)) !== null;
+}
+
+/**
+ * Reads class folders, from the cache where it still holds. Classes are the sorted names of the folders in `train/`.
+ * Rejects with ERR_DATASET: no images, classes that do not match, images that do not decode (counted, the first ones named).
+ */
+export async function readImageFolder(root: string, options: FolderOptions): Promise<CachedImages> {
+  const { imageSize, cacheDir, signal } = options;
+  const listing = await listImages(root, signal);
+  const total = listing.train.length + listing.test.length;
+  if (total * imageSize * imageSize * 3 > MAX_BYTES)
+    throw new EarlybirdError(
+      'ERR_DATASET',
+      `The ${total} images under ${root} need more than 4 GB at ${imageSize}x${imageSize}; choose a smaller image size or fewer images.`,
+    );
+  const key = createHash('sha256').update(`${listing.key} ${imageSize}`).digest('hex');
+  const place = createHash('sha256')
+    .update(await realpath(root))
+    .digest('hex')
+    .slice(0, 12);
+  const cache = path.join(cacheDir, 'images', `${path.basename(path.resolve(root))}-${place}-${imageSize}.bin`);
+
+  const cached = options.fresh ? null : await readCache(cache, key, signal);
+  if (cached) return cached;
+  const images = await decodeAll(root, listing, options);
+  await writeCache(cache, key, images, signal).catch((error) => {
+    signal?.throwIfAborted();
+    process.emitWarning(
+      `The decoded images could not be kept in ${cache} (${error.message}); they will be decoded again next time.`,
+    );
+  });
+  return images;
+}
+
+async function listImages(root: string, signal?: AbortSignal): Promise<Listing> {
+  const train = path.join(root, 'train');
+  const test = await testFolder(root);
+  if (!(await isFolder(train)) || !test)
+    throw new EarlybirdError(
+      'ERR_DATASET',
+      `${root} is not a folder with train/<class>/ and test/<class>/ (or val/<class>/) of images; check --data.`,
+    );
+  const classNames = await classesIn(train);
+  const strangers = (await classesIn(test)).filter((name) => !classNames.includes(name));
+  if (strangers.length > 0)
+    throw new EarlybirdError(
+      'ERR_DATASET',
+      `${test} has classes that ${train} lacks (${strangers.slice(0, 3).join(', ')}); both must use the same class folders.`,
+    );
+  const hash = createHash('sha256').update(JSON.stringify(classNames));
+  const list = async (folder: string): Promise<ListedImage[]> => {
+    const found: ListedImage[] = [];
+    for (const [label, name] of classNames.entries()) {
+      const entries = await readdir(path.join(folder, name)).catch(() => []);
+      const files = entries.filter((file) => IMAGE_FILE.test(file) && !file.startsWith('.')).sort();
+      if (files.length === 0 && folder === train)
+        throw new EarlybirdError(
+          'ERR_DATASET',
+          `${path.join(folder, name)} holds no PNG, JPEG or WebP image; add some or remove it.`,
+        );
+      for (const [i, file] of files.entries()) {
+        const relative = path.posix.join(path.basename(folder), name, file);
+        // Asking synchronously, some at a time, is several times faster than through the thread pool and still lets others run.
+        const { size, mtimeMs } = statSync(path.join(root, relative));
+        hash.update(`${relative}\0${size}\0${mtimeMs}\n`);
+        found.push({ file: relative, label });
+        if (i % 64 === 63) await breathe(undefined, { signal }).catch(() => signal?.throwIfAborted());
+      }
+    }
+    if (found.length === 0)
+      throw new EarlybirdError('ERR_DATASET', `${folder} holds no PNG, JPEG or WebP image; check --data.`);
+    return found;
+  };
+  return { classNames, train: await list(train), test: await list(test), key: hash.digest('hex') };
+}
+
+async function decodeAll(root: string, listing: Listing, options: FolderOptions): Promise<CachedImages> {
+  const { default: sharp } = await import('sharp');
+  const { imageSize, onProgress, signal } = options;
+  const bytes = imageSize * imageSize * 3;
+  const allocate = (list: ListedImage[]): ImageSet => ({
+    images: new Uint8Array(list.length * bytes),
+    labels: Int32Array.from(list, ({ label }) => label),
+    count: list.length,
+  });
+  const train = allocate(listing.train);
+  const test = allocate(listing.test);
+  const jobs = [
+    ...listing.train.map(({ file }, i) => ({ file, into: train.images.subarray(i * bytes, (i + 1) * bytes) })),
+    ...listing.test.map(({ file }, i) => ({ file, into: test.images.subarray(i * bytes, (i + 1) * bytes) })),
+  ];
+
+  const broken: string[] = [];
+  let next = 0;
+  let done = 0;
+  const worker = async () => {
+    while (next < jobs.length) {
+      signal?.throwIfAborted();
+      const { file, into } = jobs[next++]!;
+      try {
+        const { data, info } = await sharp(path.join(root, file), { failOn: 'error' })
+          .resize(imageSize, imageSize, { fit: 'cover' })
+          .toColourspace('srgb')
+          .removeAlpha()
+          .raw({ depth: 'uchar' })
+          .toBuffer({ resolveWithObject: true });
+        if (info.channels === 3) into.set(data);
+        else for (let i = 0; i < bytes; i++) into[i] = data[Math.floor(i / 3) * info.channels]!;
+      } catch (error) {
+        broken.push(`${file}: ${(error as Error).message.split('\n')[0]}`);
+      }
+      if (++done % 256 === 0 || done === jobs.length) onProgress?.(done, jobs.length, 'decoding images');
+    }
+  };
+  await withQuietSharp(sharp, () => Promise.all(Array.from({ length: 2 * os.availableParallelism() }, worker)));
+
+  if (broken.length > 0)
+    throw new EarlybirdError(
+      'ERR_DATASET',
+      `${broken.length} of ${jobs.length} images under ${root} cannot be decoded (${broken.sort().slice(0, 3).join('; ')}${broken.length > 3 ? '; ...' : ''}); repair or remove them.`,
+    );
+  return { classNames: listing.classNames, train, test };
+}
+
+/** Many small images: one thread each and nothing worth caching. The process's own settings come back afterwards. */
+async function withQuietSharp<T>(sharp: typeof import('sharp'), work: () => Promise<T>): Promise<T> {
+  const threads = sharp.concurrency();
+  const { memory, files, items } = sharp.cache();
+  sharp.concurrency(1);
+  sharp.cache(false);
+  try {
+    return await work();
+  } finally {
+    sharp.concurrency(threads);
+    sharp.cache({ memory: memory.max, files: files.max, items: items.max });
+  }
+}
+
+async function testFolder(root: string): Promise<string | null> {
+  for (const name of ['test', 'val']) if (await isFolder(path.join(root, name))) return path.join(root, name);
+  return null;
+}
+
+async function classesIn(folder: string): Promise<string[]> {
+  const names: string[] = [];
+  for (const name of await readdir(folder))
+    if (!name.startsWith('.') && (await isFolder(path.join(folder, name)))) names.push(name);
+  return names.sort();
+}
+
+async function isFolder(place: string): Promise<boolean> {
+  return stat(place).then(
+    (info) => info.isDirectory(),
+    () => false,
+  );
+}

@@ -1,0 +1,44 @@
+/** Finds CIFAR wherever it lies: an archive, the folder of its files, a folder above either, or class folders of images. */
+import { stat } from 'node:fs/promises';
+import * as path from 'node:path';
+import { EarlybirdError } from '../errors';
+import type { CifarKind } from './cifar';
+import { isImageFolder } from './image-folder';
+
+export interface Place {
+  kind: 'official' | 'images';
+  path: string;
+}
+
+/**
+ * The dataset at `data`, or where nothing is named at `./data.<name>` (as in the reference), else where `data fetch` puts it.
+ * Rejects with ERR_DATASET, saying where it looked and what to do.
+ */
+export async function locateCifar(kind: CifarKind, data: string | undefined, cacheDir: string): Promise<Place> {
+  const places = data ? [data] : [`data.${kind.name}`, path.join(cacheDir, kind.name)];
+  for (const place of places) {
+    const found = await lookIn(place, kind);
+    if (found) return found;
+  }
+  const remedy = `run "earlybird data fetch ${kind.name}", pass --data with the folder or archive, or use --dataset synthetic`;
+  const looked = data ? `at ${data}` : `in ${places.join(' or ')}`;
+  throw new EarlybirdError('ERR_DATASET', `No ${kind.title} ${looked}: ${remedy}.`);
+}
+
+async function lookIn(place: string, kind: CifarKind): Promise<Place | null> {
+  const type = await typeOf(place);
+  if (type === 'file') return { kind: 'official', path: place };
+  if (type === null) return null;
+  for (const folder of [place, path.join(place, kind.python.folder), path.join(place, kind.binary.folder)])
+    for (const form of [kind.python, kind.binary])
+      if ((await typeOf(path.join(folder, form.test[0]!))) === 'file') return { kind: 'official', path: folder };
+  for (const { archive } of [kind.python, kind.binary])
+    if ((await typeOf(path.join(place, archive))) === 'file')
+      return { kind: 'official', path: path.join(place, archive) };
+  return (await isImageFolder(place)) ? { kind: 'images', path: place } : null;
+}
+
+async function typeOf(place: string): Promise<'file' | 'folder' | null> {
+  const info = await stat(place).catch(() => null);
+  return info?.isFile() ? 'file' : info?.isDirectory() ? 'folder' : null;
+}

@@ -1,0 +1,132 @@
+/** From a name to a dataset in memory. */
+import * as path from 'node:path';
+import { EarlybirdError } from '../errors';
+import { defaultCacheDir } from './cache';
+import { CIFAR, CIFAR_SIZE, type CifarKind, readCifar } from './cifar';
+import { type Dataset, type ImageSet, MEAN, STD, withFingerprint } from './dataset';
+import { type FolderOptions, readImageFolder } from './image-folder';
+import { locateCifar } from './locate';
+import { pick, stratifiedIndexes } from './subset';
+import { drawSynthetic, SYNTHETIC_CLASSES, SYNTHETIC_SIZE, syntheticLabels } from './synthetic';
+
+export type { Dataset, ImageSet } from './dataset';
+
+export const DATASET_NAMES = ['cifar10', 'cifar100', 'folder', 'synthetic'] as const;
+export type DatasetName = (typeof DATASET_NAMES)[number];
+
+export interface OpenOptions {
+  /** One of DATASET_NAMES. */
+  dataset: string;
+  /** The folder or archive; where it is absent, CIFAR is looked for in the usual places. */
+  data?: string;
+  /** Keep so many images, class proportions as they are. */
+  limitTrain?: number;
+  limitTest?: number;
+  /** Class folders: the side of the square images, in pixels. Default 32. */
+  imageSize?: number;
+  /** Chooses the limited images, and draws the synthetic ones: a property of the data, best left alone between runs. Default 1. */
+  seed?: number;
+  /** Where decoded images and fetched archives are kept. Default: see defaultCacheDir. */
+  cacheDir?: string;
+  /** Class folders: decode every image again, even where the cache holds. */
+  fresh?: boolean;
+  onProgress?: (done: number, total: number, what: string) => void;
+  signal?: AbortSignal;
+}
+
+type Opened = Omit<Dataset, 'fingerprint' | 'mean' | 'std'>;
+
+/**
+ * Opens a dataset. Rejects with ERR_USAGE for names and limits that make no sense, ERR_DATASET for data that is missing, damaged or
+ * of the wrong form, ERR_FILE where the disk fails, and with `signal.reason` when aborted.
+ */
+export async function openDataset(options: OpenOptions): Promise<Dataset> {
+  options.signal?.throwIfAborted();
+  const name = options.dataset as DatasetName;
+  if (!DATASET_NAMES.includes(name))
+    throw new EarlybirdError('ERR_USAGE', `Unknown dataset "${name}"; known are ${DATASET_NAMES.join(', ')}.`);
+  const { imageSize = 32 } = options;
+  if (!Number.isInteger(imageSize) || imageSize < 1 || imageSize > 1024)
+    throw new EarlybirdError(
+      'ERR_USAGE',
+      `The image size is ${imageSize}, but must be a whole number of pixels from 1 to 1024.`,
+    );
+  try {
+    const opened = name === 'synthetic' ? await openSynthetic(options) : limit(await openFiles(name, options), options);
+    return await withFingerprint({ ...opened, mean: [...MEAN], std: [...STD] });
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    const { syscall, code, path: file, message } = error as NodeJS.ErrnoException;
+    if (!syscall) throw error;
+    throw new EarlybirdError(
+      'ERR_FILE',
+      `Cannot read ${file ?? options.data ?? name} (${code}); check that it is there and readable.`,
+      message,
+    );
+  }
+}
+
+async function openFiles(name: Exclude<DatasetName, 'synthetic'>, options: OpenOptions): Promise<Opened> {
+  if (name !== 'folder') return openCifar(CIFAR[name], options);
+  if (!options.data)
+    throw new EarlybirdError(
+      'ERR_USAGE',
+      'The dataset "folder" needs --data, a folder with train/<class>/ and test/<class>/.',
+    );
+  return openFolder(name, options.data, options.imageSize ?? 32, options);
+}
+
+async function openCifar(kind: CifarKind, options: OpenOptions): Promise<Opened> {
+  const place = await locateCifar(kind, options.data, options.cacheDir ?? defaultCacheDir());
+  if (place.kind === 'images') {
+    // Sorted folder names give the official order: both sets list their classes alphabetically.
+    const opened = await openFolder(kind.name, place.path, CIFAR_SIZE, options);
+    if (opened.classes === kind.classes) return opened;
+    throw new EarlybirdError(
+      'ERR_DATASET',
+      `${place.path} has ${opened.classes} class folders where ${kind.title} has ${kind.classes}; use --dataset folder for other images.`,
+    );
+  }
+  const { train, test, classNames } = await readCifar(kind, place.path, options);
+  return {
+    name: kind.name,
+    synthetic: false,
+    classes: kind.classes,
+    classNames,
+    height: CIFAR_SIZE,
+    width: CIFAR_SIZE,
+    train,
+    test,
+  };
+}
+
+async function openFolder(name: string, root: string, size: number, options: OpenOptions): Promise<Opened> {
+  const folder: FolderOptions = { ...options, imageSize: size, cacheDir: options.cacheDir ?? defaultCacheDir() };
+  const { classNames, train, test } = await readImageFolder(path.resolve(root), folder);
+  return { name, synthetic: false, classes: classNames.length, classNames, height: size, width: size, train, test };
+}
+
+async function openSynthetic({ limitTrain, limitTest, seed = 1, signal }: OpenOptions): Promise<Opened> {
+  const train = stratifiedIndexes(syntheticLabels('train'), limitTrain, seed, '--limit-train');
+  const test = stratifiedIndexes(syntheticLabels('test'), limitTest, seed, '--limit-test');
+  return {
+    name: 'synthetic',
+    synthetic: true,
+    classes: SYNTHETIC_CLASSES.length,
+    classNames: [...SYNTHETIC_CLASSES],
+    height: SYNTHETIC_SIZE,
+    width: SYNTHETIC_SIZE,
+    train: await drawSynthetic('train', seed, train, signal),
+    test: await drawSynthetic('test', seed, test, signal),
+  };
+}
+
+function limit(dataset: Opened, { limitTrain, limitTest, seed = 1 }: OpenOptions): Opened {
+  const part = (set: ImageSet, count: number | undefined, flag: string) =>
+    pick(set, stratifiedIndexes(set.labels, count, seed, flag));
+  return {
+    ...dataset,
+    train: part(dataset.train, limitTrain, '--limit-train'),
+    test: part(dataset.test, limitTest, '--limit-test'),
+  };
+}

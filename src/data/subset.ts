@@ -1,0 +1,62 @@
+/** A part of a set in which every class keeps its share. */
+import { EarlybirdError } from '../errors';
+import type { ImageSet } from './dataset';
+import { Random } from './random';
+
+/**
+ * Indexes, ascending, of `limit` items drawn at random so that class proportions stay (largest remainder; ties go to the lower
+ * class). All of them when `limit` is absent or not smaller than the set. Rejects with ERR_USAGE a limit that is not a positive whole
+ * number; `flag` names it.
+ */
+export function stratifiedIndexes(
+  labels: Int32Array,
+  limit: number | undefined,
+  seed: number,
+  flag: string,
+): Int32Array {
+  if (limit !== undefined && !(Number.isInteger(limit) && limit > 0))
+    throw new EarlybirdError('ERR_USAGE', `${flag} is ${limit}, but must be a whole number of images, 1 or more.`);
+  if (limit === undefined || limit >= labels.length) return Int32Array.from(labels.keys());
+
+  const members = new Map<number, number[]>();
+  labels.forEach((label, index) => {
+    const list = members.get(label);
+    if (list) list.push(index);
+    else members.set(label, [index]);
+  });
+  const shares = [...members.entries()]
+    .sort(([a], [b]) => a - b)
+    .map(([label, list]) => ({ label, list, exact: (limit * list.length) / labels.length }));
+  const rest = limit - shares.reduce((sum, { exact }) => sum + Math.floor(exact), 0);
+  const favoured = new Set(
+    [...shares]
+      .sort((a, b) => (b.exact % 1) - (a.exact % 1) || a.label - b.label)
+      .slice(0, rest)
+      .map(({ label }) => label),
+  );
+  const chosen = shares.flatMap(({ label, list, exact }) =>
+    draw(list, Math.floor(exact) + (favoured.has(label) ? 1 : 0), new Random(seed, label)),
+  );
+  return Int32Array.from(chosen).sort();
+}
+
+/** The items at `indexes`, copied; the set itself when that is all of them. */
+export function pick(set: ImageSet, indexes: Int32Array): ImageSet {
+  if (indexes.length === set.count) return set;
+  const bytes = set.images.length / set.count;
+  const images = new Uint8Array(indexes.length * bytes);
+  indexes.forEach((index, i) => {
+    images.set(set.images.subarray(index * bytes, (index + 1) * bytes), i * bytes);
+  });
+  return { images, labels: Int32Array.from(indexes, (index) => set.labels[index]!), count: indexes.length };
+}
+
+/** `count` of the list, by the first steps of a Fisher-Yates shuffle. */
+function draw(list: number[], count: number, random: Random): number[] {
+  const items = [...list];
+  for (let i = 0; i < count; i++) {
+    const j = i + random.below(items.length - i);
+    [items[i], items[j]] = [items[j]!, items[i]!];
+  }
+  return items.slice(0, count);
+}
