@@ -112,13 +112,16 @@ function main() {
   process.stdout.write(`built ${folder}; CUDA plugin: ${cuda}\n`);
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
+/** Runs a script's main function; a failure gives its cause and remedy instead of a stack, and exit code 1. */
+export async function reportFailure(name, main) {
   try {
-    main();
+    await main();
   } catch (error) {
+    const detail = error.detail ? `${error.detail}\n` : '';
     const remedy = error.remedy ? `\n  remedy: ${error.remedy}` : '';
-    const detail = error.detail ? `\n${error.detail}` : '';
-    process.stderr.write(`build: ${error.message}${remedy}${detail}\n`);
+    process.stderr.write(`${detail}${name}: ${error.message}${remedy}\n`);
     process.exitCode = 1;
   }
 }
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) reportFailure('build', main);
