@@ -11,7 +11,7 @@ import { looksLikeSafetensors, parseSafetensors } from './safetensors';
 import { denseBytes } from './tensor-view';
 import { OrderedDict, type Value } from './value';
 import { ZipArchive } from './zip';
-import { type Record, zipChunks } from './zip-writer';
+import { type ZipRecord, zipChunks } from './zip-writer';
 
 export type Format = 'zip' | 'legacy' | 'safetensors';
 
@@ -99,7 +99,7 @@ function parseZip(bytes: Uint8Array, budget: Budget): Value {
 
 function checkpointChunks(value: Value): AsyncGenerator<Uint8Array> {
   const { pickle, storages } = pickleValue(value);
-  const record = (name: string, data: Uint8Array | string): Record => ({
+  const record = (name: string, data: Uint8Array | string): ZipRecord => ({
     // PyTorch takes the file's name as the folder; a constant one keeps equal content equal bytes under every name.
     name: `archive/${name}`,
     data: typeof data === 'string' ? Buffer.from(data) : data,
@@ -116,7 +116,7 @@ function checkpointChunks(value: Value): AsyncGenerator<Uint8Array> {
 }
 
 /** 40 digits that stand for the content, as PyTorch puts in: one half from the names, one from the CRCs. */
-function serializationId(records: Record[], crcs: number[]): string {
+function serializationId(records: ZipRecord[], crcs: number[]): string {
   const digits = (text: string) => String(crc32(Buffer.from(text))).padStart(20, '0');
   return digits(records.map(({ name }) => name).join('\n')) + digits(crcs.join('\n'));
 }

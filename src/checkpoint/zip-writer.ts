@@ -5,7 +5,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { crc32 } from './crc32';
 
-export interface Record {
+export interface ZipRecord {
   name: string;
   data: Uint8Array;
 }
@@ -31,12 +31,12 @@ const CRC_CHUNK = 1 << 20;
  * The event loop runs between megabytes.
  */
 export async function* zipChunks(
-  records: Iterable<Record>,
-  closing: (crcs: number[]) => Record[],
+  records: Iterable<ZipRecord>,
+  closing: (crcs: number[]) => ZipRecord[],
 ): AsyncGenerator<Uint8Array> {
   const written: Written[] = [];
   let at = 0;
-  async function* entry(record: Record): AsyncGenerator<Uint8Array> {
+  async function* entry(record: ZipRecord): AsyncGenerator<Uint8Array> {
     const done = {
       name: Buffer.from(record.name),
       crc: await crcInSteps(record.data),

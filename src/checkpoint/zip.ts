@@ -64,11 +64,11 @@ export class ZipArchive {
       refuse(`the record ${JSON.stringify(name)} has a damaged header`);
     if (entry.flags & ENCRYPTED) refuse(`the record ${JSON.stringify(name)} is encrypted`);
     const nameEnd = at + 30 + this.view.getUint16(at + 26, true);
-    if (this.text(at + 30, nameEnd) !== name)
-      refuse(`the record ${JSON.stringify(name)} has another name in its header`);
     const start = nameEnd + this.view.getUint16(at + 28, true);
     if (start + entry.packed > this.directoryAt)
       refuse(`the record ${JSON.stringify(name)} reaches beyond the archive`);
+    if (this.text(at + 30, nameEnd) !== name)
+      refuse(`the record ${JSON.stringify(name)} has another name in its header`);
     return this.bytes.subarray(start, start + entry.packed);
   }
 

@@ -1,6 +1,10 @@
 /** `earlybird inspect FILE`: what is in a checkpoint, safetensors or .npy file. Works without LibTorch; runs nothing from the file. */
 import type { CommandModule } from 'yargs';
-import type { Value } from '../../checkpoint/value';
+import { bestOf, cfgOf, epochOf } from '../../checkpoint/keys';
+import { looksLikeNpy, parseNpy } from '../../checkpoint/npy';
+import { parseCheckpoint } from '../../checkpoint/pth';
+import { readWholeFile } from '../../checkpoint/read-file';
+import { isBytes, isDict, isTensor, type Value } from '../../checkpoint/value';
 import type { TensorData } from '../../tensor';
 
 interface InspectOptions {
@@ -35,11 +39,6 @@ export interface InspectReport {
 
 /** Throws ERR_FILE, ERR_CHECKPOINT. */
 export async function inspectFile(file: string): Promise<InspectReport> {
-  const { readWholeFile } = await import('../../checkpoint/read-file.js');
-  const { looksLikeNpy, parseNpy } = await import('../../checkpoint/npy.js');
-  const { parseCheckpoint } = await import('../../checkpoint/pth.js');
-  const { bestOf, cfgOf, epochOf } = await import('../../checkpoint/keys.js');
-  const { isDict } = await import('../../checkpoint/value.js');
   const bytes = await readWholeFile(file);
   const report: InspectReport = {
     file,
@@ -56,30 +55,35 @@ export async function inspectFile(file: string): Promise<InspectReport> {
     return report;
   }
   const { format, value } = parseCheckpoint(bytes, file);
-  await walk(report, '', value);
+  collect(report, '', value);
   return {
     ...report,
     format,
     epoch: epochOf(value) ?? null,
     best: bestOf(value) ?? null,
-    cfg: isDict(value) ? (cfgOf(value, file) ?? null) : null,
+    cfg: soundCfg(value),
   };
 }
 
+/** Null also where the file's cfg makes no sense: to look at such a file is what this command is for. */
+function soundCfg(value: Value): InspectReport['cfg'] {
+  try {
+    return cfgOf(value) ?? null;
+  } catch {
+    return null;
+  }
+}
+
 /** Collects the leaves of a value tree. Lists of plain values are one leaf. */
-async function walk(report: InspectReport, key: string, value: Value): Promise<void> {
-  const { isBytes, isDict, isTensor } = await import('../../checkpoint/value.js');
-  const visit = (at: string, node: Value): void => {
-    const below = (name: string | number) => (at === '' ? String(name) : `${at}.${name}`);
-    if (isTensor(node)) report.tensors.push(describeTensor(at, node));
-    else if (isDict(node)) for (const [name, member] of node) visit(below(name), member);
-    else if (isBytes(node)) report.values.push({ key: at, value: `${node.byteLength} bytes` });
-    else if (Array.isArray(node) && node.some((member) => typeof member === 'object' && member !== null))
-      for (const [i, member] of node.entries()) visit(below(i), member);
-    else if (Array.isArray(node)) report.values.push({ key: at, value: `[${node.map(String).join(', ')}]` });
-    else report.values.push({ key: at, value: typeof node === 'bigint' ? String(node) : node });
-  };
-  visit(key, value);
+function collect(report: InspectReport, key: string, node: Value): void {
+  const below = (name: string | number) => (key === '' ? String(name) : `${key}.${name}`);
+  if (isTensor(node)) report.tensors.push(describeTensor(key, node));
+  else if (isDict(node)) for (const [name, member] of node) collect(report, below(name), member);
+  else if (isBytes(node)) report.values.push({ key, value: `${node.byteLength} bytes` });
+  else if (Array.isArray(node) && node.some((member) => typeof member === 'object' && member !== null))
+    for (const [i, member] of node.entries()) collect(report, below(i), member);
+  else if (Array.isArray(node)) report.values.push({ key, value: `[${node.map(String).join(', ')}]` });
+  else report.values.push({ key, value: typeof node === 'bigint' ? String(node) : node });
 }
 
 function describeTensor(key: string, { dtype, shape, data }: TensorData): InspectReport['tensors'][number] {
@@ -93,7 +97,10 @@ function formatReport(report: InspectReport): string {
     const value = report[name];
     if (value !== null) lines.push(`${name}: ${Array.isArray(value) ? value.join(' ') : value}`);
   }
-  if (values.length > 0) lines.push('', ...columns(values.map(({ key, value }) => [key, String(value)])));
+  const others = values.filter(
+    ({ key }) => !(key === 'epoch' || key === 'best_prec1' || (key === 'cfg' && report.cfg)),
+  );
+  if (others.length > 0) lines.push('', ...columns(others.map(({ key, value }) => [key, String(value)])));
   if (tensors.length > 0)
     lines.push('', ...columns(tensors.map(({ key, dtype, shape }) => [key, dtype, `(${shape.join(', ')})`])));
   return `${lines.join('\n')}\n`;
