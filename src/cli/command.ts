@@ -13,7 +13,7 @@ interface Definition<C extends CommandName, R> {
   describe: string;
   run(recipe: Recipe<C>, options: RunOptions): Promise<R>;
   /** The result as text, for people. --json prints it as it is. */
-  print(result: R): string;
+  print(result: R): Promise<string>;
 }
 
 export function defineCommand<C extends CommandName, R>({
@@ -38,7 +38,7 @@ export function defineCommand<C extends CommandName, R>({
         commandLine: ['earlybird', ...process.argv.slice(2)].join(' '),
       };
       const result = await run(recipe, options);
-      write(shell.json ? JSON.stringify(result, plain, 2) : print(result));
+      write(shell.json ? JSON.stringify(result, plain, 2) : await print(result));
     },
   };
 }

@@ -31,7 +31,7 @@ export interface TrainResult {
 
 export async function ebTrain(recipe: TrainRecipe, options: RunOptions = {}): Promise<TrainResult> {
   const { observer } = options;
-  const { directory, state } = await RunDirectory.open(recipe.save, identityOf('train', recipe), options.force);
+  const { directory, state } = await RunDirectory.open(recipe.save, identityOf('train', recipe), options);
   if (state === 'finished') {
     observer?.log?.(`${recipe.save} holds this run, finished; --force runs it again`);
     return (await directory.readJson<TrainResult>('result.json'))!;

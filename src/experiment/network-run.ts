@@ -2,8 +2,10 @@
  * Everything around the loop that search and retraining share: folder, data, network, trainer, resume, result. What differs
  * between them is an argument (`Variant`).
  */
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFile, rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { stateDictValue } from '../checkpoint/keys';
 import { writeCheckpoint } from '../checkpoint/pth';
 import type { Value } from '../checkpoint/value';
@@ -74,8 +76,11 @@ export async function runNetwork(
   if (recipe.resume && !existsSync(recipe.resume)) {
     throw new EarlybirdError('ERR_FILE', `--resume ${recipe.resume} does not exist.`);
   }
-  const identity = identityOf(command, recipe);
-  const { directory, state } = await RunDirectory.open(recipe.save, identity, options.force);
+  const identity = { ...identityOf(command, recipe), ...(await scratchHash(recipe.scratch)) };
+  const { directory, state } = await RunDirectory.open(recipe.save, identity, {
+    force: options.force,
+    keep: recipe.resume,
+  });
   if (state === 'finished') {
     options.observer?.log?.(`${recipe.save} holds this run, finished; --force runs it again`);
     return { result: (await directory.readJson<RunResult>('result.json'))!, reused: true };
@@ -86,6 +91,9 @@ export async function runNetwork(
     await checkDataset(directory, provenance);
     const stored = await directory.readJson<{ resume?: string }>('params.json');
     const from = resumeFile(directory, recipe.resume, stored?.resume);
+    // From another file the run begins anew there: a later kill must not bring back the checkpoint that was left behind.
+    const latest = directory.file(CHECKPOINT);
+    if (from === null || resolve(from) !== resolve(latest)) await rm(latest, { force: true });
     await directory.writeJson('params.json', {
       command,
       identity,
@@ -98,6 +106,15 @@ export async function runNetwork(
   } finally {
     if (!options.session) session.dispose();
   }
+}
+
+/** The contents of the ticket are part of what a run is: another ticket under the same name is another run. */
+async function scratchHash(path: string | undefined): Promise<{ scratchSha256?: string }> {
+  if (path === undefined) return {};
+  const bytes = await readFile(path).catch((error: Error) => {
+    throw new EarlybirdError('ERR_FILE', `--scratch ${path} cannot be read: give a pruned.pth.tar.`, String(error));
+  });
+  return { scratchSha256: createHash('sha256').update(bytes).digest('hex') };
 }
 
 /** The file to go on from: the latest checkpoint of this folder, unless --resume names another start than last time. */

@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { TEMP_NAME, writeFileAtomic } from '../checkpoint/atomic';
 import { EarlybirdError } from '../errors';
@@ -33,19 +33,20 @@ export class RunDirectory {
 
   /**
    * Opens or creates the folder for a run with this identity (the part of the recipe that decides the result).
-   * Throws ERR_RECIPE where it holds a run with another identity and `force` is not given.
+   * Throws ERR_RECIPE where it holds a run with another identity and `force` is not given. `force` removes what an
+   * earlier run left, except `keep`.
    */
   static async open(
     path: string,
     identity: Record<string, unknown>,
-    force = false,
+    { force = false, keep }: { force?: boolean | undefined; keep?: string | undefined } = {},
   ): Promise<{ directory: RunDirectory; state: RunState }> {
-    await mkdir(path, { recursive: true });
+    await makeFolder(path);
     const directory = new RunDirectory(path);
     // Left by writes that a kill interrupted.
     await directory.removeMatching(TEMP_NAME);
     await directory.removeMatching(TEMP_NAME, 'masks');
-    if (force) await directory.removeMatching(OWN_FILES);
+    if (force) await directory.removeMatching(OWN_FILES, '.', keep);
     const params = await directory.readJson<{ identity?: Record<string, unknown> }>('params.json');
     if (!params) return { directory, state: 'new' };
     const differences = differingKeys(params.identity ?? {}, identity);
@@ -148,11 +149,20 @@ export class RunDirectory {
     return metrics;
   }
 
-  private async removeMatching(pattern: RegExp, folder = '.'): Promise<void> {
+  private async removeMatching(pattern: RegExp, folder = '.', keep?: string): Promise<void> {
     for (const name of await readdir(this.file(folder)).catch(() => [])) {
-      if (pattern.test(name)) await rm(this.file(join(folder, name)), { recursive: true, force: true });
+      const path = this.file(join(folder, name));
+      if (pattern.test(name) && (keep === undefined || resolve(path) !== resolve(keep))) {
+        await rm(path, { recursive: true, force: true });
+      }
     }
   }
+}
+
+async function makeFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true }).catch((error: Error) => {
+    throw new EarlybirdError('ERR_FILE', `${path} cannot be created: choose another --save.`, String(error));
+  });
 }
 
 /** Whole lines only: a kill may have torn the last one. */

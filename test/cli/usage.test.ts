@@ -61,11 +61,7 @@ test.each([
   [['search', '--gpu_ids', '0,1'], 2, 'ERR_USAGE'],
   [['prune', '--model', '/nonexistent.pth.tar'], 1, 'ERR_FILE'],
   [['search', '--resume', '/nonexistent.pth.tar', '--save', join(tmpdir(), 'eb-never')], 1, 'ERR_FILE'],
-  [
-    ['retrain', '--scratch', '/nonexistent.pth.tar', '--resume', '/nonexistent', '--save', join(tmpdir(), 'eb-never')],
-    1,
-    'ERR_FILE',
-  ],
+  [['retrain', '--scratch', '/nonexistent.pth.tar', '--save', join(tmpdir(), 'eb-never')], 1, 'ERR_FILE'],
   [['plot', '/nonexistent'], 1, 'ERR_FILE'],
   [['distance', '--save', '/nonexistent'], 1, 'ERR_FILE'],
   [['evaluate'], 2, 'ERR_USAGE'],

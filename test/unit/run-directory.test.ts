@@ -47,9 +47,18 @@ test('another recipe is refused with the keys that differ, unless forced', async
   await expect(RunDirectory.open(folder, other)).rejects.toThrow(
     'lr: 0.1 there, 0.2 now; extra: unset there, true now',
   );
-  expect((await RunDirectory.open(folder, other, true)).state).toBe('new');
+  expect((await RunDirectory.open(folder, other, { force: true })).state).toBe('new');
   expect(existsSync(join(folder, 'checkpoint.pth.tar'))).toBe(false);
   expect(existsSync(join(folder, 'notes.txt'))).toBe(true);
+});
+
+test('forcing keeps the file to resume from', async () => {
+  const directory = await killed();
+  writeFileSync(directory.file('ckpt1.pth.tar'), 'x');
+  writeFileSync(directory.file('ckpt2.pth.tar'), 'x');
+  await RunDirectory.open(folder, identity, { force: true, keep: directory.file('ckpt1.pth.tar') });
+  expect(existsSync(directory.file('ckpt1.pth.tar'))).toBe(true);
+  expect(existsSync(directory.file('ckpt2.pth.tar'))).toBe(false);
 });
 
 test('rewinding drops torn and later lines', async () => {

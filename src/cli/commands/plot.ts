@@ -1,11 +1,10 @@
 /** `earlybird plot`: the mask-distance matrices of one or several runs in one sheet. */
-import { plot } from '../../experiment/plot';
 import { defineCommand } from '../command';
 
 export const command = defineCommand({
   name: 'plot',
   command: 'plot [folders..]',
   describe: 'Draw the matrices that distance or search wrote, one panel for each folder and ratio',
-  run: plot,
-  print: ({ figures }) => figures.join('\n'),
+  run: async (recipe, options) => (await import('../../experiment/plot.js')).plot(recipe, options),
+  print: async ({ figures }) => figures.join('\n'),
 });

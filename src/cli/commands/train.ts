@@ -1,11 +1,9 @@
 /** `earlybird train`: EB Train in one go. */
-import { ebTrain } from '../../experiment/eb-train';
 import { defineCommand } from '../command';
-import { trainText } from '../text';
 
 export const command = defineCommand({
   name: 'train',
   describe: 'Search until a ticket emerges, prune it out, train only that, and report',
-  run: ebTrain,
-  print: trainText,
+  run: async (recipe, options) => (await import('../../experiment/eb-train.js')).ebTrain(recipe, options),
+  print: async (result) => (await import('../text.js')).trainText(result),
 });

@@ -1,0 +1,171 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseNpy } from '../../src/checkpoint/npy';
+import { numbersOf } from '../../src/checkpoint/value';
+import { canTrain, cli, root, start, succeed } from './run-cli';
+import { EAGER, TINY, temporaryFolder } from './tiny';
+
+const folder = temporaryFolder();
+let able = false;
+beforeAll(async () => {
+  able = await canTrain();
+});
+afterAll(() => folder.remove());
+
+const trained = (name: string, body: () => Promise<void>) => test(name, async () => (able ? body() : undefined));
+const at = (...names: string[]) => join(folder.path, ...names);
+const json = (text: string) => JSON.parse(text) as Record<string, never>;
+
+trained('the five standard-train scripts on a tiny subset', async () => {
+  const script = async (name: string, ...args: string[]) => {
+    const { status, stderr, stdout } = await start(
+      'bash',
+      [join(root, 'scripts', 'standard-train', name), ...args, '--device', 'cpu'],
+      { cwd: folder.path },
+    ).done;
+    expect([name, status, status === 0 ? '' : stderr]).toEqual([name, 0, '']);
+    return stdout;
+  };
+  const run = 'baseline/vgg16-cifar100';
+  const tiny = TINY.slice(TINY.indexOf('--batch-size'));
+  const subset = [...TINY.slice(0, TINY.indexOf('--arch')), ...tiny, '--depth', '11'];
+  const narrow = TINY.slice(TINY.indexOf('--cfg'), TINY.indexOf('--batch-size'));
+
+  await script('search.sh', ...subset, ...narrow, '--epochs', '4', ...EAGER);
+  expect(existsSync(at(run, 'EB-30-2.pth.tar'))).toBe(true);
+  expect(readFileSync(at(run, 'record.txt'), 'utf8').trim().split('\n')).toHaveLength(4);
+
+  // Synthetic images have 10 classes: the script's --dataset cifar100 gives way to what the checkpoint holds.
+  const pruned = await script('prune.sh', '--model', `${run}/EB-30-2.pth.tar`, '--depth', '11', '--dataset', 'cifar10');
+  expect(pruned).toMatch(/Memory Request: \d+\.\d\dKB\nFlops for pruning: \d+\.\d\dM/);
+  const text = readFileSync(at(run, 'pruned_3035_0.3', 'prune.txt'), 'utf8');
+  expect(text).toMatch(
+    /^Configuration:\n\[.*'M'.*\]\nNumber of parameters:\n\d+\nnew model param: \n\d+\nnew model flops: \n\d+\n$/,
+  );
+
+  // The matrix needs --device nowhere.
+  const distance = await start(
+    'bash',
+    [join(root, 'scripts', 'standard-train', 'mask_distance.sh'), '--end_epoch', '4'],
+    { cwd: folder.path },
+  ).done;
+  expect(distance.status).toBe(0);
+  const matrix = parseNpy(readFileSync(at(run, 'overlap_0.5.npy')));
+  expect(matrix.shape).toEqual([4, 4]);
+  expect(numbersOf(matrix)[0]).toBe(1);
+
+  const ticket = ['--scratch', `${run}/pruned_3035_0.3/pruned.pth.tar`];
+  await script('retrain_continue.sh', ...subset, ...ticket, '--epochs', '3', '--start-epoch', '1');
+  expect(readFileSync(at(run, 'retrain_1035_0.1', 'record.txt'), 'utf8')).toMatch(
+    /^ {3}0\.00000, {3}0\.00000, {3}0\.00000\n/,
+  );
+  await script('retrain_scratch.sh', ...subset, ...ticket, '--epochs', '1');
+  expect(existsSync(at(run, 'retrain_1035_0.1_scratch', 'model_best.pth.tar'))).toBe(true);
+});
+
+trained('retraining starts after the epochs the ticket has completed', async () => {
+  const { stdout } = await succeed([
+    'retrain',
+    ...TINY.filter((_, i) => i < TINY.indexOf('--cfg') || i >= TINY.indexOf('--batch-size')),
+    '--scratch',
+    at('baseline/vgg16-cifar100/pruned_3035_0.3/pruned.pth.tar'),
+    '--epochs',
+    '2',
+    '--save',
+    at('inherit'),
+    '--json',
+  ]);
+  expect(json(stdout)).toMatchObject({ completed: 2, command: 'retrain' });
+  expect(readFileSync(at('inherit', 'metrics.jsonl'), 'utf8').trim().split('\n')).toHaveLength(1);
+});
+
+trained('evaluate agrees with the last epoch of a run', async () => {
+  const run = at('baseline/vgg16-cifar100');
+  const args = TINY.filter((_, i) => i < TINY.indexOf('--schedule'));
+  const { stdout } = await succeed([
+    'evaluate',
+    ...args,
+    '--device',
+    'cpu',
+    '--resume',
+    join(run, 'ckpt3.pth.tar'),
+    '--json',
+  ]);
+  const last = json(readFileSync(join(run, 'metrics.jsonl'), 'utf8').trim().split('\n').at(-1)!) as unknown as {
+    test: { top1: number };
+  };
+  expect(json(stdout)).toMatchObject({ top1: last.test.top1 });
+});
+
+trained('masks and checkpoints give the same matrix', async () => {
+  const run = at('baseline/vgg16-cifar100');
+  await succeed(['distance', '--save', run, '--percent', '0.3', '--from', 'masks']);
+  const fromMasks = readFileSync(join(run, 'overlap_0.3.npy'));
+  await succeed(['distance', '--save', run, '--percent', '0.3', '--from', 'checkpoints']);
+  expect(readFileSync(join(run, 'overlap_0.3.npy')).equals(fromMasks)).toBe(true);
+  await succeed(['distance', '--save', run, '--percent', '0.37']);
+  expect(existsSync(join(run, 'overlap_0.37.npy'))).toBe(true);
+  const missing = await cli(['distance', '--save', run, '--end_epoch', '9']).done;
+  expect([missing.status, missing.stderr.includes('--end_epoch')]).toEqual([1, true]);
+});
+
+trained('plot draws what distance wrote', async () => {
+  const { stdout } = await succeed([
+    'plot',
+    at('baseline/vgg16-cifar100'),
+    '--ratios',
+    '0.3',
+    '0.37',
+    '--save',
+    at('sheet'),
+  ]);
+  expect(stdout).toContain('mask-distance.svg');
+  expect(existsSync(at('sheet', 'mask-distance.svg'))).toBe(true);
+});
+
+trained('EB Train in one command, resumed after an interruption, reported, and not repeated', async () => {
+  const args = [
+    'train',
+    ...TINY,
+    ...EAGER,
+    '--epochs',
+    '4',
+    '--save',
+    at('train'),
+    '--compare-dense',
+    '--report',
+    'true',
+  ];
+  const { child, done } = cli(args);
+  child.stderr!.on('data', (chunk) => {
+    if (String(chunk).includes('retrain epoch')) child.kill('SIGINT');
+  });
+  expect([0, 130]).toContain((await done).status);
+  const { stdout } = await succeed(args);
+  expect(stdout).toContain('Synthetic dataset');
+  expect(stdout).toMatch(/dense +.*\n.*ticket p=0\.3/);
+  expect(stdout).toContain(join('report', 'index.html'));
+  expect(existsSync(at('train', 'pruned_3002_0.3', 'pruned.pth.tar'))).toBe(true);
+  expect(existsSync(at('train', 'retrain_3002_0.3', 'checkpoint.pth.tar'))).toBe(true);
+  expect(existsSync(at('train', 'report', 'index.html'))).toBe(true);
+  expect((await succeed(args)).stderr).toContain('finished');
+});
+
+trained('an untrained network is not pruned', async () => {
+  const { status, stderr } = await cli([
+    'prune',
+    '--model',
+    at('baseline/vgg16-cifar100/init.pth.tar'),
+    '--depth',
+    '11',
+    '--save',
+    at('none'),
+  ]).done;
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/ERR_(PRUNE|SHAPE|CHECKPOINT)/);
+});
+
+trained('asking for cuda and not getting it is an error', async () => {
+  const { status, stderr } = await cli(['search', ...TINY, '--device', 'cuda:7', '--save', at('gpu')]).done;
+  expect([status, stderr.includes('[ERR_DEVICE]')]).toEqual([1, true]);
+});
