@@ -10,10 +10,10 @@ main { max-width: 56rem; margin: 0 auto; padding: 1.5rem 1rem 3rem; }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .3rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.15rem; margin: 2.2rem 0 .8rem; padding-bottom: .3rem; border-bottom: 1px solid var(--line); }
 header p { margin: 0; color: var(--muted); }
-.synthetic { color: var(--alert); font-weight: 600; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 .note { margin: .5rem 0 0; color: var(--muted); font-size: .85rem; }
+.synthetic, header .synthetic { color: var(--alert); font-weight: 600; }
 th, td { padding: .35rem .9rem .35rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
 tbody th { font-weight: 500; }
 .summary { width: 100%; }
@@ -32,7 +32,12 @@ pre { background: var(--soft); border: 1px solid var(--line); border-radius: 6px
   :root { --ink: #000000; --muted: #444444; --line: #bbbbbb; --page: #ffffff; --soft: #ffffff; --alert: #b3261e; }
   body { font-size: 11pt; }
   main { max-width: none; padding: 0; }
+  .wide { overflow: visible; }
+  table { font-size: 8.5pt; }
+  .summary tbody th { min-width: 0; }
+  .summary th:not(:first-child), .summary td { padding-left: .6rem; }
   .paper { border: 0; padding: 0; overflow: visible; }
+  details::details-content { content-visibility: visible; block-size: auto; }
   .paper svg { min-width: 0; }
   pre { white-space: pre-wrap; }
 }

@@ -25,7 +25,7 @@ const COLUMNS: Column[] = [
   { title: 'energy', cell: (row) => formatJoules(row.joules), ratio: (row) => row.joules },
 ];
 
-/** What a reader has to know before believing the numbers. */
+/** What a reader has to know before believing the numbers; the warning of synthetic data comes first. */
 export function tableNotes(options: TableOptions = {}): string[] {
   return [
     ...(options.synthetic ? ['Synthetic dataset: these numbers say nothing about accuracy on real images.'] : []),
@@ -60,7 +60,10 @@ export function htmlTable(rows: SummaryRow[], options: TableOptions = {}): strin
       return `<tr><th scope="row">${label}</th>${data}</tr>`;
     }),
     '</tbody></table></div>',
-    ...tableNotes(options).map((note) => `<p class="note">${escapeHtml(note)}</p>`),
+    ...tableNotes(options).map((note, i) => {
+      const warning = options.synthetic && i === 0;
+      return `<p class="${warning ? 'note synthetic' : 'note'}">${escapeHtml(note)}</p>`;
+    }),
   ].join('\n');
 }
 
