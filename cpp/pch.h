@@ -1,5 +1,5 @@
-// The LibTorch headers of the core, compiled once. Sources still include what they use.
+// Precompiled: the LibTorch headers that most files of the core need, and nothing of ours.
 #pragma once
+
 #include <ATen/ATen.h>
-#include <torch/library.h>
 #include <torch/nn.h>

@@ -1,0 +1,249 @@
+#include "convert.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "core/error.h"
+
+namespace earlybird {
+namespace {
+
+[[noreturn]] void wrong(const std::string& name, const std::string& wanted) {
+  throw Error("ERR_USAGE", "\"" + name + "\" must be " + wanted + ".");
+}
+
+const DtypeRow& row_of(Dtype dtype) {
+  for (const DtypeRow& row : kDtypes)
+    if (row.dtype == dtype) return row;
+  throw Error("ERR_DTYPE", "Unknown element type.");
+}
+
+Napi::Array array_of(Napi::Env env, const std::vector<int64_t>& values) {
+  Napi::Array out = Napi::Array::New(env, values.size());
+  for (size_t i = 0; i < values.size(); ++i) out.Set(static_cast<uint32_t>(i), static_cast<double>(values[i]));
+  return out;
+}
+
+Napi::Array array_of(Napi::Env env, const std::vector<std::string>& values) {
+  Napi::Array out = Napi::Array::New(env, values.size());
+  for (size_t i = 0; i < values.size(); ++i) out.Set(static_cast<uint32_t>(i), values[i]);
+  return out;
+}
+
+Napi::Array cfg_to_js(Napi::Env env, const Cfg& cfg) {
+  Napi::Array out = Napi::Array::New(env, cfg.size());
+  for (size_t i = 0; i < cfg.size(); ++i) {
+    const auto position = static_cast<uint32_t>(i);
+    if (cfg[i] == kPool)
+      out.Set(position, "M");
+    else
+      out.Set(position, static_cast<double>(cfg[i]));
+  }
+  return out;
+}
+
+Napi::Object layer_to_js(Napi::Env env, const LayerInfo& layer) {
+  using Kind = LayerInfo::Kind;
+  Napi::Object out = Napi::Object::New(env);
+  const auto number = [&out](const char* name, int64_t value) { out.Set(name, static_cast<double>(value)); };
+  const char* kind = layer.kind == Kind::kConv        ? "conv"
+                     : layer.kind == Kind::kLinear    ? "linear"
+                     : layer.kind == Kind::kBatchNorm ? "batchnorm"
+                     : layer.kind == Kind::kRelu      ? "relu"
+                     : layer.kind == Kind::kMaxPool   ? "maxpool"
+                                                      : "avgpool";
+  out.Set("kind", kind);
+  out.Set("key", layer.key);
+  if (layer.kind == Kind::kConv || layer.kind == Kind::kLinear) {
+    number("in", layer.in);
+    number("out", layer.out);
+    out.Set("bias", layer.bias);
+  } else {
+    number("channels", layer.out);
+  }
+  if (layer.kind == Kind::kConv) number("groups", layer.groups);
+  if (layer.kind == Kind::kConv || layer.kind == Kind::kMaxPool || layer.kind == Kind::kAvgPool) number("kernel", layer.kernel);
+  if (layer.kind != Kind::kLinear) {
+    number("height", layer.height);
+    number("width", layer.width);
+  }
+  return out;
+}
+
+}  // namespace
+
+double number_in(const Napi::Object& object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  if (!value.IsNumber() || !std::isfinite(value.As<Napi::Number>().DoubleValue())) wrong(name, "a finite number");
+  return value.As<Napi::Number>().DoubleValue();
+}
+
+int64_t integer_in(const Napi::Object& object, const char* name) {
+  const double value = number_in(object, name);
+  if (value != std::floor(value) || std::abs(value) > 9007199254740991.0) wrong(name, "a whole number");
+  return static_cast<int64_t>(value);
+}
+
+std::string string_in(const Napi::Object& object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  if (!value.IsString()) wrong(name, "a string");
+  return value.As<Napi::String>().Utf8Value();
+}
+
+bool boolean_in(const Napi::Object& object, const char* name, bool otherwise) {
+  const Napi::Value value = object.Get(name);
+  if (value.IsUndefined()) return otherwise;
+  if (!value.IsBoolean()) wrong(name, "true or false");
+  return value.As<Napi::Boolean>();
+}
+
+Napi::Object object_in(const Napi::Object& object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  if (!value.IsObject()) wrong(name, "an object");
+  return value.As<Napi::Object>();
+}
+
+Napi::Object object_argument(const Napi::CallbackInfo& info, size_t position, const char* name) {
+  if (info.Length() <= position || !info[position].IsObject()) wrong(name, "an object");
+  return info[position].As<Napi::Object>();
+}
+
+Bytes bytes_of(const Napi::Value& value, const char* name) {
+  if (!value.IsTypedArray()) wrong(name, "a typed array");
+  const auto array = value.As<Napi::TypedArray>();
+  return {static_cast<const uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset(), array.ByteLength()};
+}
+
+HostTensor tensor_of(const Napi::Value& value, const std::string& name) {
+  if (!value.IsObject()) wrong(name, "a tensor {dtype, shape, data}");
+  const auto object = value.As<Napi::Object>();
+  HostTensor out;
+  const std::string dtype = string_in(object, "dtype");
+  const DtypeRow* found = nullptr;
+  for (const DtypeRow& row : kDtypes)
+    if (dtype == row.name) found = &row;
+  if (!found) throw Error("ERR_DTYPE", "\"" + name + "\" has the unknown element type \"" + dtype + "\".");
+  out.dtype = found->dtype;
+  const Napi::Value shape = object.Get("shape");
+  if (!shape.IsArray()) wrong(name + ".shape", "an array");
+  const auto sizes = shape.As<Napi::Array>();
+  size_t elements = 1;
+  for (uint32_t i = 0; i < sizes.Length(); ++i) {
+    const Napi::Value size = sizes.Get(i);
+    const double number = size.IsNumber() ? size.As<Napi::Number>().DoubleValue() : -1;
+    if (!(number >= 0 && number < 9e15 && number == std::floor(number))) wrong(name + ".shape", "an array of whole numbers from 0");
+    out.shape.push_back(static_cast<int64_t>(number));
+    elements *= static_cast<size_t>(number);
+  }
+  const Bytes bytes = bytes_of(object.Get("data"), "data");
+  if (bytes.size != elements * found->bytes)
+    throw Error("ERR_SHAPE", "\"" + name + "\" holds " + std::to_string(bytes.size) + " bytes; its shape and type need " +
+                                 std::to_string(elements * found->bytes) + ".");
+  out.data = bytes.data;
+  out.bytes = bytes.size;
+  return out;
+}
+
+HostState state_of(const Napi::Value& value, const std::string& name) {
+  if (!value.IsObject() || !value.As<Napi::Object>().Get("forEach").IsFunction()) wrong(name, "a Map of tensors");
+  const auto map = value.As<Napi::Object>();
+  HostState out;
+  const auto each = Napi::Function::New(value.Env(), [&out](const Napi::CallbackInfo& info) {
+    const std::string key = info[1].ToString().Utf8Value();
+    out.emplace_back(key, tensor_of(info[0], key));
+  });
+  map.Get("forEach").As<Napi::Function>().Call(map, {each});
+  return out;
+}
+
+Cfg cfg_of(const Napi::Value& value) {
+  Cfg out;
+  if (value.IsUndefined()) return out;
+  if (!value.IsArray() || value.As<Napi::Array>().Length() == 0) wrong("cfg", "a list of channel counts and 'M'");
+  const auto list = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < list.Length(); ++i) {
+    const Napi::Value entry = list.Get(i);
+    if (entry.IsString() && entry.As<Napi::String>().Utf8Value() == "M") {
+      out.push_back(kPool);
+      continue;
+    }
+    const double width = entry.IsNumber() ? entry.As<Napi::Number>().DoubleValue() : 0;
+    if (!(width >= 1 && width < 1e9 && width == std::floor(width))) throw Error("ERR_MODEL", "A cfg holds channel counts (1 or more) and 'M'.");
+    out.push_back(static_cast<int64_t>(width));
+  }
+  return out;
+}
+
+bool bf16_in(const Napi::Object& object) {
+  if (object.Get("precision").IsUndefined()) return false;
+  const std::string precision = string_in(object, "precision");
+  if (precision != "fp32" && precision != "bf16") wrong("precision", "fp32 or bf16");
+  return precision == "bf16";
+}
+
+Napi::Value to_js(Napi::Env env, const HostTensor& tensor) {
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("dtype", row_of(tensor.dtype).name);
+  out.Set("shape", array_of(env, tensor.shape));
+  // The buffer adopts our memory: no copy on the JavaScript thread.
+  auto* owner = new std::shared_ptr<uint8_t>(tensor.owner);
+  const auto buffer = Napi::Buffer<uint8_t>::NewOrCopy(
+      env, tensor.owner.get(), tensor.bytes, [](Napi::BasicEnv, uint8_t*, std::shared_ptr<uint8_t>* kept) { delete kept; }, owner);
+  out.Set("data", buffer);
+  return out;
+}
+
+Napi::Value to_js(Napi::Env env, const HostState& state) {
+  const Napi::Object map = env.Global().Get("Map").As<Napi::Function>().New({});
+  const auto set = map.Get("set").As<Napi::Function>();
+  for (const auto& [key, tensor] : state) {
+    const Napi::HandleScope scope(env);
+    set.Call(map, {Napi::String::New(env, key), to_js(env, tensor)});
+  }
+  return map;
+}
+
+Napi::Value to_js(Napi::Env env, const ModelDescription& description) {
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("arch", description.arch);
+  out.Set("depth", static_cast<double>(description.depth));
+  out.Set("classes", static_cast<double>(description.classes));
+  out.Set("cfg", cfg_to_js(env, description.cfg));
+  out.Set("input", array_of(env, {description.input[0], description.input[1], description.input[2]}));
+  out.Set("parameters", array_of(env, description.parameters));
+  out.Set("indexes", array_of(env, description.indexes));
+  Napi::Array norms = Napi::Array::New(env);
+  for (const PrunableBatchNorm& norm : description.batch_norms) {
+    Napi::Object item = Napi::Object::New(env);
+    item.Set("key", norm.key);
+    item.Set("channels", static_cast<double>(norm.channels));
+    norms.Set(norms.Length(), item);
+  }
+  out.Set("batchNorms", norms);
+  Napi::Array layers = Napi::Array::New(env);
+  for (const LayerInfo& layer : description.layers) layers.Set(layers.Length(), layer_to_js(env, layer));
+  out.Set("layers", layers);
+  return out;
+}
+
+Napi::Value to_js(Napi::Env env, const PassResult& result) {
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("images", static_cast<double>(result.images));
+  out.Set("steps", static_cast<double>(result.steps));
+  out.Set("seconds", result.seconds);
+  out.Set("loss", result.loss);
+  out.Set("lossBatchMean", result.loss_batch_mean);
+  out.Set("top1", result.top1);
+  out.Set("top1BatchMean", result.top1_batch_mean);
+  out.Set("top5", result.top5);
+  out.Set("top5BatchMean", result.top5_batch_mean);
+  return out;
+}
+
+Napi::Value to_js(Napi::Env env, const std::vector<uint8_t>& bytes) {
+  auto out = Napi::Uint8Array::New(env, bytes.size());
+  if (!bytes.empty()) std::memcpy(out.Data(), bytes.data(), bytes.size());
+  return out;
+}
+
+}  // namespace earlybird

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/host_tensor.h"
+#include "model/description.h"
+#include "napi_setup.h"
+#include "train/metrics.h"
+
+namespace earlybird {
+
+// Reading: each throws ERR_USAGE (or ERR_SHAPE, ERR_DTYPE for tensors) with the name of the field.
+
+double number_in(const Napi::Object& object, const char* name);
+int64_t integer_in(const Napi::Object& object, const char* name);
+std::string string_in(const Napi::Object& object, const char* name);
+bool boolean_in(const Napi::Object& object, const char* name, bool otherwise);
+Napi::Object object_in(const Napi::Object& object, const char* name);
+Napi::Object object_argument(const Napi::CallbackInfo& info, size_t position, const char* name);
+
+/// The bytes of a typed array: a view, good as long as the array is alive and not detached.
+struct Bytes {
+  const uint8_t* data;
+  size_t size;
+};
+Bytes bytes_of(const Napi::Value& value, const char* name);
+
+/// A view of a TensorData.
+HostTensor tensor_of(const Napi::Value& value, const std::string& name);
+/// Views of a Map of TensorData.
+HostState state_of(const Napi::Value& value, const std::string& name);
+Cfg cfg_of(const Napi::Value& value);
+/// "fp32" or "bf16" -> is it bf16? Absent: fp32.
+bool bf16_in(const Napi::Object& object);
+
+// Writing.
+
+Napi::Value to_js(Napi::Env env, const HostTensor& tensor);
+Napi::Value to_js(Napi::Env env, const HostState& state);
+Napi::Value to_js(Napi::Env env, const ModelDescription& description);
+Napi::Value to_js(Napi::Env env, const PassResult& result);
+Napi::Value to_js(Napi::Env env, const std::vector<uint8_t>& bytes);
+
+}  // namespace earlybird

@@ -1,0 +1,21 @@
+#pragma once
+
+#include "data/resident_dataset.h"
+#include "handle.h"
+
+namespace earlybird {
+
+class DatasetWrap : public Handle<DatasetWrap, ResidentDataset> {
+ public:
+  using Handle::Handle;
+  static Napi::Function define(Napi::Env env);
+
+ private:
+  Napi::Value count(const Napi::CallbackInfo& info);
+  Napi::Value batch(const Napi::CallbackInfo& info);
+};
+
+/// DatasetSpec of src/native/types.ts; images and labels are views of JavaScript memory.
+DatasetSpec dataset_spec_of(const Napi::Object& object);
+
+}  // namespace earlybird

@@ -1,0 +1,164 @@
+#include "model_wrap.h"
+
+#include "convert.h"
+#include "dataset_wrap.h"
+#include "environment.h"
+#include "prune/mask.h"
+#include "prune/surgery.h"
+#include "train/evaluate.h"
+
+namespace earlybird {
+namespace {
+
+Napi::Value mask_to_js(Napi::Env env, const Mask& mask, int64_t total) {
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("ratio", mask.ratio);
+  out.Set("threshold", static_cast<double>(mask.threshold));
+  out.Set("kept", static_cast<double>(mask.kept));
+  out.Set("total", static_cast<double>(total));
+  Napi::Array layers = Napi::Array::New(env);
+  for (const int64_t kept : mask.kept_per_layer) layers.Set(layers.Length(), static_cast<double>(kept));
+  out.Set("keptPerLayer", layers);
+  out.Set("bits", to_js(env, mask.bits));
+  return out;
+}
+
+EmptyLayers empty_layers_in(const Napi::Object& options) {
+  const std::string name = string_in(options, "emptyLayers");
+  if (name == "keep-one") return EmptyLayers::kKeepOne;
+  if (name == "remove") return EmptyLayers::kRemove;
+  throw Error("ERR_USAGE", "\"emptyLayers\" must be keep-one or remove.");
+}
+
+}  // namespace
+
+Napi::Function ModelWrap::define(Napi::Env env) {
+  Properties properties = {
+      InstanceMethod<&ModelWrap::describe>("describe"),
+      InstanceMethod<&ModelWrap::state_dict>("stateDict"),
+      InstanceMethod<&ModelWrap::load_state_dict>("loadStateDict"),
+      InstanceMethod<&ModelWrap::reinitialise>("reinitialise"),
+      InstanceMethod<&ModelWrap::masks>("masks"),
+      InstanceMethod<&ModelWrap::prune>("prune"),
+      InstanceMethod<&ModelWrap::forward>("forward"),
+      InstanceMethod<&ModelWrap::evaluate>("evaluate"),
+  };
+  add_common(env, properties);
+  return DefineClass(env, "Model", properties);
+}
+
+Napi::Value ModelWrap::describe(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] { return to_js(info.Env(), earlybird::describe(*native())); });
+}
+
+Napi::Value ModelWrap::state_dict(const Napi::CallbackInfo& info) {
+  return promise(info.Env(), [&] {
+    return start(info.Env(), [model = native()](Job&) -> Job::Finish {
+      return [state = earlybird::state_dict(*model)](Napi::Env env) { return to_js(env, state); };
+    });
+  });
+}
+
+Napi::Value ModelWrap::load_state_dict(const Napi::CallbackInfo& info) {
+  return promise(info.Env(), [&] {
+    const HostState state = state_of(info[0], "state");
+    return start(
+        info.Env(),
+        [model = native(), state](Job&) -> Job::Finish {
+          earlybird::load_state_dict(*model, state);
+          return [](Napi::Env env) { return env.Undefined(); };
+        },
+        {}, {info[0]});
+  });
+}
+
+Napi::Value ModelWrap::reinitialise(const Napi::CallbackInfo& info) {
+  return promise(info.Env(), [&] {
+    if (!info[0].IsNumber()) throw Error("ERR_USAGE", "\"seed\" must be a number.");
+    const auto seed = static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value());
+    return start(info.Env(), [model = native(), seed](Job&) -> Job::Finish {
+      earlybird::reinitialise(*model, seed);
+      return [](Napi::Env env) { return env.Undefined(); };
+    });
+  });
+}
+
+Napi::Value ModelWrap::masks(const Napi::CallbackInfo& info) {
+  return promise(info.Env(), [&] {
+    if (!info[0].IsArray()) throw Error("ERR_USAGE", "\"ratios\" must be a list of numbers.");
+    const auto list = info[0].As<Napi::Array>();
+    std::vector<double> ratios;
+    for (uint32_t i = 0; i < list.Length(); ++i) ratios.push_back(list.Get(i).ToNumber().DoubleValue());
+    return start(info.Env(), [model = native(), ratios](Job&) -> Job::Finish {
+      int64_t total = 0;
+      for (const auto& norm : earlybird::describe(*model).batch_norms) total += norm.channels;
+      return [masks = earlybird::masks(*model, ratios), total](Napi::Env env) -> Napi::Value {
+        Napi::Array out = Napi::Array::New(env);
+        for (const Mask& mask : masks) out.Set(out.Length(), mask_to_js(env, mask, total));
+        return out;
+      };
+    });
+  });
+}
+
+Napi::Value ModelWrap::prune(const Napi::CallbackInfo& info) {
+  return promise(info.Env(), [&] {
+    const Napi::Object options = object_argument(info, 0, "options");
+    const Bytes bytes = bytes_of(options.Get("mask"), "mask");
+    const std::vector<uint8_t> mask(bytes.data, bytes.data + bytes.size);
+    const EmptyLayers empty_layers = empty_layers_in(options);
+    std::shared_ptr<Network> dense = native(), weights = dense;
+    if (const Napi::Value from = options.Get("weightsFrom"); !from.IsUndefined())
+      weights = of(from, Environment::of(info.Env())->model_class, "weightsFrom")->native();
+    return start(info.Env(), [dense, weights, mask, empty_layers](Job&) -> Job::Finish {
+      return [pruned = earlybird::prune(*dense, mask, empty_layers, *weights)](Napi::Env env) -> Napi::Value {
+        Napi::Object out = Napi::Object::New(env);
+        out.Set("model", create(Environment::of(env)->model_class, pruned.network));
+        Napi::Array layers = Napi::Array::New(env);
+        for (const PrunedLayer& layer : pruned.layers) {
+          Napi::Object item = Napi::Object::New(env);
+          item.Set("key", layer.key);
+          item.Set("total", static_cast<double>(layer.total));
+          item.Set("kept", static_cast<double>(layer.kept));
+          item.Set("clamped", static_cast<double>(layer.clamped));
+          item.Set("removed", layer.removed);
+          layers.Set(layers.Length(), item);
+        }
+        out.Set("layers", layers);
+        return out;
+      };
+    });
+  });
+}
+
+Napi::Value ModelWrap::forward(const Napi::CallbackInfo& info) {
+  return promise(info.Env(), [&] {
+    const HostTensor images = tensor_of(info[0], "images");
+    const Napi::Object options = info[1].IsObject() ? info[1].As<Napi::Object>() : Napi::Object::New(info.Env());
+    const bool train = boolean_in(options, "train", false), bf16 = bf16_in(options);
+    return start(
+        info.Env(),
+        [model = native(), images, train, bf16](Job&) -> Job::Finish {
+          return [logits = earlybird::forward(*model, images, train, bf16)](Napi::Env env) { return to_js(env, logits); };
+        },
+        {}, {info[0]});
+  });
+}
+
+Napi::Value ModelWrap::evaluate(const Napi::CallbackInfo& info) {
+  return promise(info.Env(), [&] {
+    const Napi::Object options = object_argument(info, 0, "options");
+    const auto dataset = DatasetWrap::of(options.Get("dataset"), Environment::of(info.Env())->dataset_class, "dataset")->native();
+    const int64_t batch_size = integer_in(options, "batchSize");
+    const bool bf16 = bf16_in(options);
+    return start(
+        info.Env(),
+        [model = native(), dataset, batch_size, bf16](Job& job) -> Job::Finish {
+          const PassResult result = earlybird::evaluate(*model, *dataset, batch_size, bf16, *job.token, job.progress());
+          return [result](Napi::Env env) { return to_js(env, result); };
+        },
+        options);
+  });
+}
+
+}  // namespace earlybird

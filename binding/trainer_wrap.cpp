@@ -1,0 +1,86 @@
+#include "trainer_wrap.h"
+
+#include "convert.h"
+#include "dataset_wrap.h"
+#include "environment.h"
+
+namespace earlybird {
+
+Napi::Function TrainerWrap::define(Napi::Env env) {
+  Properties properties = {
+      InstanceMethod<&TrainerWrap::epoch>("epoch"),
+      InstanceMethod<&TrainerWrap::step>("step"),
+      InstanceMethod<&TrainerWrap::snapshot>("snapshot"),
+      InstanceMethod<&TrainerWrap::restore_momentum>("restoreMomentum"),
+  };
+  add_common(env, properties);
+  return DefineClass(env, "Trainer", properties);
+}
+
+Napi::Value TrainerWrap::epoch(const Napi::CallbackInfo& info) {
+  return promise(info.Env(), [&] {
+    const Napi::Object options = object_argument(info, 0, "options");
+    const auto dataset = DatasetWrap::of(options.Get("dataset"), Environment::of(info.Env())->dataset_class, "dataset")->native();
+    const int64_t epoch = integer_in(options, "epoch"), batch_size = integer_in(options, "batchSize");
+    const double lr = number_in(options, "lr");
+    return start(
+        info.Env(),
+        [trainer = native(), dataset, epoch, lr, batch_size](Job& job) -> Job::Finish {
+          const PassResult result = trainer->epoch(*dataset, epoch, lr, batch_size, *job.token, job.progress());
+          return [result](Napi::Env env) { return to_js(env, result); };
+        },
+        options);
+  });
+}
+
+Napi::Value TrainerWrap::step(const Napi::CallbackInfo& info) {
+  return promise(info.Env(), [&] {
+    const Napi::Object options = object_argument(info, 0, "options");
+    const HostTensor images = tensor_of(options.Get("images"), "images");
+    const Bytes bytes = bytes_of(options.Get("labels"), "labels");
+    const HostTensor labels = {
+        Dtype::kInt32, {static_cast<int64_t>(bytes.size / sizeof(int32_t))}, bytes.data, bytes.size, nullptr};
+    const double lr = number_in(options, "lr");
+    const bool gradients = boolean_in(options, "gradients", false);
+    return start(
+        info.Env(),
+        [trainer = native(), images, labels, lr, gradients](Job&) -> Job::Finish {
+          return [result = trainer->step(images, labels, lr, gradients)](Napi::Env env) -> Napi::Value {
+            Napi::Object out = Napi::Object::New(env);
+            out.Set("loss", result.loss);
+            out.Set("correct", static_cast<double>(result.correct));
+            if (result.gradients) out.Set("gradients", to_js(env, *result.gradients));
+            return out;
+          };
+        },
+        {}, {options.Get("images"), options.Get("labels")});
+  });
+}
+
+Napi::Value TrainerWrap::snapshot(const Napi::CallbackInfo& info) {
+  return promise(info.Env(), [&] {
+    return start(info.Env(), [trainer = native()](Job&) -> Job::Finish {
+      return [snapshot = trainer->snapshot()](Napi::Env env) -> Napi::Value {
+        Napi::Object out = Napi::Object::New(env);
+        out.Set("state", to_js(env, snapshot.state));
+        out.Set("momentum", to_js(env, snapshot.momentum));
+        return out;
+      };
+    });
+  });
+}
+
+Napi::Value TrainerWrap::restore_momentum(const Napi::CallbackInfo& info) {
+  return promise(info.Env(), [&] {
+    const HostState momentum = state_of(info[0], "momentum");
+    return start(
+        info.Env(),
+        [trainer = native(), momentum](Job&) -> Job::Finish {
+          trainer->restore_momentum(momentum);
+          return [](Napi::Env env) { return env.Undefined(); };
+        },
+        {}, {info[0]});
+  });
+}
+
+}  // namespace earlybird

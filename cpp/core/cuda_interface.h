@@ -1,0 +1,18 @@
+#pragma once
+
+#include "core/device.h"
+
+namespace earlybird {
+
+/// What the CUDA plugin offers beyond kernels (those join through PyTorch's dispatcher). The addon itself links no CUDA library.
+class CudaInterface {
+ public:
+  virtual ~CudaInterface() = default;
+  virtual int device_count() = 0;
+  virtual CudaDevice describe(int index) = 0;
+};
+
+/// The plugin's only exported C symbol. Its number changes with this interface, so that an old plugin is refused.
+inline constexpr const char* kCudaInterfaceSymbol = "earlybird_cuda_interface_v1";
+
+}  // namespace earlybird

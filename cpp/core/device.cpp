@@ -1,0 +1,83 @@
+#include "core/device.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <dlfcn.h>
+
+#include "core/cuda_interface.h"
+#include "core/engine.h"
+#include "core/error.h"
+
+namespace earlybird {
+namespace {
+
+CudaInterface* cuda = nullptr;  // owned by the plugin, which is never closed
+
+bool has_bf16() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx512bf16");
+#else
+  return false;
+#endif
+}
+
+}  // namespace
+
+Runtime runtime() {
+  Runtime info{at::get_num_threads(), at::get_cpu_capability(), has_bf16(), at::globalContext().hasCUDA(), cuda != nullptr, {}};
+  if (cuda)
+    for (int i = 0; i < cuda->device_count(); ++i) info.cuda_devices.push_back(cuda->describe(i));
+  return info;
+}
+
+std::string checked_device(const std::string& name) {
+  if (name == "cpu") return name;
+  if (name != "cuda" && name.rfind("cuda:", 0) != 0)
+    throw Error("ERR_DEVICE", "Unknown device \"" + name + "\": use cpu, cuda or cuda:N.");
+  if (!at::globalContext().hasCUDA())
+    throw Error("ERR_DEVICE", "Device " + name + " was asked for, but no CUDA device can be used with this LibTorch: run `earlybird doctor`.");
+  if (!cuda)
+    throw Error("ERR_DEVICE", "Device " + name + " was asked for, but the CUDA plugin is not loaded: run `earlybird doctor`.");
+  int index = 0;
+  if (name != "cuda") {
+    const std::string digits = name.substr(5);
+    if (digits.empty() || digits.size() > 3 || digits.find_first_not_of("0123456789") != std::string::npos)
+      throw Error("ERR_DEVICE", "Unknown device \"" + name + "\": use cpu, cuda or cuda:N.");
+    index = std::stoi(digits);
+  }
+  if (index >= cuda->device_count())
+    throw Error("ERR_DEVICE", "Device " + name + " was asked for, but there are " + std::to_string(cuda->device_count()) + " CUDA devices.");
+  return "cuda:" + std::to_string(index);
+}
+
+void set_threads(int threads) {
+  if (threads < 1) throw Error("ERR_USAGE", "The number of threads must be at least 1.");
+  // OpenMP keeps the number per thread: this one answers runtime(), the engine computes.
+  at::set_num_threads(threads);
+  Engine::instance().submit([threads] { at::set_num_threads(threads); });
+}
+
+void load_plugin(const std::string& path) {
+  void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!handle) throw Error("ERR_NOT_BUILT", "The CUDA plugin " + path + " does not load: " + dlerror() + ". Build it again with `npm run build`.");
+  auto entry = reinterpret_cast<CudaInterface* (*)()>(dlsym(handle, kCudaInterfaceSymbol));
+  if (!entry) throw Error("ERR_NOT_BUILT", "The CUDA plugin " + path + " is of another version: build it again with `npm run build`.");
+  cuda = entry();
+}
+
+std::string loaded_libtorch() {
+  // Asked of the library itself, not of our headers: this is what tells a mismatch. Major, minor and patch are its three top bytes.
+  auto entry = reinterpret_cast<uint64_t (*)()>(dlsym(RTLD_DEFAULT, "aoti_torch_abi_version"));
+  if (!entry) return "";
+  const uint64_t version = entry();
+  return std::to_string(version >> 56) + "." + std::to_string(version >> 48 & 255) + "." + std::to_string(version >> 40 & 255);
+}
+
+void initialise_process() {
+  // Before the engine's first parallel region, so that the threads of its team inherit it.
+  Engine::instance().submit([] { at::globalContext().setFlushDenormal(true); });
+}
+
+}  // namespace earlybird

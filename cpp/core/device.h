@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace earlybird {
+
+struct CudaDevice {
+  int index;
+  std::string name;
+  uint64_t memory_bytes;
+  std::string capability;
+};
+
+struct Runtime {
+  int threads;
+  std::string cpu_capability;
+  bool bf16;
+  bool cuda_built;
+  bool cuda_plugin;
+  std::vector<CudaDevice> cuda_devices;
+};
+
+/// What this process can compute on.
+Runtime runtime();
+
+/// "cpu", "cuda" or "cuda:N", checked: throws ERR_DEVICE when the device is not there.
+std::string checked_device(const std::string& name);
+
+void set_threads(int threads);
+
+/// Opens the CUDA plugin so that its kernels join the dispatcher. Never closed.
+void load_plugin(const std::string& path);
+
+/// The version of the LibTorch that is loaded, for example "2.13.0" (not the one compiled against); "" where it does not tell.
+std::string loaded_libtorch();
+
+/// Process-wide settings, once: flush denormals, no inter-op threads.
+void initialise_process();
+
+}  // namespace earlybird

@@ -1,0 +1,76 @@
+#include <ATen/CPUGeneratorImpl.h>
+
+#include <map>
+
+#include "core/error.h"
+#include "model/network.h"
+#include "model/vgg.h"
+
+namespace earlybird {
+namespace {
+
+using Builder = std::shared_ptr<Network> (*)(const ModelSpec&);
+
+/// Adding a network means one file and one line here.
+const std::map<std::string, Builder>& builders() {
+  static const auto* table = new std::map<std::string, Builder>{{"vgg", &build_vgg}};
+  return *table;
+}
+
+void seed_generator(uint64_t seed) {
+  auto generator = at::detail::getDefaultCPUGenerator();
+  std::lock_guard lock(generator.mutex());
+  generator.set_current_seed(seed);
+}
+
+void collect(const torch::nn::Module& module, const std::string& prefix, std::vector<std::pair<std::string, at::Tensor>>& out) {
+  for (const auto& entry : module.named_parameters(/*recurse=*/false)) out.emplace_back(prefix + entry.key(), entry.value());
+  for (const auto& entry : module.named_buffers(/*recurse=*/false)) out.emplace_back(prefix + entry.key(), entry.value());
+  for (const auto& child : module.named_children()) collect(*child.value(), prefix + child.key() + ".", out);
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, at::Tensor>> state_of(const torch::nn::Module& module) {
+  std::vector<std::pair<std::string, at::Tensor>> out;
+  collect(module, "", out);
+  return out;
+}
+
+std::shared_ptr<Network> create_model(const ModelSpec& spec) {
+  const auto builder = builders().find(spec.arch);
+  if (builder == builders().end()) {
+    std::string known;
+    for (const auto& [name, unused] : builders()) known += (known.empty() ? "" : ", ") + name;
+    throw Error("ERR_MODEL", "Unknown architecture \"" + spec.arch + "\": this build has " + known + ".");
+  }
+  if (spec.classes < 1) throw Error("ERR_MODEL", "A model needs at least one class.");
+  seed_generator(spec.seed);
+  auto network = builder->second(spec);
+  network->initialise();
+  at::NoGradGuard no_grad;
+  for (auto& parameter : network->parameters())
+    if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(at::MemoryFormat::ChannelsLast));
+  network->to(at::Device(spec.device));
+  return network;
+}
+
+ModelDescription describe(const Network& network) {
+  ModelDescription out = network.describe();
+  for (const auto& entry : network.named_parameters()) out.parameters.push_back(entry.key());
+  for (const auto& entry : network.named_buffers())
+    if (entry.key().ends_with(".indexes")) out.indexes.push_back(entry.key());
+  return out;
+}
+
+void reinitialise(Network& network, uint64_t seed) {
+  // Drawn on a CPU copy of the same structure, so that the numbers are PyTorch's for a fresh model, on any device and layout.
+  const ModelDescription description = network.describe();
+  ModelSpec spec{description.arch, description.depth, description.classes, description.cfg, seed, "cpu"};
+  const auto fresh = state_of(*create_model(spec));
+  const auto state = state_of(network);
+  at::NoGradGuard no_grad;
+  for (size_t i = 0; i < state.size(); ++i) state[i].second.copy_(fresh[i].second);
+}
+
+}  // namespace earlybird

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <torch/nn.h>
+
+#include <memory>
+#include <utility>
+
+#include "model/model.h"
+
+namespace earlybird {
+
+/// A network: one file each builds it and describes it (vgg.cpp, ...).
+class Network : public torch::nn::Module {
+ public:
+  /// Logits (batch, classes) of normalised images (batch, channels, height, width), channels_last.
+  virtual at::Tensor forward(const at::Tensor& images) = 0;
+
+  /// Everything but `parameters` and `indexes`, which earlybird::describe() fills in.
+  virtual ModelDescription describe() const = 0;
+
+  /// The release's initialisation, drawn from LibTorch's default CPU generator in the release's order.
+  virtual void initialise() = 0;
+};
+
+/// (key, tensor) in PyTorch's state_dict order: own parameters, own buffers, then children. The tensors are the live ones.
+std::vector<std::pair<std::string, at::Tensor>> state_of(const torch::nn::Module& module);
+
+}  // namespace earlybird

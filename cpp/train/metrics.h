@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+
+namespace earlybird {
+
+/// One pass over a dataset (training epoch or evaluation). Accuracies in percent; "batch mean" values are unweighted means over batches,
+/// as the release reports them (spec section 4).
+struct PassResult {
+  int64_t images = 0;
+  int64_t steps = 0;
+  double seconds = 0;
+  double loss = 0;
+  double loss_batch_mean = 0;
+  double top1 = 0;
+  double top1_batch_mean = 0;
+  double top5 = 0;
+  double top5_batch_mean = 0;
+};
+
+struct Progress {
+  int64_t step = 0;
+  int64_t steps = 0;
+  int64_t images = 0;
+  double seconds = 0;
+  std::optional<double> loss;
+  std::optional<double> top1;
+};
+
+using ProgressCallback = std::function<void(const Progress&)>;
+
+}  // namespace earlybird

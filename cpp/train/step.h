@@ -1,0 +1,35 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/network.h"
+#include "train/meter.h"
+#include "train/trainer.h"
+
+namespace earlybird {
+
+/// The training step. It holds no host read-back, no data-dependent branch and no storage replacement, and its learning rate lives on
+/// the device, so that it can be captured as a CUDA graph.
+struct Trainer::Step {
+  Step(std::shared_ptr<Network> model, const TrainerOptions& chosen);
+
+  void set_lr(double value);
+
+  /// Forward and backward; gradients are left in `parameters`. Returns (mean loss, float logits).
+  std::pair<at::Tensor, at::Tensor> gradients(const at::Tensor& images, const at::Tensor& labels);
+
+  /// L1 subgradient, then momentum SGD, all parameters at once.
+  void update();
+
+  std::shared_ptr<Network> network;
+  TrainerOptions options;
+  std::vector<std::string> keys;
+  std::vector<at::Tensor> parameters, momentum, gammas;
+  at::Tensor lr;
+};
+
+}  // namespace earlybird

@@ -1,0 +1,89 @@
+#include "train/trainer.h"
+
+#include <ATen/ATen.h>
+
+#include "core/error.h"
+#include "core/tensor_io.h"
+#include "data/resident_tensors.h"
+#include "train/evaluate.h"
+#include "train/step.h"
+
+namespace earlybird {
+
+Trainer::Trainer(std::shared_ptr<Network> network, const TrainerOptions& options)
+    : step_(std::make_unique<Step>(std::move(network), options)) {}
+
+Trainer::~Trainer() = default;
+
+PassResult Trainer::epoch(const ResidentDataset& dataset, int64_t epoch, double lr, int64_t batch_size, const CancelToken& cancel,
+                          const ProgressCallback& progress) {
+  Step& step = *step_;
+  check_fit(*step.network, dataset, batch_size);
+  step.network->train();
+  step.set_lr(lr);
+  const auto& data = dataset.tensors();
+  const uint64_t seed = step.options.seed;
+  const at::Tensor order =
+      at::tensor(ResidentDataset::shuffled(dataset.count(), seed, static_cast<uint32_t>(epoch)), at::kLong).to(data.labels.device());
+  Meter meter(data.labels.device());
+  Pace pace((dataset.count() + batch_size - 1) / batch_size, cancel, progress);
+  for (int64_t first = 0; first < dataset.count(); first += batch_size) {
+    const int64_t size = std::min(batch_size, dataset.count() - first);
+    const at::Tensor index = order.narrow(0, first, size);
+    at::Tensor images, labels;
+    {
+      at::NoGradGuard no_grad;
+      images = data.batch(index, seed, static_cast<uint32_t>(epoch));
+      labels = data.labels.index_select(0, index);
+    }
+    const auto [loss, logits] = step.gradients(images, labels);
+    step.update();
+    meter.add(loss, logits, labels);
+    pace.step(size, meter);
+  }
+  PassResult out = meter.read("epoch " + std::to_string(epoch));
+  out.seconds = pace.seconds();
+  return out;
+}
+
+StepResult Trainer::step(const HostTensor& images, const HostTensor& labels, double lr, bool gradients) {
+  Step& step = *step_;
+  step.network->train();
+  step.set_lr(lr);
+  const at::Device device = step.parameters.front().device();
+  const at::Tensor input = view_of(images).to(device).contiguous(at::MemoryFormat::ChannelsLast);
+  const at::Tensor target = view_of(labels).to(at::kLong).to(device);
+  const auto [loss, logits] = step.gradients(input, target);
+  StepResult out;
+  if (gradients) {
+    out.gradients.emplace();
+    for (size_t i = 0; i < step.keys.size(); ++i) out.gradients->emplace_back(step.keys[i], to_host(step.parameters[i].grad()));
+  }
+  step.update();
+  out.loss = loss.item<double>();
+  out.correct = logits.argmax(1).eq(target).sum().item<int64_t>();
+  return out;
+}
+
+Snapshot Trainer::snapshot() const {
+  Snapshot out;
+  for (const auto& [key, tensor] : state_of(*step_->network)) out.state.emplace_back(key, to_host(tensor));
+  for (size_t i = 0; i < step_->keys.size(); ++i) out.momentum.emplace_back(step_->keys[i], to_host(step_->momentum[i]));
+  return out;
+}
+
+void Trainer::restore_momentum(const HostState& momentum) {
+  at::NoGradGuard no_grad;
+  Step& step = *step_;
+  for (const auto& [key, tensor] : momentum) {
+    const auto found = std::find(step.keys.begin(), step.keys.end(), key);
+    if (found == step.keys.end()) throw Error("ERR_CHECKPOINT", "The model has no parameter " + key + " for this momentum.");
+    at::Tensor& buffer = step.momentum[found - step.keys.begin()];
+    const at::Tensor value = view_of(tensor);
+    if (value.sizes() != buffer.sizes())
+      throw Error("ERR_CHECKPOINT", "Momentum of " + key + " has another shape than the parameter.");
+    buffer.copy_(value);
+  }
+}
+
+}  // namespace earlybird

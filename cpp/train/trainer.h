@@ -1,0 +1,57 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "core/cancel.h"
+#include "core/host_tensor.h"
+#include "data/resident_dataset.h"
+#include "train/metrics.h"
+
+namespace earlybird {
+
+class Network;
+
+struct TrainerOptions {
+  double momentum = 0.9;
+  double weight_decay = 1e-4;
+  double l1 = 0;
+  bool bf16 = false;
+  uint64_t seed = 1;
+};
+
+struct StepResult {
+  double loss = 0;
+  int64_t correct = 0;
+  std::optional<HostState> gradients;
+};
+
+struct Snapshot {
+  HostState state;
+  HostState momentum;
+};
+
+/// SGD with momentum, weight decay on everything and an L1 subgradient on BN gammas (spec section 4), one epoch at a time.
+/// Every method runs on the engine thread.
+class Trainer {
+ public:
+  Trainer(std::shared_ptr<Network> network, const TrainerOptions& options);
+  ~Trainer();
+
+  PassResult epoch(const ResidentDataset& dataset, int64_t epoch, double lr, int64_t batch_size, const CancelToken& cancel,
+                   const ProgressCallback& progress);
+
+  /// One step on images that are already network input, float32 (B, C, H, W). Gradients are those before the L1 term.
+  StepResult step(const HostTensor& images, const HostTensor& labels, double lr, bool gradients);
+
+  /// Weights and momentum, copied to the host.
+  Snapshot snapshot() const;
+
+  void restore_momentum(const HostState& momentum);
+
+ private:
+  struct Step;
+  std::unique_ptr<Step> step_;
+};
+
+}  // namespace earlybird
