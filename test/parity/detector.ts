@@ -3,8 +3,9 @@ import { TicketWatch } from '../../src/experiment/ticket-watch';
 import type { Case } from './lib/case';
 import { Checks } from './lib/checks';
 import type { Context } from './lib/networks';
+import type { SearchJson } from './lib/scripted-run';
 import { bytesOfHex } from './lib/tensors';
-import { checkSearch, type SearchJson } from './search-loop';
+import { checkSearch } from './search-loop';
 
 interface SequenceJson {
   case: string;

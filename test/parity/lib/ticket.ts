@@ -1,4 +1,5 @@
 import { forwardFlops, maskFlops, maskMemoryKB, parameterCount } from '../../../src/experiment/flops';
+import { type Costs, type PruneReport, pruneLog, pruneText } from '../../../src/experiment/prune';
 import type { Cfg, MaskResult, NativeModel } from '../../../src/native/types';
 import type { StateDict } from '../../../src/tensor';
 import { type Checks, maxDifference } from './checks';
@@ -39,31 +40,66 @@ export interface TicketJson {
   num_batches_tracked?: number[];
 }
 
-/** Costs of the dense network, what the mask leaves of each layer, and what the mask itself costs. */
+/** What the mask leaves of each layer, and what the release prints about it and about the dense network. */
 export async function checkMask(checks: Checks, dense: NativeModel, mask: MaskResult, want: TicketJson): Promise<void> {
-  const description = dense.describe();
-  const layers = description.batchNorms.map(({ channels }, i) => [channels, mask.keptPerLayer[i]]);
+  const layers = dense.describe().batchNorms.map(({ channels }, i) => [channels, mask.keptPerLayer[i]]);
   checks.equal('layers: total and remaining', layers, want.layers_total_remaining);
-  const { withIndexes } = parameterCount(description, await dense.stateDict());
-  checks.equal('parameters of the dense network', withIndexes, want.original_model_param);
-  checks.equal('FLOPs of the dense network', forwardFlops(description.layers), want.original_model_flops);
-  checks.equal('memory', `Memory Request: ${maskMemoryKB(mask.total).toFixed(2)}KB`, want.memory_request);
-  checks.equal('mask FLOPs', `Flops for pruning: ${(maskFlops(mask.total) / 1e6).toFixed(2)}M`, want.pruning_flops);
+  const before = await costsOf(dense);
+  checks.equal('parameters of the dense network', before.parametersWithIndexes, want.original_model_param);
+  checks.equal('FLOPs of the dense network', before.flops, want.original_model_flops);
+  const log = pruneLog({ ...BLANK, ...maskCosts(mask), before }).split('\n');
+  checks.equal(
+    'memory',
+    log.find((line) => line.startsWith('Memory')),
+    want.memory_request,
+  );
+  checks.equal(
+    'mask FLOPs',
+    log.find((line) => line.startsWith('Flops')),
+    want.pruning_flops,
+  );
 }
 
-/** The small network's widths and costs. */
+/** The small network's widths and costs, and what prune.txt says of them. */
 export async function checkStructure(checks: Checks, pruned: NativeModel, want: TicketJson): Promise<void> {
-  const description = pruned.describe();
-  checks.equal('cfg', description.cfg, want.cfg);
-  const { parameters, withIndexes } = parameterCount(description, await pruned.stateDict());
-  checks.equal('parameters with indexes', withIndexes, want.params_with_indexes);
-  checks.equal('parameters without indexes', parameters, want.params_without_indexes);
-  const flops = forwardFlops(description.layers);
-  checks.equal('FLOPs', flops, want.flops);
-  if (want.prune_txt !== undefined) {
-    checks.equal('prune.txt', `new model param: \n${withIndexes}\nnew model flops: \n${flops}\n`, want.prune_txt);
-  }
+  const { cfg } = pruned.describe();
+  checks.equal('cfg', cfg, want.cfg);
+  const after = await costsOf(pruned);
+  checks.equal('parameters with indexes', after.parametersWithIndexes, want.params_with_indexes);
+  checks.equal('parameters without indexes', after.parameters, want.params_without_indexes);
+  checks.equal('FLOPs', after.flops, want.flops);
+  if (want.prune_txt === undefined) return;
+  // Ours keeps the first part, which the release overwrites.
+  const text = pruneText({ ...BLANK, cfg, after });
+  checks.equal('prune.txt', text.slice(-want.prune_txt.length), want.prune_txt);
 }
+
+async function costsOf(model: NativeModel): Promise<Costs> {
+  const description = model.describe();
+  const { parameters, withIndexes } = parameterCount(description, await model.stateDict());
+  return { parameters, parametersWithIndexes: withIndexes, flops: forwardFlops(description.layers) };
+}
+
+const maskCosts = ({ total }: MaskResult) => ({ maskMemoryKB: maskMemoryKB(total), maskFlops: maskFlops(total) });
+
+const NOTHING: Costs = { parameters: 0, parametersWithIndexes: 0, flops: 0 };
+
+/** A report of which each comparison fills in its part. */
+const BLANK: PruneReport = {
+  ticket: '',
+  ratio: 0,
+  effectiveRatio: 0,
+  threshold: 0,
+  channels: 0,
+  kept: 0,
+  layers: [],
+  maskMemoryKB: 0,
+  maskFlops: 0,
+  cfg: [],
+  before: NOTHING,
+  after: NOTHING,
+  completed: null,
+};
 
 /** Every tensor bit for bit; of those in `shapesOnly` (drawn afresh by the release) the shape alone. */
 export function checkTensors(checks: Checks, state: StateDict, want: TicketJson, shapesOnly: string[] = []): void {
