@@ -71,10 +71,7 @@ export async function fetchByPip({
         '--target',
         folder,
       ];
-      return spawnSync(pip[0]!, [...pip.slice(1), ...args, ...index, ...what], {
-        encoding: 'utf8',
-        maxBuffer: 1 << 26,
-      });
+      return call([...pip, ...args, ...index, ...what]);
     };
     // A plain version number would let pip choose a CUDA build, several gigabytes with what it needs, over a CPU build.
     const wanted = variant === 'cpu' && process.arch === 'x64' && !version.includes('+') ? `${version}+cpu` : version;
@@ -144,15 +141,15 @@ async function replaceFolder(fill: (folder: string) => Promise<void>): Promise<L
 /** The command line of a pip that works: that of python3, else one in a virtual environment made for this. */
 function findPip(environment: string): string[] {
   const python = process.env.PYTHON ?? 'python3';
-  if (spawnSync(python, ['--version']).status !== 0) {
+  if (call([python, '--version']).status !== 0) {
     throw new EarlybirdError(
       'ERR_LIBTORCH',
       'LibTorch cannot be fetched by pip, because there is no python3: install Python 3 with pip, set LIBTORCH to a LibTorch you ' +
         'have, or run `earlybird libtorch fetch --from FILE|URL` with the official archive.',
     );
   }
-  if (spawnSync(python, ['-m', 'pip', '--version']).status === 0) return [python, '-m', 'pip'];
-  const made = spawnSync(python, ['-m', 'venv', environment], { encoding: 'utf8' });
+  if (call([python, '-m', 'pip', '--version']).status === 0) return [python, '-m', 'pip'];
+  const made = call([python, '-m', 'venv', environment]);
   if (made.status === 0) return [join(environment, 'bin', 'python3'), '-m', 'pip'];
   throw new EarlybirdError(
     'ERR_LIBTORCH',
@@ -160,6 +157,10 @@ function findPip(environment: string): string[] {
       'python3-venv), or run `earlybird libtorch fetch --from FILE|URL` with the official archive.',
     `${made.stdout}${made.stderr}`,
   );
+}
+
+function call([command, ...args]: string[]) {
+  return spawnSync(command!, args, { encoding: 'utf8', maxBuffer: 1 << 26, env: process.env });
 }
 
 /** What the wheel asks for and LibTorch links to: CUDA and NVIDIA's libraries, not the Python packages. */
