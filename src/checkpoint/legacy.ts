@@ -1,7 +1,7 @@
 /**
- * The layout of torch.save before PyTorch 1.6: five pickles back to back, then the storages.
- * The pickles are magic number, protocol version, machine description, the object, list of storage keys; then for each key in that order
- * an int64 element count and the raw little-endian bytes.
+ * The layout of torch.save before PyTorch 1.6: five pickles back to back (magic number, protocol version, description of the
+ * machine, the object, list of storage keys), then for each key in that order an int64 element count and the raw
+ * little-endian bytes.
  */
 import { DTYPE_BYTES } from '../tensor';
 import { unpickle } from './pickle';

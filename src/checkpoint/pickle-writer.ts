@@ -107,7 +107,8 @@ class PickleWriter {
   }
 
   private text(value: string): void {
-    if (/\p{Surrogate}/u.test(value)) unwritable('text with half a surrogate pair');
+    // In every Node since 20, though not in the types of ES2023; a regular expression for it takes 20 ms to warm up.
+    if (!(value as string & { isWellFormed(): boolean }).isWellFormed()) unwritable('text with half a surrogate pair');
     const count = Buffer.byteLength(value);
     this.op('X');
     this.buffer.writeUInt32LE(count, this.grow(4));
