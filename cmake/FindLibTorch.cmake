@@ -1,9 +1,10 @@
 # Finds the LibTorch under LIBTORCH_ROOT and nothing else. PyTorch's own CMake package is not used: with a CUDA build it wants
 # the whole CUDA toolkit and a newer CMake, even for code that includes no CUDA header.
 #
-#   LibTorch::cpu     torch_cpu and c10, with their headers
-#   LibTorch::cuda    the same plus torch_cuda and c10_cuda; only where the LibTorch has them
-#   LibTorch_VERSION  for example 2.13.0
+#   LibTorch::cpu         torch_cpu and c10, with their headers
+#   LibTorch::cuda        the same plus torch_cuda and c10_cuda; only where the LibTorch has them
+#   LibTorch_VERSION      for example 2.13.0
+#   LibTorch_CUDA_MAJOR   for example 13; empty for a CPU build, or where the LibTorch does not say
 
 set(LIBTORCH_ROOT "" CACHE PATH "Folder of the LibTorch that holds include/ and lib/")
 
@@ -18,6 +19,16 @@ foreach(header torch/headeronly/version.h torch/csrc/api/include/torch/version.h
     file(STRINGS ${LibTorch_INCLUDE_DIR}/${header} lines REGEX "define TORCH_VERSION_(MAJOR|MINOR|PATCH) [0-9]+")
     string(REGEX MATCHALL "[0-9]+" numbers "${lines}")
     list(JOIN numbers "." LibTorch_VERSION)
+  endif()
+endforeach()
+
+# A wheel says "2.14.1+cu130" in version.py, an archive in build-version.
+foreach(file version.py build-version)
+  if(EXISTS ${LIBTORCH_ROOT}/${file})
+    file(STRINGS ${LIBTORCH_ROOT}/${file} label REGEX "\\+cu[0-9]+")
+    if(label MATCHES "\\+cu([0-9]+)[0-9]")
+      set(LibTorch_CUDA_MAJOR ${CMAKE_MATCH_1})
+    endif()
   endif()
 endforeach()
 

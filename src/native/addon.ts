@@ -6,7 +6,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 import { EarlybirdError } from '../errors';
-import { type FoundLibTorch, findLibTorch, libtorchId, packageRoot, unsupported } from './libtorch';
+import { type FoundLibTorch, findLibTorch, isClone, libtorchId, packageRoot, unsupported } from './libtorch';
 import type { NativeAddon } from './types';
 
 export interface LoadOptions {
@@ -35,6 +35,7 @@ function load(device: string | undefined) {
 
   // libgomp reads this as it is loaded. Its default lets idle threads spin, and where other work shares the cores a step then
   // waits for a spinning thread to be descheduled: 2 of 12 trainings collapsed to a fifth of their speed, none with PASSIVE.
+  // (In a worker this changes a copy only; whoever trains in workers alone sets it for the process.)
   process.env.OMP_WAIT_POLICY ??= 'PASSIVE';
 
   const loader = requireNative<Loader>(join(dirname(path), 'earlybird_loader.node'), libtorch);
@@ -69,10 +70,9 @@ export function addonPath(libtorch: FoundLibTorch): string {
   );
 }
 
-/** The command that builds the addon: a clone has the TypeScript sources, an installed package only the native ones. */
+/** The command that builds the addon. */
 export function buildCommand(): string {
-  const clone = existsSync(join(packageRoot, 'tsconfig.json'));
-  return clone ? 'npm run setup' : `node ${join(packageRoot, 'scripts', 'build.mjs')} --native-only`;
+  return isClone() ? 'npm run setup' : `node ${join(packageRoot, 'scripts', 'build.mjs')} --native-only`;
 }
 
 function addonFolders(): string[] {

@@ -15,7 +15,7 @@ export function configPath(): string {
   return process.env.EARLYBIRD_CONFIG || join(folder, 'earlybird', 'config.json');
 }
 
-/** Where a LibTorch is kept when the package's own folder cannot be written. */
+/** Where an installed package keeps its LibTorch. */
 export function cachePath(): string {
   return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'earlybird');
 }

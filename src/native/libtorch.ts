@@ -3,7 +3,7 @@
  * Imports nothing but Node's own modules and ours, because scripts/setup.mjs uses it before anything else is known to work.
  */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { EarlybirdError } from '../errors';
 import { cachePath, configPath, readConfig } from './config';
@@ -40,14 +40,14 @@ export const SUPPORTED = { oldest: 11, newest: 14 };
 /** The folder of package.json: the same from src/native and from dist/native. */
 export const packageRoot = resolve(__dirname, '..', '..');
 
-/** Where `earlybird libtorch fetch` puts a LibTorch: beside package.json, or in the user's cache when that cannot be written. */
+/** A clone of the repository has the TypeScript sources; an installed package has not, and loses what is put into its folder. */
+export function isClone(): boolean {
+  return existsSync(join(packageRoot, 'tsconfig.json'));
+}
+
+/** Where `earlybird libtorch fetch` puts a LibTorch: beside package.json in a clone, else into the user's cache. */
 export function libtorchFolder(): string {
-  try {
-    accessSync(packageRoot, constants.W_OK);
-    return join(packageRoot, '.libtorch');
-  } catch {
-    return join(cachePath(), 'libtorch');
-  }
+  return isClone() ? join(packageRoot, '.libtorch') : join(cachePath(), 'libtorch');
 }
 
 /** Reads what LibTorch a folder holds. Takes a LibTorch, a site-packages, or a virtual environment; null when it is none of them. */

@@ -9,6 +9,7 @@ export function isolate() {
   for (const file of ['errors.ts', 'http.ts', 'download.ts', 'native']) {
     cpSync(join(source, file), join(root, 'src', file), { recursive: true });
   }
+  writeFileSync(join(root, 'tsconfig.json'), '{}');
   symlinkSync(join(source, '..', 'node_modules'), join(root, 'node_modules'));
   cpSync(join(source, '..', 'scripts', 'libtorch.json'), join(root, 'scripts', 'libtorch.json'));
   return {

@@ -12,7 +12,7 @@ const environment = { ...process.env };
 
 beforeEach(() => {
   for (const name of readdirSync(root))
-    if (!['src', 'scripts', 'node_modules'].includes(name)) rmSync(path(name), { recursive: true });
+    if (!['src', 'scripts', 'node_modules', 'tsconfig.json'].includes(name)) rmSync(path(name), { recursive: true });
   delete process.env.LIBTORCH;
   Object.assign(process.env, {
     PATH: path('bin'),

@@ -146,7 +146,7 @@ describe('addonPath', () => {
     );
     build('build', 'torch2.13-cpu');
     const message = expect.stringMatching(
-      /2\.14\.1 \(torch2\.14-cu13, by LIBTORCH from .*only builds for torch2\.13-cpu.*build\.mjs/,
+      /2\.14\.1 \(torch2\.14-cu13, by LIBTORCH from .*only builds for torch2\.13-cpu.*npm run setup/,
     );
     expect(() => find({ version: '2.14.1', label: '+cu130', cuda: true })).toThrow(
       expect.objectContaining({ code: 'ERR_NOT_BUILT', message }),
@@ -158,9 +158,17 @@ describe('addonPath', () => {
     writeFileSync(path('build/torch2.13-cpu/earlybird_loader.node'), 'no library');
     process.env.LIBTORCH = fakeLibTorch(path('any'));
     expect(() => addon.loadAddon()).toThrow(
-      expect.objectContaining({ code: 'ERR_NOT_BUILT', message: expect.stringContaining('build.mjs') }),
+      expect.objectContaining({ code: 'ERR_NOT_BUILT', message: expect.stringContaining('npm run setup') }),
     );
   });
+});
+
+test('an installed package keeps LibTorch in the cache of the user, and is built by its own script', () => {
+  rmSync(path('tsconfig.json'));
+  expect(libtorch.libtorchFolder()).toBe(path('cache/earlybird/libtorch'));
+  expect(addon.buildCommand()).toBe(`node ${path('scripts/build.mjs')} --native-only`);
+  writeFileSync(path('tsconfig.json'), '{}');
+  expect(libtorch.libtorchFolder()).toBe(path('.libtorch'));
 });
 
 describe('checkVersions', () => {
@@ -169,7 +177,7 @@ describe('checkVersions', () => {
   });
 
   test('refuses another minor release, naming both', () => {
-    const message = expect.stringMatching(/x\.node.*2\.13\.0.*2\.14\.1.*build\.mjs/);
+    const message = expect.stringMatching(/x\.node.*2\.13\.0.*2\.14\.1.*npm run setup/);
     const check = () => addon.checkVersions({ builtAgainst: '2.13.0', loaded: '2.14.1' }, 'x.node');
     expect(check).toThrow(expect.objectContaining({ code: 'ERR_LIBTORCH', message }));
   });
