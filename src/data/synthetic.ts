@@ -91,9 +91,9 @@ type Canvas = Float32Array;
 function drawPicture(kind: Kind, random: Random, canvas: Canvas): void {
   const ground = randomColour(random, DARK);
   paintGround(canvas, ground, random);
-  for (let strokes = random.below(2); strokes > 0; strokes--) paintStrayStroke(canvas, random);
+  for (let strokes = random.below(3); strokes > 0; strokes--) paintStrayStroke(canvas, random);
   paintFigure(canvas, kind, ground, random);
-  for (let dots = 1 + random.below(2); dots > 0; dots--) paintStrayDot(canvas, random);
+  for (let dots = 1 + random.below(3); dots > 0; dots--) paintStrayDot(canvas, random);
   addNoise(canvas, random);
 }
 
@@ -107,9 +107,9 @@ function paintGround(canvas: Canvas, ground: Colour, random: Random): void {
 
 function paintFigure(canvas: Canvas, kind: Kind, ground: Colour, random: Random): void {
   const figure = kind.figures[random.below(kind.figures.length)]!;
-  const [cos, sin] = tilt(random);
-  const r = random.between(7.5, 12);
-  const centre: Point = [random.between(-4, 4), random.between(-4, 4)];
+  const [cos, sin] = randomDirection(random);
+  const r = random.between(6, 11);
+  const centre: Point = [random.between(-6, 6), random.between(-6, 6)];
   const stretch = random.between(0.8, 1.25);
   const period = random.between(2.2, 3.4);
   const first = colourAwayFrom(random, ground, LIGHT);
@@ -164,7 +164,7 @@ function paint(
 }
 
 function addNoise(canvas: Canvas, random: Random): void {
-  const deviation = random.between(4, 16);
+  const deviation = random.between(10, 30);
   for (let at = 0; at < canvas.length; at++) canvas[at]! += deviation * random.bell();
 }
 
@@ -173,10 +173,10 @@ function edge(distance: number): number {
   return min(1, max(0, 0.5 - distance));
 }
 
-/** Lowest and highest value of a channel. Figures are lighter than the ground, in whatever colours. */
+/** Lowest and highest value of a channel. Figures tend to be lighter than the ground, or nothing would be learnt for minutes. */
 type Range = [number, number];
-const DARK: Range = [0, 150];
-const LIGHT: Range = [105, 255];
+const DARK: Range = [0, 190];
+const LIGHT: Range = [65, 255];
 const ANY: Range = [0, 255];
 
 function randomColour(random: Random, [low, high]: Range): Colour {
@@ -187,7 +187,7 @@ function randomColour(random: Random, [low, high]: Range): Colour {
 function colourAwayFrom(random: Random, other: Colour, range: Range): Colour {
   for (;;) {
     const colour = randomColour(random, range);
-    if (colour.reduce((sum, value, i) => sum + abs(value - other[i]!), 0) > 240) return colour;
+    if (colour.reduce((sum, value, i) => sum + abs(value - other[i]!), 0) > 180) return colour;
   }
 }
 
@@ -208,11 +208,6 @@ function circle(count: number): Point[] {
 
 function randomDirection(random: Random): Point {
   return DIRECTIONS[random.below(DIRECTIONS.length)]!;
-}
-
-/** Upright, give or take 25 degrees. */
-function tilt(random: Random): Point {
-  return DIRECTIONS[(DIRECTIONS.length + random.below(37) - 18) % DIRECTIONS.length]!;
 }
 
 /** The largest and the second largest of how far (x, y) lies along the outward normals of a regular polygon. */
