@@ -1,5 +1,5 @@
 /** Evaluation of a checkpoint: exact top-1 and top-5, and the reference's unweighted means over batches. */
-import { cfgOf, stateDictOf } from '../checkpoint/keys';
+import { stateDictOf } from '../checkpoint/keys';
 import { readCheckpoint } from '../checkpoint/pth';
 import { EarlybirdError } from '../errors';
 import { forwardFlops, parameterCount } from './flops';
@@ -7,6 +7,7 @@ import type { RunOptions } from './observer';
 import type { EvaluateRecipe } from './recipe';
 import { cfgFrom } from './search';
 import { openSession } from './session';
+import { networkFor } from './training-checkpoint';
 
 export interface EvaluateResult {
   checkpoint: string;
@@ -29,12 +30,12 @@ export async function evaluate(recipe: EvaluateRecipe, options: RunOptions = {})
     throw new EarlybirdError('ERR_USAGE', '--resume is missing: give the checkpoint to evaluate.');
   }
   const { value } = await readCheckpoint(checkpoint);
-  const cfg = recipe.cfg ?? (await cfgFrom(recipe.scratch)) ?? cfgOf(value);
+  const given = { ...recipe, cfg: recipe.cfg ?? (await cfgFrom(recipe.scratch)) };
+  const { arch, depth, cfg } = networkFor(given, value, checkpoint);
   const session = await openSession(recipe, options);
   const { addon, dataset, device, precision, test } = session;
   try {
-    const { arch, depth, seed } = recipe;
-    const model = await addon.createModel({ arch, depth: depth!, classes: dataset.classes, cfg, seed, device });
+    const model = await addon.createModel({ arch, depth, classes: dataset.classes, cfg, seed: recipe.seed, device });
     try {
       await model.loadStateDict(stateDictOf(value, checkpoint));
       const pass = await model.evaluate({

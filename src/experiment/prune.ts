@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { writeFileAtomic } from '../checkpoint/atomic';
-import { cfgOf, stateDictOf, stateDictValue } from '../checkpoint/keys';
+import { stateDictOf, stateDictValue } from '../checkpoint/keys';
 import { readCheckpoint, writeCheckpoint } from '../checkpoint/pth';
 import type { Value } from '../checkpoint/value';
 import { EarlybirdError } from '../errors';
@@ -11,8 +11,8 @@ import type { StateDict } from '../tensor';
 import { openEngine } from './device';
 import { forwardFlops, maskFlops, maskMemoryKB, parameterCount } from './flops';
 import type { RunOptions } from './observer';
-import { defaultDepth, type PruneRecipe } from './recipe';
-import { completedOf, type NetworkInfo, networkEntries, networkOf } from './training-checkpoint';
+import type { PruneRecipe } from './recipe';
+import { completedOf, type NetworkInfo, networkEntries, networkFor } from './training-checkpoint';
 
 export interface PruneLayer {
   key: string;
@@ -49,9 +49,9 @@ export interface PruneReport {
 export async function prune(recipe: PruneRecipe, { observer }: RunOptions = {}): Promise<PruneReport> {
   const { value } = await readCheckpoint(recipe.model);
   const { addon, device } = openEngine(recipe, observer?.log);
-  const network = networkFrom(recipe, value);
+  const network = networkFor(recipe, value, recipe.model);
   const build = (state: StateDict) =>
-    load(addon, { ...network, classes: network.classes ?? classesOf(state, recipe.model) }, state, device, recipe.seed);
+    load(addon, { ...network, classes: classesFor(recipe, network, state) }, state, device, recipe.seed);
 
   const dense = await build(stateDictOf(value, recipe.model));
   const donor =
@@ -111,29 +111,17 @@ export async function prune(recipe: PruneRecipe, { observer }: RunOptions = {}):
   }
 }
 
-/** Flags first, then what the checkpoint says, then the reference's defaults. */
-function networkFrom(
-  recipe: PruneRecipe,
-  value: Value,
-): Omit<NetworkInfo, 'cfg' | 'classes'> & { cfg?: Cfg; classes?: number } {
-  const said = networkOf(value);
-  const arch = recipe.arch ?? said.arch ?? 'vgg';
-  const depth = recipe.depth ?? (said.arch === arch ? said.depth : undefined) ?? defaultDepth(arch);
-  const cfg = cfgOf(value);
-  const classes = recipe.dataset ? CLASSES[recipe.dataset] : said.classes;
-  return { arch, depth, ...(cfg ? { cfg } : {}), ...(classes !== undefined ? { classes } : {}) };
-}
-
 /** Where the number of classes is fixed by the dataset's name; else the checkpoint decides. */
 const CLASSES: Record<string, number | undefined> = { cifar10: 10, cifar100: 100 };
 
-function classesOf(state: StateDict, path: string): number {
+function classesFor(recipe: PruneRecipe, { classes }: Partial<NetworkInfo>, state: StateDict): number {
+  const named = recipe.dataset && CLASSES[recipe.dataset];
   const key = [...state.keys()].find((name) => /(^|\.)(classifier|fc)(\.\d+)*\.bias$/.test(name));
-  const classes = key === undefined ? undefined : state.get(key)?.shape[0];
-  if (classes !== undefined) return classes;
+  const known = named ?? classes ?? (key === undefined ? undefined : state.get(key)?.shape[0]);
+  if (known !== undefined) return known;
   throw new EarlybirdError(
     'ERR_CHECKPOINT',
-    `${path} has no classifier, so the number of classes is unknown: give --dataset.`,
+    `${recipe.model} has no classifier, so the number of classes is unknown: give --dataset.`,
   );
 }
 

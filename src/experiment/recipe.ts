@@ -242,6 +242,16 @@ export const retrainSchema = z.strictObject({
   ...runtime,
 });
 
+/** The network of a checkpoint, which our own files name. */
+const saidNetwork = {
+  arch: option(z.string().optional(), 'network', 'the name of a network', {
+    defaultHelp: 'as the checkpoint says, else vgg',
+  }),
+  depth: option(count().optional(), 'depth', wholeNumber(), {
+    defaultHelp: 'as the checkpoint says, else 19 for vgg, 164 for resnet',
+  }),
+};
+
 export const pruneSchema = z.strictObject({
   ...files,
   save: option(z.string().min(1).default('.'), 'folder to write pruned.pth.tar and prune.txt to', FOLDER),
@@ -252,12 +262,7 @@ export const pruneSchema = z.strictObject({
   testBatchSize: option(count().default(256), 'accepted for compatibility; pruning needs no images', wholeNumber(), {
     hidden: true,
   }),
-  arch: option(z.string().optional(), 'network', 'the name of a network', {
-    defaultHelp: 'as the checkpoint says, else vgg',
-  }),
-  depth: option(count().optional(), 'depth', wholeNumber(), {
-    defaultHelp: 'as the checkpoint says, else 19 for vgg, 164 for resnet',
-  }),
+  ...saidNetwork,
   percent,
   model: option(z.string().min(1), 'checkpoint to prune (required)', FILE),
   init: option(z.string().optional(), 'checkpoint whose weights the ticket gets instead (lottery-ticket rewind)', FILE),
@@ -310,7 +315,8 @@ export const evaluateSchema = z.strictObject({
   ...unused,
   startEpoch: hidden(option(count(0).optional(), 'accepted for compatibility', wholeNumber(0))),
   ...dataset('cifar10'),
-  ...model,
+  ...saidNetwork,
+  cfg: model.cfg,
   ...batches,
   scratch: scratch('pruned.pth.tar whose cfg the network takes'),
   resume: option(z.string().optional(), 'checkpoint to evaluate (or --model)', FILE, { aliases: ['model'] }),
@@ -408,8 +414,8 @@ export function parseRecipe<C extends CommandName>(command: C, input: Record<str
   const result = schema.safeParse(input);
   if (!result.success) throw new EarlybirdError('ERR_RECIPE', explain(schema, input, result.error.issues[0]!));
   const recipe = result.data as Record<string, unknown>;
-  if ('arch' in recipe && typeof recipe.arch === 'string' && recipe.depth === undefined && command !== 'prune') {
-    recipe.depth = defaultDepth(recipe.arch);
+  if (['search', 'retrain', 'train'].includes(command) && recipe.depth === undefined) {
+    recipe.depth = defaultDepth(recipe.arch as string);
   }
   if (recipe.swa === true) {
     throw new EarlybirdError(

@@ -24,14 +24,14 @@ async function prepare(recipe: RetrainRecipe): Promise<Variant> {
   const common = { command: 'retrain' as const, saveInit: false };
   if (!recipe.scratch) return { ...common, cfg: recipe.cfg, startEpoch: explicit ?? 0 };
   const { value } = await readCheckpoint(recipe.scratch);
-  const cfg = cfgOf(value);
+  const cfg = cfgOf(value, recipe.scratch);
   if (!cfg) {
     throw new EarlybirdError(
       'ERR_CHECKPOINT',
       `${recipe.scratch} holds no cfg: --scratch takes the pruned.pth.tar that prune writes.`,
     );
   }
-  const { arch } = networkOf(value);
+  const { arch } = networkOf(value, recipe.scratch);
   if (arch !== undefined && arch !== recipe.arch && !(arch === 'resnet50_official' || arch === 'resnet50_prune')) {
     throw new EarlybirdError('ERR_RECIPE', `--arch ${recipe.arch} does not fit ${recipe.scratch}: give ${arch}.`);
   }

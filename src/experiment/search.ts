@@ -25,5 +25,5 @@ export async function search(
 /** The widths a pruned.pth.tar holds; undefined without a file. */
 export async function cfgFrom(path: string | undefined): Promise<Cfg | undefined> {
   if (path === undefined) return undefined;
-  return cfgOf((await readCheckpoint(path)).value);
+  return cfgOf((await readCheckpoint(path)).value, path);
 }

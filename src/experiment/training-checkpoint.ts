@@ -1,11 +1,12 @@
 /** The training checkpoint: the reference's four keys, and one of ours (`earlybird`) with what an exact resume needs. */
 import { basename } from 'node:path';
-import { bestOf, epochOf, parameterKeys, stateDictOf, stateDictValue } from '../checkpoint/keys';
+import { bestOf, cfgOf, epochOf, parameterKeys, stateDictOf, stateDictValue } from '../checkpoint/keys';
 import { readCheckpoint } from '../checkpoint/pth';
 import { momentumOf, sgdOptimizerValue } from '../checkpoint/sgd';
 import { type Dict, isDict, type Value } from '../checkpoint/value';
 import type { Cfg } from '../native/types';
 import type { StateDict } from '../tensor';
+import { defaultDepth } from './recipe';
 
 export interface Snapshot {
   state: StateDict;
@@ -112,14 +113,27 @@ export function completedOf(value: Value, path: string): number | null {
   return /^EB-\d+-\d+/.test(basename(path)) ? epoch - 1 : epoch;
 }
 
-/** What a checkpoint says about its network; fields it does not know are absent. */
-export function networkOf(value: Value): Partial<NetworkInfo> {
-  const extras = extrasOf(value);
-  const number = (key: string) => (typeof extras?.get(key) === 'number' ? (extras.get(key) as number) : undefined);
-  const arch = extras?.get('arch');
+/** What a checkpoint says about its network; what it does not say is absent. Throws ERR_CHECKPOINT for a cfg that makes no sense. */
+export function networkOf(value: Value, name: string): Partial<NetworkInfo> {
+  const extras = extrasOf(value) ?? new Map<string, Value>();
+  const [arch, depth, classes] = ['arch', 'depth', 'classes'].map((key) => extras.get(key));
+  const cfg = cfgOf(value, name) ?? cfgOf(extras, name);
   return {
     ...(typeof arch === 'string' ? { arch } : {}),
-    ...(number('depth') !== undefined ? { depth: number('depth') } : {}),
-    ...(number('classes') !== undefined ? { classes: number('classes') } : {}),
+    ...(typeof depth === 'number' ? { depth } : {}),
+    ...(typeof classes === 'number' ? { classes } : {}),
+    ...(cfg ? { cfg } : {}),
   };
+}
+
+/** The network a checkpoint holds: what is given first, then what the checkpoint says, then the reference's defaults. */
+export function networkFor(
+  given: { arch?: string | undefined; depth?: number | undefined; cfg?: Cfg | undefined },
+  value: Value,
+  name: string,
+): Pick<NetworkInfo, 'arch' | 'depth'> & Partial<NetworkInfo> {
+  const said = networkOf(value, name);
+  const arch = given.arch ?? said.arch ?? 'vgg';
+  const depth = given.depth ?? (said.arch === arch ? said.depth : undefined) ?? defaultDepth(arch);
+  return { ...said, arch, depth, ...(given.cfg ? { cfg: given.cfg } : {}) };
 }

@@ -1,7 +1,7 @@
 /** Runs the built command line in a child process. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 
 export const root = resolve(__dirname, '..', '..');
 export const main = process.env.EARLYBIRD_CLI ?? join(root, 'dist', 'cli', 'main.js');
@@ -57,7 +57,7 @@ export async function succeed(args: string[], options: { cwd?: string } = {}): P
 /** Whether the native addon can be loaded in a child; tests that train are skipped with a reason where it cannot. */
 export async function canTrain(): Promise<boolean> {
   if (!existsSync(main)) return false;
-  const addon = join(root, 'dist', 'native', 'addon.js');
+  const addon = join(dirname(main), '..', 'native', 'addon.js');
   const { status, stderr } = await start(process.execPath, ['-e', `require(${JSON.stringify(addon)}).loadAddon()`])
     .done;
   if (status !== 0)
