@@ -72,7 +72,7 @@ export function addonPath(libtorch: FoundLibTorch): string {
 
 /** The command that builds the addon. */
 export function buildCommand(): string {
-  return isClone() ? 'npm run setup' : `node ${join(packageRoot, 'scripts', 'build.mjs')} --native-only`;
+  return isClone() ? 'npm run setup' : `${process.execPath} ${join(packageRoot, 'scripts', 'build.mjs')} --native-only`;
 }
 
 function addonFolders(): string[] {
