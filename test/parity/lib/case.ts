@@ -19,9 +19,21 @@ export function skipped(name: string, reason: string): Case {
 
 /** Computes once, at the first use: cases that share a loaded model do not pay for it when `--only` leaves them out. */
 export function lazy<T>(make: () => T): () => T {
-  let made: { value: T } | undefined;
+  let made: (() => T) | undefined;
   return () => {
-    made ??= { value: make() };
-    return made.value;
+    made ??= attempt(make);
+    return made();
   };
+}
+
+/** What `make` returns, or throws, for as often as it is asked. */
+function attempt<T>(make: () => T): () => T {
+  try {
+    const value = make();
+    return () => value;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
+  }
 }

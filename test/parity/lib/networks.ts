@@ -1,6 +1,6 @@
 import type { Cfg, NativeAddon, NativeModel } from '../../../src/native/types';
 import type { StateDict } from '../../../src/tensor';
-import { Skip } from './case';
+import { lazy, Skip } from './case';
 import { fill, type Gamma } from './fill';
 import { images, type Seed } from './random';
 import type { ImagesJson, Reference, SpecJson } from './reference';
@@ -16,16 +16,19 @@ export function classesOf(dataset: string): number {
 
 /** What every item is given: the folder, and the addon under test. */
 export class Context {
+  /** Loaded when the first case needs it: some run without. */
+  private readonly loaded: () => NativeAddon;
   private readonly built = new Map<string, boolean>();
 
   constructor(
     readonly reference: Reference,
-    /** Called when the first case needs it: some run without. */
-    private readonly loadAddon: () => NativeAddon,
-  ) {}
+    loadAddon: () => NativeAddon,
+  ) {
+    this.loaded = lazy(loadAddon);
+  }
 
   get addon(): NativeAddon {
-    return this.loadAddon();
+    return this.loaded();
   }
 
   /** A network of the reference; skips the case when this network is not built yet. */

@@ -9,7 +9,8 @@ export function floatsOf(tensor: TensorData): Float32Array {
   if (tensor.dtype !== 'float32') throw new Error(`expected a float32 tensor, got ${tensor.dtype}`);
   const { buffer, byteOffset, byteLength } = tensor.data;
   if (byteOffset % 4 === 0) return new Float32Array(buffer, byteOffset, byteLength / 4);
-  return new Float32Array(tensor.data.slice().buffer);
+  // Not data.slice(): of a Buffer that is no copy.
+  return new Float32Array(Uint8Array.from(tensor.data).buffer);
 }
 
 export interface Sums {
