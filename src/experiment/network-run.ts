@@ -6,9 +6,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { stateDictValue } from '../checkpoint/keys';
 import { writeCheckpoint } from '../checkpoint/pth';
-import type { Value } from '../checkpoint/value';
 import { EarlybirdError } from '../errors';
 import type { Cfg, NativeModel } from '../native/types';
 import type { EpochMetrics } from '../report/input';
@@ -22,7 +20,7 @@ import { recordBest } from './record';
 import { CHECKPOINT, identityHash, RunDirectory } from './run-directory';
 import { openSession, type Session } from './session';
 import { TicketWatch } from './ticket-watch';
-import { type NetworkInfo, readTrainingCheckpoint } from './training-checkpoint';
+import { initialValue, type NetworkInfo, readTrainingCheckpoint } from './training-checkpoint';
 import { runTraining, type TrainingOutcome, type TrainingRun } from './training-run';
 
 /** What a run starts from and looks for. */
@@ -166,8 +164,8 @@ async function train(
         start.best = restored.best;
         options.observer?.log?.(`resumed from ${from} after ${restored.completed} epochs`);
       } else if (variant.saveInit) {
-        const state: Value = stateDictValue(await model.stateDict());
-        await writeCheckpoint(directory.file('init.pth.tar'), new Map([['state_dict', state]]));
+        const state = await model.stateDict();
+        await writeCheckpoint(directory.file('init.pth.tar'), initialValue(state, network));
       }
       start.metrics = await directory.rewind(start.completed);
       if (variant.detection) {

@@ -67,6 +67,14 @@ export function checkpointValue(content: CheckpointContent): Dict {
   ]);
 }
 
+/** init.pth.tar: the weights before training. */
+export function initialValue(state: StateDict, network: NetworkInfo): Dict {
+  return new Map<string, Value>([
+    ['state_dict', stateDictValue(state)],
+    ['earlybird', new Map<string, Value>([['completed', 0], ...networkEntries(network)])],
+  ]);
+}
+
 export function networkEntries({ arch, depth, classes, cfg }: NetworkInfo): [string, Value][] {
   return [
     ['arch', arch],

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, watch } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { canTrain, cli, type Outcome, succeed } from './run-cli';
+import { cli, describeTrained, type Outcome, succeed } from './run-cli';
 import { differences, EAGER, metricsOf, outcomeOf, TINY, temporaryFolder } from './tiny';
 
 const search = (save: string, ...more: string[]) => [
@@ -17,14 +17,6 @@ const search = (save: string, ...more: string[]) => [
 
 const folder = temporaryFolder();
 const whole = join(folder.path, 'whole');
-let able = false;
-beforeAll(async () => {
-  able = await canTrain();
-  if (able) await succeed(search(whole));
-});
-afterAll(() => folder.remove());
-
-const trained = (name: string, body: () => Promise<void>) => test(name, async () => (able ? body() : undefined));
 
 /** Starts a run and sends `signal` as soon as a file whose name matches appears or changes in its folder. */
 async function stopWhen(
@@ -51,89 +43,100 @@ const lines = (save: string) =>
     ? readFileSync(join(save, 'metrics.jsonl'), 'utf8').split('\n').length - 1
     : 0;
 
-describe('SIGKILL, then the same command again', () => {
-  const moments: [string, (save: string) => (name: string) => boolean][] = [
-    ['before training', () => (name) => name.includes('init.pth.tar')],
-    ['while the first checkpoint is written', () => (name) => name.startsWith('.checkpoint.pth.tar.tmp')],
-    [
-      'while the third checkpoint is written',
-      (save) => (name) => name.startsWith('.checkpoint.pth.tar.tmp') && lines(save) >= 3,
-    ],
-    ['while a ticket is written', () => (name) => name.startsWith('.EB-')],
-    ['when a ticket has been written', () => (name) => name.startsWith('EB-')],
-    ['when a metrics line has been written', (save) => (name) => name === 'metrics.jsonl' && lines(save) >= 4],
-    [
-      'while a link is made',
-      (save) => (name) => name.startsWith('.ckpt2.pth.tar') || (name.startsWith('ckpt2') && lines(save) > 0),
-    ],
-    ['when all is trained and the result is due', () => (name) => name.startsWith('.result.json')],
-  ];
+describeTrained('resuming', () => {
+  beforeAll(async () => {
+    await succeed(search(whole));
+  });
+  afterAll(() => folder.remove());
 
-  test.each(moments)('%s', async (name, moment) => {
-    if (!able) return;
-    const save = join(folder.path, name.replaceAll(' ', '-'));
-    const killed = await stopWhen(search(save), save, moment(save), 'SIGKILL');
-    expect(killed.signal).toBe('SIGKILL');
-    await succeed(search(save));
-    expect(differences(outcomeOf(save), outcomeOf(whole))).toEqual([]);
-    expect(readdirSync(save).filter((file) => file.startsWith('.'))).toEqual([]);
+  describe('SIGKILL, then the same command again', () => {
+    const moments: [string, (save: string) => (name: string) => boolean][] = [
+      ['before training', () => (name) => name.includes('init.pth.tar')],
+      ['while the first checkpoint is written', () => (name) => name.startsWith('.checkpoint.pth.tar.tmp')],
+      [
+        'while the third checkpoint is written',
+        (save) => (name) => name.startsWith('.checkpoint.pth.tar.tmp') && lines(save) >= 3,
+      ],
+      ['while a ticket is written', () => (name) => name.startsWith('.EB-')],
+      ['when a ticket has been written', () => (name) => name.startsWith('EB-')],
+      ['when a metrics line has been written', (save) => (name) => name === 'metrics.jsonl' && lines(save) >= 4],
+      [
+        'while a link is made',
+        (save) => (name) => name.startsWith('.ckpt2.pth.tar') || (name.startsWith('ckpt2') && lines(save) > 0),
+      ],
+      ['when all is trained and the result is due', () => (name) => name.startsWith('.result.json')],
+    ];
+
+    test.each(moments)('%s', async (name, moment) => {
+      const save = join(folder.path, name.replaceAll(' ', '-'));
+      const killed = await stopWhen(search(save), save, moment(save), 'SIGKILL');
+      expect(killed.signal).toBe('SIGKILL');
+      await succeed(search(save));
+      expect(differences(outcomeOf(save), outcomeOf(whole))).toEqual([]);
+      expect(readdirSync(save).filter((file) => file.startsWith('.'))).toEqual([]);
+    });
+
+    test('killed again and again', async () => {
+      const save = join(folder.path, 'often');
+      for (let epoch = 1; epoch <= 5; epoch += 2) {
+        await stopWhen(search(save), save, (name) => name === 'metrics.jsonl' && lines(save) >= epoch, 'SIGKILL');
+      }
+      await succeed(search(save));
+      expect(differences(outcomeOf(save), outcomeOf(whole))).toEqual([]);
+    });
   });
 
-  trained('killed again and again', async () => {
-    const save = join(folder.path, 'often');
-    for (let epoch = 1; epoch <= 5; epoch++) {
-      await stopWhen(search(save), save, (name) => name === 'metrics.jsonl' && lines(save) >= epoch, 'SIGKILL');
-    }
+  test('Ctrl-C ends with 130 after a whole checkpoint, and the same command goes on', async () => {
+    const save = join(folder.path, 'interrupted');
+    const stopped = await stopWhen(
+      search(save),
+      save,
+      (name) => name === 'metrics.jsonl' && lines(save) === 2,
+      'SIGINT',
+    );
+    expect(stopped.status).toBe(130);
+    expect(stopped.stderr).toContain('[ERR_ABORTED]');
+    expect(stopped.stdout).toBe('');
+    const { stdout } = await succeed(['inspect', join(save, 'checkpoint.pth.tar'), '--json']);
+    expect(JSON.parse(stdout).epoch).toBe(lines(save));
     await succeed(search(save));
     expect(differences(outcomeOf(save), outcomeOf(whole))).toEqual([]);
   });
-});
 
-trained('Ctrl-C ends with 130 after a whole checkpoint, and the same command goes on', async () => {
-  const save = join(folder.path, 'interrupted');
-  const stopped = await stopWhen(search(save), save, (name) => name === 'metrics.jsonl' && lines(save) === 2, 'SIGINT');
-  expect(stopped.status).toBe(130);
-  expect(stopped.stderr).toContain('[ERR_ABORTED]');
-  expect(stopped.stdout).toBe('');
-  const { stdout } = await succeed(['inspect', join(save, 'checkpoint.pth.tar'), '--json']);
-  expect(JSON.parse(stdout).epoch).toBe(lines(save));
-  await succeed(search(save));
-  expect(differences(outcomeOf(save), outcomeOf(whole))).toEqual([]);
-});
+  test('a finished run is not run again unless forced', async () => {
+    const before = readFileSync(join(whole, 'params.json'), 'utf8');
+    const again = await succeed(search(whole, '--json'));
+    expect(again.stderr).toContain('finished');
+    expect(JSON.parse(again.stdout).completed).toBe(6);
+    expect(readFileSync(join(whole, 'params.json'), 'utf8')).toBe(before);
 
-trained('a finished run is not run again unless forced', async () => {
-  const before = readFileSync(join(whole, 'params.json'), 'utf8');
-  const again = await succeed(search(whole, '--json'));
-  expect(again.stderr).toContain('finished');
-  expect(JSON.parse(again.stdout).completed).toBe(6);
-  expect(readFileSync(join(whole, 'params.json'), 'utf8')).toBe(before);
+    const forced = join(folder.path, 'forced');
+    await succeed(search(forced, '--epochs', '1'));
+    await succeed(search(forced, '--force'));
+    expect(differences(outcomeOf(forced), outcomeOf(whole))).toEqual([]);
+  });
 
-  const forced = join(folder.path, 'forced');
-  await succeed(search(forced, '--epochs', '1'));
-  await succeed(search(forced, '--force'));
-  expect(differences(outcomeOf(forced), outcomeOf(whole))).toEqual([]);
-});
+  test('another recipe in the same folder is refused', async () => {
+    const { status, stderr } = await cli(search(whole, '--lr', '0.01')).done;
+    expect(status).toBe(2);
+    expect(stderr).toContain('lr: 0.05 there, 0.01 now');
+  });
 
-trained('another recipe in the same folder is refused', async () => {
-  const { status, stderr } = await cli(search(whole, '--lr', '0.01')).done;
-  expect(status).toBe(2);
-  expect(stderr).toContain('lr: 0.05 there, 0.01 now');
-});
+  test('--resume FILE goes on from that file, in a new folder too', async () => {
+    const save = join(folder.path, 'from-file');
+    await succeed(search(save, '--resume', join(whole, 'ckpt2.pth.tar')));
+    expect(metricsOf(save)).toEqual(metricsOf(whole).slice(3));
+    expect(readFileSync(join(save, 'ckpt5.pth.tar')).equals(readFileSync(join(whole, 'ckpt5.pth.tar')))).toBe(true);
+  });
 
-trained('--resume FILE goes on from that file, in a new folder too', async () => {
-  const save = join(folder.path, 'from-file');
-  await succeed(search(save, '--resume', join(whole, 'ckpt2.pth.tar')));
-  expect(metricsOf(save)).toEqual(metricsOf(whole).slice(3));
-  expect(readFileSync(join(save, 'ckpt5.pth.tar')).equals(readFileSync(join(whole, 'ckpt5.pth.tar')))).toBe(true);
-});
-
-trained('thinning keeps what was asked for; results are the same', async () => {
-  const save = join(folder.path, 'thin');
-  await succeed(search(save, '--keep-checkpoints', 'every:3'));
-  expect(
-    readdirSync(save)
-      .filter((name) => name.startsWith('ckpt'))
-      .sort(),
-  ).toEqual(['ckpt2.pth.tar', 'ckpt5.pth.tar']);
-  expect(metricsOf(save)).toEqual(metricsOf(whole));
+  test('thinning keeps what was asked for; results are the same', async () => {
+    const save = join(folder.path, 'thin');
+    await succeed(search(save, '--keep-checkpoints', 'every:3'));
+    expect(
+      readdirSync(save)
+        .filter((name) => name.startsWith('ckpt'))
+        .sort(),
+    ).toEqual(['ckpt2.pth.tar', 'ckpt5.pth.tar']);
+    expect(metricsOf(save)).toEqual(metricsOf(whole));
+  });
 });

@@ -1,5 +1,5 @@
 /** Runs the built command line in a child process. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 
@@ -54,15 +54,19 @@ export async function succeed(args: string[], options: { cwd?: string } = {}): P
   return outcome;
 }
 
-/** Whether the native addon can be loaded in a child; tests that train are skipped with a reason where it cannot. */
-export async function canTrain(): Promise<boolean> {
-  if (!existsSync(main)) return false;
+/** Why training cannot be tested here, or null. */
+function whyNot(): string | null {
+  if (!existsSync(main)) return `${main} has not been built`;
   const addon = join(dirname(main), '..', 'native', 'addon.js');
-  const { status, stderr } = await start(process.execPath, ['-e', `require(${JSON.stringify(addon)}).loadAddon()`])
-    .done;
-  if (status !== 0)
-    console.warn(
-      `skipped: the native addon cannot be loaded: ${stderr.split('\n').find((line) => line.includes('Error')) ?? stderr}`,
-    );
-  return status === 0;
+  const { status, stderr } = spawnSync(process.execPath, ['-e', `require(${JSON.stringify(addon)}).loadAddon()`], {
+    encoding: 'utf8',
+  });
+  return status === 0 ? null : (/EarlybirdError: (.*)/.exec(stderr)?.[1] ?? stderr);
 }
+
+const reason = whyNot();
+if (reason !== null) console.warn(`skipped: the native addon cannot be loaded: ${reason}`);
+
+/** Like test and describe, for what needs the native addon; skipped with a printed reason where it cannot be loaded. */
+export const trained = reason === null ? test : test.skip;
+export const describeTrained = reason === null ? describe : describe.skip;
