@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Builds dist/ (TypeScript) and build/<LibTorch id>/ (the addon). Every step of it can be run again at any time.
-//   node scripts/build.mjs [--cuda AUTO|ON|OFF] [--libtorch DIR] [--clean] [--native-only | --ts-only] [--verbose]
+//   node scripts/build.mjs [--cuda AUTO|ON|OFF] [--cuda-archs LIST] [--libtorch DIR] [--clean] [--native-only | --ts-only] [--verbose]
 import { spawnSync } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -29,7 +29,7 @@ export function buildTypeScript() {
  * Builds the addon for a LibTorch as dist/native/libtorch.js describes it. Says into which folder, and whether the CUDA plugin
  * was built: "yes (architectures)" or "no (reason)".
  */
-export function buildNative(libtorch, { cuda = 'AUTO', clean = false, verbose = false } = {}) {
+export function buildNative(libtorch, { cuda = 'AUTO', 'cuda-archs': archs, clean = false, verbose = false } = {}) {
   if (!['AUTO', 'ON', 'OFF'].includes(cuda)) throw new StepError(`--cuda ${cuda} is not known`, 'give AUTO, ON or OFF');
   requireTool(
     'cmake',
@@ -49,6 +49,7 @@ export function buildNative(libtorch, { cuda = 'AUTO', clean = false, verbose = 
     `EB_CUDA=${cuda}`,
     `EB_NODE_INCLUDE_DIRS=${headers.join(';')}`,
   ];
+  if (archs) definitions.push(`EB_CUDA_ARCHS=${archs}`);
   const configure = ['-S', root, '-B', folder, ...definitions.map((definition) => `-D${definition}`)];
   // What was found for another LibTorch in this folder is forgotten.
   configure.push('-ULibTorch_*', '-Ueb_cuda_*');
@@ -97,6 +98,7 @@ function main() {
   const { values } = util.parseArgs({
     options: {
       cuda: { type: 'string', default: 'AUTO' },
+      'cuda-archs': { type: 'string' },
       libtorch: { type: 'string' },
       clean: { type: 'boolean', default: false },
       verbose: { type: 'boolean', default: false },
