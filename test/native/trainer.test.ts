@@ -1,0 +1,122 @@
+/** The training step: determinism, resume, and the arithmetic of one update against a plain twin. */
+import type { NativeTrainer } from '../../src/native/types';
+import { addon, floats, smallDataset, smallModel, smallSpec, smallTrainer } from './small';
+
+async function weights(trainer: NativeTrainer): Promise<Buffer> {
+  const { state, momentum } = await trainer.snapshot();
+  return Buffer.concat([...state.values(), ...momentum.values()].map((tensor) => tensor.data));
+}
+
+test('the same seed gives the same bits, another seed others', async () => {
+  const run = async (seed: number) => {
+    const model = await smallModel();
+    const trainer = await smallTrainer(model, { seed });
+    const dataset = await smallDataset(70);
+    for (let epoch = 0; epoch < 2; epoch++) await trainer.epoch({ dataset, epoch, lr: 0.05, batchSize: 32 });
+    const out = await weights(trainer);
+    for (const handle of [model, trainer, dataset]) handle.dispose();
+    return out;
+  };
+  const first = await run(1);
+  expect((await run(1)).equals(first)).toBe(true);
+  expect((await run(2)).equals(first)).toBe(false);
+});
+
+test('a trainer restored from a snapshot continues to the same bits', async () => {
+  const dataset = await smallDataset(70);
+  const model = await smallModel();
+  const trainer = await smallTrainer(model);
+  await trainer.epoch({ dataset, epoch: 0, lr: 0.05, batchSize: 32 });
+  const { state, momentum } = await trainer.snapshot();
+  await trainer.epoch({ dataset, epoch: 1, lr: 0.05, batchSize: 32 });
+
+  const again = await smallModel({ seed: 77 });
+  await again.loadStateDict(state);
+  const resumed = await smallTrainer(again);
+  await resumed.restoreMomentum(momentum);
+  await resumed.epoch({ dataset, epoch: 1, lr: 0.05, batchSize: 32 });
+  expect((await weights(resumed)).equals(await weights(trainer))).toBe(true);
+  for (const handle of [model, again, trainer, resumed, dataset]) handle.dispose();
+});
+
+test('one update is: gradient + s*sign(gamma) + wd*w into momentum, then w -= lr*m', async () => {
+  const [lr, factor, wd, l1] = [0.1, 0.9, 0.01, 0.02];
+  const model = await smallModel();
+  const trainer = await smallTrainer(model, { momentum: factor, weightDecay: wd, l1 });
+  const dataset = await smallDataset(16);
+  const { images, labels } = await dataset.batch(
+    Array.from({ length: 16 }, (_, i) => i),
+    { seed: 1, epoch: 0 },
+  );
+  const norms = new Set(model.describe().batchNorms.map((norm) => `${norm.key}.weight`));
+  for (let step = 0; step < 2; step++) {
+    const before = await trainer.snapshot();
+    const { gradients } = await trainer.step({ images, labels, lr, gradients: true });
+    const after = await trainer.snapshot();
+    for (const key of model.describe().parameters) {
+      const [w, m, g] = [before.state.get(key)!, before.momentum.get(key)!, gradients!.get(key)!].map(floats) as [
+        Float32Array,
+        Float32Array,
+        Float32Array,
+      ];
+      const [newW, newM] = [floats(after.state.get(key)!), floats(after.momentum.get(key)!)];
+      for (let i = 0; i < w.length; i++) {
+        const buffer = factor * m[i]! + g[i]! + (norms.has(key) ? l1 * Math.sign(w[i]!) : 0) + wd * w[i]!;
+        expect(Math.abs(newM[i]! - buffer)).toBeLessThan(1e-6 + 1e-5 * Math.abs(buffer));
+        expect(Math.abs(newW[i]! - (w[i]! - lr * buffer))).toBeLessThan(1e-6);
+      }
+    }
+  }
+  for (const handle of [model, trainer, dataset]) handle.dispose();
+});
+
+test('an epoch sees every image once, ragged last batch included, and counts exactly', async () => {
+  const model = await smallModel();
+  const dataset = await smallDataset(70, { padding: 0, flip: false });
+  const result = await model.evaluate({ dataset, batchSize: 32, precision: 'fp32' });
+  expect([result.images, result.steps]).toEqual([70, 3]);
+  const { images, labels } = await dataset.batch(
+    Array.from({ length: 70 }, (_, i) => i),
+    { seed: 1, epoch: 0 },
+  );
+  const logits = floats(await model.forward(images));
+  const right = [...labels].map((label, i) => {
+    const row = [...logits.subarray(i * 10, i * 10 + 10)];
+    return row.indexOf(Math.max(...row)) === label ? 1 : 0;
+  });
+  const share = (from: number, to: number) =>
+    (100 * right.slice(from, to).reduce((a, b) => a + b, 0 as number)) / (to - from);
+  expect(result.top1).toBeCloseTo(share(0, 70), 10);
+  expect(result.top1BatchMean).toBeCloseTo((share(0, 32) + share(32, 64) + share(64, 70)) / 3, 10);
+  model.dispose();
+  dataset.dispose();
+});
+
+test('bf16 trains too, and a loss that is no number is an error', async () => {
+  const dataset = await smallDataset(64);
+  const model = await smallModel();
+  const trainer = await smallTrainer(model, { precision: 'bf16' });
+  const { loss } = await trainer.epoch({ dataset, epoch: 0, lr: 0.05, batchSize: 32 });
+  expect(loss).toBeGreaterThan(1);
+  await expect(trainer.epoch({ dataset, epoch: 1, lr: 1e30, batchSize: 8 })).rejects.toMatchObject({
+    code: 'ERR_NUMERIC',
+  });
+  for (const handle of [model, trainer, dataset]) handle.dispose();
+});
+
+test('a dataset and a model that do not fit are refused before the first step', async () => {
+  const model = await smallModel({ classes: 5 });
+  const trainer = await smallTrainer(model);
+  const dataset = await smallDataset(10);
+  await expect(trainer.epoch({ dataset, epoch: 0, lr: 0.1, batchSize: 5 })).rejects.toMatchObject({
+    code: 'ERR_SHAPE',
+  });
+  await expect(trainer.epoch({ dataset, epoch: 0, lr: 0.1, batchSize: 0 })).rejects.toMatchObject({
+    code: 'ERR_SHAPE',
+  });
+  const tall = await addon.createDataset({ ...smallSpec(10), height: 64, width: 16 });
+  await expect(model.evaluate({ dataset: tall, batchSize: 5, precision: 'fp32' })).rejects.toMatchObject({
+    code: 'ERR_SHAPE',
+  });
+  for (const handle of [model, trainer, dataset, tall]) handle.dispose();
+});
