@@ -1,0 +1,29 @@
+// What the plugin offers beyond kernels; see core/cuda_interface.h.
+#include <ATen/cuda/CUDAContext.h>
+#include <c10/cuda/CUDAFunctions.h>
+
+#include <memory>
+
+#include "core/cuda_interface.h"
+
+namespace earlybird {
+namespace {
+
+class Cuda final : public CudaInterface {
+ public:
+  int device_count() override { return c10::cuda::device_count(); }
+
+  CudaDevice describe(int index) override {
+    const cudaDeviceProp* properties = at::cuda::getDeviceProperties(static_cast<c10::DeviceIndex>(index));
+    return {index, properties->name, properties->totalGlobalMem,
+            std::to_string(properties->major) + "." + std::to_string(properties->minor)};
+  }
+};
+
+}  // namespace
+}  // namespace earlybird
+
+extern "C" __attribute__((visibility("default"))) earlybird::CudaInterface* earlybird_cuda_interface_v1() {
+  static auto* cuda = new earlybird::Cuda();  // leaked: CUDA's own globals may be gone at exit
+  return cuda;
+}
