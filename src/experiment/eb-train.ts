@@ -62,7 +62,7 @@ async function runStages(recipe: TrainRecipe, options: RunOptions, session: Sess
   if (!ticket) throw noTicket(recipe);
 
   const name = `${percent}${String(ticket.completed + 1).padStart(2, '0')}_${recipe.percent}`;
-  const pruned = await pruneOnce(recipe, join(recipe.save, `pruned_${name}`), ticket.file, options);
+  const pruned = await pruneOnce(recipe, join(recipe.save, `pruned_${name}`), ticket.file, shared);
   const suffix = recipe.fromScratch ? '_scratch' : '';
   const { result: retrained } = await retrain(retrainRecipe(recipe, `retrain_${name}${suffix}`, pruned.ticket), shared);
   return { search: found, prune: pruned, retrain: retrained };
@@ -111,11 +111,17 @@ function retrainRecipe(recipe: TrainRecipe, folder: string, ticket: string) {
 }
 
 /** Pruning is quick and pure: it is repeated unless its result is there. */
-async function pruneOnce(recipe: TrainRecipe, save: string, ticket: string, options: RunOptions): Promise<PruneReport> {
+async function pruneOnce(
+  recipe: TrainRecipe,
+  save: string,
+  ticket: string,
+  options: RunOptions & { session: Session },
+): Promise<PruneReport> {
   const folder = RunDirectory.at(save);
   const before = await folder.readJson<PruneReport>('prune.json');
   if (before && existsSync(before.ticket) && !options.force) return before;
-  const { percent, emptyLayers, device, noCuda, gpuIds, threads, seed, init } = recipe;
+  const { percent, emptyLayers, seed, init } = recipe;
+  const { device } = options.session;
   const initial = init === 'self' ? join(recipe.save, 'search', 'init.pth.tar') : init;
   const report = await prune(
     parseRecipe('prune', {
@@ -125,9 +131,6 @@ async function pruneOnce(recipe: TrainRecipe, save: string, ticket: string, opti
       init: initial,
       emptyLayers,
       device,
-      noCuda,
-      gpuIds,
-      threads,
       seed,
     }),
     options,

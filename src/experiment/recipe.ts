@@ -1,221 +1,28 @@
-/**
- * The recipe of every command: one zod schema each, built from shared groups of fields. Names and defaults are the
- * reference's (its spec sections 1.1 and 1.2); what is new is marked so in the help text.
- */
+/** The recipe of every command: one zod schema each, the only source of flags, help, params.json and presets. */
 import { z } from 'zod';
 import { EarlybirdError } from '../errors';
+import { count, FILE, FOLDER, flagOf, hidden, OPTIONS, oneOf, option, ratio, SWITCH, wholeNumber } from './option';
 import {
-  count,
-  FILE,
-  FOLDER,
-  flagOf,
-  hidden,
-  NON_NEGATIVE,
-  nonNegative,
-  OPTIONS,
-  oneOf,
-  option,
-  POSITIVE,
-  positive,
-  RATIO,
-  ratio,
-  SWITCH,
-  wholeNumber,
-} from './option';
+  batches,
+  checkpoints,
+  continuing,
+  DATASETS,
+  dataset,
+  detector,
+  emptyLayers,
+  files,
+  isWholePercent,
+  model,
+  percent,
+  runtime,
+  saidNetwork,
+  scratch,
+  training,
+  unused,
+  WHOLE_PERCENTS,
+} from './recipe-fields';
 
-export const DATASETS = ['cifar10', 'cifar100', 'folder', 'synthetic'] as const;
-const FILTERS = ['none', 'lowpass', 'highpass'] as const;
-const RULES = ['reference', 'consecutive'] as const;
-const PRECISIONS = ['auto', 'fp32', 'bf16'] as const;
-const EMPTY_LAYERS = ['keep-one', 'remove'] as const;
-
-const DEPTHS: Record<string, number> = {
-  vgg: 19,
-  resnet: 164,
-  resnet18: 18,
-  resnet50_official: 50,
-  resnet50_prune: 50,
-};
-
-const files = {
-  save: option(z.string().min(1).default('./logs'), 'folder of the run; created if missing', FOLDER, {
-    identity: false,
-  }),
-};
-
-const runtime = {
-  device: option(
-    z
-      .string()
-      .regex(/^(auto|cpu|cuda(:\d+)?)$/)
-      .default('auto'),
-    'where to compute; cuda is an error where there is none, auto takes a GPU if there is one',
-    'auto, cpu, cuda or cuda:N',
-    { identity: false },
-  ),
-  noCuda: option(z.boolean().default(false), 'same as --device cpu', SWITCH, { identity: false }),
-  gpuIds: option(
-    z
-      .string()
-      .regex(/^-?\d+(,\d+)*$/)
-      .optional(),
-    'GPU to use, same as --device cuda:N; -1 for the CPU',
-    'one GPU number, or -1',
-    {
-      identity: false,
-      defaultHelp: 'as --device',
-    },
-  ),
-  precision: option(
-    z.enum(PRECISIONS).default('auto'),
-    'arithmetic of forward and backward passes; auto is fp32',
-    oneOf(PRECISIONS),
-  ),
-  threads: option(count().optional(), 'CPU threads', wholeNumber(), { identity: false, defaultHelp: 'all cores' }),
-  seed: option(count(0).default(1), 'seed of weights, order and augmentation', wholeNumber(0)),
-};
-
-const dataset = (standard: (typeof DATASETS)[number]) => ({
-  dataset: option(z.enum(DATASETS).default(standard), 'dataset; folder is a folder of class folders', oneOf(DATASETS)),
-  data: option(z.string().min(1).optional(), 'folder of the dataset', FOLDER, { identity: false }),
-  limitTrain: option(count().optional(), 'use only N training images, all classes in proportion', wholeNumber(), {
-    defaultHelp: 'all',
-  }),
-  limitTest: option(count().optional(), 'use only N test images, all classes in proportion', wholeNumber(), {
-    defaultHelp: 'all',
-  }),
-  imageSize: option(
-    count().optional(),
-    'side of the square image in pixels, for datasets that can be resized',
-    wholeNumber(),
-    {
-      defaultHelp: 'as the dataset',
-    },
-  ),
-  filter: option(z.enum(FILTERS).default('none'), 'image filter', oneOf(FILTERS)),
-  sigma: option(positive().default(1), 'width of the image filter, pixels', POSITIVE),
-  sparsityGt: option(
-    nonNegative().default(0),
-    'input threshold: pixels of 0..1 not above it become 0; 0 is off',
-    NON_NEGATIVE,
-    {
-      aliases: ['sparsify-gt'],
-    },
-  ),
-});
-
-const cfgText = 'widths such as 64 64 M 128';
-const model = {
-  arch: option(
-    z.string().min(1).default('vgg'),
-    'network: vgg, resnet (PreResNet), resnet18, ...',
-    'the name of a network',
-  ),
-  depth: option(count().optional(), 'depth of the network', wholeNumber(), {
-    defaultHelp: '19 for vgg, 164 for resnet',
-  }),
-  cfg: option(
-    z
-      .array(z.union([count(), z.literal('M')]))
-      .min(1)
-      .optional(),
-    'channel widths, M for a max-pool',
-    cfgText,
-    {
-      defaultHelp: 'as the depth',
-    },
-  ),
-};
-
-const batches = {
-  batchSize: option(count().default(64), 'images per training step', wholeNumber()),
-  testBatchSize: option(count().default(256), 'images per test batch', wholeNumber()),
-};
-
-const training = {
-  sr: option(z.boolean().default(false), 'sparsity regularisation: add the L1 subgradient on BN gammas', SWITCH, {
-    flag: 'sparsity-regularization',
-    aliases: ['sr'],
-  }),
-  s: option(nonNegative().default(1e-4), 'strength of the L1 term', NON_NEGATIVE),
-  ...batches,
-  epochs: option(count().default(160), 'end of the epoch indexes (exclusive)', wholeNumber()),
-  schedule: option(
-    z.array(count(0)).default([80, 120]),
-    'epoch indexes from which the learning rate is 0.1 times smaller',
-    'whole numbers, 0 or more',
-  ),
-  lr: option(positive().default(0.1), 'initial learning rate', POSITIVE),
-  momentum: option(nonNegative().default(0.9), 'SGD momentum', NON_NEGATIVE),
-  weightDecay: option(nonNegative().default(1e-4), 'weight decay, on all parameters', NON_NEGATIVE, {
-    aliases: ['wd'],
-  }),
-  logInterval: option(count().default(100), 'steps between two progress lines', wholeNumber(), { identity: false }),
-  report: option(z.boolean().default(true), 'write report/index.html at the end', SWITCH, { identity: false }),
-  swa: option(
-    z.boolean().default(false),
-    'weight averaging; comes with low-precision training, only false is accepted yet',
-    'false',
-    {
-      hidden: true,
-    },
-  ),
-};
-
-const continuing = (startEpoch: z.ZodType, startHelp: string) => ({
-  startEpoch: option(startEpoch, startHelp, wholeNumber(0)),
-  resume: option(
-    z.string().optional(),
-    'checkpoint to go on from; a run that was interrupted resumes without this',
-    FILE,
-    {
-      identity: false,
-    },
-  ),
-});
-
-const KEEP = /^(all|none|ticket|every:[1-9]\d*)$/;
-const checkpoints = (standard: string) => ({
-  keepCheckpoints: option(
-    z.string().regex(KEEP).default(standard),
-    'which ckpt{e}.pth.tar stay on disk: every epoch, none, those up to the last ticket, every N-th',
-    'all, none, ticket or every:N',
-    { identity: false },
-  ),
-});
-
-const WHOLE_PERCENTS = 'different numbers from 0 to 0.99 in whole percents';
-const isWholePercent = (p: number) => Math.abs(p * 100 - Math.round(p * 100)) < 1e-9;
-const detector = {
-  ratios: option(
-    z
-      .array(ratio().refine(isWholePercent))
-      .min(1)
-      .default([0.3, 0.5, 0.7])
-      .refine((list) => new Set(list.map(percentOf)).size === list.length),
-    'pruning ratios to look for tickets at',
-    WHOLE_PERCENTS,
-  ),
-  detectorWindow: option(
-    count().default(5),
-    'masks (rule reference) or distances (consecutive) that must agree',
-    wholeNumber(),
-  ),
-  detectorThreshold: option(nonNegative().default(0.1), 'largest mask distance that counts as agreement', NON_NEGATIVE),
-  detectorRule: option(
-    z.enum(RULES).default('reference'),
-    'reference: newest mask against each older one, at most the threshold; consecutive: adjacent masks, all below it',
-    oneOf(RULES),
-  ),
-};
-
-const emptyLayers = option(
-  z.enum(EMPTY_LAYERS).default('keep-one'),
-  'a layer that would lose every channel keeps its largest |gamma|, or is removed',
-  oneOf(EMPTY_LAYERS),
-);
-const percent = option(ratio().default(0.5), 'pruning ratio p', RATIO);
-const scratch = (help: string) => option(z.string().optional(), help, FILE);
+export { DATASETS, percentOf } from './recipe-fields';
 
 export const searchSchema = z.strictObject({
   ...files,
@@ -241,16 +48,6 @@ export const retrainSchema = z.strictObject({
   reinit: option(z.boolean().default(false), 'draw new weights instead of inheriting those of the ticket', SWITCH),
   ...runtime,
 });
-
-/** The network of a checkpoint, which our own files name. */
-const saidNetwork = {
-  arch: option(z.string().optional(), 'network', 'the name of a network', {
-    defaultHelp: 'as the checkpoint says, else vgg',
-  }),
-  depth: option(count().optional(), 'depth', wholeNumber(), {
-    defaultHelp: 'as the checkpoint says, else 19 for vgg, 164 for resnet',
-  }),
-};
 
 export const pruneSchema = z.strictObject({
   ...files,
@@ -305,11 +102,6 @@ export const trainSchema = z.strictObject({
   ...checkpoints('none'),
   ...runtime,
 });
-
-/** The reference's evaluation scripts take every training option and use none. */
-const unused = Object.fromEntries(
-  Object.entries({ ...files, ...training }).map(([key, schema]) => [key, hidden(schema)]),
-) as typeof files & typeof training;
 
 export const evaluateSchema = z.strictObject({
   ...unused,
@@ -398,10 +190,13 @@ export type EvaluateRecipe = Recipe<'evaluate'>;
 export type DistanceRecipe = Recipe<'distance'>;
 export type PlotRecipe = Recipe<'plot'>;
 
-/** Integer percent of a ratio, as file names spell it: 0.3 -> 30. */
-export function percentOf(ratio: number): number {
-  return Math.round(ratio * 100);
-}
+const DEPTHS: Record<string, number> = {
+  vgg: 19,
+  resnet: 164,
+  resnet18: 18,
+  resnet50_official: 50,
+  resnet50_prune: 50,
+};
 
 /** The depth a network has when none is given. */
 export function defaultDepth(arch: string): number {

@@ -50,6 +50,11 @@ export class RunDirectory {
     const params = await directory.readJson<{ identity?: Record<string, unknown> }>('params.json');
     if (!params) return { directory, state: 'new' };
     const differences = differingKeys(params.identity ?? {}, identity);
+    if (differences.length > 0 && !directory.holdsWork()) {
+      // Another run failed or was stopped before it had anything to lose.
+      await directory.removeMatching(OWN_FILES, '.', keep);
+      return { directory, state: 'new' };
+    }
     if (differences.length > 0) {
       throw new EarlybirdError(
         'ERR_RECIPE',
@@ -147,6 +152,11 @@ export class RunDirectory {
       Buffer.from(metrics.map((line) => `${JSON.stringify(line)}\n`).join('')),
     );
     return metrics;
+  }
+
+  /** Is there anything that took time: a checkpoint, a result, the search of an EB Train? */
+  private holdsWork(): boolean {
+    return [CHECKPOINT, 'result.json', join('search', CHECKPOINT)].some((name) => existsSync(this.file(name)));
   }
 
   private async removeMatching(pattern: RegExp, folder = '.', keep?: string): Promise<void> {

@@ -52,6 +52,13 @@ test('another recipe is refused with the keys that differ, unless forced', async
   expect(existsSync(join(folder, 'notes.txt'))).toBe(true);
 });
 
+test('another recipe may take a folder in which nothing was trained yet', async () => {
+  const { directory } = await RunDirectory.open(folder, identity);
+  await directory.writeJson('params.json', { identity });
+  expect((await RunDirectory.open(folder, { lr: 0.2 })).state).toBe('new');
+  expect(existsSync(directory.file('params.json'))).toBe(false);
+});
+
 test('forcing keeps the file to resume from', async () => {
   const directory = await killed();
   writeFileSync(directory.file('ckpt1.pth.tar'), 'x');

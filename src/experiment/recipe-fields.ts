@@ -1,0 +1,227 @@
+/**
+ * The options that recipes are built from, in groups. Names and defaults are the reference's (its spec sections 1.1 and
+ * 1.2) where it has them.
+ */
+import { z } from 'zod';
+import {
+  count,
+  FILE,
+  FOLDER,
+  hidden,
+  NON_NEGATIVE,
+  nonNegative,
+  oneOf,
+  option,
+  POSITIVE,
+  positive,
+  RATIO,
+  ratio,
+  SWITCH,
+  wholeNumber,
+} from './option';
+
+export const DATASETS = ['cifar10', 'cifar100', 'folder', 'synthetic'] as const;
+const FILTERS = ['none', 'lowpass', 'highpass'] as const;
+const RULES = ['reference', 'consecutive'] as const;
+const PRECISIONS = ['auto', 'fp32', 'bf16'] as const;
+const EMPTY_LAYERS = ['keep-one', 'remove'] as const;
+
+export const files = {
+  save: option(z.string().min(1).default('./logs'), 'folder of the run; created if missing', FOLDER, {
+    identity: false,
+  }),
+};
+
+export const runtime = {
+  device: option(
+    z
+      .string()
+      .regex(/^(auto|cpu|cuda(:\d+)?)$/)
+      .default('auto'),
+    'where to compute; cuda is an error where there is none, auto takes a GPU if there is one',
+    'auto, cpu, cuda or cuda:N',
+    { identity: false },
+  ),
+  noCuda: option(z.boolean().default(false), 'same as --device cpu', SWITCH, { identity: false }),
+  gpuIds: option(
+    z
+      .string()
+      .regex(/^-?\d+(,\d+)*$/)
+      .optional(),
+    'GPU to use, same as --device cuda:N; -1 for the CPU',
+    'one GPU number, or -1',
+    {
+      identity: false,
+      defaultHelp: 'as --device',
+    },
+  ),
+  precision: option(
+    z.enum(PRECISIONS).default('auto'),
+    'arithmetic of forward and backward passes; auto is fp32',
+    oneOf(PRECISIONS),
+  ),
+  threads: option(count().optional(), 'CPU threads', wholeNumber(), { identity: false, defaultHelp: 'all cores' }),
+  seed: option(count(0).default(1), 'seed of weights, order and augmentation', wholeNumber(0)),
+};
+
+export const dataset = (standard: (typeof DATASETS)[number]) => ({
+  dataset: option(z.enum(DATASETS).default(standard), 'dataset; folder is a folder of class folders', oneOf(DATASETS)),
+  data: option(z.string().min(1).optional(), 'folder of the dataset', FOLDER, { identity: false }),
+  limitTrain: option(count().optional(), 'use only N training images, all classes in proportion', wholeNumber(), {
+    defaultHelp: 'all',
+  }),
+  limitTest: option(count().optional(), 'use only N test images, all classes in proportion', wholeNumber(), {
+    defaultHelp: 'all',
+  }),
+  imageSize: option(
+    count().optional(),
+    'side of the square image in pixels, for datasets that can be resized',
+    wholeNumber(),
+    {
+      defaultHelp: 'as the dataset',
+    },
+  ),
+  filter: option(z.enum(FILTERS).default('none'), 'image filter', oneOf(FILTERS)),
+  sigma: option(positive().default(1), 'width of the image filter, pixels', POSITIVE),
+  sparsityGt: option(
+    nonNegative().default(0),
+    'input threshold: pixels of 0..1 not above it become 0; 0 is off',
+    NON_NEGATIVE,
+    {
+      aliases: ['sparsify-gt'],
+    },
+  ),
+});
+
+const cfgText = 'widths such as 64 64 M 128';
+export const model = {
+  arch: option(
+    z.string().min(1).default('vgg'),
+    'network: vgg, resnet (PreResNet), resnet18, ...',
+    'the name of a network',
+  ),
+  depth: option(count().optional(), 'depth of the network', wholeNumber(), {
+    defaultHelp: '19 for vgg, 164 for resnet',
+  }),
+  cfg: option(
+    z
+      .array(z.union([count(), z.literal('M')]))
+      .min(1)
+      .optional(),
+    'channel widths, M for a max-pool',
+    cfgText,
+    {
+      defaultHelp: 'as the depth',
+    },
+  ),
+};
+
+export const batches = {
+  batchSize: option(count().default(64), 'images per training step', wholeNumber()),
+  testBatchSize: option(count().default(256), 'images per test batch', wholeNumber()),
+};
+
+export const training = {
+  sr: option(z.boolean().default(false), 'sparsity regularisation: add the L1 subgradient on BN gammas', SWITCH, {
+    flag: 'sparsity-regularization',
+    aliases: ['sr'],
+  }),
+  s: option(nonNegative().default(1e-4), 'strength of the L1 term', NON_NEGATIVE),
+  ...batches,
+  epochs: option(count().default(160), 'end of the epoch indexes (exclusive)', wholeNumber()),
+  schedule: option(
+    z.array(count(0)).default([80, 120]),
+    'epoch indexes from which the learning rate is 0.1 times smaller',
+    'whole numbers, 0 or more',
+  ),
+  lr: option(positive().default(0.1), 'initial learning rate', POSITIVE),
+  momentum: option(nonNegative().default(0.9), 'SGD momentum', NON_NEGATIVE),
+  weightDecay: option(nonNegative().default(1e-4), 'weight decay, on all parameters', NON_NEGATIVE, {
+    aliases: ['wd'],
+  }),
+  logInterval: option(count().default(100), 'steps between two progress lines', wholeNumber(), { identity: false }),
+  report: option(z.boolean().default(true), 'write report/index.html at the end', SWITCH, { identity: false }),
+  swa: option(
+    z.boolean().default(false),
+    'weight averaging; comes with low-precision training, only false is accepted yet',
+    'false',
+    {
+      hidden: true,
+    },
+  ),
+};
+
+export const continuing = (startEpoch: z.ZodType, startHelp: string) => ({
+  startEpoch: option(startEpoch, startHelp, wholeNumber(0)),
+  resume: option(
+    z.string().optional(),
+    'checkpoint to go on from; a run that was interrupted resumes without this',
+    FILE,
+    {
+      identity: false,
+    },
+  ),
+});
+
+const KEEP = /^(all|none|ticket|every:[1-9]\d*)$/;
+export const checkpoints = (standard: string) => ({
+  keepCheckpoints: option(
+    z.string().regex(KEEP).default(standard),
+    'which ckpt{e}.pth.tar stay on disk: every epoch, none, those up to the last ticket, every N-th',
+    'all, none, ticket or every:N',
+    { identity: false },
+  ),
+});
+
+export const WHOLE_PERCENTS = 'different numbers from 0 to 0.99 in whole percents';
+export const isWholePercent = (p: number) => Math.abs(p * 100 - Math.round(p * 100)) < 1e-9;
+export const detector = {
+  ratios: option(
+    z
+      .array(ratio().refine(isWholePercent))
+      .min(1)
+      .default([0.3, 0.5, 0.7])
+      .refine((list) => new Set(list.map(percentOf)).size === list.length),
+    'pruning ratios to look for tickets at',
+    WHOLE_PERCENTS,
+  ),
+  detectorWindow: option(
+    count().default(5),
+    'masks (rule reference) or distances (consecutive) that must agree',
+    wholeNumber(),
+  ),
+  detectorThreshold: option(nonNegative().default(0.1), 'largest mask distance that counts as agreement', NON_NEGATIVE),
+  detectorRule: option(
+    z.enum(RULES).default('reference'),
+    'reference: newest mask against each older one, at most the threshold; consecutive: adjacent masks, all below it',
+    oneOf(RULES),
+  ),
+};
+
+export const emptyLayers = option(
+  z.enum(EMPTY_LAYERS).default('keep-one'),
+  'a layer that would lose every channel keeps its largest |gamma|, or is removed',
+  oneOf(EMPTY_LAYERS),
+);
+export const percent = option(ratio().default(0.5), 'pruning ratio p', RATIO);
+export const scratch = (help: string) => option(z.string().optional(), help, FILE);
+
+/** The network of a checkpoint, which our own files name. */
+export const saidNetwork = {
+  arch: option(z.string().optional(), 'network', 'the name of a network', {
+    defaultHelp: 'as the checkpoint says, else vgg',
+  }),
+  depth: option(count().optional(), 'depth', wholeNumber(), {
+    defaultHelp: 'as the checkpoint says, else 19 for vgg, 164 for resnet',
+  }),
+};
+
+/** The reference's evaluation scripts take every training option and use none. */
+export const unused = Object.fromEntries(
+  Object.entries({ ...files, ...training }).map(([key, schema]) => [key, hidden(schema)]),
+) as typeof files & typeof training;
+
+/** Integer percent of a ratio, as file names spell it: 0.3 -> 30. */
+export function percentOf(ratio: number): number {
+  return Math.round(ratio * 100);
+}
