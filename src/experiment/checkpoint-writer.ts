@@ -20,9 +20,11 @@ export class CheckpointWriter {
   }
 }
 
+/** The file to resume from comes last: once it is there, all other names of that epoch are. */
 async function write(path: string, value: Value, links: readonly string[]): Promise<void> {
-  await writeCheckpoint(path, value);
-  for (const link of links) await linkOrCopyAtomic(path, link);
+  const [first = path, ...rest] = [...links, path];
+  await writeCheckpoint(first, value);
+  for (const name of rest) await linkOrCopyAtomic(first, name);
 }
 
 /** --keep-checkpoints: does ckpt{epoch} stay? `searching`: some ticket has not emerged yet. */
