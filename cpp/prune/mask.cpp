@@ -12,7 +12,8 @@ std::vector<Mask> masks(const Network& network, const std::vector<double>& ratio
   const auto parameters = network.named_parameters();
   std::vector<at::Tensor> gammas;
   for (const auto& norm : network.describe().batch_norms) gammas.push_back(parameters[norm.key + ".weight"]);
-  const at::Tensor magnitude = at::cat(gammas).abs().to(at::kFloat);
+  // As bits: the order of magnitudes is that of integers, exact where denormals are flushed and with NaN last, as the release sorts it.
+  const at::Tensor magnitude = at::cat(gammas).to(at::kFloat).view(at::kInt).bitwise_and(0x7fffffff);
   const at::Tensor sorted = std::get<0>(magnitude.sort());
   const int64_t channels = magnitude.numel();
   std::vector<int64_t> positions;
@@ -22,8 +23,9 @@ std::vector<Mask> masks(const Network& network, const std::vector<double>& ratio
     positions.push_back(static_cast<int64_t>(static_cast<double>(channels) * ratio));  // truncated, as the release does
   }
   const at::Tensor thresholds = sorted.index_select(0, at::tensor(positions, at::kLong).to(sorted.device()));
-  const at::Tensor kept = magnitude.unsqueeze(0).gt(thresholds.unsqueeze(1)).to(at::kByte).cpu();
-  const at::Tensor host_thresholds = thresholds.cpu();
+  const at::Tensor is_number = magnitude.le(0x7f800000);
+  const at::Tensor kept = magnitude.unsqueeze(0).gt(thresholds.unsqueeze(1)).logical_and(is_number).to(at::kByte).cpu();
+  const at::Tensor host_thresholds = thresholds.view(at::kFloat).cpu();
 
   std::vector<Mask> out(ratios.size());
   for (size_t r = 0; r < ratios.size(); ++r) {

@@ -99,7 +99,17 @@ export interface ModelDescription {
 }
 
 export type LayerInfo =
-  | { kind: 'conv'; key: string; in: number; out: number; kernel: number; groups: number; bias: boolean; height: number; width: number }
+  | {
+      kind: 'conv';
+      key: string;
+      in: number;
+      out: number;
+      kernel: number;
+      groups: number;
+      bias: boolean;
+      height: number;
+      width: number;
+    }
   | { kind: 'linear'; key: string; in: number; out: number; bias: boolean }
   | { kind: 'batchnorm' | 'relu'; key: string; channels: number; height: number; width: number }
   | { kind: 'maxpool' | 'avgpool'; key: string; channels: number; kernel: number; height: number; width: number };
@@ -156,7 +166,10 @@ export interface DatasetSpec {
 export interface NativeDataset extends NativeHandle {
   readonly count: number;
   /** What the network would see for these image indexes at this epoch and seed: normalised float32 (n, 3, H, W), and labels. */
-  batch(indexes: number[], options: { seed: number; epoch: number }): Promise<{ images: TensorData; labels: Int32Array }>;
+  batch(
+    indexes: number[],
+    options: { seed: number; epoch: number },
+  ): Promise<{ images: TensorData; labels: Int32Array }>;
 }
 
 export interface TrainerOptions {
