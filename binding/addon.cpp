@@ -60,7 +60,9 @@ Napi::Value create_model_js(const Napi::CallbackInfo& info) {
     spec.device = string_in(object, "device");
     return Job::start(info.Env(), [spec](Job&) mutable -> Job::Finish {
       spec.device = checked_device(spec.device);
-      return [model = create_model(spec)](Napi::Env env) { return ModelWrap::create(Environment::of(env)->model_class, model); };
+      return [model = create_model(spec)](Napi::Env env) {
+        return ModelWrap::create(Environment::of(env)->model_class, model);
+      };
     });
   });
 }
@@ -69,15 +71,14 @@ Napi::Value create_dataset_js(const Napi::CallbackInfo& info) {
   return promise(info.Env(), [&] {
     const Napi::Object object = object_argument(info, 0, "spec");
     DatasetSpec spec = dataset_spec_of(object);
-    return Job::start(
-        info.Env(),
-        [spec](Job&) mutable -> Job::Finish {
-          spec.device = checked_device(spec.device);
-          return [dataset = std::make_shared<ResidentDataset>(spec)](Napi::Env env) {
-            return DatasetWrap::create(Environment::of(env)->dataset_class, dataset);
-          };
-        },
-        {}, {object.Get("images"), object.Get("labels")});
+    return Job::start(info.Env(),
+                      [spec](Job&) mutable -> Job::Finish {
+                        spec.device = checked_device(spec.device);
+                        return [dataset = std::make_shared<ResidentDataset>(spec)](Napi::Env env) {
+                          return DatasetWrap::create(Environment::of(env)->dataset_class, dataset);
+                        };
+                      },
+                      {}, {object.Get("images"), object.Get("labels")});
   });
 }
 
@@ -116,7 +117,8 @@ Napi::Value mask_overlap_js(const Napi::CallbackInfo& info) {
 Napi::Value filter_images_js(const Napi::CallbackInfo& info) {
   return promise(info.Env(), [&] {
     const Bytes bytes = bytes_of(info[0], "images");
-    if (!info[1].IsArray() || info[1].As<Napi::Array>().Length() != 4) throw Error("ERR_USAGE", "\"shape\" must be [count, height, width, 3].");
+    if (!info[1].IsArray() || info[1].As<Napi::Array>().Length() != 4)
+      throw Error("ERR_USAGE", "\"shape\" must be [count, height, width, 3].");
     HostTensor images{Dtype::kUInt8, {}, bytes.data, bytes.size, nullptr};
     int64_t pixels = 1;
     for (uint32_t i = 0; i < 4; ++i) {
@@ -128,12 +130,13 @@ Napi::Value filter_images_js(const Napi::CallbackInfo& info) {
     const Napi::Object filter = object_argument(info, 2, "filter");
     const std::string kind = string_in(filter, "kind");
     const double sigma = number_in(filter, "sigma");
-    return Job::start(
-        info.Env(),
-        [images, kind, sigma](Job&) -> Job::Finish {
-          return [out = filter_images(images, kind, sigma)](Napi::Env env) { return to_js(env, out).As<Napi::Object>().Get("data"); };
-        },
-        {}, {info[0]});
+    return Job::start(info.Env(),
+                      [images, kind, sigma](Job&) -> Job::Finish {
+                        return [out = filter_images(images, kind, sigma)](Napi::Env env) {
+                          return to_js(env, out).As<Napi::Object>().Get("data");
+                        };
+                      },
+                      {}, {info[0]});
   });
 }
 
@@ -141,7 +144,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   static const bool first_in_process = [] {
     install_host_allocator();
     initialise_process();
-    // Belt and braces: process.exit() in a worker's parent, or a fatal error, reaches exit() without any JavaScript handler.
+    // Belt and braces: process.exit() in a worker's parent, or a fatal error, reaches exit() without any JavaScript
+    // handler.
     std::atexit(shut_down);
     return true;
   }();
@@ -153,7 +157,9 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   environment->dataset_class = Napi::Persistent(DatasetWrap::define(env));
   environment->trainer_class = Napi::Persistent(TrainerWrap::define(env));
 
-  const auto method = [&](const char* name, auto function) { exports.Set(name, Napi::Function::New(env, function, name)); };
+  const auto method = [&](const char* name, auto function) {
+    exports.Set(name, Napi::Function::New(env, function, name));
+  };
   exports.Set("builtAgainst", EB_TORCH_VERSION);
   exports.Set("loaded", loaded_libtorch());
   exports.Set("dtypes", [&] {

@@ -62,7 +62,8 @@ Napi::Object layer_to_js(Napi::Env env, const LayerInfo& layer) {
     number("channels", layer.out);
   }
   if (layer.kind == Kind::kConv) number("groups", layer.groups);
-  if (layer.kind == Kind::kConv || layer.kind == Kind::kMaxPool || layer.kind == Kind::kAvgPool) number("kernel", layer.kernel);
+  if (layer.kind == Kind::kConv || layer.kind == Kind::kMaxPool || layer.kind == Kind::kAvgPool)
+    number("kernel", layer.kernel);
   if (layer.kind != Kind::kLinear) {
     number("height", layer.height);
     number("width", layer.width);
@@ -131,14 +132,15 @@ HostTensor tensor_of(const Napi::Value& value, const std::string& name) {
   for (uint32_t i = 0; i < sizes.Length(); ++i) {
     const Napi::Value size = sizes.Get(i);
     const double number = size.IsNumber() ? size.As<Napi::Number>().DoubleValue() : -1;
-    if (!(number >= 0 && number < 9e15 && number == std::floor(number))) wrong(name + ".shape", "an array of whole numbers from 0");
+    if (!(number >= 0 && number < 9e15 && number == std::floor(number)))
+      wrong(name + ".shape", "an array of whole numbers from 0");
     out.shape.push_back(static_cast<int64_t>(number));
     elements *= static_cast<size_t>(number);
   }
   const Bytes bytes = bytes_of(object.Get("data"), "data");
   if (bytes.size != elements * found->bytes)
-    throw Error("ERR_SHAPE", "\"" + name + "\" holds " + std::to_string(bytes.size) + " bytes; its shape and type need " +
-                                 std::to_string(elements * found->bytes) + ".");
+    throw Error("ERR_SHAPE", "\"" + name + "\" holds " + std::to_string(bytes.size) +
+                                 " bytes; its shape and type need " + std::to_string(elements * found->bytes) + ".");
   out.data = bytes.data;
   out.bytes = bytes.size;
   return out;
@@ -168,7 +170,8 @@ Cfg cfg_of(const Napi::Value& value) {
       continue;
     }
     const double width = entry.IsNumber() ? entry.As<Napi::Number>().DoubleValue() : 0;
-    if (!(width >= 1 && width < 1e9 && width == std::floor(width))) throw Error("ERR_MODEL", "A cfg holds channel counts (1 or more) and 'M'.");
+    if (!(width >= 1 && width < 1e9 && width == std::floor(width)))
+      throw Error("ERR_MODEL", "A cfg holds channel counts (1 or more) and 'M'.");
     out.push_back(static_cast<int64_t>(width));
   }
   return out;
@@ -188,7 +191,8 @@ Napi::Value to_js(Napi::Env env, const HostTensor& tensor) {
   // The buffer adopts our memory: no copy on the JavaScript thread.
   auto* owner = new std::shared_ptr<uint8_t>(tensor.owner);
   const auto buffer = Napi::Buffer<uint8_t>::NewOrCopy(
-      env, tensor.owner.get(), tensor.bytes, [](Napi::BasicEnv, uint8_t*, std::shared_ptr<uint8_t>* kept) { delete kept; }, owner);
+      env, tensor.owner.get(), tensor.bytes,
+      [](Napi::BasicEnv, uint8_t*, std::shared_ptr<uint8_t>* kept) { delete kept; }, owner);
   out.Set("data", buffer);
   return out;
 }

@@ -22,8 +22,9 @@ DatasetSpec dataset_spec_of(const Napi::Object& object) {
   const int64_t height = integer_in(object, "height"), width = integer_in(object, "width");
   const auto count = static_cast<int64_t>(labels.size / sizeof(int32_t));
   if (height < 1 || width < 1 || static_cast<int64_t>(images.size) != count * height * width * 3)
-    throw Error("ERR_SHAPE", "The dataset's images hold " + std::to_string(images.size) + " bytes; " + std::to_string(count) + " labels of " +
-                                 std::to_string(height) + "x" + std::to_string(width) + "x3 images need " +
+    throw Error("ERR_SHAPE", "The dataset's images hold " + std::to_string(images.size) + " bytes; " +
+                                 std::to_string(count) + " labels of " + std::to_string(height) + "x" +
+                                 std::to_string(width) + "x3 images need " +
                                  std::to_string(count * height * width * 3) + ".");
   out.images = {Dtype::kUInt8, {count, height, width, 3}, images.data, images.size, nullptr};
   out.labels = {Dtype::kInt32, {count}, labels.data, labels.size, nullptr};
@@ -42,7 +43,8 @@ DatasetSpec dataset_spec_of(const Napi::Object& object) {
 }
 
 Napi::Function DatasetWrap::define(Napi::Env env) {
-  Properties properties = {InstanceAccessor<&DatasetWrap::count>("count"), InstanceMethod<&DatasetWrap::batch>("batch")};
+  Properties properties = {InstanceAccessor<&DatasetWrap::count>("count"),
+                           InstanceMethod<&DatasetWrap::batch>("batch")};
   add_common(env, properties);
   return DefineClass(env, "Dataset", properties);
 }
@@ -61,7 +63,8 @@ Napi::Value DatasetWrap::batch(const Napi::CallbackInfo& info) {
     const auto seed = static_cast<uint64_t>(integer_in(options, "seed"));
     const auto epoch = static_cast<uint32_t>(integer_in(options, "epoch"));
     return start(info.Env(), [dataset = native(), indexes, seed, epoch](Job&) -> Job::Finish {
-      return [images = dataset->batch(indexes, seed, epoch), labels = dataset->labels(indexes)](Napi::Env env) -> Napi::Value {
+      return [images = dataset->batch(indexes, seed, epoch),
+              labels = dataset->labels(indexes)](Napi::Env env) -> Napi::Value {
         Napi::Object out = Napi::Object::New(env);
         out.Set("images", to_js(env, images));
         auto array = Napi::Int32Array::New(env, labels.size());

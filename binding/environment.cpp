@@ -35,10 +35,12 @@ void shut_down() {
 
 Environment::Environment(Napi::Env env) : env_(env) {
   const napi_value name = Napi::String::New(env, "earlybird jobs");
-  napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this, &Environment::drain, &wake_);
+  napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this, &Environment::drain,
+                                  &wake_);
   napi_unref_threadsafe_function(env, wake_);
   // Added after the function above, so it runs before that one is torn down.
-  napi_add_env_cleanup_hook(env, [](void* self) { static_cast<Environment*>(self)->close(); }, this);
+  napi_add_env_cleanup_hook(
+      env, [](void* self) { static_cast<Environment*>(self)->close(); }, this);
 }
 
 Environment::~Environment() = default;

@@ -11,8 +11,9 @@
 
 namespace earlybird {
 
-/// A JavaScript object that owns a native one: `dispose()`, `Symbol.dispose` and `disposed`, the same for every kind of handle.
-/// Jobs hold the native object themselves, so disposing while one runs is safe: the job is cancelled and the memory goes when it lets go.
+/// A JavaScript object that owns a native one: `dispose()`, `Symbol.dispose` and `disposed`, the same for every kind of
+/// handle. Jobs hold the native object themselves, so disposing while one runs is safe: the job is cancelled and the
+/// memory goes when it lets go.
 template <class Wrap, class Native>
 class Handle : public Napi::ObjectWrap<Wrap> {
  public:
@@ -61,7 +62,8 @@ class Handle : public Napi::ObjectWrap<Wrap> {
     }
   }
 
-  Napi::Promise start(Napi::Env env, Job::Work work, const Napi::Value& options = {}, std::vector<Napi::Value> held = {}) {
+  Napi::Promise start(Napi::Env env, Job::Work work, const Napi::Value& options = {},
+                      std::vector<Napi::Value> held = {}) {
     std::erase_if(tokens_, [](const auto& token) { return token.expired(); });
     return Job::start(env, std::move(work), options, std::move(held), &tokens_);
   }

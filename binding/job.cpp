@@ -20,7 +20,8 @@ Napi::Promise Job::start(Napi::Env env, Work work, const Napi::Value& options, s
 }
 
 void Job::listen(Napi::Env env, const Napi::Object& options) {
-  if (const Napi::Value callback = options.Get("onProgress"); callback.IsFunction()) on_progress_ = Napi::Persistent(callback.As<Napi::Function>());
+  if (const Napi::Value callback = options.Get("onProgress"); callback.IsFunction())
+    on_progress_ = Napi::Persistent(callback.As<Napi::Function>());
   const Napi::Value signal = options.Get("signal");
   if (!signal.IsObject()) return;
   signal_ = Napi::Persistent(signal.As<Napi::Object>());
@@ -28,7 +29,8 @@ void Job::listen(Napi::Env env, const Napi::Object& options) {
     token->stop(StopReason::kAborted);
     return;
   }
-  const auto abort = Napi::Function::New(env, [kept = token](const Napi::CallbackInfo&) { kept->stop(StopReason::kAborted); });
+  const auto abort =
+      Napi::Function::New(env, [kept = token](const Napi::CallbackInfo&) { kept->stop(StopReason::kAborted); });
   on_abort_ = Napi::Persistent(abort);
   signal_.Get("addEventListener").As<Napi::Function>().Call(signal_.Value(), {Napi::String::New(env, "abort"), abort});
 }
@@ -75,7 +77,8 @@ void Job::call_progress(Napi::Env env) {
     on_progress_.Call({out});
   } catch (const Napi::Error& error) {
     // A listener that throws ends its job, which then rejects with what it threw.
-    if (const Napi::Value value = error.Value(); !value.IsEmpty() && value.IsObject()) thrown_ = Napi::Persistent(value.As<Napi::Object>());
+    if (const Napi::Value value = error.Value(); !value.IsEmpty() && value.IsObject())
+      thrown_ = Napi::Persistent(value.As<Napi::Object>());
     token->stop(StopReason::kAborted);
   }
 }
@@ -93,7 +96,9 @@ Napi::Value Job::failure_value(Napi::Env env) {
 void Job::settle(Napi::Env env) {
   try {
     if (!on_abort_.IsEmpty())
-      signal_.Get("removeEventListener").As<Napi::Function>().Call(signal_.Value(), {Napi::String::New(env, "abort"), on_abort_.Value()});
+      signal_.Get("removeEventListener")
+          .As<Napi::Function>()
+          .Call(signal_.Value(), {Napi::String::New(env, "abort"), on_abort_.Value()});
     if (!failure_ && thrown_.IsEmpty()) {
       try {
         deferred_.Resolve(finish_(env));

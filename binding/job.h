@@ -33,15 +33,17 @@ class JobToken : public CancelToken {
   std::atomic<StopReason> reason_{StopReason::kNone};
 };
 
-/// One native call: arguments were converted before, `work` runs on the engine thread, `finish` makes the JavaScript value.
+/// One native call: arguments were converted before, `work` runs on the engine thread, `finish` makes the JavaScript
+/// value.
 class Job {
  public:
   using Finish = std::function<Napi::Value(Napi::Env)>;
   using Work = std::function<Finish(Job&)>;
 
-  /// `options` may hold `signal` (AbortSignal) and `onProgress`; it may be empty. JavaScript memory that `work` reads is kept alive by `held`.
-  /// `tokens` gets the job's token, for a handle that may be disposed meanwhile.
-  static Napi::Promise start(Napi::Env env, Work work, const Napi::Value& options = {}, std::vector<Napi::Value> held = {},
+  /// `options` may hold `signal` (AbortSignal) and `onProgress`; it may be empty. JavaScript memory that `work` reads
+  /// is kept alive by `held`. `tokens` gets the job's token, for a handle that may be disposed meanwhile.
+  static Napi::Promise start(Napi::Env env, Work work, const Napi::Value& options = {},
+                             std::vector<Napi::Value> held = {},
                              std::vector<std::weak_ptr<JobToken>>* tokens = nullptr);
 
   const std::shared_ptr<JobToken> token = std::make_shared<JobToken>();

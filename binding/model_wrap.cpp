@@ -62,13 +62,12 @@ Napi::Value ModelWrap::state_dict(const Napi::CallbackInfo& info) {
 Napi::Value ModelWrap::load_state_dict(const Napi::CallbackInfo& info) {
   return promise(info.Env(), [&] {
     const HostState state = state_of(info[0], "state");
-    return start(
-        info.Env(),
-        [model = native(), state](Job&) -> Job::Finish {
-          earlybird::load_state_dict(*model, state);
-          return [](Napi::Env env) { return env.Undefined(); };
-        },
-        {}, {info[0]});
+    return start(info.Env(),
+                 [model = native(), state](Job&) -> Job::Finish {
+                   earlybird::load_state_dict(*model, state);
+                   return [](Napi::Env env) { return env.Undefined(); };
+                 },
+                 {}, {info[0]});
   });
 }
 
@@ -136,19 +135,21 @@ Napi::Value ModelWrap::forward(const Napi::CallbackInfo& info) {
     const HostTensor images = tensor_of(info[0], "images");
     const Napi::Object options = info[1].IsObject() ? info[1].As<Napi::Object>() : Napi::Object::New(info.Env());
     const bool train = boolean_in(options, "train", false), bf16 = bf16_in(options);
-    return start(
-        info.Env(),
-        [model = native(), images, train, bf16](Job&) -> Job::Finish {
-          return [logits = earlybird::forward(*model, images, train, bf16)](Napi::Env env) { return to_js(env, logits); };
-        },
-        {}, {info[0]});
+    return start(info.Env(),
+                 [model = native(), images, train, bf16](Job&) -> Job::Finish {
+                   return [logits = earlybird::forward(*model, images, train, bf16)](Napi::Env env) {
+                     return to_js(env, logits);
+                   };
+                 },
+                 {}, {info[0]});
   });
 }
 
 Napi::Value ModelWrap::evaluate(const Napi::CallbackInfo& info) {
   return promise(info.Env(), [&] {
     const Napi::Object options = object_argument(info, 0, "options");
-    const auto dataset = DatasetWrap::of(options.Get("dataset"), Environment::of(info.Env())->dataset_class, "dataset")->native();
+    const auto dataset =
+        DatasetWrap::of(options.Get("dataset"), Environment::of(info.Env())->dataset_class, "dataset")->native();
     const int64_t batch_size = integer_in(options, "batchSize");
     const bool bf16 = bf16_in(options);
     return start(

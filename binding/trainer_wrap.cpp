@@ -20,7 +20,8 @@ Napi::Function TrainerWrap::define(Napi::Env env) {
 Napi::Value TrainerWrap::epoch(const Napi::CallbackInfo& info) {
   return promise(info.Env(), [&] {
     const Napi::Object options = object_argument(info, 0, "options");
-    const auto dataset = DatasetWrap::of(options.Get("dataset"), Environment::of(info.Env())->dataset_class, "dataset")->native();
+    const auto dataset =
+        DatasetWrap::of(options.Get("dataset"), Environment::of(info.Env())->dataset_class, "dataset")->native();
     const int64_t epoch = integer_in(options, "epoch"), batch_size = integer_in(options, "batchSize");
     const double lr = number_in(options, "lr");
     return start(
@@ -42,18 +43,17 @@ Napi::Value TrainerWrap::step(const Napi::CallbackInfo& info) {
         Dtype::kInt32, {static_cast<int64_t>(bytes.size / sizeof(int32_t))}, bytes.data, bytes.size, nullptr};
     const double lr = number_in(options, "lr");
     const bool gradients = boolean_in(options, "gradients", false);
-    return start(
-        info.Env(),
-        [trainer = native(), images, labels, lr, gradients](Job&) -> Job::Finish {
-          return [result = trainer->step(images, labels, lr, gradients)](Napi::Env env) -> Napi::Value {
-            Napi::Object out = Napi::Object::New(env);
-            out.Set("loss", result.loss);
-            out.Set("correct", static_cast<double>(result.correct));
-            if (result.gradients) out.Set("gradients", to_js(env, *result.gradients));
-            return out;
-          };
-        },
-        {}, {options.Get("images"), options.Get("labels")});
+    return start(info.Env(),
+                 [trainer = native(), images, labels, lr, gradients](Job&) -> Job::Finish {
+                   return [result = trainer->step(images, labels, lr, gradients)](Napi::Env env) -> Napi::Value {
+                     Napi::Object out = Napi::Object::New(env);
+                     out.Set("loss", result.loss);
+                     out.Set("correct", static_cast<double>(result.correct));
+                     if (result.gradients) out.Set("gradients", to_js(env, *result.gradients));
+                     return out;
+                   };
+                 },
+                 {}, {options.Get("images"), options.Get("labels")});
   });
 }
 
@@ -73,13 +73,12 @@ Napi::Value TrainerWrap::snapshot(const Napi::CallbackInfo& info) {
 Napi::Value TrainerWrap::restore_momentum(const Napi::CallbackInfo& info) {
   return promise(info.Env(), [&] {
     const HostState momentum = state_of(info[0], "momentum");
-    return start(
-        info.Env(),
-        [trainer = native(), momentum](Job&) -> Job::Finish {
-          trainer->restore_momentum(momentum);
-          return [](Napi::Env env) { return env.Undefined(); };
-        },
-        {}, {info[0]});
+    return start(info.Env(),
+                 [trainer = native(), momentum](Job&) -> Job::Finish {
+                   trainer->restore_momentum(momentum);
+                   return [](Napi::Env env) { return env.Undefined(); };
+                 },
+                 {}, {info[0]});
   });
 }
 

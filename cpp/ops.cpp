@@ -1,4 +1,5 @@
-// The schema of every kernel of ours. CPU kernels register beside their room (cpp/data/augment.cpp, ...), CUDA kernels in the plugin.
+// The schema of every kernel of ours. CPU kernels register beside their room (cpp/data/augment.cpp, ...), CUDA kernels
+// in the plugin.
 #include "ops.h"
 
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -11,10 +12,12 @@ TORCH_LIBRARY(earlybird, m) {
 
 namespace earlybird {
 
-at::Tensor crop_flip(const at::Tensor& images, const at::Tensor& index, int64_t seed, int64_t epoch, int64_t padding, bool flip) {
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("earlybird::crop_flip", "")
-                             .typed<at::Tensor(const at::Tensor&, const at::Tensor&, int64_t, int64_t, int64_t, bool)>();
+at::Tensor crop_flip(const at::Tensor& images, const at::Tensor& index, int64_t seed, int64_t epoch, int64_t padding,
+                     bool flip) {
+  static const auto op =
+      c10::Dispatcher::singleton()
+          .findSchemaOrThrow("earlybird::crop_flip", "")
+          .typed<at::Tensor(const at::Tensor&, const at::Tensor&, int64_t, int64_t, int64_t, bool)>();
   return op.call(images, index, seed, epoch, padding, flip);
 }
 

@@ -5,8 +5,10 @@
 namespace earlybird {
 
 /// Random crop and flip of a batch of resident images, one Philox draw an image.
-/// images: uint8 (N, H, W, 3); index: int64 (B). Returns uint8 (B, H, W, 3). `padding` zero pixels surround an image before the crop.
-at::Tensor crop_flip(const at::Tensor& images, const at::Tensor& index, int64_t seed, int64_t epoch, int64_t padding, bool flip);
+/// images: uint8 (N, H, W, 3); index: int64 (B). Returns uint8 (B, H, W, 3). `padding` zero pixels surround an image
+/// before the crop.
+at::Tensor crop_flip(const at::Tensor& images, const at::Tensor& index, int64_t seed, int64_t epoch, int64_t padding,
+                     bool flip);
 
 /// Pixels to network input by table: uint8 (B, H, W, 3) and float32 (3, 256) -> float32 (B, 3, H, W), channels_last.
 at::Tensor pixels_to_input(const at::Tensor& pixels, const at::Tensor& table);

@@ -4,7 +4,8 @@
 
 namespace earlybird {
 
-/// bf16 autocast for a scope, or nothing. The cast cache is cleared on exit: a stale cast would survive the optimiser's in-place update.
+/// bf16 autocast for a scope, or nothing. The cast cache is cleared on exit: a stale cast would survive the optimiser's
+/// in-place update.
 class AutocastGuard {
  public:
   AutocastGuard(bool enabled, at::DeviceType device) : enabled_(enabled), device_(device) {

@@ -4,7 +4,8 @@
 
 namespace earlybird {
 
-/// What the CUDA plugin offers beyond kernels (those join through PyTorch's dispatcher). The addon itself links no CUDA library.
+/// What the CUDA plugin offers beyond kernels (those join through PyTorch's dispatcher). The addon itself links no CUDA
+/// library.
 class CudaInterface {
  public:
   virtual ~CudaInterface() = default;

@@ -26,7 +26,8 @@ bool has_bf16() {
 }  // namespace
 
 Runtime runtime() {
-  Runtime info{at::get_num_threads(), at::get_cpu_capability(), has_bf16(), at::globalContext().hasCUDA(), cuda != nullptr, {}};
+  Runtime info{at::get_num_threads(),         at::get_cpu_capability(), has_bf16(),
+               at::globalContext().hasCUDA(), cuda != nullptr,          {}};
   if (cuda)
     for (int i = 0; i < cuda->device_count(); ++i) info.cuda_devices.push_back(cuda->describe(i));
   return info;
@@ -37,9 +38,12 @@ std::string checked_device(const std::string& name) {
   if (name != "cuda" && name.rfind("cuda:", 0) != 0)
     throw Error("ERR_DEVICE", "Unknown device \"" + name + "\": use cpu, cuda or cuda:N.");
   if (!at::globalContext().hasCUDA())
-    throw Error("ERR_DEVICE", "Device " + name + " was asked for, but no CUDA device can be used with this LibTorch: run `earlybird doctor`.");
+    throw Error("ERR_DEVICE",
+                "Device " + name +
+                    " was asked for, but no CUDA device can be used with this LibTorch: run `earlybird doctor`.");
   if (!cuda)
-    throw Error("ERR_DEVICE", "Device " + name + " was asked for, but the CUDA plugin is not loaded: run `earlybird doctor`.");
+    throw Error("ERR_DEVICE",
+                "Device " + name + " was asked for, but the CUDA plugin is not loaded: run `earlybird doctor`.");
   int index = 0;
   if (name != "cuda") {
     const std::string digits = name.substr(5);
@@ -48,7 +52,8 @@ std::string checked_device(const std::string& name) {
     index = std::stoi(digits);
   }
   if (index >= cuda->device_count())
-    throw Error("ERR_DEVICE", "Device " + name + " was asked for, but there are " + std::to_string(cuda->device_count()) + " CUDA devices.");
+    throw Error("ERR_DEVICE", "Device " + name + " was asked for, but there are " +
+                                  std::to_string(cuda->device_count()) + " CUDA devices.");
   return "cuda:" + std::to_string(index);
 }
 
@@ -61,18 +66,24 @@ void set_threads(int threads) {
 
 void load_plugin(const std::string& path) {
   void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (!handle) throw Error("ERR_NOT_BUILT", "The CUDA plugin " + path + " does not load: " + dlerror() + ". Build it again with `npm run build`.");
+  if (!handle)
+    throw Error("ERR_NOT_BUILT",
+                "The CUDA plugin " + path + " does not load: " + dlerror() + ". Build it again with `npm run build`.");
   auto entry = reinterpret_cast<CudaInterface* (*)()>(dlsym(handle, kCudaInterfaceSymbol));
-  if (!entry) throw Error("ERR_NOT_BUILT", "The CUDA plugin " + path + " is of another version: build it again with `npm run build`.");
+  if (!entry)
+    throw Error("ERR_NOT_BUILT",
+                "The CUDA plugin " + path + " is of another version: build it again with `npm run build`.");
   cuda = entry();
 }
 
 std::string loaded_libtorch() {
-  // Asked of the library itself, not of our headers: this is what tells a mismatch. Major, minor and patch are its three top bytes.
+  // Asked of the library itself, not of our headers: this is what tells a mismatch. Major, minor and patch are its
+  // three top bytes.
   auto entry = reinterpret_cast<uint64_t (*)()>(dlsym(RTLD_DEFAULT, "aoti_torch_abi_version"));
   if (!entry) return "";
   const uint64_t version = entry();
-  return std::to_string(version >> 56) + "." + std::to_string(version >> 48 & 255) + "." + std::to_string(version >> 40 & 255);
+  return std::to_string(version >> 56) + "." + std::to_string(version >> 48 & 255) + "." +
+         std::to_string(version >> 40 & 255);
 }
 
 void initialise_process() {

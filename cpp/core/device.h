@@ -33,7 +33,8 @@ void set_threads(int threads);
 /// Opens the CUDA plugin so that its kernels join the dispatcher. Never closed.
 void load_plugin(const std::string& path);
 
-/// The version of the LibTorch that is loaded, for example "2.13.0" (not the one compiled against); "" where it does not tell.
+/// The version of the LibTorch that is loaded, for example "2.13.0" (not the one compiled against); "" where it does
+/// not tell.
 std::string loaded_libtorch();
 
 /// Process-wide settings, once: flush denormals, no inter-op threads.

@@ -8,8 +8,8 @@
 
 namespace earlybird {
 
-/// The one thread that calls ATen. A second thread would get an OpenMP team of its own and fight for the cores (design rule 5).
-/// Never destroyed: LibTorch's own globals may be gone when static destructors run.
+/// The one thread that calls ATen. A second thread would get an OpenMP team of its own and fight for the cores (design
+/// rule 5). Never destroyed: LibTorch's own globals may be gone when static destructors run.
 class Engine {
  public:
   static Engine& instance();
@@ -17,7 +17,8 @@ class Engine {
   /// Runs `work` after everything submitted before it. False once stopped: the work will never run.
   bool submit(std::function<void()> work);
 
-  /// Lets the running work end (its cancel token must have been set), drops the rest, joins. Safe to call twice and from atexit.
+  /// Lets the running work end (its cancel token must have been set), drops the rest, joins. Safe to call twice and
+  /// from atexit.
   void stop();
 
  private:

@@ -20,7 +20,9 @@ Failure current_failure() {
   } catch (const Error& error) {
     return {error.code(), error.what(), ""};
   } catch (const c10::OutOfMemoryError& error) {
-    return {"ERR_OUT_OF_MEMORY", "Device memory ran out: use a smaller --batch-size. " + first_line(error.what_without_backtrace()), error.what()};
+    return {"ERR_OUT_OF_MEMORY",
+            "Device memory ran out: use a smaller --batch-size. " + first_line(error.what_without_backtrace()),
+            error.what()};
   } catch (const c10::Error& error) {
     return {"ERR_TORCH", first_line(error.what_without_backtrace()), error.what()};
   } catch (const std::bad_alloc& error) {

@@ -4,8 +4,9 @@
 
 namespace earlybird {
 
-/// Installs our host allocator in LibTorch: it counts live bytes exactly and keeps large blocks for reuse, because a training step asks for
-/// the same sizes again and again and fresh pages cost a fault each. Large blocks ask for huge pages. Call before the first tensor.
+/// Installs our host allocator in LibTorch: it counts live bytes exactly and keeps large blocks for reuse, because a
+/// training step asks for the same sizes again and again and fresh pages cost a fault each. Large blocks ask for huge
+/// pages. Call before the first tensor.
 void install_host_allocator();
 
 /// Bytes of live CPU tensors.

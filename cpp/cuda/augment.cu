@@ -1,4 +1,5 @@
-// CUDA kernels of crop_flip and pixels_to_input: the same draws and the same table as the CPU kernels in data/augment.cpp, so the same bits.
+// CUDA kernels of crop_flip and pixels_to_input: the same draws and the same table as the CPU kernels in
+// data/augment.cpp, so the same bits.
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <c10/cuda/CUDAException.h>
@@ -16,8 +17,8 @@ constexpr int kThreads = 256;
 unsigned blocks_for(int64_t work) { return static_cast<unsigned>((work + kThreads - 1) / kThreads); }
 
 /// One thread a pixel (three bytes).
-__global__ void crop_flip_kernel(const uint8_t* images, const int64_t* index, uint8_t* out, int64_t pixels, int height, int width, uint64_t seed,
-                                 uint32_t epoch, int padding, bool flip) {
+__global__ void crop_flip_kernel(const uint8_t* images, const int64_t* index, uint8_t* out, int64_t pixels, int height,
+                                 int width, uint64_t seed, uint32_t epoch, int padding, bool flip) {
   const int64_t pixel = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (pixel >= pixels) return;
   const int64_t image = pixel / (height * width);
@@ -37,15 +38,17 @@ __global__ void pixels_to_input_kernel(const uint8_t* pixels, const float* table
   if (i < values) out[i] = table[(i % 3) * 256 + pixels[i]];
 }
 
-at::Tensor crop_flip_cuda(const at::Tensor& images, const at::Tensor& index, int64_t seed, int64_t epoch, int64_t padding, bool flip) {
+at::Tensor crop_flip_cuda(const at::Tensor& images, const at::Tensor& index, int64_t seed, int64_t epoch,
+                          int64_t padding, bool flip) {
   const c10::cuda::CUDAGuard guard(images.device());
   const int64_t count = index.numel(), height = images.size(1), width = images.size(2);
   at::Tensor out = at::empty({count, height, width, 3}, images.options());
   const int64_t pixels = count * height * width;
   if (pixels == 0) return out;
   crop_flip_kernel<<<blocks_for(pixels), kThreads, 0, c10::cuda::getCurrentCUDAStream()>>>(
-      images.const_data_ptr<uint8_t>(), index.const_data_ptr<int64_t>(), out.data_ptr<uint8_t>(), pixels, static_cast<int>(height),
-      static_cast<int>(width), static_cast<uint64_t>(seed), static_cast<uint32_t>(epoch), static_cast<int>(padding), flip);
+      images.const_data_ptr<uint8_t>(), index.const_data_ptr<int64_t>(), out.data_ptr<uint8_t>(), pixels,
+      static_cast<int>(height), static_cast<int>(width), static_cast<uint64_t>(seed), static_cast<uint32_t>(epoch),
+      static_cast<int>(padding), flip);
   C10_CUDA_KERNEL_LAUNCH_CHECK();
   return out;
 }

@@ -6,11 +6,11 @@
 
 #include <cstring>
 
-
 namespace earlybird {
 namespace {
 
-at::Tensor crop_flip_cpu(const at::Tensor& images, const at::Tensor& index, int64_t seed, int64_t epoch, int64_t padding, bool flip) {
+at::Tensor crop_flip_cpu(const at::Tensor& images, const at::Tensor& index, int64_t seed, int64_t epoch,
+                         int64_t padding, bool flip) {
   const int64_t count = index.numel(), height = images.size(1), width = images.size(2);
   at::Tensor out = at::empty({count, height, width, 3}, images.options());
   const auto* from = images.const_data_ptr<uint8_t>();
@@ -19,8 +19,8 @@ at::Tensor crop_flip_cpu(const at::Tensor& images, const at::Tensor& index, int6
   const int64_t row = width * 3, size = height * row;
   at::parallel_for(0, count, 16, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const Augmentation draw = draw_augmentation(static_cast<uint64_t>(seed), static_cast<uint32_t>(epoch), static_cast<uint64_t>(picked[i]),
-                                                  static_cast<int>(padding), flip);
+      const Augmentation draw = draw_augmentation(static_cast<uint64_t>(seed), static_cast<uint32_t>(epoch),
+                                                  static_cast<uint64_t>(picked[i]), static_cast<int>(padding), flip);
       const uint8_t* image = from + picked[i] * size;
       const int64_t shift = draw.left - padding;  // source column of output column 0, before the flip
       const int64_t first = std::max<int64_t>(0, -shift), last = std::min(width, width - shift);

@@ -9,7 +9,8 @@ struct Augmentation {
   bool flip;
 };
 
-/// The draw of one image: crop offset in 0 .. 2 * padding each way, and a fair flip. One function for the CPU and the CUDA kernel.
+/// The draw of one image: crop offset in 0 .. 2 * padding each way, and a fair flip. One function for the CPU and the
+/// CUDA kernel.
 EB_HOST_DEVICE Augmentation draw_augmentation(uint64_t seed, uint32_t epoch, uint64_t index, int padding, bool flip) {
   const Random4 random = philox(seed, Purpose::kAugment, epoch, index);
   const uint32_t offsets = static_cast<uint32_t>(2 * padding + 1);

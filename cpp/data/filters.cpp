@@ -8,7 +8,8 @@
 namespace earlybird {
 namespace {
 
-/// Source position of each padded position when borders reflect with the edge sample repeated: d c b a | a b c d | d c b a.
+/// Source position of each padded position when borders reflect with the edge sample repeated: d c b a | a b c d | d c
+/// b a.
 at::Tensor reflected(int64_t size, int64_t radius, at::Device device) {
   std::vector<int64_t> at_position;
   for (int64_t i = -radius; i < size + radius; ++i) {
@@ -18,8 +19,9 @@ at::Tensor reflected(int64_t size, int64_t radius, at::Device device) {
   return at::tensor(at_position, at::kLong).to(device);
 }
 
-/// One axis of the Gaussian. The sum runs from the centre outward-in exactly as scipy's does, in double, because the result is truncated:
-/// another order gives other pixels. Multiplication and addition stay separate operations, so that none is fused.
+/// One axis of the Gaussian. The sum runs from the centre outward-in exactly as scipy's does, in double, because the
+/// result is truncated: another order gives other pixels. Multiplication and addition stay separate operations, so that
+/// none is fused.
 at::Tensor correlate(const at::Tensor& pixels, int64_t axis, const std::vector<double>& weights) {
   const auto radius = static_cast<int64_t>(weights.size()) - 1;
   const int64_t size = pixels.size(axis);
@@ -35,18 +37,23 @@ at::Tensor low_pass(const at::Tensor& images, double sigma) {
   std::vector<double> weights;
   double total = 0;
   for (int64_t i = -radius; i <= radius; ++i) total += std::exp(-0.5 / (sigma * sigma) * static_cast<double>(i * i));
-  for (int64_t i = 0; i <= radius; ++i) weights.push_back(std::exp(-0.5 / (sigma * sigma) * static_cast<double>(i * i)) / total);
+  for (int64_t i = 0; i <= radius; ++i)
+    weights.push_back(std::exp(-0.5 / (sigma * sigma) * static_cast<double>(i * i)) / total);
   at::Tensor out = images;
-  for (const int64_t axis : {1, 2, 3}) out = correlate(out, axis, weights);  // axis 3 mixes the colours, as the release does
+  for (const int64_t axis : {1, 2, 3})
+    out = correlate(out, axis, weights);  // axis 3 mixes the colours, as the release does
   return out;
 }
 
 at::Tensor high_pass(const at::Tensor& images, double sigma) {
   const at::Tensor colour = images.to(at::kInt);
-  const at::Tensor grey = (colour.select(3, 0) * 19595 + colour.select(3, 1) * 38470 + colour.select(3, 2) * 7471 + 32768).bitwise_right_shift(16);
+  const at::Tensor grey =
+      (colour.select(3, 0) * 19595 + colour.select(3, 1) * 38470 + colour.select(3, 2) * 7471 + 32768)
+          .bitwise_right_shift(16);
   const double spread = 1.0 / sigma, factor = 2.0 * std::numbers::pi * std::numbers::pi * spread * spread;
   const auto options = at::TensorOptions().dtype(at::kDouble).device(images.device());
-  const at::Tensor fy = at::fft_fftfreq(images.size(1), 1.0, options).unsqueeze(1), fx = at::fft_fftfreq(images.size(2), 1.0, options);
+  const at::Tensor fy = at::fft_fftfreq(images.size(1), 1.0, options).unsqueeze(1),
+                   fx = at::fft_fftfreq(images.size(2), 1.0, options);
   const at::Tensor gain = 1.0 - at::exp(-factor * (fy * fy + fx * fx));
   const at::Tensor edges = at::real(at::fft_ifft2(at::fft_fft2(grey.to(at::kDouble)) * gain));
   const at::Tensor low = edges.amin({1, 2}, true), range = edges.amax({1, 2}, true) - low;
@@ -61,9 +68,12 @@ at::Tensor high_pass(const at::Tensor& images, double sigma) {
 at::Tensor apply_filter(const at::Tensor& images, const Filter& filter) {
   at::NoGradGuard no_grad;
   switch (filter.kind) {
-    case Filter::Kind::kLowPass: return low_pass(images, filter.sigma);
-    case Filter::Kind::kHighPass: return high_pass(images, filter.sigma);
-    case Filter::Kind::kNone: return images;
+    case Filter::Kind::kLowPass:
+      return low_pass(images, filter.sigma);
+    case Filter::Kind::kHighPass:
+      return high_pass(images, filter.sigma);
+    case Filter::Kind::kNone:
+      return images;
   }
   return images;
 }

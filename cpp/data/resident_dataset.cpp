@@ -21,14 +21,16 @@ Filter filter_of(const std::string& name, double sigma) {
   throw Error("ERR_USAGE", "Unknown filter \"" + name + "\": use none, lowpass or highpass.");
 }
 
-/// The 256 possible pixels go once through the release's order of operations in float32: /255, threshold, - mean, / std.
+/// The 256 possible pixels go once through the release's order of operations in float32: /255, threshold, - mean, /
+/// std.
 at::Tensor input_table(const DatasetSpec& spec) {
   at::Tensor table = at::empty({3, 256}, at::kFloat);
   for (int c = 0; c < 3; ++c)
     for (int value = 0; value < 256; ++value) {
       float x = static_cast<float>(value) / 255.0f;
       if (spec.threshold > 0 && !(x > static_cast<float>(spec.threshold))) x = 0;
-      table.data_ptr<float>()[c * 256 + value] = (x - static_cast<float>(spec.mean[c])) / static_cast<float>(spec.std[c]);
+      table.data_ptr<float>()[c * 256 + value] =
+          (x - static_cast<float>(spec.mean[c])) / static_cast<float>(spec.std[c]);
     }
   return table;
 }
@@ -41,8 +43,8 @@ ResidentDataset::ResidentDataset(const DatasetSpec& spec) : tensors_(std::make_u
   if (labels.numel() == 0) throw Error("ERR_DATASET", "The dataset is empty.");
   const int64_t low = labels.min().item<int64_t>(), high = labels.max().item<int64_t>();
   if (low < 0 || high >= spec.classes)
-    throw Error("ERR_DATASET", "Labels run from " + std::to_string(low) + " to " + std::to_string(high) + ", but there are " +
-                                   std::to_string(spec.classes) + " classes.");
+    throw Error("ERR_DATASET", "Labels run from " + std::to_string(low) + " to " + std::to_string(high) +
+                                   ", but there are " + std::to_string(spec.classes) + " classes.");
   tensors_->images = view_of(spec.images).to(device, /*non_blocking=*/false, /*copy=*/true);
   tensors_->labels = labels.to(at::kLong).to(device);
   tensors_->table = input_table(spec).to(device);
@@ -71,7 +73,8 @@ std::vector<int64_t> ResidentDataset::shuffled(int64_t count, uint64_t seed, uin
 
 HostTensor ResidentDataset::batch(const std::vector<int64_t>& indexes, uint64_t seed, uint32_t epoch) const {
   for (const int64_t index : indexes)
-    if (index < 0 || index >= count()) throw Error("ERR_SHAPE", "Image index " + std::to_string(index) + " is outside the dataset.");
+    if (index < 0 || index >= count())
+      throw Error("ERR_SHAPE", "Image index " + std::to_string(index) + " is outside the dataset.");
   return to_host(tensors_->batch(at::tensor(indexes, at::kLong).to(tensors_->labels.device()), seed, epoch));
 }
 

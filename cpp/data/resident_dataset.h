@@ -36,7 +36,8 @@ class ResidentDataset {
   /// The order in which an epoch visits the images: a Philox-keyed shuffle.
   static std::vector<int64_t> shuffled(int64_t count, uint64_t seed, uint32_t epoch);
 
-  /// Network input of these images, as training at this epoch and seed would see it: float32 (n, 3, H, W). Throws ERR_SHAPE.
+  /// Network input of these images, as training at this epoch and seed would see it: float32 (n, 3, H, W). Throws
+  /// ERR_SHAPE.
   HostTensor batch(const std::vector<int64_t>& indexes, uint64_t seed, uint32_t epoch) const;
   std::vector<int32_t> labels(const std::vector<int64_t>& indexes) const;
 

@@ -23,9 +23,12 @@ void seed_generator(uint64_t seed) {
   generator.set_current_seed(seed);
 }
 
-void collect(const torch::nn::Module& module, const std::string& prefix, std::vector<std::pair<std::string, at::Tensor>>& out) {
-  for (const auto& entry : module.named_parameters(/*recurse=*/false)) out.emplace_back(prefix + entry.key(), entry.value());
-  for (const auto& entry : module.named_buffers(/*recurse=*/false)) out.emplace_back(prefix + entry.key(), entry.value());
+void collect(const torch::nn::Module& module, const std::string& prefix,
+             std::vector<std::pair<std::string, at::Tensor>>& out) {
+  for (const auto& entry : module.named_parameters(/*recurse=*/false))
+    out.emplace_back(prefix + entry.key(), entry.value());
+  for (const auto& entry : module.named_buffers(/*recurse=*/false))
+    out.emplace_back(prefix + entry.key(), entry.value());
   for (const auto& child : module.named_children()) collect(*child.value(), prefix + child.key() + ".", out);
 }
 
@@ -64,7 +67,8 @@ ModelDescription describe(const Network& network) {
 }
 
 void reinitialise(Network& network, uint64_t seed) {
-  // Drawn on a CPU copy of the same structure, so that the numbers are PyTorch's for a fresh model, on any device and layout.
+  // Drawn on a CPU copy of the same structure, so that the numbers are PyTorch's for a fresh model, on any device and
+  // layout.
   const ModelDescription description = network.describe();
   ModelSpec spec{description.arch, description.depth, description.classes, description.cfg, seed, "cpu"};
   const auto fresh = state_of(*create_model(spec));

@@ -39,8 +39,8 @@ void load_state_dict(Network& network, const HostState& state) {
     }
     const at::IntArrayRef shape(found->second->shape);
     if (shape != tensor.sizes())
-      throw Error("ERR_CHECKPOINT", "\"" + key + "\" has shape " + shape_text(shape) + " in the state dict, but " + shape_text(tensor.sizes()) +
-                                        " in the model: it is of another network or cfg.");
+      throw Error("ERR_CHECKPOINT", "\"" + key + "\" has shape " + shape_text(shape) + " in the state dict, but " +
+                                        shape_text(tensor.sizes()) + " in the model: it is of another network or cfg.");
   }
   for (const auto& [key, unused] : state)
     if (std::none_of(own.begin(), own.end(), [&key = key](const auto& entry) { return entry.first == key; }))

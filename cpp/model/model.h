@@ -11,7 +11,8 @@ namespace earlybird {
 
 class Network;
 
-/// Builds with fresh weights: PyTorch's own random numbers for `spec.seed`, drawn in the release's order. Throws ERR_MODEL.
+/// Builds with fresh weights: PyTorch's own random numbers for `spec.seed`, drawn in the release's order. Throws
+/// ERR_MODEL.
 std::shared_ptr<Network> create_model(const ModelSpec& spec);
 
 ModelDescription describe(const Network& network);

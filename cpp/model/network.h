@@ -22,7 +22,8 @@ class Network : public torch::nn::Module {
   virtual void initialise() = 0;
 };
 
-/// (key, tensor) in PyTorch's state_dict order: own parameters, own buffers, then children. The tensors are the live ones.
+/// (key, tensor) in PyTorch's state_dict order: own parameters, own buffers, then children. The tensors are the live
+/// ones.
 std::vector<std::pair<std::string, at::Tensor>> state_of(const torch::nn::Module& module);
 
 }  // namespace earlybird

@@ -12,11 +12,16 @@ constexpr int64_t kSize = 32;
 Cfg default_cfg(int64_t depth) {
   constexpr int64_t M = kPool;
   switch (depth) {
-    case 11: return {64, M, 128, M, 256, 256, M, 512, 512, M, 512, 512};
-    case 13: return {64, 64, M, 128, 128, M, 256, 256, M, 512, 512, M, 512, 512};
-    case 16: return {64, 64, M, 128, 128, M, 256, 256, 256, M, 512, 512, 512, M, 512, 512, 512};
-    case 19: return {64, 64, M, 128, 128, M, 256, 256, 256, 256, M, 512, 512, 512, 512, M, 512, 512, 512, 512};
-    default: throw Error("ERR_MODEL", "VGG has no depth " + std::to_string(depth) + ": use 11, 13, 16 or 19, or give a cfg.");
+    case 11:
+      return {64, M, 128, M, 256, 256, M, 512, 512, M, 512, 512};
+    case 13:
+      return {64, 64, M, 128, 128, M, 256, 256, M, 512, 512, M, 512, 512};
+    case 16:
+      return {64, 64, M, 128, 128, M, 256, 256, 256, M, 512, 512, 512, M, 512, 512, 512};
+    case 19:
+      return {64, 64, M, 128, 128, M, 256, 256, 256, 256, M, 512, 512, 512, 512, M, 512, 512, 512, 512};
+    default:
+      throw Error("ERR_MODEL", "VGG has no depth " + std::to_string(depth) + ": use 11, 13, 16 or 19, or give a cfg.");
   }
 }
 
@@ -27,17 +32,20 @@ void check(const Cfg& cfg) {
     if (width == kPool)
       ++pools;
     else if (width < 1 || width > 65536)
-      throw Error("ERR_MODEL", "A VGG cfg holds channel counts from 1 to 65536 and 'M', not " + std::to_string(width) + ".");
+      throw Error("ERR_MODEL",
+                  "A VGG cfg holds channel counts from 1 to 65536 and 'M', not " + std::to_string(width) + ".");
     else
       ++convolutions;
   }
   if (convolutions == 0) throw Error("ERR_MODEL", "A VGG cfg needs at least one convolution.");
-  if (pools != 4) throw Error("ERR_MODEL", "A VGG cfg needs exactly four 'M' for 32x32 images, not " + std::to_string(pools) + ".");
+  if (pools != 4)
+    throw Error("ERR_MODEL", "A VGG cfg needs exactly four 'M' for 32x32 images, not " + std::to_string(pools) + ".");
 }
 
 class Vgg final : public Network {
  public:
-  explicit Vgg(const ModelSpec& spec) : depth_(spec.depth), classes_(spec.classes), cfg_(spec.cfg.empty() ? default_cfg(spec.depth) : spec.cfg) {
+  explicit Vgg(const ModelSpec& spec)
+      : depth_(spec.depth), classes_(spec.classes), cfg_(spec.cfg.empty() ? default_cfg(spec.depth) : spec.cfg) {
     check(cfg_);
     int64_t in = 3;
     for (const int64_t width : cfg_) {

@@ -12,7 +12,8 @@ std::vector<Mask> masks(const Network& network, const std::vector<double>& ratio
   const auto parameters = network.named_parameters();
   std::vector<at::Tensor> gammas;
   for (const auto& norm : network.describe().batch_norms) gammas.push_back(parameters[norm.key + ".weight"]);
-  // As bits: the order of magnitudes is that of integers, exact where denormals are flushed and with NaN last, as the release sorts it.
+  // As bits: the order of magnitudes is that of integers, exact where denormals are flushed and with NaN last, as the
+  // release sorts it.
   const at::Tensor magnitude = at::cat(gammas).to(at::kFloat).view(at::kInt).bitwise_and(0x7fffffff);
   const at::Tensor sorted = std::get<0>(magnitude.sort());
   const int64_t channels = magnitude.numel();

@@ -16,8 +16,8 @@ struct Mask {
   std::vector<uint8_t> bits;
 };
 
-/// Masks of a network at several ratios: |gamma| of all layers sorted once; a channel is kept when it is strictly greater than
-/// sorted[int(N * ratio)] (spec section 5). Throws ERR_PRUNE unless 0 <= ratio < 1.
+/// Masks of a network at several ratios: |gamma| of all layers sorted once; a channel is kept when it is strictly
+/// greater than sorted[int(N * ratio)] (spec section 5). Throws ERR_PRUNE unless 0 <= ratio < 1.
 std::vector<Mask> masks(const Network& network, const std::vector<double>& ratios);
 
 }  // namespace earlybird

@@ -7,10 +7,12 @@ namespace earlybird {
 
 std::vector<double> mask_overlap(const uint8_t* masks, size_t count, size_t bits) {
   const size_t bytes = (bits + 7) / 8, words = (bytes + 7) / 8;
-  std::vector<uint64_t> rows(count * words, 0);  // zero padding is equal in every row, so it never counts as a difference
+  std::vector<uint64_t> rows(count * words,
+                             0);  // zero padding is equal in every row, so it never counts as a difference
   for (size_t i = 0; i < count; ++i) {
     std::memcpy(rows.data() + i * words, masks + i * bytes, bytes);
-    if (bits % 8) reinterpret_cast<uint8_t*>(rows.data() + i * words)[bytes - 1] &= static_cast<uint8_t>(0xFF << (8 - bits % 8));
+    if (bits % 8)
+      reinterpret_cast<uint8_t*>(rows.data() + i * words)[bytes - 1] &= static_cast<uint8_t>(0xFF << (8 - bits % 8));
   }
   std::vector<double> overlap(count * count);
   for (size_t i = 0; i < count; ++i)

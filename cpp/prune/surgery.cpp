@@ -40,26 +40,29 @@ void copy_layer(const std::string& key, const Selection& selection, const State&
     const auto source = from.find(key + "." + field);
     if (source == from.end()) continue;
     at::Tensor value = source->second;
-    if (const auto rows = selection.rows.find(key); rows != selection.rows.end()) value = value.index_select(0, rows->second);
+    if (const auto rows = selection.rows.find(key); rows != selection.rows.end())
+      value = value.index_select(0, rows->second);
     if (const auto columns = selection.columns.find(key); columns != selection.columns.end() && value.dim() > 1)
       value = value.index_select(1, columns->second);
     at::Tensor& destination = to.at(target + "." + field);
-    if (destination.sizes() != value.sizes()) throw Error("ERR_INTERNAL", "Pruning built a wrong shape for " + target + "." + field + ".");
+    if (destination.sizes() != value.sizes())
+      throw Error("ERR_INTERNAL", "Pruning built a wrong shape for " + target + "." + field + ".");
     destination.copy_(value);
   }
 }
 
 }  // namespace
 
-Pruned prune(const Network& dense, const std::vector<uint8_t>& mask, EmptyLayers empty_layers, const Network& weights_from) {
+Pruned prune(const Network& dense, const std::vector<uint8_t>& mask, EmptyLayers empty_layers,
+             const Network& weights_from) {
   at::NoGradGuard no_grad;
   const ModelDescription description = dense.describe();
   const State gammas = by_key(dense), source = by_key(weights_from);
   int64_t channels = 0;
   for (const auto& norm : description.batch_norms) channels += norm.channels;
   if (static_cast<int64_t>(mask.size()) != (channels + 7) / 8)
-    throw Error("ERR_PRUNE", "The mask has " + std::to_string(mask.size()) + " bytes; " + std::to_string(channels) + " channels need " +
-                                 std::to_string((channels + 7) / 8) + ".");
+    throw Error("ERR_PRUNE", "The mask has " + std::to_string(mask.size()) + " bytes; " + std::to_string(channels) +
+                                 " channels need " + std::to_string((channels + 7) / 8) + ".");
 
   // 1. What each layer keeps, and the cfg of the small network.
   Pruned out;
@@ -80,10 +83,13 @@ Pruned prune(const Network& dense, const std::vector<uint8_t>& mask, EmptyLayers
     first += norm.channels;
   }
   if (kept_by_mask == 0)
-    throw Error("ERR_PRUNE", "The mask drops every channel (are all gammas equal, as in an untrained network?): there is no ticket to draw.");
+    throw Error("ERR_PRUNE",
+                "The mask drops every channel (are all gammas equal, as in an untrained network?): there is no ticket "
+                "to draw.");
   std::erase(cfg, 0);
 
-  ModelSpec spec{description.arch, description.depth, description.classes, cfg, 1, source.begin()->second.device().str()};
+  ModelSpec spec{
+      description.arch, description.depth, description.classes, cfg, 1, source.begin()->second.device().str()};
   out.network = create_model(spec);
   const ModelDescription small = out.network->describe();
 
@@ -99,7 +105,8 @@ Pruned prune(const Network& dense, const std::vector<uint8_t>& mask, EmptyLayers
     index[i] = at::tensor(kept[i], at::kLong).to(device);
     if (out.layers[i].removed) {
       for (const auto& consumer : norm.consumers) {
-        // Its inputs are those of the layer before the removed one; the old columns fit only where both had the same width.
+        // Its inputs are those of the layer before the removed one; the old columns fit only where both had the same
+        // width.
         if (incoming && incoming_width == norm.channels)
           selection.columns[consumer] = *incoming;
         else
@@ -121,7 +128,8 @@ Pruned prune(const Network& dense, const std::vector<uint8_t>& mask, EmptyLayers
   for (const auto& layer : description.layers) {
     if (layer.kind != LayerInfo::Kind::kConv && layer.kind != LayerInfo::Kind::kLinear) continue;
     if (layer.kind == LayerInfo::Kind::kLinear) selection.new_key.emplace(layer.key, layer.key);
-    if (selection.new_key.count(layer.key) && !selection.fresh.count(layer.key)) copy_layer(layer.key, selection, source, target);
+    if (selection.new_key.count(layer.key) && !selection.fresh.count(layer.key))
+      copy_layer(layer.key, selection, source, target);
   }
   for (size_t i = 0; i < kept.size(); ++i)
     if (!out.layers[i].removed) copy_layer(description.batch_norms[i].key, selection, source, target);

@@ -25,9 +25,10 @@ struct Pruned {
 };
 
 /// Cuts the channels that `mask` drops out of `dense`, whatever the network: it reads the network's own description.
-/// `mask` is packed over all BN layers in order. Weights come from `weights_from` (the dense network itself, or one of the same
-/// structure for a lottery-ticket rewind). A layer that would become empty keeps the channel of the largest |gamma|, or disappears.
-/// Throws ERR_PRUNE for a mask of the wrong size or one that keeps nothing at all.
-Pruned prune(const Network& dense, const std::vector<uint8_t>& mask, EmptyLayers empty_layers, const Network& weights_from);
+/// `mask` is packed over all BN layers in order. Weights come from `weights_from` (the dense network itself, or one of
+/// the same structure for a lottery-ticket rewind). A layer that would become empty keeps the channel of the largest
+/// |gamma|, or disappears. Throws ERR_PRUNE for a mask of the wrong size or one that keeps nothing at all.
+Pruned prune(const Network& dense, const std::vector<uint8_t>& mask, EmptyLayers empty_layers,
+             const Network& weights_from);
 
 }  // namespace earlybird

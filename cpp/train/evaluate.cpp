@@ -14,17 +14,20 @@ void check_fit(const Network& network, const ResidentDataset& dataset, int64_t b
   const ModelDescription model = network.describe();
   const auto& images = dataset.tensors().images;
   if (images.size(1) != model.input[1] || images.size(2) != model.input[2])
-    throw Error("ERR_SHAPE", "The model takes images of " + std::to_string(model.input[1]) + "x" + std::to_string(model.input[2]) +
-                                 " pixels, the dataset has " + std::to_string(images.size(1)) + "x" + std::to_string(images.size(2)) + ".");
+    throw Error("ERR_SHAPE", "The model takes images of " + std::to_string(model.input[1]) + "x" +
+                                 std::to_string(model.input[2]) + " pixels, the dataset has " +
+                                 std::to_string(images.size(1)) + "x" + std::to_string(images.size(2)) + ".");
   if (dataset.classes() > model.classes)
-    throw Error("ERR_SHAPE", "The dataset has " + std::to_string(dataset.classes()) + " classes, the model " + std::to_string(model.classes) + ".");
+    throw Error("ERR_SHAPE", "The dataset has " + std::to_string(dataset.classes()) + " classes, the model " +
+                                 std::to_string(model.classes) + ".");
   if (images.device() != network.parameters().front().device())
-    throw Error("ERR_DEVICE", "The dataset is on " + images.device().str() + ", the model on " + network.parameters().front().device().str() + ".");
+    throw Error("ERR_DEVICE", "The dataset is on " + images.device().str() + ", the model on " +
+                                  network.parameters().front().device().str() + ".");
   if (batch_size < 1) throw Error("ERR_USAGE", "The batch size must be at least 1.");
 }
 
-PassResult evaluate(Network& network, const ResidentDataset& dataset, int64_t batch_size, bool bf16, const CancelToken& cancel,
-                    const ProgressCallback& progress) {
+PassResult evaluate(Network& network, const ResidentDataset& dataset, int64_t batch_size, bool bf16,
+                    const CancelToken& cancel, const ProgressCallback& progress) {
   check_fit(network, dataset, batch_size);
   at::NoGradGuard no_grad;
   network.eval();

@@ -9,8 +9,8 @@ namespace earlybird {
 class Network;
 
 /// One pass in evaluation mode, in dataset order, without gradients.
-PassResult evaluate(Network& network, const ResidentDataset& dataset, int64_t batch_size, bool bf16, const CancelToken& cancel,
-                    const ProgressCallback& progress);
+PassResult evaluate(Network& network, const ResidentDataset& dataset, int64_t batch_size, bool bf16,
+                    const CancelToken& cancel, const ProgressCallback& progress);
 
 /// Throws ERR_SHAPE when the model and the dataset do not fit together (size, classes, device).
 void check_fit(const Network& network, const ResidentDataset& dataset, int64_t batch_size);

@@ -50,7 +50,8 @@ PassResult Meter::read(const std::string& where) const {
   const at::Tensor host = sums_.cpu();
   const PassResult out = result_of(host.const_data_ptr<double>());
   if (!std::isfinite(out.loss))
-    throw Error("ERR_NUMERIC", "The loss is no longer a finite number in " + where + ": lower --lr, or use --precision fp32.");
+    throw Error("ERR_NUMERIC",
+                "The loss is no longer a finite number in " + where + ": lower --lr, or use --precision fp32.");
   return out;
 }
 

@@ -6,8 +6,8 @@
 
 namespace earlybird {
 
-/// One pass over a dataset (training epoch or evaluation). Accuracies in percent; "batch mean" values are unweighted means over batches,
-/// as the release reports them (spec section 4).
+/// One pass over a dataset (training epoch or evaluation). Accuracies in percent; "batch mean" values are unweighted
+/// means over batches, as the release reports them (spec section 4).
 struct PassResult {
   int64_t images = 0;
   int64_t steps = 0;

@@ -7,7 +7,8 @@
 
 namespace earlybird {
 
-Trainer::Step::Step(std::shared_ptr<Network> model, const TrainerOptions& chosen) : network(std::move(model)), options(chosen) {
+Trainer::Step::Step(std::shared_ptr<Network> model, const TrainerOptions& chosen)
+    : network(std::move(model)), options(chosen) {
   at::NoGradGuard no_grad;
   for (const auto& entry : network->named_parameters()) {
     keys.push_back(entry.key());
@@ -47,7 +48,8 @@ void Trainer::Step::update() {
   }
   // Momentum starts at zero, so the first step is the release's (buffer = gradient) with no special case.
   if (options.momentum != 0)
-    at::_fused_sgd_(parameters, gradients, momentum, options.weight_decay, options.momentum, lr, /*dampening=*/0, /*nesterov=*/false,
+    at::_fused_sgd_(parameters, gradients, momentum, options.weight_decay, options.momentum, lr, /*dampening=*/0,
+                    /*nesterov=*/false,
                     /*maximize=*/false, /*is_first_step=*/false);
   else
     at::_fused_sgd_(parameters, gradients, {}, options.weight_decay, 0, lr, 0, false, false, false);

@@ -12,8 +12,8 @@
 
 namespace earlybird {
 
-/// The training step. It holds no host read-back, no data-dependent branch and no storage replacement, and its learning rate lives on
-/// the device, so that it can be captured as a CUDA graph.
+/// The training step. It holds no host read-back, no data-dependent branch and no storage replacement, and its learning
+/// rate lives on the device, so that it can be captured as a CUDA graph.
 struct Trainer::Step {
   Step(std::shared_ptr<Network> model, const TrainerOptions& chosen);
 

@@ -15,8 +15,8 @@ Trainer::Trainer(std::shared_ptr<Network> network, const TrainerOptions& options
 
 Trainer::~Trainer() = default;
 
-PassResult Trainer::epoch(const ResidentDataset& dataset, int64_t epoch, double lr, int64_t batch_size, const CancelToken& cancel,
-                          const ProgressCallback& progress) {
+PassResult Trainer::epoch(const ResidentDataset& dataset, int64_t epoch, double lr, int64_t batch_size,
+                          const CancelToken& cancel, const ProgressCallback& progress) {
   Step& step = *step_;
   check_fit(*step.network, dataset, batch_size);
   step.network->train();
@@ -24,7 +24,8 @@ PassResult Trainer::epoch(const ResidentDataset& dataset, int64_t epoch, double 
   const auto& data = dataset.tensors();
   const uint64_t seed = step.options.seed;
   const at::Tensor order =
-      at::tensor(ResidentDataset::shuffled(dataset.count(), seed, static_cast<uint32_t>(epoch)), at::kLong).to(data.labels.device());
+      at::tensor(ResidentDataset::shuffled(dataset.count(), seed, static_cast<uint32_t>(epoch)), at::kLong)
+          .to(data.labels.device());
   Meter meter(data.labels.device());
   Pace pace((dataset.count() + batch_size - 1) / batch_size, cancel, progress);
   for (int64_t first = 0; first < dataset.count(); first += batch_size) {
@@ -57,7 +58,8 @@ StepResult Trainer::step(const HostTensor& images, const HostTensor& labels, dou
   StepResult out;
   if (gradients) {
     out.gradients.emplace();
-    for (size_t i = 0; i < step.keys.size(); ++i) out.gradients->emplace_back(step.keys[i], to_host(step.parameters[i].grad()));
+    for (size_t i = 0; i < step.keys.size(); ++i)
+      out.gradients->emplace_back(step.keys[i], to_host(step.parameters[i].grad()));
   }
   step.update();
   out.loss = loss.item<double>();
@@ -68,7 +70,8 @@ StepResult Trainer::step(const HostTensor& images, const HostTensor& labels, dou
 Snapshot Trainer::snapshot() const {
   Snapshot out;
   for (const auto& [key, tensor] : state_of(*step_->network)) out.state.emplace_back(key, to_host(tensor));
-  for (size_t i = 0; i < step_->keys.size(); ++i) out.momentum.emplace_back(step_->keys[i], to_host(step_->momentum[i]));
+  for (size_t i = 0; i < step_->keys.size(); ++i)
+    out.momentum.emplace_back(step_->keys[i], to_host(step_->momentum[i]));
   return out;
 }
 
@@ -77,7 +80,8 @@ void Trainer::restore_momentum(const HostState& momentum) {
   Step& step = *step_;
   for (const auto& [key, tensor] : momentum) {
     const auto found = std::find(step.keys.begin(), step.keys.end(), key);
-    if (found == step.keys.end()) throw Error("ERR_CHECKPOINT", "The model has no parameter " + key + " for this momentum.");
+    if (found == step.keys.end())
+      throw Error("ERR_CHECKPOINT", "The model has no parameter " + key + " for this momentum.");
     at::Tensor& buffer = step.momentum[found - step.keys.begin()];
     const at::Tensor value = view_of(tensor);
     if (value.sizes() != buffer.sizes())

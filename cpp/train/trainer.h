@@ -31,15 +31,15 @@ struct Snapshot {
   HostState momentum;
 };
 
-/// SGD with momentum, weight decay on everything and an L1 subgradient on BN gammas (spec section 4), one epoch at a time.
-/// Every method runs on the engine thread.
+/// SGD with momentum, weight decay on everything and an L1 subgradient on BN gammas (spec section 4), one epoch at a
+/// time. Every method runs on the engine thread.
 class Trainer {
  public:
   Trainer(std::shared_ptr<Network> network, const TrainerOptions& options);
   ~Trainer();
 
-  PassResult epoch(const ResidentDataset& dataset, int64_t epoch, double lr, int64_t batch_size, const CancelToken& cancel,
-                   const ProgressCallback& progress);
+  PassResult epoch(const ResidentDataset& dataset, int64_t epoch, double lr, int64_t batch_size,
+                   const CancelToken& cancel, const ProgressCallback& progress);
 
   /// One step on images that are already network input, float32 (B, C, H, W). Gradients are those before the L1 term.
   StepResult step(const HostTensor& images, const HostTensor& labels, double lr, bool gradients);
