@@ -14,6 +14,8 @@ namespace {
 
 CudaInterface* cuda = nullptr;  // owned by the plugin, which is never closed
 
+}  // namespace
+
 bool has_bf16() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
@@ -22,8 +24,6 @@ bool has_bf16() {
   return false;
 #endif
 }
-
-}  // namespace
 
 Runtime runtime() {
   Runtime info{at::get_num_threads(),         at::get_cpu_capability(), has_bf16(),
@@ -67,12 +67,12 @@ void set_threads(int threads) {
 void load_plugin(const std::string& path) {
   void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!handle)
-    throw Error("ERR_NOT_BUILT",
-                "The CUDA plugin " + path + " does not load: " + dlerror() + ". Build it again with `npm run build`.");
+    throw Error("ERR_NOT_BUILT", "The CUDA plugin " + path + " does not load: " + dlerror() +
+                                     ". Build it again with `npm run compile`.");
   auto entry = reinterpret_cast<CudaInterface* (*)()>(dlsym(handle, kCudaInterfaceSymbol));
   if (!entry)
     throw Error("ERR_NOT_BUILT",
-                "The CUDA plugin " + path + " is of another version: build it again with `npm run build`.");
+                "The CUDA plugin " + path + " is of another version: build it again with `npm run compile`.");
   cuda = entry();
 }
 

@@ -28,6 +28,9 @@ Runtime runtime();
 /// "cpu", "cuda" or "cuda:N", checked: throws ERR_DEVICE when the device is not there.
 std::string checked_device(const std::string& name);
 
+/// Whether the CPU multiplies bfloat16 itself.
+bool has_bf16();
+
 void set_threads(int threads);
 
 /// Opens the CUDA plugin so that its kernels join the dispatcher. Never closed.

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "model/layers.h"
 
 namespace earlybird {
 namespace {
@@ -73,9 +74,9 @@ class Vgg final : public Network {
       if (stage.conv.is_empty())
         x = at::max_pool2d(x, 2, 2);
       else
-        x = stage.norm->forward(stage.conv->forward(x)).relu_();
+        x = stage.norm->forward(convolve(stage.conv, x)).relu_();
     }
-    return classifier_->forward(at::avg_pool2d(x, 2).flatten(1));
+    return project(classifier_, at::avg_pool2d(x, 2).flatten(1));
   }
 
   void initialise() override {
