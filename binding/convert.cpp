@@ -85,6 +85,10 @@ int64_t integer_in(const Napi::Object& object, const char* name) {
   return static_cast<int64_t>(value);
 }
 
+int64_t integer_in(const Napi::Object& object, const char* name, int64_t otherwise) {
+  return object.Get(name).IsUndefined() ? otherwise : integer_in(object, name);
+}
+
 std::string string_in(const Napi::Object& object, const char* name) {
   const Napi::Value value = object.Get(name);
   if (!value.IsString()) wrong(name, "a string");

@@ -15,6 +15,7 @@ namespace earlybird {
 
 double number_in(const Napi::Object& object, const char* name);
 int64_t integer_in(const Napi::Object& object, const char* name);
+int64_t integer_in(const Napi::Object& object, const char* name, int64_t otherwise);
 std::string string_in(const Napi::Object& object, const char* name);
 bool boolean_in(const Napi::Object& object, const char* name, bool otherwise);
 Napi::Object object_in(const Napi::Object& object, const char* name);

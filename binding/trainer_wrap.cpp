@@ -1,5 +1,7 @@
 #include "trainer_wrap.h"
 
+#include <limits>
+
 #include "convert.h"
 #include "dataset_wrap.h"
 #include "environment.h"
@@ -23,11 +25,13 @@ Napi::Value TrainerWrap::epoch(const Napi::CallbackInfo& info) {
     const auto dataset =
         DatasetWrap::of(options.Get("dataset"), Environment::of(info.Env())->dataset_class, "dataset")->native();
     const int64_t epoch = integer_in(options, "epoch"), batch_size = integer_in(options, "batchSize");
+    const int64_t steps = integer_in(options, "steps", std::numeric_limits<int64_t>::max());
+    if (steps < 1) throw Error("ERR_USAGE", "\"steps\" must be at least 1.");
     const double lr = number_in(options, "lr");
     return start(
         info.Env(),
-        [trainer = native(), dataset, epoch, lr, batch_size](Job& job) -> Job::Finish {
-          const PassResult result = trainer->epoch(*dataset, epoch, lr, batch_size, *job.token, job.progress());
+        [trainer = native(), dataset, epoch, lr, batch_size, steps](Job& job) -> Job::Finish {
+          const PassResult result = trainer->epoch(*dataset, epoch, lr, batch_size, steps, *job.token, job.progress());
           return [result](Napi::Env env) { return to_js(env, result); };
         },
         options);

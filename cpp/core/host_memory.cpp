@@ -7,9 +7,9 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <mutex>
 #include <new>
-#include <unordered_map>
 #include <vector>
 
 namespace earlybird {
@@ -65,9 +65,11 @@ class HostAllocator final : public c10::Allocator {
     const size_t capacity = (bytes + grain - 1) / grain * grain;
     {
       std::lock_guard lock(mutex_);
-      if (auto found = free_.find(capacity); found != free_.end() && !found->second.empty()) {
+      // The smallest block that is large enough, unless more than half of it would lie idle.
+      if (auto found = free_.lower_bound(capacity); found != free_.end() && found->first <= 2 * capacity) {
         Header* header = found->second.back();
         found->second.pop_back();
+        if (found->second.empty()) free_.erase(found);
         return header;
       }
     }
@@ -107,7 +109,7 @@ class HostAllocator final : public c10::Allocator {
   std::atomic<size_t> live_{0};
   std::atomic<size_t> colour_{0};
   std::mutex mutex_;
-  std::unordered_map<size_t, std::vector<Header*>> free_;
+  std::map<size_t, std::vector<Header*>> free_;
 };
 
 }  // namespace

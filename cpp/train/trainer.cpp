@@ -16,7 +16,7 @@ Trainer::Trainer(std::shared_ptr<Network> network, const TrainerOptions& options
 Trainer::~Trainer() = default;
 
 PassResult Trainer::epoch(const ResidentDataset& dataset, int64_t epoch, double lr, int64_t batch_size,
-                          const CancelToken& cancel, const ProgressCallback& progress) {
+                          int64_t most_steps, const CancelToken& cancel, const ProgressCallback& progress) {
   Step& step = *step_;
   check_fit(*step.network, dataset, batch_size);
   step.network->train();
@@ -27,8 +27,9 @@ PassResult Trainer::epoch(const ResidentDataset& dataset, int64_t epoch, double 
       at::tensor(ResidentDataset::shuffled(dataset.count(), seed, static_cast<uint32_t>(epoch)), at::kLong)
           .to(data.labels.device());
   Meter meter(data.labels.device());
-  Pace pace((dataset.count() + batch_size - 1) / batch_size, cancel, progress);
-  for (int64_t first = 0; first < dataset.count(); first += batch_size) {
+  const int64_t steps = std::min(most_steps, (dataset.count() + batch_size - 1) / batch_size);
+  Pace pace(steps, cancel, progress);
+  for (int64_t first = 0; first < steps * batch_size; first += batch_size) {
     const int64_t size = std::min(batch_size, dataset.count() - first);
     const at::Tensor index = order.narrow(0, first, size);
     at::Tensor images, labels;

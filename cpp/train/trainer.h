@@ -38,7 +38,8 @@ class Trainer {
   Trainer(std::shared_ptr<Network> network, const TrainerOptions& options);
   ~Trainer();
 
-  PassResult epoch(const ResidentDataset& dataset, int64_t epoch, double lr, int64_t batch_size,
+  /// `most_steps` ends the epoch early, for benchmarks.
+  PassResult epoch(const ResidentDataset& dataset, int64_t epoch, double lr, int64_t batch_size, int64_t most_steps,
                    const CancelToken& cancel, const ProgressCallback& progress);
 
   /// One step on images that are already network input, float32 (B, C, H, W). Gradients are those before the L1 term.

@@ -1,4 +1,5 @@
 /** Results as text, for people. */
+import type { BenchResult } from '../experiment/bench-peer';
 import type { TrainResult } from '../experiment/eb-train';
 import type { EvaluateResult } from '../experiment/evaluate';
 import type { RunResult } from '../experiment/network-run';
@@ -38,5 +39,34 @@ export function evaluateText(result: EvaluateResult): string {
     `top-1 ${percent(top1)}, top-5 ${percent(top5)}, loss ${loss.toFixed(4)}`,
     `Prec@1: ${top1BatchMean.toFixed(2)}, Prec@5: ${top5BatchMean.toFixed(2)} (means over batches, as the reference prints them)`,
     `parameters ${parameters}, forward FLOPs ${flops}`,
+  ].join('\n');
+}
+
+export function benchText({ model, batchSize, steps, rounds, systems, ratios, memoryRatios }: BenchResult): string {
+  const cell = (value: string | undefined, width: number) => (value ?? '-').padStart(width);
+  const rows = Object.entries(systems).map(([name, { runs, imagesPerSecond, residentMib, failure }]) => {
+    if (!imagesPerSecond) return `${name.padEnd(12)}no figure: ${failure}`;
+    const { median, low, high } = imagesPerSecond;
+    return [
+      name.padEnd(12),
+      cell(runs[0]!.dtype, 5),
+      cell(median.toFixed(1), 11),
+      cell(`${low.toFixed(1)} to ${high.toFixed(1)}`, 18),
+      cell(ratios[name] == null ? undefined : `${ratios[name].toFixed(2)}x`, 8),
+      cell(residentMib ? `${residentMib.median.toFixed(0)} MiB` : undefined, 10),
+      cell(memoryRatios[name] == null ? undefined : `${memoryRatios[name].toFixed(2)}x`, 8),
+    ].join('');
+  });
+  const head = `${''.padEnd(12)}${cell('dtype', 5)}${cell('images/s', 11)}${cell('range', 18)}${cell('ours', 8)}${cell('memory', 10)}${cell('ours', 8)}`;
+  const [{ versions } = { versions: {} }] = systems.earlybird!.runs;
+  return [
+    `${model}, batch ${batchSize}: medians of ${rounds} runs of ${steps} steps, taking turns; ours = earlybird / that row`,
+    '',
+    head,
+    ...rows,
+    '',
+    Object.entries(versions)
+      .map(([name, value]) => `${name} ${value}`)
+      .join(', '),
   ].join('\n');
 }

@@ -25,18 +25,14 @@ export async function plot(recipe: PlotRecipe, { observer }: RunOptions = {}): P
   const dataset = params?.dataset ?? { name: 'unknown dataset', synthetic: false };
   const base = join(recipe.output ?? recipe.folders[0]!, recipe.name);
   const shown = recipe.overlap ? matrices.map(inverted) : matrices;
-  const written = await writeMatrixSheet(base, shown, dataset);
+  const written = await writeMatrixSheet(base, shown, dataset, recipe.overlap ? 'mask overlap' : 'mask distance');
   for (const note of written.notes) observer?.log?.(note);
   return written;
 }
 
-/** The sheet draws 1 - value as a distance, so a sheet of overlaps is one of inverted matrices, and says so. */
+/** The sheet draws 1 - overlap, so a sheet of overlaps is one of inverted matrices. */
 function inverted(matrix: MaskMatrix): MaskMatrix {
-  return {
-    ...matrix,
-    network: `${matrix.network}: OVERLAP (read the bar as fraction of equal bits)`,
-    overlap: matrix.overlap.map((value) => 1 - value),
-  };
+  return { ...matrix, overlap: matrix.overlap.map((value) => 1 - value) };
 }
 
 async function matricesIn(folder: string, { ratios, title }: PlotRecipe): Promise<MaskMatrix[]> {

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { EarlybirdError } from '../errors';
 import { count, FILE, FOLDER, flagOf, hidden, OPTIONS, oneOf, option, ratio, SWITCH, wholeNumber } from './option';
 import {
+  BENCH_MODELS,
   batches,
   checkpoints,
   continuing,
@@ -13,6 +14,7 @@ import {
   files,
   isWholePercent,
   model,
+  PEER_MODES,
   percent,
   runtime,
   saidNetwork,
@@ -169,6 +171,26 @@ export const plotSchema = z.strictObject({
   title: option(z.string().optional(), 'network named in the figure', 'text'),
 });
 
+export const benchStepSchema = z.strictObject({
+  model: option(z.enum(BENCH_MODELS).default('vgg16'), 'network', oneOf(BENCH_MODELS)),
+  batchSize: option(count().default(64), 'images per training step', wholeNumber(), { aliases: ['batch'] }),
+  steps: option(count().default(20), 'timed steps of a run', wholeNumber()),
+  warmup: option(count().default(3), 'untimed steps before them', wholeNumber()),
+  rounds: option(count().default(3), 'times that each program runs, in alternating order', wholeNumber()),
+  peer: option(z.string().optional(), 'folder of peer_train.py; without it only this program is timed', FOLDER),
+  modes: option(
+    z
+      .array(z.enum(PEER_MODES))
+      .min(1)
+      .default([...PEER_MODES]),
+    'modes of the peer',
+    `some of ${PEER_MODES.join(', ')}`,
+  ),
+  python: option(z.string().min(1).default('python3'), 'Python with PyTorch, for the peer', 'the name of a program'),
+  timeout: option(count().default(900), 'seconds after which a run is given up', wholeNumber()),
+  ...runtime,
+});
+
 export const SCHEMAS = {
   search: searchSchema,
   prune: pruneSchema,
@@ -177,6 +199,7 @@ export const SCHEMAS = {
   evaluate: evaluateSchema,
   distance: distanceSchema,
   plot: plotSchema,
+  benchStep: benchStepSchema,
 };
 
 export type Schemas = typeof SCHEMAS;
@@ -189,6 +212,7 @@ export type TrainRecipe = Recipe<'train'>;
 export type EvaluateRecipe = Recipe<'evaluate'>;
 export type DistanceRecipe = Recipe<'distance'>;
 export type PlotRecipe = Recipe<'plot'>;
+export type BenchStepRecipe = Recipe<'benchStep'>;
 
 const DEPTHS: Record<string, number> = {
   vgg: 19,

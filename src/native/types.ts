@@ -213,6 +213,8 @@ export interface EpochOptions extends PassOptions {
   /** Epoch index: keys shuffle and augmentation. */
   epoch: number;
   lr: number;
+  /** Ends the epoch after this many steps: for benchmarks. */
+  steps?: number;
 }
 
 export interface EvaluateOptions extends PassOptions {

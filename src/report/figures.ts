@@ -4,7 +4,7 @@ import { keptChannels } from './figures/channels';
 import { distances } from './figures/distances';
 import { drawingEpochs } from './figures/drawing';
 import { learningCurves } from './figures/learning-curves';
-import { matrixSheet } from './figures/matrices';
+import { matrixSheet, type Quantity } from './figures/matrices';
 import type { MaskMatrix, ReportInput } from './input';
 import { colourBarPixels, matrixPixels, pngDataUri } from './matrix-image';
 import type { Dataset, Spec } from './theme';
@@ -57,10 +57,14 @@ export const FIGURES: FigureEntry[] = [
 ];
 
 /** The sheet of matrices with its pixels drawn. */
-export async function matrices(list: MaskMatrix[], dataset: Dataset): Promise<Spec | null> {
+export async function matrices(
+  list: MaskMatrix[],
+  dataset: Dataset,
+  quantity: Quantity = 'mask distance',
+): Promise<Spec | null> {
   const drawn = list.filter((matrix) => matrix.epochs.length > 0);
   const panels = await Promise.all(
     drawn.map(async (matrix) => ({ matrix, image: await pngDataUri(await matrixPixels(matrix)) })),
   );
-  return matrixSheet(panels, await pngDataUri(await colourBarPixels()), dataset);
+  return matrixSheet(panels, await pngDataUri(await colourBarPixels()), dataset, quantity);
 }

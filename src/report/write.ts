@@ -4,6 +4,7 @@ import { mkdir, open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { EarlybirdError } from '../errors';
 import { FIGURES, matrices } from './figures';
+import type { Quantity } from './figures/matrices';
 import { type HtmlFigure, renderHtml } from './html';
 import type { MaskMatrix, ReportInput } from './input';
 import { hasFonts, NO_FONTS, renderPng, renderSvg } from './render';
@@ -36,8 +37,13 @@ export async function writeReport(directory: string, input: ReportInput): Promis
 }
 
 /** Writes `<base>.svg` and `<base>.png`; no file where there is no matrix to draw. */
-export async function writeMatrixSheet(base: string, list: MaskMatrix[], dataset: Dataset): Promise<WrittenFigures> {
-  const spec = await matrices(list, dataset);
+export async function writeMatrixSheet(
+  base: string,
+  list: MaskMatrix[],
+  dataset: Dataset,
+  quantity: Quantity = 'mask distance',
+): Promise<WrittenFigures> {
+  const spec = await matrices(list, dataset, quantity);
   return spec === null ? { figures: [], notes: [] } : writeFigure(base, await renderSvg(spec));
 }
 

@@ -7,8 +7,8 @@ import { describeLibTorch, findLibTorch } from '../../native/libtorch';
 
 interface FetchArguments {
   variant: 'cpu' | 'cuda';
-  torchVersion?: string;
-  indexUrl?: string;
+  'torch-version'?: string;
+  'index-url'?: string;
   from?: string;
   sha256?: string;
 }
@@ -77,11 +77,11 @@ const fetch: CommandModule<object, FetchArguments> = {
       .option('sha256', { type: 'string', describe: 'What the archive must hash to' })
       .conflicts('from', ['torch-version', 'index-url'])
       .implies('sha256', 'from'),
-  handler: async ({ variant, torchVersion, indexUrl, from, sha256 }) => {
+  handler: async ({ variant, 'torch-version': version, 'index-url': indexUrl, from, sha256 }) => {
     const log = (line: string) => process.stderr.write(`${line}\n`);
     const libtorch = from
       ? await fetchFromArchive({ from, sha256, onProgress: process.stderr.isTTY ? drawProgress : undefined })
-      : await fetchByPip({ variant, version: torchVersion, indexUrl, log });
+      : await fetchByPip({ variant, version, indexUrl, log });
     process.stdout.write(`LibTorch ${libtorch.version} (${libtorch.variant}): ${libtorch.root}\n`);
   },
 };

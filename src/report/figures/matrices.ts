@@ -18,7 +18,15 @@ const TYPE = { labelFontSize: 12, titleFontSize: 13 };
 /** The box is drawn just outside the cells it holds, so that they stay visible. */
 const OUTSIDE = { xOffset: -1, x2Offset: 1, yOffset: -1, y2Offset: 1 };
 
-export function matrixSheet(panels: MatrixPanel[], colourBar: string, dataset: Dataset): Spec | null {
+/** What the colours stand for: the distance of two masks, or the fraction of bits in which they are equal. */
+export type Quantity = 'mask distance' | 'mask overlap';
+
+export function matrixSheet(
+  panels: MatrixPanel[],
+  colourBar: string,
+  dataset: Dataset,
+  quantity: Quantity,
+): Spec | null {
   const shown = panels.filter((panel) => panel.matrix.epochs.length > 0);
   if (shown.length === 0) return null;
   const networks = [...new Set(shown.map((panel) => panel.matrix.network))];
@@ -39,7 +47,7 @@ export function matrixSheet(panels: MatrixPanel[], colourBar: string, dataset: D
   }));
   return frame(dataset, {
     spacing: 16,
-    hconcat: [{ spacing: 18, vconcat: rows }, bar(colourBar, side)],
+    hconcat: [{ spacing: 18, vconcat: rows }, bar(colourBar, side, quantity)],
   });
 }
 
@@ -136,7 +144,7 @@ export function windowBox(matrix: MaskMatrix): Spec[] {
   ];
 }
 
-function bar(image: string, side: number): Spec {
+function bar(image: string, side: number, title: Quantity): Spec {
   return {
     width: 11,
     height: side,
@@ -149,7 +157,7 @@ function bar(image: string, side: number): Spec {
         field: 'top',
         type: 'quantitative',
         scale: { domain: [0, 1] },
-        axis: { ...TYPE, orient: 'right', title: 'mask distance', values: [0, 0.2, 0.4, 0.6, 0.8, 1], format: '.1f' },
+        axis: { ...TYPE, orient: 'right', title, values: [0, 0.2, 0.4, 0.6, 0.8, 1], format: '.1f' },
       },
       url: { field: 'image', type: 'nominal' },
     },

@@ -1,0 +1,204 @@
+/** `bench step --peer`: our training step and every mode of the PyTorch peer, each in a process of its own, taking turns. */
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { EarlybirdError } from '../errors';
+import { packageRoot } from '../native/libtorch';
+import { type StepRecord, timeStep } from './bench-step';
+import { wishedDevice } from './device';
+import type { RunOptions } from './observer';
+import type { BenchStepRecipe } from './recipe';
+
+/** All runs of one program. */
+export interface SystemSummary {
+  runs: StepRecord[];
+  /** Median, lowest and highest over the runs; null where none succeeded. */
+  imagesPerSecond: Spread | null;
+  residentMib: Spread | null;
+  /** Why there is no figure. */
+  failure?: string;
+}
+
+export interface Spread {
+  median: number;
+  low: number;
+  high: number;
+}
+
+export interface BenchResult {
+  date: string;
+  model: string;
+  batchSize: number;
+  steps: number;
+  rounds: number;
+  systems: Record<string, SystemSummary>;
+  /** Images per second of ours over those of the peer's mode, medians; null where the mode gave none. */
+  ratios: Record<string, number | null>;
+  /** Resident memory of ours over that of the peer's mode, medians. */
+  memoryRatios: Record<string, number | null>;
+}
+
+const OURS = 'earlybird';
+
+export async function bench(recipe: BenchStepRecipe, options: RunOptions = {}): Promise<BenchResult> {
+  const { peer } = recipe;
+  const modes: readonly string[] = peer === undefined ? [] : recipe.modes;
+  if (peer !== undefined && !existsSync(join(peer, 'peer_train.py'))) {
+    throw new EarlybirdError('ERR_USAGE', `--peer ${peer} holds no peer_train.py: give the folder of the benchmark.`);
+  }
+  const runs = new Map<string, StepRecord[]>([OURS, ...modes].map((name) => [name, []]));
+  const failures = new Map<string, string>();
+  for (let round = 0; round < recipe.rounds; round++) {
+    const order = [...runs.keys()];
+    if (round % 2 === 1) order.reverse(); // a machine that slows down or speeds up favours nobody
+    for (const system of order) {
+      if (failures.has(system)) continue;
+      try {
+        const record = await (system === OURS
+          ? runOurs(recipe, modes.length > 0, options)
+          : runPeer(recipe, system, options));
+        runs.get(system)!.push(record);
+        options.observer?.log?.(
+          `round ${round + 1}/${recipe.rounds} ${system} ${record.dtype}: ${record.imagesPerSecond.toFixed(1)} images/s`,
+        );
+      } catch (error) {
+        const { code, message } = error as EarlybirdError;
+        if (system === OURS || code === 'ERR_ABORTED') throw error;
+        failures.set(system, message);
+        options.observer?.log?.(`${system}: ${message}`);
+      }
+    }
+  }
+  return summarise(recipe, runs, failures);
+}
+
+function summarise(
+  { model, batchSize, steps, rounds }: BenchStepRecipe,
+  runs: Map<string, StepRecord[]>,
+  failures: Map<string, string>,
+): BenchResult {
+  const systems: Record<string, SystemSummary> = {};
+  for (const [name, records] of runs) {
+    const failure = failures.get(name);
+    systems[name] = {
+      runs: records,
+      imagesPerSecond: spread(records.map(({ imagesPerSecond }) => imagesPerSecond)),
+      residentMib: spread(records.flatMap(({ residentMib }) => residentMib ?? [])),
+      ...(failure === undefined ? {} : { failure }),
+    };
+  }
+  const ours = systems[OURS]!;
+  const over = (measure: 'imagesPerSecond' | 'residentMib') =>
+    Object.fromEntries(
+      Object.entries(systems)
+        .filter(([name]) => name !== OURS)
+        .map(([name, system]) => {
+          const [mine, theirs] = [ours[measure], system[measure]];
+          return [name, mine && theirs ? mine.median / theirs.median : null];
+        }),
+    );
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    model,
+    batchSize,
+    steps,
+    rounds,
+    systems,
+    ratios: over('imagesPerSecond'),
+    memoryRatios: over('residentMib'),
+  };
+}
+
+export function spread(values: readonly number[]): Spread | null {
+  if (values.length === 0) return null;
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length / 2;
+  const median = (sorted[Math.ceil(middle) - 1]! + sorted[Math.floor(middle)]!) / 2;
+  return { median, low: sorted[0]!, high: sorted.at(-1)! };
+}
+
+/** Beside a peer, in a process of its own as the peer is, so that memory and threads are comparable. */
+async function runOurs(recipe: BenchStepRecipe, apart: boolean, options: RunOptions): Promise<StepRecord> {
+  if (!apart) return timeStep(recipe, options);
+  const { model, batchSize, steps, warmup, threads, precision, seed } = recipe;
+  const flags = { model, batchSize, steps, warmup, threads, precision, seed, device: wishedDevice(recipe), rounds: 1 };
+  const words = Object.entries(flags).flatMap(([key, value]) =>
+    value === undefined ? [] : [`--${key === 'batchSize' ? 'batch-size' : key}`, String(value)],
+  );
+  const main = join(packageRoot, 'dist', 'cli', 'main.js');
+  const output = await run(process.execPath, [main, 'bench', 'step', ...words, '--json', '--quiet'], recipe, options);
+  return (JSON.parse(output) as BenchResult).systems[OURS]!.runs[0]!;
+}
+
+/** What the peer writes, as far as it is read here (its README, "Reading a record"). */
+interface PeerRecord {
+  dtype: string;
+  torch: string;
+  device_name?: string;
+  threads: number;
+  images_per_s_wall: number;
+  batch: number;
+  peak_mib: { resident?: number };
+}
+
+async function runPeer(recipe: BenchStepRecipe, mode: string, options: RunOptions): Promise<StepRecord> {
+  const { peer, model, batchSize, steps, warmup, threads, precision, python } = recipe;
+  const folder = await mkdtemp(join(tmpdir(), 'earlybird-bench-'));
+  try {
+    const file = join(folder, 'record.json');
+    const device = wishedDevice(recipe);
+    const flags: Record<string, unknown> = {
+      model,
+      mode,
+      dtype: precision === 'bf16' ? 'bf16' : 'fp32', // reference ignores it: it is always fp32
+      batch: batchSize,
+      steps,
+      warmup,
+      json: file,
+      'compile-mode': 'default',
+      ...(device === 'auto' ? {} : { device }),
+      ...(threads === undefined ? {} : { threads }),
+    };
+    const words = Object.entries(flags).flatMap(([key, value]) => [`--${key}`, String(value)]);
+    await run(python, [join(peer!, 'peer_train.py'), ...words], recipe, options);
+    const record = JSON.parse(await readFile(file, 'utf8')) as PeerRecord;
+    return {
+      system: mode,
+      dtype: record.dtype,
+      imagesPerSecond: record.images_per_s_wall,
+      stepMs: (1000 * record.batch) / record.images_per_s_wall,
+      residentMib: record.peak_mib.resident ?? null,
+      versions: { torch: record.torch, device: record.device_name ?? 'unknown', threads: record.threads },
+    };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** What a program prints. Rejects with ERR_USAGE and the last line of its errors when it fails, takes too long or is not there. */
+function run(program: string, words: string[], recipe: BenchStepRecipe, { signal }: RunOptions): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, words, { stdio: ['ignore', 'pipe', 'pipe'], signal, timeout: recipe.timeout * 1000 });
+    let output = '';
+    let errors = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      errors = (errors + text).slice(-10_000);
+    });
+    child.on('error', (error) => reject(signal?.aborted ? signal.reason : failed(error.message)));
+    child.on('close', (code, killed) => {
+      if (code === 0) return resolve(output);
+      const last = errors.trim().split('\n').at(-1) || `it ended with code ${code}`;
+      reject(failed(killed ? `it was ended by ${killed} after at most ${recipe.timeout} s (--timeout)` : last));
+    });
+    const failed = (why: string) =>
+      new EarlybirdError(
+        'ERR_USAGE',
+        `${program} ${words.slice(0, 3).join(' ')} gave no figure: ${why.replace(/\.$/, '')}; --python names another Python.`,
+      );
+  });
+}

@@ -1,0 +1,66 @@
+/** bench step beside a peer: here a script that writes records as peer_train.py does. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { spread } from '../../src/experiment/bench-peer';
+import { cli, succeed, trained } from './run-cli';
+import { temporaryFolder } from './tiny';
+
+const folder = temporaryFolder();
+afterAll(() => folder.remove());
+
+const PEER = `#!/usr/bin/env node
+const flag = (name) => process.argv[process.argv.indexOf('--' + name) + 1];
+const speed = { reference: 1, tuned: 1e9 }[flag('mode')];
+if (!speed) { console.error('noise\\nRuntimeError: no compiler'); process.exit(1); }
+const record = { dtype: flag('dtype'), torch: '2.0', threads: 1, images_per_s_wall: speed, batch: 2, peak_mib: { resident: 100 } };
+require('node:fs').writeFileSync(flag('json'), JSON.stringify(record));
+`;
+
+trained(
+  'ours and every mode of a peer, one of which fails',
+  async () => {
+    const python = join(folder.path, 'python');
+    writeFileSync(python, PEER, { mode: 0o755 });
+    writeFileSync(join(folder.path, 'peer_train.py'), '');
+    const flags = [
+      '--batch',
+      '2',
+      '--steps',
+      '1',
+      '--warmup',
+      '1',
+      '--rounds',
+      '2',
+      '--threads',
+      '1',
+      '--device',
+      'cpu',
+    ];
+    const args = ['bench', 'step', '--peer', folder.path, '--python', python, ...flags];
+
+    const result = JSON.parse((await succeed([...args, '--json'])).stdout);
+    const speed = result.systems.earlybird.imagesPerSecond.median;
+    expect(result.systems.earlybird.runs).toHaveLength(2);
+    expect(result.systems.earlybird.runs[0]).toMatchObject({ dtype: 'fp32', versions: { threads: 1 } });
+    expect(result.ratios).toEqual({ reference: speed, tuned: speed / 1e9, compiled: null });
+    expect(result.memoryRatios.reference).toBe(result.systems.earlybird.residentMib.median / 100);
+    expect(result.systems.compiled).toMatchObject({ runs: [], imagesPerSecond: null });
+    expect(result.systems.compiled.failure).toContain('RuntimeError: no compiler');
+
+    const { stdout } = await succeed(args);
+    expect(stdout).toMatch(/^reference +fp32 +1\.0 +1\.0 to 1\.0 +[\d.]+x +100 MiB +[\d.]+x$/m);
+    expect(stdout).toMatch(/^compiled +no figure: .*no compiler/m);
+  },
+  120_000,
+);
+
+test('a folder without the peer is refused', async () => {
+  const { status, stderr } = await cli(['bench', 'step', '--peer', '/nowhere']).done;
+  expect([status, stderr]).toEqual([2, expect.stringContaining('--peer /nowhere holds no peer_train.py')]);
+});
+
+test('spread', () => {
+  expect(spread([])).toBeNull();
+  expect(spread([3, 1])).toEqual({ median: 2, low: 1, high: 3 });
+  expect(spread([9, 1, 2])).toEqual({ median: 2, low: 1, high: 9 });
+});
