@@ -8,6 +8,7 @@ export type { Dict, Value } from './checkpoint/value';
 export type { Dataset, ImageSet } from './data/dataset';
 export { openDataset } from './data/open';
 export { EarlybirdError, type ErrorCode } from './errors';
+export { type BenchResult, bench } from './experiment/bench-peer';
 export { type DistanceResult, distance } from './experiment/distance';
 export {
   type DetectorOptions,
@@ -26,6 +27,7 @@ export { plot } from './experiment/plot';
 export { PRESETS } from './experiment/presets';
 export { type PruneReport, prune } from './experiment/prune';
 export {
+  type BenchStepRecipe,
   type CommandName,
   type DistanceRecipe,
   type EvaluateRecipe,

@@ -28,7 +28,7 @@ test('a timer keeps ticking through an epoch, an evaluation and a checkpoint', a
   clearInterval(timer);
   rmSync(folder, { recursive: true });
   for (const handle of [model, trainer, dataset]) handle.dispose();
-  // Blocked, the loop would tick once at the end; how late single ticks are is measured by `earlybird bench`, not asserted here.
+  // Blocked, the loop would tick once at the end; how late single ticks are is measured by scripts/bench/host.mjs, not asserted here.
   for (const { ticks, ms } of Object.values(seen)) expect(ticks).toBeGreaterThanOrEqual(Math.floor(ms / 200));
 });
 

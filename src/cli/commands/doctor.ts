@@ -127,7 +127,7 @@ function checkThreads({ runtime }: Loaded): Check {
 }
 
 function checkKernels({ runtime }: Loaded): Check {
-  const text = `${runtime.cpuCapability} kernels, bf16 ${runtime.bf16 ? 'in hardware' : 'emulated, slower than fp32'}`;
+  const text = `${runtime.cpuCapability} kernels, bf16 ${runtime.bf16 ? 'in hardware' : 'as float32 arithmetic on rounded numbers'}`;
   const forced = process.env.ATEN_CPU_CAPABILITY;
   if (!forced) return { name: 'kernels', status: 'ok', text };
   return {
