@@ -26,9 +26,10 @@ constexpr int kLanes = 8;
 
 /// The same pixel or weight of eight neighbouring channels.
 using Lane = float __attribute__((vector_size(kLanes * sizeof(float))));
+using Words = uint32_t __attribute__((vector_size(kLanes * sizeof(uint32_t))));
+using Halves = uint16_t __attribute__((vector_size(kLanes * sizeof(uint16_t))));
 
-// --- Channels in and out, float32 or bfloat16, the last few with zeros
-// ------------------------------------------------
+// --- Channels in and out, float32 or bfloat16, the last few with zeros ---
 
 EB_INLINE void load(Lane& out, const float* from, int64_t count) {
   out = Lane{};
@@ -39,12 +40,13 @@ EB_INLINE void load(Lane& out, const float* from, int64_t count) {
 }
 
 EB_INLINE void load(Lane& out, const at::BFloat16* from, int64_t count) {
-  uint32_t bits[kLanes] = {};
+  Halves halves{};
   if (count >= kLanes)
-    for (int i = 0; i < kLanes; ++i) bits[i] = static_cast<uint32_t>(from[i].x) << 16;
+    std::memcpy(&halves, from, sizeof(Halves));
   else
-    for (int64_t i = 0; i < count; ++i) bits[i] = static_cast<uint32_t>(from[i].x) << 16;
-  std::memcpy(&out, bits, sizeof(Lane));
+    std::memcpy(&halves, from, sizeof(uint16_t) * count);
+  const Words words = __builtin_convertvector(halves, Words) << 16;
+  std::memcpy(&out, &words, sizeof(Lane));
 }
 
 EB_INLINE void store(float* to, const Lane& value, int64_t count) {
@@ -52,21 +54,16 @@ EB_INLINE void store(float* to, const Lane& value, int64_t count) {
 }
 
 /// Rounds to nearest, ties to even; a NaN stays one.
-EB_INLINE uint16_t bfloat16_bits(uint32_t bits) {
-  const uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-  return static_cast<uint16_t>((bits & 0x7fffffff) > 0x7f800000 ? 0x7fc0 : rounded);
-}
-
 EB_INLINE void store(at::BFloat16* to, const Lane& value, int64_t count) {
-  uint32_t bits[kLanes];
-  uint16_t rounded[kLanes];
-  std::memcpy(bits, &value, sizeof(Lane));
-  for (int i = 0; i < kLanes; ++i) rounded[i] = bfloat16_bits(bits[i]);
-  std::memcpy(static_cast<void*>(to), rounded, sizeof(uint16_t) * std::min<int64_t>(count, kLanes));
+  Words bits;
+  std::memcpy(&bits, &value, sizeof(Lane));
+  const Words rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+  const Words nan = (Words)((bits & 0x7fffffff) > 0x7f800000);
+  const Halves halves = __builtin_convertvector((rounded & ~nan) | (nan & 0x7fc0), Halves);
+  std::memcpy(static_cast<void*>(to), &halves, sizeof(uint16_t) * std::min<int64_t>(count, kLanes));
 }
 
-// --- The transforms of one line, each `step` apart
-// --------------------------------------------------------------------
+// --- The transforms of one line, each `step` apart ---
 
 /// B^T: six pixels.
 EB_INLINE void window_to_planes(Lane* line, int step) {
@@ -123,8 +120,7 @@ EB_INLINE void planes_to_weights(Lane* line, int step) {
   line[2 * step] = difference - u3 * (4.0f / 15) + u4 * (4.0f / 15) + u5;
 }
 
-// --- Tiles of images
-// --------------------------------------------------------------------------------------------------
+// --- Tiles of images ---
 
 /// Where tiles lie in a batch of images. They are counted along rows, then down, then through the batch.
 struct Grid {
@@ -142,28 +138,21 @@ struct Grid {
 /// Thirty-six matrices (tiles, channels), one a plane. Rows are padded to whole lanes, and planes by a cache line,
 /// without which the 36 lines written at a time would often fall into the same set of the cache.
 struct Planes {
+  int64_t channels, row, plane;
   at::Tensor storage;
-  int64_t tiles, channels, row, plane;
+  float* data;
 
-  Planes(int64_t most_tiles, int64_t channel_count)
-      : tiles(most_tiles),
-        channels(channel_count),
+  Planes(int64_t most_rows, int64_t channel_count)
+      : channels(channel_count),
         row((channels + kLanes - 1) / kLanes * kLanes),
-        plane(tiles * row + 16),
-        data_(nullptr) {
-    storage = at::empty({kPlanes * plane}, at::kFloat);
-    data_ = storage.data_ptr<float>();
-  }
+        plane(most_rows * row + 16),
+        storage(at::empty({kPlanes * plane}, at::kFloat)),
+        data(storage.data_ptr<float>()) {}
 
-  float* data() const { return data_; }
-
-  at::Tensor matrices(int64_t count) const { return storage.as_strided({kPlanes, count, channels}, {plane, row, 1}); }
-
- private:
-  float* data_;
+  at::Tensor matrices(int64_t rows) const { return storage.as_strided({kPlanes, rows, channels}, {plane, row, 1}); }
 };
 
-/// Runs `body(line of rows, first pixel row, first pixel column)` for each tile of [begin, end).
+/// Runs `body(tile, its image, its first pixel row and column)` for each tile of [begin, end).
 template <typename Body>
 EB_INLINE void each_tile(const Grid& grid, int64_t begin, int64_t end, const Body& body) {
   for (int64_t tile = begin; tile < end; ++tile) {
@@ -176,11 +165,11 @@ EB_INLINE void each_tile(const Grid& grid, int64_t begin, int64_t end, const Bod
 /// Reads `size` x `size` pixels from (top, left) of each tile, zero outside the image, transforms rows and columns by
 /// `Transform`, and writes 36 planes.
 template <typename T, int size, int margin, void (*transform)(Lane*, int)>
-EB_INLINE void read_tiles(const T* images, const Grid& grid, int64_t begin, int64_t end, int64_t first, float* planes,
-                          int64_t plane, int64_t row_size) {
+EB_INLINE void read_tiles(const T* images, const Grid& grid, int64_t begin, int64_t end, int64_t first,
+                          const Planes& planes) {
   each_tile(grid, begin, end, [&](int64_t tile, int64_t image, int64_t top, int64_t left) EB_ALWAYS {
     const T* from = images + image * grid.height * grid.width * grid.channels;
-    float* to = planes + (tile - first) * row_size;
+    float* to = planes.data + (tile - first) * planes.row;
     for (int64_t channel = 0; channel < grid.channels; channel += kLanes) {
       const int64_t lanes = grid.channels - channel;
       Lane window[kPlanes];
@@ -198,23 +187,23 @@ EB_INLINE void read_tiles(const T* images, const Grid& grid, int64_t begin, int6
       }
       for (int j = 0; j < size; ++j) transform(window + j, kWindow);
       for (int i = 0; i < kWindow; ++i) transform(window + i * kWindow, 1);
-      for (int p = 0; p < kPlanes; ++p) std::memcpy(to + p * plane + channel, window + p, sizeof(Lane));
+      for (int p = 0; p < kPlanes; ++p) std::memcpy(to + p * planes.plane + channel, window + p, sizeof(Lane));
     }
   });
 }
 
 /// The outputs of each tile from its 36 planes; what lies outside the image is left out.
 template <typename T>
-EB_INLINE void write_tiles(T* images, const Grid& grid, int64_t begin, int64_t end, int64_t first, const float* planes,
-                           int64_t plane, int64_t row_size) {
+EB_INLINE void write_tiles(T* images, const Grid& grid, int64_t begin, int64_t end, int64_t first,
+                           const Planes& planes) {
   each_tile(grid, begin, end, [&](int64_t tile, int64_t image, int64_t top, int64_t left) EB_ALWAYS {
     T* to = images + image * grid.height * grid.width * grid.channels;
-    const float* from = planes + (tile - first) * row_size;
+    const float* from = planes.data + (tile - first) * planes.row;
     const int64_t height = std::min<int64_t>(kTile, grid.height - top),
                   width = std::min<int64_t>(kTile, grid.width - left);
     for (int64_t channel = 0; channel < grid.channels; channel += kLanes) {
       Lane window[kPlanes];
-      for (int p = 0; p < kPlanes; ++p) std::memcpy(window + p, from + p * plane + channel, sizeof(Lane));
+      for (int p = 0; p < kPlanes; ++p) std::memcpy(window + p, from + p * planes.plane + channel, sizeof(Lane));
       for (int j = 0; j < kWindow; ++j) planes_to_outputs(window + j, kWindow);
       for (int i = 0; i < kTile; ++i) planes_to_outputs(window + i * kWindow, 1);
       for (int64_t i = 0; i < height; ++i)
@@ -227,28 +216,28 @@ EB_INLINE void write_tiles(T* images, const Grid& grid, int64_t begin, int64_t e
 
 #define EB_TILE_KERNELS(T)                                                                                       \
   EB_EVERY_CPU void read_inputs(const T* images, const Grid& grid, int64_t begin, int64_t end, int64_t first,    \
-                                float* planes, int64_t plane, int64_t row) {                                     \
-    read_tiles<T, kWindow, 1, window_to_planes>(images, grid, begin, end, first, planes, plane, row);            \
+                                const Planes& planes) {                                                          \
+    read_tiles<T, kWindow, 1, window_to_planes>(images, grid, begin, end, first, planes);                        \
   }                                                                                                              \
   EB_EVERY_CPU void read_gradients(const T* images, const Grid& grid, int64_t begin, int64_t end, int64_t first, \
-                                   float* planes, int64_t plane, int64_t row) {                                  \
-    read_tiles<T, kTile, 0, outputs_to_planes>(images, grid, begin, end, first, planes, plane, row);             \
+                                   const Planes& planes) {                                                       \
+    read_tiles<T, kTile, 0, outputs_to_planes>(images, grid, begin, end, first, planes);                         \
   }                                                                                                              \
   EB_EVERY_CPU void write_outputs(T* images, const Grid& grid, int64_t begin, int64_t end, int64_t first,        \
-                                  const float* planes, int64_t plane, int64_t row) {                             \
-    write_tiles<T>(images, grid, begin, end, first, planes, plane, row);                                         \
+                                  const Planes& planes) {                                                        \
+    write_tiles<T>(images, grid, begin, end, first, planes);                                                     \
   }
 
 EB_TILE_KERNELS(float)
 EB_TILE_KERNELS(at::BFloat16)
 
-// --- Weights
-// ----------------------------------------------------------------------------------------------------------
+// --- Weights ---
 
 /// Weights (out, 3, 3, in) in memory to 36 planes (out, in), turned by 180 degrees for the gradient of the images.
 EB_EVERY_CPU void read_weights(const float* weight, int64_t begin, int64_t end, int64_t in, bool turned, bool rounded,
-                               float* planes, int64_t plane, int64_t row) {
+                               const Planes& planes) {
   for (int64_t out = begin; out < end; ++out) {
+    float* to = planes.data + out * planes.row;
     for (int64_t channel = 0; channel < in; channel += kLanes) {
       const int64_t lanes = in - channel;
       Lane window[kPlanes];
@@ -263,17 +252,17 @@ EB_EVERY_CPU void read_weights(const float* weight, int64_t begin, int64_t end, 
       }
       for (int j = 0; j < 3; ++j) weights_to_planes(window + j, kWindow);
       for (int i = 0; i < kWindow; ++i) weights_to_planes(window + i * kWindow, 1);
-      for (int p = 0; p < kPlanes; ++p) std::memcpy(planes + p * plane + out * row + channel, window + p, sizeof(Lane));
+      for (int p = 0; p < kPlanes; ++p) std::memcpy(to + p * planes.plane + channel, window + p, sizeof(Lane));
     }
   }
 }
 
-EB_EVERY_CPU void write_weight_gradients(float* weight, int64_t begin, int64_t end, int64_t in, const float* planes,
-                                         int64_t plane, int64_t row) {
+EB_EVERY_CPU void write_weight_gradients(float* weight, int64_t begin, int64_t end, int64_t in, const Planes& planes) {
   for (int64_t out = begin; out < end; ++out) {
+    const float* from = planes.data + out * planes.row;
     for (int64_t channel = 0; channel < in; channel += kLanes) {
       Lane window[kPlanes];
-      for (int p = 0; p < kPlanes; ++p) std::memcpy(window + p, planes + p * plane + out * row + channel, sizeof(Lane));
+      for (int p = 0; p < kPlanes; ++p) std::memcpy(window + p, from + p * planes.plane + channel, sizeof(Lane));
       for (int j = 0; j < kWindow; ++j) planes_to_weights(window + j, kWindow);
       for (int i = 0; i < 3; ++i) planes_to_weights(window + i * kWindow, 1);
       for (int k = 0; k < 9; ++k)
@@ -282,8 +271,7 @@ EB_EVERY_CPU void write_weight_gradients(float* weight, int64_t begin, int64_t e
   }
 }
 
-// --- The three passes
-// -------------------------------------------------------------------------------------------------
+// --- The three passes ---
 
 /// So many tiles at a time that their planes stay in the last cache, but enough of them to make a product of matrices
 /// worth its packing. It depends on shapes alone: a result has the same bits at any number of threads.
@@ -307,9 +295,8 @@ Planes planes_of(const at::Tensor& weight, bool turned, bool rounded) {
   const int64_t out = weight.size(0), in = weight.size(1);
   Planes planes(out, in);
   const auto* from = weight.const_data_ptr<float>();
-  at::parallel_for(0, out, kWeightsAThread, [&](int64_t begin, int64_t end) {
-    read_weights(from, begin, end, in, turned, rounded, planes.data(), planes.plane, planes.row);
-  });
+  at::parallel_for(0, out, kWeightsAThread,
+                   [&](int64_t begin, int64_t end) { read_weights(from, begin, end, in, turned, rounded, planes); });
   return planes;
 }
 
@@ -326,18 +313,16 @@ at::Tensor convolve(const at::Tensor& images, const at::Tensor& matrices) {
   for (int64_t first = 0; first < from.count; first += at_once) {
     const int64_t count = std::min(at_once, from.count - first);
     with_pixels(images, [&](const auto* pixels) {
-      at::parallel_for(first, first + count, kTilesAThread, [&](int64_t begin, int64_t end) {
-        read_inputs(pixels, from, begin, end, first, inputs.data(), inputs.plane, inputs.row);
-      });
+      at::parallel_for(first, first + count, kTilesAThread,
+                       [&](int64_t begin, int64_t end) { read_inputs(pixels, from, begin, end, first, inputs); });
     });
     at::Tensor product = outputs.matrices(count);
     at::bmm_out(product, inputs.matrices(count), matrices);
     with_pixels(result, [&](const auto* pixels) {
       using Pixel = std::remove_cv_t<std::remove_pointer_t<decltype(pixels)>>;
       auto* written = const_cast<Pixel*>(pixels);
-      at::parallel_for(first, first + count, kTilesAThread, [&](int64_t begin, int64_t end) {
-        write_outputs(written, to, begin, end, first, outputs.data(), outputs.plane, outputs.row);
-      });
+      at::parallel_for(first, first + count, kTilesAThread,
+                       [&](int64_t begin, int64_t end) { write_outputs(written, to, begin, end, first, outputs); });
     });
   }
   return result;
@@ -367,14 +352,12 @@ at::Tensor backward_weight(const at::Tensor& gradient, const at::Tensor& images)
   for (int64_t first = 0; first < from.count; first += at_once) {
     const int64_t count = std::min(at_once, from.count - first);
     with_pixels(pixels, [&](const auto* values) {
-      at::parallel_for(first, first + count, kTilesAThread, [&](int64_t begin, int64_t end) {
-        read_inputs(values, from, begin, end, first, inputs.data(), inputs.plane, inputs.row);
-      });
+      at::parallel_for(first, first + count, kTilesAThread,
+                       [&](int64_t begin, int64_t end) { read_inputs(values, from, begin, end, first, inputs); });
     });
     with_pixels(slopes, [&](const auto* values) {
-      at::parallel_for(first, first + count, kTilesAThread, [&](int64_t begin, int64_t end) {
-        read_gradients(values, to, begin, end, first, outputs.data(), outputs.plane, outputs.row);
-      });
+      at::parallel_for(first, first + count, kTilesAThread,
+                       [&](int64_t begin, int64_t end) { read_gradients(values, to, begin, end, first, outputs); });
     });
     const at::Tensor left = outputs.matrices(count).transpose(1, 2), right = inputs.matrices(count);
     if (first == 0)
@@ -385,9 +368,8 @@ at::Tensor backward_weight(const at::Tensor& gradient, const at::Tensor& images)
   at::Tensor result =
       at::empty({out, in, 3, 3}, at::TensorOptions(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
   auto* written = result.data_ptr<float>();
-  at::parallel_for(0, out, kWeightsAThread, [&](int64_t begin, int64_t end) {
-    write_weight_gradients(written, begin, end, in, weights.data(), weights.plane, weights.row);
-  });
+  at::parallel_for(0, out, kWeightsAThread,
+                   [&](int64_t begin, int64_t end) { write_weight_gradients(written, begin, end, in, weights); });
   return result;
 }
 

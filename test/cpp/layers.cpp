@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 
 #include <cstdio>
+#include <limits>
 
 #include "model/whole_image.h"
 #include "model/winograd.h"
@@ -85,6 +86,12 @@ int main() {
     compare(kWinograd, 16, 200, 173, 8, 8, type);
     compare(kWholeImage, 3, 16, 16, 2, 2, type);
     compare(kWholeImage, 64, 129, 77, 2, 2, type);
+  }
+  for (const auto type : {at::kFloat, at::kBFloat16}) {
+    at::Tensor images = at::zeros({1, 16, 4, 4}).to(type).contiguous(at::MemoryFormat::ChannelsLast);
+    images[0][3][1][1] = std::numeric_limits<float>::quiet_NaN();
+    const at::Tensor out = earlybird::winograd::forward(images, at::ones({16, 16, 3, 3}));
+    check(out.isnan().any().item<bool>(), "a NaN stays one", 0);
   }
   std::printf("%d passed, %d failed\n", passed, failed);
   return failed == 0 && passed > 0 ? 0 : 1;
