@@ -119,7 +119,7 @@ Bytes bytes_of(const Napi::Value& value, const char* name) {
   return {static_cast<const uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset(), array.ByteLength()};
 }
 
-HostTensor tensor_of(const Napi::Value& value, const std::string& name) {
+HostTensor tensor_of(const Napi::Value& value, const std::string& name, std::vector<Napi::Value>& held) {
   if (!value.IsObject()) wrong(name, "a tensor {dtype, shape, data}");
   const auto object = value.As<Napi::Object>();
   HostTensor out;
@@ -147,18 +147,22 @@ HostTensor tensor_of(const Napi::Value& value, const std::string& name) {
                                  " bytes; its shape and type need " + std::to_string(elements * found->bytes) + ".");
   out.data = bytes.data;
   out.bytes = bytes.size;
+  held.push_back(object.Get("data"));
   return out;
 }
 
-HostState state_of(const Napi::Value& value, const std::string& name) {
+HostState state_of(const Napi::Value& value, const std::string& name, std::vector<Napi::Value>& held) {
   if (!value.IsObject() || !value.As<Napi::Object>().Get("forEach").IsFunction()) wrong(name, "a Map of tensors");
   const auto map = value.As<Napi::Object>();
+  const auto array = value.Env().Global().Get("Array").As<Napi::Object>();
+  const auto entries = array.Get("from").As<Napi::Function>().Call(array, {map}).As<Napi::Array>();
   HostState out;
-  const auto each = Napi::Function::New(value.Env(), [&out](const Napi::CallbackInfo& info) {
-    const std::string key = info[1].ToString().Utf8Value();
-    out.emplace_back(key, tensor_of(info[0], key));
-  });
-  map.Get("forEach").As<Napi::Function>().Call(map, {each});
+  for (uint32_t i = 0; i < entries.Length(); ++i) {
+    const Napi::Value entry = entries.Get(i);
+    if (!entry.IsArray()) wrong(name, "a Map of tensors");
+    const std::string key = entry.As<Napi::Array>().Get(uint32_t{0}).ToString().Utf8Value();
+    out.emplace_back(key, tensor_of(entry.As<Napi::Array>().Get(uint32_t{1}), key, held));
+  }
   return out;
 }
 

@@ -28,10 +28,10 @@ struct Bytes {
 };
 Bytes bytes_of(const Napi::Value& value, const char* name);
 
-/// A view of a TensorData.
-HostTensor tensor_of(const Napi::Value& value, const std::string& name);
+/// A view of a TensorData. The array it looks into is added to `held`: the caller may change the object meanwhile.
+HostTensor tensor_of(const Napi::Value& value, const std::string& name, std::vector<Napi::Value>& held);
 /// Views of a Map of TensorData.
-HostState state_of(const Napi::Value& value, const std::string& name);
+HostState state_of(const Napi::Value& value, const std::string& name, std::vector<Napi::Value>& held);
 Cfg cfg_of(const Napi::Value& value);
 /// "fp32" or "bf16" -> is it bf16? Absent: fp32.
 bool bf16_in(const Napi::Object& object);

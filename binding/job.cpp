@@ -63,17 +63,17 @@ void Job::call_progress(Napi::Env env) {
     progress.swap(latest_);
   }
   if (!progress || !thrown_.IsEmpty()) return;
-  const auto number_or_null = [env](const std::optional<double>& value) {
-    return value ? Napi::Number::New(env, *value).As<Napi::Value>() : env.Null();
-  };
-  Napi::Object out = Napi::Object::New(env);
-  out.Set("step", static_cast<double>(progress->step));
-  out.Set("steps", static_cast<double>(progress->steps));
-  out.Set("images", static_cast<double>(progress->images));
-  out.Set("seconds", progress->seconds);
-  out.Set("loss", number_or_null(progress->loss));
-  out.Set("top1", number_or_null(progress->top1));
   try {
+    const auto number_or_null = [env](const std::optional<double>& value) {
+      return value ? Napi::Number::New(env, *value).As<Napi::Value>() : env.Null();
+    };
+    Napi::Object out = Napi::Object::New(env);
+    out.Set("step", static_cast<double>(progress->step));
+    out.Set("steps", static_cast<double>(progress->steps));
+    out.Set("images", static_cast<double>(progress->images));
+    out.Set("seconds", progress->seconds);
+    out.Set("loss", number_or_null(progress->loss));
+    out.Set("top1", number_or_null(progress->top1));
     on_progress_.Call({out});
   } catch (const Napi::Error& error) {
     // A listener that throws ends its job, which then rejects with what it threw.
@@ -86,7 +86,8 @@ void Job::call_progress(Napi::Env env) {
 Napi::Value Job::failure_value(Napi::Env env) {
   if (!thrown_.IsEmpty()) return thrown_.Value();
   if (failure_->code == "ERR_ABORTED") {
-    if (token->reason() == StopReason::kAborted && !signal_.IsEmpty()) return signal_.Get("reason");
+    if (token->reason() == StopReason::kAborted && !signal_.IsEmpty() && signal_.Get("aborted").ToBoolean())
+      return signal_.Get("reason");
     if (token->reason() == StopReason::kDisposed)
       return to_js_error(env, {"ERR_DISPOSED", "The handle was disposed while this was running.", ""}).Value();
   }

@@ -61,13 +61,15 @@ Napi::Value ModelWrap::state_dict(const Napi::CallbackInfo& info) {
 
 Napi::Value ModelWrap::load_state_dict(const Napi::CallbackInfo& info) {
   return promise(info.Env(), [&] {
-    const HostState state = state_of(info[0], "state");
-    return start(info.Env(),
-                 [model = native(), state](Job&) -> Job::Finish {
-                   earlybird::load_state_dict(*model, state);
-                   return [](Napi::Env env) { return env.Undefined(); };
-                 },
-                 {}, {info[0]});
+    std::vector<Napi::Value> held;
+    const HostState state = state_of(info[0], "state", held);
+    return start(
+        info.Env(),
+        [model = native(), state](Job&) -> Job::Finish {
+          earlybird::load_state_dict(*model, state);
+          return [](Napi::Env env) { return env.Undefined(); };
+        },
+        {}, held);
   });
 }
 
@@ -132,16 +134,17 @@ Napi::Value ModelWrap::prune(const Napi::CallbackInfo& info) {
 
 Napi::Value ModelWrap::forward(const Napi::CallbackInfo& info) {
   return promise(info.Env(), [&] {
-    const HostTensor images = tensor_of(info[0], "images");
+    std::vector<Napi::Value> held;
+    const HostTensor images = tensor_of(info[0], "images", held);
     const Napi::Object options = info[1].IsObject() ? info[1].As<Napi::Object>() : Napi::Object::New(info.Env());
     const bool train = boolean_in(options, "train", false), bf16 = bf16_in(options);
-    return start(info.Env(),
-                 [model = native(), images, train, bf16](Job&) -> Job::Finish {
-                   return [logits = earlybird::forward(*model, images, train, bf16)](Napi::Env env) {
-                     return to_js(env, logits);
-                   };
-                 },
-                 {}, {info[0]});
+    return start(
+        info.Env(),
+        [model = native(), images, train, bf16](Job&) -> Job::Finish {
+          return
+              [logits = earlybird::forward(*model, images, train, bf16)](Napi::Env env) { return to_js(env, logits); };
+        },
+        {}, held);
   });
 }
 

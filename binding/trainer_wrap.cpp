@@ -41,23 +41,25 @@ Napi::Value TrainerWrap::epoch(const Napi::CallbackInfo& info) {
 Napi::Value TrainerWrap::step(const Napi::CallbackInfo& info) {
   return promise(info.Env(), [&] {
     const Napi::Object options = object_argument(info, 0, "options");
-    const HostTensor images = tensor_of(options.Get("images"), "images");
+    std::vector<Napi::Value> held = {options.Get("labels")};
+    const HostTensor images = tensor_of(options.Get("images"), "images", held);
     const Bytes bytes = bytes_of(options.Get("labels"), "labels");
     const HostTensor labels = {
         Dtype::kInt32, {static_cast<int64_t>(bytes.size / sizeof(int32_t))}, bytes.data, bytes.size, nullptr};
     const double lr = number_in(options, "lr");
     const bool gradients = boolean_in(options, "gradients", false);
-    return start(info.Env(),
-                 [trainer = native(), images, labels, lr, gradients](Job&) -> Job::Finish {
-                   return [result = trainer->step(images, labels, lr, gradients)](Napi::Env env) -> Napi::Value {
-                     Napi::Object out = Napi::Object::New(env);
-                     out.Set("loss", result.loss);
-                     out.Set("correct", static_cast<double>(result.correct));
-                     if (result.gradients) out.Set("gradients", to_js(env, *result.gradients));
-                     return out;
-                   };
-                 },
-                 {}, {options.Get("images"), options.Get("labels")});
+    return start(
+        info.Env(),
+        [trainer = native(), images, labels, lr, gradients](Job&) -> Job::Finish {
+          return [result = trainer->step(images, labels, lr, gradients)](Napi::Env env) -> Napi::Value {
+            Napi::Object out = Napi::Object::New(env);
+            out.Set("loss", result.loss);
+            out.Set("correct", static_cast<double>(result.correct));
+            if (result.gradients) out.Set("gradients", to_js(env, *result.gradients));
+            return out;
+          };
+        },
+        {}, held);
   });
 }
 
@@ -76,13 +78,15 @@ Napi::Value TrainerWrap::snapshot(const Napi::CallbackInfo& info) {
 
 Napi::Value TrainerWrap::restore_momentum(const Napi::CallbackInfo& info) {
   return promise(info.Env(), [&] {
-    const HostState momentum = state_of(info[0], "momentum");
-    return start(info.Env(),
-                 [trainer = native(), momentum](Job&) -> Job::Finish {
-                   trainer->restore_momentum(momentum);
-                   return [](Napi::Env env) { return env.Undefined(); };
-                 },
-                 {}, {info[0]});
+    std::vector<Napi::Value> held;
+    const HostState momentum = state_of(info[0], "momentum", held);
+    return start(
+        info.Env(),
+        [trainer = native(), momentum](Job&) -> Job::Finish {
+          trainer->restore_momentum(momentum);
+          return [](Napi::Env env) { return env.Undefined(); };
+        },
+        {}, held);
   });
 }
 

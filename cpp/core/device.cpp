@@ -66,13 +66,9 @@ void set_threads(int threads) {
 
 void load_plugin(const std::string& path) {
   void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (!handle)
-    throw Error("ERR_NOT_BUILT", "The CUDA plugin " + path + " does not load: " + dlerror() +
-                                     ". Build it again with `npm run compile`.");
+  if (!handle) throw Error("ERR_NOT_BUILT", "The CUDA plugin " + path + " does not load: " + dlerror() + ".");
   auto entry = reinterpret_cast<CudaInterface* (*)()>(dlsym(handle, kCudaInterfaceSymbol));
-  if (!entry)
-    throw Error("ERR_NOT_BUILT",
-                "The CUDA plugin " + path + " is of another version: build it again with `npm run compile`.");
+  if (!entry) throw Error("ERR_NOT_BUILT", "The CUDA plugin " + path + " is of another version than the addon.");
   cuda = entry();
 }
 
@@ -87,6 +83,12 @@ std::string loaded_libtorch() {
 }
 
 void initialise_process() {
+  // fp32 means fp32 (design rule 3), and a resumed run equals an uninterrupted one (rule 4). LibTorch's defaults are
+  // neither on a GPU.
+  auto& context = at::globalContext();
+  context.setAllowTF32CuDNN(false);
+  context.setAllowTF32CuBLAS(false);
+  context.setDeterministicCuDNN(true);
   // Before the engine's first parallel region, so that the threads of its team inherit it.
   Engine::instance().submit([] { at::globalContext().setFlushDenormal(true); });
 }

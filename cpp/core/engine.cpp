@@ -28,7 +28,8 @@ void Engine::stop() {
   }
   wake_.notify_one();
   std::lock_guard lock(join_mutex_);
-  if (thread_.joinable()) thread_.join();
+  // libgomp ends the process from the engine thread when it cannot start the threads it was asked for.
+  if (thread_.joinable() && thread_.get_id() != std::this_thread::get_id()) thread_.join();
 }
 
 void Engine::run() {
@@ -37,15 +38,12 @@ void Engine::run() {
     {
       std::unique_lock lock(mutex_);
       wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-      if (stopping_) break;
+      if (queue_.empty()) return;
       work = std::move(queue_.front());
       queue_.pop_front();
     }
     work();
   }
-  std::deque<std::function<void()>> dropped;
-  std::lock_guard lock(mutex_);
-  dropped.swap(queue_);
 }
 
 }  // namespace earlybird

@@ -17,8 +17,8 @@ class Engine {
   /// Runs `work` after everything submitted before it. False once stopped: the work will never run.
   bool submit(std::function<void()> work);
 
-  /// Lets the running work end (its cancel token must have been set), drops the rest, joins. Safe to call twice and
-  /// from atexit.
+  /// Takes no more work, runs what is left (all cancel tokens must have been set, so each ends at once), joins. Safe to
+  /// call twice and from atexit.
   void stop();
 
  private:

@@ -11,12 +11,10 @@ namespace {
 /// Source position of each padded position when borders reflect with the edge sample repeated: d c b a | a b c d | d c
 /// b a.
 at::Tensor reflected(int64_t size, int64_t radius, at::Device device) {
-  std::vector<int64_t> at_position;
-  for (int64_t i = -radius; i < size + radius; ++i) {
-    const int64_t period = 2 * size, inside = ((i % period) + period) % period;
-    at_position.push_back(inside < size ? inside : period - 1 - inside);
-  }
-  return at::tensor(at_position, at::kLong).to(device);
+  // On the device: a table from the host would make every step wait for its copy.
+  const at::Tensor inside =
+      at::arange(-radius, size + radius, at::TensorOptions(at::kLong).device(device)).remainder(2 * size);
+  return at::minimum(inside, 2 * size - 1 - inside);
 }
 
 /// One axis of the Gaussian. The sum runs from the centre outward-in exactly as scipy's does, in double, because the

@@ -17,6 +17,7 @@ using torch::autograd::variable_list;
 template <auto forward_pass, auto backward_images, auto backward_weight>
 struct Convolution : torch::autograd::Function<Convolution<forward_pass, backward_images, backward_weight>> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& images, const at::Tensor& weight) {
+    const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
     context->save_for_backward({images, weight});
     return forward_pass(images, weight);
   }

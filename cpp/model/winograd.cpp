@@ -29,38 +29,27 @@ using Lane = float __attribute__((vector_size(kLanes * sizeof(float))));
 using Words = uint32_t __attribute__((vector_size(kLanes * sizeof(uint32_t))));
 using Halves = uint16_t __attribute__((vector_size(kLanes * sizeof(uint16_t))));
 
-// --- Channels in and out, float32 or bfloat16, the last few with zeros ---
+// --- Eight channels in and out, float32 or bfloat16 ---
 
-EB_INLINE void load(Lane& out, const float* from, int64_t count) {
-  out = Lane{};
-  if (count >= kLanes)
-    std::memcpy(&out, from, sizeof(Lane));
-  else
-    for (int64_t i = 0; i < count; ++i) out[i] = from[i];
-}
+EB_INLINE void load(Lane& out, const float* from) { std::memcpy(&out, from, sizeof(Lane)); }
 
-EB_INLINE void load(Lane& out, const at::BFloat16* from, int64_t count) {
-  Halves halves{};
-  if (count >= kLanes)
-    std::memcpy(&halves, from, sizeof(Halves));
-  else
-    std::memcpy(&halves, from, sizeof(uint16_t) * count);
+EB_INLINE void load(Lane& out, const at::BFloat16* from) {
+  Halves halves;
+  std::memcpy(&halves, from, sizeof(Halves));
   const Words words = __builtin_convertvector(halves, Words) << 16;
   std::memcpy(&out, &words, sizeof(Lane));
 }
 
-EB_INLINE void store(float* to, const Lane& value, int64_t count) {
-  std::memcpy(to, &value, sizeof(float) * std::min<int64_t>(count, kLanes));
-}
+EB_INLINE void store(float* to, const Lane& value) { std::memcpy(to, &value, sizeof(Lane)); }
 
 /// Rounds to nearest, ties to even; a NaN stays one.
-EB_INLINE void store(at::BFloat16* to, const Lane& value, int64_t count) {
+EB_INLINE void store(at::BFloat16* to, const Lane& value) {
   Words bits;
   std::memcpy(&bits, &value, sizeof(Lane));
   const Words rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
   const Words nan = (Words)((bits & 0x7fffffff) > 0x7f800000);
   const Halves halves = __builtin_convertvector((rounded & ~nan) | (nan & 0x7fc0), Halves);
-  std::memcpy(static_cast<void*>(to), &halves, sizeof(uint16_t) * std::min<int64_t>(count, kLanes));
+  std::memcpy(static_cast<void*>(to), &halves, sizeof(Halves));
 }
 
 // --- The transforms of one line, each `step` apart ---
@@ -135,6 +124,10 @@ struct Grid {
         count(images.size(0) * rows * columns) {}
 };
 
+/// The last eight channels overlap those before them where the number of channels is no multiple of eight: pruned
+/// layers have any number, and handling what is left over one by one took as long as all the others.
+EB_INLINE int64_t last_whole(int64_t channel, int64_t channels) { return std::min(channel, channels - kLanes); }
+
 /// Thirty-six matrices (tiles, channels), one a plane. Rows are padded to whole lanes, and planes by a cache line,
 /// without which the 36 lines written at a time would often fall into the same set of the cache.
 struct Planes {
@@ -170,8 +163,8 @@ EB_INLINE void read_tiles(const T* images, const Grid& grid, int64_t begin, int6
   each_tile(grid, begin, end, [&](int64_t tile, int64_t image, int64_t top, int64_t left) EB_ALWAYS {
     const T* from = images + image * grid.height * grid.width * grid.channels;
     float* to = planes.data + (tile - first) * planes.row;
-    for (int64_t channel = 0; channel < grid.channels; channel += kLanes) {
-      const int64_t lanes = grid.channels - channel;
+    for (int64_t next = 0; next < grid.channels; next += kLanes) {
+      const int64_t channel = last_whole(next, grid.channels);
       Lane window[kPlanes];
       for (int i = 0; i < size; ++i) {
         const int64_t y = top + i - margin;
@@ -180,7 +173,7 @@ EB_INLINE void read_tiles(const T* images, const Grid& grid, int64_t begin, int6
           const bool inside = y >= 0 && y < grid.height && x >= 0 && x < grid.width;
           Lane& pixel = window[i * kWindow + j];
           if (inside)
-            load(pixel, from + (y * grid.width + x) * grid.channels + channel, lanes);
+            load(pixel, from + (y * grid.width + x) * grid.channels + channel);
           else
             pixel = Lane{};
         }
@@ -201,15 +194,15 @@ EB_INLINE void write_tiles(T* images, const Grid& grid, int64_t begin, int64_t e
     const float* from = planes.data + (tile - first) * planes.row;
     const int64_t height = std::min<int64_t>(kTile, grid.height - top),
                   width = std::min<int64_t>(kTile, grid.width - left);
-    for (int64_t channel = 0; channel < grid.channels; channel += kLanes) {
+    for (int64_t next = 0; next < grid.channels; next += kLanes) {
+      const int64_t channel = last_whole(next, grid.channels);
       Lane window[kPlanes];
       for (int p = 0; p < kPlanes; ++p) std::memcpy(window + p, from + p * planes.plane + channel, sizeof(Lane));
       for (int j = 0; j < kWindow; ++j) planes_to_outputs(window + j, kWindow);
       for (int i = 0; i < kTile; ++i) planes_to_outputs(window + i * kWindow, 1);
       for (int64_t i = 0; i < height; ++i)
         for (int64_t j = 0; j < width; ++j)
-          store(to + ((top + i) * grid.width + left + j) * grid.channels + channel, window[i * kWindow + j],
-                grid.channels - channel);
+          store(to + ((top + i) * grid.width + left + j) * grid.channels + channel, window[i * kWindow + j]);
     }
   });
 }
@@ -238,16 +231,16 @@ EB_EVERY_CPU void read_weights(const float* weight, int64_t begin, int64_t end, 
                                const Planes& planes) {
   for (int64_t out = begin; out < end; ++out) {
     float* to = planes.data + out * planes.row;
-    for (int64_t channel = 0; channel < in; channel += kLanes) {
-      const int64_t lanes = in - channel;
+    for (int64_t next = 0; next < in; next += kLanes) {
+      const int64_t channel = last_whole(next, in);
       Lane window[kPlanes];
       for (int k = 0; k < 9; ++k) {
         Lane& value = window[k / 3 * kWindow + k % 3];
-        load(value, weight + (out * 9 + (turned ? 8 - k : k)) * in + channel, lanes);
+        load(value, weight + (out * 9 + (turned ? 8 - k : k)) * in + channel);
         if (rounded) {
           at::BFloat16 low[kLanes];
-          store(low, value, kLanes);
-          load(value, low, kLanes);
+          store(low, value);
+          load(value, low);
         }
       }
       for (int j = 0; j < 3; ++j) weights_to_planes(window + j, kWindow);
@@ -260,13 +253,13 @@ EB_EVERY_CPU void read_weights(const float* weight, int64_t begin, int64_t end, 
 EB_EVERY_CPU void write_weight_gradients(float* weight, int64_t begin, int64_t end, int64_t in, const Planes& planes) {
   for (int64_t out = begin; out < end; ++out) {
     const float* from = planes.data + out * planes.row;
-    for (int64_t channel = 0; channel < in; channel += kLanes) {
+    for (int64_t next = 0; next < in; next += kLanes) {
+      const int64_t channel = last_whole(next, in);
       Lane window[kPlanes];
       for (int p = 0; p < kPlanes; ++p) std::memcpy(window + p, from + p * planes.plane + channel, sizeof(Lane));
       for (int j = 0; j < kWindow; ++j) planes_to_weights(window + j, kWindow);
       for (int i = 0; i < 3; ++i) planes_to_weights(window + i * kWindow, 1);
-      for (int k = 0; k < 9; ++k)
-        store(weight + (out * 9 + k) * in + channel, window[k / 3 * kWindow + k % 3], in - channel);
+      for (int k = 0; k < 9; ++k) store(weight + (out * 9 + k) * in + channel, window[k / 3 * kWindow + k % 3]);
     }
   }
 }
@@ -349,6 +342,7 @@ at::Tensor backward_weight(const at::Tensor& gradient, const at::Tensor& images)
   const int64_t at_once = tiles_at_once(from, in, out);
   const Planes inputs(at_once, in), outputs(at_once, out), weights(out, in);
   at::Tensor sum = weights.matrices(out);
+  if (from.count == 0) sum.zero_();
   for (int64_t first = 0; first < from.count; first += at_once) {
     const int64_t count = std::min(at_once, from.count - first);
     with_pixels(pixels, [&](const auto* values) {

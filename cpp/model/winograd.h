@@ -9,9 +9,9 @@ namespace earlybird::winograd {
 /// accuracy of Winograd convolution for deep neural networks", 2018), which leave the error of a VGG at about twice
 /// that of a direct float32 convolution.
 ///
-/// Images are (N, C, H, W) in channels_last memory, float32 or bfloat16; with bfloat16 the weights are rounded to
-/// bfloat16 too, and all sums are kept in float32. Weights and their gradients are float32 (out, in, 3, 3).
-/// The slow twin of each function is at::convolution or at::convolution_backward.
+/// Images are (N, C, H, W) in channels_last memory, with at least eight channels in and out, float32 or bfloat16; with
+/// bfloat16 the weights are rounded to bfloat16 too, and all sums are kept in float32. Weights and their gradients are
+/// float32 (out, in, 3, 3). The slow twin of each function is at::convolution or at::convolution_backward.
 
 /// (N, in, H, W) -> (N, out, H, W).
 at::Tensor forward(const at::Tensor& images, const at::Tensor& weight);

@@ -37,7 +37,7 @@ export function defineCommand<C extends CommandName, R>({
         force: shell.force,
         commandLine: ['earlybird', ...process.argv.slice(2)].join(' '),
       };
-      const result = await run(recipe, options);
+      const result = await run(recipe, options).finally(() => options.observer?.end?.());
       write(shell.json ? JSON.stringify(result, plain, 2) : await print(result));
     },
   };

@@ -64,7 +64,8 @@ function liveObserver(stream: NodeJS.WriteStream): Observer {
     },
     progress(pass, progress) {
       const share = progress.steps > 0 ? progress.step / progress.steps : 0;
-      const text = `${now.phase} ${now.epoch + 1}/${now.epochs} ${pass} ${bar(share)} ${stepText(progress)}${eta(now, share)}`;
+      const where = now.epochs > 0 ? `${now.phase} ${now.epoch + 1}/${now.epochs} ` : '';
+      const text = `${where}${pass} ${bar(share)} ${stepText(progress)}${eta(now, share)}`;
       clear();
       stream.write(text.slice(0, Math.max(20, (stream.columns ?? 100) - 1)));
     },
@@ -72,6 +73,7 @@ function liveObserver(stream: NodeJS.WriteStream): Observer {
       now = completed(now, line);
       above(epochText(now, line));
     },
+    end: clear,
   };
 }
 

@@ -64,8 +64,8 @@ export async function bench(recipe: BenchStepRecipe, options: RunOptions = {}): 
           `round ${round + 1}/${recipe.rounds} ${system} ${record.dtype}: ${record.imagesPerSecond.toFixed(1)} images/s`,
         );
       } catch (error) {
-        const { code, message } = error as EarlybirdError;
-        if (system === OURS || code === 'ERR_ABORTED') throw error;
+        const { message } = error as EarlybirdError;
+        if (system === OURS || options.signal?.aborted) throw error;
         failures.set(system, message);
         options.observer?.log?.(`${system}: ${message}`);
       }

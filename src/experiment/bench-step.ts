@@ -24,6 +24,7 @@ const NETWORKS = { vgg16: { arch: 'vgg', depth: 16, classes: 10, size: 32, image
 
 const HYPER_PARAMETERS = { momentum: 0.9, weightDecay: 1e-4, l1: 1e-4 };
 const LR = 0.1;
+const SLICE_BYTES = 64 << 20;
 
 export async function timeStep(recipe: BenchStepRecipe, { signal, observer }: RunOptions = {}): Promise<StepRecord> {
   const engine = openEngine(recipe, observer?.log);
@@ -52,7 +53,9 @@ export async function timeStep(recipe: BenchStepRecipe, { signal, observer }: Ru
 async function randomImages({ addon, device }: Engine, { model, batchSize, steps }: BenchStepRecipe) {
   const { classes, size, images } = NETWORKS[model];
   const count = Math.max(images, batchSize * steps); // every batch is full
-  const pixels = randomFillSync(new Uint8Array(count * size * size * 3));
+  const pixels = new Uint8Array(count * size * size * 3);
+  // In slices: the generator takes at most 2 GiB at a time.
+  for (let at = 0; at < pixels.length; at += SLICE_BYTES) randomFillSync(pixels.subarray(at, at + SLICE_BYTES));
   const dataset = await addon.createDataset({
     images: pixels,
     labels: Int32Array.from({ length: count }, (_, i) => i % classes),

@@ -43,9 +43,8 @@ export async function distance(
   const addon = loadAddon({ device: 'cpu' });
   const results: DistanceResult[] = [];
   for (const one of series) {
-    const file = join(recipe.save, `overlap_${one.ratio}.npy`);
     const overlap = overlapOf(addon, one);
-    await writeMatrix(file, overlap, one.epochs.length);
+    const file = await writeMatrix(recipe.save, one, overlap);
     results.push({ ratio: one.ratio, file, epochs: one.epochs, channels: one.channels, overlap, source });
   }
   return results;
@@ -56,10 +55,17 @@ export function overlapOf(addon: NativeAddon, { masks, channels }: MaskSeries): 
   return addon.maskOverlap(new Uint8Array(Buffer.concat(masks)), masks.length, channels);
 }
 
-/** A square float64 matrix as .npy. */
-export function writeMatrix(file: string, matrix: Float64Array, side: number): Promise<void> {
+/** overlap_{p}.npy, a square float64 matrix, and overlap_{p}.json, which says what epochs its rows stand for. Returns the former. */
+export async function writeMatrix(
+  folder: string,
+  { ratio, epochs }: MaskSeries,
+  matrix: Float64Array,
+): Promise<string> {
+  const file = join(folder, `overlap_${ratio}.npy`);
   const data = new Uint8Array(matrix.buffer, matrix.byteOffset, matrix.byteLength);
-  return writeNpy(file, { dtype: 'float64', shape: [side, side], data });
+  await writeNpy(file, { dtype: 'float64', shape: [epochs.length, epochs.length], data });
+  await RunDirectory.at(folder).writeJson(`overlap_${ratio}.json`, { completed: epochs });
+  return file;
 }
 
 async function readSeries(recipe: DistanceRecipe, ratios: number[], signal: AbortSignal | undefined) {

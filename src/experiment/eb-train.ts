@@ -8,6 +8,7 @@ import { EarlybirdError } from '../errors';
 import type { SummaryRow } from '../report/input';
 import { type RunResult, secondsOf } from './network-run';
 import type { Observer, RunOptions } from './observer';
+import { provenanceOf } from './provenance';
 import { type PruneReport, prune } from './prune';
 import { identityOf, parseRecipe, percentOf, type TrainRecipe } from './recipe';
 import { retrain } from './retrain';
@@ -38,7 +39,13 @@ export async function ebTrain(recipe: TrainRecipe, options: RunOptions = {}): Pr
   }
   const session = await openSession(recipe, options);
   try {
-    await directory.writeJson('params.json', { command: 'train', identity: identityOf('train', recipe), recipe });
+    await directory.writeJson('params.json', {
+      command: 'train',
+      identity: identityOf('train', recipe),
+      recipe,
+      seed: recipe.seed,
+      ...provenanceOf(session, options.commandLine),
+    });
     const stages = await runStages(recipe, options, session);
     const result = await conclude(recipe, session, stages, observer);
     await directory.writeJson('result.json', result);
@@ -119,7 +126,9 @@ async function pruneOnce(
 ): Promise<PruneReport> {
   const folder = RunDirectory.at(save);
   const before = await folder.readJson<PruneReport>('prune.json');
-  if (before && existsSync(before.ticket) && !options.force) return before;
+  // The path it had may be spelt differently now.
+  const pruned = folder.file('pruned.pth.tar');
+  if (before && existsSync(pruned) && !options.force) return { ...before, ticket: pruned };
   const { percent, emptyLayers, seed, init } = recipe;
   const { device } = options.session;
   const initial = init === 'self' ? join(recipe.save, 'search', 'init.pth.tar') : init;
@@ -174,14 +183,7 @@ async function conclude(
             { name: recipe.compareDense ? 'dense (search)' : 'search', phase: 'search', metrics },
             { name: label, phase: 'retrain', metrics: await metricsOf(stages.retrain.directory) },
           ],
-          matrices: await matricesOf(
-            session.addon,
-            searchFolder,
-            ratios,
-            stages.search,
-            network,
-            recipe.detectorWindow,
-          ),
+          matrices: await matricesOf(session.addon, searchFolder, ratios, stages.search, network, recipe),
           channels: [channelsOf(label, stages.prune)],
           summary,
           threshold: recipe.detectorThreshold,

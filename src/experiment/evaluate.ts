@@ -40,7 +40,7 @@ export async function evaluate(recipe: EvaluateRecipe, options: RunOptions = {})
       await model.loadStateDict(stateDictOf(value, checkpoint));
       const pass = await model.evaluate({
         dataset: test,
-        batchSize: recipe.testBatchSize,
+        batchSize: recipe.batchSize ?? recipe.testBatchSize,
         precision,
         signal: options.signal,
         onProgress: (progress) => options.observer?.progress?.('test', progress),

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { writeCheckpoint } from '../checkpoint/pth';
 import { EarlybirdError } from '../errors';
 import type { Cfg, NativeModel } from '../native/types';
@@ -15,9 +15,9 @@ import type { DetectorOptions } from './early-bird';
 import { forwardFlops, parameterCount } from './flops';
 import type { RunOptions } from './observer';
 import { type Provenance, provenanceOf } from './provenance';
-import { identityOf, type RetrainRecipe, type SearchRecipe } from './recipe';
+import { identityOf, percentOf, type RetrainRecipe, type SearchRecipe } from './recipe';
 import { recordBest } from './record';
-import { CHECKPOINT, identityHash, RunDirectory } from './run-directory';
+import { CHECKPOINT, identityHash, RunDirectory, type RunState } from './run-directory';
 import { openSession, type Session } from './session';
 import { TicketWatch } from './ticket-watch';
 import { initialValue, type NetworkInfo, readTrainingCheckpoint } from './training-checkpoint';
@@ -81,29 +81,35 @@ export async function runNetwork(
   });
   if (state === 'finished') {
     options.observer?.log?.(`${recipe.save} holds this run, finished; --force runs it again`);
-    return { result: (await directory.readJson<RunResult>('result.json'))!, reused: true };
+    return { result: await storedResult(directory), reused: true };
+  }
+  if (state === 'foreign' && !recipe.resume) {
+    throw new EarlybirdError(
+      'ERR_RECIPE',
+      `${latestOf(directory)} is there without the params.json of a run: give it as --resume, choose another --save, or give --force to start over.`,
+    );
   }
   const session = options.session ?? (await openSession(recipe, options));
   try {
     const provenance = provenanceOf(session, options.commandLine);
     await checkDataset(directory, provenance);
     const stored = await directory.readJson<{ resume?: string }>('params.json');
-    const from = resumeFile(directory, recipe.resume, stored?.resume);
-    // From another file the run begins anew there: a later kill must not bring back the checkpoint that was left behind.
-    const latest = directory.file(CHECKPOINT);
-    if (from === null || resolve(from) !== resolve(latest)) await rm(latest, { force: true });
-    await directory.writeJson('params.json', {
-      command,
-      identity,
-      recipe,
-      resume: recipe.resume,
-      seed: recipe.seed,
-      ...provenance,
-    });
-    return { result: await train(recipe, await prepare(), directory, session, from, identity, options), reused: false };
+    const from = resumeFile(directory, state, recipe.resume, stored?.resume);
+    const params = { command, identity, recipe, resume: recipe.resume, seed: recipe.seed, ...provenance };
+    return { result: await train(recipe, await prepare(), directory, session, from, params, options), reused: false };
   } finally {
     if (!options.session) session.dispose();
   }
+}
+
+/** The result of a finished run, with the paths that its folder has now. */
+async function storedResult(directory: RunDirectory): Promise<RunResult> {
+  const result = (await directory.readJson<RunResult>('result.json'))!;
+  const tickets = Object.entries(result.tickets).map(([percent, ticket]) => [
+    percent,
+    { ...ticket, file: directory.file(basename(ticket.file)) },
+  ]);
+  return { ...result, directory: directory.path, tickets: Object.fromEntries(tickets) };
 }
 
 /** The contents of the ticket are part of what a run is: another ticket under the same name is another run. */
@@ -115,11 +121,33 @@ async function scratchHash(path: string | undefined): Promise<{ scratchSha256?: 
   return { scratchSha256: createHash('sha256').update(bytes).digest('hex') };
 }
 
-/** The file to go on from: the latest checkpoint of this folder, unless --resume names another start than last time. */
-function resumeFile(directory: RunDirectory, asked: string | undefined, before: string | undefined): string | null {
-  const latest = directory.file(CHECKPOINT);
-  if (existsSync(latest) && (asked === undefined || asked === before)) return latest;
+const latestOf = (directory: RunDirectory) => directory.file(CHECKPOINT);
+
+/** The file to go on from: the latest checkpoint of this run, unless --resume names another start than last time. */
+function resumeFile(
+  directory: RunDirectory,
+  state: RunState,
+  asked: string | undefined,
+  before: string | undefined,
+): string | null {
+  if (state === 'interrupted' && (asked === undefined || asked === before)) return latestOf(directory);
   return asked ?? null;
+}
+
+/** Throws ERR_RECIPE where the run would begin at its end. One that was killed after its last epoch has metrics, and may finish. */
+async function refuseEmptyRun(directory: RunDirectory, from: string | null, completed: number, epochs: number) {
+  if (completed < epochs || (await directory.readMetrics()).length > 0) return;
+  const [where, remedy] = from ? [` (after ${from})`, ''] : ['', ', or a smaller --start-epoch'];
+  throw new EarlybirdError(
+    'ERR_RECIPE',
+    `Training would begin at epoch ${completed}${where}, which leaves nothing to do before --epochs ${epochs}: give more --epochs${remedy}.`,
+  );
+}
+
+/** Masks that were drawn on the way to a checkpoint are those of its own folder, if any. */
+async function firstMask(directory: RunDirectory, from: string | null, percent: number, completed: number) {
+  const isOwn = from !== null && resolve(dirname(from)) === resolve(directory.path);
+  return isOwn ? directory.firstMask(percent, completed) : completed;
 }
 
 async function checkDataset(directory: RunDirectory, now: Provenance): Promise<void> {
@@ -137,7 +165,7 @@ async function train(
   directory: RunDirectory,
   session: Session,
   from: string | null,
-  identity: Record<string, unknown>,
+  params: { identity: Record<string, unknown> },
   options: RunOptions,
 ): Promise<RunResult> {
   const { addon, device, precision, dataset } = session;
@@ -163,13 +191,21 @@ async function train(
         start.completed = restored.completed;
         start.best = restored.best;
         options.observer?.log?.(`resumed from ${from} after ${restored.completed} epochs`);
-      } else if (variant.saveInit) {
+      }
+      await refuseEmptyRun(directory, from, start.completed, recipe.epochs);
+      // From another file the run begins anew there: a later kill must not bring back the checkpoint that was left behind.
+      const latest = latestOf(directory);
+      if (from === null || resolve(from) !== resolve(latest)) await rm(latest, { force: true });
+      await directory.writeJson('params.json', params);
+      if (!from && variant.saveInit) {
         const state = await model.stateDict();
         await writeCheckpoint(directory.file('init.pth.tar'), initialValue(state, network));
       }
       start.metrics = await directory.rewind(start.completed);
       if (variant.detection) {
-        await directory.writeMaskIndex({ channels, first: variant.startEpoch, ratios: variant.detection.ratios });
+        const { ratios } = variant.detection;
+        const first = await firstMask(directory, from, percentOf(ratios[0]!), start.completed);
+        await directory.writeMaskIndex({ channels, first, ratios });
       }
       const outcome = await runTraining({
         ...options,
@@ -180,7 +216,7 @@ async function train(
         data: session,
         settings: { ...recipe, precision },
         network,
-        identityHash: identityHash(identity),
+        identityHash: identityHash(params.identity),
         detection: variant.detection && watch && { ...variant.detection, watch },
         start,
       });

@@ -1,33 +1,46 @@
-/** Draws the mask-distance matrices of one or several runs in one sheet (paper Fig. 3; reference: plot_overlap.py). */
-import { existsSync } from 'node:fs';
+/**
+ * Draws several runs in one figure: their mask-distance matrices (paper Fig. 3; reference: plot_overlap.py), or accuracy against drawing
+ * epoch (paper Fig. 1).
+ */
 import { readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { readNpy } from '../checkpoint/npy';
 import { numbersOf } from '../checkpoint/value';
 import { EarlybirdError } from '../errors';
 import type { MaskMatrix } from '../report/input';
-import { type WrittenFigures, writeMatrixSheet } from '../report/write';
+import type { Dataset } from '../report/theme';
+import { type WrittenFigures, writeDrawingEpochs, writeMatrixSheet } from '../report/write';
+import { drawingCurves } from './drawing';
 import type { RunResult } from './network-run';
 import type { RunOptions } from './observer';
 import type { Provenance } from './provenance';
 import { type PlotRecipe, percentOf } from './recipe';
 import { RunDirectory } from './run-directory';
-import { networkName } from './run-report';
+import { comparisonOf, type DetectorChoice, networkName } from './run-report';
 
 /** Both spellings: the release writes an underscore, its README a hyphen. */
 const MATRIX = /^overlap[_-](\d*\.?\d+)\.npy$/;
 
-type Params = Partial<Provenance> & { recipe?: { arch?: string; depth?: number; detectorWindow?: number } };
+type Params = Partial<Provenance> & { recipe?: { arch?: string; depth?: number } & Partial<DetectorChoice> };
 
 export async function plot(recipe: PlotRecipe, { observer }: RunOptions = {}): Promise<WrittenFigures> {
-  const matrices = (await Promise.all(recipe.folders.map((folder) => matricesIn(folder, recipe)))).flat();
   const params = await RunDirectory.at(recipe.folders[0]!).readJson<Params>('params.json');
   const dataset = params?.dataset ?? { name: 'unknown dataset', synthetic: false };
-  const base = join(recipe.output ?? recipe.folders[0]!, recipe.name);
-  const shown = recipe.overlap ? matrices.map(inverted) : matrices;
-  const written = await writeMatrixSheet(base, shown, dataset, recipe.overlap ? 'mask overlap' : 'mask distance');
+  const base = join(
+    recipe.output ?? recipe.folders[0]!,
+    recipe.name ?? (recipe.drawing ? 'drawing-epoch' : 'mask-distance'),
+  );
+  const written = recipe.drawing
+    ? await writeDrawingEpochs(base, await drawingCurves(recipe.folders), dataset)
+    : await matrixFigure(base, recipe, dataset);
   for (const note of written.notes) observer?.log?.(note);
   return written;
+}
+
+async function matrixFigure(base: string, recipe: PlotRecipe, dataset: Dataset): Promise<WrittenFigures> {
+  const matrices = (await Promise.all(recipe.folders.map((folder) => matricesIn(folder, recipe)))).flat();
+  if (recipe.overlap) return writeMatrixSheet(base, matrices.map(inverted), dataset, 'mask overlap');
+  return writeMatrixSheet(base, matrices, dataset);
 }
 
 /** The sheet draws 1 - overlap, so a sheet of overlaps is one of inverted matrices. */
@@ -65,21 +78,31 @@ async function readMatrix(folder: string, name: string, ratio: number, title: st
   const run = RunDirectory.at(folder);
   const params = await run.readJson<Params>('params.json');
   const result = await run.readJson<RunResult>('result.json');
-  const { arch, depth, detectorWindow } = params?.recipe ?? {};
+  const { arch, depth, detectorWindow = 5, detectorRule = 'reference' } = params?.recipe ?? {};
   const named = arch !== undefined && depth !== undefined ? networkName(arch, depth) : basename(resolve(folder));
   return {
     network: title ?? named,
     ratio,
-    epochs: await rowsOf(folder, ratio, side),
+    epochs: await rowsOf(run, name, side),
     overlap: numbersOf(tensor),
-    emergedAt: result?.tickets?.[percentOf(ratio)]?.completed ?? null,
-    window: detectorWindow ?? 5,
+    emergedAt: await emergedAt(folder, result, percentOf(ratio)),
+    ...comparisonOf({ detectorWindow, detectorRule }),
   };
 }
 
-/** Completed epochs of each row: from the masks where their number fits, else from 1, as the reference's script does. */
-async function rowsOf(folder: string, ratio: number, side: number): Promise<number[]> {
-  const stored = existsSync(join(folder, 'masks')) ? await RunDirectory.at(folder).readMasks(percentOf(ratio)) : null;
-  const first = stored && stored.rows.length === side ? stored.index.first : 1;
-  return Array.from({ length: side }, (_, i) => first + i);
+/** Completed epochs of each row: as they were written beside the matrix, else from 1, as the reference's script counts. */
+async function rowsOf(run: RunDirectory, name: string, side: number): Promise<number[]> {
+  const written = await run.readJson<{ completed: number[] }>(name.replace(/npy$/, 'json'));
+  if (written?.completed.length === side) return written.completed;
+  return Array.from({ length: side }, (_, i) => 1 + i);
+}
+
+/** From the result of a search, else from the names of the tickets: EB-30-12.pth.tar was drawn after 11 epochs. */
+async function emergedAt(folder: string, result: RunResult | null, percent: number): Promise<number | null> {
+  if (result) return result.tickets?.[percent]?.completed ?? null;
+  const numbers = (await readdir(folder)).flatMap((name) => {
+    const number = new RegExp(`^EB-${percent}-(\\d+)\\.pth\\.tar$`).exec(name)?.[1];
+    return number === undefined ? [] : [Number(number) - 1];
+  });
+  return numbers.length === 0 ? null : Math.min(...numbers);
 }

@@ -43,21 +43,22 @@ export interface PruneReport {
   cfg: Cfg;
   before: Costs;
   after: Costs;
+  /** Epochs the weights of the ticket have seen: those of --init where it is given. Null where the file does not say. */
   completed: number | null;
+  /** Completed epochs at which the mask was drawn: those of --model. */
+  drawn: number | null;
 }
 
 export async function prune(recipe: PruneRecipe, { observer }: RunOptions = {}): Promise<PruneReport> {
   const { value } = await readCheckpoint(recipe.model);
+  const initial = recipe.init === undefined ? undefined : { path: recipe.init, ...(await readCheckpoint(recipe.init)) };
   const { addon, device } = openEngine(recipe, observer?.log);
   const network = networkFor(recipe, value, recipe.model);
   const build = (state: StateDict) =>
     load(addon, { ...network, classes: classesFor(recipe, network, state) }, state, device, recipe.seed);
 
   const dense = await build(stateDictOf(value, recipe.model));
-  const donor =
-    recipe.init === undefined
-      ? undefined
-      : await build(stateDictOf((await readCheckpoint(recipe.init)).value, recipe.init));
+  const donor = initial && (await build(stateDictOf(initial.value, initial.path)));
   try {
     const [mask] = await dense.masks([recipe.percent]);
     if (!mask || mask.kept === 0) {
@@ -90,7 +91,9 @@ export async function prune(recipe: PruneRecipe, { observer }: RunOptions = {}):
         cfg: description.cfg,
         before: await costsOf(dense),
         after: await costsOf(model),
-        completed: completedOf(value, recipe.model),
+        // A file of weights alone, as the reference's init.pth.tar, is from before training.
+        completed: initial ? (completedOf(initial.value, initial.path) ?? 0) : completedOf(value, recipe.model),
+        drawn: completedOf(value, recipe.model),
       };
       await mkdir(recipe.save, { recursive: true });
       const info: NetworkInfo = {
@@ -165,6 +168,7 @@ function ticketValue(state: StateDict, network: NetworkInfo, report: PruneReport
         ...networkEntries(network),
         ['completed', report.completed],
         ['ratio', report.ratio],
+        ['drawn', report.drawn],
         ['source', basename(recipe.model)],
         ['init', recipe.init === undefined ? null : basename(recipe.init)],
       ]),

@@ -62,7 +62,10 @@ export const runtime = {
     'arithmetic of forward and backward passes; auto is fp32',
     oneOf(PRECISIONS),
   ),
-  threads: option(count().optional(), 'CPU threads', wholeNumber(), { identity: false, defaultHelp: 'all cores' }),
+  threads: option(count().max(1024).optional(), 'CPU threads', 'a whole number from 1 to 1024', {
+    identity: false,
+    defaultHelp: 'all cores',
+  }),
   seed: option(count(0).default(1), 'seed of weights, order and augmentation', wholeNumber(0)),
 };
 
@@ -206,7 +209,8 @@ export const emptyLayers = option(
   oneOf(EMPTY_LAYERS),
 );
 export const percent = option(ratio().default(0.5), 'pruning ratio p', RATIO);
-export const scratch = (help: string) => option(z.string().optional(), help, FILE);
+/** No part of a run's identity: the contents of the file are (network-run.ts). */
+export const scratch = (help: string) => option(z.string().optional(), help, FILE, { identity: false });
 
 /** The network of a checkpoint, which our own files name. */
 export const saidNetwork = {
@@ -216,6 +220,32 @@ export const saidNetwork = {
   depth: option(count().optional(), 'depth', wholeNumber(), {
     defaultHelp: 'as the checkpoint says, else 19 for vgg, 164 for resnet',
   }),
+};
+
+/** Where a ticket is retrained it names its network; `retrain` fills both in, so that what reads a recipe finds them. */
+export const ticketNetwork = {
+  arch: option(
+    model.arch.unwrap().optional(),
+    'network: vgg, resnet (PreResNet), resnet18, ...',
+    'the name of a network',
+    {
+      defaultHelp: 'as the ticket says, else vgg',
+    },
+  ) as unknown as typeof model.arch,
+  depth: option(count().optional(), 'depth of the network', wholeNumber(), {
+    defaultHelp: 'as the ticket says, else 19 for vgg, 164 for resnet',
+  }),
+};
+
+const unusedWidth = (flag: string) =>
+  option(count(0).optional(), 'accepted for compatibility', wholeNumber(0), { flag, hidden: true });
+/** The reference's mask script takes bit widths and uses none. */
+export const unusedBits = {
+  bitsA: unusedWidth('bits-A'),
+  bitsW: unusedWidth('bits-W'),
+  bitsG: unusedWidth('bits-G'),
+  bitsE: unusedWidth('bits-E'),
+  bitsR: unusedWidth('bits-R'),
 };
 
 /** The reference's evaluation scripts take every training option and use none. */

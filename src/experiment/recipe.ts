@@ -19,8 +19,10 @@ import {
   runtime,
   saidNetwork,
   scratch,
+  ticketNetwork,
   training,
   unused,
+  unusedBits,
   WHOLE_PERCENTS,
 } from './recipe-fields';
 
@@ -43,6 +45,7 @@ export const retrainSchema = z.strictObject({
   ...files,
   ...dataset('cifar100'),
   ...model,
+  ...ticketNetwork,
   ...training,
   ...continuing(count(0).optional(), 'first epoch index; the epochs the ticket has completed, where it says so'),
   ...checkpoints('none'),
@@ -112,6 +115,9 @@ export const evaluateSchema = z.strictObject({
   ...saidNetwork,
   cfg: model.cfg,
   ...batches,
+  batchSize: option(count().optional(), 'images per test batch, as the evaluation scripts name it', wholeNumber(), {
+    defaultHelp: 'as --test-batch-size',
+  }),
   scratch: scratch('pruned.pth.tar whose cfg the network takes'),
   resume: option(z.string().optional(), 'checkpoint to evaluate (or --model)', FILE, { aliases: ['model'] }),
   ...runtime,
@@ -129,6 +135,7 @@ export const distanceSchema = z.strictObject({
   }),
   model: option(z.string().optional(), 'accepted for compatibility', FILE, { hidden: true }),
   save_1: option(z.string().optional(), 'accepted for compatibility', FOLDER, { flag: 'save-1', hidden: true }),
+  ...unusedBits,
   percent,
   ratios: option(
     z.array(ratio()).min(1).optional(),
@@ -156,6 +163,11 @@ export const plotSchema = z.strictObject({
     defaultHelp: 'all there are',
   }),
   overlap: option(z.boolean().default(false), 'draw the overlap instead of the distance', SWITCH),
+  drawing: option(
+    z.boolean().default(false),
+    'draw accuracy against drawing epoch instead, from finished runs of train or retrain',
+    SWITCH,
+  ),
   output: option(z.string().min(1).optional(), 'folder of the sheet', FOLDER, {
     flag: 'save',
     defaultHelp: 'the first folder',
@@ -164,9 +176,10 @@ export const plotSchema = z.strictObject({
     z
       .string()
       .regex(/^[\w.-]+$/)
-      .default('mask-distance'),
-    'file name of the sheet, without extension',
+      .optional(),
+    'file name of the figure, without extension',
     'a file name',
+    { defaultHelp: 'mask-distance, or drawing-epoch' },
   ),
   title: option(z.string().optional(), 'network named in the figure', 'text'),
 });
@@ -233,8 +246,16 @@ export function parseRecipe<C extends CommandName>(command: C, input: Record<str
   const result = schema.safeParse(input);
   if (!result.success) throw new EarlybirdError('ERR_RECIPE', explain(schema, input, result.error.issues[0]!));
   const recipe = result.data as Record<string, unknown>;
-  if (['search', 'retrain', 'train'].includes(command) && recipe.depth === undefined) {
-    recipe.depth = defaultDepth(recipe.arch as string);
+  const fromTicket = command === 'retrain' && recipe.scratch !== undefined;
+  if (['search', 'retrain', 'train'].includes(command) && !fromTicket) {
+    recipe.arch ??= 'vgg';
+    recipe.depth ??= defaultDepth(recipe.arch as string);
+  }
+  if (recipe.fromScratch === true && recipe.init !== undefined) {
+    throw new EarlybirdError(
+      'ERR_RECIPE',
+      `--init ${recipe.init} is not possible with --from-scratch, which draws new weights: give one of the two.`,
+    );
   }
   if (recipe.swa === true) {
     throw new EarlybirdError(

@@ -1,29 +1,35 @@
 /** Retraining: train a ticket on, with its own weights (the paper's EB Train) or with new ones. */
 import { cfgOf, stateDictOf } from '../checkpoint/keys';
 import { readCheckpoint } from '../checkpoint/pth';
+import type { Value } from '../checkpoint/value';
 import { EarlybirdError } from '../errors';
 import { type FinishedRun, runNetwork, type Variant } from './network-run';
 import type { RunOptions } from './observer';
 import type { RetrainRecipe } from './recipe';
 import type { Session } from './session';
-import { completedOf, networkOf } from './training-checkpoint';
+import { completedOf, networkFor, networkOf } from './training-checkpoint';
 
 /**
  * Begins at --start-epoch, else after the epochs the ticket has completed (0 with --reinit, or where the file does not say).
  * The optimiser begins with empty momentum, as in the reference. Without --scratch the dense network is trained.
+ * Where the recipe leaves --arch or --depth to the ticket, they are filled in.
  */
 export async function retrain(
   recipe: RetrainRecipe,
   options: RunOptions & { session?: Session } = {},
 ): Promise<FinishedRun> {
-  return runNetwork(recipe, 'retrain', () => prepare(recipe), options);
+  const ticket = recipe.scratch === undefined ? null : (await readCheckpoint(recipe.scratch)).value;
+  if (ticket) {
+    const { arch, depth } = networkFor(recipe, ticket, recipe.scratch!);
+    Object.assign(recipe, { arch, depth });
+  }
+  return runNetwork(recipe, 'retrain', async () => variantOf(recipe, ticket), options);
 }
 
-async function prepare(recipe: RetrainRecipe): Promise<Variant> {
+function variantOf(recipe: RetrainRecipe, value: Value): Variant {
   const explicit = recipe.startEpoch as number | undefined;
   const common = { command: 'retrain' as const, saveInit: false };
   if (!recipe.scratch) return { ...common, cfg: recipe.cfg, startEpoch: explicit ?? 0 };
-  const { value } = await readCheckpoint(recipe.scratch);
   const cfg = cfgOf(value, recipe.scratch);
   if (!cfg) {
     throw new EarlybirdError(

@@ -15,10 +15,11 @@ import { recordText } from './record';
 
 /** Everything a run may leave; --force removes these and nothing else. */
 const OWN_FILES =
-  /^(params\.json|result\.json|metrics\.jsonl|record\.txt|masks|report|overlap_[\d.]+\.npy|(init|checkpoint|model_best|swa|ckpt\d+|EB-\d+-\d+)\.pth\.tar)$/;
+  /^(params\.json|result\.json|metrics\.jsonl|record\.txt|masks|report|overlap_[\d.]+\.(npy|json)|(init|checkpoint|model_best|swa|ckpt\d+|EB-\d+-\d+)\.pth\.tar)$/;
 export const CHECKPOINT = 'checkpoint.pth.tar';
 
-export type RunState = 'new' | 'interrupted' | 'finished';
+/** foreign: there is a checkpoint, but nothing says of which run, as in a folder of the reference. */
+export type RunState = 'new' | 'interrupted' | 'finished' | 'foreign';
 
 export interface MaskIndex {
   /** N: bits of one mask. */
@@ -48,7 +49,7 @@ export class RunDirectory {
     await directory.removeMatching(TEMP_NAME, 'masks');
     if (force) await directory.removeMatching(OWN_FILES, '.', keep);
     const params = await directory.readJson<{ identity?: Record<string, unknown> }>('params.json');
-    if (!params) return { directory, state: 'new' };
+    if (!params) return { directory, state: existsSync(directory.file(CHECKPOINT)) ? 'foreign' : 'new' };
     const differences = differingKeys(params.identity ?? {}, identity);
     if (differences.length > 0 && !directory.holdsWork()) {
       // Another run failed or was stopped before it had anything to lose.
@@ -142,6 +143,16 @@ export class RunDirectory {
     return { index, rows: rows.slice(index.first) };
   }
 
+  /**
+   * The row at which the masks begin when row `completed` is written next: where they began, or that row if there are none
+   * yet or some in between are missing.
+   */
+  async firstMask(percent: number, completed: number): Promise<number> {
+    const stored = await this.readMasks(percent);
+    if (!stored || stored.index.first + stored.rows.length < completed) return completed;
+    return Math.min(stored.index.first, completed);
+  }
+
   // --- resume
 
   /** Cuts what grows back to `completed` epochs and returns the metrics that remain. */
@@ -160,7 +171,10 @@ export class RunDirectory {
   }
 
   private async removeMatching(pattern: RegExp, folder = '.', keep?: string): Promise<void> {
-    for (const name of await readdir(this.file(folder)).catch(() => [])) {
+    // A kill in between must leave neither a result without its run nor a checkpoint without its recipe.
+    const rank = (name: string) => (name === 'result.json' ? 0 : name === 'params.json' ? 2 : 1);
+    const names = await readdir(this.file(folder)).catch(() => [] as string[]);
+    for (const name of names.sort((a, b) => rank(a) - rank(b))) {
       const path = this.file(join(folder, name));
       if (pattern.test(name) && (keep === undefined || resolve(path) !== resolve(keep))) {
         await rm(path, { recursive: true, force: true });

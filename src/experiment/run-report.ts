@@ -1,10 +1,12 @@
 /** Turns finished runs into what the report room draws, and into overlap_{p}.npy. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadAddon } from '../native/addon';
 import type { NativeAddon } from '../native/types';
 import type { EpochMetrics, LayerChannels, MaskMatrix, ReportInput, SummaryRow } from '../report/input';
 import { writeReport } from '../report/write';
 import { overlapOf, storedMasks, writeMatrix } from './distance';
+import type { DetectorRule } from './early-bird';
 import type { RunResult } from './network-run';
 import type { Observer } from './observer';
 import type { Provenance } from './provenance';
@@ -21,18 +23,33 @@ export async function matricesOf(
   ratios: readonly number[],
   result: RunResult,
   network: string,
-  window: number,
+  detector: DetectorChoice,
 ): Promise<MaskMatrix[]> {
   const matrices: MaskMatrix[] = [];
   for (const ratio of ratios) {
     const series = await storedMasks(folder, ratio);
     if (!series || series.masks.length === 0) continue;
     const overlap = overlapOf(addon, series);
-    await writeMatrix(join(folder, `overlap_${ratio}.npy`), overlap, series.epochs.length);
+    await writeMatrix(folder, series, overlap);
     const emergedAt = result.tickets[percentOf(ratio)]?.completed ?? null;
-    matrices.push({ network, ratio, epochs: series.epochs, overlap, emergedAt, window });
+    matrices.push({ network, ratio, epochs: series.epochs, overlap, emergedAt, ...comparisonOf(detector) });
   }
   return matrices;
+}
+
+export interface DetectorChoice {
+  detectorWindow: number;
+  detectorRule: DetectorRule;
+}
+
+/** The masks that a detector looks at together: `consecutive` counts distances, and has one more mask than those. */
+export function comparisonOf({
+  detectorWindow,
+  detectorRule,
+}: DetectorChoice): Pick<MaskMatrix, 'window' | 'compared'> {
+  return detectorRule === 'consecutive'
+    ? { window: detectorWindow + 1, compared: 'adjacent' }
+    : { window: detectorWindow, compared: 'newest' };
 }
 
 export function networkName(arch: string, depth: number): string {
@@ -70,7 +87,7 @@ export function reportSearch(recipe: SearchRecipe, result: RunResult, observer?:
       threshold: recipe.detectorThreshold,
     });
     input.runs = [{ name: 'search (dense)', phase: 'search', metrics: await metricsOf(recipe.save) }];
-    input.matrices = await matricesOf(loadAddon(), recipe.save, recipe.ratios, result, network, recipe.detectorWindow);
+    input.matrices = await matricesOf(loadAddon(), recipe.save, recipe.ratios, result, network, recipe);
     input.summary = [summaryRow('search (dense)', result)];
     return input;
   });
@@ -124,6 +141,16 @@ function provenanceTable(params: Params): Record<string, string> {
     'dataset fingerprint': dataset.fingerprint,
     'command line': commandLine,
   };
+}
+
+/** The report of a run that had finished before: the one that is there, or a new one where a kill came before it was drawn. */
+export async function reportOnce(
+  folder: string,
+  reused: boolean,
+  draw: () => Promise<string | null>,
+): Promise<string | null> {
+  const html = join(folder, 'report', 'index.html');
+  return reused && existsSync(html) ? html : draw();
 }
 
 /** Writes report/ in `folder`; a report that cannot be drawn is logged and does not fail the run. Returns the HTML's path. */

@@ -121,6 +121,13 @@ export function completedOf(value: Value, path: string): number | null {
   return /^EB-\d+-\d+/.test(basename(path)) ? epoch - 1 : epoch;
 }
 
+/** Of a pruned.pth.tar of ours: its pruning ratio, and the completed epochs at which its mask was drawn; null in other files. */
+export function ticketOf(value: Value): { ratio: number; epoch: number } | null {
+  const extras = extrasOf(value);
+  const [ratio, epoch] = [extras?.get('ratio'), extras?.get('drawn')];
+  return typeof ratio === 'number' && typeof epoch === 'number' ? { ratio, epoch } : null;
+}
+
 /** What a checkpoint says about its network; what it does not say is absent. Throws ERR_CHECKPOINT for a cfg that makes no sense. */
 export function networkOf(value: Value, name: string): Partial<NetworkInfo> {
   const extras = extrasOf(value) ?? new Map<string, Value>();

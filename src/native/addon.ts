@@ -48,7 +48,7 @@ function load(device: string | undefined) {
   addon.setErrorClass(EarlybirdError);
 
   const plugin = join(dirname(path), 'earlybird_cuda.so');
-  if (cuda && existsSync(plugin)) addon.loadPlugin(plugin);
+  if (cuda && existsSync(plugin)) loadPlugin(addon, plugin);
 
   // Threads of LibTorch must be gone before the process exits. Not in workers: the engine outlives each of them.
   if (isMainThread) process.on('exit', () => addon.shutdown());
@@ -111,6 +111,15 @@ function openLibrary(loader: Loader, path: string, libtorch: FoundLibTorch): voi
       `LibTorch ${libtorch.version} (${path}) cannot be opened: ${what}; ${remedy}.`,
       String(error),
     );
+  }
+}
+
+function loadPlugin(addon: NativeAddon, path: string): void {
+  try {
+    addon.loadPlugin(path);
+  } catch (error) {
+    const { message, detail } = error as EarlybirdError;
+    throw new EarlybirdError('ERR_NOT_BUILT', `${message} Run \`${buildCommand()}\` to build it again.`, detail);
   }
 }
 

@@ -32,7 +32,7 @@ export const FIGURES: FigureEntry[] = [
     title: 'Distance of each new mask to the older ones',
     caption:
       'Share of channels that differ between the newest mask and the older masks in the window. The ticket emerges once none differs by more than the threshold. The axis ends at four times the threshold.',
-    spec: (input) => distances(input.runs, input.dataset, input.threshold),
+    spec: (input) => distances(input.matrices, input.dataset, input.threshold),
   },
   {
     id: 'distance-matrix',

@@ -39,6 +39,8 @@ export interface MaskMatrix {
   emergedAt: number | null;
   /** Number of masks the detector compares (5 by default): the side of the dashed box. */
   window: number;
+  /** Which of them it compares: the newest with each older one, or each with the one before it. */
+  compared: 'newest' | 'adjacent';
 }
 
 export interface LayerChannels {

@@ -3,10 +3,10 @@
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { EarlybirdError } from '../errors';
-import { FIGURES, matrices } from './figures';
+import { drawingEpochs, FIGURES, matrices } from './figures';
 import type { Quantity } from './figures/matrices';
 import { type HtmlFigure, renderHtml } from './html';
-import type { MaskMatrix, ReportInput } from './input';
+import type { DrawingCurve, MaskMatrix, ReportInput } from './input';
 import { hasFonts, NO_FONTS, renderPng, renderSvg } from './render';
 import type { Dataset } from './theme';
 
@@ -44,6 +44,16 @@ export async function writeMatrixSheet(
   quantity: Quantity = 'mask distance',
 ): Promise<WrittenFigures> {
   const spec = await matrices(list, dataset, quantity);
+  return spec === null ? { figures: [], notes: [] } : writeFigure(base, await renderSvg(spec));
+}
+
+/** Writes `<base>.svg` and `<base>.png`: accuracy against drawing epoch. */
+export async function writeDrawingEpochs(
+  base: string,
+  curves: DrawingCurve[],
+  dataset: Dataset,
+): Promise<WrittenFigures> {
+  const spec = drawingEpochs(curves, dataset);
   return spec === null ? { figures: [], notes: [] } : writeFigure(base, await renderSvg(spec));
 }
 

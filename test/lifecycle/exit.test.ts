@@ -36,6 +36,10 @@ test('process.exit() during an epoch keeps its exit code', async () => {
   expect(await run('exit')).toMatchObject({ code: 7, signal: null, stderr: '' });
 });
 
+test('process.exit() while a job of a worker waits its turn does not hang', async () => {
+  expect(await run('exitWithQueuedJob')).toMatchObject({ code: 7, signal: null, stderr: '' });
+});
+
 test('an uncaught exception during an epoch exits with 1', async () => {
   const ending = await run('uncaught');
   expect(ending).toMatchObject({ code: 1, signal: null });

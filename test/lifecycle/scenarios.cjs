@@ -66,6 +66,12 @@ const scenarios = {
     const { ended } = await training({ count: 500 });
     say(`images ${(await ended).images}`);
   },
+  async exitWithQueuedJob() {
+    await training();
+    const worker = new Worker(__filename, { workerData: 'queue', argv: [] });
+    await new Promise((resolve) => worker.once('message', resolve));
+    process.exit(7); // the worker's job waits behind the epoch and will never begin
+  },
   async workerEnds() {
     const worker = new Worker(__filename, { workerData: 'short', argv: [] });
     say(await new Promise((resolve) => worker.once('message', resolve)));
@@ -87,6 +93,14 @@ async function inWorker() {
   if (workerData === 'train') {
     await training();
     parentPort.postMessage('training');
+    return;
+  }
+  if (workerData === 'queue') {
+    const spec = { arch: 'vgg', depth: 11, classes: 10, seed: 1, device: 'cpu' };
+    loadAddon({ device: 'cpu' })
+      .createModel(spec)
+      .catch(() => {});
+    parentPort.postMessage('queued');
     return;
   }
   const { ended } = await training({ count: 500 });

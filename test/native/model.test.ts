@@ -231,3 +231,24 @@ test('the overlap matrix of many masks is exact', () => {
   }
   expect(() => addon.maskOverlap(masks, 3, bits)).toThrow(expect.objectContaining({ code: 'ERR_SHAPE' }));
 });
+
+test('a state dict with a tensor that contradicts itself is refused, and one that is emptied meanwhile is loaded whole', async () => {
+  const model = await smallModel();
+  const state = await model.stateDict();
+  const bad = new Map(state).set('classifier.bias', { dtype: 'float32', shape: [10], data: new Uint8Array(4) });
+  await expect(model.loadStateDict(bad)).rejects.toMatchObject({ code: 'ERR_SHAPE' });
+  const unknown = new Map(state).set('classifier.bias', {
+    dtype: 'int7' as never,
+    shape: [10],
+    data: new Uint8Array(40),
+  });
+  await expect(model.loadStateDict(unknown)).rejects.toMatchObject({ code: 'ERR_DTYPE' });
+
+  const given = new Map([...state].map(([key, tensor]) => [key, { ...tensor, data: new Uint8Array(tensor.data) }]));
+  const loading = model.loadStateDict(given);
+  given.clear();
+  await loading;
+  const after = await model.stateDict();
+  for (const [key, { data }] of state) expect(Buffer.compare(after.get(key)!.data, data)).toBe(0);
+  model.dispose();
+});

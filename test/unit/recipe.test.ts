@@ -109,7 +109,7 @@ test.each([
   ],
   [
     'distance',
-    '--dataset cifar100 --arch vgg --depth 16 --start_epoch 1 --end_epoch 160 --percent 0.5 --save s --test-batch-size 256 --gpu_ids 0',
+    '--dataset cifar100 --arch vgg --depth 16 --start_epoch 1 --end_epoch 160 --percent 0.5 --save s --save_1 t --test-batch-size 256 --gpu_ids 0 --bits_A 8 --bits_W 8 --bits_G 8 --bits_E 8 --bits_R 16',
   ],
   [
     'evaluate',
@@ -132,6 +132,7 @@ test.each([
   ['search', '--swa True', '--swa', 'ERR_RECIPE'],
   ['search', '--keep-checkpoints some', 'every:N', 'ERR_RECIPE'],
   ['search', '--preset nothing', 'demo', 'ERR_RECIPE'],
+  ['train', '--init x.pth.tar --from-scratch', '--init x.pth.tar', 'ERR_RECIPE'],
   ['prune', '', '--model is missing', 'ERR_RECIPE'],
   ['prune', '--model x --percent 1', '--percent 1', 'ERR_RECIPE'],
 ] as [CommandName, string, string, string][])('%s %s is refused with one sentence', (command, line, text, code) => {
@@ -148,6 +149,17 @@ test('an unknown flag is refused', () => {
 test('flags win over a preset, a preset over defaults', () => {
   const made = recipe('train', '--preset demo --epochs 7');
   expect(made).toMatchObject({ dataset: 'synthetic', epochs: 7, compareDense: true, lr: 0.1 });
+});
+
+test('retraining leaves to a ticket what network it is', () => {
+  expect(recipe('retrain', '')).toMatchObject({ arch: 'vgg', depth: 19 });
+  expect(recipe('retrain', '--scratch p --arch resnet')).not.toHaveProperty('depth');
+  expect(recipe('retrain', '--scratch p')).not.toHaveProperty('arch');
+});
+
+test('a ticket is the same one wherever it lies', () => {
+  const [one, other] = ['a/p', './a/p'].map((path) => identityOf('retrain', recipe('retrain', `--scratch ${path}`)));
+  expect(one).toEqual(other);
 });
 
 test('the identity of a run leaves out where and how fast it runs', () => {

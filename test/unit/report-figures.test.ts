@@ -83,14 +83,23 @@ describe('learning curves', () => {
 
 describe('distances', () => {
   test('give the range over the window and the epochs a ticket took, for runs that drew masks', () => {
-    const [panel, ...rest] = distancePanels(SAMPLE.runs);
-    expect(rest).toEqual([]);
+    const [panel, ...rest] = distancePanels([maskMatrix(range(12)), maskMatrix(range(4))]);
+    expect(rest).toEqual([]); // four masks fill no window
     expect(panel).toMatchObject({ title: 'p = 0.3', emergedAt: 7 });
-    expect(panel!.points[0]).toEqual({ epoch: 4, low: 1 / 16, high: 4 / 16 });
+    expect(panel!.points.map(({ epoch }) => epoch)).toEqual([4, 5, 6, 7, 8, 9, 10, 11]);
+    // The sample's masks after a and b epochs are |1/(a+1) - 1/(b+1)| apart.
+    expect(panel!.points[0]!.low).toBeCloseTo(1 / 4 - 1 / 5);
+    expect(panel!.points[0]!.high).toBeCloseTo(1 - 1 / 5);
+  });
+
+  test('of adjacent masks where the detector compares those', () => {
+    const [panel] = distancePanels([maskMatrix(range(12), { compared: 'adjacent' })]);
+    expect(panel!.points[0]!.low).toBeCloseTo(1 / 4 - 1 / 5);
+    expect(panel!.points[0]!.high).toBeCloseTo(1 - 1 / 2);
   });
 
   test('draw the threshold that was used and the ticket', async () => {
-    const svg = await svgOf(distances(SAMPLE.runs, REAL, 0.05));
+    const svg = await svgOf(distances(SAMPLE.matrices, REAL, 0.05));
     expect(svg).toContain('threshold 0.05');
     expect(svg).toContain('ticket after 7 epochs');
   });

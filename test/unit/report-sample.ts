@@ -26,7 +26,7 @@ export function maskMatrix(epochs: number[], change: Partial<MaskMatrix> = {}): 
       overlap[i * epochs.length + j] = 1 - Math.abs(1 / (a + 1) - 1 / (b + 1));
     });
   });
-  return { network: 'VGG-16', ratio: 0.3, epochs, overlap, emergedAt: 7, window: 5, ...change };
+  return { network: 'VGG-16', ratio: 0.3, epochs, overlap, emergedAt: 7, window: 5, compared: 'newest', ...change };
 }
 
 export function range(count: number): number[] {

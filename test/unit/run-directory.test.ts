@@ -31,6 +31,14 @@ test('new, interrupted, finished', async () => {
   expect((await RunDirectory.open(folder, identity)).state).toBe('finished');
 });
 
+test('a checkpoint without a recipe is of no run of ours, unless forced away', async () => {
+  const directory = await killed();
+  rmSync(directory.file('params.json'));
+  expect((await RunDirectory.open(folder, identity)).state).toBe('foreign');
+  expect((await RunDirectory.open(folder, identity, { force: true })).state).toBe('new');
+  expect(existsSync(directory.file('checkpoint.pth.tar'))).toBe(false);
+});
+
 test('opening removes what interrupted writes left, and nothing else', async () => {
   await killed();
   writeFileSync(join(folder, 'notes.tmp'), 'mine');
@@ -89,6 +97,16 @@ test('masks of a late start begin at that row', async () => {
   await directory.writeMaskIndex({ channels: 8, first: 3, ratios: [0.3] });
   await directory.writeMask(30, 3, new Uint8Array([7]));
   expect((await directory.readMasks(30))!.rows.map((row) => [...row])).toEqual([[7]]);
+});
+
+test('masks begin where those on the way to a checkpoint do, or there', async () => {
+  const { directory } = await RunDirectory.open(folder, identity);
+  expect(await directory.firstMask(30, 5)).toBe(5);
+  await directory.writeMaskIndex({ channels: 8, first: 3, ratios: [0.3] });
+  for (const row of [3, 4]) await directory.writeMask(30, row, new Uint8Array([row]));
+  expect(await directory.firstMask(30, 5)).toBe(3);
+  expect(await directory.firstMask(30, 6)).toBe(6);
+  expect(await directory.firstMask(30, 2)).toBe(2);
 });
 
 test('identities compare by value and hash regardless of order', () => {

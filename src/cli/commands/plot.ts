@@ -4,7 +4,7 @@ import { defineCommand } from '../command';
 export const command = defineCommand({
   name: 'plot',
   command: 'plot [folders..]',
-  describe: 'Draw the matrices that distance or search wrote, one panel for each folder and ratio',
+  describe: 'Draw the matrices that distance or search wrote, or accuracy against drawing epoch (--drawing)',
   run: async (recipe, options) => (await import('../../experiment/plot.js')).plot(recipe, options),
   print: async ({ figures }) => figures.join('\n'),
 });

@@ -6,9 +6,10 @@ export const command = defineCommand({
   describe: 'Train a ticket on, with its own weights (--scratch FILE) or with new ones (--reinit)',
   async run(recipe, options) {
     const { retrain } = await import('../../experiment/retrain.js');
-    const { reportRetrain } = await import('../../experiment/run-report.js');
+    const { reportRetrain, reportOnce } = await import('../../experiment/run-report.js');
     const { result, reused } = await retrain(recipe, options);
-    const report = recipe.report && !reused ? await reportRetrain(recipe, result, options.observer) : null;
+    const draw = () => reportRetrain(recipe, result, options.observer);
+    const report = recipe.report ? await reportOnce(recipe.save, reused, draw) : null;
     return { ...result, report };
   },
   print: async (result) => (await import('../text.js')).runText(result),

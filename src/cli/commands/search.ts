@@ -6,9 +6,10 @@ export const command = defineCommand({
   describe: 'Train the dense network and save Early-Bird tickets as they emerge',
   async run(recipe, options) {
     const { search } = await import('../../experiment/search.js');
-    const { reportSearch } = await import('../../experiment/run-report.js');
+    const { reportSearch, reportOnce } = await import('../../experiment/run-report.js');
     const { result, reused } = await search(recipe, options);
-    const report = recipe.report && !reused ? await reportSearch(recipe, result, options.observer) : null;
+    const draw = () => reportSearch(recipe, result, options.observer);
+    const report = recipe.report ? await reportOnce(recipe.save, reused, draw) : null;
     return { ...result, report };
   },
   print: async (result) => (await import('../text.js')).runText(result),

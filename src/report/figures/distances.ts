@@ -1,7 +1,7 @@
 /** Distance of each epoch's mask to the older ones in the detector's window: the rule that finds the ticket, made visible. */
 
-import type { RunCurves } from '../input';
-import { type Dataset, finite, frame, MARKER, MUTED, ratioLabel, SERIES, type Spec, WIDTH } from '../theme';
+import type { MaskMatrix } from '../input';
+import { type Dataset, frame, MARKER, MUTED, ratioLabel, SERIES, type Spec, WIDTH } from '../theme';
 
 const COLUMNS = 3;
 const HEIGHT = 150;
@@ -23,8 +23,8 @@ interface Panel {
   emergedAt: number | null;
 }
 
-export function distances(runs: RunCurves[], dataset: Dataset, threshold = 0.1): Spec | null {
-  const panels = distancePanels(runs);
+export function distances(matrices: MaskMatrix[], dataset: Dataset, threshold = 0.1): Spec | null {
+  const panels = distancePanels(matrices);
   if (panels.length === 0) return null;
   const last = Math.max(...panels.flatMap((panel) => panel.points.map((point) => point.epoch)));
   const columns = Math.min(COLUMNS, panels.length);
@@ -45,30 +45,29 @@ export function distances(runs: RunCurves[], dataset: Dataset, threshold = 0.1):
   });
 }
 
-/** One panel for each search run and ratio that holds at least one full window. */
-export function distancePanels(runs: RunCurves[]): Panel[] {
-  const drawn = runs.filter((run) => run.metrics.some((line) => Object.values(line.distances).some(Boolean)));
-  return drawn.flatMap((run) => {
-    const ratios = [...new Set(run.metrics.flatMap((line) => Object.keys(line.distances)))].sort((a, b) => +a - +b);
-    return ratios
-      .map((ratio) => ({
-        title: `${drawn.length > 1 ? `${run.name}: ` : ''}${ratioLabel(Number(ratio) / 100)}`,
-        points: run.metrics.flatMap((line) => point(line.epoch, line.distances[ratio])),
-        emergedAt: emergence(run, ratio),
-      }))
-      .filter((panel) => panel.points.length > 0);
+/** One panel for each network and ratio that holds at least one full window. */
+export function distancePanels(matrices: MaskMatrix[]): Panel[] {
+  const several = new Set(matrices.map(({ network }) => network)).size > 1;
+  return matrices
+    .map((matrix) => ({
+      title: `${several ? `${matrix.network}: ` : ''}${ratioLabel(matrix.ratio)}`,
+      points: pointsOf(matrix),
+      emergedAt: matrix.emergedAt,
+    }))
+    .filter((panel) => panel.points.length > 0);
+}
+
+/** What the detector compared at each epoch, from the first one that fills its window. */
+function pointsOf({ epochs, overlap, window, compared }: MaskMatrix): Point[] {
+  if (window < 2) return []; // nothing is compared
+  return epochs.slice(window - 1).map((epoch, i) => {
+    const newest = i + window - 1;
+    const measured = Array.from({ length: window - 1 }, (_, back) => {
+      const row = compared === 'newest' ? newest : newest - back;
+      return 1 - overlap[row * epochs.length + newest - back - 1]!;
+    });
+    return { epoch, low: Math.min(...measured), high: Math.max(...measured) };
   });
-}
-
-function point(epoch: number, measured: number[] | null | undefined): Point[] {
-  const known = (measured ?? []).filter((value) => finite(value) !== null);
-  return known.length === 0 ? [] : [{ epoch, low: Math.min(...known), high: Math.max(...known) }];
-}
-
-/** A ticket's file number is one more than the epochs its mask has behind it. */
-function emergence(run: RunCurves, ratio: string): number | null {
-  const file = run.metrics.map((line) => line.emerged[ratio]).find((number) => number !== undefined);
-  return file === undefined ? null : file - 1;
 }
 
 function band(points: Point[], last: number, top: number, first: boolean): Spec[] {
