@@ -99,6 +99,7 @@ const BLANK: PruneReport = {
   before: NOTHING,
   after: NOTHING,
   completed: null,
+  drawn: null,
 };
 
 /** Every tensor bit for bit; of those in `shapesOnly` (drawn afresh by the release) the shape alone. */
