@@ -39,13 +39,7 @@ export async function plot(recipe: PlotRecipe, { observer }: RunOptions = {}): P
 
 async function matrixFigure(base: string, recipe: PlotRecipe, dataset: Dataset): Promise<WrittenFigures> {
   const matrices = (await Promise.all(recipe.folders.map((folder) => matricesIn(folder, recipe)))).flat();
-  if (recipe.overlap) return writeMatrixSheet(base, matrices.map(inverted), dataset, 'mask overlap');
-  return writeMatrixSheet(base, matrices, dataset);
-}
-
-/** The sheet draws 1 - overlap, so a sheet of overlaps is one of inverted matrices. */
-function inverted(matrix: MaskMatrix): MaskMatrix {
-  return { ...matrix, overlap: matrix.overlap.map((value) => 1 - value) };
+  return writeMatrixSheet(base, matrices, dataset, recipe.overlap ? 'mask overlap' : 'mask distance');
 }
 
 async function matricesIn(folder: string, { ratios, title }: PlotRecipe): Promise<MaskMatrix[]> {

@@ -145,18 +145,20 @@ export function windowBox(matrix: MaskMatrix): Spec[] {
 }
 
 function bar(image: string, side: number, title: Quantity): Spec {
+  // Equal masks are yellow either way.
+  const domain = title === 'mask overlap' ? [1, 0] : [0, 1];
   return {
     width: 11,
     height: side,
     view: { stroke: null },
-    data: { values: [{ image, top: 1, left: 0 }] },
+    data: { values: [{ image, top: domain[1], left: 0 }] },
     mark: { type: 'image', aspect: false, align: 'left', baseline: 'top', width: 11, height: side },
     encoding: {
       x: { field: 'left', type: 'quantitative', scale: { domain: [0, 1] }, axis: null },
       y: {
         field: 'top',
         type: 'quantitative',
-        scale: { domain: [0, 1] },
+        scale: { domain },
         axis: { ...TYPE, orient: 'right', title, values: [0, 0.2, 0.4, 0.6, 0.8, 1], format: '.1f' },
       },
       url: { field: 'image', type: 'nominal' },
