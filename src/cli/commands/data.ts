@@ -1,31 +1,21 @@
 /** `earlybird data`: fetch the official archives, and check a dataset that is there. */
 import * as path from 'node:path';
-import type { Argv, CommandModule } from 'yargs';
+import type { CommandModule } from 'yargs';
 import { defaultCacheDir } from '../../data/cache';
 import { fetchDataset } from '../../data/fetch';
 import { type VerifyReport, verifyDataset } from '../../data/verify';
 import { interruptSignal } from '../interrupt';
+import { defineTool } from '../tool';
 
-interface Shared {
-  name: string;
-  json: boolean;
-  quiet: boolean;
-}
-
-const shared = (yargs: Argv) =>
-  yargs
-    .option('json', { type: 'boolean', default: false, describe: 'Print the result as JSON' })
-    .option('quiet', { type: 'boolean', default: false, describe: 'No progress' });
-
-const fetch: CommandModule<object, Shared & { dir?: string; url?: string }> = {
+const fetch = defineTool({
   command: 'fetch <name>',
   describe: 'Fetch the official archive of cifar10 or cifar100; run again to go on after a cut',
-  builder: (yargs: Argv) =>
-    shared(yargs)
+  options: (yargs) =>
+    yargs
       .positional('name', { type: 'string', demandOption: true, describe: 'cifar10 or cifar100' })
       .option('dir', { type: 'string', requiresArg: true, describe: 'Where to put it [a folder; default: the cache]' })
       .option('url', { type: 'string', requiresArg: true, describe: 'A mirror that has the same file' }),
-  handler: async ({ name, dir, url, json, quiet }) => {
+  async run({ name, dir, url, quiet }) {
     const show = progress(quiet);
     const folder = dir ?? path.join(defaultCacheDir(), name);
     const onProgress = (done: number, total: number | null) =>
@@ -33,16 +23,17 @@ const fetch: CommandModule<object, Shared & { dir?: string; url?: string }> = {
     const result = await fetchDataset(name, folder, { url, onProgress, signal: interruptSignal() }).finally(() =>
       show(null),
     );
-    const text = `${name}: ${result.file} (${result.bytes} bytes, md5 as it should be${result.fetched === 0 ? ', was there already' : ''})`;
-    process.stdout.write(`${json ? JSON.stringify({ dataset: name, ...result }, null, 2) : text}\n`);
+    return { dataset: name, ...result };
   },
-};
+  print: ({ dataset, file, bytes, fetched }) =>
+    `${dataset}: ${file} (${bytes} bytes, md5 as it should be${fetched === 0 ? ', was there already' : ''})`,
+});
 
-const verify: CommandModule<object, Shared & { data?: string; 'image-size'?: number }> = {
+const verify = defineTool({
   command: 'verify <name>',
   describe: 'Check a dataset: archive checksum, every image, images per class; exit code 1 if it is damaged',
-  builder: (yargs: Argv) =>
-    shared(yargs)
+  options: (yargs) =>
+    yargs
       .positional('name', { type: 'string', demandOption: true, describe: 'cifar10, cifar100, folder or synthetic' })
       .option('data', {
         type: 'string',
@@ -54,15 +45,16 @@ const verify: CommandModule<object, Shared & { data?: string; 'image-size'?: num
         requiresArg: true,
         describe: 'Class folders: side of the decoded images in pixels',
       }),
-  handler: async ({ name, data, 'image-size': imageSize, json, quiet }) => {
+  async run({ name, data, 'image-size': imageSize, quiet }) {
     const show = progress(quiet);
     const onProgress = (done: number, total: number, what: string) => show(what, done, total);
     const options = { dataset: name, data, imageSize, onProgress, signal: interruptSignal() };
     const report = await verifyDataset(options).finally(() => show(null));
-    process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : reportText(report));
     if (report.problems.length > 0) process.exitCode = 1;
+    return report;
   },
-};
+  print: reportText,
+});
 
 export const command: CommandModule = {
   command: 'data <action>',

@@ -2,11 +2,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import type { CommandModule } from 'yargs';
 import type { EarlybirdError } from '../../errors';
 import { addonPath, buildCommand } from '../../native/addon';
 import { type FoundLibTorch, searchLibTorch, unsupported } from '../../native/libtorch';
 import { type ProbeResult, probeAddon } from '../../native/probe';
+import { defineTool } from '../tool';
 
 export interface Check {
   name: string;
@@ -17,16 +17,16 @@ export interface Check {
 
 type Loaded = Extract<ProbeResult, { ok: true }>;
 
-export const command: CommandModule<object, { json: boolean }> = {
+export const command = defineTool({
   command: 'doctor',
   describe: 'Show what was found on this machine, and how to repair what is wrong',
-  builder: (yargs) => yargs.option('json', { type: 'boolean', default: false, describe: 'Print the checks as JSON' }),
-  handler: ({ json }) => {
+  run: () => {
     const checks = examine();
-    process.stdout.write(json ? `${JSON.stringify(checks, null, 2)}\n` : checks.map(line).join(''));
     if (checks.some(({ status }) => status === 'fault')) process.exitCode = 1;
+    return checks;
   },
-};
+  print: (checks) => checks.map(line).join(''),
+});
 
 /** All checks, in the order in which one builds on the other; it stops at the first fault that makes the rest pointless. */
 function examine(): Check[] {

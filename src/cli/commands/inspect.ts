@@ -1,29 +1,20 @@
 /** `earlybird inspect FILE`: what is in a checkpoint, safetensors or .npy file. Works without LibTorch; runs nothing from the file. */
-import type { CommandModule } from 'yargs';
 import { bestOf, cfgOf, epochOf } from '../../checkpoint/keys';
 import { looksLikeNpy, parseNpy } from '../../checkpoint/npy';
 import { parseCheckpoint } from '../../checkpoint/pth';
 import { readWholeFile } from '../../checkpoint/read-file';
 import { isBytes, isDict, isTensor, type Value } from '../../checkpoint/value';
 import type { TensorData } from '../../tensor';
+import { defineTool } from '../tool';
 
-interface InspectOptions {
-  file: string;
-  json: boolean;
-}
-
-export const command: CommandModule<object, InspectOptions> = {
+export const command = defineTool({
   command: 'inspect <file>',
   describe: 'Print keys, shapes and dtypes of a checkpoint (.pth, .pt, .pth.tar, .safetensors) or .npy file',
-  builder: (yargs) =>
-    yargs
-      .positional('file', { type: 'string', demandOption: true, describe: 'The file to look into' })
-      .option('json', { type: 'boolean', default: false, describe: 'Print one JSON object, for machines' }),
-  handler: async ({ file, json }) => {
-    const report = await inspectFile(file);
-    process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : formatReport(report));
-  },
-};
+  options: (yargs) =>
+    yargs.positional('file', { type: 'string', demandOption: true, describe: 'The file to look into' }),
+  run: ({ file }) => inspectFile(file),
+  print: formatReport,
+});
 
 export interface InspectReport {
   file: string;

@@ -1,64 +1,48 @@
 /** `earlybird libtorch`: which LibTorch is used, fetch one, name one. */
-import type { Argv, CommandModule } from 'yargs';
+import type { CommandModule } from 'yargs';
 import { EarlybirdError } from '../../errors';
 import { configPath, writeConfig } from '../../native/config';
 import { fetchByPip, fetchFromArchive } from '../../native/fetch-libtorch';
-import { describeLibTorch, findLibTorch } from '../../native/libtorch';
+import { describeLibTorch, findLibTorch, type LibTorch } from '../../native/libtorch';
+import { defineTool } from '../tool';
 
-interface FetchArguments {
-  variant: 'cpu' | 'cuda';
-  'torch-version'?: string;
-  'index-url'?: string;
-  from?: string;
-  sha256?: string;
-}
+const text = ({ version, variant, root }: LibTorch) => `LibTorch ${version} (${variant}): ${root}`;
 
-interface UseArguments {
-  dir?: string;
-  none: boolean;
-}
-
-const where: CommandModule = {
+const where = defineTool({
   command: ['where', '$0'],
   describe: 'Print which LibTorch is used',
-  handler: () => {
-    const { version, variant, source, root } = findLibTorch();
-    process.stdout.write(`LibTorch ${version} (${variant}), by ${source}: ${root}\n`);
-  },
-};
+  run: findLibTorch,
+  print: ({ version, variant, source, root }) => `LibTorch ${version} (${variant}), by ${source}: ${root}`,
+});
 
-const use: CommandModule<object, UseArguments> = {
+const use = defineTool({
   command: 'use [dir]',
   describe: 'Remember a LibTorch in the configuration file',
-  builder: (yargs: Argv) =>
+  options: (yargs) =>
     yargs
       .positional('dir', {
         type: 'string',
         describe: 'A LibTorch, a site-packages with torch in it, or a virtual environment',
       })
       .option('none', { type: 'boolean', default: false, describe: 'Forget it again' }),
-  handler: ({ dir, none }) => {
+  run({ dir, none }) {
     if (none === (dir !== undefined)) throw new EarlybirdError('ERR_USAGE', 'Give either a folder or --none.');
-    if (!dir) {
-      writeConfig({});
-      process.stdout.write(`${configPath()} names no LibTorch any more\n`);
-      return;
-    }
-    const libtorch = describeLibTorch(dir);
-    if (!libtorch)
+    const libtorch = dir === undefined ? null : describeLibTorch(dir);
+    if (dir !== undefined && !libtorch)
       throw new EarlybirdError('ERR_LIBTORCH', `${dir} is no LibTorch: it has no lib/libtorch_cpu.so with headers.`);
-    writeConfig({ libtorch: libtorch.root });
-    process.stdout.write(
-      `${configPath()} names LibTorch ${libtorch.version} (${libtorch.variant}): ${libtorch.root}\n`,
-    );
-    if (process.env.LIBTORCH) process.stderr.write('note: the environment variable LIBTORCH is set and comes first\n');
+    writeConfig(libtorch ? { libtorch: libtorch.root } : {});
+    if (libtorch && process.env.LIBTORCH)
+      process.stderr.write('note: the environment variable LIBTORCH is set and comes first\n');
+    return { config: configPath(), libtorch };
   },
-};
+  print: ({ config, libtorch }) =>
+    libtorch ? `${config} names ${text(libtorch)}` : `${config} names no LibTorch any more`,
+});
 
-const fetch: CommandModule<object, FetchArguments> = {
+const fetch = defineTool({
   command: 'fetch',
   describe: 'Put a LibTorch into .libtorch/, by pip or from the official archive',
-  builder: (yargs: Argv) =>
+  options: (yargs) =>
     yargs
       .option('variant', {
         choices: ['cpu', 'cuda'] as const,
@@ -77,14 +61,13 @@ const fetch: CommandModule<object, FetchArguments> = {
       .option('sha256', { type: 'string', describe: 'What the archive must hash to' })
       .conflicts('from', ['torch-version', 'index-url'])
       .implies('sha256', 'from'),
-  handler: async ({ variant, 'torch-version': version, 'index-url': indexUrl, from, sha256 }) => {
-    const log = (line: string) => process.stderr.write(`${line}\n`);
-    const libtorch = from
-      ? await fetchFromArchive({ from, sha256, onProgress: process.stderr.isTTY ? drawProgress : undefined })
-      : await fetchByPip({ variant, version, indexUrl, log });
-    process.stdout.write(`LibTorch ${libtorch.version} (${libtorch.variant}): ${libtorch.root}\n`);
+  run({ variant, 'torch-version': version, 'index-url': indexUrl, from, sha256, quiet }) {
+    const log = (line: string) => void (quiet || process.stderr.write(`${line}\n`));
+    const onProgress = process.stderr.isTTY && !quiet ? drawProgress : undefined;
+    return from ? fetchFromArchive({ from, sha256, onProgress }) : fetchByPip({ variant, version, indexUrl, log });
   },
-};
+  print: text,
+});
 
 function drawProgress(done: number, total: number | null): void {
   const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
