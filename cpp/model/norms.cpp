@@ -1,35 +1,148 @@
 #include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
 
+#include "core/error.h"
+#include "model/fused_norm.h"
 #include "model/layers.h"
 
 namespace earlybird {
+namespace {
 
-at::Tensor normalise(torch::nn::BatchNorm2d& norm, const at::Tensor& images) { return norm->forward(images); }
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+/// What is done around a BN layer.
+struct Around {
+  const ChannelSelectImpl* select = nullptr;  // all channels where absent
+  at::Tensor shortcut = {};
+  bool relu = false;
+};
+
+at::Tensor taken(const at::Tensor& of_channels, const at::Tensor& channels) {
+  return channels.defined() ? of_channels.index_select(0, channels) : of_channels;
+}
+
+/// Training mode, by the fused kernels. Gradients: images, gamma and beta of the channels taken, shortcut.
+struct FusedNorm : torch::autograd::Function<FusedNorm> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& images, const at::Tensor& gamma,
+                            const at::Tensor& beta, const std::optional<at::Tensor>& added,
+                            const std::optional<at::Tensor>& listed, const at::Tensor& mean,
+                            const at::Tensor& inverse_std, bool relu) {
+    const at::Tensor shortcut = added.value_or(at::Tensor()), channels = listed.value_or(at::Tensor());
+    const at::Tensor scale = gamma * inverse_std, shift = beta - mean * scale;
+    const at::Tensor out = fused_norm::apply({images, channels}, scale, shift, shortcut, relu);
+    const bool needs_output = relu && shortcut.defined();
+    context->save_for_backward(
+        {images, channels, mean, inverse_std, gamma, scale, shift, needs_output ? out : at::Tensor()});
+    context->saved_data["relu"] = relu;
+    context->saved_data["shortcut"] = shortcut.defined();
+    return out;
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    at::NoGradGuard no_grad;
+    const variable_list saved = context->get_saved_variables();
+    const at::Tensor gradient = gradients[0].to(saved[0].scalar_type()).contiguous(at::MemoryFormat::ChannelsLast);
+    const fused_norm::Context what{{saved[0], saved[1]},
+                                   saved[2],
+                                   saved[3],
+                                   saved[4],
+                                   saved[5],
+                                   saved[6],
+                                   saved[7],
+                                   context->saved_data["relu"].toBool(),
+                                   context->saved_data["shortcut"].toBool()};
+    const fused_norm::Gradients out = fused_norm::backward(what, gradient);
+    return {out.images, out.gamma, out.beta, out.shortcut, {}, {}, {}, {}};
+  }
+};
+
+/// The layer with the library's operators.
+at::Tensor plain(torch::nn::BatchNorm2dImpl& norm, const at::Tensor& images, const Around& around) {
+  const at::Tensor channels = around.select ? around.select->channels() : at::Tensor();
+  const at::Tensor mean = taken(norm.running_mean, channels), variance = taken(norm.running_var, channels);
+  at::Tensor out = at::batch_norm(around.select ? around.select->forward(images) : images, taken(norm.weight, channels),
+                                  taken(norm.bias, channels), mean, variance, norm.is_training(),
+                                  *norm.options.momentum(), norm.options.eps(), at::globalContext().userEnabledCuDNN());
+  if (norm.is_training()) {
+    at::NoGradGuard no_grad;
+    if (around.select) {
+      norm.running_mean.index_copy_(0, channels, mean);
+      norm.running_var.index_copy_(0, channels, variance);
+    }
+    norm.num_batches_tracked.add_(1);
+  }
+  if (around.shortcut.defined()) out = out.add_(around.shortcut);
+  return around.relu ? out.relu_() : out;
+}
+
+/// Puts the statistics of a batch into the running ones, as PyTorch does.
+void track(torch::nn::BatchNorm2dImpl& norm, const fused_norm::Moments& batch, const at::Tensor& channels,
+           int64_t pixels) {
+  at::NoGradGuard no_grad;
+  const double momentum = *norm.options.momentum();
+  const at::Tensor unbiased = batch.variance * (static_cast<double>(pixels) / static_cast<double>(pixels - 1));
+  const auto put = [&](at::Tensor& running, const at::Tensor& value) {
+    if (channels.defined())
+      running.index_copy_(0, channels, running.index_select(0, channels).lerp_(value, momentum));
+    else
+      running.lerp_(value, momentum);
+  };
+  put(norm.running_mean, batch.mean);
+  put(norm.running_var, unbiased);
+  norm.num_batches_tracked.add_(1);
+}
+
+at::Tensor run(torch::nn::BatchNorm2d& norm, const at::Tensor& images, Around around) {
+  if (around.select && around.select->selects_all()) around.select = nullptr;
+  const bool train = norm->is_training();
+  const auto type = images.scalar_type();
+  const bool fits = images.is_cpu() && (type == at::kFloat || type == at::kBFloat16) &&
+                    (!around.shortcut.defined() || around.shortcut.scalar_type() == type);
+  // Gradients through running statistics are of no use here.
+  if (!fits || (!train && at::GradMode::is_enabled())) return plain(*norm, images, around);
+
+  const at::Tensor channels = around.select ? around.select->channels() : at::Tensor();
+  const at::Tensor pixels = images.contiguous(at::MemoryFormat::ChannelsLast);
+  const at::Tensor shortcut =
+      around.shortcut.defined() ? around.shortcut.contiguous(at::MemoryFormat::ChannelsLast) : at::Tensor();
+  const fused_norm::Input input{pixels, channels};
+  const at::Tensor gamma = taken(norm->weight, channels), beta = taken(norm->bias, channels);
+  const double eps = norm->options.eps();
+  if (!train) {
+    const at::Tensor scale = gamma * (taken(norm->running_var, channels) + eps).rsqrt();
+    return fused_norm::apply(input, scale, beta - taken(norm->running_mean, channels) * scale, shortcut, around.relu);
+  }
+  if (input.pixels() < 2)
+    throw Error("ERR_SHAPE", "BatchNorm cannot train on one value a channel: use larger batches or images.");
+  at::Tensor mean, inverse_std;
+  {
+    at::NoGradGuard no_grad;
+    const fused_norm::Moments batch = fused_norm::moments({pixels.detach(), channels});
+    track(*norm, batch, channels, input.pixels());
+    mean = batch.mean;
+    inverse_std = (batch.variance + eps).rsqrt();
+  }
+  const auto given = [](const at::Tensor& tensor) {
+    return tensor.defined() ? std::optional<at::Tensor>(tensor) : std::nullopt;
+  };
+  return FusedNorm::apply(pixels, gamma, beta, given(shortcut), given(channels), mean, inverse_std, around.relu);
+}
+
+}  // namespace
+
+at::Tensor normalise(torch::nn::BatchNorm2d& norm, const at::Tensor& images) { return run(norm, images, {}); }
 
 at::Tensor normalise_relu(torch::nn::BatchNorm2d& norm, const at::Tensor& images) {
-  return norm->forward(images).relu_();
+  return run(norm, images, {.relu = true});
 }
 
 at::Tensor normalise_add_relu(torch::nn::BatchNorm2d& norm, const at::Tensor& images, const at::Tensor& shortcut) {
-  return norm->forward(images).add_(shortcut).relu_();
+  return run(norm, images, {.shortcut = shortcut, .relu = true});
 }
 
 at::Tensor normalise_select_relu(torch::nn::BatchNorm2d& norm, ChannelSelect& select, const at::Tensor& images) {
-  if (select->selects_all()) return normalise_relu(norm, images);
-  const at::Tensor& channels = select->channels();
-  const at::Tensor mean = norm->running_mean.index_select(0, channels);
-  const at::Tensor variance = norm->running_var.index_select(0, channels);
-  const bool train = norm->is_training();
-  const at::Tensor out = at::batch_norm(
-      select->forward(images), norm->weight.index_select(0, channels), norm->bias.index_select(0, channels), mean,
-      variance, train, *norm->options.momentum(), norm->options.eps(), at::globalContext().userEnabledCuDNN());
-  if (train) {
-    at::NoGradGuard no_grad;
-    norm->running_mean.index_copy_(0, channels, mean);
-    norm->running_var.index_copy_(0, channels, variance);
-    norm->num_batches_tracked.add_(1);
-  }
-  return out.relu();
+  return run(norm, images, {.select = select.get(), .relu = true});
 }
 
 }  // namespace earlybird

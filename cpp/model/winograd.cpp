@@ -6,15 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
-// The kernels below are compiled for each of these; the widest that the processor has is taken when the addon is
-// loaded.
-#if defined(__x86_64__)
-#define EB_EVERY_CPU __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define EB_EVERY_CPU
-#endif
-#define EB_ALWAYS __attribute__((always_inline))
-#define EB_INLINE inline EB_ALWAYS
+#include "core/every_cpu.h"
 
 namespace earlybird::winograd {
 namespace {

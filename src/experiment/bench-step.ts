@@ -5,6 +5,7 @@ import { type Engine, openEngine } from './device';
 import type { RunOptions } from './observer';
 import { packageVersion } from './provenance';
 import type { BenchStepRecipe } from './recipe';
+import type { BENCH_MODELS } from './recipe-fields';
 import { releaseImages } from './session';
 
 /** One run of one program. */
@@ -19,8 +20,15 @@ export interface StepRecord {
   versions: Record<string, string | number>;
 }
 
-/** What a name of --model stands for. The images are as many as CIFAR trains on. */
-const NETWORKS = { vgg16: { arch: 'vgg', depth: 16, classes: 10, size: 32, images: 50_000 } };
+/** What a name of --model stands for. At 32 pixels the images are as many as CIFAR trains on, else as many as the peer makes. */
+const cifar = { classes: 10, size: 32, padding: 4, images: 50_000 };
+const imagenet = { classes: 1000, size: 224, padding: 0, images: 1024 };
+const NETWORKS: Record<(typeof BENCH_MODELS)[number], typeof cifar & { arch: string; depth: number }> = {
+  vgg16: { arch: 'vgg', depth: 16, ...cifar },
+  preresnet101: { arch: 'resnet', depth: 101, ...cifar },
+  resnet18: { arch: 'resnet18', depth: 18, ...imagenet },
+  resnet50: { arch: 'resnet50_official', depth: 50, ...imagenet },
+};
 
 const HYPER_PARAMETERS = { momentum: 0.9, weightDecay: 1e-4, l1: 1e-4 };
 const LR = 0.1;
@@ -36,7 +44,13 @@ export async function timeStep(recipe: BenchStepRecipe, { signal, observer }: Ru
   try {
     const common = { dataset, lr: LR, batchSize: recipe.batchSize, signal };
     await trainer.epoch({ ...common, epoch: 0, steps: recipe.warmup });
-    const { seconds, images, steps } = await trainer.epoch({ ...common, epoch: 1, steps: recipe.steps });
+    let [seconds, images, steps] = [0, 0, 0];
+    for (let epoch = 1; steps < recipe.steps; epoch++) {
+      const pass = await trainer.epoch({ ...common, epoch, steps: recipe.steps - steps });
+      seconds += pass.seconds;
+      images += pass.images;
+      steps += pass.steps;
+    }
     return {
       system: 'earlybird',
       dtype: precision,
@@ -50,9 +64,9 @@ export async function timeStep(recipe: BenchStepRecipe, { signal, observer }: Ru
   }
 }
 
-async function randomImages({ addon, device }: Engine, { model, batchSize, steps }: BenchStepRecipe) {
-  const { classes, size, images } = NETWORKS[model];
-  const count = Math.max(images, batchSize * steps); // every batch is full
+async function randomImages({ addon, device }: Engine, { model, batchSize }: BenchStepRecipe) {
+  const { classes, size, padding, images } = NETWORKS[model];
+  const count = Math.ceil(images / batchSize) * batchSize; // every batch is full
   const pixels = new Uint8Array(count * size * size * 3);
   // In slices: the generator takes at most 2 GiB at a time.
   for (let at = 0; at < pixels.length; at += SLICE_BYTES) randomFillSync(pixels.subarray(at, at + SLICE_BYTES));
@@ -65,7 +79,7 @@ async function randomImages({ addon, device }: Engine, { model, batchSize, steps
     device,
     mean: [0.4914, 0.4822, 0.4465],
     std: [0.2023, 0.1994, 0.201],
-    padding: 4,
+    padding,
     flip: true,
     filter: { kind: 'none', sigma: 1 },
     threshold: 0,

@@ -24,7 +24,7 @@ export const DATASETS = ['cifar10', 'cifar100', 'folder', 'synthetic'] as const;
 const FILTERS = ['none', 'lowpass', 'highpass'] as const;
 const RULES = ['reference', 'consecutive'] as const;
 const PRECISIONS = ['auto', 'fp32', 'bf16'] as const;
-export const BENCH_MODELS = ['vgg16'] as const;
+export const BENCH_MODELS = ['vgg16', 'preresnet101', 'resnet18', 'resnet50'] as const;
 export const PEER_MODES = ['reference', 'tuned', 'compiled'] as const;
 const EMPTY_LAYERS = ['keep-one', 'remove'] as const;
 

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+namespace earlybird::fused_norm {
+
+/// BatchNorm, with the selection, shortcut and ReLU around it, on the CPU: the statistics in one pass over the images,
+/// the result in a second, the gradients in two. LibTorch's separate operators make nine.
+///
+/// Images are (N, C, H, W) in channels_last memory, float32 or bfloat16; everything that belongs to channels is
+/// float32 (K), K being the channels that are taken. Sums are made in a fixed order, so that results do not depend on
+/// the number of threads. The slow twin is at::batch_norm, at::add and at::relu.
+
+/// What is normalised: all channels of `images`, or those listed (int64, on the CPU) where `channels` is defined.
+struct Input {
+  at::Tensor images;
+  at::Tensor channels;
+
+  int64_t pixels() const { return images.size(0) * images.size(2) * images.size(3); }
+  int64_t width() const { return channels.defined() ? channels.numel() : images.size(1); }
+};
+
+struct Moments {
+  at::Tensor mean, variance;  // biased
+};
+
+Moments moments(const Input& input);
+
+/// images * scale + shift, plus `shortcut` (N, K, H, W) where it is defined, then ReLU where asked: (N, K, H, W).
+at::Tensor apply(const Input& input, const at::Tensor& scale, const at::Tensor& shift, const at::Tensor& shortcut,
+                 bool relu);
+
+struct Gradients {
+  at::Tensor images, gamma, beta;
+  at::Tensor shortcut;  // undefined unless asked for
+};
+
+/// Gradients of the whole in training mode. `output` is what apply() gave, needed where there was a shortcut and ReLU.
+struct Context {
+  Input input;
+  at::Tensor mean, inverse_std, gamma, scale, shift, output;
+  bool relu = false, shortcut = false;
+};
+Gradients backward(const Context& context, const at::Tensor& gradient);
+
+}  // namespace earlybird::fused_norm
