@@ -43,6 +43,11 @@ type Opened = Omit<Dataset, 'fingerprint' | 'mean' | 'std'>;
 export async function openDataset(options: OpenOptions): Promise<Dataset> {
   options.signal?.throwIfAborted();
   const name = options.dataset as DatasetName;
+  if (options.dataset === 'imagenet')
+    throw new EarlybirdError(
+      'ERR_USAGE',
+      'The dataset "imagenet" is read from disk while it is used, not held in memory; open it with openImagenet.',
+    );
   if (!DATASET_NAMES.includes(name))
     throw new EarlybirdError('ERR_USAGE', `Unknown dataset "${name}"; known are ${DATASET_NAMES.join(', ')}.`);
   const { imageSize = 32 } = options;
