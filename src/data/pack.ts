@@ -127,9 +127,9 @@ async function planOf(from: string, to: string, options: PackOptions): Promise<P
 }
 
 function limitOf(shardSize: string): Plan['limit'] {
-  const [, number, unit] = /^(\d+)\s*(MB)?$/i.exec(shardSize.trim()) ?? [];
+  const [, number, unit] = /^(\d+(?:\.\d+)?)\s*(MB)?$/i.exec(shardSize.trim()) ?? [];
   const value = Number(number);
-  if (!(value > 0))
+  if (!(value > 0) || (!unit && !Number.isInteger(value)))
     throw new EarlybirdError(
       'ERR_USAGE',
       `--shard-size ${shardSize} is not possible: give a number of images such as 1000, or of megabytes such as 256MB.`,
@@ -162,6 +162,7 @@ async function packShard(
   const place = path.join(plan.to, file);
   const step: Step = { split, file, images: 0, bytes: 0, sha256: '', next: start, bad: [] };
   const hash = createHash('sha256');
+  const keys = new Set<string>();
   await withQuietSharp(async (sharp) => {
     const encode = async (position: number) => {
       const index = order[position]!;
@@ -190,7 +191,10 @@ async function packShard(
         }
         step.images++;
         weight += bytes.length;
-        yield { key: keyOf(listing.nameOf(index)), label: listing.labels[index]!, bytes };
+        let key = keyOf(listing.nameOf(index));
+        while (keys.has(key)) key += '_';
+        keys.add(key);
+        yield { key, label: listing.labels[index]!, bytes };
       }
       await Promise.all(ahead);
     }

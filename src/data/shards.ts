@@ -32,7 +32,12 @@ export interface ShardOptions {
   signal?: AbortSignal;
 }
 
-type StoredIndex = ShardIndex & { version: 1; size: number; mtimeMs: number };
+interface StoredIndex {
+  version: 1;
+  size: number;
+  mtimeMs: number;
+  index: ShardIndex;
+}
 
 const SPLITS = { train: /^(.*[-_])?train[-_]?\d+\.tar$/i, val: /^(.*[-_])?(val|validation)[-_]?\d+\.tar$/i };
 const AT_ONCE = 8;
@@ -96,9 +101,9 @@ export async function indexOf(file: string, signal?: AbortSignal): Promise<Shard
   const stored = await readFile(place, 'utf8')
     .then((text) => JSON.parse(text) as StoredIndex)
     .catch(() => null);
-  if (stored?.version === 1 && stored.size === size && stored.mtimeMs === mtimeMs) return stored;
+  if (stored?.version === 1 && stored.size === size && stored.mtimeMs === mtimeMs) return stored.index;
   const index = await walk(file, size, signal);
-  const value: StoredIndex = { version: 1, size, mtimeMs, ...index };
+  const value: StoredIndex = { version: 1, size, mtimeMs, index };
   // Shards may lie where nothing can be written: then they are walked each time.
   await writeFileAtomic(place, JSON.stringify(value)).catch(() => signal?.throwIfAborted());
   return index;
