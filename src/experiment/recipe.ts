@@ -13,6 +13,7 @@ import {
   emptyLayers,
   files,
   isWholePercent,
+  launcher,
   model,
   PEER_MODES,
   percent,
@@ -38,6 +39,7 @@ export const searchSchema = z.strictObject({
   ...checkpoints('all'),
   ...continuing(count(0).default(0), 'first epoch index'),
   scratch: scratch('pruned.pth.tar whose cfg the network takes'),
+  ...launcher,
   ...runtime,
 });
 
@@ -51,6 +53,7 @@ export const retrainSchema = z.strictObject({
   ...checkpoints('none'),
   scratch: scratch('the ticket: pruned.pth.tar; without it the dense network is trained'),
   reinit: option(z.boolean().default(false), 'draw new weights instead of inheriting those of the ticket', SWITCH),
+  ...launcher,
   ...runtime,
 });
 
@@ -120,6 +123,7 @@ export const evaluateSchema = z.strictObject({
   }),
   scratch: scratch('pruned.pth.tar whose cfg the network takes'),
   resume: option(z.string().optional(), 'checkpoint to evaluate (or --model)', FILE, { aliases: ['model'] }),
+  ...launcher,
   ...runtime,
 });
 
@@ -231,6 +235,7 @@ const DEPTHS: Record<string, number> = {
   vgg: 19,
   resnet: 164,
   resnet18: 18,
+  resnet34: 34,
   resnet50_official: 50,
   resnet50_prune: 50,
 };
@@ -255,6 +260,12 @@ export function parseRecipe<C extends CommandName>(command: C, input: Record<str
     throw new EarlybirdError(
       'ERR_RECIPE',
       `--init ${recipe.init} is not possible with --from-scratch, which draws new weights: give one of the two.`,
+    );
+  }
+  if (recipe.dataset === 'imagenet' && ((recipe.filter ?? 'none') !== 'none' || Number(recipe.sparsityGt ?? 0) > 0)) {
+    throw new EarlybirdError(
+      'ERR_RECIPE',
+      '--filter and --sparsity-gt are not possible with --dataset imagenet: they are for images of 32 pixels, leave them out.',
     );
   }
   if (recipe.swa === true) {

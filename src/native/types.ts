@@ -64,6 +64,8 @@ export interface ModelSpec {
   /** Seed of the initial weights (PyTorch's own generator, so that seed 1 gives PyTorch's weights). */
   seed: number;
   device: string;
+  /** Side of the images, pixels; what the network was published for when absent. */
+  imageSize?: number;
 }
 
 export interface NativeModel extends NativeHandle {
