@@ -54,34 +54,38 @@ export async function shardsOf(root: string, split: 'train' | 'val'): Promise<st
 }
 
 /** Reads the shards under a folder. Classes are those of its manifest.json, else the numbers there are. Rejects with ERR_DATASET. */
-export async function readShards(root: string, { train = true, onProgress, signal }: ShardOptions): Promise<Shards> {
-  const splits = train ? (['train', 'val'] as const) : (['val'] as const);
-  const files: Record<string, string[]> = {};
-  for (const split of splits) {
-    files[split] = await shardsOf(root, split);
-    if (files[split].length === 0)
-      throw new EarlybirdError('ERR_DATASET', `${root} holds no ${split}-*.tar; check --data, or pack both splits.`);
-  }
-  const all = splits.flatMap((split) => files[split]!);
-  let done = 0;
-  const indexes = await inParallel(all, AT_ONCE, async (file) => {
-    signal?.throwIfAborted();
-    const index = await indexOf(file, signal);
-    onProgress?.(++done, all.length, 'reading shards');
-    return [file, index] as const;
-  });
-  const byFile = new Map(indexes);
+export async function readShards(root: string, options: ShardOptions): Promise<Shards> {
+  const train = options.train === false ? null : await readSplit(root, 'train', options);
+  const val = await readSplit(root, 'val', options);
   const manifest = await readManifest(root);
-  const largest = indexes.reduce((most, [, { labels }]) => labels.reduce((a, b) => Math.max(a, b), most), -1);
+  const largest = Math.max(train?.largest ?? -1, val.largest);
   const classNames = manifest?.classes ?? Array.from({ length: largest + 1 }, (_, label) => String(label));
   if (largest >= classNames.length)
     throw new EarlybirdError(
       'ERR_DATASET',
       `${root} has an image of class ${largest}, but ${MANIFEST} names only ${classNames.length} classes; pack it again.`,
     );
-  const listing = (split: string) =>
-    listingOf(files[split]!.map((file) => ({ file, name: path.relative(root, file), index: byFile.get(file)! })));
-  return { classNames, train: train ? listing('train') : null, test: listing('val') };
+  return { classNames, train: train?.listing ?? null, test: val.listing };
+}
+
+/** The images of one split, and the largest class among them. */
+export async function readSplit(
+  root: string,
+  split: 'train' | 'val',
+  { onProgress, signal }: Omit<ShardOptions, 'train'>,
+): Promise<{ listing: ImageListing; largest: number }> {
+  const files = await shardsOf(root, split);
+  if (files.length === 0)
+    throw new EarlybirdError('ERR_DATASET', `${root} holds no ${split}-*.tar; check --data, or pack both splits.`);
+  let done = 0;
+  const shards = await inParallel(files, AT_ONCE, async (file) => {
+    signal?.throwIfAborted();
+    const index = await indexOf(file, signal);
+    onProgress?.(++done, files.length, 'reading shards');
+    return { file, name: path.relative(root, file), index };
+  });
+  const listing = listingOf(shards);
+  return { listing, largest: listing.labels.reduce((most, label) => Math.max(most, label), -1) };
 }
 
 export async function readManifest(root: string): Promise<Manifest | null> {

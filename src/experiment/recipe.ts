@@ -208,6 +208,27 @@ export const benchStepSchema = z.strictObject({
   ...runtime,
 });
 
+export const benchLoaderSchema = z.strictObject({
+  data: option(z.string().min(1), 'folder of JPEG files, searched to its depths, or of shards (required)', FOLDER),
+  packed: option(z.string().min(1).optional(), 'shards of the same images, timed as well', FOLDER),
+  workers: option(count().max(1024).optional(), 'decoding threads of the runs on many cores', wholeNumber(), {
+    defaultHelp: 'all cores',
+  }),
+  passes: option(count().default(3), 'timed passes over the images, after an untimed one', wholeNumber()),
+  rounds: option(count().default(3), 'times that each program runs, in alternating order', wholeNumber()),
+  batchSize: option(count().default(64), 'images of a batch', wholeNumber()),
+  imageSize: option(count(32).default(224), 'side of the network input, pixels; the peer knows 224', wholeNumber(32)),
+  peer: option(z.string().optional(), 'folder of peer_loader.py; without it only this program is timed', FOLDER),
+  python: option(
+    z.string().min(1).default('python3'),
+    'Python with Pillow and PyTorch, for the peer',
+    'the name of a program',
+  ),
+  timeout: option(count().default(900), 'seconds after which a run is given up', wholeNumber()),
+  single: option(z.boolean().default(false), 'one run of this program, in this process', SWITCH, { hidden: true }),
+  seed: runtime.seed,
+});
+
 export const SCHEMAS = {
   search: searchSchema,
   prune: pruneSchema,
@@ -217,6 +238,7 @@ export const SCHEMAS = {
   distance: distanceSchema,
   plot: plotSchema,
   benchStep: benchStepSchema,
+  benchLoader: benchLoaderSchema,
 };
 
 export type Schemas = typeof SCHEMAS;
@@ -230,6 +252,7 @@ export type EvaluateRecipe = Recipe<'evaluate'>;
 export type DistanceRecipe = Recipe<'distance'>;
 export type PlotRecipe = Recipe<'plot'>;
 export type BenchStepRecipe = Recipe<'benchStep'>;
+export type BenchLoaderRecipe = Recipe<'benchLoader'>;
 
 const DEPTHS: Record<string, number> = {
   vgg: 19,
