@@ -57,6 +57,7 @@ Napi::Value create_model_js(const Napi::CallbackInfo& info) {
     spec.classes = integer_in(object, "classes");
     spec.cfg = cfg_of(object.Get("cfg"));
     spec.seed = static_cast<uint64_t>(integer_in(object, "seed"));
+    if (!object.Get("imageSize").IsUndefined()) spec.image_size = integer_in(object, "imageSize");
     spec.device = string_in(object, "device");
     return Job::start(info.Env(), [spec](Job&) mutable -> Job::Finish {
       spec.device = checked_device(spec.device);

@@ -225,7 +225,7 @@ Napi::Value to_js(Napi::Env env, const ModelDescription& description) {
   out.Set("parameters", array_of(env, description.parameters));
   out.Set("indexes", array_of(env, description.indexes));
   Napi::Array norms = Napi::Array::New(env);
-  for (const PrunableBatchNorm& norm : description.batch_norms) {
+  for (const NormLayer& norm : description.batch_norms) {
     Napi::Object item = Napi::Object::New(env);
     item.Set("key", norm.key);
     item.Set("channels", static_cast<double>(norm.channels));

@@ -23,11 +23,20 @@ Napi::Value mask_to_js(Napi::Env env, const Mask& mask, int64_t total) {
   return out;
 }
 
-EmptyLayers empty_layers_in(const Napi::Object& options) {
-  const std::string name = string_in(options, "emptyLayers");
-  if (name == "keep-one") return EmptyLayers::kKeepOne;
-  if (name == "remove") return EmptyLayers::kRemove;
-  throw Error("ERR_USAGE", "\"emptyLayers\" must be keep-one or remove.");
+PruneOptions prune_options_in(const Napi::Object& object) {
+  PruneOptions out;
+  const std::string empty = string_in(object, "emptyLayers");
+  if (empty != "keep-one" && empty != "remove") throw Error("ERR_USAGE", "\"emptyLayers\" must be keep-one or remove.");
+  if (empty == "remove") out.empty_layers = EmptyLayers::kRemove;
+  if (!object.Get("surgery").IsUndefined()) {
+    const std::string surgery = string_in(object, "surgery");
+    if (surgery != "reference" && surgery != "exact")
+      throw Error("ERR_USAGE", "\"surgery\" must be reference or exact.");
+    if (surgery == "exact") out.surgery = Surgery::kExact;
+  }
+  if (!object.Get("roundTo").IsUndefined()) out.round_to = integer_in(object, "roundTo");
+  if (out.round_to < 1) throw Error("ERR_USAGE", "\"roundTo\" must be at least 1.");
+  return out;
 }
 
 }  // namespace
@@ -107,12 +116,12 @@ Napi::Value ModelWrap::prune(const Napi::CallbackInfo& info) {
     const Napi::Object options = object_argument(info, 0, "options");
     const Bytes bytes = bytes_of(options.Get("mask"), "mask");
     const std::vector<uint8_t> mask(bytes.data, bytes.data + bytes.size);
-    const EmptyLayers empty_layers = empty_layers_in(options);
+    const PruneOptions prune_options = prune_options_in(options);
     std::shared_ptr<Network> dense = native(), weights = dense;
     if (const Napi::Value from = options.Get("weightsFrom"); !from.IsUndefined())
       weights = of(from, Environment::of(info.Env())->model_class, "weightsFrom")->native();
-    return start(info.Env(), [dense, weights, mask, empty_layers](Job&) -> Job::Finish {
-      return [pruned = earlybird::prune(*dense, mask, empty_layers, *weights)](Napi::Env env) -> Napi::Value {
+    return start(info.Env(), [dense, weights, mask, prune_options](Job&) -> Job::Finish {
+      return [pruned = earlybird::prune(*dense, mask, prune_options, *weights)](Napi::Env env) -> Napi::Value {
         Napi::Object out = Napi::Object::New(env);
         out.Set("model", create(Environment::of(env)->model_class, pruned.network));
         Napi::Array layers = Napi::Array::New(env);
@@ -122,10 +131,12 @@ Napi::Value ModelWrap::prune(const Napi::CallbackInfo& info) {
           item.Set("total", static_cast<double>(layer.total));
           item.Set("kept", static_cast<double>(layer.kept));
           item.Set("clamped", static_cast<double>(layer.clamped));
+          item.Set("width", static_cast<double>(layer.width));
           item.Set("removed", layer.removed);
           layers.Set(layers.Length(), item);
         }
         out.Set("layers", layers);
+        out.Set("mask", to_js(env, pruned.mask));
         return out;
       };
     });

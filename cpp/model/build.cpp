@@ -1,9 +1,14 @@
 #include <ATen/CPUGeneratorImpl.h>
 
+#include <cmath>
 #include <map>
 
 #include "core/error.h"
+#include "model/channel_select.h"
 #include "model/network.h"
+#include "model/preresnet.h"
+#include "model/resnet.h"
+#include "model/resnet50.h"
 #include "model/vgg.h"
 
 namespace earlybird {
@@ -13,7 +18,10 @@ using Builder = std::shared_ptr<Network> (*)(const ModelSpec&);
 
 /// Adding a network means one file and one line here.
 const std::map<std::string, Builder>& builders() {
-  static const auto* table = new std::map<std::string, Builder>{{"vgg", &build_vgg}};
+  static const auto* table = new std::map<std::string, Builder>{
+      {"vgg", &build_vgg},         {"resnet", &build_preresnet},           {"resnet18", &build_resnet},
+      {"resnet34", &build_resnet}, {"resnet50_official", &build_resnet50}, {"resnet50_prune", &build_resnet50},
+  };
   return *table;
 }
 
@@ -40,6 +48,19 @@ std::vector<std::pair<std::string, at::Tensor>> state_of(const torch::nn::Module
   return out;
 }
 
+void initialise_residual(torch::nn::Module& network, double gamma) {
+  at::NoGradGuard no_grad;
+  for (const auto& module : network.modules(/*include_self=*/false)) {
+    if (auto conv = std::dynamic_pointer_cast<torch::nn::Conv2dImpl>(module)) {
+      const at::Tensor& weight = conv->weight;
+      weight.normal_(0, std::sqrt(2.0 / static_cast<double>(weight.size(0) * weight.size(2) * weight.size(3))));
+    } else if (auto norm = std::dynamic_pointer_cast<torch::nn::BatchNorm2dImpl>(module)) {
+      norm->weight.fill_(gamma);
+      norm->bias.zero_();
+    }
+  }
+}
+
 std::shared_ptr<Network> create_model(const ModelSpec& spec) {
   const auto builder = builders().find(spec.arch);
   if (builder == builders().end()) {
@@ -55,6 +76,7 @@ std::shared_ptr<Network> create_model(const ModelSpec& spec) {
   for (auto& parameter : network->parameters())
     if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(at::MemoryFormat::ChannelsLast));
   network->to(at::Device(spec.device));
+  refresh_selections(*network);
   return network;
 }
 
@@ -70,11 +92,13 @@ void reinitialise(Network& network, uint64_t seed) {
   // Drawn on a CPU copy of the same structure, so that the numbers are PyTorch's for a fresh model, on any device and
   // layout.
   const ModelDescription description = network.describe();
-  ModelSpec spec{description.arch, description.depth, description.classes, description.cfg, seed, "cpu"};
+  ModelSpec spec{description.arch,    description.depth, description.classes, description.cfg, seed, "cpu",
+                 description.input[1]};
   const auto fresh = state_of(*create_model(spec));
   const auto state = state_of(network);
   at::NoGradGuard no_grad;
-  for (size_t i = 0; i < state.size(); ++i) state[i].second.copy_(fresh[i].second);
+  for (size_t i = 0; i < state.size(); ++i)
+    if (!state[i].first.ends_with(".indexes")) state[i].second.copy_(fresh[i].second);
 }
 
 }  // namespace earlybird

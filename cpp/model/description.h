@@ -19,16 +19,37 @@ struct LayerInfo {
   int64_t height = 1, width = 1;
 };
 
-/// A BN layer as the mask and the pruner see it: a model describes its own structure, the pruner knows no model.
-struct PrunableBatchNorm {
+/// A BN layer under the mask, in the release's order: its channels are part of N, whatever pruning does with them.
+struct NormLayer {
+  static constexpr size_t kNone = static_cast<size_t>(-1);
   std::string key;
-  int64_t channels;
-  /// Convolution whose output rows go with the channels.
-  std::string producer;
-  /// Convolutions and linear layers whose input columns go with the channels.
-  std::vector<std::string> consumers;
-  /// Its entry in cfg.
-  size_t cfg_index;
+  int64_t channels = 0;
+  /// Entry of the ticket's cfg that tells what the mask leaves of this layer, and shapes nothing.
+  size_t told_in_cfg = kNone;
+};
+
+/// Channels that pruning takes out together: those of one BN layer, or of a residual stream, to which several layers
+/// add. Together the cuts are all that the pruner knows of a network.
+struct ChannelCut {
+  /// BN layers whose output these channels are. A channel that all of them mask is zero.
+  std::vector<std::string> norms = {};
+  /// `--surgery reference`: the width is the largest count of the first `counted` norms; the channels are those of the
+  /// largest |gamma| in the first `ranked` norms.
+  size_t counted = 1, ranked = 1;
+  /// Where set, the BN layers stay whole and this channel selection takes the channels. Else the norms and `producers`
+  /// are cut.
+  std::string select = {};
+  /// The selection stands right behind its one BN layer, and is all that reads it; else in a residual stream, which
+  /// goes on whole.
+  bool select_ends_norm = false;
+  /// Convolutions whose rows (output channels) go with the channels.
+  std::vector<std::string> producers = {};
+  /// Convolutions and linear layers whose columns (input channels) go with them.
+  std::vector<std::string> consumers = {};
+  /// Entry of the ticket's cfg that holds the width.
+  size_t cfg_entry = 0;
+  /// An empty layer can be taken out of the network altogether.
+  bool removable = false;
 };
 
 struct ModelSpec {
@@ -38,6 +59,8 @@ struct ModelSpec {
   Cfg cfg;  // empty: the architecture's own
   uint64_t seed = 1;
   std::string device = "cpu";
+  /// Side of the images in pixels; 0 for what the network was published for.
+  int64_t image_size = 0;
 };
 
 struct ModelDescription {
@@ -48,8 +71,12 @@ struct ModelDescription {
   int64_t input[3] = {0, 0, 0};
   std::vector<std::string> parameters;
   std::vector<std::string> indexes;
-  std::vector<PrunableBatchNorm> batch_norms;
+  std::vector<NormLayer> batch_norms;
   std::vector<LayerInfo> layers;
+  std::vector<ChannelCut> cuts;
+  /// The architecture of a ticket and its cfg, of which pruning sets the entries that the cuts name.
+  std::string ticket_arch;
+  Cfg ticket_cfg;
 };
 
 }  // namespace earlybird

@@ -2,6 +2,8 @@
 
 #include <torch/nn.h>
 
+#include "model/channel_select.h"
+
 namespace earlybird {
 
 // Layers by the fastest way there is on this device for these shapes. They give what the module's own forward() gives,
@@ -10,5 +12,18 @@ namespace earlybird {
 at::Tensor convolve(torch::nn::Conv2d& conv, const at::Tensor& images);
 
 at::Tensor project(torch::nn::Linear& linear, const at::Tensor& features);
+
+/// BatchNorm and ReLU.
+at::Tensor normalise_relu(torch::nn::BatchNorm2d& norm, const at::Tensor& images);
+
+/// BatchNorm, channel selection and ReLU. Only the channels that are selected are computed; the running statistics of
+/// the others stay as they are.
+at::Tensor normalise_select_relu(torch::nn::BatchNorm2d& norm, ChannelSelect& select, const at::Tensor& images);
+
+/// BatchNorm alone.
+at::Tensor normalise(torch::nn::BatchNorm2d& norm, const at::Tensor& images);
+
+/// ReLU of BatchNorm plus a shortcut.
+at::Tensor normalise_add_relu(torch::nn::BatchNorm2d& norm, const at::Tensor& images, const at::Tensor& shortcut);
 
 }  // namespace earlybird

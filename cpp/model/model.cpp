@@ -7,6 +7,7 @@
 #include "core/autocast.h"
 #include "core/error.h"
 #include "core/tensor_io.h"
+#include "model/channel_select.h"
 #include "model/network.h"
 
 namespace earlybird {
@@ -16,6 +17,23 @@ std::string shape_text(at::IntArrayRef shape) {
   std::string out = "(";
   for (size_t i = 0; i < shape.size(); ++i) out += (i ? ", " : "") + std::to_string(shape[i]);
   return out + ")";
+}
+
+/// Entries that a state dict may lack, and what they are then: torchvision's ResNets select no channels, and their
+/// shortcuts have no bias.
+std::optional<double> value_when_absent(const std::string& key, const at::Tensor& tensor) {
+  if (key.ends_with("num_batches_tracked")) return 0;
+  if (key.ends_with("downsample.0.bias")) return 0;
+  if (key.ends_with("indexes") && tensor.ne(0).all().item<bool>()) return 1;  // no pruned network: it needs its own
+  return std::nullopt;
+}
+
+void check_selection(const std::string& key, const at::Tensor& given, const at::Tensor& own) {
+  const int64_t selected = given.count_nonzero().item<int64_t>(), wanted = own.count_nonzero().item<int64_t>();
+  if (selected != wanted)
+    throw Error("ERR_CHECKPOINT", "\"" + key + "\" selects " + std::to_string(selected) + " of " +
+                                      std::to_string(given.numel()) + " channels in the state dict, but " +
+                                      std::to_string(wanted) + " by the cfg of the model: it is of another ticket.");
 }
 
 }  // namespace
@@ -34,19 +52,25 @@ void load_state_dict(Network& network, const HostState& state) {
   for (const auto& [key, tensor] : own) {
     const auto found = given.find(key);
     if (found == given.end()) {
-      if (key.ends_with("num_batches_tracked")) continue;
+      if (value_when_absent(key, tensor)) continue;
       throw Error("ERR_CHECKPOINT", "The state dict has no \"" + key + "\": it is of another network or cfg.");
     }
     const at::IntArrayRef shape(found->second->shape);
     if (shape != tensor.sizes())
       throw Error("ERR_CHECKPOINT", "\"" + key + "\" has shape " + shape_text(shape) + " in the state dict, but " +
                                         shape_text(tensor.sizes()) + " in the model: it is of another network or cfg.");
+    if (key.ends_with("indexes")) check_selection(key, view_of(*found->second), tensor);
   }
   for (const auto& [key, unused] : state)
     if (std::none_of(own.begin(), own.end(), [&key = key](const auto& entry) { return entry.first == key; }))
       throw Error("ERR_CHECKPOINT", "The model has no \"" + key + "\": the state dict is of another network or cfg.");
-  for (auto [key, tensor] : own)
-    if (const auto found = given.find(key); found != given.end()) tensor.copy_(view_of(*found->second));
+  for (auto [key, tensor] : own) {
+    if (const auto found = given.find(key); found != given.end())
+      tensor.copy_(view_of(*found->second));
+    else
+      tensor.fill_(*value_when_absent(key, tensor));
+  }
+  refresh_selections(network);
 }
 
 HostTensor forward(Network& network, const HostTensor& images, bool train, bool bf16) {

@@ -20,11 +20,11 @@ ModelDescription describe(const Network& network);
 /// State dict, contiguous NCHW on the host, in PyTorch's order.
 HostState state_dict(const Network& network);
 
-/// Copies `state` in. Strict: every key with its shape and none left over; only num_batches_tracked may be absent.
-/// Nothing is changed when it throws ERR_CHECKPOINT.
+/// Copies `state` in. Strict: every key with its shape and none left over; only what PyTorch's own networks lack may be
+/// absent (model.cpp). Nothing is changed when it throws ERR_CHECKPOINT.
 void load_state_dict(Network& network, const HostState& state);
 
-/// Draws everything again and resets BatchNorm statistics, in place.
+/// Draws everything again and resets BatchNorm statistics, in place. Selected channels stay.
 void reinitialise(Network& network, uint64_t seed);
 
 /// Logits of float32 images (B, C, H, W). `train` uses and updates batch statistics.

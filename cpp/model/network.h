@@ -9,7 +9,7 @@
 
 namespace earlybird {
 
-/// A network: one file each builds it and describes it (vgg.cpp, ...).
+/// A network: one file each builds it and describes it (vgg.cpp, preresnet.cpp, ...).
 class Network : public torch::nn::Module {
  public:
   /// Logits (batch, classes) of normalised images (batch, channels, height, width), channels_last.
@@ -21,6 +21,10 @@ class Network : public torch::nn::Module {
   /// The release's initialisation, drawn from LibTorch's default CPU generator in the release's order.
   virtual void initialise() = 0;
 };
+
+/// The release's rule for residual networks: convolutions N(0, sqrt(2 / (k * k * out))) in traversal order, gammas as
+/// given, betas 0. Linear layers keep PyTorch's own numbers.
+void initialise_residual(torch::nn::Module& network, double gamma);
 
 /// (key, tensor) in PyTorch's state_dict order: own parameters, own buffers, then children. The tensors are the live
 /// ones.

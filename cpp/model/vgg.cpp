@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "model/describe.h"
 #include "model/layers.h"
 
 namespace earlybird {
@@ -45,9 +46,10 @@ void check(const Cfg& cfg) {
 
 class Vgg final : public Network {
  public:
-  explicit Vgg(const ModelSpec& spec)
-      : depth_(spec.depth), classes_(spec.classes), cfg_(spec.cfg.empty() ? default_cfg(spec.depth) : spec.cfg) {
+  explicit Vgg(const ModelSpec& spec) : spec_(spec), cfg_(spec.cfg.empty() ? default_cfg(spec.depth) : spec.cfg) {
     check(cfg_);
+    if (spec.image_size != 0 && spec.image_size != kSize)
+      throw Error("ERR_MODEL", "VGG takes images of 32x32 pixels, not of " + std::to_string(spec.image_size) + ".");
     int64_t in = 3;
     for (const int64_t width : cfg_) {
       if (width == kPool) {
@@ -63,7 +65,7 @@ class Vgg final : public Network {
       stages_.push_back({conv, norm});
       in = width;
     }
-    classifier_ = torch::nn::Linear(in, classes_);
+    classifier_ = torch::nn::Linear(in, spec.classes);
     register_module("feature", feature_);
     register_module("classifier", classifier_);
   }
@@ -74,7 +76,7 @@ class Vgg final : public Network {
       if (stage.conv.is_empty())
         x = at::max_pool2d(x, 2, 2);
       else
-        x = stage.norm->forward(convolve(stage.conv, x)).relu_();
+        x = normalise_relu(stage.norm, convolve(stage.conv, x));
     }
     return project(classifier_, at::avg_pool2d(x, 2).flatten(1));
   }
@@ -93,35 +95,28 @@ class Vgg final : public Network {
   }
 
   ModelDescription describe() const override {
-    ModelDescription out;
-    out.arch = "vgg";
-    out.depth = depth_;
-    out.classes = classes_;
-    out.cfg = cfg_;
-    out.input[0] = 3;
-    out.input[1] = out.input[2] = kSize;
-    int64_t in = 3, size = kSize, module = 0;
+    Describer to(spec_, cfg_, kSize);
+    int64_t module = 0, width = 3;
+    std::vector<ChannelCut> cuts;
     for (size_t i = 0; i < cfg_.size(); ++i) {
-      const std::string key = "feature." + std::to_string(module);
+      const auto key = [&](int64_t offset) { return "feature." + std::to_string(module + offset); };
       if (cfg_[i] == kPool) {
-        size /= 2;
-        out.layers.push_back({LayerInfo::Kind::kMaxPool, key, in, in, 2, 1, false, size, size});
+        to.max_pool(key(0), width, 2, 2, 0);
         ++module;
         continue;
       }
-      const std::string norm = "feature." + std::to_string(module + 1);
-      if (!out.batch_norms.empty()) out.batch_norms.back().consumers.push_back(key);
-      out.batch_norms.push_back({norm, cfg_[i], key, {}, i});
-      out.layers.push_back({LayerInfo::Kind::kConv, key, in, cfg_[i], 3, 1, false, size, size});
-      out.layers.push_back({LayerInfo::Kind::kBatchNorm, norm, cfg_[i], cfg_[i], 1, 1, false, size, size});
-      out.layers.push_back(
-          {LayerInfo::Kind::kRelu, "feature." + std::to_string(module + 2), cfg_[i], cfg_[i], 1, 1, false, size, size});
-      in = cfg_[i];
+      if (!cuts.empty()) cuts.back().consumers = {key(0)};
+      width = cfg_[i];
+      to.conv(key(0), stages_[i].conv);
+      to.norm(key(1), stages_[i].norm);
+      to.relu(key(2), width);
+      cuts.push_back({.norms = {key(1)}, .producers = {key(0)}, .cfg_entry = i, .removable = true});
       module += 3;
     }
-    out.batch_norms.back().consumers.push_back("classifier");
-    out.layers.push_back({LayerInfo::Kind::kLinear, "classifier", in, classes_, 1, 1, true, 1, 1});
-    return out;
+    cuts.back().consumers = {"classifier"};
+    to.linear("classifier", classifier_);
+    for (auto& cut : cuts) to.cut(std::move(cut));
+    return to.take();
   }
 
  private:
@@ -130,7 +125,7 @@ class Vgg final : public Network {
     torch::nn::BatchNorm2d norm{nullptr};  // both empty: a max-pool
   };
 
-  int64_t depth_, classes_;
+  ModelSpec spec_;
   Cfg cfg_;
   torch::nn::Sequential feature_;
   std::vector<Stage> stages_;

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "model/channel_select.h"
 #include "model/network.h"
 
 namespace earlybird {
@@ -19,23 +20,77 @@ State by_key(const Network& network) {
   return state;
 }
 
-std::vector<int64_t> kept_channels(const std::vector<uint8_t>& mask, int64_t first, int64_t channels) {
-  std::vector<int64_t> kept;
-  for (int64_t c = 0; c < channels; ++c)
-    if (mask[(first + c) / 8] >> (7 - (first + c) % 8) & 1) kept.push_back(c);
-  return kept;
+std::vector<std::vector<float>> magnitudes(const ModelDescription& description, const State& state) {
+  std::vector<std::vector<float>> out;
+  for (const auto& norm : description.batch_norms) {
+    const at::Tensor gamma = state.at(norm.key + ".weight").abs().to(at::kFloat).cpu().contiguous();
+    out.emplace_back(gamma.const_data_ptr<float>(), gamma.const_data_ptr<float>() + gamma.numel());
+  }
+  return out;
+}
+
+std::vector<uint8_t> packed(const std::vector<Bits>& layers) {
+  std::vector<uint8_t> out;
+  size_t at = 0;
+  for (const Bits& bits : layers)
+    for (const bool bit : bits) {
+      if (at % 8 == 0) out.push_back(0);
+      out.back() |= static_cast<uint8_t>(bit << (7 - at++ % 8));
+    }
+  return out;
 }
 
 /// What is taken of each layer: by old key, output channels (rows) and input channels (columns); absent = all.
 struct Selection {
   std::map<std::string, at::Tensor> rows, columns;
-  std::map<std::string, std::string> new_key;  // old layer -> new layer; differs where a layer was removed
-  std::set<std::string> fresh;                 // layers whose input no longer exists keep their fresh weights
+  std::map<std::string, std::string> new_key;  // where a removed layer has shifted the names behind it
+  std::set<std::string> lost;  // removed layers, and those that keep fresh weights because their input is gone
 };
+
+Selection select_channels(const ModelDescription& from, const ModelDescription& to, const PrunePlan& plan,
+                          at::Device device) {
+  Selection out;
+  std::map<std::string, int64_t> widths;
+  for (const auto& norm : from.batch_norms) widths[norm.key] = norm.channels;
+  size_t survivor = 0;
+  at::Tensor incoming;  // channels of the last layer that is still there
+  int64_t incoming_width = -1;
+  for (size_t i = 0; i < plan.cuts.size(); ++i) {
+    const ChannelCut& cut = from.cuts[i];
+    if (plan.cuts[i].kept.empty()) {
+      out.lost.insert(cut.norms[0]);
+      out.lost.insert(cut.producers.begin(), cut.producers.end());
+      // What reads it now reads the layer before it: the old columns fit only where both had the same width.
+      for (const auto& consumer : cut.consumers)
+        if (incoming_width == widths.at(cut.norms[0]))
+          out.columns[consumer] = incoming;
+        else
+          out.lost.insert(consumer);
+      continue;
+    }
+    const ChannelCut& target = to.cuts.at(survivor++);
+    const at::Tensor index = at::tensor(plan.cuts[i].kept, at::kLong).to(device);
+    const auto cut_rows = [&](const std::vector<std::string>& keys, const std::vector<std::string>& new_keys) {
+      for (size_t k = 0; k < keys.size(); ++k) {
+        out.rows[keys[k]] = index;
+        out.new_key[keys[k]] = new_keys[k];
+      }
+    };
+    if (cut.select.empty()) {
+      cut_rows(cut.norms, target.norms);
+      cut_rows(cut.producers, target.producers);
+    }
+    for (const auto& consumer : cut.consumers) out.columns[consumer] = index;
+    incoming = index;
+    incoming_width = widths.at(cut.norms[0]);
+  }
+  return out;
+}
 
 /// Copies one layer's entries; BN vectors and biases follow the rows.
 void copy_layer(const std::string& key, const Selection& selection, const State& from, State& to) {
-  const std::string& target = selection.new_key.at(key);
+  const auto renamed = selection.new_key.find(key);
+  const std::string& target = renamed == selection.new_key.end() ? key : renamed->second;
   for (const char* field : {"weight", "bias", "running_mean", "running_var"}) {
     const auto source = from.find(key + "." + field);
     if (source == from.end()) continue;
@@ -51,88 +106,62 @@ void copy_layer(const std::string& key, const Selection& selection, const State&
   }
 }
 
+/// Zeroes gamma and beta of masked channels that the ticket still has.
+void mask_norms(const ModelDescription& description, const PrunePlan& plan, const Selection& selection, State& to) {
+  for (size_t n = 0; n < plan.alive.size(); ++n) {
+    const std::string& key = description.batch_norms[n].key;
+    if (plan.layers[n].removed) continue;
+    const auto renamed = selection.new_key.find(key);
+    const std::string& target = renamed == selection.new_key.end() ? key : renamed->second;
+    at::Tensor& gamma = to.at(target + ".weight");
+    at::Tensor alive = at::tensor(std::vector<float>(plan.alive[n].begin(), plan.alive[n].end())).to(gamma.device());
+    if (const auto rows = selection.rows.find(key); rows != selection.rows.end())
+      alive = alive.index_select(0, rows->second);
+    // A product, as in the release: its zeros have the sign of what was there.
+    gamma.mul_(alive);
+    to.at(target + ".bias").mul_(alive);
+  }
+}
+
 }  // namespace
 
-Pruned prune(const Network& dense, const std::vector<uint8_t>& mask, EmptyLayers empty_layers,
+Pruned prune(const Network& dense, const std::vector<uint8_t>& mask, const PruneOptions& options,
              const Network& weights_from) {
   at::NoGradGuard no_grad;
   const ModelDescription description = dense.describe();
-  const State gammas = by_key(dense), source = by_key(weights_from);
-  int64_t channels = 0;
-  for (const auto& norm : description.batch_norms) channels += norm.channels;
-  if (static_cast<int64_t>(mask.size()) != (channels + 7) / 8)
-    throw Error("ERR_PRUNE", "The mask has " + std::to_string(mask.size()) + " bytes; " + std::to_string(channels) +
-                                 " channels need " + std::to_string((channels + 7) / 8) + ".");
+  const State source = by_key(weights_from);
+  const at::Device device = source.begin()->second.device();
+  const PrunePlan plan = plan_pruning(description, magnitudes(description, by_key(dense)), mask, options);
 
-  // 1. What each layer keeps, and the cfg of the small network.
-  Pruned out;
-  std::vector<std::vector<int64_t>> kept;
-  Cfg cfg = description.cfg;
-  int64_t first = 0, kept_by_mask = 0;
-  for (const auto& norm : description.batch_norms) {
-    kept.push_back(kept_channels(mask, first, norm.channels));
-    PrunedLayer layer{norm.key, norm.channels, static_cast<int64_t>(kept.back().size()), 0, false};
-    kept_by_mask += layer.kept;
-    if (kept.back().empty() && empty_layers == EmptyLayers::kKeepOne) {
-      kept.back().push_back(gammas.at(norm.key + ".weight").abs().argmax().item<int64_t>());
-      layer.kept = layer.clamped = 1;
-    }
-    layer.removed = kept.back().empty();
-    cfg[norm.cfg_index] = layer.kept;
-    out.layers.push_back(layer);
-    first += norm.channels;
-  }
-  if (kept_by_mask == 0)
-    throw Error("ERR_PRUNE",
-                "The mask drops every channel (are all gammas equal, as in an untrained network?): there is no ticket "
-                "to draw.");
-  std::erase(cfg, 0);
-
-  ModelSpec spec{
-      description.arch, description.depth, description.classes, cfg, 1, source.begin()->second.device().str()};
-  out.network = create_model(spec);
-  const ModelDescription small = out.network->describe();
-
-  // 2. Which rows and columns each layer takes.
-  Selection selection;
-  const auto device = source.begin()->second.device();
-  size_t survivor = 0;
-  const at::Tensor* incoming = nullptr;  // kept channels of the last layer that is still there, and its old width
-  int64_t incoming_width = 0;
-  std::vector<at::Tensor> index(kept.size());
-  for (size_t i = 0; i < kept.size(); ++i) {
-    const auto& norm = description.batch_norms[i];
-    index[i] = at::tensor(kept[i], at::kLong).to(device);
-    if (out.layers[i].removed) {
-      for (const auto& consumer : norm.consumers) {
-        // Its inputs are those of the layer before the removed one; the old columns fit only where both had the same
-        // width.
-        if (incoming && incoming_width == norm.channels)
-          selection.columns[consumer] = *incoming;
-        else
-          selection.fresh.insert(consumer);
-      }
-      continue;
-    }
-    const auto& target = small.batch_norms.at(survivor++);
-    selection.new_key[norm.key] = target.key;
-    selection.new_key[norm.producer] = target.producer;
-    selection.rows[norm.key] = selection.rows[norm.producer] = index[i];
-    for (const auto& consumer : norm.consumers) selection.columns[consumer] = index[i];
-    incoming = &index[i];
-    incoming_width = norm.channels;
-  }
-
-  // 3. Everything that belongs to no BN (the classifier) keeps its key.
+  ModelSpec spec;
+  spec.arch = description.ticket_arch;
+  spec.depth = description.depth;
+  spec.classes = description.classes;
+  spec.cfg = plan.cfg;
+  spec.device = device.str();
+  spec.image_size = description.input[1];
+  Pruned out{create_model(spec), plan.layers, packed(plan.alive)};
   State target = by_key(*out.network);
+
+  const Selection selection = select_channels(description, out.network->describe(), plan, device);
   for (const auto& layer : description.layers) {
-    if (layer.kind != LayerInfo::Kind::kConv && layer.kind != LayerInfo::Kind::kLinear) continue;
-    if (layer.kind == LayerInfo::Kind::kLinear) selection.new_key.emplace(layer.key, layer.key);
-    if (selection.new_key.count(layer.key) && !selection.fresh.count(layer.key))
-      copy_layer(layer.key, selection, source, target);
+    const bool has_weights = layer.kind == LayerInfo::Kind::kConv || layer.kind == LayerInfo::Kind::kLinear ||
+                             layer.kind == LayerInfo::Kind::kBatchNorm;
+    if (has_weights && !selection.lost.count(layer.key)) copy_layer(layer.key, selection, source, target);
   }
-  for (size_t i = 0; i < kept.size(); ++i)
-    if (!out.layers[i].removed) copy_layer(description.batch_norms[i].key, selection, source, target);
+  for (size_t i = 0; i < plan.cuts.size(); ++i) {
+    const ChannelCut& cut = description.cuts[i];
+    if (!cut.select.empty())
+      target.at(cut.select + ".indexes").zero_().index_fill_(0, selection.columns.at(cut.consumers[0]), 1);
+  }
+  refresh_selections(*out.network);
+  if (&weights_from == &dense) {
+    mask_norms(description, plan, selection, target);
+    // The channel that keeps an empty layer open adds nothing, yet can learn to.
+    for (size_t i = 0; i < plan.cuts.size(); ++i)
+      if (plan.cuts[i].mute)
+        for (const auto& consumer : description.cuts[i].consumers) target.at(consumer + ".weight").zero_();
+  }
   return out;
 }
 

@@ -71,7 +71,10 @@ export interface ModelSpec {
 export interface NativeModel extends NativeHandle {
   describe(): ModelDescription;
   stateDict(): Promise<StateDict>;
-  /** Strict: every key must be there with the right shape and none may be left over. `num_batches_tracked` may be absent. */
+  /**
+   * Strict: every key must be there with the right shape and none may be left over. Absent may be what PyTorch's own networks lack:
+   * `num_batches_tracked`, the `indexes` of selections that take everything, `downsample.0.bias`.
+   */
   loadStateDict(state: StateDict): Promise<void>;
   /** Re-draws all weights and resets BatchNorm statistics. */
   reinitialise(seed: number): Promise<void>;
@@ -135,12 +138,30 @@ export interface PruneOptions {
   emptyLayers: 'keep-one' | 'remove';
   /** Copy weights from this model (same architecture) instead: lottery-ticket rewind. Its gammas are taken unmasked. */
   weightsFrom?: NativeModel;
+  /** reference (default): the release's pruners; exact: the function of the dense network with masked gammas and betas. */
+  surgery?: 'reference' | 'exact';
+  /** Widths become multiples of this, within the budget of the mask. Default 1. */
+  roundTo?: number;
 }
 
 export interface PruneResult {
   model: NativeModel;
-  /** Per BN layer in mask order. `clamped`: channels kept although the mask dropped them. `removed`: the layer is gone. */
-  layers: { key: string; total: number; kept: number; clamped: number; removed: boolean }[];
+  layers: PrunedLayer[];
+  /** The mask as it was applied: with the channels that were revived in empty layers, and rounded. */
+  mask: Uint8Array;
+}
+
+/** A BN layer, in mask order. */
+export interface PrunedLayer {
+  key: string;
+  total: number;
+  /** Channels that keep their gamma and beta. */
+  kept: number;
+  /** Of these, channels that the mask dropped and that were kept so that the layer is not empty. */
+  clamped: number;
+  /** Channels that the ticket still computes. */
+  width: number;
+  removed: boolean;
 }
 
 export interface FilterSpec {

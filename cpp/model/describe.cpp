@@ -1,0 +1,51 @@
+#include "model/describe.h"
+
+namespace earlybird {
+
+Describer::Describer(const ModelSpec& spec, const Cfg& cfg, int64_t side) : side_(side) {
+  out_.arch = out_.ticket_arch = spec.arch;
+  out_.depth = spec.depth;
+  out_.classes = spec.classes;
+  out_.cfg = out_.ticket_cfg = cfg;
+  out_.input[0] = 3;
+  out_.input[1] = out_.input[2] = side;
+}
+
+void Describer::conv(const std::string& key, const torch::nn::Conv2d& conv) {
+  const auto& options = conv->options;
+  const int64_t kernel = options.kernel_size()->at(0), stride = options.stride()->at(0);
+  const int64_t padding = std::get<torch::ExpandingArray<2>>(options.padding())->at(0);
+  side_ = (side_ + 2 * padding - kernel) / stride + 1;
+  out_.layers.push_back({LayerInfo::Kind::kConv, key, options.in_channels(), options.out_channels(), kernel,
+                         options.groups(), options.bias(), side_, side_});
+}
+
+void Describer::norm(const std::string& key, const torch::nn::BatchNorm2d& norm, size_t told_in_cfg) {
+  const int64_t channels = norm->options.num_features();
+  out_.layers.push_back({LayerInfo::Kind::kBatchNorm, key, channels, channels, 1, 1, false, side_, side_});
+  out_.batch_norms.push_back({key, channels, told_in_cfg});
+}
+
+void Describer::relu(const std::string& key, int64_t channels) {
+  out_.layers.push_back({LayerInfo::Kind::kRelu, key, channels, channels, 1, 1, false, side_, side_});
+}
+
+void Describer::max_pool(const std::string& key, int64_t channels, int64_t kernel, int64_t stride, int64_t padding) {
+  side_ = (side_ + 2 * padding - kernel) / stride + 1;
+  out_.layers.push_back({LayerInfo::Kind::kMaxPool, key, channels, channels, kernel, 1, false, side_, side_});
+}
+
+void Describer::avg_pool(const std::string& key, int64_t channels, int64_t kernel) {
+  side_ /= kernel;
+  out_.layers.push_back({LayerInfo::Kind::kAvgPool, key, channels, channels, kernel, 1, false, side_, side_});
+}
+
+void Describer::linear(const std::string& key, const torch::nn::Linear& linear) {
+  const auto& options = linear->options;
+  out_.layers.push_back(
+      {LayerInfo::Kind::kLinear, key, options.in_features(), options.out_features(), 1, 1, options.bias(), 1, 1});
+}
+
+void Describer::cut(ChannelCut cut) { out_.cuts.push_back(std::move(cut)); }
+
+}  // namespace earlybird

@@ -1,0 +1,252 @@
+#include "prune/plan.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <numeric>
+
+#include "core/error.h"
+
+namespace earlybird {
+namespace {
+
+using Gammas = std::vector<std::vector<float>>;
+
+int64_t count(const Bits& bits) { return std::count(bits.begin(), bits.end(), true); }
+
+int64_t count(const std::vector<Bits>& layers) {
+  return std::accumulate(layers.begin(), layers.end(), int64_t{0},
+                         [](int64_t sum, const Bits& bits) { return sum + count(bits); });
+}
+
+/// A cut with its BN layers by number.
+struct Cut {
+  const ChannelCut* what;
+  std::vector<size_t> norms;
+};
+
+std::vector<Cut> number_cuts(const ModelDescription& description) {
+  std::map<std::string, size_t> number;
+  for (size_t i = 0; i < description.batch_norms.size(); ++i) number[description.batch_norms[i].key] = i;
+  std::vector<Cut> out;
+  for (const ChannelCut& cut : description.cuts) {
+    out.push_back({&cut, {}});
+    for (const auto& key : cut.norms) out.back().norms.push_back(number.at(key));
+  }
+  return out;
+}
+
+std::vector<Bits> unpack(const ModelDescription& description, const std::vector<uint8_t>& mask) {
+  int64_t channels = 0;
+  for (const auto& norm : description.batch_norms) channels += norm.channels;
+  if (static_cast<int64_t>(mask.size()) != (channels + 7) / 8)
+    throw Error("ERR_PRUNE", "The mask has " + std::to_string(mask.size()) + " bytes; " + std::to_string(channels) +
+                                 " channels need " + std::to_string((channels + 7) / 8) + ".");
+  std::vector<Bits> out;
+  int64_t at = 0;
+  for (const auto& norm : description.batch_norms) {
+    out.emplace_back(norm.channels);
+    for (int64_t c = 0; c < norm.channels; ++c, ++at) out.back()[c] = mask[at / 8] >> (7 - at % 8) & 1;
+  }
+  return out;
+}
+
+/// The channel with the largest value of those that may be taken; -1 where there is none. Of equals the first.
+template <class Values, class May>
+int64_t largest(int64_t channels, const Values& value, const May& may) {
+  int64_t best = -1;
+  for (int64_t c = 0; c < channels; ++c)
+    if (may(c) && (best < 0 || value(c) > value(best))) best = c;
+  return best;
+}
+
+/// Which channels a cut keeps of `alive`.
+class Widths {
+ public:
+  Widths(const Gammas& gammas, Surgery surgery) : gammas_(gammas), surgery_(surgery) {}
+
+  std::vector<int64_t> kept(const Cut& cut, const std::vector<Bits>& alive) const {
+    const int64_t channels = static_cast<int64_t>(alive[cut.norms[0]].size());
+    if (surgery_ == Surgery::kExact || cut.what->ranked == 1) {
+      const size_t last = surgery_ == Surgery::kExact ? cut.norms.size() : 1;
+      std::vector<int64_t> out;
+      for (int64_t c = 0; c < channels; ++c)
+        if (std::any_of(cut.norms.begin(), cut.norms.begin() + last, [&](size_t n) { return alive[n][c]; }))
+          out.push_back(c);
+      return out;
+    }
+    std::vector<int64_t> order(channels);
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return score(cut, a) > score(cut, b); });
+    order.resize(count(alive[widest(cut, alive)]));
+    std::sort(order.begin(), order.end());
+    return order;
+  }
+
+  /// Brings one more channel of this cut to life: the next by |gamma|.
+  void widen(const Cut& cut, std::vector<Bits>& alive) const {
+    const int64_t channels = static_cast<int64_t>(alive[cut.norms[0]].size());
+    if (surgery_ == Surgery::kExact) {
+      const int64_t channel = largest(
+          channels, [&](int64_t c) { return score(cut, c); },
+          [&](int64_t c) {
+            return std::none_of(cut.norms.begin(), cut.norms.end(), [&](size_t n) { return alive[n][c]; });
+          });
+      alive[strongest(cut, channel)][channel] = true;
+    } else {
+      const size_t norm = widest(cut, alive);
+      alive[norm][next(norm, alive[norm])] = true;
+    }
+  }
+
+  /// The channel of the largest |gamma| among those that are not alive.
+  int64_t next(size_t norm, const Bits& alive) const {
+    return largest(
+        static_cast<int64_t>(alive.size()), [&](int64_t c) { return value(norm, c); },
+        [&](int64_t c) { return !alive[c]; });
+  }
+
+  /// The BN layer of a cut that has the largest |gamma| in this channel.
+  size_t strongest(const Cut& cut, int64_t channel) const {
+    return *std::max_element(cut.norms.begin(), cut.norms.end(),
+                             [&](size_t a, size_t b) { return value(a, channel) < value(b, channel); });
+  }
+
+ private:
+  /// No number is never kept, as in the mask.
+  float value(size_t norm, int64_t channel) const {
+    const float gamma = gammas_[norm][channel];
+    return std::isnan(gamma) ? -1 : gamma;
+  }
+
+  float score(const Cut& cut, int64_t channel) const {
+    const size_t last = surgery_ == Surgery::kExact ? cut.norms.size() : cut.what->ranked;
+    float out = -1;
+    for (size_t i = 0; i < last; ++i) out = std::max(out, value(cut.norms[i], channel));
+    return out;
+  }
+
+  size_t widest(const Cut& cut, const std::vector<Bits>& alive) const {
+    return *std::max_element(cut.norms.begin(), cut.norms.begin() + static_cast<int64_t>(cut.what->counted),
+                             [&](size_t a, size_t b) { return count(alive[a]) < count(alive[b]); });
+  }
+
+  const Gammas& gammas_;
+  Surgery surgery_;
+};
+
+/// Brings channels to life until the width of every cut is a multiple. Cuts share layers, hence the repetition; each
+/// turn only adds.
+std::vector<Bits> round_up(const std::vector<Cut>& cuts, const Widths& widths, std::vector<Bits> alive,
+                           int64_t multiple) {
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (const Cut& cut : cuts) {
+      const auto channels = static_cast<int64_t>(alive[cut.norms[0]].size());
+      const int64_t width = static_cast<int64_t>(widths.kept(cut, alive).size());
+      const int64_t wanted = std::min(channels, std::max<int64_t>(1, (width + multiple - 1) / multiple) * multiple);
+      for (int64_t i = width; i < wanted; ++i) widths.widen(cut, alive);
+      changed = changed || wanted > width;
+    }
+  }
+  return alive;
+}
+
+/// The mask with multiples for widths that keeps at most as many channels as `alive`, and no fewer than it must: a
+/// higher threshold, then rounded up.
+std::vector<Bits> rounded(const std::vector<Cut>& cuts, const Widths& widths, const Gammas& gammas,
+                          const std::vector<Bits>& alive, int64_t multiple) {
+  struct Channel {
+    float gamma;
+    size_t norm;
+    int64_t channel;
+  };
+  std::vector<Channel> order;
+  for (size_t n = 0; n < alive.size(); ++n)
+    for (size_t c = 0; c < alive[n].size(); ++c)
+      if (alive[n][c]) order.push_back({gammas[n][c], n, static_cast<int64_t>(c)});
+  std::stable_sort(order.begin(), order.end(), [](const Channel& a, const Channel& b) { return a.gamma > b.gamma; });
+  const auto budget = static_cast<int64_t>(order.size());
+  const auto with = [&](int64_t kept) {
+    std::vector<Bits> out;
+    for (const Bits& bits : alive) out.emplace_back(bits.size());
+    for (int64_t i = 0; i < kept; ++i) out[order[i].norm][order[i].channel] = true;
+    return round_up(cuts, widths, std::move(out), multiple);
+  };
+  int64_t fits = 0, beyond = budget + 1;
+  while (beyond - fits > 1) {
+    const int64_t middle = (fits + beyond) / 2;
+    (count(with(middle)) <= budget ? fits : beyond) = middle;
+  }
+  return with(fits);
+}
+
+}  // namespace
+
+PrunePlan plan_pruning(const ModelDescription& description, const Gammas& gammas, const std::vector<uint8_t>& mask,
+                       const PruneOptions& options) {
+  PrunePlan out;
+  out.alive = unpack(description, mask);
+  if (count(out.alive) == 0)
+    throw Error("ERR_PRUNE",
+                "The mask drops every channel (are all gammas equal, as in an untrained network?): there is no ticket "
+                "to draw.");
+  const bool exact = options.surgery == Surgery::kExact, remove = options.empty_layers == EmptyLayers::kRemove;
+  const std::vector<Cut> cuts = number_cuts(description);
+  const Widths widths(gammas, options.surgery);
+  if (options.round_to > 1) out.alive = rounded(cuts, widths, gammas, out.alive, options.round_to);
+
+  for (const auto& norm : description.batch_norms) {
+    PrunedLayer layer;
+    layer.key = norm.key;
+    layer.total = layer.width = norm.channels;
+    out.layers.push_back(layer);
+  }
+  const auto revive = [&](size_t norm, int64_t channel) {
+    out.alive[norm][channel] = true;
+    out.layers[norm].clamped = 1;
+  };
+  // An empty layer: reference surgery revives a channel in each, as one rule for all families (spec 15.4 to 15.6);
+  // exact surgery only where a shape would be empty, and never in a stream that others read.
+  std::vector<bool> removable(out.alive.size());
+  for (const Cut& cut : cuts)
+    if (cut.what->removable) removable[cut.norms[0]] = true;
+  for (size_t n = 0; n < out.alive.size(); ++n) {
+    if (count(out.alive[n]) > 0) continue;
+    if (remove && !removable[n])
+      throw Error("ERR_PRUNE", out.layers[n].key +
+                                   " would lose every channel and cannot be removed from this network: "
+                                   "prune with --empty-layers keep-one.");
+    if (!remove && !exact) revive(n, widths.next(n, out.alive[n]));
+  }
+
+  out.cfg = description.ticket_cfg;
+  for (const Cut& cut : cuts) {
+    CutPlan plan;
+    plan.kept = widths.kept(cut, out.alive);
+    const bool cuts_norms = cut.what->select.empty();
+    if (plan.kept.empty() && !(remove && cut.what->removable)) {
+      const size_t first = cut.norms[0];
+      const int64_t channel = widths.next(first, out.alive[first]);
+      plan.kept = {channel};
+      plan.mute = exact;
+      if (cuts_norms || cut.what->select_ends_norm) revive(widths.strongest(cut, channel), channel);
+    }
+    const auto width = static_cast<int64_t>(plan.kept.size());
+    for (const size_t n : cut.norms) {
+      if (cuts_norms || cut.what->select_ends_norm) out.layers[n].width = width;
+      if (width == 0) out.layers[n].removed = true;
+    }
+    out.cfg[cut.what->cfg_entry] = width;
+    out.cuts.push_back(std::move(plan));
+  }
+  for (size_t n = 0; n < out.layers.size(); ++n) {
+    out.layers[n].kept = count(out.alive[n]);
+    const size_t entry = description.batch_norms[n].told_in_cfg;
+    if (entry != NormLayer::kNone) out.cfg[entry] = std::max<int64_t>(1, out.layers[n].kept);
+  }
+  std::erase(out.cfg, 0);
+  return out;
+}
+
+}  // namespace earlybird
