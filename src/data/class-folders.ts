@@ -5,8 +5,9 @@
 import type { Dirent } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import * as path from 'node:path';
+import { setImmediate as breathe } from 'node:timers/promises';
 import { EarlybirdError } from '../errors';
-import { type ImageListing, inParallel, NameTable } from './listing';
+import { type ImageListing, inParallel, NameTable, range } from './listing';
 
 /** The reference's loader goes by the name as well: ImageNet holds a PNG that is called .JPEG. */
 const IMAGE_FILE = /\.(jpe?g|png)$/i;
@@ -67,17 +68,18 @@ export async function listSplit(
   return listing(folder, split, classNames, names);
 }
 
-function listing(
+async function listing(
   folder: string,
   split: string,
   classNames: readonly string[],
   names: readonly (readonly string[])[],
-): ImageListing {
+): Promise<ImageListing> {
   const count = names.reduce((sum, { length }) => sum + length, 0);
   if (count === 0)
     throw new EarlybirdError('ERR_DATASET', `${folder} holds no JPEG image in class folders; check the path.`);
   const labels = new Int32Array(count);
   const files = new Array<string>(count);
+  const table = new NameTable();
   let at = 0;
   for (const [label, group] of names.entries()) {
     const place = path.join(folder, classNames[label]!);
@@ -85,13 +87,12 @@ function listing(
       labels[at] = label;
       files[at++] = `${place}${path.sep}${name}`;
     }
+    table.add(`${split}/${classNames[label]}/`, group);
+    if (label % 8 === 7) await breathe();
   }
-  const table = new NameTable(
-    names.map((group, label) => ({ prefix: `${split}/${classNames[label]}/`, names: group })),
-  );
   return {
     files,
-    file: Int32Array.from(labels.keys()),
+    file: range(count),
     offsets: new Float64Array(count),
     lengths: new Float64Array(count),
     labels,

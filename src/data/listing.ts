@@ -28,31 +28,33 @@ export type ListedDataset = Omit<Dataset, 'train' | 'test'> & {
 
 /** Names in groups (of one folder, of one shard), each group one string: a tenth of the memory of so many strings. */
 export class NameTable {
-  private readonly joined: string[];
-  private readonly starts: number[] = [];
+  private readonly groups: { prefix: string; joined: string; start: number }[] = [];
+  private count = 0;
   private open = -1;
   private names: string[] = [];
 
-  constructor(private readonly groups: readonly { prefix: string; names: readonly string[] }[]) {
-    let start = 0;
-    for (const { names } of groups) {
-      this.starts.push(start);
-      start += names.length;
-    }
-    this.joined = groups.map(({ names }) => names.join('\0'));
-    this.groups = groups.map(({ prefix }) => ({ prefix, names: [] }));
+  add(prefix: string, names: readonly string[]): void {
+    this.groups.push({ prefix, joined: names.join('\0'), start: this.count });
+    this.count += names.length;
   }
 
   at(index: number): string {
-    let group = this.open;
     // Asked in order, as a rule: the group that is open, or the next one.
-    if (group < 0 || index < this.starts[group]! || index >= (this.starts[group + 1] ?? Number.POSITIVE_INFINITY)) {
-      group = lastNotAbove(this.starts, index);
-      this.open = group;
-      this.names = this.joined[group]!.split('\0');
+    const [now, next] = [this.groups[this.open], this.groups[this.open + 1]];
+    if (!now || index < now.start || (next && index >= next.start)) {
+      this.open = lastNotAbove(this.groups, index);
+      this.names = this.groups[this.open]!.joined.split('\0');
     }
-    return `${this.groups[group]!.prefix}${this.names[index - this.starts[group]!]}`;
+    const { prefix, start } = this.groups[this.open]!;
+    return `${prefix}${this.names[index - start]}`;
   }
+}
+
+/** 0, 1, 2, ... A plain loop: a million steps of an iterator would be felt. */
+export function range(count: number): Int32Array {
+  const indexes = new Int32Array(count);
+  for (let i = 0; i < count; i++) indexes[i] = i;
+  return indexes;
 }
 
 /** The images at `indexes`; files that none of them lies in are left out. */
@@ -116,11 +118,11 @@ export async function inParallel<T, R>(
   return results;
 }
 
-function lastNotAbove(starts: readonly number[], index: number): number {
-  let [low, high] = [0, starts.length - 1];
+function lastNotAbove(groups: readonly { start: number }[], index: number): number {
+  let [low, high] = [0, groups.length - 1];
   while (low < high) {
     const middle = (low + high + 1) >> 1;
-    if (starts[middle]! <= index) low = middle;
+    if (groups[middle]!.start <= index) low = middle;
     else high = middle - 1;
   }
   return low;

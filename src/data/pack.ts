@@ -11,7 +11,7 @@ import { TEMP_NAME, writeFileAtomic } from '../checkpoint/atomic';
 import { EarlybirdError } from '../errors';
 import { classesOf, listSplit } from './class-folders';
 import { type EncodeOptions, encodeImage, reasonOf } from './encode';
-import { fingerprintOf, type ImageListing } from './listing';
+import { fingerprintOf, type ImageListing, range } from './listing';
 import { MANIFEST, type Manifest } from './manifest';
 import { withQuietSharp } from './quiet-sharp';
 import { Random } from './random';
@@ -140,7 +140,7 @@ function limitOf(shardSize: string): Plan['limit'] {
 
 /** Every image once, in an order that mixes the classes. */
 function shuffled(count: number, stream: number): Int32Array {
-  const order = Int32Array.from({ length: count }, (_, i) => i);
+  const order = range(count);
   const random = new Random(ORDER_SEED, stream);
   for (let i = count - 1; i > 0; i--) {
     const j = random.below(i + 1);

@@ -176,6 +176,7 @@ function listingOf(shards: readonly { file: string; name: string; index: ShardIn
     listing.labels.set(index.labels, at);
     at += index.keys.length;
   }
-  const table = new NameTable(shards.map(({ name, index }) => ({ prefix: `${name}:`, names: index.keys })));
+  const table = new NameTable();
+  for (const { name, index } of shards) table.add(`${name}:`, index.keys);
   return { ...listing, nameOf: (index) => table.at(index) };
 }

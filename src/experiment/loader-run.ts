@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { IMAGENET_MEAN, IMAGENET_STD } from '../data/imagenet';
-import type { ImageListing } from '../data/listing';
+import { type ImageListing, range } from '../data/listing';
 import { readSplit, shardsOf } from '../data/shards';
 import { EarlybirdError } from '../errors';
 import { spread } from './bench-runs';
@@ -93,7 +93,7 @@ export async function imagesUnder(folder: string, signal?: AbortSignal): Promise
     throw new EarlybirdError('ERR_DATASET', `${folder} holds neither JPEG files nor shards; give another --data.`);
   return {
     files,
-    file: Int32Array.from({ length: count }, (_, i) => i),
+    file: range(count),
     offsets: new Float64Array(count),
     lengths: new Float64Array(count),
     labels: new Int32Array(count),
