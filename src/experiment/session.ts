@@ -42,6 +42,8 @@ interface Opened {
   nameOf(set: 'train' | 'test', index: number): string;
 }
 
+type Log = (line: string) => void;
+
 /** Zero padding of the random crop, pixels on each side (reference: CIFAR loaders). */
 const PADDING = 4;
 
@@ -62,7 +64,7 @@ async function open(
   const log = (line: string) => observer?.log?.(line);
   const engine = openEngine(wish, log);
   const openData = wish.dataset === 'imagenet' ? openStreams : openResident;
-  const { dataset, sets, nameOf } = await openData(engine, wish, train, signal);
+  const { dataset, sets, nameOf } = await openData(engine, wish, train, log, signal);
   const reportBad: Session['reportBad'] = (set, bad) => {
     if (bad && bad.length > 0) log(badImagesLine(set, bad, (index) => nameOf(set, index)));
   };
@@ -78,6 +80,7 @@ async function openResident(
   { addon, device }: Engine,
   wish: DataWish,
   _train: boolean,
+  _log: Log,
   signal?: AbortSignal,
 ): Promise<Opened> {
   const { dataset: name, data, limitTrain, limitTest, imageSize } = wish;
@@ -105,10 +108,13 @@ async function openStreams(
   { addon, device }: Engine,
   wish: DataWish,
   train: boolean,
+  log: Log,
   signal?: AbortSignal,
 ): Promise<Opened> {
   const { data, limitTrain, limitTest, imageSize } = wish;
   const opened = await openImagenet({ data, limitTrain, limitTest, imageSize, train, signal });
+  const sizes = [opened.train && `${opened.train.count} training images`, `${opened.test.count} test images`];
+  log(`imagenet: ${sizes.filter(Boolean).join(', ')}, ${opened.classes} classes`);
   const { workers = os.availableParallelism(), maxBad = 100 } = wish;
   const settings = { ...shared(opened, device), size: opened.height, workers, maxBad };
   const names = { train: opened.train?.nameOf, test: opened.test.nameOf };
