@@ -41,7 +41,8 @@ test('wrong flags are refused with one sentence', async () => {
 });
 
 test('an interruption ends cleanly, and the same command goes on', async () => {
-  for (let i = 0; i < 40; i++) tree.place(`in/train/n1/large_${i}.JPEG`, await jpeg(i, 900, 700));
+  const large = await jpeg(1, 900, 700);
+  for (let i = 0; i < 40; i++) tree.place(`in/train/n1/large_${i}.JPEG`, large);
   const args = packTo('cut', '--split', 'train', '--shard-size', '5', '--short-side', '400');
   const { child, done } = cli(args);
   while (!existsSync(tree.at('cut')) || !readdirSync(tree.at('cut')).some((name) => name.endsWith('.tar')))
