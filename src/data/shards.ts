@@ -105,12 +105,18 @@ export async function indexOf(file: string, signal?: AbortSignal): Promise<Shard
   const stored = await readFile(place, 'utf8')
     .then((text) => JSON.parse(text) as StoredIndex)
     .catch(() => null);
-  if (stored?.version === 1 && stored.size === size && stored.mtimeMs === mtimeMs) return stored.index;
+  if (stored?.version === 1 && stored.size === size && stored.mtimeMs === mtimeMs && isIndex(stored.index))
+    return stored.index;
   const index = await walk(file, size, signal);
   const value: StoredIndex = { version: 1, size, mtimeMs, index };
   // Shards may lie where nothing can be written: then they are walked each time.
   await writeFileAtomic(place, JSON.stringify(value)).catch(() => signal?.throwIfAborted());
   return index;
+}
+
+function isIndex(index: Partial<ShardIndex> | undefined): index is ShardIndex {
+  const { keys, offsets, lengths, labels } = index ?? {};
+  return [keys, offsets, lengths, labels].every((list) => Array.isArray(list) && list.length === keys?.length);
 }
 
 async function walk(file: string, size: number, signal?: AbortSignal): Promise<ShardIndex> {

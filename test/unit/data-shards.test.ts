@@ -90,8 +90,11 @@ test('the index beside a shard serves as long as the shard is the same', async (
   expect((await indexOf(file)).labels).toEqual([4]);
   utimesSync(file, mtime, new Date(0));
   expect((await indexOf(file)).labels).toEqual([3]);
-  writeFileSync(place, '{"version":1');
-  expect(await indexOf(file)).toEqual(index);
+  const { size, mtimeMs } = statSync(file);
+  for (const damage of ['{"version":1', 'null', JSON.stringify({ version: 1, size, mtimeMs, index: { keys: [] } })]) {
+    writeFileSync(place, damage);
+    expect(await indexOf(file)).toEqual(index);
+  }
 });
 
 test('damaged shards are refused with a reason', async () => {
