@@ -2,6 +2,7 @@
 import * as path from 'node:path';
 import { EarlybirdError } from '../errors';
 import { classesOf, listSplit } from './class-folders';
+import { fileError } from './file-error';
 import { fingerprintOf, type ImageListing, type ListedDataset, pickListing } from './listing';
 import { readShards, shardsOf } from './shards';
 import { stratifiedIndexes } from './subset';
@@ -66,13 +67,7 @@ export async function openImagenet(options: ImagenetOptions): Promise<ListedData
     };
   } catch (error) {
     signal?.throwIfAborted();
-    const { syscall, code, path: file, message } = error as NodeJS.ErrnoException;
-    if (!syscall) throw error;
-    throw new EarlybirdError(
-      'ERR_FILE',
-      `Cannot read ${file ?? data} (${code}); check that it is there and readable.`,
-      message,
-    );
+    throw fileError(error, data);
   }
 }
 

@@ -4,6 +4,7 @@ import { EarlybirdError } from '../errors';
 import { defaultCacheDir } from './cache';
 import { CIFAR, CIFAR_SIZE, type CifarKind, readCifar } from './cifar';
 import { type Dataset, type ImageSet, MEAN, STD, withFingerprint } from './dataset';
+import { fileError } from './file-error';
 import { type FolderOptions, readImageFolder } from './image-folder';
 import { locateCifar } from './locate';
 import { pick, stratifiedIndexes } from './subset';
@@ -61,13 +62,7 @@ export async function openDataset(options: OpenOptions): Promise<Dataset> {
     return await withFingerprint({ ...opened, mean: [...MEAN], std: [...STD] });
   } catch (error) {
     options.signal?.throwIfAborted();
-    const { syscall, code, path: file, message } = error as NodeJS.ErrnoException;
-    if (!syscall) throw error;
-    throw new EarlybirdError(
-      'ERR_FILE',
-      `Cannot read ${file ?? options.data ?? name} (${code}); check that it is there and readable.`,
-      message,
-    );
+    throw fileError(error, options.data ?? name);
   }
 }
 

@@ -7,10 +7,11 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { TEMP_NAME, writeFileAtomic } from '../checkpoint/atomic';
+import { TEMP_NAME, writeFileAtomic } from '../atomic';
 import { EarlybirdError } from '../errors';
 import { classesOf, listSplit } from './class-folders';
 import { type EncodeOptions, encodeImage, reasonOf } from './encode';
+import { fileError } from './file-error';
 import { fingerprintOf, type ImageListing, range } from './listing';
 import { MANIFEST, type Manifest } from './manifest';
 import { withQuietSharp } from './quiet-sharp';
@@ -66,10 +67,17 @@ export const BAD_LIST = 'bad.txt';
 /** Mixes the classes within every shard; another number would only be another mix. */
 const ORDER_SEED = 1;
 
+/** Rejects with ERR_USAGE, ERR_DATASET, ERR_FILE, or `signal.reason`. */
 export async function pack(from: string, to: string, options: PackOptions = {}): Promise<PackResult> {
-  const { signal, onProgress } = options;
-  signal?.throwIfAborted();
-  const plan = await planOf(path.resolve(from), path.resolve(to), options);
+  options.signal?.throwIfAborted();
+  return packAll(from, to, options).catch((error) => {
+    options.signal?.throwIfAborted();
+    throw fileError(error, to);
+  });
+}
+
+async function packAll(from: string, to: string, { signal, onProgress, ...options }: PackOptions): Promise<PackResult> {
+  const plan = await planOf(path.resolve(from), path.resolve(to), options, signal);
   await mkdir(plan.to, { recursive: true });
   const before = await readManifest(plan.to);
   if (before && before.key !== plan.key) throw foreign(plan.to);
@@ -97,7 +105,7 @@ export async function pack(from: string, to: string, options: PackOptions = {}):
   return conclude(plan, steps);
 }
 
-async function planOf(from: string, to: string, options: PackOptions): Promise<Plan> {
+async function planOf(from: string, to: string, options: PackOptions, signal?: AbortSignal): Promise<Plan> {
   const { shortSide = null, maxSide = null, quality = 90, shardSize = '1000', splits = ['train', 'val'] } = options;
   if (shortSide !== null && maxSide !== null)
     throw new EarlybirdError('ERR_USAGE', '--short-side and --max-side are both given; give one of them.');
@@ -113,14 +121,14 @@ async function planOf(from: string, to: string, options: PackOptions): Promise<P
   const classes = await classesOf(from);
   const listings = [];
   for (const name of splits) {
-    const listing = await listSplit(from, name, classes, options.signal);
+    const listing = await listSplit(from, name, classes, signal);
     listings.push({ name, listing, order: shuffled(listing.count, listings.length) });
   }
   const asked = { shortSide, maxSide, quality, shardSize };
   const fingerprint = await fingerprintOf(
     classes,
     listings.map(({ listing }) => listing),
-    options.signal,
+    signal,
   );
   const key = createHash('sha256').update(JSON.stringify({ asked, splits, fingerprint })).digest('hex');
   return { from, to, options: asked, limit, classes, splits: listings, key };

@@ -5,7 +5,7 @@
  */
 import { open, readdir, readFile, stat } from 'node:fs/promises';
 import * as path from 'node:path';
-import { writeFileAtomic } from '../checkpoint/atomic';
+import { writeFileAtomic } from '../atomic';
 import { EarlybirdError } from '../errors';
 import { type ImageListing, inParallel, NameTable } from './listing';
 import { MANIFEST, type Manifest } from './manifest';

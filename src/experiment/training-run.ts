@@ -3,7 +3,7 @@
  * and a ticket that emerges is saved; then train, test, and write down, in this order: metrics line, record.txt, checkpoint
  * (which overlaps the next epoch). Each step is durable before the next one, so that a killed run resumes exactly.
  */
-import { linkOrCopyAtomic } from '../checkpoint/atomic';
+import { linkOrCopyAtomic } from '../atomic';
 import { writeCheckpoint } from '../checkpoint/pth';
 import { EarlybirdError } from '../errors';
 import type { MaskResult, NativeDataset, NativeModel, NativeTrainer, PassResult, Precision } from '../native/types';

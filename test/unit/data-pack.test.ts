@@ -136,6 +136,15 @@ test.each(['3', '0.002MB'])('an interrupted run goes on and gives the same bytes
   expect(readdirSync(tree.at('out')).filter((name) => /tmp|progress/.test(name))).toEqual([]);
 });
 
+test('a folder that cannot be made is one sentence', async () => {
+  await fillTree(inner(), CLASSES, 1);
+  tree.place('file', 'in the way');
+  await expect(run('file/out')).rejects.toMatchObject({
+    code: 'ERR_FILE',
+    message: expect.stringContaining('file/out'),
+  });
+});
+
 test('a shard that has gone is made again', async () => {
   await fillTree(inner(), CLASSES, 4);
   await run('whole');
