@@ -131,7 +131,8 @@ function loadPlugin(addon: NativeAddon, path: string): void {
 function loadJpeg(addon: NativeAddon, addonFile: string): void {
   for (const path of jpegPaths(addonFile).filter(existsSync)) {
     try {
-      return addon.loadJpeg(path);
+      addon.loadJpeg(path);
+      return;
     } catch {
       // Built here for a libjpeg that has gone since, perhaps: the next may have brought its own.
     }
