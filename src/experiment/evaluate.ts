@@ -33,11 +33,18 @@ export async function evaluate(recipe: EvaluateRecipe, options: RunOptions = {})
   }
   const { value } = await readCheckpoint(checkpoint);
   const given = { ...recipe, cfg: recipe.cfg ?? (await cfgFrom(recipe.scratch)) };
-  const { arch, depth, cfg } = networkFor(given, value, checkpoint);
+  const { arch, depth, cfg, classes: trained } = networkFor(given, value, checkpoint);
   const session = await openTestSession(recipe, options);
   const { addon, dataset, device, precision, test } = session;
   try {
     const { classes, height: imageSize } = dataset;
+    if (trained !== undefined && trained !== classes) {
+      const list = dataset.name === 'imagenet' ? ', or lay the synset list of the whole set beside the images' : '';
+      throw new EarlybirdError(
+        'ERR_DATASET',
+        `${checkpoint} tells ${trained} classes apart, but ${dataset.name} has ${classes}: give the --dataset and --data it was trained on${list}.`,
+      );
+    }
     const model = await addon.createModel({ arch, depth, classes, cfg, seed: recipe.seed, device, imageSize });
     try {
       await model.loadStateDict(stateDictOf(value, checkpoint));
