@@ -1,6 +1,6 @@
 /** What the benchmarks beside a peer have in common: programs run one after the other, and medians of their figures. */
 import { spawn } from 'node:child_process';
-import { EarlybirdError } from '../errors';
+import { EarlybirdError, type ErrorCode } from '../errors';
 import type { RunOptions } from './observer';
 
 export interface Spread {
@@ -43,7 +43,9 @@ export function runProgram(
     child.on('close', (code, killed) => {
       if (code === 0) return resolve(output);
       const last = errors.trim().split('\n').at(-1) || `it ended with code ${code}`;
-      reject(failed(killed ? `it was ended by ${killed} after at most ${timeout} s (--timeout)` : last));
+      reject(
+        ownError(last) ?? failed(killed ? `it was ended by ${killed} after at most ${timeout} s (--timeout)` : last),
+      );
     });
     const failed = (why: string) =>
       new EarlybirdError(
@@ -51,4 +53,14 @@ export function runProgram(
         `${program} ${words.slice(0, 3).join(' ')} gave no figure: ${why.replace(/\.$/, '')}; --python names another Python.`,
       );
   });
+}
+
+/** What our own program, run with --json, says of itself needs no second wrapping. */
+function ownError(line: string): EarlybirdError | null {
+  try {
+    const { error } = JSON.parse(line) as { error: { code: ErrorCode; message: string; detail?: string } };
+    return new EarlybirdError(error.code, error.message, error.detail);
+  } catch {
+    return null;
+  }
 }

@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fillTree, makeTree } from '../unit/data-tree';
 import { cli, main, root, start, succeed } from './run-cli';
+import { differences, outcomeOf } from './tiny';
 
 const tree = makeTree();
 afterAll(() => tree.remove());
@@ -103,4 +104,19 @@ ready('images that do not decode are one warning, and an error beyond --max-bad'
   const strict = await cli([...args, '--epochs', '1', '--max-bad', '0', '--save', tree.at('strict')]).done;
   expect(strict.status).toBe(1);
   expect(strict.stderr).toContain('ERR_DATASET');
+});
+
+ready('an interrupted run on files gives what an uninterrupted one gives, whatever the workers', async () => {
+  const network = ['--arch', 'vgg', '--depth', '11', '--cfg', ...'16 M 16 M 32 32 M 32 32 M 32 32'.split(' ')];
+  const where = ['--dataset', 'imagenet', '--data', tree.at('images'), '--image-size', '32'];
+  const args = ['search', ...where, ...network, ...SMALL, ...RUNTIME, '--epochs', '4', '--seed', '3'];
+  await succeed([...args, '--workers', '1', '--save', tree.at('whole')]);
+  const part = [...args, '--workers', '3', '--save', tree.at('part')];
+  const { child, done } = cli(part);
+  child.stderr!.on('data', (chunk) => {
+    if (String(chunk).includes('search epoch 2/4')) child.kill('SIGINT');
+  });
+  expect([0, 130]).toContain((await done).status);
+  await succeed(part);
+  expect(differences(outcomeOf(tree.at('whole')), outcomeOf(tree.at('part')))).toEqual([]);
 });
