@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { smallModel, smallTrainer } from './small';
+import { addon, smallModel, smallTrainer } from './small';
 import { createStream, difference, FIXTURES, makeImages, pixels, streamSpec } from './streams';
 
 const folder = mkdtempSync(join(tmpdir(), 'earlybird-stream-'));
@@ -278,6 +278,16 @@ describe('stopping', () => {
     setTimeout(() => stream.dispose(), 30);
     await expect(running).rejects.toMatchObject({ code: 'ERR_DISPOSED' });
     await expect(stream.drain({ seed: 1, epoch: 0, batchSize: 16 })).rejects.toMatchObject({ code: 'ERR_DISPOSED' });
+  });
+
+  test('memory stays flat from epoch to epoch', async () => {
+    const stream = await createStream(many().files.slice(0, 400), { workers: 5 });
+    await stream.drain({ seed: 1, epoch: 0, batchSize: 16 });
+    const [bytes, rss] = [addon.hostBytes(), process.memoryUsage().rss];
+    for (let epoch = 1; epoch <= 10; epoch++) await stream.drain({ seed: 1, epoch, batchSize: 16 });
+    expect(addon.hostBytes()).toBe(bytes);
+    expect(process.memoryUsage().rss - rss).toBeLessThan(32e6);
+    stream.dispose();
   });
 
   test('an epoch that ends early, for benchmarks', async () => {

@@ -37,9 +37,12 @@ export async function pixels(stream: NativeDataset, indexes: number[], epoch = 0
   const [, , height, width] = images.shape as [number, number, number, number];
   const values = floats(images);
   const area = height * width;
-  return indexes.map((_, n) =>
-    Uint8Array.from({ length: area * 3 }, (_, i) => Math.round(values[(n * 3 + (i % 3)) * area + Math.floor(i / 3)]!)),
-  );
+  return indexes.map((_, n) => {
+    const out = new Uint8Array(area * 3);
+    for (let c = 0; c < 3; c++)
+      for (let i = 0; i < area; i++) out[i * 3 + c] = Math.round(values[(n * 3 + c) * area + i]!);
+    return out;
+  });
 }
 
 /** Smooth pictures of assorted sizes, each of another colour. */
