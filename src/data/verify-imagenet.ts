@@ -14,14 +14,14 @@ import type { SetReport, VerifyReport } from './verify';
 const NAMED = 10;
 
 export async function verifyImagenet(options: ImagenetOptions, report: VerifyReport): Promise<VerifyReport> {
+  if (options.data) report.path = path.resolve(options.data);
   try {
     const { classNames, fingerprint, train, test } = await openImagenet(options);
-    report.path = path.resolve(options.data!);
     report.classNames = classNames;
     report.fingerprint = fingerprint;
     report.train = train && countClasses(train, classNames.length);
     report.test = countClasses(test, classNames.length);
-    report.problems.push(...(await damagedShards(report.path, options)));
+    report.problems.push(...(await damagedShards(path.resolve(options.data!), options)));
     for (const set of [train, test]) if (set) report.problems.push(...(await brokenImages(set, options)));
   } catch (error) {
     if ((error as { code?: string }).code !== 'ERR_DATASET') throw error;
