@@ -4,6 +4,7 @@
 #include "convert.h"
 #include "core/device.h"
 #include "core/host_memory.h"
+#include "data/jpeg_decoder.h"
 #include "dataset_wrap.h"
 #include "environment.h"
 #include "model_wrap.h"
@@ -34,6 +35,7 @@ Napi::Value runtime_to_js(const Napi::CallbackInfo& info) {
     out.Set("bf16", runtime.bf16);
     out.Set("cudaBuilt", runtime.cuda_built);
     out.Set("cudaPlugin", runtime.cuda_plugin);
+    out.Set("jpeg", jpeg_plugin_version());
     Napi::Array devices = Napi::Array::New(info.Env());
     for (const CudaDevice& device : runtime.cuda_devices) {
       Napi::Object item = Napi::Object::New(info.Env());
@@ -80,6 +82,19 @@ Napi::Value create_dataset_js(const Napi::CallbackInfo& info) {
                         };
                       },
                       {}, {object.Get("images"), object.Get("labels")});
+  });
+}
+
+Napi::Value create_stream_js(const Napi::CallbackInfo& info) {
+  return promise(info.Env(), [&] {
+    // On the heap: the names of a million files are not copied again.
+    auto spec = std::make_shared<StreamSpec>(stream_spec_of(object_argument(info, 0, "spec")));
+    return Job::start(info.Env(), [spec](Job&) -> Job::Finish {
+      spec->device = checked_device(spec->device);
+      return [dataset = std::make_shared<JpegStream>(std::move(*spec))](Napi::Env env) {
+        return DatasetWrap::create(Environment::of(env)->dataset_class, dataset);
+      };
+    });
   });
 }
 
@@ -178,6 +193,9 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   method("loadPlugin", [](const Napi::CallbackInfo& info) {
     guarded(info.Env(), [&] { load_plugin(info[0].ToString().Utf8Value()); });
   });
+  method("loadJpeg", [](const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] { load_jpeg_plugin(info[0].ToString().Utf8Value()); });
+  });
   method("hostBytes", [](const Napi::CallbackInfo& info) -> Napi::Value {
     return Napi::Number::New(info.Env(), static_cast<double>(host_bytes()));
   });
@@ -185,6 +203,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   method("shutdown", [](const Napi::CallbackInfo&) { shut_down(); });
   method("createModel", create_model_js);
   method("createDataset", create_dataset_js);
+  method("createStream", create_stream_js);
   method("createTrainer", create_trainer_js);
   method("maskOverlap", mask_overlap_js);
   method("filterImages", filter_images_js);

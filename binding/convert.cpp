@@ -249,6 +249,19 @@ Napi::Value to_js(Napi::Env env, const PassResult& result) {
   out.Set("top1BatchMean", result.top1_batch_mean);
   out.Set("top5", result.top5);
   out.Set("top5BatchMean", result.top5_batch_mean);
+  out.Set("waited", result.waited);
+  out.Set("bad", to_js(env, result.bad));
+  return out;
+}
+
+Napi::Value to_js(Napi::Env env, const std::vector<BadImage>& images) {
+  Napi::Array out = Napi::Array::New(env, images.size());
+  for (size_t i = 0; i < images.size(); ++i) {
+    Napi::Object item = Napi::Object::New(env);
+    item.Set("index", static_cast<double>(images[i].index));
+    item.Set("reason", images[i].reason);
+    out.Set(static_cast<uint32_t>(i), item);
+  }
   return out;
 }
 

@@ -42,6 +42,7 @@ Napi::Value to_js(Napi::Env env, const HostTensor& tensor);
 Napi::Value to_js(Napi::Env env, const HostState& state);
 Napi::Value to_js(Napi::Env env, const ModelDescription& description);
 Napi::Value to_js(Napi::Env env, const PassResult& result);
+Napi::Value to_js(Napi::Env env, const std::vector<BadImage>& images);
 Napi::Value to_js(Napi::Env env, const std::vector<uint8_t>& bytes);
 
 }  // namespace earlybird

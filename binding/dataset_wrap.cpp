@@ -14,7 +14,69 @@ void three_numbers(const Napi::Object& object, const char* name, double* out) {
   }
 }
 
+/// The numbers of a typed array whose elements must be of type T.
+template <typename T>
+std::vector<T> numbers_in(const Napi::Object& object, const char* name, napi_typedarray_type type, const char* wanted) {
+  const Napi::Value value = object.Get(name);
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type)
+    throw Error("ERR_USAGE", std::string("\"") + name + "\" must be " + wanted + ".");
+  const auto array = value.As<Napi::TypedArrayOf<T>>();
+  return std::vector<T>(array.Data(), array.Data() + array.ElementLength());
+}
+
+/// Offsets and lengths in files: whole numbers, which JavaScript keeps as doubles.
+std::vector<int64_t> byte_counts_in(const Napi::Object& object, const char* name) {
+  std::vector<int64_t> out;
+  for (const double value : numbers_in<double>(object, name, napi_float64_array, "a Float64Array")) {
+    if (!(value >= 0 && value <= 9007199254740991.0))
+      throw Error("ERR_USAGE", std::string("\"") + name + "\" must hold whole numbers from 0.");
+    out.push_back(static_cast<int64_t>(value));
+  }
+  return out;
+}
+
+int64_t integer_from(const Napi::Object& object, const char* name, int64_t least, int64_t most) {
+  const int64_t value = integer_in(object, name);
+  if (value < least || value > most)
+    throw Error("ERR_USAGE", std::string("\"") + name + "\" must be from " + std::to_string(least) + " to " +
+                                 std::to_string(most) + ".");
+  return value;
+}
+
 }  // namespace
+
+StreamSpec stream_spec_of(const Napi::Object& object) {
+  StreamSpec out;
+  const Napi::Value files = object.Get("files");
+  if (!files.IsArray()) throw Error("ERR_USAGE", "\"files\" must be a list of paths.");
+  const auto list = files.As<Napi::Array>();
+  for (uint32_t i = 0; i < list.Length(); ++i) {
+    const Napi::HandleScope scope(object.Env());
+    out.places.files.push_back(list.Get(i).ToString().Utf8Value());
+  }
+  out.places.file = numbers_in<int32_t>(object, "file", napi_int32_array, "an Int32Array");
+  out.places.offsets = byte_counts_in(object, "offsets");
+  out.places.lengths = byte_counts_in(object, "lengths");
+  out.labels = numbers_in<int32_t>(object, "labels", napi_int32_array, "an Int32Array");
+  const size_t count = out.labels.size();
+  if (out.places.file.size() != count || out.places.offsets.size() != count || out.places.lengths.size() != count)
+    throw Error("ERR_SHAPE", "\"file\", \"offsets\", \"lengths\" and \"labels\" must be equally long.");
+  out.classes = integer_in(object, "classes");
+  out.device = string_in(object, "device");
+  three_numbers(object, "mean", out.mean);
+  three_numbers(object, "std", out.std);
+  const std::string transform = string_in(object, "transform");
+  if (transform != "train" && transform != "evaluate")
+    throw Error("ERR_USAGE", "\"transform\" must be train or evaluate.");
+  out.transform.train = transform == "train";
+  out.transform.size = static_cast<int>(integer_from(object, "size", 1, 8192));
+  out.transform.resize = static_cast<int>(integer_from(object, "resize", 1, 65535));
+  out.workers = static_cast<int>(integer_from(object, "workers", 1, 1024));
+  out.most_bad = integer_from(object, "maxBad", 0, 9007199254740991);
+  out.world_size = integer_from(object, "worldSize", 1, 1 << 30);
+  out.rank = integer_from(object, "rank", 0, out.world_size - 1);
+  return out;
+}
 
 DatasetSpec dataset_spec_of(const Napi::Object& object) {
   DatasetSpec out;
@@ -43,8 +105,8 @@ DatasetSpec dataset_spec_of(const Napi::Object& object) {
 }
 
 Napi::Function DatasetWrap::define(Napi::Env env) {
-  Properties properties = {InstanceAccessor<&DatasetWrap::count>("count"),
-                           InstanceMethod<&DatasetWrap::batch>("batch")};
+  Properties properties = {InstanceAccessor<&DatasetWrap::count>("count"), InstanceMethod<&DatasetWrap::batch>("batch"),
+                           InstanceMethod<&DatasetWrap::drain>("drain")};
   add_common(env, properties);
   return DefineClass(env, "Dataset", properties);
 }
@@ -73,6 +135,27 @@ Napi::Value DatasetWrap::batch(const Napi::CallbackInfo& info) {
         return out;
       };
     });
+  });
+}
+
+Napi::Value DatasetWrap::drain(const Napi::CallbackInfo& info) {
+  return promise(info.Env(), [&] {
+    const Napi::Object options = object_argument(info, 0, "options");
+    const auto seed = static_cast<uint64_t>(integer_in(options, "seed"));
+    const auto epoch = static_cast<uint32_t>(integer_in(options, "epoch"));
+    const int64_t batch_size = integer_in(options, "batchSize");
+    return start(
+        info.Env(),
+        [dataset = native(), seed, epoch, batch_size](Job& job) -> Job::Finish {
+          return [result = earlybird::drain(*dataset, seed, epoch, batch_size, *job.token)](Napi::Env env) {
+            Napi::Object out = Napi::Object::New(env);
+            out.Set("images", static_cast<double>(result.images));
+            out.Set("seconds", result.seconds);
+            out.Set("bad", to_js(env, result.bad));
+            return out;
+          };
+        },
+        options);
   });
 }
 

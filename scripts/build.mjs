@@ -27,7 +27,7 @@ export function buildTypeScript() {
 
 /**
  * Builds the addon for a LibTorch as dist/native/libtorch.js describes it. Says into which folder, and whether the CUDA plugin
- * was built: "yes (architectures)" or "no (reason)".
+ * was built: "yes (architectures)" or "no (reason)"; and likewise the JPEG decoder.
  */
 export function buildNative(libtorch, { cuda = 'AUTO', 'cuda-archs': archs, clean = false, verbose = false } = {}) {
   if (!['AUTO', 'ON', 'OFF'].includes(cuda)) throw new StepError(`--cuda ${cuda} is not known`, 'give AUTO, ON or OFF');
@@ -52,14 +52,14 @@ export function buildNative(libtorch, { cuda = 'AUTO', 'cuda-archs': archs, clea
   if (archs) definitions.push(`EB_CUDA_ARCHS=${archs}`);
   const configure = ['-S', root, '-B', folder, ...definitions.map((definition) => `-D${definition}`)];
   // What was found for another LibTorch in this folder is forgotten.
-  configure.push('-ULibTorch_*', '-Ueb_cuda_*');
+  configure.push('-ULibTorch_*', '-Ueb_cuda_*', '-Ueb_jpeg_*');
   if (!existsSync(join(folder, 'CMakeCache.txt'))) {
     configure.push('-G', spawnSync('ninja', ['--version']).status === 0 ? 'Ninja' : 'Unix Makefiles');
   }
   const said = run('cmake', configure, 'CMake could not configure the native build');
   if (verbose) process.stderr.write(said);
   run('cmake', ['--build', folder, '-j', String(jobs())], 'the native sources do not compile', { verbose });
-  return { folder, cuda: said.match(/CUDA plugin: (.*)/)?.[1] };
+  return { folder, cuda: said.match(/CUDA plugin: (.*)/)?.[1], jpeg: said.match(/JPEG decoder: (.*)/)?.[1] };
 }
 
 /** One compiler a core, as far as memory goes: a LibTorch translation unit takes up to 1.5 GB. */
@@ -110,8 +110,8 @@ function main() {
   if (values['ts-only']) return;
   if (values.libtorch) process.env.LIBTORCH = resolve(values.libtorch);
   const { findLibTorch } = require('../dist/native/libtorch.js');
-  const { folder, cuda } = buildNative(findLibTorch(), values);
-  process.stdout.write(`built ${folder}; CUDA plugin: ${cuda}\n`);
+  const { folder, cuda, jpeg } = buildNative(findLibTorch(), values);
+  process.stdout.write(`built ${folder}; CUDA plugin: ${cuda}; JPEG decoder: ${jpeg}\n`);
 }
 
 /** Runs a script's main function; a failure gives its cause and remedy instead of a stack, and exit code 1. */

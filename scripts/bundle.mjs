@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Makes one archive for machines without a network: Node, the built TypeScript, the native sources and the run-time packages. There it
-// needs a LibTorch, CMake and a compiler: `LIBTORCH=... ./install.sh`, then `./earlybird`.
+// Makes one archive for machines without a network: Node, the built TypeScript, the native sources, the run-time packages and the
+// JPEG decoder with its library. There it needs a LibTorch, CMake and a compiler: `LIBTORCH=... ./install.sh`, then `./earlybird`.
 //   node scripts/bundle.mjs [--out FILE]
 import { spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import util from 'node:util';
 import { buildTypeScript, reportFailure, root, run, StepError } from './build.mjs';
+import { carryDecoder } from './jpeg.mjs';
 
 const LIMIT = 60e6;
 const CONTENTS = ['package.json', 'CMakeLists.txt', 'LICENSE', 'dist', 'binding', 'cpp', 'cmake', 'scripts'];
@@ -41,6 +42,7 @@ function main() {
       cpSync(join(root, path), join(stage, 'app', path), { recursive: true, filter: wanted });
     for (const path of runtimePackages())
       cpSync(join(root, path), join(stage, 'app', path), { recursive: true, filter: wanted });
+    addDecoder(join(stage, 'app/prebuilds', `${process.platform}-${process.arch}`, 'jpeg'));
     addNode(join(stage, 'bin'));
     addScript(join(stage, 'install.sh'), INSTALL);
     addScript(join(stage, 'earlybird'), LAUNCHER);
@@ -66,6 +68,12 @@ function runtimePackages() {
 
 function wanted(path) {
   return !BALLAST.test(path) && !(path.includes('/node_modules/') && basename(path) === 'node_modules');
+}
+
+/** The JPEG decoder needs no LibTorch, so it can come ready-made; where libjpeg-turbo is installed, install.sh builds one as well. */
+function addDecoder(folder) {
+  if (carryDecoder(folder).length > 0) return;
+  process.stderr.write('bundle: no JPEG decoder has been built here, so the bundle carries none (npm run setup)\n');
 }
 
 function addNode(folder) {

@@ -17,6 +17,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import util from 'node:util';
 import { buildNative, buildTypeScript, reportFailure, root, run, StepError } from './build.mjs';
+import { carryDecoder } from './jpeg.mjs';
 
 const require = createRequire(import.meta.url);
 const target = join(root, 'prebuilds', `${process.platform}-${process.arch}`);
@@ -42,6 +43,8 @@ function main() {
       `${JSON.stringify({ platform: process.platform, arch: process.arch, builds }, null, 2)}\n`,
     );
   }
+  const decoder = carryDecoder(join(target, 'jpeg'));
+  process.stdout.write(`JPEG decoder: ${decoder.join(', ') || 'none was built here'}\n`);
   refuseGaps(builds, values.partial);
 }
 
@@ -58,7 +61,8 @@ function makeBuild(libtorch, { cuda }) {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const names = readdirSync(built.folder)
-    .filter((name) => /^earlybird.*\.(node|so)$/.test(name))
+    // The JPEG decoder does for every LibTorch: it has a folder of its own.
+    .filter((name) => /^earlybird.*\.(node|so)$/.test(name) && name !== 'earlybird_jpeg.so')
     .sort();
   for (const name of names) {
     copyFileSync(join(built.folder, name), join(folder, name));

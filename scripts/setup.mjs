@@ -8,6 +8,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import util from 'node:util';
 import { buildNative, buildTypeScript, root, run, StepError } from './build.mjs';
+import { hasLibjpeg, installLibjpeg } from './jpeg.mjs';
 
 const require = createRequire(import.meta.url);
 
@@ -16,6 +17,7 @@ const STEPS = [
   { name: 'npm packages', work: installPackages },
   { name: 'TypeScript', work: compileTypeScript },
   { name: 'LibTorch', work: provideLibTorch },
+  { name: 'libjpeg-turbo', work: provideLibjpeg },
   { name: 'native addon', work: compileAddon },
 ];
 
@@ -91,12 +93,21 @@ async function fetchLibTorch() {
   }
 }
 
+/** Only training on image files needs it, so that its absence stops nothing. */
+function provideLibjpeg() {
+  if (hasLibjpeg()) return 'found';
+  const { libjpegCommand, libjpegRemedy } = require('../dist/native/libjpeg.js');
+  if (installLibjpeg(libjpegCommand())) return `installed (${libjpegCommand().join(' ')})`;
+  return `not found; everything works but reading JPEG files (ImageNet). For that: ${libjpegRemedy('npm run setup')}`;
+}
+
 function compileAddon() {
   const libtorch = require('../dist/native/libtorch.js').findLibTorch();
   const sources = [...files('cpp'), ...files('binding'), ...files('cmake'), 'CMakeLists.txt', 'package-lock.json'];
-  const more = `${libtorch.root} ${stamp(join(libtorch.root, 'lib/libtorch_cpu.so'))} ${options.cuda}`;
+  const more = `${libtorch.root} ${stamp(join(libtorch.root, 'lib/libtorch_cpu.so'))} ${options.cuda} ${hasLibjpeg()}`;
   return ifChanged(join('build', libtorch.id), 'earlybird.node', { paths: sources, more }, () => {
-    return `CUDA plugin: ${buildNative(libtorch, options).cuda}`;
+    const { cuda, jpeg } = buildNative(libtorch, options);
+    return `CUDA plugin: ${cuda}; JPEG decoder: ${jpeg}`;
   });
 }
 

@@ -6,8 +6,12 @@ export { readCheckpoint, writeCheckpoint } from './checkpoint/pth';
 export { momentumOf, sgdOptimizerValue } from './checkpoint/sgd';
 export type { Dict, Value } from './checkpoint/value';
 export type { Dataset, ImageSet } from './data/dataset';
+export { openImagenet } from './data/imagenet';
+export type { ImageListing, ListedDataset } from './data/listing';
 export { openDataset } from './data/open';
+export { type PackOptions, type PackResult, pack } from './data/pack';
 export { EarlybirdError, type ErrorCode } from './errors';
+export { benchLoader, type LoaderBench } from './experiment/bench-loader';
 export { type BenchResult, bench } from './experiment/bench-peer';
 export { type DistanceResult, distance } from './experiment/distance';
 export {
@@ -27,6 +31,7 @@ export { plot } from './experiment/plot';
 export { PRESETS } from './experiment/presets';
 export { type PruneReport, prune } from './experiment/prune';
 export {
+  type BenchLoaderRecipe,
   type BenchStepRecipe,
   type CommandName,
   type DistanceRecipe,

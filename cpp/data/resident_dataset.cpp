@@ -2,12 +2,14 @@
 
 #include <ATen/ATen.h>
 
-#include <numeric>
+#include <algorithm>
 
 #include "core/error.h"
-#include "core/philox.h"
 #include "core/tensor_io.h"
+#include "data/input_table.h"
+#include "data/pass.h"
 #include "data/resident_tensors.h"
+#include "data/sampler.h"
 #include "ops.h"
 
 namespace earlybird {
@@ -21,19 +23,36 @@ Filter filter_of(const std::string& name, double sigma) {
   throw Error("ERR_USAGE", "Unknown filter \"" + name + "\": use none, lowpass or highpass.");
 }
 
-/// The 256 possible pixels go once through the release's order of operations in float32: /255, threshold, - mean, /
-/// std.
-at::Tensor input_table(const DatasetSpec& spec) {
-  at::Tensor table = at::empty({3, 256}, at::kFloat);
-  for (int c = 0; c < 3; ++c)
-    for (int value = 0; value < 256; ++value) {
-      float x = static_cast<float>(value) / 255.0f;
-      if (spec.threshold > 0 && !(x > static_cast<float>(spec.threshold))) x = 0;
-      table.data_ptr<float>()[c * 256 + value] =
-          (x - static_cast<float>(spec.mean[c])) / static_cast<float>(spec.std[c]);
-    }
-  return table;
-}
+/// Slices of an order of images; the tensors never leave the device.
+class ResidentPass final : public Pass {
+ public:
+  ResidentPass(const ResidentDataset::Tensors& data, at::Tensor order, uint64_t seed, uint32_t epoch,
+               int64_t batch_size)
+      : data_(data), order_(std::move(order)), seed_(seed), epoch_(epoch), batch_size_(batch_size) {}
+
+  int64_t steps() const override { return (order_.numel() + batch_size_ - 1) / batch_size_; }
+
+  bool advance() override {
+    first_ += size_;
+    size_ = std::min(batch_size_, order_.numel() - first_);
+    return size_ > 0;
+  }
+
+  int64_t size() const override { return size_; }
+
+  Batch batch() override {
+    at::NoGradGuard no_grad;
+    const at::Tensor index = order_.narrow(0, first_, size_);
+    return {data_.batch(index, seed_, epoch_), data_.labels.index_select(0, index)};
+  }
+
+ private:
+  const ResidentDataset::Tensors& data_;
+  at::Tensor order_;  // int64, on the device
+  uint64_t seed_;
+  uint32_t epoch_;
+  int64_t batch_size_, first_ = 0, size_ = 0;
+};
 
 }  // namespace
 
@@ -47,7 +66,7 @@ ResidentDataset::ResidentDataset(const DatasetSpec& spec) : tensors_(std::make_u
                                    ", but there are " + std::to_string(spec.classes) + " classes.");
   tensors_->images = view_of(spec.images).to(device, /*non_blocking=*/false, /*copy=*/true);
   tensors_->labels = labels.to(at::kLong).to(device);
-  tensors_->table = input_table(spec).to(device);
+  tensors_->table = input_table(spec.mean, spec.std, spec.threshold).to(device);
   tensors_->classes = spec.classes;
   tensors_->device = spec.device;
   tensors_->padding = spec.padding;
@@ -61,20 +80,26 @@ int64_t ResidentDataset::count() const { return tensors_->images.size(0); }
 int64_t ResidentDataset::classes() const { return tensors_->classes; }
 const std::string& ResidentDataset::device() const { return tensors_->device; }
 
-std::vector<int64_t> ResidentDataset::shuffled(int64_t count, uint64_t seed, uint32_t epoch) {
-  std::vector<int64_t> order(count);
-  std::iota(order.begin(), order.end(), 0);
-  for (int64_t i = count - 1; i > 0; --i) {
-    const Random4 random = philox(seed, Purpose::kShuffle, epoch, static_cast<uint64_t>(i));
-    std::swap(order[i], order[below(random.word[0], static_cast<uint32_t>(i + 1))]);
-  }
-  return order;
+int64_t ResidentDataset::height() const { return tensors_->images.size(1); }
+int64_t ResidentDataset::width() const { return tensors_->images.size(2); }
+
+std::unique_ptr<Pass> ResidentDataset::train_pass(uint64_t seed, uint32_t epoch, int64_t batch_size,
+                                                  const CancelToken&) {
+  const at::Tensor order = at::tensor(shuffled(count(), seed, epoch), at::kLong).to(tensors_->labels.device());
+  return std::make_unique<ResidentPass>(*tensors_, order, seed, epoch, batch_size);
 }
 
-HostTensor ResidentDataset::batch(const std::vector<int64_t>& indexes, uint64_t seed, uint32_t epoch) const {
-  for (const int64_t index : indexes)
-    if (index < 0 || index >= count())
-      throw Error("ERR_SHAPE", "Image index " + std::to_string(index) + " is outside the dataset.");
+std::unique_ptr<Pass> ResidentDataset::evaluation_pass(int64_t batch_size, const CancelToken&) {
+  return std::make_unique<ResidentPass>(*tensors_, at::arange(count(), tensors_->labels.options()), 0, 0, batch_size);
+}
+
+std::unique_ptr<Pass> ResidentDataset::own_pass(uint64_t seed, uint32_t epoch, int64_t batch_size,
+                                                const CancelToken& cancel) {
+  return train_pass(seed, epoch, batch_size, cancel);
+}
+
+HostTensor ResidentDataset::batch(const std::vector<int64_t>& indexes, uint64_t seed, uint32_t epoch) {
+  check_indexes(indexes, count());
   return to_host(tensors_->batch(at::tensor(indexes, at::kLong).to(tensors_->labels.device()), seed, epoch));
 }
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "core/host_tensor.h"
+#include "data/dataset.h"
 
 namespace earlybird {
 
@@ -24,25 +24,25 @@ struct DatasetSpec {
 };
 
 /// A whole image set on the device as uint8, made into network input batch by batch there.
-class ResidentDataset {
+class ResidentDataset final : public Dataset {
  public:
   explicit ResidentDataset(const DatasetSpec& spec);
-  ~ResidentDataset();
+  ~ResidentDataset() override;
 
-  int64_t count() const;
-  int64_t classes() const;
-  const std::string& device() const;
+  int64_t count() const override;
+  int64_t classes() const override;
+  const std::string& device() const override;
+  int64_t height() const override;
+  int64_t width() const override;
 
-  /// The order in which an epoch visits the images: a Philox-keyed shuffle.
-  static std::vector<int64_t> shuffled(int64_t count, uint64_t seed, uint32_t epoch);
-
-  /// Network input of these images, as training at this epoch and seed would see it: float32 (n, 3, H, W). Throws
-  /// ERR_SHAPE.
-  HostTensor batch(const std::vector<int64_t>& indexes, uint64_t seed, uint32_t epoch) const;
-  std::vector<int32_t> labels(const std::vector<int64_t>& indexes) const;
+  std::unique_ptr<Pass> train_pass(uint64_t seed, uint32_t epoch, int64_t batch_size,
+                                   const CancelToken& cancel) override;
+  std::unique_ptr<Pass> evaluation_pass(int64_t batch_size, const CancelToken& cancel) override;
+  std::unique_ptr<Pass> own_pass(uint64_t seed, uint32_t epoch, int64_t batch_size, const CancelToken& cancel) override;
+  HostTensor batch(const std::vector<int64_t>& indexes, uint64_t seed, uint32_t epoch) override;
+  std::vector<int32_t> labels(const std::vector<int64_t>& indexes) const override;
 
   struct Tensors;  // resident_tensors.h, for those who speak ATen
-  const Tensors& tensors() const { return *tensors_; }
 
  private:
   std::unique_ptr<Tensors> tensors_;

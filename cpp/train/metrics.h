@@ -3,6 +3,9 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <vector>
+
+#include "data/dataset.h"
 
 namespace earlybird {
 
@@ -18,6 +21,8 @@ struct PassResult {
   double top1_batch_mean = 0;
   double top5 = 0;
   double top5_batch_mean = 0;
+  double waited = 0;          // seconds the steps waited for data
+  std::vector<BadImage> bad;  // images left out because they do not decode
 };
 
 struct Progress {

@@ -4,7 +4,7 @@
 
 #include "core/error.h"
 #include "core/tensor_io.h"
-#include "data/resident_tensors.h"
+#include "data/pass.h"
 #include "train/evaluate.h"
 #include "train/step.h"
 
@@ -15,36 +15,27 @@ Trainer::Trainer(std::shared_ptr<Network> network, const TrainerOptions& options
 
 Trainer::~Trainer() = default;
 
-PassResult Trainer::epoch(const ResidentDataset& dataset, int64_t epoch, double lr, int64_t batch_size,
-                          int64_t most_steps, const CancelToken& cancel, const ProgressCallback& progress) {
+PassResult Trainer::epoch(Dataset& dataset, int64_t epoch, double lr, int64_t batch_size, int64_t most_steps,
+                          const CancelToken& cancel, const ProgressCallback& progress) {
   Step& step = *step_;
   check_fit(*step.network, dataset, batch_size);
   step.network->train();
   step.set_lr(lr);
-  const auto& data = dataset.tensors();
-  const uint64_t seed = step.options.seed;
-  const at::Tensor order =
-      at::tensor(ResidentDataset::shuffled(dataset.count(), seed, static_cast<uint32_t>(epoch)), at::kLong)
-          .to(data.labels.device());
-  Meter meter(data.labels.device());
-  const int64_t steps = std::min(most_steps, (dataset.count() + batch_size - 1) / batch_size);
+  const auto pass = dataset.train_pass(step.options.seed, static_cast<uint32_t>(epoch), batch_size, cancel);
+  Meter meter(step.parameters.front().device());
+  const int64_t steps = std::min(most_steps, pass->steps());
   Pace pace(steps, cancel, progress);
-  for (int64_t first = 0; first < steps * batch_size; first += batch_size) {
-    const int64_t size = std::min(batch_size, dataset.count() - first);
-    const at::Tensor index = order.narrow(0, first, size);
-    at::Tensor images, labels;
-    {
-      at::NoGradGuard no_grad;
-      images = data.batch(index, seed, static_cast<uint32_t>(epoch));
-      labels = data.labels.index_select(0, index);
-    }
-    const auto [loss, logits] = step.gradients(images, labels);
+  for (int64_t done = 0; done < steps && pass->advance(); ++done) {
+    const Batch batch = pass->batch();
+    const auto [loss, logits] = step.gradients(batch.images, batch.labels);
     step.update();
-    meter.add(loss, logits, labels);
-    pace.step(size, meter);
+    meter.add(loss, logits, batch.labels);
+    pace.step(pass->size(), meter);
   }
   PassResult out = meter.read("epoch " + std::to_string(epoch));
   out.seconds = pace.seconds();
+  out.waited = pass->waited();
+  out.bad = pass->bad();
   return out;
 }
 

@@ -5,7 +5,7 @@
 
 #include "core/cancel.h"
 #include "core/host_tensor.h"
-#include "data/resident_dataset.h"
+#include "data/dataset.h"
 #include "train/metrics.h"
 
 namespace earlybird {
@@ -39,7 +39,7 @@ class Trainer {
   ~Trainer();
 
   /// `most_steps` ends the epoch early, for benchmarks.
-  PassResult epoch(const ResidentDataset& dataset, int64_t epoch, double lr, int64_t batch_size, int64_t most_steps,
+  PassResult epoch(Dataset& dataset, int64_t epoch, double lr, int64_t batch_size, int64_t most_steps,
                    const CancelToken& cancel, const ProgressCallback& progress);
 
   /// One step on images that are already network input, float32 (B, C, H, W). Gradients are those before the L1 term.

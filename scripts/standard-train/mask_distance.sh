@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Distance of the masks of every two epochs of the search: overlap_0.5.npy. Further flags win over these.
 set -euo pipefail
-. "$(dirname "${BASH_SOURCE[0]}")/earlybird.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/../earlybird.sh"
 
 earlybird distance \
   --dataset cifar100 \

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prune the ticket drawn at p = 30 % out of the search. Further flags win over these.
 set -euo pipefail
-. "$(dirname "${BASH_SOURCE[0]}")/earlybird.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/../earlybird.sh"
 
 earlybird prune \
   --dataset cifar100 \

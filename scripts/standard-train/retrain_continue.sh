@@ -2,7 +2,7 @@
 # Train the ticket on with the weights it has, from the epoch after its search. Further flags win over these.
 # The reference's retraining begins at epoch 35 and draws new weights; add --reinit for that.
 set -euo pipefail
-. "$(dirname "${BASH_SOURCE[0]}")/earlybird.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/../earlybird.sh"
 
 earlybird retrain \
   --dataset cifar100 \

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Train the ticket from new weights, for all epochs. Further flags win over these.
 set -euo pipefail
-. "$(dirname "${BASH_SOURCE[0]}")/earlybird.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/../earlybird.sh"
 
 earlybird retrain \
   --reinit \

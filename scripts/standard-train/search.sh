@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Search for Early-Bird tickets: VGG-16 on CIFAR-100, hyper-parameters of the reference. Further flags win over these.
 set -euo pipefail
-. "$(dirname "${BASH_SOURCE[0]}")/earlybird.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/../earlybird.sh"
 
 earlybird search \
   --dataset cifar100 \

@@ -1,7 +1,8 @@
 /** numpy's .npy files, version 1.0 written byte for byte as numpy does, versions 1 to 3 read. */
+
+import { type WriteOptions, writeFileAtomic } from '../atomic';
 import { EarlybirdError } from '../errors';
 import { DTYPE_BYTES, type Dtype, type TensorData } from '../tensor';
-import { type WriteOptions, writeFileAtomic } from './atomic';
 import { readWholeFile } from './read-file';
 import { Budget, namingFile, refuse } from './refuse';
 import { denseBytes, rowMajorStrides } from './tensor-view';

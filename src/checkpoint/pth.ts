@@ -1,6 +1,7 @@
 /** PyTorch checkpoints (.pth, .pt, .pth.tar): reads both layouts of torch.save, and safetensors; writes the zip layout. */
+
+import { type WriteOptions, writeFileAtomic } from '../atomic';
 import { DTYPE_BYTES } from '../tensor';
-import { type WriteOptions, writeFileAtomic } from './atomic';
 import { crc32 } from './crc32';
 import { LEGACY_START, legacyChunks, parseLegacy } from './legacy';
 import { unpickle } from './pickle';

@@ -3,9 +3,9 @@
  * then the raw little-endian data, without gaps or overlaps.
  */
 
+import { type WriteOptions, writeFileAtomic } from '../atomic';
 import { EarlybirdError } from '../errors';
 import { DTYPE_BYTES, type Dtype, type StateDict, type TensorData } from '../tensor';
-import { type WriteOptions, writeFileAtomic } from './atomic';
 import { readWholeFile } from './read-file';
 import { Budget, namingFile, refuse } from './refuse';
 import { elementCount, isWellFormed } from './value';

@@ -28,7 +28,7 @@ export function defineCommand<C extends CommandName, R>({
     describe,
     builder: (yargs) => addOptions(yargs, name) as unknown as Argv<Flags>,
     handler: async (flags) => {
-      const { recipe, shell } = recipeFrom(name, flags);
+      const { recipe, shell, notes } = recipeFrom(name, flags);
       if (shell.printRecipe) return write(JSON.stringify(recipe, null, 2));
       const { logInterval } = recipe as { logInterval?: number };
       const options: RunOptions = {
@@ -37,6 +37,7 @@ export function defineCommand<C extends CommandName, R>({
         force: shell.force,
         commandLine: ['earlybird', ...process.argv.slice(2)].join(' '),
       };
+      for (const note of notes) options.observer?.log?.(note);
       const result = await run(recipe, options).finally(() => options.observer?.end?.());
       write(shell.json ? JSON.stringify(result, plain, 2) : await print(result));
     },

@@ -12,9 +12,7 @@ export function interruptSignal(): AbortSignal {
   controller = abort;
   const stop = () => {
     if (abort.signal.aborted) process.exit(INTERRUPTED);
-    abort.abort(
-      new EarlybirdError('ERR_ABORTED', 'Interrupted; the same command goes on from the last complete epoch.'),
-    );
+    abort.abort(new EarlybirdError('ERR_ABORTED', 'Interrupted; the same command goes on from what is complete.'));
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);

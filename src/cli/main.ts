@@ -15,8 +15,12 @@ const COMMANDS: [name: string, describe: string, load: () => { command: CommandM
   ['evaluate', 'Test a checkpoint', () => require('./commands/evaluate')],
   ['distance', 'Write the mask-distance matrix of a run', () => require('./commands/distance')],
   ['plot', 'Draw mask-distance matrices, or accuracy against drawing epoch', () => require('./commands/plot')],
-  ['bench', 'Time the training step, alone or beside a PyTorch peer', () => require('./commands/bench')],
-  ['data', 'Fetch and check datasets', () => require('./commands/data')],
+  [
+    'bench',
+    'Time the training step or the image loader, alone or beside a PyTorch peer',
+    () => require('./commands/bench'),
+  ],
+  ['data', 'Fetch, check and pack datasets', () => require('./commands/data')],
   ['inspect', 'Show what is in a checkpoint', () => require('./commands/inspect')],
   [
     'doctor',

@@ -2,7 +2,7 @@
 import type { Argv } from 'yargs';
 import { z } from 'zod';
 import { flagOf, OPTIONS, option, SWITCH } from '../experiment/option';
-import { PRESETS, presetRecipe } from '../experiment/presets';
+import { PRESETS, presetNotes, presetRecipe } from '../experiment/presets';
 import { type CommandName, parseRecipe, type Recipe, SCHEMAS } from '../experiment/recipe';
 import { PARSER } from './arguments';
 
@@ -51,8 +51,11 @@ export function addOptions<T>(yargs: Argv<T>, command: CommandName): Argv<T> {
   return result;
 }
 
-/** The validated recipe of a command line: defaults, then the preset, then the flags. Throws ERR_RECIPE, ERR_USAGE. */
-export function recipeFrom<C extends CommandName>(command: C, flags: Flags): { recipe: Recipe<C>; shell: Shell } {
+/** The validated recipe of a command line: defaults, then the preset, then the flags; and what to say of the preset. Throws ERR_RECIPE, ERR_USAGE. */
+export function recipeFrom<C extends CommandName>(
+  command: C,
+  flags: Flags,
+): { recipe: Recipe<C>; shell: Shell; notes: string[] } {
   const given: Record<string, unknown> = {};
   for (const [key, schema] of entries(command)) {
     const value = flags[flagOf(key, OPTIONS.get(schema))];
@@ -60,8 +63,10 @@ export function recipeFrom<C extends CommandName>(command: C, flags: Flags): { r
   }
   const shell = SHELL.parse(Object.fromEntries(Object.keys(SHELL.shape).map((key) => [key, given[key]])));
   for (const key of Object.keys(SHELL.shape)) delete given[key];
-  const preset = shell.preset === undefined ? {} : presetRecipe(shell.preset, Object.keys(SCHEMAS[command].shape));
-  return { recipe: parseRecipe(command, { ...preset, ...given }), shell };
+  const name = shell.preset;
+  const preset = name === undefined ? {} : presetRecipe(name, command, Object.keys(SCHEMAS[command].shape));
+  const notes = name === undefined ? [] : presetNotes(name, command).map((text) => `preset ${name}: ${text}`);
+  return { recipe: parseRecipe(command, { ...preset, ...given }), shell, notes };
 }
 
 function entries(command: CommandName): [string, z.ZodType][] {

@@ -1,4 +1,5 @@
 /** Results as text, for people. */
+import type { LoaderBench, LoaderSummary } from '../experiment/bench-loader';
 import type { BenchResult } from '../experiment/bench-peer';
 import type { TrainResult } from '../experiment/eb-train';
 import type { EvaluateResult } from '../experiment/evaluate';
@@ -69,4 +70,33 @@ export function benchText({ model, batchSize, steps, rounds, systems, ratios, me
       .map(([name, value]) => `${name} ${value}`)
       .join(', '),
   ].join('\n');
+}
+
+export function loaderText({ data, files, rounds, passes, workers, ours, packed, peers, ratios }: LoaderBench): string {
+  const over: Record<string, number | null | undefined> = { ...ratios, packed: undefined };
+  const systems = { earlybird: ours, ...(packed ? { packed } : {}), ...peers };
+  const row = ([name, { perCore, imagesPerSecond, scaling, residentMib, failure }]: [string, LoaderSummary]) => {
+    if (!perCore) return `${name.padEnd(12)}no figure: ${failure}`;
+    const all = imagesPerSecond[workers];
+    return [
+      name.padEnd(12),
+      perCore.median.toFixed(1).padStart(11),
+      `${perCore.low.toFixed(1)} to ${perCore.high.toFixed(1)}`.padStart(18),
+      (workers > 1 && all ? all.median.toFixed(1) : '-').padStart(12),
+      (scaling === null ? '-' : `${scaling.toFixed(2)}x`).padStart(9),
+      (over[name] == null ? '-' : `${over[name].toFixed(2)}x`).padStart(8),
+      (residentMib ? `${residentMib.first.toFixed(0)} to ${residentMib.last.toFixed(0)} MiB` : '-').padStart(20),
+    ].join('');
+  };
+  const head = ['per core', 'range', `${workers} workers`, 'scaling', 'ours', 'memory'];
+  const widths = [11, 18, 12, 9, 8, 20];
+  const lines = [
+    `${files} files under ${data}: images/s, medians of ${rounds} runs of ${passes} passes, taking turns; ours = earlybird / that row`,
+    '',
+    `${''.padEnd(12)}${head.map((cell, i) => cell.padStart(widths[i]!)).join('')}`,
+    ...Object.entries(systems).map(row),
+  ];
+  if (ratios.packedPillow != null)
+    lines.push('', `our shards over Pillow on the files: ${ratios.packedPillow.toFixed(2)}x`);
+  return lines.join('\n');
 }

@@ -15,6 +15,7 @@ import { setImmediate as breathe } from 'node:timers/promises';
 import { EarlybirdError } from '../errors';
 import { type CachedImages, readCache, writeCache } from './cache';
 import type { ImageSet } from './dataset';
+import { withQuietSharp } from './quiet-sharp';
 
 export interface FolderOptions {
   imageSize: number;
@@ -122,7 +123,6 @@ async function listImages(root: string, signal?: AbortSignal): Promise<Listing> 
 }
 
 async function decodeAll(root: string, listing: Listing, options: FolderOptions): Promise<CachedImages> {
-  const { default: sharp } = await import('sharp');
   const { imageSize, onProgress, signal } = options;
   const bytes = imageSize * imageSize * 3;
   const allocate = (list: ListedImage[]): ImageSet => ({
@@ -140,7 +140,7 @@ async function decodeAll(root: string, listing: Listing, options: FolderOptions)
   const broken: string[] = [];
   let next = 0;
   let done = 0;
-  const worker = async () => {
+  const worker = async (sharp: typeof import('sharp')) => {
     while (next < jobs.length) {
       signal?.throwIfAborted();
       const { file, into } = jobs[next++]!;
@@ -159,7 +159,9 @@ async function decodeAll(root: string, listing: Listing, options: FolderOptions)
       if (++done % 256 === 0 || done === jobs.length) onProgress?.(done, jobs.length, 'decoding images');
     }
   };
-  await withQuietSharp(sharp, () => Promise.all(Array.from({ length: 2 * os.availableParallelism() }, worker)));
+  await withQuietSharp((sharp) =>
+    Promise.all(Array.from({ length: 2 * os.availableParallelism() }, () => worker(sharp))),
+  );
 
   if (broken.length > 0)
     throw new EarlybirdError(
@@ -167,20 +169,6 @@ async function decodeAll(root: string, listing: Listing, options: FolderOptions)
       `${broken.length} of ${jobs.length} images under ${root} cannot be decoded (${broken.sort().slice(0, 3).join('; ')}${broken.length > 3 ? '; ...' : ''}); repair or remove them.`,
     );
   return { classNames: listing.classNames, train, test };
-}
-
-/** Many small images: one thread each and nothing worth caching. The process's own settings come back afterwards. */
-async function withQuietSharp<T>(sharp: typeof import('sharp'), work: () => Promise<T>): Promise<T> {
-  const threads = sharp.concurrency();
-  const { memory, files, items } = sharp.cache();
-  sharp.concurrency(1);
-  sharp.cache(false);
-  try {
-    return await work();
-  } finally {
-    sharp.concurrency(threads);
-    sharp.cache({ memory: memory.max, files: files.max, items: items.max });
-  }
 }
 
 async function testFolder(root: string): Promise<string | null> {

@@ -4,6 +4,7 @@ import { EarlybirdError } from '../errors';
 import { defaultCacheDir } from './cache';
 import { CIFAR, CIFAR_SIZE, type CifarKind, readCifar } from './cifar';
 import { type Dataset, type ImageSet, MEAN, STD, withFingerprint } from './dataset';
+import { fileError } from './file-error';
 import { type FolderOptions, readImageFolder } from './image-folder';
 import { locateCifar } from './locate';
 import { pick, stratifiedIndexes } from './subset';
@@ -43,6 +44,11 @@ type Opened = Omit<Dataset, 'fingerprint' | 'mean' | 'std'>;
 export async function openDataset(options: OpenOptions): Promise<Dataset> {
   options.signal?.throwIfAborted();
   const name = options.dataset as DatasetName;
+  if (options.dataset === 'imagenet')
+    throw new EarlybirdError(
+      'ERR_USAGE',
+      'The dataset "imagenet" is read from disk while it is used, not held in memory; open it with openImagenet.',
+    );
   if (!DATASET_NAMES.includes(name))
     throw new EarlybirdError('ERR_USAGE', `Unknown dataset "${name}"; known are ${DATASET_NAMES.join(', ')}.`);
   const { imageSize = 32 } = options;
@@ -56,13 +62,7 @@ export async function openDataset(options: OpenOptions): Promise<Dataset> {
     return await withFingerprint({ ...opened, mean: [...MEAN], std: [...STD] });
   } catch (error) {
     options.signal?.throwIfAborted();
-    const { syscall, code, path: file, message } = error as NodeJS.ErrnoException;
-    if (!syscall) throw error;
-    throw new EarlybirdError(
-      'ERR_FILE',
-      `Cannot read ${file ?? options.data ?? name} (${code}); check that it is there and readable.`,
-      message,
-    );
+    throw fileError(error, options.data ?? name);
   }
 }
 

@@ -1,6 +1,7 @@
 /** A part of a set in which every class keeps its share. */
 import { EarlybirdError } from '../errors';
 import type { ImageSet } from './dataset';
+import { range } from './listing';
 import { Random } from './random';
 
 /**
@@ -16,7 +17,7 @@ export function stratifiedIndexes(
 ): Int32Array {
   if (limit !== undefined && !(Number.isInteger(limit) && limit > 0))
     throw new EarlybirdError('ERR_USAGE', `${flag} is ${limit}, but must be a whole number of images, 1 or more.`);
-  if (limit === undefined || limit >= labels.length) return Int32Array.from(labels.keys());
+  if (limit === undefined || limit >= labels.length) return range(labels.length);
 
   const members = new Map<number, number[]>();
   labels.forEach((label, index) => {

@@ -8,6 +8,7 @@ import type { ImageSet } from './dataset';
 import { OFFICIAL_ARCHIVES } from './fetch';
 import { locateCifar } from './locate';
 import { type OpenOptions, openDataset } from './open';
+import { verifyImagenet } from './verify-imagenet';
 
 export interface SetReport {
   images: number;
@@ -48,6 +49,7 @@ export async function verifyDataset(options: OpenOptions): Promise<VerifyReport>
     fingerprint: null,
     problems: [],
   };
+  if (options.dataset === 'imagenet') return verifyImagenet(options, report);
   const kind = Object.hasOwn(CIFAR, options.dataset) ? CIFAR[options.dataset as keyof typeof CIFAR] : null;
   if (kind) await checkPlace(kind, options, report);
   else if (options.data) report.path = path.resolve(options.data);

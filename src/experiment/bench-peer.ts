@@ -1,11 +1,11 @@
 /** `bench step --peer`: our training step and every mode of the PyTorch peer, each in a process of its own, taking turns. */
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EarlybirdError } from '../errors';
 import { packageRoot } from '../native/libtorch';
+import { orderOf, runProgram, type Spread, spread } from './bench-runs';
 import { type StepRecord, timeStep } from './bench-step';
 import { wishedDevice } from './device';
 import type { RunOptions } from './observer';
@@ -19,12 +19,6 @@ export interface SystemSummary {
   residentMib: Spread | null;
   /** Why there is no figure. */
   failure?: string;
-}
-
-export interface Spread {
-  median: number;
-  low: number;
-  high: number;
 }
 
 export interface BenchResult {
@@ -51,8 +45,7 @@ export async function bench(recipe: BenchStepRecipe, options: RunOptions = {}): 
   const runs = new Map<string, StepRecord[]>([OURS, ...modes].map((name) => [name, []]));
   const failures = new Map<string, string>();
   for (let round = 0; round < recipe.rounds; round++) {
-    const order = [...runs.keys()];
-    if (round % 2 === 1) order.reverse(); // a machine that slows down or speeds up favours nobody
+    const order = orderOf([...runs.keys()], round);
     for (const system of order) {
       if (failures.has(system)) continue;
       try {
@@ -111,14 +104,6 @@ function summarise(
   };
 }
 
-export function spread(values: readonly number[]): Spread | null {
-  if (values.length === 0) return null;
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length / 2;
-  const median = (sorted[Math.ceil(middle) - 1]! + sorted[Math.floor(middle)]!) / 2;
-  return { median, low: sorted[0]!, high: sorted.at(-1)! };
-}
-
 /** Beside a peer, in a process of its own as the peer is, so that memory and threads are comparable. */
 async function runOurs(recipe: BenchStepRecipe, apart: boolean, options: RunOptions): Promise<StepRecord> {
   if (!apart) return timeStep(recipe, options);
@@ -128,7 +113,12 @@ async function runOurs(recipe: BenchStepRecipe, apart: boolean, options: RunOpti
     value === undefined ? [] : [`--${key === 'batchSize' ? 'batch-size' : key}`, String(value)],
   );
   const main = join(packageRoot, 'dist', 'cli', 'main.js');
-  const output = await run(process.execPath, [main, 'bench', 'step', ...words, '--json', '--quiet'], recipe, options);
+  const output = await runProgram(
+    process.execPath,
+    [main, 'bench', 'step', ...words, '--json', '--quiet'],
+    recipe,
+    options,
+  );
   return (JSON.parse(output) as BenchResult).systems[OURS]!.runs[0]!;
 }
 
@@ -162,7 +152,7 @@ async function runPeer(recipe: BenchStepRecipe, mode: string, options: RunOption
       ...(threads === undefined ? {} : { threads }),
     };
     const words = Object.entries(flags).flatMap(([key, value]) => [`--${key}`, String(value)]);
-    await run(python, [join(peer!, 'peer_train.py'), ...words], recipe, options);
+    await runProgram(python, [join(peer!, 'peer_train.py'), ...words], recipe, options);
     const record = JSON.parse(await readFile(file, 'utf8')) as PeerRecord;
     return {
       system: mode,
@@ -175,30 +165,4 @@ async function runPeer(recipe: BenchStepRecipe, mode: string, options: RunOption
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-/** What a program prints. Rejects with ERR_USAGE and the last line of its errors when it fails, takes too long or is not there. */
-function run(program: string, words: string[], recipe: BenchStepRecipe, { signal }: RunOptions): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, words, { stdio: ['ignore', 'pipe', 'pipe'], signal, timeout: recipe.timeout * 1000 });
-    let output = '';
-    let errors = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      output += text;
-    });
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      errors = (errors + text).slice(-10_000);
-    });
-    child.on('error', (error) => reject(signal?.aborted ? signal.reason : failed(error.message)));
-    child.on('close', (code, killed) => {
-      if (code === 0) return resolve(output);
-      const last = errors.trim().split('\n').at(-1) || `it ended with code ${code}`;
-      reject(failed(killed ? `it was ended by ${killed} after at most ${recipe.timeout} s (--timeout)` : last));
-    });
-    const failed = (why: string) =>
-      new EarlybirdError(
-        'ERR_USAGE',
-        `${program} ${words.slice(0, 3).join(' ')} gave no figure: ${why.replace(/\.$/, '')}; --python names another Python.`,
-      );
-  });
 }

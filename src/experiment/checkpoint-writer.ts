@@ -1,5 +1,5 @@
 /** Writes checkpoints while training goes on: the write of one epoch overlaps the training of the next. */
-import { linkOrCopyAtomic } from '../checkpoint/atomic';
+import { linkOrCopyAtomic } from '../atomic';
 import { writeCheckpoint } from '../checkpoint/pth';
 import type { Value } from '../checkpoint/value';
 

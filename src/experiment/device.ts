@@ -18,16 +18,11 @@ export interface Engine {
   precision: Precision;
 }
 
-/** --no-cuda and --gpu_ids are the reference's ways to say --device; several GPUs are refused. Throws ERR_USAGE. */
+/** --no-cuda and --gpu_ids are the reference's ways to say --device, which wins over a list that a script gives. */
 export function wishedDevice({ device, noCuda, gpuIds }: DeviceWish): string {
-  if (noCuda || gpuIds === '-1') return 'cpu';
-  if (gpuIds === undefined) return device;
-  const ids = gpuIds.split(',').filter((id) => !id.startsWith('-'));
-  if (ids.length === 1) return `cuda:${ids[0]}`;
-  throw new EarlybirdError(
-    'ERR_USAGE',
-    `--gpu_ids ${gpuIds} is not possible yet: give one GPU number, or -1 for the CPU.`,
-  );
+  if (noCuda) return 'cpu';
+  if (gpuIds === undefined || device !== 'auto') return device;
+  return gpuIds.startsWith('-') ? 'cpu' : `cuda:${gpuIds.split(',')[0]}`;
 }
 
 /** Loads the addon and settles the device. Asking for CUDA and not getting it is ERR_DEVICE; auto logs its choice. */
@@ -41,6 +36,8 @@ export function openEngine(wish: DeviceWish, log: (line: string) => void = () =>
     cudaDevices.map(({ index }) => index),
     addon.loaded,
   );
+  if (wish.gpuIds?.includes(',') && device !== 'cpu')
+    log(`--gpu_ids ${wish.gpuIds}: only ${device} computes, training on several GPUs comes later`);
   if (wished === 'auto') {
     const name =
       cudaDevices.find(({ index }) => device === `cuda:${index}`)?.name ?? `${cpuCapability}, ${threads} threads`;

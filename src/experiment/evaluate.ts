@@ -6,7 +6,7 @@ import { forwardFlops, parameterCount } from './flops';
 import type { RunOptions } from './observer';
 import type { EvaluateRecipe } from './recipe';
 import { cfgFrom } from './search';
-import { openSession } from './session';
+import { openTestSession } from './session';
 import { networkFor } from './training-checkpoint';
 
 export interface EvaluateResult {
@@ -20,6 +20,8 @@ export interface EvaluateResult {
   loss: number;
   parameters: number;
   flops: number;
+  /** Test images that do not decode and were left out. */
+  bad: number;
   seconds: number;
 }
 
@@ -31,11 +33,19 @@ export async function evaluate(recipe: EvaluateRecipe, options: RunOptions = {})
   }
   const { value } = await readCheckpoint(checkpoint);
   const given = { ...recipe, cfg: recipe.cfg ?? (await cfgFrom(recipe.scratch)) };
-  const { arch, depth, cfg } = networkFor(given, value, checkpoint);
-  const session = await openSession(recipe, options);
+  const { arch, depth, cfg, classes: trained } = networkFor(given, value, checkpoint);
+  const session = await openTestSession(recipe, options);
   const { addon, dataset, device, precision, test } = session;
   try {
-    const model = await addon.createModel({ arch, depth, classes: dataset.classes, cfg, seed: recipe.seed, device });
+    const { classes, height: imageSize } = dataset;
+    if (trained !== undefined && trained !== classes) {
+      const list = dataset.name === 'imagenet' ? ', or lay the synset list of the whole set beside the images' : '';
+      throw new EarlybirdError(
+        'ERR_DATASET',
+        `${checkpoint} tells ${trained} classes apart, but ${dataset.name} has ${classes}: give the --dataset and --data it was trained on${list}.`,
+      );
+    }
+    const model = await addon.createModel({ arch, depth, classes, cfg, seed: recipe.seed, device, imageSize });
     try {
       await model.loadStateDict(stateDictOf(value, checkpoint));
       const pass = await model.evaluate({
@@ -45,6 +55,7 @@ export async function evaluate(recipe: EvaluateRecipe, options: RunOptions = {})
         signal: options.signal,
         onProgress: (progress) => options.observer?.progress?.('test', progress),
       });
+      session.reportBad('test', pass.bad);
       const description = model.describe();
       return {
         checkpoint,
@@ -56,6 +67,7 @@ export async function evaluate(recipe: EvaluateRecipe, options: RunOptions = {})
         loss: pass.loss,
         parameters: parameterCount(description, await model.stateDict()).parameters,
         flops: forwardFlops(description.layers),
+        bad: pass.bad?.length ?? 0,
         seconds: pass.seconds,
       };
     } finally {

@@ -170,8 +170,8 @@ async function train(
 ): Promise<RunResult> {
   const { addon, device, precision, dataset } = session;
   const { arch, depth, seed, momentum, weightDecay } = recipe;
-  const classes = dataset.classes;
-  const model = await addon.createModel({ arch, depth: depth!, classes, cfg: variant.cfg, seed, device });
+  const { classes, height: imageSize } = dataset;
+  const model = await addon.createModel({ arch, depth: depth!, classes, cfg: variant.cfg, seed, device, imageSize });
   try {
     if (variant.weights) await model.loadStateDict(variant.weights);
     if (variant.weights && variant.reinit) await model.reinitialise(seed);

@@ -1,7 +1,7 @@
 /** Pruning: draw the mask of a checkpoint at ratio p and cut the masked channels out of the network. */
 import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { writeFileAtomic } from '../checkpoint/atomic';
+import { writeFileAtomic } from '../atomic';
 import { stateDictOf, stateDictValue } from '../checkpoint/keys';
 import { readCheckpoint, writeCheckpoint } from '../checkpoint/pth';
 import type { Value } from '../checkpoint/value';

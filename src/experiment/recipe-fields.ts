@@ -20,7 +20,7 @@ import {
   wholeNumber,
 } from './option';
 
-export const DATASETS = ['cifar10', 'cifar100', 'folder', 'synthetic'] as const;
+export const DATASETS = ['cifar10', 'cifar100', 'imagenet', 'folder', 'synthetic'] as const;
 const FILTERS = ['none', 'lowpass', 'highpass'] as const;
 const RULES = ['reference', 'consecutive'] as const;
 const PRECISIONS = ['auto', 'fp32', 'bf16'] as const;
@@ -50,8 +50,8 @@ export const runtime = {
       .string()
       .regex(/^-?\d+(,\d+)*$/)
       .optional(),
-    'GPU to use, same as --device cuda:N; -1 for the CPU',
-    'one GPU number, or -1',
+    'GPUs, same as --device cuda:N, which wins; so far the first one computes; -1 for the CPU',
+    'GPU numbers such as 0,1, or -1',
     {
       identity: false,
       defaultHelp: 'as --device',
@@ -71,7 +71,12 @@ export const runtime = {
 
 export const dataset = (standard: (typeof DATASETS)[number]) => ({
   dataset: option(z.enum(DATASETS).default(standard), 'dataset; folder is a folder of class folders', oneOf(DATASETS)),
-  data: option(z.string().min(1).optional(), 'folder of the dataset', FOLDER, { identity: false }),
+  data: option(
+    z.string().min(1).optional(),
+    'folder of the dataset; imagenet: train/<wnid>/*.JPEG and val/<wnid>/*.JPEG, or shards of "data pack"',
+    FOLDER,
+    { identity: false },
+  ),
   limitTrain: option(count().optional(), 'use only N training images, all classes in proportion', wholeNumber(), {
     defaultHelp: 'all',
   }),
@@ -86,6 +91,16 @@ export const dataset = (standard: (typeof DATASETS)[number]) => ({
       defaultHelp: 'as the dataset',
     },
   ),
+  workers: option(count().max(1024).optional(), 'imagenet: decoding threads', 'a whole number from 1 to 1024', {
+    identity: false,
+    defaultHelp: 'all cores',
+  }),
+  maxBad: option(
+    count(0).default(100),
+    'imagenet: images of one pass that may fail to decode; they are left out and counted, one more is an error',
+    wholeNumber(0),
+    { identity: false },
+  ),
   filter: option(z.enum(FILTERS).default('none'), 'image filter', oneOf(FILTERS)),
   sigma: option(positive().default(1), 'width of the image filter, pixels', POSITIVE),
   sparsityGt: option(
@@ -98,13 +113,10 @@ export const dataset = (standard: (typeof DATASETS)[number]) => ({
   ),
 });
 
+const NETWORKS = 'network: vgg, resnet (PreResNet), resnet18, resnet34, resnet50_official, resnet50_prune';
 const cfgText = 'widths such as 64 64 M 128';
 export const model = {
-  arch: option(
-    z.string().min(1).default('vgg'),
-    'network: vgg, resnet (PreResNet), resnet18, ...',
-    'the name of a network',
-  ),
+  arch: option(z.string().min(1).default('vgg'), NETWORKS, 'the name of a network'),
   depth: option(count().optional(), 'depth of the network', wholeNumber(), {
     defaultHelp: '19 for vgg, 164 for resnet',
   }),
@@ -224,14 +236,9 @@ export const saidNetwork = {
 
 /** Where a ticket is retrained it names its network; `retrain` fills both in, so that what reads a recipe finds them. */
 export const ticketNetwork = {
-  arch: option(
-    model.arch.unwrap().optional(),
-    'network: vgg, resnet (PreResNet), resnet18, ...',
-    'the name of a network',
-    {
-      defaultHelp: 'as the ticket says, else vgg',
-    },
-  ) as unknown as typeof model.arch,
+  arch: option(model.arch.unwrap().optional(), NETWORKS, 'the name of a network', {
+    defaultHelp: 'as the ticket says, else vgg',
+  }) as unknown as typeof model.arch,
   depth: option(count().optional(), 'depth of the network', wholeNumber(), {
     defaultHelp: 'as the ticket says, else 19 for vgg, 164 for resnet',
   }),
@@ -246,6 +253,15 @@ export const unusedBits = {
   bitsG: unusedWidth('bits-G'),
   bitsE: unusedWidth('bits-E'),
   bitsR: unusedWidth('bits-R'),
+};
+
+/** What the reference's ResNet-50 scripts tell PyTorch's launcher. */
+export const launcher = {
+  localRank: option(count(0).optional(), 'accepted for compatibility', wholeNumber(0), {
+    hidden: true,
+    identity: false,
+  }),
+  port: option(count(0).optional(), 'accepted for compatibility', wholeNumber(0), { hidden: true, identity: false }),
 };
 
 /** The reference's evaluation scripts take every training option and use none. */

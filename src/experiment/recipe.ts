@@ -13,6 +13,7 @@ import {
   emptyLayers,
   files,
   isWholePercent,
+  launcher,
   model,
   PEER_MODES,
   percent,
@@ -38,6 +39,7 @@ export const searchSchema = z.strictObject({
   ...checkpoints('all'),
   ...continuing(count(0).default(0), 'first epoch index'),
   scratch: scratch('pruned.pth.tar whose cfg the network takes'),
+  ...launcher,
   ...runtime,
 });
 
@@ -51,6 +53,7 @@ export const retrainSchema = z.strictObject({
   ...checkpoints('none'),
   scratch: scratch('the ticket: pruned.pth.tar; without it the dense network is trained'),
   reinit: option(z.boolean().default(false), 'draw new weights instead of inheriting those of the ticket', SWITCH),
+  ...launcher,
   ...runtime,
 });
 
@@ -120,6 +123,7 @@ export const evaluateSchema = z.strictObject({
   }),
   scratch: scratch('pruned.pth.tar whose cfg the network takes'),
   resume: option(z.string().optional(), 'checkpoint to evaluate (or --model)', FILE, { aliases: ['model'] }),
+  ...launcher,
   ...runtime,
 });
 
@@ -204,6 +208,27 @@ export const benchStepSchema = z.strictObject({
   ...runtime,
 });
 
+export const benchLoaderSchema = z.strictObject({
+  data: option(z.string().min(1), 'folder of JPEG files, searched to its depths, or of shards (required)', FOLDER),
+  packed: option(z.string().min(1).optional(), 'shards of the same images, timed as well', FOLDER),
+  workers: option(count().max(1024).optional(), 'decoding threads of the runs on many cores', wholeNumber(), {
+    defaultHelp: 'all cores',
+  }),
+  passes: option(count().default(3), 'timed passes over the images, after an untimed one', wholeNumber()),
+  rounds: option(count().default(3), 'times that each program runs, in alternating order', wholeNumber()),
+  batchSize: option(count().default(64), 'images of a batch', wholeNumber()),
+  imageSize: option(count(32).default(224), 'side of the network input, pixels; the peer knows 224', wholeNumber(32)),
+  peer: option(z.string().optional(), 'folder of peer_loader.py; without it only this program is timed', FOLDER),
+  python: option(
+    z.string().min(1).default('python3'),
+    'Python with Pillow and PyTorch, for the peer',
+    'the name of a program',
+  ),
+  timeout: option(count().default(900), 'seconds after which a run is given up', wholeNumber()),
+  single: option(z.boolean().default(false), 'one run of this program, in this process', SWITCH, { hidden: true }),
+  seed: runtime.seed,
+});
+
 export const SCHEMAS = {
   search: searchSchema,
   prune: pruneSchema,
@@ -213,6 +238,7 @@ export const SCHEMAS = {
   distance: distanceSchema,
   plot: plotSchema,
   benchStep: benchStepSchema,
+  benchLoader: benchLoaderSchema,
 };
 
 export type Schemas = typeof SCHEMAS;
@@ -226,11 +252,13 @@ export type EvaluateRecipe = Recipe<'evaluate'>;
 export type DistanceRecipe = Recipe<'distance'>;
 export type PlotRecipe = Recipe<'plot'>;
 export type BenchStepRecipe = Recipe<'benchStep'>;
+export type BenchLoaderRecipe = Recipe<'benchLoader'>;
 
 const DEPTHS: Record<string, number> = {
   vgg: 19,
   resnet: 164,
   resnet18: 18,
+  resnet34: 34,
   resnet50_official: 50,
   resnet50_prune: 50,
 };
@@ -255,6 +283,12 @@ export function parseRecipe<C extends CommandName>(command: C, input: Record<str
     throw new EarlybirdError(
       'ERR_RECIPE',
       `--init ${recipe.init} is not possible with --from-scratch, which draws new weights: give one of the two.`,
+    );
+  }
+  if (recipe.dataset === 'imagenet' && ((recipe.filter ?? 'none') !== 'none' || Number(recipe.sparsityGt ?? 0) > 0)) {
+    throw new EarlybirdError(
+      'ERR_RECIPE',
+      '--filter and --sparsity-gt are not possible with --dataset imagenet: they are for images of 32 pixels, leave them out.',
     );
   }
   if (recipe.swa === true) {

@@ -8,7 +8,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { TEMP_NAME, writeFileAtomic } from '../checkpoint/atomic';
+import { TEMP_NAME, writeFileAtomic } from '../atomic';
 import { EarlybirdError } from '../errors';
 import type { EpochMetrics } from '../report/input';
 import { recordText } from './record';

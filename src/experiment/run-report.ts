@@ -53,7 +53,14 @@ export function comparisonOf({
 }
 
 export function networkName(arch: string, depth: number): string {
-  const families: Record<string, string> = { vgg: 'VGG', resnet: 'PreResNet' };
+  const families: Record<string, string> = {
+    vgg: 'VGG',
+    resnet: 'PreResNet',
+    resnet18: 'ResNet',
+    resnet34: 'ResNet',
+    resnet50_official: 'ResNet',
+    resnet50_prune: 'ResNet',
+  };
   return families[arch] ? `${families[arch]}-${depth}` : arch;
 }
 

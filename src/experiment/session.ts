@@ -1,7 +1,11 @@
 /** The engine and the dataset of a run, opened once and shared by its stages. */
+import * as os from 'node:os';
 import type { Dataset, ImageSet } from '../data/dataset';
+import { openImagenet, resizeFor } from '../data/imagenet';
+import type { ImageListing } from '../data/listing';
 import { openDataset } from '../data/open';
-import type { NativeDataset } from '../native/types';
+import type { BadImage, NativeAddon, NativeDataset } from '../native/types';
+import { badImagesLine } from './bad-images';
 import { type DeviceWish, type Engine, openEngine } from './device';
 import type { RunOptions } from './observer';
 
@@ -11,54 +15,133 @@ export interface DataWish {
   limitTrain?: number | undefined;
   limitTest?: number | undefined;
   imageSize?: number | undefined;
+  workers?: number | undefined;
+  maxBad?: number;
   filter: 'none' | 'lowpass' | 'highpass';
   sigma: number;
   sparsityGt: number;
 }
 
-export interface Session extends Engine {
+export interface TestSession extends Engine {
   /** What is known of the dataset. Its pixels are with the engine: a second copy here would double the memory of a run. */
   dataset: Omit<Dataset, 'train' | 'test'> & Record<'train' | 'test', { count: number }>;
-  train: NativeDataset;
   test: NativeDataset;
+  /** One warning for the images of a pass that do not decode; nothing where all do. */
+  reportBad(set: 'train' | 'test', bad: readonly BadImage[] | undefined): void;
   dispose(): void;
 }
+
+export interface Session extends TestSession {
+  train: NativeDataset;
+}
+
+/** A dataset with the engine, one set or both. */
+interface Opened {
+  dataset: TestSession['dataset'];
+  sets: { train?: NativeDataset; test: NativeDataset };
+  nameOf(set: 'train' | 'test', index: number): string;
+}
+
+type Log = (line: string) => void;
 
 /** Zero padding of the random crop, pixels on each side (reference: CIFAR loaders). */
 const PADDING = 4;
 
-export async function openSession(
+export async function openSession(wish: DeviceWish & DataWish, options: RunOptions = {}): Promise<Session> {
+  return (await open(wish, options, true)) as Session;
+}
+
+/** For evaluation: of ImageNet the training images need not be there. */
+export function openTestSession(wish: DeviceWish & DataWish, options: RunOptions = {}): Promise<TestSession> {
+  return open(wish, options, false);
+}
+
+async function open(
   wish: DeviceWish & DataWish,
-  { observer, signal }: RunOptions = {},
-): Promise<Session> {
+  { observer, signal }: RunOptions,
+  train: boolean,
+): Promise<TestSession & { train?: NativeDataset }> {
   const log = (line: string) => observer?.log?.(line);
   const engine = openEngine(wish, log);
+  const openData = wish.dataset === 'imagenet' ? openStreams : openResident;
+  const { dataset, sets, nameOf } = await openData(engine, wish, train, log, signal);
+  const reportBad: Session['reportBad'] = (set, bad) => {
+    if (bad && bad.length > 0) log(badImagesLine(set, bad, (index) => nameOf(set, index)));
+  };
+  const dispose = () => {
+    sets.train?.dispose();
+    sets.test.dispose();
+  };
+  return { ...engine, dataset, ...sets, reportBad, dispose };
+}
+
+/** All images in the memory of the device. */
+async function openResident(
+  { addon, device }: Engine,
+  wish: DataWish,
+  _train: boolean,
+  _log: Log,
+  signal?: AbortSignal,
+): Promise<Opened> {
   const { dataset: name, data, limitTrain, limitTest, imageSize } = wish;
   const opened = await openDataset({ dataset: name, data, limitTrain, limitTest, imageSize, signal });
-  const dataset = { ...opened, train: { count: opened.train.count }, test: { count: opened.test.count } };
   const common = {
-    height: dataset.height,
-    width: dataset.width,
-    classes: dataset.classes,
-    mean: dataset.mean,
-    std: dataset.std,
-    device: engine.device,
+    ...shared(opened, device),
+    height: opened.height,
+    width: opened.width,
     filter: { kind: wish.filter, sigma: wish.sigma },
     threshold: wish.sparsityGt,
   };
   const resident = async ({ images, labels }: ImageSet, augmentation: { padding: number; flip: boolean }) => {
-    const set = await engine.addon.createDataset({ ...common, ...augmentation, images, labels });
+    const set = await addon.createDataset({ ...common, ...augmentation, images, labels });
     releaseImages(images);
     return set;
   };
+  const dataset = { ...opened, train: { count: opened.train.count }, test: { count: opened.test.count } };
   const train = await resident(opened.train, { padding: PADDING, flip: true });
   const test = await resident(opened.test, { padding: 0, flip: false });
-  const dispose = () => {
-    train.dispose();
-    test.dispose();
-  };
-  return { ...engine, dataset, train, test, dispose };
+  return { dataset, sets: { train, test }, nameOf: (_set, index) => `image ${index}` };
 }
+
+/** Images that are decoded while they are used. */
+async function openStreams(
+  { addon, device }: Engine,
+  wish: DataWish,
+  train: boolean,
+  log: Log,
+  signal?: AbortSignal,
+): Promise<Opened> {
+  const { data, limitTrain, limitTest, imageSize } = wish;
+  const opened = await openImagenet({ data, limitTrain, limitTest, imageSize, train, signal });
+  const sizes = [opened.train && `${opened.train.count} training images`, `${opened.test.count} test images`];
+  log(`imagenet: ${sizes.filter(Boolean).join(', ')}, ${opened.classes} classes`);
+  const { workers = os.availableParallelism(), maxBad = 100 } = wish;
+  const settings = { ...shared(opened, device), size: opened.height, workers, maxBad };
+  const names = { train: opened.train?.nameOf, test: opened.test.nameOf };
+  const dataset = { ...opened, train: { count: opened.train?.count ?? 0 }, test: { count: opened.test.count } };
+  const sets: Opened['sets'] = { test: await createStream(addon, opened.test, { ...settings, transform: 'evaluate' }) };
+  if (opened.train) sets.train = await createStream(addon, opened.train, { ...settings, transform: 'train' });
+  return { dataset, sets, nameOf: (set, index) => names[set]!(index) };
+}
+
+export type StreamSettings = Omit<
+  Parameters<NativeAddon['createStream']>[0],
+  'files' | 'file' | 'offsets' | 'lengths' | 'labels' | 'resize' | 'rank' | 'worldSize'
+>;
+
+/** One process so far: it takes every image. */
+export function createStream(addon: NativeAddon, listing: ImageListing, settings: StreamSettings) {
+  const { files, file, offsets, lengths, labels } = listing;
+  const resize = resizeFor(settings.size);
+  return addon.createStream({ ...settings, files, file, offsets, lengths, labels, resize, rank: 0, worldSize: 1 });
+}
+
+const shared = ({ classes, mean, std }: Pick<Dataset, 'classes' | 'mean' | 'std'>, device: string) => ({
+  classes,
+  mean,
+  std,
+  device,
+});
 
 /**
  * Frees an array of pixels that the engine has copied, and leaves it empty. The garbage collector would keep it until training had

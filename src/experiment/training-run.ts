@@ -3,7 +3,7 @@
  * and a ticket that emerges is saved; then train, test, and write down, in this order: metrics line, record.txt, checkpoint
  * (which overlaps the next epoch). Each step is durable before the next one, so that a killed run resumes exactly.
  */
-import { linkOrCopyAtomic } from '../checkpoint/atomic';
+import { linkOrCopyAtomic } from '../atomic';
 import { writeCheckpoint } from '../checkpoint/pth';
 import { EarlybirdError } from '../errors';
 import type { MaskResult, NativeDataset, NativeModel, NativeTrainer, PassResult, Precision } from '../native/types';
@@ -14,6 +14,7 @@ import { percentOf } from './recipe';
 import { recordBest } from './record';
 import { CHECKPOINT, type RunDirectory } from './run-directory';
 import { learningRate } from './schedule';
+import type { Session } from './session';
 import type { TicketWatch } from './ticket-watch';
 import { checkpointValue, type NetworkInfo, type Snapshot } from './training-checkpoint';
 
@@ -36,7 +37,7 @@ export interface TrainingRun extends RunOptions {
   directory: RunDirectory;
   model: NativeModel;
   trainer: NativeTrainer;
-  data: { train: NativeDataset; test: NativeDataset };
+  data: { train: NativeDataset; test: NativeDataset } & Partial<Pick<Session, 'reportBad'>>;
   settings: TrainingSettings;
   network: NetworkInfo;
   identityHash: string;
@@ -85,6 +86,8 @@ async function epochs(run: TrainingRun, writer: CheckpointWriter): Promise<Train
     observer?.epoch?.({ phase: run.phase, epoch, epochs: settings.epochs, lr });
     const train = await trainPass(run, epoch, lr);
     const test = await testPass(run);
+    run.data.reportBad?.('train', train.bad);
+    run.data.reportBad?.('test', test.bad);
     snapshot = await trainer.snapshot();
 
     const line = metricsLine(epoch, lr, train, test, seen.distances, detection?.watch.emerged ?? {});
@@ -196,8 +199,9 @@ function metricsLine(
     lr,
     train: { loss, lossBatchMean, top1, top1BatchMean },
     test: { loss: test.loss, top1: test.top1, top1BatchMean: test.top1BatchMean, top5: test.top5 },
-    seconds: { train: train.seconds, evaluate: test.seconds },
+    seconds: { train: train.seconds, evaluate: test.seconds, waited: train.waited },
     imagesPerSecond: train.images / train.seconds,
+    bad: train.bad?.length ?? 0,
     joules: null,
     distances,
     emerged,

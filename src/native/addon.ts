@@ -1,6 +1,6 @@
 /**
  * Loads the native addon, once a process: finds LibTorch, opens it by absolute path, then the addon built for exactly that LibTorch,
- * then the CUDA plugin. The only cast of the code base is here.
+ * then the plugins for CUDA and for JPEG files. The only cast of the code base is here.
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -49,6 +49,7 @@ function load(device: string | undefined) {
 
   const plugin = join(dirname(path), 'earlybird_cuda.so');
   if (cuda && existsSync(plugin)) loadPlugin(addon, plugin);
+  loadJpeg(addon, path);
 
   // Threads of LibTorch must be gone before the process exits. Not in workers: the engine outlives each of them.
   if (isMainThread) process.on('exit', () => addon.shutdown());
@@ -121,6 +122,27 @@ function loadPlugin(addon: NativeAddon, path: string): void {
     const { message, detail } = error as EarlybirdError;
     throw new EarlybirdError('ERR_NOT_BUILT', `${message} Run \`${buildCommand()}\` to build it again.`, detail);
   }
+}
+
+/**
+ * Opens the first JPEG decoder that can be opened. Without one everything but createStream works, so this is no error: createStream
+ * says what is missing.
+ */
+function loadJpeg(addon: NativeAddon, addonFile: string): void {
+  for (const path of jpegPaths(addonFile).filter(existsSync)) {
+    try {
+      addon.loadJpeg(path);
+      return;
+    } catch {
+      // Built here for a libjpeg that has gone since, perhaps: the next may have brought its own.
+    }
+  }
+}
+
+/** Where the JPEG decoder may be: beside the addon, or as the bundle carries it, which does for any LibTorch. */
+export function jpegPaths(addonFile: string): string[] {
+  const carried = join(packageRoot, 'prebuilds', `${process.platform}-${process.arch}`, 'jpeg');
+  return [dirname(addonFile), carried].map((folder) => join(folder, 'earlybird_jpeg.so'));
 }
 
 /** The folder name has already decided this, unless files were exchanged afterwards or EARLYBIRD_ADDON names another build. */

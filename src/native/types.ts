@@ -23,6 +23,8 @@ export interface NativeAddon {
   setThreads(threads: number): void;
   /** Opens the CUDA plugin (earlybird_cuda.so) by absolute path, so that its kernels register with the dispatcher. */
   loadPlugin(path: string): void;
+  /** Opens the JPEG decoder (earlybird_jpeg.so) by absolute path; createStream needs it. */
+  loadJpeg(path: string): void;
   /** Bytes of live tensors on the host, byte-exact. */
   hostBytes(): number;
   /** Gives cached host memory back to the operating system. */
@@ -52,6 +54,8 @@ export interface RuntimeInfo {
   bf16: boolean;
   cudaBuilt: boolean;
   cudaPlugin: boolean;
+  /** What decodes JPEG files, for example "libjpeg-turbo 2.1.5"; empty where there is no decoder. */
+  jpeg: string;
   cudaDevices: { index: number; name: string; memoryBytes: number; capability: string }[];
 }
 

@@ -9,7 +9,10 @@ export interface EpochMetrics {
   /** Accuracies in percent; batchMean values as the reference prints them. */
   train: { loss: number; lossBatchMean: number; top1: number; top1BatchMean: number };
   test: { loss: number; top1: number; top1BatchMean: number; top5: number };
-  seconds: { train: number; evaluate: number };
+  /** `waited`: the part of `train` in which steps waited for data. Absent in files of earlier versions, as `bad`. */
+  seconds: { train: number; evaluate: number; waited?: number };
+  /** Training images that did not decode and were left out. */
+  bad?: number;
   imagesPerSecond: number;
   /** Joules of the epoch, or null where nothing measures them. */
   joules: number | null;

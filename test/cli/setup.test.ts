@@ -89,7 +89,7 @@ test('does every step once, and nothing the second time', () => {
   const calls = readFileSync(path('cmake.log'), 'utf8');
   const second = setup({ LIBTORCH: path('torch') });
   expect(second).toMatchObject({ status: 0, stderr: expect.stringContaining('native addon: up to date') });
-  expect(second.stderr.trim().split('\n')).toHaveLength(5);
+  expect(second.stderr.trim().split('\n')).toHaveLength(6);
   expect(readFileSync(path('cmake.log'), 'utf8')).toBe(calls);
 });
 

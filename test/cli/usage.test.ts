@@ -58,7 +58,7 @@ test.each([
   [['search', '--lr'], 2, 'ERR_USAGE'],
   [['serch'], 2, 'ERR_USAGE'],
   [[], 2, 'ERR_USAGE'],
-  [['search', '--gpu_ids', '0,1'], 2, 'ERR_USAGE'],
+  [['search', '--gpu_ids', '0;1'], 2, 'ERR_RECIPE'],
   [['prune', '--model', '/nonexistent.pth.tar'], 1, 'ERR_FILE'],
   [['search', '--resume', '/nonexistent.pth.tar', '--save', join(tmpdir(), 'eb-never')], 1, 'ERR_FILE'],
   [['retrain', '--scratch', '/nonexistent.pth.tar', '--save', join(tmpdir(), 'eb-never')], 1, 'ERR_FILE'],

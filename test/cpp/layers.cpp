@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <limits>
 
+#include "check.h"
 #include "model/whole_image.h"
 #include "model/winograd.h"
 
@@ -13,10 +14,14 @@ namespace {
 
 int passed = 0, failed = 0;
 
+}  // namespace
+
 void check(bool good, const std::string& what, double measured) {
   ++(good ? passed : failed);
   if (!good) std::printf("FAILED %s: %g\n", what.c_str(), measured);
 }
+
+namespace {
 
 /// Largest deviation, as a fraction of the largest value.
 double deviation(const at::Tensor& got, const at::Tensor& truth) {
@@ -93,6 +98,7 @@ int main() {
     const at::Tensor out = earlybird::winograd::forward(images, at::ones({16, 16, 3, 3}));
     check(out.isnan().any().item<bool>(), "a NaN stays one", 0);
   }
+  test_images();
   std::printf("%d passed, %d failed\n", passed, failed);
   return failed == 0 && passed > 0 ? 0 : 1;
 }

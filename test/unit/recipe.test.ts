@@ -1,6 +1,8 @@
 import yargs from 'yargs/yargs';
 import { normaliseArguments, PARSER } from '../../src/cli/arguments';
 import { addOptions, recipeFrom } from '../../src/cli/options';
+import { wishedDevice } from '../../src/experiment/device';
+import { PRESETS } from '../../src/experiment/presets';
 import { type CommandName, identityOf, parseRecipe, type Recipe } from '../../src/experiment/recipe';
 
 /** What the command line makes of a line of arguments. */
@@ -85,6 +87,11 @@ test.each([
   ['--sparsify_gt 0.2', { sparsityGt: 0.2 }],
   ['--gpu_ids 0', { gpuIds: '0' }],
   ['--gpu_ids -1', { gpuIds: '-1' }],
+  ['--gpu_ids 0,1,2,3 --local_rank 0 --port 15000', { gpuIds: '0,1,2,3', port: 15000 }],
+  ['--dataset imagenet --data r --workers 3 --max-bad 0', { workers: 3, maxBad: 0 }],
+  ['--arch resnet18', { depth: 18 }],
+  ['--arch resnet34', { depth: 34 }],
+  ['--arch resnet50_official', { depth: 50 }],
   ['--data x --dataset folder', { data: 'x', dataset: 'folder' }],
   ['--swa False', { swa: false }],
   ['--device cuda:1 --precision bf16 --threads 2', { device: 'cuda:1', precision: 'bf16', threads: 2 }],
@@ -130,6 +137,9 @@ test.each([
   ['search', '--ratios 0.3 0.3', '--ratios 0.3 0.3', 'ERR_RECIPE'],
   ['search', '--ratios 0.125', 'whole percents', 'ERR_RECIPE'],
   ['search', '--swa True', '--swa', 'ERR_RECIPE'],
+  ['search', '--dataset imagenet --filter lowpass', 'not possible with --dataset imagenet', 'ERR_RECIPE'],
+  ['evaluate', '--dataset imagenet --sparsity_gt 0.1', 'not possible with --dataset imagenet', 'ERR_RECIPE'],
+  ['search', '--gpu_ids none', 'GPU numbers such as 0,1', 'ERR_RECIPE'],
   ['search', '--keep-checkpoints some', 'every:N', 'ERR_RECIPE'],
   ['search', '--preset nothing', 'demo', 'ERR_RECIPE'],
   ['train', '--init x.pth.tar --from-scratch', '--init x.pth.tar', 'ERR_RECIPE'],
@@ -151,6 +161,48 @@ test('flags win over a preset, a preset over defaults', () => {
   expect(made).toMatchObject({ dataset: 'synthetic', epochs: 7, compareDense: true, lr: 0.1 });
 });
 
+test.each([
+  [
+    'search',
+    'resnet18-imagenet',
+    { arch: 'resnet18', batchSize: 256, testBatchSize: 64, sr: true, schedule: [30, 60] },
+  ],
+  ['retrain', 'resnet18-imagenet', { batchSize: 128, testBatchSize: 64, sr: true, epochs: 90 }],
+  ['evaluate', 'resnet18-imagenet', { batchSize: 128, dataset: 'imagenet' }],
+  ['search', 'resnet50-imagenet', { arch: 'resnet50_official', depth: 50, batchSize: 256, sr: true }],
+  ['retrain', 'resnet50-imagenet', { arch: 'resnet50_prune', batchSize: 256, testBatchSize: 128, sr: false }],
+  ['search', 'preresnet101-cifar10', { arch: 'resnet', depth: 101, dataset: 'cifar10', batchSize: 256 }],
+  ['retrain', 'vgg16-cifar100', { arch: 'vgg', testBatchSize: 128 }],
+  ['search', 'vgg16-cifar100', { testBatchSize: 256 }],
+] as [CommandName, string, object][])('%s --preset %s is as published', (command, preset, expected) => {
+  expect(recipe(command, `--preset ${preset}`)).toMatchObject(expected);
+});
+
+test('what is odd in a preset is said', () => {
+  const notes = (command: CommandName, preset: string) => recipeFrom(command, { preset }).notes.join('\n');
+  expect(notes('retrain', 'resnet18-imagenet')).toMatch(/^preset resnet18-imagenet: .*batches of 128.*took 256/);
+  expect(notes('retrain', 'resnet50-imagenet')).toMatch(/leaves the L1 term off/);
+  expect(notes('search', 'resnet50-imagenet')).toBe('');
+  expect(recipeFrom('search', {}).notes).toEqual([]);
+});
+
+test('every preset is a valid recipe of every command it serves', () => {
+  for (const preset of Object.keys(PRESETS))
+    for (const command of ['search', 'retrain', 'train', 'evaluate'] as const)
+      expect(() => recipe(command, `--preset ${preset}`)).not.toThrow();
+});
+
+test.each([
+  [{ device: 'auto', noCuda: false }, 'auto'],
+  [{ device: 'auto', noCuda: true, gpuIds: '0' }, 'cpu'],
+  [{ device: 'auto', noCuda: false, gpuIds: '-1' }, 'cpu'],
+  [{ device: 'auto', noCuda: false, gpuIds: '4,5,6,7' }, 'cuda:4'],
+  [{ device: 'cpu', noCuda: false, gpuIds: '0,1' }, 'cpu'],
+  [{ device: 'cuda:1', noCuda: false, gpuIds: '0' }, 'cuda:1'],
+])('%j means %s', (wish, device) => {
+  expect(wishedDevice(wish)).toBe(device);
+});
+
 test('retraining leaves to a ticket what network it is', () => {
   expect(recipe('retrain', '')).toMatchObject({ arch: 'vgg', depth: 19 });
   expect(recipe('retrain', '--scratch p --arch resnet')).not.toHaveProperty('depth');
@@ -164,7 +216,7 @@ test('a ticket is the same one wherever it lies', () => {
 
 test('the identity of a run leaves out where and how fast it runs', () => {
   const one = identityOf('search', recipe('search', '--save a --threads 1 --device cpu --log-interval 5'));
-  const other = identityOf('search', recipe('search', '--save b --threads 2 --keep-checkpoints none'));
+  const other = identityOf('search', recipe('search', '--save b --threads 2 --workers 3 --max-bad 1 --port 1'));
   expect(one).toEqual(other);
   expect(identityOf('search', recipe('search', '--lr 0.2'))).not.toEqual(one);
 });

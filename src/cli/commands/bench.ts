@@ -10,9 +10,23 @@ const step = defineCommand({
   print: async (result) => (await import('../text.js')).benchText(result),
 });
 
+const loader = defineCommand({
+  name: 'benchLoader',
+  command: 'loader',
+  describe: 'Time the loading of JPEG files, alone or beside Pillow (peer_loader.py)',
+  run: async (recipe, options) =>
+    recipe.single
+      ? (await import('../../experiment/loader-run.js')).timeLoader(recipe, options)
+      : (await import('../../experiment/bench-loader.js')).benchLoader(recipe, options),
+  print: async (result) =>
+    'ours' in result
+      ? (await import('../text.js')).loaderText(result)
+      : `${result.imagesPerSecond.toFixed(1)} images/s`,
+});
+
 export const command: CommandModule = {
   command: 'bench <what>',
   describe: 'Time this program, alone or beside a PyTorch peer',
-  builder: (yargs) => yargs.command(step).demandCommand(1),
+  builder: (yargs) => yargs.command(step).command(loader).demandCommand(1),
   handler: () => {},
 };

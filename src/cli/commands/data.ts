@@ -1,11 +1,13 @@
-/** `earlybird data`: fetch the official archives, and check a dataset that is there. */
+/** `earlybird data`: fetch the official archives, check a dataset that is there, pack images into shards. */
 import * as path from 'node:path';
 import type { CommandModule } from 'yargs';
 import { defaultCacheDir } from '../../data/cache';
 import { fetchDataset } from '../../data/fetch';
 import { type VerifyReport, verifyDataset } from '../../data/verify';
+import { counter } from '../counter';
 import { interruptSignal } from '../interrupt';
 import { defineTool } from '../tool';
+import { pack } from './data-pack';
 
 const fetch = defineTool({
   command: 'fetch <name>',
@@ -16,7 +18,7 @@ const fetch = defineTool({
       .option('dir', { type: 'string', requiresArg: true, describe: 'Where to put it [a folder; default: the cache]' })
       .option('url', { type: 'string', requiresArg: true, describe: 'A mirror that has the same file' }),
   async run({ name, dir, url, quiet }) {
-    const show = progress(quiet);
+    const show = counter(quiet);
     const folder = dir ?? path.join(defaultCacheDir(), name);
     const onProgress = (done: number, total: number | null) =>
       show('fetching', megabytes(done), total ? megabytes(total) : null);
@@ -34,7 +36,11 @@ const verify = defineTool({
   describe: 'Check a dataset: archive checksum, every image, images per class; exit code 1 if it is damaged',
   options: (yargs) =>
     yargs
-      .positional('name', { type: 'string', demandOption: true, describe: 'cifar10, cifar100, folder or synthetic' })
+      .positional('name', {
+        type: 'string',
+        demandOption: true,
+        describe: 'cifar10, cifar100, imagenet, folder or synthetic',
+      })
       .option('data', {
         type: 'string',
         requiresArg: true,
@@ -46,7 +52,7 @@ const verify = defineTool({
         describe: 'Class folders: side of the decoded images in pixels',
       }),
   async run({ name, data, 'image-size': imageSize, quiet }) {
-    const show = progress(quiet);
+    const show = counter(quiet);
     const onProgress = (done: number, total: number, what: string) => show(what, done, total);
     const options = { dataset: name, data, imageSize, onProgress, signal: interruptSignal() };
     const report = await verifyDataset(options).finally(() => show(null));
@@ -58,8 +64,8 @@ const verify = defineTool({
 
 export const command: CommandModule = {
   command: 'data <action>',
-  describe: 'Fetch or check a dataset',
-  builder: (yargs) => yargs.command(fetch).command(verify).demandCommand(1),
+  describe: 'Fetch, check or pack a dataset',
+  builder: (yargs) => yargs.command(fetch).command(verify).command(pack).demandCommand(1),
   handler: () => {},
 };
 
@@ -79,30 +85,6 @@ function reportText(report: VerifyReport): string {
   if (fingerprint) lines.push(`fingerprint ${fingerprint}`);
   lines.push(...(problems.length > 0 ? problems.map((problem) => `DAMAGED: ${problem}`) : ['in order']));
   return `${lines.join('\n')}\n`;
-}
-
-type Show = (what: string | null, done?: number, total?: number | null) => void;
-
-/** Progress on stderr: one live line on a terminal, a plain line every ten seconds otherwise; `show(null)` ends it. */
-function progress(quiet: boolean): Show {
-  const { stderr } = process;
-  let live = false;
-  let last = Date.now();
-  return (what, done, total) => {
-    if (quiet) return;
-    if (what === null) {
-      if (live) stderr.write('\r\x1b[K');
-      return;
-    }
-    const text = `${what} ${done}${total === null ? '' : ` of ${total}`}`;
-    if (stderr.isTTY) {
-      live = true;
-      stderr.write(`\r\x1b[K${text}`);
-    } else if (Date.now() - last > 10_000) {
-      last = Date.now();
-      stderr.write(`${text}\n`);
-    }
-  };
 }
 
 /** Whole megabytes, as a number beside the word "fetching". */

@@ -4,6 +4,7 @@ import { availableParallelism, cpus, totalmem } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import type { EarlybirdError } from '../../errors';
 import { addonPath, buildCommand } from '../../native/addon';
+import { libjpegRemedy } from '../../native/libjpeg';
 import { type FoundLibTorch, searchLibTorch, unsupported } from '../../native/libtorch';
 import { type ProbeResult, probeAddon } from '../../native/probe';
 import { defineTool } from '../tool';
@@ -51,6 +52,7 @@ function examine(): Check[] {
     checkThreads(probe),
     checkKernels(probe),
     checkOpenMp(probe),
+    checkJpeg(probe),
     checkCuda(libtorch, probe),
   ];
 }
@@ -144,6 +146,13 @@ function checkOpenMp({ libraries }: Loaded): Check {
   if (found.length <= 1) return { name: 'openmp', status: 'ok', text: found[0] ?? 'not used by this LibTorch' };
   const remedy = 'unset LD_PRELOAD and LD_LIBRARY_PATH, so that only the one beside LibTorch is loaded';
   return { name: 'openmp', status: 'warn', text: `${found.length} run times are loaded: ${found.join(', ')}`, remedy };
+}
+
+function checkJpeg({ runtime, libraries }: Loaded): Check {
+  const library = libraries.find((path) => /^libjpeg\./.test(basename(path)));
+  if (runtime.jpeg) return { name: 'jpeg', status: 'ok', text: `${runtime.jpeg}: ${library ?? 'linked in'}` };
+  const text = 'no JPEG decoder: ImageNet and other folders of images cannot be trained on';
+  return { name: 'jpeg', status: 'warn', text, remedy: libjpegRemedy(buildCommand()) };
 }
 
 function checkCuda(libtorch: FoundLibTorch, { runtime }: Loaded): Check {

@@ -114,6 +114,8 @@ function passed(loss: number, top1: number): PassResult {
     top1BatchMean: top1,
     top5: 100,
     top5BatchMean: 100,
+    waited: 0,
+    bad: [],
   };
 }
 

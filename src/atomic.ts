@@ -5,7 +5,7 @@
 import * as fs from 'node:fs/promises';
 import * as path from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { EarlybirdError } from '../errors';
+import { EarlybirdError } from './errors';
 
 /** Recognises a left-over temporary file by its base name; group 1 is the name of the file it was to become, 2 the process id. */
 export const TEMP_NAME = /^\.(.+)\.tmp-(\d+)-\d+$/;

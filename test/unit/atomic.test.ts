@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { linkOrCopyAtomic, TEMP_NAME, writeFileAtomic } from '../../src/checkpoint/atomic';
+import { linkOrCopyAtomic, TEMP_NAME, writeFileAtomic } from '../../src/atomic';
 import { readCheckpoint, writeCheckpoint } from '../../src/checkpoint/pth';
 import type { Value } from '../../src/checkpoint/value';
 

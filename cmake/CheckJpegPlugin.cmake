@@ -1,0 +1,21 @@
+# Decides whether the JPEG decoder can be built: eb_jpeg_why stays empty, or says why not. Sets eb_jpeg_include and eb_jpeg_library.
+
+set(eb_jpeg_why "")
+find_path(eb_jpeg_include jpeglib.h)
+find_library(eb_jpeg_library jpeg)
+if(NOT eb_jpeg_include)
+  set(eb_jpeg_why "jpeglib.h was not found: install libjpeg-turbo's development package")
+elseif(NOT eb_jpeg_library)
+  set(eb_jpeg_why "libjpeg was not found: install libjpeg-turbo's development package")
+else()
+  # The original libjpeg cannot decode a part of an image.
+  include(CheckSymbolExists)
+  set(CMAKE_REQUIRED_INCLUDES ${eb_jpeg_include})
+  set(CMAKE_REQUIRED_LIBRARIES ${eb_jpeg_library})
+  check_symbol_exists(jpeg_crop_scanline "stddef.h;stdio.h;jpeglib.h" eb_jpeg_crops)
+  unset(CMAKE_REQUIRED_INCLUDES)
+  unset(CMAKE_REQUIRED_LIBRARIES)
+  if(NOT eb_jpeg_crops)
+    set(eb_jpeg_why "${eb_jpeg_library} is not libjpeg-turbo 1.5 or newer")
+  endif()
+endif()

@@ -1,0 +1,55 @@
+/* What the decoder plugin (earlybird_jpeg.so) offers. Plain C, and nothing of libjpeg shows through, so that the addon
+ * needs neither its headers nor its library and the plugin needs no LibTorch. */
+#ifndef EARLYBIRD_JPEG_INTERFACE_H
+#define EARLYBIRD_JPEG_INTERFACE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One decoder: used by one thread at a time, for any number of images after each other. */
+typedef struct eb_jpeg eb_jpeg;
+
+typedef struct {
+  int width, height, components;
+} eb_jpeg_header;
+
+/* RGB rows. They belong to the decoder and last until its next call; at least 64 bytes after the last row are readable
+ * too, which lets vector code load whole registers. */
+typedef struct {
+  const uint8_t* data;
+  size_t stride;
+} eb_jpeg_pixels;
+
+typedef struct {
+  /* For people, for example "libjpeg-turbo 2.1.5". */
+  const char* version;
+
+  /* Null when memory ran out. */
+  eb_jpeg* (*create)(void);
+  void (*destroy)(eb_jpeg*);
+
+  /* Reads the header of the image in memory, which must stay there until the next `open`. False: see `error`. */
+  int (*open)(eb_jpeg*, const uint8_t* data, size_t size, eb_jpeg_header* header);
+
+  /* Decodes a rectangle of the opened image at 1/denominator (1, 2, 4 or 8) of its size, given in pixels of the scaled
+   * image, which measures ceil(size / denominator). Once for each `open`. False: see `error`. */
+  int (*decode)(eb_jpeg*, int left, int top, int width, int height, int denominator, eb_jpeg_pixels* pixels);
+
+  /* Why the last call failed, in a few words that complete "image.JPEG: ...". */
+  const char* (*error)(const eb_jpeg*);
+} eb_jpeg_interface;
+
+/* The plugin's only exported symbol is a function of this type. The number in its name changes with this file. */
+typedef const eb_jpeg_interface* (*eb_jpeg_entry)(void);
+#define EB_JPEG_ENTRY earlybird_jpeg_interface_v1
+#define EB_JPEG_ENTRY_NAME "earlybird_jpeg_interface_v1"
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

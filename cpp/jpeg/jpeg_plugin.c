@@ -1,0 +1,254 @@
+/* Decoding with libjpeg-turbo. In C because libjpeg reports errors by longjmp, which must not jump over destructors. */
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jpeglib.h>
+/* After jpeglib.h, which it does not include. */
+#include <jerror.h>
+
+#include "jpeg_interface.h"
+
+/* Fancy upsampling takes a pixel's colour from its neighbours too, and libjpeg knows none beyond the columns it was
+ * asked for. With this many more on each side, the rectangle has the same pixels as in a decoding of the whole. */
+enum { MARGIN = 4 };
+enum { SLACK = 64 };
+/* Pillow refuses larger images as well; a header can claim 4 gigapixels in a few bytes. */
+#define MOST_PIXELS 178956970.0
+
+struct eb_jpeg {
+  struct jpeg_decompress_struct info;
+  struct jpeg_error_mgr errors;
+  struct jpeg_source_mgr source;
+  jmp_buf escape;
+  char reason[JMSG_LENGTH_MAX + 32];
+  int ended;   /* the data ran out before the image did */
+  int no_tail; /* no end-of-image marker where one belongs */
+  uint8_t* pixels;
+  size_t capacity;
+  uint8_t* row; /* one row in CMYK */
+  size_t row_capacity;
+};
+
+/* --- Errors and warnings --------------------------------------------------------------------------------------------
+ */
+
+static eb_jpeg* self_of(j_common_ptr info) { return (eb_jpeg*)info->client_data; }
+
+static void fail(eb_jpeg* self, const char* reason) {
+  snprintf(self->reason, sizeof self->reason, "%s", reason);
+  longjmp(self->escape, 1);
+}
+
+static void on_error(j_common_ptr info) {
+  eb_jpeg* self = self_of(info);
+  if (self->ended) fail(self, "truncated");
+  char text[JMSG_LENGTH_MAX];
+  self->errors.format_message(info, text);
+  fail(self, text);
+}
+
+/* libjpeg fills damaged stretches with grey and only warns. Such an image is not trained on. */
+static void on_message(j_common_ptr info, int level) {
+  if (level >= 0) return;
+  eb_jpeg* self = self_of(info);
+  switch (self->errors.msg_code) {
+    case JWRN_HIT_MARKER:
+      if (self->ended) fail(self, "truncated");
+      fail(self, "corrupt: the data of the picture ends too early");
+      break;
+    case JWRN_HUFF_BAD_CODE:
+    case JWRN_ARITH_BAD_CODE:
+    case JWRN_BOGUS_PROGRESSION:
+    case JWRN_MUST_RESYNC: {
+      char text[JMSG_LENGTH_MAX], reason[JMSG_LENGTH_MAX + 16];
+      self->errors.format_message(info, text);
+      snprintf(reason, sizeof reason, "corrupt: %s", text);
+      fail(self, reason);
+      break;
+    }
+    default: /* odd, but it does no harm to the pixels */
+      break;
+  }
+}
+
+static void on_output(j_common_ptr info) { (void)info; }
+
+/* --- Bytes from memory ----------------------------------------------------------------------------------------------
+ */
+
+static void source_none(j_decompress_ptr info) { (void)info; }
+
+/* libjpeg is given an end-of-image marker for what is missing; whether that hurt shows in its warnings. */
+static boolean source_fill(j_decompress_ptr info) {
+  static const JOCTET end[2] = {0xFF, JPEG_EOI};
+  self_of((j_common_ptr)info)->ended = 1;
+  info->src->next_input_byte = end;
+  info->src->bytes_in_buffer = sizeof end;
+  return TRUE;
+}
+
+static void source_skip(j_decompress_ptr info, long count) {
+  if (count <= 0) return;
+  if ((size_t)count >= info->src->bytes_in_buffer) {
+    source_fill(info);
+    return;
+  }
+  info->src->next_input_byte += count;
+  info->src->bytes_in_buffer -= (size_t)count;
+}
+
+static int has_end(const uint8_t* data, size_t size) {
+  const size_t least = size > 2048 ? size - 2048 : 0; /* some writers pad their files */
+  for (size_t i = size - 1; i > least; --i)
+    if (data[i] == JPEG_EOI && data[i - 1] == 0xFF) return 1;
+  return 0;
+}
+
+/* --- The interface --------------------------------------------------------------------------------------------------
+ */
+
+static void jpeg_plugin_destroy(eb_jpeg* self) {
+  if (!self) return;
+  jpeg_destroy_decompress(&self->info);
+  free(self->pixels);
+  free(self->row);
+  free(self);
+}
+
+static int prepare(eb_jpeg* self) {
+  self->info.err = jpeg_std_error(&self->errors);
+  self->errors.error_exit = on_error;
+  self->errors.emit_message = on_message;
+  self->errors.output_message = on_output;
+  self->info.client_data = self;
+  if (setjmp(self->escape)) return 0;
+  jpeg_create_decompress(&self->info);
+  self->source.init_source = source_none;
+  self->source.term_source = source_none;
+  self->source.fill_input_buffer = source_fill;
+  self->source.skip_input_data = source_skip;
+  self->source.resync_to_restart = jpeg_resync_to_restart;
+  self->info.src = &self->source;
+  return 1;
+}
+
+static eb_jpeg* jpeg_plugin_create(void) {
+  eb_jpeg* self = calloc(1, sizeof *self);
+  if (self && prepare(self)) return self;
+  free(self);
+  return NULL;
+}
+
+static int jpeg_plugin_open(eb_jpeg* self, const uint8_t* data, size_t size, eb_jpeg_header* header) {
+  static const uint8_t png[4] = {0x89, 'P', 'N', 'G'};
+  if (setjmp(self->escape)) {
+    jpeg_abort_decompress(&self->info);
+    return 0;
+  }
+  jpeg_abort_decompress(&self->info);
+  self->ended = 0;
+  if (size == 0) fail(self, "empty");
+  if (size >= sizeof png && memcmp(data, png, sizeof png) == 0)
+    fail(self, "a PNG, not a JPEG; `earlybird data pack` converts it");
+  if (size < 2 || data[0] != 0xFF || data[1] != 0xD8) fail(self, "not a JPEG");
+  self->no_tail = !has_end(data, size);
+  self->source.next_input_byte = data;
+  self->source.bytes_in_buffer = size;
+  jpeg_read_header(&self->info, TRUE);
+  header->width = (int)self->info.image_width;
+  header->height = (int)self->info.image_height;
+  header->components = self->info.num_components;
+  if ((double)header->width * header->height > MOST_PIXELS) fail(self, "too large (more than 178 megapixels)");
+  return 1;
+}
+
+static void reserve(eb_jpeg* self, uint8_t** buffer, size_t* capacity, size_t bytes) {
+  if (*capacity >= bytes) return;
+  free(*buffer);
+  *capacity = 0;
+  *buffer = malloc(bytes);
+  if (!*buffer) fail(self, "too large for the memory there is");
+  *capacity = bytes;
+}
+
+static uint8_t times(unsigned a, unsigned b) {
+  const unsigned product = a * b + 128;
+  return (uint8_t)(((product >> 8) + product) >> 8); /* a * b / 255, rounded */
+}
+
+/* Four-colour files hold inverted inks, as Adobe began it: 255 is none. So the stored values are light that is left. */
+static void cmyk_to_rgb(const uint8_t* from, uint8_t* to, int count) {
+  for (int i = 0; i < count; ++i, from += 4, to += 3)
+    for (int c = 0; c < 3; ++c) to[c] = (uint8_t)(from[3] - times(255u - from[c], from[3]));
+}
+
+static int jpeg_plugin_decode(eb_jpeg* self, int left, int top, int width, int height, int denominator,
+                              eb_jpeg_pixels* pixels) {
+  struct jpeg_decompress_struct* info = &self->info;
+  if (setjmp(self->escape)) {
+    jpeg_abort_decompress(info);
+    return 0;
+  }
+  const int cmyk = info->num_components == 4;
+  info->scale_num = 1;
+  info->scale_denom = (unsigned)denominator;
+  info->dct_method = JDCT_ISLOW;
+  info->do_fancy_upsampling = TRUE;
+  info->out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
+  jpeg_start_decompress(info);
+  const int columns = (int)info->output_width, rows = (int)info->output_height;
+  if (left < 0 || top < 0 || width < 1 || height < 1 || left + width > columns || top + height > rows)
+    fail(self, "a rectangle outside the image was asked for");
+
+  JDIMENSION first = (JDIMENSION)(left > MARGIN ? left - MARGIN : 0);
+  const JDIMENSION end = (JDIMENSION)(left + width + MARGIN < columns ? left + width + MARGIN : columns);
+  JDIMENSION span = end - first;
+  if (span < info->output_width) jpeg_crop_scanline(info, &first, &span);
+  const size_t stride = ((size_t)info->output_width * 3 + 31) / 32 * 32;
+  reserve(self, &self->pixels, &self->capacity, stride * (size_t)height + SLACK);
+  if (cmyk) reserve(self, &self->row, &self->row_capacity, (size_t)info->output_width * 4);
+
+  if (top > 0) jpeg_skip_scanlines(info, (JDIMENSION)top);
+  for (int y = 0; y < height;) {
+    if (cmyk) {
+      JSAMPROW row = self->row;
+      if (jpeg_read_scanlines(info, &row, 1) != 1) fail(self, "truncated");
+      cmyk_to_rgb(self->row, self->pixels + (size_t)y * stride, (int)info->output_width);
+      ++y;
+      continue;
+    }
+    JSAMPROW some[8];
+    int count = height - y < 8 ? height - y : 8;
+    for (int i = 0; i < count; ++i) some[i] = self->pixels + (size_t)(y + i) * stride;
+    const JDIMENSION got = jpeg_read_scanlines(info, some, (JDIMENSION)count);
+    if (got == 0) fail(self, "truncated");
+    y += (int)got;
+  }
+  /* A cut file is bad whichever rectangle is asked for, so the rest is looked at; usually the marker at its end says
+   * enough. */
+  if (self->no_tail && info->output_scanline < info->output_height)
+    jpeg_skip_scanlines(info, info->output_height - info->output_scanline);
+  jpeg_abort_decompress(info);
+  pixels->data = self->pixels + ((size_t)left - first) * 3;
+  pixels->stride = stride;
+  return 1;
+}
+
+static const char* jpeg_plugin_error(const eb_jpeg* self) { return self->reason; }
+
+#define TEXT_OF(x) #x
+#define TEXT(x) TEXT_OF(x)
+
+__attribute__((visibility("default"))) const eb_jpeg_interface* EB_JPEG_ENTRY(void);
+
+const eb_jpeg_interface* EB_JPEG_ENTRY(void) {
+  static const eb_jpeg_interface table = {"libjpeg-turbo " TEXT(LIBJPEG_TURBO_VERSION),
+                                          jpeg_plugin_create,
+                                          jpeg_plugin_destroy,
+                                          jpeg_plugin_open,
+                                          jpeg_plugin_decode,
+                                          jpeg_plugin_error};
+  return &table;
+}

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Search for Early-Bird tickets: ResNet-18 on ImageNet, hyper-parameters of the reference.
+# Add --data ROOT, the folder with train/ and val/ or with shards. Further flags win over these.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/../earlybird.sh"
+
+earlybird search \
+  --dataset imagenet \
+  --arch resnet18 \
+  --lr 0.1 \
+  --epochs 90 \
+  --schedule 30 60 \
+  --batch-size 256 \
+  --test-batch-size 64 \
+  --save baseline/resnet18-imagenet \
+  --momentum 0.9 \
+  --sparsity-regularization \
+  "$@"

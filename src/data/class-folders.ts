@@ -1,0 +1,153 @@
+/**
+ * ImageNet as it is unpacked: `train/<wnid>/*.JPEG` and `val/<wnid>/*.JPEG`. Only folders are read, no image: the 1.28 million names
+ * are there in a few seconds.
+ */
+import type { Dirent } from 'node:fs';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import * as path from 'node:path';
+import { setImmediate as breathe } from 'node:timers/promises';
+import { EarlybirdError } from '../errors';
+import { type ImageListing, inParallel, NameTable, range } from './listing';
+
+/** The reference's loader goes by the name as well: ImageNet holds a PNG that is called .JPEG. */
+const IMAGE_FILE = /\.(jpe?g|png)$/i;
+/** Lists of the classes that come with ImageNet: one wnid at the beginning of each line. */
+const SYNSET_LISTS = ['LOC_synset_mapping.txt', 'synset_words.txt', 'synsets.txt'];
+/** Files that say the class of the images of a flat val/. */
+const GROUND_TRUTHS = ['LOC_val_solution.csv', 'ILSVRC2012_validation_ground_truth.txt', 'val.txt', 'val_map.txt'];
+/** Folders read at once: a disk answers quickly, a network file system slowly. */
+const AT_ONCE = 16;
+
+/**
+ * The classes of the data under `root`, sorted: those of a synset list that lies there, so that a part of ImageNet keeps the labels of
+ * all of it, else the folders of train/, else those of val/. Rejects with ERR_DATASET where nothing says.
+ */
+export async function classesOf(root: string): Promise<string[]> {
+  const list = await synsetList(root);
+  if (list) return list.classes;
+  for (const split of ['train', 'val']) {
+    const folders = await foldersIn(path.join(root, split));
+    if (folders && folders.length > 0) return folders;
+  }
+  await explainFlat(root, 'val');
+  throw new EarlybirdError(
+    'ERR_DATASET',
+    `${root} holds neither train/<wnid>/ and val/<wnid>/ folders of images nor shards (train-*.tar, val-*.tar); check the path.`,
+  );
+}
+
+/** The images of one split, by class and name as torchvision's ImageFolder orders them. Rejects with ERR_DATASET. */
+export async function listSplit(
+  root: string,
+  split: 'train' | 'val',
+  classNames: readonly string[],
+  signal?: AbortSignal,
+): Promise<ImageListing> {
+  const folder = path.join(root, split);
+  const present = await foldersIn(folder);
+  if (!present)
+    throw new EarlybirdError('ERR_DATASET', `There is no folder ${folder} with <wnid>/*.JPEG in it; check the path.`);
+  if (present.length === 0) await explainFlat(root, split);
+  const known = new Set(classNames);
+  const strangers = present.filter((name) => !known.has(name));
+  if (strangers.length > 0)
+    throw new EarlybirdError(
+      'ERR_DATASET',
+      `${folder} has ${strangers.length} class folders (${strangers.slice(0, 3).join(', ')}) that ${await sourceOfClasses(root)} lacks; both must name the same classes.`,
+    );
+  const there = new Set(present);
+  const names = await inParallel(classNames, AT_ONCE, async (name) => {
+    signal?.throwIfAborted();
+    if (!there.has(name)) return [];
+    const entries = await readdir(path.join(folder, name));
+    return entries.filter((file) => IMAGE_FILE.test(file) && !file.startsWith('.')).sort();
+  });
+  const empty = present.find((name) => names[classNames.indexOf(name)]!.length === 0);
+  if (empty !== undefined && split === 'train')
+    throw new EarlybirdError('ERR_DATASET', `${path.join(folder, empty)} holds no JPEG image; add some or remove it.`);
+  return listing(folder, split, classNames, names);
+}
+
+async function listing(
+  folder: string,
+  split: string,
+  classNames: readonly string[],
+  names: readonly (readonly string[])[],
+): Promise<ImageListing> {
+  const count = names.reduce((sum, { length }) => sum + length, 0);
+  if (count === 0)
+    throw new EarlybirdError('ERR_DATASET', `${folder} holds no JPEG image in class folders; check the path.`);
+  const labels = new Int32Array(count);
+  const files = new Array<string>(count);
+  const table = new NameTable();
+  let at = 0;
+  for (const [label, group] of names.entries()) {
+    const place = path.join(folder, classNames[label]!);
+    for (const name of group) {
+      labels[at] = label;
+      files[at++] = `${place}${path.sep}${name}`;
+    }
+    table.add(`${split}/${classNames[label]}/`, group);
+    if (label % 8 === 7) await breathe();
+  }
+  return {
+    files,
+    file: range(count),
+    offsets: new Float64Array(count),
+    lengths: new Float64Array(count),
+    labels,
+    count,
+    nameOf: (index) => table.at(index),
+  };
+}
+
+/** Throws ERR_DATASET where images lie in a split without class folders, saying how to sort them. */
+async function explainFlat(root: string, split: string): Promise<void> {
+  const folder = path.join(root, split);
+  const entries = await readdir(folder).catch(() => [] as string[]);
+  const images = entries.filter((name) => IMAGE_FILE.test(name)).length;
+  if (images === 0) return;
+  const around = await readdir(root);
+  const truth = GROUND_TRUTHS.find((name) => around.includes(name));
+  const list = SYNSET_LISTS.find((name) => around.includes(name));
+  const by = truth
+    ? `by ${truth}${list ? ` and ${list}` : ''}, found beside it`
+    : list
+      ? `by the ground truth that ImageNet's development kit has for it (${list}, found beside it, names the classes but not which image is which)`
+      : "by the ground truth of ImageNet's development kit or Kaggle's LOC_val_solution.csv";
+  throw new EarlybirdError(
+    'ERR_DATASET',
+    `${folder} holds ${images} images but no class folders, so nothing says their classes: move each into ${split}/<wnid>/ ${by}; "earlybird data pack" can then make shards of them.`,
+  );
+}
+
+async function synsetList(root: string): Promise<{ file: string; classes: string[] } | null> {
+  for (const file of SYNSET_LISTS) {
+    const text = await readFile(path.join(root, file), 'utf8').catch(() => null);
+    if (text === null) continue;
+    const classes = text.split('\n').flatMap((line) => /^\S+/.exec(line)?.[0] ?? []);
+    if (classes.length > 0) return { file, classes: [...new Set(classes)].sort() };
+  }
+  return null;
+}
+
+async function sourceOfClasses(root: string): Promise<string> {
+  return (await synsetList(root))?.file ?? path.join(root, 'train');
+}
+
+/** Names of the folders in a folder, sorted; null where it is not there. */
+async function foldersIn(folder: string): Promise<string[] | null> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => null);
+  if (!entries) return null;
+  const isFolder = async (entry: Dirent) =>
+    entry.isDirectory() ||
+    (entry.isSymbolicLink() &&
+      (await stat(path.join(folder, entry.name)).then(
+        (info) => info.isDirectory(),
+        () => false,
+      )));
+  const kept = await inParallel(entries, AT_ONCE, async (entry) =>
+    !entry.name.startsWith('.') && (await isFolder(entry)) ? [entry.name] : [],
+  );
+  return kept.flat().sort();
+}

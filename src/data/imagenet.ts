@@ -1,0 +1,86 @@
+/** ImageNet, or anything laid out like it: class folders or tar shards. Its images stay on disk and are decoded as they are used. */
+import * as path from 'node:path';
+import { EarlybirdError } from '../errors';
+import { classesOf, listSplit } from './class-folders';
+import { fileError } from './file-error';
+import { fingerprintOf, type ImageListing, type ListedDataset, pickListing } from './listing';
+import { readShards, shardsOf } from './shards';
+import { stratifiedIndexes } from './subset';
+
+/** Of ImageNet's training set, as every published network uses them. */
+export const IMAGENET_MEAN: [number, number, number] = [0.485, 0.456, 0.406];
+export const IMAGENET_STD: [number, number, number] = [0.229, 0.224, 0.225];
+/** Side of the network's input, and of the shorter side before the centre is cut out of a test image. */
+export const IMAGENET_SIZE = 224;
+const IMAGENET_RESIZE = 256;
+
+export interface ImagenetOptions {
+  data?: string;
+  limitTrain?: number;
+  limitTest?: number;
+  /** Side of the network's input in pixels. Default 224. */
+  imageSize?: number;
+  /** Chooses the limited images. Default 1. */
+  seed?: number;
+  /** False: only the test set, for evaluation; train/ need not be there. */
+  train?: boolean;
+  onProgress?: (done: number, total: number, what: string) => void;
+  signal?: AbortSignal;
+}
+
+/** The shorter side of a test image for an input of this size: 256 for 224. */
+export function resizeFor(size: number): number {
+  return Math.round((size * IMAGENET_RESIZE) / IMAGENET_SIZE);
+}
+
+/** Lists the images. Rejects with ERR_USAGE, ERR_DATASET, ERR_FILE, or `signal.reason`. */
+export async function openImagenet(options: ImagenetOptions): Promise<ListedDataset> {
+  const { data, imageSize = IMAGENET_SIZE, limitTrain, limitTest, seed = 1, signal } = options;
+  if (!data)
+    throw new EarlybirdError(
+      'ERR_USAGE',
+      'The dataset "imagenet" needs --data, a folder with train/<wnid>/*.JPEG and val/<wnid>/*.JPEG, or of shards.',
+    );
+  if (!Number.isInteger(imageSize) || imageSize < 32 || imageSize > 1024)
+    throw new EarlybirdError(
+      'ERR_USAGE',
+      `The image size is ${imageSize}, but must be a whole number of pixels from 32 to 1024.`,
+    );
+  try {
+    const { classNames, ...sets } = await list(path.resolve(data), options);
+    const part = (set: ImageListing, limit: number | undefined, flag: string) =>
+      pickListing(set, stratifiedIndexes(set.labels, limit, seed, flag));
+    const train = sets.train && part(sets.train, limitTrain, '--limit-train');
+    const test = part(sets.test, limitTest, '--limit-test');
+    return {
+      name: 'imagenet',
+      synthetic: false,
+      classes: classNames.length,
+      classNames,
+      height: imageSize,
+      width: imageSize,
+      mean: [...IMAGENET_MEAN],
+      std: [...IMAGENET_STD],
+      train,
+      test,
+      fingerprint: await fingerprintOf(classNames, [train, test], signal),
+    };
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw fileError(error, data);
+  }
+}
+
+async function list(
+  root: string,
+  { train = true, onProgress, signal }: ImagenetOptions,
+): Promise<{ classNames: string[]; train: ImageListing | null; test: ImageListing }> {
+  const shards = [...(await shardsOf(root, 'val')), ...(train ? await shardsOf(root, 'train') : [])];
+  if (shards.length > 0) return readShards(root, { train, onProgress, signal });
+  const classNames = await classesOf(root);
+  return {
+    classNames,
+    train: train ? await listSplit(root, 'train', classNames, signal) : null,
+    test: await listSplit(root, 'val', classNames, signal),
+  };
+}

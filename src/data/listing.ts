@@ -1,0 +1,129 @@
+/**
+ * Sets of encoded images that stay on disk: where each lies and which class it has. A million of them must not cost a million
+ * objects, so everything is in flat arrays, and names are kept joined.
+ */
+import { createHash } from 'node:crypto';
+import { setImmediate as breathe } from 'node:timers/promises';
+import type { Dataset } from './dataset';
+
+export interface ImageListing {
+  /** Image files, or shards that hold many images each. */
+  files: string[];
+  /** Of each image: its file, and where in it its bytes lie. A length of 0 stands for the whole file. */
+  file: Int32Array;
+  offsets: Float64Array;
+  lengths: Float64Array;
+  labels: Int32Array;
+  count: number;
+  /** What a person would call an image. Holds nothing of the arrays above, so that they can be let go. */
+  nameOf(index: number): string;
+}
+
+/** A dataset whose images are read while it is used. */
+export type ListedDataset = Omit<Dataset, 'train' | 'test'> & {
+  /** Null where only the test set was asked for. */
+  train: ImageListing | null;
+  test: ImageListing;
+};
+
+/** Names in groups (of one folder, of one shard), each group one string: a tenth of the memory of so many strings. */
+export class NameTable {
+  private readonly groups: { prefix: string; joined: string; start: number }[] = [];
+  private count = 0;
+  private open = -1;
+  private names: string[] = [];
+
+  add(prefix: string, names: readonly string[]): void {
+    this.groups.push({ prefix, joined: names.join('\0'), start: this.count });
+    this.count += names.length;
+  }
+
+  at(index: number): string {
+    // Asked in order, as a rule: the group that is open, or the next one.
+    const [now, next] = [this.groups[this.open], this.groups[this.open + 1]];
+    if (!now || index < now.start || (next && index >= next.start)) {
+      this.open = lastNotAbove(this.groups, index);
+      this.names = this.groups[this.open]!.joined.split('\0');
+    }
+    const { prefix, start } = this.groups[this.open]!;
+    return `${prefix}${this.names[index - start]}`;
+  }
+}
+
+/** 0, 1, 2, ... A plain loop: a million steps of an iterator would be felt. */
+export function range(count: number): Int32Array {
+  const indexes = new Int32Array(count);
+  for (let i = 0; i < count; i++) indexes[i] = i;
+  return indexes;
+}
+
+/** The images at `indexes`; files that none of them lies in are left out. */
+export function pickListing(listing: ImageListing, indexes: Int32Array): ImageListing {
+  if (indexes.length === listing.count) return listing;
+  const { files, file, offsets, lengths, labels, nameOf } = listing;
+  const used = [...new Set(Array.from(indexes, (index) => file[index]!))].sort((a, b) => a - b);
+  const place = new Map(used.map((old, now) => [old, now]));
+  return {
+    files: used.map((old) => files[old]!),
+    file: Int32Array.from(indexes, (index) => place.get(file[index]!)!),
+    offsets: Float64Array.from(indexes, (index) => offsets[index]!),
+    lengths: Float64Array.from(indexes, (index) => lengths[index]!),
+    labels: Int32Array.from(indexes, (index) => labels[index]!),
+    count: indexes.length,
+    nameOf: (index) => nameOf(indexes[index]!),
+  };
+}
+
+/**
+ * sha256 over classes, names, labels and (where they are known without asking the disk) lengths. It cannot see pixels change in a
+ * file that keeps its name: reading all of ImageNet for that would take longer than finding a ticket.
+ */
+export async function fingerprintOf(
+  classNames: readonly string[],
+  sets: readonly (ImageListing | null)[],
+  signal?: AbortSignal,
+): Promise<string> {
+  const hash = createHash('sha256').update(JSON.stringify(classNames));
+  for (const set of sets) {
+    hash.update(`${set?.count ?? 0}\n`);
+    for (let at = 0; set && at < set.count; at += SLICE) {
+      const lines: string[] = [];
+      for (let i = at; i < Math.min(set.count, at + SLICE); i++)
+        lines.push(`${set.nameOf(i)}\0${set.labels[i]}\0${set.lengths[i]}\n`);
+      hash.update(lines.join(''));
+      await breathe();
+      signal?.throwIfAborted();
+    }
+  }
+  return hash.digest('hex');
+}
+
+const SLICE = 4096;
+
+/** Runs `work` over the items, `limit` at a time; results in the order of the items. */
+export async function inParallel<T, R>(
+  items: ArrayLike<T>,
+  limit: number,
+  work: (item: T, index: number) => Promise<R>,
+): Promise<R[]> {
+  const results = new Array<R>(items.length);
+  let next = 0;
+  const worker = async () => {
+    while (next < items.length) {
+      const index = next++;
+      results[index] = await work(items[index] as T, index);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));
+  return results;
+}
+
+function lastNotAbove(groups: readonly { start: number }[], index: number): number {
+  let [low, high] = [0, groups.length - 1];
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (groups[middle]!.start <= index) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}

@@ -1,0 +1,302 @@
+/**
+ * `data pack`: class folders of images become tar shards in the WebDataset convention. Which image comes into which shard depends on
+ * the list of images and the options alone, shards are written whole or not at all, and what is done is noted in progress.jsonl, so a
+ * second run goes on after the last whole shard.
+ */
+import { createHash } from 'node:crypto';
+import { type FileHandle, mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { TEMP_NAME, writeFileAtomic } from '../atomic';
+import { EarlybirdError } from '../errors';
+import { classesOf, listSplit } from './class-folders';
+import { type EncodeOptions, encodeImage, reasonOf } from './encode';
+import { fileError } from './file-error';
+import { fingerprintOf, type ImageListing, range } from './listing';
+import { MANIFEST, type Manifest } from './manifest';
+import { withQuietSharp } from './quiet-sharp';
+import { Random } from './random';
+import { shardBytes } from './shard-writer';
+import { indexOf, readManifest } from './shards';
+
+export interface PackOptions extends Partial<EncodeOptions> {
+  /** Images of a shard ("1000"), or megabytes ("256MB"). */
+  shardSize?: string;
+  splits?: readonly ('train' | 'val')[];
+  onProgress?: (done: number, total: number, what: string) => void;
+  signal?: AbortSignal;
+}
+
+export interface BadFile {
+  file: string;
+  reason: string;
+}
+
+export interface PackResult {
+  folder: string;
+  manifest: Manifest;
+  bad: BadFile[];
+  /** False where the folder held the finished shards already. */
+  packed: boolean;
+}
+
+/** One finished shard, a line of progress.jsonl. */
+interface Step {
+  split: string;
+  file: string;
+  images: number;
+  bytes: number;
+  sha256: string;
+  /** Images of the split that are behind us, the bad ones included. */
+  next: number;
+  bad: BadFile[];
+}
+
+interface Plan {
+  from: string;
+  to: string;
+  options: EncodeOptions & { shardSize: string };
+  limit: { images: number; bytes: number };
+  classes: string[];
+  splits: { name: string; listing: ImageListing; order: Int32Array }[];
+  key: string;
+}
+
+const PROGRESS = 'progress.jsonl';
+export const BAD_LIST = 'bad.txt';
+/** Mixes the classes within every shard; another number would only be another mix. */
+const ORDER_SEED = 1;
+
+/** Rejects with ERR_USAGE, ERR_DATASET, ERR_FILE, or `signal.reason`. */
+export async function pack(from: string, to: string, options: PackOptions = {}): Promise<PackResult> {
+  options.signal?.throwIfAborted();
+  return packAll(from, to, options).catch((error) => {
+    options.signal?.throwIfAborted();
+    throw fileError(error, to);
+  });
+}
+
+async function packAll(from: string, to: string, { signal, onProgress, ...options }: PackOptions): Promise<PackResult> {
+  const plan = await planOf(path.resolve(from), path.resolve(to), options, signal);
+  await mkdir(plan.to, { recursive: true });
+  const before = await readManifest(plan.to);
+  if (before && before.key !== plan.key) throw foreign(plan.to);
+  if (before) return { folder: plan.to, manifest: before, bad: await readBad(plan.to), packed: false };
+
+  const steps = await readSteps(plan);
+  const total = plan.splits.reduce((sum, { order }) => sum + order.length, 0);
+  const log = await open(path.join(plan.to, PROGRESS), 'a');
+  try {
+    let finished = 0;
+    for (const split of plan.splits) {
+      const own = () => steps.filter(({ split: name }) => name === split.name);
+      while ((own().at(-1)?.next ?? 0) < split.order.length) {
+        const start = own().at(-1)?.next ?? 0;
+        const report = (here: number) => onProgress?.(finished + here, total, 'packing images');
+        const step = await packShard(plan, split, own().length, start, report, signal);
+        await note(log, step);
+        steps.push(step);
+      }
+      finished += split.order.length;
+    }
+  } finally {
+    await log.close();
+  }
+  return conclude(plan, steps);
+}
+
+async function planOf(from: string, to: string, options: PackOptions, signal?: AbortSignal): Promise<Plan> {
+  const { shortSide = null, maxSide = null, quality = 90, shardSize = '1000', splits = ['train', 'val'] } = options;
+  if (shortSide !== null && maxSide !== null)
+    throw new EarlybirdError('ERR_USAGE', '--short-side and --max-side are both given; give one of them.');
+  for (const [flag, side] of [['--short-side', shortSide] as const, ['--max-side', maxSide] as const])
+    if (side !== null && !(Number.isInteger(side) && side >= 16))
+      throw new EarlybirdError(
+        'ERR_USAGE',
+        `${flag} ${side} is not possible: give a whole number of pixels, 16 or more.`,
+      );
+  if (!(Number.isInteger(quality) && quality >= 1 && quality <= 100))
+    throw new EarlybirdError('ERR_USAGE', `--quality ${quality} is not possible: give a whole number from 1 to 100.`);
+  const limit = limitOf(shardSize);
+  const classes = await classesOf(from);
+  const listings = [];
+  for (const name of splits) {
+    const listing = await listSplit(from, name, classes, signal);
+    listings.push({ name, listing, order: shuffled(listing.count, listings.length) });
+  }
+  const asked = { shortSide, maxSide, quality, shardSize };
+  const fingerprint = await fingerprintOf(
+    classes,
+    listings.map(({ listing }) => listing),
+    signal,
+  );
+  const key = createHash('sha256').update(JSON.stringify({ asked, splits, fingerprint })).digest('hex');
+  return { from, to, options: asked, limit, classes, splits: listings, key };
+}
+
+function limitOf(shardSize: string): Plan['limit'] {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)\s*(MB)?$/i.exec(shardSize.trim()) ?? [];
+  const value = Number(number);
+  if (!(value > 0) || (!unit && !Number.isInteger(value)))
+    throw new EarlybirdError(
+      'ERR_USAGE',
+      `--shard-size ${shardSize} is not possible: give a number of images such as 1000, or of megabytes such as 256MB.`,
+    );
+  const none = Number.POSITIVE_INFINITY;
+  return unit ? { images: none, bytes: value * 1e6 } : { images: value, bytes: none };
+}
+
+/** Every image once, in an order that mixes the classes. */
+function shuffled(count: number, stream: number): Int32Array {
+  const order = range(count);
+  const random = new Random(ORDER_SEED, stream);
+  for (let i = count - 1; i > 0; i--) {
+    const j = random.below(i + 1);
+    [order[i], order[j]] = [order[j]!, order[i]!];
+  }
+  return order;
+}
+
+/** Writes the shard that begins at place `start` of the order. */
+async function packShard(
+  plan: Plan,
+  { name: split, listing, order }: Plan['splits'][number],
+  number: number,
+  start: number,
+  report: (here: number) => void,
+  signal?: AbortSignal,
+): Promise<Step> {
+  const file = `${split}-${String(number).padStart(6, '0')}.tar`;
+  const place = path.join(plan.to, file);
+  const step: Step = { split, file, images: 0, bytes: 0, sha256: '', next: start, bad: [] };
+  const hash = createHash('sha256');
+  const keys = new Set<string>();
+  await withQuietSharp(async (sharp) => {
+    const encode = async (position: number) => {
+      const index = order[position]!;
+      try {
+        return { index, bytes: await encodeImage(sharp, await readFile(listing.files[index]!), plan.options) };
+      } catch (error) {
+        return { index, reason: reasonOf(error) };
+      }
+    };
+    /** The images in order, several in the making; how many the shard takes shows only as they come. */
+    async function* images() {
+      const ahead: ReturnType<typeof encode>[] = [];
+      let weight = 0;
+      for (let position = start; position < order.length; position++) {
+        if (step.images >= plan.limit.images || weight >= plan.limit.bytes) break;
+        signal?.throwIfAborted();
+        const left = Math.min(order.length - position, plan.limit.images - step.images);
+        while (ahead.length < Math.min(2 * os.availableParallelism(), left))
+          ahead.push(encode(position + ahead.length));
+        const { index, bytes, reason } = (await ahead.shift()!) as { index: number; bytes?: Buffer; reason?: string };
+        step.next = position + 1;
+        report(step.next);
+        if (!bytes) {
+          step.bad.push({ file: listing.nameOf(index), reason: reason! });
+          continue;
+        }
+        step.images++;
+        weight += bytes.length;
+        let key = keyOf(listing.nameOf(index));
+        while (keys.has(key)) key += '_';
+        keys.add(key);
+        yield { key, label: listing.labels[index]!, bytes };
+      }
+      await Promise.all(ahead);
+    }
+    async function* hashed() {
+      for await (const chunk of shardBytes(images())) {
+        hash.update(chunk);
+        step.bytes += chunk.length;
+        yield chunk;
+      }
+    }
+    await writeFileAtomic(place, hashed(), { signal });
+  });
+  step.sha256 = hash.digest('hex');
+  // A shard without a single good image would be no shard.
+  if (step.images === 0) await rm(place);
+  // The index is read from the shard itself: what cannot be found again has not been written.
+  else if ((await indexOf(place, signal)).keys.length !== step.images)
+    throw new EarlybirdError('ERR_FILE', `${place} does not hold what was written to it; check the disk.`);
+  return step;
+}
+
+/** "train/n01440764/n01440764_10026.JPEG" as a key: class and name, without a further dot, which would end it. */
+function keyOf(name: string): string {
+  const [, folder, base] = name.split('/');
+  return `${folder!.replaceAll('.', '_')}/${base!.replace(/\.[^.]*$/, '').replaceAll('.', '_')}`;
+}
+
+/** What an earlier run has finished, as far as its shards are there. */
+async function readSteps(plan: Plan): Promise<Step[]> {
+  const file = path.join(plan.to, PROGRESS);
+  const text = await readFile(file, 'utf8').catch(() => '');
+  // A kill may have torn the last line, and left a part of a shard.
+  const [head, ...lines] = text.split('\n').slice(0, -1);
+  for (const name of await readdir(plan.to))
+    if (TEMP_NAME.exec(name)?.[1]?.endsWith('.tar')) await rm(path.join(plan.to, name), { force: true });
+  if (head !== undefined && (JSON.parse(head) as { key: string }).key !== plan.key) throw foreign(plan.to);
+  const steps: Step[] = [];
+  for (const line of lines) {
+    const step = JSON.parse(line) as Step;
+    const size = await stat(path.join(plan.to, step.file)).then(
+      (info) => info.size,
+      () => 0,
+    );
+    // What comes after a shard that is gone is made again as well.
+    if (size !== step.bytes && step.images > 0) break;
+    steps.push(step);
+  }
+  await writeFileAtomic(file, [{ key: plan.key }, ...steps].map((line) => `${JSON.stringify(line)}\n`).join(''));
+  return steps;
+}
+
+async function note(log: FileHandle, step: Step): Promise<void> {
+  await log.appendFile(`${JSON.stringify(step)}\n`);
+  await log.sync();
+}
+
+async function conclude(plan: Plan, steps: readonly Step[]): Promise<PackResult> {
+  const bad = steps.flatMap((step) => step.bad);
+  const splits = plan.splits.map(({ name }) => {
+    const own = steps.filter(({ split }) => split === name);
+    const shards = own
+      .filter(({ images }) => images > 0)
+      .map(({ file, images, bytes, sha256 }) => ({ file, images, bytes, sha256 }));
+    const sum = (of: 'images' | 'bytes') => shards.reduce((total, shard) => total + shard[of], 0);
+    const lost = own.reduce((total, step) => total + step.bad.length, 0);
+    return [name, { images: sum('images'), bad: lost, bytes: sum('bytes'), shards }] as const;
+  });
+  const manifest: Manifest = {
+    format: 'earlybird shards 1',
+    key: plan.key,
+    options: plan.options,
+    classes: plan.classes,
+    splits: Object.fromEntries(splits),
+  };
+  await writeFileAtomic(path.join(plan.to, BAD_LIST), bad.map(({ file, reason }) => `${file}\t${reason}\n`).join(''));
+  await writeFileAtomic(path.join(plan.to, MANIFEST), `${JSON.stringify(manifest, null, 1)}\n`);
+  await rm(path.join(plan.to, PROGRESS), { force: true });
+  return { folder: plan.to, manifest, bad, packed: true };
+}
+
+async function readBad(folder: string): Promise<BadFile[]> {
+  const text = await readFile(path.join(folder, BAD_LIST), 'utf8').catch(() => '');
+  return text
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => {
+      const [file, reason] = line.split('\t');
+      return { file: file!, reason: reason ?? '' };
+    });
+}
+
+function foreign(folder: string): EarlybirdError {
+  return new EarlybirdError(
+    'ERR_DATASET',
+    `${folder} holds shards of other images or made with other options; choose another folder, or empty it.`,
+  );
+}

@@ -1,0 +1,14 @@
+/** sharp for many images at once: one thread each and nothing worth caching. The process's own settings come back afterwards. */
+export async function withQuietSharp<T>(work: (sharp: typeof import('sharp')) => Promise<T>): Promise<T> {
+  const { default: sharp } = await import('sharp');
+  const threads = sharp.concurrency();
+  const { memory, files, items } = sharp.cache();
+  sharp.concurrency(1);
+  sharp.cache(false);
+  try {
+    return await work(sharp);
+  } finally {
+    sharp.concurrency(threads);
+    sharp.cache({ memory: memory.max, files: files.max, items: items.max });
+  }
+}

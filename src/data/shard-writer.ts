@@ -1,0 +1,30 @@
+/** The bytes of a tar shard: for each image its class and then itself, so that one read finds both headers. */
+import { pack } from 'tar-stream';
+
+export interface ShardImage {
+  key: string;
+  label: number;
+  bytes: Buffer;
+}
+
+/** Times and owners are left out: the same images give the same bytes anywhere. */
+const PLAIN = { mtime: new Date(0), mode: 0o644, uid: 0, gid: 0 };
+
+export async function* shardBytes(images: AsyncIterable<ShardImage>): AsyncGenerator<Uint8Array> {
+  const tar = pack();
+  const fill = async () => {
+    for await (const { key, label, bytes } of images) {
+      await entry(`${key}.cls`, Buffer.from(String(label)));
+      await entry(`${key}.jpg`, bytes);
+    }
+    tar.finalize();
+  };
+  const entry = (name: string, bytes: Buffer) =>
+    new Promise<void>((resolve, reject) => {
+      tar.entry({ name, ...PLAIN }, bytes, (error) => (error ? reject(error) : resolve()));
+    });
+  const filled = fill();
+  filled.catch((error: Error) => tar.destroy(error));
+  yield* tar as unknown as AsyncIterable<Uint8Array>;
+  await filled;
+}

@@ -1,0 +1,188 @@
+/**
+ * Tar shards in the WebDataset convention: for each key an image `key.jpg` and its class `key.cls`. `train-*.tar` and `val-*.tar`, in
+ * the folder itself or in `train/` and `val/`. Where the images lie is found once and kept beside each shard (`<shard>.idx.json`),
+ * for as long as the shard has the same size and time of change.
+ */
+import { open, readdir, readFile, stat } from 'node:fs/promises';
+import * as path from 'node:path';
+import { writeFileAtomic } from '../atomic';
+import { EarlybirdError } from '../errors';
+import { type ImageListing, inParallel, NameTable } from './listing';
+import { MANIFEST, type Manifest } from './manifest';
+import { type TarEntry, TarFile } from './tar-entries';
+
+/** Of each image in a shard: key, where its bytes lie, class. */
+export interface ShardIndex {
+  keys: string[];
+  offsets: number[];
+  lengths: number[];
+  labels: number[];
+}
+
+export interface Shards {
+  classNames: string[];
+  train: ImageListing | null;
+  test: ImageListing;
+}
+
+export interface ShardOptions {
+  /** False: the training set is not asked for. */
+  train?: boolean;
+  onProgress?: (done: number, total: number, what: string) => void;
+  signal?: AbortSignal;
+}
+
+interface StoredIndex {
+  version: 1;
+  size: number;
+  mtimeMs: number;
+  index: ShardIndex;
+}
+
+const SPLITS = { train: /^(.*[-_])?train[-_]?\d+\.tar$/i, val: /^(.*[-_])?(val|validation)[-_]?\d+\.tar$/i };
+const AT_ONCE = 8;
+
+/** The shards of a split, sorted; none where the folder has none. */
+export async function shardsOf(root: string, split: 'train' | 'val'): Promise<string[]> {
+  const named = async (folder: string, pattern: RegExp) =>
+    (await readdir(folder).catch(() => [] as string[]))
+      .filter((name) => pattern.test(name))
+      .sort()
+      .map((name) => path.join(folder, name));
+  const here = await named(root, SPLITS[split]);
+  return here.length > 0 ? here : named(path.join(root, split), /\.tar$/i);
+}
+
+/** Reads the shards under a folder. Classes are those of its manifest.json, else the numbers there are. Rejects with ERR_DATASET. */
+export async function readShards(root: string, options: ShardOptions): Promise<Shards> {
+  const train = options.train === false ? null : await readSplit(root, 'train', options);
+  const val = await readSplit(root, 'val', options);
+  const manifest = await readManifest(root);
+  const largest = Math.max(train?.largest ?? -1, val.largest);
+  const classNames = manifest?.classes ?? Array.from({ length: largest + 1 }, (_, label) => String(label));
+  if (largest >= classNames.length)
+    throw new EarlybirdError(
+      'ERR_DATASET',
+      `${root} has an image of class ${largest}, but ${MANIFEST} names only ${classNames.length} classes; pack it again.`,
+    );
+  return { classNames, train: train?.listing ?? null, test: val.listing };
+}
+
+/** The images of one split, and the largest class among them. */
+export async function readSplit(
+  root: string,
+  split: 'train' | 'val',
+  { onProgress, signal }: Omit<ShardOptions, 'train'>,
+): Promise<{ listing: ImageListing; largest: number }> {
+  const files = await shardsOf(root, split);
+  if (files.length === 0)
+    throw new EarlybirdError('ERR_DATASET', `${root} holds no ${split}-*.tar; check --data, or pack both splits.`);
+  let done = 0;
+  const shards = await inParallel(files, AT_ONCE, async (file) => {
+    signal?.throwIfAborted();
+    const index = await indexOf(file, signal);
+    onProgress?.(++done, files.length, 'reading shards');
+    return { file, name: path.relative(root, file), index };
+  });
+  const listing = listingOf(shards);
+  return { listing, largest: listing.labels.reduce((most, label) => Math.max(most, label), -1) };
+}
+
+export async function readManifest(root: string): Promise<Manifest | null> {
+  const text = await readFile(path.join(root, MANIFEST), 'utf8').catch(() => null);
+  if (text === null) return null;
+  try {
+    return JSON.parse(text) as Manifest;
+  } catch {
+    throw new EarlybirdError('ERR_DATASET', `${path.join(root, MANIFEST)} is no JSON; remove it or pack again.`);
+  }
+}
+
+/** The index of a shard, from beside it where that still holds; else made and kept there if that is possible. */
+export async function indexOf(file: string, signal?: AbortSignal): Promise<ShardIndex> {
+  const { size, mtimeMs } = await stat(file);
+  const place = `${file}.idx.json`;
+  const stored = await readFile(place, 'utf8')
+    .then((text) => JSON.parse(text) as StoredIndex)
+    .catch(() => null);
+  if (stored?.version === 1 && stored.size === size && stored.mtimeMs === mtimeMs && isIndex(stored.index))
+    return stored.index;
+  const index = await walk(file, size, signal);
+  const value: StoredIndex = { version: 1, size, mtimeMs, index };
+  // Shards may lie where nothing can be written: then they are walked each time.
+  await writeFileAtomic(place, JSON.stringify(value)).catch(() => signal?.throwIfAborted());
+  return index;
+}
+
+function isIndex(index: Partial<ShardIndex> | undefined): index is ShardIndex {
+  const { keys, offsets, lengths, labels } = index ?? {};
+  return [keys, offsets, lengths, labels].every((list) => Array.isArray(list) && list.length === keys?.length);
+}
+
+async function walk(file: string, size: number, signal?: AbortSignal): Promise<ShardIndex> {
+  const handle = await open(file, 'r');
+  try {
+    const tar = new TarFile(handle, file, size);
+    const index: ShardIndex = { keys: [], offsets: [], lengths: [], labels: [] };
+    let key: string | null = null;
+    let image: TarEntry | null = null;
+    let label: number | null = null;
+    const close = () => {
+      if (image && label === null)
+        throw new EarlybirdError(
+          'ERR_DATASET',
+          `${file} has the image ${image.name} without ${key}.cls; pack it again.`,
+        );
+      if (!image) return;
+      index.keys.push(key!);
+      index.offsets.push(image.offset);
+      index.lengths.push(image.size);
+      index.labels.push(label!);
+    };
+    for await (const entry of tar.entries()) {
+      signal?.throwIfAborted();
+      const [, stem, extension] = /^((?:.*\/)?[^/]+?)\.([^/]*)$/.exec(entry.name) ?? [];
+      if (stem === undefined) continue;
+      if (stem !== key) {
+        close();
+        [key, image, label] = [stem, null, null];
+      }
+      if (/^jpe?g$/i.test(extension!)) image = entry;
+      else if (extension === 'cls') label = await labelIn(tar, entry, file);
+    }
+    close();
+    if (index.keys.length > 0) return index;
+    throw new EarlybirdError('ERR_DATASET', `${file} holds no pair of key.jpg and key.cls; pack it again.`);
+  } finally {
+    await handle.close();
+  }
+}
+
+async function labelIn(tar: TarFile, { name, offset, size }: TarEntry, file: string): Promise<number> {
+  const text = size <= 16 ? (await tar.read(offset, size)).toString('latin1').trim() : '';
+  if (/^\d+$/.test(text) && Number(text) <= 0x7fff_ffff) return Number(text);
+  throw new EarlybirdError('ERR_DATASET', `${name} in ${file} is no class number; pack it again.`);
+}
+
+function listingOf(shards: readonly { file: string; name: string; index: ShardIndex }[]): ImageListing {
+  const count = shards.reduce((sum, { index }) => sum + index.keys.length, 0);
+  const listing = {
+    files: shards.map(({ file }) => file),
+    file: new Int32Array(count),
+    offsets: new Float64Array(count),
+    lengths: new Float64Array(count),
+    labels: new Int32Array(count),
+    count,
+  };
+  let at = 0;
+  for (const [shard, { index }] of shards.entries()) {
+    listing.file.fill(shard, at, at + index.keys.length);
+    listing.offsets.set(index.offsets, at);
+    listing.lengths.set(index.lengths, at);
+    listing.labels.set(index.labels, at);
+    at += index.keys.length;
+  }
+  const table = new NameTable();
+  for (const { name, index } of shards) table.add(`${name}:`, index.keys);
+  return { ...listing, nameOf: (index) => table.at(index) };
+}

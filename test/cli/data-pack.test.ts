@@ -1,0 +1,55 @@
+/** `earlybird data pack` as a person runs it: exit codes, what is printed, and an interruption. */
+import { existsSync, readdirSync } from 'node:fs';
+import { fillTree, jpeg, makeTree } from '../unit/data-tree';
+import { cli, succeed } from './run-cli';
+
+const tree = makeTree();
+afterAll(() => tree.remove());
+const packTo = (to: string, ...more: string[]) => ['data', 'pack', tree.at('in'), tree.at(to), ...more];
+
+beforeAll(async () => {
+  await fillTree({ ...tree, place: (file, bytes) => tree.place(`in/${file}`, bytes) }, ['n1', 'n2'], 3);
+});
+
+test('packs, says so, and does not do it twice', async () => {
+  const { stdout } = await succeed(packTo('out', '--shard-size', '4'));
+  expect(stdout).toMatch(
+    /^packed into .*out, 2 classes\ntrain: 6 images in 2 shards, .* MB\nval: 2 images in 1 shards/,
+  );
+  const again = JSON.parse((await succeed(packTo('out', '--shard-size', '4', '--json'))).stdout);
+  expect(again).toMatchObject({ packed: false, bad: [], splits: { train: { images: 6 } } });
+  expect((await succeed(['data', 'verify', 'imagenet', '--data', tree.at('out')])).stdout).toContain('in order');
+});
+
+test('bad images make the exit code 1 unless they are allowed', async () => {
+  tree.place('in/val/n1/broken.JPEG', 'no image');
+  const { status, stdout } = await cli(packTo('bad', '--split', 'val')).done;
+  expect([status, stdout]).toEqual([1, expect.stringMatching(/^ {2}val\/n1\/broken\.JPEG: /m)]);
+  expect(existsSync(tree.at('bad/val-000000.tar'))).toBe(true);
+  await succeed(packTo('bad', '--split', 'val', '--max-bad', '1'));
+});
+
+test('wrong flags are refused with one sentence', async () => {
+  for (const flags of [
+    ['--split', 'test'],
+    ['--quality', '0'],
+    ['--short-side', '64', '--max-side', '64'],
+  ]) {
+    const { status, stderr } = await cli(packTo('never', ...flags)).done;
+    expect([flags, status, stderr]).toEqual([flags, 2, expect.stringMatching(/^earlybird: [^\n]+ \[ERR_USAGE\]\n$/)]);
+  }
+});
+
+test('an interruption ends cleanly, and the same command goes on', async () => {
+  const large = await jpeg(1, 900, 700);
+  for (let i = 0; i < 40; i++) tree.place(`in/train/n1/large_${i}.JPEG`, large);
+  const args = packTo('cut', '--split', 'train', '--shard-size', '5', '--short-side', '400');
+  const { child, done } = cli(args);
+  while (!existsSync(tree.at('cut')) || !readdirSync(tree.at('cut')).some((name) => name.endsWith('.tar')))
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  child.kill('SIGINT');
+  expect([0, 130]).toContain((await done).status);
+  const { splits } = JSON.parse((await succeed([...args, '--json'])).stdout);
+  expect(splits.train).toMatchObject({ images: 46, bad: 0 });
+  expect(readdirSync(tree.at('cut')).filter((name) => /tmp|progress/.test(name))).toEqual([]);
+});

@@ -1,0 +1,9 @@
+#pragma once
+
+#include <string>
+
+/// Counts a check; a failed one is printed with what was measured.
+void check(bool good, const std::string& what, double measured);
+
+/// Each file's tests.
+void test_images();
