@@ -73,6 +73,11 @@ async function loaded({ dense, states }: Subject, kind: Kind): Promise<NativeMod
   return dense;
 }
 
+// One thread: beside other programs several wait for each other most of the time, at these sizes.
+const { threads } = addon.runtime();
+beforeAll(() => addon.setThreads(1));
+afterAll(() => addon.setThreads(threads));
+
 const isAlive = (bits: Uint8Array, channel: number) => ((bits[channel >> 3]! >> (7 - (channel % 8))) & 1) === 1;
 
 /** The state with gamma and beta of masked channels at zero. */
