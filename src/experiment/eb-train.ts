@@ -112,7 +112,8 @@ function searchRecipe(recipe: TrainRecipe) {
 }
 
 function retrainRecipe(recipe: TrainRecipe, folder: string, ticket: string) {
-  const { cfg, ...rest } = common(recipe);
+  // The ticket says what network it is; that of a ResNet-50 has another name than the dense one.
+  const { cfg, arch, depth, ...rest } = common(recipe);
   return parseRecipe('retrain', {
     ...rest,
     save: join(recipe.save, folder),

@@ -77,7 +77,8 @@ export async function prune(recipe: PruneRecipe, { observer, signal }: RunOption
       drawn: completedOf(value, recipe.model),
     };
     await mkdir(recipe.save, { recursive: true });
-    await writeCheckpoint(report.ticket, ticketValue(await small.stateDict(), description, report, recipe));
+    const info: NetworkInfo = { ...description, imageSize: description.input[1] };
+    await writeCheckpoint(report.ticket, ticketValue(await small.stateDict(), info, report, recipe));
     await writeFileAtomic(join(recipe.save, 'prune.txt'), Buffer.from(pruneText(report)));
     if (!recipe.measure) return report;
     // Last, because it moves BatchNorm statistics.

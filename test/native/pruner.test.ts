@@ -220,3 +220,25 @@ describe.each(Object.entries(NETWORKS))('%s', (name, spec) => {
     });
   }
 });
+
+test.each(['preresnet-20', 'resnet18'])('a ticket of %s can be pruned again', async (name) => {
+  const dense = await loaded(await subject(NETWORKS[name]!), 'filled');
+  const options = { emptyLayers: 'keep-one', surgery: 'exact' } as const;
+  const [first] = await dense.masks([0.3]);
+  const { model: ticket } = await dense.prune({ mask: first!.bits, ...options });
+  const [second] = await ticket.masks([0.6]);
+  const { model: smaller } = await ticket.prune({ mask: second!.bits, ...options });
+  const [before, after] = [ticket.describe(), smaller.describe()];
+  expect(after.cfg.filter((width, i) => width < before.cfg[i]!).length).toBeGreaterThan(before.cfg.length / 2);
+  await ticket.loadStateDict(masked(await ticket.stateDict(), before.batchNorms, second!.bits));
+  const { difference, scale } = await largestDifference(smaller, ticket);
+  expect(scale).toBeGreaterThan(0);
+  expect(difference).toBeLessThanOrEqual(2e-5 * scale);
+});
+
+test('exact surgery removes no layer', async () => {
+  const { dense } = await subject(NETWORKS.vgg!);
+  const [mask] = await dense.masks([0]);
+  const asked = { mask: new Uint8Array(mask!.bits).fill(255), emptyLayers: 'remove', surgery: 'exact' } as const;
+  await expect(dense.prune(asked)).rejects.toMatchObject({ code: 'ERR_PRUNE' });
+});
