@@ -137,6 +137,7 @@ Napi::Value ModelWrap::prune(const Napi::CallbackInfo& info) {
         }
         out.Set("layers", layers);
         out.Set("mask", to_js(env, pruned.mask));
+        out.Set("cutsLiveChannels", pruned.cuts_live_channels);
         return out;
       };
     });

@@ -257,6 +257,11 @@ PrunePlan plan_pruning(const ModelDescription& description, PruneInput input, co
       if (cuts_norms || cut.what->select_ends_norm) revive(widths.strongest(cut, channel), channel);
     }
     const auto width = static_cast<int64_t>(plan.kept.size());
+    for (const size_t n : cut.norms)
+      for (size_t c = 0; width > 0 && c < out.alive[n].size(); ++c)
+        if (out.alive[n][c] && cut.has(static_cast<int64_t>(c)) &&
+            !std::binary_search(plan.kept.begin(), plan.kept.end(), static_cast<int64_t>(c)))
+          out.cuts_live_channels = true;
     for (const size_t n : cut.norms) {
       if (cuts_norms || cut.what->select_ends_norm) out.layers[n].width = width;
       if (width == 0) out.layers[n].removed = true;

@@ -49,6 +49,8 @@ struct PrunePlan {
   std::vector<Bits> alive;
   std::vector<PrunedLayer> layers;
   Cfg cfg;
+  /// A residual stream loses channels that are not zero: the ticket is another function than the masked network.
+  bool cuts_live_channels = false;
 };
 
 /// What pruning has to know of the weights: |gamma| of each BN layer, and of each cut the channels that its selection

@@ -13,6 +13,7 @@ struct Pruned {
   std::vector<PrunedLayer> layers;
   /// The mask as it was applied: with the channels that were revived, and rounded.
   std::vector<uint8_t> mask;
+  bool cuts_live_channels = false;
 };
 
 /// Cuts the channels that `mask` drops out of `dense`, whatever the network: it reads the network's own description.

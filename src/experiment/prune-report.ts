@@ -65,23 +65,15 @@ export function sharesOf(layers: readonly PrunedLayer[], before: Costs, after: C
   };
 }
 
-/** Networks with a residual stream that is cut: the release's rule takes channels out that are not zero. */
-const CUT_STREAMS: Record<string, string> = {
-  resnet18: "the release's own",
-  resnet34: "the release's own",
-  resnet50_official: "by the release's widths",
-  resnet50_prune: "by the release's widths",
-};
-
 /** What whoever prunes should know, a line each. */
 export function pruneNotes({
-  arch,
+  cutsLiveChannels,
   surgery,
   rewound,
   layers,
   budget,
 }: {
-  arch: string;
+  cutsLiveChannels: boolean;
   surgery: PruneReport['surgery'];
   /** The ticket gets other weights, so that there is no function to keep. */
   rewound: boolean;
@@ -90,9 +82,10 @@ export function pruneNotes({
   budget?: number | undefined;
 }): string[] {
   const notes: string[] = [];
-  const origin = CUT_STREAMS[arch];
-  if (surgery === 'reference' && origin !== undefined && !rewound) {
-    notes.push(`reference surgery is not function-preserving here (${origin}); --surgery exact is`);
+  if (cutsLiveChannels && !rewound) {
+    notes.push(
+      "reference surgery is not function-preserving here (the release's rule takes channels out of a residual stream that are not zero); --surgery exact is",
+    );
   }
   for (const { key, clamped, removed } of layers) {
     if (removed) notes.push(`warning: ${key} lost every channel and is removed`);

@@ -40,11 +40,11 @@ export async function prune(recipe: PruneRecipe, { observer, signal }: RunOption
     }
     const { surgery, roundTo, emptyLayers } = recipe;
     const options = { mask: mask.bits, emptyLayers, surgery };
-    const { model: small, layers } = await dense.prune({ ...options, roundTo, weightsFrom: donor });
+    const { model: small, layers, cutsLiveChannels } = await dense.prune({ ...options, roundTo, weightsFrom: donor });
     owned(small);
     const other = roundTo > 1 ? owned((await dense.prune(options)).model) : undefined;
     const notes = pruneNotes({
-      arch: network.arch,
+      cutsLiveChannels,
       surgery,
       rewound: donor !== undefined,
       layers,

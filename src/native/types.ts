@@ -153,6 +153,8 @@ export interface PruneResult {
   layers: PrunedLayer[];
   /** The mask as it was applied: with the channels that were revived in empty layers, and rounded. */
   mask: Uint8Array;
+  /** A residual stream loses channels that are not zero: the ticket is another function than the masked network. */
+  cutsLiveChannels: boolean;
 }
 
 /** A BN layer, in mask order. */

@@ -119,7 +119,9 @@ describe.each(Object.entries(NETWORKS))('%s', (name, spec) => {
     test.each(RATIOS)(`exact surgery keeps the function (${kind} gammas, p = %f)`, async (ratio) => {
       const dense = await loaded(network, kind);
       const [mask] = await dense.masks([ratio]);
-      const { model: ticket } = await dense.prune({ mask: mask!.bits, emptyLayers: 'keep-one', surgery: 'exact' });
+      const drawn = await dense.prune({ mask: mask!.bits, emptyLayers: 'keep-one', surgery: 'exact' });
+      const { model: ticket } = drawn;
+      expect(drawn.cutsLiveChannels).toBe(false);
       await dense.loadStateDict(masked(network.states[kind], dense.describe().batchNorms, mask!.bits));
       const { difference, scale } = await largestDifference(ticket, dense);
       expect(scale).toBeGreaterThan(0);
