@@ -6,8 +6,8 @@ import { hashFile } from '../download';
 import { checkImage, reasonOf } from './encode';
 import { type ImagenetOptions, openImagenet } from './imagenet';
 import { type ImageListing, inParallel } from './listing';
+import { readManifest } from './manifest';
 import { withQuietSharp } from './quiet-sharp';
-import { readManifest } from './shards';
 import type { SetReport, VerifyReport } from './verify';
 
 /** How many images that do not decode are named. */
