@@ -29,7 +29,8 @@ export type { FinishedRun, RunResult } from './experiment/network-run';
 export type { Observer, RunOptions } from './experiment/observer';
 export { plot } from './experiment/plot';
 export { PRESETS } from './experiment/presets';
-export { type PruneReport, prune } from './experiment/prune';
+export { prune } from './experiment/prune';
+export type { PruneReport } from './experiment/prune-report';
 export {
   type BenchLoaderRecipe,
   type BenchStepRecipe,

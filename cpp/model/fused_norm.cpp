@@ -209,10 +209,10 @@ struct Slopes {
 };
 
 EB_EVERY_CPU void write_gradients(const float* x, const float* gradient, int64_t rows, int64_t width, const Gate& gate,
-                                  const Slopes& slopes, float* images, float* shortcut) {
+                                  const Slopes& slopes, const float* beside, float* images, float* shortcut) {
   each_channel(width, [&](auto* type, int64_t k) EB_ALWAYS {
     using V = std::remove_pointer_t<decltype(type)>;
-    V scale, shift, middle, slope, offset, value, g;
+    V scale, shift, middle, slope, offset, value, g, plus;
     load(scale, gate.scale + k);
     load(shift, gate.shift + k);
     load(middle, slopes.mean + k);
@@ -225,6 +225,10 @@ EB_EVERY_CPU void write_gradients(const float* x, const float* gradient, int64_t
       pass_gate(g, value, scale, shift, gate, at);
       if (shortcut) store(shortcut + at, g);
       g = scale * g - ((value - middle) * slope + offset);
+      if (beside) {
+        load(plus, beside + at);
+        g += plus;
+      }
       store(images + at, g);
     }
   });
@@ -362,7 +366,7 @@ class BackwardReader {
 };
 
 template <class T>
-Gradients backward_of(const Context& context, const at::Tensor& gradient) {
+Gradients backward_of(const Context& context, const at::Tensor& gradient, const at::Tensor& beside) {
   const Input& input = context.input;
   const int64_t width = input.width(), pixels = input.pixels();
   const float* mean = context.mean.const_data_ptr<float>();
@@ -386,18 +390,22 @@ Gradients backward_of(const Context& context, const at::Tensor& gradient) {
     offset[k] = static_cast<float>(scale[k] * sums[k] * each);
   }
   if (context.shortcut) out.shortcut = empty_like_images(input.images, width);
+  const bool adds = beside.defined() && !input.channels.defined();
   const Slopes slopes{mean, slope.data(), offset.data()};
   each_block(pixels, width, [&] {
-    return [&, reader = BackwardReader<T>(context, gradient),
-            images = Writer<T>(out.images, listed(input.channels), width),
-            shortcut = Writer<T>(context.shortcut ? out.shortcut : out.images, nullptr, width)](int64_t p,
-                                                                                                int64_t rows) mutable {
-      const auto [x, g, gate] = reader.block(p, rows);
-      write_gradients(x, g, rows, width, gate, slopes, images.block(p), context.shortcut ? shortcut.block(p) : nullptr);
-      images.put(p, rows);
-      if (context.shortcut) shortcut.put(p, rows);
-    };
+    return
+        [&, reader = BackwardReader<T>(context, gradient), others = Reader<T>(adds ? beside : gradient, nullptr, width),
+         images = Writer<T>(out.images, listed(input.channels), width),
+         shortcut = Writer<T>(context.shortcut ? out.shortcut : out.images, nullptr, width)](int64_t p,
+                                                                                             int64_t rows) mutable {
+          const auto [x, g, gate] = reader.block(p, rows);
+          write_gradients(x, g, rows, width, gate, slopes, adds ? others.block(p, rows) : nullptr, images.block(p),
+                          context.shortcut ? shortcut.block(p) : nullptr);
+          images.put(p, rows);
+          if (context.shortcut) shortcut.put(p, rows);
+        };
   });
+  if (beside.defined() && !adds) out.images.add_(beside);
   return out;
 }
 
@@ -413,9 +421,9 @@ at::Tensor apply(const Input& input, const at::Tensor& scale, const at::Tensor& 
                                                      : apply_to<float>(input, scale, shift, shortcut, relu);
 }
 
-Gradients backward(const Context& context, const at::Tensor& gradient) {
-  return gradient.scalar_type() == at::kBFloat16 ? backward_of<at::BFloat16>(context, gradient)
-                                                 : backward_of<float>(context, gradient);
+Gradients backward(const Context& context, const at::Tensor& gradient, const at::Tensor& beside) {
+  return gradient.scalar_type() == at::kBFloat16 ? backward_of<at::BFloat16>(context, gradient, beside)
+                                                 : backward_of<float>(context, gradient, beside);
 }
 
 }  // namespace earlybird::fused_norm

@@ -38,9 +38,10 @@ struct Gradients {
 /// Gradients of the whole in training mode. `output` is what apply() gave, needed where there was a shortcut and ReLU.
 struct Context {
   Input input;
-  at::Tensor mean, inverse_std, gamma, scale, shift, output;
+  at::Tensor mean, inverse_std, scale, shift, output;
   bool relu = false, shortcut = false;
 };
-Gradients backward(const Context& context, const at::Tensor& gradient);
+/// `beside`, where defined, is another gradient of the images: it is added to theirs.
+Gradients backward(const Context& context, const at::Tensor& gradient, const at::Tensor& beside);
 
 }  // namespace earlybird::fused_norm

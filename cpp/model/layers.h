@@ -17,8 +17,9 @@ at::Tensor project(torch::nn::Linear& linear, const at::Tensor& features);
 at::Tensor normalise_relu(torch::nn::BatchNorm2d& norm, const at::Tensor& images);
 
 /// BatchNorm, channel selection and ReLU. Only the channels that are selected are computed; the running statistics of
-/// the others stay as they are.
-at::Tensor normalise_select_relu(torch::nn::BatchNorm2d& norm, ChannelSelect& select, const at::Tensor& images);
+/// the others stay as they are. `images` is replaced by itself: a shortcut that reads it afterwards leaves the sum of
+/// the two gradients to the pass that makes the first.
+at::Tensor normalise_select_relu(torch::nn::BatchNorm2d& norm, ChannelSelect& select, at::Tensor& images);
 
 /// BatchNorm alone.
 at::Tensor normalise(torch::nn::BatchNorm2d& norm, const at::Tensor& images);

@@ -22,37 +22,39 @@ at::Tensor taken(const at::Tensor& of_channels, const at::Tensor& channels) {
   return channels.defined() ? of_channels.index_select(0, channels) : of_channels;
 }
 
-/// Training mode, by the fused kernels. Gradients: images, gamma and beta of the channels taken, shortcut.
+/// Training mode, by the fused kernels. Gives the result, and the images once more: whoever reads them through here
+/// leaves their other gradient to the same pass. Gradients: images, gamma and beta of the channels taken, shortcut.
 struct FusedNorm : torch::autograd::Function<FusedNorm> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& images, const at::Tensor& gamma,
-                            const at::Tensor& beta, const std::optional<at::Tensor>& added,
-                            const std::optional<at::Tensor>& listed, const at::Tensor& mean,
-                            const at::Tensor& inverse_std, bool relu) {
+  static variable_list forward(AutogradContext* context, const at::Tensor& images, const at::Tensor& gamma,
+                               const at::Tensor& beta, const std::optional<at::Tensor>& added,
+                               const std::optional<at::Tensor>& listed, const at::Tensor& mean,
+                               const at::Tensor& inverse_std, bool relu) {
     const at::Tensor shortcut = added.value_or(at::Tensor()), channels = listed.value_or(at::Tensor());
     const at::Tensor scale = gamma * inverse_std, shift = beta - mean * scale;
     const at::Tensor out = fused_norm::apply({images, channels}, scale, shift, shortcut, relu);
     const bool needs_output = relu && shortcut.defined();
-    context->save_for_backward(
-        {images, channels, mean, inverse_std, gamma, scale, shift, needs_output ? out : at::Tensor()});
+    context->save_for_backward({images, channels, mean, inverse_std, scale, shift, needs_output ? out : at::Tensor()});
     context->saved_data["relu"] = relu;
     context->saved_data["shortcut"] = shortcut.defined();
-    return out;
+    return {out, images};
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     at::NoGradGuard no_grad;
     const variable_list saved = context->get_saved_variables();
-    const at::Tensor gradient = gradients[0].to(saved[0].scalar_type()).contiguous(at::MemoryFormat::ChannelsLast);
+    const auto prepared = [&](const at::Tensor& gradient) {
+      return gradient.defined() ? gradient.to(saved[0].scalar_type()).contiguous(at::MemoryFormat::ChannelsLast)
+                                : gradient;
+    };
     const fused_norm::Context what{{saved[0], saved[1]},
                                    saved[2],
                                    saved[3],
                                    saved[4],
                                    saved[5],
                                    saved[6],
-                                   saved[7],
                                    context->saved_data["relu"].toBool(),
                                    context->saved_data["shortcut"].toBool()};
-    const fused_norm::Gradients out = fused_norm::backward(what, gradient);
+    const fused_norm::Gradients out = fused_norm::backward(what, prepared(gradients[0]), prepared(gradients[1]));
     return {out.images, out.gamma, out.beta, out.shortcut, {}, {}, {}, {}};
   }
 };
@@ -93,14 +95,20 @@ void track(torch::nn::BatchNorm2dImpl& norm, const fused_norm::Moments& batch, c
   norm.num_batches_tracked.add_(1);
 }
 
-at::Tensor run(torch::nn::BatchNorm2d& norm, const at::Tensor& images, Around around) {
+struct Result {
+  at::Tensor out, images;  // the images as the shortcut should read them
+};
+
+Result run(torch::nn::BatchNorm2d& norm, const at::Tensor& images, Around around) {
   if (around.select && around.select->selects_all()) around.select = nullptr;
   const bool train = norm->is_training();
+  if (train && images.numel() <= images.size(1))
+    throw Error("ERR_SHAPE", "BatchNorm cannot train on one value a channel: use larger batches or images.");
   const auto type = images.scalar_type();
   const bool fits = images.is_cpu() && (type == at::kFloat || type == at::kBFloat16) &&
                     (!around.shortcut.defined() || around.shortcut.scalar_type() == type);
   // Gradients through running statistics are of no use here.
-  if (!fits || (!train && at::GradMode::is_enabled())) return plain(*norm, images, around);
+  if (!fits || (!train && at::GradMode::is_enabled())) return {plain(*norm, images, around), images};
 
   const at::Tensor channels = around.select ? around.select->channels() : at::Tensor();
   const at::Tensor pixels = images.contiguous(at::MemoryFormat::ChannelsLast);
@@ -111,10 +119,9 @@ at::Tensor run(torch::nn::BatchNorm2d& norm, const at::Tensor& images, Around ar
   const double eps = norm->options.eps();
   if (!train) {
     const at::Tensor scale = gamma * (taken(norm->running_var, channels) + eps).rsqrt();
-    return fused_norm::apply(input, scale, beta - taken(norm->running_mean, channels) * scale, shortcut, around.relu);
+    const at::Tensor shift = beta - taken(norm->running_mean, channels) * scale;
+    return {fused_norm::apply(input, scale, shift, shortcut, around.relu), images};
   }
-  if (input.pixels() < 2)
-    throw Error("ERR_SHAPE", "BatchNorm cannot train on one value a channel: use larger batches or images.");
   at::Tensor mean, inverse_std;
   {
     at::NoGradGuard no_grad;
@@ -126,23 +133,27 @@ at::Tensor run(torch::nn::BatchNorm2d& norm, const at::Tensor& images, Around ar
   const auto given = [](const at::Tensor& tensor) {
     return tensor.defined() ? std::optional<at::Tensor>(tensor) : std::nullopt;
   };
-  return FusedNorm::apply(pixels, gamma, beta, given(shortcut), given(channels), mean, inverse_std, around.relu);
+  const variable_list out =
+      FusedNorm::apply(pixels, gamma, beta, given(shortcut), given(channels), mean, inverse_std, around.relu);
+  return {out[0], out[1]};
 }
 
 }  // namespace
 
-at::Tensor normalise(torch::nn::BatchNorm2d& norm, const at::Tensor& images) { return run(norm, images, {}); }
+at::Tensor normalise(torch::nn::BatchNorm2d& norm, const at::Tensor& images) { return run(norm, images, {}).out; }
 
 at::Tensor normalise_relu(torch::nn::BatchNorm2d& norm, const at::Tensor& images) {
-  return run(norm, images, {.relu = true});
+  return run(norm, images, {.relu = true}).out;
 }
 
 at::Tensor normalise_add_relu(torch::nn::BatchNorm2d& norm, const at::Tensor& images, const at::Tensor& shortcut) {
-  return run(norm, images, {.shortcut = shortcut, .relu = true});
+  return run(norm, images, {.shortcut = shortcut, .relu = true}).out;
 }
 
-at::Tensor normalise_select_relu(torch::nn::BatchNorm2d& norm, ChannelSelect& select, const at::Tensor& images) {
-  return run(norm, images, {.select = select.get(), .relu = true});
+at::Tensor normalise_select_relu(torch::nn::BatchNorm2d& norm, ChannelSelect& select, at::Tensor& images) {
+  auto [out, same] = run(norm, images, {.select = select.get(), .relu = true});
+  images = same;
+  return out;
 }
 
 }  // namespace earlybird

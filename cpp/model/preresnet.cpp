@@ -55,7 +55,7 @@ struct BlockImpl : torch::nn::Module {
     if (downsample) register_module("downsample", downsample);
   }
 
-  at::Tensor forward(const at::Tensor& x) {
+  at::Tensor forward(at::Tensor x) {
     at::Tensor out = convolve(conv1, normalise_select_relu(bn1, select, x));
     out = convolve(conv2, normalise_relu(bn2, out));
     out = convolve(conv3, normalise_relu(bn3, out));

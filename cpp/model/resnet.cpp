@@ -66,8 +66,6 @@ std::vector<int64_t> blocks_of(int64_t depth) {
 Cfg default_cfg(const std::vector<int64_t>& blocks) {
   Cfg cfg = {64};
   for (int stage = 0; stage < 4; ++stage) cfg.insert(cfg.end(), 2 * blocks[stage], kStagePlanes[stage]);
-  // The entry before a stage's own is the width of the stage before it.
-  for (size_t stage = 1, at = 2 * blocks[0]; stage < 4; at += 2 * blocks[stage++]) cfg[at] = kStagePlanes[stage - 1];
   return cfg;
 }
 
@@ -100,7 +98,8 @@ class ResNet final : public Network {
   }
 
   at::Tensor forward(const at::Tensor& images) override {
-    at::Tensor x = stem_pool(normalise_select_relu(bn1_, select_, convolve(conv1_, images)));
+    at::Tensor x = convolve(conv1_, images);
+    x = stem_pool(normalise_select_relu(bn1_, select_, x));
     for (auto& [key, block] : blocks_) x = block->forward(x);
     return resnet_head(fc_, x);
   }

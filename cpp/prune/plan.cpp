@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <numeric>
 
@@ -23,14 +24,17 @@ int64_t count(const std::vector<Bits>& layers) {
 struct Cut {
   const ChannelCut* what;
   std::vector<size_t> norms;
+  const Bits* selected;
+
+  bool has(int64_t channel) const { return selected->empty() || (*selected)[channel]; }
 };
 
-std::vector<Cut> number_cuts(const ModelDescription& description) {
+std::vector<Cut> number_cuts(const ModelDescription& description, const PruneInput& input) {
   std::map<std::string, size_t> number;
   for (size_t i = 0; i < description.batch_norms.size(); ++i) number[description.batch_norms[i].key] = i;
   std::vector<Cut> out;
   for (const ChannelCut& cut : description.cuts) {
-    out.push_back({&cut, {}});
+    out.push_back({&cut, {}, &input.selected[out.size()]});
     for (const auto& key : cut.norms) out.back().norms.push_back(number.at(key));
   }
   return out;
@@ -71,7 +75,8 @@ class Widths {
       const size_t last = surgery_ == Surgery::kExact ? cut.norms.size() : 1;
       std::vector<int64_t> out;
       for (int64_t c = 0; c < channels; ++c)
-        if (std::any_of(cut.norms.begin(), cut.norms.begin() + last, [&](size_t n) { return alive[n][c]; }))
+        if (cut.has(c) &&
+            std::any_of(cut.norms.begin(), cut.norms.begin() + last, [&](size_t n) { return alive[n][c]; }))
           out.push_back(c);
       return out;
     }
@@ -90,20 +95,28 @@ class Widths {
       const int64_t channel = largest(
           channels, [&](int64_t c) { return score(cut, c); },
           [&](int64_t c) {
-            return std::none_of(cut.norms.begin(), cut.norms.end(), [&](size_t n) { return alive[n][c]; });
+            return cut.has(c) &&
+                   std::none_of(cut.norms.begin(), cut.norms.end(), [&](size_t n) { return alive[n][c]; });
           });
       alive[strongest(cut, channel)][channel] = true;
     } else {
       const size_t norm = widest(cut, alive);
-      alive[norm][next(norm, alive[norm])] = true;
+      alive[norm][next(cut, norm, alive[norm])] = true;
     }
   }
 
-  /// The channel of the largest |gamma| among those that are not alive.
+  /// The channel of the largest |gamma| in a layer among those that are not alive.
   int64_t next(size_t norm, const Bits& alive) const {
     return largest(
         static_cast<int64_t>(alive.size()), [&](int64_t c) { return value(norm, c); },
         [&](int64_t c) { return !alive[c]; });
+  }
+
+  /// The same among those that the cut can still take.
+  int64_t next(const Cut& cut, size_t norm, const Bits& alive) const {
+    return largest(
+        static_cast<int64_t>(alive.size()), [&](int64_t c) { return value(norm, c); },
+        [&](int64_t c) { return !alive[c] && cut.has(c); });
   }
 
   /// The BN layer of a cut that has the largest |gamma| in this channel.
@@ -144,7 +157,8 @@ std::vector<Bits> round_up(const std::vector<Cut>& cuts, const Widths& widths, s
     for (const Cut& cut : cuts) {
       const auto channels = static_cast<int64_t>(alive[cut.norms[0]].size());
       const int64_t width = static_cast<int64_t>(widths.kept(cut, alive).size());
-      const int64_t wanted = std::min(channels, std::max<int64_t>(1, (width + multiple - 1) / multiple) * multiple);
+      const int64_t most = cut.selected->empty() ? channels : count(*cut.selected);
+      const int64_t wanted = std::min(most, std::max<int64_t>(1, (width + multiple - 1) / multiple) * multiple);
       for (int64_t i = width; i < wanted; ++i) widths.widen(cut, alive);
       changed = changed || wanted > width;
     }
@@ -183,7 +197,7 @@ std::vector<Bits> rounded(const std::vector<Cut>& cuts, const Widths& widths, co
 
 }  // namespace
 
-PrunePlan plan_pruning(const ModelDescription& description, const Gammas& gammas, const std::vector<uint8_t>& mask,
+PrunePlan plan_pruning(const ModelDescription& description, PruneInput input, const std::vector<uint8_t>& mask,
                        const PruneOptions& options) {
   PrunePlan out;
   out.alive = unpack(description, mask);
@@ -192,9 +206,19 @@ PrunePlan plan_pruning(const ModelDescription& description, const Gammas& gammas
                 "The mask drops every channel (are all gammas equal, as in an untrained network?): there is no ticket "
                 "to draw.");
   const bool exact = options.surgery == Surgery::kExact, remove = options.empty_layers == EmptyLayers::kRemove;
-  const std::vector<Cut> cuts = number_cuts(description);
-  const Widths widths(gammas, options.surgery);
-  if (options.round_to > 1) out.alive = rounded(cuts, widths, gammas, out.alive, options.round_to);
+  if (exact && remove)
+    throw Error("ERR_PRUNE",
+                "Removing a layer changes the function, which exact surgery keeps: prune with "
+                "--empty-layers keep-one or --surgery reference.");
+  const std::vector<Cut> cuts = number_cuts(description, input);
+  for (const Cut& cut : cuts)
+    for (size_t c = 0; cut.what->select_ends_norm && c < cut.selected->size(); ++c)
+      if (!cut.has(static_cast<int64_t>(c))) {  // gone since the last pruning
+        out.alive[cut.norms[0]][c] = false;
+        input.gammas[cut.norms[0]][c] = std::numeric_limits<float>::quiet_NaN();
+      }
+  const Widths widths(input.gammas, options.surgery);
+  if (options.round_to > 1) out.alive = rounded(cuts, widths, input.gammas, out.alive, options.round_to);
 
   for (const auto& norm : description.batch_norms) {
     PrunedLayer layer;
@@ -227,7 +251,7 @@ PrunePlan plan_pruning(const ModelDescription& description, const Gammas& gammas
     const bool cuts_norms = cut.what->select.empty();
     if (plan.kept.empty() && !(remove && cut.what->removable)) {
       const size_t first = cut.norms[0];
-      const int64_t channel = widths.next(first, out.alive[first]);
+      const int64_t channel = widths.next(cut, first, Bits(out.alive[first].size()));
       plan.kept = {channel};
       plan.mute = exact;
       if (cuts_norms || cut.what->select_ends_norm) revive(widths.strongest(cut, channel), channel);

@@ -51,9 +51,16 @@ struct PrunePlan {
   Cfg cfg;
 };
 
-/// `gammas`: |gamma| of each BN layer. `mask`: packed over all of them. Throws ERR_PRUNE for a mask of the wrong size,
-/// one that keeps nothing at all, or an empty layer that cannot be removed where that is asked.
-PrunePlan plan_pruning(const ModelDescription& description, const std::vector<std::vector<float>>& gammas,
-                       const std::vector<uint8_t>& mask, const PruneOptions& options);
+/// What pruning has to know of the weights: |gamma| of each BN layer, and of each cut the channels that its selection
+/// takes already (empty: all), so that a ticket can be pruned again.
+struct PruneInput {
+  std::vector<std::vector<float>> gammas;
+  std::vector<Bits> selected;
+};
+
+/// `mask`: packed over all BN layers. Throws ERR_PRUNE for a mask of the wrong size, one that keeps nothing at all, an
+/// empty layer that cannot be removed where that is asked, and for removing layers exactly.
+PrunePlan plan_pruning(const ModelDescription& description, PruneInput input, const std::vector<uint8_t>& mask,
+                       const PruneOptions& options);
 
 }  // namespace earlybird

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -20,11 +21,17 @@ State by_key(const Network& network) {
   return state;
 }
 
-std::vector<std::vector<float>> magnitudes(const ModelDescription& description, const State& state) {
-  std::vector<std::vector<float>> out;
+PruneInput input_of(const ModelDescription& description, const State& state) {
+  PruneInput out;
   for (const auto& norm : description.batch_norms) {
     const at::Tensor gamma = state.at(norm.key + ".weight").abs().to(at::kFloat).cpu().contiguous();
-    out.emplace_back(gamma.const_data_ptr<float>(), gamma.const_data_ptr<float>() + gamma.numel());
+    out.gammas.emplace_back(gamma.const_data_ptr<float>(), gamma.const_data_ptr<float>() + gamma.numel());
+  }
+  for (const auto& cut : description.cuts) {
+    out.selected.emplace_back();
+    if (cut.select.empty()) continue;
+    const at::Tensor taken = state.at(cut.select + ".indexes").ne(0).cpu().contiguous();
+    out.selected.back().assign(taken.const_data_ptr<bool>(), taken.const_data_ptr<bool>() + taken.numel());
   }
   return out;
 }
@@ -43,12 +50,20 @@ std::vector<uint8_t> packed(const std::vector<Bits>& layers) {
 /// What is taken of each layer: by old key, output channels (rows) and input channels (columns); absent = all.
 struct Selection {
   std::map<std::string, at::Tensor> rows, columns;
+  std::map<std::string, at::Tensor> selects;   // by key, the channels that it takes now
   std::map<std::string, std::string> new_key;  // where a removed layer has shifted the names behind it
   std::set<std::string> lost;  // removed layers, and those that keep fresh weights because their input is gone
 };
 
+/// Where `kept` stand among the channels that a selection has taken before.
+std::vector<int64_t> ranks(const std::vector<int64_t>& kept, const Bits& selected) {
+  std::vector<int64_t> out;
+  for (const int64_t channel : kept) out.push_back(std::count(selected.begin(), selected.begin() + channel, true));
+  return out;
+}
+
 Selection select_channels(const ModelDescription& from, const ModelDescription& to, const PrunePlan& plan,
-                          at::Device device) {
+                          const std::vector<Bits>& selected, at::Device device) {
   Selection out;
   std::map<std::string, int64_t> widths;
   for (const auto& norm : from.batch_norms) widths[norm.key] = norm.channels;
@@ -80,7 +95,10 @@ Selection select_channels(const ModelDescription& from, const ModelDescription& 
       cut_rows(cut.norms, target.norms);
       cut_rows(cut.producers, target.producers);
     }
-    for (const auto& consumer : cut.consumers) out.columns[consumer] = index;
+    if (!cut.select.empty()) out.selects[cut.select] = index;
+    const at::Tensor columns =
+        cut.select.empty() ? index : at::tensor(ranks(plan.cuts[i].kept, selected[i]), at::kLong).to(device);
+    for (const auto& consumer : cut.consumers) out.columns[consumer] = columns;
     incoming = index;
     incoming_width = widths.at(cut.norms[0]);
   }
@@ -131,7 +149,8 @@ Pruned prune(const Network& dense, const std::vector<uint8_t>& mask, const Prune
   const ModelDescription description = dense.describe();
   const State source = by_key(weights_from);
   const at::Device device = source.begin()->second.device();
-  const PrunePlan plan = plan_pruning(description, magnitudes(description, by_key(dense)), mask, options);
+  const PruneInput input = input_of(description, by_key(dense));
+  const PrunePlan plan = plan_pruning(description, input, mask, options);
 
   ModelSpec spec;
   spec.arch = description.ticket_arch;
@@ -143,17 +162,13 @@ Pruned prune(const Network& dense, const std::vector<uint8_t>& mask, const Prune
   Pruned out{create_model(spec), plan.layers, packed(plan.alive)};
   State target = by_key(*out.network);
 
-  const Selection selection = select_channels(description, out.network->describe(), plan, device);
+  const Selection selection = select_channels(description, out.network->describe(), plan, input.selected, device);
   for (const auto& layer : description.layers) {
     const bool has_weights = layer.kind == LayerInfo::Kind::kConv || layer.kind == LayerInfo::Kind::kLinear ||
                              layer.kind == LayerInfo::Kind::kBatchNorm;
     if (has_weights && !selection.lost.count(layer.key)) copy_layer(layer.key, selection, source, target);
   }
-  for (size_t i = 0; i < plan.cuts.size(); ++i) {
-    const ChannelCut& cut = description.cuts[i];
-    if (!cut.select.empty())
-      target.at(cut.select + ".indexes").zero_().index_fill_(0, selection.columns.at(cut.consumers[0]), 1);
-  }
+  for (const auto& [key, channels] : selection.selects) target.at(key + ".indexes").zero_().index_fill_(0, channels, 1);
   refresh_selections(*out.network);
   if (&weights_from == &dense) {
     mask_norms(description, plan, selection, target);

@@ -4,6 +4,7 @@ import type { BenchResult } from '../experiment/bench-peer';
 import type { TrainResult } from '../experiment/eb-train';
 import type { EvaluateResult } from '../experiment/evaluate';
 import type { RunResult } from '../experiment/network-run';
+import { effectLines } from '../experiment/prune-report';
 import { summaryTable } from '../report/table';
 
 const percent = (value: number | null) => (value === null ? '-' : `${value.toFixed(2)}%`);
@@ -23,9 +24,10 @@ export function runText(result: RunResult & { report: string | null }): string {
   ].join('\n');
 }
 
-export function trainText({ ticket, summary, synthetic, report, directory }: TrainResult): string {
+export function trainText({ ticket, prune, summary, synthetic, report, directory }: TrainResult): string {
   return [
     `ticket p=${ticket.percent}% after ${ticket.completed} epochs: ${ticket.file}`,
+    ...effectLines(prune),
     '',
     summaryTable(summary, { synthetic }),
     '',

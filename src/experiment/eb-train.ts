@@ -9,7 +9,8 @@ import type { SummaryRow } from '../report/input';
 import { type RunResult, secondsOf } from './network-run';
 import type { Observer, RunOptions } from './observer';
 import { provenanceOf } from './provenance';
-import { type PruneReport, prune } from './prune';
+import { prune } from './prune';
+import type { PruneReport } from './prune-report';
 import { identityOf, parseRecipe, percentOf, type TrainRecipe } from './recipe';
 import { retrain } from './retrain';
 import { RunDirectory } from './run-directory';
@@ -81,6 +82,9 @@ function common(recipe: TrainRecipe): Record<string, unknown> {
     percent,
     ratios,
     emptyLayers,
+    surgery,
+    roundTo,
+    measure,
     fromScratch,
     init,
     compareDense,
@@ -108,7 +112,8 @@ function searchRecipe(recipe: TrainRecipe) {
 }
 
 function retrainRecipe(recipe: TrainRecipe, folder: string, ticket: string) {
-  const { cfg, ...rest } = common(recipe);
+  // The ticket says what network it is; that of a ResNet-50 has another name than the dense one.
+  const { cfg, arch, depth, ...rest } = common(recipe);
   return parseRecipe('retrain', {
     ...rest,
     save: join(recipe.save, folder),
@@ -129,7 +134,7 @@ async function pruneOnce(
   // The path it had may be spelt differently now.
   const pruned = folder.file('pruned.pth.tar');
   if (before && existsSync(pruned) && !options.force) return { ...before, ticket: pruned };
-  const { percent, emptyLayers, seed, init } = recipe;
+  const { percent, emptyLayers, surgery, roundTo, measure, precision, seed, init } = recipe;
   const { device } = options.session;
   const initial = init === 'self' ? join(recipe.save, 'search', 'init.pth.tar') : init;
   const report = await prune(
@@ -139,6 +144,10 @@ async function pruneOnce(
       percent,
       init: initial,
       emptyLayers,
+      surgery,
+      roundTo,
+      measure,
+      precision,
       device,
       seed,
     }),

@@ -176,7 +176,7 @@ async function train(
     if (variant.weights) await model.loadStateDict(variant.weights);
     if (variant.weights && variant.reinit) await model.reinitialise(seed);
     const description = model.describe();
-    const network: NetworkInfo = { arch, depth: depth!, classes, cfg: description.cfg };
+    const network: NetworkInfo = { arch, depth: depth!, classes, cfg: description.cfg, imageSize };
     const l1 = recipe.sr ? recipe.s : 0;
     const trainer = await addon.createTrainer(model, { momentum, weightDecay, l1, precision, seed });
     try {

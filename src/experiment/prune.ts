@@ -6,60 +6,31 @@ import { stateDictOf, stateDictValue } from '../checkpoint/keys';
 import { readCheckpoint, writeCheckpoint } from '../checkpoint/pth';
 import type { Value } from '../checkpoint/value';
 import { EarlybirdError } from '../errors';
-import type { Cfg, NativeAddon, NativeModel } from '../native/types';
+import type { Cfg, NativeModel } from '../native/types';
 import type { StateDict } from '../tensor';
-import { openEngine } from './device';
+import { type Engine, openEngine } from './device';
 import { forwardFlops, maskFlops, maskMemoryKB, parameterCount } from './flops';
 import type { RunOptions } from './observer';
+import { type Costs, type PruneReport, pruneNotes, pruneText, sharesOf } from './prune-report';
 import type { PruneRecipe } from './recipe';
+import { timeSteps } from './step-time';
 import { completedOf, type NetworkInfo, networkEntries, networkFor } from './training-checkpoint';
 
-export interface PruneLayer {
-  key: string;
-  total: number;
-  kept: number;
-  /** Channels kept although the mask dropped them. */
-  clamped: number;
-  removed: boolean;
-}
-
-export interface Costs {
-  parameters: number;
-  parametersWithIndexes: number;
-  flops: number;
-}
-
-export interface PruneReport {
-  ticket: string;
-  ratio: number;
-  /** Fraction of BN channels that really went. */
-  effectiveRatio: number;
-  threshold: number;
-  channels: number;
-  kept: number;
-  layers: PruneLayer[];
-  maskMemoryKB: number;
-  maskFlops: number;
-  cfg: Cfg;
-  before: Costs;
-  after: Costs;
-  /** Epochs the weights of the ticket have seen: those of --init where it is given. Null where the file does not say. */
-  completed: number | null;
-  /** Completed epochs at which the mask was drawn: those of --model. */
-  drawn: number | null;
-}
-
-export async function prune(recipe: PruneRecipe, { observer }: RunOptions = {}): Promise<PruneReport> {
+export async function prune(recipe: PruneRecipe, { observer, signal }: RunOptions = {}): Promise<PruneReport> {
   const { value } = await readCheckpoint(recipe.model);
   const initial = recipe.init === undefined ? undefined : { path: recipe.init, ...(await readCheckpoint(recipe.init)) };
-  const { addon, device } = openEngine(recipe, observer?.log);
+  const engine = openEngine(recipe, observer?.log);
   const network = networkFor(recipe, value, recipe.model);
-  const build = (state: StateDict) =>
-    load(addon, { ...network, classes: classesFor(recipe, network, state) }, state, device, recipe.seed);
-
-  const dense = await build(stateDictOf(value, recipe.model));
-  const donor = initial && (await build(stateDictOf(initial.value, initial.path)));
+  const models: NativeModel[] = [];
+  const owned = (model: NativeModel) => {
+    models.push(model);
+    return model;
+  };
+  const build = async (state: StateDict) =>
+    owned(await load(engine, { ...network, classes: classesFor(recipe, network, state) }, state, recipe.seed));
   try {
+    const dense = await build(stateDictOf(value, recipe.model));
+    const donor = initial && (await build(stateDictOf(initial.value, initial.path)));
     const [mask] = await dense.masks([recipe.percent]);
     if (!mask || mask.kept === 0) {
       throw new EarlybirdError(
@@ -67,50 +38,78 @@ export async function prune(recipe: PruneRecipe, { observer }: RunOptions = {}):
         `The mask of ${recipe.model} at --percent ${recipe.percent} is empty: its gammas are all equal, as in an untrained network.`,
       );
     }
-    const { model, layers } = await dense.prune({
-      mask: mask.bits,
-      emptyLayers: recipe.emptyLayers,
-      weightsFrom: donor,
+    const { surgery, roundTo, emptyLayers } = recipe;
+    const options = { mask: mask.bits, emptyLayers, surgery };
+    const { model: small, layers } = await dense.prune({ ...options, roundTo, weightsFrom: donor });
+    owned(small);
+    const other = roundTo > 1 ? owned((await dense.prune(options)).model) : undefined;
+    const notes = pruneNotes({
+      arch: network.arch,
+      surgery,
+      rewound: donor !== undefined,
+      layers,
+      budget: roundTo > 1 ? mask.kept : undefined,
     });
-    try {
-      warn(layers, (line) => observer?.log?.(line));
-      const state = await model.stateDict();
-      const description = model.describe();
-      const ticket = join(recipe.save, 'pruned.pth.tar');
-      const keptChannels = layers.reduce((sum, { kept }) => sum + kept, 0);
-      const report: PruneReport = {
-        ticket,
-        ratio: recipe.percent,
-        effectiveRatio: 1 - keptChannels / mask.total,
-        threshold: mask.threshold,
-        channels: mask.total,
-        kept: mask.kept,
-        layers,
-        maskMemoryKB: maskMemoryKB(mask.total),
-        maskFlops: maskFlops(mask.total),
-        cfg: description.cfg,
-        before: await costsOf(dense),
-        after: await costsOf(model),
-        // A file of weights alone, as the reference's init.pth.tar, is from before training.
-        completed: initial ? (completedOf(initial.value, initial.path) ?? 0) : completedOf(value, recipe.model),
-        drawn: completedOf(value, recipe.model),
-      };
-      await mkdir(recipe.save, { recursive: true });
-      const info: NetworkInfo = {
-        arch: description.arch,
-        depth: description.depth,
-        classes: description.classes,
-        cfg: description.cfg,
-      };
-      await writeCheckpoint(ticket, ticketValue(state, info, report, recipe));
-      await writeFileAtomic(join(recipe.save, 'prune.txt'), Buffer.from(pruneText(report)));
-      return report;
-    } finally {
-      model.dispose();
-    }
+    for (const note of notes) observer?.log?.(note);
+
+    const description = small.describe();
+    const [before, after] = [await costsOf(dense), await costsOf(small)];
+    const report: PruneReport = {
+      ticket: join(recipe.save, 'pruned.pth.tar'),
+      ratio: recipe.percent,
+      surgery,
+      roundTo,
+      effective: sharesOf(layers, before, after),
+      threshold: mask.threshold,
+      channels: mask.total,
+      kept: mask.kept,
+      layers,
+      maskMemoryKB: maskMemoryKB(mask.total),
+      maskFlops: maskFlops(mask.total),
+      cfg: description.cfg,
+      before,
+      after,
+      time: null,
+      timeMissing: 'not measured (--measure false)',
+      unrounded: other ? { ...(await costsOf(other)), step: null } : null,
+      // A file of weights alone, as the reference's init.pth.tar, is from before training.
+      completed: initial ? (completedOf(initial.value, initial.path) ?? 0) : completedOf(value, recipe.model),
+      drawn: completedOf(value, recipe.model),
+    };
+    await mkdir(recipe.save, { recursive: true });
+    const info: NetworkInfo = { ...description, imageSize: description.input[1] };
+    await writeCheckpoint(report.ticket, ticketValue(await small.stateDict(), info, report, recipe));
+    await writeFileAtomic(join(recipe.save, 'prune.txt'), Buffer.from(pruneText(report)));
+    if (!recipe.measure) return report;
+    // Last, because it moves BatchNorm statistics.
+    return {
+      ...report,
+      ...(await measured(engine, [dense, small, ...(other ? [other] : [])], report, recipe, signal)),
+    };
   } finally {
-    dense.dispose();
-    donor?.dispose();
+    for (const model of models) model.dispose();
+  }
+}
+
+/** The ticket is there by now: where its step cannot be timed, the report says why. */
+async function measured(
+  { addon, precision }: Engine,
+  models: readonly NativeModel[],
+  { unrounded }: PruneReport,
+  { seed }: PruneRecipe,
+  signal: AbortSignal | undefined,
+): Promise<Pick<PruneReport, 'time' | 'timeMissing' | 'unrounded'>> {
+  try {
+    const { milliseconds, ...batch } = await timeSteps(addon, models, { precision, seed, signal });
+    const [dense, ticket, other] = milliseconds as [number, number, number?];
+    return {
+      time: { ...batch, dense, ticket, ratio: ticket / dense },
+      timeMissing: null,
+      unrounded: unrounded && { ...unrounded, step: other ?? null },
+    };
+  } catch (error) {
+    signal?.throwIfAborted();
+    return { time: null, timeMissing: `not measured: ${(error as Error).message}`, unrounded };
   }
 }
 
@@ -129,10 +128,9 @@ function classesFor(recipe: PruneRecipe, { classes }: Partial<NetworkInfo>, stat
 }
 
 async function load(
-  addon: NativeAddon,
+  { addon, device }: Engine,
   network: Omit<NetworkInfo, 'cfg'> & { cfg?: Cfg },
   state: StateDict,
-  device: string,
   seed: number,
 ): Promise<NativeModel> {
   const model = await addon.createModel({ ...network, seed, device });
@@ -151,13 +149,6 @@ async function costsOf(model: NativeModel): Promise<Costs> {
   return { parameters, parametersWithIndexes: withIndexes, flops: forwardFlops(description.layers) };
 }
 
-function warn(layers: readonly PruneLayer[], log: (line: string) => void): void {
-  for (const { key, clamped, removed } of layers) {
-    if (removed) log(`warning: ${key} lost every channel and is removed`);
-    else if (clamped > 0) log(`warning: ${key} would have lost every channel; ${clamped} kept (largest |gamma|)`);
-  }
-}
-
 function ticketValue(state: StateDict, network: NetworkInfo, report: PruneReport, recipe: PruneRecipe): Value {
   return new Map<string, Value>([
     ['cfg', [...network.cfg]],
@@ -168,49 +159,12 @@ function ticketValue(state: StateDict, network: NetworkInfo, report: PruneReport
         ...networkEntries(network),
         ['completed', report.completed],
         ['ratio', report.ratio],
+        ['surgery', report.surgery],
+        ['round_to', report.roundTo],
         ['drawn', report.drawn],
         ['source', basename(recipe.model)],
         ['init', recipe.init === undefined ? null : basename(recipe.init)],
       ]),
     ],
   ]);
-}
-
-/** A cfg as Python prints it. */
-export function pythonList(cfg: Cfg): string {
-  return `[${cfg.map((width) => (width === 'M' ? "'M'" : width)).join(', ')}]`;
-}
-
-/** prune.txt: both parts the reference writes (its second part overwrites the first), counts with `indexes` as it counts them. */
-export function pruneText({ cfg, before, after }: PruneReport): string {
-  const lines = ['Configuration:', pythonList(cfg), 'Number of parameters:', before.parametersWithIndexes];
-  return [...lines, 'new model param: ', after.parametersWithIndexes, 'new model flops: ', after.flops, ''].join('\n');
-}
-
-/** What the reference prints while it prunes. */
-export function pruneLog({
-  before,
-  after,
-  layers,
-  maskMemoryKB: memory,
-  maskFlops: flops,
-  cfg,
-  effectiveRatio,
-  ticket,
-}: PruneReport): string {
-  return [
-    `original model param: ${before.parametersWithIndexes}`,
-    `original model flops: ${before.flops}`,
-    ...layers.map(
-      ({ total, kept, clamped }, i) =>
-        `layer index: ${i + 1} \t total channel: ${total} \t remaining channel: ${kept - clamped}`,
-    ),
-    `Memory Request: ${memory.toFixed(2)}KB`,
-    `Flops for pruning: ${(flops / 1e6).toFixed(2)}M`,
-    `cfg: ${pythonList(cfg)}`,
-    `channels removed: ${(100 * effectiveRatio).toFixed(2)}%`,
-    `new model param: ${after.parametersWithIndexes}`,
-    `new model flops: ${after.flops}`,
-    `saved ${ticket}`,
-  ].join('\n');
 }

@@ -27,6 +27,7 @@ const PRECISIONS = ['auto', 'fp32', 'bf16'] as const;
 export const BENCH_MODELS = ['vgg16', 'preresnet101', 'resnet18', 'resnet50'] as const;
 export const PEER_MODES = ['reference', 'tuned', 'compiled'] as const;
 const EMPTY_LAYERS = ['keep-one', 'remove'] as const;
+const SURGERIES = ['reference', 'exact'] as const;
 
 export const files = {
   save: option(z.string().min(1).default('./logs'), 'folder of the run; created if missing', FOLDER, {
@@ -215,11 +216,30 @@ export const detector = {
   ),
 };
 
-export const emptyLayers = option(
-  z.enum(EMPTY_LAYERS).default('keep-one'),
-  'a layer that would lose every channel keeps its largest |gamma|, or is removed',
-  oneOf(EMPTY_LAYERS),
-);
+/** How a ticket is cut out, wherever that is done. */
+export const cutting = {
+  emptyLayers: option(
+    z.enum(EMPTY_LAYERS).default('keep-one'),
+    'a layer that would lose every channel keeps its largest |gamma|, or is removed',
+    oneOf(EMPTY_LAYERS),
+  ),
+  surgery: option(
+    z.enum(SURGERIES).default('reference'),
+    "reference: the release's pruners; exact: the ticket computes what the masked dense network does",
+    oneOf(SURGERIES),
+  ),
+  roundTo: option(
+    count().default(1),
+    'make layer widths multiples of N (such as 8) within the channels that the mask keeps; 1 is off',
+    wholeNumber(),
+  ),
+  measure: option(
+    z.boolean().default(true),
+    'time training steps of the dense network and of the ticket once that is written: 4 each, seconds on a CPU for images of 32 pixels, up to a minute for 224',
+    SWITCH,
+    { identity: false },
+  ),
+};
 export const percent = option(ratio().default(0.5), 'pruning ratio p', RATIO);
 /** No part of a run's identity: the contents of the file are (network-run.ts). */
 export const scratch = (help: string) => option(z.string().optional(), help, FILE, { identity: false });

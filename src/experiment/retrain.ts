@@ -38,7 +38,7 @@ function variantOf(recipe: RetrainRecipe, value: Value): Variant {
     );
   }
   const { arch } = networkOf(value, recipe.scratch);
-  if (arch !== undefined && arch !== recipe.arch && !(arch === 'resnet50_official' || arch === 'resnet50_prune')) {
+  if (arch !== undefined && arch !== recipe.arch) {
     throw new EarlybirdError('ERR_RECIPE', `--arch ${recipe.arch} does not fit ${recipe.scratch}: give ${arch}.`);
   }
   const completed = recipe.reinit ? 0 : (completedOf(value, recipe.scratch) ?? 0);

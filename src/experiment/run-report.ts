@@ -10,7 +10,7 @@ import type { DetectorRule } from './early-bird';
 import type { RunResult } from './network-run';
 import type { Observer } from './observer';
 import type { Provenance } from './provenance';
-import type { PruneReport } from './prune';
+import type { PruneReport } from './prune-report';
 import { percentOf, type RetrainRecipe, type SearchRecipe } from './recipe';
 import { RunDirectory } from './run-directory';
 

@@ -19,6 +19,8 @@ export interface NetworkInfo {
   depth: number;
   classes: number;
   cfg: Cfg;
+  /** Side of the images it was trained on, pixels; files of others do not say. */
+  imageSize?: number;
 }
 
 export interface CheckpointContent {
@@ -75,12 +77,13 @@ export function initialValue(state: StateDict, network: NetworkInfo): Dict {
   ]);
 }
 
-export function networkEntries({ arch, depth, classes, cfg }: NetworkInfo): [string, Value][] {
+export function networkEntries({ arch, depth, classes, cfg, imageSize }: NetworkInfo): [string, Value][] {
   return [
     ['arch', arch],
     ['depth', depth],
     ['classes', classes],
     ['cfg', [...cfg]],
+    ['image_size', imageSize ?? null],
   ];
 }
 
@@ -131,13 +134,14 @@ export function ticketOf(value: Value): { ratio: number; epoch: number } | null 
 /** What a checkpoint says about its network; what it does not say is absent. Throws ERR_CHECKPOINT for a cfg that makes no sense. */
 export function networkOf(value: Value, name: string): Partial<NetworkInfo> {
   const extras = extrasOf(value) ?? new Map<string, Value>();
-  const [arch, depth, classes] = ['arch', 'depth', 'classes'].map((key) => extras.get(key));
+  const [arch, depth, classes, imageSize] = ['arch', 'depth', 'classes', 'image_size'].map((key) => extras.get(key));
   const cfg = cfgOf(value, name) ?? cfgOf(extras, name);
   return {
     ...(typeof arch === 'string' ? { arch } : {}),
     ...(typeof depth === 'number' ? { depth } : {}),
     ...(typeof classes === 'number' ? { classes } : {}),
     ...(cfg ? { cfg } : {}),
+    ...(typeof imageSize === 'number' ? { imageSize } : {}),
   };
 }
 

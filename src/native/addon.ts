@@ -36,9 +36,10 @@ function load(device: string | undefined) {
 
   // libgomp reads this as it is loaded. Its default lets idle threads spin for milliseconds, and where other work shares the cores
   // a step then waits for a spinning thread to be descheduled: 2 of 12 trainings collapsed to a fifth of their speed. Threads that
-  // sleep at once cost a sixth of the speed. So they spin for a few microseconds, which is what the next operator usually takes to come.
+  // sleep at once are often woken on the core that is waiting for them: half the speed. So they spin for a fraction of a millisecond,
+  // which is more than the next operator usually takes to come.
   // (In a worker this changes a copy only; whoever trains in workers alone sets it for the process.)
-  if (process.env.OMP_WAIT_POLICY === undefined) process.env.GOMP_SPINCOUNT ??= '300';
+  if (process.env.OMP_WAIT_POLICY === undefined) process.env.GOMP_SPINCOUNT ??= '10000';
 
   const loader = requireNative<Loader>(join(dirname(path), 'earlybird_loader.node'), libtorch);
   for (const name of cuda ? ['libc10.so', 'libtorch_cpu.so', 'libtorch.so'] : ['libc10.so', 'libtorch_cpu.so']) {

@@ -82,6 +82,15 @@ ready.each([
   600_000,
 );
 
+ready('EB Train of a ResNet-50 goes on from its ticket, which is a network of another name', async () => {
+  const args = ['--arch', 'resnet50_official', '--dataset', 'imagenet', ...data(), ...SMALL, ...EAGER, ...RUNTIME];
+  const run = ['--epochs', '3', '--percent', '0.5', '--measure', 'false', '--save', tree.at('eb')];
+  const { stdout } = await succeed(['train', ...args, ...run, '--json']);
+  const { prune, search, retrain } = JSON.parse(stdout);
+  expect(prune.before.flops).toBe(search.flops); // at the size of these images
+  expect(retrain.flops).toBe(prune.after.flops);
+});
+
 ready('packed shards evaluate like the folders, without train/', async () => {
   await succeed(['data', 'pack', tree.at('images'), tree.at('shards'), '--split', 'val', '--quiet']);
   const resume = ['--resume', tree.at('baseline/resnet18-imagenet/checkpoint.pth.tar')];

@@ -99,6 +99,7 @@ int main() {
     check(out.isnan().any().item<bool>(), "a NaN stays one", 0);
   }
   test_images();
+  test_norms();
   std::printf("%d passed, %d failed\n", passed, failed);
   return failed == 0 && passed > 0 ? 0 : 1;
 }

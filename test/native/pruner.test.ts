@@ -1,7 +1,9 @@
 /** The pruner on every network: exact surgery keeps the function, tickets keep their weights, widths are rounded within the budget. */
 import type { ModelSpec, NativeModel } from '../../src/native/types';
 import type { StateDict, TensorData } from '../../src/tensor';
-import { fill } from '../parity/lib/fill';
+import { layoutOf, valuesOf } from '../parity/lib/fill';
+import { centred } from '../parity/lib/random';
+import { floatTensor } from '../parity/lib/tensors';
 import { addon, floats } from './small';
 
 const SIDE = 32;
@@ -15,39 +17,74 @@ const NETWORKS: Record<string, Partial<ModelSpec>> = {
 };
 const RATIOS = [0.1, 0.3, 0.5, 0.7, 0.9];
 
-function build(spec: Partial<ModelSpec>): Promise<NativeModel> {
-  return addon.createModel({ arch: '', depth: 0, classes: 10, seed: 1, device: 'cpu', imageSize: SIDE, ...spec });
+/** The weights of all layers are windows of these numbers: a prime count, so that no two channels of a layer are alike. */
+const NOISE = centred(1_000_003, 7, 0, 1);
+
+function weights(count: number, scale: number, first: number): Float32Array {
+  const noise = NOISE;
+  const out = new Float32Array(count);
+  for (let i = 0, at = first % noise.length; i < count; i++) {
+    out[i] = noise[at]! * scale;
+    if (++at === noise.length) at = 0;
+  }
+  return out;
 }
 
-/** With weights whose gammas all differ. */
-async function filled(spec: Partial<ModelSpec>): Promise<NativeModel> {
-  const model = await build(spec);
-  const state = fill(await model.stateDict(), 7, { gain: 3, gamma: 'u' });
-  await model.loadStateDict(state);
-  return model;
+/** Weights whose gammas all differ. */
+function filled(state: StateDict): StateDict {
+  const entries = layoutOf(state, 3).map((entry): [string, TensorData] => {
+    const { key, shape, kind, c, ordinal } = entry;
+    if (kind === 'count') return [key, state.get(key)!];
+    const isWeight = kind === 'conv_weight' || kind === 'linear_weight';
+    const count = shape.reduce((a, b) => a * b, 1);
+    return [key, floatTensor(isWeight ? weights(count, c!, 104_729 * ordinal!) : valuesOf(entry, 7), shape)];
+  });
+  return new Map(entries);
 }
 
 /** One BN layer with tiny gammas and another with huge ones, so that at high ratios whole layers would empty. */
-async function lopsided(spec: Partial<ModelSpec>): Promise<NativeModel> {
-  const model = await filled(spec);
-  const state = await model.stateDict();
-  const norms = model.describe().batchNorms;
+function lopsided(state: StateDict, norms: readonly { key: string }[]): StateDict {
+  const changed = new Map(state);
   norms.forEach(({ key }, i) => {
     const gamma = state.get(`${key}.weight`)!;
     const values = floats(gamma).map((value) => value * (i % 3 === 1 ? 2 ** -12 : 1));
-    state.set(`${key}.weight`, { ...gamma, data: new Uint8Array(values.buffer) });
+    changed.set(`${key}.weight`, { ...gamma, data: new Uint8Array(values.buffer) });
   });
-  await model.loadStateDict(state);
-  return model;
+  return changed;
 }
+
+type Kind = 'filled' | 'lopsided';
+
+/** A network that is built and filled once, for all tests that begin with one of these states. */
+interface Subject {
+  dense: NativeModel;
+  states: Record<Kind, StateDict>;
+}
+
+async function subject(spec: Partial<ModelSpec>): Promise<Subject> {
+  const given = { arch: '', depth: 0, classes: 10, seed: 1, device: 'cpu', imageSize: SIDE, ...spec };
+  const dense = await addon.createModel(given);
+  const state = filled(await dense.stateDict());
+  return { dense, states: { filled: state, lopsided: lopsided(state, dense.describe().batchNorms) } };
+}
+
+async function loaded({ dense, states }: Subject, kind: Kind): Promise<NativeModel> {
+  await dense.loadStateDict(states[kind]);
+  return dense;
+}
+
+// One thread: beside other programs several wait for each other most of the time, at these sizes.
+const { threads } = addon.runtime();
+beforeAll(() => addon.setThreads(1));
+afterAll(() => addon.setThreads(threads));
 
 const isAlive = (bits: Uint8Array, channel: number) => ((bits[channel >> 3]! >> (7 - (channel % 8))) & 1) === 1;
 
-/** The dense network with gamma and beta of masked channels at zero. */
-async function masked(model: NativeModel, bits: Uint8Array): Promise<StateDict> {
-  const state = await model.stateDict();
+/** The state with gamma and beta of masked channels at zero. */
+function masked(whole: StateDict, norms: readonly { key: string; channels: number }[], bits: Uint8Array): StateDict {
+  const state = new Map(whole);
   let first = 0;
-  for (const { key, channels } of model.describe().batchNorms) {
+  for (const { key, channels } of norms) {
     for (const field of ['weight', 'bias']) {
       const tensor = state.get(`${key}.${field}`)!;
       const values = floats(tensor).map((value, c) => (isAlive(bits, first + c) ? value : 0));
@@ -71,23 +108,28 @@ async function largestDifference(a: NativeModel, b: NativeModel): Promise<{ diff
   return { difference, scale: Math.max(...y.map(Math.abs)) };
 }
 
-describe.each(Object.entries(NETWORKS))('%s', (_, spec) => {
-  for (const [kind, make] of Object.entries({ filled, lopsided })) {
+describe.each(Object.entries(NETWORKS))('%s', (name, spec) => {
+  let network: Subject;
+  beforeAll(async () => {
+    network = await subject(spec);
+  });
+  afterAll(() => network.dense.dispose());
+
+  for (const kind of ['filled', 'lopsided'] as const) {
     test.each(RATIOS)(`exact surgery keeps the function (${kind} gammas, p = %f)`, async (ratio) => {
-      const dense = await make(spec);
+      const dense = await loaded(network, kind);
       const [mask] = await dense.masks([ratio]);
       const { model: ticket } = await dense.prune({ mask: mask!.bits, emptyLayers: 'keep-one', surgery: 'exact' });
-      await dense.loadStateDict(await masked(dense, mask!.bits));
+      await dense.loadStateDict(masked(network.states[kind], dense.describe().batchNorms, mask!.bits));
       const { difference, scale } = await largestDifference(ticket, dense);
       expect(scale).toBeGreaterThan(0);
       expect(difference).toBeLessThanOrEqual(2e-5 * scale);
       ticket.dispose();
-      dense.dispose();
     });
   }
 
   test('a ticket trains on', async () => {
-    const dense = await lopsided(spec);
+    const dense = await loaded(network, 'lopsided');
     const [mask] = await dense.masks([0.9]);
     for (const surgery of ['reference', 'exact'] as const) {
       const { model: ticket } = await dense.prune({ mask: mask!.bits, emptyLayers: 'keep-one', surgery });
@@ -104,11 +146,10 @@ describe.each(Object.entries(NETWORKS))('%s', (_, spec) => {
       trainer.dispose();
       ticket.dispose();
     }
-    dense.dispose();
   });
 
   test('widths are multiples within the budget of the mask', async () => {
-    const dense = await filled(spec);
+    const dense = await loaded(network, 'filled');
     const [mask] = await dense.masks([0.5]);
     for (const surgery of ['reference', 'exact'] as const) {
       const { model, layers } = await dense.prune({ mask: mask!.bits, emptyLayers: 'keep-one', surgery, roundTo: 8 });
@@ -122,53 +163,82 @@ describe.each(Object.entries(NETWORKS))('%s', (_, spec) => {
       expect(layers.reduce((sum, { kept }) => sum + kept, 0)).toBeGreaterThan(0.8 * mask!.kept);
       model.dispose();
     }
-    dense.dispose();
   });
+
+  test('exact surgery with rounding keeps the function of the rounded mask', async () => {
+    const dense = await loaded(network, 'filled');
+    const [mask] = await dense.masks([0.5]);
+    const { model, mask: bits } = await dense.prune({
+      mask: mask!.bits,
+      emptyLayers: 'keep-one',
+      surgery: 'exact',
+      roundTo: 8,
+    });
+    await dense.loadStateDict(masked(network.states.filled, dense.describe().batchNorms, bits));
+    const { difference, scale } = await largestDifference(model, dense);
+    expect(scale).toBeGreaterThan(0);
+    expect(difference).toBeLessThanOrEqual(2e-5 * scale);
+    model.dispose();
+  });
+
+  if (name === 'resnet50_official') {
+    test('a ResNet-50 ticket keeps the weights of the channels it keeps', async () => {
+      const dense = await loaded(network, 'filled');
+      const [mask] = await dense.masks([0.3]);
+      const { model: ticket } = await dense.prune({ mask: mask!.bits, emptyLayers: 'keep-one' });
+      expect(ticket.describe().arch).toBe('resnet50_prune');
+      const [before, after] = [network.states.filled, await ticket.stateDict()];
+      // layer1.0.conv2 is cut on both sides by masks of its own: rows by bn2, columns by bn1.
+      const offset = (key: string) => {
+        let first = 0;
+        for (const norm of dense.describe().batchNorms) {
+          if (norm.key === key) return { first, channels: norm.channels };
+          first += norm.channels;
+        }
+        throw new Error(key);
+      };
+      const kept = (key: string) => {
+        const { first, channels } = offset(key);
+        return Array.from({ length: channels }, (_, c) => c).filter((c) => isAlive(mask!.bits, first + c));
+      };
+      const [rows, columns] = [kept('layer1.0.bn2'), kept('layer1.0.bn1')];
+      const [whole, cut] = [floats(before.get('layer1.0.conv2.weight')!), floats(after.get('layer1.0.conv2.weight')!)];
+      const expected = rows.flatMap((r) =>
+        columns.flatMap((c) => [...whole.slice((r * 64 + c) * 9, (r * 64 + c) * 9 + 9)]),
+      );
+      expect([...cut]).toEqual(expected);
+      ticket.dispose();
+    });
+  }
+
+  if (name !== 'vgg') {
+    test('no layer can be removed', async () => {
+      const dense = await loaded(network, 'lopsided');
+      const [mask] = await dense.masks([0.7]);
+      const removing = dense.prune({ mask: mask!.bits, emptyLayers: 'remove' });
+      await expect(removing).rejects.toMatchObject({ code: 'ERR_PRUNE' });
+    });
+  }
 });
 
-test('exact surgery with rounding keeps the function of the rounded mask', async () => {
-  const dense = await filled(NETWORKS.resnet50_official!);
-  const [mask] = await dense.masks([0.5]);
-  const { model, mask: bits } = await dense.prune({
-    mask: mask!.bits,
-    emptyLayers: 'keep-one',
-    surgery: 'exact',
-    roundTo: 8,
-  });
-  await dense.loadStateDict(await masked(dense, bits));
-  const { difference, scale } = await largestDifference(model, dense);
+test.each(['preresnet-20', 'resnet18'])('a ticket of %s can be pruned again', async (name) => {
+  const dense = await loaded(await subject(NETWORKS[name]!), 'filled');
+  const options = { emptyLayers: 'keep-one', surgery: 'exact' } as const;
+  const [first] = await dense.masks([0.3]);
+  const { model: ticket } = await dense.prune({ mask: first!.bits, ...options });
+  const [second] = await ticket.masks([0.6]);
+  const { model: smaller } = await ticket.prune({ mask: second!.bits, ...options });
+  const [before, after] = [ticket.describe(), smaller.describe()];
+  expect(after.cfg.filter((width, i) => width < before.cfg[i]!).length).toBeGreaterThan(before.cfg.length / 2);
+  await ticket.loadStateDict(masked(await ticket.stateDict(), before.batchNorms, second!.bits));
+  const { difference, scale } = await largestDifference(smaller, ticket);
+  expect(scale).toBeGreaterThan(0);
   expect(difference).toBeLessThanOrEqual(2e-5 * scale);
 });
 
-test('a ResNet-50 ticket keeps the weights of the channels it keeps', async () => {
-  const dense = await filled(NETWORKS.resnet50_official!);
-  const [mask] = await dense.masks([0.3]);
-  const { model: ticket } = await dense.prune({ mask: mask!.bits, emptyLayers: 'keep-one' });
-  expect(ticket.describe().arch).toBe('resnet50_prune');
-  const [before, after] = [await dense.stateDict(), await ticket.stateDict()];
-  // layer1.0.conv2 is cut on both sides by masks of its own: rows by bn2, columns by bn1.
-  const offset = (key: string) => {
-    let first = 0;
-    for (const norm of dense.describe().batchNorms) {
-      if (norm.key === key) return { first, channels: norm.channels };
-      first += norm.channels;
-    }
-    throw new Error(key);
-  };
-  const kept = (key: string) => {
-    const { first, channels } = offset(key);
-    return Array.from({ length: channels }, (_, c) => c).filter((c) => isAlive(mask!.bits, first + c));
-  };
-  const [rows, columns] = [kept('layer1.0.bn2'), kept('layer1.0.bn1')];
-  const [whole, cut] = [floats(before.get('layer1.0.conv2.weight')!), floats(after.get('layer1.0.conv2.weight')!)];
-  const expected = rows.flatMap((r) =>
-    columns.flatMap((c) => [...whole.slice((r * 64 + c) * 9, (r * 64 + c) * 9 + 9)]),
-  );
-  expect([...cut]).toEqual(expected);
-});
-
-test('only VGG has layers that can be removed', async () => {
-  const dense = await lopsided(NETWORKS['preresnet-20']!);
-  const [mask] = await dense.masks([0.7]);
-  await expect(dense.prune({ mask: mask!.bits, emptyLayers: 'remove' })).rejects.toMatchObject({ code: 'ERR_PRUNE' });
+test('exact surgery removes no layer', async () => {
+  const { dense } = await subject(NETWORKS.vgg!);
+  const [mask] = await dense.masks([0]);
+  const asked = { mask: new Uint8Array(mask!.bits).fill(255), emptyLayers: 'remove', surgery: 'exact' } as const;
+  await expect(dense.prune(asked)).rejects.toMatchObject({ code: 'ERR_PRUNE' });
 });

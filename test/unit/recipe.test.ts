@@ -55,7 +55,13 @@ test('defaults are those of the reference', () => {
   });
   expect(recipe('retrain', '')).toMatchObject({ dataset: 'cifar100', reinit: false, filter: 'none' });
   expect(recipe('retrain', '').startEpoch).toBeUndefined();
-  expect(recipe('prune', '--model x')).toMatchObject({ percent: 0.5, emptyLayers: 'keep-one' });
+  expect(recipe('prune', '--model x')).toMatchObject({
+    percent: 0.5,
+    emptyLayers: 'keep-one',
+    surgery: 'reference',
+    roundTo: 1,
+    measure: true,
+  });
 });
 
 test.each([
@@ -145,6 +151,8 @@ test.each([
   ['train', '--init x.pth.tar --from-scratch', '--init x.pth.tar', 'ERR_RECIPE'],
   ['prune', '', '--model is missing', 'ERR_RECIPE'],
   ['prune', '--model x --percent 1', '--percent 1', 'ERR_RECIPE'],
+  ['prune', '--model x --surgery nonsense', 'one of reference, exact', 'ERR_RECIPE'],
+  ['train', '--round-to 0', '--round-to 0', 'ERR_RECIPE'],
 ] as [CommandName, string, string, string][])('%s %s is refused with one sentence', (command, line, text, code) => {
   const error = refused(command, line);
   expect(error.message).toContain(text);

@@ -5,5 +5,5 @@ export const command = defineCommand({
   name: 'prune',
   describe: 'Cut the ticket at --percent out of a checkpoint: pruned.pth.tar and prune.txt',
   run: async (recipe, options) => (await import('../../experiment/prune.js')).prune(recipe, options),
-  print: async (report) => (await import('../../experiment/prune.js')).pruneLog(report),
+  print: async (report) => (await import('../../experiment/prune-report.js')).pruneLog(report),
 });

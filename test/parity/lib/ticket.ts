@@ -1,5 +1,5 @@
 import { forwardFlops, maskFlops, maskMemoryKB, parameterCount } from '../../../src/experiment/flops';
-import { type Costs, type PruneReport, pruneLog, pruneText } from '../../../src/experiment/prune';
+import { type Costs, type PruneReport, pruneLog, pruneText } from '../../../src/experiment/prune-report';
 import type { Cfg, MaskResult, NativeModel } from '../../../src/native/types';
 import type { StateDict } from '../../../src/tensor';
 import { type Checks, maxDifference } from './checks';
@@ -88,7 +88,9 @@ const NOTHING: Costs = { parameters: 0, parametersWithIndexes: 0, flops: 0 };
 const BLANK: PruneReport = {
   ticket: '',
   ratio: 0,
-  effectiveRatio: 0,
+  surgery: 'reference',
+  roundTo: 1,
+  effective: { channels: 0, parameters: 0, flops: 0 },
   threshold: 0,
   channels: 0,
   kept: 0,
@@ -98,6 +100,9 @@ const BLANK: PruneReport = {
   cfg: [],
   before: NOTHING,
   after: NOTHING,
+  time: null,
+  timeMissing: null,
+  unrounded: null,
   completed: null,
   drawn: null,
 };

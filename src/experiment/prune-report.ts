@@ -1,0 +1,172 @@
+/** What pruning reports: the arithmetic of it, and its texts. */
+import type { Cfg, PrunedLayer } from '../native/types';
+import type { PruneRecipe } from './recipe';
+
+export interface Costs {
+  parameters: number;
+  parametersWithIndexes: number;
+  /** Forward FLOPs of one image. */
+  flops: number;
+}
+
+/** Fractions of the dense network that the ticket does without. */
+export interface Shares {
+  /** Of the channels of all BN layers; one that is masked but still computed counts as there. */
+  channels: number;
+  parameters: number;
+  flops: number;
+}
+
+/** A training step, measured in turns on this machine: medians, milliseconds. */
+export interface StepTime {
+  batchSize: number;
+  /** Side of the images, pixels. */
+  imageSize: number;
+  dense: number;
+  ticket: number;
+  /** ticket / dense. */
+  ratio: number;
+}
+
+export interface PruneReport {
+  ticket: string;
+  ratio: number;
+  surgery: PruneRecipe['surgery'];
+  /** Widths are multiples of this; 1 is no rounding. */
+  roundTo: number;
+  effective: Shares;
+  threshold: number;
+  channels: number;
+  /** Channels that the mask keeps. */
+  kept: number;
+  layers: PrunedLayer[];
+  maskMemoryKB: number;
+  maskFlops: number;
+  cfg: Cfg;
+  before: Costs;
+  after: Costs;
+  /** Null where it was not measured; `timeMissing` says why. */
+  time: StepTime | null;
+  timeMissing: string | null;
+  /** With --round-to: the ticket of the same mask without rounding. `step` is its training step, milliseconds. */
+  unrounded: (Costs & { step: number | null }) | null;
+  /** Epochs the weights of the ticket have seen: those of --init where it is given. Null where the file does not say. */
+  completed: number | null;
+  /** Completed epochs at which the mask was drawn: those of --model. */
+  drawn: number | null;
+}
+
+export function sharesOf(layers: readonly PrunedLayer[], before: Costs, after: Costs): Shares {
+  const sum = (field: 'width' | 'total') => layers.reduce((total, layer) => total + layer[field], 0);
+  return {
+    channels: 1 - sum('width') / sum('total'),
+    parameters: 1 - after.parameters / before.parameters,
+    flops: 1 - after.flops / before.flops,
+  };
+}
+
+/** Networks with a residual stream that is cut: the release's rule takes channels out that are not zero. */
+const CUT_STREAMS: Record<string, string> = {
+  resnet18: "the release's own",
+  resnet34: "the release's own",
+  resnet50_official: "by the release's widths",
+  resnet50_prune: "by the release's widths",
+};
+
+/** What whoever prunes should know, a line each. */
+export function pruneNotes({
+  arch,
+  surgery,
+  rewound,
+  layers,
+  budget,
+}: {
+  arch: string;
+  surgery: PruneReport['surgery'];
+  /** The ticket gets other weights, so that there is no function to keep. */
+  rewound: boolean;
+  layers: readonly PrunedLayer[];
+  /** Channels that the mask keeps, where widths were rounded within them. */
+  budget?: number | undefined;
+}): string[] {
+  const notes: string[] = [];
+  const origin = CUT_STREAMS[arch];
+  if (surgery === 'reference' && origin !== undefined && !rewound) {
+    notes.push(`reference surgery is not function-preserving here (${origin}); --surgery exact is`);
+  }
+  for (const { key, clamped, removed } of layers) {
+    if (removed) notes.push(`warning: ${key} lost every channel and is removed`);
+    else if (clamped > 0) {
+      const how = surgery === 'exact' && !rewound ? 'what reads it starts at zero' : 'largest |gamma|';
+      notes.push(`warning: ${key} would have lost every channel; ${clamped} kept (${how})`);
+    }
+  }
+  const kept = layers.reduce((sum, layer) => sum + layer.kept, 0);
+  if (budget !== undefined && kept > budget) {
+    notes.push(
+      `warning: the mask keeps ${budget} channels, but rounded widths need ${kept}: a smaller --round-to fits it`,
+    );
+  }
+  return notes;
+}
+
+/** A cfg as Python prints it. */
+export function pythonList(cfg: Cfg): string {
+  return `[${cfg.map((width) => (width === 'M' ? "'M'" : width)).join(', ')}]`;
+}
+
+/** prune.txt: both parts the reference writes (its second part overwrites the first), counts with `indexes` as it counts them. */
+export function pruneText({ cfg, before, after }: PruneReport): string {
+  const lines = ['Configuration:', pythonList(cfg), 'Number of parameters:', before.parametersWithIndexes];
+  return [...lines, 'new model param: ', after.parametersWithIndexes, 'new model flops: ', after.flops, ''].join('\n');
+}
+
+/** What the reference prints while it prunes, and what it comes to. */
+export function pruneLog(report: PruneReport): string {
+  const { before, after, layers, maskMemoryKB: memory, maskFlops: flops, cfg, roundTo, ticket } = report;
+  // The reference counts before it revives a channel; rounded widths have a mask of their own.
+  const remaining = ({ kept, clamped }: PrunedLayer) => (roundTo > 1 ? kept : kept - clamped);
+  return [
+    `original model param: ${before.parametersWithIndexes}`,
+    `original model flops: ${before.flops}`,
+    ...layers.map(
+      (layer, i) => `layer index: ${i + 1} \t total channel: ${layer.total} \t remaining channel: ${remaining(layer)}`,
+    ),
+    `Memory Request: ${memory.toFixed(2)}KB`,
+    `Flops for pruning: ${(flops / 1e6).toFixed(2)}M`,
+    `cfg: ${pythonList(cfg)}`,
+    `new model param: ${after.parametersWithIndexes}`,
+    `new model flops: ${after.flops}`,
+    ...effectLines(report),
+    `saved ${ticket}`,
+  ].join('\n');
+}
+
+/** What is really gone, and what that saves. */
+export function effectLines({
+  effective,
+  surgery,
+  time,
+  timeMissing,
+  roundTo,
+  after,
+  unrounded,
+}: PruneReport): string[] {
+  const share = (value: number) => `${(100 * value).toFixed(2)}%`;
+  const milliseconds = (value: number) => `${value.toFixed(1)} ms`;
+  const { channels, parameters, flops } = effective;
+  const lines = [
+    `pruned: ${share(channels)} of channels, ${share(parameters)} of parameters, ${share(flops)} of forward FLOPs (${surgery} surgery)`,
+    time
+      ? `training step, ${time.batchSize} images of ${time.imageSize} px: dense ${milliseconds(time.dense)}, ticket ${milliseconds(time.ticket)} (${time.ratio.toFixed(2)}x)`
+      : `training step: ${timeMissing}`,
+  ];
+  if (unrounded === null) return lines;
+  const row = (name: string, costs: Costs, step: number | null | undefined) =>
+    `${name}: parameters ${costs.parameters}, forward FLOPs ${costs.flops}, training step ${step == null ? '-' : milliseconds(step)}`;
+  return [
+    ...lines,
+    row(`multiples of ${roundTo}`, after, time?.ticket),
+    row('without rounding', unrounded, unrounded.step),
+  ];
+}
