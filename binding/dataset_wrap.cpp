@@ -25,11 +25,12 @@ std::vector<T> numbers_in(const Napi::Object& object, const char* name, napi_typ
 }
 
 /// Offsets and lengths in files: whole numbers, which JavaScript keeps as doubles.
-std::vector<int64_t> byte_counts_in(const Napi::Object& object, const char* name) {
+std::vector<int64_t> byte_counts_in(const Napi::Object& object, const char* name, int64_t least) {
   std::vector<int64_t> out;
   for (const double value : numbers_in<double>(object, name, napi_float64_array, "a Float64Array")) {
-    if (!(value >= 0 && value <= 9007199254740991.0))
-      throw Error("ERR_USAGE", std::string("\"") + name + "\" must hold whole numbers from 0.");
+    if (!(value >= static_cast<double>(least) && value <= 9007199254740991.0))
+      throw Error("ERR_USAGE",
+                  std::string("\"") + name + "\" must hold whole numbers from " + std::to_string(least) + ".");
     out.push_back(static_cast<int64_t>(value));
   }
   return out;
@@ -55,8 +56,8 @@ StreamSpec stream_spec_of(const Napi::Object& object) {
     out.places.files.push_back(list.Get(i).ToString().Utf8Value());
   }
   out.places.file = numbers_in<int32_t>(object, "file", napi_int32_array, "an Int32Array");
-  out.places.offsets = byte_counts_in(object, "offsets");
-  out.places.lengths = byte_counts_in(object, "lengths");
+  out.places.offsets = byte_counts_in(object, "offsets", 0);
+  out.places.lengths = byte_counts_in(object, "lengths", kWholeFile);
   out.labels = numbers_in<int32_t>(object, "labels", napi_int32_array, "an Int32Array");
   const size_t count = out.labels.size();
   if (out.places.file.size() != count || out.places.offsets.size() != count || out.places.lengths.size() != count)

@@ -29,16 +29,25 @@ class Descriptor {
 
 std::string why() { return std::string("cannot be read: ") + std::strerror(errno); }
 
+/// A missing file is a bad image. A disk or server that fails, or too few descriptors, would make any image a bad one.
+std::string missing_or_throw(const std::string& path) {
+  if (errno == ENOENT || errno == ENOTDIR) return why();
+  const bool descriptors = errno == EMFILE || errno == ENFILE;
+  throw Error("ERR_FILE",
+              path + " " + why() +
+                  (descriptors ? "; raise `ulimit -n`, or lower --workers." : "; check the disk and your rights."));
+}
+
 }  // namespace
 
 ImageFiles::ImageFiles(ImagePlaces places) : places_(std::move(places)), mappings_(places_.files.size()) {
   try {
     for (size_t i = 0; i < places_.file.size(); ++i) {
       const int64_t file = places_.file[i], offset = places_.offsets[i], length = places_.lengths[i];
-      if (file < 0 || file >= static_cast<int64_t>(places_.files.size()) || offset < 0 || length < 0 ||
-          (length == 0 && offset != 0))
+      if (file < 0 || file >= static_cast<int64_t>(places_.files.size()) || offset < 0 || length < kWholeFile ||
+          (length == kWholeFile && offset != 0))
         throw Error("ERR_DATASET", "The place of image " + std::to_string(i) + " is not in any file.");
-      if (length == 0) continue;
+      if (length <= 0) continue;
       Mapping& mapping = mappings_[file];
       if (!mapping.data) map(file);
       if (static_cast<uint64_t>(offset) + static_cast<uint64_t>(length) > mapping.size)
@@ -77,7 +86,8 @@ void ImageFiles::map(size_t file) {
 
 std::string ImageFiles::read(int64_t index, std::vector<uint8_t>& buffer, Bytes& out) const {
   const auto file = static_cast<size_t>(places_.file[index]);
-  if (places_.lengths[index] != 0) {
+  if (places_.lengths[index] == 0) return "empty";
+  if (places_.lengths[index] != kWholeFile) {
     out = {mappings_[file].data + places_.offsets[index], static_cast<size_t>(places_.lengths[index])};
     static const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
     const uintptr_t begin = reinterpret_cast<uintptr_t>(out.data) & ~(page - 1);
@@ -87,7 +97,7 @@ std::string ImageFiles::read(int64_t index, std::vector<uint8_t>& buffer, Bytes&
   }
   const Descriptor descriptor(places_.files[file]);
   struct stat status = {};
-  if (descriptor.number() < 0 || fstat(descriptor.number(), &status) != 0) return why();
+  if (descriptor.number() < 0 || fstat(descriptor.number(), &status) != 0) return missing_or_throw(places_.files[file]);
   if (!S_ISREG(status.st_mode)) return "not a file";
   const auto size = static_cast<size_t>(status.st_size);
   if (buffer.size() < size) buffer.resize(size);
@@ -95,7 +105,7 @@ std::string ImageFiles::read(int64_t index, std::vector<uint8_t>& buffer, Bytes&
   while (got < size) {
     const ssize_t some = ::read(descriptor.number(), buffer.data() + got, size - got);
     if (some < 0 && errno == EINTR) continue;
-    if (some < 0) return why();
+    if (some < 0) return missing_or_throw(places_.files[file]);
     if (some == 0) break;  // it has become shorter meanwhile
     got += static_cast<size_t>(some);
   }
@@ -105,7 +115,7 @@ std::string ImageFiles::read(int64_t index, std::vector<uint8_t>& buffer, Bytes&
 
 std::string ImageFiles::name(int64_t index) const {
   const std::string& path = places_.files[places_.file[index]];
-  if (places_.lengths[index] == 0) return path;
+  if (places_.lengths[index] == kWholeFile) return path;
   return path + " (image at byte " + std::to_string(places_.offsets[index]) + ")";
 }
 

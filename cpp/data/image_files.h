@@ -7,12 +7,15 @@
 
 namespace earlybird {
 
+/// A length. (0 is that of an empty image: a bad one.)
+constexpr int64_t kWholeFile = -1;
+
 /// Where the bytes of each image lie: in a file of its own, or in a shard with others.
 struct ImagePlaces {
   std::vector<std::string> files;
   std::vector<int32_t> file;     // of each image
   std::vector<int64_t> offsets;  // in its file
-  std::vector<int64_t> lengths;  // 0: the whole file
+  std::vector<int64_t> lengths;  // or kWholeFile
 };
 
 /// The bytes of encoded images. Shards are mapped into memory for as long as this lives; other files are opened only
@@ -30,7 +33,8 @@ class ImageFiles {
     size_t size = 0;
   };
 
-  /// The bytes of an image: in `buffer`, or in the mapping. Returns why not, or "".
+  /// The bytes of an image: in `buffer`, or in the mapping. Returns what is wrong with the image, or "". Throws
+  /// ERR_FILE where it may be good, but the system does not let it be read.
   std::string read(int64_t index, std::vector<uint8_t>& buffer, Bytes& out) const;
 
   /// How an image is called in messages.

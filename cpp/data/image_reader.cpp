@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <new>
 
+#include "core/error.h"
 #include "data/resized_crop.h"
 
 namespace earlybird {
@@ -25,12 +27,16 @@ Centre centre_of(int64_t side, int64_t shorter, const ImageTransform& transform)
 
 }  // namespace
 
-std::string ImageReader::read(int64_t index, uint64_t seed, uint32_t epoch, uint8_t* out) {
+std::string ImageReader::read(int64_t index, uint64_t seed, uint32_t epoch, uint8_t* out) try {
   ImageFiles::Bytes bytes;
   if (std::string reason = files_.read(index, bytes_, bytes); !reason.empty()) return reason;
   eb_jpeg_header header;
   if (!decoder_.open(bytes.data, bytes.size, header)) return decoder_.error();
   return transform_.train ? train(header, seed, epoch, index, out) : evaluate(header, out);
+} catch (const std::bad_alloc&) {
+  throw Error("ERR_OUT_OF_MEMORY", files_.name(index) +
+                                       ": memory ran out while it was decoded; lower --workers or "
+                                       "--batch-size, or remove the image if it is very large.");
 }
 
 std::string ImageReader::train(const eb_jpeg_header& header, uint64_t seed, uint32_t epoch, int64_t index,

@@ -22,7 +22,8 @@ class ImageReader {
  public:
   ImageReader(const ImageFiles& files, const ImageTransform& transform) : files_(files), transform_(transform) {}
 
-  /// Writes size * size * 3 bytes. Returns why not, or "".
+  /// Writes size * size * 3 bytes. Returns what is wrong with the image, or "". Throws what is no fault of the image:
+  /// ERR_FILE, ERR_OUT_OF_MEMORY.
   std::string read(int64_t index, uint64_t seed, uint32_t epoch, uint8_t* out);
 
  private:

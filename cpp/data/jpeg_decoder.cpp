@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 
 #include <atomic>
+#include <cstring>
 #include <new>
 
 #include "core/error.h"
@@ -11,6 +12,8 @@ namespace earlybird {
 namespace {
 
 std::atomic<const eb_jpeg_interface*> plugin{nullptr};  // its table of functions; owned by the plugin
+
+bool ran_out(const char* reason) { return std::strcmp(reason, EB_JPEG_NO_MEMORY) == 0; }
 
 }  // namespace
 
@@ -29,12 +32,15 @@ std::string jpeg_plugin_version() {
 
 JpegDecoder::JpegDecoder() : library_(plugin), decoder_(nullptr) {
   if (!library_)
-    throw Error("ERR_NOT_BUILT",
-                "JPEG files cannot be read, because libjpeg-turbo was not found when earlybird was built: install its "
-                "development package (`apt-get install libjpeg-dev`, or `dnf install libjpeg-turbo-devel`), then run "
-                "`npm run setup`.");
-  decoder_ = library_->create();
-  if (!decoder_) throw std::bad_alloc();
+    throw Error(
+        "ERR_NOT_BUILT",
+        "JPEG files cannot be read, because no JPEG decoder was loaded: run `earlybird doctor`, which says why.");
+  char reason[256] = "";
+  decoder_ = library_->create(reason, sizeof reason);
+  if (decoder_) return;
+  if (ran_out(reason)) throw std::bad_alloc();
+  throw Error("ERR_NOT_BUILT", std::string("The JPEG decoder was built for another libjpeg than the one it finds (") +
+                                   reason + "): run `npm run setup` to build it again.");
 }
 
 JpegDecoder::~JpegDecoder() {
@@ -42,11 +48,15 @@ JpegDecoder::~JpegDecoder() {
 }
 
 bool JpegDecoder::open(const uint8_t* data, size_t size, eb_jpeg_header& header) {
-  return library_->open(decoder_, data, size, &header) != 0;
+  if (library_->open(decoder_, data, size, &header) != 0) return true;
+  if (ran_out(library_->error(decoder_))) throw std::bad_alloc();
+  return false;
 }
 
 bool JpegDecoder::decode(int left, int top, int width, int height, int denominator, eb_jpeg_pixels& pixels) {
-  return library_->decode(decoder_, left, top, width, height, denominator, &pixels) != 0;
+  if (library_->decode(decoder_, left, top, width, height, denominator, &pixels) != 0) return true;
+  if (ran_out(library_->error(decoder_))) throw std::bad_alloc();
+  return false;
 }
 
 std::string JpegDecoder::error() const { return library_->error(decoder_); }

@@ -14,7 +14,7 @@ void load_jpeg_plugin(const std::string& path);
 /// What decodes, for example "libjpeg-turbo 2.1.5"; "" without a plugin.
 std::string jpeg_plugin_version();
 
-/// A decoder of one thread. Throws ERR_NOT_BUILT, with what to install, where no plugin was loaded.
+/// A decoder of one thread. Throws ERR_NOT_BUILT where no plugin was loaded, or one for another libjpeg.
 class JpegDecoder {
  public:
   JpegDecoder();
@@ -22,7 +22,7 @@ class JpegDecoder {
   JpegDecoder(const JpegDecoder&) = delete;
   JpegDecoder& operator=(const JpegDecoder&) = delete;
 
-  /// See eb_jpeg_interface. False: `error` says why.
+  /// See eb_jpeg_interface. False: `error` says why. Throws std::bad_alloc.
   bool open(const uint8_t* data, size_t size, eb_jpeg_header& header);
   bool decode(int left, int top, int width, int height, int denominator, eb_jpeg_pixels& pixels);
   std::string error() const;

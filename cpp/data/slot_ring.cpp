@@ -59,8 +59,13 @@ void SlotRing::run(int worker) {
     std::string reason;
     try {
       reason = make_(worker, item, slot.data + static_cast<size_t>(place) * item_bytes_);
-    } catch (const std::exception& error) {
-      reason = error.what();
+    } catch (...) {
+      lock.lock();
+      failure_ = std::current_exception();
+      stopping_ = true;
+      room_.notify_all();
+      filled_.notify_one();
+      return;
     }
     lock.lock();
     if (!reason.empty()) slot.reasons[place] = std::move(reason);
@@ -71,13 +76,14 @@ void SlotRing::run(int worker) {
 bool SlotRing::take(bool wait, const CancelToken& cancel, Filled& out) {
   if (taken_ == batches()) return false;
   std::unique_lock lock(mutex_);
-  const auto ready = [this] { return taken_ < opened_ && slots_[taken_ % slots_.size()].missing == 0; };
+  const auto ready = [this] { return failure_ || (taken_ < opened_ && slots_[taken_ % slots_.size()].missing == 0); };
   if (!ready()) {
     if (!wait) return false;
     const auto start = std::chrono::steady_clock::now();
     while (!filled_.wait_for(lock, kLookAround, ready)) cancel.check();
     waited_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
+  if (failure_) std::rethrow_exception(failure_);
   const size_t slot = taken_ % slots_.size();
   out = {taken_, taken_ * batch_size_, size_of(taken_), slot, &slots_[slot].reasons};
   ++taken_;

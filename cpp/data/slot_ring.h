@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <mutex>
 #include <string>
@@ -17,7 +18,8 @@ namespace earlybird {
 /// place is the same.
 class SlotRing {
  public:
-  /// Makes item `item` (counted through all batches) at `out`, on thread `worker`; returns why not, or "".
+  /// Makes item `item` (counted through all batches) at `out`, on thread `worker`; returns why not, or "". What it
+  /// throws ends the pass.
   using Make = std::function<std::string(int worker, int64_t item, uint8_t* out)>;
 
   SlotRing(std::vector<uint8_t*> slots, size_t item_bytes, int64_t items, int64_t batch_size, int workers, Make make);
@@ -34,7 +36,8 @@ class SlotRing {
     const std::vector<std::string>* reasons = nullptr;  // of each item; empty for the good ones
   };
 
-  /// The next batch in order. It waits for it if `wait` says so; false where there is none (yet). Throws ERR_ABORTED.
+  /// The next batch in order. It waits for it if `wait` says so; false where there is none (yet). Throws ERR_ABORTED,
+  /// and what `make` threw.
   bool take(bool wait, const CancelToken& cancel, Filled& out);
 
   /// Gives the slot of the oldest batch that was taken and not yet released back to the threads.
@@ -64,6 +67,7 @@ class SlotRing {
   int64_t next_item_ = 0;                       // to be made
   int64_t opened_ = 0, taken_ = 0, freed_ = 0;  // batches, in order
   bool stopping_ = false;
+  std::exception_ptr failure_;
   double waited_ = 0;
   std::vector<std::thread> threads_;
 };

@@ -24,12 +24,16 @@ typedef struct {
   size_t stride;
 } eb_jpeg_pixels;
 
+/* The reason where memory ran out, which is no fault of an image. */
+#define EB_JPEG_NO_MEMORY "memory ran out"
+
 typedef struct {
   /* For people, for example "libjpeg-turbo 2.1.5". */
   const char* version;
 
-  /* Null when memory ran out. */
-  eb_jpeg* (*create)(void);
+  /* Null where it cannot be made, with a sentence in `reason`, a buffer of `size` bytes: libjpeg is another one than
+   * this was built for, or EB_JPEG_NO_MEMORY. */
+  eb_jpeg* (*create)(char* reason, size_t size);
   void (*destroy)(eb_jpeg*);
 
   /* Reads the header of the image in memory, which must stay there until the next `open`. False: see `error`. */
@@ -45,8 +49,8 @@ typedef struct {
 
 /* The plugin's only exported symbol is a function of this type. The number in its name changes with this file. */
 typedef const eb_jpeg_interface* (*eb_jpeg_entry)(void);
-#define EB_JPEG_ENTRY earlybird_jpeg_interface_v1
-#define EB_JPEG_ENTRY_NAME "earlybird_jpeg_interface_v1"
+#define EB_JPEG_ENTRY earlybird_jpeg_interface_v2
+#define EB_JPEG_ENTRY_NAME "earlybird_jpeg_interface_v2"
 
 #ifdef __cplusplus
 }

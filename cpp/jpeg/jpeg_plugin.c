@@ -43,6 +43,7 @@ static void fail(eb_jpeg* self, const char* reason) {
 
 static void on_error(j_common_ptr info) {
   eb_jpeg* self = self_of(info);
+  if (self->errors.msg_code == JERR_OUT_OF_MEMORY) fail(self, EB_JPEG_NO_MEMORY);
   if (self->ended) fail(self, "truncated");
   char text[JMSG_LENGTH_MAX];
   self->errors.format_message(info, text);
@@ -134,9 +135,10 @@ static int prepare(eb_jpeg* self) {
   return 1;
 }
 
-static eb_jpeg* jpeg_plugin_create(void) {
+static eb_jpeg* jpeg_plugin_create(char* reason, size_t size) {
   eb_jpeg* self = calloc(1, sizeof *self);
   if (self && prepare(self)) return self;
+  snprintf(reason, size, "%s", self ? self->reason : EB_JPEG_NO_MEMORY);
   free(self);
   return NULL;
 }
@@ -169,7 +171,7 @@ static void reserve(eb_jpeg* self, uint8_t** buffer, size_t* capacity, size_t by
   free(*buffer);
   *capacity = 0;
   *buffer = malloc(bytes);
-  if (!*buffer) fail(self, "too large for the memory there is");
+  if (!*buffer) fail(self, EB_JPEG_NO_MEMORY);
   *capacity = bytes;
 }
 

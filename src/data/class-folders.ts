@@ -7,7 +7,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import * as path from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
 import { EarlybirdError } from '../errors';
-import { type ImageListing, inParallel, NameTable, range } from './listing';
+import { type ImageListing, inParallel, NameTable, range, WHOLE_FILE } from './listing';
 
 /** The reference's loader goes by the name as well: ImageNet holds a PNG that is called .JPEG. */
 const IMAGE_FILE = /\.(jpe?g|png)$/i;
@@ -94,7 +94,7 @@ async function listing(
     files,
     file: range(count),
     offsets: new Float64Array(count),
-    lengths: new Float64Array(count),
+    lengths: new Float64Array(count).fill(WHOLE_FILE),
     labels,
     count,
     nameOf: (index) => table.at(index),
@@ -133,6 +133,12 @@ async function synsetList(root: string): Promise<{ file: string; classes: string
 
 async function sourceOfClasses(root: string): Promise<string> {
   return (await synsetList(root))?.file ?? path.join(root, 'train');
+}
+
+/** Are there class folders in train/ or val/? */
+export async function hasClassFolders(root: string): Promise<boolean> {
+  for (const split of ['train', 'val']) if ((await foldersIn(path.join(root, split)))?.length) return true;
+  return false;
 }
 
 /** Names of the folders in a folder, sorted; null where it is not there. */

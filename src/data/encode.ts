@@ -35,6 +35,11 @@ export async function checkImage(sharp: Sharp, bytes: Buffer): Promise<void> {
   await sharp(bytes, { failOn: 'error', ignoreIcc: true }).resize(16, 16, { fit: 'fill' }).raw().toBuffer();
 }
 
+/** By its first bytes, as the training loader tells. */
+export function isJpeg(bytes: Uint8Array): boolean {
+  return bytes[0] === 0xff && bytes[1] === 0xd8;
+}
+
 /** One line that says why an image was refused. */
 export function reasonOf(error: unknown): string {
   return (error as Error).message.split('\n')[0]!.trim();

@@ -6,10 +6,13 @@ import { createHash } from 'node:crypto';
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { Dataset } from './dataset';
 
+/** A length that stands for the whole file. (0 is that of an empty entry of a shard: a bad image.) */
+export const WHOLE_FILE = -1;
+
 export interface ImageListing {
   /** Image files, or shards that hold many images each. */
   files: string[];
-  /** Of each image: its file, and where in it its bytes lie. A length of 0 stands for the whole file. */
+  /** Of each image: its file, and where in it its bytes lie. The length may be WHOLE_FILE. */
   file: Int32Array;
   offsets: Float64Array;
   lengths: Float64Array;
@@ -89,7 +92,7 @@ export async function fingerprintOf(
     for (let at = 0; set && at < set.count; at += SLICE) {
       const lines: string[] = [];
       for (let i = at; i < Math.min(set.count, at + SLICE); i++)
-        lines.push(`${set.nameOf(i)}\0${set.labels[i]}\0${set.lengths[i]}\n`);
+        lines.push(`${set.nameOf(i)}\0${set.labels[i]}\0${Math.max(0, set.lengths[i]!)}\n`);
       hash.update(lines.join(''));
       await breathe();
       signal?.throwIfAborted();

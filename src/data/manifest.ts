@@ -1,5 +1,11 @@
-/** What `data pack` says about the shards it made: manifest.json beside them. */
+/** What `data pack` says about the shards it made: manifest.json beside them. Until all are made, progress.jsonl is there instead. */
+import { readFile } from 'node:fs/promises';
+import * as path from 'node:path';
+import { EarlybirdError } from '../errors';
+
 export const MANIFEST = 'manifest.json';
+export const PROGRESS = 'progress.jsonl';
+const FORMAT = 'earlybird shards 1';
 
 export interface ManifestShard {
   file: string;
@@ -9,11 +15,59 @@ export interface ManifestShard {
 }
 
 export interface Manifest {
-  format: 'earlybird shards 1';
+  format: typeof FORMAT;
   /** Changes with the list of images and with the options they were packed with. */
   key: string;
   /** How images were made: what was asked for. */
   options: { shortSide: number | null; maxSide: number | null; quality: number; shardSize: string };
   classes: string[];
   splits: Record<string, { images: number; bad: number; bytes: number; shards: ManifestShard[] }>;
+}
+
+/** Null where there is none. Rejects with ERR_DATASET for one that `data pack` has not written. */
+export async function readManifest(root: string): Promise<Manifest | null> {
+  const place = path.join(root, MANIFEST);
+  const text = await textOf(place);
+  if (text === null) return null;
+  try {
+    const value: unknown = JSON.parse(text);
+    if (isManifest(value)) return value;
+  } catch {
+    // Said below.
+  }
+  throw new EarlybirdError(
+    'ERR_DATASET',
+    `${place} is damaged or not of "earlybird data pack"; move it elsewhere, or pack the images again into an empty folder.`,
+  );
+}
+
+/** Has `data pack` begun to fill this folder, and not finished? */
+export async function isUnfinished(root: string): Promise<boolean> {
+  if ((await textOf(path.join(root, MANIFEST))) !== null) return false;
+  return (await textOf(path.join(root, PROGRESS)))?.startsWith('{"key":') ?? false;
+}
+
+/** Null for a file that is not there; other failures are not taken for that. */
+async function textOf(place: string): Promise<string | null> {
+  return readFile(place, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;
+    throw error;
+  });
+}
+
+function isManifest(value: unknown): value is Manifest {
+  const { format, key, classes, splits } = (value ?? {}) as Partial<Manifest>;
+  return (
+    format === FORMAT &&
+    typeof key === 'string' &&
+    Array.isArray(classes) &&
+    classes.every((name) => typeof name === 'string') &&
+    typeof splits === 'object' &&
+    Object.values(splits ?? {}).every((split) => Array.isArray(split?.shards) && split.shards.every(isShard))
+  );
+}
+
+function isShard(value: unknown): value is ManifestShard {
+  const { file, images, bytes, sha256 } = (value ?? {}) as Partial<ManifestShard>;
+  return [file, sha256].every((x) => typeof x === 'string') && [images, bytes].every((x) => typeof x === 'number');
 }

@@ -12,12 +12,12 @@ import { EarlybirdError } from '../errors';
 import { classesOf, listSplit } from './class-folders';
 import { type EncodeOptions, encodeImage, reasonOf } from './encode';
 import { fileError } from './file-error';
-import { fingerprintOf, type ImageListing, range } from './listing';
-import { MANIFEST, type Manifest } from './manifest';
+import { fingerprintOf, type ImageListing, inParallel, range } from './listing';
+import { MANIFEST, type Manifest, PROGRESS, readManifest } from './manifest';
 import { withQuietSharp } from './quiet-sharp';
 import { Random } from './random';
 import { shardBytes } from './shard-writer';
-import { indexOf, readManifest } from './shards';
+import { indexOf } from './shards';
 
 export interface PackOptions extends Partial<EncodeOptions> {
   /** Images of a shard ("1000"), or megabytes ("256MB"). */
@@ -62,7 +62,6 @@ interface Plan {
   key: string;
 }
 
-const PROGRESS = 'progress.jsonl';
 export const BAD_LIST = 'bad.txt';
 /** Mixes the classes within every shard; another number would only be another mix. */
 const ORDER_SEED = 1;
@@ -81,9 +80,13 @@ async function packAll(from: string, to: string, { signal, onProgress, ...option
   await mkdir(plan.to, { recursive: true });
   const before = await readManifest(plan.to);
   if (before && before.key !== plan.key) throw foreign(plan.to);
-  if (before) return { folder: plan.to, manifest: before, bad: await readBad(plan.to), packed: false };
-
-  const steps = await readSteps(plan);
+  if (before && (await isWhole(plan.to, before))) {
+    await rm(path.join(plan.to, PROGRESS), { force: true });
+    return { folder: plan.to, manifest: before, bad: await readBad(plan.to), packed: false };
+  }
+  const steps = await readSteps(plan, before !== null);
+  // From here on the folder is one where packing was interrupted.
+  await rm(path.join(plan.to, MANIFEST), { force: true });
   const total = plan.splits.reduce((sum, { order }) => sum + order.length, 0);
   const log = await open(path.join(plan.to, PROGRESS), 'a');
   try {
@@ -174,11 +177,21 @@ async function packShard(
   await withQuietSharp(async (sharp) => {
     const encode = async (position: number) => {
       const index = order[position]!;
+      const source = listing.files[index]!;
+      // A disk or server that fails says nothing about the image: packing stops, and goes on from here when run again.
+      const read = await readFile(source).catch((error) => {
+        throw fileError(error, source);
+      });
       try {
-        return { index, bytes: await encodeImage(sharp, await readFile(listing.files[index]!), plan.options) };
+        return { index, bytes: await encodeImage(sharp, read, plan.options) };
       } catch (error) {
         return { index, reason: reasonOf(error) };
       }
+    };
+    const begin = (position: number) => {
+      const made = encode(position);
+      made.catch(() => undefined); // heard of when its turn comes, or not at all
+      return made;
     };
     /** The images in order, several in the making; how many the shard takes shows only as they come. */
     async function* images() {
@@ -188,8 +201,7 @@ async function packShard(
         if (step.images >= plan.limit.images || weight >= plan.limit.bytes) break;
         signal?.throwIfAborted();
         const left = Math.min(order.length - position, plan.limit.images - step.images);
-        while (ahead.length < Math.min(2 * os.availableParallelism(), left))
-          ahead.push(encode(position + ahead.length));
+        while (ahead.length < Math.min(2 * os.availableParallelism(), left)) ahead.push(begin(position + ahead.length));
         const { index, bytes, reason } = (await ahead.shift()!) as { index: number; bytes?: Buffer; reason?: string };
         step.next = position + 1;
         report(step.next);
@@ -204,7 +216,7 @@ async function packShard(
         keys.add(key);
         yield { key, label: listing.labels[index]!, bytes };
       }
-      await Promise.all(ahead);
+      await Promise.allSettled(ahead);
     }
     async function* hashed() {
       for await (const chunk of shardBytes(images())) {
@@ -230,28 +242,69 @@ function keyOf(name: string): string {
   return `${folder!.replaceAll('.', '_')}/${base!.replace(/\.[^.]*$/, '').replaceAll('.', '_')}`;
 }
 
-/** What an earlier run has finished, as far as its shards are there. */
-async function readSteps(plan: Plan): Promise<Step[]> {
+/** Are the shards of a manifest all there? Their bytes are for `data verify` to look at. */
+async function isWhole(folder: string, { splits }: Manifest): Promise<boolean> {
+  const shards = Object.values(splits).flatMap((split) => split.shards);
+  const sizes = await inParallel(shards, 8, ({ file }) => sizeOf(path.join(folder, file)));
+  return shards.every(({ bytes }, i) => sizes[i] === bytes);
+}
+
+/** 0 for a file that is not there. */
+async function sizeOf(file: string): Promise<number> {
+  return stat(file).then(
+    (info) => info.size,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return 0;
+      throw error;
+    },
+  );
+}
+
+/** What an earlier run has finished, as far as its shards are there. `ours`: the folder is known to hold shards of this plan. */
+async function readSteps(plan: Plan, ours: boolean): Promise<Step[]> {
   const file = path.join(plan.to, PROGRESS);
-  const text = await readFile(file, 'utf8').catch(() => '');
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return '';
+    throw error;
+  });
   // A kill may have torn the last line, and left a part of a shard.
   const [head, ...lines] = text.split('\n').slice(0, -1);
-  for (const name of await readdir(plan.to))
-    if (TEMP_NAME.exec(name)?.[1]?.endsWith('.tar')) await rm(path.join(plan.to, name), { force: true });
-  if (head !== undefined && (JSON.parse(head) as { key: string }).key !== plan.key) throw foreign(plan.to);
+  const names = await readdir(plan.to);
+  if (head !== undefined ? keyIn(head) !== plan.key : !ours && names.some((name) => name.endsWith('.tar')))
+    throw foreign(plan.to);
+  for (const name of names) {
+    const [, of, pid] = TEMP_NAME.exec(name) ?? [];
+    if (of?.endsWith('.tar') && !isOthers(Number(pid))) await rm(path.join(plan.to, name), { force: true });
+  }
   const steps: Step[] = [];
   for (const line of lines) {
     const step = JSON.parse(line) as Step;
-    const size = await stat(path.join(plan.to, step.file)).then(
-      (info) => info.size,
-      () => 0,
-    );
+    const size = await sizeOf(path.join(plan.to, step.file));
     // What comes after a shard that is gone is made again as well.
     if (size !== step.bytes && step.images > 0) break;
     steps.push(step);
   }
   await writeFileAtomic(file, [{ key: plan.key }, ...steps].map((line) => `${JSON.stringify(line)}\n`).join(''));
   return steps;
+}
+
+function keyIn(head: string): unknown {
+  try {
+    return (JSON.parse(head) as { key?: unknown } | null)?.key;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Is there another process of this id? Then its temporary files are in use. */
+function isOthers(pid: number): boolean {
+  if (pid === process.pid) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
 }
 
 async function note(log: FileHandle, step: Step): Promise<void> {
@@ -297,6 +350,6 @@ async function readBad(folder: string): Promise<BadFile[]> {
 function foreign(folder: string): EarlybirdError {
   return new EarlybirdError(
     'ERR_DATASET',
-    `${folder} holds shards of other images or made with other options; choose another folder, or empty it.`,
+    `${folder} holds shards of other images, made with other options or not by data pack; choose another folder, or empty it.`,
   );
 }

@@ -7,8 +7,9 @@ import { open, readdir, readFile, stat } from 'node:fs/promises';
 import * as path from 'node:path';
 import { writeFileAtomic } from '../atomic';
 import { EarlybirdError } from '../errors';
+import { hasClassFolders } from './class-folders';
 import { type ImageListing, inParallel, NameTable } from './listing';
-import { MANIFEST, type Manifest } from './manifest';
+import { isUnfinished, MANIFEST, type Manifest, type ManifestShard, readManifest } from './manifest';
 import { type TarEntry, TarFile } from './tar-entries';
 
 /** Of each image in a shard: key, where its bytes lie, class. */
@@ -42,7 +43,10 @@ interface StoredIndex {
 const SPLITS = { train: /^(.*[-_])?train[-_]?\d+\.tar$/i, val: /^(.*[-_])?(val|validation)[-_]?\d+\.tar$/i };
 const AT_ONCE = 8;
 
-/** The shards of a split, sorted; none where the folder has none. */
+/** ImageNet's training set comes as an archive of such archives, one a class: images without a .cls. */
+const CLASS_ARCHIVE = /^n\d{8}\.tar$/i;
+
+/** The shards of a split, sorted; none where the folder has none. In train/ and val/, class folders come before archives. */
 export async function shardsOf(root: string, split: 'train' | 'val'): Promise<string[]> {
   const named = async (folder: string, pattern: RegExp) =>
     (await readdir(folder).catch(() => [] as string[]))
@@ -50,14 +54,20 @@ export async function shardsOf(root: string, split: 'train' | 'val'): Promise<st
       .sort()
       .map((name) => path.join(folder, name));
   const here = await named(root, SPLITS[split]);
-  return here.length > 0 ? here : named(path.join(root, split), /\.tar$/i);
+  if (here.length > 0 || (await hasClassFolders(root))) return here;
+  return named(path.join(root, split), /\.tar$/i);
 }
 
 /** Reads the shards under a folder. Classes are those of its manifest.json, else the numbers there are. Rejects with ERR_DATASET. */
 export async function readShards(root: string, options: ShardOptions): Promise<Shards> {
-  const train = options.train === false ? null : await readSplit(root, 'train', options);
-  const val = await readSplit(root, 'val', options);
+  if (await isUnfinished(root))
+    throw new EarlybirdError(
+      'ERR_DATASET',
+      `${root} holds only a part of its shards, as data pack was interrupted; run the same data pack command again.`,
+    );
   const manifest = await readManifest(root);
+  const train = options.train === false ? null : await readSplit(root, 'train', options, manifest);
+  const val = await readSplit(root, 'val', options, manifest);
   const largest = Math.max(train?.largest ?? -1, val.largest);
   const classNames = manifest?.classes ?? Array.from({ length: largest + 1 }, (_, label) => String(label));
   if (largest >= classNames.length)
@@ -73,6 +83,7 @@ export async function readSplit(
   root: string,
   split: 'train' | 'val',
   { onProgress, signal }: Omit<ShardOptions, 'train'>,
+  manifest: Manifest | null = null,
 ): Promise<{ listing: ImageListing; largest: number }> {
   const files = await shardsOf(root, split);
   if (files.length === 0)
@@ -84,18 +95,32 @@ export async function readSplit(
     onProgress?.(++done, files.length, 'reading shards');
     return { file, name: path.relative(root, file), index };
   });
+  checkAgainst(manifest?.splits[split]?.shards ?? null, shards, root);
   const listing = listingOf(shards);
   return { listing, largest: listing.labels.reduce((most, label) => Math.max(most, label), -1) };
 }
 
-export async function readManifest(root: string): Promise<Manifest | null> {
-  const text = await readFile(path.join(root, MANIFEST), 'utf8').catch(() => null);
-  if (text === null) return null;
-  try {
-    return JSON.parse(text) as Manifest;
-  } catch {
-    throw new EarlybirdError('ERR_DATASET', `${path.join(root, MANIFEST)} is no JSON; remove it or pack again.`);
-  }
+/** Throws ERR_DATASET where the shards are not those that were packed. */
+function checkAgainst(
+  named: readonly ManifestShard[] | null,
+  found: readonly { name: string; index: ShardIndex }[],
+  root: string,
+): void {
+  if (!named) return;
+  const counts = new Map(found.map(({ name, index }) => [name, index.keys.length]));
+  const lost = named.find(({ file, images }) => counts.get(file) !== images);
+  if (lost)
+    throw new EarlybirdError(
+      'ERR_DATASET',
+      `${path.join(root, lost.file)} holds ${counts.get(lost.file) ?? 'none'} of the ${lost.images} images that ${MANIFEST} says; run the same data pack command again.`,
+    );
+  const known = new Set(named.map(({ file }) => file));
+  const stranger = found.find(({ name }) => !known.has(name));
+  if (stranger)
+    throw new EarlybirdError(
+      'ERR_DATASET',
+      `${path.join(root, stranger.name)} is none of the shards that ${MANIFEST} names; move it elsewhere.`,
+    );
 }
 
 /** The index of a shard, from beside it where that still holds; else made and kept there if that is possible. */
@@ -131,7 +156,9 @@ async function walk(file: string, size: number, signal?: AbortSignal): Promise<S
       if (image && label === null)
         throw new EarlybirdError(
           'ERR_DATASET',
-          `${file} has the image ${image.name} without ${key}.cls; pack it again.`,
+          CLASS_ARCHIVE.test(path.basename(file))
+            ? `${file} is ImageNet's archive of one class, not a shard: unpack each of them into a folder of its name (mkdir n01440764 && tar -xf n01440764.tar -C n01440764), and remove it.`
+            : `${file} has the image ${image.name} without ${key}.cls; pack it again.`,
         );
       if (!image) return;
       index.keys.push(key!);

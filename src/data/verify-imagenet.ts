@@ -3,17 +3,25 @@ import { open, readFile } from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { hashFile } from '../download';
-import { checkImage, reasonOf } from './encode';
+import { checkImage, isJpeg, reasonOf } from './encode';
 import { type ImagenetOptions, openImagenet } from './imagenet';
-import { type ImageListing, inParallel } from './listing';
+import { type ImageListing, inParallel, WHOLE_FILE } from './listing';
+import { readManifest } from './manifest';
 import { withQuietSharp } from './quiet-sharp';
-import { readManifest } from './shards';
 import type { SetReport, VerifyReport } from './verify';
 
 /** How many images that do not decode are named. */
 const NAMED = 10;
 
-export async function verifyImagenet(options: ImagenetOptions, report: VerifyReport): Promise<VerifyReport> {
+/** The images of a set that the training loader leaves out, by itself. data/ does not know the engine, so a caller that does brings it. */
+export type LoaderCheck = (
+  set: ImageListing,
+  options: Pick<ImagenetOptions, 'onProgress' | 'signal'>,
+) => Promise<{ index: number; reason: string }[]>;
+
+export type VerifyImagenetOptions = ImagenetOptions & { loader?: LoaderCheck | null };
+
+export async function verifyImagenet(options: VerifyImagenetOptions, report: VerifyReport): Promise<VerifyReport> {
   if (options.data) report.path = path.resolve(options.data);
   try {
     const { classNames, fingerprint, train, test } = await openImagenet(options);
@@ -21,7 +29,9 @@ export async function verifyImagenet(options: ImagenetOptions, report: VerifyRep
     report.fingerprint = fingerprint;
     report.train = train && countClasses(train, classNames.length);
     report.test = countClasses(test, classNames.length);
-    report.problems.push(...(await damagedShards(path.resolve(options.data!), options)));
+    // Files of their own have no manifest, whatever is called manifest.json beside them.
+    if (test.lengths[0] !== WHOLE_FILE)
+      report.problems.push(...(await damagedShards(path.resolve(options.data!), options)));
     for (const set of [train, test]) if (set) report.problems.push(...(await brokenImages(set, options)));
   } catch (error) {
     if ((error as { code?: string }).code !== 'ERR_DATASET') throw error;
@@ -45,31 +55,37 @@ async function damagedShards(root: string, { onProgress, signal }: ImagenetOptio
   return problems;
 }
 
-async function brokenImages(set: ImageListing, { onProgress, signal }: ImagenetOptions): Promise<string[]> {
-  const broken: string[] = [];
-  let lost = 0;
+/** What decodes to its end, and what the training loader takes: an image must do both. */
+async function brokenImages(set: ImageListing, options: VerifyImagenetOptions): Promise<string[]> {
+  const { onProgress, signal, loader } = options;
+  const broken = new Map<number, string>();
   let done = 0;
   await withQuietSharp((sharp) =>
     inParallel(set.labels, 2 * os.availableParallelism(), async (_label, index) => {
       signal?.throwIfAborted();
       try {
-        await checkImage(sharp, await bytesOf(set, index));
+        const bytes = await bytesOf(set, index);
+        await checkImage(sharp, bytes);
+        if (!isJpeg(bytes)) broken.set(index, 'not a JPEG; `earlybird data pack` converts it');
       } catch (error) {
-        lost++;
-        if (broken.length < NAMED) broken.push(`${set.nameOf(index)}: ${reasonOf(error)}`);
+        broken.set(index, reasonOf(error));
       }
       if (++done % 256 === 0 || done === set.count) onProgress?.(done, set.count, 'decoding images');
     }),
   );
-  if (lost === 0) return [];
-  const named = broken.sort().join('; ');
-  return [`${lost} of ${set.count} images cannot be decoded (${named}${lost > NAMED ? '; ...' : ''}).`];
+  for (const { index, reason } of (await loader?.(set, { onProgress, signal })) ?? []) broken.set(index, reason);
+  if (broken.size === 0) return [];
+  const first = [...broken].sort(([a], [b]) => a - b).slice(0, NAMED);
+  const named = first.map(([index, reason]) => `${set.nameOf(index)}: ${reason}`).join('; ');
+  return [
+    `${broken.size} of ${set.count} images cannot be decoded and are left out in training (${named}${broken.size > NAMED ? '; ...' : ''}).`,
+  ];
 }
 
 async function bytesOf({ files, file, offsets, lengths }: ImageListing, index: number): Promise<Buffer> {
   const place = files[file[index]!]!;
   const length = lengths[index]!;
-  if (length === 0) return readFile(place);
+  if (length === WHOLE_FILE) return readFile(place);
   const handle = await open(place, 'r');
   try {
     return (await handle.read(Buffer.alloc(length), 0, length, offsets[index]!)).buffer;

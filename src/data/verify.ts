@@ -8,7 +8,7 @@ import type { ImageSet } from './dataset';
 import { OFFICIAL_ARCHIVES } from './fetch';
 import { locateCifar } from './locate';
 import { type OpenOptions, openDataset } from './open';
-import { verifyImagenet } from './verify-imagenet';
+import { type VerifyImagenetOptions, verifyImagenet } from './verify-imagenet';
 
 export interface SetReport {
   images: number;
@@ -36,7 +36,9 @@ export interface VerifyReport {
  * Reads everything anew, past the cache, and reports. What is wrong with the data goes into `problems`; a name that does not exist, a
  * dataset that is nowhere and an abort reject as in openDataset.
  */
-export async function verifyDataset(options: OpenOptions): Promise<VerifyReport> {
+export async function verifyDataset(
+  options: OpenOptions & Pick<VerifyImagenetOptions, 'loader'>,
+): Promise<VerifyReport> {
   const report: VerifyReport = {
     dataset: options.dataset,
     synthetic: options.dataset === 'synthetic',

@@ -3,9 +3,10 @@ import { readdir } from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { IMAGENET_MEAN, IMAGENET_STD } from '../data/imagenet';
-import { type ImageListing, range } from '../data/listing';
+import { type ImageListing, range, WHOLE_FILE } from '../data/listing';
 import { readSplit, shardsOf } from '../data/shards';
 import { EarlybirdError } from '../errors';
+import { requireJpeg } from '../native/jpeg';
 import { spread } from './bench-runs';
 import { openEngine } from './device';
 import type { RunOptions } from './observer';
@@ -33,6 +34,7 @@ const MIB = 1 << 20;
 export async function timeLoader(recipe: BenchLoaderRecipe, { signal }: RunOptions = {}): Promise<LoaderRecord> {
   const { batchSize, passes, imageSize, seed, workers = os.availableParallelism() } = recipe;
   const { addon, device } = openEngine({ device: 'cpu', noCuda: false, threads: 1 });
+  requireJpeg(addon);
   const listing = await imagesUnder(recipe.data, signal);
   const stream = await createStream(addon, listing, {
     classes: 1 + listing.labels.reduce((most, label) => Math.max(most, label), 0),
@@ -95,7 +97,7 @@ export async function imagesUnder(folder: string, signal?: AbortSignal): Promise
     files,
     file: range(count),
     offsets: new Float64Array(count),
-    lengths: new Float64Array(count),
+    lengths: new Float64Array(count).fill(WHOLE_FILE),
     labels: new Int32Array(count),
     count,
     nameOf: (index) => files[index]!,

@@ -105,6 +105,10 @@ export const PRESETS: Record<string, Preset> = {
         for: ['retrain'],
         text: 'as published, the retraining takes batches of 128 where the search took 256, at the same learning rate of 0.1',
       },
+      {
+        for: ['retrain'],
+        text: "the published retraining draws new weights although the paper inherits the ticket's; --reinit does that",
+      },
       { for: ['train'], text: `${ONE_STAGE}: batches of 256, where the published retraining takes 128` },
     ],
   },

@@ -4,6 +4,7 @@ import type { Dataset, ImageSet } from '../data/dataset';
 import { openImagenet, resizeFor } from '../data/imagenet';
 import type { ImageListing } from '../data/listing';
 import { openDataset } from '../data/open';
+import { requireJpeg } from '../native/jpeg';
 import type { BadImage, NativeAddon, NativeDataset } from '../native/types';
 import { badImagesLine } from './bad-images';
 import { type DeviceWish, type Engine, openEngine } from './device';
@@ -99,7 +100,7 @@ async function openResident(
   };
   const dataset = { ...opened, train: { count: opened.train.count }, test: { count: opened.test.count } };
   const train = await resident(opened.train, { padding: PADDING, flip: true });
-  const test = await resident(opened.test, { padding: 0, flip: false });
+  const test = await orDispose(train, () => resident(opened.test, { padding: 0, flip: false }), signal);
   return { dataset, sets: { train, test }, nameOf: (_set, index) => `image ${index}` };
 }
 
@@ -111,6 +112,7 @@ async function openStreams(
   log: Log,
   signal?: AbortSignal,
 ): Promise<Opened> {
+  requireJpeg(addon); // before a million images are listed
   const { data, limitTrain, limitTest, imageSize } = wish;
   const opened = await openImagenet({ data, limitTrain, limitTest, imageSize, train, signal });
   const sizes = [opened.train && `${opened.train.count} training images`, `${opened.test.count} test images`];
@@ -119,9 +121,31 @@ async function openStreams(
   const settings = { ...shared(opened, device), size: opened.height, workers, maxBad };
   const names = { train: opened.train?.nameOf, test: opened.test.nameOf };
   const dataset = { ...opened, train: { count: opened.train?.count ?? 0 }, test: { count: opened.test.count } };
-  const sets: Opened['sets'] = { test: await createStream(addon, opened.test, { ...settings, transform: 'evaluate' }) };
-  if (opened.train) sets.train = await createStream(addon, opened.train, { ...settings, transform: 'train' });
+  const test = await createStream(addon, opened.test, { ...settings, transform: 'evaluate' });
+  const sets: Opened['sets'] = { test };
+  const { train: listing } = opened;
+  if (listing)
+    sets.train = await orDispose(test, () => createStream(addon, listing, { ...settings, transform: 'train' }), signal);
   return { dataset, sets, nameOf: (set, index) => names[set]!(index) };
+}
+
+/** Makes the second of two sets; without it, or after an abort, the first is let go as well. */
+async function orDispose(
+  first: NativeDataset,
+  make: () => Promise<NativeDataset>,
+  signal: AbortSignal | undefined,
+): Promise<NativeDataset> {
+  let second: NativeDataset | undefined;
+  try {
+    signal?.throwIfAborted();
+    second = await make();
+    signal?.throwIfAborted();
+    return second;
+  } catch (error) {
+    second?.dispose();
+    first.dispose();
+    throw error;
+  }
 }
 
 export type StreamSettings = Omit<

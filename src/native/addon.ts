@@ -6,7 +6,8 @@ import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 import { EarlybirdError } from '../errors';
-import { type FoundLibTorch, findLibTorch, isClone, libtorchId, packageRoot, unsupported } from './libtorch';
+import { jpegPaths, loadJpeg } from './jpeg';
+import { buildCommand, type FoundLibTorch, findLibTorch, libtorchId, packageRoot, unsupported } from './libtorch';
 import type { NativeAddon } from './types';
 
 export interface LoadOptions {
@@ -50,7 +51,7 @@ function load(device: string | undefined) {
 
   const plugin = join(dirname(path), 'earlybird_cuda.so');
   if (cuda && existsSync(plugin)) loadPlugin(addon, plugin);
-  loadJpeg(addon, path);
+  loadJpeg(addon, jpegPaths(path));
 
   // Threads of LibTorch must be gone before the process exits. Not in workers: the engine outlives each of them.
   if (isMainThread) process.on('exit', () => addon.shutdown());
@@ -71,11 +72,6 @@ export function addonPath(libtorch: FoundLibTorch): string {
       `${libtorch.root}); ${have}. Run \`${buildCommand()}\`, or point LIBTORCH at a LibTorch there is a build for.`,
     `Looked for ${folders.join(' and ')}.`,
   );
-}
-
-/** The command that builds the addon. */
-export function buildCommand(): string {
-  return isClone() ? 'npm run setup' : `${process.execPath} ${join(packageRoot, 'scripts', 'build.mjs')} --native-only`;
 }
 
 function addonFolders(): string[] {
@@ -123,27 +119,6 @@ function loadPlugin(addon: NativeAddon, path: string): void {
     const { message, detail } = error as EarlybirdError;
     throw new EarlybirdError('ERR_NOT_BUILT', `${message} Run \`${buildCommand()}\` to build it again.`, detail);
   }
-}
-
-/**
- * Opens the first JPEG decoder that can be opened. Without one everything but createStream works, so this is no error: createStream
- * says what is missing.
- */
-function loadJpeg(addon: NativeAddon, addonFile: string): void {
-  for (const path of jpegPaths(addonFile).filter(existsSync)) {
-    try {
-      addon.loadJpeg(path);
-      return;
-    } catch {
-      // Built here for a libjpeg that has gone since, perhaps: the next may have brought its own.
-    }
-  }
-}
-
-/** Where the JPEG decoder may be: beside the addon, or as the bundle carries it, which does for any LibTorch. */
-export function jpegPaths(addonFile: string): string[] {
-  const carried = join(packageRoot, 'prebuilds', `${process.platform}-${process.arch}`, 'jpeg');
-  return [dirname(addonFile), carried].map((folder) => join(folder, 'earlybird_jpeg.so'));
 }
 
 /** The folder name has already decided this, unless files were exchanged afterwards or EARLYBIRD_ADDON names another build. */

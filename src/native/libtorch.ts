@@ -45,6 +45,11 @@ export function isClone(): boolean {
   return existsSync(join(packageRoot, 'tsconfig.json'));
 }
 
+/** The command that builds the addon. */
+export function buildCommand(): string {
+  return isClone() ? 'npm run setup' : `${process.execPath} ${join(packageRoot, 'scripts', 'build.mjs')} --native-only`;
+}
+
 /** Where `earlybird libtorch fetch` puts a LibTorch: beside package.json in a clone, else into the user's cache. */
 export function libtorchFolder(): string {
   return isClone() ? join(packageRoot, '.libtorch') : join(cachePath(), 'libtorch');

@@ -4,7 +4,16 @@ import { join } from 'node:path';
 import type { RuntimeInfo } from './types';
 
 export type ProbeResult =
-  | { ok: true; builtAgainst: string; loaded: string; seconds: number; runtime: RuntimeInfo; libraries: string[] }
+  /** `noJpeg`: why there is no JPEG decoder, where there is none. */
+  | {
+      ok: true;
+      builtAgainst: string;
+      loaded: string;
+      seconds: number;
+      runtime: RuntimeInfo;
+      libraries: string[];
+      noJpeg: string;
+    }
   | { ok: false; code: string; message: string; detail?: string };
 
 const SCRIPT = `
@@ -16,13 +25,14 @@ try {
   const seconds = Number(process.hrtime.bigint() - start) / 1e9;
   const maps = require('node:fs').readFileSync('/proc/self/maps', 'utf8');
   const libraries = [...new Set(maps.match(/\\/\\S+\\.so[.\\d]*$/gm))];
-  answer({ ok: true, builtAgainst: addon.builtAgainst, loaded: addon.loaded, seconds, runtime, libraries });
+  const noJpeg = require(process.argv[2]).whyNoJpeg();
+  answer({ ok: true, builtAgainst: addon.builtAgainst, loaded: addon.loaded, seconds, runtime, libraries, noJpeg });
 } catch ({ code = 'ERR_INTERNAL', message, detail }) {
   answer({ ok: false, code, message, detail });
 }`;
 
 export function probeAddon(): ProbeResult {
-  const child = spawnSync(process.execPath, ['-e', SCRIPT, join(__dirname, 'addon.js')], {
+  const child = spawnSync(process.execPath, ['-e', SCRIPT, join(__dirname, 'addon.js'), join(__dirname, 'jpeg.js')], {
     stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
     encoding: 'utf8',
     timeout: 120_000,

@@ -197,7 +197,7 @@ export interface DatasetSpec {
 export interface StreamSpec {
   /** Image files, or tar shards that hold many images each. */
   files: string[];
-  /** Of each image: its file, and where in it its bytes lie. A length of 0 stands for the whole file. */
+  /** Of each image: its file, and where in it its bytes lie. A length of -1 stands for the whole file. */
   file: Int32Array;
   offsets: Float64Array;
   lengths: Float64Array;

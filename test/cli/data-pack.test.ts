@@ -1,7 +1,7 @@
 /** `earlybird data pack` as a person runs it: exit codes, what is printed, and an interruption. */
 import { existsSync, readdirSync } from 'node:fs';
-import { fillTree, jpeg, makeTree } from '../unit/data-tree';
-import { cli, succeed } from './run-cli';
+import { fillTree, jpeg, makeTree, picture } from '../unit/data-tree';
+import { cli, succeed, trained } from './run-cli';
 
 const tree = makeTree();
 afterAll(() => tree.remove());
@@ -26,7 +26,20 @@ test('bad images make the exit code 1 unless they are allowed', async () => {
   const { status, stdout } = await cli(packTo('bad', '--split', 'val')).done;
   expect([status, stdout]).toEqual([1, expect.stringMatching(/^ {2}val\/n1\/broken\.JPEG: /m)]);
   expect(existsSync(tree.at('bad/val-000000.tar'))).toBe(true);
-  await succeed(packTo('bad', '--split', 'val', '--max-bad', '1'));
+  const again = await succeed(packTo('bad', '--split', 'val', '--max-bad', '1'));
+  expect(again.stdout).toMatch(
+    /bad holds these shards, finished\n.*1 images do not decode.*empty .*bad and pack again/s,
+  );
+});
+
+trained('verify decodes as the training loader does', async () => {
+  const { place } = tree;
+  place('mixed/train/n1/good.JPEG', await jpeg(1));
+  place('mixed/train/n1/png.JPEG', await picture(2).png().toBuffer());
+  place('mixed/val/n1/good.JPEG', await jpeg(3));
+  const { status, stdout } = await cli(['data', 'verify', 'imagenet', '--data', tree.at('mixed')]).done;
+  const said = /^DAMAGED: 1 of 2 images .* left out in training \(train\/n1\/png\.JPEG: a PNG, not a JPEG; /m;
+  expect([status, stdout]).toEqual([1, expect.stringMatching(said)]);
 });
 
 test('wrong flags are refused with one sentence', async () => {

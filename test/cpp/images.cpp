@@ -1,5 +1,7 @@
 // Resampling against the definition of the filter in double precision, the sampler, and rectangles of JPEG files
 // against the same rectangles of whole decodings.
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -7,15 +9,19 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <new>
 #include <numeric>
 #include <vector>
 
 #include "check.h"
+#include "core/cancel.h"
 #include "core/error.h"
+#include "data/image_files.h"
 #include "data/jpeg_decoder.h"
 #include "data/resample.h"
 #include "data/resized_crop.h"
 #include "data/sampler.h"
+#include "data/slot_ring.h"
 
 namespace {
 
@@ -192,11 +198,57 @@ void test_decoder() {
   }
 }
 
+/// What no image is at fault for ends a pass; a bad image does not.
+void test_failures() {
+  const earlybird::CancelToken never;
+  for (const bool memory : {true, false}) {
+    std::vector<uint8_t> slots(2 * 4);
+    earlybird::SlotRing ring({slots.data(), slots.data() + 4}, 1, 400, 4, 3, [&](int, int64_t item, uint8_t*) {
+      if (item == 50 && memory) throw std::bad_alloc();
+      if (item == 50) throw earlybird::Error("ERR_FILE", "the disk");
+      return item == 3 ? "bad" : "";
+    });
+    int64_t bad = 0;
+    std::string what = "nothing";
+    try {
+      for (earlybird::SlotRing::Filled filled; ring.take(true, never, filled); ring.release())
+        for (const std::string& reason : *filled.reasons) bad += !reason.empty();
+    } catch (const std::bad_alloc&) {
+      what = "memory";
+    } catch (const earlybird::Error& error) {
+      what = error.code();
+    }
+    check(what == (memory ? "memory" : "ERR_FILE"), "a pass ends with what a worker threw, not " + what, 0);
+    check(bad == 1, "bad images before that", static_cast<double>(bad));
+  }
+
+  const std::string there = EB_TEST_FIXTURES "/jpeg/420.jpg";
+  const earlybird::ImageFiles files({{there, there + ".none"}, {0, 1, 0}, {0, 0, 0}, {-1, -1, 0}});
+  std::vector<uint8_t> buffer;
+  earlybird::ImageFiles::Bytes bytes;
+  check(files.read(0, buffer, bytes).empty() && bytes.size > 1000, "a whole file", static_cast<double>(bytes.size));
+  check(files.read(1, buffer, bytes).find("No such file") != std::string::npos, "a missing file is a bad image", 0);
+  check(files.read(2, buffer, bytes) == "empty", "an entry of no bytes is a bad image", 0);
+  rlimit before;
+  getrlimit(RLIMIT_NOFILE, &before);
+  const rlimit none = {0, before.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &none);
+  std::string code;
+  try {
+    files.read(0, buffer, bytes);
+  } catch (const earlybird::Error& error) {
+    code = error.code();
+  }
+  setrlimit(RLIMIT_NOFILE, &before);
+  check(code == "ERR_FILE", "without a descriptor no image is bad, but the pass ends", 0);
+}
+
 }  // namespace
 
 void test_images() {
   test_resampling();
   test_crops();
   test_sampler();
+  test_failures();
   test_decoder();
 }

@@ -1,5 +1,5 @@
 /** The stream of JPEG files: what it promises about order, workers, ranks, bad files, cancelling and memory. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -184,7 +184,7 @@ describe('bad files', () => {
   test('are left out, counted and named, whatever part of them is wanted', async () => {
     const names = Object.keys(REASONS);
     const mixed = [...files.slice(0, 8), ...names.map((name) => bad[name]!), ...files.slice(8)];
-    const [stream, clean] = await Promise.all([createStream(mixed, { maxBad: 7 }), createStream(files)]);
+    const stream = await createStream(mixed, { maxBad: 7 });
     for (const epoch of [0, 1, 2, 3]) {
       const result = await stream.drain({ seed: 1, epoch, batchSize: 4 });
       expect(result.images).toBe(23);
@@ -192,7 +192,28 @@ describe('bad files', () => {
       for (const name of names) expect([name, reasons[name]]).toEqual([name, expect.stringMatching(REASONS[name]!)]);
     }
     stream.dispose();
-    clean.dispose();
+  });
+
+  test('an image of no bytes in a shard is bad; a file that the system refuses ends the pass', async () => {
+    const bytes = readFileSync(files[0]!);
+    const shard = join(folder, 'with-empty.tar');
+    writeFileSync(shard, bytes);
+    const spec = { file: new Int32Array(2), offsets: new Float64Array(2), labels: new Int32Array(2), maxBad: 1 };
+    const stream = await createStream([shard], { ...spec, lengths: Float64Array.of(bytes.length, 0) });
+    const result = await stream.drain({ seed: 1, epoch: 0, batchSize: 2 });
+    expect([result.images, result.bad]).toEqual([1, [{ index: 1, reason: 'empty' }]]);
+    stream.dispose();
+    await expect(createStream([shard], { ...spec, lengths: Float64Array.of(-2, 0) })).rejects.toMatchObject({
+      code: 'ERR_USAGE',
+    });
+    const circle = join(folder, 'circle.JPEG');
+    symlinkSync(circle, circle);
+    const round = await createStream([...files, circle], { maxBad: 24 });
+    await expect(round.drain({ seed: 1, epoch: 0, batchSize: 2 })).rejects.toMatchObject({
+      code: 'ERR_FILE',
+      message: expect.stringMatching(/circle\.JPEG cannot be read: Too many levels .*; check the disk/),
+    });
+    round.dispose();
   });
 
   test('training and evaluation go on without them', async () => {

@@ -14,7 +14,7 @@ export function streamSpec(files: string[], spec: Partial<StreamSpec> = {}): Str
     files,
     file: new Int32Array(count).map((_, i) => i),
     offsets: new Float64Array(count),
-    lengths: new Float64Array(count),
+    lengths: new Float64Array(count).fill(-1),
     labels: new Int32Array(count).map((_, i) => i % 10),
     classes: 10,
     device: 'cpu',

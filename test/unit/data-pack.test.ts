@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import sharp from 'sharp';
 import { openImagenet } from '../../src/data/imagenet';
 import type { ImageListing } from '../../src/data/listing';
@@ -124,7 +124,7 @@ test.each(['3', '0.002MB'])('an interrupted run goes on and gives the same bytes
     await expect(cut).rejects.toThrow('enough');
     expect(existsSync(tree.at('out/manifest.json'))).toBe(false);
   }
-  writeFileSync(tree.at('out/.train-000001.tar.tmp-1-2'), 'left by a kill');
+  writeFileSync(tree.at('out/.train-000001.tar.tmp-4194305-2'), 'left by a kill');
   const log = tree.at('out/progress.jsonl');
   writeFileSync(log, `${readFileSync(log, 'utf8')}{"split":"tr`);
   await expect(run('out', { shardSize: '2' })).rejects.toMatchObject({ code: 'ERR_DATASET' });
@@ -166,4 +166,88 @@ test.each([
     code: 'ERR_USAGE',
     message: expect.stringMatching(message),
   });
+});
+
+test('a disk that fails stops packing, and is not written down as a bad image', async () => {
+  await fillTree(inner(), CLASSES, 2);
+  await run('whole');
+  rmSync(tree.at('in/train/n02/n02_1.JPEG'));
+  mkdirSync(tree.at('in/train/n02/n02_1.JPEG')); // reading it fails with EISDIR
+  await expect(run()).rejects.toMatchObject({
+    code: 'ERR_FILE',
+    message: expect.stringMatching(/n02_1\.JPEG \(EISDIR\)/),
+  });
+  expect(existsSync(tree.at('out/manifest.json'))).toBe(false);
+  rmSync(tree.at('in/train/n02/n02_1.JPEG'), { recursive: true });
+  inner().place('train/n02/n02_1.JPEG', await jpeg(11));
+  expect((await run()).bad).toEqual([]);
+  expect(shards('out')).toEqual(shards('whole'));
+});
+
+test('what is not of data pack is never written over', async () => {
+  await fillTree(inner(), CLASSES, 1);
+  const theirs = tree.place('out/train-000000.tar', 'of somebody else');
+  const refused = (pattern: RegExp) =>
+    expect(run()).rejects.toMatchObject({ code: 'ERR_DATASET', message: expect.stringMatching(pattern) });
+  await refused(/out holds shards .* not by data pack; choose another folder/);
+  tree.place('out/progress.jsonl', 'their log\n');
+  await refused(/out holds shards .* not by data pack/);
+  rmSync(tree.at('out/progress.jsonl'));
+  tree.place('out/manifest.json', '{"shards": 3}');
+  await refused(/manifest\.json is damaged or not of/);
+  expect(readFileSync(theirs, 'utf8')).toBe('of somebody else');
+  expect(readdirSync(tree.at('out')).sort()).toEqual(['manifest.json', 'train-000000.tar']);
+});
+
+test('a folder where packing was cut, or that has lost a shard, is refused until it is packed again', async () => {
+  await fillTree(inner(), CLASSES, 4);
+  await run('whole');
+  const controller = new AbortController();
+  const onProgress = (done: number) => done > 13 && controller.abort(new Error('enough'));
+  await expect(run('out', { signal: controller.signal, onProgress })).rejects.toThrow('enough');
+  inner().place('../out/val-000000.tar', readFileSync(tree.at('whole/val-000000.tar')));
+  const open = () => openImagenet({ data: tree.at('out') });
+  const refused = (pattern: RegExp) =>
+    expect(open()).rejects.toMatchObject({ code: 'ERR_DATASET', message: expect.stringMatching(pattern) });
+  await refused(/out holds only a part of its shards.*run the same data pack command again/);
+  await run();
+  expect((await open()).train!.count).toBe(12);
+
+  for (const damage of [
+    () => rmSync(tree.at('out/train-000001.tar')),
+    () => writeFileSync(tree.at('out/train-000001.tar'), readFileSync(tree.at('out/val-000000.tar'))),
+  ]) {
+    damage();
+    await refused(/train-000001\.tar holds (none|3) of the 4 images that manifest\.json says; run the same/);
+    expect(await run()).toMatchObject({ packed: true });
+    expect(shards('out')).toEqual(shards('whole'));
+    expect((await run()).packed).toBe(false);
+  }
+  writeFileSync(tree.at('out/train-000009.tar'), readFileSync(tree.at('out/train-000000.tar')));
+  await refused(/train-000009\.tar is none of the shards that manifest\.json names/);
+  rmSync(tree.at('out/train-000009.tar'));
+  rmSync(tree.at('out/manifest.json'));
+  expect((await open()).train!.count).toBe(12);
+  // Without its manifest it could be anybody's.
+  await expect(run()).rejects.toMatchObject({ code: 'ERR_DATASET' });
+});
+
+test('temporary files of a process that lives are left alone', async () => {
+  await fillTree(inner(), CLASSES, 1);
+  const [living, dead] = [process.ppid, 4194305].map((pid) =>
+    tree.place(`out/.train-000000.tar.tmp-${pid}-0`, 'half a shard'),
+  );
+  await run();
+  expect([existsSync(living!), existsSync(dead!)]).toEqual([true, false]);
+});
+
+test('verify says what training would leave out', async () => {
+  await fillTree(inner(), CLASSES, 1);
+  inner().place('train/n01/a.JPEG', await picture(3, 30, 20).png().toBuffer());
+  inner().place('manifest.json', 'of something else');
+  const loader = async ({ count }: ImageListing) => (count === 4 ? [{ index: 3, reason: 'odd' }] : []);
+  const { problems } = await verifyDataset({ dataset: 'imagenet', data: tree.at('in'), loader });
+  expect(problems).toEqual([
+    '2 of 4 images cannot be decoded and are left out in training (train/n01/a.JPEG: not a JPEG; `earlybird data pack` converts it; train/n03/n03_0.JPEG: odd).',
+  ]);
 });

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync }
 import { pack as tarPack } from 'tar-stream';
 import { openImagenet } from '../../src/data/imagenet';
 import { indexOf } from '../../src/data/shards';
+import { verifyDataset } from '../../src/data/verify';
 import { jpeg, makeTree, type Tree } from './data-tree';
 
 let tree: Tree;
@@ -125,7 +126,50 @@ test('damaged shards are refused with a reason', async () => {
   await refused(/is no tar archive/);
   tree.place('manifest.json', '{');
   await shard('val-0.tar', good);
-  await refused(/manifest\.json is no JSON/);
-  tree.place('manifest.json', JSON.stringify({ classes: [] }));
+  await refused(/manifest\.json is damaged or not of "earlybird data pack"/);
+  const manifest = { format: 'earlybird shards 1', key: '', classes: [], splits: {} };
+  const foreign = [null, [], {}, { ...manifest, format: 'other' }, { ...manifest, classes: 3 }];
+  for (const value of [
+    ...foreign,
+    { ...manifest, splits: { val: {} } },
+    { ...manifest, splits: { val: { shards: [3] } } },
+  ]) {
+    tree.place('manifest.json', JSON.stringify(value));
+    await refused(/manifest\.json is damaged or not of/);
+  }
+  tree.place('manifest.json', JSON.stringify(manifest));
   await refused(/image of class 0, but manifest\.json names only 0 classes/);
+});
+
+test('archives of one class are not shards: class folders come first, and alone they are explained', async () => {
+  const image = await jpeg(1);
+  for (const name of ['n01440764', 'n01443537']) {
+    await shard(`train/${name}.tar`, [[`${name}_1.JPEG`, image]]);
+    tree.place(`train/${name}/${name}_1.JPEG`, image);
+    tree.place(`val/${name}/v_${name}.JPEG`, image);
+  }
+  expect(await open()).toMatchObject({ classes: 2, train: { count: 2 }, test: { count: 2 } });
+  for (const name of ['n01440764', 'n01443537']) {
+    rmSync(tree.at('train', name), { recursive: true });
+    rmSync(tree.at('val', name), { recursive: true });
+  }
+  await shard('val-0.tar', [
+    ['a.jpg', image],
+    ['a.cls', '0'],
+  ]);
+  await refused(/n01440764\.tar is ImageNet's archive of one class, not a shard: unpack each/);
+});
+
+test('an empty image in a shard is an empty image, not the whole shard', async () => {
+  const pair = (key: string, bytes: Buffer): [string, Buffer | string][] => [
+    [`${key}.cls`, '0'],
+    [`${key}.jpg`, bytes],
+  ];
+  const image = await jpeg(1);
+  await shard('train-0.tar', [...pair('a', image), ...pair('b', Buffer.alloc(0))]);
+  await shard('val-0.tar', pair('a', image));
+  const { train } = await open();
+  expect([...train!.lengths]).toEqual([image.length, 0]);
+  const { problems } = await verifyDataset({ dataset: 'imagenet', data: tree.root });
+  expect(problems).toEqual([expect.stringMatching(/^1 of 2 images cannot be decoded .*train-0\.tar:b: [^;]*empty/i)]);
 });

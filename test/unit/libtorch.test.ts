@@ -166,7 +166,7 @@ describe('addonPath', () => {
 test('an installed package keeps LibTorch in the cache of the user, and is built by its own script', () => {
   rmSync(path('tsconfig.json'));
   expect(libtorch.libtorchFolder()).toBe(path('cache/earlybird/libtorch'));
-  expect(addon.buildCommand()).toBe(`${process.execPath} ${path('scripts/build.mjs')} --native-only`);
+  expect(libtorch.buildCommand()).toBe(`${process.execPath} ${path('scripts/build.mjs')} --native-only`);
   writeFileSync(path('tsconfig.json'), '{}');
   expect(libtorch.libtorchFolder()).toBe(path('.libtorch'));
 });

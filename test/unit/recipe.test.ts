@@ -189,6 +189,8 @@ test.each([
 test('what is odd in a preset is said', () => {
   const notes = (command: CommandName, preset: string) => recipeFrom(command, { preset }).notes.join('\n');
   expect(notes('retrain', 'resnet18-imagenet')).toMatch(/^preset resnet18-imagenet: .*batches of 128.*took 256/);
+  for (const name of ['resnet18-imagenet', 'resnet50-imagenet', 'vgg16-cifar100'])
+    expect(notes('retrain', name)).toMatch(/the published retraining draws new weights .*--reinit/);
   expect(notes('retrain', 'resnet50-imagenet')).toMatch(/leaves the L1 term off/);
   expect(notes('search', 'resnet50-imagenet')).toBe('');
   expect(recipeFrom('search', {}).notes).toEqual([]);

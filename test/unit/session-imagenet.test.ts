@@ -7,13 +7,22 @@ import { fillTree, makeTree, type Tree } from './data-tree';
 
 const specs: StreamSpec[] = [];
 let disposed = 0;
+let jpeg = 'some';
+let creating: (spec: StreamSpec) => void = () => undefined;
 jest.mock('../../src/native/addon', () => ({
   loadAddon: () => ({
     loaded: '0.0.0',
     setThreads: () => undefined,
-    runtime: () => ({ threads: 1, cpuCapability: 'none', bf16: false, cudaDevices: [{ index: 4, name: 'Four' }] }),
+    runtime: () => ({
+      threads: 1,
+      cpuCapability: 'none',
+      bf16: false,
+      cudaDevices: [{ index: 4, name: 'Four' }],
+      jpeg,
+    }),
     createStream: async (spec: StreamSpec) => {
       specs.push(spec);
+      creating(spec);
       return { count: spec.labels.length, dispose: () => disposed++ };
     },
   }),
@@ -23,6 +32,8 @@ let tree: Tree;
 beforeEach(async () => {
   specs.length = 0;
   disposed = 0;
+  jpeg = 'some';
+  creating = () => undefined;
   tree = makeTree();
   await fillTree(tree, ['n1', 'n2'], 3);
 });
@@ -80,4 +91,29 @@ test('bad images are one line with names, and a list of GPUs is answered', async
     'imagenet: 6 training images, 2 test images, 2 classes',
     'warning: 1 training image does not decode and was left out: train/n2/n2_1.JPEG (cut)',
   ]);
+});
+
+test('where the second stream fails or comes too late, the first is let go', async () => {
+  creating = ({ transform }) => {
+    if (transform === 'train') throw new Error('no room');
+  };
+  await expect(openSession(wish())).rejects.toThrow('no room');
+  expect([specs.length, disposed]).toEqual([2, 1]);
+  for (const transform of ['evaluate', 'train']) {
+    [specs.length, disposed] = [0, 0];
+    const controller = new AbortController();
+    creating = (spec) => spec.transform === transform && controller.abort(new Error('enough'));
+    await expect(openSession(wish(), { signal: controller.signal })).rejects.toThrow('enough');
+    expect(disposed).toBe(specs.length);
+  }
+});
+
+test('a decoder that is not there is said before anything is listed', async () => {
+  jpeg = '';
+  await expect(openSession(wish({ data: tree.at('nowhere') }))).rejects.toMatchObject({
+    code: 'ERR_NOT_BUILT',
+    message: expect.stringMatching(
+      /^JPEG files cannot be read, because libjpeg-turbo was not found when earlybird was built: .*\.$/,
+    ),
+  });
 });

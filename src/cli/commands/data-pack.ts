@@ -71,6 +71,7 @@ export const pack = defineTool({
       lines.push(
         ...bad.slice(0, 10).map(({ file, reason }) => `  ${file}: ${reason}`),
         ...(bad.length > 10 ? ['  ...'] : []),
+        `These shards stay without them: to have them in, repair them, empty ${folder} and pack again.`,
       );
     }
     const head = packed ? `packed into ${folder}, ${classes.length} classes` : `${folder} holds these shards, finished`;

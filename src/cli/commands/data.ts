@@ -4,6 +4,7 @@ import type { CommandModule } from 'yargs';
 import { defaultCacheDir } from '../../data/cache';
 import { fetchDataset } from '../../data/fetch';
 import { type VerifyReport, verifyDataset } from '../../data/verify';
+import { loaderCheck } from '../../experiment/loader-check';
 import { counter } from '../counter';
 import { interruptSignal } from '../interrupt';
 import { defineTool } from '../tool';
@@ -54,7 +55,8 @@ const verify = defineTool({
   async run({ name, data, 'image-size': imageSize, quiet }) {
     const show = counter(quiet);
     const onProgress = (done: number, total: number, what: string) => show(what, done, total);
-    const options = { dataset: name, data, imageSize, onProgress, signal: interruptSignal() };
+    const loader = name === 'imagenet' ? loaderCheck() : null;
+    const options = { dataset: name, data, loader, imageSize, onProgress, signal: interruptSignal() };
     const report = await verifyDataset(options).finally(() => show(null));
     if (report.problems.length > 0) process.exitCode = 1;
     return report;

@@ -3,9 +3,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import type { EarlybirdError } from '../../errors';
-import { addonPath, buildCommand } from '../../native/addon';
+import { addonPath } from '../../native/addon';
 import { libjpegRemedy } from '../../native/libjpeg';
-import { type FoundLibTorch, searchLibTorch, unsupported } from '../../native/libtorch';
+import { buildCommand, type FoundLibTorch, searchLibTorch, unsupported } from '../../native/libtorch';
 import { type ProbeResult, probeAddon } from '../../native/probe';
 import { defineTool } from '../tool';
 
@@ -148,10 +148,10 @@ function checkOpenMp({ libraries }: Loaded): Check {
   return { name: 'openmp', status: 'warn', text: `${found.length} run times are loaded: ${found.join(', ')}`, remedy };
 }
 
-function checkJpeg({ runtime, libraries }: Loaded): Check {
+function checkJpeg({ runtime, libraries, noJpeg }: Loaded): Check {
   const library = libraries.find((path) => /^libjpeg\./.test(basename(path)));
   if (runtime.jpeg) return { name: 'jpeg', status: 'ok', text: `${runtime.jpeg}: ${library ?? 'linked in'}` };
-  const text = 'no JPEG decoder: ImageNet and other folders of images cannot be trained on';
+  const text = `no JPEG decoder, because ${noJpeg}: ImageNet and other folders of images cannot be trained on`;
   return { name: 'jpeg', status: 'warn', text, remedy: libjpegRemedy(buildCommand()) };
 }
 

@@ -1,0 +1,47 @@
+/** The JPEG decoder, a plugin beside the addon. Without one everything works but reading JPEG files, and that says why. */
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { EarlybirdError } from '../errors';
+import { libjpegRemedy } from './libjpeg';
+import { buildCommand, packageRoot } from './libtorch';
+import type { NativeAddon } from './types';
+
+/** Why the last decoder that is there could not be opened. */
+let failure: string | null = null;
+
+/** Opens the first decoder that can be opened. */
+export function loadJpeg(addon: Pick<NativeAddon, 'loadJpeg'>, paths: readonly string[]): void {
+  failure = null;
+  for (const path of paths.filter(existsSync)) {
+    try {
+      addon.loadJpeg(path);
+      return;
+    } catch (error) {
+      // Built here for a libjpeg that has gone since, perhaps: the next may have brought its own.
+      failure = (error as Error).message;
+    }
+  }
+}
+
+/** Where the decoder may be: beside the addon, or as the bundle carries it, which does for any LibTorch. */
+export function jpegPaths(addonFile: string): string[] {
+  const carried = join(packageRoot, 'prebuilds', `${process.platform}-${process.arch}`, 'jpeg');
+  return [dirname(addonFile), carried].map((folder) => join(folder, 'earlybird_jpeg.so'));
+}
+
+/** Why there is no decoder, in words that follow "because". */
+export function whyNoJpeg(): string {
+  if (failure === null) return 'libjpeg-turbo was not found when earlybird was built';
+  const missing = /(\S+\.so[.\d]*): cannot open shared object file/.exec(failure)?.[1];
+  return missing ? `${missing} is not on this machine` : failure.replace(/\.$/, '');
+}
+
+/** Throws ERR_NOT_BUILT where JPEG files cannot be read. */
+export function requireJpeg(addon: Pick<NativeAddon, 'runtime'>): void {
+  if (addon.runtime().jpeg) return;
+  throw new EarlybirdError(
+    'ERR_NOT_BUILT',
+    `JPEG files cannot be read, because ${whyNoJpeg()}: ${libjpegRemedy(buildCommand())}.`,
+    failure ?? undefined,
+  );
+}
