@@ -5,6 +5,7 @@
 #include <ATen/Version.h>
 #include <dlfcn.h>
 
+#include "core/affinity.h"
 #include "core/cuda_interface.h"
 #include "core/engine.h"
 #include "core/error.h"
@@ -61,7 +62,10 @@ void set_threads(int threads) {
   if (threads < 1) throw Error("ERR_USAGE", "The number of threads must be at least 1.");
   // OpenMP keeps the number per thread: this one answers runtime(), the engine computes.
   at::set_num_threads(threads);
-  Engine::instance().submit([threads] { at::set_num_threads(threads); });
+  Engine::instance().submit([threads] {
+    at::set_num_threads(threads);
+    spread_team();
+  });
 }
 
 void load_plugin(const std::string& path) {
@@ -90,7 +94,10 @@ void initialise_process() {
   context.setAllowTF32CuBLAS(false);
   context.setDeterministicCuDNN(true);
   // Before the engine's first parallel region, so that the threads of its team inherit it.
-  Engine::instance().submit([] { at::globalContext().setFlushDenormal(true); });
+  Engine::instance().submit([] {
+    at::globalContext().setFlushDenormal(true);
+    spread_team();
+  });
 }
 
 }  // namespace earlybird

@@ -66,7 +66,7 @@ at::Tensor convolve(torch::nn::Conv2d& conv, const at::Tensor& images) {
   if (arithmetic == Arithmetic::kLibrary) return conv->forward(images);
   const bool bf16 = arithmetic == Arithmetic::kRounded;
   const auto& options = conv->options;
-  constexpr int64_t kFewest = 16;  // channels; fewer leave the products of matrices too thin
+  constexpr int64_t kFewest = 32;  // channels; fewer leave the products of matrices too thin
   if (is_plain_3x3(options) && std::min(options.in_channels(), options.out_channels()) >= kFewest) {
     const at::Tensor pixels = images.to(bf16 ? at::kBFloat16 : at::kFloat);
     if (images.size(2) == 2 && images.size(3) == 2) return WholeImage::apply(pixels, conv->weight);
