@@ -17,68 +17,54 @@ constexpr int64_t kFloatSums = 32;
 /// Pixels that a kernel takes at once: fewer where each is long, so that memory is read in few streams.
 int64_t block_of(int64_t width) { return std::clamp<int64_t>(2048 / width, 4, kFloatSums); }
 
-/// The channels of a block of pixels as float32: in place, or copied where they are selected or of another type.
+int64_t pixels_of(const at::Tensor& images) { return images.size(0) * images.size(2) * images.size(3); }
+
+/// Blocks of pixels as float32: in place, or converted.
 template <class T>
 class Reader {
  public:
-  Reader(const at::Tensor& images, const int64_t* channels, int64_t width)
-      : from_(images.const_data_ptr<T>()), all_(images.size(1)), channels_(channels), width_(width) {
-    if (channels_ || !std::is_same_v<T, float>) buffer_.resize(kFloatSums * width);
+  explicit Reader(const at::Tensor& images) : from_(images.const_data_ptr<T>()), width_(images.size(1)) {
+    if (!std::is_same_v<T, float>) buffer_.resize(kFloatSums * width_);
   }
 
   const float* block(int64_t pixel, int64_t rows) {
-    const T* from = from_ + pixel * all_;
-    if constexpr (std::is_same_v<T, float>)
-      if (!channels_) return from;
-    float* to = buffer_.data();
-    if (!channels_)
-      for (int64_t k = 0; k < rows * width_; ++k) to[k] = static_cast<float>(from[k]);
-    else
-      for (int64_t r = 0; r < rows; ++r, from += all_, to += width_)
-        for (int64_t k = 0; k < width_; ++k) to[k] = static_cast<float>(from[channels_[k]]);
-    return buffer_.data();
+    const T* from = from_ + pixel * width_;
+    if constexpr (std::is_same_v<T, float>) {
+      return from;
+    } else {
+      for (int64_t k = 0; k < rows * width_; ++k) buffer_[k] = static_cast<float>(from[k]);
+      return buffer_.data();
+    }
   }
 
  private:
   const T* from_;
-  int64_t all_;
-  const int64_t* channels_;
   int64_t width_;
   std::vector<float> buffer_;
 };
 
-/// The way back: a block is asked for, filled, and put. Channels that are not selected become zero.
+/// The way back: a block is asked for, filled, and put.
 template <class T>
 class Writer {
  public:
-  Writer(at::Tensor& images, const int64_t* channels, int64_t width)
-      : to_(images.mutable_data_ptr<T>()), all_(images.size(1)), channels_(channels), width_(width) {
-    if (channels_ || !std::is_same_v<T, float>) buffer_.resize(kFloatSums * width);
+  explicit Writer(at::Tensor& images) : to_(images.mutable_data_ptr<T>()), width_(images.size(1)) {
+    if (!std::is_same_v<T, float>) buffer_.resize(kFloatSums * width_);
   }
 
   float* block(int64_t pixel) {
     if constexpr (std::is_same_v<T, float>)
-      if (!channels_) return to_ + pixel * all_;
-    return buffer_.data();
+      return to_ + pixel * width_;
+    else
+      return buffer_.data();
   }
 
   void put(int64_t pixel, int64_t rows) {
-    if (buffer_.empty()) return;
-    const float* from = buffer_.data();
-    T* to = to_ + pixel * all_;
-    if (!channels_) {
-      for (int64_t k = 0; k < rows * width_; ++k) to[k] = static_cast<T>(from[k]);
-      return;
-    }
-    std::fill(to, to + rows * all_, static_cast<T>(0));
-    for (int64_t r = 0; r < rows; ++r, to += all_, from += width_)
-      for (int64_t k = 0; k < width_; ++k) to[channels_[k]] = static_cast<T>(from[k]);
+    if constexpr (!std::is_same_v<T, float>)
+      for (int64_t k = 0; k < rows * width_; ++k) to_[pixel * width_ + k] = static_cast<T>(buffer_[k]);
   }
 
  private:
   T* to_;
-  int64_t all_;
-  const int64_t* channels_;
   int64_t width_;
   std::vector<float> buffer_;
 };
@@ -276,16 +262,12 @@ void each_block(int64_t pixels, int64_t width, const MakeWork& make_work) {
   });
 }
 
-const int64_t* listed(const at::Tensor& channels) {
-  return channels.defined() ? channels.const_data_ptr<int64_t>() : nullptr;
-}
-
 /// A value near the mean of each channel, so that squares of what is left lose no digits: the mean of a few pixels.
 template <class T>
-std::vector<float> shift_of(const Input& input) {
+std::vector<float> shift_of(const at::Tensor& images) {
   constexpr int64_t kPixels = 32;
-  const int64_t width = input.width(), pixels = input.pixels(), taken = std::min(kPixels, pixels);
-  Reader<T> reader(input.images, listed(input.channels), width);
+  const int64_t width = images.size(1), pixels = pixels_of(images), taken = std::min(kPixels, pixels);
+  Reader<T> reader(images);
   std::vector<float> out(width);
   for (int64_t i = 0; i < taken; ++i) {
     const float* row = reader.block(i * pixels / taken, 1);
@@ -296,12 +278,11 @@ std::vector<float> shift_of(const Input& input) {
 }
 
 template <class T>
-Moments moments_of(const Input& input) {
-  const int64_t width = input.width(), pixels = input.pixels();
-  const std::vector<float> shift = shift_of<T>(input);
+Moments moments_of(const at::Tensor& images) {
+  const int64_t width = images.size(1), pixels = pixels_of(images);
+  const std::vector<float> shift = shift_of<T>(images);
   const auto sums = sum_pixels(pixels, width, [&] {
-    return [&, reader = Reader<T>(input.images, listed(input.channels), width)](int64_t p, int64_t rows, float* sum,
-                                                                                float* square) mutable {
+    return [&, reader = Reader<T>(images)](int64_t p, int64_t rows, float* sum, float* square) mutable {
       add_moments(reader.block(p, rows), rows, width, shift.data(), sum, square);
     };
   });
@@ -316,20 +297,15 @@ Moments moments_of(const Input& input) {
   return out;
 }
 
-at::Tensor empty_like_images(const at::Tensor& images, int64_t channels) {
-  return at::empty({images.size(0), channels, images.size(2), images.size(3)}, images.options(),
-                   at::MemoryFormat::ChannelsLast);
-}
-
 template <class T>
-at::Tensor apply_to(const Input& input, const at::Tensor& scale, const at::Tensor& shift, const at::Tensor& shortcut,
-                    bool relu) {
-  const int64_t width = input.width();
-  at::Tensor out = empty_like_images(input.images, width);
+at::Tensor apply_to(const at::Tensor& images, const at::Tensor& scale, const at::Tensor& shift,
+                    const at::Tensor& shortcut, bool relu) {
+  const int64_t width = images.size(1);
+  at::Tensor out = at::empty_like(images);
   const Surroundings around{scale.const_data_ptr<float>(), shift.const_data_ptr<float>(), nullptr, relu};
-  each_block(input.pixels(), width, [&] {
-    return [&, reader = Reader<T>(input.images, listed(input.channels), width), writer = Writer<T>(out, nullptr, width),
-            added = Reader<T>(shortcut.defined() ? shortcut : out, nullptr, width)](int64_t p, int64_t rows) mutable {
+  each_block(pixels_of(images), width, [&] {
+    return [&, reader = Reader<T>(images), writer = Writer<T>(out),
+            added = Reader<T>(shortcut.defined() ? shortcut : out)](int64_t p, int64_t rows) mutable {
       Surroundings here = around;
       if (shortcut.defined()) here.shortcut = added.block(p, rows);
       normalise_block(reader.block(p, rows), rows, width, here, writer.block(p));
@@ -345,9 +321,9 @@ class BackwardReader {
  public:
   BackwardReader(const Context& context, const at::Tensor& gradient)
       : needs_output_(context.output.defined()),
-        images_(context.input.images, listed(context.input.channels), context.input.width()),
-        gradient_(gradient, nullptr, context.input.width()),
-        output_(needs_output_ ? context.output : gradient, nullptr, context.input.width()),
+        images_(context.images),
+        gradient_(gradient),
+        output_(needs_output_ ? context.output : gradient),
         gate_{context.scale.const_data_ptr<float>(), context.shift.const_data_ptr<float>(), nullptr, context.relu} {}
 
   struct Block {
@@ -367,8 +343,7 @@ class BackwardReader {
 
 template <class T>
 Gradients backward_of(const Context& context, const at::Tensor& gradient, const at::Tensor& beside) {
-  const Input& input = context.input;
-  const int64_t width = input.width(), pixels = input.pixels();
+  const int64_t width = context.images.size(1), pixels = pixels_of(context.images);
   const float* mean = context.mean.const_data_ptr<float>();
   const auto sums = sum_pixels(pixels, width, [&] {
     return [&, reader = BackwardReader<T>(context, gradient)](int64_t p, int64_t rows, float* sum,
@@ -378,7 +353,7 @@ Gradients backward_of(const Context& context, const at::Tensor& gradient, const 
     };
   });
 
-  Gradients out{empty_like_images(input.images, input.images.size(1)), at::empty({width}), at::empty({width}), {}};
+  Gradients out{at::empty_like(context.images), at::empty({width}), at::empty({width}), {}};
   std::vector<float> slope(width), offset(width);
   const float *inverse_std = context.inverse_std.const_data_ptr<float>(),
               *scale = context.scale.const_data_ptr<float>();
@@ -389,36 +364,33 @@ Gradients backward_of(const Context& context, const at::Tensor& gradient, const 
     slope[k] = static_cast<float>(scale[k] * spread * spread * sums[width + k] * each);
     offset[k] = static_cast<float>(scale[k] * sums[k] * each);
   }
-  if (context.shortcut) out.shortcut = empty_like_images(input.images, width);
-  const bool adds = beside.defined() && !input.channels.defined();
+  if (context.shortcut) out.shortcut = at::empty_like(context.images);
+  const bool adds = beside.defined();
   const Slopes slopes{mean, slope.data(), offset.data()};
   each_block(pixels, width, [&] {
-    return
-        [&, reader = BackwardReader<T>(context, gradient), others = Reader<T>(adds ? beside : gradient, nullptr, width),
-         images = Writer<T>(out.images, listed(input.channels), width),
-         shortcut = Writer<T>(context.shortcut ? out.shortcut : out.images, nullptr, width)](int64_t p,
-                                                                                             int64_t rows) mutable {
-          const auto [x, g, gate] = reader.block(p, rows);
-          write_gradients(x, g, rows, width, gate, slopes, adds ? others.block(p, rows) : nullptr, images.block(p),
-                          context.shortcut ? shortcut.block(p) : nullptr);
-          images.put(p, rows);
-          if (context.shortcut) shortcut.put(p, rows);
-        };
+    return [&, reader = BackwardReader<T>(context, gradient), others = Reader<T>(adds ? beside : gradient),
+            images = Writer<T>(out.images),
+            shortcut = Writer<T>(context.shortcut ? out.shortcut : out.images)](int64_t p, int64_t rows) mutable {
+      const auto [x, g, gate] = reader.block(p, rows);
+      write_gradients(x, g, rows, width, gate, slopes, adds ? others.block(p, rows) : nullptr, images.block(p),
+                      context.shortcut ? shortcut.block(p) : nullptr);
+      images.put(p, rows);
+      if (context.shortcut) shortcut.put(p, rows);
+    };
   });
-  if (beside.defined() && !adds) out.images.add_(beside);
   return out;
 }
 
 }  // namespace
 
-Moments moments(const Input& input) {
-  return input.images.scalar_type() == at::kBFloat16 ? moments_of<at::BFloat16>(input) : moments_of<float>(input);
+Moments moments(const at::Tensor& images) {
+  return images.scalar_type() == at::kBFloat16 ? moments_of<at::BFloat16>(images) : moments_of<float>(images);
 }
 
-at::Tensor apply(const Input& input, const at::Tensor& scale, const at::Tensor& shift, const at::Tensor& shortcut,
+at::Tensor apply(const at::Tensor& images, const at::Tensor& scale, const at::Tensor& shift, const at::Tensor& shortcut,
                  bool relu) {
-  return input.images.scalar_type() == at::kBFloat16 ? apply_to<at::BFloat16>(input, scale, shift, shortcut, relu)
-                                                     : apply_to<float>(input, scale, shift, shortcut, relu);
+  return images.scalar_type() == at::kBFloat16 ? apply_to<at::BFloat16>(images, scale, shift, shortcut, relu)
+                                               : apply_to<float>(images, scale, shift, shortcut, relu);
 }
 
 Gradients backward(const Context& context, const at::Tensor& gradient, const at::Tensor& beside) {

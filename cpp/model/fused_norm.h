@@ -4,30 +4,21 @@
 
 namespace earlybird::fused_norm {
 
-/// BatchNorm, with the selection, shortcut and ReLU around it, on the CPU: the statistics in one pass over the images,
+/// BatchNorm, with the shortcut and ReLU around it, on the CPU: the statistics in one pass over the images,
 /// the result in a second, the gradients in two. LibTorch's separate operators make nine.
 ///
 /// Images are (N, C, H, W) in channels_last memory, float32 or bfloat16; everything that belongs to channels is
-/// float32 (K), K being the channels that are taken. Sums are made in a fixed order, so that results do not depend on
-/// the number of threads. The slow twin is at::batch_norm, at::add and at::relu.
-
-/// What is normalised: all channels of `images`, or those listed (int64, on the CPU) where `channels` is defined.
-struct Input {
-  at::Tensor images;
-  at::Tensor channels;
-
-  int64_t pixels() const { return images.size(0) * images.size(2) * images.size(3); }
-  int64_t width() const { return channels.defined() ? channels.numel() : images.size(1); }
-};
+/// float32 (C). Sums are made in a fixed order, so that results do not depend on the number of threads. The slow twin
+/// is at::batch_norm, at::add and at::relu.
 
 struct Moments {
   at::Tensor mean, variance;  // biased
 };
 
-Moments moments(const Input& input);
+Moments moments(const at::Tensor& images);
 
-/// images * scale + shift, plus `shortcut` (N, K, H, W) where it is defined, then ReLU where asked: (N, K, H, W).
-at::Tensor apply(const Input& input, const at::Tensor& scale, const at::Tensor& shift, const at::Tensor& shortcut,
+/// images * scale + shift, plus `shortcut` (N, C, H, W) where it is defined, then ReLU where asked.
+at::Tensor apply(const at::Tensor& images, const at::Tensor& scale, const at::Tensor& shift, const at::Tensor& shortcut,
                  bool relu);
 
 struct Gradients {
@@ -37,8 +28,7 @@ struct Gradients {
 
 /// Gradients of the whole in training mode. `output` is what apply() gave, needed where there was a shortcut and ReLU.
 struct Context {
-  Input input;
-  at::Tensor mean, inverse_std, scale, shift, output;
+  at::Tensor images, mean, inverse_std, scale, shift, output;
   bool relu = false, shortcut = false;
 };
 /// `beside`, where defined, is another gradient of the images: it is added to theirs.

@@ -23,17 +23,16 @@ at::Tensor taken(const at::Tensor& of_channels, const at::Tensor& channels) {
 }
 
 /// Training mode, by the fused kernels. Gives the result, and the images once more: whoever reads them through here
-/// leaves their other gradient to the same pass. Gradients: images, gamma and beta of the channels taken, shortcut.
+/// leaves their other gradient to the same pass. Gradients: images, gamma, beta, shortcut.
 struct FusedNorm : torch::autograd::Function<FusedNorm> {
   static variable_list forward(AutogradContext* context, const at::Tensor& images, const at::Tensor& gamma,
-                               const at::Tensor& beta, const std::optional<at::Tensor>& added,
-                               const std::optional<at::Tensor>& listed, const at::Tensor& mean,
+                               const at::Tensor& beta, const std::optional<at::Tensor>& added, const at::Tensor& mean,
                                const at::Tensor& inverse_std, bool relu) {
-    const at::Tensor shortcut = added.value_or(at::Tensor()), channels = listed.value_or(at::Tensor());
+    const at::Tensor shortcut = added.value_or(at::Tensor());
     const at::Tensor scale = gamma * inverse_std, shift = beta - mean * scale;
-    const at::Tensor out = fused_norm::apply({images, channels}, scale, shift, shortcut, relu);
+    const at::Tensor out = fused_norm::apply(images, scale, shift, shortcut, relu);
     const bool needs_output = relu && shortcut.defined();
-    context->save_for_backward({images, channels, mean, inverse_std, scale, shift, needs_output ? out : at::Tensor()});
+    context->save_for_backward({images, mean, inverse_std, scale, shift, needs_output ? out : at::Tensor()});
     context->saved_data["relu"] = relu;
     context->saved_data["shortcut"] = shortcut.defined();
     return {out, images};
@@ -46,16 +45,16 @@ struct FusedNorm : torch::autograd::Function<FusedNorm> {
       return gradient.defined() ? gradient.to(saved[0].scalar_type()).contiguous(at::MemoryFormat::ChannelsLast)
                                 : gradient;
     };
-    const fused_norm::Context what{{saved[0], saved[1]},
+    const fused_norm::Context what{saved[0],
+                                   saved[1],
                                    saved[2],
                                    saved[3],
                                    saved[4],
                                    saved[5],
-                                   saved[6],
                                    context->saved_data["relu"].toBool(),
                                    context->saved_data["shortcut"].toBool()};
     const fused_norm::Gradients out = fused_norm::backward(what, prepared(gradients[0]), prepared(gradients[1]));
-    return {out.images, out.gamma, out.beta, out.shortcut, {}, {}, {}, {}};
+    return {out.images, out.gamma, out.beta, out.shortcut, {}, {}, {}};
   }
 };
 
@@ -114,7 +113,8 @@ Result run(torch::nn::BatchNorm2d& norm, const at::Tensor& images, Around around
   const at::Tensor pixels = images.contiguous(at::MemoryFormat::ChannelsLast);
   const at::Tensor shortcut =
       around.shortcut.defined() ? around.shortcut.contiguous(at::MemoryFormat::ChannelsLast) : at::Tensor();
-  const fused_norm::Input input{pixels, channels};
+  // Gathered once: the four passes behind it then read what they need, and nothing else.
+  const at::Tensor input = around.select ? around.select->forward(pixels) : pixels;
   const at::Tensor gamma = taken(norm->weight, channels), beta = taken(norm->bias, channels);
   const double eps = norm->options.eps();
   if (!train) {
@@ -125,17 +125,14 @@ Result run(torch::nn::BatchNorm2d& norm, const at::Tensor& images, Around around
   at::Tensor mean, inverse_std;
   {
     at::NoGradGuard no_grad;
-    const fused_norm::Moments batch = fused_norm::moments({pixels.detach(), channels});
-    track(*norm, batch, channels, input.pixels());
+    const fused_norm::Moments batch = fused_norm::moments(input.detach());
+    track(*norm, batch, channels, input.numel() / input.size(1));
     mean = batch.mean;
     inverse_std = (batch.variance + eps).rsqrt();
   }
-  const auto given = [](const at::Tensor& tensor) {
-    return tensor.defined() ? std::optional<at::Tensor>(tensor) : std::nullopt;
-  };
-  const variable_list out =
-      FusedNorm::apply(pixels, gamma, beta, given(shortcut), given(channels), mean, inverse_std, around.relu);
-  return {out[0], out[1]};
+  const std::optional<at::Tensor> added = shortcut.defined() ? std::optional(shortcut) : std::nullopt;
+  const variable_list out = FusedNorm::apply(input, gamma, beta, added, mean, inverse_std, around.relu);
+  return {out[0], around.select ? images : out[1]};
 }
 
 }  // namespace
