@@ -164,7 +164,7 @@ test('a layer that would be empty keeps its channel of the largest |gamma|, with
   const { model, state, mask } = await withEmptyLayer();
   expect(mask.keptPerLayer[1]).toBe(0);
   const { model: ticket, layers } = await model.prune({ mask: mask.bits, emptyLayers: 'keep-one' });
-  expect(layers[1]).toEqual({ key: 'feature.5', total: 12, kept: 1, clamped: 1, removed: false });
+  expect(layers[1]).toEqual({ key: 'feature.5', total: 12, kept: 1, clamped: 1, width: 1, removed: false });
   const pruned = await ticket.stateDict();
   expect(floats(pruned.get('feature.5.weight')!)[0]).toBe(floats(state.get('feature.5.weight')!)[4]);
   expect(floats(pruned.get('feature.5.running_var')!)[0]).toBe(floats(state.get('feature.5.running_var')!)[4]);
