@@ -89,10 +89,12 @@ class PickleWriter {
   private number(value: number): void {
     if (!Number.isSafeInteger(value) || Object.is(value, -0)) {
       this.op('G');
-      this.buffer.writeDoubleBE(value, this.grow(8));
+      const at = this.grow(8);
+      this.buffer.writeDoubleBE(value, at);
     } else if (value === (value | 0)) {
       this.op('J');
-      this.buffer.writeInt32LE(value, this.grow(4));
+      const at = this.grow(4);
+      this.buffer.writeInt32LE(value, at);
     } else this.long(BigInt(value));
   }
 
@@ -102,8 +104,9 @@ class PickleWriter {
     while (BigInt.asIntN(8 * count, value) !== value) count++;
     if (count > 255) unwritable('an integer of more than 2,040 bits');
     this.op('\x8a');
-    this.buffer.writeUInt8(count, this.grow(1));
-    for (let i = 0; i < count; i++) this.buffer.writeUInt8(Number((value >> BigInt(8 * i)) & 0xffn), this.grow(1));
+    const at = this.grow(1 + count);
+    this.buffer.writeUInt8(count, at);
+    for (let i = 0; i < count; i++) this.buffer.writeUInt8(Number((value >> BigInt(8 * i)) & 0xffn), at + 1 + i);
   }
 
   private text(value: string): void {
@@ -111,8 +114,9 @@ class PickleWriter {
     if (!(value as string & { isWellFormed(): boolean }).isWellFormed()) unwritable('text with half a surrogate pair');
     const count = Buffer.byteLength(value);
     this.op('X');
-    this.buffer.writeUInt32LE(count, this.grow(4));
-    this.buffer.write(value, this.grow(count));
+    const at = this.grow(4 + count);
+    this.buffer.writeUInt32LE(count, at);
+    this.buffer.write(value, at + 4);
   }
 
   /** Protocol 2 has no bytes: Python writes them as encoded text, and so do we. */
@@ -159,10 +163,11 @@ class PickleWriter {
   }
 
   private op(ascii: string): void {
-    this.buffer.write(ascii, this.grow(ascii.length), 'latin1');
+    const at = this.grow(ascii.length);
+    this.buffer.write(ascii, at, 'latin1');
   }
 
-  /** Makes room for `count` bytes; returns where they go. */
+  /** Makes room for `count` bytes; returns where they go. `this.buffer` may be another one afterwards. */
   private grow(count: number): number {
     const at = this.length;
     this.length += count;

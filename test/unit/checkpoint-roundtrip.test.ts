@@ -238,3 +238,14 @@ test('PyTorch loads both layouts into a model and torch.optim.SGD, and we read w
     expect(numbersOf(back.momentum.get('2.bias')!)[0]).toBeCloseTo(1.4501, 6);
   }
 });
+
+test('values at which the buffer of the pickle grows are kept, whatever they are', async () => {
+  // Every kind of value at every place around the first size of the buffer.
+  for (let shift = 0; shift < 48; shift++) {
+    const items: Value[] = ['x'.repeat(65_470 + shift)];
+    for (let i = 0; i < 12; i++) items.push('text', 0.1, 7, 2 ** 40, true);
+    const value = new Map<string, Value>([['items', items]]);
+    await writeCheckpoint(file('grown.pth'), value);
+    expect((await readCheckpoint(file('grown.pth'))).value).toEqual(value);
+  }
+});
