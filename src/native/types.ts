@@ -43,6 +43,16 @@ export interface NativeAddon {
    */
   maskOverlap(masks: Uint8Array, count: number, bits: number): Float64Array;
 
+  /**
+   * `values` (float32 or bfloat16, any shape) in block floating point, as low-precision training rounds them: for tests and
+   * for looking at a format. `dim` -1 takes one exponent for the whole tensor. ERR_USAGE for other word lengths than -1 and 2
+   * to 22, ERR_SHAPE where there is no such dimension.
+   */
+  blockQuantize(values: TensorData, options: BlockQuantizeOptions): Promise<TensorData>;
+
+  /** Times kernels on made-up tensors of a device. */
+  benchKernels(options: BenchKernelsOptions): Promise<KernelTime[]>;
+
   /** The image filters of spec section 2 on uint8 images (count, height, width, 3). */
   filterImages(images: Uint8Array, shape: [number, number, number, number], filter: FilterSpec): Promise<Uint8Array>;
 }
@@ -70,6 +80,65 @@ export interface ModelSpec {
   device: string;
   /** Side of the images, pixels; what the network was published for when absent. */
   imageSize?: number;
+  /**
+   * Low precision: outputs of all convolutions are quantised, and the gradients that come back to them; a trainer of this model
+   * quantises gradients, weights and momentum. The last linear layer stays in full precision. Keys do not change.
+   */
+  formats?: NumberFormats;
+}
+
+/** Word lengths in bits of low-precision training (spec section 10): 2 to 22, or -1 for full precision. */
+export interface WordLengths {
+  weight: number;
+  activate: number;
+  grad: number;
+  error: number;
+  momentum: number;
+}
+
+export type Rounding = 'stochastic' | 'nearest';
+
+export interface NumberFormats extends WordLengths {
+  rounding: Rounding;
+  /** qtorch (default): the release's quantiser; swalp: SWALP's own. */
+  flavour?: 'qtorch' | 'swalp';
+  /** What becomes of infinities and NaN: error (default) ends the epoch with ERR_NUMERIC, which names tensor and step. */
+  nonFinite?: 'error' | 'propagate';
+}
+
+export interface BlockQuantizeOptions {
+  bits: number;
+  dim: number;
+  rounding: Rounding;
+  flavour?: 'qtorch' | 'swalp';
+  device: string;
+  /** Keys the random bits of stochastic rounding. */
+  seed: number;
+  epoch?: number;
+  step?: number;
+  lane?: number;
+  /** Use the plain twin, by the library's operators. */
+  plain?: boolean;
+}
+
+export interface BenchKernelsOptions {
+  device: string;
+  bits: number;
+  /** Timed calls of each kernel. */
+  repetitions: number;
+  signal?: AbortSignal;
+}
+
+/** Time of one kernel on one shape. `bytes`: each value read once and written once. */
+export interface KernelTime {
+  kernel: 'copy' | 'quantize';
+  name: string;
+  shape: number[];
+  bytes: number;
+  /** Milliseconds of a call. */
+  median: number;
+  low: number;
+  high: number;
 }
 
 export interface NativeModel extends NativeHandle {
@@ -82,13 +151,26 @@ export interface NativeModel extends NativeHandle {
   loadStateDict(state: StateDict): Promise<void>;
   /** Re-draws all weights and resets BatchNorm statistics. */
   reinitialise(seed: number): Promise<void>;
-  /** Masks at several ratios in one pass over |gamma| of all BN layers, in traversal order (spec section 5). 0 <= ratio < 1. */
-  masks(ratios: number[]): Promise<MaskResult[]>;
+  /**
+   * Masks at several ratios in one pass over |gamma| of all BN layers, in traversal order (spec section 5). 0 <= ratio < 1.
+   * `protective`: every layer keeps at least its tenth of the largest |gamma| (spec 7.5).
+   */
+  masks(ratios: number[], options?: { protective?: boolean }): Promise<MaskResult[]>;
   /** A new, smaller model (on the same device). The mask is packed as in MaskResult. */
   prune(options: PruneOptions): Promise<PruneResult>;
   /** Logits, shape [batch, classes], float32. `train` uses and updates batch statistics. */
   forward(images: TensorData, options?: { train?: boolean; precision?: Precision }): Promise<TensorData>;
   evaluate(options: EvaluateOptions): Promise<PassResult>;
+  /**
+   * Stochastic weight averaging: parameters become (1 - share) * own + share * those of `model`, in float32 and in place.
+   * Buffers stay. Both models are of one shape and device, or ERR_SHAPE.
+   */
+  average(model: NativeModel, share: number): Promise<void>;
+  /**
+   * Re-estimates the statistics of all BN layers from nothing by one pass over training data in training mode: the plain mean over
+   * batches (spec section 10). The result is of that pass.
+   */
+  estimateNorms(options: EstimateNormsOptions): Promise<PassResult>;
 }
 
 export interface ModelDescription {
@@ -291,6 +373,15 @@ export interface EpochOptions extends PassOptions {
 
 export interface EvaluateOptions extends PassOptions {
   precision: Precision;
+  /** Low precision: how activations are rounded, instead of as the model's formats say. */
+  rounding?: Rounding;
+}
+
+export interface EstimateNormsOptions extends PassOptions {
+  precision: Precision;
+  /** Key the order of the images and their augmentation. */
+  seed: number;
+  epoch: number;
 }
 
 /** One pass over a dataset. Accuracies in percent. `BatchMean` values are unweighted means of batch values, as the reference prints. */
