@@ -2,6 +2,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "core/error.h"
+#include "model/channel_gather.h"
 #include "model/fused_norm.h"
 #include "model/layers.h"
 
@@ -31,6 +32,7 @@ struct FusedNorm : torch::autograd::Function<FusedNorm> {
     const at::Tensor shortcut = added.value_or(at::Tensor());
     const at::Tensor scale = gamma * inverse_std, shift = beta - mean * scale;
     const at::Tensor out = fused_norm::apply(images, scale, shift, shortcut, relu);
+    context->set_materialize_grads(false);  // nobody may read the images through here: then there is nothing to add
     const bool needs_output = relu && shortcut.defined();
     context->save_for_backward({images, mean, inverse_std, scale, shift, needs_output ? out : at::Tensor()});
     context->saved_data["relu"] = relu;
@@ -40,6 +42,7 @@ struct FusedNorm : torch::autograd::Function<FusedNorm> {
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     at::NoGradGuard no_grad;
+    if (!gradients[0].defined()) return {gradients[1], {}, {}, {}, {}, {}, {}};
     const variable_list saved = context->get_saved_variables();
     const auto prepared = [&](const at::Tensor& gradient) {
       return gradient.defined() ? gradient.to(saved[0].scalar_type()).contiguous(at::MemoryFormat::ChannelsLast)
@@ -114,7 +117,8 @@ Result run(torch::nn::BatchNorm2d& norm, const at::Tensor& images, Around around
   const at::Tensor shortcut =
       around.shortcut.defined() ? around.shortcut.contiguous(at::MemoryFormat::ChannelsLast) : at::Tensor();
   // Gathered once: the four passes behind it then read what they need, and nothing else.
-  const at::Tensor input = around.select ? around.select->forward(pixels) : pixels;
+  const Gathered taken_in = around.select ? gather_channels(pixels, channels) : Gathered{pixels, pixels};
+  const at::Tensor& input = taken_in.channels;
   const at::Tensor gamma = taken(norm->weight, channels), beta = taken(norm->bias, channels);
   const double eps = norm->options.eps();
   if (!train) {
@@ -132,7 +136,7 @@ Result run(torch::nn::BatchNorm2d& norm, const at::Tensor& images, Around around
   }
   const std::optional<at::Tensor> added = shortcut.defined() ? std::optional(shortcut) : std::nullopt;
   const variable_list out = FusedNorm::apply(input, gamma, beta, added, mean, inverse_std, around.relu);
-  return {out[0], around.select ? images : out[1]};
+  return {out[0], around.select ? taken_in.images : out[1]};
 }
 
 }  // namespace

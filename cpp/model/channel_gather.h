@@ -1,0 +1,17 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+namespace earlybird {
+
+/// Some channels of images, and the images once more: who reads them through here leaves their other gradient to the
+/// pass that makes the first.
+struct Gathered {
+  at::Tensor channels, images;
+};
+
+/// `images` (N, C, H, W), float32 or bfloat16, in channels_last memory on the CPU; `channels` int64, ascending, each
+/// below C. The slow twin is index_select.
+Gathered gather_channels(const at::Tensor& images, const at::Tensor& channels);
+
+}  // namespace earlybird
