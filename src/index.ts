@@ -12,6 +12,7 @@ export { openDataset } from './data/open';
 export { type PackOptions, type PackResult, pack } from './data/pack';
 export { EarlybirdError, type ErrorCode } from './errors';
 export { benchLoader, type LoaderBench } from './experiment/bench-loader';
+export { benchLowPrecision, type LowPrecisionBench } from './experiment/bench-low-precision';
 export { type BenchResult, bench } from './experiment/bench-peer';
 export { type DistanceResult, distance } from './experiment/distance';
 export {
