@@ -34,6 +34,8 @@ export interface PruneReport {
   surgery: PruneRecipe['surgery'];
   /** Widths are multiples of this; 1 is no rounding. */
   roundTo: number;
+  /** Every layer keeps the channels above its 90 % point of |gamma|. */
+  protective: boolean;
   effective: Shares;
   threshold: number;
   channels: number;
