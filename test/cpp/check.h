@@ -8,3 +8,4 @@ void check(bool good, const std::string& what, double measured);
 /// Each file's tests.
 void test_images();
 void test_norms();
+void test_quant();
