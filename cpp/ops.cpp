@@ -6,6 +6,7 @@
 #include <torch/library.h>
 
 #include <optional>
+#include <vector>
 
 TORCH_LIBRARY(earlybird, m) {
   m.def("crop_flip(Tensor images, Tensor index, int seed, int epoch, int padding, bool flip) -> Tensor");
@@ -13,6 +14,12 @@ TORCH_LIBRARY(earlybird, m) {
   m.def(
       "block_quantize_out(Tensor values, int bits, int dim, bool nearest, bool swalp, int seed, int lane, Tensor? "
       "position, Tensor(a!)? faults, Tensor(b!) out) -> ()");
+  m.def(
+      "low_precision_sgd_step(Tensor(a!)[] parameters, Tensor[] gradients, Tensor(b!)[] momentum, int[] is_gamma, "
+      "Tensor "
+      "lr, float momentum_factor, float weight_decay, float l1, int[] bits, bool nearest, bool swalp, int seed, "
+      "Tensor? "
+      "position, Tensor(c!)? faults) -> ()");
 }
 
 namespace earlybird {
@@ -51,6 +58,20 @@ void block_quantize_out(const at::Tensor& values, const BlockFloat& format, cons
   op.call(values, format.bits, format.dim, format.rounding == Rounding::kNearest,
           format.flavour == BlockFlavour::kSwalp, static_cast<int64_t>(random.seed), random.lane,
           optional(random.position), optional(faults), out);
+}
+
+void low_precision_sgd_step(const SgdStep& step, const NumberFormats& formats) {
+  static const auto op =
+      c10::Dispatcher::singleton()
+          .findSchemaOrThrow("earlybird::low_precision_sgd_step", "")
+          .typed<void(at::TensorList, at::TensorList, at::TensorList, at::IntArrayRef, const at::Tensor&, double,
+                      double, double, at::IntArrayRef, bool, bool, int64_t, const std::optional<at::Tensor>&,
+                      const std::optional<at::Tensor>&)>();
+  const std::vector<int64_t> is_gamma(step.is_gamma.begin(), step.is_gamma.end());
+  op.call(step.parameters, step.gradients, step.momentum, is_gamma, step.lr, step.momentum_factor, step.weight_decay,
+          step.l1, {formats.weight, formats.grad, formats.momentum}, formats.rounding == Rounding::kNearest,
+          formats.flavour == BlockFlavour::kSwalp, static_cast<int64_t>(step.seed), optional(step.position),
+          optional(step.faults));
 }
 
 }  // namespace earlybird

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "quant/block_float.h"
+#include "train/sgd.h"
 
 namespace earlybird {
 
@@ -15,9 +16,13 @@ at::Tensor crop_flip(const at::Tensor& images, const at::Tensor& index, int64_t 
 /// Pixels to network input by table: uint8 (B, H, W, 3) and float32 (3, 256) -> float32 (B, 3, H, W), channels_last.
 at::Tensor pixels_to_input(const at::Tensor& pixels, const at::Tensor& table);
 
-/// The kernel of block_quantize and block_quantize_ (quant/block_float.h), which check what they are given: `out` has the
-/// strides of `values` and may be `values`. The word length is not kFull.
+/// The kernel of block_quantize and block_quantize_ (quant/block_float.h), which check what they are given: `out` has
+/// the strides of `values` and may be `values`. The word length is not kFull.
 void block_quantize_out(const at::Tensor& values, const BlockFloat& format, const RandomLane& random,
                         const at::Tensor& faults, at::Tensor& out);
+
+/// The kernel of low_precision_sgd (train/sgd.h): gradients have the strides of their parameters, which are dense;
+/// momentum is empty where its factor is 0.
+void low_precision_sgd_step(const SgdStep& step, const NumberFormats& formats);
 
 }  // namespace earlybird

@@ -26,7 +26,8 @@ struct RandomLane {
   uint64_t seed = 1;
   /// `kind` << 20 | ordinal of the layer or parameter.
   uint32_t lane = 0;
-  /// int64 scalar on the device of the values: epoch << 32 | step. Read by the kernel, so that a captured step advances.
+  /// int64 scalar on the device of the values: epoch << 32 | step. Read by the kernel, so that a captured step
+  /// advances.
   at::Tensor position = {};
 };
 

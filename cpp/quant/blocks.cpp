@@ -8,8 +8,9 @@ namespace earlybird::quant {
 
 Blocks blocks_of(const at::Tensor& values, int64_t dim) {
   if (dim >= values.dim() || dim < -1)
-    throw Error("ERR_SHAPE", "Block exponents along dimension " + std::to_string(dim) + " need a tensor with more than " +
-                                 std::to_string(values.dim()) + " dimensions; give -1 for one block.");
+    throw Error("ERR_SHAPE", "Block exponents along dimension " + std::to_string(dim) +
+                                 " need a tensor with more than " + std::to_string(values.dim()) +
+                                 " dimensions; give -1 for one block.");
   if (!values.is_non_overlapping_and_dense())
     throw Error("ERR_SHAPE", "A tensor with gaps cannot be quantised in place; make it contiguous first.");
   const int64_t elements = values.numel();
@@ -28,8 +29,8 @@ void check_format(const BlockFloat& format) {
 void check_values(const at::Tensor& values) {
   const at::ScalarType type = values.scalar_type();
   if (type != at::kFloat && type != at::kBFloat16)
-    throw Error("ERR_DTYPE", std::string("Block floating point takes float32 or bfloat16 values, not ") +
-                                 c10::toString(type) + ".");
+    throw Error("ERR_DTYPE",
+                std::string("Block floating point takes float32 or bfloat16 values, not ") + c10::toString(type) + ".");
 }
 
 }  // namespace earlybird::quant

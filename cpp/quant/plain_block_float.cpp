@@ -1,7 +1,7 @@
-// The slow twin of the block floating point kernels, by ATen's operators. It computes in another way than they do: every
-// block is brought to a largest magnitude of 1 to 2, exactly, and rounded there by the closed form
-// floor((x + 6) - 6) / step + u) of QPyTorch's rounding. Powers of two and subnormal results are made of integers, since
-// the CPU may flush subnormal numbers.
+// The slow twin of the block floating point kernels, by ATen's operators. It computes in another way than they do:
+// every block is brought to a largest magnitude of 1 to 2, exactly, and rounded there by the closed form floor((x + 6)
+// - 6) / step + u) of QPyTorch's rounding. Powers of two and subnormal results are made of integers, since the CPU may
+// flush subnormal numbers.
 #include <ATen/ATen.h>
 
 #include <algorithm>
@@ -22,7 +22,9 @@ using at::Tensor;
 constexpr double kLeastNormal = 0x1p-126;
 
 /// 2^exponents as float64, -1022 to 1023.
-Tensor powers(const Tensor& exponents) { return ((exponents.to(at::kLong) + 1023) * (int64_t{1} << 52)).view(at::kDouble); }
+Tensor powers(const Tensor& exponents) {
+  return ((exponents.to(at::kLong) + 1023) * (int64_t{1} << 52)).view(at::kDouble);
+}
 
 /// float32 values to float64, subnormal ones too. `bits` are theirs, int32.
 Tensor exact(const Tensor& bits) {
@@ -68,9 +70,9 @@ Tensor qtorch_steps(const Tensor& unit, const Tensor& noise, int64_t bits) {
 Tensor swalp_steps(const Tensor& unit, const Tensor& noise, int64_t bits, const Tensor& exponent) {
   const double half = std::ldexp(1.0, static_cast<int>(bits) - 1);
   const Tensor scaled = unit * (half / 2);
-  const Tensor whole = noise.defined()
-                           ? (scaled + (noise * 2 + 1).to(at::kFloat) * std::ldexp(1.0, static_cast<int>(bits) - 24)).floor()
-                           : scaled.round();
+  const Tensor whole =
+      noise.defined() ? (scaled + (noise * 2 + 1).to(at::kFloat) * std::ldexp(1.0, static_cast<int>(bits) - 24)).floor()
+                      : scaled.round();
   const Tensor low = at::where(exponent == 127, 1 - half, -half).to(at::kFloat);
   return at::minimum(at::maximum(whole, low), at::full({}, half - 1, whole.options()));
 }
@@ -90,8 +92,7 @@ Tensor rounded_bits(const Tensor& bits, const Tensor& noise, const BlockFloat& f
   const bool swalp = format.flavour == BlockFlavour::kSwalp;
   if (swalp) exponent = exponent.clamp_min(-128);
   const Tensor unit = (exact(bits) * powers(-exponent)).to(at::kFloat);
-  const Tensor steps =
-      swalp ? swalp_steps(unit, noise, format.bits, exponent) : qtorch_steps(unit, noise, format.bits);
+  const Tensor steps = swalp ? swalp_steps(unit, noise, format.bits, exponent) : qtorch_steps(unit, noise, format.bits);
   Tensor out = float_bits(steps.to(at::kDouble) * powers(exponent + (2 - format.bits)));
   if (!swalp) out = at::where(top < 0x800000, subnormal_bits(bits, noise, format.bits), out);
   out = at::where(top == 0, 0, out);
@@ -117,14 +118,13 @@ Tensor plain_block_quantize(const Tensor& values, const BlockFloat& format, cons
   const Blocks shape = blocks_of(dense, format.dim);
   const int64_t count = shape.elements();
   if (count == 0) return dense.clone();
-  const Tensor memory = dense.as_strided({shape.outer, shape.blocks, shape.inner},
-                                         {shape.blocks * shape.inner, shape.inner, 1});
+  const Tensor memory =
+      dense.as_strided({shape.outer, shape.blocks, shape.inner}, {shape.blocks * shape.inner, shape.inner, 1});
   const Tensor noise = format.rounding == Rounding::kNearest
                            ? Tensor()
                            : noise_of(count, format, random, values.device()).view(memory.sizes());
-  const Tensor wide = memory.scalar_type() == at::kFloat
-                          ? memory.view(at::kInt)
-                          : memory.view(at::kShort).to(at::kInt).bitwise_left_shift(16);
+  const Tensor wide = memory.scalar_type() == at::kFloat ? memory.view(at::kInt)
+                                                         : memory.view(at::kShort).to(at::kInt).bitwise_left_shift(16);
   const Tensor bits = rounded_bits(wide, noise, format);
   const Tensor rounded = memory.scalar_type() == at::kFloat ? bits.view(at::kFloat) : bfloat16_of(bits);
   Tensor out = at::empty_like(dense);

@@ -1,5 +1,6 @@
 // The arithmetic of block floating point, a value at a time: one source for the CPU and CUDA kernels, so that both give
-// the same bits. Nothing here multiplies or adds subnormal numbers, because the CPU may flush them and the GPU does not.
+// the same bits. Nothing here multiplies or adds subnormal numbers, because the CPU may flush them and the GPU does
+// not.
 #pragma once
 
 #include <cstdint>
@@ -50,7 +51,7 @@ inline constexpr uint32_t kInfinity = 0x7F800000u;
 
 /// Blocks whose largest magnitude `top` lies between 2^-100 and 2^125, or is 0: no intermediate result overflows or is
 /// subnormal.
-EB_SCALAR bool is_usual(uint32_t top) { return top == 0 || (top - (27u << 23)) < (225u << 23); }
+EB_SCALAR bool is_usual(uint32_t top) { return (top == 0) | (top - (27u << 23) < 225u << 23); }
 
 /// QPyTorch's rounding. With E = 2^floor(log2 top) and step = E * 2^(2 - bits), adding 6E brings every value of the
 /// block to one exponent: its low mantissa bits are then what lies below the step, and the one float32 rounding of this
@@ -98,10 +99,12 @@ struct Swalp {
     if (kNearest) {
       steps = (steps + to_whole) - to_whole;
     } else {
-      // The middle of the interval that the bits name: never 0, so that it does not matter where a tiny value is flushed.
+      // The middle of the interval that the bits name: never 0, so that it does not matter where a tiny value is
+      // flushed.
       steps += static_cast<float>(static_cast<int32_t>(2 * (noise & grid.mask) + 1)) * power_of_two(grid.bits - 24);
       const float whole = (steps + to_whole) - to_whole;
-      steps = whole > steps ? whole - 1 : whole;
+      // One less where that went up; by the sign's bit, for a branch would keep the loops from being vectorised.
+      steps = whole - static_cast<float>(static_cast<int32_t>(bits_of(steps - whole) >> 31));
     }
     steps = steps < scale.low ? scale.low : steps;
     steps = steps > scale.high ? scale.high : steps;

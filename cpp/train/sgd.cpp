@@ -2,8 +2,27 @@
 
 #include <ATen/ATen.h>
 
+#include "core/error.h"
+#include "ops.h"
+#include "quant/blocks.h"
+
 namespace earlybird {
 
-void low_precision_sgd(const SgdStep& step, const NumberFormats& formats) { plain_low_precision_sgd(step, formats); }
+void low_precision_sgd(const SgdStep& step, const NumberFormats& formats) {
+  for (const int64_t bits : {formats.weight, formats.grad, formats.momentum}) quant::check_format({.bits = bits});
+  if (formats.rounding == Rounding::kStochastic && !step.position.defined())
+    throw Error("ERR_INTERNAL", "Stochastic rounding was given no position in its random sequence.");
+  at::NoGradGuard no_grad;
+  SgdStep dense = step;
+  for (size_t i = 0; i < step.parameters.size(); ++i) {
+    const at::Tensor &parameter = step.parameters[i], &gradient = step.gradients[i];
+    quant::blocks_of(parameter, parameter.dim() > 0 ? 0 : -1);
+    // The kernels walk the memory of all three side by side.
+    if (gradient.defined() && gradient.strides() != parameter.strides())
+      dense.gradients[i] = at::empty_like(parameter).copy_(gradient);
+  }
+  if (step.momentum_factor == 0) dense.momentum.clear();
+  low_precision_sgd_step(dense, formats);
+}
 
 }  // namespace earlybird
