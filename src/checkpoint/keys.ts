@@ -40,6 +40,23 @@ export function plainKey(key: string): string {
   return key.replace(WRAPPED, '$1.$2');
 }
 
+/**
+ * The other way round: the keys of the low-precision model, in which a quantiser wraps each of these convolutions. Their names
+ * have to be given, since `feature.1` may be a convolution or a BatchNorm layer.
+ */
+export function wrappedKeys(state: StateDict, convolutions: readonly string[]): StateDict {
+  const wrapped = new Map<string, string>(
+    convolutions.flatMap((key) => ['weight', 'bias'].map((name) => [`${key}.${name}`, `${key}.0.${name}`] as const)),
+  );
+  return new Map([...state].map(([key, tensor]) => [wrapped.get(key) ?? key, tensor]));
+}
+
+/** Are these the weights of a low-precision model, by their keys? */
+export function hasWrappedKeys(value: Value): boolean {
+  const state = isDict(value) ? (value.get('state_dict') ?? value) : undefined;
+  return isDict(state) && [...state.keys()].some((key) => typeof key === 'string' && WRAPPED.test(key));
+}
+
 /** A state dict as part of a checkpoint to be written. */
 export function stateDictValue(state: StateDict): Value {
   return new OrderedDict(state);

@@ -77,8 +77,9 @@ function liveObserver(stream: NodeJS.WriteStream): Observer {
   };
 }
 
-function completed(now: Running, { seconds }: EpochMetrics): Running {
-  return { ...now, spent: now.spent + seconds.train + seconds.evaluate, done: now.done + 1 };
+function completed(now: Running, { seconds, swa }: EpochMetrics): Running {
+  const spent = seconds.train + seconds.evaluate + (swa?.seconds ?? 0);
+  return { ...now, spent: now.spent + spent, done: now.done + 1 };
 }
 
 const WIDTH = 20;
@@ -92,14 +93,14 @@ function stepText({ step, steps, images, seconds, loss, top1 }: Progress): strin
 
 /** One line for a whole epoch, with the largest mask distance of every ratio. */
 export function epochText({ phase, epochs }: Pick<Running, 'phase' | 'epochs'>, line: EpochMetrics): string {
-  const { completed: count, lr, train, test, imagesPerSecond, distances, emerged } = line;
+  const { completed: count, lr, train, test, swa, imagesPerSecond, distances, emerged } = line;
   const masks = Object.entries(distances).map(([percent, values]) => {
     const largest = values === null ? '-' : Math.max(0, ...values).toFixed(3);
     return ` d${percent} ${largest}${emerged[percent] === undefined ? '' : '*'}`;
   });
   return (
     `${phase} epoch ${count}/${epochs} lr ${Number(lr.toPrecision(6))} loss ${train.loss.toFixed(4)} train ${train.top1.toFixed(2)}% ` +
-    `test ${test.top1.toFixed(2)}% ${Math.round(imagesPerSecond)} images/s${masks.join('')}`
+    `test ${test.top1.toFixed(2)}%${swa ? ` swa ${swa.top1.toFixed(2)}%` : ''} ${Math.round(imagesPerSecond)} images/s${masks.join('')}`
   );
 }
 

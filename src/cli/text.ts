@@ -4,6 +4,7 @@ import type { LowPrecisionBench } from '../experiment/bench-low-precision';
 import type { BenchResult } from '../experiment/bench-peer';
 import type { TrainResult } from '../experiment/eb-train';
 import type { EvaluateResult } from '../experiment/evaluate';
+import { formatsText } from '../experiment/low-precision';
 import type { RunResult } from '../experiment/network-run';
 import { effectLines } from '../experiment/prune-report';
 import { summaryTable } from '../report/table';
@@ -18,6 +19,9 @@ export function runText(result: RunResult & { report: string | null }): string {
     ...tickets,
     `epochs completed: ${result.completed}`,
     `top-1 last ${percent(result.top1Last)}, best ${percent(result.top1Best)} (chosen on the test set)`,
+    ...(result.swa
+      ? [`SWA: top-1 ${percent(result.swa.top1)}, mean of ${result.swa.n} epochs in full precision: ${result.swa.file}`]
+      : []),
     `Best accuracy: ${result.bestPrec1.toFixed(2)} (mean over batches, as the reference prints it)`,
     `parameters ${result.parameters}, forward FLOPs ${result.flops}, ${result.seconds.toFixed(1)} s of training and testing`,
     `files: ${result.directory}`,
@@ -37,9 +41,10 @@ export function trainText({ ticket, prune, summary, synthetic, report, directory
 }
 
 export function evaluateText(result: EvaluateResult): string {
-  const { top1, top5, top1BatchMean, top5BatchMean, loss, parameters, flops, dataset } = result;
+  const { top1, top5, top1BatchMean, top5BatchMean, loss, parameters, flops, dataset, lowPrecision } = result;
   return [
     `${result.checkpoint} on ${dataset.test} test images of ${dataset.name}${dataset.synthetic ? ' (synthetic)' : ''}`,
+    ...(lowPrecision ? [`low precision: ${formatsText(lowPrecision)}`] : []),
     `top-1 ${percent(top1)}, top-5 ${percent(top5)}, loss ${loss.toFixed(4)}`,
     `Prec@1: ${top1BatchMean.toFixed(2)}, Prec@5: ${top5BatchMean.toFixed(2)} (means over batches, as the reference prints them)`,
     `parameters ${parameters}, forward FLOPs ${flops}`,

@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { EarlybirdError } from '../errors';
 import type { SummaryRow } from '../report/input';
+import { FULL_PRECISION, formatsOf, precisionOptions } from './low-precision';
 import { type RunResult, secondsOf } from './network-run';
 import type { Observer, RunOptions } from './observer';
 import { provenanceOf } from './provenance';
@@ -84,7 +85,9 @@ function common(recipe: TrainRecipe): Record<string, unknown> {
     emptyLayers,
     surgery,
     roundTo,
+    protective,
     measure,
+    variant,
     fromScratch,
     init,
     compareDense,
@@ -116,10 +119,16 @@ function retrainRecipe(recipe: TrainRecipe, folder: string, ticket: string) {
   const { cfg, arch, depth, ...rest } = common(recipe);
   return parseRecipe('retrain', {
     ...rest,
+    ...retrainPrecision(recipe),
     save: join(recipe.save, folder),
     scratch: ticket,
     reinit: recipe.fromScratch,
   });
+}
+
+/** The second letter of the variant. The ticket is written as what will train it. */
+function retrainPrecision(recipe: TrainRecipe) {
+  return { ...precisionOptions(recipe), ...(recipe.variant === 'll' ? {} : FULL_PRECISION) };
 }
 
 /** Pruning is quick and pure: it is repeated unless its result is there. */
@@ -134,7 +143,7 @@ async function pruneOnce(
   // The path it had may be spelt differently now.
   const pruned = folder.file('pruned.pth.tar');
   if (before && existsSync(pruned) && !options.force) return { ...before, ticket: pruned };
-  const { percent, emptyLayers, surgery, roundTo, measure, precision, seed, init } = recipe;
+  const { percent, emptyLayers, surgery, roundTo, protective, measure, precision, seed, init } = recipe;
   const { device } = options.session;
   const initial = init === 'self' ? join(recipe.save, 'search', 'init.pth.tar') : init;
   const report = await prune(
@@ -146,10 +155,12 @@ async function pruneOnce(
       emptyLayers,
       surgery,
       roundTo,
+      protective,
       measure,
       precision,
       device,
       seed,
+      ...retrainPrecision(recipe),
     }),
     options,
   );
@@ -186,7 +197,7 @@ async function conclude(
   const report = recipe.report
     ? await tryReport(recipe.save, observer, async () =>
         reportInput(searchFolder, {
-          title: `EB Train: ${network} on ${session.dataset.name}, p = ${recipe.percent}`,
+          title: `EB Train${formatsOf(recipe) ? ` ${recipe.variant!.toUpperCase()}` : ''}: ${network} on ${session.dataset.name}, p = ${recipe.percent}`,
           recipe,
           runs: [
             { name: recipe.compareDense ? 'dense (search)' : 'search', phase: 'search', metrics },

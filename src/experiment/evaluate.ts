@@ -2,7 +2,9 @@
 import { stateDictOf } from '../checkpoint/keys';
 import { readCheckpoint } from '../checkpoint/pth';
 import { EarlybirdError } from '../errors';
+import type { NumberFormats } from '../native/types';
 import { forwardFlops, parameterCount } from './flops';
+import { formatsOf, optionsFor } from './low-precision';
 import type { RunOptions } from './observer';
 import type { EvaluateRecipe } from './recipe';
 import { cfgFrom } from './search';
@@ -12,6 +14,8 @@ import { networkFor } from './training-checkpoint';
 export interface EvaluateResult {
   checkpoint: string;
   dataset: { name: string; synthetic: boolean; test: number };
+  /** Which model the scores are of: its formats in low precision, with the rounding it was tested with; null in full precision. */
+  lowPrecision: NumberFormats | null;
   /** Percent. */
   top1: number;
   top5: number;
@@ -33,7 +37,9 @@ export async function evaluate(recipe: EvaluateRecipe, options: RunOptions = {})
   }
   const { value } = await readCheckpoint(checkpoint);
   const given = { ...recipe, cfg: recipe.cfg ?? (await cfgFrom(recipe.scratch)) };
-  const { arch, depth, cfg, classes: trained } = networkFor(given, value, checkpoint);
+  const { arch, depth, cfg, classes: trained, formats: said } = networkFor(given, value, checkpoint);
+  const formats = formatsOf(optionsFor(recipe, value, checkpoint, said, options.observer?.log));
+  const rounding = formats && recipe.testRounding;
   const session = await openTestSession(recipe, options);
   const { addon, dataset, device, precision, test } = session;
   try {
@@ -45,13 +51,14 @@ export async function evaluate(recipe: EvaluateRecipe, options: RunOptions = {})
         `${checkpoint} tells ${trained} classes apart, but ${dataset.name} has ${classes}: give the --dataset and --data it was trained on${list}.`,
       );
     }
-    const model = await addon.createModel({ arch, depth, classes, cfg, seed: recipe.seed, device, imageSize });
+    const model = await addon.createModel({ arch, depth, classes, cfg, seed: recipe.seed, device, imageSize, formats });
     try {
       await model.loadStateDict(stateDictOf(value, checkpoint));
       const pass = await model.evaluate({
         dataset: test,
         batchSize: recipe.batchSize ?? recipe.testBatchSize,
         precision,
+        ...(rounding ? { rounding } : {}),
         signal: options.signal,
         onProgress: (progress) => options.observer?.progress?.('test', progress),
       });
@@ -60,6 +67,7 @@ export async function evaluate(recipe: EvaluateRecipe, options: RunOptions = {})
       return {
         checkpoint,
         dataset: { name: dataset.name, synthetic: dataset.synthetic, test: dataset.test.count },
+        lowPrecision: formats ? { ...formats, ...(rounding ? { rounding } : {}) } : null,
         top1: pass.top1,
         top5: pass.top5,
         top1BatchMean: pass.top1BatchMean,

@@ -9,10 +9,12 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { writeCheckpoint } from '../checkpoint/pth';
 import { EarlybirdError } from '../errors';
 import type { Cfg, NativeModel } from '../native/types';
-import type { EpochMetrics } from '../report/input';
+import type { AverageMetrics, EpochMetrics } from '../report/input';
 import type { StateDict } from '../tensor';
+import { Averaging } from './averaging';
 import type { DetectorOptions } from './early-bird';
 import { forwardFlops, parameterCount } from './flops';
+import { formatsOf } from './low-precision';
 import type { RunOptions } from './observer';
 import { type Provenance, provenanceOf } from './provenance';
 import { identityOf, percentOf, type RetrainRecipe, type SearchRecipe } from './recipe';
@@ -20,7 +22,7 @@ import { recordBest } from './record';
 import { CHECKPOINT, identityHash, RunDirectory, type RunState } from './run-directory';
 import { openSession, type Session } from './session';
 import { TicketWatch } from './ticket-watch';
-import { initialValue, type NetworkInfo, readTrainingCheckpoint } from './training-checkpoint';
+import { initialValue, modelInfo, readTrainingCheckpoint } from './training-checkpoint';
 import { runTraining, type TrainingOutcome, type TrainingRun } from './training-run';
 
 /** What a run starts from and looks for. */
@@ -46,6 +48,8 @@ export interface RunResult {
   top1Best: number | null;
   /** The reference's best value: unweighted mean over batches, two decimals. */
   bestPrec1: number;
+  /** The mean of the weights (--swa) after the last epoch, tested in full precision, and its file; null where there is none. */
+  swa: (AverageMetrics & { file: string }) | null;
   /** Checkpoint of each ticket, by percent, and the epochs it has completed. */
   tickets: Record<string, { file: string; completed: number }>;
   parameters: number;
@@ -109,7 +113,9 @@ async function storedResult(directory: RunDirectory): Promise<RunResult> {
     percent,
     { ...ticket, file: directory.file(basename(ticket.file)) },
   ]);
-  return { ...result, directory: directory.path, tickets: Object.fromEntries(tickets) };
+  // Absent in results of earlier versions.
+  const swa = result.swa ? { ...result.swa, file: directory.file(basename(result.swa.file)) } : null;
+  return { ...result, swa, directory: directory.path, tickets: Object.fromEntries(tickets) };
 }
 
 /** The contents of the ticket are part of what a run is: another ticket under the same name is another run. */
@@ -171,26 +177,41 @@ async function train(
   const { addon, device, precision, dataset } = session;
   const { arch, depth, seed, momentum, weightDecay } = recipe;
   const { classes, height: imageSize } = dataset;
-  const model = await addon.createModel({ arch, depth: depth!, classes, cfg: variant.cfg, seed, device, imageSize });
+  const shape = { arch, depth: depth!, classes, cfg: variant.cfg, seed, device, imageSize };
+  const formats = formatsOf(recipe);
+  const model = await addon.createModel({ ...shape, formats });
+  let averaging: Averaging | undefined;
   try {
     if (variant.weights) await model.loadStateDict(variant.weights);
     if (variant.weights && variant.reinit) await model.reinitialise(seed);
     const description = model.describe();
-    const network: NetworkInfo = { arch, depth: depth!, classes, cfg: description.cfg, imageSize };
+    const network = modelInfo(description, formats);
     const l1 = recipe.sr ? recipe.s : 0;
     const trainer = await addon.createTrainer(model, { momentum, weightDecay, l1, precision, seed });
     try {
       const channels = description.batchNorms.reduce((sum, layer) => sum + layer.channels, 0);
       const watch = variant.detection && new TicketWatch(variant.detection.ratios, channels, variant.detection.options);
       const start: TrainingRun['start'] = { completed: variant.startEpoch, best: 0, metrics: [] };
-      if (from) {
-        const restored = await readTrainingCheckpoint(from, description.parameters);
+      const restored = from ? await readTrainingCheckpoint(from, description.parameters) : null;
+      if (restored) {
         await model.loadStateDict(restored.state);
         await trainer.restoreMomentum(restored.momentum);
         watch?.restore(restored.detectors);
         start.completed = restored.completed;
         start.best = restored.best;
         options.observer?.log?.(`resumed from ${from} after ${restored.completed} epochs`);
+      }
+      if (recipe.swa) {
+        averaging = new Averaging({
+          start: recipe.swaStart,
+          create: () => addon.createModel(shape),
+          restored: restored?.average,
+        });
+        if (recipe.swaStart >= recipe.epochs) {
+          options.observer?.log?.(
+            `--swa averages from epoch index ${recipe.swaStart} on, which --epochs ${recipe.epochs} never reaches: give a smaller --swa_start`,
+          );
+        }
       }
       await refuseEmptyRun(directory, from, start.completed, recipe.epochs);
       // From another file the run begins anew there: a later kill must not bring back the checkpoint that was left behind.
@@ -218,6 +239,7 @@ async function train(
         network,
         identityHash: identityHash(params.identity),
         detection: variant.detection && watch && { ...variant.detection, watch },
+        averaging,
         start,
       });
       const result = await resultOf(variant.command, directory, model, outcome);
@@ -227,6 +249,7 @@ async function train(
       trainer.dispose();
     }
   } finally {
+    averaging?.dispose();
     model.dispose();
   }
 }
@@ -238,6 +261,7 @@ async function resultOf(
   outcome: TrainingOutcome,
 ): Promise<RunResult> {
   const { metrics, completed, best, tickets } = outcome;
+  const average = metrics.at(-1)?.swa;
   const description = model.describe();
   const { parameters, withIndexes } = parameterCount(description, await model.stateDict());
   return {
@@ -247,6 +271,7 @@ async function resultOf(
     top1Last: metrics.at(-1)?.test.top1 ?? null,
     top1Best: metrics.length > 0 ? best : null,
     bestPrec1: recordBest(metrics),
+    swa: average ? { ...average, file: directory.file('swa.pth.tar') } : null,
     tickets: Object.fromEntries(
       Object.entries(tickets).map(([percent, number]) => [
         percent,
@@ -261,5 +286,5 @@ async function resultOf(
 }
 
 export function secondsOf(metrics: readonly EpochMetrics[]): number {
-  return metrics.reduce((sum, { seconds }) => sum + seconds.train + seconds.evaluate, 0);
+  return metrics.reduce((sum, { seconds, swa }) => sum + seconds.train + seconds.evaluate + (swa?.seconds ?? 0), 0);
 }

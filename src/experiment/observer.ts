@@ -7,8 +7,8 @@ export interface Observer {
   log?(line: string): void;
   /** An epoch begins. `phase` names the run, for example "search". */
   epoch?(info: { phase: string; epoch: number; epochs: number; lr: number }): void;
-  /** At most four times a second, while a pass runs. */
-  progress?(pass: 'train' | 'test', progress: Progress): void;
+  /** At most four times a second, while a pass runs; swa: both passes of the weight average. */
+  progress?(pass: 'train' | 'test' | 'swa', progress: Progress): void;
   /** Nothing more will come: a result or an error is printed next. */
   end?(): void;
   /** An epoch is complete. */

@@ -34,6 +34,8 @@ export interface PruneReport {
   surgery: PruneRecipe['surgery'];
   /** Widths are multiples of this; 1 is no rounding. */
   roundTo: number;
+  /** Every layer keeps its tenth of the largest |gamma|. */
+  protective: boolean;
   effective: Shares;
   threshold: number;
   channels: number;

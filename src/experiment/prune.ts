@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { writeFileAtomic } from '../atomic';
-import { stateDictOf, stateDictValue } from '../checkpoint/keys';
+import { stateDictOf } from '../checkpoint/keys';
 import { readCheckpoint, writeCheckpoint } from '../checkpoint/pth';
 import type { Value } from '../checkpoint/value';
 import { EarlybirdError } from '../errors';
@@ -10,17 +10,28 @@ import type { Cfg, NativeModel } from '../native/types';
 import type { StateDict } from '../tensor';
 import { type Engine, openEngine } from './device';
 import { forwardFlops, maskFlops, maskMemoryKB, parameterCount } from './flops';
+import { formatsOf, optionsFor } from './low-precision';
 import type { RunOptions } from './observer';
 import { type Costs, type PruneReport, pruneNotes, pruneText, sharesOf } from './prune-report';
 import type { PruneRecipe } from './recipe';
 import { timeSteps } from './step-time';
-import { completedOf, type NetworkInfo, networkEntries, networkFor } from './training-checkpoint';
+import {
+  completedOf,
+  type ModelInfo,
+  modelInfo,
+  type NetworkInfo,
+  networkEntries,
+  networkFor,
+  weightsValue,
+} from './training-checkpoint';
 
 export async function prune(recipe: PruneRecipe, { observer, signal }: RunOptions = {}): Promise<PruneReport> {
   const { value } = await readCheckpoint(recipe.model);
   const initial = recipe.init === undefined ? undefined : { path: recipe.init, ...(await readCheckpoint(recipe.init)) };
   const engine = openEngine(recipe, observer?.log);
-  const network = networkFor(recipe, value, recipe.model);
+  const said = networkFor(recipe, value, recipe.model);
+  const formats = formatsOf(optionsFor(recipe, value, recipe.model, said.formats, observer?.log));
+  const network = { ...said, formats };
   const models: NativeModel[] = [];
   const owned = (model: NativeModel) => {
     models.push(model);
@@ -31,7 +42,7 @@ export async function prune(recipe: PruneRecipe, { observer, signal }: RunOption
   try {
     const dense = await build(stateDictOf(value, recipe.model));
     const donor = initial && (await build(stateDictOf(initial.value, initial.path)));
-    const [mask] = await dense.masks([recipe.percent]);
+    const [mask] = await dense.masks([recipe.percent], { protective: recipe.protective });
     if (!mask || mask.kept === 0) {
       throw new EarlybirdError(
         'ERR_PRUNE',
@@ -59,6 +70,7 @@ export async function prune(recipe: PruneRecipe, { observer, signal }: RunOption
       ratio: recipe.percent,
       surgery,
       roundTo,
+      protective: recipe.protective,
       effective: sharesOf(layers, before, after),
       threshold: mask.threshold,
       channels: mask.total,
@@ -77,7 +89,7 @@ export async function prune(recipe: PruneRecipe, { observer, signal }: RunOption
       drawn: completedOf(value, recipe.model),
     };
     await mkdir(recipe.save, { recursive: true });
-    const info: NetworkInfo = { ...description, imageSize: description.input[1] };
+    const info = modelInfo(description, formats);
     await writeCheckpoint(report.ticket, ticketValue(await small.stateDict(), info, report, recipe));
     await writeFileAtomic(join(recipe.save, 'prune.txt'), Buffer.from(pruneText(report)));
     if (!recipe.measure) return report;
@@ -149,10 +161,10 @@ async function costsOf(model: NativeModel): Promise<Costs> {
   return { parameters, parametersWithIndexes: withIndexes, flops: forwardFlops(description.layers) };
 }
 
-function ticketValue(state: StateDict, network: NetworkInfo, report: PruneReport, recipe: PruneRecipe): Value {
+function ticketValue(state: StateDict, network: ModelInfo, report: PruneReport, recipe: PruneRecipe): Value {
   return new Map<string, Value>([
     ['cfg', [...network.cfg]],
-    ['state_dict', stateDictValue(state)],
+    ['state_dict', weightsValue(state, network)],
     [
       'earlybird',
       new Map<string, Value>([
@@ -161,6 +173,7 @@ function ticketValue(state: StateDict, network: NetworkInfo, report: PruneReport
         ['ratio', report.ratio],
         ['surgery', report.surgery],
         ['round_to', report.roundTo],
+        ['protective', report.protective],
         ['drawn', report.drawn],
         ['source', basename(recipe.model)],
         ['init', recipe.init === undefined ? null : basename(recipe.init)],

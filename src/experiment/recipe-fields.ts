@@ -24,6 +24,9 @@ export const DATASETS = ['cifar10', 'cifar100', 'imagenet', 'folder', 'synthetic
 const FILTERS = ['none', 'lowpass', 'highpass'] as const;
 const RULES = ['reference', 'consecutive'] as const;
 const PRECISIONS = ['auto', 'fp32', 'bf16'] as const;
+const ROUNDINGS = ['stochastic', 'nearest'] as const;
+const FLAVOURS = ['qtorch', 'swalp'] as const;
+const NON_FINITE = ['error', 'propagate'] as const;
 export const BENCH_MODELS = ['vgg16', 'preresnet101', 'resnet18', 'resnet50'] as const;
 export const PEER_MODES = ['reference', 'tuned', 'compiled'] as const;
 const EMPTY_LAYERS = ['keep-one', 'remove'] as const;
@@ -139,6 +142,16 @@ export const batches = {
   testBatchSize: option(count().default(256), 'images per test batch', wholeNumber()),
 };
 
+/** Stochastic weight averaging, of low-precision training or any other. */
+const averaging = {
+  swa: option(
+    z.boolean().default(false),
+    'weight averaging: also test and save the mean of the weights after each epoch, in full precision (swa.pth.tar)',
+    SWITCH,
+  ),
+  swaStart: option(count(0).default(160), 'first epoch index that --swa averages', wholeNumber(0)),
+};
+
 export const training = {
   sr: option(z.boolean().default(false), 'sparsity regularisation: add the L1 subgradient on BN gammas', SWITCH, {
     flag: 'sparsity-regularization',
@@ -159,14 +172,7 @@ export const training = {
   }),
   logInterval: option(count().default(100), 'steps between two progress lines', wholeNumber(), { identity: false }),
   report: option(z.boolean().default(true), 'write report/index.html at the end', SWITCH, { identity: false }),
-  swa: option(
-    z.boolean().default(false),
-    'weight averaging; comes with low-precision training, only false is accepted yet',
-    'false',
-    {
-      hidden: true,
-    },
-  ),
+  ...averaging,
 };
 
 export const continuing = (startEpoch: z.ZodType, startHelp: string) => ({
@@ -180,6 +186,51 @@ export const continuing = (startEpoch: z.ZodType, startHelp: string) => ({
     },
   ),
 });
+
+const wordLength = (what: string, standard: string) =>
+  option(
+    z.union([z.literal(-1), z.number().int().min(2).max(22)]).optional(),
+    `low precision: bits of ${what}; -1 is full precision`,
+    '-1 or a whole number from 2 to 22',
+    { defaultHelp: standard },
+  );
+
+/** Low precision in block floating point; `standard` says what holds where no word length is given. */
+export const lowPrecision = (standard = '-1') => ({
+  wlWeight: wordLength('weights', standard),
+  wlActivate: wordLength('the outputs of convolutions', standard),
+  wlGrad: wordLength('the gradients of weights', standard),
+  wlError: wordLength('the gradients that come back to the outputs of convolutions', standard),
+  wlMomentum: wordLength('momentum', standard),
+  rounding: option(z.enum(ROUNDINGS).optional(), 'low precision: how values are rounded', oneOf(ROUNDINGS), {
+    defaultHelp: standard === '-1' ? 'stochastic' : 'as the checkpoint says, else stochastic',
+  }),
+  bfpFlavour: option(
+    z.enum(FLAVOURS).optional(),
+    "low precision: the release's quantiser (qtorch) or SWALP's own",
+    oneOf(FLAVOURS),
+    { aliases: ['bfp-flavor'], defaultHelp: standard === '-1' ? 'qtorch' : 'as the checkpoint says, else qtorch' },
+  ),
+  nonFinite: option(
+    z.enum(NON_FINITE).optional(),
+    'low precision: infinities and NaN end the run with an error, or propagate',
+    oneOf(NON_FINITE),
+    { defaultHelp: 'error' },
+  ),
+  testRounding: option(
+    z.enum(ROUNDINGS).optional(),
+    'low precision: how outputs of convolutions are rounded while testing',
+    oneOf(ROUNDINGS),
+    { defaultHelp: 'as --rounding' },
+  ),
+});
+export const AS_CHECKPOINT = 'as the checkpoint says, else -1';
+
+/** What `prune` takes of it: the rest is accepted, as the release's scripts share their options. */
+export const prunedPrecision = () => {
+  const { nonFinite, testRounding, ...used } = lowPrecision(AS_CHECKPOINT);
+  return { ...used, ...allHidden({ nonFinite, testRounding, ...averaging }) };
+};
 
 const KEEP = /^(all|none|ticket|every:[1-9]\d*)$/;
 export const checkpoints = (standard: string) => ({
@@ -233,6 +284,11 @@ export const cutting = {
     'make layer widths multiples of N (such as 8) within the channels that the mask keeps; 1 is off',
     wholeNumber(),
   ),
+  protective: option(
+    z.boolean().default(false),
+    'every layer keeps at least the largest tenth of its |gamma|; --percent below 0.9',
+    SWITCH,
+  ),
   measure: option(
     z.boolean().default(true),
     'time training steps of the dense network and of the ticket once that is written: 4 each, seconds on a CPU for images of 32 pixels, up to a minute for 224',
@@ -285,9 +341,11 @@ export const launcher = {
 };
 
 /** The reference's evaluation scripts take every training option and use none. */
-export const unused = Object.fromEntries(
-  Object.entries({ ...files, ...training }).map(([key, schema]) => [key, hidden(schema)]),
-) as typeof files & typeof training;
+export const unused = allHidden({ ...files, ...training });
+
+function allHidden<T extends Record<string, z.ZodType>>(fields: T): T {
+  return Object.fromEntries(Object.entries(fields).map(([key, schema]) => [key, hidden(schema)])) as T;
+}
 
 /** Integer percent of a ratio, as file names spell it: 0.3 -> 30. */
 export function percentOf(ratio: number): number {

@@ -1,8 +1,10 @@
 /** The recipe of every command: one zod schema each, the only source of flags, help, params.json and presets. */
 import { z } from 'zod';
 import { EarlybirdError } from '../errors';
+import { formatsOf, PRECISION_KEYS, precisionOptions, settleVariant, VARIANTS } from './low-precision';
 import { count, FILE, FOLDER, flagOf, hidden, OPTIONS, oneOf, option, ratio, SWITCH, wholeNumber } from './option';
 import {
+  AS_CHECKPOINT,
   BENCH_MODELS,
   batches,
   checkpoints,
@@ -14,9 +16,11 @@ import {
   files,
   isWholePercent,
   launcher,
+  lowPrecision,
   model,
   PEER_MODES,
   percent,
+  prunedPrecision,
   runtime,
   saidNetwork,
   scratch,
@@ -34,6 +38,7 @@ export const searchSchema = z.strictObject({
   ...dataset('cifar10'),
   ...model,
   ...training,
+  ...lowPrecision(),
   ...detector,
   stopAtTicket: option(z.boolean().default(false), 'end the search once a ticket emerged at every ratio', SWITCH),
   ...checkpoints('all'),
@@ -49,6 +54,7 @@ export const retrainSchema = z.strictObject({
   ...model,
   ...ticketNetwork,
   ...training,
+  ...lowPrecision('as the ticket says, else -1'),
   ...continuing(count(0).optional(), 'first epoch index; the epochs the ticket has completed, where it says so'),
   ...checkpoints('none'),
   scratch: scratch('the ticket: pruned.pth.tar; without it the dense network is trained'),
@@ -72,6 +78,7 @@ export const pruneSchema = z.strictObject({
   model: option(z.string().min(1), 'checkpoint to prune (required)', FILE),
   init: option(z.string().optional(), 'checkpoint whose weights the ticket gets instead (lottery-ticket rewind)', FILE),
   ...cutting,
+  ...prunedPrecision(),
   multiGPU: option(count(0).optional(), 'accepted for compatibility; prefixes are recognised', wholeNumber(0), {
     flag: 'multi-GPU',
     hidden: true,
@@ -84,6 +91,13 @@ export const trainSchema = z.strictObject({
   ...dataset('cifar10'),
   ...model,
   ...training,
+  variant: option(
+    z.enum(VARIANTS).optional(),
+    "the paper's names: full or low precision in the search and in the retraining (lf: low, then full)",
+    oneOf(VARIANTS),
+    { defaultHelp: 'll where a --wl option is given, else ff; lf and ll take 8 bits where none is' },
+  ),
+  ...lowPrecision(),
   percent: option(
     ratio().refine(isWholePercent).default(0.3),
     'pruning ratio p of the ticket',
@@ -117,6 +131,7 @@ export const evaluateSchema = z.strictObject({
   ...dataset('cifar10'),
   ...saidNetwork,
   cfg: model.cfg,
+  ...lowPrecision(AS_CHECKPOINT),
   ...batches,
   batchSize: option(count().optional(), 'images per test batch, as the evaluation scripts name it', wholeNumber(), {
     defaultHelp: 'as --test-batch-size',
@@ -296,12 +311,15 @@ export function parseRecipe<C extends CommandName>(command: C, input: Record<str
       '--filter and --sparsity-gt are not possible with --dataset imagenet: they are for images of 32 pixels, leave them out.',
     );
   }
-  if (recipe.swa === true) {
+  if (recipe.protective === true && (recipe.percent as number) >= 0.9) {
     throw new EarlybirdError(
       'ERR_RECIPE',
-      '--swa true is not possible yet: weight averaging comes with low-precision training.',
+      `--percent ${recipe.percent} is not possible with --protective, which keeps the largest tenth of every layer: give a ratio below 0.9.`,
     );
   }
+  if (command === 'train') settleVariant(recipe);
+  // Elsewhere a checkpoint may still say what is left open here.
+  if (['search', 'retrain', 'train'].includes(command) && !fromTicket) Object.assign(recipe, precisionOptions(recipe));
   return recipe as Recipe<C>;
 }
 
@@ -319,5 +337,11 @@ function explain(schema: z.ZodObject, input: Record<string, unknown>, issue: z.c
 /** The part of a recipe that decides what a run computes: two runs with equal identities give equal weights. */
 export function identityOf(command: CommandName, recipe: object): Record<string, unknown> {
   const shape = SCHEMAS[command].shape as Record<string, z.ZodType>;
-  return Object.fromEntries(Object.entries(recipe).filter(([key]) => OPTIONS.get(shape[key]!)?.identity !== false));
+  const idle = new Set([
+    ...(formatsOf(recipe) ? [] : PRECISION_KEYS),
+    ...((recipe as { swa?: boolean }).swa ? [] : ['swaStart']),
+  ]);
+  return Object.fromEntries(
+    Object.entries(recipe).filter(([key]) => OPTIONS.get(shape[key]!)?.identity !== false && !idle.has(key)),
+  );
 }

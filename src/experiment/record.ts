@@ -13,14 +13,29 @@ export function recordRow(metrics: EpochMetrics): [number, number, number] {
   return [metrics.train.lossBatchMean, round2(metrics.train.top1BatchMean), round2(metrics.test.top1BatchMean)];
 }
 
-/**
- * `epochs` rows of three columns in the format %10.5f, zeros for epochs not run. With `best` (once training has ended)
- * the first column of the last row is overwritten by it: a quirk of the reference that its readers rely on.
- */
-export function recordText(epochs: number, metrics: readonly EpochMetrics[], best?: number): string {
-  const rows = Array.from({ length: epochs }, () => [0, 0, 0]);
-  for (const line of metrics) if (line.epoch < epochs) rows[line.epoch] = recordRow(line);
-  if (best !== undefined) rows[epochs - 1]![0] = best;
+export interface RecordOptions {
+  /** Once training has ended: overwrites the first column of the last row, a quirk of the reference that its readers rely on. */
+  best?: number;
+  /** A fourth column, as the low-precision scripts have: top-1 of the weight average, which after training overwrites the second one too. */
+  swa?: boolean;
+}
+
+/** `epochs` rows of columns in the format %10.5f, zeros for epochs not run and for an average that has not begun. */
+export function recordText(
+  epochs: number,
+  metrics: readonly EpochMetrics[],
+  { best, swa = false }: RecordOptions = {},
+): string {
+  const average = (line: EpochMetrics) => (line.swa ? round2(line.swa.top1BatchMean) : 0);
+  const rows = Array.from({ length: epochs }, () => (swa ? [0, 0, 0, 0] : [0, 0, 0]));
+  for (const line of metrics) {
+    if (line.epoch < epochs) rows[line.epoch] = [...recordRow(line), ...(swa ? [average(line)] : [])];
+  }
+  const last = metrics.at(-1);
+  if (best !== undefined) {
+    rows[epochs - 1]![0] = best;
+    if (swa && last?.swa) rows[epochs - 1]![1] = average(last);
+  }
   return rows.map((row) => `${row.map(cell).join(',')}\n`).join('');
 }
 

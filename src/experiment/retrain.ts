@@ -3,6 +3,7 @@ import { cfgOf, stateDictOf } from '../checkpoint/keys';
 import { readCheckpoint } from '../checkpoint/pth';
 import type { Value } from '../checkpoint/value';
 import { EarlybirdError } from '../errors';
+import { optionsFor } from './low-precision';
 import { type FinishedRun, runNetwork, type Variant } from './network-run';
 import type { RunOptions } from './observer';
 import type { RetrainRecipe } from './recipe';
@@ -12,7 +13,7 @@ import { completedOf, networkFor, networkOf } from './training-checkpoint';
 /**
  * Begins at --start-epoch, else after the epochs the ticket has completed (0 with --reinit, or where the file does not say).
  * The optimiser begins with empty momentum, as in the reference. Without --scratch the dense network is trained.
- * Where the recipe leaves --arch or --depth to the ticket, they are filled in.
+ * Where the recipe leaves --arch, --depth or the word lengths to the ticket, they are filled in.
  */
 export async function retrain(
   recipe: RetrainRecipe,
@@ -20,8 +21,9 @@ export async function retrain(
 ): Promise<FinishedRun> {
   const ticket = recipe.scratch === undefined ? null : (await readCheckpoint(recipe.scratch)).value;
   if (ticket) {
-    const { arch, depth } = networkFor(recipe, ticket, recipe.scratch!);
-    Object.assign(recipe, { arch, depth });
+    const { arch, depth, formats } = networkFor(recipe, ticket, recipe.scratch!);
+    const precision = optionsFor(recipe, ticket, recipe.scratch!, formats, options.observer?.log);
+    Object.assign(recipe, { arch, depth, ...precision });
   }
   return runNetwork(recipe, 'retrain', async () => variantOf(recipe, ticket), options);
 }

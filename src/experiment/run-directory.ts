@@ -11,7 +11,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { TEMP_NAME, writeFileAtomic } from '../atomic';
 import { EarlybirdError } from '../errors';
 import type { EpochMetrics } from '../report/input';
-import { recordText } from './record';
+import { type RecordOptions, recordText } from './record';
 
 /** Everything a run may leave; --force removes these and nothing else. */
 const OWN_FILES =
@@ -104,8 +104,8 @@ export class RunDirectory {
     }
   }
 
-  async writeRecord(epochs: number, metrics: readonly EpochMetrics[], best?: number): Promise<void> {
-    await writeFileAtomic(this.file('record.txt'), Buffer.from(recordText(epochs, metrics, best)));
+  async writeRecord(epochs: number, metrics: readonly EpochMetrics[], options?: RecordOptions): Promise<void> {
+    await writeFileAtomic(this.file('record.txt'), Buffer.from(recordText(epochs, metrics, options)));
   }
 
   // --- masks/<pct>.bits: the mask after r completed epochs is row r

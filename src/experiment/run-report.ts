@@ -65,11 +65,12 @@ export function networkName(arch: string, depth: number): string {
 }
 
 export function summaryRow(label: string, result: RunResult, seconds = result.seconds): SummaryRow {
-  const { top1Last, top1Best, parameters, flops } = result;
+  const { top1Last, top1Best, swa, parameters, flops } = result;
   return {
     label,
     top1Last: top1Last ?? Number.NaN,
     top1Best: top1Best ?? Number.NaN,
+    top1Swa: swa?.top1 ?? null,
     parameters,
     flops,
     seconds,

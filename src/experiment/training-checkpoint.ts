@@ -1,11 +1,12 @@
 /** The training checkpoint: the reference's four keys, and one of ours (`earlybird`) with what an exact resume needs. */
 import { basename } from 'node:path';
-import { bestOf, cfgOf, epochOf, parameterKeys, stateDictOf, stateDictValue } from '../checkpoint/keys';
+import { bestOf, cfgOf, epochOf, parameterKeys, stateDictOf, stateDictValue, wrappedKeys } from '../checkpoint/keys';
 import { readCheckpoint } from '../checkpoint/pth';
 import { momentumOf, sgdOptimizerValue } from '../checkpoint/sgd';
 import { type Dict, isDict, type Value } from '../checkpoint/value';
-import type { Cfg } from '../native/types';
+import type { Cfg, ModelDescription, NumberFormats } from '../native/types';
 import type { StateDict } from '../tensor';
+import { formatsFrom, formatsValue } from './low-precision';
 import { defaultDepth } from './recipe';
 
 export interface Snapshot {
@@ -21,6 +22,31 @@ export interface NetworkInfo {
   cfg: Cfg;
   /** Side of the images it was trained on, pixels; files of others do not say. */
   imageSize?: number;
+  /** Absent in full precision. */
+  formats?: NumberFormats | undefined;
+}
+
+/** The same of a model that is there, for its files. */
+export interface ModelInfo extends NetworkInfo {
+  /** Keys of its convolutions. */
+  convolutions: readonly string[];
+}
+
+export function modelInfo(description: ModelDescription, formats: NumberFormats | undefined): ModelInfo {
+  const { arch, depth, classes, cfg, input, layers } = description;
+  const convolutions = layers.flatMap(({ kind, key }) => (kind === 'conv' ? [key] : []));
+  return { arch, depth, classes, cfg, imageSize: input[1], formats, convolutions };
+}
+
+/** Weights as they are written: those of a low-precision network under the release's keys for it. */
+export function weightsValue(state: StateDict, { formats, convolutions }: ModelInfo): Value {
+  return stateDictValue(formats ? wrappedKeys(state, convolutions) : state);
+}
+
+/** The mean of the weights after `models` epochs: those of a network in full precision. */
+export interface AveragedWeights {
+  state: StateDict;
+  models: number;
 }
 
 export interface CheckpointContent {
@@ -33,29 +59,22 @@ export interface CheckpointContent {
   best: number;
   lr: number;
   optimiser: { momentum: number; weightDecay: number };
-  network: NetworkInfo;
+  network: ModelInfo;
   seed: number;
   identityHash: string;
-  detectors?: Value;
+  detectors?: Value | undefined;
+  /** Once averaging has begun. */
+  average?: AveragedWeights | undefined;
 }
 
 export function checkpointValue(content: CheckpointContent): Dict {
-  const { snapshot, lr, optimiser, network } = content;
+  const { snapshot, network, average } = content;
   return new Map<string, Value>([
     ['epoch', content.epoch],
-    ['state_dict', stateDictValue(snapshot.state)],
+    ['state_dict', weightsValue(snapshot.state, network)],
     ['best_prec1', content.best],
-    [
-      'optimizer',
-      sgdOptimizerValue({
-        momentum: snapshot.momentum,
-        // As the reference counts them, `indexes` included, so that its scripts can load the file.
-        parameters: parameterKeys(snapshot.state),
-        lr,
-        momentumFactor: optimiser.momentum,
-        weightDecay: optimiser.weightDecay,
-      }),
-    ],
+    ['optimizer', optimizerValue(content)],
+    ...(average ? averageEntries(average) : []),
     [
       'earlybird',
       new Map<string, Value>([
@@ -69,21 +88,66 @@ export function checkpointValue(content: CheckpointContent): Dict {
   ]);
 }
 
-/** init.pth.tar: the weights before training. */
-export function initialValue(state: StateDict, network: NetworkInfo): Dict {
+function optimizerValue({ snapshot, lr, optimiser }: CheckpointContent): Value {
+  return sgdOptimizerValue({
+    momentum: snapshot.momentum,
+    // As the reference counts them, `indexes` included, so that its scripts can load the file.
+    parameters: parameterKeys(snapshot.state),
+    lr,
+    momentumFactor: optimiser.momentum,
+    weightDecay: optimiser.weightDecay,
+  });
+}
+
+/** In the checkpoint itself: with a file of its own, a kill between the two would count an epoch twice. */
+function averageEntries({ state, models }: AveragedWeights): [string, Value][] {
+  return [
+    ['swa_state_dict', stateDictValue(state)],
+    ['swa_n', models],
+  ];
+}
+
+function averageFrom(value: Value, path: string): AveragedWeights | undefined {
+  const [state, models] = isDict(value) ? [value.get('swa_state_dict'), value.get('swa_n')] : [];
+  if (state === undefined || typeof models !== 'number') return undefined;
+  return { state: stateDictOf(state, `swa_state_dict of ${path}`), models };
+}
+
+/** swa.pth.tar: the mean of the weights, of a network in full precision. `top1` in percent. */
+export function averageValue(content: CheckpointContent & { average: AveragedWeights }, top1: number): Dict {
+  const { average, network } = content;
   return new Map<string, Value>([
-    ['state_dict', stateDictValue(state)],
+    ['epoch', content.epoch],
+    ['state_dict', stateDictValue(average.state)],
+    ['prec1', top1],
+    ['optimizer', optimizerValue(content)],
+    [
+      'earlybird',
+      new Map<string, Value>([
+        ['completed', content.completed],
+        ...networkEntries({ ...network, formats: undefined }),
+        ['models', average.models],
+      ]),
+    ],
+  ]);
+}
+
+/** init.pth.tar: the weights before training. */
+export function initialValue(state: StateDict, network: ModelInfo): Dict {
+  return new Map<string, Value>([
+    ['state_dict', weightsValue(state, network)],
     ['earlybird', new Map<string, Value>([['completed', 0], ...networkEntries(network)])],
   ]);
 }
 
-export function networkEntries({ arch, depth, classes, cfg, imageSize }: NetworkInfo): [string, Value][] {
+export function networkEntries({ arch, depth, classes, cfg, imageSize, formats }: NetworkInfo): [string, Value][] {
   return [
     ['arch', arch],
     ['depth', depth],
     ['classes', classes],
     ['cfg', [...cfg]],
     ['image_size', imageSize ?? null],
+    ['formats', formatsValue(formats)],
   ];
 }
 
@@ -91,6 +155,7 @@ export interface RestoredCheckpoint extends Snapshot {
   completed: number;
   best: number;
   detectors: Value | undefined;
+  average: AveragedWeights | undefined;
 }
 
 /** Reads a training checkpoint, ours or the reference's. Throws ERR_CHECKPOINT. */
@@ -103,6 +168,7 @@ export async function readTrainingCheckpoint(path: string, parameters: readonly 
     completed: completedOf(value, path) ?? 0,
     best: bestOf(value) ?? 0,
     detectors: extrasOf(value)?.get('detectors'),
+    average: averageFrom(value, path),
   };
 }
 
@@ -136,12 +202,14 @@ export function networkOf(value: Value, name: string): Partial<NetworkInfo> {
   const extras = extrasOf(value) ?? new Map<string, Value>();
   const [arch, depth, classes, imageSize] = ['arch', 'depth', 'classes', 'image_size'].map((key) => extras.get(key));
   const cfg = cfgOf(value, name) ?? cfgOf(extras, name);
+  const formats = formatsFrom(extras.get('formats'), name);
   return {
     ...(typeof arch === 'string' ? { arch } : {}),
     ...(typeof depth === 'number' ? { depth } : {}),
     ...(typeof classes === 'number' ? { classes } : {}),
     ...(cfg ? { cfg } : {}),
     ...(typeof imageSize === 'number' ? { imageSize } : {}),
+    ...(formats ? { formats } : {}),
   };
 }
 

@@ -1,13 +1,24 @@
 /**
  * THE training loop: search, retraining and every later variant are arguments of it. Before each epoch the masks are drawn
- * and a ticket that emerges is saved; then train, test, and write down, in this order: metrics line, record.txt, checkpoint
+ * and a ticket that emerges is saved; then train, test, average where asked, and write down, in this order: metrics line,
+ * record.txt, swa.pth.tar, checkpoint
  * (which overlaps the next epoch). Each step is durable before the next one, so that a killed run resumes exactly.
  */
 import { linkOrCopyAtomic } from '../atomic';
 import { writeCheckpoint } from '../checkpoint/pth';
 import { EarlybirdError } from '../errors';
-import type { MaskResult, NativeDataset, NativeModel, NativeTrainer, PassResult, Precision } from '../native/types';
-import type { EpochMetrics } from '../report/input';
+import type {
+  MaskResult,
+  NativeDataset,
+  NativeModel,
+  NativeTrainer,
+  PassResult,
+  Precision,
+  Progress,
+  Rounding,
+} from '../native/types';
+import type { AverageMetrics, EpochMetrics } from '../report/input';
+import type { Averaging } from './averaging';
 import { CheckpointWriter, keeps } from './checkpoint-writer';
 import type { RunOptions } from './observer';
 import { percentOf } from './recipe';
@@ -16,7 +27,13 @@ import { CHECKPOINT, type RunDirectory } from './run-directory';
 import { learningRate } from './schedule';
 import type { Session } from './session';
 import type { TicketWatch } from './ticket-watch';
-import { checkpointValue, type NetworkInfo, type Snapshot } from './training-checkpoint';
+import {
+  averageValue,
+  type CheckpointContent,
+  checkpointValue,
+  type ModelInfo,
+  type Snapshot,
+} from './training-checkpoint';
 
 export interface TrainingSettings {
   epochs: number;
@@ -27,6 +44,8 @@ export interface TrainingSettings {
   batchSize: number;
   testBatchSize: number;
   precision: Precision;
+  /** Low precision: another rounding while testing. */
+  testRounding?: Rounding | undefined;
   seed: number;
   keepCheckpoints: string;
 }
@@ -39,10 +58,12 @@ export interface TrainingRun extends RunOptions {
   trainer: NativeTrainer;
   data: { train: NativeDataset; test: NativeDataset } & Partial<Pick<Session, 'reportBad'>>;
   settings: TrainingSettings;
-  network: NetworkInfo;
+  network: ModelInfo;
   identityHash: string;
   /** Draw masks and look for tickets; absent in retraining. */
   detection?: { ratios: number[]; watch: TicketWatch; stopAtTicket: boolean };
+  /** Average the weights (--swa). */
+  averaging?: Averaging | undefined;
   /** Where to begin: 0 and nothing, or what a checkpoint restored. */
   start: { completed: number; best: number; metrics: EpochMetrics[] };
 }
@@ -71,6 +92,7 @@ async function epochs(run: TrainingRun, writer: CheckpointWriter): Promise<Train
   const metrics = [...run.start.metrics];
   let { completed, best } = run.start;
   let snapshot: Snapshot | null = null;
+  const swa = run.averaging !== undefined || run.network.formats !== undefined;
 
   for (; completed < settings.epochs; completed++) {
     const epoch = completed;
@@ -89,15 +111,23 @@ async function epochs(run: TrainingRun, writer: CheckpointWriter): Promise<Train
     run.data.reportBad?.('train', train.bad);
     run.data.reportBad?.('test', test.bad);
     snapshot = await trainer.snapshot();
+    const average = await averagePass(run, epoch);
 
-    const line = metricsLine(epoch, lr, train, test, seen.distances, detection?.watch.emerged ?? {});
+    const line = metricsLine(epoch, lr, train, test, average, seen.distances, detection?.watch.emerged ?? {});
     metrics.push(line);
     const improved = test.top1 > best;
     best = Math.max(best, test.top1);
     await directory.appendMetrics(line);
-    await directory.writeRecord(settings.epochs, metrics);
+    await directory.writeRecord(settings.epochs, metrics, { swa });
     const searching = detection !== undefined && !detection.watch.allEmerged;
-    await writer.start(directory.file(CHECKPOINT), content(run, snapshot, epoch + 1, epoch + 1, best, lr), [
+    const written = content(run, snapshot, epoch + 1, epoch + 1, best, lr);
+    if (average) {
+      await writeCheckpoint(
+        directory.file('swa.pth.tar'),
+        averageValue({ ...written, average: written.average! }, average.top1),
+      );
+    }
+    await writer.start(directory.file(CHECKPOINT), checkpointValue(written), [
       ...(keeps(settings.keepCheckpoints, epoch, searching) ? [directory.file(`ckpt${epoch}.pth.tar`)] : []),
       ...(improved ? [directory.file('model_best.pth.tar')] : []),
     ]);
@@ -106,7 +136,7 @@ async function epochs(run: TrainingRun, writer: CheckpointWriter): Promise<Train
 
   if (completed === settings.epochs) await look(run, completed);
   await writer.settle();
-  await directory.writeRecord(settings.epochs, metrics, recordBest(metrics));
+  await directory.writeRecord(settings.epochs, metrics, { best: recordBest(metrics), swa });
   return { completed, metrics, best, tickets: detection?.watch.emerged ?? {} };
 }
 
@@ -127,7 +157,7 @@ async function saveTickets(
   fresh: { percent: number; number: number }[],
 ): Promise<void> {
   const names = fresh.map(({ percent, number }) => run.directory.file(`EB-${percent}-${number}.pth.tar`));
-  await writeCheckpoint(names[0]!, content(run, snapshot, completed + 1, completed, best, lr));
+  await writeCheckpoint(names[0]!, checkpointValue(content(run, snapshot, completed + 1, completed, best, lr)));
   for (const name of names.slice(1)) await linkOrCopyAtomic(names[0]!, name);
   for (const { percent, number } of fresh) {
     run.observer?.log?.(`ticket at p=${percent}% after ${completed} epochs: EB-${percent}-${number}.pth.tar`);
@@ -149,21 +179,33 @@ function trainPass(
   });
 }
 
-function testPass({ model, data, settings, signal, observer }: TrainingRun): Promise<PassResult> {
+function testPass({ model, data, settings, network, signal, observer }: TrainingRun): Promise<PassResult> {
   return model.evaluate({
     dataset: data.test,
     batchSize: settings.testBatchSize,
     precision: settings.precision,
+    ...(network.formats && settings.testRounding ? { rounding: settings.testRounding } : {}),
     signal,
     onProgress: (progress) => observer?.progress?.('test', progress),
   });
 }
 
-function content(run: TrainingRun, snapshot: Snapshot, epoch: number, completed: number, best: number, lr: number) {
-  const { settings, network, identityHash, detection } = run;
-  const { seed } = settings;
-  const detectors = detection?.watch.toValue();
-  return checkpointValue({
+function averagePass(run: TrainingRun, epoch: number): Promise<AverageMetrics | undefined> | undefined {
+  const { averaging, model, data, settings, signal, observer } = run;
+  const onProgress = (progress: Progress) => observer?.progress?.('swa', progress);
+  return averaging?.add(model, epoch, { data, settings, signal, onProgress });
+}
+
+function content(
+  run: TrainingRun,
+  snapshot: Snapshot,
+  epoch: number,
+  completed: number,
+  best: number,
+  lr: number,
+): CheckpointContent {
+  const { settings, network, identityHash, detection, averaging } = run;
+  return {
     snapshot,
     epoch,
     completed,
@@ -171,10 +213,11 @@ function content(run: TrainingRun, snapshot: Snapshot, epoch: number, completed:
     lr,
     optimiser: settings,
     network,
-    seed,
+    seed: settings.seed,
     identityHash,
-    detectors,
-  });
+    detectors: detection?.watch.toValue(),
+    average: averaging?.current,
+  };
 }
 
 /** One line of metrics.jsonl. Throws ERR_NUMERIC where the loss is no number any more. */
@@ -183,6 +226,7 @@ function metricsLine(
   lr: number,
   train: PassResult,
   test: PassResult,
+  average: AverageMetrics | undefined,
   distances: EpochMetrics['distances'],
   emerged: EpochMetrics['emerged'],
 ): EpochMetrics {
@@ -199,6 +243,7 @@ function metricsLine(
     lr,
     train: { loss, lossBatchMean, top1, top1BatchMean },
     test: { loss: test.loss, top1: test.top1, top1BatchMean: test.top1BatchMean, top5: test.top5 },
+    ...(average ? { swa: average } : {}),
     seconds: { train: train.seconds, evaluate: test.seconds, waited: train.waited },
     imagesPerSecond: train.images / train.seconds,
     bad: train.bad?.length ?? 0,

@@ -9,6 +9,8 @@ export interface EpochMetrics {
   /** Accuracies in percent; batchMean values as the reference prints them. */
   train: { loss: number; lossBatchMean: number; top1: number; top1BatchMean: number };
   test: { loss: number; top1: number; top1BatchMean: number; top5: number };
+  /** The mean of the weights after `n` epochs (--swa), a network of its own, tested in full precision. Absent before it begins. */
+  swa?: AverageMetrics;
   /** `waited`: the part of `train` in which steps waited for data. Absent in files of earlier versions, as `bad`. */
   seconds: { train: number; evaluate: number; waited?: number };
   /** Training images that did not decode and were left out. */
@@ -20,6 +22,16 @@ export interface EpochMetrics {
   distances: Record<string, number[] | null>;
   /** Per ratio: file number (epoch + 1) at which the ticket emerged, once it has. */
   emerged: Record<string, number>;
+}
+
+export interface AverageMetrics {
+  n: number;
+  loss: number;
+  top1: number;
+  top1BatchMean: number;
+  top5: number;
+  /** Estimating its BatchNorm statistics, and testing it. */
+  seconds: number;
 }
 
 export interface RunCurves {
@@ -66,6 +78,8 @@ export interface SummaryRow {
   /** Exact top-1 of the last epoch and the best epoch (chosen on the test set, as the reference does), percent. */
   top1Last: number;
   top1Best: number;
+  /** Of the mean of the weights (--swa), in full precision, after the last epoch. */
+  top1Swa?: number | null;
   parameters: number;
   /** Forward FLOPs of one image by the reference's rule. */
   flops: number;

@@ -13,16 +13,24 @@ interface Column {
   cell: (row: SummaryRow) => string;
   /** What the ratio to the first row is taken of. */
   ratio?: (row: SummaryRow) => number | null;
+  /** Left out where no row has a value. */
+  optional?: (row: SummaryRow) => number | null | undefined;
 }
 
 const COLUMNS: Column[] = [
   { title: 'run', cell: (row) => row.label },
   { title: 'last top-1', cell: (row) => formatPercent(row.top1Last) },
   { title: 'best top-1', cell: (row) => formatPercent(row.top1Best) },
+  { title: 'SWA top-1', cell: (row) => formatPercent(row.top1Swa), optional: (row) => row.top1Swa },
   { title: 'parameters', cell: (row) => formatParameters(row.parameters), ratio: (row) => row.parameters },
   { title: 'FLOPs', cell: (row) => formatFlops(row.flops), ratio: (row) => row.flops },
   { title: 'time', cell: (row) => formatSeconds(row.seconds), ratio: (row) => row.seconds },
-  { title: 'energy', cell: (row) => formatJoules(row.joules), ratio: (row) => row.joules },
+  {
+    title: 'energy',
+    cell: (row) => formatJoules(row.joules),
+    ratio: (row) => row.joules,
+    optional: (row) => row.joules,
+  },
 ];
 
 /** What a reader has to know before believing the numbers; the warning of synthetic data comes first. */
@@ -69,7 +77,7 @@ export function htmlTable(rows: SummaryRow[], options: TableOptions = {}): strin
 
 /** Head and rows as text. A column no row has a value for is left out. */
 function cells(rows: SummaryRow[]): string[][] {
-  const shown = COLUMNS.filter(({ title, ratio }) => title !== 'energy' || rows.some((row) => ratio!(row) !== null));
+  const shown = COLUMNS.filter(({ optional }) => !optional || rows.some((row) => optional(row) != null));
   return [
     shown.map((column) => column.title),
     ...rows.map((row, i) =>

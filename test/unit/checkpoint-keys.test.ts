@@ -4,16 +4,19 @@ import {
   bestOf,
   cfgOf,
   epochOf,
+  hasWrappedKeys,
   parameterKeys,
   plainKey,
   stateDictOf,
   stateDictValue,
+  wrappedKeys,
 } from '../../src/checkpoint/keys';
 import { readCheckpoint } from '../../src/checkpoint/pth';
 import { momentumOf, sgdOptimizerValue } from '../../src/checkpoint/sgd';
 import { OrderedDict, type Value } from '../../src/checkpoint/value';
 import { inspectFile } from '../../src/cli/commands/inspect';
 import type { StateDict, TensorData } from '../../src/tensor';
+import { describeGolden, golden } from './golden';
 
 const fixture = (name: string) => path.resolve(__dirname, '../fixtures/checkpoints', name);
 const tensor = (x = 0): TensorData => ({
@@ -41,6 +44,38 @@ test.each([
   ...['classifier.weight', 'fc.bias', '0.weight', 'deconv1.0.weight'].map((key) => [key, key]),
 ])('%s is %s', (key, plain) => {
   expect(plainKey(key!)).toBe(plain);
+});
+
+/** Keys of convolutions, as a model describes itself: here what has weights of its own and no running statistics. */
+const convolutionsOf = (plain: string[]) =>
+  plain.flatMap((key) => {
+    const layer = key.replace(/\.weight$/, '');
+    return key.endsWith('.weight') && !plain.includes(`${layer}.running_var`) && !/^(classifier|fc)$/.test(layer)
+      ? [layer]
+      : [];
+  });
+
+test('wrapped keys are the plain ones with the quantiser, and come back', () => {
+  const plain = ['feature.0.weight', 'feature.1.weight', 'feature.1.running_var', 'classifier.weight'];
+  const state: StateDict = new Map(plain.map((key, i) => [key, tensor(i)]));
+  const wrapped = wrappedKeys(state, ['feature.0']);
+  expect([...wrapped.keys()]).toEqual(['feature.0.0.weight', ...plain.slice(1)]);
+  expect(stateDictOf(stateDictValue(wrapped))).toEqual(state);
+  expect([hasWrappedKeys(stateDictValue(wrapped)), hasWrappedKeys(stateDictValue(state))]).toEqual([true, false]);
+  expect(hasWrappedKeys(new Map([['state_dict', stateDictValue(wrapped)]]))).toBe(true);
+  expect([hasWrappedKeys(null), hasWrappedKeys(new Map([['epoch', 1]]))]).toEqual([false, false]);
+});
+
+describeGolden('key names of the release', () => {
+  const { wrapped_key_names: lists } = golden<{ wrapped_key_names: Record<string, string[]> }>('optimlp.json');
+  test.each(Object.entries(lists))('%s', (_name, wrapped) => {
+    const plain = wrapped.map(plainKey);
+    expect(new Set(plain).size).toBe(wrapped.length);
+    const state: StateDict = new Map(plain.map((key) => [key, tensor()]));
+    const convolutions = convolutionsOf(plain);
+    expect(convolutions.length).toBeGreaterThan(10);
+    expect([...wrappedKeys(state, convolutions).keys()]).toEqual(wrapped);
+  });
 });
 
 test('state dicts: wrapped, bare, prefixed; anything else says what it is', () => {

@@ -18,6 +18,7 @@ const report: PruneReport = {
   ratio: 0.5,
   surgery: 'reference',
   roundTo: 1,
+  protective: false,
   effective: { channels: 0.25, parameters: 0.4, flops: 0.5 },
   threshold: 0.1,
   channels: 20,

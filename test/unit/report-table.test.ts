@@ -53,6 +53,12 @@ describe('the summary', () => {
     expect(summaryTable(measured)).toMatch(/energy.*2\.0 kJ.*–/s);
   });
 
+  test('shows the weight average only where there is one', () => {
+    expect(summaryTable(SAMPLE.summary)).not.toContain('SWA');
+    const averaged = SAMPLE.summary.map((row, i) => ({ ...row, top1Swa: i === 0 ? 73.1 : null }));
+    expect(summaryTable(averaged)).toMatch(/SWA top-1.*73\.10 %.*–/s);
+  });
+
   test('is safe in HTML and Markdown', () => {
     const rows = [{ ...SAMPLE.summary[0]!, label: '<b>a|b</b>' }];
     expect(htmlTable(rows)).toContain('&lt;b&gt;a|b&lt;/b&gt;');

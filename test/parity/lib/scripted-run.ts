@@ -92,7 +92,7 @@ export async function scripted(
       seed: 1,
       keepCheckpoints: 'all',
     },
-    network: { arch: 'scripted', depth: 0, classes: 1, cfg: search.bn_sizes },
+    network: { arch: 'scripted', depth: 0, classes: 1, cfg: search.bn_sizes, convolutions: [] },
     identityHash: '',
     detection: {
       ratios,

@@ -90,6 +90,7 @@ const BLANK: PruneReport = {
   ratio: 0,
   surgery: 'reference',
   roundTo: 1,
+  protective: false,
   effective: { channels: 0, parameters: 0, flops: 0 },
   threshold: 0,
   channels: 0,
