@@ -17,6 +17,7 @@ earlybird retrain \
   --test-batch-size 128 \
   --save baseline/resnet50-imagenet/retrain_7008_0.7 \
   --momentum 0.9 \
+  --swa_start 60 \
   --scratch baseline/resnet50-imagenet/pruned_7008_0.7/pruned.pth.tar \
   --gpu_ids 4,5,6,7 \
   --port 14000 \

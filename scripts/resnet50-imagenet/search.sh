@@ -15,6 +15,7 @@ earlybird search \
   --test-batch-size 64 \
   --save baseline/resnet50-imagenet \
   --momentum 0.9 \
+  --swa_start 60 \
   --sparsity-regularization \
   --gpu_ids 0,1,2,3 \
   "$@"

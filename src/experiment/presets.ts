@@ -44,21 +44,33 @@ const imagenet = {
   momentum: 0.9,
 };
 
+const BATCHES_OF_128 =
+  'the published retraining tests in batches of 128 where the search tests in batches of 256: its accuracies are means over other batches';
+
 const cifar = (help: string, recipe: Part): Preset => ({
   help,
   recipe: { ...standardTrain, ...recipe },
   commands: { retrain: standardRetrain },
   notes: [
-    {
-      for: ['retrain'],
-      text: 'the published retraining tests in batches of 128 where the search tests in batches of 256: its accuracies are means over other batches',
-    },
+    { for: ['retrain'], text: BATCHES_OF_128 },
     {
       for: ['retrain'],
       text: "the published retraining draws new weights although the paper inherits the ticket's; --reinit does that",
     },
   ],
 });
+
+/** What scripts/low-precision has beside that. Prune and evaluate read the word lengths from the checkpoint. */
+const lowPrecision = {
+  wlWeight: 8,
+  wlActivate: 8,
+  wlGrad: 8,
+  wlError: 8,
+  wlMomentum: 8,
+  rounding: 'stochastic',
+  swa: true,
+  swaStart: 140,
+};
 
 /** A whole EB Train on made-up images in about two minutes on two cores: shows what happens, proves nothing about accuracy. */
 const demo = {
@@ -87,6 +99,26 @@ const ONE_STAGE = 'train has one recipe for both of its stages, that of the sear
 export const PRESETS: Record<string, Preset> = {
   'vgg16-cifar100': cifar('VGG-16 on CIFAR-100 as in scripts/standard-train', {}),
   'vgg16-cifar10': cifar('VGG-16 on CIFAR-10, the same hyper-parameters', { dataset: 'cifar10' }),
+  'vgg16-cifar10-lp': {
+    help: 'VGG-16 on CIFAR-10 in 8 bits as in scripts/low-precision',
+    recipe: { ...standardTrain, dataset: 'cifar10' },
+    commands: {
+      search: lowPrecision,
+      train: lowPrecision,
+      retrain: { ...lowPrecision, ...standardRetrain },
+    },
+    notes: [
+      { for: ['retrain'], text: BATCHES_OF_128 },
+      {
+        for: ['retrain'],
+        text: "the published retraining keeps the ticket's weights, and its variant from new weights keeps the old BatchNorm statistics and saves the raw model as swa.pth.tar; --reinit draws all anew, and swa.pth.tar holds the average",
+      },
+      {
+        for: ['search', 'retrain', 'train'],
+        text: 'as published, averaging leaves the learning rate where the schedule has it, and tests in low precision round stochastically',
+      },
+    ],
+  },
   'preresnet101-cifar10': cifar('PreResNet-101 on CIFAR-10, the same hyper-parameters', {
     dataset: 'cifar10',
     arch: 'resnet',
@@ -114,7 +146,7 @@ export const PRESETS: Record<string, Preset> = {
   },
   'resnet50-imagenet': {
     help: 'ResNet-50 on ImageNet as in scripts/resnet50-imagenet',
-    recipe: { ...imagenet, arch: 'resnet50_official', percent: 0.7 },
+    recipe: { ...imagenet, arch: 'resnet50_official', percent: 0.7, swaStart: 60 },
     commands: {
       retrain: { arch: 'resnet50_prune', sr: false, testBatchSize: 128 },
       evaluate: { arch: 'resnet50_prune', batchSize: 128 },

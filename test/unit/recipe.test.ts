@@ -100,6 +100,15 @@ test.each([
   ['--arch resnet50_official', { depth: 50 }],
   ['--data x --dataset folder', { data: 'x', dataset: 'folder' }],
   ['--swa False', { swa: false }],
+  ['--swa True --swa_start 140', { swa: true, swaStart: 140 }],
+  ['--swa', { swa: true, swaStart: 160 }],
+  ['', { wlWeight: -1, wlActivate: -1, wlGrad: -1, wlError: -1, wlMomentum: -1, rounding: 'stochastic' }],
+  ['--wl-weight 8 --wl-activate 7 --wl-grad 6', { wlWeight: 8, wlActivate: 7, wlGrad: 6, wlError: -1 }],
+  ['--wl-error 22 --wl-momentum 2 --wl-weight -1', { wlError: 22, wlMomentum: 2, wlWeight: -1 }],
+  ['--wl_weight 8 --rounding nearest', { wlWeight: 8, rounding: 'nearest' }],
+  ['--bfp-flavour swalp', { bfpFlavour: 'swalp' }],
+  ['--bfp-flavor swalp', { bfpFlavour: 'swalp' }],
+  ['--non-finite propagate --test-rounding nearest', { nonFinite: 'propagate', testRounding: 'nearest' }],
   ['--device cuda:1 --precision bf16 --threads 2', { device: 'cuda:1', precision: 'bf16', threads: 2 }],
   ['--limit-train 512 --limit-test 256', { limitTrain: 512, limitTest: 256 }],
   ['--ratios 0.1 0.2', { ratios: [0.1, 0.2] }],
@@ -129,6 +138,11 @@ test.each([
     '--dataset cifar10 --arch resnet --depth 20 -sr --epochs 90 --schedule 30 60 --lr 0.1 --batch-size 128 --resume r --scratch s --save x',
   ],
   ['retrain', '--start-epoch 35 --scratch p -sr --wd 1e-4 --resume x --reinit'],
+  [
+    'prune',
+    '--dataset cifar10 --depth 16 --percent 0.3 --model m --save s --wl-weight 8 --wl-activate 8 --wl-grad 8 --wl-error 8 --wl-momentum 8 --rounding stochastic --swa False --gpu_ids 0',
+  ],
+  ['evaluate', '--resume r --swa True --swa_start 60 --wl-activate 8 --test-rounding nearest'],
 ] as [CommandName, string][])("%s takes the reference's options", (command, line) => {
   expect(() => recipe(command, line)).not.toThrow();
 });
@@ -142,7 +156,16 @@ test.each([
   ['search', '--ratios 0.3 1', '--ratios 0.3 1', 'ERR_RECIPE'],
   ['search', '--ratios 0.3 0.3', '--ratios 0.3 0.3', 'ERR_RECIPE'],
   ['search', '--ratios 0.125', 'whole percents', 'ERR_RECIPE'],
-  ['search', '--swa True', '--swa', 'ERR_RECIPE'],
+  ['search', '--wl-weight 1', '--wl-weight 1 is not possible: give -1 or a whole number from 2 to 22', 'ERR_RECIPE'],
+  ['search', '--wl-grad 23', '--wl-grad 23', 'ERR_RECIPE'],
+  ['retrain', '--wl-error 0', '--wl-error 0', 'ERR_RECIPE'],
+  ['prune', '--model x --wl-momentum 7.5', '--wl-momentum 7.5', 'ERR_RECIPE'],
+  ['evaluate', '--wl-activate eight', '--wl-activate eight', 'ERR_RECIPE'],
+  ['search', '--rounding up', 'one of stochastic, nearest', 'ERR_RECIPE'],
+  ['search', '--swa_start -1', '--swa-start -1', 'ERR_RECIPE'],
+  ['train', '--variant fl', 'one of ff, lf, ll', 'ERR_RECIPE'],
+  ['train', '--variant ff --wl-weight 8', '--variant ff is full precision', 'ERR_RECIPE'],
+  ['prune', '--model x --protective --percent 0.9', 'below 0.9', 'ERR_RECIPE'],
   ['search', '--dataset imagenet --filter lowpass', 'not possible with --dataset imagenet', 'ERR_RECIPE'],
   ['evaluate', '--dataset imagenet --sparsity_gt 0.1', 'not possible with --dataset imagenet', 'ERR_RECIPE'],
   ['search', '--gpu_ids none', 'GPU numbers such as 0,1', 'ERR_RECIPE'],
@@ -182,6 +205,15 @@ test.each([
   ['search', 'preresnet101-cifar10', { arch: 'resnet', depth: 101, dataset: 'cifar10', batchSize: 256 }],
   ['retrain', 'vgg16-cifar100', { arch: 'vgg', testBatchSize: 128 }],
   ['search', 'vgg16-cifar100', { testBatchSize: 256 }],
+  [
+    'search',
+    'vgg16-cifar10-lp',
+    { dataset: 'cifar10', depth: 16, wlWeight: 8, wlMomentum: 8, swa: true, swaStart: 140, testBatchSize: 256 },
+  ],
+  ['retrain', 'vgg16-cifar10-lp', { wlWeight: 8, swaStart: 140, testBatchSize: 128 }],
+  ['train', 'vgg16-cifar10-lp', { wlWeight: 8, variant: 'll' }],
+  ['train', 'vgg16-cifar10-lp --variant lf', { wlWeight: 8, variant: 'lf' }],
+  ['search', 'resnet50-imagenet', { swa: false, swaStart: 60 }],
 ] as [CommandName, string, object][])('%s --preset %s is as published', (command, preset, expected) => {
   expect(recipe(command, `--preset ${preset}`)).toMatchObject(expected);
 });
@@ -193,6 +225,7 @@ test('what is odd in a preset is said', () => {
     expect(notes('retrain', name)).toMatch(/the published retraining draws new weights .*--reinit/);
   expect(notes('retrain', 'resnet50-imagenet')).toMatch(/leaves the L1 term off/);
   expect(notes('search', 'resnet50-imagenet')).toBe('');
+  expect(notes('retrain', 'vgg16-cifar10-lp')).toMatch(/keeps the ticket's weights.*raw model as swa\.pth\.tar/);
   expect(recipeFrom('search', {}).notes).toEqual([]);
 });
 
@@ -217,6 +250,8 @@ test('retraining leaves to a ticket what network it is', () => {
   expect(recipe('retrain', '')).toMatchObject({ arch: 'vgg', depth: 19 });
   expect(recipe('retrain', '--scratch p --arch resnet')).not.toHaveProperty('depth');
   expect(recipe('retrain', '--scratch p')).not.toHaveProperty('arch');
+  expect(recipe('retrain', '--scratch p')).not.toHaveProperty('wlWeight');
+  expect(recipe('retrain', '')).toMatchObject({ wlWeight: -1 });
 });
 
 test('a ticket is the same one wherever it lies', () => {
@@ -229,4 +264,23 @@ test('the identity of a run leaves out where and how fast it runs', () => {
   const other = identityOf('search', recipe('search', '--save b --threads 2 --workers 3 --max-bad 1 --port 1'));
   expect(one).toEqual(other);
   expect(identityOf('search', recipe('search', '--lr 0.2'))).not.toEqual(one);
+});
+
+test('a preset leaves the word lengths of a checkpoint to the checkpoint', () => {
+  expect(recipe('evaluate', '--preset vgg16-cifar10-lp').wlWeight).toBeUndefined();
+  expect(recipe('prune', '--preset vgg16-cifar10-lp --model x').wlWeight).toBeUndefined();
+});
+
+test('how low precision rounds tells runs apart only in low precision, and where averaging starts only with it', () => {
+  const identity = (line: string) => identityOf('search', recipe('search', line));
+  expect(identity('--rounding nearest --non-finite propagate --swa_start 3')).toEqual(identity(''));
+  expect(identity('--wl-weight 8')).not.toEqual(identity(''));
+  for (const more of ['--rounding nearest', '--wl-grad 8', '--bfp-flavour swalp', '--test-rounding nearest'])
+    expect(identity(`--wl-weight 8 ${more}`)).not.toEqual(identity('--wl-weight 8'));
+  expect(identity('--wl-weight 8 --rounding stochastic')).toEqual(identity('--wl-weight 8'));
+  expect(identity('--swa --swa_start 3')).not.toEqual(identity('--swa'));
+  expect(identityOf('train', recipe('train', '--variant ff'))).toEqual(identityOf('train', recipe('train', '')));
+  expect(identityOf('train', recipe('train', '--variant lf'))).not.toEqual(
+    identityOf('train', recipe('train', '--variant ll')),
+  );
 });
