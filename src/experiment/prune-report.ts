@@ -34,7 +34,7 @@ export interface PruneReport {
   surgery: PruneRecipe['surgery'];
   /** Widths are multiples of this; 1 is no rounding. */
   roundTo: number;
-  /** Every layer keeps its tenth of the largest |gamma|. */
+  /** Every layer keeps the channels above its 90 % point of |gamma|. */
   protective: boolean;
   effective: Shares;
   threshold: number;

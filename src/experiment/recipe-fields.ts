@@ -286,7 +286,7 @@ export const cutting = {
   ),
   protective: option(
     z.boolean().default(false),
-    'every layer keeps at least the largest tenth of its |gamma|; --percent below 0.9',
+    'keep in every layer the channels above its 90 % point of |gamma|, whatever the mask; --percent below 0.9',
     SWITCH,
   ),
   measure: option(

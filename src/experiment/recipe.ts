@@ -314,7 +314,7 @@ export function parseRecipe<C extends CommandName>(command: C, input: Record<str
   if (recipe.protective === true && (recipe.percent as number) >= 0.9) {
     throw new EarlybirdError(
       'ERR_RECIPE',
-      `--percent ${recipe.percent} is not possible with --protective, which keeps the largest tenth of every layer: give a ratio below 0.9.`,
+      `--percent ${recipe.percent} is not possible with --protective, which keeps about a tenth of every layer: give a ratio below 0.9.`,
     );
   }
   if (command === 'train') settleVariant(recipe);

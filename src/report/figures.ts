@@ -24,7 +24,7 @@ export const FIGURES: FigureEntry[] = [
     id: 'learning-curves',
     title: 'Learning curves',
     caption:
-      'Loss and top-1 accuracy on the training (dashed) and test images (solid); dotted lines are steps of the learning rate.',
+      'Loss and top-1 accuracy on the training (dashed) and test images (solid), and of the weight average where there is one (dotted); grey lines are steps of the learning rate.',
     spec: (input) => learningCurves(input.runs, input.dataset),
   },
   {

@@ -43,6 +43,8 @@ const lines = (save: string) =>
     ? readFileSync(join(save, 'metrics.jsonl'), 'utf8').split('\n').length - 1
     : 0;
 
+const LOW = ['--wl-weight', '--wl-activate', '--wl-grad', '--wl-error', '--wl-momentum'].flatMap((name) => [name, '8']);
+
 describeTrained('resuming', () => {
   beforeAll(async () => {
     await succeed(search(whole));
@@ -81,6 +83,30 @@ describeTrained('resuming', () => {
       }
       await succeed(search(save));
       expect(differences(outcomeOf(save), outcomeOf(whole))).toEqual([]);
+    });
+  });
+
+  describe.each([
+    ['in low precision', LOW],
+    ['in full precision', []],
+  ])('weight averaging %s, killed and gone on with', (precision, options) => {
+    const args = (save: string) => search(save, ...options, '--swa', '--swa_start', '2');
+    const once = join(folder.path, precision.replaceAll(' ', '-'));
+    beforeAll(async () => {
+      await succeed(args(once));
+    });
+
+    const moments: [string, (save: string) => (name: string) => boolean][] = [
+      ['while the first average is written', () => (name) => name.startsWith('.swa.pth.tar')],
+      ['between the second average and its checkpoint', () => (name) => name.startsWith('.ckpt3.pth.tar.tmp')],
+      ['in the epoch after', (save) => (name) => name.includes('checkpoint.pth.tar') && lines(save) >= 4],
+    ];
+    test.each(moments)('%s', async (name, moment) => {
+      const save = join(folder.path, `${precision} ${name}`.replaceAll(' ', '-'));
+      expect((await stopWhen(args(save), save, moment(save), 'SIGKILL')).signal).toBe('SIGKILL');
+      await succeed(args(save));
+      expect(metricsOf(save).map(({ swa }) => swa?.n)).toEqual([undefined, undefined, 1, 2, 3, 4]);
+      expect(differences(outcomeOf(save), outcomeOf(once))).toEqual([]);
     });
   });
 

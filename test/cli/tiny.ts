@@ -53,8 +53,8 @@ export function outcomeOf(folder: string): Record<string, string> {
 export function metricsOf(folder: string): Omit<EpochMetrics, 'seconds' | 'imagesPerSecond'>[] {
   const lines = readFileSync(join(folder, 'metrics.jsonl'), 'utf8').trim().split('\n');
   return lines.map((line) => {
-    const { seconds, imagesPerSecond, ...rest } = JSON.parse(line) as EpochMetrics;
-    return rest;
+    const { seconds, imagesPerSecond, swa, ...rest } = JSON.parse(line) as EpochMetrics;
+    return { ...rest, ...(swa ? { swa: { ...swa, seconds: 0 } } : {}) };
   });
 }
 

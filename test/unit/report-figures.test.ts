@@ -81,6 +81,15 @@ describe('learning curves', () => {
   });
 });
 
+test('the weight average is drawn where there is one', async () => {
+  const swa = { n: 1, loss: 1, top1: 50, top1BatchMean: 50, top5: 90, seconds: 1 };
+  const plain = learningCurves(SAMPLE.runs, REAL);
+  const [first, ...others] = SAMPLE.runs;
+  const averaged = { ...first!, metrics: first!.metrics.map((line) => ({ ...line, swa })) };
+  expect(await svgOf(plain)).not.toContain('>swa<');
+  expect(await svgOf(learningCurves([averaged, ...others], REAL))).toContain('>swa<');
+});
+
 describe('distances', () => {
   test('give the range over the window and the epochs a ticket took, for runs that drew masks', () => {
     const [panel, ...rest] = distancePanels([maskMatrix(range(12)), maskMatrix(range(4))]);

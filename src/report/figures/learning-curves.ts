@@ -1,4 +1,4 @@
-/** Loss and top-1 of every run, training dashed and test solid, with the steps of the learning rate. */
+/** Loss and top-1 of every run, training dashed, test solid and the weight average dotted, with the steps of the learning rate. */
 
 import type { EpochMetrics, RunCurves } from '../input';
 import { type Dataset, finite, frame, MUTED, SERIES, type Spec, WIDTH } from '../theme';
@@ -9,7 +9,8 @@ const PANELS = [
   { title: 'top-1 accuracy (%)', field: 'top1', labelsAt: 'bottom' },
 ] as const;
 
-const SPLITS = ['train', 'test'] as const;
+const SPLITS = ['train', 'test', 'swa'] as const;
+const DASHES = { train: [3, 2], test: [1, 0], swa: [1, 1] };
 const HEIGHT = 200;
 
 export function learningCurves(runs: RunCurves[], dataset: Dataset): Spec | null {
@@ -46,16 +47,11 @@ function curves(runs: RunCurves[], names: string[], panel: (typeof PANELS)[numbe
     scale: { domain: names, range: SERIES },
     legend: { ...legend, columns: 3, symbolType: 'stroke' },
   };
+  const present = SPLITS.filter((split) => runs.some(({ metrics }) => metrics.some((line) => line[split])));
   const strokeDash = {
     field: 'split',
     type: 'nominal',
-    scale: {
-      domain: SPLITS,
-      range: [
-        [3, 2],
-        [1, 0],
-      ],
-    },
+    scale: { domain: present, range: present.map((split) => DASHES[split]) },
     legend: { ...legend, symbolType: 'stroke' },
   };
   const lines = {
@@ -74,7 +70,10 @@ function curves(runs: RunCurves[], names: string[], panel: (typeof PANELS)[numbe
 }
 
 function points(run: string, line: EpochMetrics, field: 'loss' | 'top1'): Spec[] {
-  return SPLITS.map((split) => ({ run, split, completed: line.completed, value: finite(line[split][field]) }));
+  return SPLITS.flatMap((split) => {
+    const values = line[split];
+    return values ? [{ run, split, completed: line.completed, value: finite(values[field]) }] : [];
+  });
 }
 
 /** Where the rate changes, in completed epochs; runs of one schedule share their steps. */
