@@ -25,6 +25,7 @@ export {
 export { ebTrain, type TrainResult } from './experiment/eb-train';
 export { type EvaluateResult, evaluate } from './experiment/evaluate';
 export { forwardFlops, maskFlops, maskMemoryKB, parameterCount, trainingFlops } from './experiment/flops';
+export { formatsOf, type PrecisionOptions } from './experiment/low-precision';
 export { gammasOf, maskDistance, maskFromGammas, overlapMatrix } from './experiment/mask';
 export type { FinishedRun, RunResult } from './experiment/network-run';
 export type { Observer, RunOptions } from './experiment/observer';
@@ -52,6 +53,6 @@ export { learningRate } from './experiment/schedule';
 export { search } from './experiment/search';
 export { loadAddon } from './native/addon';
 export type * from './native/types';
-export type { EpochMetrics, ReportInput, SummaryRow } from './report/input';
+export type { AverageMetrics, EpochMetrics, ReportInput, SummaryRow } from './report/input';
 export { writeReport } from './report/write';
 export { DTYPE_BYTES, type Dtype, type StateDict, type TensorData } from './tensor';
