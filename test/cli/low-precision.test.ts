@@ -78,7 +78,7 @@ describeTrained('the scripts of scripts/low-precision', () => {
     expect(existsSync(at(run, 'lp_retrain_3032_0.3', 'swa.pth.tar'))).toBe(true);
     await script('retrain_scratch.sh', ...subset, ...from, '--epochs', '1', '--swa_start', '0');
     expect(await formatsOf(run, 'lp_retrain_3032_0.3_scratch', 'swa.pth.tar')).toBeNull();
-  });
+  }, 300_000);
 
   test('evaluate takes the word lengths from the file, and the average in full precision', async () => {
     const images = TINY.filter((_, i) => i < TINY.indexOf('--schedule'));
@@ -144,6 +144,19 @@ describeTrained('the scripts of scripts/low-precision', () => {
 
     const refused = await cli(['prune', '--model', 'x', '--protective', '--percent', '0.95']).done;
     expect([refused.status, refused.stderr.includes('[ERR_RECIPE]')]).toEqual([2, true]);
+  });
+
+  test('a file as the release writes it, without momentum and word lengths, is resumed in either precision', async () => {
+    const value = (await readCheckpoint(at(run, 'ckpt1.pth.tar'))).value as Dict;
+    const optimizer = new Map([...(value.get('optimizer') as Dict), ['state', new Map()]]);
+    const theirs = [...value].filter(([key]) => key !== 'earlybird');
+    await writeCheckpoint(at('released.pth.tar'), new Map([...theirs, ['optimizer', optimizer]]));
+    const resumed = [...TINY, '--epochs', '3', '--resume', at('released.pth.tar')];
+    await succeed(['search', ...resumed, ...bits(8), '--save', at('resumed-low')]);
+    await succeed(['search', ...resumed, '--save', at('resumed-full')]);
+    expect(metricsOf(at('resumed-low')).map(({ completed }) => completed)).toEqual([3]);
+    expect(await formatsOf('resumed-low', 'checkpoint.pth.tar')).toBe(8);
+    expect(await keysOf('resumed-full', 'checkpoint.pth.tar')).toContain('feature.0.weight');
   });
 
   test('a ticket of one precision is trained in the other', async () => {
