@@ -1,8 +1,8 @@
 /**
  * THE training loop: search, retraining and every later variant are arguments of it. Before each epoch the masks are drawn
  * and a ticket that emerges is saved; then train, test, average where asked, and write down, in this order: metrics line,
- * record.txt, swa.pth.tar, checkpoint
- * (which overlaps the next epoch). Each step is durable before the next one, so that a killed run resumes exactly.
+ * record.txt, swa.pth.tar, checkpoint (which overlaps the next epoch). Each step is durable before the next one, so that a
+ * killed run resumes exactly.
  */
 import { linkOrCopyAtomic } from '../atomic';
 import { writeCheckpoint } from '../checkpoint/pth';
@@ -107,6 +107,7 @@ async function epochs(run: TrainingRun, writer: CheckpointWriter): Promise<Train
 
     observer?.epoch?.({ phase: run.phase, epoch, epochs: settings.epochs, lr });
     const train = await trainPass(run, epoch, lr);
+    refuseDivergence(epoch, lr, train);
     const test = await testPass(run);
     run.data.reportBad?.('train', train.bad);
     run.data.reportBad?.('test', test.bad);
@@ -220,7 +221,17 @@ function content(
   };
 }
 
-/** One line of metrics.jsonl. Throws ERR_NUMERIC where the loss is no number any more. */
+/** Throws ERR_NUMERIC where the loss is no number any more. */
+function refuseDivergence(epoch: number, lr: number, train: PassResult): void {
+  if (!Number.isFinite(train.loss)) {
+    throw new EarlybirdError(
+      'ERR_NUMERIC',
+      `Training diverged in epoch ${epoch}: the loss is ${train.loss}; try a smaller --lr than ${lr}.`,
+    );
+  }
+}
+
+/** One line of metrics.jsonl. */
 function metricsLine(
   epoch: number,
   lr: number,
@@ -230,12 +241,6 @@ function metricsLine(
   distances: EpochMetrics['distances'],
   emerged: EpochMetrics['emerged'],
 ): EpochMetrics {
-  if (!Number.isFinite(train.loss)) {
-    throw new EarlybirdError(
-      'ERR_NUMERIC',
-      `Training diverged in epoch ${epoch}: the loss is ${train.loss}; try a smaller --lr than ${lr}.`,
-    );
-  }
   const { loss, lossBatchMean, top1, top1BatchMean } = train;
   return {
     epoch,
