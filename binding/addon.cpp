@@ -7,24 +7,13 @@
 #include "data/jpeg_decoder.h"
 #include "dataset_wrap.h"
 #include "environment.h"
+#include "kernels.h"
 #include "model_wrap.h"
 #include "prune/overlap.h"
 #include "trainer_wrap.h"
 
 namespace earlybird {
 namespace {
-
-/// A function that returns a promise: errors of its arguments reject it.
-template <typename Body>
-Napi::Value promise(Napi::Env env, Body&& body) {
-  try {
-    return guarded(env, body);
-  } catch (const Napi::Error& error) {
-    const auto deferred = Napi::Promise::Deferred::New(env);
-    deferred.Reject(error.Value());
-    return deferred.Promise();
-  }
-}
 
 Napi::Value runtime_to_js(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
@@ -208,6 +197,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   method("createTrainer", create_trainer_js);
   method("maskOverlap", mask_overlap_js);
   method("filterImages", filter_images_js);
+  method("blockQuantize", block_quantize_js);
+  method("benchKernels", bench_kernels_js);
   return exports;
 }
 

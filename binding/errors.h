@@ -20,4 +20,16 @@ auto guarded(Napi::Env env, Body&& body) -> decltype(body()) {
   }
 }
 
+/// A function or method that returns a promise: errors on the way to it reject it, so that none throws.
+template <typename Body>
+Napi::Value promise(Napi::Env env, Body&& body) {
+  try {
+    return guarded(env, body);
+  } catch (const Napi::Error& error) {
+    const auto deferred = Napi::Promise::Deferred::New(env);
+    deferred.Reject(error.Value());
+    return deferred.Promise();
+  }
+}
+
 }  // namespace earlybird

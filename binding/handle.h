@@ -50,18 +50,6 @@ class Handle : public Napi::ObjectWrap<Wrap> {
     if (symbol.IsSymbol()) properties.push_back(Wrap::InstanceMethod(symbol.As<Napi::Symbol>(), &Wrap::dispose));
   }
 
-  /// A promise for `work` on the engine thread; errors on the way there reject it too, so that methods never throw.
-  template <typename Body>
-  Napi::Value promise(Napi::Env env, Body&& body) {
-    try {
-      return guarded(env, body);
-    } catch (const Napi::Error& error) {
-      const auto deferred = Napi::Promise::Deferred::New(env);
-      deferred.Reject(error.Value());
-      return deferred.Promise();
-    }
-  }
-
   Napi::Promise start(Napi::Env env, Job::Work work, const Napi::Value& options = {},
                       std::vector<Napi::Value> held = {}) {
     std::erase_if(tokens_, [](const auto& token) { return token.expired(); });

@@ -11,6 +11,7 @@ export type { ImageListing, ListedDataset } from './data/listing';
 export { openDataset } from './data/open';
 export { type PackOptions, type PackResult, pack } from './data/pack';
 export { EarlybirdError, type ErrorCode } from './errors';
+export { benchKernels, type KernelsBench } from './experiment/bench-kernels';
 export { benchLoader, type LoaderBench } from './experiment/bench-loader';
 export { benchLowPrecision, type LowPrecisionBench } from './experiment/bench-low-precision';
 export { type BenchResult, bench } from './experiment/bench-peer';

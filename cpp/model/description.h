@@ -59,7 +59,7 @@ struct ModelSpec {
   std::string arch;
   int64_t depth = 0;
   int64_t classes = 10;
-  Cfg cfg;  // empty: the architecture's own
+  Cfg cfg = {};  // empty: the architecture's own
   uint64_t seed = 1;
   std::string device = "cpu";
   /// Side of the images in pixels; 0 for what the network was published for.

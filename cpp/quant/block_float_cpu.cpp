@@ -19,6 +19,8 @@ using namespace quant;
 constexpr int64_t kGrain = 1 << 14;
 /// A row that stays in a core's second-level cache is read from memory once.
 constexpr int64_t kRowBytes = 384 << 10;
+/// Larger results do not stay in any cache until they are read.
+constexpr int64_t kStreamBytes = 32 << 20;
 constexpr int64_t kPositions = 1024;
 
 void raise(uint32_t& top, uint32_t by) {
@@ -62,6 +64,7 @@ class Pass {
       NoiseTile bits = noise(end * inner);
       const int64_t at = begin * inner;
       if (round_rows(from_ + at, to_ + at, end * inner - at, inner, at, bits, format_)) note(kInfinity);
+      if (format_.stream) end_stream();
     });
   }
 
@@ -89,6 +92,7 @@ class Pass {
         work(begin, count, run % shape_.blocks, bits);
         begin += count;
       }
+      if (format_.stream) end_stream();
     });
   }
 
@@ -155,7 +159,8 @@ void block_quantize_cpu(const at::Tensor& values, int64_t bits, int64_t dim, boo
     using T = decltype(type);
     const auto* from = static_cast<const T*>(values.const_data_ptr());
     auto* to = static_cast<T*>(out.data_ptr());
-    return Pass<T>(from, to, blocks_of(values, dim), {grid_of(bits, nearest), swalp}, key).run();
+    const bool stream = to != from && static_cast<int64_t>(values.nbytes()) >= kStreamBytes;
+    return Pass<T>(from, to, blocks_in(values, dim), {grid_of(bits, nearest), swalp, stream}, key).run();
   };
   const bool fault = values.scalar_type() == at::kFloat ? run(float{}) : run(uint16_t{});
   if (fault && faults) {

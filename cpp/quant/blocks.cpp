@@ -13,11 +13,7 @@ Blocks blocks_of(const at::Tensor& values, int64_t dim) {
                                  " dimensions; give -1 for one block.");
   if (!values.is_non_overlapping_and_dense())
     throw Error("ERR_SHAPE", "A tensor with gaps cannot be quantised in place; make it contiguous first.");
-  const int64_t elements = values.numel();
-  // The stride of a dimension of length 1 says nothing.
-  if (elements == 0 || dim == -1 || values.size(dim) == 1) return {1, 1, elements};
-  const int64_t blocks = values.size(dim), inner = values.stride(dim);
-  return {elements / (blocks * inner), blocks, inner};
+  return blocks_in(values, dim);
 }
 
 void check_format(const BlockFloat& format) {

@@ -12,8 +12,17 @@ struct Blocks {
   int64_t elements() const { return outer * blocks * inner; }
 };
 
-/// Of a tensor that is dense in some order of its dimensions. Throws ERR_SHAPE where it is not, or where there is no
-/// such dimension.
+/// Of a tensor that is dense in some order of its dimensions and has this one, or -1. Inline: for the CUDA plugin too,
+/// which shares no symbols with the core.
+inline Blocks blocks_in(const at::Tensor& values, int64_t dim) {
+  const int64_t elements = values.numel();
+  // The stride of a dimension of length 1 says nothing.
+  if (elements == 0 || dim == -1 || values.size(dim) == 1) return {1, 1, elements};
+  const int64_t blocks = values.size(dim), inner = values.stride(dim);
+  return {elements / (blocks * inner), blocks, inner};
+}
+
+/// The same, but throws ERR_SHAPE where the tensor has gaps or no such dimension.
 Blocks blocks_of(const at::Tensor& values, int64_t dim);
 
 /// Throws ERR_USAGE for word lengths, ERR_DTYPE for element types that there is no kernel for.

@@ -1,5 +1,9 @@
 #include "quant/kernels_cpu.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 namespace earlybird::quant {
 namespace {
 
@@ -119,11 +123,34 @@ void round_slowly(const T* from, T* to, int64_t count, const uint32_t* tops, int
   });
 }
 
+constexpr int64_t kTile = 1024;
+
+/// memcpy, past the caches. A whole cache line at a time is what makes it cheap.
+void stream_out(void* to, const void* from, int64_t bytes) {
+#ifdef __SSE2__
+  auto* target = static_cast<char*>(to);
+  const auto* source = static_cast<const char*>(from);
+  const int64_t head = std::min(bytes, static_cast<int64_t>(-reinterpret_cast<uintptr_t>(to) & 63));
+  const int64_t lines = (bytes - head) / 64 * 64;
+  memcpy(target, source, head);
+  for (int64_t i = head; i < head + lines; i += 16)
+    _mm_stream_si128(reinterpret_cast<__m128i*>(target + i),
+                     _mm_loadu_si128(reinterpret_cast<const __m128i*>(source + i)));
+  memcpy(target + head + lines, source + head + lines, bytes - head - lines);
+#else
+  memcpy(to, from, bytes);
+#endif
+}
+
 template <class T>
 void run(const T* from, T* to, int64_t count, uint32_t top, int64_t number, NoiseTile& noise, const Format& format) {
   for (int64_t i = 0; i < count;) {
-    const auto [bits, ready] = noise.from(number + i, count - i);
-    if (is_usual(top))
+    const auto [bits, ready] = noise.from(number + i, format.stream ? std::min(kTile, count - i) : count - i);
+    if (is_usual(top) && format.stream) {
+      T tile[kTile];
+      run_here(from + i, tile, ready, top, bits, format);
+      stream_out(to + i, tile, ready * static_cast<int64_t>(sizeof(T)));
+    } else if (is_usual(top))
       run_here(from + i, to + i, ready, top, bits, format);
     else
       round_slowly(from + i, to + i, ready, &top, 0, bits, format);
@@ -156,7 +183,6 @@ bool rows(const T* from, T* to, int64_t count, int64_t inner, int64_t number, No
     }
     return fault;
   }
-  constexpr int64_t kTile = 1024;
   uint32_t tops[kTile];
   for (int64_t at = 0, step; at < count; at += step) {
     step = std::min(count - at, kTile / inner * inner);
@@ -202,6 +228,12 @@ bool round_rows(const float* from, float* to, int64_t count, int64_t inner, int6
 bool round_rows(const uint16_t* from, uint16_t* to, int64_t count, int64_t inner, int64_t number, NoiseTile& noise,
                 const Format& format) {
   return rows(from, to, count, inner, number, noise, format);
+}
+
+void end_stream() {
+#ifdef __SSE2__
+  _mm_sfence();
+#endif
 }
 
 void join_tops(uint32_t* tops, int64_t count, int64_t inner) {

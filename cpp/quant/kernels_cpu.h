@@ -11,7 +11,12 @@ namespace earlybird::quant {
 struct Format {
   Grid grid;
   bool swalp;
+  /// Write past the caches: for results that would not stay there. Not with results in place. Call end_stream() at the
+  /// end, on the same thread.
+  bool stream = false;
 };
+
+void end_stream();
 
 /// Shorter runs of one block go by position: a vector then holds several blocks.
 inline constexpr int64_t kShortRun = 16;

@@ -1,4 +1,6 @@
 /** Results as text, for people. */
+
+import type { KernelsBench } from '../experiment/bench-kernels';
 import type { LoaderBench, LoaderSummary } from '../experiment/bench-loader';
 import type { LowPrecisionBench } from '../experiment/bench-low-precision';
 import type { BenchResult } from '../experiment/bench-peer';
@@ -128,4 +130,30 @@ export function loaderText({ data, files, rounds, passes, workers, ours, packed,
   if (ratios.packedPillow != null)
     lines.push('', `our shards over Pillow on the files: ${ratios.packedPillow.toFixed(2)}x`);
   return lines.join('\n');
+}
+
+export function kernelsText({ bits, rounds, kernels, peer, failure, ratios }: KernelsBench): string {
+  const rate = (milliseconds: number, bytes: number) => (bytes / milliseconds / 1e6).toFixed(2).padStart(10);
+  const widths = [22, 10, 10, 10, 10];
+  const line = (cells: string[]) => cells.map((cell, i) => (i ? cell.padStart(widths[i]!) : cell.padEnd(22))).join('');
+  const share = (value: number | null) => (value === null ? '-' : `${value.toFixed(2)}x`);
+  return [
+    `${bits} bits, GB/s (each value read once and written once): medians of ${rounds} runs, taking turns`,
+    '',
+    line(['', 'copy', 'quantise', 'eager', 'compiled']),
+    ...kernels.map(({ name, bytes, copy, quantize }) =>
+      line([
+        name,
+        rate(copy.median, bytes),
+        rate(quantize.median, bytes),
+        ...(['eager', 'compiled'] as const).map((mode) => {
+          const of = peer[name]?.[mode];
+          return of ? rate(of.median, bytes) : '-';
+        }),
+      ]),
+    ),
+    '',
+    `beyond the caches: ${share(ratios.copy)} of a copy; least of all shapes: ${share(ratios.eager)} eager, ${share(ratios.compiled)} compiled`,
+    ...(failure === undefined ? [] : [`peer: no figure: ${failure}`]),
+  ].join('\n');
 }

@@ -249,6 +249,18 @@ export const benchLoaderSchema = z.strictObject({
   seed: runtime.seed,
 });
 
+export const benchKernelsSchema = z.strictObject({
+  bits: option(count(2).max(22).default(8), 'word length of the quantiser', 'a whole number from 2 to 22'),
+  repetitions: option(count().default(20), 'timed calls of each kernel', wholeNumber()),
+  rounds: option(count().default(3), 'times that each program runs, in alternating order', wholeNumber()),
+  peer: option(z.string().optional(), 'folder of peer_quant.py; without it only this program is timed', FOLDER),
+  python: option(z.string().min(1).default('python3'), 'Python with PyTorch, for the peer', 'the name of a program'),
+  timeout: option(count().default(900), 'seconds after which a run is given up', wholeNumber()),
+  device: runtime.device,
+  noCuda: runtime.noCuda,
+  threads: runtime.threads,
+});
+
 export const SCHEMAS = {
   search: searchSchema,
   prune: pruneSchema,
@@ -259,6 +271,7 @@ export const SCHEMAS = {
   plot: plotSchema,
   benchStep: benchStepSchema,
   benchLoader: benchLoaderSchema,
+  benchKernels: benchKernelsSchema,
 };
 
 export type Schemas = typeof SCHEMAS;
@@ -273,6 +286,7 @@ export type DistanceRecipe = Recipe<'distance'>;
 export type PlotRecipe = Recipe<'plot'>;
 export type BenchStepRecipe = Recipe<'benchStep'>;
 export type BenchLoaderRecipe = Recipe<'benchLoader'>;
+export type BenchKernelsRecipe = Recipe<'benchKernels'>;
 
 const DEPTHS: Record<string, number> = {
   vgg: 19,

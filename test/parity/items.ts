@@ -1,3 +1,4 @@
+import * as bfp from './bfp';
 import * as checkpoints from './checkpoints';
 import * as detector from './detector';
 import * as filters from './filters';
@@ -7,8 +8,8 @@ import * as generator from './generator';
 import * as layouts from './layouts';
 import type { Case } from './lib/case';
 import type { Context } from './lib/networks';
-import { notYet } from './low-precision';
 import * as masks from './masks';
+import * as optimlp from './optimlp';
 import * as overlap from './overlap';
 import * as prune from './prune';
 import * as pruneEdge from './prune-edge';
@@ -40,7 +41,7 @@ export const ITEMS: readonly Item[] = [
   item('checkpoints', 'checkpoints.json', checkpoints),
   item('overlap', 'overlap.json', overlap),
   item('filters', 'filters.json', filters),
-  item('bfp', 'bfp.json', notYet('bfp')),
-  item('optimlp', 'optimlp.json', notYet('optimlp')),
+  item('bfp', 'bfp.json', bfp),
+  item('optimlp', 'optimlp.json', optimlp),
   item('swa', 'swa.json', swa),
 ];

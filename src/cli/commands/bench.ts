@@ -30,9 +30,17 @@ const loader = defineCommand({
       : `${result.imagesPerSecond.toFixed(1)} images/s`,
 });
 
+const kernels = defineCommand({
+  name: 'benchKernels',
+  command: 'kernels',
+  describe: 'Time the quantiser against a copy of memory, alone or beside PyTorch (peer_quant.py)',
+  run: async (recipe, options) => (await import('../../experiment/bench-kernels.js')).benchKernels(recipe, options),
+  print: async (result) => (await import('../text.js')).kernelsText(result),
+});
+
 export const command: CommandModule = {
   command: 'bench <what>',
   describe: 'Time this program, alone or beside a PyTorch peer',
-  builder: (yargs) => yargs.command(step).command(loader).demandCommand(1),
+  builder: (yargs) => yargs.command(step).command(loader).command(kernels).demandCommand(1),
   handler: () => {},
 };

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/cancel.h"
+
+namespace earlybird {
+
+/// Milliseconds of one kernel's calls on one shape. `bytes`: each value read once and written once.
+struct KernelTime {
+  std::string kernel, name;
+  std::vector<int64_t> shape;
+  double bytes, median, low, high;
+};
+
+/// Times "copy" and "quantize" (stochastic, an exponent per index of dimension 0, into new memory) of float32 tensors
+/// of the sizes of a VGG-16 at batch 256, and of one beyond every cache. Asks `cancel` before each kernel.
+std::vector<KernelTime> time_kernels(const std::string& device, int64_t bits, int64_t repetitions,
+                                     const CancelToken& cancel);
+
+}  // namespace earlybird

@@ -1,0 +1,47 @@
+/** bench kernels beside a peer: here a script that writes a record as peer_quant.py does. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { cli, succeed, trained } from './run-cli';
+import { temporaryFolder } from './tiny';
+
+const folder = temporaryFolder();
+afterAll(() => folder.remove());
+
+const PEER = `#!/usr/bin/env node
+const flag = (name) => process.argv[process.argv.indexOf('--' + name) + 1];
+const row = { eager: { ms: { median: 1e6 } }, compiled: { ms: { median: 1e5 } } };
+const record = { quantize: { 'conv weight': row, 'late activation': row } };
+require('node:fs').writeFileSync(flag('json'), JSON.stringify(record));
+`;
+
+trained(
+  'a copy, the quantiser and a peer',
+  async () => {
+    const python = join(folder.path, 'python');
+    writeFileSync(python, PEER, { mode: 0o755 });
+    writeFileSync(join(folder.path, 'peer_quant.py'), '');
+    const flags = ['--repetitions', '1', '--rounds', '1', '--device', 'cpu', '--bits', '6'];
+    const args = ['bench', 'kernels', '--peer', folder.path, '--python', python, ...flags];
+
+    const result = JSON.parse((await succeed([...args, '--json'])).stdout);
+    expect(result).toMatchObject({ bits: 6, device: 'cpu', rounds: 1 });
+    for (const { shape, bytes, copy, quantize } of result.kernels) {
+      expect(bytes).toBe(8 * shape.reduce((a: number, b: number) => a * b, 1));
+      expect(copy.median > 0 && quantize.median > 0).toBe(true);
+    }
+    const of = (name: string) => result.kernels.find((row: { name: string }) => row.name === name);
+    const large = of('beyond the caches');
+    expect(result.ratios.copy).toBe(large.copy.median / large.quantize.median);
+    const slower = Math.max(of('conv weight').quantize.median, of('late activation').quantize.median);
+    expect(result.ratios).toMatchObject({ eager: 1e6 / slower, compiled: 1e5 / slower });
+
+    const { stdout } = await succeed(['bench', 'kernels', ...flags]);
+    expect(stdout).toMatch(/^beyond the caches +[\d.]+ +[\d.]+ +- +-$/m);
+  },
+  240_000,
+);
+
+test('a folder without the peer is refused', async () => {
+  const { status, stderr } = await cli(['bench', 'kernels', '--peer', '/nowhere']).done;
+  expect([status, stderr]).toEqual([2, expect.stringContaining('--peer /nowhere holds no peer_quant.py')]);
+});
