@@ -6,7 +6,7 @@
 
 namespace earlybird::quant {
 
-/// The words of `calls` calls of noise_call from group `first` on, one call after the other; up to 15 calls more than
+/// The words of `calls` calls of noise_call from group `first` on, one call after the other; up to 31 calls more than
 /// asked for are written.
 void fill_noise(const NoiseKey& key, uint32_t first, int64_t calls, uint64_t* words);
 
@@ -32,7 +32,7 @@ class NoiseTile {
   }
 
  private:
-  static constexpr int64_t kCalls = 128;
+  static constexpr int64_t kCalls = 64;
 
   void fill(int64_t number) {
     const int64_t group = number / a_call_;
@@ -45,7 +45,7 @@ class NoiseTile {
   NoiseKey key_;
   bool nearest_;
   int64_t a_call_, end_, first_ = 0, last_ = 0;
-  alignas(64) uint64_t words_[2 * (kCalls + 15)];
+  alignas(64) uint64_t words_[2 * (kCalls + 31)];
 };
 
 }  // namespace earlybird::quant

@@ -75,6 +75,17 @@ void quantise_all() {
   }
 }
 
+/// So large that the kernel writes past the caches, unless in place.
+void large() {
+  const RandomLane random{9, lane_of(NumberKind::kTest, 1), position_of(0, 1)};
+  for (const auto& shape : {std::vector<int64_t>{130, 65537}, std::vector<int64_t>{1, 8600001}}) {
+    const Tensor values = at::randn(shape);
+    Tensor place = values.clone();
+    block_quantize_(place, {.bits = 8}, random);
+    check(same(block_quantize(values, {.bits = 8}, random), place), "large " + text(values, {.bits = 8}), 0);
+  }
+}
+
 template <class Work>
 void refused(const char* code, const std::string& what, const Work& work) {
   try {
@@ -166,6 +177,7 @@ void test_quant() {
     quantise_all();
   }
   at::globalContext().setFlushDenormal(false);
+  large();
   faults();
   optimiser();
   at::set_num_threads(threads);
