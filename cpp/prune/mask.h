@@ -18,6 +18,10 @@ struct Mask {
 
 /// Masks of a network at several ratios: |gamma| of all layers sorted once; a channel is kept when it is strictly
 /// greater than sorted[int(N * ratio)] (spec section 5). Throws ERR_PRUNE unless 0 <= ratio < 1.
-std::vector<Mask> masks(const Network& network, const std::vector<double>& ratios);
+///
+/// `protective` (spec 7.5): a layer of n channels puts only its lowest int(0.9 * n) into what is sorted, and those
+/// greater than its sorted[int(0.9 * n)] are kept whatever the threshold. From a ratio of about 0.9 on there is no more
+/// to sort, and the mask stays what it is.
+std::vector<Mask> masks(const Network& network, const std::vector<double>& ratios, bool protective = false);
 
 }  // namespace earlybird
