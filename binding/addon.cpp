@@ -50,6 +50,7 @@ Napi::Value create_model_js(const Napi::CallbackInfo& info) {
     spec.seed = static_cast<uint64_t>(integer_in(object, "seed"));
     if (!object.Get("imageSize").IsUndefined()) spec.image_size = integer_in(object, "imageSize");
     spec.device = string_in(object, "device");
+    if (!object.Get("formats").IsUndefined()) spec.formats = formats_in(object, "formats");
     return Job::start(info.Env(), [spec](Job&) mutable -> Job::Finish {
       spec.device = checked_device(spec.device);
       return [model = create_model(spec)](Napi::Env env) {

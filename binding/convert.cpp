@@ -192,6 +192,35 @@ bool bf16_in(const Napi::Object& object) {
   return precision == "bf16";
 }
 
+Rounding rounding_in(const Napi::Object& object) {
+  const std::string rounding = string_in(object, "rounding");
+  if (rounding != "stochastic" && rounding != "nearest") wrong("rounding", "stochastic or nearest");
+  return rounding == "nearest" ? Rounding::kNearest : Rounding::kStochastic;
+}
+
+NumberFormats formats_in(const Napi::Object& object, const char* name) {
+  const Napi::Object formats = object_in(object, name);
+  const auto bits = [&](const char* of) {
+    const int64_t value = integer_in(formats, of);
+    if (value != NumberFormats::kFull && (value < 2 || value > 22))
+      wrong(std::string(name) + "." + of, "a word length of 2 to 22 bits, or -1 for full precision");
+    return value;
+  };
+  NumberFormats out{bits("weight"), bits("activate"), bits("grad"),
+                    bits("error"),  bits("momentum"), rounding_in(formats)};
+  if (!formats.Get("flavour").IsUndefined()) {
+    const std::string flavour = string_in(formats, "flavour");
+    if (flavour != "qtorch" && flavour != "swalp") wrong("flavour", "qtorch or swalp");
+    if (flavour == "swalp") out.flavour = BlockFlavour::kSwalp;
+  }
+  if (!formats.Get("nonFinite").IsUndefined()) {
+    const std::string non_finite = string_in(formats, "nonFinite");
+    if (non_finite != "error" && non_finite != "propagate") wrong("nonFinite", "error or propagate");
+    out.refuse_non_finite = non_finite == "error";
+  }
+  return out;
+}
+
 Napi::Value to_js(Napi::Env env, const HostTensor& tensor) {
   Napi::Object out = Napi::Object::New(env);
   out.Set("dtype", row_of(tensor.dtype).name);

@@ -35,6 +35,9 @@ HostState state_of(const Napi::Value& value, const std::string& name, std::vecto
 Cfg cfg_of(const Napi::Value& value);
 /// "fp32" or "bf16" -> is it bf16? Absent: fp32.
 bool bf16_in(const Napi::Object& object);
+/// "stochastic" or "nearest".
+Rounding rounding_in(const Napi::Object& object);
+NumberFormats formats_in(const Napi::Object& object, const char* name);
 
 // Writing.
 

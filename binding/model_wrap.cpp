@@ -5,7 +5,7 @@
 #include "environment.h"
 #include "prune/mask.h"
 #include "prune/surgery.h"
-#include "train/evaluate.h"
+#include "train/swa.h"
 
 namespace earlybird {
 namespace {
@@ -51,6 +51,8 @@ Napi::Function ModelWrap::define(Napi::Env env) {
       InstanceMethod<&ModelWrap::prune>("prune"),
       InstanceMethod<&ModelWrap::forward>("forward"),
       InstanceMethod<&ModelWrap::evaluate>("evaluate"),
+      InstanceMethod<&ModelWrap::average>("average"),
+      InstanceMethod<&ModelWrap::estimate_norms>("estimateNorms"),
   };
   add_common(env, properties);
   return DefineClass(env, "Model", properties);
@@ -99,10 +101,11 @@ Napi::Value ModelWrap::masks(const Napi::CallbackInfo& info) {
     const auto list = info[0].As<Napi::Array>();
     std::vector<double> ratios;
     for (uint32_t i = 0; i < list.Length(); ++i) ratios.push_back(list.Get(i).ToNumber().DoubleValue());
-    return start(info.Env(), [model = native(), ratios](Job&) -> Job::Finish {
+    const bool protective = info[1].IsObject() && boolean_in(info[1].As<Napi::Object>(), "protective", false);
+    return start(info.Env(), [model = native(), ratios, protective](Job&) -> Job::Finish {
       int64_t total = 0;
       for (const auto& norm : earlybird::describe(*model).batch_norms) total += norm.channels;
-      return [masks = earlybird::masks(*model, ratios), total](Napi::Env env) -> Napi::Value {
+      return [masks = earlybird::masks(*model, ratios, protective), total](Napi::Env env) -> Napi::Value {
         Napi::Array out = Napi::Array::New(env);
         for (const Mask& mask : masks) out.Set(out.Length(), mask_to_js(env, mask, total));
         return out;
@@ -165,12 +168,43 @@ Napi::Value ModelWrap::evaluate(const Napi::CallbackInfo& info) {
     const Napi::Object options = object_argument(info, 0, "options");
     const auto dataset =
         DatasetWrap::of(options.Get("dataset"), Environment::of(info.Env())->dataset_class, "dataset")->native();
-    const int64_t batch_size = integer_in(options, "batchSize");
-    const bool bf16 = bf16_in(options);
+    EvaluateOptions how{integer_in(options, "batchSize"), bf16_in(options)};
+    if (!options.Get("rounding").IsUndefined()) how.rounding = rounding_in(options);
     return start(
         info.Env(),
-        [model = native(), dataset, batch_size, bf16](Job& job) -> Job::Finish {
-          const PassResult result = earlybird::evaluate(*model, *dataset, batch_size, bf16, *job.token, job.progress());
+        [model = native(), dataset, how](Job& job) -> Job::Finish {
+          const PassResult result = earlybird::evaluate(*model, *dataset, how, *job.token, job.progress());
+          return [result](Napi::Env env) { return to_js(env, result); };
+        },
+        options);
+  });
+}
+
+Napi::Value ModelWrap::average(const Napi::CallbackInfo& info) {
+  return promise(info.Env(), [&] {
+    const auto added = of(info[0], Environment::of(info.Env())->model_class, "model")->native();
+    if (!info[1].IsNumber()) throw Error("ERR_USAGE", "\"share\" must be a number.");
+    const double share = info[1].As<Napi::Number>();
+    return start(info.Env(), [model = native(), added, share](Job&) -> Job::Finish {
+      earlybird::average(*model, *added, share);
+      return [](Napi::Env env) { return env.Undefined(); };
+    });
+  });
+}
+
+Napi::Value ModelWrap::estimate_norms(const Napi::CallbackInfo& info) {
+  return promise(info.Env(), [&] {
+    const Napi::Object options = object_argument(info, 0, "options");
+    const auto dataset =
+        DatasetWrap::of(options.Get("dataset"), Environment::of(info.Env())->dataset_class, "dataset")->native();
+    const EvaluateOptions how{integer_in(options, "batchSize"), bf16_in(options)};
+    const auto seed = static_cast<uint64_t>(integer_in(options, "seed"));
+    const int64_t epoch = integer_in(options, "epoch");
+    return start(
+        info.Env(),
+        [model = native(), dataset, how, seed, epoch](Job& job) -> Job::Finish {
+          const PassResult result =
+              earlybird::estimate_norms(*model, *dataset, seed, epoch, how, *job.token, job.progress());
           return [result](Napi::Env env) { return to_js(env, result); };
         },
         options);

@@ -19,6 +19,8 @@ class ModelWrap : public Handle<ModelWrap, Network> {
   Napi::Value prune(const Napi::CallbackInfo& info);
   Napi::Value forward(const Napi::CallbackInfo& info);
   Napi::Value evaluate(const Napi::CallbackInfo& info);
+  Napi::Value average(const Napi::CallbackInfo& info);
+  Napi::Value estimate_norms(const Napi::CallbackInfo& info);
 };
 
 }  // namespace earlybird

@@ -72,6 +72,7 @@ std::shared_ptr<Network> create_model(const ModelSpec& spec) {
   seed_generator(spec.seed);
   auto network = builder->second(spec);
   network->initialise();
+  network->formats = spec.formats;
   at::NoGradGuard no_grad;
   for (auto& parameter : network->parameters())
     if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(at::MemoryFormat::ChannelsLast));

@@ -1,8 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "quant/formats.h"
 
 namespace earlybird {
 
@@ -61,6 +64,8 @@ struct ModelSpec {
   std::string device = "cpu";
   /// Side of the images in pixels; 0 for what the network was published for.
   int64_t image_size = 0;
+  /// Low precision; full precision where absent.
+  std::optional<NumberFormats> formats = {};
 };
 
 struct ModelDescription {

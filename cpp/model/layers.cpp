@@ -6,6 +6,7 @@
 #include "core/device.h"
 #include "model/whole_image.h"
 #include "model/winograd.h"
+#include "quant/quantized_layer.h"
 
 namespace earlybird {
 namespace {
@@ -59,9 +60,8 @@ Arithmetic arithmetic_for(const at::Tensor& input) {
 
 at::Tensor rounded(const at::Tensor& tensor) { return tensor.to(at::kBFloat16).to(at::kFloat); }
 
-}  // namespace
-
-at::Tensor convolve(torch::nn::Conv2d& conv, const at::Tensor& images) {
+/// A fresh tensor.
+at::Tensor convolved(torch::nn::Conv2d& conv, const at::Tensor& images) {
   const Arithmetic arithmetic = arithmetic_for(images);
   if (arithmetic == Arithmetic::kLibrary) return conv->forward(images);
   const bool bf16 = arithmetic == Arithmetic::kRounded;
@@ -77,6 +77,12 @@ at::Tensor convolve(torch::nn::Conv2d& conv, const at::Tensor& images) {
   return at::conv2d(rounded(images), rounded(conv->weight), conv->bias, *options.stride(),
                     *std::get<torch::ExpandingArray<2>>(options.padding()), *options.dilation(), options.groups())
       .to(at::kBFloat16);
+}
+
+}  // namespace
+
+at::Tensor convolve(torch::nn::Conv2d& conv, const at::Tensor& images) {
+  return quantized(convolved(conv, images), conv.get());
 }
 
 at::Tensor project(torch::nn::Linear& linear, const at::Tensor& features) {

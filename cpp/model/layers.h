@@ -9,8 +9,10 @@ namespace earlybird {
 // Layers by the fastest way there is on this device for these shapes. They give what the module's own forward() gives,
 // to rounding: float32, or bfloat16 under autocast.
 
+/// Quantised under a QuantizeGuard.
 at::Tensor convolve(torch::nn::Conv2d& conv, const at::Tensor& images);
 
+/// Never quantised: the last layer stays in full precision.
 at::Tensor project(torch::nn::Linear& linear, const at::Tensor& features);
 
 /// BatchNorm and ReLU.

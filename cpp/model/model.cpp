@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/tensor_io.h"
 #include "model/channel_select.h"
+#include "model/low_precision.h"
 #include "model/network.h"
 
 namespace earlybird {
@@ -78,8 +79,15 @@ HostTensor forward(Network& network, const HostTensor& images, bool train, bool 
   network.train(train);
   const at::Device device = network.parameters().front().device();
   const at::Tensor input = view_of(images).to(device).contiguous(at::MemoryFormat::ChannelsLast);
-  AutocastGuard autocast(bf16, device.type());
-  return to_host(network.forward(input).to(at::kFloat));
+  LowPrecision numbers(network, RandomLane{}.seed, NumberKind::kTest);
+  at::Tensor logits;
+  {
+    AutocastGuard autocast(bf16, device.type());
+    QuantizeGuard quantize(numbers.pass());
+    logits = network.forward(input).to(at::kFloat);
+  }
+  numbers.check("a forward pass");
+  return to_host(logits);
 }
 
 }  // namespace earlybird

@@ -20,6 +20,9 @@ class Network : public torch::nn::Module {
 
   /// The release's initialisation, drawn from LibTorch's default CPU generator in the release's order.
   virtual void initialise() = 0;
+
+  /// Of outputs, errors, and what a trainer keeps; full precision where absent.
+  std::optional<NumberFormats> formats;
 };
 
 /// The release's rule for residual networks: convolutions N(0, sqrt(2 / (k * k * out))) in traversal order, gammas as

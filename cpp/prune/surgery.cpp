@@ -159,6 +159,7 @@ Pruned prune(const Network& dense, const std::vector<uint8_t>& mask, const Prune
   spec.cfg = plan.cfg;
   spec.device = device.str();
   spec.image_size = description.input[1];
+  spec.formats = dense.formats;
   Pruned out{create_model(spec), plan.layers, packed(plan.alive), plan.cuts_live_channels};
   State target = by_key(*out.network);
 

@@ -5,6 +5,7 @@
 #include "core/autocast.h"
 #include "core/error.h"
 #include "data/pass.h"
+#include "model/low_precision.h"
 #include "model/network.h"
 #include "train/meter.h"
 
@@ -25,30 +26,41 @@ void check_fit(const Network& network, const Dataset& dataset, int64_t batch_siz
   if (batch_size < 1) throw Error("ERR_USAGE", "The batch size must be at least 1.");
 }
 
-PassResult evaluate(Network& network, Dataset& dataset, int64_t batch_size, bool bf16, const CancelToken& cancel,
-                    const ProgressCallback& progress) {
-  check_fit(network, dataset, batch_size);
+PassResult forward_pass(Network& network, Pass& pass, const EvaluateOptions& options, const std::string& where,
+                        const CancelToken& cancel, const ProgressCallback& progress,
+                        const std::function<void(int64_t images)>& before) {
   at::NoGradGuard no_grad;
-  network.eval();
-  const at::Device device(dataset.device());
-  const auto pass = dataset.evaluation_pass(batch_size, cancel);
+  const at::Device device = network.parameters().front().device();
+  LowPrecision numbers(network, RandomLane{}.seed, NumberKind::kTest, options.rounding);
   Meter meter(device);
-  Pace pace(pass->steps(), cancel, progress);
-  while (pass->advance()) {
-    const Batch batch = pass->batch();
+  Pace pace(pass.steps(), cancel, progress);
+  while (pass.advance()) {
+    const Batch batch = pass.batch();
+    if (before) before(pass.size());
     at::Tensor logits;
     {
-      AutocastGuard autocast(bf16, device.type());
+      AutocastGuard autocast(options.bf16, device.type());
+      QuantizeGuard quantize(numbers.pass());
       logits = network.forward(batch.images).to(at::kFloat);
     }
     meter.add(at::cross_entropy_loss(logits, batch.labels), logits, batch.labels);
-    pace.step(pass->size(), meter);
+    numbers.advance();
+    pace.step(pass.size(), meter);
   }
-  PassResult out = meter.read("evaluation");
+  numbers.check(where);
+  PassResult out = meter.read(where);
   out.seconds = pace.seconds();
-  out.waited = pass->waited();
-  out.bad = pass->bad();
+  out.waited = pass.waited();
+  out.bad = pass.bad();
   return out;
+}
+
+PassResult evaluate(Network& network, Dataset& dataset, const EvaluateOptions& options, const CancelToken& cancel,
+                    const ProgressCallback& progress) {
+  check_fit(network, dataset, options.batch_size);
+  network.eval();
+  const auto pass = dataset.evaluation_pass(options.batch_size, cancel);
+  return forward_pass(network, *pass, options, "the evaluation", cancel, progress);
 }
 
 }  // namespace earlybird

@@ -2,13 +2,16 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "core/autocast.h"
 #include "core/error.h"
+#include "train/sgd.h"
 
 namespace earlybird {
 
 Trainer::Step::Step(std::shared_ptr<Network> model, const TrainerOptions& chosen)
-    : network(std::move(model)), options(chosen) {
+    : network(std::move(model)), options(chosen), numbers(*network, chosen.seed, NumberKind::kActivation) {
   at::NoGradGuard no_grad;
   for (const auto& entry : network->named_parameters()) {
     keys.push_back(entry.key());
@@ -16,7 +19,12 @@ Trainer::Step::Step(std::shared_ptr<Network> model, const TrainerOptions& chosen
     momentum.push_back(at::zeros_like(entry.value()));  // after the switch to channels_last, so that strides match
   }
   auto state = network->named_parameters();
-  for (const auto& norm : network->describe().batch_norms) gammas.push_back(state[norm.key + ".weight"]);
+  is_gamma.assign(keys.size(), false);
+  for (const auto& norm : network->describe().batch_norms) {
+    const std::string key = norm.key + ".weight";
+    gammas.push_back(state[key]);
+    is_gamma[std::find(keys.begin(), keys.end(), key) - keys.begin()] = true;
+  }
   lr = at::zeros({}, parameters.front().options());
 }
 
@@ -30,6 +38,7 @@ std::pair<at::Tensor, at::Tensor> Trainer::Step::gradients(const at::Tensor& ima
   at::Tensor logits;
   {
     AutocastGuard autocast(options.bf16, images.device().type());
+    QuantizeGuard quantize(numbers.pass());
     logits = network->forward(images).to(at::kFloat);
   }
   at::Tensor loss = at::cross_entropy_loss(logits, labels);
@@ -41,6 +50,22 @@ void Trainer::Step::update() {
   at::NoGradGuard no_grad;
   std::vector<at::Tensor> gradients;
   for (const auto& parameter : parameters) gradients.push_back(parameter.grad());
+  const NumberFormats formats = network->formats.value_or(NumberFormats{});
+  if (std::max({formats.weight, formats.grad, formats.momentum}) != NumberFormats::kFull) {
+    low_precision_sgd({.parameters = parameters,
+                       .gradients = gradients,
+                       .momentum = momentum,
+                       .is_gamma = is_gamma,
+                       .lr = lr,
+                       .momentum_factor = options.momentum,
+                       .weight_decay = options.weight_decay,
+                       .l1 = options.l1,
+                       .seed = options.seed,
+                       .position = numbers.pass()->position,
+                       .faults = numbers.pass()->faults},
+                      formats);
+    return numbers.advance();
+  }
   if (options.l1 != 0) {
     std::vector<at::Tensor> gamma_gradients;
     for (const auto& gamma : gammas) gamma_gradients.push_back(gamma.grad());
@@ -53,6 +78,7 @@ void Trainer::Step::update() {
                     /*maximize=*/false, /*is_first_step=*/false);
   else
     at::_fused_sgd_(parameters, gradients, {}, options.weight_decay, 0, lr, 0, false, false, false);
+  numbers.advance();
 }
 
 }  // namespace earlybird

@@ -21,6 +21,7 @@ PassResult Trainer::epoch(Dataset& dataset, int64_t epoch, double lr, int64_t ba
   check_fit(*step.network, dataset, batch_size);
   step.network->train();
   step.set_lr(lr);
+  step.numbers.start(epoch);
   const auto pass = dataset.train_pass(step.options.seed, static_cast<uint32_t>(epoch), batch_size, cancel);
   Meter meter(step.parameters.front().device());
   const int64_t steps = std::min(most_steps, pass->steps());
@@ -32,7 +33,9 @@ PassResult Trainer::epoch(Dataset& dataset, int64_t epoch, double lr, int64_t ba
     meter.add(loss, logits, batch.labels);
     pace.step(pass->size(), meter);
   }
-  PassResult out = meter.read("epoch " + std::to_string(epoch));
+  const std::string where = "epoch " + std::to_string(epoch);
+  step.numbers.check(where);  // first: it says more than the loss does
+  PassResult out = meter.read(where);
   out.seconds = pace.seconds();
   out.waited = pass->waited();
   out.bad = pass->bad();
@@ -43,6 +46,7 @@ StepResult Trainer::step(const HostTensor& images, const HostTensor& labels, dou
   Step& step = *step_;
   step.network->train();
   step.set_lr(lr);
+  step.numbers.start(0, step.single_steps++);
   const at::Device device = step.parameters.front().device();
   const at::Tensor input = view_of(images).to(device).contiguous(at::MemoryFormat::ChannelsLast);
   const at::Tensor target = view_of(labels).to(at::kLong).to(device);
@@ -54,6 +58,7 @@ StepResult Trainer::step(const HostTensor& images, const HostTensor& labels, dou
       out.gradients->emplace_back(step.keys[i], to_host(step.parameters[i].grad()));
   }
   step.update();
+  step.numbers.check("training by single steps");
   out.loss = loss.item<double>();
   out.correct = logits.argmax(1).eq(target).sum().item<int64_t>();
   return out;

@@ -42,7 +42,8 @@ class Trainer {
   PassResult epoch(Dataset& dataset, int64_t epoch, double lr, int64_t batch_size, int64_t most_steps,
                    const CancelToken& cancel, const ProgressCallback& progress);
 
-  /// One step on images that are already network input, float32 (B, C, H, W). Gradients are those before the L1 term.
+  /// One step, outside of any epoch, on images that are already network input, float32 (B, C, H, W). Gradients are
+  /// those before the L1 term.
   StepResult step(const HostTensor& images, const HostTensor& labels, double lr, bool gradients);
 
   /// Weights and momentum, copied to the host.

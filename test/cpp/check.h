@@ -9,3 +9,4 @@ void check(bool good, const std::string& what, double measured);
 void test_images();
 void test_norms();
 void test_quant();
+void test_low_precision();

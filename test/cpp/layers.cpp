@@ -101,6 +101,7 @@ int main() {
   test_images();
   test_norms();
   test_quant();
+  test_low_precision();
   std::printf("%d passed, %d failed\n", passed, failed);
   return failed == 0 && passed > 0 ? 0 : 1;
 }

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "quant/quantized_layer.h"
+
+namespace earlybird {
+
+class Network;
+
+/// Where a network of low precision stands in its data, and what went wrong with its numbers: all of it on the device,
+/// so that a step can be captured. Does nothing for a network without formats.
+class LowPrecision {
+ public:
+  /// `rounding` of the outputs of layers, where it is not that of the network's formats.
+  LowPrecision(const Network& network, uint64_t seed, NumberKind outputs, std::optional<Rounding> rounding = {});
+
+  /// For QuantizeGuard; null for a network without formats.
+  const QuantizedPass* pass() const { return pass_ ? &*pass_ : nullptr; }
+
+  /// Forgets all faults.
+  void start(int64_t epoch, int64_t step = 0);
+
+  /// To the next step.
+  void advance();
+
+  /// Waits for the device. Throws ERR_NUMERIC for the first fault since the start, where the formats refuse them, with
+  /// the name of the tensor. `where`: in which pass over the data.
+  void check(const std::string& where) const;
+
+ private:
+  std::optional<QuantizedPass> pass_;
+  std::vector<std::string> layers_, parameters_;
+};
+
+}  // namespace earlybird

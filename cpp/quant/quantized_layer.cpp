@@ -1,0 +1,76 @@
+#include "quant/quantized_layer.h"
+
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+namespace earlybird {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+thread_local const QuantizedPass* current = nullptr;
+
+/// Nobody else reads these values.
+bool is_ours_alone(const at::Tensor& tensor) {
+  return tensor.use_count() == 1 && tensor.storage().use_count() == 1 && tensor.is_non_overlapping_and_dense();
+}
+
+/// Hands the output on, and quantises the gradient.
+struct QuantizedError : torch::autograd::Function<QuantizedError> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& output, const BlockFloat& format,
+                            const RandomLane& random, const at::Tensor& faults) {
+    auto& saved = context->saved_data;
+    saved["bits"] = format.bits;
+    saved["rounding"] = static_cast<int64_t>(format.rounding);
+    saved["flavour"] = static_cast<int64_t>(format.flavour);
+    saved["seed"] = static_cast<int64_t>(random.seed);
+    saved["lane"] = static_cast<int64_t>(random.lane);
+    saved["position"] = random.position;
+    saved["faults"] = faults;
+    return output.variable_data();
+  }
+
+  /// By reference, so that the gradient can be taken out of the list, and its owners counted.
+  static variable_list backward(AutogradContext* context, variable_list& gradients) {
+    at::NoGradGuard no_grad;
+    auto& saved = context->saved_data;
+    const BlockFloat format{.bits = saved["bits"].toInt(),
+                            .rounding = static_cast<Rounding>(saved["rounding"].toInt()),
+                            .flavour = static_cast<BlockFlavour>(saved["flavour"].toInt())};
+    const RandomLane random{static_cast<uint64_t>(saved["seed"].toInt()), static_cast<uint32_t>(saved["lane"].toInt()),
+                            saved["position"].toTensor()};
+    at::Tensor gradient = std::move(gradients[0]);
+    if (!is_ours_alone(gradient))
+      return {block_quantize(gradient, format, random, saved["faults"].toTensor()), {}, {}, {}};
+    block_quantize_(gradient, format, random, saved["faults"].toTensor());
+    return {gradient, {}, {}, {}};
+  }
+};
+
+}  // namespace
+
+QuantizeGuard::QuantizeGuard(const QuantizedPass* pass) : before_(current) { current = pass; }
+
+QuantizeGuard::~QuantizeGuard() { current = before_; }
+
+at::Tensor quantized(const at::Tensor& output, const void* layer) {
+  if (!current) return output;
+  const NumberFormats& formats = current->formats;
+  const size_t ordinal = current->layers.at(layer);
+  const auto format = [&](int64_t bits) {
+    return BlockFloat{.bits = bits, .rounding = formats.rounding, .flavour = formats.flavour};
+  };
+  const auto random = [&](NumberKind kind) {
+    return RandomLane{current->seed, lane_of(kind, ordinal), current->position};
+  };
+  if (formats.activate != NumberFormats::kFull) {
+    at::NoGradGuard no_grad;
+    at::Tensor values = output.variable_data();
+    block_quantize_(values, format(formats.activate), random(current->outputs), current->faults);
+  }
+  if (formats.error == NumberFormats::kFull || !output.requires_grad()) return output;
+  return QuantizedError::apply(output, format(formats.error), random(NumberKind::kError), current->faults);
+}
+
+}  // namespace earlybird

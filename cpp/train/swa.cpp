@@ -1,0 +1,70 @@
+#include "train/swa.h"
+
+#include <ATen/ATen.h>
+
+#include "core/error.h"
+#include "data/pass.h"
+#include "model/network.h"
+
+namespace earlybird {
+namespace {
+
+/// All BN layers of a network, which update their statistics at another momentum for as long as this lives.
+class NormMomentum {
+ public:
+  explicit NormMomentum(const Network& network) {
+    for (const auto& module : network.modules())
+      if (auto norm = std::dynamic_pointer_cast<torch::nn::BatchNorm2dImpl>(module))
+        norms_.emplace_back(norm, norm->options.momentum());
+  }
+  ~NormMomentum() {
+    for (auto& [norm, before] : norms_) norm->options.momentum(before);
+  }
+  NormMomentum(const NormMomentum&) = delete;
+  NormMomentum& operator=(const NormMomentum&) = delete;
+
+  void forget() {
+    for (auto& [norm, unused] : norms_) {
+      norm->running_mean.zero_();
+      norm->running_var.fill_(1);
+    }
+  }
+
+  void set(double momentum) {
+    for (auto& [norm, unused] : norms_) norm->options.momentum(momentum);
+  }
+
+ private:
+  std::vector<std::pair<std::shared_ptr<torch::nn::BatchNorm2dImpl>, std::optional<double>>> norms_;
+};
+
+}  // namespace
+
+void average(Network& mean, const Network& added, double share) {
+  at::NoGradGuard no_grad;
+  const std::vector<at::Tensor> own = mean.parameters(), others = added.parameters();
+  const bool fit = std::equal(own.begin(), own.end(), others.begin(), others.end(), [](const auto& a, const auto& b) {
+    return a.sizes() == b.sizes() && a.device() == b.device();
+  });
+  if (!fit) throw Error("ERR_SHAPE", "Two models can be averaged only where both have the same cfg, on one device.");
+  at::_foreach_mul_(own, 1 - share);
+  at::_foreach_add_(own, at::_foreach_mul(others, share));
+}
+
+PassResult estimate_norms(Network& network, Dataset& dataset, uint64_t seed, int64_t epoch,
+                          const EvaluateOptions& options, const CancelToken& cancel, const ProgressCallback& progress) {
+  check_fit(network, dataset, options.batch_size);
+  at::NoGradGuard no_grad;
+  network.train();
+  const auto pass = dataset.train_pass(seed, static_cast<uint32_t>(epoch), options.batch_size, cancel);
+  NormMomentum norms(network);
+  norms.forget();
+  int64_t seen = 0;
+  return forward_pass(network, *pass, options, "the pass that estimates BatchNorm statistics", cancel, progress,
+                      [&](int64_t images) {
+                        seen += images;
+                        norms.set(static_cast<double>(images) / static_cast<double>(seen));
+                      });
+}
+
+}  // namespace earlybird
