@@ -15,6 +15,7 @@ import * as overlap from './overlap';
 import * as prune from './prune';
 import * as pruneEdge from './prune-edge';
 import * as pruneResnet50 from './prune-resnet50';
+import * as swa from './swa';
 import * as train from './train';
 
 export interface Item {
@@ -44,4 +45,7 @@ export const ITEMS: readonly Item[] = [
   item('bfp', 'bfp.json', bfp),
   item('optimlp', 'optimlp.json', optimlp),
   item('swa', 'swa.json', notYet('swa')),
+  item('bfp', 'bfp.json', notYet('bfp')),
+  item('optimlp', 'optimlp.json', notYet('optimlp')),
+  item('swa', 'swa.json', swa),
 ];
