@@ -13,6 +13,7 @@ export { type PackOptions, type PackResult, pack } from './data/pack';
 export { EarlybirdError, type ErrorCode } from './errors';
 export { benchKernels, type KernelsBench } from './experiment/bench-kernels';
 export { benchLoader, type LoaderBench } from './experiment/bench-loader';
+export { benchLowPrecision, type LowPrecisionBench } from './experiment/bench-low-precision';
 export { type BenchResult, bench } from './experiment/bench-peer';
 export { type DistanceResult, distance } from './experiment/distance';
 export {

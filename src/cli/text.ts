@@ -2,6 +2,7 @@
 
 import type { KernelsBench } from '../experiment/bench-kernels';
 import type { LoaderBench, LoaderSummary } from '../experiment/bench-loader';
+import type { LowPrecisionBench } from '../experiment/bench-low-precision';
 import type { BenchResult } from '../experiment/bench-peer';
 import type { TrainResult } from '../experiment/eb-train';
 import type { EvaluateResult } from '../experiment/evaluate';
@@ -71,6 +72,27 @@ export function benchText({ model, batchSize, steps, rounds, systems, ratios, me
     ...rows,
     '',
     Object.entries(versions)
+      .map(([name, value]) => `${name} ${value}`)
+      .join(', '),
+  ].join('\n');
+}
+
+export function lowPrecisionText({ model, batchSize, steps, rounds, systems, ratios }: LowPrecisionBench): string {
+  const rows = Object.entries(systems).map(([name, { stepMs }]) =>
+    [
+      name.padEnd(14),
+      stepMs.median.toFixed(1).padStart(9),
+      `${stepMs.low.toFixed(1)} to ${stepMs.high.toFixed(1)}`.padStart(20),
+    ].join(''),
+  );
+  return [
+    `${model}, batch ${batchSize}: medians of ${rounds} runs of ${steps} steps, taking turns; low: 8 bits everywhere, stochastic rounding`,
+    '',
+    `${''.padEnd(14)}${'ms a step'.padStart(9)}${'range'.padStart(20)}`,
+    ...rows,
+    '',
+    `low-bf16 over bf16: ${ratios.lowPrecisionOverBf16.toFixed(2)}x, over fp32: ${ratios.lowPrecisionOverFp32.toFixed(2)}x; low-fp32 over fp32: ${ratios.lowPrecisionFp32OverFp32.toFixed(2)}x`,
+    Object.entries(systems.fp32.runs[0]!.versions)
       .map(([name, value]) => `${name} ${value}`)
       .join(', '),
   ].join('\n');

@@ -1,6 +1,7 @@
 /** The training step, timed: ours alone, on random images that are resident as in a real run. */
 import { randomFillSync } from 'node:crypto';
 import { cpus } from 'node:os';
+import type { NumberFormats } from '../native/types';
 import { type Engine, openEngine } from './device';
 import type { RunOptions } from './observer';
 import { packageVersion } from './provenance';
@@ -34,12 +35,16 @@ const HYPER_PARAMETERS = { momentum: 0.9, weightDecay: 1e-4, l1: 1e-4 };
 const LR = 0.1;
 const SLICE_BYTES = 64 << 20;
 
-export async function timeStep(recipe: BenchStepRecipe, { signal, observer }: RunOptions = {}): Promise<StepRecord> {
+export async function timeStep(
+  recipe: BenchStepRecipe,
+  { signal, observer }: RunOptions = {},
+  formats?: NumberFormats,
+): Promise<StepRecord> {
   const engine = openEngine(recipe, observer?.log);
   const { addon, device, precision } = engine;
   const { arch, depth, classes } = NETWORKS[recipe.model];
   const dataset = await randomImages(engine, recipe);
-  const model = await addon.createModel({ arch, depth, classes, seed: recipe.seed, device });
+  const model = await addon.createModel({ arch, depth, classes, seed: recipe.seed, device, formats });
   const trainer = await addon.createTrainer(model, { ...HYPER_PARAMETERS, precision, seed: recipe.seed });
   try {
     const common = { dataset, lr: LR, batchSize: recipe.batchSize, signal };

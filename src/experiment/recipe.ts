@@ -205,6 +205,11 @@ export const benchStepSchema = z.strictObject({
   ),
   python: option(z.string().min(1).default('python3'), 'Python with PyTorch, for the peer', 'the name of a program'),
   timeout: option(count().default(900), 'seconds after which a run is given up', wholeNumber()),
+  lowPrecision: option(
+    z.boolean().default(false),
+    'time low precision (8 bits everywhere, stochastic) beside full precision, each at fp32 and bf16; no peer',
+    SWITCH,
+  ),
   ...runtime,
 });
 

@@ -6,8 +6,14 @@ const step = defineCommand({
   name: 'benchStep',
   command: 'step',
   describe: 'Time the training step, alone or beside the modes of a PyTorch peer (peer_train.py)',
-  run: async (recipe, options) => (await import('../../experiment/bench-peer.js')).bench(recipe, options),
-  print: async (result) => (await import('../text.js')).benchText(result),
+  run: async (recipe, options) =>
+    recipe.lowPrecision
+      ? (await import('../../experiment/bench-low-precision.js')).benchLowPrecision(recipe, options)
+      : (await import('../../experiment/bench-peer.js')).bench(recipe, options),
+  print: async (result) => {
+    const { benchText, lowPrecisionText } = await import('../text.js');
+    return 'memoryRatios' in result ? benchText(result) : lowPrecisionText(result);
+  },
 });
 
 const loader = defineCommand({
