@@ -35,6 +35,12 @@ class QuantizeGuard {
 
 /// `output` of a layer (N, C, H, W), in block floating point with one exponent a sample; likewise the gradient that
 /// comes back to it (spec section 10). In between the gradient is handed on unchanged, as if nothing had been rounded.
+///
+/// Up to 9 bits, such values have 8 significant ones and are exact in bfloat16: under autocast, convolutions multiply
+/// weights (from the first step on) and errors as they are, and add up in float32. What bfloat16 does round is the sum
+/// itself, once, before it comes here, and the input of a convolution, which BN and ReLU leave on no grid. In float32
+/// neither is rounded.
+///
 /// The values are changed in place: nobody may have kept `output`. Without a guard, or in full precision, it is
 /// returned as it is.
 at::Tensor quantized(const at::Tensor& output, const void* layer);

@@ -54,6 +54,32 @@ trained(
   120_000,
 );
 
+trained(
+  'low precision beside full precision, at both arithmetics',
+  async () => {
+    const flags = '--low-precision --batch 2 --steps 1 --warmup 1 --rounds 1 --threads 1 --device cpu'.split(' ');
+    const { systems, ratios } = JSON.parse((await succeed(['bench', 'step', ...flags, '--json'])).stdout);
+    expect(Object.keys(systems)).toEqual(['fp32', 'bf16', 'low-fp32', 'low-bf16']);
+    const median = (name: string) => systems[name].stepMs.median;
+    expect(ratios).toEqual({
+      lowPrecisionOverBf16: median('low-bf16') / median('bf16'),
+      lowPrecisionOverFp32: median('low-bf16') / median('fp32'),
+      lowPrecisionFp32OverFp32: median('low-fp32') / median('fp32'),
+    });
+    expect(systems['low-bf16'].runs[0]).toMatchObject({ dtype: 'bf16', system: 'low-bf16' });
+
+    const { stdout } = await succeed(['bench', 'step', ...flags]);
+    expect(stdout).toMatch(/^low-bf16 +[\d.]+ +[\d.]+ to [\d.]+$/m);
+    expect(stdout).toMatch(/low-bf16 over bf16: [\d.]+x, over fp32: [\d.]+x; low-fp32 over fp32: [\d.]+x/);
+  },
+  120_000,
+);
+
+test('low precision and a peer exclude each other', async () => {
+  const { status, stderr } = await cli(['bench', 'step', '--low-precision', '--peer', folder.path]).done;
+  expect([status, stderr]).toEqual([2, expect.stringContaining('leave out --peer')]);
+});
+
 test('a folder without the peer is refused', async () => {
   const { status, stderr } = await cli(['bench', 'step', '--peer', '/nowhere']).done;
   expect([status, stderr]).toEqual([2, expect.stringContaining('--peer /nowhere holds no peer_train.py')]);
