@@ -8,7 +8,6 @@ import * as generator from './generator';
 import * as layouts from './layouts';
 import type { Case } from './lib/case';
 import type { Context } from './lib/networks';
-import { notYet } from './low-precision';
 import * as masks from './masks';
 import * as optimlp from './optimlp';
 import * as overlap from './overlap';
@@ -44,8 +43,5 @@ export const ITEMS: readonly Item[] = [
   item('filters', 'filters.json', filters),
   item('bfp', 'bfp.json', bfp),
   item('optimlp', 'optimlp.json', optimlp),
-  item('swa', 'swa.json', notYet('swa')),
-  item('bfp', 'bfp.json', notYet('bfp')),
-  item('optimlp', 'optimlp.json', notYet('optimlp')),
   item('swa', 'swa.json', swa),
 ];
