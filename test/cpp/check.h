@@ -10,3 +10,4 @@ void test_images();
 void test_norms();
 void test_low_precision();
 void test_quant();
+void test_low_precision();
