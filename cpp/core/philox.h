@@ -17,13 +17,14 @@ struct Random4 {
   uint32_t word[4];
 };
 
-/// Philox4x32-10 (Salmon et al., SC 2011): four words from (seed; purpose, epoch, index), the same on CPU and CUDA, at
-/// any thread count.
+/// Philox4x32 (Salmon et al., SC 2011; ten rounds, of which seven pass BigCrush): four words from (seed; purpose,
+/// epoch, index), the same on CPU and CUDA, at any thread count.
+template <int kRounds = 10>
 EB_HOST_DEVICE Random4 philox(uint64_t seed, Purpose purpose, uint32_t epoch, uint64_t index) {
   uint32_t key0 = static_cast<uint32_t>(seed), key1 = static_cast<uint32_t>(seed >> 32);
   uint32_t c0 = static_cast<uint32_t>(index), c1 = static_cast<uint32_t>(index >> 32), c2 = epoch,
            c3 = static_cast<uint32_t>(purpose);
-  for (int round = 0; round < 10; ++round) {
+  for (int round = 0; round < kRounds; ++round) {
     const uint64_t product0 = static_cast<uint64_t>(0xD2511F53u) * c0;
     const uint64_t product1 = static_cast<uint64_t>(0xCD9E8D57u) * c2;
     const uint32_t next0 = static_cast<uint32_t>(product1 >> 32) ^ c1 ^ key0;

@@ -17,8 +17,8 @@ using namespace quant;
 
 /// Elements that are worth a thread of their own.
 constexpr int64_t kGrain = 1 << 14;
-/// A row that stays in a core's second-level cache is read from memory once.
-constexpr int64_t kRowBytes = 384 << 10;
+/// A row that stays in a cache, the shared one too, is read from memory once.
+constexpr int64_t kRowBytes = 2 << 20;
 /// Larger results do not stay in any cache until they are read.
 constexpr int64_t kStreamBytes = 32 << 20;
 constexpr int64_t kPositions = 1024;

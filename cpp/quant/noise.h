@@ -16,13 +16,17 @@ EB_SCALAR NoiseKey noise_key(uint64_t seed, int64_t position, uint32_t lane) {
   return {seed, static_cast<uint32_t>(static_cast<uint64_t>(position) >> 32), static_cast<uint32_t>(position), lane};
 }
 
+/// Seven rounds, not ten: the words are what stochastic rounding waits for.
+inline constexpr int kNoiseRounds = 7;
+
 /// THE rule. Rounding to `bits` bits takes 23 - bits random bits an element. Where 16 are enough (7 bits and more) a
 /// call serves 8 elements, the low half of a word before its high half; else 4 elements, a word each. The elements of a
 /// group, counted in memory order, share the call philox(seed; lane, epoch, step << 32 | group).
 EB_SCALAR int32_t elements_a_call(int64_t bits) { return bits >= 7 ? 8 : 4; }
 
 EB_SCALAR Random4 noise_call(const NoiseKey& key, uint32_t group) {
-  return philox(key.seed, static_cast<Purpose>(key.lane), key.epoch, static_cast<uint64_t>(key.step) << 32 | group);
+  return philox<kNoiseRounds>(key.seed, static_cast<Purpose>(key.lane), key.epoch,
+                              static_cast<uint64_t>(key.step) << 32 | group);
 }
 
 /// For element `number` of the tensor, from its group's call; what lies above the mask is not used.

@@ -10,4 +10,3 @@ void test_images();
 void test_norms();
 void test_low_precision();
 void test_quant();
-void test_low_precision();

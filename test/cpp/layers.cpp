@@ -102,7 +102,6 @@ int main() {
   test_norms();
   test_low_precision();
   test_quant();
-  test_low_precision();
   std::printf("%d passed, %d failed\n", passed, failed);
   return failed == 0 && passed > 0 ? 0 : 1;
 }
