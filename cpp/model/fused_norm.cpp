@@ -14,7 +14,7 @@ namespace {
 /// Pixels whose sums are kept in float32 before they go into the float64 ones.
 constexpr int64_t kFloatSums = 32;
 /// Pixels that a kernel takes at once: fewer where each is long, so that memory is read in few streams.
-int64_t block_of(int64_t width) { return std::clamp<int64_t>(2048 / width, 4, kFloatSums); }
+int64_t block_of(int64_t width) { return std::clamp<int64_t>(256 / width, 4, kFloatSums); }
 
 int64_t pixels_of(const at::Tensor& images) { return images.size(0) * images.size(2) * images.size(3); }
 
