@@ -1,6 +1,7 @@
 /** Low-precision layers and training through the addon: what is rounded, and that nothing else changes. */
 import type { ModelSpec, NativeModel, NativeTrainer, NumberFormats, TrainerOptions } from '../../src/native/types';
 import type { StateDict } from '../../src/tensor';
+import { lowPrecisionStep } from '../parity/lib/low-precision-step';
 import { addon, floats, smallDataset, smallModel, smallTrainer } from './small';
 
 const EIGHT: NumberFormats = { weight: 8, activate: 8, grad: 8, error: 8, momentum: 8, rounding: 'stochastic' };
@@ -261,4 +262,34 @@ test('a ticket keeps the formats of its network', async () => {
   expect((await logits(low)).equals(own)).toBe(true);
   expect((await logits(plain)).equals(own)).toBe(false);
   for (const handle of [model, trainer, dataset, ticket, low, plain]) handle.dispose();
+});
+
+test('the fused step gives the bits of the step that the golden data are held against', async () => {
+  const lengths = { weight: 8, grad: 6, momentum: 10 };
+  const model = await smallModel({ formats: { ...FULL, ...lengths, rounding: 'nearest' } });
+  const trainer = await smallTrainer(model, { l1: 0 });
+  const images = new Float32Array(4 * 3072).map((_, i) => ((Math.imul(i + 1, 2654435761) >>> 24) - 128) / 64);
+  const input = { dtype: 'float32' as const, shape: [4, 3, 32, 32], data: new Uint8Array(images.buffer) };
+  for (let step = 0; step < 3; step++) {
+    const before = await trainer.snapshot();
+    const labels = Int32Array.of(1, 3, 5, 7);
+    const { gradients } = await trainer.step({ images: input, labels, lr: 0.1, gradients: true });
+    const after = await trainer.snapshot();
+    for (const [key, gradient] of gradients!) {
+      const expected = await lowPrecisionStep(
+        addon,
+        {
+          shape: gradient.shape,
+          weight: floats(before.state.get(key)!),
+          momentum: floats(before.momentum.get(key)!),
+          gradient: floats(gradient),
+        },
+        { lr: 0.1, momentum: 0.9, weightDecay: 1e-4, lengths },
+      );
+      expect([key, floats(after.state.get(key)!)]).toEqual([key, expected.weight]);
+      expect([key, floats(after.momentum.get(key)!)]).toEqual([key, expected.momentum]);
+    }
+  }
+  model.dispose();
+  trainer.dispose();
 });

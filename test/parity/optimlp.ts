@@ -1,9 +1,10 @@
 import type { NativeAddon } from '../../src/native/types';
 import { type Case, skipped } from './lib/case';
 import { Checks } from './lib/checks';
+import { lowPrecisionStep, type Parameter } from './lib/low-precision-step';
 import type { Context } from './lib/networks';
 import { centred, ORDINAL, type Seed } from './lib/random';
-import { elements, floatsOf, floatsOfHex, floatTensor } from './lib/tensors';
+import { elements, floatsOfHex } from './lib/tensors';
 
 interface StepJson {
   grad_quantised_hex: Record<string, string>;
@@ -23,12 +24,9 @@ interface CaseJson {
   steps: StepJson[];
 }
 
-const { fround } = Math;
-
 /**
  * Three steps on plain tensors, in the order of the wrapper: gradient quantised, SGD in float32, weights quantised (those
- * without gradient too), momentum quantised. The quantiser is the addon's, the SGD is written out here; test/cpp holds
- * the fused step against the same order.
+ * without gradient too), momentum quantised. test/native/low-precision holds the fused step against the same.
  */
 export function* cases(context: Context): Iterable<Case> {
   for (const one of context.reference.json<{ cases: CaseJson[] }>('optimlp.json').cases) {
@@ -40,38 +38,23 @@ export function* cases(context: Context): Iterable<Case> {
 
 async function check(addon: NativeAddon, run: CaseJson): Promise<string> {
   const checks = new Checks();
-  const { wl, lr, momentum: factor, weight_decay: decay } = run;
-  const names = Object.keys(run.shapes!);
-  for (const [ordinal, name] of names.entries()) {
+  const { wl: lengths, lr, momentum, weight_decay: weightDecay } = run;
+  for (const [ordinal, name] of Object.keys(run.shapes!).entries()) {
     const shape = run.shapes![name]!;
-    const quantise = async (values: Float32Array, bits: number) =>
-      floatsOf(
-        await addon.blockQuantize(floatTensor(values, shape), {
-          bits,
-          dim: 0,
-          rounding: 'nearest',
-          device: 'cpu',
-          seed: 1,
-        }),
-      );
-    let weight = floatsOfHex(run.start_hex[name]!);
-    let momentum: Float32Array = new Float32Array(weight.length);
+    const weight = floatsOfHex(run.start_hex[name]!);
+    let parameter: Parameter = { shape, weight, momentum: new Float32Array(weight.length) };
     for (const [s, step] of run.steps.entries()) {
       const expectedGradient = step.grad_quantised_hex[name];
+      const gradient =
+        expectedGradient === undefined
+          ? undefined
+          : centred(elements(shape), run.seed, ORDINAL.misc + 100 * (s + 1) + ordinal, 0.25);
+      parameter = await lowPrecisionStep(addon, { ...parameter, gradient }, { lengths, lr, momentum, weightDecay });
       if (expectedGradient !== undefined) {
-        const drawn = centred(elements(shape), run.seed, ORDINAL.misc + 100 * (s + 1) + ordinal, 0.25);
-        const gradient = await quantise(drawn, wl.grad);
-        same(checks, `step ${s} gradient of ${name}`, gradient, expectedGradient);
-        momentum = momentum.map((m, i) => {
-          const change = fround(gradient[i]! + fround(weight[i]! * fround(decay)));
-          return fround(fround(m * fround(factor)) + change);
-        });
-        weight = weight.map((w, i) => fround(w - fround(momentum[i]! * fround(lr))));
-        momentum = await quantise(momentum, wl.momentum);
-        same(checks, `step ${s} momentum of ${name}`, momentum, step.momentum_hex[name]!);
+        same(checks, `step ${s} gradient of ${name}`, parameter.gradient!, expectedGradient);
+        same(checks, `step ${s} momentum of ${name}`, parameter.momentum, step.momentum_hex[name]!);
       }
-      weight = await quantise(weight, wl.weight);
-      same(checks, `step ${s} weight of ${name}`, weight, step.weight_hex[name]!);
+      same(checks, `step ${s} weight of ${name}`, parameter.weight, step.weight_hex[name]!);
     }
   }
   return checks.done();

@@ -1,0 +1,42 @@
+/** One step of the low-precision optimiser in the reference's order, written out: what golden data and the fused kernel are held against. */
+import type { NativeAddon, WordLengths } from '../../../src/native/types';
+import { floatsOf, floatTensor } from './tensors';
+
+export interface Hyper {
+  lr: number;
+  momentum: number;
+  weightDecay: number;
+  lengths: Pick<WordLengths, 'weight' | 'grad' | 'momentum'>;
+}
+
+export interface Parameter {
+  shape: number[];
+  weight: Float32Array;
+  momentum: Float32Array;
+  /** With its L1 term; absent: the weight is quantised, and nothing else. */
+  gradient?: Float32Array | undefined;
+}
+
+const { fround } = Math;
+
+/** Gradient quantised, SGD in float32, weight quantised, momentum quantised (nearest, an exponent a row); all as they are then. */
+export async function lowPrecisionStep(addon: NativeAddon, before: Parameter, hyper: Hyper): Promise<Parameter> {
+  const { shape } = before;
+  let { weight, momentum, gradient } = before;
+  const quantise = async (values: Float32Array, bits: number) => {
+    const options = { bits, dim: 0, rounding: 'nearest', device: 'cpu', seed: 1 } as const;
+    return floatsOf(await addon.blockQuantize(floatTensor(values, shape), options));
+  };
+  if (gradient) {
+    const rounded = await quantise(gradient, hyper.lengths.grad);
+    const decay = fround(hyper.weightDecay);
+    momentum = momentum.map((m, i) => {
+      const change = fround(rounded[i]! + fround(weight[i]! * decay));
+      return fround(fround(m * fround(hyper.momentum)) + change);
+    });
+    weight = weight.map((w, i) => fround(w - fround(momentum[i]! * fround(hyper.lr))));
+    momentum = await quantise(momentum, hyper.lengths.momentum);
+    gradient = rounded;
+  }
+  return { shape, weight: await quantise(weight, hyper.lengths.weight), momentum, gradient };
+}
