@@ -125,6 +125,12 @@ export function formatsText(formats: NumberFormats): string {
   return `${FIELDS.map((field) => `${field} ${formats[field]}`).join(', ')}, ${rounding} (${flavour})`;
 }
 
+/** For the title of a figure: "8 bits", or "low precision" where word lengths differ. */
+export function lengthsText(formats: NumberFormats): string {
+  const same = FIELDS.every((field) => formats[field] === formats.weight);
+  return same ? `${formats.weight} bits` : 'low precision';
+}
+
 // --- the variants of EB Train (paper section 4): first letter the search, second the retraining, full or low precision
 
 export const VARIANTS = ['ff', 'lf', 'll'] as const;

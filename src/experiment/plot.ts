@@ -11,6 +11,7 @@ import type { MaskMatrix } from '../report/input';
 import type { Dataset } from '../report/theme';
 import { type WrittenFigures, writeDrawingEpochs, writeMatrixSheet } from '../report/write';
 import { drawingCurves } from './drawing';
+import { formatsOf, lengthsText, type PrecisionOptions } from './low-precision';
 import type { RunResult } from './network-run';
 import type { RunOptions } from './observer';
 import type { Provenance } from './provenance';
@@ -21,7 +22,9 @@ import { comparisonOf, type DetectorChoice, networkName } from './run-report';
 /** Both spellings: the release writes an underscore, its README a hyphen. */
 const MATRIX = /^overlap[_-](\d*\.?\d+)\.npy$/;
 
-type Params = Partial<Provenance> & { recipe?: { arch?: string; depth?: number } & Partial<DetectorChoice> };
+type Params = Partial<Provenance> & {
+  recipe?: { arch?: string; depth?: number } & Partial<DetectorChoice> & PrecisionOptions;
+};
 
 export async function plot(recipe: PlotRecipe, { observer }: RunOptions = {}): Promise<WrittenFigures> {
   const params = await RunDirectory.at(recipe.folders[0]!).readJson<Params>('params.json');
@@ -38,7 +41,12 @@ export async function plot(recipe: PlotRecipe, { observer }: RunOptions = {}): P
 }
 
 async function matrixFigure(base: string, recipe: PlotRecipe, dataset: Dataset): Promise<WrittenFigures> {
-  const matrices = (await Promise.all(recipe.folders.map((folder) => matricesIn(folder, recipe)))).flat();
+  const runs = await Promise.all(recipe.folders.map((folder) => matricesIn(folder, recipe)));
+  const names = runs.map((run) => run[0]!.network);
+  const matrices = runs.flatMap((run, i) => {
+    const isAlone = names.indexOf(names[i]!) === names.lastIndexOf(names[i]!);
+    return isAlone ? run : run.map((matrix) => ({ ...matrix, network: `${names[i]} (${recipe.folders[i]})` }));
+  });
   return writeMatrixSheet(base, matrices, dataset, recipe.overlap ? 'mask overlap' : 'mask distance');
 }
 
@@ -74,8 +82,9 @@ async function readMatrix(folder: string, name: string, ratio: number, title: st
   const result = await run.readJson<RunResult>('result.json');
   const { arch, depth, detectorWindow = 5, detectorRule = 'reference' } = params?.recipe ?? {};
   const named = arch !== undefined && depth !== undefined ? networkName(arch, depth) : basename(resolve(folder));
+  const formats = formatsOf(params?.recipe ?? {});
   return {
-    network: title ?? named,
+    network: (title ?? named) + (formats ? `, ${lengthsText(formats)}` : ''),
     ratio,
     epochs: await rowsOf(run, name, side),
     overlap: numbersOf(tensor),
