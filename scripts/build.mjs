@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Builds dist/ (TypeScript) and build/<LibTorch id>/ (the addon). Every step of it can be run again at any time.
-//   node scripts/build.mjs [--cuda AUTO|ON|OFF] [--cuda-archs LIST] [--libtorch DIR] [--clean] [--native-only | --ts-only] [--verbose]
+//   node scripts/build.mjs [--cuda AUTO|ON|OFF] [--cuda-archs LIST] [--libtorch DIR] [--clean] [--native-only | --ts-only] [--target NAME] [--verbose]
 import { spawnSync } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -29,7 +29,7 @@ export function buildTypeScript() {
  * Builds the addon for a LibTorch as dist/native/libtorch.js describes it. Says into which folder, and whether the CUDA plugin
  * was built: "yes (architectures)" or "no (reason)"; and likewise the JPEG decoder.
  */
-export function buildNative(libtorch, { cuda = 'AUTO', 'cuda-archs': archs, clean = false, verbose = false } = {}) {
+export function buildNative(libtorch, { cuda = 'AUTO', 'cuda-archs': archs, clean = false, verbose = false, target } = {}) {
   if (!['AUTO', 'ON', 'OFF'].includes(cuda)) throw new StepError(`--cuda ${cuda} is not known`, 'give AUTO, ON or OFF');
   requireTool(
     'cmake',
@@ -58,7 +58,8 @@ export function buildNative(libtorch, { cuda = 'AUTO', 'cuda-archs': archs, clea
   }
   const said = run('cmake', configure, 'CMake could not configure the native build');
   if (verbose) process.stderr.write(said);
-  run('cmake', ['--build', folder, '-j', String(jobs())], 'the native sources do not compile', { verbose });
+  const parts = target ? ['--target', target] : [];
+  run('cmake', ['--build', folder, '-j', String(jobs()), ...parts], 'the native sources do not compile', { verbose });
   return { folder, cuda: said.match(/CUDA plugin: (.*)/)?.[1], jpeg: said.match(/JPEG decoder: (.*)/)?.[1] };
 }
 
@@ -104,6 +105,7 @@ function main() {
       verbose: { type: 'boolean', default: false },
       'native-only': { type: 'boolean', default: false },
       'ts-only': { type: 'boolean', default: false },
+      target: { type: 'string' },
     },
   });
   if (!values['native-only'] || !existsSync(join(root, 'dist', 'native', 'libtorch.js'))) buildTypeScript();

@@ -229,10 +229,12 @@ void low_precision_sgd_cuda(at::TensorList parameters, at::TensorList gradients,
     table.count = 0;
     blocks = 0;
   };
+  const BlockFlavour flavour = swalp ? BlockFlavour::kSwalp : BlockFlavour::kQtorch;
   for (size_t i = 0; i < parameters.size(); ++i) {
     const at::Tensor& parameter = parameters[i];
     if (parameter.numel() == 0) continue;
-    const int64_t rows = parameter.dim() == 0 ? 1 : parameter.size(0), inner = parameter.numel() / rows;
+    const int64_t rows = parameter_dim(parameter, flavour) == 0 ? parameter.size(0) : 1;
+    const int64_t inner = parameter.numel() / rows;
     table.items[table.count++] = {parameter.mutable_data_ptr<float>(),
                                   gradients[i].defined() ? gradients[i].const_data_ptr<float>() : nullptr,
                                   momentum.empty() ? nullptr : momentum[i].mutable_data_ptr<float>(),

@@ -62,7 +62,9 @@ void LowPrecision::check(const std::string& where) const {
   if (fault == kNoFault) return;
   const auto lane = static_cast<uint32_t>(fault);
   const auto kind = static_cast<NumberKind>(lane >> 20);
-  const std::string& key = (is_of_layer(kind) ? layers_ : parameters_).at(lane & 0xfffff);
+  size_t ordinal = lane & 0xfffff;
+  if (kind == NumberKind::kError) ordinal = layers_.size() - 1 - ordinal;  // see error_lane_of
+  const std::string& key = (is_of_layer(kind) ? layers_ : parameters_).at(ordinal);
   throw Error("ERR_NUMERIC", std::string("The ") + text_of(kind) + key + " holds infinities or NaN in step " +
                                  std::to_string(fault >> 32) + " of " + where +
                                  ", for which block floating point has no exponent: lower --lr.");

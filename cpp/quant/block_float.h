@@ -17,14 +17,25 @@ struct BlockFloat {
   BlockFlavour flavour = BlockFlavour::kQtorch;
 };
 
-/// What the values are. Part of the random counter, so that no two tensors of a step share bits.
-enum class NumberKind : uint32_t { kActivation = 1, kError = 2, kWeight = 3, kGradient = 4, kMomentum = 5, kTest = 6 };
+/// The dimension with exponents of its own, for the output of a layer and its error: QPyTorch takes an exponent a
+/// sample, SWALP one for all.
+inline int64_t output_dim(BlockFlavour flavour) { return flavour == BlockFlavour::kSwalp ? -1 : 0; }
+
+/// The same for a parameter, its gradient and momentum: an exponent an output channel, but SWALP takes one for all of a
+/// tensor with one dimension.
+inline int64_t parameter_dim(const at::Tensor& parameter, BlockFlavour flavour) {
+  return parameter.dim() == 0 || (parameter.dim() == 1 && flavour == BlockFlavour::kSwalp) ? -1 : 0;
+}
+
+/// What the values are. Part of the random counter, so that no two tensors of a step share bits. In the order in which
+/// a step makes them: an infinity is reported where it came first.
+enum class NumberKind : uint32_t { kActivation = 1, kError = 2, kGradient = 3, kWeight = 4, kMomentum = 5, kTest = 6 };
 
 /// Where a tensor's random bits come from: philox(seed, lane, epoch, step and element). Nothing is drawn ahead or
 /// stored.
 struct RandomLane {
   uint64_t seed = 1;
-  /// `kind` << 20 | ordinal of the layer or parameter.
+  /// `kind` << 20 | ordinal of the layer or parameter; see lane_of and error_lane_of.
   uint32_t lane = 0;
   /// int64 scalar on the device of the values: epoch << 32 | step. Read by the kernel, so that a captured step
   /// advances.
@@ -33,6 +44,11 @@ struct RandomLane {
 
 inline uint32_t lane_of(NumberKind kind, size_t ordinal) {
   return static_cast<uint32_t>(kind) << 20 | static_cast<uint32_t>(ordinal);
+}
+
+/// Of the error of layer `ordinal` of `layers`: the backward pass begins with the last.
+inline uint32_t error_lane_of(size_t layers, size_t ordinal) {
+  return lane_of(NumberKind::kError, layers - 1 - ordinal);
 }
 
 /// No block was at fault.

@@ -22,6 +22,7 @@ struct QuantizedError : torch::autograd::Function<QuantizedError> {
                             const RandomLane& random, const at::Tensor& faults) {
     auto& saved = context->saved_data;
     saved["bits"] = format.bits;
+    saved["dim"] = format.dim;
     saved["rounding"] = static_cast<int64_t>(format.rounding);
     saved["flavour"] = static_cast<int64_t>(format.flavour);
     saved["seed"] = static_cast<int64_t>(random.seed);
@@ -36,6 +37,7 @@ struct QuantizedError : torch::autograd::Function<QuantizedError> {
     at::NoGradGuard no_grad;
     auto& saved = context->saved_data;
     const BlockFloat format{.bits = saved["bits"].toInt(),
+                            .dim = saved["dim"].toInt(),
                             .rounding = static_cast<Rounding>(saved["rounding"].toInt()),
                             .flavour = static_cast<BlockFlavour>(saved["flavour"].toInt())};
     const RandomLane random{static_cast<uint64_t>(saved["seed"].toInt()), static_cast<uint32_t>(saved["lane"].toInt()),
@@ -59,18 +61,17 @@ at::Tensor quantized(const at::Tensor& output, const void* layer) {
   const NumberFormats& formats = current->formats;
   const size_t ordinal = current->layers.at(layer);
   const auto format = [&](int64_t bits) {
-    return BlockFloat{.bits = bits, .rounding = formats.rounding, .flavour = formats.flavour};
+    return BlockFloat{bits, output_dim(formats.flavour), formats.rounding, formats.flavour};
   };
-  const auto random = [&](NumberKind kind) {
-    return RandomLane{current->seed, lane_of(kind, ordinal), current->position};
-  };
+  const auto random = [&](uint32_t lane) { return RandomLane{current->seed, lane, current->position}; };
   if (formats.activate != NumberFormats::kFull) {
     at::NoGradGuard no_grad;
     at::Tensor values = output.variable_data();
-    block_quantize_(values, format(formats.activate), random(current->outputs), current->faults);
+    block_quantize_(values, format(formats.activate), random(lane_of(current->outputs, ordinal)), current->faults);
   }
   if (formats.error == NumberFormats::kFull || !output.requires_grad()) return output;
-  return QuantizedError::apply(output, format(formats.error), random(NumberKind::kError), current->faults);
+  return QuantizedError::apply(output, format(formats.error), random(error_lane_of(current->layers.size(), ordinal)),
+                               current->faults);
 }
 
 }  // namespace earlybird

@@ -12,7 +12,7 @@ void plain_low_precision_sgd(const SgdStep& step, const NumberFormats& formats) 
   for (size_t i = 0; i < step.parameters.size(); ++i) {
     at::Tensor parameter = step.parameters[i];
     const auto rounded = [&](const at::Tensor& values, int64_t bits, NumberKind kind) {
-      const BlockFloat format{bits, 0, formats.rounding, formats.flavour};
+      const BlockFloat format{bits, parameter_dim(parameter, formats.flavour), formats.rounding, formats.flavour};
       return plain_block_quantize(values, format, {step.seed, lane_of(kind, i), step.position});
     };
     if (step.gradients[i].defined()) {

@@ -124,10 +124,11 @@ void low_precision_sgd_cpu(at::TensorList parameters, at::TensorList gradients, 
       position ? *position->const_data_ptr<int64_t>() : 0};
   std::vector<Item> items;
   std::vector<int64_t> starts{0};  // of each item in the row of all elements
+  const BlockFlavour flavour = swalp ? BlockFlavour::kSwalp : BlockFlavour::kQtorch;
   for (size_t i = 0; i < parameters.size(); ++i) {
     const at::Tensor& parameter = parameters[i];
     if (parameter.numel() == 0) continue;
-    const int64_t rows = parameter.dim() == 0 ? 1 : parameter.size(0);
+    const int64_t rows = parameter_dim(parameter, flavour) == 0 ? parameter.size(0) : 1;
     items.push_back({parameter.mutable_data_ptr<float>(),
                      gradients[i].defined() ? gradients[i].const_data_ptr<float>() : nullptr,
                      momentum.empty() ? nullptr : momentum[i].mutable_data_ptr<float>(), rows, parameter.numel() / rows,

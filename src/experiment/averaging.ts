@@ -2,7 +2,7 @@
  * Stochastic weight averaging (SWALP): the plain mean of the weights after each epoch from one on, in full precision whatever the
  * training computes in. Its BatchNorm statistics are estimated anew each time, by one pass over the training images.
  */
-import type { NativeDataset, NativeModel, Precision, Progress } from '../native/types';
+import type { NativeDataset, NativeModel, Progress } from '../native/types';
 import type { AverageMetrics } from '../report/input';
 import type { AveragedWeights } from './training-checkpoint';
 
@@ -18,7 +18,7 @@ export interface AveragingOptions {
 /** What testing the mean needs: the passes of the training itself. */
 export interface AveragingPasses {
   data: { train: NativeDataset; test: NativeDataset };
-  settings: { batchSize: number; testBatchSize: number; precision: Precision; seed: number };
+  settings: { batchSize: number; testBatchSize: number; seed: number };
   signal?: AbortSignal | undefined;
   onProgress?: (progress: Progress) => void;
 }
@@ -40,8 +40,8 @@ export class Averaging {
     const { data, settings, signal, onProgress } = passes;
     const models = (this.current?.models ?? 0) + 1;
     await model.average(trained, 1 / models);
-    const { precision, seed, batchSize, testBatchSize } = settings;
-    const common = { precision, signal, onProgress };
+    const { seed, batchSize, testBatchSize } = settings;
+    const common = { precision: 'fp32', signal, onProgress } as const;
     const norms = await model.estimateNorms({ ...common, dataset: data.train, batchSize, seed, epoch });
     const test = await model.evaluate({ ...common, dataset: data.test, batchSize: testBatchSize });
     this.current = { state: await model.stateDict(), models };

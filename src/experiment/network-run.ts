@@ -15,14 +15,20 @@ import { Averaging } from './averaging';
 import type { DetectorOptions } from './early-bird';
 import { forwardFlops, parameterCount } from './flops';
 import { formatsOf } from './low-precision';
-import type { RunOptions } from './observer';
+import type { Observer, RunOptions } from './observer';
 import { type Provenance, provenanceOf } from './provenance';
 import { identityOf, percentOf, type RetrainRecipe, type SearchRecipe } from './recipe';
 import { recordBest } from './record';
 import { CHECKPOINT, identityHash, RunDirectory, type RunState } from './run-directory';
 import { openSession, type Session } from './session';
 import { TicketWatch } from './ticket-watch';
-import { initialValue, modelInfo, readTrainingCheckpoint } from './training-checkpoint';
+import {
+  type AveragedWeights,
+  initialValue,
+  modelInfo,
+  type RestoredCheckpoint,
+  readTrainingCheckpoint,
+} from './training-checkpoint';
 import { runTraining, type TrainingOutcome, type TrainingRun } from './training-run';
 
 /** What a run starts from and looks for. */
@@ -205,7 +211,7 @@ async function train(
         averaging = new Averaging({
           start: recipe.swaStart,
           create: () => addon.createModel(shape),
-          restored: restored?.average,
+          restored: restored ? averageOf(restored, recipe.swaStart, options.observer) : undefined,
         });
         if (recipe.swaStart >= recipe.epochs) {
           options.observer?.log?.(
@@ -287,4 +293,17 @@ async function resultOf(
 
 export function secondsOf(metrics: readonly EpochMetrics[]): number {
   return metrics.reduce((sum, { seconds, swa }) => sum + seconds.train + seconds.evaluate + (swa?.seconds ?? 0), 0);
+}
+
+/** The mean that a checkpoint carries, unless epochs are in it that this run does not average: those of a run with another start. */
+export function averageOf(
+  { average, completed }: Pick<RestoredCheckpoint, 'average' | 'completed'>,
+  swaStart: number,
+  observer?: Observer,
+): AveragedWeights | undefined {
+  if (!average || average.models <= completed - swaStart) return average;
+  observer?.log?.(
+    `the checkpoint averages ${average.models} epochs, some of them before --swa_start ${swaStart}: the average begins anew`,
+  );
+  return undefined;
 }

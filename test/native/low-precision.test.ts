@@ -293,3 +293,27 @@ test('the fused step gives the bits of the step that the golden data are held ag
   model.dispose();
   trainer.dispose();
 });
+
+test.each([
+  ['qtorch', true],
+  ['swalp', false],
+] as const)('%s: the exponent of an image is its own: %s', async (flavour, isOwn) => {
+  const model = await smallModel({ formats: { ...FULL, activate: 6, rounding: 'nearest', flavour } });
+  const image = new Float32Array(3072).map((_, i) => ((Math.imul(i + 1, 2654435761) >>> 24) - 128) / 64);
+  const logits = async (...images: Float32Array[]) => {
+    const all = new Float32Array(images.flatMap((one) => [...one]));
+    const data = new Uint8Array(all.buffer);
+    const out = await model.forward({ dtype: 'float32', shape: [images.length, 3, 32, 32], data });
+    return [...floats(out).subarray(0, 10)];
+  };
+  const alone = await logits(image);
+  const beside = await logits(
+    image,
+    image.map((value) => 1000 * value),
+  );
+  const apart = Math.max(...alone.map((value, i) => abs(value - beside[i]!)));
+  const size = Math.max(...alone.map(abs));
+  if (isOwn) expect(apart).toBeLessThan(1e-3 * size);
+  else expect(apart).toBeGreaterThan(0.1 * size);
+  model.dispose();
+});

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { stateDictOf } from '../../src/checkpoint/keys';
 import { readCheckpoint } from '../../src/checkpoint/pth';
 import { type Dict, numbersOf } from '../../src/checkpoint/value';
+import { averageOf } from '../../src/experiment/network-run';
 import { parseRecipe } from '../../src/experiment/recipe';
 import { search } from '../../src/experiment/search';
 import { differences, outcomeOf, temporaryFolder } from '../cli/tiny';
@@ -141,4 +142,18 @@ test('an average that never begins is said', async () => {
 test('tests round as --test-rounding says, but the average does not', async () => {
   await run('rounding', { epochs: 3, testRounding: 'nearest' });
   expect(engine.evaluations.map(({ rounding }) => rounding)).toEqual(['nearest', 'nearest', 'nearest', undefined]);
+});
+
+test('an average of other epochs than the run asks for is left behind', () => {
+  const average = { state: new Map(), models: 3 };
+  const lines: string[] = [];
+  const from = (completed: number, swaStart: number) =>
+    averageOf({ average, completed }, swaStart, { log: (line) => lines.push(line) });
+  expect(from(5, 2)).toBe(average);
+  expect(from(9, 2)).toBe(average); // it began later: a retraining from epoch 6
+  expect(lines).toEqual([]);
+  expect(from(5, 10)).toBeUndefined();
+  expect(lines).toEqual([
+    'the checkpoint averages 3 epochs, some of them before --swa_start 10: the average begins anew',
+  ]);
 });

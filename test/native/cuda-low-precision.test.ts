@@ -1,0 +1,88 @@
+/** The CUDA kernels of low precision give the bits of the CPU's. Skips where there is no GPU. */
+import { loadAddon } from '../../src/native/addon';
+import type { BlockQuantizeOptions, ModelSpec, NativeAddon, NumberFormats } from '../../src/native/types';
+import { floatTensor } from '../parity/lib/tensors';
+import { smallSpec } from './small';
+
+function addonWithCuda(): NativeAddon | null {
+  const addon = loadAddon({ device: 'auto' });
+  if (addon.runtime().cudaDevices.length > 0) return addon;
+  console.log('CUDA kernels of low precision: skipped, there is no GPU or no CUDA plugin');
+  return null;
+}
+
+const addon = addonWithCuda();
+const onGpu = addon ? test : test.skip;
+
+/** Values of many magnitudes, the same in every run. */
+function values(count: number): Float32Array {
+  return Float32Array.from({ length: count }, (_, i) => {
+    const bits = Math.imul(i + 1, 2654435761) >>> 0;
+    return ((bits >>> 8) / 2 ** 23 - 1) * 2 ** ((bits % 23) - 11);
+  });
+}
+
+const SHAPES = [
+  ...[1, 31, 32, 33, 505, 2047, 8190, 32752, 32753].map((inner) => [3, inner]),
+  [7],
+  [2, 5, 4, 6],
+  [0, 4],
+  [40, 65536],
+];
+const DIMS = [-1, 0, 1];
+
+onGpu.each(SHAPES.map((shape) => [shape.join(' x '), shape] as const))('a tensor of %s', async (_, shape) => {
+  const tensor = floatTensor(values(shape.reduce((a, b) => a * b, 1)), shape);
+  for (const dim of DIMS.filter((d) => d < shape.length))
+    for (const rounding of ['nearest', 'stochastic'] as const)
+      for (const flavour of ['qtorch', 'swalp'] as const)
+        for (const bits of [2, 6, 8, 16]) {
+          const options: Omit<BlockQuantizeOptions, 'device'> = {
+            bits,
+            dim,
+            rounding,
+            flavour,
+            seed: 5,
+            epoch: 3,
+            step: 9,
+          };
+          const onCpu = await addon!.blockQuantize(tensor, { ...options, device: 'cpu' });
+          const there = await addon!.blockQuantize(tensor, { ...options, device: 'cuda' });
+          expect([options, Buffer.compare(there.data, onCpu.data)]).toEqual([options, 0]);
+        }
+});
+
+/** One step from gradients that both devices have exactly: those of a network whose gradients are all zero, so that weights decay and round. */
+onGpu.each(['qtorch', 'swalp'] as const)('an optimiser step on equal gradients (%s)', async (flavour) => {
+  const formats: NumberFormats = {
+    weight: 8,
+    grad: 8,
+    momentum: 8,
+    activate: -1,
+    error: -1,
+    rounding: 'stochastic',
+    flavour,
+  };
+  const outcome = async (device: string) => {
+    const spec: ModelSpec = { arch: 'resnet', depth: 20, classes: 10, seed: 1, device, formats };
+    const model = await addon!.createModel(spec);
+    // A classifier of zeros sends no gradient back, and labels in equal numbers none to most of what is left.
+    const state = await model.stateDict();
+    for (const key of ['fc.weight', 'fc.bias']) state.get(key)!.data.fill(0);
+    await model.loadStateDict(state);
+    const options = { momentum: 0.9, weightDecay: 0.01, l1: 1e-3, precision: 'fp32', seed: 4 } as const;
+    const trainer = await addon!.createTrainer(model, options);
+    const { images, labels } = smallSpec(20);
+    const pixels = Float32Array.from(images, (pixel) => (pixel - 128) / 64);
+    const input = floatTensor(pixels, [20, 3, 32, 32]);
+    await trainer.step({ images: input, labels, lr: 0.1 });
+    const { state: after, momentum } = await trainer.snapshot();
+    for (const handle of [trainer, model]) handle.dispose();
+    return { after, momentum };
+  };
+  const [cpu, gpu] = [await outcome('cpu'), await outcome('cuda')];
+  for (const part of ['after', 'momentum'] as const)
+    for (const [key, { data }] of cpu[part])
+      if (!/^fc|running_/.test(key))
+        expect([part, key, Buffer.compare(gpu[part].get(key)!.data, data)]).toEqual([part, key, 0]);
+});
