@@ -29,7 +29,10 @@ export function buildTypeScript() {
  * Builds the addon for a LibTorch as dist/native/libtorch.js describes it. Says into which folder, and whether the CUDA plugin
  * was built: "yes (architectures)" or "no (reason)"; and likewise the JPEG decoder.
  */
-export function buildNative(libtorch, { cuda = 'AUTO', 'cuda-archs': archs, clean = false, verbose = false, target } = {}) {
+export function buildNative(
+  libtorch,
+  { cuda = 'AUTO', 'cuda-archs': archs, clean = false, verbose = false, target } = {},
+) {
   if (!['AUTO', 'ON', 'OFF'].includes(cuda)) throw new StepError(`--cuda ${cuda} is not known`, 'give AUTO, ON or OFF');
   requireTool(
     'cmake',
