@@ -59,8 +59,8 @@ inline constexpr int64_t kNoFault = INT64_MAX;
 ///
 /// Blocks with an infinity or NaN stay as they are; where `faults` (int64 scalar on the device, kNoFault at first) is
 /// defined it then becomes the least of itself and step << 32 | lane.
-/// CPU and CUDA are to give the same bits (test/native/cuda-low-precision). The slow twin is plain_block_quantize. Throws ERR_SHAPE where there is no such
-/// dimension, ERR_USAGE for other word lengths.
+/// CPU and CUDA are to give the same bits (test/native/cuda-low-precision). The slow twin is plain_block_quantize.
+/// Throws ERR_SHAPE where there is no such dimension, ERR_USAGE for other word lengths.
 at::Tensor block_quantize(const at::Tensor& values, const BlockFloat& format, const RandomLane& random,
                           const at::Tensor& faults = {});
 
