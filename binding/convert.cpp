@@ -198,6 +198,13 @@ Rounding rounding_in(const Napi::Object& object) {
   return rounding == "nearest" ? Rounding::kNearest : Rounding::kStochastic;
 }
 
+BlockFlavour flavour_in(const Napi::Object& object) {
+  if (object.Get("flavour").IsUndefined()) return BlockFlavour::kQtorch;
+  const std::string flavour = string_in(object, "flavour");
+  if (flavour != "qtorch" && flavour != "swalp") wrong("flavour", "qtorch or swalp");
+  return flavour == "swalp" ? BlockFlavour::kSwalp : BlockFlavour::kQtorch;
+}
+
 NumberFormats formats_in(const Napi::Object& object, const char* name) {
   const Napi::Object formats = object_in(object, name);
   const auto bits = [&](const char* of) {
@@ -206,13 +213,8 @@ NumberFormats formats_in(const Napi::Object& object, const char* name) {
       wrong(std::string(name) + "." + of, "a word length of 2 to 22 bits, or -1 for full precision");
     return value;
   };
-  NumberFormats out{bits("weight"), bits("activate"), bits("grad"),
-                    bits("error"),  bits("momentum"), rounding_in(formats)};
-  if (!formats.Get("flavour").IsUndefined()) {
-    const std::string flavour = string_in(formats, "flavour");
-    if (flavour != "qtorch" && flavour != "swalp") wrong("flavour", "qtorch or swalp");
-    if (flavour == "swalp") out.flavour = BlockFlavour::kSwalp;
-  }
+  NumberFormats out{bits("weight"),   bits("activate"),     bits("grad"),       bits("error"),
+                    bits("momentum"), rounding_in(formats), flavour_in(formats)};
   if (!formats.Get("nonFinite").IsUndefined()) {
     const std::string non_finite = string_in(formats, "nonFinite");
     if (non_finite != "error" && non_finite != "propagate") wrong("nonFinite", "error or propagate");

@@ -37,6 +37,8 @@ Cfg cfg_of(const Napi::Value& value);
 bool bf16_in(const Napi::Object& object);
 /// "stochastic" or "nearest".
 Rounding rounding_in(const Napi::Object& object);
+/// "qtorch" (also where absent) or "swalp".
+BlockFlavour flavour_in(const Napi::Object& object);
 NumberFormats formats_in(const Napi::Object& object, const char* name);
 
 // Writing.

@@ -11,14 +11,6 @@
 namespace earlybird {
 namespace {
 
-/// The field that must be one of two words; is it the second?
-bool second_of(const Napi::Object& object, const char* field, const char* first, const char* second) {
-  const std::string word = string_in(object, field);
-  if (word != first && word != second)
-    throw Error("ERR_USAGE", std::string("\"") + field + "\" must be " + first + " or " + second + ".");
-  return word == second;
-}
-
 uint32_t part_in(const Napi::Object& object, const char* field) {
   const int64_t value = integer_in(object, field, 0);
   if (value < 0 || value > UINT32_MAX)
@@ -30,9 +22,8 @@ HostRounding rounding_of(const Napi::Object& object) {
   HostRounding wish;
   wish.format.bits = integer_in(object, "bits");
   wish.format.dim = integer_in(object, "dim");
-  if (second_of(object, "rounding", "stochastic", "nearest")) wish.format.rounding = Rounding::kNearest;
-  if (object.Has("flavour") && !object.Get("flavour").IsUndefined() && second_of(object, "flavour", "qtorch", "swalp"))
-    wish.format.flavour = BlockFlavour::kSwalp;
+  wish.format.rounding = rounding_in(object);
+  wish.format.flavour = flavour_in(object);
   wish.device = string_in(object, "device");
   wish.seed = static_cast<uint64_t>(integer_in(object, "seed"));
   wish.epoch = part_in(object, "epoch");

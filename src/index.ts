@@ -53,6 +53,7 @@ export { reportRetrain, reportSearch } from './experiment/run-report';
 export { learningRate } from './experiment/schedule';
 export { search } from './experiment/search';
 export { loadAddon } from './native/addon';
+export type * from './native/number-formats';
 export type * from './native/types';
 export type { AverageMetrics, EpochMetrics, ReportInput, SummaryRow } from './report/input';
 export { writeReport } from './report/write';

@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EarlybirdError } from '../errors';
-import type { KernelTime } from '../native/types';
+import type { KernelTime } from '../native/number-formats';
 import { orderOf, runProgram, type Spread, spread } from './bench-runs';
 import { openEngine } from './device';
 import type { RunOptions } from './observer';

@@ -1,25 +1,20 @@
 /** `bench step --low-precision`: what quantising costs, beside our own full precision, taking turns in one process. */
 import { EarlybirdError } from '../errors';
-import type { NumberFormats, Precision } from '../native/types';
+import type { NumberFormats } from '../native/number-formats';
+import type { Precision } from '../native/types';
 import { orderOf, type Spread, spread } from './bench-runs';
 import { type StepRecord, timeStep } from './bench-step';
+import { EIGHT_BITS, formatsOf } from './low-precision';
 import type { RunOptions } from './observer';
 import type { BenchStepRecipe } from './recipe';
 
-const EIGHT_BITS: NumberFormats = {
-  weight: 8,
-  activate: 8,
-  grad: 8,
-  error: 8,
-  momentum: 8,
-  rounding: 'stochastic',
-};
+const LOW = formatsOf(EIGHT_BITS);
 
 const SYSTEMS = {
   fp32: { precision: 'fp32', formats: undefined },
   bf16: { precision: 'bf16', formats: undefined },
-  'low-fp32': { precision: 'fp32', formats: EIGHT_BITS },
-  'low-bf16': { precision: 'bf16', formats: EIGHT_BITS },
+  'low-fp32': { precision: 'fp32', formats: LOW },
+  'low-bf16': { precision: 'bf16', formats: LOW },
 } as const satisfies Record<string, { precision: Precision; formats: NumberFormats | undefined }>;
 
 type System = keyof typeof SYSTEMS;

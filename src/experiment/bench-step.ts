@@ -1,7 +1,7 @@
 /** The training step, timed: ours alone, on random images that are resident as in a real run. */
 import { randomFillSync } from 'node:crypto';
 import { cpus } from 'node:os';
-import type { NumberFormats } from '../native/types';
+import type { NumberFormats } from '../native/number-formats';
 import { type Engine, openEngine } from './device';
 import type { RunOptions } from './observer';
 import { packageVersion } from './provenance';

@@ -2,7 +2,7 @@
 import { stateDictOf } from '../checkpoint/keys';
 import { readCheckpoint } from '../checkpoint/pth';
 import { EarlybirdError } from '../errors';
-import type { NumberFormats } from '../native/types';
+import type { NumberFormats } from '../native/number-formats';
 import { forwardFlops, parameterCount } from './flops';
 import { formatsOf, optionsFor } from './low-precision';
 import type { RunOptions } from './observer';

@@ -2,7 +2,7 @@
 import { hasWrappedKeys } from '../checkpoint/keys';
 import { type Dict, isDict, type Value } from '../checkpoint/value';
 import { EarlybirdError } from '../errors';
-import type { NumberFormats } from '../native/types';
+import type { NumberFormats } from '../native/number-formats';
 
 /** The options as a recipe has them; absent: not said. */
 export interface PrecisionOptions {
@@ -22,6 +22,9 @@ type WordLengthKey = 'wlWeight' | 'wlActivate' | 'wlGrad' | 'wlError' | 'wlMomen
 const WORD_LENGTHS = ['wlWeight', 'wlActivate', 'wlGrad', 'wlError', 'wlMomentum'] as const;
 const everywhere = (bits: number) =>
   Object.fromEntries(WORD_LENGTHS.map((key) => [key, bits])) as Record<WordLengthKey, number>;
+
+/** What is meant by low precision where nobody says more. */
+export const EIGHT_BITS = everywhere(8);
 
 /** Said with flags, so that a retraining in full precision does not take the word lengths of its ticket. */
 export const FULL_PRECISION = everywhere(-1);
@@ -154,5 +157,5 @@ export function settleVariant(recipe: PrecisionOptions & { variant?: Variant | u
       `--variant ${recipe.variant} needs low precision, but every --wl option is -1: give word lengths, or leave them out for 8 bits.`,
     );
   }
-  Object.assign(recipe, everywhere(8));
+  Object.assign(recipe, EIGHT_BITS);
 }

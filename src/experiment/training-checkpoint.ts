@@ -4,7 +4,8 @@ import { bestOf, cfgOf, epochOf, parameterKeys, stateDictOf, stateDictValue, wra
 import { readCheckpoint } from '../checkpoint/pth';
 import { momentumOf, sgdOptimizerValue } from '../checkpoint/sgd';
 import { type Dict, isDict, type Value } from '../checkpoint/value';
-import type { Cfg, ModelDescription, NumberFormats } from '../native/types';
+import type { NumberFormats } from '../native/number-formats';
+import type { Cfg, ModelDescription } from '../native/types';
 import type { StateDict } from '../tensor';
 import { formatsFrom, formatsValue } from './low-precision';
 import { defaultDepth } from './recipe';

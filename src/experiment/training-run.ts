@@ -7,6 +7,7 @@
 import { linkOrCopyAtomic } from '../atomic';
 import { writeCheckpoint } from '../checkpoint/pth';
 import { EarlybirdError } from '../errors';
+import type { Rounding } from '../native/number-formats';
 import type {
   MaskResult,
   NativeDataset,
@@ -15,7 +16,6 @@ import type {
   PassResult,
   Precision,
   Progress,
-  Rounding,
 } from '../native/types';
 import type { AverageMetrics, EpochMetrics } from '../report/input';
 import type { Averaging } from './averaging';

@@ -8,6 +8,7 @@
  *   running epoch/evaluate of that handle), and later calls reject with ERR_DISPOSED.
  */
 import type { StateDict, TensorData } from '../tensor';
+import type { BenchKernelsOptions, BlockQuantizeOptions, KernelTime, NumberFormats, Rounding } from './number-formats';
 
 /** Channel widths, 'M' for a 2x2 max-pool (VGG). Other families use plain numbers. */
 export type Cfg = (number | 'M')[];
@@ -85,60 +86,6 @@ export interface ModelSpec {
    * quantises gradients, weights and momentum. The last linear layer stays in full precision. Keys do not change.
    */
   formats?: NumberFormats;
-}
-
-/** Word lengths in bits of low-precision training (spec section 10): 2 to 22, or -1 for full precision. */
-export interface WordLengths {
-  weight: number;
-  activate: number;
-  grad: number;
-  error: number;
-  momentum: number;
-}
-
-export type Rounding = 'stochastic' | 'nearest';
-
-export interface NumberFormats extends WordLengths {
-  rounding: Rounding;
-  /** qtorch (default): the release's quantiser; swalp: SWALP's own. */
-  flavour?: 'qtorch' | 'swalp';
-  /** What becomes of infinities and NaN: error (default) ends the epoch with ERR_NUMERIC, which names tensor and step. */
-  nonFinite?: 'error' | 'propagate';
-}
-
-export interface BlockQuantizeOptions {
-  bits: number;
-  dim: number;
-  rounding: Rounding;
-  flavour?: 'qtorch' | 'swalp';
-  device: string;
-  /** Keys the random bits of stochastic rounding. */
-  seed: number;
-  epoch?: number;
-  step?: number;
-  lane?: number;
-  /** Use the plain twin, by the library's operators. */
-  plain?: boolean;
-}
-
-export interface BenchKernelsOptions {
-  device: string;
-  bits: number;
-  /** Timed calls of each kernel. */
-  repetitions: number;
-  signal?: AbortSignal;
-}
-
-/** Time of one kernel on one shape. `bytes`: each value read once and written once. */
-export interface KernelTime {
-  kernel: 'copy' | 'quantize';
-  name: string;
-  shape: number[];
-  bytes: number;
-  /** Milliseconds of a call. */
-  median: number;
-  low: number;
-  high: number;
 }
 
 export interface NativeModel extends NativeHandle {

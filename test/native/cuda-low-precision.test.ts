@@ -1,6 +1,7 @@
 /** The CUDA kernels of low precision give the bits of the CPU's. Skips where there is no GPU. */
 import { loadAddon } from '../../src/native/addon';
-import type { BlockQuantizeOptions, ModelSpec, NativeAddon, NumberFormats } from '../../src/native/types';
+import type { BlockQuantizeOptions, NumberFormats } from '../../src/native/number-formats';
+import type { ModelSpec, NativeAddon } from '../../src/native/types';
 import { floatTensor } from '../parity/lib/tensors';
 import { smallSpec } from './small';
 

@@ -1,5 +1,6 @@
 /** Low-precision layers and training through the addon: what is rounded, and that nothing else changes. */
-import type { ModelSpec, NativeModel, NativeTrainer, NumberFormats, TrainerOptions } from '../../src/native/types';
+import type { NumberFormats } from '../../src/native/number-formats';
+import type { ModelSpec, NativeModel, NativeTrainer, TrainerOptions } from '../../src/native/types';
 import type { StateDict } from '../../src/tensor';
 import { lowPrecisionStep } from '../parity/lib/low-precision-step';
 import { addon, floats, smallDataset, smallModel, smallTrainer } from './small';

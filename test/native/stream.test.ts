@@ -36,7 +36,8 @@ describe('workers and ranks', () => {
       const trainer = await smallTrainer(model);
       const result = await trainer.epoch({ dataset: stream, epoch: 1, lr: 0.1, batchSize: 5 });
       expect([result.images, result.steps, result.bad]).toEqual([23, 5, []]);
-      expect(result.waited).toBeGreaterThan(0);
+      expect(result.waited).toBeGreaterThanOrEqual(0); // how long is a matter of luck: the workers may always be ahead
+      expect(result.waited).toBeLessThanOrEqual(result.seconds);
       const evaluated = await model.evaluate({ dataset: stream, batchSize: 7, precision: 'fp32' });
       expect([evaluated.images, evaluated.steps]).toEqual([23, 4]);
       losses.add(result.loss).add(evaluated.loss);

@@ -12,7 +12,8 @@ import {
   settleVariant,
 } from '../../src/experiment/low-precision';
 import { modelInfo, networkOf, weightsValue } from '../../src/experiment/training-checkpoint';
-import type { ModelDescription, NumberFormats } from '../../src/native/types';
+import type { NumberFormats } from '../../src/native/number-formats';
+import type { ModelDescription } from '../../src/native/types';
 import type { StateDict, TensorData } from '../../src/tensor';
 
 const tensor: TensorData = { dtype: 'float32', shape: [], data: new Uint8Array(4) };

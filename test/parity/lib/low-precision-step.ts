@@ -1,5 +1,6 @@
 /** One step of the low-precision optimiser in the reference's order, written out: what golden data and the fused kernel are held against. */
-import type { NativeAddon, WordLengths } from '../../../src/native/types';
+import type { WordLengths } from '../../../src/native/number-formats';
+import type { NativeAddon } from '../../../src/native/types';
 import { floatsOf, floatTensor } from './tensors';
 
 export interface Hyper {
