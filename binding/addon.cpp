@@ -98,6 +98,7 @@ Napi::Value create_trainer_js(const Napi::CallbackInfo& info) {
     options.l1 = number_in(object, "l1");
     options.bf16 = bf16_in(object);
     options.seed = static_cast<uint64_t>(integer_in(object, "seed"));
+    options.graphs = graphs_in(object, device_of(*model));
     return Job::start(info.Env(), [model, options](Job&) -> Job::Finish {
       return [trainer = std::make_shared<Trainer>(model, options)](Napi::Env env) {
         return TrainerWrap::create(Environment::of(env)->trainer_class, trainer);

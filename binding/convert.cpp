@@ -185,6 +185,10 @@ Cfg cfg_of(const Napi::Value& value) {
   return out;
 }
 
+GraphFactory graphs_in(const Napi::Object& object, const std::string& device) {
+  return boolean_in(object, "capture", true) ? graphs_of(device) : GraphFactory();
+}
+
 bool bf16_in(const Napi::Object& object) {
   if (object.Get("precision").IsUndefined()) return false;
   const std::string precision = string_in(object, "precision");
@@ -282,6 +286,8 @@ Napi::Value to_js(Napi::Env env, const PassResult& result) {
   out.Set("top5BatchMean", result.top5_batch_mean);
   out.Set("waited", result.waited);
   out.Set("bad", to_js(env, result.bad));
+  out.Set("captured", result.captured);
+  out.Set("whyEager", result.why_eager);
   return out;
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "core/graph.h"
 #include "core/host_tensor.h"
 #include "model/description.h"
 #include "napi_setup.h"
@@ -35,6 +36,9 @@ HostState state_of(const Napi::Value& value, const std::string& name, std::vecto
 Cfg cfg_of(const Napi::Value& value);
 /// "fp32" or "bf16" -> is it bf16? Absent: fp32.
 bool bf16_in(const Napi::Object& object);
+
+/// Of the device, unless "capture" is false.
+GraphFactory graphs_in(const Napi::Object& object, const std::string& device);
 /// "stochastic" or "nearest".
 Rounding rounding_in(const Napi::Object& object);
 /// "qtorch" (also where absent) or "swalp".

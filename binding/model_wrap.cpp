@@ -170,6 +170,7 @@ Napi::Value ModelWrap::evaluate(const Napi::CallbackInfo& info) {
         DatasetWrap::of(options.Get("dataset"), Environment::of(info.Env())->dataset_class, "dataset")->native();
     EvaluateOptions how{integer_in(options, "batchSize"), bf16_in(options)};
     if (!options.Get("rounding").IsUndefined()) how.rounding = rounding_in(options);
+    how.graphs = graphs_in(options, dataset->device());
     return start(
         info.Env(),
         [model = native(), dataset, how](Job& job) -> Job::Finish {

@@ -9,13 +9,19 @@
 #include <vector>
 
 TORCH_LIBRARY(earlybird, m) {
-  m.def("crop_flip(Tensor images, Tensor index, int seed, int epoch, int padding, bool flip) -> Tensor");
+  m.def("crop_flip(Tensor images, Tensor order, Tensor place, int size, int padding, bool flip) -> Tensor");
   m.def("pixels_to_input(Tensor pixels, Tensor table) -> Tensor");
+  m.def(
+      "crop_flip_to_input(Tensor images, Tensor order, Tensor place, Tensor table, int size, int padding, bool flip, "
+      "bool bf16) -> Tensor");
+  m.def("next_labels(Tensor labels, Tensor order, Tensor(a!) place, int size) -> Tensor");
+  m.def("cross_entropy_step(Tensor logits, Tensor labels, Tensor(a!) sums) -> Tensor");
+  m.def("mask_bits(Tensor magnitude, Tensor pool, int[] positions, Tensor? kept_above) -> Tensor");
   m.def(
       "block_quantize_out(Tensor values, int bits, int dim, bool nearest, bool swalp, int seed, int lane, Tensor? "
       "position, Tensor(a!)? faults, Tensor(b!) out) -> ()");
   m.def(
-      "low_precision_sgd_step(Tensor(a!)[] parameters, Tensor[] gradients, Tensor(b!)[] momentum, int[] is_gamma, "
+      "sgd_step(Tensor(a!)[] parameters, Tensor[] gradients, Tensor(b!)[] momentum, int[] is_gamma, "
       "Tensor "
       "lr, float momentum_factor, float weight_decay, float l1, int[] bits, bool nearest, bool swalp, int seed, "
       "Tensor? "
@@ -24,13 +30,29 @@ TORCH_LIBRARY(earlybird, m) {
 
 namespace earlybird {
 
-at::Tensor crop_flip(const at::Tensor& images, const at::Tensor& index, int64_t seed, int64_t epoch, int64_t padding,
-                     bool flip) {
+at::Tensor crop_flip(const at::Tensor& images, const at::Tensor& order, const at::Tensor& place, int64_t size,
+                     int64_t padding, bool flip) {
   static const auto op =
       c10::Dispatcher::singleton()
           .findSchemaOrThrow("earlybird::crop_flip", "")
-          .typed<at::Tensor(const at::Tensor&, const at::Tensor&, int64_t, int64_t, int64_t, bool)>();
-  return op.call(images, index, seed, epoch, padding, flip);
+          .typed<at::Tensor(const at::Tensor&, const at::Tensor&, const at::Tensor&, int64_t, int64_t, bool)>();
+  return op.call(images, order, place, size, padding, flip);
+}
+
+at::Tensor crop_flip_to_input(const at::Tensor& images, const at::Tensor& order, const at::Tensor& place,
+                              const at::Tensor& table, int64_t size, int64_t padding, bool flip, bool bf16) {
+  static const auto op = c10::Dispatcher::singleton()
+                             .findSchemaOrThrow("earlybird::crop_flip_to_input", "")
+                             .typed<at::Tensor(const at::Tensor&, const at::Tensor&, const at::Tensor&,
+                                               const at::Tensor&, int64_t, int64_t, bool, bool)>();
+  return op.call(images, order, place, table, size, padding, flip, bf16);
+}
+
+at::Tensor next_labels(const at::Tensor& labels, const at::Tensor& order, at::Tensor& place, int64_t size) {
+  static const auto op = c10::Dispatcher::singleton()
+                             .findSchemaOrThrow("earlybird::next_labels", "")
+                             .typed<at::Tensor(const at::Tensor&, const at::Tensor&, at::Tensor&, int64_t)>();
+  return op.call(labels, order, place, size);
 }
 
 at::Tensor pixels_to_input(const at::Tensor& pixels, const at::Tensor& table) {
@@ -48,6 +70,22 @@ std::optional<at::Tensor> optional(const at::Tensor& tensor) {
 
 }  // namespace
 
+at::Tensor cross_entropy_step(const at::Tensor& logits, const at::Tensor& labels, at::Tensor& sums) {
+  static const auto op = c10::Dispatcher::singleton()
+                             .findSchemaOrThrow("earlybird::cross_entropy_step", "")
+                             .typed<at::Tensor(const at::Tensor&, const at::Tensor&, at::Tensor&)>();
+  return op.call(logits, labels, sums);
+}
+
+at::Tensor mask_bits(const at::Tensor& magnitude, const at::Tensor& pool, at::IntArrayRef positions,
+                     const at::Tensor& kept_above) {
+  static const auto op = c10::Dispatcher::singleton()
+                             .findSchemaOrThrow("earlybird::mask_bits", "")
+                             .typed<at::Tensor(const at::Tensor&, const at::Tensor&, at::IntArrayRef,
+                                               const std::optional<at::Tensor>&)>();
+  return op.call(magnitude, pool, positions, optional(kept_above));
+}
+
 void block_quantize_out(const at::Tensor& values, const BlockFloat& format, const RandomLane& random,
                         const at::Tensor& faults, at::Tensor& out) {
   static const auto op =
@@ -60,10 +98,10 @@ void block_quantize_out(const at::Tensor& values, const BlockFloat& format, cons
           optional(random.position), optional(faults), out);
 }
 
-void low_precision_sgd_step(const SgdStep& step, const NumberFormats& formats) {
+void sgd_step(const SgdStep& step, const NumberFormats& formats) {
   static const auto op =
       c10::Dispatcher::singleton()
-          .findSchemaOrThrow("earlybird::low_precision_sgd_step", "")
+          .findSchemaOrThrow("earlybird::sgd_step", "")
           .typed<void(at::TensorList, at::TensorList, at::TensorList, at::IntArrayRef, const at::Tensor&, double,
                       double, double, at::IntArrayRef, bool, bool, int64_t, const std::optional<at::Tensor>&,
                       const std::optional<at::Tensor>&)>();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/device.h"
+#include "core/graph.h"
 
 namespace earlybird {
 
@@ -11,9 +12,10 @@ class CudaInterface {
   virtual ~CudaInterface() = default;
   virtual int device_count() = 0;
   virtual CudaDevice describe(int index) = 0;
+  virtual std::unique_ptr<Graph> graph(int index) = 0;
 };
 
 /// The plugin's only exported C symbol. Its number changes with this interface, so that an old plugin is refused.
-inline constexpr const char* kCudaInterfaceSymbol = "earlybird_cuda_interface_v1";
+inline constexpr const char* kCudaInterfaceSymbol = "earlybird_cuda_interface_v2";
 
 }  // namespace earlybird

@@ -58,6 +58,11 @@ std::string checked_device(const std::string& name) {
   return "cuda:" + std::to_string(index);
 }
 
+GraphFactory graphs_of(const std::string& device) {
+  if (device == "cpu") return {};
+  return [index = at::Device(device).index()] { return cuda->graph(index < 0 ? 0 : index); };
+}
+
 void set_threads(int threads) {
   if (threads < 1) throw Error("ERR_USAGE", "The number of threads must be at least 1.");
   // OpenMP keeps the number per thread: this one answers runtime(), the engine computes.

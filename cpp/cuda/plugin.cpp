@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "core/cuda_interface.h"
+#include "cuda/graph.h"
 
 namespace earlybird {
 namespace {
@@ -18,12 +19,14 @@ class Cuda final : public CudaInterface {
     return {index, properties->name, properties->totalGlobalMem,
             std::to_string(properties->major) + "." + std::to_string(properties->minor)};
   }
+
+  std::unique_ptr<Graph> graph(int index) override { return make_cuda_graph(index); }
 };
 
 }  // namespace
 }  // namespace earlybird
 
-extern "C" __attribute__((visibility("default"))) earlybird::CudaInterface* earlybird_cuda_interface_v1() {
+extern "C" __attribute__((visibility("default"))) earlybird::CudaInterface* earlybird_cuda_interface_v2() {
   static auto* cuda = new earlybird::Cuda();  // leaked: CUDA's own globals may be gone at exit
   return cuda;
 }

@@ -1,4 +1,4 @@
-// The CUDA kernel of low_precision_sgd_step: a thread block a row of a weight, a thread a value of 1-D parameters, and
+// The CUDA kernel of sgd_step: a thread block a row of a weight, a thread a value of 1-D parameters, and
 // as many parameters a launch as their table fits into a kernel's arguments.
 #include <ATen/core/Tensor.h>
 #include <c10/cuda/CUDAException.h>
@@ -201,7 +201,7 @@ __global__ void __launch_bounds__(kThreads) step_kernel(Table table, Step step) 
   if (row < item.rows) short_row<Flavour>(item, row, formats, rates, step.faults);
 }
 
-void low_precision_sgd_cuda(at::TensorList parameters, at::TensorList gradients, at::TensorList momentum,
+void sgd_step_cuda(at::TensorList parameters, at::TensorList gradients, at::TensorList momentum,
                             at::IntArrayRef is_gamma, const at::Tensor& lr, double momentum_factor, double weight_decay,
                             double l1, at::IntArrayRef bits, bool nearest, bool swalp, int64_t seed,
                             const std::optional<at::Tensor>& position, const std::optional<at::Tensor>& faults) {
@@ -252,4 +252,4 @@ void low_precision_sgd_cuda(at::TensorList parameters, at::TensorList gradients,
 }  // namespace
 }  // namespace earlybird
 
-TORCH_LIBRARY_IMPL(earlybird, CUDA, m) { m.impl("low_precision_sgd_step", &earlybird::low_precision_sgd_cuda); }
+TORCH_LIBRARY_IMPL(earlybird, CUDA, m) { m.impl("sgd_step", &earlybird::sgd_step_cuda); }

@@ -9,18 +9,18 @@
 namespace earlybird {
 namespace {
 
-at::Tensor crop_flip_cpu(const at::Tensor& images, const at::Tensor& index, int64_t seed, int64_t epoch,
+at::Tensor crop_flip_cpu(const at::Tensor& images, const at::Tensor& order, const at::Tensor& place, int64_t count,
                          int64_t padding, bool flip) {
-  const int64_t count = index.numel(), height = images.size(1), width = images.size(2);
+  const int64_t height = images.size(1), width = images.size(2);
   at::Tensor out = at::empty({count, height, width, 3}, images.options());
   const auto* from = images.const_data_ptr<uint8_t>();
-  const auto* picked = index.const_data_ptr<int64_t>();
+  const auto* where = place.const_data_ptr<int64_t>();
+  const auto* picked = order.const_data_ptr<int64_t>() + where[kNext];
   auto* to = out.data_ptr<uint8_t>();
   const int64_t row = width * 3, size = height * row;
   at::parallel_for(0, count, 16, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const Augmentation draw = draw_augmentation(static_cast<uint64_t>(seed), static_cast<uint32_t>(epoch),
-                                                  static_cast<uint64_t>(picked[i]), static_cast<int>(padding), flip);
+      const Augmentation draw = draw_augmentation(where, picked[i], static_cast<int>(padding), flip);
       const uint8_t* image = from + picked[i] * size;
       const int64_t shift = draw.left - padding;  // source column of output column 0, before the flip
       const int64_t first = std::max<int64_t>(0, -shift), last = std::min(width, width - shift);
@@ -59,10 +59,25 @@ at::Tensor pixels_to_input_cpu(const at::Tensor& pixels, const at::Tensor& table
   return out.permute({0, 3, 1, 2});  // NCHW view of NHWC memory = channels_last
 }
 
+at::Tensor crop_flip_to_input_cpu(const at::Tensor& images, const at::Tensor& order, const at::Tensor& place,
+                                  const at::Tensor& table, int64_t size, int64_t padding, bool flip, bool bf16) {
+  const at::Tensor out = pixels_to_input_cpu(crop_flip_cpu(images, order, place, size, padding, flip), table);
+  return bf16 ? out.to(at::kBFloat16) : out;
+}
+
+at::Tensor next_labels_cpu(const at::Tensor& labels, const at::Tensor& order, at::Tensor& place, int64_t size) {
+  auto& next = place.mutable_data_ptr<int64_t>()[kNext];
+  at::Tensor out = labels.index_select(0, order.narrow(0, next, size));
+  next += size;
+  return out;
+}
+
 }  // namespace
 }  // namespace earlybird
 
 TORCH_LIBRARY_IMPL(earlybird, CPU, m) {
   m.impl("crop_flip", &earlybird::crop_flip_cpu);
   m.impl("pixels_to_input", &earlybird::pixels_to_input_cpu);
+  m.impl("crop_flip_to_input", &earlybird::crop_flip_to_input_cpu);
+  m.impl("next_labels", &earlybird::next_labels_cpu);
 }

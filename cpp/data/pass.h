@@ -2,13 +2,25 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <memory>
+
 #include "data/dataset.h"
 
 namespace earlybird {
 
 struct Batch {
-  at::Tensor images;  // float32 (B, 3, H, W), channels_last, on the device
+  at::Tensor images;  // (B, 3, H, W), channels_last, on the device: float32, or bfloat16 from a feed asked for it
   at::Tensor labels;  // int64 (B)
+};
+
+/// Makes the next batches out of device memory alone, at addresses that stay: what a graph can record. It keeps that
+/// memory alive.
+class Feed {
+ public:
+  virtual ~Feed() = default;
+  virtual Batch next(int64_t size, bool bf16) = 0;
+  /// On the device: where it stands, which `next` changes.
+  virtual const at::Tensor& place() const = 0;
 };
 
 /// One run through a dataset, batch by batch:
@@ -28,6 +40,10 @@ class Pass {
 
   /// The current batch as network input, once for each `advance`. No host sync.
   virtual Batch batch() = 0;
+
+  /// Makes the current batch in place of `batch`; the same for every pass of one kind over a dataset. Null where
+  /// batches come from elsewhere, or none is full.
+  virtual std::shared_ptr<Feed> feed() { return nullptr; }
 
   /// Seconds that `advance` waited for data.
   virtual double waited() const { return 0; }

@@ -8,9 +8,8 @@
 #include "core/tensor_io.h"
 #include "data/input_table.h"
 #include "data/pass.h"
-#include "data/resident_tensors.h"
+#include "data/resident_feed.h"
 #include "data/sampler.h"
-#include "ops.h"
 
 namespace earlybird {
 namespace {
@@ -23,40 +22,32 @@ Filter filter_of(const std::string& name, double sigma) {
   throw Error("ERR_USAGE", "Unknown filter \"" + name + "\": use none, lowpass or highpass.");
 }
 
-/// Slices of an order of images; the tensors never leave the device.
+/// A run of a feed from its start.
 class ResidentPass final : public Pass {
  public:
-  ResidentPass(const ResidentDataset::Tensors& data, at::Tensor order, uint64_t seed, uint32_t epoch,
-               int64_t batch_size)
-      : data_(data), order_(std::move(order)), seed_(seed), epoch_(epoch), batch_size_(batch_size) {}
+  ResidentPass(std::shared_ptr<ResidentFeed> feed, int64_t images, int64_t batch_size)
+      : feed_(std::move(feed)), images_(images), batch_size_(batch_size) {}
 
-  int64_t steps() const override { return (order_.numel() + batch_size_ - 1) / batch_size_; }
+  int64_t steps() const override { return (images_ + batch_size_ - 1) / batch_size_; }
 
   bool advance() override {
     first_ += size_;
-    size_ = std::min(batch_size_, order_.numel() - first_);
+    size_ = std::min(batch_size_, images_ - first_);
     return size_ > 0;
   }
 
   int64_t size() const override { return size_; }
-
-  Batch batch() override {
-    at::NoGradGuard no_grad;
-    const at::Tensor index = order_.narrow(0, first_, size_);
-    return {data_.batch(index, seed_, epoch_), data_.labels.index_select(0, index)};
-  }
+  Batch batch() override { return feed_->next(size_, /*bf16=*/false); }
+  std::shared_ptr<Feed> feed() override { return batch_size_ <= images_ ? feed_ : nullptr; }
 
  private:
-  const ResidentDataset::Tensors& data_;
-  at::Tensor order_;  // int64, on the device
-  uint64_t seed_;
-  uint32_t epoch_;
-  int64_t batch_size_, first_ = 0, size_ = 0;
+  std::shared_ptr<ResidentFeed> feed_;
+  int64_t images_, batch_size_, first_ = 0, size_ = 0;
 };
 
 }  // namespace
 
-ResidentDataset::ResidentDataset(const DatasetSpec& spec) : tensors_(std::make_unique<Tensors>()) {
+ResidentDataset::ResidentDataset(const DatasetSpec& spec) : classes_(spec.classes), device_(spec.device) {
   const at::Device device(spec.device);
   const at::Tensor labels = view_of(spec.labels);
   if (labels.numel() == 0) throw Error("ERR_DATASET", "The dataset is empty.");
@@ -64,33 +55,29 @@ ResidentDataset::ResidentDataset(const DatasetSpec& spec) : tensors_(std::make_u
   if (low < 0 || high >= spec.classes)
     throw Error("ERR_DATASET", "Labels run from " + std::to_string(low) + " to " + std::to_string(high) +
                                    ", but there are " + std::to_string(spec.classes) + " classes.");
-  tensors_->images = view_of(spec.images).to(device, /*non_blocking=*/false, /*copy=*/true);
-  tensors_->labels = labels.to(at::kLong).to(device);
-  tensors_->table = input_table(spec.mean, spec.std, spec.threshold).to(device);
-  tensors_->classes = spec.classes;
-  tensors_->device = spec.device;
-  tensors_->padding = spec.padding;
-  tensors_->flip = spec.flip;
-  tensors_->filter = filter_of(spec.filter, spec.sigma);
+  data_ = std::make_shared<ResidentTensors>(
+      ResidentTensors{view_of(spec.images).to(device, /*non_blocking=*/false, /*copy=*/true),
+                      labels.to(at::kLong).to(device), input_table(spec.mean, spec.std, spec.threshold).to(device),
+                      spec.padding, spec.flip, filter_of(spec.filter, spec.sigma)});
+  training_ = std::make_shared<ResidentFeed>(data_);
+  evaluation_ = std::make_shared<ResidentFeed>(data_);
 }
 
 ResidentDataset::~ResidentDataset() = default;
 
-int64_t ResidentDataset::count() const { return tensors_->images.size(0); }
-int64_t ResidentDataset::classes() const { return tensors_->classes; }
-const std::string& ResidentDataset::device() const { return tensors_->device; }
-
-int64_t ResidentDataset::height() const { return tensors_->images.size(1); }
-int64_t ResidentDataset::width() const { return tensors_->images.size(2); }
+int64_t ResidentDataset::count() const { return data_->images.size(0); }
+int64_t ResidentDataset::height() const { return data_->images.size(1); }
+int64_t ResidentDataset::width() const { return data_->images.size(2); }
 
 std::unique_ptr<Pass> ResidentDataset::train_pass(uint64_t seed, uint32_t epoch, int64_t batch_size,
                                                   const CancelToken&) {
-  const at::Tensor order = at::tensor(shuffled(count(), seed, epoch), at::kLong).to(tensors_->labels.device());
-  return std::make_unique<ResidentPass>(*tensors_, order, seed, epoch, batch_size);
+  training_->start(at::tensor(shuffled(count(), seed, epoch), at::kLong), seed, epoch);
+  return std::make_unique<ResidentPass>(training_, count(), batch_size);
 }
 
 std::unique_ptr<Pass> ResidentDataset::evaluation_pass(int64_t batch_size, const CancelToken&) {
-  return std::make_unique<ResidentPass>(*tensors_, at::arange(count(), tensors_->labels.options()), 0, 0, batch_size);
+  evaluation_->start(at::arange(count(), at::kLong), 0, 0);
+  return std::make_unique<ResidentPass>(evaluation_, count(), batch_size);
 }
 
 std::unique_ptr<Pass> ResidentDataset::own_pass(uint64_t seed, uint32_t epoch, int64_t batch_size,
@@ -100,11 +87,18 @@ std::unique_ptr<Pass> ResidentDataset::own_pass(uint64_t seed, uint32_t epoch, i
 
 HostTensor ResidentDataset::batch(const std::vector<int64_t>& indexes, uint64_t seed, uint32_t epoch) {
   check_indexes(indexes, count());
-  return to_host(tensors_->batch(at::tensor(indexes, at::kLong).to(tensors_->labels.device()), seed, epoch));
+  at::Tensor order = at::tensor(indexes, at::kLong);
+  ResidentFeed feed(data_);
+  std::vector<at::Tensor> images;  // a feed holds as many at once as there are images
+  for (const at::Tensor& part : order.split(count())) {
+    feed.start(part, seed, epoch);
+    images.push_back(feed.next(part.numel(), /*bf16=*/false).images);
+  }
+  return to_host(at::cat(images));
 }
 
 std::vector<int32_t> ResidentDataset::labels(const std::vector<int64_t>& indexes) const {
-  const at::Tensor all = tensors_->labels.cpu();
+  const at::Tensor all = data_->labels.cpu();
   std::vector<int32_t> out;
   for (const int64_t index : indexes) out.push_back(static_cast<int32_t>(all.const_data_ptr<int64_t>()[index]));
   return out;
@@ -112,11 +106,6 @@ std::vector<int32_t> ResidentDataset::labels(const std::vector<int64_t>& indexes
 
 HostTensor filter_images(const HostTensor& images, const std::string& filter, double sigma) {
   return to_host(apply_filter(view_of(images), filter_of(filter, sigma)));
-}
-
-at::Tensor ResidentDataset::Tensors::batch(const at::Tensor& index, uint64_t seed, uint32_t epoch) const {
-  const at::Tensor pixels = crop_flip(images, index, static_cast<int64_t>(seed), epoch, padding, flip);
-  return pixels_to_input(apply_filter(pixels, filter), table);
 }
 
 }  // namespace earlybird

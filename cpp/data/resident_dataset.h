@@ -23,6 +23,9 @@ struct DatasetSpec {
   double threshold = 0;
 };
 
+struct ResidentTensors;  // resident_tensors.h, for those who speak ATen
+class ResidentFeed;      // resident_feed.h
+
 /// A whole image set on the device as uint8, made into network input batch by batch there.
 class ResidentDataset final : public Dataset {
  public:
@@ -30,8 +33,8 @@ class ResidentDataset final : public Dataset {
   ~ResidentDataset() override;
 
   int64_t count() const override;
-  int64_t classes() const override;
-  const std::string& device() const override;
+  int64_t classes() const override { return classes_; }
+  const std::string& device() const override { return device_; }
   int64_t height() const override;
   int64_t width() const override;
 
@@ -42,10 +45,11 @@ class ResidentDataset final : public Dataset {
   HostTensor batch(const std::vector<int64_t>& indexes, uint64_t seed, uint32_t epoch) override;
   std::vector<int32_t> labels(const std::vector<int64_t>& indexes) const override;
 
-  struct Tensors;  // resident_tensors.h, for those who speak ATen
-
  private:
-  std::unique_ptr<Tensors> tensors_;
+  int64_t classes_;
+  std::string device_;
+  std::shared_ptr<ResidentTensors> data_;
+  std::shared_ptr<ResidentFeed> training_, evaluation_;
 };
 
 /// A filter of the release ("lowpass", "highpass") on uint8 images (count, height, width, 3).

@@ -74,6 +74,8 @@ void load_state_dict(Network& network, const HostState& state) {
   refresh_selections(network);
 }
 
+std::string device_of(const Network& network) { return network.parameters().front().device().str(); }
+
 HostTensor forward(Network& network, const HostTensor& images, bool train, bool bf16) {
   at::NoGradGuard no_grad;
   network.train(train);

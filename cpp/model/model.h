@@ -27,6 +27,9 @@ void load_state_dict(Network& network, const HostState& state);
 /// Draws everything again and resets BatchNorm statistics, in place. Selected channels stay.
 void reinitialise(Network& network, uint64_t seed);
 
+/// "cpu" or "cuda:N".
+std::string device_of(const Network& network);
+
 /// Logits of float32 images (B, C, H, W). `train` uses and updates batch statistics.
 HostTensor forward(Network& network, const HostTensor& images, bool train, bool bf16);
 

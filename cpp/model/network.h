@@ -23,6 +23,9 @@ class Network : public torch::nn::Module {
 
   /// Of outputs, errors, and what a trainer keeps; full precision where absent.
   std::optional<NumberFormats> formats;
+
+  /// What evaluations keep for the next one (train/evaluate.cpp).
+  std::shared_ptr<class Evaluation> evaluation;
 };
 
 /// The release's rule for residual networks: convolutions N(0, sqrt(2 / (k * k * out))) in traversal order, gammas as

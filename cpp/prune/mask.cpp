@@ -1,11 +1,15 @@
 #include "prune/mask.h"
 
 #include <ATen/ATen.h>
+#include <torch/library.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "core/error.h"
 #include "model/network.h"
+#include "ops.h"
+#include "prune/mask_rule.h"
 
 namespace earlybird {
 namespace {
@@ -16,18 +20,13 @@ namespace {
 at::Tensor sorted(const at::Tensor& magnitude) { return std::get<0>(magnitude.sort()); }
 
 /// The values that thresholds are taken from, sorted, and for each channel what keeps it whatever the threshold: to be
-/// above this.
+/// above this. Undefined where nothing does.
 struct Pool {
   at::Tensor sorted, kept_above;
 };
 
-constexpr int32_t kNever = INT32_MAX;
-
 /// All channels alike.
-Pool plain_pool(const std::vector<at::Tensor>& layers) {
-  const at::Tensor all = at::cat(layers);
-  return {sorted(all), at::full_like(all, kNever)};
-}
+Pool plain_pool(const at::Tensor& magnitude) { return {sorted(magnitude), {}}; }
 
 /// The largest tenth of each layer stays out of the pool, and is kept.
 Pool protective_pool(const std::vector<at::Tensor>& layers) {
@@ -48,11 +47,14 @@ Pool protective_pool(const std::vector<at::Tensor>& layers) {
 std::vector<Mask> masks(const Network& network, const std::vector<double>& ratios, bool protective) {
   at::NoGradGuard no_grad;
   const auto parameters = network.named_parameters();
-  std::vector<at::Tensor> layers;
-  for (const auto& norm : network.describe().batch_norms)
-    layers.push_back(parameters[norm.key + ".weight"].to(at::kFloat).view(at::kInt).bitwise_and(0x7fffffff));
-  const at::Tensor magnitude = at::cat(layers);
-  const Pool pool = protective ? protective_pool(layers) : plain_pool(layers);
+  std::vector<at::Tensor> gammas;
+  std::vector<int64_t> widths;
+  for (const auto& norm : network.describe().batch_norms) {
+    gammas.push_back(parameters[norm.key + ".weight"]);
+    widths.push_back(gammas.back().numel());
+  }
+  const at::Tensor magnitude = at::cat(gammas).to(at::kFloat).view(at::kInt).bitwise_and(0x7fffffff);
+  const Pool pool = protective ? protective_pool(magnitude.split_with_sizes(widths)) : plain_pool(magnitude);
   const int64_t channels = magnitude.numel();
   std::vector<int64_t> positions;
   for (const double ratio : ratios) {
@@ -62,31 +64,50 @@ std::vector<Mask> masks(const Network& network, const std::vector<double>& ratio
         static_cast<int64_t>(static_cast<double>(channels) * ratio);  // truncated, as the release does
     positions.push_back(std::min(position, pool.sorted.numel() - 1));
   }
-  const at::Tensor thresholds = pool.sorted.index_select(0, at::tensor(positions, at::kLong).to(magnitude.device()));
-  const at::Tensor is_number = magnitude.le(0x7f800000);
-  const at::Tensor above = magnitude.unsqueeze(0).gt(thresholds.unsqueeze(1));
-  const at::Tensor kept = above.logical_or(magnitude.gt(pool.kept_above)).logical_and(is_number).to(at::kByte).cpu();
-  const at::Tensor host_thresholds = thresholds.view(at::kFloat).cpu();
+  const at::Tensor packed = mask_bits(magnitude, pool.sorted, positions, pool.kept_above).cpu();
 
   std::vector<Mask> out(ratios.size());
+  const uint8_t* at = packed.const_data_ptr<uint8_t>();
   for (size_t r = 0; r < ratios.size(); ++r) {
     Mask& mask = out[r];
     mask.ratio = ratios[r];
-    mask.threshold = host_thresholds.const_data_ptr<float>()[r];
-    mask.bits.assign((channels + 7) / 8, 0);
-    const uint8_t* row = kept.const_data_ptr<uint8_t>() + static_cast<int64_t>(r) * channels;
+    std::memcpy(&mask.threshold, at, sizeof(float));
+    at += sizeof(float);
+    mask.bits.assign(at, at + (channels + 7) / 8);
+    at += mask.bits.size();
     int64_t channel = 0;
-    for (const at::Tensor& layer : layers) {
-      int64_t in_layer = 0;
-      for (const int64_t end = channel + layer.numel(); channel < end; ++channel) {
-        in_layer += row[channel];
-        mask.bits[channel / 8] |= static_cast<uint8_t>(row[channel] << (7 - channel % 8));
-      }
-      mask.kept_per_layer.push_back(in_layer);
-      mask.kept += in_layer;
+    for (const int64_t width : widths) {
+      int64_t kept = 0;
+      for (const int64_t end = channel + width; channel < end; ++channel)
+        kept += mask.bits[channel / 8] >> (7 - channel % 8) & 1;
+      mask.kept_per_layer.push_back(kept);
+      mask.kept += kept;
     }
   }
   return out;
 }
 
+namespace {
+
+at::Tensor mask_bits_cpu(const at::Tensor& magnitude, const at::Tensor& pool, at::IntArrayRef positions,
+                         const std::optional<at::Tensor>& kept_above) {
+  const int64_t channels = magnitude.numel(), bytes = sizeof(float) + (channels + 7) / 8;
+  at::Tensor out = at::zeros({static_cast<int64_t>(positions.size()) * bytes}, at::kByte);
+  const auto* values = magnitude.const_data_ptr<int32_t>();
+  const int32_t* above = kept_above ? kept_above->const_data_ptr<int32_t>() : nullptr;
+  uint8_t* to = out.mutable_data_ptr<uint8_t>();
+  for (const int64_t position : positions) {
+    const int32_t threshold = pool.const_data_ptr<int32_t>()[position];
+    std::memcpy(to, &threshold, sizeof threshold);
+    for (int64_t k = 0; k < channels; ++k)
+      to[sizeof threshold + k / 8] |=
+          static_cast<uint8_t>(is_kept(values[k], threshold, above ? above[k] : kNever) << (7 - k % 8));
+    to += bytes;
+  }
+  return out;
+}
+
+}  // namespace
 }  // namespace earlybird
+
+TORCH_LIBRARY_IMPL(earlybird, CPU, m) { m.impl("mask_bits", &earlybird::mask_bits_cpu); }

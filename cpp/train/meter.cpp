@@ -6,11 +6,10 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "ops.h"
 
 namespace earlybird {
 namespace {
-
-enum Sum { kLossTimesImages, kLoss, kCorrect1, kCorrect5, kPercent1, kPercent5, kSums };
 
 constexpr auto kReportEvery = std::chrono::milliseconds(250);
 
@@ -18,16 +17,20 @@ constexpr auto kReportEvery = std::chrono::milliseconds(250);
 
 Meter::Meter(at::Device device) : sums_(at::zeros({kSums}, at::TensorOptions().dtype(at::kDouble).device(device))) {}
 
-void Meter::add(const at::Tensor& loss, const at::Tensor& logits, const at::Tensor& labels) {
+void Meter::start() {
   at::NoGradGuard no_grad;
-  const int64_t batch = labels.size(0);
-  const auto size = static_cast<double>(batch);
-  const at::Tensor scores = logits.detach();
-  const at::Tensor best = std::get<1>(scores.topk(std::min<int64_t>(5, scores.size(1)), 1)).eq(labels.unsqueeze(1));
-  const at::Tensor correct1 = best.select(1, 0).sum().to(at::kDouble), correct5 = best.sum().to(at::kDouble);
-  const at::Tensor mean = loss.detach().to(at::kDouble);
-  sums_ += at::stack({mean * size, mean, correct1, correct5, correct1 * (100.0 / size), correct5 * (100.0 / size)});
-  images_ += batch;
+  sums_.zero_();
+  images_ = steps_ = 0;
+  arrived_.reset();
+}
+
+at::Tensor Meter::add(const at::Tensor& logits, const at::Tensor& labels) {
+  at::NoGradGuard no_grad;
+  return cross_entropy_step(logits.detach(), labels, sums_);
+}
+
+void Meter::count(int64_t images) {
+  images_ += images;
   ++steps_;
 }
 

@@ -12,13 +12,23 @@
 
 namespace earlybird {
 
+/// What is summed up over batches. "Percent" is of correct answers in a batch.
+enum Sum { kLossTimesImages, kLoss, kCorrect1, kCorrect5, kPercent1, kPercent5, kSums };
+
 /// Sums of loss and correct answers, kept on the device so that a step never waits for the host.
 class Meter {
  public:
   explicit Meter(at::Device device);
 
-  /// Adds one batch: mean loss (scalar), float logits (B, K), labels (B).
-  void add(const at::Tensor& loss, const at::Tensor& logits, const at::Tensor& labels);
+  /// Forgets all batches.
+  void start();
+
+  /// Adds the sums of one batch: float logits (B, K), labels (B). Returns the gradient of its mean loss for the logits.
+  /// Device work only, which a graph may repeat; `count` is the host's part, once a batch.
+  at::Tensor add(const at::Tensor& logits, const at::Tensor& labels);
+  void count(int64_t images);
+
+  const at::Tensor& sums() const { return sums_; }
 
   /// Waits for the device. Throws ERR_NUMERIC when the loss is no number: `where` says in which pass.
   PassResult read(const std::string& where) const;
@@ -29,7 +39,7 @@ class Meter {
  private:
   PassResult result_of(const double* sums) const;
 
-  at::Tensor sums_;  // float64 (6): see meter.cpp
+  at::Tensor sums_;  // float64 (kSums)
   int64_t images_ = 0, steps_ = 0;
   at::Tensor staged_;  // pinned copy of sums_ on its way to the host
   int64_t staged_images_ = 0, staged_steps_ = 0;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "data/dataset.h"
@@ -23,6 +24,8 @@ struct PassResult {
   double top5_batch_mean = 0;
   double waited = 0;          // seconds the steps waited for data
   std::vector<BadImage> bad;  // images left out because they do not decode
+  bool captured = false;      // full batches were replays of a graph
+  std::string why_eager;      // where they were not though the device has graphs
 };
 
 struct Progress {

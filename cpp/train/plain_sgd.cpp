@@ -1,4 +1,4 @@
-// The slow twin of low_precision_sgd, by ATen's operators and plain_block_quantize. Each product and each sum rounds on
+// The slow twin of sgd, by ATen's operators and plain_block_quantize. Each product and each sum rounds on
 // its own, as in the kernels.
 #include <ATen/ATen.h>
 
@@ -7,7 +7,7 @@
 
 namespace earlybird {
 
-void plain_low_precision_sgd(const SgdStep& step, const NumberFormats& formats) {
+void plain_sgd(const SgdStep& step, const NumberFormats& formats) {
   at::NoGradGuard no_grad;
   for (size_t i = 0; i < step.parameters.size(); ++i) {
     at::Tensor parameter = step.parameters[i];

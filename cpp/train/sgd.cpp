@@ -8,9 +8,10 @@
 
 namespace earlybird {
 
-void low_precision_sgd(const SgdStep& step, const NumberFormats& formats) {
+void sgd(const SgdStep& step, const NumberFormats& formats) {
   for (const int64_t bits : {formats.weight, formats.grad, formats.momentum}) quant::check_format({.bits = bits});
-  if (formats.rounding == Rounding::kStochastic && !step.position.defined())
+  const bool rounds = std::max({formats.weight, formats.grad, formats.momentum}) != NumberFormats::kFull;
+  if (rounds && formats.rounding == Rounding::kStochastic && !step.position.defined())
     throw Error("ERR_INTERNAL", "Stochastic rounding was given no position in its random sequence.");
   at::NoGradGuard no_grad;
   SgdStep dense = step;
@@ -22,7 +23,7 @@ void low_precision_sgd(const SgdStep& step, const NumberFormats& formats) {
       dense.gradients[i] = at::empty_like(parameter).copy_(gradient);
   }
   if (step.momentum_factor == 0) dense.momentum.clear();
-  low_precision_sgd_step(dense, formats);
+  sgd_step(dense, formats);
 }
 
 }  // namespace earlybird

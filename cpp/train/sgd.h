@@ -21,11 +21,11 @@ struct SgdStep {
   at::Tensor position, faults;
 };
 
-/// Low-precision SGD with momentum in the order of QPyTorch's OptimLP (spec section 10): gradient with its L1 term
-/// quantised, SGD in float32, weights quantised, momentum quantised. One pass over the memory of all parameters. The
-/// slow twin is plain_low_precision_sgd; same bits.
-void low_precision_sgd(const SgdStep& step, const NumberFormats& formats);
+/// SGD with momentum, weight decay and the L1 term of gammas, in one pass over the memory of all parameters. In low
+/// precision by the order of QPyTorch's OptimLP (spec section 10): gradient with its L1 term quantised, SGD in float32,
+/// weights quantised, momentum quantised. The slow twin is plain_sgd; same bits.
+void sgd(const SgdStep& step, const NumberFormats& formats);
 
-void plain_low_precision_sgd(const SgdStep& step, const NumberFormats& formats);
+void plain_sgd(const SgdStep& step, const NumberFormats& formats);
 
 }  // namespace earlybird

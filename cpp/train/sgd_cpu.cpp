@@ -1,4 +1,4 @@
-// The CPU kernel of low_precision_sgd_step: whole rows of all parameters are divided among the threads, and what a
+// The CPU kernel of sgd_step: whole rows of all parameters are divided among the threads, and what a
 // thread has read stays in its cache until it is done with it.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -109,7 +109,7 @@ int64_t step_rows(const Item& item, int64_t begin, int64_t end, const SgdKernelS
   return fault;
 }
 
-void low_precision_sgd_cpu(at::TensorList parameters, at::TensorList gradients, at::TensorList momentum,
+void sgd_step_cpu(at::TensorList parameters, at::TensorList gradients, at::TensorList momentum,
                            at::IntArrayRef is_gamma, const at::Tensor& lr, double momentum_factor, double weight_decay,
                            double l1, at::IntArrayRef bits, bool nearest, bool swalp, int64_t seed,
                            const std::optional<at::Tensor>& position, const std::optional<at::Tensor>& faults) {
@@ -161,4 +161,4 @@ void low_precision_sgd_cpu(at::TensorList parameters, at::TensorList gradients, 
 }  // namespace
 }  // namespace earlybird
 
-TORCH_LIBRARY_IMPL(earlybird, CPU, m) { m.impl("low_precision_sgd_step", &earlybird::low_precision_sgd_cpu); }
+TORCH_LIBRARY_IMPL(earlybird, CPU, m) { m.impl("sgd_step", &earlybird::sgd_step_cpu); }

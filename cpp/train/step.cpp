@@ -11,7 +11,11 @@
 namespace earlybird {
 
 Trainer::Step::Step(std::shared_ptr<Network> model, const TrainerOptions& chosen)
-    : network(std::move(model)), options(chosen), numbers(*network, chosen.seed, NumberKind::kActivation) {
+    : network(std::move(model)),
+      options(chosen),
+      numbers(*network, chosen.seed, NumberKind::kActivation),
+      meter(network->parameters().front().device()),
+      repeated(chosen.graphs) {
   at::NoGradGuard no_grad;
   for (const auto& entry : network->named_parameters()) {
     keys.push_back(entry.key());
@@ -28,56 +32,51 @@ Trainer::Step::Step(std::shared_ptr<Network> model, const TrainerOptions& chosen
   lr = at::zeros({}, parameters.front().options());
 }
 
-void Trainer::Step::set_lr(double value) {
+void Trainer::Step::start(int64_t epoch, double rate, int64_t first) {
   at::NoGradGuard no_grad;
-  lr.fill_(value);
+  network->train();
+  lr.fill_(rate);
+  numbers.start(epoch, first);
+  meter.start();
 }
 
-std::pair<at::Tensor, at::Tensor> Trainer::Step::gradients(const at::Tensor& images, const at::Tensor& labels) {
+void Trainer::Step::gradients(const Batch& batch) {
   for (auto& parameter : parameters) parameter.mutable_grad() = at::Tensor();
   at::Tensor logits;
   {
-    AutocastGuard autocast(options.bf16, images.device().type());
+    AutocastGuard autocast(options.bf16, batch.images.device().type());
     QuantizeGuard quantize(numbers.pass());
-    logits = network->forward(images).to(at::kFloat);
+    logits = network->forward(batch.images).to(at::kFloat);
   }
-  at::Tensor loss = at::cross_entropy_loss(logits, labels);
-  loss.backward();
-  return {loss, logits};
+  logits.backward(meter.add(logits, batch.labels));
+}
+
+std::vector<at::Tensor> Trainer::Step::state() const {
+  std::vector<at::Tensor> out = parameters;
+  out.insert(out.end(), momentum.begin(), momentum.end());
+  for (const at::Tensor& buffer : network->buffers()) out.push_back(buffer);
+  out.push_back(meter.sums());
+  if (const QuantizedPass* pass = numbers.pass()) out.insert(out.end(), {pass->position, pass->faults});
+  return out;
 }
 
 void Trainer::Step::update() {
   at::NoGradGuard no_grad;
-  std::vector<at::Tensor> gradients;
-  for (const auto& parameter : parameters) gradients.push_back(parameter.grad());
-  const NumberFormats formats = network->formats.value_or(NumberFormats{});
-  if (std::max({formats.weight, formats.grad, formats.momentum}) != NumberFormats::kFull) {
-    low_precision_sgd({.parameters = parameters,
-                       .gradients = gradients,
-                       .momentum = momentum,
-                       .is_gamma = is_gamma,
-                       .lr = lr,
-                       .momentum_factor = options.momentum,
-                       .weight_decay = options.weight_decay,
-                       .l1 = options.l1,
-                       .seed = options.seed,
-                       .position = numbers.pass()->position,
-                       .faults = numbers.pass()->faults},
-                      formats);
-    return numbers.advance();
+  SgdStep step;
+  step.parameters = parameters;
+  step.momentum = momentum;
+  step.is_gamma = is_gamma;
+  step.lr = lr;
+  step.momentum_factor = options.momentum;
+  step.weight_decay = options.weight_decay;
+  step.l1 = options.l1;
+  step.seed = options.seed;
+  for (const auto& parameter : parameters) step.gradients.push_back(parameter.grad());
+  if (const QuantizedPass* pass = numbers.pass()) {
+    step.position = pass->position;
+    step.faults = pass->faults;
   }
-  if (options.l1 != 0) {
-    std::vector<at::Tensor> gamma_gradients;
-    for (const auto& gamma : gammas) gamma_gradients.push_back(gamma.grad());
-    at::_foreach_add_(gamma_gradients, at::_foreach_sign(gammas), options.l1);
-  }
-  // Momentum starts at zero, so the first step is the release's (buffer = gradient) with no special case.
-  if (options.momentum != 0)
-    at::_fused_sgd_(parameters, gradients, momentum, options.weight_decay, options.momentum, lr, /*dampening=*/0,
-                    /*nesterov=*/false,
-                    /*maximize=*/false, /*is_first_step=*/false);
-  else
-    at::_fused_sgd_(parameters, gradients, {}, options.weight_decay, 0, lr, 0, false, false, false);
+  sgd(step, network->formats.value_or(NumberFormats{}));
   numbers.advance();
 }
 

@@ -9,6 +9,7 @@
 #include "model/low_precision.h"
 #include "model/network.h"
 #include "train/meter.h"
+#include "train/repeated.h"
 #include "train/trainer.h"
 
 namespace earlybird {
@@ -18,13 +19,17 @@ namespace earlybird {
 struct Trainer::Step {
   Step(std::shared_ptr<Network> model, const TrainerOptions& chosen);
 
-  void set_lr(double value);
+  /// Before the steps of an epoch; they begin with this one.
+  void start(int64_t epoch, double rate, int64_t first = 0);
 
-  /// Forward and backward; gradients are left in `parameters`. Returns (mean loss, float logits).
-  std::pair<at::Tensor, at::Tensor> gradients(const at::Tensor& images, const at::Tensor& labels);
+  /// Forward and backward; gradients are left in `parameters`, the batch is added to the meter.
+  void gradients(const Batch& batch);
 
   /// L1 subgradient, then momentum SGD, all parameters at once; rounded as the network's formats say. Ends the step.
   void update();
+
+  /// All that a step changes on the device.
+  std::vector<at::Tensor> state() const;
 
   std::shared_ptr<Network> network;
   TrainerOptions options;
@@ -33,6 +38,8 @@ struct Trainer::Step {
   std::vector<uint8_t> is_gamma;  // of each parameter
   at::Tensor lr;
   LowPrecision numbers;
+  Meter meter;
+  Repeated repeated;
   int64_t single_steps = 0;  // outside epochs, so far
 };
 

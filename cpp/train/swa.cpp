@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "data/pass.h"
 #include "model/network.h"
+#include "train/forward_work.h"
 
 namespace earlybird {
 namespace {
@@ -59,12 +60,16 @@ PassResult estimate_norms(Network& network, Dataset& dataset, uint64_t seed, int
   const auto pass = dataset.train_pass(seed, static_cast<uint32_t>(epoch), options.batch_size, cancel);
   NormMomentum norms(network);
   norms.forget();
+  ForwardWork forward(network, options.rounding);
+  PassWork work =
+      forward.start(*pass, options.batch_size, options.bf16, "the pass that estimates BatchNorm statistics");
   int64_t seen = 0;
-  return forward_pass(network, *pass, options, "the pass that estimates BatchNorm statistics", cancel, progress,
-                      [&](int64_t images) {
-                        seen += images;
-                        norms.set(static_cast<double>(images) / static_cast<double>(seen));
-                      });
+  work.before = [&](int64_t images) {
+    seen += images;
+    norms.set(static_cast<double>(images) / static_cast<double>(seen));
+  };
+  Repeated eager({});  // the momentum of each batch is another
+  return run_pass(std::move(work), eager, forward.meter, forward.numbers, cancel, progress);
 }
 
 }  // namespace earlybird

@@ -5,7 +5,7 @@
 #include "core/error.h"
 #include "core/tensor_io.h"
 #include "data/pass.h"
-#include "train/evaluate.h"
+#include "train/run_pass.h"
 #include "train/step.h"
 
 namespace earlybird {
@@ -19,38 +19,29 @@ PassResult Trainer::epoch(Dataset& dataset, int64_t epoch, double lr, int64_t ba
                           const CancelToken& cancel, const ProgressCallback& progress) {
   Step& step = *step_;
   check_fit(*step.network, dataset, batch_size);
-  step.network->train();
-  step.set_lr(lr);
-  step.numbers.start(epoch);
+  step.start(epoch, lr);
   const auto pass = dataset.train_pass(step.options.seed, static_cast<uint32_t>(epoch), batch_size, cancel);
-  Meter meter(step.parameters.front().device());
-  const int64_t steps = std::min(most_steps, pass->steps());
-  Pace pace(steps, cancel, progress);
-  for (int64_t done = 0; done < steps && pass->advance(); ++done) {
-    const Batch batch = pass->batch();
-    const auto [loss, logits] = step.gradients(batch.images, batch.labels);
-    step.update();
-    meter.add(loss, logits, batch.labels);
-    pace.step(pass->size(), meter);
-  }
   const std::string where = "epoch " + std::to_string(epoch);
-  step.numbers.check(where);  // first: it says more than the loss does
-  PassResult out = meter.read(where);
-  out.seconds = pace.seconds();
-  out.waited = pass->waited();
-  out.bad = pass->bad();
-  return out;
+  const Repeated::Work work = [&step](const Batch& batch) {
+    step.gradients(batch);
+    step.update();
+  };
+  return run_pass({.pass = *pass,
+                   .batch_size = batch_size,
+                   .most_steps = most_steps,
+                   .bf16 = step.options.bf16,
+                   .work = work,
+                   .state = step.state(),
+                   .where = where},
+                  step.repeated, step.meter, step.numbers, cancel, progress);
 }
 
 StepResult Trainer::step(const HostTensor& images, const HostTensor& labels, double lr, bool gradients) {
   Step& step = *step_;
-  step.network->train();
-  step.set_lr(lr);
-  step.numbers.start(0, step.single_steps++);
+  step.start(0, lr, step.single_steps++);
   const at::Device device = step.parameters.front().device();
-  const at::Tensor input = view_of(images).to(device).contiguous(at::MemoryFormat::ChannelsLast);
-  const at::Tensor target = view_of(labels).to(at::kLong).to(device);
-  const auto [loss, logits] = step.gradients(input, target);
+  step.gradients({view_of(images).to(device).contiguous(at::MemoryFormat::ChannelsLast),
+                  view_of(labels).to(at::kLong).to(device)});
   StepResult out;
   if (gradients) {
     out.gradients.emplace();
@@ -59,8 +50,9 @@ StepResult Trainer::step(const HostTensor& images, const HostTensor& labels, dou
   }
   step.update();
   step.numbers.check("training by single steps");
-  out.loss = loss.item<double>();
-  out.correct = logits.argmax(1).eq(target).sum().item<int64_t>();
+  const at::Tensor sums = step.meter.sums().cpu();
+  out.loss = sums.const_data_ptr<double>()[kLoss];
+  out.correct = static_cast<int64_t>(sums.const_data_ptr<double>()[kCorrect1]);
   return out;
 }
 

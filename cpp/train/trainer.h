@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "core/cancel.h"
+#include "core/graph.h"
 #include "core/host_tensor.h"
 #include "data/dataset.h"
 #include "train/metrics.h"
@@ -18,6 +19,8 @@ struct TrainerOptions {
   double l1 = 0;
   bool bf16 = false;
   uint64_t seed = 1;
+  /// Steps are recorded as graphs of these; all are eager where it is empty.
+  GraphFactory graphs = {};
 };
 
 struct StepResult {

@@ -102,6 +102,7 @@ int main() {
   test_norms();
   test_low_precision();
   test_quant();
+  test_captured();
   std::printf("%d passed, %d failed\n", passed, failed);
   return failed == 0 && passed > 0 ? 0 : 1;
 }

@@ -153,8 +153,8 @@ void optimiser() {
           at::set_num_threads(threads);
           SgdStep plain = step_of(with_momentum), fused = step_of(with_momentum);
           for (int i = 0; i < 2; ++i) {
-            plain_low_precision_sgd(plain, wish);
-            low_precision_sgd(fused, wish);
+            plain_sgd(plain, wish);
+            sgd(fused, wish);
           }
           for (size_t i = 0; i < plain.parameters.size(); ++i) {
             check(same(plain.parameters[i], fused.parameters[i]), "weights of the fused step", static_cast<double>(i));
@@ -162,9 +162,28 @@ void optimiser() {
           }
           check(fused.faults.item<int64_t>() == kNoFault, "no fault", 0);
         }
+  for (const bool with_momentum : {true, false}) {
+    SgdStep own = step_of(with_momentum), library = step_of(with_momentum);
+    for (int i = 0; i < 3; ++i) {
+      sgd(own, {});
+      at::NoGradGuard no_grad;
+      std::vector<at::Tensor> gradients;
+      for (size_t p = 0; p < library.parameters.size(); ++p) {
+        const at::Tensor& parameter = library.parameters[p];
+        gradients.push_back(at::empty_like(parameter).copy_(library.gradients[p]));
+        if (library.is_gamma[p]) gradients.back().add_(at::sign(parameter), library.l1);
+      }
+      const std::vector<at::Tensor> none;
+      at::_fused_sgd_(library.parameters, gradients, with_momentum ? library.momentum : none, library.weight_decay,
+                      library.momentum_factor, library.lr, 0, false, false, false);
+    }
+    for (size_t p = 0; p < own.parameters.size(); ++p)
+      check(same(own.parameters[p], library.parameters[p]), "weights of full precision as LibTorch's",
+            (own.parameters[p] - library.parameters[p]).abs().max().item<double>());
+  }
   SgdStep step = step_of(true);
   step.gradients[3][4][2] = std::numeric_limits<float>::quiet_NaN();
-  low_precision_sgd(step, {8, 8, 8, 8, 8});
+  sgd(step, {8, 8, 8, 8, 8});
   check(step.faults.item<int64_t>() == (int64_t{11} << 32 | lane_of(NumberKind::kGradient, 3)),
         "a fault of the step, where it began", step.faults.item<double>());
 }

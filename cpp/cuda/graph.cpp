@@ -1,0 +1,75 @@
+// Recording of steps as CUDA graphs, in the order that torch.cuda.graph does it.
+#include "cuda/graph.h"
+
+#include <ATen/cuda/CUDAContext.h>
+#include <ATen/cuda/CUDAEvent.h>
+#include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAGuard.h>
+#include <c10/cuda/CUDAStream.h>
+
+namespace earlybird {
+namespace {
+
+/// `to` waits for what `from` has been given so far.
+void join(const c10::cuda::CUDAStream& from, const c10::cuda::CUDAStream& to) {
+  at::cuda::CUDAEvent event;
+  event.record(from);
+  event.block(to);
+}
+
+class CudaGraph final : public Graph {
+ public:
+  explicit CudaGraph(int device) : device_(static_cast<c10::DeviceIndex>(device)) {}
+
+  void record(const std::function<void()>& work, int warm_ups) override {
+    const c10::cuda::CUDAGuard guard(device_);
+    const c10::cuda::CUDAStream outside = c10::cuda::getCurrentCUDAStream();
+    const c10::cuda::CUDAStream side = c10::cuda::getStreamFromPool(/*isHighPriority=*/false, device_);
+    join(outside, side);
+    try {
+      const c10::cuda::CUDAStreamGuard on(side);
+      for (int i = 0; i < warm_ups; ++i) work();
+      side.synchronize();
+      c10::cuda::CUDACachingAllocator::emptyCache();  // the graph's pool takes memory of its own
+      graph_ = std::make_unique<at::cuda::CUDAGraph>();
+      graph_->capture_begin();
+      try {
+        work();
+      } catch (...) {
+        end_quietly();
+        throw;
+      }
+      graph_->capture_end();
+    } catch (...) {
+      graph_.reset();
+      join(side, outside);
+      throw;
+    }
+    join(side, outside);
+  }
+
+  void replay() override {
+    const c10::cuda::CUDAGuard guard(device_);
+    graph_->replay();
+  }
+
+ private:
+  /// The capture has failed: ends it, so that the stream can be used again.
+  void end_quietly() {
+    try {
+      graph_->capture_end();
+    } catch (const std::exception&) {  // the first error says more
+    }
+    (void)cudaGetLastError();
+  }
+
+  c10::DeviceIndex device_;
+  std::unique_ptr<at::cuda::CUDAGraph> graph_;
+};
+
+}  // namespace
+
+std::unique_ptr<Graph> make_cuda_graph(int device) { return std::make_unique<CudaGraph>(device); }
+
+}  // namespace earlybird

@@ -1,0 +1,41 @@
+#include "train/forward_work.h"
+
+#include <ATen/ATen.h>
+
+#include "core/autocast.h"
+#include "model/network.h"
+
+namespace earlybird {
+
+ForwardWork::ForwardWork(Network& of, std::optional<Rounding> rounding)
+    : network(of),
+      meter(of.parameters().front().device()),
+      numbers(of, RandomLane{}.seed, NumberKind::kTest, rounding) {}
+
+PassWork ForwardWork::start(Pass& pass, int64_t batch_size, bool bf16, const std::string& where) {
+  numbers.start(0);
+  meter.start();
+  std::vector<at::Tensor> used = network.parameters();
+  for (const at::Tensor& buffer : network.buffers()) used.push_back(buffer);
+  used.push_back(meter.sums());
+  if (const QuantizedPass* quantized = numbers.pass())
+    used.insert(used.end(), {quantized->position, quantized->faults});
+  return {.pass = pass,
+          .batch_size = batch_size,
+          .bf16 = bf16,
+          .work =
+              [this, bf16](const Batch& batch) {
+                at::Tensor logits;
+                {
+                  AutocastGuard autocast(bf16, batch.images.device().type());
+                  QuantizeGuard quantize(numbers.pass());
+                  logits = network.forward(batch.images).to(at::kFloat);
+                }
+                meter.add(logits, batch.labels);
+                numbers.advance();
+              },
+          .state = std::move(used),
+          .where = where};
+}
+
+}  // namespace earlybird

@@ -1,0 +1,58 @@
+#include "train/repeated.h"
+
+#include <ATen/ATen.h>
+
+namespace earlybird {
+namespace {
+
+/// As many as PyTorch does before it records: libraries choose algorithms and allocate workspaces then.
+constexpr int kWarmUps = 3;
+
+std::vector<const void*> addresses_of(const std::vector<at::Tensor>& tensors) {
+  std::vector<const void*> out;
+  for (const at::Tensor& tensor : tensors) out.push_back(tensor.const_data_ptr());
+  return out;
+}
+
+}  // namespace
+
+void Repeated::prepare(Pass& pass, const Shape& shape, const Work& work, const std::vector<at::Tensor>& state) {
+  std::shared_ptr<Feed> feed = pass.feed();
+  std::vector<const void*> addresses = addresses_of(state);
+  const bool same = feed == feed_ && shape == shape_ && addresses == addresses_;
+  if (!same) graph_.reset();
+  feed_ = std::move(feed);
+  shape_ = shape;
+  addresses_ = std::move(addresses);
+  if (!graphs_ || graph_ || failed_) return;
+  why_eager_.clear();
+  if (feed_)
+    record(work, state);
+  else
+    why_eager_ = "no full batch lies on the device";
+}
+
+void Repeated::record(const Work& work, std::vector<at::Tensor> state) {
+  std::vector<at::Tensor> before;
+  state.push_back(feed_->place());
+  for (const at::Tensor& tensor : state) before.push_back(tensor.detach().clone());
+  std::unique_ptr<Graph> graph = graphs_();
+  try {
+    // Nothing here may refer to the pass: the graph outlives it.
+    graph->record([work, feed = feed_, shape = shape_] { work(feed->next(shape.size, shape.bf16)); }, kWarmUps);
+    graph_ = std::move(graph);
+  } catch (const std::exception& error) {
+    failed_ = true;
+    const std::string what = error.what();
+    why_eager_ = "recording failed: " + what.substr(0, what.find('\n'));
+  }
+  at::NoGradGuard no_grad;
+  for (size_t i = 0; i < state.size(); ++i) state[i].copy_(before[i]);
+}
+
+void Repeated::run(Pass& pass, const Work& work) {
+  if (graph_ && pass.size() == shape_.size) return graph_->replay();
+  work(feed_ ? feed_->next(pass.size(), shape_.bf16) : pass.batch());
+}
+
+}  // namespace earlybird

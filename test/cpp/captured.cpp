@@ -1,0 +1,193 @@
+// Recorded steps: a stand-in for a CUDA graph that does what one does, so that its rules can be tested without a GPU.
+#include <ATen/ATen.h>
+#include <ATen/record_function.h>
+
+#include <cstring>
+#include <set>
+
+#include "check.h"
+#include "core/error.h"
+#include "data/resident_dataset.h"
+#include "model/network.h"
+#include "prune/mask.h"
+#include "prune/surgery.h"
+#include "train/evaluate.h"
+#include "train/trainer.h"
+
+using namespace earlybird;
+
+namespace {
+
+struct Counts {
+  int recorded = 0, replayed = 0, work = 0;
+  std::set<std::string> reads;  // operators that make the host wait
+};
+
+Counts counts;
+
+/// Operators that no graph can hold: they wait for the device, or their result's size depends on data.
+bool reads_back(const std::string& name) {
+  return name == "aten::item" || name == "aten::_local_scalar_dense" || name == "aten::nonzero" ||
+         name == "aten::is_nonzero" || name == "aten::masked_select" || name == "aten::equal" ||
+         name == "aten::unique";
+}
+
+/// Recording does the work without effect on memory in a real graph; replaying does it again.
+class StandIn final : public Graph {
+ public:
+  explicit StandIn(bool fails) : fails_(fails) {}
+
+  void record(const std::function<void()>& work, int warm_ups) override {
+    for (int i = 0; i < warm_ups; ++i) work();
+    if (fails_) throw Error("ERR_INTERNAL", "operation not permitted when stream is capturing");
+    const auto watch = at::addThreadLocalCallback(
+        at::RecordFunctionCallback([](const at::RecordFunction& function) -> std::unique_ptr<at::ObserverContext> {
+          if (reads_back(function.name())) counts.reads.insert(function.name());
+          return nullptr;
+        }).scopes({at::RecordScope::FUNCTION}));
+    work();
+    at::removeCallback(watch);
+    work_ = work;
+    ++counts.recorded;
+  }
+
+  void replay() override {
+    ++counts.replayed;
+    work_();
+  }
+
+ private:
+  bool fails_;
+  std::function<void()> work_;
+};
+
+GraphFactory stand_ins(bool fail = false) {
+  return [fail] { return std::make_unique<StandIn>(fail); };
+}
+
+constexpr int64_t kImages = 23, kBatch = 5;
+
+std::shared_ptr<ResidentDataset> images(const std::string& filter = "none") {
+  DatasetSpec spec;
+  const at::Tensor pixels = at::randint(0, 256, {kImages, 32, 32, 3}, at::kByte);
+  const at::Tensor labels = at::randint(0, 10, {kImages}, at::kInt);
+  spec.images = {Dtype::kUInt8, pixels.sizes().vec(), pixels.const_data_ptr<uint8_t>(),
+                 static_cast<size_t>(pixels.numel()), nullptr};
+  spec.labels = {Dtype::kInt32, {kImages}, reinterpret_cast<const uint8_t*>(labels.const_data_ptr<int32_t>()),
+                 kImages * sizeof(int32_t), nullptr};
+  spec.classes = 10;
+  spec.device = "cpu";
+  spec.padding = 4;
+  spec.flip = true;
+  spec.filter = filter;
+  return std::make_shared<ResidentDataset>(spec);
+}
+
+std::shared_ptr<Network> network(const NumberFormats* formats = nullptr) {
+  ModelSpec spec;
+  spec.arch = "resnet";
+  spec.depth = 11;
+  spec.classes = 10;
+  spec.seed = 3;
+  spec.device = "cpu";
+  if (formats) spec.formats = *formats;
+  return create_model(spec);
+}
+
+const CancelToken kNever{};
+
+struct Outcome {
+  Snapshot snapshot;
+  PassResult trained, tested;
+};
+
+Outcome two_epochs(const std::shared_ptr<Network>& model, Dataset& data, const GraphFactory& graphs, bool bf16) {
+  Trainer trainer(model, {.l1 = 1e-4, .bf16 = bf16, .seed = 7, .graphs = graphs});
+  Outcome out;
+  for (int epoch = 0; epoch < 2; ++epoch) {
+    out.trained = trainer.epoch(data, epoch, 0.1 / (1 + epoch), kBatch, INT64_MAX, kNever, {});
+    out.tested = evaluate(*model, data, {.batch_size = 6, .bf16 = bf16, .graphs = graphs}, kNever, {});
+  }
+  out.snapshot = trainer.snapshot();
+  return out;
+}
+
+bool same(const HostState& a, const HostState& b) {
+  for (size_t i = 0; i < a.size(); ++i)
+    if (a[i].second.bytes != b[i].second.bytes ||
+        std::memcmp(a[i].second.data, b[i].second.data, a[i].second.bytes) != 0)
+      return false;
+  return a.size() == b.size();
+}
+
+void compare(const std::string& name, const NumberFormats* formats, bool bf16, const std::string& filter = "none") {
+  const auto data = images(filter);
+  counts = {};
+  const Outcome eager = two_epochs(network(formats), *data, {}, bf16);
+  check(counts.recorded == 0 && !eager.trained.captured && eager.trained.why_eager.empty(), name + "no graphs on a CPU",
+        counts.recorded);
+  const Outcome captured = two_epochs(network(formats), *data, stand_ins(), bf16);
+  check(captured.trained.captured && captured.tested.captured, name + "captured", 0);
+  check(counts.recorded == 2, name + "one recording a phase, for all epochs", counts.recorded);
+  // 23 images: four full batches of five in training, three of six in evaluation; the ragged ones are eager.
+  check(counts.replayed == 2 * (4 + 3), name + "replays", counts.replayed);
+  check(counts.reads.empty(), name + "waits for the device in " + (counts.reads.empty() ? "" : *counts.reads.begin()),
+        static_cast<double>(counts.reads.size()));
+  check(same(eager.snapshot.state, captured.snapshot.state), name + "weights and statistics, eager and captured", 0);
+  check(same(eager.snapshot.momentum, captured.snapshot.momentum), name + "momentum, eager and captured", 0);
+  check(eager.trained.loss == captured.trained.loss && eager.trained.images == captured.trained.images,
+        name + "loss of the epoch", captured.trained.loss - eager.trained.loss);
+  check(eager.tested.loss == captured.tested.loss && eager.tested.top1 == captured.tested.top1,
+        name + "loss of the evaluation", captured.tested.loss - eager.tested.loss);
+}
+
+void falls_back() {
+  const auto data = images();
+  const Outcome eager = two_epochs(network(), *data, {}, false);
+  counts = {};
+  const Outcome fallen = two_epochs(network(), *data, stand_ins(/*fail=*/true), false);
+  check(!fallen.trained.captured && counts.replayed == 0, "a failed recording is not replayed", counts.replayed);
+  check(fallen.trained.why_eager == "recording failed: operation not permitted when stream is capturing",
+        "the reason: " + fallen.trained.why_eager, 0);
+  check(same(eager.snapshot.state, fallen.snapshot.state), "a failed recording leaves no trace", 0);
+}
+
+void records_again() {
+  const auto data = images(), other = images();
+  const auto model = network();
+  Trainer trainer(model, {.graphs = stand_ins()});
+  counts = {};
+  const auto epoch = [&](Dataset& dataset, int64_t batch) {
+    return trainer.epoch(dataset, 0, 0.01, batch, INT64_MAX, kNever, {});
+  };
+  epoch(*data, kBatch);
+  epoch(*data, kBatch);
+  check(counts.recorded == 1, "recorded once", counts.recorded);
+  epoch(*data, 4);
+  check(counts.recorded == 2, "another batch size is recorded", counts.recorded);
+  epoch(*other, 4);
+  check(counts.recorded == 3, "another dataset is recorded", counts.recorded);
+  const PassResult few = epoch(*data, kImages + 1);
+  check(!few.captured && few.why_eager == "no full batch lies on the device", "no full batch: " + few.why_eager, 0);
+  check(counts.recorded == 3, "nothing to record", counts.recorded);
+
+  // A ticket is another network with another trainer: its graph is its own.
+  const Mask mask = masks(*model, {0.5}).front();
+  const auto ticket = prune(*model, mask.bits, {}, *model).network;
+  Trainer small(ticket, {.graphs = stand_ins()});
+  small.epoch(*data, 1, 0.01, kBatch, INT64_MAX, kNever, {});
+  check(counts.recorded == 4, "a pruned network is recorded", counts.recorded);
+}
+
+}  // namespace
+
+void test_captured() {
+  at::manual_seed(5);
+  const NumberFormats eight{8, 8, 8, 8, 8};
+  compare("fp32: ", nullptr, false);
+  compare("bf16: ", nullptr, true);
+  compare("low precision: ", &eight, false);
+  compare("low-pass filter: ", nullptr, false, "lowpass");
+  falls_back();
+  records_again();
+}
