@@ -102,6 +102,8 @@ int main() {
   test_norms();
   test_low_precision();
   test_quant();
+  test_cuda_emulator();
+  test_cuda_augment();
   std::printf("%d passed, %d failed\n", passed, failed);
   return failed == 0 && passed > 0 ? 0 : 1;
 }
