@@ -1,5 +1,6 @@
-// CUDA kernels of crop_flip and pixels_to_input: the same draws and the same table as the CPU kernels in
-// data/augment.cpp, so the same bits.
+// The augmentation operators on CUDA.
+#include "cuda/augment.cuh"
+
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <c10/cuda/CUDAException.h>
@@ -7,48 +8,25 @@
 #include <c10/cuda/CUDAStream.h>
 #include <torch/library.h>
 
-#include "data/augment.h"
-
 namespace earlybird {
 namespace {
 
-constexpr int kThreads = 256;
+using cuda_augment::Images;
 
-unsigned blocks_for(int64_t work) { return static_cast<unsigned>((work + kThreads - 1) / kThreads); }
-
-/// One thread a pixel (three bytes).
-__global__ void crop_flip_kernel(const uint8_t* images, const int64_t* index, uint8_t* out, int64_t pixels, int height,
-                                 int width, uint64_t seed, uint32_t epoch, int padding, bool flip) {
-  const int64_t pixel = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
-  if (pixel >= pixels) return;
-  const int64_t image = pixel / (height * width);
-  const int inside = static_cast<int>(pixel - image * height * width);
-  const int y = inside / width, x = inside - y * width;
-  const int64_t picked = index[image];
-  const Augmentation draw = draw_augmentation(seed, epoch, static_cast<uint64_t>(picked), padding, flip);
-  const int from_y = y + draw.top - padding;
-  const int from_x = (draw.flip ? width - 1 - x : x) + draw.left - padding;
-  const bool is_inside = from_y >= 0 && from_y < height && from_x >= 0 && from_x < width;
-  const uint8_t* from = images + ((picked * height + from_y) * width + from_x) * 3;
-  for (int c = 0; c < 3; ++c) out[pixel * 3 + c] = is_inside ? from[c] : 0;
+Images images_of(const at::Tensor& images, const at::Tensor& order, const at::Tensor& place, int64_t size,
+                 int64_t padding, bool flip) {
+  return {images.const_data_ptr<uint8_t>(),      order.const_data_ptr<int64_t>(),
+          place.const_data_ptr<int64_t>(),       size,
+          static_cast<int>(images.size(1)),      static_cast<int>(images.size(2)),
+          static_cast<int>(padding),             flip};
 }
 
-__global__ void pixels_to_input_kernel(const uint8_t* pixels, const float* table, float* out, int64_t values) {
-  const int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
-  if (i < values) out[i] = table[(i % 3) * 256 + pixels[i]];
-}
-
-at::Tensor crop_flip_cuda(const at::Tensor& images, const at::Tensor& index, int64_t seed, int64_t epoch,
+at::Tensor crop_flip_cuda(const at::Tensor& images, const at::Tensor& order, const at::Tensor& place, int64_t size,
                           int64_t padding, bool flip) {
   const c10::cuda::CUDAGuard guard(images.device());
-  const int64_t count = index.numel(), height = images.size(1), width = images.size(2);
-  at::Tensor out = at::empty({count, height, width, 3}, images.options());
-  const int64_t pixels = count * height * width;
-  if (pixels == 0) return out;
-  crop_flip_kernel<<<blocks_for(pixels), kThreads, 0, c10::cuda::getCurrentCUDAStream()>>>(
-      images.const_data_ptr<uint8_t>(), index.const_data_ptr<int64_t>(), out.data_ptr<uint8_t>(), pixels,
-      static_cast<int>(height), static_cast<int>(width), static_cast<uint64_t>(seed), static_cast<uint32_t>(epoch),
-      static_cast<int>(padding), flip);
+  at::Tensor out = at::empty({size, images.size(1), images.size(2), 3}, images.options());
+  cuda_augment::crop_flip(cuda_augment::crop_flip_kernel, images_of(images, order, place, size, padding, flip),
+                          c10::cuda::getCurrentCUDAStream(), out.data_ptr<uint8_t>());
   C10_CUDA_KERNEL_LAUNCH_CHECK();
   return out;
 }
@@ -56,13 +34,37 @@ at::Tensor crop_flip_cuda(const at::Tensor& images, const at::Tensor& index, int
 at::Tensor pixels_to_input_cuda(const at::Tensor& pixels, const at::Tensor& table) {
   const c10::cuda::CUDAGuard guard(pixels.device());
   at::Tensor out = at::empty(pixels.sizes(), table.options());
-  const int64_t values = pixels.numel();
-  if (values > 0) {
-    pixels_to_input_kernel<<<blocks_for(values), kThreads, 0, c10::cuda::getCurrentCUDAStream()>>>(
-        pixels.const_data_ptr<uint8_t>(), table.const_data_ptr<float>(), out.data_ptr<float>(), values);
-    C10_CUDA_KERNEL_LAUNCH_CHECK();
-  }
+  cuda_augment::pixels_to_input(pixels.const_data_ptr<uint8_t>(), table.const_data_ptr<float>(), out.data_ptr<float>(),
+                                pixels.numel(), c10::cuda::getCurrentCUDAStream());
+  C10_CUDA_KERNEL_LAUNCH_CHECK();
   return out.permute({0, 3, 1, 2});  // NCHW view of NHWC memory = channels_last
+}
+
+at::Tensor crop_flip_to_input_cuda(const at::Tensor& images, const at::Tensor& order, const at::Tensor& place,
+                                   const at::Tensor& table, int64_t size, int64_t padding, bool flip, bool bf16) {
+  const c10::cuda::CUDAGuard guard(images.device());
+  const cudaStream_t stream = c10::cuda::getCurrentCUDAStream();
+  at::Tensor out = at::empty({size, images.size(1), images.size(2), 3},
+                             table.options().dtype(bf16 ? at::kBFloat16 : at::kFloat));
+  const Images from = images_of(images, order, place, size, padding, flip);
+  const float* look_up = table.const_data_ptr<float>();
+  if (bf16)
+    cuda_augment::crop_flip(cuda_augment::crop_flip_to_bf16_kernel, from, stream, look_up,
+                            static_cast<uint16_t*>(out.mutable_data_ptr()));
+  else
+    cuda_augment::crop_flip(cuda_augment::crop_flip_to_float_kernel, from, stream, look_up, out.data_ptr<float>());
+  C10_CUDA_KERNEL_LAUNCH_CHECK();
+  return out.permute({0, 3, 1, 2});
+}
+
+at::Tensor next_labels_cuda(const at::Tensor& labels, const at::Tensor& order, at::Tensor& place, int64_t size) {
+  const c10::cuda::CUDAGuard guard(labels.device());
+  at::Tensor out = at::empty({size}, labels.options());
+  cuda_augment::next_labels(labels.const_data_ptr<int64_t>(), order.const_data_ptr<int64_t>(),
+                            place.data_ptr<int64_t>(), size, out.data_ptr<int64_t>(),
+                            c10::cuda::getCurrentCUDAStream());
+  C10_CUDA_KERNEL_LAUNCH_CHECK();
+  return out;
 }
 
 }  // namespace
@@ -71,4 +73,6 @@ at::Tensor pixels_to_input_cuda(const at::Tensor& pixels, const at::Tensor& tabl
 TORCH_LIBRARY_IMPL(earlybird, CUDA, m) {
   m.impl("crop_flip", &earlybird::crop_flip_cuda);
   m.impl("pixels_to_input", &earlybird::pixels_to_input_cuda);
+  m.impl("crop_flip_to_input", &earlybird::crop_flip_to_input_cuda);
+  m.impl("next_labels", &earlybird::next_labels_cuda);
 }

@@ -11,3 +11,5 @@ void test_images();
 void test_norms();
 void test_low_precision();
 void test_quant();
+void test_cuda_emulator();
+void test_cuda_augment();
