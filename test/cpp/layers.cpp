@@ -102,12 +102,9 @@ int main() {
   test_norms();
   test_low_precision();
   test_quant();
-<<<<<<< HEAD
   test_captured();
-=======
   test_cuda_emulator();
   test_cuda_augment();
->>>>>>> 7b0c4efe5351e3b4dd7c1a75ff9a8fb727482bd1
   std::printf("%d passed, %d failed\n", passed, failed);
   return failed == 0 && passed > 0 ? 0 : 1;
 }
