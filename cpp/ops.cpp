@@ -79,10 +79,10 @@ at::Tensor cross_entropy_step(const at::Tensor& logits, const at::Tensor& labels
 
 at::Tensor mask_bits(const at::Tensor& magnitude, const at::Tensor& pool, at::IntArrayRef positions,
                      const at::Tensor& kept_above) {
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("earlybird::mask_bits", "")
-                             .typed<at::Tensor(const at::Tensor&, const at::Tensor&, at::IntArrayRef,
-                                               const std::optional<at::Tensor>&)>();
+  static const auto op =
+      c10::Dispatcher::singleton()
+          .findSchemaOrThrow("earlybird::mask_bits", "")
+          .typed<at::Tensor(const at::Tensor&, const at::Tensor&, at::IntArrayRef, const std::optional<at::Tensor>&)>();
   return op.call(magnitude, pool, positions, optional(kept_above));
 }
 

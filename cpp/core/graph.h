@@ -12,9 +12,10 @@ class Graph {
  public:
   virtual ~Graph() = default;
 
-  /// Does `work` `warm_ups` times, then records it without doing it. It must be device work only, on memory that stays
-  /// where it is, by the current stream. Throws what the device says; then nothing is recorded.
-  virtual void record(const std::function<void()>& work, int warm_ups) = 0;
+  /// Does `warm_up`, which does the work as well, a few times: libraries choose algorithms and allocate workspaces
+  /// then. Records `work` without doing it. It must be device work only, on memory that stays where it is, by the
+  /// current stream. Throws what the device says; then nothing is recorded.
+  virtual void record(const std::function<void()>& warm_up, const std::function<void()>& work) = 0;
 
   /// Does the recorded work, in the order of the current stream.
   virtual void replay() = 0;

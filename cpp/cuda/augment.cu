@@ -15,10 +15,8 @@ using cuda_augment::Images;
 
 Images images_of(const at::Tensor& images, const at::Tensor& order, const at::Tensor& place, int64_t size,
                  int64_t padding, bool flip) {
-  return {images.const_data_ptr<uint8_t>(),      order.const_data_ptr<int64_t>(),
-          place.const_data_ptr<int64_t>(),       size,
-          static_cast<int>(images.size(1)),      static_cast<int>(images.size(2)),
-          static_cast<int>(padding),             flip};
+  return {images.const_data_ptr<uint8_t>(), order.const_data_ptr<int64_t>(),  place.const_data_ptr<int64_t>(), size,
+          static_cast<int>(images.size(1)), static_cast<int>(images.size(2)), static_cast<int>(padding),       flip};
 }
 
 at::Tensor crop_flip_cuda(const at::Tensor& images, const at::Tensor& order, const at::Tensor& place, int64_t size,
@@ -44,8 +42,8 @@ at::Tensor crop_flip_to_input_cuda(const at::Tensor& images, const at::Tensor& o
                                    const at::Tensor& table, int64_t size, int64_t padding, bool flip, bool bf16) {
   const c10::cuda::CUDAGuard guard(images.device());
   const cudaStream_t stream = c10::cuda::getCurrentCUDAStream();
-  at::Tensor out = at::empty({size, images.size(1), images.size(2), 3},
-                             table.options().dtype(bf16 ? at::kBFloat16 : at::kFloat));
+  at::Tensor out =
+      at::empty({size, images.size(1), images.size(2), 3}, table.options().dtype(bf16 ? at::kBFloat16 : at::kFloat));
   const Images from = images_of(images, order, place, size, padding, flip);
   const float* look_up = table.const_data_ptr<float>();
   if (bf16)

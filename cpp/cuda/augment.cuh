@@ -1,5 +1,5 @@
-// Kernels of the augmentation operators: the same draws and the same table as the CPU's in data/augment.cpp, so the same
-// bits.
+// Kernels of the augmentation operators: the same draws and the same table as the CPU's in data/augment.cpp, so the
+// same bits.
 #pragma once
 
 #include "cuda/device.cuh"

@@ -11,6 +11,8 @@
 namespace earlybird {
 namespace {
 
+constexpr int kWarmUps = 3;  // as torch.cuda.graph
+
 /// `to` waits for what `from` has been given so far.
 void join(const c10::cuda::CUDAStream& from, const c10::cuda::CUDAStream& to) {
   at::cuda::CUDAEvent event;
@@ -22,14 +24,14 @@ class CudaGraph final : public Graph {
  public:
   explicit CudaGraph(int device) : device_(static_cast<c10::DeviceIndex>(device)) {}
 
-  void record(const std::function<void()>& work, int warm_ups) override {
+  void record(const std::function<void()>& warm_up, const std::function<void()>& work) override {
     const c10::cuda::CUDAGuard guard(device_);
     const c10::cuda::CUDAStream outside = c10::cuda::getCurrentCUDAStream();
     const c10::cuda::CUDAStream side = c10::cuda::getStreamFromPool(/*isHighPriority=*/false, device_);
     join(outside, side);
     try {
       const c10::cuda::CUDAStreamGuard on(side);
-      for (int i = 0; i < warm_ups; ++i) work();
+      for (int i = 0; i < kWarmUps; ++i) warm_up();
       side.synchronize();
       c10::cuda::CUDACachingAllocator::emptyCache();  // the graph's pool takes memory of its own
       graph_ = std::make_unique<at::cuda::CUDAGraph>();

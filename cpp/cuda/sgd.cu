@@ -1,11 +1,13 @@
-// The CUDA kernel of sgd_step: a thread block a row of a weight, a thread a value of 1-D parameters, and
-// as many parameters a launch as their table fits into a kernel's arguments.
+// The CUDA kernel of sgd_step: a thread block a row of a weight, a thread a value of 1-D parameters, and as many
+// parameters a launch as their table fits into a kernel's arguments. Without rounding rows mean nothing: there a thread
+// block takes a piece of a parameter.
 #include <ATen/core/Tensor.h>
 #include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 #include <torch/library.h>
 
+#include <algorithm>
 #include <cstdint>
 
 #include "cuda/quant_groups.cuh"
@@ -19,20 +21,21 @@ using namespace quant;
 
 constexpr int kThreads = 256;
 constexpr int64_t kShortRun = 32;
+constexpr int64_t kPiece = 4096;
 
 /// Gradient and momentum may be null.
 struct Item {
   float* weight;
   const float* gradient;
   float* momentum;
-  int64_t rows, inner;
+  int64_t count, rows, inner;  // the last row may be shorter
   uint32_t ordinal;
   /// The first thread block of this parameter.
   uint32_t begin;
   bool is_gamma;
 };
 
-constexpr int kItems = 48;
+constexpr int kItems = 448;  // all parameters of all but the deepest networks
 
 struct Table {
   Item items[kItems];
@@ -49,7 +52,7 @@ struct Step {
   int64_t* faults;
 };
 
-static_assert(sizeof(Table) + sizeof(Step) <= 4096, "the arguments of a kernel");
+static_assert(sizeof(Table) + sizeof(Step) <= 32764, "the arguments of a kernel, since CUDA 12.1");
 
 /// One of the three number formats, for one parameter.
 struct Format {
@@ -82,7 +85,7 @@ struct Formats {
 template <class Flavour>
 __device__ void short_row(const Item& item, int64_t row, const Formats& formats, const SgdRates& rates,
                           int64_t* faults) {
-  const int64_t begin = row * item.inner, end = begin + item.inner;
+  const int64_t begin = row * item.inner, end = min(begin + item.inner, item.count);
   uint32_t gradient_top = 0, weight_top = 0, momentum_top = 0;
   if (item.gradient) {
     for (int64_t i = begin; i < end; ++i) gradient_top = max(gradient_top, magnitude(gradient_at(item, i, rates)));
@@ -137,7 +140,7 @@ __device__ inline void round_in_memory(float* values, int64_t begin, int64_t end
 template <class Flavour>
 __device__ void long_row(const Item& item, int64_t row, const Formats& formats, const SgdRates& rates,
                          int64_t* faults) {
-  const int64_t begin = row * item.inner, end = begin + item.inner;
+  const int64_t begin = row * item.inner, end = min(begin + item.inner, item.count);
   uint32_t gradient_top = 0, weight_top = 0, momentum_top = 0;
   if (item.gradient) {
     if (!formats.gradient.full) {
@@ -173,9 +176,11 @@ __device__ void long_row(const Item& item, int64_t row, const Formats& formats, 
       weight_top = max(weight_top, largest_of(weight));
     });
   }
-  weight_top = largest_in_block(weight_top);
-  round_in_memory<Flavour>(item.weight, begin, end, weight_top, formats.weight);
-  if (item.gradient && item.momentum) {
+  if (!formats.weight.full) {
+    weight_top = largest_in_block(weight_top);
+    round_in_memory<Flavour>(item.weight, begin, end, weight_top, formats.weight);
+  }
+  if (item.gradient && item.momentum && !formats.momentum.full) {
     momentum_top = largest_in_block(momentum_top);
     round_in_memory<Flavour>(item.momentum, begin, end, momentum_top, formats.momentum);
   }
@@ -187,8 +192,11 @@ __device__ void long_row(const Item& item, int64_t row, const Formats& formats, 
 
 template <class Flavour>
 __global__ void __launch_bounds__(kThreads) step_kernel(Table table, Step step) {
-  int which = 0;
-  while (which + 1 < table.count && blockIdx.x >= table.items[which + 1].begin) ++which;
+  int which = 0;  // the last item that begins at this block or before
+  for (int end = table.count; end - which > 1;) {
+    const int middle = (which + end) / 2;
+    (blockIdx.x >= table.items[middle].begin ? which : end) = middle;
+  }
   const Item& item = table.items[which];
   SgdRates rates = step.rates;
   rates.lr = *step.lr;
@@ -202,9 +210,9 @@ __global__ void __launch_bounds__(kThreads) step_kernel(Table table, Step step) 
 }
 
 void sgd_step_cuda(at::TensorList parameters, at::TensorList gradients, at::TensorList momentum,
-                            at::IntArrayRef is_gamma, const at::Tensor& lr, double momentum_factor, double weight_decay,
-                            double l1, at::IntArrayRef bits, bool nearest, bool swalp, int64_t seed,
-                            const std::optional<at::Tensor>& position, const std::optional<at::Tensor>& faults) {
+                   at::IntArrayRef is_gamma, const at::Tensor& lr, double momentum_factor, double weight_decay,
+                   double l1, at::IntArrayRef bits, bool nearest, bool swalp, int64_t seed,
+                   const std::optional<at::Tensor>& position, const std::optional<at::Tensor>& faults) {
   const c10::cuda::CUDAGuard guard(lr.device());
   const cudaStream_t stream = c10::cuda::getCurrentCUDAStream();
   const Step step{{0, static_cast<float>(momentum_factor), static_cast<float>(weight_decay), static_cast<float>(l1)},
@@ -230,14 +238,20 @@ void sgd_step_cuda(at::TensorList parameters, at::TensorList gradients, at::Tens
     blocks = 0;
   };
   const BlockFlavour flavour = swalp ? BlockFlavour::kSwalp : BlockFlavour::kQtorch;
+  const bool rounds = std::any_of(bits.begin(), bits.end(), [](int64_t b) { return b != NumberFormats::kFull; });
   for (size_t i = 0; i < parameters.size(); ++i) {
     const at::Tensor& parameter = parameters[i];
     if (parameter.numel() == 0) continue;
-    const int64_t rows = parameter_dim(parameter, flavour) == 0 ? parameter.size(0) : 1;
-    const int64_t inner = parameter.numel() / rows;
+    const int64_t count = parameter.numel();
+    int64_t rows = parameter_dim(parameter, flavour) == 0 ? parameter.size(0) : 1, inner = count / rows;
+    if (!rounds) {
+      inner = kPiece;
+      rows = (count + inner - 1) / inner;
+    }
     table.items[table.count++] = {parameter.mutable_data_ptr<float>(),
                                   gradients[i].defined() ? gradients[i].const_data_ptr<float>() : nullptr,
                                   momentum.empty() ? nullptr : momentum[i].mutable_data_ptr<float>(),
+                                  count,
                                   rows,
                                   inner,
                                   static_cast<uint32_t>(i),

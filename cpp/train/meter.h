@@ -9,11 +9,9 @@
 
 #include "core/cancel.h"
 #include "train/metrics.h"
+#include "train/sums.h"
 
 namespace earlybird {
-
-/// What is summed up over batches. "Percent" is of correct answers in a batch.
-enum Sum { kLossTimesImages, kLoss, kCorrect1, kCorrect5, kPercent1, kPercent5, kSums };
 
 /// Sums of loss and correct answers, kept on the device so that a step never waits for the host.
 class Meter {

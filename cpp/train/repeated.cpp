@@ -5,9 +5,6 @@
 namespace earlybird {
 namespace {
 
-/// As many as PyTorch does before it records: libraries choose algorithms and allocate workspaces then.
-constexpr int kWarmUps = 3;
-
 std::vector<const void*> addresses_of(const std::vector<at::Tensor>& tensors) {
   std::vector<const void*> out;
   for (const at::Tensor& tensor : tensors) out.push_back(tensor.const_data_ptr());
@@ -33,21 +30,30 @@ void Repeated::prepare(Pass& pass, const Shape& shape, const Work& work, const s
 }
 
 void Repeated::record(const Work& work, std::vector<at::Tensor> state) {
-  std::vector<at::Tensor> before;
   state.push_back(feed_->place());
+  std::vector<at::Tensor> before;
   for (const at::Tensor& tensor : state) before.push_back(tensor.detach().clone());
+  const auto put_back = [&] {
+    at::NoGradGuard no_grad;
+    for (size_t i = 0; i < state.size(); ++i) state[i].copy_(before[i]);
+  };
+  // Nothing in here may refer to the pass: the graph outlives it.
+  const auto repeat = [work, feed = feed_, shape = shape_] { work(feed->next(shape.size, shape.bf16)); };
   std::unique_ptr<Graph> graph = graphs_();
   try {
-    // Nothing here may refer to the pass: the graph outlives it.
-    graph->record([work, feed = feed_, shape = shape_] { work(feed->next(shape.size, shape.bf16)); }, kWarmUps);
+    graph->record(
+        [&] {
+          repeat();
+          put_back();  // the place, above all: it must not run past the last image
+        },
+        repeat);
     graph_ = std::move(graph);
   } catch (const std::exception& error) {
     failed_ = true;
     const std::string what = error.what();
     why_eager_ = "recording failed: " + what.substr(0, what.find('\n'));
   }
-  at::NoGradGuard no_grad;
-  for (size_t i = 0; i < state.size(); ++i) state[i].copy_(before[i]);
+  put_back();
 }
 
 void Repeated::run(Pass& pass, const Work& work) {

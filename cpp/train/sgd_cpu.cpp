@@ -110,18 +110,18 @@ int64_t step_rows(const Item& item, int64_t begin, int64_t end, const SgdKernelS
 }
 
 void sgd_step_cpu(at::TensorList parameters, at::TensorList gradients, at::TensorList momentum,
-                           at::IntArrayRef is_gamma, const at::Tensor& lr, double momentum_factor, double weight_decay,
-                           double l1, at::IntArrayRef bits, bool nearest, bool swalp, int64_t seed,
-                           const std::optional<at::Tensor>& position, const std::optional<at::Tensor>& faults) {
-  const SgdKernelStep step{
-      {lr.item<float>(), static_cast<float>(momentum_factor), static_cast<float>(weight_decay), static_cast<float>(l1)},
-      bits[0],
-      bits[1],
-      bits[2],
-      nearest,
-      swalp,
-      static_cast<uint64_t>(seed),
-      position ? *position->const_data_ptr<int64_t>() : 0};
+                  at::IntArrayRef is_gamma, const at::Tensor& lr, double momentum_factor, double weight_decay,
+                  double l1, at::IntArrayRef bits, bool nearest, bool swalp, int64_t seed,
+                  const std::optional<at::Tensor>& position, const std::optional<at::Tensor>& faults) {
+  const SgdKernelStep step{{*lr.const_data_ptr<float>(), static_cast<float>(momentum_factor),
+                            static_cast<float>(weight_decay), static_cast<float>(l1)},
+                           bits[0],
+                           bits[1],
+                           bits[2],
+                           nearest,
+                           swalp,
+                           static_cast<uint64_t>(seed),
+                           position ? *position->const_data_ptr<int64_t>() : 0};
   std::vector<Item> items;
   std::vector<int64_t> starts{0};  // of each item in the row of all elements
   const BlockFlavour flavour = swalp ? BlockFlavour::kSwalp : BlockFlavour::kQtorch;

@@ -18,7 +18,7 @@ export interface AveragingOptions {
 /** What testing the mean needs: the passes of the training itself. */
 export interface AveragingPasses {
   data: { train: NativeDataset; test: NativeDataset };
-  settings: { batchSize: number; testBatchSize: number; seed: number };
+  settings: { batchSize: number; testBatchSize: number; seed: number; capture?: boolean | undefined };
   signal?: AbortSignal | undefined;
   onProgress?: (progress: Progress) => void;
 }
@@ -43,7 +43,12 @@ export class Averaging {
     const { seed, batchSize, testBatchSize } = settings;
     const common = { precision: 'fp32', signal, onProgress } as const;
     const norms = await model.estimateNorms({ ...common, dataset: data.train, batchSize, seed, epoch });
-    const test = await model.evaluate({ ...common, dataset: data.test, batchSize: testBatchSize });
+    const test = await model.evaluate({
+      ...common,
+      dataset: data.test,
+      batchSize: testBatchSize,
+      capture: settings.capture,
+    });
     this.current = { state: await model.stateDict(), models };
     const { loss, top1, top1BatchMean, top5 } = test;
     return { n: models, loss, top1, top1BatchMean, top5, seconds: norms.seconds + test.seconds };

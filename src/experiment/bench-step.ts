@@ -45,7 +45,12 @@ export async function timeStep(
   const { arch, depth, classes } = NETWORKS[recipe.model];
   const dataset = await randomImages(engine, recipe);
   const model = await addon.createModel({ arch, depth, classes, seed: recipe.seed, device, formats });
-  const trainer = await addon.createTrainer(model, { ...HYPER_PARAMETERS, precision, seed: recipe.seed });
+  const trainer = await addon.createTrainer(model, {
+    ...HYPER_PARAMETERS,
+    precision,
+    seed: recipe.seed,
+    capture: recipe.capture,
+  });
   try {
     const common = { dataset, lr: LR, batchSize: recipe.batchSize, signal };
     await trainer.epoch({ ...common, epoch: 0, steps: recipe.warmup });

@@ -58,6 +58,7 @@ export async function evaluate(recipe: EvaluateRecipe, options: RunOptions = {})
         dataset: test,
         batchSize: recipe.batchSize ?? recipe.testBatchSize,
         precision,
+        capture: recipe.capture,
         ...(rounding ? { rounding } : {}),
         signal: options.signal,
         onProgress: (progress) => options.observer?.progress?.('test', progress),

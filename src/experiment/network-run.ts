@@ -193,7 +193,14 @@ async function train(
     const description = model.describe();
     const network = modelInfo(description, formats);
     const l1 = recipe.sr ? recipe.s : 0;
-    const trainer = await addon.createTrainer(model, { momentum, weightDecay, l1, precision, seed });
+    const trainer = await addon.createTrainer(model, {
+      momentum,
+      weightDecay,
+      l1,
+      precision,
+      seed,
+      capture: recipe.capture,
+    });
     try {
       const channels = description.batchNorms.reduce((sum, layer) => sum + layer.channels, 0);
       const watch = variant.detection && new TicketWatch(variant.detection.ratios, channels, variant.detection.options);

@@ -66,6 +66,12 @@ export const runtime = {
     'arithmetic of forward and backward passes; auto is fp32',
     oneOf(PRECISIONS),
   ),
+  capture: option(
+    z.boolean().default(true),
+    'record a step as a CUDA graph and replay it for full batches; does nothing on the CPU',
+    SWITCH,
+    { identity: false },
+  ),
   threads: option(count().max(1024).optional(), 'CPU threads', 'a whole number from 1 to 1024', {
     identity: false,
     defaultHelp: 'all cores',

@@ -44,6 +44,7 @@ export interface TrainingSettings {
   batchSize: number;
   testBatchSize: number;
   precision: Precision;
+  capture?: boolean;
   /** Low precision: another rounding while testing. */
   testRounding?: Rounding | undefined;
   seed: number;
@@ -109,6 +110,7 @@ async function epochs(run: TrainingRun, writer: CheckpointWriter): Promise<Train
     const train = await trainPass(run, epoch, lr);
     refuseDivergence(epoch, lr, train);
     const test = await testPass(run);
+    if (epoch === run.start.completed) tellEager(run, train, test);
     run.data.reportBad?.('train', train.bad);
     run.data.reportBad?.('test', test.bad);
     snapshot = await trainer.snapshot();
@@ -185,6 +187,7 @@ function testPass({ model, data, settings, network, signal, observer }: Training
     dataset: data.test,
     batchSize: settings.testBatchSize,
     precision: settings.precision,
+    capture: settings.capture,
     ...(network.formats && settings.testRounding ? { rounding: settings.testRounding } : {}),
     signal,
     onProgress: (progress) => observer?.progress?.('test', progress),
@@ -219,6 +222,12 @@ function content(
     detectors: detection?.watch.toValue(),
     average: averaging?.current,
   };
+}
+
+/** Says once why steps are not captured where the device could. */
+function tellEager({ observer }: TrainingRun, train: PassResult, test: PassResult): void {
+  if (train.whyEager) observer?.log?.(`training steps are not captured: ${train.whyEager}`);
+  if (test.whyEager) observer?.log?.(`test batches are not captured: ${test.whyEager}`);
 }
 
 /** Throws ERR_NUMERIC where the loss is no number any more. */

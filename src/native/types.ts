@@ -281,6 +281,8 @@ export interface TrainerOptions {
   precision: Precision;
   /** Keys shuffling and augmentation, with the epoch. */
   seed: number;
+  /** Full batches are replays of a recorded step, on devices that can (default); false: all steps are eager. */
+  capture?: boolean;
 }
 
 export interface NativeTrainer extends NativeHandle {
@@ -322,6 +324,8 @@ export interface EvaluateOptions extends PassOptions {
   precision: Precision;
   /** Low precision: how activations are rounded, instead of as the model's formats say. */
   rounding?: Rounding;
+  /** As a trainer's. */
+  capture?: boolean;
 }
 
 export interface EstimateNormsOptions extends PassOptions {
@@ -347,6 +351,10 @@ export interface PassResult {
   waited: number;
   /** Images left out because they do not decode. */
   bad: BadImage[];
+  /** Full batches were replays of one recorded step. Absent: no. */
+  captured?: boolean;
+  /** Why not, where the device could; else empty or absent. */
+  whyEager?: string;
 }
 
 export interface StepResult {

@@ -13,3 +13,4 @@ void test_low_precision();
 void test_quant();
 void test_cuda_emulator();
 void test_cuda_augment();
+void test_cuda_step();

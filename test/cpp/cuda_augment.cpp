@@ -25,10 +25,9 @@ void test_cuda_augment() {
     at::Tensor want_place = place.clone();
     const at::Tensor want_labels = earlybird::next_labels(labels, order, want_place, count);
     check(want_place[kNext].item<int64_t>() == kFirst + count, "the place moves on", 0);
-    const Images from{images.const_data_ptr<uint8_t>(), order.const_data_ptr<int64_t>(),
-                      place.const_data_ptr<int64_t>(),  count,
-                      static_cast<int>(height),         static_cast<int>(width),
-                      static_cast<int>(padding),        flip};
+    const Images from{
+        images.const_data_ptr<uint8_t>(), order.const_data_ptr<int64_t>(), place.const_data_ptr<int64_t>(), count,
+        static_cast<int>(height),         static_cast<int>(width),         static_cast<int>(padding),       flip};
     const float* look_up = table.const_data_ptr<float>();
     in_every_order([&](const std::string& name) {
       const std::string what = c10::str("augmentation on CUDA, ", want.sizes(), ", ", name);

@@ -105,6 +105,7 @@ int main() {
   test_captured();
   test_cuda_emulator();
   test_cuda_augment();
+  test_cuda_step();
   std::printf("%d passed, %d failed\n", passed, failed);
   return failed == 0 && passed > 0 ? 0 : 1;
 }

@@ -2,6 +2,7 @@
 // number of threads.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
 
 #include <limits>
 
@@ -145,7 +146,7 @@ void optimiser() {
   for (const auto rounding : {Rounding::kNearest, Rounding::kStochastic})
     for (const NumberFormats& formats :
          {NumberFormats{8, 8, 8, 8, 8}, NumberFormats{6, -1, 5, -1, 12}, NumberFormats{-1, -1, 8, -1, -1},
-          NumberFormats{}, NumberFormats{8, 8, 8, 8, 8, Rounding::kNearest, BlockFlavour::kSwalp}})
+          NumberFormats{8, 8, 8, 8, 8, Rounding::kNearest, BlockFlavour::kSwalp}})
       for (const bool with_momentum : {true, false})
         for (const int threads : {1, 2}) {
           NumberFormats wish = formats;
@@ -162,24 +163,18 @@ void optimiser() {
           }
           check(fused.faults.item<int64_t>() == kNoFault, "no fault", 0);
         }
+  // Full precision on the CPU is LibTorch's, which fuses products and sums: near the kernel's bits, not equal.
   for (const bool with_momentum : {true, false}) {
-    SgdStep own = step_of(with_momentum), library = step_of(with_momentum);
+    SgdStep library = step_of(with_momentum), plain = step_of(with_momentum);
     for (int i = 0; i < 3; ++i) {
-      sgd(own, {});
-      at::NoGradGuard no_grad;
-      std::vector<at::Tensor> gradients;
-      for (size_t p = 0; p < library.parameters.size(); ++p) {
-        const at::Tensor& parameter = library.parameters[p];
-        gradients.push_back(at::empty_like(parameter).copy_(library.gradients[p]));
-        if (library.is_gamma[p]) gradients.back().add_(at::sign(parameter), library.l1);
-      }
-      const std::vector<at::Tensor> none;
-      at::_fused_sgd_(library.parameters, gradients, with_momentum ? library.momentum : none, library.weight_decay,
-                      library.momentum_factor, library.lr, 0, false, false, false);
+      sgd(library, {});
+      plain_sgd(plain, {});
+      library.gradients = step_of(with_momentum).gradients;  // it adds the L1 term to them
     }
-    for (size_t p = 0; p < own.parameters.size(); ++p)
-      check(same(own.parameters[p], library.parameters[p]), "weights of full precision as LibTorch's",
-            (own.parameters[p] - library.parameters[p]).abs().max().item<double>());
+    for (size_t p = 0; p < plain.parameters.size(); ++p) {
+      const double off = (plain.parameters[p] - library.parameters[p]).abs().max().item<double>();
+      check(off <= 1e-6, "weights of full precision, LibTorch's operator against the plain twin", off);
+    }
   }
   SgdStep step = step_of(true);
   step.gradients[3][4][2] = std::numeric_limits<float>::quiet_NaN();

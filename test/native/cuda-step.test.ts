@@ -1,0 +1,99 @@
+/** Training on a GPU: captured steps give what eager ones give, and the CPU's data and masks. Skips where there is no GPU. */
+import { loadAddon } from '../../src/native/addon';
+import type { ModelSpec, NativeAddon, Precision } from '../../src/native/types';
+import { smallSpec } from './small';
+
+function addonWithCuda(): NativeAddon | null {
+  const addon = loadAddon({ device: 'auto' });
+  if (addon.runtime().cudaDevices.length > 0) return addon;
+  console.log('captured steps: skipped, there is no GPU or no CUDA plugin');
+  return null;
+}
+
+const addon = addonWithCuda();
+const onGpu = addon ? test : test.skip;
+
+const NETWORKS: Omit<ModelSpec, 'device'>[] = [
+  { arch: 'vgg', depth: 16, classes: 10, seed: 1 },
+  { arch: 'resnet', depth: 20, classes: 10, seed: 1 },
+  { arch: 'resnet18', depth: 18, classes: 10, seed: 1, imageSize: 32 },
+];
+
+/** Two epochs of 23 images in batches of 8, so that the last batch is ragged, and an evaluation after each. */
+async function train(spec: Omit<ModelSpec, 'device'>, precision: Precision, capture: boolean) {
+  const model = await addon!.createModel({ ...spec, device: 'cuda' });
+  const dataset = await addon!.createDataset(smallSpec(23, { device: 'cuda' }));
+  const options = { momentum: 0.9, weightDecay: 1e-4, l1: 1e-4, precision, seed: 1, capture };
+  const trainer = await addon!.createTrainer(model, options);
+  const passes = [];
+  for (let epoch = 0; epoch < 2; epoch++) {
+    passes.push(await trainer.epoch({ dataset, epoch, lr: 0.05, batchSize: 8 }));
+    passes.push(await model.evaluate({ dataset, batchSize: 10, precision, capture }));
+  }
+  const { state, momentum } = await trainer.snapshot();
+  for (const handle of [trainer, model, dataset]) handle.dispose();
+  return { state, momentum, passes };
+}
+
+onGpu.each(NETWORKS.flatMap((spec) => [[spec.arch, 'fp32', spec] as const, [spec.arch, 'bf16', spec] as const]))(
+  '%s in %s: captured equals eager, bit by bit',
+  async (_, precision, spec) => {
+    const [eager, captured] = [await train(spec, precision, false), await train(spec, precision, true)];
+    expect(captured.passes.map(({ captured, whyEager }) => [captured, whyEager])).toEqual(Array(4).fill([true, '']));
+    expect(eager.passes.map(({ captured }) => captured)).toEqual(Array(4).fill(false));
+    for (const part of ['state', 'momentum'] as const)
+      for (const [key, tensor] of eager[part])
+        expect([key, Buffer.compare(tensor.data, captured[part].get(key)!.data)]).toEqual([key, 0]);
+    const figures = (passes: typeof eager.passes) =>
+      passes.map(({ loss, top1, top5, images }) => [loss, top1, top5, images]);
+    expect(figures(captured.passes)).toEqual(figures(eager.passes));
+  },
+);
+
+onGpu('a batch of a GPU is that of the CPU', async () => {
+  const indexes = [3, 22, 0, 7, 7];
+  const [host, board] = [
+    await addon!.createDataset(smallSpec(23)),
+    await addon!.createDataset(smallSpec(23, { device: 'cuda' })),
+  ];
+  for (const epoch of [0, 5]) {
+    const [a, b] = [await host.batch(indexes, { seed: 9, epoch }), await board.batch(indexes, { seed: 9, epoch })];
+    expect(Buffer.compare(a.images.data, b.images.data)).toBe(0);
+  }
+});
+
+onGpu('masks of a GPU are those of the CPU', async () => {
+  for (const spec of NETWORKS) {
+    const [host, board] = [
+      await addon!.createModel({ ...spec, device: 'cpu' }),
+      await addon!.createModel({ ...spec, device: 'cuda' }),
+    ];
+    const state = await host.stateDict();
+    let next = 1;
+    for (const [key, { data, dtype }] of state)
+      if (dtype === 'float32' && key.endsWith('.weight'))
+        for (let i = 0; i < data.length; i += 4) {
+          next = Math.imul(next, 1664525) + 1013904223;
+          new DataView(data.buffer, data.byteOffset).setFloat32(i, next / 2 ** 32, true);
+        }
+    await host.loadStateDict(state);
+    await board.loadStateDict(state);
+    for (const protective of [false, true])
+      expect(await board.masks([0.3, 0.5, 0.7], { protective })).toEqual(
+        await host.masks([0.3, 0.5, 0.7], { protective }),
+      );
+  }
+});
+
+onGpu('a ticket gets a graph of its own', async () => {
+  const model = await addon!.createModel({ ...NETWORKS[0]!, device: 'cuda' });
+  const dataset = await addon!.createDataset(smallSpec(16, { device: 'cuda' }));
+  const options = { momentum: 0.9, weightDecay: 0, l1: 0, precision: 'fp32', seed: 1 } as const;
+  const dense = await addon!.createTrainer(model, options);
+  const first = await dense.epoch({ dataset, epoch: 0, lr: 0.01, batchSize: 8 });
+  const [mask] = await model.masks([0.5]);
+  const ticket = await model.prune({ mask: mask!.bits, emptyLayers: 'keep-one' });
+  const trainer = await addon!.createTrainer(ticket.model, options);
+  const pass = await trainer.epoch({ dataset, epoch: 1, lr: 0.01, batchSize: 8 });
+  expect([first.captured, pass.captured, Number.isFinite(pass.loss)]).toEqual([true, true, true]);
+});
