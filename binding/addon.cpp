@@ -181,6 +181,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   method("setThreads", [](const Napi::CallbackInfo& info) {
     guarded(info.Env(), [&] { set_threads(info[0].ToNumber().Int32Value()); });
   });
+  method("setCudnnSearch", [](const Napi::CallbackInfo& info) { set_cudnn_search(info[0].ToBoolean()); });
   method("loadPlugin", [](const Napi::CallbackInfo& info) {
     guarded(info.Env(), [&] { load_plugin(info[0].ToString().Utf8Value()); });
   });

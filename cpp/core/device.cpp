@@ -73,6 +73,10 @@ void set_threads(int threads) {
   });
 }
 
+void set_cudnn_search(bool on) {
+  Engine::instance().submit([on] { at::globalContext().setBenchmarkCuDNN(on); });
+}
+
 void load_plugin(const std::string& path) {
   void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!handle) throw Error("ERR_NOT_BUILT", "The CUDA plugin " + path + " does not load: " + dlerror() + ".");

@@ -33,6 +33,9 @@ bool has_bf16();
 
 void set_threads(int threads);
 
+/// See setCudnnSearch in src/native/types.ts.
+void set_cudnn_search(bool on);
+
 /// Opens the CUDA plugin so that its kernels join the dispatcher. Never closed.
 void load_plugin(const std::string& path);
 

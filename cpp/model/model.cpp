@@ -39,11 +39,7 @@ void check_selection(const std::string& key, const at::Tensor& given, const at::
 
 }  // namespace
 
-HostState state_dict(const Network& network) {
-  HostState out;
-  for (const auto& [key, tensor] : state_of(network)) out.emplace_back(key, to_host(tensor));
-  return out;
-}
+HostState state_dict(const Network& network) { return to_host(state_of(network)); }
 
 void load_state_dict(Network& network, const HostState& state) {
   at::NoGradGuard no_grad;

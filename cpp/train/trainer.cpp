@@ -57,11 +57,9 @@ StepResult Trainer::step(const HostTensor& images, const HostTensor& labels, dou
 }
 
 Snapshot Trainer::snapshot() const {
-  Snapshot out;
-  for (const auto& [key, tensor] : state_of(*step_->network)) out.state.emplace_back(key, to_host(tensor));
-  for (size_t i = 0; i < step_->keys.size(); ++i)
-    out.momentum.emplace_back(step_->keys[i], to_host(step_->momentum[i]));
-  return out;
+  NamedTensors momentum;
+  for (size_t i = 0; i < step_->keys.size(); ++i) momentum.emplace_back(step_->keys[i], step_->momentum[i]);
+  return {to_host(state_of(*step_->network)), to_host(momentum)};
 }
 
 void Trainer::restore_momentum(const HostState& momentum) {

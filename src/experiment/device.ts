@@ -9,6 +9,7 @@ export interface DeviceWish {
   gpuIds?: string | undefined;
   precision?: 'auto' | Precision;
   threads?: number | undefined;
+  cudnnSearch?: boolean | undefined;
 }
 
 export interface Engine {
@@ -30,6 +31,7 @@ export function openEngine(wish: DeviceWish, log: (line: string) => void = () =>
   const wished = wishedDevice(wish);
   const addon = loadAddon({ device: wished });
   if (wish.threads !== undefined) addon.setThreads(wish.threads);
+  if (wish.cudnnSearch) addon.setCudnnSearch(true);
   const { cudaDevices, cpuCapability, threads } = addon.runtime();
   const device = settle(
     wished,

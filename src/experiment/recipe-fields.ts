@@ -72,6 +72,12 @@ export const runtime = {
     SWITCH,
     { identity: false },
   ),
+  cudnnSearch: option(
+    z.boolean().default(false),
+    'let cuDNN time its algorithms and take the fastest; another process may then take others, with other bits',
+    SWITCH,
+    { identity: false },
+  ),
   threads: option(count().max(1024).optional(), 'CPU threads', 'a whole number from 1 to 1024', {
     identity: false,
     defaultHelp: 'all cores',

@@ -22,6 +22,8 @@ export interface NativeAddon {
   runtime(): RuntimeInfo;
   /** Sets the number of compute threads of the engine (all its jobs). */
   setThreads(threads: number): void;
+  /** Whether cuDNN times its algorithms for each new shape and takes the fastest (off at first). Process-wide. */
+  setCudnnSearch(on: boolean): void;
   /** Opens the CUDA plugin (earlybird_cuda.so) by absolute path, so that its kernels register with the dispatcher. */
   loadPlugin(path: string): void;
   /** Opens the JPEG decoder (earlybird_jpeg.so) by absolute path; createStream needs it. */

@@ -44,6 +44,7 @@ export function fakeEngine(): FakeEngine {
     addon: {
       loaded: '0.0.0',
       setThreads: () => {},
+      setCudnnSearch: () => {},
       runtime: () => ({ threads: 1, cpuCapability: 'none', bf16: false, cudaDevices: [], jpeg: '' }),
       createDataset: async ({ labels }: { labels: Int32Array }) => ({ count: labels.length, dispose: () => {} }),
       createModel: async (spec: ModelSpec) => {
