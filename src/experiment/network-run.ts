@@ -13,6 +13,7 @@ import type { AverageMetrics, EpochMetrics } from '../report/input';
 import type { StateDict } from '../tensor';
 import { Averaging } from './averaging';
 import type { DetectorOptions } from './early-bird';
+import { joulesOf } from './energy';
 import { forwardFlops, parameterCount } from './flops';
 import { formatsOf } from './low-precision';
 import type { Observer, RunOptions } from './observer';
@@ -64,6 +65,8 @@ export interface RunResult {
   flops: number;
   /** Seconds of training and evaluation. */
   seconds: number;
+  /** Of the passes and the detection of all epochs; null where one of them was not metered. Absent in results of earlier versions. */
+  joules?: number | null;
 }
 
 export interface FinishedRun {
@@ -241,6 +244,7 @@ async function train(
         model,
         trainer,
         data: session,
+        energy: session.energy,
         settings: { ...recipe, precision },
         network,
         identityHash: identityHash(params.identity),
@@ -288,6 +292,7 @@ async function resultOf(
     parametersWithIndexes: withIndexes,
     flops: forwardFlops(description.layers),
     seconds: secondsOf(metrics),
+    joules: joulesOf(metrics),
   };
 }
 
