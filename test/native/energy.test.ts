@@ -72,16 +72,7 @@ withNvml('NVML', () => {
     steer({ energy: 5_010_000 });
     const inner = await windowOf(meter, () => steer({ energy: 5_012_500 }));
     expect(inner.parts[0]).toMatchObject({ part: 'gpu', joules: 2.5, method: 'counter' });
-    expect(inner.parts[0]!.reason).toMatch(
-      /^coarse: the counter moves about every 100 ms, this window is \d+ ms long$/,
-    );
     expect(await meter.end('outer')).toMatchObject({ name: 'outer', joules: 12.5 });
-  });
-
-  test('a short window in which the counter did not move says so', async () => {
-    steer({ energy: 1000 });
-    const { joules, parts } = await windowOf(await gpu());
-    expect([joules, parts[0]!.reason]).toEqual([0, expect.stringMatching(/^coarse/)]);
   });
 
   test('a counter that goes backwards counts nothing', async () => {
