@@ -12,6 +12,9 @@
 namespace earlybird {
 namespace {
 
+/// A counter that has not moved for this long, in seconds, never will.
+constexpr double kStuck = 1;
+
 std::string milliseconds(double seconds) {
   char text[32];
   std::snprintf(text, sizeof text, "%.0f ms", seconds * 1e3);
@@ -32,7 +35,7 @@ EnergyValue difference(const EnergySourceInfo& info, const EnergyTotal& start, c
     return value;
   }
   const double joules = end.joules - start.joules;
-  if (joules == 0 && seconds >= 10 * step) {
+  if (joules == 0 && (step == 0 || seconds >= kStuck)) {
     value.reason = "what is read did not change within " + milliseconds(seconds) + ", so that it counts nothing";
     return value;
   }

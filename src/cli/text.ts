@@ -5,6 +5,7 @@ import type { LoaderBench, LoaderSummary } from '../experiment/bench-loader';
 import type { LowPrecisionBench } from '../experiment/bench-low-precision';
 import type { BenchResult } from '../experiment/bench-peer';
 import type { TrainResult } from '../experiment/eb-train';
+import { methodText } from '../experiment/energy-file';
 import type { EvaluateResult } from '../experiment/evaluate';
 import { formatsText } from '../experiment/low-precision';
 import type { RunResult } from '../experiment/network-run';
@@ -27,7 +28,9 @@ export function runText(result: RunResult & { report: string | null }): string {
       : []),
     `Best accuracy: ${result.bestPrec1.toFixed(2)} (mean over batches, as the reference prints it)`,
     `parameters ${result.parameters}, forward FLOPs ${result.flops}, ${result.seconds.toFixed(1)} s of training and testing`,
-    ...(result.joules == null ? [] : [`energy: ${formatJoules(result.joules)} of training, testing and detection`]),
+    ...(result.joules == null
+      ? []
+      : [`energy: ${formatJoules(result.joules)} of training, testing and detection (${result.joulesBy})`]),
     `files: ${result.directory}`,
     ...(result.report ? [`report: ${result.report}`] : []),
   ].join('\n');
@@ -53,7 +56,7 @@ export function evaluateText(result: EvaluateResult): string {
     `top-1 ${percent(top1)}, top-5 ${percent(top5)}, loss ${loss.toFixed(4)}`,
     `Prec@1: ${top1BatchMean.toFixed(2)}, Prec@5: ${top5BatchMean.toFixed(2)} (means over batches, as the reference prints them)`,
     `parameters ${parameters}, forward FLOPs ${flops}`,
-    ...(joules === null ? [] : [`energy: ${formatJoules(joules)}`]),
+    ...(joules === null ? [] : [`energy: ${formatJoules(joules)} (${methodText(result.energy!.sources)})`]),
   ].join('\n');
 }
 

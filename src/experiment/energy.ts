@@ -7,7 +7,7 @@ import { rm } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import type { EnergyReading, EnergySource, NativeMeter } from '../native/energy';
 import type { NativeAddon } from '../native/types';
-import type { EnergyTotals, EpochMetrics } from '../report/input';
+import type { EnergyTotal, EnergyTotals, EpochMetrics } from '../report/input';
 import { ENERGY_FILE, type EnergyFile } from './energy-file';
 import type { RunDirectory } from './run-directory';
 
@@ -114,8 +114,10 @@ async function idlePower(native: NativeMeter, seconds: number, signal?: AbortSig
   await setTimeout(seconds * 1000, undefined, signal ? { signal } : {}).catch((error) => {
     throw signal?.aborted ? signal.reason : error;
   });
-  const reading = await native.end('idle');
-  return { seconds: reading.seconds, watts: reading.joules === null ? null : reading.joules / reading.seconds };
+  const { seconds: measured, joules, parts } = await native.end('idle');
+  // Watts that the user gave say nothing of an idle machine.
+  const given = parts.some(({ part }) => part === 'given');
+  return { seconds: measured, watts: joules === null || given ? null : joules / measured };
 }
 
 /** Sums by window; one that could not be read leaves no sum. */
@@ -157,12 +159,14 @@ export function phaseTotals(
   metrics: readonly Pick<EpochMetrics, 'energy'>[],
   rest: EnergyTotals = {},
 ): EnergyFile['phases'] {
-  const whole = [...metrics.map(({ energy }) => energy ?? {}), rest].reduce(addTotals, {});
+  const totals = [...metrics.map(({ energy }) => energy ?? {}), rest].reduce(addTotals, {});
   const missing = metrics.filter(({ energy }) => !energy).length;
   const reason = `${missing} of ${metrics.length} epochs were not metered`;
+  const { [WHOLE]: whole, ...parts } = totals;
+  const named = Object.entries(parts).map(([name, total]): [string, EnergyTotal] => [`${phase}/${name}`, total]);
   return Object.fromEntries(
-    Object.entries(whole).map(([name, total]) => [
-      name === WHOLE ? phase : `${phase}/${name}`,
+    [...(whole ? [[phase, whole] as const] : []), ...named].map(([path, total]) => [
+      path,
       missing > 0 ? { ...total, joules: null, reason } : total,
     ]),
   );

@@ -14,6 +14,7 @@ import type { StateDict } from '../tensor';
 import { Averaging } from './averaging';
 import type { DetectorOptions } from './early-bird';
 import { joulesOf } from './energy';
+import { methodText } from './energy-file';
 import { forwardFlops, parameterCount } from './flops';
 import { formatsOf } from './low-precision';
 import type { Observer, RunOptions } from './observer';
@@ -67,6 +68,8 @@ export interface RunResult {
   seconds: number;
   /** Of the passes and the detection of all epochs; null where one of them was not metered. Absent in results of earlier versions. */
   joules?: number | null;
+  /** How they were come by, for example "estimated from the given watts". */
+  joulesBy?: string | null;
 }
 
 export interface FinishedRun {
@@ -252,7 +255,8 @@ async function train(
         averaging,
         start,
       });
-      const result = await resultOf(variant.command, directory, model, outcome);
+      const energy = { joules: joulesOf(outcome.metrics), joulesBy: methodText(session.energy.sources()) };
+      const result = { ...(await resultOf(variant.command, directory, model, outcome)), ...energy };
       await directory.writeJson('result.json', result);
       return result;
     } finally {
@@ -292,7 +296,6 @@ async function resultOf(
     parametersWithIndexes: withIndexes,
     flops: forwardFlops(description.layers),
     seconds: secondsOf(metrics),
-    joules: joulesOf(metrics),
   };
 }
 
