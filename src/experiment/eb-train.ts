@@ -193,6 +193,7 @@ async function conclude(
   const cost = {
     seconds: secondsOf(drawn) + stages.retrain.seconds,
     joules: before === null || after === null ? null : before + after,
+    joulesBy: stages.retrain.joulesBy,
   };
   const label = `ticket p=${recipe.percent}${recipe.fromScratch ? ', new weights' : recipe.init ? ', rewound' : ''}`;
   const ticketRow = summaryRow(label, stages.retrain, cost);

@@ -68,7 +68,7 @@ export function networkName(arch: string, depth: number): string {
 export function summaryRow(
   label: string,
   result: RunResult,
-  { seconds, joules = null }: Pick<RunResult, 'seconds' | 'joules'> = result,
+  { seconds, joules = null, joulesBy = null }: Pick<RunResult, 'seconds' | 'joules' | 'joulesBy'> = result,
 ): SummaryRow {
   const { top1Last, top1Best, swa, parameters, flops } = result;
   return {
@@ -80,6 +80,7 @@ export function summaryRow(
     flops,
     seconds,
     joules,
+    joulesBy,
   };
 }
 

@@ -100,6 +100,8 @@ export interface SummaryRow {
   /** Wall seconds spent in training and evaluation. */
   seconds: number;
   joules: number | null;
+  /** How these were come by, to be said under the table: "measured: ...", "estimated from ...". */
+  joulesBy?: string | null;
 }
 
 export interface ReportInput {
