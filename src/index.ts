@@ -24,6 +24,7 @@ export {
   REFERENCE_DETECTOR,
 } from './experiment/early-bird';
 export { ebTrain, type TrainResult } from './experiment/eb-train';
+export { type EnergyFile, readEnergy } from './experiment/energy-file';
 export { type EvaluateResult, evaluate } from './experiment/evaluate';
 export { forwardFlops, maskFlops, maskMemoryKB, parameterCount, trainingFlops } from './experiment/flops';
 export { formatsOf, type PrecisionOptions } from './experiment/low-precision';
@@ -53,8 +54,9 @@ export { reportRetrain, reportSearch } from './experiment/run-report';
 export { learningRate } from './experiment/schedule';
 export { search } from './experiment/search';
 export { loadAddon } from './native/addon';
+export type * from './native/energy';
 export type * from './native/number-formats';
 export type * from './native/types';
-export type { AverageMetrics, EpochMetrics, ReportInput, SummaryRow } from './report/input';
+export type { AverageMetrics, EnergyTotal, EnergyTotals, EpochMetrics, ReportInput, SummaryRow } from './report/input';
 export { writeReport } from './report/write';
 export { DTYPE_BYTES, type Dtype, type StateDict, type TensorData } from './tensor';

@@ -3,6 +3,7 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <dlfcn.h>
 
 #include "core/affinity.h"
@@ -61,6 +62,16 @@ std::string checked_device(const std::string& name) {
 GraphFactory graphs_of(const std::string& device) {
   if (device == "cpu") return {};
   return [index = at::Device(device).index()] { return cuda->graph(index < 0 ? 0 : index); };
+}
+
+std::string pci_bus_id(const std::string& device) {
+  const c10::Device parsed(device);
+  return parsed.is_cpu() ? "" : cuda->describe(parsed.index()).pci_bus_id;
+}
+
+void synchronise(const std::string& device) {
+  const c10::Device parsed(device);
+  if (!parsed.is_cpu()) c10::impl::VirtualGuardImpl(parsed.type()).synchronizeDevice(parsed.index());
 }
 
 void set_threads(int threads) {

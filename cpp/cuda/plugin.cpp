@@ -1,5 +1,6 @@
 // What the plugin offers beyond kernels; see core/cuda_interface.h.
 #include <ATen/cuda/CUDAContext.h>
+#include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAFunctions.h>
 
 #include <memory>
@@ -16,8 +17,10 @@ class Cuda final : public CudaInterface {
 
   CudaDevice describe(int index) override {
     const cudaDeviceProp* properties = at::cuda::getDeviceProperties(static_cast<c10::DeviceIndex>(index));
+    char pci_bus_id[32] = "";
+    C10_CUDA_CHECK(cudaDeviceGetPCIBusId(pci_bus_id, sizeof pci_bus_id, index));
     return {index, properties->name, properties->totalGlobalMem,
-            std::to_string(properties->major) + "." + std::to_string(properties->minor)};
+            std::to_string(properties->major) + "." + std::to_string(properties->minor), pci_bus_id};
   }
 
   std::unique_ptr<Graph> graph(int index) override { return make_cuda_graph(index); }

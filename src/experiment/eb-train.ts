@@ -3,9 +3,11 @@
  * sub-folder for each stage; each stage is finished, resumable or new on its own, so a killed run goes on where it was.
  */
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { EarlybirdError } from '../errors';
 import type { SummaryRow } from '../report/input';
+import { joulesOf } from './energy';
+import { ENERGY_FILE, mergeEnergy, readEnergy, sourceText } from './energy-file';
 import { FULL_PRECISION, formatsOf, precisionOptions } from './low-precision';
 import { type RunResult, secondsOf } from './network-run';
 import type { Observer, RunOptions } from './observer';
@@ -144,7 +146,7 @@ async function pruneOnce(
   const pruned = folder.file('pruned.pth.tar');
   if (before && existsSync(pruned) && !options.force) return { ...before, ticket: pruned };
   const { percent, emptyLayers, surgery, roundTo, protective, measure, precision, seed, init } = recipe;
-  const { device } = options.session;
+  const { device, energy } = options.session;
   const initial = init === 'self' ? join(recipe.save, 'search', 'init.pth.tar') : init;
   const report = await prune(
     parseRecipe('prune', {
@@ -162,7 +164,7 @@ async function pruneOnce(
       seed,
       ...retrainPrecision(recipe),
     }),
-    options,
+    { ...options, energy },
   );
   await folder.writeJson('prune.json', report);
   return report;
@@ -186,11 +188,21 @@ async function conclude(
   const searchFolder = join(recipe.save, 'search');
   const metrics = await metricsOf(searchFolder);
   // What the ticket cost: the dense epochs up to its emergence, and its own.
-  const searchSeconds = secondsOf(metrics.filter((line) => line.completed <= ticket.completed));
+  const drawn = metrics.filter((line) => line.completed <= ticket.completed);
+  const [before, after] = [joulesOf(drawn), stages.retrain.joules ?? null];
+  const cost = {
+    seconds: secondsOf(drawn) + stages.retrain.seconds,
+    joules: before === null || after === null ? null : before + after,
+    joulesBy: stages.retrain.joulesBy,
+  };
   const label = `ticket p=${recipe.percent}${recipe.fromScratch ? ', new weights' : recipe.init ? ', rewound' : ''}`;
-  const ticketRow = summaryRow(label, stages.retrain, searchSeconds + stages.retrain.seconds);
+  const ticketRow = summaryRow(label, stages.retrain, cost);
   const denseLabel = recipe.compareDense ? 'dense' : `dense, stopped after ${ticket.completed} epochs`;
   const summary = [summaryRow(denseLabel, stages.search), ticketRow];
+
+  const folders = [searchFolder, dirname(stages.prune.ticket), stages.retrain.directory];
+  const energy = mergeEnergy(await Promise.all(folders.map(readEnergy)));
+  if (energy) await RunDirectory.at(recipe.save).writeJson(ENERGY_FILE, energy);
 
   const network = networkName(recipe.arch, recipe.depth!);
   const ratios = searchRecipe(recipe).ratios;
@@ -207,6 +219,7 @@ async function conclude(
           channels: [channelsOf(label, stages.prune)],
           summary,
           threshold: recipe.detectorThreshold,
+          energy: energy && { phases: energy.phases, sources: energy.sources.map(sourceText) },
         }),
       )
     : null;
