@@ -199,6 +199,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   method("filterImages", filter_images_js);
   method("blockQuantize", block_quantize_js);
   method("benchKernels", bench_kernels_js);
+  method("benchCeilings", bench_ceilings_js);
   return exports;
 }
 

@@ -8,5 +8,6 @@ void check(bool good, const std::string& what, double measured);
 /// Each file's tests.
 void test_images();
 void test_norms();
+void test_profile();
 void test_low_precision();
 void test_quant();

@@ -100,6 +100,7 @@ int main() {
   }
   test_images();
   test_norms();
+  test_profile();
   test_low_precision();
   test_quant();
   std::printf("%d passed, %d failed\n", passed, failed);
