@@ -1,11 +1,9 @@
 #include "train/profile.h"
 
 #include <ATen/Context.h>
-#include <dlfcn.h>
 #include <torch/csrc/autograd/profiler_kineto.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 #include <set>
 #include <unordered_map>
@@ -14,6 +12,16 @@
 
 namespace earlybird {
 namespace {
+
+namespace impl = torch::profiler::impl;
+namespace kineto = torch::autograd::profiler;
+
+impl::ProfilerConfig config() { return impl::ProfilerConfig(impl::ProfilerState::KINETO); }
+
+std::set<impl::ActivityType> activities() {
+  if (at::globalContext().hasCUDA()) return {impl::ActivityType::CPU, impl::ActivityType::CUDA};
+  return {impl::ActivityType::CPU};
+}
 
 constexpr double kNanosecondsAMillisecond = 1e6;
 
@@ -56,7 +64,7 @@ std::vector<KernelUse> by_name(const std::vector<TraceEvent>& events, const std:
   return out;
 }
 
-std::vector<TraceEvent> events_of(const torch::autograd::profiler::ProfilerResult& result) {
+std::vector<TraceEvent> events_of(const kineto::ProfilerResult& result) {
   std::vector<TraceEvent> out;
   for (const auto& event : result.events()) {
     const auto begin = static_cast<int64_t>(event.startNs());
@@ -102,25 +110,11 @@ StepProfile summarise(std::vector<TraceEvent> events) {
   return out;
 }
 
-void initialise_profiler() {
-  static const bool first = [] {
-    setenv("KINETO_LOG_LEVEL", "6", /*overwrite=*/0);  // nothing on stderr
-    const auto init = reinterpret_cast<void (*)(bool, bool)>(dlsym(RTLD_DEFAULT, "libkineto_init"));
-    if (init) init(/*cpuOnly=*/!at::globalContext().hasCUDA(), /*logOnError=*/false);
-    return true;
-  }();
-  (void)first;
-}
+void prepare_profiler() { kineto::prepareProfiler(config(), activities()); }
 
 StepProfile profile_steps(Trainer& trainer, Dataset& dataset, int64_t epoch, double lr, int64_t batch_size,
                           int64_t steps, const CancelToken& cancel, const ProgressCallback& progress) {
-  namespace impl = torch::profiler::impl;
-  namespace kineto = torch::autograd::profiler;
-  std::set<impl::ActivityType> activities = {impl::ActivityType::CPU};
-  if (at::globalContext().hasCUDA()) activities.insert(impl::ActivityType::CUDA);
-  const impl::ProfilerConfig config(impl::ProfilerState::KINETO);
-  kineto::prepareProfiler(config, activities);
-  kineto::enableProfiler(config, activities);
+  kineto::enableProfiler(config(), activities());
   // The profiler belongs to this thread, which goes on after a failed epoch.
   PassResult pass;
   try {
