@@ -27,7 +27,10 @@ const PATTERNS: readonly (readonly [RegExp, Family])[] = [
   [/gemm|gemv|nvjet|cutlass|cublas|splitK|::b?mm\b|::b?addb?mm_?\b|::baddbmm_?\b|::linear\b/i, 'matrix product'],
   [/pool/i, 'pooling'],
   [/block_quantize|row_kernel|round_kernel|tops_kernel/i, 'elementwise'],
-  [/memcpy|memset|copy|nchwToNhwc|nhwcToNchw|transpose|CatArray|aten::(fill_|zero_|clone|contiguous|to|cat)\b/i, 'copy'],
+  [
+    /memcpy|memset|copy|nchwToNhwc|nhwcToNchw|transpose|CatArray|aten::(fill_|zero_|clone|contiguous|to|cat)\b/i,
+    'copy',
+  ],
   [/reduce|softmax|nll_loss|cross_entropy|aten::(sum|mean|max|argmax|topk|norm)\b|topk|sort/i, 'reduction'],
   [
     /elementwise|threshold|relu|aten::(add|sub|mul|div|sqrt|rsqrt|lerp|eq|ne|gt|lt|clamp|sign|abs)_?\b|AddBackward|MulBackward/i,
