@@ -12,7 +12,10 @@ export interface Target {
   unit: 'times' | 'percent' | 'seconds';
 }
 
-export type Verdict = 'met' | 'missed' | 'no figure' | 'stated';
+export type Verdict = 'met' | 'missed' | 'no figure' | 'stated' | 'other batch size';
+
+/** Images of a step that the targets are for. */
+const BATCH = 256;
 
 export interface Judged {
   work: string;
@@ -109,6 +112,7 @@ export function judge(parts: Readonly<Record<string, unknown>>, targets: readonl
   return targets.map(({ work, measure, from, least, most, unit }) => {
     const found = from.flatMap(([part, ...path]) => numberAt(parts[part], path) ?? []);
     const figure = found.length > 0 ? Math.min(...found) : null;
+    const other = from.some(([part]) => (numberAt(parts[part], ['batchSize']) ?? BATCH) !== BATCH);
     return {
       work,
       measure,
@@ -116,7 +120,7 @@ export function judge(parts: Readonly<Record<string, unknown>>, targets: readonl
         least !== undefined ? `>= ${shown(least, unit)}` : most !== undefined ? `< ${shown(most, unit)}` : 'stated',
       figure,
       shown: figure === null ? '-' : shown(figure, unit),
-      verdict: verdictOf(figure, least, most),
+      verdict: other && figure !== null ? 'other batch size' : verdictOf(figure, least, most),
     };
   });
 }
