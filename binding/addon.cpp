@@ -206,6 +206,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   method("benchKernels", bench_kernels_js);
   method("createMeter", create_meter_js);
   method("gpuState", gpu_state_js);
+  method("benchCeilings", bench_ceilings_js);
   return exports;
 }
 

@@ -86,4 +86,23 @@ Napi::Value bench_kernels_js(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value bench_ceilings_js(const Napi::CallbackInfo& info) {
+  return promise(info.Env(), [&] {
+    const Napi::Object options = object_argument(info, 0, "options");
+    const std::string device = string_in(options, "device");
+    const int64_t bytes = integer_in(options, "copyBytes"), side = integer_in(options, "side"),
+                  repetitions = integer_in(options, "repetitions");
+    if (bytes < 1 || side < 1 || repetitions < 1)
+      throw Error("ERR_USAGE", "\"copyBytes\", \"side\" and \"repetitions\" must be at least 1.");
+    return Job::start(
+        info.Env(),
+        [device, bytes, side, repetitions](Job& job) -> Job::Finish {
+          return [times = time_ceilings(checked_device(device), bytes, side, repetitions, *job.token)](Napi::Env env) {
+            return to_js(env, times);
+          };
+        },
+        options);
+  });
+}
+
 }  // namespace earlybird

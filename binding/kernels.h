@@ -8,5 +8,6 @@ namespace earlybird {
 
 Napi::Value block_quantize_js(const Napi::CallbackInfo& info);
 Napi::Value bench_kernels_js(const Napi::CallbackInfo& info);
+Napi::Value bench_ceilings_js(const Napi::CallbackInfo& info);
 
 }  // namespace earlybird

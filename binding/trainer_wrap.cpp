@@ -5,12 +5,39 @@
 #include "convert.h"
 #include "dataset_wrap.h"
 #include "environment.h"
+#include "train/profile.h"
 
 namespace earlybird {
+namespace {
+
+Napi::Value to_js(Napi::Env env, const StepProfile& profile) {
+  Napi::Array kernels = Napi::Array::New(env, profile.kernels.size());
+  for (uint32_t i = 0; i < profile.kernels.size(); ++i) {
+    const KernelUse& use = profile.kernels[i];
+    Napi::Object row = Napi::Object::New(env);
+    row.Set("name", use.name);
+    row.Set("calls", static_cast<double>(use.calls));
+    row.Set("milliseconds", use.milliseconds);
+    kernels.Set(i, row);
+  }
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("source", profile.device_kernels ? "kernels" : "operators");
+  out.Set("kernels", kernels);
+  out.Set("launches", static_cast<double>(profile.launches));
+  out.Set("span", profile.span);
+  out.Set("busy", profile.busy);
+  out.Set("gaps", static_cast<double>(profile.gaps));
+  out.Set("longestGap", profile.longest_gap);
+  out.Set("pass", earlybird::to_js(env, profile.pass));
+  return out;
+}
+
+}  // namespace
 
 Napi::Function TrainerWrap::define(Napi::Env env) {
   Properties properties = {
       InstanceMethod<&TrainerWrap::epoch>("epoch"),
+      InstanceMethod<&TrainerWrap::profile>("profile"),
       InstanceMethod<&TrainerWrap::step>("step"),
       InstanceMethod<&TrainerWrap::snapshot>("snapshot"),
       InstanceMethod<&TrainerWrap::restore_momentum>("restoreMomentum"),
@@ -33,6 +60,27 @@ Napi::Value TrainerWrap::epoch(const Napi::CallbackInfo& info) {
         [trainer = native(), dataset, epoch, lr, batch_size, steps](Job& job) -> Job::Finish {
           const PassResult result = trainer->epoch(*dataset, epoch, lr, batch_size, steps, *job.token, job.progress());
           return [result](Napi::Env env) { return to_js(env, result); };
+        },
+        options);
+  });
+}
+
+Napi::Value TrainerWrap::profile(const Napi::CallbackInfo& info) {
+  return promise(info.Env(), [&] {
+    const Napi::Object options = object_argument(info, 0, "options");
+    const auto dataset =
+        DatasetWrap::of(options.Get("dataset"), Environment::of(info.Env())->dataset_class, "dataset")->native();
+    const int64_t epoch = integer_in(options, "epoch"), batch_size = integer_in(options, "batchSize");
+    const int64_t steps = integer_in(options, "steps");
+    if (steps < 1) throw Error("ERR_USAGE", "\"steps\" must be at least 1.");
+    const double lr = number_in(options, "lr");
+    prepare_profiler();
+    return start(
+        info.Env(),
+        [trainer = native(), dataset, epoch, lr, batch_size, steps](Job& job) -> Job::Finish {
+          return
+              [profile = profile_steps(*trainer, *dataset, epoch, lr, batch_size, steps, *job.token, job.progress())](
+                  Napi::Env env) -> Napi::Value { return to_js(env, profile); };
         },
         options);
   });

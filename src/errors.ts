@@ -35,6 +35,7 @@ export const ERROR_CODES = [
   'ERR_OUT_OF_MEMORY', // host or device memory ran out
   'ERR_NUMERIC', // NaN or infinity where training cannot go on
   'ERR_DISPOSED', // a handle was used after dispose()
+  'ERR_BENCH_MACHINE', // benchmarks of different machines were to be compared
   'ERR_BUSY', // a handle is in use by a job that does not allow this call
   'ERR_ABORTED', // stopped by an AbortSignal or Ctrl-C
   'ERR_TORCH', // LibTorch threw an error that none of the above fits

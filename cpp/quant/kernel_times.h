@@ -20,4 +20,9 @@ struct KernelTime {
 std::vector<KernelTime> time_kernels(const std::string& device, int64_t bits, int64_t repetitions,
                                      const CancelToken& cancel);
 
+/// What a device can do at most: "copy" of `copy_bytes` of float32, and "matmul" of two `side` x `side` matrices in
+/// fp32 and bf16 (left out on a CPU without bfloat16 instructions). `bytes` of a product: its three matrices once each.
+std::vector<KernelTime> time_ceilings(const std::string& device, int64_t copy_bytes, int64_t side, int64_t repetitions,
+                                      const CancelToken& cancel);
+
 }  // namespace earlybird

@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EarlybirdError } from '../errors';
 import type { KernelTime } from '../native/number-formats';
-import { orderOf, runProgram, type Spread, spread } from './bench-runs';
+import { leastOf, orderOf, runProgram, type Spread, spread } from './bench-runs';
 import { openEngine } from './device';
+import { describeMachine, type Machine } from './machine';
 import type { RunOptions } from './observer';
 import type { BenchKernelsRecipe } from './recipe';
 
@@ -23,6 +24,7 @@ export interface KernelRow {
 export type PeerRow = Partial<Record<(typeof PEERS)[number], Spread>>;
 
 export interface KernelsBench {
+  machine: Machine;
   date: string;
   device: string;
   threads: number;
@@ -77,6 +79,7 @@ export async function benchKernels(recipe: BenchKernelsRecipe, options: RunOptio
   const kernels = kernelRows(ours);
   const peerRows = peerRowsOf(theirs);
   return {
+    machine: describeMachine({ addon, device }, options.commandLine),
     date: new Date().toISOString().slice(0, 10),
     device,
     threads,
@@ -128,15 +131,11 @@ function ratiosOf(kernels: KernelRow[], peer: Record<string, PeerRow>): Pick<Ker
         return [name, { eager: over('eager'), compiled: over('compiled') }];
       }),
   );
-  const least = (values: (number | null)[]) => {
-    const known = values.filter((value) => value !== null);
-    return known.length > 0 ? Math.min(...known) : null;
-  };
-  const over = (mode: (typeof PEERS)[number]) => least(Object.values(peerRatios).map((row) => row[mode]));
+  const over = (mode: (typeof PEERS)[number]) => leastOf(Object.values(peerRatios).map((row) => row[mode]));
   const large = kernels.filter(({ bytes }) => bytes >= BEYOND_CACHES);
   return {
     ratios: {
-      copy: least(large.map(({ copy, quantize }) => copy.median / quantize.median)),
+      copy: leastOf(large.map(({ copy, quantize }) => copy.median / quantize.median)),
       eager: over('eager'),
       compiled: over('compiled'),
     },

@@ -7,6 +7,7 @@ import { EarlybirdError } from '../errors';
 import { packageRoot } from '../native/libtorch';
 import { orderOf, runProgram, type Spread, spread } from './bench-runs';
 import type { LoaderRecord } from './loader-run';
+import { describeMachine, type Machine } from './machine';
 import type { RunOptions } from './observer';
 import type { BenchLoaderRecipe } from './recipe';
 
@@ -26,6 +27,7 @@ export interface LoaderSummary {
 }
 
 export interface LoaderBench {
+  machine: Machine;
   date: string;
   data: string;
   files: number;
@@ -75,7 +77,9 @@ export async function benchLoader(recipe: BenchLoaderRecipe, options: RunOptions
       }
     }
   }
-  return report(recipe, workers, (system) => summaryOf(runs.get(system) ?? [], failures.get(system)));
+  return report(recipe, workers, describeMachine(null, options.commandLine), (system) =>
+    summaryOf(runs.get(system) ?? [], failures.get(system)),
+  );
 }
 
 /** One worker each, side by side; then all cores. */
@@ -112,6 +116,7 @@ function summaryOf(runs: LoaderRecord[], failure: string | undefined): LoaderSum
 function report(
   { peer, packed, data, passes, rounds }: BenchLoaderRecipe,
   workers: number,
+  machine: Machine,
   summary: (system: Entry['system']) => LoaderSummary,
 ): LoaderBench {
   const ours = summary('ours');
@@ -123,6 +128,7 @@ function report(
     return own && theirs ? own.median / theirs.median : null;
   };
   return {
+    machine,
     date: new Date().toISOString().slice(0, 10),
     data,
     files: ours.runs[0]!.files,

@@ -4,7 +4,9 @@ import type { NumberFormats } from '../native/number-formats';
 import type { Precision } from '../native/types';
 import { orderOf, type Spread, spread } from './bench-runs';
 import { type StepRecord, timeStep } from './bench-step';
+import { openEngine } from './device';
 import { EIGHT_BITS, formatsOf } from './low-precision';
+import { describeMachine, type Machine } from './machine';
 import type { RunOptions } from './observer';
 import type { BenchStepRecipe } from './recipe';
 
@@ -20,6 +22,7 @@ const SYSTEMS = {
 type System = keyof typeof SYSTEMS;
 
 export interface LowPrecisionBench {
+  machine: Machine;
   date: string;
   model: string;
   batchSize: number;
@@ -52,6 +55,7 @@ export async function benchLowPrecision(recipe: BenchStepRecipe, options: RunOpt
   const over = (a: System, b: System) => systems[a].stepMs.median / systems[b].stepMs.median;
   const { model, batchSize, steps, rounds } = recipe;
   return {
+    machine: describeMachine(openEngine(recipe), options.commandLine),
     date: new Date().toISOString().slice(0, 10),
     model,
     batchSize,

@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EarlybirdError } from '../errors';
 import { packageRoot } from '../native/libtorch';
-import { orderOf, runProgram, type Spread, spread } from './bench-runs';
-import { type StepRecord, timeStep } from './bench-step';
-import { wishedDevice } from './device';
+import { leastOf, orderOf, runProgram, type Spread, spread } from './bench-runs';
+import { cifarEpochSeconds, NETWORKS, type StepRecord, timeStep } from './bench-step';
+import { openEngine, wishedDevice } from './device';
+import { describeMachine, type Machine } from './machine';
 import type { RunOptions } from './observer';
 import type { BenchStepRecipe } from './recipe';
 
@@ -17,11 +18,14 @@ export interface SystemSummary {
   /** Median, lowest and highest over the runs; null where none succeeded. */
   imagesPerSecond: Spread | null;
   residentMib: Spread | null;
+  /** At 32 pixels: of a pass over CIFAR's 50,000 training images at the median rate. */
+  cifarEpochSeconds?: number;
   /** Why there is no figure. */
   failure?: string;
 }
 
 export interface BenchResult {
+  machine: Machine;
   date: string;
   model: string;
   batchSize: number;
@@ -30,6 +34,8 @@ export interface BenchResult {
   systems: Record<string, SystemSummary>;
   /** Images per second of ours over those of the peer's mode, medians; null where the mode gave none. */
   ratios: Record<string, number | null>;
+  /** The least of `ratios` but that of reference: over the best the peer can do. */
+  best: number | null;
   /** Resident memory of ours over that of the peer's mode, medians. */
   memoryRatios: Record<string, number | null>;
 }
@@ -39,9 +45,7 @@ const OURS = 'earlybird';
 export async function bench(recipe: BenchStepRecipe, options: RunOptions = {}): Promise<BenchResult> {
   const { peer } = recipe;
   const modes: readonly string[] = peer === undefined ? [] : recipe.modes;
-  if (peer !== undefined && !existsSync(join(peer, 'peer_train.py'))) {
-    throw new EarlybirdError('ERR_USAGE', `--peer ${peer} holds no peer_train.py: give the folder of the benchmark.`);
-  }
+  checkPeer(peer);
   const runs = new Map<string, StepRecord[]>([OURS, ...modes].map((name) => [name, []]));
   const failures = new Map<string, string>();
   for (let round = 0; round < recipe.rounds; round++) {
@@ -64,20 +68,23 @@ export async function bench(recipe: BenchStepRecipe, options: RunOptions = {}): 
       }
     }
   }
-  return summarise(recipe, runs, failures);
+  return summarise(recipe, describeMachine(openEngine(recipe), options.commandLine), runs, failures);
 }
 
 function summarise(
   { model, batchSize, steps, rounds }: BenchStepRecipe,
+  machine: Machine,
   runs: Map<string, StepRecord[]>,
   failures: Map<string, string>,
 ): BenchResult {
   const systems: Record<string, SystemSummary> = {};
   for (const [name, records] of runs) {
     const failure = failures.get(name);
+    const rate = spread(records.map(({ imagesPerSecond }) => imagesPerSecond));
     systems[name] = {
       runs: records,
-      imagesPerSecond: spread(records.map(({ imagesPerSecond }) => imagesPerSecond)),
+      imagesPerSecond: rate,
+      ...(rate && NETWORKS[model].size === 32 ? { cifarEpochSeconds: cifarEpochSeconds(rate.median) } : {}),
       residentMib: spread(records.flatMap(({ residentMib }) => residentMib ?? [])),
       ...(failure === undefined ? {} : { failure }),
     };
@@ -92,23 +99,52 @@ function summarise(
           return [name, mine && theirs ? mine.median / theirs.median : null];
         }),
     );
+  const ratios = over('imagesPerSecond');
   return {
+    machine,
     date: new Date().toISOString().slice(0, 10),
     model,
     batchSize,
     steps,
     rounds,
     systems,
-    ratios: over('imagesPerSecond'),
+    ratios,
+    best: leastOf(Object.entries(ratios).flatMap(([mode, ratio]) => (mode === 'reference' ? [] : [ratio]))),
     memoryRatios: over('residentMib'),
   };
+}
+
+/** Refuses a folder that does not hold the peer's training benchmark. */
+export function checkPeer(peer: string | undefined): void {
+  if (peer === undefined || existsSync(join(peer, 'peer_train.py'))) return;
+  throw new EarlybirdError('ERR_USAGE', `--peer ${peer} holds no peer_train.py: give the folder of the benchmark.`);
 }
 
 /** Beside a peer, in a process of its own as the peer is, so that memory and threads are comparable. */
 async function runOurs(recipe: BenchStepRecipe, apart: boolean, options: RunOptions): Promise<StepRecord> {
   if (!apart) return timeStep(recipe, options);
+  return (await runApart<BenchResult>(recipe, options)).systems[OURS]!.runs[0]!;
+}
+
+/** One round of our own program in another process, with further flags. */
+export async function runApart<T>(
+  recipe: BenchStepRecipe,
+  options: RunOptions,
+  more: Record<string, unknown> = {},
+): Promise<T> {
   const { model, batchSize, steps, warmup, threads, precision, seed } = recipe;
-  const flags = { model, batchSize, steps, warmup, threads, precision, seed, device: wishedDevice(recipe), rounds: 1 };
+  const flags = {
+    model,
+    batchSize,
+    steps,
+    warmup,
+    threads,
+    precision,
+    seed,
+    device: wishedDevice(recipe),
+    rounds: 1,
+    ...more,
+  };
   const words = Object.entries(flags).flatMap(([key, value]) =>
     value === undefined ? [] : [`--${key === 'batchSize' ? 'batch-size' : key}`, String(value)],
   );
@@ -119,7 +155,7 @@ async function runOurs(recipe: BenchStepRecipe, apart: boolean, options: RunOpti
     recipe,
     options,
   );
-  return (JSON.parse(output) as BenchResult).systems[OURS]!.runs[0]!;
+  return JSON.parse(output) as T;
 }
 
 /** What the peer writes, as far as it is read here (its README, "Reading a record"). */
@@ -133,7 +169,13 @@ interface PeerRecord {
   peak_mib: { resident?: number };
 }
 
-async function runPeer(recipe: BenchStepRecipe, mode: string, options: RunOptions): Promise<StepRecord> {
+/** `cfg`: a file with the widths of a pruned network. */
+export async function runPeer(
+  recipe: BenchStepRecipe,
+  mode: string,
+  options: RunOptions,
+  cfg?: string,
+): Promise<StepRecord> {
   const { peer, model, batchSize, steps, warmup, threads, precision, python } = recipe;
   const folder = await mkdtemp(join(tmpdir(), 'earlybird-bench-'));
   try {
@@ -148,6 +190,7 @@ async function runPeer(recipe: BenchStepRecipe, mode: string, options: RunOption
       warmup,
       json: file,
       'compile-mode': 'default',
+      ...(cfg === undefined ? {} : { cfg }),
       ...(device === 'auto' ? {} : { device }),
       ...(threads === undefined ? {} : { threads }),
     };

@@ -17,6 +17,12 @@ export function spread(values: readonly number[]): Spread | null {
   return { median, low: sorted[0]!, high: sorted.at(-1)! };
 }
 
+/** The least of what is known. */
+export function leastOf(values: readonly (number | null)[]): number | null {
+  const known = values.filter((value) => value !== null);
+  return known.length > 0 ? Math.min(...known) : null;
+}
+
 /** The order of the programs in a round: a machine that slows down or speeds up favours nobody. */
 export function orderOf<T>(systems: readonly T[], round: number): T[] {
   return round % 2 === 1 ? [...systems].reverse() : [...systems];

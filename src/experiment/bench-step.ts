@@ -2,6 +2,7 @@
 import { randomFillSync } from 'node:crypto';
 import { cpus } from 'node:os';
 import type { NumberFormats } from '../native/number-formats';
+import type { NativeDataset, NativeTrainer } from '../native/types';
 import { type Engine, openEngine } from './device';
 import type { RunOptions } from './observer';
 import { packageVersion } from './provenance';
@@ -24,15 +25,15 @@ export interface StepRecord {
 /** What a name of --model stands for. At 32 pixels the images are as many as CIFAR trains on, else as many as the peer makes. */
 const cifar = { classes: 10, size: 32, padding: 4, images: 50_000 };
 const imagenet = { classes: 1000, size: 224, padding: 0, images: 1024 };
-const NETWORKS: Record<(typeof BENCH_MODELS)[number], typeof cifar & { arch: string; depth: number }> = {
+export const NETWORKS: Record<(typeof BENCH_MODELS)[number], typeof cifar & { arch: string; depth: number }> = {
   vgg16: { arch: 'vgg', depth: 16, ...cifar },
   preresnet101: { arch: 'resnet', depth: 101, ...cifar },
   resnet18: { arch: 'resnet18', depth: 18, ...imagenet },
   resnet50: { arch: 'resnet50_official', depth: 50, ...imagenet },
 };
 
-const HYPER_PARAMETERS = { momentum: 0.9, weightDecay: 1e-4, l1: 1e-4 };
-const LR = 0.1;
+export const HYPER_PARAMETERS = { momentum: 0.9, weightDecay: 1e-4, l1: 1e-4 };
+export const LR = 0.1;
 const SLICE_BYTES = 64 << 20;
 
 export async function timeStep(
@@ -52,20 +53,11 @@ export async function timeStep(
     capture: recipe.capture,
   });
   try {
-    const common = { dataset, lr: LR, batchSize: recipe.batchSize, signal };
-    await trainer.epoch({ ...common, epoch: 0, steps: recipe.warmup });
-    let [seconds, images, steps] = [0, 0, 0];
-    for (let epoch = 1; steps < recipe.steps; epoch++) {
-      const pass = await trainer.epoch({ ...common, epoch, steps: recipe.steps - steps });
-      seconds += pass.seconds;
-      images += pass.images;
-      steps += pass.steps;
-    }
+    await timeSteps(trainer, dataset, recipe, { steps: recipe.warmup, epoch: 0 }, signal);
     return {
       system: 'earlybird',
       dtype: precision,
-      imagesPerSecond: images / seconds,
-      stepMs: (1000 * seconds) / steps,
+      ...(await timeSteps(trainer, dataset, recipe, { steps: recipe.steps, epoch: 1 }, signal)),
       residentMib: device === 'cpu' ? process.resourceUsage().maxRSS / 1024 : null,
       versions: { earlybird: packageVersion(), libtorch: addon.loaded, node: process.version, ...machine(engine) },
     };
@@ -74,7 +66,31 @@ export async function timeStep(
   }
 }
 
-async function randomImages({ addon, device }: Engine, { model, batchSize }: BenchStepRecipe) {
+/** So many steps, from the begin of an epoch on; a short epoch is followed by others. */
+export async function timeSteps(
+  trainer: NativeTrainer,
+  dataset: NativeDataset,
+  { batchSize }: { batchSize: number },
+  { steps: wanted, epoch: first }: { steps: number; epoch: number },
+  signal?: AbortSignal,
+): Promise<Pick<StepRecord, 'imagesPerSecond' | 'stepMs'>> {
+  let [seconds, images, steps] = [0, 0, 0];
+  for (let epoch = first; steps < wanted; epoch++) {
+    const pass = await trainer.epoch({ dataset, lr: LR, batchSize, signal, epoch, steps: wanted - steps });
+    seconds += pass.seconds;
+    images += pass.images;
+    steps += pass.steps;
+  }
+  return { imagesPerSecond: images / seconds, stepMs: (1000 * seconds) / steps };
+}
+
+/** What a pass over CIFAR's training images takes at this rate. */
+export const cifarEpochSeconds = (imagesPerSecond: number): number => cifar.images / imagesPerSecond;
+
+export async function randomImages(
+  { addon, device }: Engine,
+  { model, batchSize }: Pick<BenchStepRecipe, 'model' | 'batchSize'>,
+): Promise<NativeDataset> {
   const { classes, size, padding, images } = NETWORKS[model];
   const count = Math.ceil(images / batchSize) * batchSize; // every batch is full
   const pixels = new Uint8Array(count * size * size * 3);

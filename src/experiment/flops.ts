@@ -25,7 +25,7 @@ export function forwardFlops(layers: readonly LayerInfo[]): number {
   return layers.reduce((sum, layer) => sum + layerFlops(layer), 0);
 }
 
-function layerParameters(layer: LayerInfo): number {
+export function layerParameters(layer: LayerInfo): number {
   switch (layer.kind) {
     case 'conv':
       return (layer.kernel ** 2 * layer.in * layer.out) / layer.groups + (layer.bias ? layer.out : 0);

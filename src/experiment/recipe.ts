@@ -1,8 +1,22 @@
 /** The recipe of every command: one zod schema each, the only source of flags, help, params.json and presets. */
 import { z } from 'zod';
 import { EarlybirdError } from '../errors';
+import { BENCH_SCHEMAS } from './bench-recipes';
 import { formatsOf, PRECISION_KEYS, precisionOptions, settleVariant, VARIANTS } from './low-precision';
-import { count, FILE, FOLDER, flagOf, hidden, OPTIONS, oneOf, option, ratio, SWITCH, wholeNumber } from './option';
+import {
+  count,
+  FILE,
+  FOLDER,
+  flagOf,
+  hidden,
+  OPTIONS,
+  oneOf,
+  option,
+  RATIO,
+  ratio,
+  SWITCH,
+  wholeNumber,
+} from './option';
 import {
   AS_CHECKPOINT,
   BENCH_MODELS,
@@ -231,6 +245,13 @@ export const benchStepSchema = z.strictObject({
     'time low precision (8 bits everywhere, stochastic) beside full precision, each at fp32 and bf16; no peer',
     SWITCH,
   ),
+  ticket: option(
+    ratio().gt(0).optional(),
+    'time the ticket of this pruning ratio beside the dense network; its gammas are drawn from --seed',
+    RATIO,
+    { defaultHelp: 'the dense network only' },
+  ),
+  roundTo: option(count().default(1), 'with --ticket: widths become multiples of this', wholeNumber()),
   ...runtime,
 });
 
@@ -278,6 +299,7 @@ export const SCHEMAS = {
   benchStep: benchStepSchema,
   benchLoader: benchLoaderSchema,
   benchKernels: benchKernelsSchema,
+  ...BENCH_SCHEMAS,
 };
 
 export type Schemas = typeof SCHEMAS;

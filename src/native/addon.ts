@@ -27,6 +27,9 @@ export function loadAddon({ device }: LoadOptions = {}): NativeAddon {
   return loaded.addon;
 }
 
+/** What the addon was loaded with: "cpu", or "cu13" for CUDA 13; null before. */
+export const loadedVariant = (): string | null => loaded?.libtorch.variant ?? null;
+
 function load(device: string | undefined) {
   const libtorch = findLibTorch();
   const reason = unsupported(libtorch);
@@ -40,6 +43,9 @@ function load(device: string | undefined) {
   // which is more than the next operator usually takes to come.
   // (In a worker this changes a copy only; whoever trains in workers alone sets it for the process.)
   if (process.env.OMP_WAIT_POLICY === undefined) process.env.GOMP_SPINCOUNT ??= '10000';
+
+  // LibTorch's profiler reads this as it is loaded: without it, every profile writes its own log to stderr.
+  process.env.KINETO_LOG_LEVEL ??= '6';
 
   const loader = requireNative<Loader>(join(dirname(path), 'earlybird_loader.node'), libtorch);
   for (const name of cuda ? ['libc10.so', 'libtorch_cpu.so', 'libtorch.so'] : ['libc10.so', 'libtorch_cpu.so']) {

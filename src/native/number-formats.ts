@@ -42,9 +42,19 @@ export interface BenchKernelsOptions {
   signal?: AbortSignal;
 }
 
-/** Time of one kernel on one shape. `bytes`: each value read once and written once. */
+export interface BenchCeilingsOptions {
+  device: string;
+  /** Size of the copied tensor. */
+  copyBytes: number;
+  /** Rows and columns of the multiplied matrices. */
+  side: number;
+  repetitions: number;
+  signal?: AbortSignal;
+}
+
+/** Time of one kernel on one shape. `bytes`: each value read once and written once; of a product, its three matrices once each. */
 export interface KernelTime {
-  kernel: 'copy' | 'quantize';
+  kernel: 'copy' | 'quantize' | 'matmul';
   name: string;
   shape: number[];
   bytes: number;

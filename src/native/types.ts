@@ -9,7 +9,15 @@
  */
 import type { StateDict, TensorData } from '../tensor';
 import type { GpuState, MeterOptions, NativeMeter } from './energy';
-import type { BenchKernelsOptions, BlockQuantizeOptions, KernelTime, NumberFormats, Rounding } from './number-formats';
+import type {
+  BenchCeilingsOptions,
+  BenchKernelsOptions,
+  BlockQuantizeOptions,
+  KernelTime,
+  NumberFormats,
+  Rounding,
+} from './number-formats';
+import type { ProfileOptions, StepProfile } from './profile';
 
 /** Channel widths, 'M' for a 2x2 max-pool (VGG). Other families use plain numbers. */
 export type Cfg = (number | 'M')[];
@@ -56,6 +64,8 @@ export interface NativeAddon {
 
   /** Times kernels on made-up tensors of a device. */
   benchKernels(options: BenchKernelsOptions): Promise<KernelTime[]>;
+  /** Times what no step can beat: a copy of memory, and products of matrices in fp32 and (where it has bf16) bf16. */
+  benchCeilings(options: BenchCeilingsOptions): Promise<KernelTime[]>;
 
   /** Never fails for what cannot be read: the sources of the meter say why. */
   createMeter(options: MeterOptions): Promise<NativeMeter>;
@@ -295,6 +305,8 @@ export interface TrainerOptions {
 
 export interface NativeTrainer extends NativeHandle {
   epoch(options: EpochOptions): Promise<PassResult>;
+  /** As epoch, under a profiler: where the time of its steps goes. */
+  profile(options: ProfileOptions): Promise<StepProfile>;
   /** One step on given, already normalised images: for tests and parity. Gradients are those before the L1 term. */
   step(options: { images: TensorData; labels: Int32Array; lr: number; gradients?: boolean }): Promise<StepResult>;
   /** A consistent copy of weights and momentum on the host, contiguous NCHW. Keys of momentum are parameter keys. */

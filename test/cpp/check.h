@@ -10,6 +10,7 @@ void test_captured();
 void test_energy();
 void test_images();
 void test_norms();
+void test_profile();
 void test_low_precision();
 void test_quant();
 void test_cuda_emulator();

@@ -101,6 +101,7 @@ int main() {
   test_energy();
   test_images();
   test_norms();
+  test_profile();
   test_low_precision();
   test_quant();
   test_captured();

@@ -6,14 +6,62 @@ const step = defineCommand({
   name: 'benchStep',
   command: 'step',
   describe: 'Time the training step, alone or beside the modes of a PyTorch peer (peer_train.py)',
-  run: async (recipe, options) =>
-    recipe.lowPrecision
-      ? (await import('../../experiment/bench-low-precision.js')).benchLowPrecision(recipe, options)
-      : (await import('../../experiment/bench-peer.js')).bench(recipe, options),
+  run: async (recipe, options) => {
+    if (recipe.lowPrecision)
+      return (await import('../../experiment/bench-low-precision.js')).benchLowPrecision(recipe, options);
+    if (recipe.ticket !== undefined)
+      return (await import('../../experiment/bench-ticket.js')).benchTicket(recipe, options);
+    return (await import('../../experiment/bench-peer.js')).bench(recipe, options);
+  },
   print: async (result) => {
     const { benchText, lowPrecisionText } = await import('../text.js');
-    return 'memoryRatios' in result ? benchText(result) : lowPrecisionText(result);
+    const { ticketText, withMachine } = await import('../bench-text.js');
+    const text =
+      'memoryRatios' in result
+        ? benchText(result)
+        : 'overFlops' in result
+          ? ticketText(result)
+          : lowPrecisionText(result);
+    return withMachine(result, text);
   },
+});
+
+const profile = defineCommand({
+  name: 'benchProfile',
+  command: 'profile',
+  describe: 'Where the time of a training step goes, and how far it is from the floors of this machine',
+  run: async (recipe, options) => (await import('../../experiment/bench-profile.js')).benchProfile(recipe, options),
+  print: async (result) => {
+    const { profileText, withMachine } = await import('../bench-text.js');
+    return withMachine(result, profileText(result));
+  },
+});
+
+const detect = defineCommand({
+  name: 'benchDetect',
+  command: 'detect',
+  describe: 'Time what looking for tickets adds to an epoch',
+  run: async (recipe, options) => (await import('../../experiment/bench-detect.js')).benchDetect(recipe, options),
+  print: async (result) => {
+    const { detectText, withMachine } = await import('../bench-text.js');
+    return withMachine(result, detectText(result));
+  },
+});
+
+const compare = defineCommand({
+  name: 'benchCompare',
+  command: 'compare [files..]',
+  describe: 'Ratios of two results of one benchmark on one machine (--json output)',
+  run: async (recipe) => (await import('../../experiment/bench-compare.js')).compareBenches(recipe),
+  print: async (result) => (await import('../bench-text.js')).compareText(result),
+});
+
+const report = defineCommand({
+  name: 'benchReport',
+  command: 'report',
+  describe: 'What scripts/bench/gpu.sh measured, against the targets',
+  run: async (recipe) => (await import('../../experiment/bench-report.js')).benchReport(recipe),
+  print: async (result) => (await import('../../experiment/bench-report.js')).reportText(result),
 });
 
 const loader = defineCommand({
@@ -26,7 +74,7 @@ const loader = defineCommand({
       : (await import('../../experiment/bench-loader.js')).benchLoader(recipe, options),
   print: async (result) =>
     'ours' in result
-      ? (await import('../text.js')).loaderText(result)
+      ? (await import('../bench-text.js')).withMachine(result, (await import('../text.js')).loaderText(result))
       : `${result.imagesPerSecond.toFixed(1)} images/s`,
 });
 
@@ -35,12 +83,16 @@ const kernels = defineCommand({
   command: 'kernels',
   describe: 'Time the quantiser against a copy of memory, alone or beside PyTorch (peer_quant.py)',
   run: async (recipe, options) => (await import('../../experiment/bench-kernels.js')).benchKernels(recipe, options),
-  print: async (result) => (await import('../text.js')).kernelsText(result),
+  print: async (result) =>
+    (await import('../bench-text.js')).withMachine(result, (await import('../text.js')).kernelsText(result)),
 });
 
 export const command: CommandModule = {
   command: 'bench <what>',
   describe: 'Time this program, alone or beside a PyTorch peer',
-  builder: (yargs) => yargs.command(step).command(loader).command(kernels).demandCommand(1),
+  builder: (yargs) =>
+    [step, profile, detect, kernels, loader, compare, report]
+      .reduce((all, command) => all.command(command), yargs)
+      .demandCommand(1),
   handler: () => {},
 };

@@ -1,0 +1,167 @@
+/** `bench report`: the parts that scripts/bench/gpu.sh left in a folder become one JSON file, and a table of targets met and missed. */
+import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeFileAtomic } from '../atomic';
+import { EarlybirdError } from '../errors';
+import { type Judged, judge } from './bench-targets';
+import { type Machine, machineName, machineText } from './machine';
+import type { Recipe } from './recipe';
+
+/** One benchmark of the round. */
+export interface ReportPart {
+  name: string;
+  /** Exit code: 124 where its time ran out; null where it was not run. */
+  status: number | null;
+  seconds: number;
+  result: unknown;
+  /** The last line of what it wrote to stderr, where it failed. */
+  failure?: string;
+}
+
+export interface BenchReport {
+  bench: 'report';
+  machine: Machine;
+  date: string;
+  targets: Judged[];
+  parts: ReportPart[];
+  files: { json: string; markdown: string };
+}
+
+/** Lines of name, exit code or "-", and seconds, between tabs. */
+const STATUS = 'status.tsv';
+
+export async function benchReport({ folder, out = folder }: Recipe<'benchReport'>): Promise<BenchReport> {
+  const parts = await readParts(folder);
+  const machine = machineOf(parts, folder);
+  const date = machine.date.slice(0, 10);
+  const name = `${date}-${slugOf(machine)}`;
+  const files = { json: join(out, `${name}.json`), markdown: join(out, `${name}.md`) };
+  const targets = judge(Object.fromEntries(parts.map((part) => [part.name, part.result])));
+  const report: BenchReport = { bench: 'report', machine, date, targets, parts, files };
+  await mkdir(out, { recursive: true });
+  await writeFileAtomic(files.json, Buffer.from(`${JSON.stringify(report, null, 1)}\n`));
+  await writeFileAtomic(files.markdown, Buffer.from(`${markdown(report)}\n`));
+  return report;
+}
+
+async function readParts(folder: string): Promise<ReportPart[]> {
+  const fail = (why: string) =>
+    new EarlybirdError('ERR_FILE', `${folder} ${why}: give the folder that scripts/bench/gpu.sh wrote its parts to.`);
+  const names = await readdir(folder).catch(() => {
+    throw fail('cannot be read');
+  });
+  if (!names.includes(STATUS)) throw fail(`holds no ${STATUS}`);
+  const lines = (await readFile(join(folder, STATUS), 'utf8')).split('\n').filter((line) => line.trim());
+  return Promise.all(
+    lines.map(async (line) => {
+      const [name = '', status = '-', seconds = '0'] = line.split('\t');
+      const result = status === '0' ? await readJson(join(folder, `${name}.json`)) : null;
+      const failure = status === '0' ? undefined : await lastLine(join(folder, `${name}.log`));
+      return {
+        name,
+        status: status === '-' ? null : Number(status),
+        seconds: Number(seconds),
+        result,
+        ...(failure === undefined ? {} : { failure }),
+      };
+    }),
+  );
+}
+
+/** What is no JSON object is kept as text: the output of a test run. */
+async function readJson(path: string): Promise<unknown> {
+  const text = await readFile(path, 'utf8').catch(() => '');
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text.trim() || null;
+  }
+}
+
+async function lastLine(path: string): Promise<string> {
+  const text = await readFile(path, 'utf8').catch(() => '');
+  return text.trim().split('\n').at(-1) ?? '';
+}
+
+/** That of all parts, or ERR_BENCH_MACHINE. */
+function machineOf(parts: readonly ReportPart[], folder: string): Machine {
+  const machines = parts.flatMap(({ result }) => (result as { machine?: Machine } | null)?.machine ?? []);
+  // Loaders do not know the GPU, so that one that does speaks for all.
+  const [first] = [...machines].sort((a, b) => Number(b.gpu !== null) - Number(a.gpu !== null));
+  if (!first) {
+    throw new EarlybirdError(
+      'ERR_FILE',
+      `${folder} holds no part that succeeded, so there is nothing to report: read its .log files.`,
+    );
+  }
+  const other = machines.find(({ fingerprint, gpu }) => gpu !== null && fingerprint !== first.fingerprint);
+  if (other) {
+    throw new EarlybirdError(
+      'ERR_BENCH_MACHINE',
+      `${folder} holds parts of ${machineName(first)} and of ${machineName(other)}: figures of two machines make no table, measure all on one.`,
+    );
+  }
+  return first;
+}
+
+const slugOf = ({ gpu, cpu }: Machine) =>
+  (gpu?.name ?? cpu.model)
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .replaceAll(/^-|-$/g, '');
+
+export function targetTable(targets: readonly Judged[]): string {
+  return [
+    '| work | measure | target | figure | |',
+    '|---|---|---|---|---|',
+    ...targets.map((row) => `| ${[row.work, row.measure, row.target, row.shown, row.verdict].join(' | ')} |`),
+  ].join('\n');
+}
+
+function markdown({ machine, date, targets, parts }: BenchReport): string {
+  const status = ({ status }: ReportPart) =>
+    status === 0 ? 'done' : status === 124 ? 'ran out of its time' : status === null ? 'not run' : `failed (${status})`;
+  return [
+    `# ${machineName(machine)}, ${date}`,
+    '',
+    '    scripts/bench/gpu.sh',
+    '',
+    '```',
+    machineText(machine),
+    '```',
+    '',
+    'Ratios are of one run on this machine: ours over the peer in images a second, above 1 where ours is faster.',
+    '',
+    targetTable(targets),
+    '',
+    '## Parts',
+    '',
+    '| part | | seconds | why not |',
+    '|---|---|---|---|',
+    ...parts.map(
+      (part) => `| ${part.name} | ${status(part)} | ${part.seconds} | ${(part.failure ?? '').replaceAll('|', '\\|')} |`,
+    ),
+  ].join('\n');
+}
+
+export function reportText(report: BenchReport): string {
+  const wide = (pick: (row: Judged) => string) => Math.max(...report.targets.map((row) => pick(row).length));
+  const [work, measure, target] = [wide((row) => row.work), wide((row) => row.measure), wide((row) => row.target)];
+  return [
+    ...report.targets.map((row) =>
+      [
+        row.work.padEnd(work + 2),
+        row.measure.padEnd(measure + 2),
+        row.target.padEnd(target + 2),
+        row.shown.padStart(9),
+        `  ${row.verdict}`,
+      ].join(''),
+    ),
+    '',
+    ...report.parts
+      .filter(({ status }) => status !== 0)
+      .map(({ name, failure }) => `${name}: no figure: ${failure ?? ''}`),
+    machineText(report.machine),
+    `written: ${report.files.json}, ${report.files.markdown}`,
+  ].join('\n');
+}

@@ -1,0 +1,53 @@
+import { describeMachine, machineName, machineText } from '../../src/experiment/machine';
+import type { NativeAddon } from '../../src/native/types';
+import { fakeEngine } from './fake-addon';
+import { H200, machineWith } from './machine';
+
+const GIB = 2 ** 30;
+const devices = [{ index: 0, name: 'NVIDIA H200', memoryBytes: 140 * GIB, capability: '9.0' }];
+
+function engineWith(more: object): { addon: NativeAddon; device: string } {
+  const runtime = () => ({ threads: 3, cpuCapability: 'AVX2', cudaDevices: devices });
+  return { addon: { ...fakeEngine().addon, runtime, ...more } as unknown as NativeAddon, device: 'cuda:0' };
+}
+
+test('the fingerprint is that of the hardware: state, date and command do not change it', () => {
+  const [a, b] = [describeMachine(engineWith({}), 'one'), describeMachine(engineWith({}), 'two')];
+  expect(a.fingerprint).toMatch(/^[0-9a-f]{16}$/);
+  expect(b.fingerprint).toBe(a.fingerprint);
+  expect([a.commandLine, b.commandLine, a.threads, a.versions.libtorch]).toEqual(['one', 'two', 3, '0.0.0']);
+  const hot = { ...H200, state: { ...H200.state!, temperatureC: 80, powerLimitWatts: 500 } };
+  expect(machineWith(hot).fingerprint).toBe(machineWith(H200).fingerprint);
+});
+
+test('another processor, no GPU, a slice of one: other machines', () => {
+  const slice = { ...H200, state: { ...H200.state!, mig: true } };
+  const all = [machineWith(H200), machineWith(null), machineWith(H200, 'Another CPU'), machineWith(slice)];
+  expect(new Set(all.map(({ fingerprint }) => fingerprint)).size).toBe(4);
+});
+
+test('the driver is asked for its state, and an answer that fails is a reason', () => {
+  const asked: string[] = [];
+  const gpuState = (device: string) => {
+    asked.push(device);
+    return H200.state;
+  };
+  expect(describeMachine(engineWith({ gpuState })).gpu).toEqual(H200);
+  expect(asked).toEqual(['cuda:0']);
+  const failing = () => {
+    throw new Error('no NVML here');
+  };
+  expect(describeMachine(engineWith({ gpuState: failing })).gpu).toMatchObject({ state: null, reason: 'no NVML here' });
+  expect(describeMachine(engineWith({})).gpu).toMatchObject({ state: null, reason: expect.stringContaining('addon') });
+  expect(describeMachine({ ...engineWith({ gpuState }), device: 'cpu' }).gpu).toBeNull();
+  expect(describeMachine(null)).toMatchObject({ gpu: null, threads: null, versions: { libtorch: null, cuda: null } });
+});
+
+test('as text', () => {
+  expect(machineName(machineWith(H200))).toBe('NVIDIA H200 (140 GiB) on A CPU, 2 cores, 8 GiB');
+  const text = machineText(machineWith(H200));
+  expect(text).toContain('driver 580.1, clocks 1980 MHz of 1980 MHz, memory 3201 MHz, 41 C, limit 700 W, MIG off');
+  expect(text).toContain('earlybird 0.1.0, node v20, libtorch 2.13.0, cuda cu13');
+  const silent = machineText(machineWith({ ...H200, state: null, reason: 'no driver' }));
+  expect(silent).toContain('state of the GPU unknown: no driver');
+});
