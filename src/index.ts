@@ -25,7 +25,7 @@ export {
 } from './experiment/early-bird';
 export { ebTrain, type TrainResult } from './experiment/eb-train';
 export { type EvaluateResult, evaluate } from './experiment/evaluate';
-export { forwardFlops, maskFlops, maskMemoryKB, parameterCount, trainingFlops } from './experiment/flops';
+export { forwardFlops, maskFlops, maskMemoryKB, parameterCount } from './experiment/flops';
 export { formatsOf, type PrecisionOptions } from './experiment/low-precision';
 export { gammasOf, maskDistance, maskFromGammas, overlapMatrix } from './experiment/mask';
 export type { FinishedRun, RunResult } from './experiment/network-run';
@@ -52,6 +52,13 @@ export { retrain } from './experiment/retrain';
 export { reportRetrain, reportSearch } from './experiment/run-report';
 export { learningRate } from './experiment/schedule';
 export { search } from './experiment/search';
+export {
+  COMPOSITIONS,
+  type Comparison,
+  type FlopsRule,
+  type Stretch,
+  trainingFlops,
+} from './experiment/training-flops';
 export { loadAddon } from './native/addon';
 export type * from './native/number-formats';
 export type * from './native/types';
