@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import type { Engine } from './device';
 import type { Session } from './session';
 
 const root = join(__dirname, '..', '..');
@@ -39,8 +40,8 @@ export interface Provenance {
   dataset: { name: string; synthetic: boolean; train: number; test: number; fingerprint: string };
 }
 
-export function provenanceOf(session: Session, commandLine = process.argv.slice(1).join(' ')): Provenance {
-  const { addon, device, precision, dataset } = session;
+/** The part that is known before any data is read. */
+export function engineProvenance({ addon, device, precision }: Engine) {
   const runtime = addon.runtime();
   return {
     earlybird: packageVersion(),
@@ -50,6 +51,13 @@ export function provenanceOf(session: Session, commandLine = process.argv.slice(
     deviceName: runtime.cudaDevices.find(({ index }) => device === `cuda:${index}`)?.name ?? runtime.cpuCapability,
     precision,
     threads: runtime.threads,
+  };
+}
+
+export function provenanceOf(session: Session, commandLine = process.argv.slice(1).join(' ')): Provenance {
+  const { dataset } = session;
+  return {
+    ...engineProvenance(session),
     host: hostname(),
     gitCommit: gitCommit(),
     commandLine,

@@ -1,4 +1,5 @@
 /** Pruning: draw the mask of a checkpoint at ratio p and cut the masked channels out of the network. */
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { writeFileAtomic } from '../atomic';
@@ -14,6 +15,7 @@ import { formatsOf, optionsFor } from './low-precision';
 import type { RunOptions } from './observer';
 import { type Costs, type PruneReport, pruneNotes, pruneText, sharesOf } from './prune-report';
 import type { PruneRecipe } from './recipe';
+import { RunDirectory } from './run-directory';
 import { timeSteps } from './step-time';
 import {
   completedOf,
@@ -101,6 +103,18 @@ export async function prune(recipe: PruneRecipe, { observer, signal }: RunOption
   } finally {
     for (const model of models) model.dispose();
   }
+}
+
+/** Pruning is quick and pure: it is repeated unless its result, prune.json, is there. */
+export async function pruneOnce(recipe: PruneRecipe, options: RunOptions = {}): Promise<PruneReport> {
+  const folder = RunDirectory.at(recipe.save);
+  const before = await folder.readJson<PruneReport>('prune.json');
+  // The path it had may be spelt differently now.
+  const ticket = folder.file('pruned.pth.tar');
+  if (before && existsSync(ticket) && !options.force) return { ...before, ticket };
+  const report = await prune(recipe, options);
+  await folder.writeJson('prune.json', report);
+  return report;
 }
 
 /** The ticket is there by now: where its step cannot be timed, the report says why. */

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { EarlybirdError } from '../errors';
 import { formatsOf, PRECISION_KEYS, precisionOptions, settleVariant, VARIANTS } from './low-precision';
 import { count, FILE, FOLDER, flagOf, hidden, OPTIONS, oneOf, option, ratio, SWITCH, wholeNumber } from './option';
+import { benchEnergySchema } from './recipe-energy';
 import {
   AS_CHECKPOINT,
   BENCH_MODELS,
@@ -272,6 +273,7 @@ export const SCHEMAS = {
   benchStep: benchStepSchema,
   benchLoader: benchLoaderSchema,
   benchKernels: benchKernelsSchema,
+  benchEnergy: benchEnergySchema,
 };
 
 export type Schemas = typeof SCHEMAS;
@@ -287,6 +289,7 @@ export type PlotRecipe = Recipe<'plot'>;
 export type BenchStepRecipe = Recipe<'benchStep'>;
 export type BenchLoaderRecipe = Recipe<'benchLoader'>;
 export type BenchKernelsRecipe = Recipe<'benchKernels'>;
+export type BenchEnergyRecipe = Recipe<'benchEnergy'>;
 
 const DEPTHS: Record<string, number> = {
   vgg: 19,
@@ -309,7 +312,7 @@ export function parseRecipe<C extends CommandName>(command: C, input: Record<str
   if (!result.success) throw new EarlybirdError('ERR_RECIPE', explain(schema, input, result.error.issues[0]!));
   const recipe = result.data as Record<string, unknown>;
   const fromTicket = command === 'retrain' && recipe.scratch !== undefined;
-  if (['search', 'retrain', 'train'].includes(command) && !fromTicket) {
+  if (['search', 'retrain', 'train', 'benchEnergy'].includes(command) && !fromTicket) {
     recipe.arch ??= 'vgg';
     recipe.depth ??= defaultDepth(recipe.arch as string);
   }
@@ -329,6 +332,12 @@ export function parseRecipe<C extends CommandName>(command: C, input: Record<str
     throw new EarlybirdError(
       'ERR_RECIPE',
       `--percent ${recipe.percent} is not possible with --protective, which keeps about a tenth of every layer: give a ratio below 0.9.`,
+    );
+  }
+  if (command === 'benchEnergy' && !(recipe.methods as string[]).includes(recipe.baseline as string)) {
+    throw new EarlybirdError(
+      'ERR_RECIPE',
+      `--baseline ${recipe.baseline} is not among --methods ${(recipe.methods as string[]).join(' ')}: add it there, or give another one.`,
     );
   }
   if (command === 'train') settleVariant(recipe);

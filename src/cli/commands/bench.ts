@@ -38,9 +38,23 @@ const kernels = defineCommand({
   print: async (result) => (await import('../text.js')).kernelsText(result),
 });
 
+const energy = defineCommand({
+  name: 'benchEnergy',
+  command: 'energy',
+  describe: 'Compare methods by accuracy, energy, FLOPs and time, at several ratios and seeds; resumable',
+  run: async (recipe, options) =>
+    recipe.dryRun
+      ? (await import('../../experiment/energy-plan.js')).planEnergy(recipe)
+      : (await import('../../experiment/bench-energy.js')).benchEnergy(recipe, options),
+  print: async (result) => {
+    const { energyText, planText } = await import('../energy-text.js');
+    return 'groups' in result ? energyText(result) : planText(result);
+  },
+});
+
 export const command: CommandModule = {
   command: 'bench <what>',
   describe: 'Time this program, alone or beside a PyTorch peer',
-  builder: (yargs) => yargs.command(step).command(loader).command(kernels).demandCommand(1),
+  builder: (yargs) => yargs.command(step).command(loader).command(kernels).command(energy).demandCommand(1),
   handler: () => {},
 };

@@ -1,0 +1,33 @@
+/** Whether two results were measured on one machine: only then may they stand in one table. */
+import { EarlybirdError } from '../errors';
+import type { Provenance } from './provenance';
+
+/** What params.json says of the machine; a host's name is no part of it. */
+export type MachineRecord = Pick<Provenance, 'earlybird' | 'libtorch' | 'device' | 'deviceName' | 'threads'>;
+
+export function machineOf({ earlybird, libtorch, device, deviceName, threads }: MachineRecord): MachineRecord {
+  return { earlybird, libtorch, device, deviceName, threads };
+}
+
+const kindOf = (device: string) => device.replace(/:\d+$/, '');
+
+function describe({ earlybird, libtorch, device, deviceName, threads }: MachineRecord): string {
+  const cores = kindOf(device) === 'cpu' ? `, ${threads} threads` : '';
+  return `${kindOf(device)} (${deviceName}${cores}), LibTorch ${libtorch}, earlybird ${earlybird}`;
+}
+
+/** Device and versions. Which of several equal GPUs worked does not count, nor do the threads beside one. */
+export function sameMachine(a: MachineRecord, b: MachineRecord): boolean {
+  return describe(a) === describe(b);
+}
+
+/** Throws ERR_RECIPE for the first record that was made elsewhere than the first of all. */
+export function refuseMixedMachines(records: readonly { folder: string; machine: MachineRecord }[]): void {
+  const [first, ...rest] = records;
+  const other = rest.find(({ machine }) => !sameMachine(first!.machine, machine));
+  if (!first || !other) return;
+  throw new EarlybirdError(
+    'ERR_RECIPE',
+    `${first.folder} was made on ${describe(first.machine)}, but ${other.folder} on ${describe(other.machine)}: their costs are not comparable, choose another --save or run all on one machine.`,
+  );
+}
