@@ -11,6 +11,7 @@ export type { ImageListing, ListedDataset } from './data/listing';
 export { openDataset } from './data/open';
 export { type PackOptions, type PackResult, pack } from './data/pack';
 export { EarlybirdError, type ErrorCode } from './errors';
+export { benchEnergy, type EnergyBenchResult } from './experiment/bench-energy';
 export { benchKernels, type KernelsBench } from './experiment/bench-kernels';
 export { benchLoader, type LoaderBench } from './experiment/bench-loader';
 export { benchLowPrecision, type LowPrecisionBench } from './experiment/bench-low-precision';
@@ -24,6 +25,7 @@ export {
   REFERENCE_DETECTOR,
 } from './experiment/early-bird';
 export { ebTrain, type TrainResult } from './experiment/eb-train';
+export { type EnergyPlan, planEnergy } from './experiment/energy-plan';
 export { type EvaluateResult, evaluate } from './experiment/evaluate';
 export { forwardFlops, maskFlops, maskMemoryKB, parameterCount } from './experiment/flops';
 export { formatsOf, type PrecisionOptions } from './experiment/low-precision';
@@ -35,6 +37,7 @@ export { PRESETS } from './experiment/presets';
 export { prune } from './experiment/prune';
 export type { PruneReport } from './experiment/prune-report';
 export {
+  type BenchEnergyRecipe,
   type BenchLoaderRecipe,
   type BenchStepRecipe,
   type CommandName,

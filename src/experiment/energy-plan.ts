@@ -147,8 +147,8 @@ function trainingsOf(
   const drawn = before === null ? epochs - 1 : Math.round(before);
   assumptions.push(
     before === null
-      ? `the ticket is drawn after ${drawn} epochs, the last time it can be: at most`
-      : `the ticket is drawn after ${drawn} epochs, as in finished rows`,
+      ? `the ticket is drawn after epoch ${drawn}, the last time it can be: at most`
+      : `the ticket is drawn after epoch ${drawn}, as in finished rows`,
   );
   return [
     { ratio: null, low: low.search, epochs: drawn, done: done('search') },

@@ -55,7 +55,7 @@ export interface RowResult extends EnergyRow {
 async function energyOf(folders: readonly string[], phase: string, epochs: number): Promise<Energy> {
   const files = await Promise.all(folders.map(readEnergy));
   const file = files.find((candidate) => candidate?.phases[phase] !== undefined);
-  if (!file) return { joules: null, estimated: false, reason: `${folders[0]} was not metered` };
+  if (!file) return { joules: null, estimated: false, reason: 'the runs were not metered' };
   return phaseEnergy(file, phase, epochs);
 }
 

@@ -7,6 +7,7 @@ import { ratioLabel } from '../report/theme';
 import { writeAccuracyAgainstCost } from '../report/write';
 import { METHODS } from './energy-rows';
 import type { EnergyBench, EnergyGroup } from './energy-summary';
+import { machineText } from './same-machine';
 
 const NAME = 'bench-energy';
 
@@ -37,13 +38,12 @@ export function tableOf(bench: EnergyBench): CostTable {
     ),
   });
   const flops = (title: string, field: 'paperFlops' | 'exactFlops') => {
-    const largest = Math.max(...groups.map((group) => group[field]?.mean ?? 0));
-    const unit = FLOPS_UNITS.find(({ size }) => largest >= size) ?? FLOPS_UNITS.at(-1)!;
+    const unit = flopsUnit(groups, field);
     return block(`${title} (${unit.name})`, 'cost', field, unit.size);
   };
   const known = (field: Field) => groups.some((group) => group[field]);
   return {
-    caption: `${network} on ${dataset.name}${dataset.synthetic ? ' (synthetic)' : ''}, ${epochs} epochs`,
+    caption: `${network} on ${dataset.name}${dataset.synthetic ? ' (not real images)' : ''}, ${epochs} epochs; ${machineText(bench.machine)}`,
     methods: methods.map((method) => METHODS[method].label),
     columns: columns.map((ratio) => (ratio === null ? 'not pruned' : ratioLabel(ratio))),
     main: [
@@ -60,6 +60,11 @@ export function tableOf(bench: EnergyBench): CostTable {
     ],
     notes: bench.notes,
   };
+}
+
+function flopsUnit(groups: readonly EnergyGroup[], field: 'paperFlops' | 'exactFlops') {
+  const largest = Math.max(...groups.map((group) => group[field]?.mean ?? 0));
+  return FLOPS_UNITS.find(({ size }) => largest >= size) ?? FLOPS_UNITS.at(-1)!;
 }
 
 function costOf(group: EnergyGroup, field: Field, unit: number): CostValue | null {
@@ -88,8 +93,9 @@ export async function writeTables(save: string, bench: EnergyBench): Promise<str
 export function drawFigure(save: string, { groups, dataset }: EnergyBench) {
   const done = groups.filter(({ n }) => n > 0);
   const metered = done.every(({ joules }) => joules !== null);
+  const flops = flopsUnit(done, 'exactFlops');
   const points = done.flatMap((group): CostPoint[] => {
-    const [cost, size] = metered ? [group.joules, 1e3] : [group.exactFlops, 1e15];
+    const [cost, size] = metered ? [group.joules, 1e3] : [group.exactFlops, flops.size];
     if (!cost || !group.top1) return [];
     return [
       {
@@ -103,6 +109,8 @@ export function drawFigure(save: string, { groups, dataset }: EnergyBench) {
     ];
   });
   const estimated = done.some(({ energyEstimated }) => energyEstimated);
-  const quantity = metered ? `energy of training (kJ${estimated ? ', estimated' : ''})` : 'training FLOPs (P, exact)';
+  const quantity = metered
+    ? `energy of training (kJ${estimated ? ', estimated' : ''})`
+    : `training FLOPs (${flops.name}, exact)`;
   return writeAccuracyAgainstCost(join(save, NAME), points, quantity, dataset);
 }

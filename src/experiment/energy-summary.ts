@@ -46,7 +46,10 @@ export interface EnergyGroup {
   drawn: Statistic | null;
   /** Grams, only where --carbon says how many a kWh makes. */
   co2?: Statistic | null;
-  /** Top-1 minus the baseline's in points, and costs of the baseline over those here: means; null where one is missing. */
+  /**
+   * Top-1 minus the baseline's in points, and costs of the baseline over those here: means; null where one is missing. Null for the
+   * baseline itself, and for the dense network where the baseline has ratios.
+   */
   gain: Record<'top1' | Costs, number | null> | null;
 }
 
@@ -167,6 +170,9 @@ export function notesOf(
     `In brackets: accuracy minus that of ${METHODS[baseline].label} in points; costs: ${METHODS[baseline].label}'s over the method's (2x: half of it), means.`,
     'Accuracy is exact test top-1 of the last epoch. The dense training that LT one-shot and network slimming begin with counts in each of them.',
     'FLOPs by the paper round the forward FLOPs of a network to 0.01 G; neither rule counts evaluation, masks, detection and pruning. Time is that of training and evaluation.',
+    ...(rows.some(({ method }) => METHODS[method].low.search)
+      ? ['Low precision is simulated: its energy and time are those of this machine, not of 8-bit hardware.']
+      : []),
     ...(energies.some(({ estimated }) => estimated) ? ['~: energy estimated from --watts, not measured.'] : []),
     ...missing.map((reason) => `No energy: ${reason}.`),
     ...(carbon === undefined ? [] : [`CO2 at ${carbon} g for a kWh, as given.`]),
