@@ -50,8 +50,9 @@ export async function benchEnergy(recipe: BenchEnergyRecipe, options: RunOptions
       failures.set(row, message);
       observer?.log?.(`${nameOf(row)}: ${message}`);
     }
-    // After every row: an interrupted comparison has tables of what is done.
-    const bench = benchOf(recipe, await readRows(recipe, rows, failures));
+    // After every row: an interrupted comparison has tables of what is done. With --force the others are of an earlier one.
+    const there = options.force ? rows.slice(0, i + 1) : rows;
+    const bench = benchOf(recipe, await readRows(recipe, there, failures));
     if (bench) await writeTables(recipe.save, bench);
   }
   const bench = benchOf(recipe, await readRows(recipe, rows, failures));

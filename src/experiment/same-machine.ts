@@ -13,7 +13,7 @@ const kindOf = (device: string) => device.replace(/:\d+$/, '');
 
 /** For people, in one line. */
 export function machineText({ earlybird, libtorch, device, deviceName, threads }: MachineRecord): string {
-  const cores = kindOf(device) === 'cpu' ? `, ${threads} threads` : '';
+  const cores = kindOf(device) === 'cpu' ? `, ${threads} thread${threads === 1 ? '' : 's'}` : '';
   return `${kindOf(device)} (${deviceName}${cores}), LibTorch ${libtorch}, earlybird ${earlybird}`;
 }
 

@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type RowResult, readRow } from '../../src/experiment/energy-read';
-import { tableOf } from '../../src/experiment/energy-report';
+import { drawFigure, tableOf, writeTables } from '../../src/experiment/energy-report';
 import { folderOf, rowsOf } from '../../src/experiment/energy-rows';
 import { benchOf, statistic } from '../../src/experiment/energy-summary';
 import { parseRecipe } from '../../src/experiment/recipe';
@@ -250,6 +251,27 @@ describe('the table', () => {
     expect(body.join('\n')).not.toMatch(/(?<!\\)[%_#~^±–−]/);
     for (const line of body) expect((line.match(/\$/g) ?? []).length % 2).toBe(0);
   });
+});
+
+test('the figure shows energy where all of it is known, else FLOPs', async () => {
+  const c = comparison();
+  whole(c);
+  const draw = async () => {
+    const { figures } = await drawFigure(c.save, await c.bench());
+    return readFileSync(figures[0]!, 'utf8');
+  };
+  expect(await draw()).toContain('energy of training (kJ)');
+  fakeRun(c.at('dense', 2), 'retrain', { epochs: EPOCHS, forward: 2e9, joules: null });
+  expect(await draw()).toContain('training FLOPs (T, exact)');
+});
+
+test('files hold the comparison', async () => {
+  const c = comparison();
+  whole(c);
+  const bench = await c.bench();
+  const files = await writeTables(c.save, bench);
+  expect(files.map((file) => file.split('.').at(-1))).toEqual(['json', 'md', 'tex']);
+  expect(JSON.parse(readFileSync(files[0]!, 'utf8'))).toEqual(JSON.parse(JSON.stringify(bench)));
 });
 
 test('dense training alone has one column', async () => {

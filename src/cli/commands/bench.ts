@@ -54,7 +54,7 @@ const energy = defineCommand({
 
 export const command: CommandModule = {
   command: 'bench <what>',
-  describe: 'Time this program, alone or beside a PyTorch peer',
+  describe: 'Time this program, alone or beside a PyTorch peer, or compare what methods cost',
   builder: (yargs) => yargs.command(step).command(loader).command(kernels).command(energy).demandCommand(1),
   handler: () => {},
 };
