@@ -7,7 +7,7 @@ import { ratioLabel } from '../report/theme';
 import { writeAccuracyAgainstCost } from '../report/write';
 import { METHODS } from './energy-rows';
 import type { EnergyBench, EnergyGroup } from './energy-summary';
-import { machineText } from './same-machine';
+import { machineLine } from './same-machine';
 
 const NAME = 'bench-energy';
 
@@ -43,7 +43,7 @@ export function tableOf(bench: EnergyBench): CostTable {
   };
   const known = (field: Field) => groups.some((group) => group[field]);
   return {
-    caption: `${network} on ${dataset.name}${dataset.synthetic ? ' (not real images)' : ''}, ${epochs} epochs; ${machineText(bench.machine)}`,
+    caption: `${network} on ${dataset.name}${dataset.synthetic ? ' (not real images)' : ''}, ${epochs} epochs; ${machineLine(bench.machine)}`,
     methods: methods.map((method) => METHODS[method].label),
     columns: columns.map((ratio) => (ratio === null ? 'not pruned' : ratioLabel(ratio))),
     main: [

@@ -106,7 +106,10 @@ export async function prune(recipe: PruneRecipe, { observer, signal }: RunOption
 }
 
 /** Pruning is quick and pure: it is repeated unless its result, prune.json, is there. */
-export async function pruneOnce(recipe: PruneRecipe, options: RunOptions = {}): Promise<PruneReport> {
+export async function pruneOnce(
+  recipe: PruneRecipe,
+  options: NonNullable<Parameters<typeof prune>[1]> = {},
+): Promise<PruneReport> {
   const folder = RunDirectory.at(recipe.save);
   const before = await folder.readJson<PruneReport>('prune.json');
   // The path it had may be spelt differently now.

@@ -12,14 +12,14 @@ export function machineOf({ earlybird, libtorch, device, deviceName, threads }: 
 const kindOf = (device: string) => device.replace(/:\d+$/, '');
 
 /** For people, in one line. */
-export function machineText({ earlybird, libtorch, device, deviceName, threads }: MachineRecord): string {
+export function machineLine({ earlybird, libtorch, device, deviceName, threads }: MachineRecord): string {
   const cores = kindOf(device) === 'cpu' ? `, ${threads} thread${threads === 1 ? '' : 's'}` : '';
   return `${kindOf(device)} (${deviceName}${cores}), LibTorch ${libtorch}, earlybird ${earlybird}`;
 }
 
 /** Device and versions. Which of several equal GPUs worked does not count, nor do the threads beside one. */
 export function sameMachine(a: MachineRecord, b: MachineRecord): boolean {
-  return machineText(a) === machineText(b);
+  return machineLine(a) === machineLine(b);
 }
 
 /** Throws ERR_RECIPE for the first record that was made elsewhere than the first of all. */
@@ -29,6 +29,6 @@ export function refuseMixedMachines(records: readonly { folder: string; machine:
   if (!first || !other) return;
   throw new EarlybirdError(
     'ERR_RECIPE',
-    `${first.folder} was made on ${machineText(first.machine)}, but ${other.folder} on ${machineText(other.machine)}: their costs are not comparable, choose another --save or run all on one machine.`,
+    `${first.folder} was made on ${machineLine(first.machine)}, but ${other.folder} on ${machineLine(other.machine)}: their costs are not comparable, choose another --save or run all on one machine.`,
   );
 }
