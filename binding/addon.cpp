@@ -8,6 +8,7 @@
 #include "dataset_wrap.h"
 #include "environment.h"
 #include "kernels.h"
+#include "meter_wrap.h"
 #include "model_wrap.h"
 #include "prune/overlap.h"
 #include "trainer_wrap.h"
@@ -32,6 +33,7 @@ Napi::Value runtime_to_js(const Napi::CallbackInfo& info) {
       item.Set("name", device.name);
       item.Set("memoryBytes", static_cast<double>(device.memory_bytes));
       item.Set("capability", device.capability);
+      item.Set("pciBusId", device.pci_bus_id);
       devices.Set(devices.Length(), item);
     }
     out.Set("cudaDevices", devices);
@@ -162,6 +164,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   environment->model_class = Napi::Persistent(ModelWrap::define(env));
   environment->dataset_class = Napi::Persistent(DatasetWrap::define(env));
   environment->trainer_class = Napi::Persistent(TrainerWrap::define(env));
+  environment->meter_class = Napi::Persistent(MeterWrap::define(env));
 
   const auto method = [&](const char* name, auto function) {
     exports.Set(name, Napi::Function::New(env, function, name));
@@ -199,6 +202,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   method("filterImages", filter_images_js);
   method("blockQuantize", block_quantize_js);
   method("benchKernels", bench_kernels_js);
+  method("createMeter", create_meter_js);
+  method("gpuState", gpu_state_js);
   return exports;
 }
 

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "core/engine.h"
+#include "energy/sampler.h"
 #include "job.h"
 
 namespace earlybird {
@@ -31,6 +32,7 @@ void shut_down() {
     for (JobToken* token : registry.tokens) token->stop(StopReason::kExit);
   }
   Engine::instance().stop();
+  Sampler::instance().stop();
 }
 
 Environment::Environment(Napi::Env env) : env_(env) {
@@ -122,6 +124,7 @@ void Environment::close() {
   model_class.Reset();
   dataset_class.Reset();
   trainer_class.Reset();
+  meter_class.Reset();
   napi_release_threadsafe_function(wake_, napi_tsfn_abort);
 }
 

@@ -31,6 +31,7 @@ export const ERROR_CODES = [
   'ERR_DEVICE', // a device that was asked for is not there
   'ERR_LIBTORCH', // LibTorch is missing, unusable or of another version than the addon
   'ERR_NOT_BUILT', // the native addon has not been built for this LibTorch
+  'ERR_ENERGY', // the GPU's driver does not tell what was asked
   'ERR_OUT_OF_MEMORY', // host or device memory ran out
   'ERR_NUMERIC', // NaN or infinity where training cannot go on
   'ERR_DISPOSED', // a handle was used after dispose()

@@ -25,6 +25,7 @@ export {
   REFERENCE_DETECTOR,
 } from './experiment/early-bird';
 export { ebTrain, type TrainResult } from './experiment/eb-train';
+export { type EnergyFile, readEnergy } from './experiment/energy-file';
 export { type EnergyPlan, planEnergy } from './experiment/energy-plan';
 export { type EvaluateResult, evaluate } from './experiment/evaluate';
 export { forwardFlops, maskFlops, maskMemoryKB, parameterCount } from './experiment/flops';
@@ -63,8 +64,9 @@ export {
   trainingFlops,
 } from './experiment/training-flops';
 export { loadAddon } from './native/addon';
+export type * from './native/energy';
 export type * from './native/number-formats';
 export type * from './native/types';
-export type { AverageMetrics, EpochMetrics, ReportInput, SummaryRow } from './report/input';
+export type { AverageMetrics, EnergyTotal, EnergyTotals, EpochMetrics, ReportInput, SummaryRow } from './report/input';
 export { writeReport } from './report/write';
 export { DTYPE_BYTES, type Dtype, type StateDict, type TensorData } from './tensor';

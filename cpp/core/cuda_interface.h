@@ -14,6 +14,6 @@ class CudaInterface {
 };
 
 /// The plugin's only exported C symbol. Its number changes with this interface, so that an old plugin is refused.
-inline constexpr const char* kCudaInterfaceSymbol = "earlybird_cuda_interface_v1";
+inline constexpr const char* kCudaInterfaceSymbol = "earlybird_cuda_interface_v2";
 
 }  // namespace earlybird

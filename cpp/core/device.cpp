@@ -3,6 +3,7 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <dlfcn.h>
 
 #include "core/affinity.h"
@@ -56,6 +57,16 @@ std::string checked_device(const std::string& name) {
     throw Error("ERR_DEVICE", "Device " + name + " was asked for, but there are " +
                                   std::to_string(cuda->device_count()) + " CUDA devices.");
   return "cuda:" + std::to_string(index);
+}
+
+std::string pci_bus_id(const std::string& device) {
+  const c10::Device parsed(device);
+  return parsed.is_cpu() ? "" : cuda->describe(parsed.index()).pci_bus_id;
+}
+
+void synchronise(const std::string& device) {
+  const c10::Device parsed(device);
+  if (!parsed.is_cpu()) c10::impl::VirtualGuardImpl(parsed.type()).synchronizeDevice(parsed.index());
 }
 
 void set_threads(int threads) {

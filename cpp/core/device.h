@@ -11,6 +11,8 @@ struct CudaDevice {
   std::string name;
   uint64_t memory_bytes;
   std::string capability;
+  /// As the driver names it, for example "0000:18:00.0".
+  std::string pci_bus_id;
 };
 
 struct Runtime {
@@ -27,6 +29,12 @@ Runtime runtime();
 
 /// "cpu", "cuda" or "cuda:N", checked: throws ERR_DEVICE when the device is not there.
 std::string checked_device(const std::string& name);
+
+/// Of a checked device; empty for the CPU.
+std::string pci_bus_id(const std::string& device);
+
+/// Waits until a checked device has done all its work. Only on the engine's thread.
+void synchronise(const std::string& device);
 
 /// Whether the CPU multiplies bfloat16 itself.
 bool has_bf16();

@@ -1,5 +1,6 @@
 // What the plugin offers beyond kernels; see core/cuda_interface.h.
 #include <ATen/cuda/CUDAContext.h>
+#include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAFunctions.h>
 
 #include <memory>
@@ -15,15 +16,17 @@ class Cuda final : public CudaInterface {
 
   CudaDevice describe(int index) override {
     const cudaDeviceProp* properties = at::cuda::getDeviceProperties(static_cast<c10::DeviceIndex>(index));
+    char pci_bus_id[32] = "";
+    C10_CUDA_CHECK(cudaDeviceGetPCIBusId(pci_bus_id, sizeof pci_bus_id, index));
     return {index, properties->name, properties->totalGlobalMem,
-            std::to_string(properties->major) + "." + std::to_string(properties->minor)};
+            std::to_string(properties->major) + "." + std::to_string(properties->minor), pci_bus_id};
   }
 };
 
 }  // namespace
 }  // namespace earlybird
 
-extern "C" __attribute__((visibility("default"))) earlybird::CudaInterface* earlybird_cuda_interface_v1() {
+extern "C" __attribute__((visibility("default"))) earlybird::CudaInterface* earlybird_cuda_interface_v2() {
   static auto* cuda = new earlybird::Cuda();  // leaked: CUDA's own globals may be gone at exit
   return cuda;
 }

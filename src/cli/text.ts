@@ -5,10 +5,12 @@ import type { LoaderBench, LoaderSummary } from '../experiment/bench-loader';
 import type { LowPrecisionBench } from '../experiment/bench-low-precision';
 import type { BenchResult } from '../experiment/bench-peer';
 import type { TrainResult } from '../experiment/eb-train';
+import { methodText } from '../experiment/energy-file';
 import type { EvaluateResult } from '../experiment/evaluate';
 import { formatsText } from '../experiment/low-precision';
 import type { RunResult } from '../experiment/network-run';
 import { effectLines } from '../experiment/prune-report';
+import { formatJoules } from '../report/format';
 import { summaryTable } from '../report/table';
 
 const percent = (value: number | null) => (value === null ? '-' : `${value.toFixed(2)}%`);
@@ -26,6 +28,9 @@ export function runText(result: RunResult & { report: string | null }): string {
       : []),
     `Best accuracy: ${result.bestPrec1.toFixed(2)} (mean over batches, as the reference prints it)`,
     `parameters ${result.parameters}, forward FLOPs ${result.flops}, ${result.seconds.toFixed(1)} s of training and testing`,
+    ...(result.joules == null
+      ? []
+      : [`energy: ${formatJoules(result.joules)} of training, testing and detection (${result.joulesBy})`]),
     `files: ${result.directory}`,
     ...(result.report ? [`report: ${result.report}`] : []),
   ].join('\n');
@@ -44,12 +49,14 @@ export function trainText({ ticket, prune, summary, synthetic, report, directory
 
 export function evaluateText(result: EvaluateResult): string {
   const { top1, top5, top1BatchMean, top5BatchMean, loss, parameters, flops, dataset, lowPrecision } = result;
+  const joules = result.energy?.phases['evaluate/evaluate']?.joules ?? null;
   return [
     `${result.checkpoint} on ${dataset.test} test images of ${dataset.name}${dataset.synthetic ? ' (synthetic)' : ''}`,
     ...(lowPrecision ? [`low precision: ${formatsText(lowPrecision)}`] : []),
     `top-1 ${percent(top1)}, top-5 ${percent(top5)}, loss ${loss.toFixed(4)}`,
     `Prec@1: ${top1BatchMean.toFixed(2)}, Prec@5: ${top5BatchMean.toFixed(2)} (means over batches, as the reference prints them)`,
     `parameters ${parameters}, forward FLOPs ${flops}`,
+    ...(joules === null ? [] : [`energy: ${formatJoules(joules)} (${methodText(result.energy!.sources)})`]),
   ].join('\n');
 }
 

@@ -2,9 +2,11 @@
  * EB Train (paper section 4): search until a ticket emerges, prune it out, train only that. One process, one folder with a
  * sub-folder for each stage; each stage is finished, resumable or new on its own, so a killed run goes on where it was.
  */
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { EarlybirdError } from '../errors';
 import type { SummaryRow } from '../report/input';
+import { joulesOf } from './energy';
+import { ENERGY_FILE, mergeEnergy, readEnergy, sourceText } from './energy-file';
 import { FULL_PRECISION, formatsOf, precisionOptions } from './low-precision';
 import { type RunResult, secondsOf } from './network-run';
 import type { Observer, RunOptions } from './observer';
@@ -71,7 +73,7 @@ async function runStages(recipe: TrainRecipe, options: RunOptions, session: Sess
 
   const name = `${percent}${String(ticket.completed + 1).padStart(2, '0')}_${recipe.percent}`;
   const cut = pruneRecipe(recipe, join(recipe.save, `pruned_${name}`), ticket.file, session.device);
-  const pruned = await pruneOnce(cut, shared);
+  const pruned = await pruneOnce(cut, { ...shared, energy: session.energy });
   const suffix = recipe.fromScratch ? '_scratch' : '';
   const { result: retrained } = await retrain(retrainRecipe(recipe, `retrain_${name}${suffix}`, pruned.ticket), shared);
   return { search: found, prune: pruned, retrain: retrained };
@@ -169,11 +171,21 @@ async function conclude(
   const searchFolder = join(recipe.save, 'search');
   const metrics = await metricsOf(searchFolder);
   // What the ticket cost: the dense epochs up to its emergence, and its own.
-  const searchSeconds = secondsOf(metrics.filter((line) => line.completed <= ticket.completed));
+  const drawn = metrics.filter((line) => line.completed <= ticket.completed);
+  const [before, after] = [joulesOf(drawn), stages.retrain.joules ?? null];
+  const cost = {
+    seconds: secondsOf(drawn) + stages.retrain.seconds,
+    joules: before === null || after === null ? null : before + after,
+    joulesBy: stages.retrain.joulesBy,
+  };
   const label = `ticket p=${recipe.percent}${recipe.fromScratch ? ', new weights' : recipe.init ? ', rewound' : ''}`;
-  const ticketRow = summaryRow(label, stages.retrain, searchSeconds + stages.retrain.seconds);
+  const ticketRow = summaryRow(label, stages.retrain, cost);
   const denseLabel = recipe.compareDense ? 'dense' : `dense, stopped after ${ticket.completed} epochs`;
   const summary = [summaryRow(denseLabel, stages.search), ticketRow];
+
+  const folders = [searchFolder, dirname(stages.prune.ticket), stages.retrain.directory];
+  const energy = mergeEnergy(await Promise.all(folders.map(readEnergy)));
+  if (energy) await RunDirectory.at(recipe.save).writeJson(ENERGY_FILE, energy);
 
   const network = networkName(recipe.arch, recipe.depth!);
   const ratios = searchRecipe(recipe).ratios;
@@ -190,6 +202,7 @@ async function conclude(
           channels: [channelsOf(label, stages.prune)],
           summary,
           threshold: recipe.detectorThreshold,
+          energy: energy && { phases: energy.phases, sources: energy.sources.map(sourceText) },
         }),
       )
     : null;

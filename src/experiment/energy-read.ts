@@ -1,7 +1,7 @@
 /** Rows of `bench energy` read back from their folders: what each training in them took. */
 import { basename, join } from 'node:path';
 import type { TrainResult } from './eb-train';
-import { type EnergyFile, type EnergyTotal, readEnergy } from './energy-file';
+import { type EnergyFile, readEnergy } from './energy-file';
 import { denseFolder, type EnergyRow, METHODS } from './energy-rows';
 import { type RunResult, secondsOf } from './network-run';
 import type { Provenance } from './provenance';
@@ -60,7 +60,7 @@ async function energyOf(folders: readonly string[], phase: string, epochs: numbe
 
 export function phaseEnergy({ sources, phases }: EnergyFile, phase: string, epochs: number): Energy {
   const estimated = sources.some(({ method }) => method === 'estimated');
-  const { joules, reason: own }: EnergyTotal & { reason?: string } = phases[phase]!;
+  const { joules, reason: own } = phases[phase]!;
   const metered = phases[`${phase}/train`]?.windows;
   if (metered !== undefined && metered < epochs)
     return { joules: null, estimated, reason: `only ${metered} of ${epochs} epochs were metered` };

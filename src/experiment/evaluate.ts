@@ -3,6 +3,8 @@ import { stateDictOf } from '../checkpoint/keys';
 import { readCheckpoint } from '../checkpoint/pth';
 import { EarlybirdError } from '../errors';
 import type { NumberFormats } from '../native/number-formats';
+import { phaseTotals } from './energy';
+import type { EnergyFile } from './energy-file';
 import { forwardFlops, parameterCount } from './flops';
 import { formatsOf, optionsFor } from './low-precision';
 import type { RunOptions } from './observer';
@@ -27,6 +29,8 @@ export interface EvaluateResult {
   /** Test images that do not decode and were left out. */
   bad: number;
   seconds: number;
+  /** As energy.json of a run, which testing alone has none of; null where it was not metered. */
+  energy: EnergyFile | null;
 }
 
 /** The widths come from --cfg, else --scratch, else the checkpoint itself (pruned.pth.tar holds its cfg). */
@@ -41,7 +45,7 @@ export async function evaluate(recipe: EvaluateRecipe, options: RunOptions = {})
   const formats = formatsOf(optionsFor(recipe, value, checkpoint, said, options.observer?.log));
   const rounding = formats && recipe.testRounding;
   const session = await openTestSession(recipe, options);
-  const { addon, dataset, device, precision, test } = session;
+  const { addon, dataset, device, energy, precision, test } = session;
   try {
     const { classes, height: imageSize } = dataset;
     if (trained !== undefined && trained !== classes) {
@@ -54,14 +58,17 @@ export async function evaluate(recipe: EvaluateRecipe, options: RunOptions = {})
     const model = await addon.createModel({ arch, depth, classes, cfg, seed: recipe.seed, device, imageSize, formats });
     try {
       await model.loadStateDict(stateDictOf(value, checkpoint));
-      const pass = await model.evaluate({
-        dataset: test,
-        batchSize: recipe.batchSize ?? recipe.testBatchSize,
-        precision,
-        ...(rounding ? { rounding } : {}),
-        signal: options.signal,
-        onProgress: (progress) => options.observer?.progress?.('test', progress),
-      });
+      const pass = await energy.metered('evaluate', () =>
+        model.evaluate({
+          dataset: test,
+          batchSize: recipe.batchSize ?? recipe.testBatchSize,
+          precision,
+          ...(rounding ? { rounding } : {}),
+          signal: options.signal,
+          onProgress: (progress) => options.observer?.progress?.('test', progress),
+        }),
+      );
+      const spent = await energy.lap();
       session.reportBad('test', pass.bad);
       const description = model.describe();
       return {
@@ -77,6 +84,12 @@ export async function evaluate(recipe: EvaluateRecipe, options: RunOptions = {})
         flops: forwardFlops(description.layers),
         bad: pass.bad?.length ?? 0,
         seconds: pass.seconds,
+        energy: spent && {
+          version: 1,
+          sources: energy.sources(),
+          idle: energy.idle,
+          phases: phaseTotals('evaluate', [], spent),
+        },
       };
     } finally {
       model.dispose();

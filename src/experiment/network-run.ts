@@ -13,6 +13,8 @@ import type { AverageMetrics, EpochMetrics } from '../report/input';
 import type { StateDict } from '../tensor';
 import { Averaging } from './averaging';
 import type { DetectorOptions } from './early-bird';
+import { joulesOf } from './energy';
+import { methodText } from './energy-file';
 import { forwardFlops, parameterCount } from './flops';
 import { formatsOf } from './low-precision';
 import type { Observer, RunOptions } from './observer';
@@ -64,6 +66,10 @@ export interface RunResult {
   flops: number;
   /** Seconds of training and evaluation. */
   seconds: number;
+  /** Of the passes and the detection of all epochs; null where one of them was not metered. Absent in results of earlier versions. */
+  joules?: number | null;
+  /** How they were come by, for example "estimated from the given watts". */
+  joulesBy?: string | null;
 }
 
 export interface FinishedRun {
@@ -241,6 +247,7 @@ async function train(
         model,
         trainer,
         data: session,
+        energy: session.energy,
         settings: { ...recipe, precision },
         network,
         identityHash: identityHash(params.identity),
@@ -248,7 +255,8 @@ async function train(
         averaging,
         start,
       });
-      const result = await resultOf(variant.command, directory, model, outcome);
+      const energy = { joules: joulesOf(outcome.metrics), joulesBy: methodText(session.energy.sources()) };
+      const result = { ...(await resultOf(variant.command, directory, model, outcome)), ...energy };
       await directory.writeJson('result.json', result);
       return result;
     } finally {

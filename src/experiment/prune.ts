@@ -10,6 +10,7 @@ import { EarlybirdError } from '../errors';
 import type { Cfg, NativeModel } from '../native/types';
 import type { StateDict } from '../tensor';
 import { type Engine, openEngine } from './device';
+import { phaseTotals, RunMeter, writeEnergy } from './energy';
 import { forwardFlops, maskFlops, maskMemoryKB, parameterCount } from './flops';
 import { formatsOf, optionsFor } from './low-precision';
 import type { RunOptions } from './observer';
@@ -27,7 +28,11 @@ import {
   weightsValue,
 } from './training-checkpoint';
 
-export async function prune(recipe: PruneRecipe, { observer, signal }: RunOptions = {}): Promise<PruneReport> {
+/** `energy` is the meter of a longer run, shared, not disposed. */
+export async function prune(
+  recipe: PruneRecipe,
+  { observer, signal, energy: shared }: RunOptions & { energy?: RunMeter } = {},
+): Promise<PruneReport> {
   const { value } = await readCheckpoint(recipe.model);
   const initial = recipe.init === undefined ? undefined : { path: recipe.init, ...(await readCheckpoint(recipe.init)) };
   const engine = openEngine(recipe, observer?.log);
@@ -41,6 +46,7 @@ export async function prune(recipe: PruneRecipe, { observer, signal }: RunOption
   };
   const build = async (state: StateDict) =>
     owned(await load(engine, { ...network, classes: classesFor(recipe, network, state) }, state, recipe.seed));
+  const energy = shared ?? (await RunMeter.open(engine, recipe, signal));
   try {
     const dense = await build(stateDictOf(value, recipe.model));
     const donor = initial && (await build(stateDictOf(initial.value, initial.path)));
@@ -94,13 +100,15 @@ export async function prune(recipe: PruneRecipe, { observer, signal }: RunOption
     const info = modelInfo(description, formats);
     await writeCheckpoint(report.ticket, ticketValue(await small.stateDict(), info, report, recipe));
     await writeFileAtomic(join(recipe.save, 'prune.txt'), Buffer.from(pruneText(report)));
+    const spent = (await energy.lap()) ?? {};
+    await writeEnergy(RunDirectory.at(recipe.save), energy, 'prune', phaseTotals('prune', [], spent));
     if (!recipe.measure) return report;
     // Last, because it moves BatchNorm statistics.
-    return {
-      ...report,
-      ...(await measured(engine, [dense, small, ...(other ? [other] : [])], report, recipe, signal)),
-    };
+    const timed = await measured(engine, [dense, small, ...(other ? [other] : [])], report, recipe, signal);
+    await energy.lap(); // what timing took is no phase's
+    return { ...report, ...timed };
   } finally {
+    if (!shared) energy.dispose();
     for (const model of models) model.dispose();
   }
 }

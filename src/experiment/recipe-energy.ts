@@ -6,6 +6,7 @@ import {
   cutting,
   dataset,
   detector,
+  energy,
   files,
   lowPrecision,
   model,
@@ -66,10 +67,6 @@ export const benchEnergySchema = z.strictObject({
     '--dry-run: training speed to estimate times with, where no finished row tells',
     POSITIVE,
   ),
-  watts: option(
-    positive().optional(),
-    '--dry-run: power to estimate energy with, where no finished row tells',
-    POSITIVE,
-  ),
+  ...energy,
   ...rowRuntime,
 });

@@ -73,6 +73,23 @@ export const runtime = {
   seed: option(count(0).default(1), 'seed of weights, order and augmentation', wholeNumber(0)),
 };
 
+/** What a run tells of its energy (energy.ts). */
+export const energy = {
+  energy: option(
+    z.enum(['auto', 'off']).default('auto'),
+    'meter the energy of the GPU, the processor and its memory where the machine can be read: energy.json',
+    'auto or off',
+    { identity: false },
+  ),
+  watts: option(positive().optional(), 'power to count where nothing can be read; flagged as an estimate', POSITIVE, {
+    identity: false,
+    defaultHelp: 'none',
+  }),
+  idleSeconds: option(nonNegative().default(0), 'measure the idle machine first, for N seconds', NON_NEGATIVE, {
+    identity: false,
+  }),
+};
+
 export const dataset = (standard: (typeof DATASETS)[number]) => ({
   dataset: option(z.enum(DATASETS).default(standard), 'dataset; folder is a folder of class folders', oneOf(DATASETS)),
   data: option(

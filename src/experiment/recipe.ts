@@ -14,6 +14,7 @@ import {
   DATASETS,
   dataset,
   detector,
+  energy,
   files,
   isWholePercent,
   launcher,
@@ -46,6 +47,7 @@ export const searchSchema = z.strictObject({
   ...continuing(count(0).default(0), 'first epoch index'),
   scratch: scratch('pruned.pth.tar whose cfg the network takes'),
   ...launcher,
+  ...energy,
   ...runtime,
 });
 
@@ -61,6 +63,7 @@ export const retrainSchema = z.strictObject({
   scratch: scratch('the ticket: pruned.pth.tar; without it the dense network is trained'),
   reinit: option(z.boolean().default(false), 'draw new weights instead of inheriting those of the ticket', SWITCH),
   ...launcher,
+  ...energy,
   ...runtime,
 });
 
@@ -84,6 +87,7 @@ export const pruneSchema = z.strictObject({
     flag: 'multi-GPU',
     hidden: true,
   }),
+  ...energy,
   ...runtime,
 });
 
@@ -123,6 +127,7 @@ export const trainSchema = z.strictObject({
     SWITCH,
   ),
   ...checkpoints('none'),
+  ...energy,
   ...runtime,
 });
 
@@ -140,6 +145,7 @@ export const evaluateSchema = z.strictObject({
   scratch: scratch('pruned.pth.tar whose cfg the network takes'),
   resume: option(z.string().optional(), 'checkpoint to evaluate (or --model)', FILE, { aliases: ['model'] }),
   ...launcher,
+  ...energy,
   ...runtime,
 });
 

@@ -15,7 +15,7 @@ import { type RecordOptions, recordText } from './record';
 
 /** Everything a run may leave; --force removes these and nothing else. */
 const OWN_FILES =
-  /^(params\.json|result\.json|metrics\.jsonl|record\.txt|masks|report|overlap_[\d.]+\.(npy|json)|(init|checkpoint|model_best|swa|ckpt\d+|EB-\d+-\d+)\.pth\.tar)$/;
+  /^(params\.json|result\.json|energy\.json|metrics\.jsonl|record\.txt|masks|report|overlap_[\d.]+\.(npy|json)|(init|checkpoint|model_best|swa|ckpt\d+|EB-\d+-\d+)\.pth\.tar)$/;
 export const CHECKPOINT = 'checkpoint.pth.tar';
 
 /** foreign: there is a checkpoint, but nothing says of which run, as in a folder of the reference. */

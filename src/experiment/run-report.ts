@@ -7,6 +7,7 @@ import type { EpochMetrics, LayerChannels, MaskMatrix, ReportInput, SummaryRow }
 import { writeReport } from '../report/write';
 import { overlapOf, storedMasks, writeMatrix } from './distance';
 import type { DetectorRule } from './early-bird';
+import { readEnergy, sourceText } from './energy-file';
 import type { RunResult } from './network-run';
 import type { Observer } from './observer';
 import type { Provenance } from './provenance';
@@ -64,7 +65,11 @@ export function networkName(arch: string, depth: number): string {
   return families[arch] ? `${families[arch]}-${depth}` : arch;
 }
 
-export function summaryRow(label: string, result: RunResult, seconds = result.seconds): SummaryRow {
+export function summaryRow(
+  label: string,
+  result: RunResult,
+  { seconds, joules = null, joulesBy = null }: Pick<RunResult, 'seconds' | 'joules' | 'joulesBy'> = result,
+): SummaryRow {
   const { top1Last, top1Best, swa, parameters, flops } = result;
   return {
     label,
@@ -74,7 +79,8 @@ export function summaryRow(label: string, result: RunResult, seconds = result.se
     parameters,
     flops,
     seconds,
-    joules: null,
+    joules,
+    joulesBy,
   };
 }
 
@@ -115,12 +121,13 @@ export function reportRetrain(recipe: RetrainRecipe, result: RunResult, observer
   });
 }
 
-/** Fills in dataset, recipe and provenance from the params.json of `folder`. */
+/** Fills in dataset, recipe, provenance and energy from what is in `folder`. */
 export async function reportInput(
   folder: string,
   parts: Partial<ReportInput> & { title: string },
 ): Promise<ReportInput> {
   const params = (await RunDirectory.at(folder).readJson<Params>('params.json'))!;
+  const energy = await readEnergy(folder);
   return {
     dataset: params.dataset,
     recipe: params.recipe,
@@ -130,6 +137,7 @@ export async function reportInput(
     channels: [],
     drawing: [],
     summary: [],
+    energy: energy && { phases: energy.phases, sources: energy.sources.map(sourceText) },
     ...parts,
   };
 }

@@ -8,6 +8,7 @@ import { requireJpeg } from '../native/jpeg';
 import type { BadImage, NativeAddon, NativeDataset } from '../native/types';
 import { badImagesLine } from './bad-images';
 import { type DeviceWish, type Engine, openEngine } from './device';
+import { type EnergyWish, RunMeter } from './energy';
 import type { RunOptions } from './observer';
 
 export interface DataWish {
@@ -23,10 +24,13 @@ export interface DataWish {
   sparsityGt: number;
 }
 
+type Wish = DeviceWish & DataWish & EnergyWish;
+
 export interface TestSession extends Engine {
   /** What is known of the dataset. Its pixels are with the engine: a second copy here would double the memory of a run. */
   dataset: Omit<Dataset, 'train' | 'test'> & Record<'train' | 'test', { count: number }>;
   test: NativeDataset;
+  energy: RunMeter;
   /** One warning for the images of a pass that do not decode; nothing where all do. */
   reportBad(set: 'train' | 'test', bad: readonly BadImage[] | undefined): void;
   dispose(): void;
@@ -48,32 +52,38 @@ type Log = (line: string) => void;
 /** Zero padding of the random crop, pixels on each side (reference: CIFAR loaders). */
 const PADDING = 4;
 
-export async function openSession(wish: DeviceWish & DataWish, options: RunOptions = {}): Promise<Session> {
+export async function openSession(wish: Wish, options: RunOptions = {}): Promise<Session> {
   return (await open(wish, options, true)) as Session;
 }
 
 /** For evaluation: of ImageNet the training images need not be there. */
-export function openTestSession(wish: DeviceWish & DataWish, options: RunOptions = {}): Promise<TestSession> {
+export function openTestSession(wish: Wish, options: RunOptions = {}): Promise<TestSession> {
   return open(wish, options, false);
 }
 
 async function open(
-  wish: DeviceWish & DataWish,
+  wish: Wish,
   { observer, signal }: RunOptions,
   train: boolean,
 ): Promise<TestSession & { train?: NativeDataset }> {
   const log = (line: string) => observer?.log?.(line);
   const engine = openEngine(wish, log);
   const openData = wish.dataset === 'imagenet' ? openStreams : openResident;
-  const { dataset, sets, nameOf } = await openData(engine, wish, train, log, signal);
+  const energy = await RunMeter.open(engine, wish, signal);
+  const load = () => openData(engine, wish, train, log, signal);
+  const { dataset, sets, nameOf } = await energy.metered('load', load).catch((error) => {
+    energy.dispose();
+    throw error;
+  });
   const reportBad: Session['reportBad'] = (set, bad) => {
     if (bad && bad.length > 0) log(badImagesLine(set, bad, (index) => nameOf(set, index)));
   };
   const dispose = () => {
     sets.train?.dispose();
     sets.test.dispose();
+    energy.dispose();
   };
-  return { ...engine, dataset, ...sets, reportBad, dispose };
+  return { ...engine, dataset, ...sets, energy, reportBad, dispose };
 }
 
 /** All images in the memory of the device. */

@@ -17,9 +17,10 @@ import type {
   Precision,
   Progress,
 } from '../native/types';
-import type { AverageMetrics, EpochMetrics } from '../report/input';
+import type { AverageMetrics, EnergyTotals, EpochMetrics } from '../report/input';
 import type { Averaging } from './averaging';
 import { CheckpointWriter, keeps } from './checkpoint-writer';
+import { epochJoules, phaseTotals, type RunMeter, writeEnergy } from './energy';
 import type { RunOptions } from './observer';
 import { percentOf } from './recipe';
 import { recordBest } from './record';
@@ -57,6 +58,7 @@ export interface TrainingRun extends RunOptions {
   model: NativeModel;
   trainer: NativeTrainer;
   data: { train: NativeDataset; test: NativeDataset } & Partial<Pick<Session, 'reportBad'>>;
+  energy: RunMeter;
   settings: TrainingSettings;
   network: ModelInfo;
   identityHash: string;
@@ -88,7 +90,7 @@ export async function runTraining(run: TrainingRun): Promise<TrainingOutcome> {
 }
 
 async function epochs(run: TrainingRun, writer: CheckpointWriter): Promise<TrainingOutcome> {
-  const { directory, settings, trainer, detection, observer } = run;
+  const { directory, settings, trainer, energy, detection, observer } = run;
   const metrics = [...run.start.metrics];
   let { completed, best } = run.start;
   let snapshot: Snapshot | null = null;
@@ -106,19 +108,21 @@ async function epochs(run: TrainingRun, writer: CheckpointWriter): Promise<Train
     if (detection?.stopAtTicket && detection.watch.allEmerged) break;
 
     observer?.epoch?.({ phase: run.phase, epoch, epochs: settings.epochs, lr });
-    const train = await trainPass(run, epoch, lr);
+    const train = await energy.metered('train', () => trainPass(run, epoch, lr));
     refuseDivergence(epoch, lr, train);
-    const test = await testPass(run);
+    const test = await energy.metered('evaluate', () => testPass(run));
     run.data.reportBad?.('train', train.bad);
     run.data.reportBad?.('test', test.bad);
     snapshot = await trainer.snapshot();
     const average = await averagePass(run, epoch);
 
-    const line = metricsLine(epoch, lr, train, test, average, seen.distances, detection?.watch.emerged ?? {});
+    const spent = await energy.lap();
+    const line = metricsLine(epoch, lr, train, test, average, spent, seen.distances, detection?.watch.emerged ?? {});
     metrics.push(line);
     const improved = test.top1 > best;
     best = Math.max(best, test.top1);
     await directory.appendMetrics(line);
+    await writeEnergy(directory, energy, run.phase, phaseTotals(run.phase, metrics));
     await directory.writeRecord(settings.epochs, metrics, { swa });
     const searching = detection !== undefined && !detection.watch.allEmerged;
     const written = content(run, snapshot, epoch + 1, epoch + 1, best, lr);
@@ -138,15 +142,19 @@ async function epochs(run: TrainingRun, writer: CheckpointWriter): Promise<Train
   if (completed === settings.epochs) await look(run, completed);
   await writer.settle();
   await directory.writeRecord(settings.epochs, metrics, { best: recordBest(metrics), swa });
+  const rest = (await energy.lap()) ?? {};
+  await writeEnergy(directory, energy, run.phase, phaseTotals(run.phase, metrics, rest));
   return { completed, metrics, best, tickets: detection?.watch.emerged ?? {} };
 }
 
 /** Draws the masks after `completed` epochs, stores them, and asks the detectors (but not once training is over). */
-async function look({ model, directory, detection, settings }: TrainingRun, completed: number) {
+async function look({ model, directory, energy, detection, settings }: TrainingRun, completed: number) {
   if (!detection) return { distances: {}, fresh: [] };
-  const masks: MaskResult[] = await model.masks(detection.ratios);
-  for (const { ratio, bits } of masks) await directory.writeMask(percentOf(ratio), completed, bits);
-  return completed < settings.epochs ? detection.watch.observe(masks, completed) : { distances: {}, fresh: [] };
+  return energy.metered('detect', async () => {
+    const masks: MaskResult[] = await model.masks(detection.ratios);
+    for (const { ratio, bits } of masks) await directory.writeMask(percentOf(ratio), completed, bits);
+    return completed < settings.epochs ? detection.watch.observe(masks, completed) : { distances: {}, fresh: [] };
+  });
 }
 
 async function saveTickets(
@@ -191,10 +199,11 @@ function testPass({ model, data, settings, network, signal, observer }: Training
   });
 }
 
-function averagePass(run: TrainingRun, epoch: number): Promise<AverageMetrics | undefined> | undefined {
-  const { averaging, model, data, settings, signal, observer } = run;
+async function averagePass(run: TrainingRun, epoch: number): Promise<AverageMetrics | undefined> {
+  const { averaging, energy, model, data, settings, signal, observer } = run;
+  if (!averaging) return undefined;
   const onProgress = (progress: Progress) => observer?.progress?.('swa', progress);
-  return averaging?.add(model, epoch, { data, settings, signal, onProgress });
+  return energy.metered('average', () => averaging.add(model, epoch, { data, settings, signal, onProgress }));
 }
 
 function content(
@@ -238,6 +247,7 @@ function metricsLine(
   train: PassResult,
   test: PassResult,
   average: AverageMetrics | undefined,
+  spent: EnergyTotals | null,
   distances: EpochMetrics['distances'],
   emerged: EpochMetrics['emerged'],
 ): EpochMetrics {
@@ -252,7 +262,8 @@ function metricsLine(
     seconds: { train: train.seconds, evaluate: test.seconds, waited: train.waited },
     imagesPerSecond: train.images / train.seconds,
     bad: train.bad?.length ?? 0,
-    joules: null,
+    joules: epochJoules(spent),
+    ...(spent ? { energy: spent } : {}),
     distances,
     emerged,
   };

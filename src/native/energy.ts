@@ -9,7 +9,7 @@ export type EnergyMethod = 'counter' | 'sampled' | 'estimated';
 
 export interface EnergyValue {
   part: EnergyPart;
-  /** null where nothing could be read: `reason` says why. */
+  /** null where nothing could be read: `reason` says why. With a figure, `reason` says that it is coarse, and how. */
   joules: number | null;
   method: EnergyMethod | null;
   reason?: string;
@@ -39,9 +39,11 @@ export interface MeterOptions {
   device: string;
   /** Watts to count where nothing can be read; flagged "estimated". */
   watts?: number;
-  /** NVML to open instead of the system's, and the powercap tree: for tests. */
+  /** NVML and the powercap tree to read instead of the system's. */
   nvml?: string;
   powercap?: string;
+  /** The GPU to read instead of the device's own: for tests on machines without one. */
+  pciBusId?: string;
 }
 
 export interface NativeMeter extends NativeHandle {

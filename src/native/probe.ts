@@ -1,6 +1,7 @@
 /** Loads the addon in a child process, so that a LibTorch that crashes there gives an answer here. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import type { EnergySource } from './energy';
 import type { RuntimeInfo } from './types';
 
 export type ProbeResult =
@@ -13,12 +14,15 @@ export type ProbeResult =
       runtime: RuntimeInfo;
       libraries: string[];
       noJpeg: string;
+      /** What the energy of the first GPU, the processor and its memory can be read by. */
+      energy: EnergySource[];
     }
   | { ok: false; code: string; message: string; detail?: string };
 
 const SCRIPT = `
 const start = process.hrtime.bigint();
 const answer = (value) => require('node:fs').writeSync(3, JSON.stringify(value));
+const failed = ({ code = 'ERR_INTERNAL', message, detail }) => answer({ ok: false, code, message, detail });
 try {
   const addon = require(process.argv[1]).loadAddon();
   const runtime = addon.runtime();
@@ -26,9 +30,14 @@ try {
   const maps = require('node:fs').readFileSync('/proc/self/maps', 'utf8');
   const libraries = [...new Set(maps.match(/\\/\\S+\\.so[.\\d]*$/gm))];
   const noJpeg = require(process.argv[2]).whyNoJpeg();
-  answer({ ok: true, builtAgainst: addon.builtAgainst, loaded: addon.loaded, seconds, runtime, libraries, noJpeg });
-} catch ({ code = 'ERR_INTERNAL', message, detail }) {
-  answer({ ok: false, code, message, detail });
+  const gpu = runtime.cudaPlugin ? runtime.cudaDevices[0] : undefined;
+  const places = { nvml: process.env.EARLYBIRD_NVML || undefined, powercap: process.env.EARLYBIRD_POWERCAP || undefined };
+  addon.createMeter({ ...places, device: gpu ? 'cuda:' + gpu.index : 'cpu' }).then((meter) => {
+    const { builtAgainst, loaded } = addon;
+    answer({ ok: true, builtAgainst, loaded, seconds, runtime, libraries, noJpeg, energy: meter.sources() });
+  }).catch(failed);
+} catch (error) {
+  failed(error);
 }`;
 
 export function probeAddon(): ProbeResult {

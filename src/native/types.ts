@@ -8,6 +8,7 @@
  *   running epoch/evaluate of that handle), and later calls reject with ERR_DISPOSED.
  */
 import type { StateDict, TensorData } from '../tensor';
+import type { GpuState, MeterOptions, NativeMeter } from './energy';
 import type { BenchKernelsOptions, BlockQuantizeOptions, KernelTime, NumberFormats, Rounding } from './number-formats';
 
 /** Channel widths, 'M' for a 2x2 max-pool (VGG). Other families use plain numbers. */
@@ -54,6 +55,11 @@ export interface NativeAddon {
   /** Times kernels on made-up tensors of a device. */
   benchKernels(options: BenchKernelsOptions): Promise<KernelTime[]>;
 
+  /** Never fails for what cannot be read: the sources of the meter say why. */
+  createMeter(options: MeterOptions): Promise<NativeMeter>;
+  /** ERR_ENERGY where NVML cannot be had or does not know the GPU, ERR_DEVICE for "cpu". */
+  gpuState(device: string, options?: Pick<MeterOptions, 'nvml' | 'pciBusId'>): Promise<GpuState>;
+
   /** The image filters of spec section 2 on uint8 images (count, height, width, 3). */
   filterImages(images: Uint8Array, shape: [number, number, number, number], filter: FilterSpec): Promise<Uint8Array>;
 }
@@ -67,7 +73,7 @@ export interface RuntimeInfo {
   cudaPlugin: boolean;
   /** What decodes JPEG files, for example "libjpeg-turbo 2.1.5"; empty where there is no decoder. */
   jpeg: string;
-  cudaDevices: { index: number; name: string; memoryBytes: number; capability: string }[];
+  cudaDevices: { index: number; name: string; memoryBytes: number; capability: string; pciBusId: string }[];
 }
 
 export interface ModelSpec {

@@ -29,6 +29,10 @@ export function formatJoules(value: number | null | undefined): string {
   return value >= 1e3 ? `${grouped(value / 1e3, value < 1e5 ? 1 : 0)} kJ` : `${grouped(value, value < 100 ? 1 : 0)} J`;
 }
 
+export function formatWatts(value: number | null | undefined): string {
+  return known(value) ? `${grouped(value, value < 100 ? 1 : 0)} W` : MISSING;
+}
+
 export function formatPercent(value: number | null | undefined): string {
   return known(value) ? `${value.toFixed(2)} %` : MISSING;
 }

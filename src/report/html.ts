@@ -1,6 +1,7 @@
 /** The report as one page: no scripts, no requests, readable on a phone and on paper, in light and dark. */
 
 import { escapeHtml } from './escape';
+import { formatJoules, formatSeconds, formatWatts } from './format';
 import type { ReportInput } from './input';
 import { STYLE } from './style';
 import { htmlTable } from './table';
@@ -34,7 +35,7 @@ export function renderHtml(input: ReportInput, figures: HtmlFigure[]): string {
 <h2>Summary</h2>
 ${htmlTable(input.summary, { synthetic })}
 </section>
-<section>
+${energyHtml(input.energy)}<section>
 <h2>Figures</h2>
 ${figures.length === 0 ? '<p>There is nothing to draw yet.</p>' : figures.map((figure, i) => figureHtml(figure, i + 1)).join('\n')}
 </section>
@@ -68,6 +69,33 @@ function inlineSvg(svg: string, id: string): string {
     .replace(/<svg[^>]*>/, (tag) => tag.replace(/ xmlns(:\w+)?="[^"]*"/g, '').replace('<svg', '<svg role="img"'))
     .replace(/ id="([^"]+)"/g, ` id="${prefix}-$1"`)
     .replace(/url\(#([^)]+)\)/g, `url(#${prefix}-$1)`);
+}
+
+/** Nothing where the run was not metered; where nothing could be read only why. */
+function energyHtml(energy: ReportInput['energy']): string {
+  if (!energy) return '';
+  const phases = Object.entries(energy.phases);
+  const rows = phases.map(([path, { seconds, joules, reason }]) => {
+    const watts = joules === null || seconds === 0 ? null : joules / seconds;
+    const cells = [formatSeconds(seconds), formatJoules(joules), formatWatts(watts)];
+    const data = cells.map((text) => `<td>${escapeHtml(text)}</td>`).join('');
+    return `<tr><th scope="row">${escapeHtml(path)}</th>${data}<td>${escapeHtml(reason ?? '')}</td></tr>`;
+  });
+  const table = phases.some(([, { joules, reason }]) => joules !== null || reason)
+    ? `<div class="wide"><table class="summary">
+<thead><tr>${['phase', 'time', 'energy', 'mean power', ''].map((title) => `<th scope="col">${title}</th>`).join('')}</tr></thead>
+<tbody>
+${rows.join('\n')}
+</tbody></table></div>
+<p class="note">A phase holds those under its name.</p>
+`
+    : '';
+  const notes = energy.sources.map((text) => `<p class="note">${escapeHtml(text)}.</p>`);
+  return `<section>
+<h2>Energy</h2>
+${table}${notes.join('\n')}
+</section>
+`;
 }
 
 function provenanceHtml(provenance: Record<string, string>): string {

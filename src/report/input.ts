@@ -16,13 +16,27 @@ export interface EpochMetrics {
   /** Training images that did not decode and were left out. */
   bad?: number;
   imagesPerSecond: number;
-  /** Joules of the epoch, or null where nothing measures them. */
+  /** Joules of the epoch's passes and detection, or null where nothing measures them. */
   joules: number | null;
+  /** What was spent since the line before, by window; "whole" is all of it. Absent where nothing was metered. */
+  energy?: EnergyTotals;
   /** Per ratio (percent, for example "30"): distances of the mask drawn BEFORE this epoch to the older ones, or null while the window fills. */
   distances: Record<string, number[] | null>;
   /** Per ratio: file number (epoch + 1) at which the ticket emerged, once it has. */
   emerged: Record<string, number>;
 }
+
+/** Sum over all windows of one name. */
+export interface EnergyTotal {
+  windows: number;
+  seconds: number;
+  /** null where any of the windows could not be read. */
+  joules: number | null;
+  /** Why, where a source failed on the way; what could never be read says so in the sources. */
+  reason?: string;
+}
+
+export type EnergyTotals = Record<string, EnergyTotal>;
 
 export interface AverageMetrics {
   n: number;
@@ -98,6 +112,8 @@ export interface SummaryRow {
   /** Wall seconds spent in training and evaluation. */
   seconds: number;
   joules: number | null;
+  /** How these were come by, to be said under the table: "measured: ...", "estimated from ...". */
+  joulesBy?: string | null;
 }
 
 export interface ReportInput {
@@ -113,6 +129,8 @@ export interface ReportInput {
   channels: LayerChannels[];
   drawing: DrawingCurve[];
   summary: SummaryRow[];
+  /** What each phase took, by path, and where the figures come from: sentences. */
+  energy?: { phases: EnergyTotals; sources: string[] } | null;
   /** Distance at or under which a ticket emerges: the dashed line of the distances figure. 0.1 by default. */
   threshold?: number;
 }

@@ -34,10 +34,12 @@ const COLUMNS: Column[] = [
 ];
 
 /** What a reader has to know before believing the numbers; the warning of synthetic data comes first. */
-export function tableNotes(options: TableOptions = {}): string[] {
+function tableNotes(rows: readonly SummaryRow[], options: TableOptions): string[] {
+  const methods = new Set(rows.flatMap(({ joules, joulesBy }) => (joules !== null && joulesBy ? joulesBy : [])));
   return [
     ...(options.synthetic ? ['Synthetic dataset: these numbers say nothing about accuracy on real images.'] : []),
     'Best top-1 is that of the epoch chosen on the test set. FLOPs: forward pass of one image. (0.50x): half of the first row.',
+    ...[...methods].map((method) => `Energy ${method}.`),
   ];
 }
 
@@ -46,14 +48,14 @@ export function summaryTable(rows: SummaryRow[], options: TableOptions = {}): st
   if (body.length === 0) return 'No run has finished yet.';
   const lines = aligned([head!, ...body]);
   const rule = '-'.repeat(Math.max(...lines.map((line) => line.length)));
-  return [lines[0], rule, ...lines.slice(1), '', ...tableNotes(options)].join('\n');
+  return [lines[0], rule, ...lines.slice(1), '', ...tableNotes(rows, options)].join('\n');
 }
 
 export function markdownTable(rows: SummaryRow[], options: TableOptions = {}): string {
   const [head, ...body] = cells(rows).map((row) => row.map(escapeMarkdown));
   const line = (row: string[]) => `| ${row.join(' | ')} |`;
   const rule = `| --- |${' ---: |'.repeat(head!.length - 1)}`;
-  return [line(head!), rule, ...body.map(line), '', ...tableNotes(options)].join('\n');
+  return [line(head!), rule, ...body.map(line), '', ...tableNotes(rows, options)].join('\n');
 }
 
 export function htmlTable(rows: SummaryRow[], options: TableOptions = {}): string {
@@ -68,7 +70,7 @@ export function htmlTable(rows: SummaryRow[], options: TableOptions = {}): strin
       return `<tr><th scope="row">${label}</th>${data}</tr>`;
     }),
     '</tbody></table></div>',
-    ...tableNotes(options).map((note, i) => {
+    ...tableNotes(rows, options).map((note, i) => {
       const warning = options.synthetic && i === 0;
       return `<p class="${warning ? 'note synthetic' : 'note'}">${escapeHtml(note)}</p>`;
     }),

@@ -47,7 +47,10 @@ export const cli = (args: string[], options: { cwd?: string; env?: NodeJS.Proces
   start(process.execPath, [main, ...args], options);
 
 /** Runs to the end and expects exit code 0. */
-export async function succeed(args: string[], options: { cwd?: string } = {}): Promise<Outcome> {
+export async function succeed(
+  args: string[],
+  options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+): Promise<Outcome> {
   const outcome = await cli(args, options).done;
   if (outcome.status !== 0)
     throw new Error(`earlybird ${args.join(' ')} ended with ${outcome.status}: ${outcome.stderr}`);

@@ -50,11 +50,11 @@ export function outcomeOf(folder: string): Record<string, string> {
   return { ...Object.fromEntries(contents), metrics: JSON.stringify(metricsOf(folder)) };
 }
 
-export function metricsOf(folder: string): Omit<EpochMetrics, 'seconds' | 'imagesPerSecond'>[] {
+export function metricsOf(folder: string): Omit<EpochMetrics, 'seconds' | 'imagesPerSecond' | 'energy'>[] {
   const lines = readFileSync(join(folder, 'metrics.jsonl'), 'utf8').trim().split('\n');
   return lines.map((line) => {
-    const { seconds, imagesPerSecond, swa, ...rest } = JSON.parse(line) as EpochMetrics;
-    return { ...rest, ...(swa ? { swa: { ...swa, seconds: 0 } } : {}) };
+    const { seconds, imagesPerSecond, energy, swa, ...rest } = JSON.parse(line) as EpochMetrics;
+    return { ...rest, joules: null, ...(swa ? { swa: { ...swa, seconds: 0 } } : {}) };
   });
 }
 

@@ -6,6 +6,7 @@
 void check(bool good, const std::string& what, double measured);
 
 /// Each file's tests.
+void test_energy();
 void test_images();
 void test_norms();
 void test_low_precision();

@@ -98,6 +98,7 @@ int main() {
     const at::Tensor out = earlybird::winograd::forward(images, at::ones({16, 16, 3, 3}));
     check(out.isnan().any().item<bool>(), "a NaN stays one", 0);
   }
+  test_energy();
   test_images();
   test_norms();
   test_low_precision();

@@ -4,6 +4,7 @@
  */
 import { numbersOf } from '../../src/checkpoint/value';
 import { maskFromGammas } from '../../src/experiment/mask';
+import type { EnergyReading, MeterOptions, NativeMeter } from '../../src/native/energy';
 import type {
   EvaluateOptions,
   ModelSpec,
@@ -28,6 +29,11 @@ export interface FakeEngine {
   protective: boolean[];
   /** Models that are not disposed of. */
   alive: number;
+  /** A counter that each piece of work adds to; null cannot be read. */
+  joules: number | null;
+  meters: MeterOptions[];
+  /** Windows that are open, of meters that are not disposed of. */
+  windows: string[];
   /** Called before each epoch, test and average with its name; may throw. */
   before: (what: 'epoch' | 'evaluate' | 'average' | 'norms') => void;
 }
@@ -41,6 +47,9 @@ export function fakeEngine(): FakeEngine {
     protective: [],
     alive: 0,
     before: () => {},
+    joules: null,
+    meters: [],
+    windows: [],
     addon: {
       loaded: '0.0.0',
       setThreads: () => {},
@@ -50,6 +59,7 @@ export function fakeEngine(): FakeEngine {
         engine.models.push(spec);
         return modelOf(spec, freshWeights(spec.seed));
       },
+      createMeter: async (options: MeterOptions) => meterOf(options),
       createTrainer: async (model: NativeModel) => trainerOf(weightsOf.get(model)!),
     } as unknown as NativeAddon,
   };
@@ -87,6 +97,7 @@ export function fakeEngine(): FakeEngine {
       reinitialise: async (seed) => restore(weights, stateOf(freshWeights(seed + 100))),
       masks: async (ratios, { protective = false } = {}) => {
         engine.protective.push(protective);
+        use(1);
         return ratios.map((ratio) => ({
           ...maskFromGammas(weights.get('feature.1.weight')!, ratio),
           ratio,
@@ -101,11 +112,13 @@ export function fakeEngine(): FakeEngine {
       }),
       evaluate: async (options) => {
         engine.before('evaluate');
+        use(10);
         engine.evaluations.push(options);
         return passOf(sum(weights) * 7 + options.batchSize);
       },
       average: async (other, share) => {
         engine.before('average');
+        use(5);
         for (const key of PARAMETERS) {
           const own = weights.get(key)!;
           weightsOf
@@ -134,6 +147,7 @@ export function fakeEngine(): FakeEngine {
     const trainer: Partial<NativeTrainer> = {
       epoch: async ({ epoch, lr }) => {
         engine.before('epoch');
+        use(100);
         for (const key of PARAMETERS) {
           const [own, speed] = [weights.get(key)!, momentum.get(key)!];
           own.forEach((value, i) => {
@@ -148,6 +162,36 @@ export function fakeEngine(): FakeEngine {
       dispose: () => {},
     };
     return trainer as NativeTrainer;
+  }
+
+  function use(joules: number): void {
+    if (engine.joules !== null) engine.joules += joules;
+  }
+
+  function meterOf(options: MeterOptions): NativeMeter {
+    engine.meters.push(options);
+    const method = engine.joules === null ? null : 'counter';
+    const reason = method === null ? { reason: 'there is no counter' } : {};
+    const starts: { name: string; joules: number | null }[] = [];
+    const meter: Partial<NativeMeter> = {
+      sources: () => [{ part: 'cpu', method, name: 'a counter', notes: [], ...reason }],
+      begin: async (name) => {
+        starts.push({ name, joules: engine.joules });
+        engine.windows.push(name);
+      },
+      end: async (name): Promise<EnergyReading> => {
+        const start = starts.pop();
+        if (start?.name !== name || engine.windows.pop() !== name)
+          throw new Error(`${name} is not the innermost window`);
+        const joules = engine.joules === null || start.joules === null ? null : engine.joules - start.joules;
+        const why = joules === null ? { reason: 'the counter was lost' } : {};
+        return { name, seconds: 1, joules, parts: [{ part: 'cpu', joules, method, ...why }] };
+      },
+      dispose: () => {
+        engine.windows.length -= starts.length;
+      },
+    };
+    return meter as NativeMeter;
   }
 
   return engine;

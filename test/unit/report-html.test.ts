@@ -26,6 +26,20 @@ beforeAll(async () => {
 });
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
+test('energy: a row for each phase, reasons, and where the figures come from; nothing where none was metered', () => {
+  const total = { windows: 1, seconds: 20, joules: 3000 };
+  const lost = { windows: 1, seconds: 2, joules: null, reason: 'the GPU <was> lost' };
+  const sources = ['GPU: NVML counter', 'CPU: not read: no tree'];
+  const html = renderHtml({ ...SAMPLE, energy: { phases: { search: total, 'search/train': lost }, sources } }, []);
+  expectWellFormed(html);
+  expect(html).toContain('<th scope="row">search</th><td>20.0 s</td><td>3.0 kJ</td><td>150 W</td><td></td>');
+  expect(html).toContain('<td>–</td><td>–</td><td>the GPU &lt;was&gt; lost</td>');
+  for (const text of sources) expect(html).toContain(`<p class="note">${text}.</p>`);
+  const unread = renderHtml({ ...SAMPLE, energy: { phases: { search: { ...total, joules: null } }, sources } }, []);
+  expect(unread).toContain('<h2>Energy</h2>\n<p class="note">GPU');
+  expect(renderHtml(SAMPLE, [])).not.toContain('<h2>Energy</h2>');
+});
+
 describe('a written report', () => {
   let html: string;
   let written: Awaited<ReturnType<typeof writeReport>>;

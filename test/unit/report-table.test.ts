@@ -51,6 +51,11 @@ describe('the summary', () => {
     expect(summaryTable(SAMPLE.summary)).not.toContain('energy');
     const measured = SAMPLE.summary.map((row, i) => ({ ...row, joules: i === 0 ? 2000 : null }));
     expect(summaryTable(measured)).toMatch(/energy.*2\.0 kJ.*–/s);
+    const said = measured.map((row) => ({ ...row, joulesBy: 'estimated from the given watts' }));
+    for (const table of [summaryTable, markdownTable, htmlTable]) {
+      expect(table(said).match(/Energy estimated from the given watts\./g)).toHaveLength(1);
+      expect(table(said.slice(1))).not.toContain('Energy');
+    }
   });
 
   test('shows the weight average only where there is one', () => {

@@ -48,6 +48,7 @@ const wish = (more: object = {}) => ({
   sigma: 1,
   sparsityGt: 0,
   maxBad: 7,
+  energy: 'off' as const,
   ...more,
 });
 

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import type { EarlybirdError } from '../../errors';
+import { sourceText } from '../../experiment/energy-file';
 import { addonPath } from '../../native/addon';
 import { libjpegRemedy } from '../../native/libjpeg';
 import { buildCommand, type FoundLibTorch, searchLibTorch, unsupported } from '../../native/libtorch';
@@ -54,6 +55,7 @@ function examine(): Check[] {
     checkOpenMp(probe),
     checkJpeg(probe),
     checkCuda(libtorch, probe),
+    checkEnergy(probe),
   ];
 }
 
@@ -193,6 +195,11 @@ function checkCuda(libtorch: FoundLibTorch, { runtime }: Loaded): Check {
     );
   }
   return check('ok', `${devices.join(', ')}; driver ${driver}; ${pluginFile}`);
+}
+
+/** No warning: a machine that cannot be read trains as well. */
+function checkEnergy({ energy }: Loaded): Check {
+  return { name: 'energy', status: 'ok', text: energy.map(sourceText).join('\n') };
 }
 
 function driverVersion(): string | null {

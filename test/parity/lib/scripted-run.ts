@@ -1,4 +1,5 @@
 import { REFERENCE_DETECTOR } from '../../../src/experiment/early-bird';
+import { RunMeter } from '../../../src/experiment/energy';
 import { maskFromGammas } from '../../../src/experiment/mask';
 import { round2 } from '../../../src/experiment/record';
 import { RunDirectory } from '../../../src/experiment/run-directory';
@@ -92,6 +93,7 @@ export async function scripted(
       seed: 1,
       keepCheckpoints: 'all',
     },
+    energy: RunMeter.off(),
     network: { arch: 'scripted', depth: 0, classes: 1, cfg: search.bn_sizes, convolutions: [] },
     identityHash: '',
     detection: {
