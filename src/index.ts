@@ -11,6 +11,7 @@ export type { ImageListing, ListedDataset } from './data/listing';
 export { openDataset } from './data/open';
 export { type PackOptions, type PackResult, pack } from './data/pack';
 export { EarlybirdError, type ErrorCode } from './errors';
+export { benchEnergy, type EnergyBenchResult } from './experiment/bench-energy';
 export { benchKernels, type KernelsBench } from './experiment/bench-kernels';
 export { benchLoader, type LoaderBench } from './experiment/bench-loader';
 export { benchLowPrecision, type LowPrecisionBench } from './experiment/bench-low-precision';
@@ -25,8 +26,9 @@ export {
 } from './experiment/early-bird';
 export { ebTrain, type TrainResult } from './experiment/eb-train';
 export { type EnergyFile, readEnergy } from './experiment/energy-file';
+export { type EnergyPlan, planEnergy } from './experiment/energy-plan';
 export { type EvaluateResult, evaluate } from './experiment/evaluate';
-export { forwardFlops, maskFlops, maskMemoryKB, parameterCount, trainingFlops } from './experiment/flops';
+export { forwardFlops, maskFlops, maskMemoryKB, parameterCount } from './experiment/flops';
 export { formatsOf, type PrecisionOptions } from './experiment/low-precision';
 export { gammasOf, maskDistance, maskFromGammas, overlapMatrix } from './experiment/mask';
 export type { FinishedRun, RunResult } from './experiment/network-run';
@@ -36,6 +38,7 @@ export { PRESETS } from './experiment/presets';
 export { prune } from './experiment/prune';
 export type { PruneReport } from './experiment/prune-report';
 export {
+  type BenchEnergyRecipe,
   type BenchLoaderRecipe,
   type BenchStepRecipe,
   type CommandName,
@@ -53,6 +56,13 @@ export { retrain } from './experiment/retrain';
 export { reportRetrain, reportSearch } from './experiment/run-report';
 export { learningRate } from './experiment/schedule';
 export { search } from './experiment/search';
+export {
+  COMPOSITIONS,
+  type Comparison,
+  type FlopsRule,
+  type Stretch,
+  trainingFlops,
+} from './experiment/training-flops';
 export { loadAddon } from './native/addon';
 export type * from './native/energy';
 export type * from './native/number-formats';

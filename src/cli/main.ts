@@ -17,7 +17,7 @@ const COMMANDS: [name: string, describe: string, load: () => { command: CommandM
   ['plot', 'Draw mask-distance matrices, or accuracy against drawing epoch', () => require('./commands/plot')],
   [
     'bench',
-    'Time the training step or the image loader, alone or beside a PyTorch peer',
+    'Time the training step or the image loader, alone or beside a PyTorch peer, or compare what methods cost',
     () => require('./commands/bench'),
   ],
   ['data', 'Fetch, check and pack datasets', () => require('./commands/data')],

@@ -5,7 +5,7 @@ import type { NumberFormats } from '../native/number-formats';
 import type { NativeDataset, NativeTrainer } from '../native/types';
 import { type Engine, openEngine } from './device';
 import type { RunOptions } from './observer';
-import { packageVersion } from './provenance';
+import { packageVersion } from './package-version';
 import type { BenchStepRecipe } from './recipe';
 import type { BENCH_MODELS } from './recipe-fields';
 import { releaseImages } from './session';

@@ -2,7 +2,6 @@
  * EB Train (paper section 4): search until a ticket emerges, prune it out, train only that. One process, one folder with a
  * sub-folder for each stage; each stage is finished, resumable or new on its own, so a killed run goes on where it was.
  */
-import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { EarlybirdError } from '../errors';
 import type { SummaryRow } from '../report/input';
@@ -12,7 +11,7 @@ import { FULL_PRECISION, formatsOf, precisionOptions } from './low-precision';
 import { type RunResult, secondsOf } from './network-run';
 import type { Observer, RunOptions } from './observer';
 import { provenanceOf } from './provenance';
-import { prune } from './prune';
+import { pruneOnce } from './prune';
 import type { PruneReport } from './prune-report';
 import { identityOf, parseRecipe, percentOf, type TrainRecipe } from './recipe';
 import { retrain } from './retrain';
@@ -73,7 +72,8 @@ async function runStages(recipe: TrainRecipe, options: RunOptions, session: Sess
   if (!ticket) throw noTicket(recipe);
 
   const name = `${percent}${String(ticket.completed + 1).padStart(2, '0')}_${recipe.percent}`;
-  const pruned = await pruneOnce(recipe, join(recipe.save, `pruned_${name}`), ticket.file, shared);
+  const cut = pruneRecipe(recipe, join(recipe.save, `pruned_${name}`), ticket.file, session.device);
+  const pruned = await pruneOnce(cut, { ...shared, energy: session.energy });
   const suffix = recipe.fromScratch ? '_scratch' : '';
   const { result: retrained } = await retrain(retrainRecipe(recipe, `retrain_${name}${suffix}`, pruned.ticket), shared);
   return { search: found, prune: pruned, retrain: retrained };
@@ -133,41 +133,24 @@ function retrainPrecision(recipe: TrainRecipe) {
   return { ...precisionOptions(recipe), ...(recipe.variant === 'll' ? {} : FULL_PRECISION) };
 }
 
-/** Pruning is quick and pure: it is repeated unless its result is there. */
-async function pruneOnce(
-  recipe: TrainRecipe,
-  save: string,
-  ticket: string,
-  options: RunOptions & { session: Session },
-): Promise<PruneReport> {
-  const folder = RunDirectory.at(save);
-  const before = await folder.readJson<PruneReport>('prune.json');
-  // The path it had may be spelt differently now.
-  const pruned = folder.file('pruned.pth.tar');
-  if (before && existsSync(pruned) && !options.force) return { ...before, ticket: pruned };
+function pruneRecipe(recipe: TrainRecipe, save: string, ticket: string, device: string) {
   const { percent, emptyLayers, surgery, roundTo, protective, measure, precision, seed, init } = recipe;
-  const { device, energy } = options.session;
   const initial = init === 'self' ? join(recipe.save, 'search', 'init.pth.tar') : init;
-  const report = await prune(
-    parseRecipe('prune', {
-      save,
-      model: ticket,
-      percent,
-      init: initial,
-      emptyLayers,
-      surgery,
-      roundTo,
-      protective,
-      measure,
-      precision,
-      device,
-      seed,
-      ...retrainPrecision(recipe),
-    }),
-    { ...options, energy },
-  );
-  await folder.writeJson('prune.json', report);
-  return report;
+  return parseRecipe('prune', {
+    save,
+    model: ticket,
+    percent,
+    init: initial,
+    emptyLayers,
+    surgery,
+    roundTo,
+    protective,
+    measure,
+    precision,
+    device,
+    seed,
+    ...retrainPrecision(recipe),
+  });
 }
 
 function noTicket({ epochs, percent, detectorThreshold }: TrainRecipe): EarlybirdError {

@@ -61,11 +61,3 @@ export function maskMemoryKB(channels: number): number {
 export function maskFlops(channels: number): number {
   return 3 * channels * Math.log2(channels) + 2 * channels;
 }
-
-/**
- * Training FLOPs by the paper's rule: 3 * F * images * epochs, F = forward FLOPs rounded to 2 decimals of GFLOPs. Detection and
- * pruning are left out, as in the paper's tables.
- */
-export function trainingFlops(forward: number, images: number, epochs: number): number {
-  return 3 * Math.round(forward / 1e7) * 1e7 * images * epochs;
-}

@@ -10,7 +10,7 @@ import { requireJpeg } from '../native/jpeg';
 import { spread } from './bench-runs';
 import { openEngine } from './device';
 import type { RunOptions } from './observer';
-import { packageVersion } from './provenance';
+import { packageVersion } from './package-version';
 import type { BenchLoaderRecipe } from './recipe';
 import { createStream } from './session';
 

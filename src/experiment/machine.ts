@@ -5,7 +5,7 @@ import * as os from 'node:os';
 import { loadedVariant } from '../native/addon';
 import type { GpuState } from '../native/energy';
 import type { NativeAddon } from '../native/types';
-import { packageVersion } from './provenance';
+import { packageVersion } from './package-version';
 
 export interface Machine {
   /** Of the hardware alone: the same in every run on one machine. */
@@ -41,13 +41,11 @@ export interface MachineGpu {
 type Hardware = Pick<Machine, 'cpu' | 'gpu'>;
 type Engine = { addon: NativeAddon; device: string };
 
-/** Asked for after the work, when clocks and temperature are those of a busy machine. Without an engine nothing is said of LibTorch. */
-export async function describeMachine(
-  engine: Engine | null,
-  commandLine = process.argv.slice(1).join(' '),
-): Promise<Machine> {
+/** What computes: the same in every run on one machine, but for the clock. */
+function hardwareOf(engine: Engine | null): Hardware {
   const [first] = os.cpus();
-  const hardware: Hardware = {
+  const found = engine?.addon.runtime().cudaDevices.find(({ index }) => engine.device === `cuda:${index}`);
+  return {
     cpu: {
       model: first?.model.trim() ?? 'unknown',
       cores: os.cpus().length,
@@ -55,12 +53,33 @@ export async function describeMachine(
       governor: readLine('/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor'),
       mhz: first?.speed || null,
     },
-    gpu: engine && (await gpuOf(engine)),
+    gpu: found
+      ? {
+          name: found.name,
+          memoryGiB: Math.round(found.memoryBytes / 2 ** 30),
+          capability: found.capability,
+          state: null,
+        }
+      : null,
   };
+}
+
+/** Of the machine that an engine computes on. */
+export function machineFingerprint(engine: Engine | null): string {
+  return fingerprintOf(hardwareOf(engine));
+}
+
+/** Asked for after the work, when clocks and temperature are those of a busy machine. Without an engine nothing is said of LibTorch. */
+export async function describeMachine(
+  engine: Engine | null,
+  commandLine = process.argv.slice(1).join(' '),
+): Promise<Machine> {
+  const { cpu, gpu } = hardwareOf(engine);
   const variant = engine && loadedVariant();
   return {
-    fingerprint: fingerprintOf(hardware),
-    ...hardware,
+    fingerprint: fingerprintOf({ cpu, gpu }),
+    cpu,
+    gpu: engine && gpu && { ...gpu, ...(await stateOf(engine)) },
     kernel: os.release(),
     versions: {
       earlybird: packageVersion(),
@@ -74,25 +93,17 @@ export async function describeMachine(
   };
 }
 
-/** A slice of a board (MIG) is another machine than the whole of it. Clocks, limits and versions may change on one machine. */
+/** Clocks, limits and versions may change on one machine. A slice of a board (MIG) has another name and memory than the whole of it. */
 export function fingerprintOf({ cpu, gpu }: Hardware): string {
-  const parts = [
-    cpu.model,
-    cpu.cores,
-    cpu.memoryGiB,
-    gpu && [gpu.name, gpu.memoryGiB, gpu.capability, gpu.state?.mig ?? false],
-  ];
+  const parts = [cpu.model, cpu.cores, cpu.memoryGiB, gpu && [gpu.name, gpu.memoryGiB, gpu.capability]];
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
 }
 
-async function gpuOf({ addon, device }: Engine): Promise<MachineGpu | null> {
-  const found = addon.runtime().cudaDevices.find(({ index }) => device === `cuda:${index}`);
-  if (!found) return null;
-  const gpu = { name: found.name, memoryGiB: Math.round(found.memoryBytes / 2 ** 30), capability: found.capability };
+async function stateOf({ addon, device }: Engine): Promise<Pick<MachineGpu, 'state' | 'reason'>> {
   try {
-    return { ...gpu, state: await addon.gpuState(device) };
+    return { state: await addon.gpuState(device) };
   } catch (error) {
-    return { ...gpu, state: null, reason: (error as Error).message };
+    return { state: null, reason: (error as Error).message };
   }
 }
 

@@ -1,15 +1,13 @@
 /** Where a result came from: versions, device, commit, command line. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import type { Engine } from './device';
+import { machineFingerprint } from './machine';
+import { packageVersion } from './package-version';
 import type { Session } from './session';
 
 const root = join(__dirname, '..', '..');
-
-export function packageVersion(): string {
-  return (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }).version;
-}
 
 /** The commit of this code, or null where it is not a git checkout. */
 function gitCommit(): string | null {
@@ -29,6 +27,8 @@ export interface Provenance {
   earlybird: string;
   node: string;
   libtorch: string;
+  /** Fingerprint of the hardware. */
+  machine: string;
   device: string;
   deviceName: string;
   precision: string;
@@ -39,17 +39,25 @@ export interface Provenance {
   dataset: { name: string; synthetic: boolean; train: number; test: number; fingerprint: string };
 }
 
-export function provenanceOf(session: Session, commandLine = process.argv.slice(1).join(' ')): Provenance {
-  const { addon, device, precision, dataset } = session;
+/** The part that is known before any data is read. */
+export function engineProvenance({ addon, device, precision }: Engine) {
   const runtime = addon.runtime();
   return {
     earlybird: packageVersion(),
     node: process.version,
     libtorch: addon.loaded,
+    machine: machineFingerprint({ addon, device }),
     device,
     deviceName: runtime.cudaDevices.find(({ index }) => device === `cuda:${index}`)?.name ?? runtime.cpuCapability,
     precision,
     threads: runtime.threads,
+  };
+}
+
+export function provenanceOf(session: Session, commandLine = process.argv.slice(1).join(' ')): Provenance {
+  const { dataset } = session;
+  return {
+    ...engineProvenance(session),
     host: hostname(),
     gitCommit: gitCommit(),
     commandLine,

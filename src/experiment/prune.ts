@@ -1,4 +1,5 @@
 /** Pruning: draw the mask of a checkpoint at ratio p and cut the masked channels out of the network. */
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { writeFileAtomic } from '../atomic';
@@ -110,6 +111,21 @@ export async function prune(
     if (!shared) energy.dispose();
     for (const model of models) model.dispose();
   }
+}
+
+/** Pruning is quick and pure: it is repeated unless its result, prune.json, is there. */
+export async function pruneOnce(
+  recipe: PruneRecipe,
+  options: NonNullable<Parameters<typeof prune>[1]> = {},
+): Promise<PruneReport> {
+  const folder = RunDirectory.at(recipe.save);
+  const before = await folder.readJson<PruneReport>('prune.json');
+  // The path it had may be spelt differently now.
+  const ticket = folder.file('pruned.pth.tar');
+  if (before && existsSync(ticket) && !options.force) return { ...before, ticket };
+  const report = await prune(recipe, options);
+  await folder.writeJson('prune.json', report);
+  return report;
 }
 
 /** The ticket is there by now: where its step cannot be timed, the report says why. */

@@ -17,6 +17,7 @@ import {
   SWITCH,
   wholeNumber,
 } from './option';
+import { benchEnergySchema } from './recipe-energy';
 import {
   AS_CHECKPOINT,
   BENCH_MODELS,
@@ -300,6 +301,7 @@ export const SCHEMAS = {
   benchLoader: benchLoaderSchema,
   benchKernels: benchKernelsSchema,
   ...BENCH_SCHEMAS,
+  benchEnergy: benchEnergySchema,
 };
 
 export type Schemas = typeof SCHEMAS;
@@ -315,6 +317,7 @@ export type PlotRecipe = Recipe<'plot'>;
 export type BenchStepRecipe = Recipe<'benchStep'>;
 export type BenchLoaderRecipe = Recipe<'benchLoader'>;
 export type BenchKernelsRecipe = Recipe<'benchKernels'>;
+export type BenchEnergyRecipe = Recipe<'benchEnergy'>;
 
 const DEPTHS: Record<string, number> = {
   vgg: 19,
@@ -337,7 +340,7 @@ export function parseRecipe<C extends CommandName>(command: C, input: Record<str
   if (!result.success) throw new EarlybirdError('ERR_RECIPE', explain(schema, input, result.error.issues[0]!));
   const recipe = result.data as Record<string, unknown>;
   const fromTicket = command === 'retrain' && recipe.scratch !== undefined;
-  if (['search', 'retrain', 'train'].includes(command) && !fromTicket) {
+  if (['search', 'retrain', 'train', 'benchEnergy'].includes(command) && !fromTicket) {
     recipe.arch ??= 'vgg';
     recipe.depth ??= defaultDepth(recipe.arch as string);
   }
@@ -357,6 +360,12 @@ export function parseRecipe<C extends CommandName>(command: C, input: Record<str
     throw new EarlybirdError(
       'ERR_RECIPE',
       `--percent ${recipe.percent} is not possible with --protective, which keeps about a tenth of every layer: give a ratio below 0.9.`,
+    );
+  }
+  if (command === 'benchEnergy' && !(recipe.methods as string[]).includes(recipe.baseline as string)) {
+    throw new EarlybirdError(
+      'ERR_RECIPE',
+      `--baseline ${recipe.baseline} is not among --methods ${(recipe.methods as string[]).join(' ')}: add it there, or give another one.`,
     );
   }
   if (command === 'train') settleVariant(recipe);

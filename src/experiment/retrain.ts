@@ -30,7 +30,8 @@ export async function retrain(
 
 function variantOf(recipe: RetrainRecipe, value: Value): Variant {
   const explicit = recipe.startEpoch as number | undefined;
-  const common = { command: 'retrain' as const, saveInit: false };
+  // The dense network's initial weights are what a lottery-ticket rewind goes back to.
+  const common = { command: 'retrain' as const, saveInit: !recipe.scratch };
   if (!recipe.scratch) return { ...common, cfg: recipe.cfg, startEpoch: explicit ?? 0 };
   const cfg = cfgOf(value, recipe.scratch);
   if (!cfg) {

@@ -56,18 +56,21 @@ export class RunDirectory {
       await directory.removeMatching(OWN_FILES, '.', keep);
       return { directory, state: 'new' };
     }
-    if (differences.length > 0) {
-      throw new EarlybirdError(
-        'ERR_RECIPE',
-        `${path} holds a run with another recipe (${differences.join('; ')}): choose another --save, or give --force to start over.`,
-      );
-    }
+    if (differences.length > 0) throw otherRecipe(path, differences);
     const state = existsSync(directory.file('result.json'))
       ? 'finished'
       : existsSync(directory.file(CHECKPOINT))
         ? 'interrupted'
         : 'new';
     return { directory, state };
+  }
+
+  /** Throws ERR_RECIPE where `open` would, and changes nothing. */
+  static async check(path: string, identity: Record<string, unknown>): Promise<void> {
+    const directory = new RunDirectory(path);
+    const params = await directory.readJson<{ identity?: Record<string, unknown> }>('params.json');
+    const differences = params ? differingKeys(params.identity ?? {}, identity) : [];
+    if (differences.length > 0 && directory.holdsWork()) throw otherRecipe(path, differences);
   }
 
   /** A folder that is only read. */
@@ -165,9 +168,11 @@ export class RunDirectory {
     return metrics;
   }
 
-  /** Is there anything that took time: a checkpoint, a result, the search of an EB Train? */
+  /** Is there anything that took time: a checkpoint, a result, a stage of a run that has several? */
   private holdsWork(): boolean {
-    return [CHECKPOINT, 'result.json', join('search', CHECKPOINT)].some((name) => existsSync(this.file(name)));
+    return [CHECKPOINT, 'result.json', join('search', CHECKPOINT), join('retrain', CHECKPOINT)].some((name) =>
+      existsSync(this.file(name)),
+    );
   }
 
   private async removeMatching(pattern: RegExp, folder = '.', keep?: string): Promise<void> {
@@ -181,6 +186,13 @@ export class RunDirectory {
       }
     }
   }
+}
+
+function otherRecipe(path: string, differences: string[]): EarlybirdError {
+  return new EarlybirdError(
+    'ERR_RECIPE',
+    `${path} holds a run with another recipe (${differences.join('; ')}): choose another --save, or give --force to start over.`,
+  );
 }
 
 async function makeFolder(path: string): Promise<void> {

@@ -1,6 +1,7 @@
 /** What a report shows, in order. A figure without data has no specification and is left out. */
 
 import { keptChannels } from './figures/channels';
+import { accuracyAgainstCost } from './figures/cost';
 import { distances } from './figures/distances';
 import { drawingEpochs } from './figures/drawing';
 import { learningCurves } from './figures/learning-curves';
@@ -9,7 +10,7 @@ import type { MaskMatrix, ReportInput } from './input';
 import { colourBarPixels, matrixPixels, pngDataUri } from './matrix-image';
 import type { Dataset, Spec } from './theme';
 
-export { distances, drawingEpochs, keptChannels, learningCurves, matrixSheet };
+export { accuracyAgainstCost, distances, drawingEpochs, keptChannels, learningCurves, matrixSheet };
 
 export interface FigureEntry {
   /** Also the file name. */

@@ -3,6 +3,7 @@
 export const MISSING = '–';
 
 const UNITS = [
+  { size: 1e15, suffix: 'P' },
   { size: 1e12, suffix: 'T' },
   { size: 1e9, suffix: 'G' },
   { size: 1e6, suffix: 'M' },

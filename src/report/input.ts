@@ -87,6 +87,18 @@ export interface DrawingCurve {
   dense: number | null;
 }
 
+/** What a method reached and took, over its seeds. */
+export interface CostPoint {
+  method: string;
+  /** null: the dense network. */
+  ratio: number | null;
+  /** Percent. */
+  top1: number;
+  top1Sd: number | null;
+  cost: number;
+  costSd: number | null;
+}
+
 export interface SummaryRow {
   label: string;
   /** Exact top-1 of the last epoch and the best epoch (chosen on the test set, as the reference does), percent. */

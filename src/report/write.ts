@@ -3,10 +3,10 @@
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { EarlybirdError } from '../errors';
-import { drawingEpochs, FIGURES, matrices } from './figures';
+import { accuracyAgainstCost, drawingEpochs, FIGURES, matrices } from './figures';
 import type { Quantity } from './figures/matrices';
 import { type HtmlFigure, renderHtml } from './html';
-import type { DrawingCurve, MaskMatrix, ReportInput } from './input';
+import type { CostPoint, DrawingCurve, MaskMatrix, ReportInput } from './input';
 import { hasFonts, NO_FONTS, renderPng, renderSvg } from './render';
 import type { Dataset } from './theme';
 
@@ -54,6 +54,17 @@ export async function writeDrawingEpochs(
   dataset: Dataset,
 ): Promise<WrittenFigures> {
   const spec = drawingEpochs(curves, dataset);
+  return spec === null ? { figures: [], notes: [] } : writeFigure(base, await renderSvg(spec));
+}
+
+/** Writes `<base>.svg` and `<base>.png`: accuracy against a cost. */
+export async function writeAccuracyAgainstCost(
+  base: string,
+  points: CostPoint[],
+  quantity: string,
+  dataset: Dataset,
+): Promise<WrittenFigures> {
+  const spec = accuracyAgainstCost(points, quantity, dataset);
   return spec === null ? { figures: [], notes: [] } : writeFigure(base, await renderSvg(spec));
 }
 

@@ -21,7 +21,7 @@ test('the fingerprint is that of the hardware: state, date and command do not ch
 });
 
 test('another processor, no GPU, a slice of one: other machines', () => {
-  const slice = { ...H200, state: { ...H200.state!, mig: true } };
+  const slice = { ...H200, name: 'NVIDIA H200 MIG 1g.18gb', memoryGiB: 16 };
   const all = [machineWith(H200), machineWith(null), machineWith(H200, 'Another CPU'), machineWith(slice)];
   expect(new Set(all.map(({ fingerprint }) => fingerprint)).size).toBe(4);
 });

@@ -87,11 +87,25 @@ const kernels = defineCommand({
     (await import('../bench-text.js')).withMachine(result, (await import('../text.js')).kernelsText(result)),
 });
 
+const energy = defineCommand({
+  name: 'benchEnergy',
+  command: 'energy',
+  describe: 'Compare methods by accuracy, energy, FLOPs and time, at several ratios and seeds; resumable',
+  run: async (recipe, options) =>
+    recipe.dryRun
+      ? (await import('../../experiment/energy-plan.js')).planEnergy(recipe)
+      : (await import('../../experiment/bench-energy.js')).benchEnergy(recipe, options),
+  print: async (result) => {
+    const { energyText, planText } = await import('../energy-text.js');
+    return 'groups' in result ? energyText(result) : planText(result);
+  },
+});
+
 export const command: CommandModule = {
   command: 'bench <what>',
-  describe: 'Time this program, alone or beside a PyTorch peer',
+  describe: 'Time this program, alone or beside a PyTorch peer, or compare what methods cost',
   builder: (yargs) =>
-    [step, profile, detect, kernels, loader, compare, report]
+    [step, profile, detect, kernels, loader, energy, compare, report]
       .reduce((all, command) => all.command(command), yargs)
       .demandCommand(1),
   handler: () => {},

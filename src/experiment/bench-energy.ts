@@ -1,0 +1,141 @@
+/**
+ * `bench energy`: what dense training, lottery tickets, network slimming and EB Train reach and take, at several ratios and seeds.
+ * Each row is a run of its own under --save: a finished one is not run again, an interrupted one goes on.
+ */
+import { join } from 'node:path';
+import { EarlybirdError, type ErrorCode } from '../errors';
+import { openEngine } from './device';
+import { ebTrain } from './eb-train';
+import { type RowResult, readRow } from './energy-read';
+import { drawFigure, writeTables } from './energy-report';
+import {
+  cutIdentity,
+  cutRecipe,
+  denseRecipe,
+  type EnergyRow,
+  earlyBirdRecipe,
+  METHODS,
+  rowsOf,
+  ticketRecipe,
+} from './energy-rows';
+import { benchOf, type EnergyBench } from './energy-summary';
+import type { RunOptions } from './observer';
+import { engineProvenance } from './provenance';
+import { pruneOnce } from './prune';
+import type { BenchEnergyRecipe } from './recipe';
+import { retrain } from './retrain';
+import { RunDirectory } from './run-directory';
+import { refuseMixedMachines } from './same-machine';
+
+export interface EnergyBenchResult extends EnergyBench {
+  /** Tables and figures. */
+  files: string[];
+}
+
+/** Throws ERR_RECIPE where the folder holds rows of another recipe or machine. */
+export async function benchEnergy(recipe: BenchEnergyRecipe, options: RunOptions = {}): Promise<EnergyBenchResult> {
+  const { observer, signal } = options;
+  const rows = rowsOf(recipe);
+  const failures = new Map<EnergyRow, string>();
+  const dense = new DenseTrainings(recipe, options);
+  await checkMachine(recipe, rows, options);
+  for (const [i, row] of rows.entries()) {
+    signal?.throwIfAborted();
+    observer?.log?.(`row ${i + 1} of ${rows.length}: ${nameOf(row)}`);
+    try {
+      await runRow(recipe, row, dense, options);
+    } catch (error) {
+      const { code, message } = error as EarlybirdError;
+      if (!OWN_FAILURES.includes(code)) throw error;
+      failures.set(row, message);
+      observer?.log?.(`${nameOf(row)}: ${message}`);
+    }
+    // After every row: an interrupted comparison has tables of what is done. With --force the others are of an earlier one.
+    const there = options.force ? rows.slice(0, i + 1) : rows;
+    const bench = benchOf(recipe, await readRows(recipe, there, failures));
+    if (bench) await writeTables(recipe.save, bench);
+  }
+  const bench = benchOf(recipe, await readRows(recipe, rows, failures));
+  if (!bench) throw new EarlybirdError('ERR_PRUNE', `No row could be finished: ${[...failures.values()][0]}`);
+  const tables = await writeTables(recipe.save, bench);
+  const { figures, notes } = await drawFigure(recipe.save, bench);
+  for (const note of notes) observer?.log?.(note);
+  return { ...bench, files: [...tables, ...figures] };
+}
+
+/** Before hours are spent: what is there was made here, unless all of it is finished and only the tables are due. */
+async function checkMachine(
+  recipe: BenchEnergyRecipe,
+  rows: readonly EnergyRow[],
+  { force }: RunOptions,
+): Promise<void> {
+  if (force) return;
+  const read = await readRows(recipe, rows);
+  const stages = read.flatMap((row) => row.stages);
+  if (read.every(({ state }) => state === 'finished')) return refuseMixedMachines(stages);
+  refuseMixedMachines([...stages, { folder: 'what is left', machine: engineProvenance(openEngine(recipe)) }]);
+}
+
+/** What says that a row has no result, and nothing of the others: no ticket emerged, or training diverged. */
+const OWN_FAILURES: ErrorCode[] = ['ERR_PRUNE', 'ERR_NUMERIC'];
+
+export const nameOf = ({ method, ratio, seed }: EnergyRow) =>
+  `${METHODS[method].label}${ratio === null ? '' : `, p = ${ratio}`}, seed ${seed}`;
+
+/** The dense training of a seed, which several rows begin with: run once here, and counted in each of them. */
+class DenseTrainings {
+  private readonly done = new Set<number>();
+
+  constructor(
+    private readonly recipe: BenchEnergyRecipe,
+    private readonly options: RunOptions,
+  ) {}
+
+  async run(seed: number): Promise<void> {
+    if (this.done.has(seed)) return;
+    await retrain(denseRecipe(this.recipe, seed), this.options);
+    this.done.add(seed);
+  }
+}
+
+async function runRow(
+  recipe: BenchEnergyRecipe,
+  row: EnergyRow,
+  dense: DenseTrainings,
+  options: RunOptions,
+): Promise<void> {
+  const { kind } = METHODS[row.method];
+  if (kind === 'early-bird') {
+    await ebTrain(earlyBirdRecipe(recipe, row), options);
+    return;
+  }
+  await dense.run(row.seed);
+  if (kind === 'after-dense') await cutAndRetrain(recipe, row, options);
+}
+
+async function cutAndRetrain(recipe: BenchEnergyRecipe, row: EnergyRow, options: RunOptions): Promise<void> {
+  const identity = cutIdentity(recipe, row);
+  const { directory, state } = await RunDirectory.open(row.folder, identity, options);
+  if (state === 'finished') return;
+  await directory.writeJson('params.json', { command: 'bench energy', identity, recipe, seed: row.seed });
+  // Without a checkpoint of the retraining the ticket may be one of another recipe.
+  const begun = await RunDirectory.at(join(row.folder, 'retrain')).readJson('params.json');
+  const cut = await pruneOnce(cutRecipe(recipe, row), { ...options, force: options.force || begun === null });
+  await retrain(ticketRecipe(recipe, row, cut.ticket), options);
+  await directory.writeJson('result.json', cut);
+}
+
+/** All that is on disk. */
+export function readRows(
+  recipe: BenchEnergyRecipe,
+  rows: readonly EnergyRow[],
+  failures: ReadonlyMap<EnergyRow, string> = new Map(),
+): Promise<RowResult[]> {
+  return Promise.all(
+    rows.map(async (row): Promise<RowResult> => {
+      const result = await readRow(recipe.save, row);
+      const failure = failures.get(row);
+      return failure === undefined ? result : { ...result, state: 'failed', failure };
+    }),
+  );
+}

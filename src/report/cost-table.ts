@@ -1,0 +1,131 @@
+/**
+ * Methods against pruning ratios, in the layout of the paper's tables: a row a method, and the ratios side by side under each quantity.
+ * One set of cells, printed for a terminal, for Markdown and for LaTeX.
+ */
+import { MISSING } from './format';
+
+export interface CostValue {
+  mean: number;
+  /** null: a single value. */
+  sd: number | null;
+  /** Printed behind: points where the quantity is an accuracy, else times. */
+  gain?: number | null | undefined;
+  /** Not measured. */
+  estimated?: boolean;
+}
+
+export interface CostBlock {
+  title: string;
+  kind: 'accuracy' | 'cost' | 'count';
+  /** Value by method and ratio, in the order of the table. */
+  cells: (CostValue | null)[][];
+}
+
+export interface CostTable {
+  caption: string;
+  methods: string[];
+  /** For example "p = 0.3". */
+  columns: string[];
+  /** Side by side in Markdown and LaTeX. */
+  main: CostBlock[];
+  /** Beneath. */
+  more: CostBlock[];
+  notes: string[];
+}
+
+/** Accuracies to a hundredth, everything else to about four digits. */
+function digitsFor(kind: CostBlock['kind'], mean: number): number {
+  if (kind === 'accuracy') return 2;
+  if (kind === 'count') return 1;
+  return Math.abs(mean) >= 100 ? 1 : Math.abs(mean) >= 10 ? 2 : 3;
+}
+
+function cellText(kind: CostBlock['kind'], value: CostValue | null): string {
+  if (value === null) return MISSING;
+  const { mean, sd, gain, estimated } = value;
+  const digits = digitsFor(kind, mean);
+  const spread = sd === null ? '' : ` ± ${sd.toFixed(digits)}`;
+  return `${estimated ? '~' : ''}${mean.toFixed(digits)}${spread}${gain == null ? '' : ` (${gainText(kind, gain)})`}`;
+}
+
+function gainText(kind: CostBlock['kind'], gain: number): string {
+  if (kind !== 'accuracy') return `${gain.toFixed(2)}x`;
+  return `${gain < 0 ? '−' : '+'}${Math.abs(gain).toFixed(2)}`;
+}
+
+const texts = ({ kind, cells }: CostBlock) => cells.map((row) => row.map((value) => cellText(kind, value)));
+
+/** A block under the other: a terminal is narrow. */
+export function costText({ caption, methods, columns, main, more, notes }: CostTable): string {
+  const blocks = [...main, ...more].map((block) => {
+    const table = [[block.title, ...columns], ...texts(block).map((row, i) => [methods[i]!, ...row])];
+    const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
+    const line = (row: string[]) =>
+      row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  ');
+    const lines = table.map(line);
+    return [lines[0], '-'.repeat(lines[0]!.length), ...lines.slice(1)].join('\n');
+  });
+  return [caption, ...blocks, notes.join('\n')].join('\n\n');
+}
+
+export function costMarkdown(table: CostTable): string {
+  const { caption, methods, columns, main, more, notes } = table;
+  const wide = (blocks: CostBlock[]) => {
+    const head = ['method', ...blocks.flatMap(({ title }) => columns.map((column) => `${title}, ${column}`))];
+    const body = methods.map((method, i) => [method, ...blocks.flatMap((block) => texts(block)[i]!)]);
+    const line = (row: string[]) => `| ${row.map(escapeMarkdown).join(' | ')} |`;
+    return [line(head), `| --- |${' ---: |'.repeat(head.length - 1)}`, ...body.map(line)].join('\n');
+  };
+  const blocks = [main, ...more.map((block) => [block])].map(wide);
+  return `${[caption, ...blocks, notes.map((note) => `- ${escapeMarkdown(note)}`).join('\n')].join('\n\n')}\n`;
+}
+
+const escapeMarkdown = (text: string) => text.replace(/[|\\*_<>~]/g, (character) => `\\${character}`);
+
+/** A tabular for \usepackage{booktabs}; the notes are comments above it. */
+export function costLatex({ caption, methods, columns, main, notes }: CostTable): string {
+  const width = columns.length;
+  const groups = main.map(({ title }) => `\\multicolumn{${width}}{c}{${escapeLatex(title)}}`);
+  const rules = main.map((_, i) => `\\cmidrule(lr){${2 + i * width}-${1 + (i + 1) * width}}`);
+  const heads = main.flatMap(() => columns.map(escapeLatex));
+  const rows = methods.map((method, i) =>
+    [escapeLatex(method), ...main.flatMap((block) => texts(block)[i]!.map(escapeLatex))].join(' & '),
+  );
+  return [
+    '% needs \\usepackage{booktabs}',
+    ...[caption, ...notes].map((line) => `% ${line.replaceAll('\n', ' ')}`),
+    `\\begin{tabular}{l${'r'.repeat(width * main.length)}}`,
+    '\\toprule',
+    `Method & ${groups.join(' & ')} \\\\`,
+    rules.join(' '),
+    ` & ${heads.join(' & ')} \\\\`,
+    '\\midrule',
+    ...rows.map((row) => `${row} \\\\`),
+    '\\bottomrule',
+    '\\end{tabular}',
+    '',
+  ].join('\n');
+}
+
+const LATEX: Record<string, string> = {
+  '\\': '\\textbackslash{}',
+  '{': '\\{',
+  '}': '\\}',
+  '%': '\\%',
+  _: '\\_',
+  '&': '\\&',
+  '#': '\\#',
+  $: '\\$',
+  '^': '\\textasciicircum{}',
+  '~': '$\\sim$',
+  '±': '$\\pm$',
+  '−': '$-$',
+  [MISSING]: '--',
+};
+
+/** Text that is safe outside of mathematics; "2.35x" gets a true sign of multiplication. */
+export function escapeLatex(text: string): string {
+  const sign = /^(.*\(\d+\.\d\d)x\)$/.exec(text);
+  if (sign) return `${escapeLatex(sign[1]!)}$\\times$)`;
+  return text.replace(/[\\{}%_&#$^~±−–]/g, (character) => LATEX[character]!);
+}
