@@ -12,7 +12,7 @@ inline constexpr int kThreads = 256;
 inline unsigned blocks_for(int64_t work) { return static_cast<unsigned>((work + kThreads - 1) / kThreads); }
 
 /// One thread a pixel (three bytes).
-__global__ inline void crop_flip_kernel(const uint8_t* images, const int64_t* index, uint8_t* out, int64_t pixels,
+static __global__ void crop_flip_kernel(const uint8_t* images, const int64_t* index, uint8_t* out, int64_t pixels,
                                         int height, int width, uint64_t seed, uint32_t epoch, int padding, bool flip) {
   const int64_t pixel = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (pixel >= pixels) return;
@@ -28,7 +28,7 @@ __global__ inline void crop_flip_kernel(const uint8_t* images, const int64_t* in
   for (int c = 0; c < 3; ++c) out[pixel * 3 + c] = is_inside ? from[c] : 0;
 }
 
-__global__ inline void pixels_to_input_kernel(const uint8_t* pixels, const float* table, float* out, int64_t values) {
+static __global__ void pixels_to_input_kernel(const uint8_t* pixels, const float* table, float* out, int64_t values) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (i < values) out[i] = table[(i % 3) * 256 + pixels[i]];
 }

@@ -12,3 +12,5 @@ void test_low_precision();
 void test_quant();
 void test_cuda_emulator();
 void test_cuda_augment();
+void test_cuda_norms();
+void test_cuda_quant();
