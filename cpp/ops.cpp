@@ -26,6 +26,18 @@ TORCH_LIBRARY(earlybird, m) {
       "lr, float momentum_factor, float weight_decay, float l1, int[] bits, bool nearest, bool swalp, int seed, "
       "Tensor? "
       "position, Tensor(c!)? faults) -> ()");
+  m.def(
+      "norm_fold_batch(Tensor images, Tensor gamma, Tensor beta, Tensor? channels, Tensor(a!) running_mean, Tensor(b!) "
+      "running_var, Tensor(c!) batches_tracked, float momentum, float eps) -> (Tensor, Tensor, Tensor, Tensor)");
+  m.def(
+      "norm_fold_running(Tensor gamma, Tensor beta, Tensor? channels, Tensor running_mean, Tensor running_var, float "
+      "eps) -> (Tensor, Tensor)");
+  m.def("norm_apply(Tensor images, Tensor scale, Tensor shift, Tensor? shortcut, bool relu) -> Tensor");
+  m.def(
+      "norm_backward(Tensor images, Tensor mean, Tensor inverse_std, Tensor scale, Tensor shift, Tensor? output, bool "
+      "relu, bool shortcut, Tensor gradient, Tensor? beside) -> (Tensor, Tensor, Tensor, Tensor)");
+  m.def("take_channels(Tensor images, Tensor channels) -> Tensor");
+  m.def("put_channels(Tensor gradient, Tensor channels, int width, Tensor? beside) -> Tensor");
 }
 
 namespace earlybird {
@@ -110,6 +122,70 @@ void sgd_step(const SgdStep& step, const NumberFormats& formats) {
           step.l1, {formats.weight, formats.grad, formats.momentum}, formats.rounding == Rounding::kNearest,
           formats.flavour == BlockFlavour::kSwalp, static_cast<int64_t>(step.seed), optional(step.position),
           optional(step.faults));
+}
+
+fused_norm::Folded norm_fold_batch(const at::Tensor& images, const fused_norm::Layer& layer) {
+  static const auto op =
+      c10::Dispatcher::singleton()
+          .findSchemaOrThrow("earlybird::norm_fold_batch", "")
+          .typed<std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor>(
+              const at::Tensor&, const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&, at::Tensor,
+              at::Tensor, at::Tensor, double, double)>();
+  const auto [mean, inverse_std, scale, shift] =
+      op.call(images, layer.gamma, layer.beta, optional(layer.channels), layer.running_mean, layer.running_var,
+              layer.batches_tracked, layer.momentum, layer.eps);
+  return {mean, inverse_std, scale, shift};
+}
+
+fused_norm::Folded norm_fold_running(const fused_norm::Layer& layer) {
+  static const auto op = c10::Dispatcher::singleton()
+                             .findSchemaOrThrow("earlybird::norm_fold_running", "")
+                             .typed<std::tuple<at::Tensor, at::Tensor>(const at::Tensor&, const at::Tensor&,
+                                                                       const std::optional<at::Tensor>&,
+                                                                       const at::Tensor&, const at::Tensor&, double)>();
+  const auto [scale, shift] =
+      op.call(layer.gamma, layer.beta, optional(layer.channels), layer.running_mean, layer.running_var, layer.eps);
+  return {{}, {}, scale, shift};
+}
+
+at::Tensor norm_apply(const at::Tensor& images, const fused_norm::Folded& folded, const at::Tensor& shortcut,
+                      bool relu) {
+  static const auto op = c10::Dispatcher::singleton()
+                             .findSchemaOrThrow("earlybird::norm_apply", "")
+                             .typed<at::Tensor(const at::Tensor&, const at::Tensor&, const at::Tensor&,
+                                               const std::optional<at::Tensor>&, bool)>();
+  return op.call(images, folded.scale, folded.shift, optional(shortcut), relu);
+}
+
+fused_norm::Gradients norm_backward(const fused_norm::Context& context, const at::Tensor& gradient,
+                                    const at::Tensor& beside) {
+  static const auto op =
+      c10::Dispatcher::singleton()
+          .findSchemaOrThrow("earlybird::norm_backward", "")
+          .typed<std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor>(
+              const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&,
+              const std::optional<at::Tensor>&, bool, bool, const at::Tensor&, const std::optional<at::Tensor>&)>();
+  const auto& [mean, inverse_std, scale, shift] = context.folded;
+  const auto [images, gamma, beta, shortcut] =
+      op.call(context.images, mean, inverse_std, scale, shift, optional(context.output), context.relu, context.shortcut,
+              gradient, optional(beside));
+  return {images, gamma, beta, shortcut};
+}
+
+at::Tensor take_channels(const at::Tensor& images, const at::Tensor& channels) {
+  static const auto op = c10::Dispatcher::singleton()
+                             .findSchemaOrThrow("earlybird::take_channels", "")
+                             .typed<at::Tensor(const at::Tensor&, const at::Tensor&)>();
+  return op.call(images, channels);
+}
+
+at::Tensor put_channels(const at::Tensor& gradient, const at::Tensor& channels, int64_t width,
+                        const at::Tensor& beside) {
+  static const auto op =
+      c10::Dispatcher::singleton()
+          .findSchemaOrThrow("earlybird::put_channels", "")
+          .typed<at::Tensor(const at::Tensor&, const at::Tensor&, int64_t, const std::optional<at::Tensor>&)>();
+  return op.call(gradient, channels, width, optional(beside));
 }
 
 }  // namespace earlybird

@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "model/fused_norm.h"
 #include "quant/block_float.h"
 #include "train/sgd.h"
 
@@ -42,5 +43,19 @@ void block_quantize_out(const at::Tensor& values, const BlockFloat& format, cons
 /// The kernel of sgd (train/sgd.h): gradients have the strides of their parameters, which are dense;
 /// momentum is empty where its factor is 0.
 void sgd_step(const SgdStep& step, const NumberFormats& formats);
+
+/// The kernels of fused_norm.h.
+fused_norm::Folded norm_fold_batch(const at::Tensor& images, const fused_norm::Layer& layer);
+fused_norm::Folded norm_fold_running(const fused_norm::Layer& layer);
+at::Tensor norm_apply(const at::Tensor& images, const fused_norm::Folded& folded, const at::Tensor& shortcut,
+                      bool relu);
+fused_norm::Gradients norm_backward(const fused_norm::Context& context, const at::Tensor& gradient,
+                                    const at::Tensor& beside);
+
+/// The kernels of model/channel_gather.h: some channels of images, and the way back, where the others are zero, plus
+/// `beside` where it is defined. float32 or bfloat16, channels_last.
+at::Tensor take_channels(const at::Tensor& images, const at::Tensor& channels);
+at::Tensor put_channels(const at::Tensor& gradient, const at::Tensor& channels, int64_t width,
+                        const at::Tensor& beside);
 
 }  // namespace earlybird

@@ -43,26 +43,26 @@ __device__ inline void crop_flip_pixel(const Images& images, T* out, const Store
   for (int c = 0; c < 3; ++c) out[pixel * 3 + c] = store(c, from ? from[c] : 0);
 }
 
-__global__ inline void crop_flip_kernel(Images images, uint8_t* out) {
+static __global__ void crop_flip_kernel(Images images, uint8_t* out) {
   crop_flip_pixel(images, out, [](int, int value) { return static_cast<uint8_t>(value); });
 }
 
-__global__ inline void crop_flip_to_float_kernel(Images images, const float* table, float* out) {
+static __global__ void crop_flip_to_float_kernel(Images images, const float* table, float* out) {
   crop_flip_pixel(images, out, [=](int c, int value) { return table[c * 256 + value]; });
 }
 
 /// `out`: the bits of bfloat16.
-__global__ inline void crop_flip_to_bf16_kernel(Images images, const float* table, uint16_t* out) {
+static __global__ void crop_flip_to_bf16_kernel(Images images, const float* table, uint16_t* out) {
   crop_flip_pixel(images, out, [=](int c, int value) { return bfloat16_bits(table[c * 256 + value]); });
 }
 
-__global__ inline void pixels_to_input_kernel(const uint8_t* pixels, const float* table, float* out, int64_t values) {
+static __global__ void pixels_to_input_kernel(const uint8_t* pixels, const float* table, float* out, int64_t values) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (i < values) out[i] = table[(i % 3) * 256 + pixels[i]];
 }
 
 /// One thread block, so that the place moves on when all labels are read.
-__global__ inline void next_labels_kernel(const int64_t* labels, const int64_t* order, int64_t* place, int64_t size,
+static __global__ void next_labels_kernel(const int64_t* labels, const int64_t* order, int64_t* place, int64_t size,
                                           int64_t* out) {
   const int64_t* picked = order + place[kNext];
   for (int64_t i = threadIdx.x; i < size; i += kThreads) out[i] = labels[picked[i]];

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "cuda/device.cuh"
 #include "quant/noise.h"
 
 namespace earlybird::quant {

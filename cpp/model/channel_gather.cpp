@@ -3,8 +3,11 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
+#include <torch/library.h>
 
 #include <cstring>
+
+#include "ops.h"
 
 namespace earlybird {
 namespace {
@@ -51,7 +54,7 @@ void scatter(const at::Tensor& gradient, const at::Tensor& channels, const at::T
   });
 }
 
-at::Tensor gathered(const at::Tensor& images, const at::Tensor& channels) {
+at::Tensor take_cpu(const at::Tensor& images, const at::Tensor& channels) {
   at::Tensor out = at::empty({images.size(0), channels.numel(), images.size(2), images.size(3)}, images.options(),
                              at::MemoryFormat::ChannelsLast);
   if (images.element_size() == 2)
@@ -61,12 +64,23 @@ at::Tensor gathered(const at::Tensor& images, const at::Tensor& channels) {
   return out;
 }
 
+at::Tensor put_cpu(const at::Tensor& gradient, const at::Tensor& channels, int64_t width,
+                   const std::optional<at::Tensor>& beside) {
+  at::Tensor out = at::empty({gradient.size(0), width, gradient.size(2), gradient.size(3)}, gradient.options(),
+                             at::MemoryFormat::ChannelsLast);
+  if (gradient.scalar_type() == at::kBFloat16)
+    scatter<at::BFloat16>(gradient, channels, beside.value_or(at::Tensor()), out);
+  else
+    scatter<float>(gradient, channels, beside.value_or(at::Tensor()), out);
+  return out;
+}
+
 struct Gather : torch::autograd::Function<Gather> {
   static variable_list forward(AutogradContext* context, const at::Tensor& images, const at::Tensor& channels) {
     context->set_materialize_grads(false);  // nobody may read the images through here: then there is nothing to add
     context->save_for_backward({channels});
     context->saved_data["width"] = images.size(1);
-    return {gathered(images, channels), images};
+    return {take_channels(images, channels), images};
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
@@ -76,14 +90,7 @@ struct Gather : torch::autograd::Function<Gather> {
     const at::Tensor gradient = gradients[0].contiguous(at::MemoryFormat::ChannelsLast);
     const at::Tensor beside =
         gradients[1].defined() ? gradients[1].contiguous(at::MemoryFormat::ChannelsLast) : at::Tensor();
-    at::Tensor out =
-        at::empty({gradient.size(0), context->saved_data["width"].toInt(), gradient.size(2), gradient.size(3)},
-                  gradient.options(), at::MemoryFormat::ChannelsLast);
-    if (gradient.scalar_type() == at::kBFloat16)
-      scatter<at::BFloat16>(gradient, channels, beside, out);
-    else
-      scatter<float>(gradient, channels, beside, out);
-    return {out, {}};
+    return {put_channels(gradient, channels, context->saved_data["width"].toInt(), beside), {}};
   }
 };
 
@@ -95,3 +102,8 @@ Gathered gather_channels(const at::Tensor& images, const at::Tensor& channels) {
 }
 
 }  // namespace earlybird
+
+TORCH_LIBRARY_IMPL(earlybird, CPU, m) {
+  m.impl("take_channels", &earlybird::take_cpu);
+  m.impl("put_channels", &earlybird::put_cpu);
+}

@@ -10,8 +10,8 @@ struct Gathered {
   at::Tensor channels, images;
 };
 
-/// `images` (N, C, H, W), float32 or bfloat16, in channels_last memory on the CPU; `channels` int64, ascending, each
-/// below C. The slow twin is index_select.
+/// `images` (N, C, H, W), float32 or bfloat16, in channels_last memory on the CPU or CUDA; `channels` int64,
+/// ascending, each below C. The slow twin is index_select.
 Gathered gather_channels(const at::Tensor& images, const at::Tensor& channels);
 
 }  // namespace earlybird

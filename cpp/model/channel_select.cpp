@@ -21,7 +21,7 @@ void ChannelSelectImpl::refresh() { channels_ = indexes_.nonzero().flatten(); }
 at::Tensor ChannelSelectImpl::forward(const at::Tensor& images) const {
   if (selects_all()) return images;
   const auto type = images.scalar_type();
-  if (images.is_cpu() && (type == at::kFloat || type == at::kBFloat16))
+  if ((images.is_cpu() || images.is_cuda()) && (type == at::kFloat || type == at::kBFloat16))
     return gather_channels(images.contiguous(at::MemoryFormat::ChannelsLast), channels_).channels;
   // Through a view with the channels last, so that whole pixels are gathered and the memory format stays.
   return images.permute({0, 2, 3, 1}).index_select(3, channels_).permute({0, 3, 1, 2});

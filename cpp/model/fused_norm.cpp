@@ -2,11 +2,13 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <torch/library.h>
 
 #include <algorithm>
 #include <vector>
 
 #include "model/fused_norm_blocks.h"
+#include "ops.h"
 
 namespace earlybird::fused_norm {
 namespace {
@@ -123,6 +125,10 @@ std::vector<float> shift_of(const at::Tensor& images) {
   return out;
 }
 
+struct Moments {
+  at::Tensor mean, variance;  // biased
+};
+
 template <class T>
 Moments moments_of(const at::Tensor& images) {
   const int64_t width = images.size(1), pixels = pixels_of(images);
@@ -144,11 +150,10 @@ Moments moments_of(const at::Tensor& images) {
 }
 
 template <class T>
-at::Tensor apply_to(const at::Tensor& images, const at::Tensor& scale, const at::Tensor& shift,
-                    const at::Tensor& shortcut, bool relu) {
+at::Tensor apply_to(const at::Tensor& images, const Folded& folded, const at::Tensor& shortcut, bool relu) {
   const int64_t width = images.size(1);
   at::Tensor out = at::empty_like(images);
-  const Surroundings around{scale.const_data_ptr<float>(), shift.const_data_ptr<float>(), nullptr, relu};
+  const Surroundings around{folded.scale.const_data_ptr<float>(), folded.shift.const_data_ptr<float>(), nullptr, relu};
   each_block(pixels_of(images), width, [&] {
     return [&, reader = Reader<T>(images), writer = Writer<T>(out),
             added = Reader<T>(shortcut.defined() ? shortcut : out)](int64_t p, int64_t rows) mutable {
@@ -170,7 +175,8 @@ class BackwardReader {
         images_(context.images),
         gradient_(gradient),
         output_(needs_output_ ? context.output : gradient),
-        gate_{context.scale.const_data_ptr<float>(), context.shift.const_data_ptr<float>(), nullptr, context.relu} {}
+        gate_{context.folded.scale.const_data_ptr<float>(), context.folded.shift.const_data_ptr<float>(), nullptr,
+              context.relu} {}
 
   struct Block {
     const float *x, *gradient;
@@ -190,7 +196,7 @@ class BackwardReader {
 template <class T>
 Gradients backward_of(const Context& context, const at::Tensor& gradient, const at::Tensor& beside) {
   const int64_t width = context.images.size(1), pixels = pixels_of(context.images);
-  const float* mean = context.mean.const_data_ptr<float>();
+  const float* mean = context.folded.mean.const_data_ptr<float>();
   const auto sums = sum_pixels(pixels, width, [&] {
     return [&, reader = BackwardReader<T>(context, gradient)](int64_t p, int64_t rows, float* sum,
                                                               float* product) mutable {
@@ -201,8 +207,8 @@ Gradients backward_of(const Context& context, const at::Tensor& gradient, const 
 
   Gradients out{at::empty_like(context.images), at::empty({width}), at::empty({width}), {}};
   std::vector<float> slope(width), offset(width);
-  const float *inverse_std = context.inverse_std.const_data_ptr<float>(),
-              *scale = context.scale.const_data_ptr<float>();
+  const float *inverse_std = context.folded.inverse_std.const_data_ptr<float>(),
+              *scale = context.folded.scale.const_data_ptr<float>();
   for (int64_t k = 0; k < width; ++k) {
     const double each = 1.0 / static_cast<double>(pixels), spread = inverse_std[k];
     out.beta.mutable_data_ptr<float>()[k] = static_cast<float>(sums[k]);
@@ -227,21 +233,90 @@ Gradients backward_of(const Context& context, const at::Tensor& gradient, const 
   return out;
 }
 
-}  // namespace
-
-Moments moments(const at::Tensor& images) {
-  return images.scalar_type() == at::kBFloat16 ? moments_of<at::BFloat16>(images) : moments_of<float>(images);
+at::Tensor taken(const at::Tensor& of_channels, const at::Tensor& channels) {
+  return channels.defined() ? of_channels.index_select(0, channels) : of_channels;
 }
 
-at::Tensor apply(const at::Tensor& images, const at::Tensor& scale, const at::Tensor& shift, const at::Tensor& shortcut,
-                 bool relu) {
-  return images.scalar_type() == at::kBFloat16 ? apply_to<at::BFloat16>(images, scale, shift, shortcut, relu)
-                                               : apply_to<float>(images, scale, shift, shortcut, relu);
+void track(const Layer& layer, const Moments& batch, int64_t pixels) {
+  const at::Tensor unbiased = batch.variance * (static_cast<double>(pixels) / static_cast<double>(pixels - 1));
+  const auto put = [&](const at::Tensor& running, const at::Tensor& value) {
+    if (layer.channels.defined())
+      running.index_copy_(0, layer.channels, running.index_select(0, layer.channels).lerp_(value, layer.momentum));
+    else
+      running.lerp_(value, layer.momentum);
+  };
+  put(layer.running_mean, batch.mean);
+  put(layer.running_var, unbiased);
+  layer.batches_tracked.add_(1);
+}
+
+Folded fold(const Layer& layer, const at::Tensor& mean, const at::Tensor& variance) {
+  Folded out{mean, (variance + layer.eps).rsqrt(), {}, {}};
+  out.scale = taken(layer.gamma, layer.channels) * out.inverse_std;
+  out.shift = taken(layer.beta, layer.channels) - mean * out.scale;
+  return out;
+}
+
+using Optional = std::optional<at::Tensor>;
+
+std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> fold_batch_cpu(
+    const at::Tensor& images, const at::Tensor& gamma, const at::Tensor& beta, const Optional& channels,
+    at::Tensor running_mean, at::Tensor running_var, at::Tensor batches, double momentum, double eps) {
+  const Layer layer{gamma, beta, channels.value_or(at::Tensor()), running_mean, running_var, batches, momentum, eps};
+  const Moments batch =
+      images.scalar_type() == at::kBFloat16 ? moments_of<at::BFloat16>(images) : moments_of<float>(images);
+  track(layer, batch, pixels_of(images));
+  const Folded out = fold(layer, batch.mean, batch.variance);
+  return {out.mean, out.inverse_std, out.scale, out.shift};
+}
+
+std::tuple<at::Tensor, at::Tensor> fold_running_cpu(const at::Tensor& gamma, const at::Tensor& beta,
+                                                    const Optional& channels, const at::Tensor& running_mean,
+                                                    const at::Tensor& running_var, double eps) {
+  const at::Tensor index = channels.value_or(at::Tensor());
+  const Layer layer{gamma, beta, index, running_mean, running_var, {}, 0, eps};
+  const Folded out = fold(layer, taken(running_mean, index), taken(running_var, index));
+  return {out.scale, out.shift};
+}
+
+at::Tensor apply_cpu(const at::Tensor& images, const at::Tensor& scale, const at::Tensor& shift,
+                     const Optional& shortcut, bool relu) {
+  const Folded folded{{}, {}, scale, shift};
+  const at::Tensor added = shortcut.value_or(at::Tensor());
+  return images.scalar_type() == at::kBFloat16 ? apply_to<at::BFloat16>(images, folded, added, relu)
+                                               : apply_to<float>(images, folded, added, relu);
+}
+
+std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> backward_cpu(
+    const at::Tensor& images, const at::Tensor& mean, const at::Tensor& inverse_std, const at::Tensor& scale,
+    const at::Tensor& shift, const Optional& output, bool relu, bool shortcut, const at::Tensor& gradient,
+    const Optional& beside) {
+  const Context context{images, {mean, inverse_std, scale, shift}, output.value_or(at::Tensor()), relu, shortcut};
+  const at::Tensor added = beside.value_or(at::Tensor());
+  const Gradients out = gradient.scalar_type() == at::kBFloat16 ? backward_of<at::BFloat16>(context, gradient, added)
+                                                                : backward_of<float>(context, gradient, added);
+  return {out.images, out.gamma, out.beta, out.shortcut};
+}
+
+}  // namespace
+
+Folded fold_batch(const at::Tensor& images, const Layer& layer) { return norm_fold_batch(images, layer); }
+
+Folded fold_running(const Layer& layer) { return norm_fold_running(layer); }
+
+at::Tensor apply(const at::Tensor& images, const Folded& folded, const at::Tensor& shortcut, bool relu) {
+  return norm_apply(images, folded, shortcut, relu);
 }
 
 Gradients backward(const Context& context, const at::Tensor& gradient, const at::Tensor& beside) {
-  return gradient.scalar_type() == at::kBFloat16 ? backward_of<at::BFloat16>(context, gradient, beside)
-                                                 : backward_of<float>(context, gradient, beside);
+  return norm_backward(context, gradient, beside);
 }
 
 }  // namespace earlybird::fused_norm
+
+TORCH_LIBRARY_IMPL(earlybird, CPU, m) {
+  m.impl("norm_fold_batch", &earlybird::fused_norm::fold_batch_cpu);
+  m.impl("norm_fold_running", &earlybird::fused_norm::fold_running_cpu);
+  m.impl("norm_apply", &earlybird::fused_norm::apply_cpu);
+  m.impl("norm_backward", &earlybird::fused_norm::backward_cpu);
+}

@@ -15,6 +15,18 @@ at::Tensor convolve(torch::nn::Conv2d& conv, const at::Tensor& images);
 /// Never quantised: the last layer stays in full precision.
 at::Tensor project(torch::nn::Linear& linear, const at::Tensor& features);
 
+/// While one lives, BN layers of this thread run by LibTorch's operators: the slow twin, for tests and comparisons.
+class PlainNormsGuard {
+ public:
+  PlainNormsGuard();
+  ~PlainNormsGuard();
+  PlainNormsGuard(const PlainNormsGuard&) = delete;
+  PlainNormsGuard& operator=(const PlainNormsGuard&) = delete;
+
+ private:
+  bool before_;
+};
+
 /// BatchNorm and ReLU.
 at::Tensor normalise_relu(torch::nn::BatchNorm2d& norm, const at::Tensor& images);
 

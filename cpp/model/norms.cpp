@@ -1,6 +1,8 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <utility>
+
 #include "core/error.h"
 #include "model/channel_gather.h"
 #include "model/fused_norm.h"
@@ -11,6 +13,8 @@ namespace {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
+
+thread_local bool plain_norms = false;
 
 /// What is done around a BN layer.
 struct Around {
@@ -26,12 +30,12 @@ at::Tensor taken(const at::Tensor& of_channels, const at::Tensor& channels) {
 /// Training mode, by the fused kernels. Gives the result, and the images once more: whoever reads them through here
 /// leaves their other gradient to the same pass. Gradients: images, gamma, beta, shortcut.
 struct FusedNorm : torch::autograd::Function<FusedNorm> {
-  static variable_list forward(AutogradContext* context, const at::Tensor& images, const at::Tensor& gamma,
-                               const at::Tensor& beta, const std::optional<at::Tensor>& added, const at::Tensor& mean,
-                               const at::Tensor& inverse_std, bool relu) {
+  static variable_list forward(AutogradContext* context, const at::Tensor& images, const at::Tensor&, const at::Tensor&,
+                               const std::optional<at::Tensor>& added, const at::Tensor& mean,
+                               const at::Tensor& inverse_std, const at::Tensor& scale, const at::Tensor& shift,
+                               bool relu) {
     const at::Tensor shortcut = added.value_or(at::Tensor());
-    const at::Tensor scale = gamma * inverse_std, shift = beta - mean * scale;
-    const at::Tensor out = fused_norm::apply(images, scale, shift, shortcut, relu);
+    const at::Tensor out = fused_norm::apply(images, {mean, inverse_std, scale, shift}, shortcut, relu);
     context->set_materialize_grads(false);  // nobody may read the images through here: then there is nothing to add
     const bool needs_output = relu && shortcut.defined();
     context->save_for_backward({images, mean, inverse_std, scale, shift, needs_output ? out : at::Tensor()});
@@ -42,22 +46,19 @@ struct FusedNorm : torch::autograd::Function<FusedNorm> {
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     at::NoGradGuard no_grad;
-    if (!gradients[0].defined()) return {gradients[1], {}, {}, {}, {}, {}, {}};
+    if (!gradients[0].defined()) return {gradients[1], {}, {}, {}, {}, {}, {}, {}, {}};
     const variable_list saved = context->get_saved_variables();
     const auto prepared = [&](const at::Tensor& gradient) {
       return gradient.defined() ? gradient.to(saved[0].scalar_type()).contiguous(at::MemoryFormat::ChannelsLast)
                                 : gradient;
     };
     const fused_norm::Context what{saved[0],
-                                   saved[1],
-                                   saved[2],
-                                   saved[3],
-                                   saved[4],
+                                   {saved[1], saved[2], saved[3], saved[4]},
                                    saved[5],
                                    context->saved_data["relu"].toBool(),
                                    context->saved_data["shortcut"].toBool()};
     const fused_norm::Gradients out = fused_norm::backward(what, prepared(gradients[0]), prepared(gradients[1]));
-    return {out.images, out.gamma, out.beta, out.shortcut, {}, {}, {}};
+    return {out.images, out.gamma, out.beta, out.shortcut, {}, {}, {}, {}, {}};
   }
 };
 
@@ -80,23 +81,6 @@ at::Tensor plain(torch::nn::BatchNorm2dImpl& norm, const at::Tensor& images, con
   return around.relu ? out.relu_() : out;
 }
 
-/// Puts the statistics of a batch into the running ones, as PyTorch does.
-void track(torch::nn::BatchNorm2dImpl& norm, const fused_norm::Moments& batch, const at::Tensor& channels,
-           int64_t pixels) {
-  at::NoGradGuard no_grad;
-  const double momentum = *norm.options.momentum();
-  const at::Tensor unbiased = batch.variance * (static_cast<double>(pixels) / static_cast<double>(pixels - 1));
-  const auto put = [&](at::Tensor& running, const at::Tensor& value) {
-    if (channels.defined())
-      running.index_copy_(0, channels, running.index_select(0, channels).lerp_(value, momentum));
-    else
-      running.lerp_(value, momentum);
-  };
-  put(norm.running_mean, batch.mean);
-  put(norm.running_var, unbiased);
-  norm.num_batches_tracked.add_(1);
-}
-
 struct Result {
   at::Tensor out, images;  // the images as the shortcut should read them
 };
@@ -107,7 +91,8 @@ Result run(torch::nn::BatchNorm2d& norm, const at::Tensor& images, Around around
   if (train && images.numel() <= images.size(1))
     throw Error("ERR_SHAPE", "BatchNorm cannot train on one value a channel: use larger batches or images.");
   const auto type = images.scalar_type();
-  const bool fits = images.is_cpu() && (type == at::kFloat || type == at::kBFloat16) &&
+  const bool fits = !plain_norms && (images.is_cpu() || images.is_cuda()) &&
+                    (type == at::kFloat || type == at::kBFloat16) &&
                     (!around.shortcut.defined() || around.shortcut.scalar_type() == type);
   // Gradients through running statistics are of no use here.
   if (!fits || (!train && at::GradMode::is_enabled())) return {plain(*norm, images, around), images};
@@ -119,27 +104,31 @@ Result run(torch::nn::BatchNorm2d& norm, const at::Tensor& images, Around around
   // Gathered once: the four passes behind it then read what they need, and nothing else.
   const Gathered taken_in = around.select ? gather_channels(pixels, channels) : Gathered{pixels, pixels};
   const at::Tensor& input = taken_in.channels;
-  const at::Tensor gamma = taken(norm->weight, channels), beta = taken(norm->bias, channels);
-  const double eps = norm->options.eps();
-  if (!train) {
-    const at::Tensor scale = gamma * (taken(norm->running_var, channels) + eps).rsqrt();
-    const at::Tensor shift = beta - taken(norm->running_mean, channels) * scale;
-    return {fused_norm::apply(input, scale, shift, shortcut, around.relu), images};
-  }
-  at::Tensor mean, inverse_std;
+  const fused_norm::Layer layer{norm->weight,
+                                norm->bias,
+                                channels,
+                                norm->running_mean,
+                                norm->running_var,
+                                norm->num_batches_tracked,
+                                *norm->options.momentum(),
+                                norm->options.eps()};
+  if (!train) return {fused_norm::apply(input, fused_norm::fold_running(layer), shortcut, around.relu), images};
+
+  fused_norm::Folded folded;
   {
     at::NoGradGuard no_grad;
-    const fused_norm::Moments batch = fused_norm::moments(input.detach());
-    track(*norm, batch, channels, input.numel() / input.size(1));
-    mean = batch.mean;
-    inverse_std = (batch.variance + eps).rsqrt();
+    folded = fused_norm::fold_batch(input.detach(), layer);
   }
   const std::optional<at::Tensor> added = shortcut.defined() ? std::optional(shortcut) : std::nullopt;
-  const variable_list out = FusedNorm::apply(input, gamma, beta, added, mean, inverse_std, around.relu);
+  const variable_list out = FusedNorm::apply(input, taken(norm->weight, channels), taken(norm->bias, channels), added,
+                                             folded.mean, folded.inverse_std, folded.scale, folded.shift, around.relu);
   return {out[0], around.select ? taken_in.images : out[1]};
 }
 
 }  // namespace
+
+PlainNormsGuard::PlainNormsGuard() : before_(std::exchange(plain_norms, true)) {}
+PlainNormsGuard::~PlainNormsGuard() { plain_norms = before_; }
 
 at::Tensor normalise(torch::nn::BatchNorm2d& norm, const at::Tensor& images) { return run(norm, images, {}).out; }
 

@@ -16,3 +16,5 @@ void test_quant();
 void test_cuda_emulator();
 void test_cuda_augment();
 void test_cuda_step();
+void test_cuda_norms();
+void test_cuda_quant();

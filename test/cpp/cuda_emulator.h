@@ -48,16 +48,16 @@ struct dim3 {
   unsigned x, y, z;
   constexpr dim3(unsigned a = 1, unsigned b = 1, unsigned c = 1) : x(a), y(b), z(c) {}
 };
-struct alignas(8) uint2 {
+struct [[gnu::may_alias]] alignas(8) uint2 {
   unsigned x, y;
 };
-struct alignas(16) uint4 {
+struct [[gnu::may_alias]] alignas(16) uint4 {
   unsigned x, y, z, w;
 };
-struct alignas(8) float2 {
+struct [[gnu::may_alias]] alignas(8) float2 {
   float x, y;
 };
-struct alignas(16) float4 {
+struct [[gnu::may_alias]] alignas(16) float4 {
   float x, y, z, w;
 };
 using cudaStream_t = void*;

@@ -108,6 +108,8 @@ int main() {
   test_cuda_emulator();
   test_cuda_augment();
   test_cuda_step();
+  test_cuda_norms();
+  test_cuda_quant();
   std::printf("%d passed, %d failed\n", passed, failed);
   return failed == 0 && passed > 0 ? 0 : 1;
 }

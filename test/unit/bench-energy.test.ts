@@ -183,7 +183,7 @@ test('rows of two machines are refused, and both are named', async () => {
   whole(c);
   fakeRun(c.at('dense', 2), 'retrain', { epochs: EPOCHS, forward: 2e9, machine: { deviceName: 'GPU B' } });
   await expect(c.bench()).rejects.toMatchObject({
-    code: 'ERR_RECIPE',
+    code: 'ERR_BENCH_MACHINE',
     message: expect.stringMatching(/seed-1.*cuda \(GPU A\).*seed-2.*cuda \(GPU B\)/),
   });
 });

@@ -1,0 +1,133 @@
+// The gradients of norm_forward.cuh in two launches: sums over the pixels with all that follows from them, then the
+// images' and the shortcut's.
+#pragma once
+
+#include "cuda/channel_sums.cuh"
+
+namespace earlybird::cuda_norm {
+
+/// What the layer was given and gave. `output` only where there was a shortcut and ReLU, otherwise null: then the sign
+/// of the output is that of what it was made of.
+template <class T>
+struct Backward {
+  const T *images, *gradient, *output;
+  const float *mean, *inverse_std, *scale, *shift;
+  bool relu;
+};
+
+/// What follows from the sums, for the second launch: the gradient of the images is
+/// scale * gradient - ((image - mean) * slope + offset).
+struct Slopes {
+  float *slope, *offset;
+};
+
+template <class T>
+struct Loaded {
+  Wide<T> images, gradient, output, beside;
+};
+
+template <bool kWhole, bool kOutput, class T>
+__device__ Loaded<T> load(const Backward<T>& what, int64_t element, int64_t end) {
+  Loaded<T> out;
+  out.images = read<kWhole>(what.images, element, end);
+  out.gradient = read<kWhole>(what.gradient, element, end);
+  if constexpr (kOutput) out.output = read<kWhole>(what.output, element, end);
+  return out;
+}
+
+/// The gradient that passes the ReLU.
+template <bool kOutput, class T>
+__device__ float passed(const Backward<T>& what, const Loaded<T>& loaded, int j, float scale, float shift) {
+  const float gradient = to_float(loaded.gradient.value[j]);
+  if (!what.relu) return gradient;
+  const float output = kOutput ? to_float(loaded.output.value[j]) : to_float(loaded.images.value[j]) * scale + shift;
+  return output <= 0 ? 0.0f : gradient;
+}
+
+/// A thread's part of a vector of channels.
+template <class T>
+__device__ void take(const float* from, const Lines& lines, const Place<T>& place, float (&to)[kWide<T>]) {
+#pragma unroll
+  for (int j = 0; j < kWide<T>; ++j) to[j] = place.works ? from[place.position(j) % lines.channels] : 0;
+}
+
+template <class T, bool kOutput>
+__global__ void __launch_bounds__(kThreads)
+    gradient_sums_kernel(Backward<T> what, Lines lines, Slopes slopes, float* gamma, float* beta, Reduction reduction) {
+  const Place<T> place(lines);
+  float mean[kWide<T>], scale[kWide<T>], shift[kWide<T>], sums[2][kWide<T>] = {};
+  take(what.mean, lines, place, mean);
+  take(what.scale, lines, place, scale);
+  take(what.shift, lines, place, shift);
+  each_line<2>(
+      lines, place,
+      [&](auto whole, int64_t element, int64_t) { return load<whole.value, kOutput>(what, element, lines.elements); },
+      [&](auto whole, int64_t element, const Loaded<T>& loaded) {
+#pragma unroll
+        for (int j = 0; j < kWide<T>; ++j) {
+          if (!whole.value && element + j >= lines.elements) break;
+          const float gradient = passed<kOutput>(what, loaded, j, scale[j], shift[j]);
+          sums[0][j] += gradient;
+          sums[1][j] += gradient * (to_float(loaded.images.value[j]) - mean[j]);
+        }
+      });
+  sum_channels<T>(lines, place, reduction, sums, [&](int channel, double sum, double products) {
+    const double each = 1.0 / static_cast<double>(lines.pixels), spread = what.inverse_std[channel],
+                 of_channel = what.scale[channel];
+    beta[channel] = static_cast<float>(sum);
+    gamma[channel] = static_cast<float>(products * spread);
+    slopes.slope[channel] = static_cast<float>(of_channel * spread * spread * products * each);
+    slopes.offset[channel] = static_cast<float>(of_channel * sum * each);
+  });
+}
+
+/// `beside` and `shortcut` may be null.
+template <class T, bool kOutput, bool kBeside>
+__global__ void __launch_bounds__(kThreads)
+    gradients_kernel(Backward<T> what, Lines lines, Slopes slopes, const T* beside, T* images, T* shortcut) {
+  const Place<T> place(lines);
+  float mean[kWide<T>], scale[kWide<T>], shift[kWide<T>], slope[kWide<T>], offset[kWide<T>];
+  take(what.mean, lines, place, mean);
+  take(what.scale, lines, place, scale);
+  take(what.shift, lines, place, shift);
+  take(slopes.slope, lines, place, slope);
+  take(slopes.offset, lines, place, offset);
+  each_line<2>(
+      lines, place,
+      [&](auto whole, int64_t element, int64_t) {
+        Loaded<T> loaded = load<whole.value, kOutput>(what, element, lines.elements);
+        if constexpr (kBeside) loaded.beside = read<whole.value>(beside, element, lines.elements);
+        return loaded;
+      },
+      [&](auto whole, int64_t element, const Loaded<T>& loaded) {
+        Wide<T> of_images, of_shortcut;
+#pragma unroll
+        for (int j = 0; j < kWide<T>; ++j) {
+          const float gradient = passed<kOutput>(what, loaded, j, scale[j], shift[j]);
+          float value = scale[j] * gradient - ((to_float(loaded.images.value[j]) - mean[j]) * slope[j] + offset[j]);
+          if constexpr (kBeside) value += to_float(loaded.beside.value[j]);
+          of_images.value[j] = rounded<T>(value);
+          of_shortcut.value[j] = rounded<T>(gradient);
+        }
+        write<whole.value>(images, element, lines.elements, of_images);
+        if (shortcut) write<whole.value>(shortcut, element, lines.elements, of_shortcut);
+      });
+}
+
+template <class T>
+void gradient_sums(const Backward<T>& what, const Lines& lines, const Slopes& slopes, float* gamma, float* beta,
+                   const Reduction& reduction, cudaStream_t stream) {
+  launch(what.output ? gradient_sums_kernel<T, true> : gradient_sums_kernel<T, false>,
+         blocks_for(lines, kReducingBlocks), kThreads, reducing_bytes<T>(), stream, what, lines, slopes, gamma, beta,
+         reduction);
+}
+
+template <class T>
+void gradients(const Backward<T>& what, const Lines& lines, const Slopes& slopes, const T* beside, T* images,
+               T* shortcut, cudaStream_t stream) {
+  const auto kernel = what.output ? (beside ? gradients_kernel<T, true, true> : gradients_kernel<T, true, false>)
+                                  : (beside ? gradients_kernel<T, false, true> : gradients_kernel<T, false, false>);
+  launch(kernel, blocks_for(lines, kWritingBlocks), kThreads, 0, stream, what, lines, slopes, beside, images, shortcut);
+}
+
+}  // namespace earlybird::cuda_norm

@@ -1,0 +1,153 @@
+// BatchNorm with the shortcut and ReLU around it: the statistics with all that follows from them in one launch, the
+// result in a second. Float32 within, as in model/fused_norm.h.
+#pragma once
+
+#include "cuda/channel_sums.cuh"
+
+namespace earlybird::cuda_norm {
+
+/// A BN layer, whose vectors are as long as it has channels. `index` (the images' channels), where it is not null, says
+/// which of the layer's they are.
+struct Layer {
+  const float *gamma, *beta;
+  const int64_t* index;
+  float *running_mean, *running_var;
+  int64_t* batches;  // num_batches_tracked
+  double momentum, eps;
+};
+
+/// What belongs to the images' channels.
+struct Folded {
+  float *mean, *inverse_std, *scale, *shift;
+};
+
+/// As at::lerp does it.
+__device__ inline float lerp(float from, float to, float weight) {
+  return weight < 0.5f ? from + weight * (to - from) : to - (to - from) * (1 - weight);
+}
+
+__device__ inline void fold(const Folded& out, int channel, float mean, float inverse_std, float gamma, float beta) {
+  const float scale = gamma * inverse_std;
+  out.mean[channel] = mean;
+  out.inverse_std[channel] = inverse_std;
+  out.scale[channel] = scale;
+  out.shift[channel] = beta - mean * scale;
+}
+
+/// A value near the mean of a channel, so that squares of what is left lose no digits: the mean of up to four pixels.
+template <class T>
+__device__ float near_mean(const T* images, const Lines& lines, int channel) {
+  const int taken = static_cast<int>(min(int64_t{4}, lines.pixels));
+  float sum = 0;
+#pragma unroll
+  for (int i = 0; i < 4; ++i)
+    if (i < taken) sum += to_float(images[i * lines.pixels / taken * lines.channels + channel]);
+  return sum / static_cast<float>(taken);
+}
+
+template <class T>
+__global__ void __launch_bounds__(kThreads)
+    statistics_kernel(const T* images, Lines lines, Layer layer, Folded out, Reduction reduction) {
+  const Place<T> place(lines);
+  float near[kWide<T>] = {}, sums[2][kWide<T>] = {};
+  if (place.works)
+#pragma unroll
+    for (int j = 0; j < kWide<T>; ++j) near[j] = near_mean(images, lines, place.position(j) % lines.channels);
+  each_line<4>(
+      lines, place,
+      [&](auto whole, int64_t element, int64_t) { return read<whole.value>(images, element, lines.elements); },
+      [&](auto whole, int64_t element, const Wide<T>& x) {
+#pragma unroll
+        for (int j = 0; j < kWide<T>; ++j) {
+          if (!whole.value && element + j >= lines.elements) break;
+          const float off = to_float(x.value[j]) - near[j];
+          sums[0][j] += off;
+          sums[1][j] += off * off;
+        }
+      });
+  sum_channels<T>(lines, place, reduction, sums, [&](int channel, double sum, double squares) {
+    const double count = static_cast<double>(lines.pixels), offset = sum / count;
+    const float mean = static_cast<float>(near_mean(images, lines, channel) + offset);
+    const double biased = squares / count - offset * offset;
+    // What is no number stays none.
+    const float variance = biased < 0 ? 0 : static_cast<float>(biased);
+    const int64_t of_layer = layer.index ? layer.index[channel] : channel;
+    const float inverse_std = static_cast<float>(1 / sqrt(static_cast<double>(variance) + layer.eps));
+    fold(out, channel, mean, inverse_std, layer.gamma[of_layer], layer.beta[of_layer]);
+    const float weight = static_cast<float>(layer.momentum);
+    float &running_mean = layer.running_mean[of_layer], &running_var = layer.running_var[of_layer];
+    running_mean = lerp(running_mean, mean, weight);
+    running_var = lerp(running_var, static_cast<float>(variance * (count / (count - 1))), weight);
+    if (channel == 0) *layer.batches += 1;
+  });
+}
+
+/// Evaluation: a thread a channel.
+static __global__ void fold_kernel(Layer layer, int channels, Folded out) {
+  const int channel = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
+  if (channel >= channels) return;
+  const int64_t of_layer = layer.index ? layer.index[channel] : channel;
+  const double variance = layer.running_var[of_layer];
+  fold(out, channel, layer.running_mean[of_layer], static_cast<float>(1 / sqrt(variance + layer.eps)),
+       layer.gamma[of_layer], layer.beta[of_layer]);
+}
+
+template <class T>
+struct Pair {
+  Wide<T> first, second;
+};
+
+/// ReLU leaves what is no number as it is, as LibTorch does.
+template <class T, bool kShortcut>
+__global__ void __launch_bounds__(kThreads) apply_kernel(const T* images, const float* scale, const float* shift,
+                                                         const T* shortcut, bool relu, T* out, Lines lines) {
+  const Place<T> place(lines);
+  float scales[kWide<T>] = {}, shifts[kWide<T>] = {};
+  if (place.works)
+#pragma unroll
+    for (int j = 0; j < kWide<T>; ++j) {
+      const int channel = place.position(j) % lines.channels;
+      scales[j] = scale[channel];
+      shifts[j] = shift[channel];
+    }
+  each_line<kShortcut ? 2 : 4>(
+      lines, place,
+      [&](auto whole, int64_t element, int64_t) {
+        Pair<T> loaded;
+        loaded.first = read<whole.value>(images, element, lines.elements);
+        if constexpr (kShortcut) loaded.second = read<whole.value>(shortcut, element, lines.elements);
+        return loaded;
+      },
+      [&](auto whole, int64_t element, const Pair<T>& loaded) {
+        Wide<T> result;
+#pragma unroll
+        for (int j = 0; j < kWide<T>; ++j) {
+          float value = to_float(loaded.first.value[j]) * scales[j] + shifts[j];
+          if constexpr (kShortcut) value += to_float(loaded.second.value[j]);
+          result.value[j] = rounded<T>(relu && value < 0 ? 0.0f : value);
+        }
+        write<whole.value>(out, element, lines.elements, result);
+      });
+}
+
+template <class T>
+void statistics(const T* images, const Lines& lines, const Layer& layer, const Folded& out, const Reduction& reduction,
+                cudaStream_t stream) {
+  launch(statistics_kernel<T>, blocks_for(lines, kReducingBlocks), kThreads, reducing_bytes<T>(), stream, images, lines,
+         layer, out, reduction);
+}
+
+inline void fold(const Layer& layer, int channels, const Folded& out, cudaStream_t stream) {
+  launch(fold_kernel, static_cast<unsigned>((channels + kThreads - 1) / kThreads), kThreads, 0, stream, layer, channels,
+         out);
+}
+
+/// `shortcut` may be null.
+template <class T>
+void apply(const T* images, const float* scale, const float* shift, const T* shortcut, bool relu, T* out,
+           const Lines& lines, cudaStream_t stream) {
+  launch(shortcut ? apply_kernel<T, true> : apply_kernel<T, false>, blocks_for(lines, kWritingBlocks), kThreads, 0,
+         stream, images, scale, shift, shortcut, relu, out, lines);
+}
+
+}  // namespace earlybird::cuda_norm
