@@ -32,7 +32,7 @@ void shut_down() {
     for (JobToken* token : registry.tokens) token->stop(StopReason::kExit);
   }
   Engine::instance().stop();
-  Sampler::instance().stop();
+  EnergySampler::instance().stop();
 }
 
 Environment::Environment(Napi::Env env) : env_(env) {

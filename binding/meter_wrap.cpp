@@ -104,7 +104,7 @@ Napi::Function MeterWrap::define(Napi::Env env) {
       InstanceMethod<&MeterWrap::end>("end"),
   };
   add_common(env, properties);
-  return DefineClass(env, "Meter", properties);
+  return DefineClass(env, "EnergyMeter", properties);
 }
 
 Napi::Value MeterWrap::sources(const Napi::CallbackInfo& info) {

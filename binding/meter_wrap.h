@@ -10,7 +10,7 @@ struct DeviceMeter {
   DeviceMeter(std::string device, const MeterOptions& options)
       : device(std::move(device)), meter(energy_sources(options), options.watts) {}
   const std::string device;
-  Meter meter;
+  EnergyMeter meter;
 };
 
 class MeterWrap : public Handle<MeterWrap, DeviceMeter> {

@@ -49,11 +49,11 @@ EnergyValue difference(const EnergySourceInfo& info, const EnergyTotal& start, c
 
 }  // namespace
 
-double Meter::steady_seconds() {
+double EnergyMeter::steady_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-Meter::Meter(Sources sources, std::optional<double> watts, Clock clock)
+EnergyMeter::EnergyMeter(Sources sources, std::optional<double> watts, Clock clock)
     : sources_(std::move(sources)), watts_(watts), clock_(std::move(clock)) {
   for (const auto& source : sources_) {
     infos_.push_back(source->info());
@@ -61,9 +61,9 @@ Meter::Meter(Sources sources, std::optional<double> watts, Clock clock)
   }
 }
 
-Meter::~Meter() { Sampler::instance().unwatch(this); }
+EnergyMeter::~EnergyMeter() { EnergySampler::instance().unwatch(this); }
 
-std::vector<EnergySourceInfo> Meter::sources() {
+std::vector<EnergySourceInfo> EnergyMeter::sources() {
   std::lock_guard lock(mutex_);
   std::vector<EnergySourceInfo> list;
   bool readable = false;
@@ -80,13 +80,13 @@ std::vector<EnergySourceInfo> Meter::sources() {
   return list;
 }
 
-Meter::Moment Meter::now() {
+EnergyMeter::Moment EnergyMeter::now() {
   Moment moment{clock_(), {}};
   for (const auto& source : sources_) moment.totals.push_back(source->read(moment.seconds));
   return moment;
 }
 
-void Meter::begin(const std::string& name) {
+void EnergyMeter::begin(const std::string& name) {
   std::lock_guard order(order_);
   {
     std::lock_guard lock(mutex_);
@@ -95,10 +95,10 @@ void Meter::begin(const std::string& name) {
     open_.push_back({name, now()});
   }
   // Not under that lock, which the sampler's thread takes inside its own.
-  if (polled_) Sampler::instance().watch(this, [this] { poll(); });
+  if (polled_) EnergySampler::instance().watch(this, [this] { poll(); });
 }
 
-EnergyReading Meter::end(const std::string& name) {
+EnergyReading EnergyMeter::end(const std::string& name) {
   std::lock_guard order(order_);
   EnergyReading reading;
   bool last;
@@ -119,7 +119,7 @@ EnergyReading Meter::end(const std::string& name) {
       reading.parts.push_back(
           difference(infos_[i], start.totals[i], end.totals[i], reading.seconds, sources_[i]->step()));
   }
-  if (last && polled_) Sampler::instance().unwatch(this);
+  if (last && polled_) EnergySampler::instance().unwatch(this);
 
   const bool read =
       std::any_of(reading.parts.begin(), reading.parts.end(), [](const auto& part) { return part.joules.has_value(); });
@@ -130,15 +130,15 @@ EnergyReading Meter::end(const std::string& name) {
   return reading;
 }
 
-void Meter::poll() {
+void EnergyMeter::poll() {
   std::lock_guard lock(mutex_);
   const double seconds = clock_();
   for (const auto& source : sources_)
     if (source->polled()) source->read(seconds);
 }
 
-Meter::Sources energy_sources(const MeterOptions& options) {
-  Meter::Sources sources;
+EnergyMeter::Sources energy_sources(const MeterOptions& options) {
+  EnergyMeter::Sources sources;
   if (!options.pci_bus_id.empty()) sources.push_back(gpu_energy(options.nvml, options.pci_bus_id));
   for (auto& source : rapl_energy(options.powercap.empty() ? kPowercap : options.powercap))
     sources.push_back(std::move(source));

@@ -29,7 +29,7 @@ struct EnergyReading {
 };
 
 /// Windows of time, one in the other, and the energy that went into them. Safe on any thread.
-class Meter {
+class EnergyMeter {
  public:
   using Sources = std::vector<std::unique_ptr<EnergySource>>;
   /// Seconds of a monotonic clock.
@@ -37,9 +37,9 @@ class Meter {
   static double steady_seconds();
 
   /// `watts` is counted in windows in which no source gave anything, and flagged as an estimate.
-  Meter(Sources sources, std::optional<double> watts, Clock clock = steady_seconds);
-  ~Meter();
-  Meter(const Meter&) = delete;
+  EnergyMeter(Sources sources, std::optional<double> watts, Clock clock = steady_seconds);
+  ~EnergyMeter();
+  EnergyMeter(const EnergyMeter&) = delete;
 
   std::vector<EnergySourceInfo> sources();
 
@@ -81,6 +81,6 @@ struct MeterOptions {
 };
 
 /// What this machine can be read by.
-Meter::Sources energy_sources(const MeterOptions& options);
+EnergyMeter::Sources energy_sources(const MeterOptions& options);
 
 }  // namespace earlybird

@@ -5,12 +5,12 @@
 
 namespace earlybird {
 
-Sampler& Sampler::instance() {
-  static auto* sampler = new Sampler();
+EnergySampler& EnergySampler::instance() {
+  static auto* sampler = new EnergySampler();
   return *sampler;
 }
 
-void Sampler::watch(const void* key, std::function<void()> poll) {
+void EnergySampler::watch(const void* key, std::function<void()> poll) {
   std::lock_guard lock(mutex_);
   if (stopping_) return;
   watched_[key] = std::move(poll);
@@ -18,12 +18,12 @@ void Sampler::watch(const void* key, std::function<void()> poll) {
   wake_.notify_one();
 }
 
-void Sampler::unwatch(const void* key) {
+void EnergySampler::unwatch(const void* key) {
   std::lock_guard lock(mutex_);
   watched_.erase(key);
 }
 
-void Sampler::stop() {
+void EnergySampler::stop() {
   std::thread thread;
   {
     std::lock_guard lock(mutex_);
@@ -35,7 +35,7 @@ void Sampler::stop() {
   if (thread.joinable()) thread.join();
 }
 
-void Sampler::run() {
+void EnergySampler::run() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     if (watched_.empty()) {

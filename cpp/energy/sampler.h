@@ -10,10 +10,10 @@ namespace earlybird {
 
 /// One thread of plain C++ for the whole process that calls what is watched ten times a second; it sleeps while nothing
 /// is.
-class Sampler {
+class EnergySampler {
  public:
   /// Leaked: nothing may be destroyed under a thread that runs at exit.
-  static Sampler& instance();
+  static EnergySampler& instance();
 
   /// Until unwatch(key), which waits for a call in progress. Both may be called twice.
   void watch(const void* key, std::function<void()> poll);

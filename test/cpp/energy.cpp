@@ -47,9 +47,9 @@ class Steered final : public EnergySource {
 
 void windows() {
   State state;
-  Meter::Sources sources;
+  EnergyMeter::Sources sources;
   sources.push_back(std::make_unique<Steered>(state));
-  Meter meter(std::move(sources), 50, [&] { return state.seconds; });
+  EnergyMeter meter(std::move(sources), 50, [&] { return state.seconds; });
   const auto pass = [&](double seconds, double joules) {
     state.seconds += seconds;
     state.total.joules += joules;
@@ -145,7 +145,7 @@ void processor() {
   const Tree tree;
   double seconds = 0;
   const auto meter = [&] {
-    return std::make_unique<Meter>(rapl_energy(tree.root), std::nullopt, [&] { return seconds; });
+    return std::make_unique<EnergyMeter>(rapl_energy(tree.root), std::nullopt, [&] { return seconds; });
   };
   check(!meter()->sources()[0].method, "an empty tree", 0);
 

@@ -40,6 +40,10 @@ test('process.exit() while a job of a worker waits its turn does not hang', asyn
   expect(await run('exitWithQueuedJob')).toMatchObject({ code: 7, signal: null, stderr: '' });
 });
 
+test('process.exit() while an energy window is open, which a thread samples', async () => {
+  expect(await run('exitWithOpenWindow')).toMatchObject({ code: 7, signal: null, stderr: '' });
+});
+
 test('an uncaught exception during an epoch exits with 1', async () => {
   const ending = await run('uncaught');
   expect(ending).toMatchObject({ code: 1, signal: null });

@@ -1,6 +1,8 @@
 // Run in child processes by lifecycle.test.ts: each scenario leaves the process in another way while the engine trains.
 const { Worker, isMainThread, parentPort, workerData } = require('node:worker_threads');
-const { writeSync } = require('node:fs');
+const { mkdirSync, mkdtempSync, rmSync, writeFileSync, writeSync } = require('node:fs');
+const { tmpdir } = require('node:os');
+const { join } = require('node:path');
 const { loadAddon } = require('../../dist/native/addon.js');
 
 const SIZE = { height: 32, width: 32, classes: 10, device: 'cpu' };
@@ -42,6 +44,18 @@ const scenarios = {
   async exit() {
     await training();
     process.exit(7);
+  },
+  async exitWithOpenWindow() {
+    const powercap = mkdtempSync(join(tmpdir(), 'eb-powercap-'));
+    process.on('exit', () => rmSync(powercap, { recursive: true }));
+    const domain = join(powercap, 'intel-rapl:0');
+    mkdirSync(domain);
+    for (const [name, text] of Object.entries({ name: 'package-0', energy_uj: '1', max_energy_range_uj: '9' }))
+      writeFileSync(join(domain, name), text);
+    const addon = loadAddon({ device: 'cpu' });
+    const meter = await addon.createMeter({ device: 'cpu', powercap });
+    await meter.begin('open'); // from here on a thread reads the files
+    if (meter.sources()[0].method === 'counter') process.exit(7);
   },
   async uncaught() {
     await training();
