@@ -51,7 +51,7 @@ export async function benchDetect(recipe: DetectRecipe, options: RunOptions = {}
     const detectMs = spread(times)!;
     return {
       bench: 'detect',
-      machine: describeMachine(engine, options.commandLine),
+      machine: await describeMachine(engine, options.commandLine),
       ...{ model: recipe.model, batchSize: recipe.batchSize, device: engine.device },
       ...{ ratios: RATIOS, channels, detectMs, epochSeconds },
       share: detectMs.median / 1000 / epochSeconds,

@@ -79,7 +79,7 @@ export async function benchKernels(recipe: BenchKernelsRecipe, options: RunOptio
   const kernels = kernelRows(ours);
   const peerRows = peerRowsOf(theirs);
   return {
-    machine: describeMachine({ addon, device }, options.commandLine),
+    machine: await describeMachine({ addon, device }, options.commandLine),
     date: new Date().toISOString().slice(0, 10),
     device,
     threads,

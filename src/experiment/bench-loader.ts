@@ -77,7 +77,7 @@ export async function benchLoader(recipe: BenchLoaderRecipe, options: RunOptions
       }
     }
   }
-  return report(recipe, workers, describeMachine(null, options.commandLine), (system) =>
+  return report(recipe, workers, await describeMachine(null, options.commandLine), (system) =>
     summaryOf(runs.get(system) ?? [], failures.get(system)),
   );
 }

@@ -55,7 +55,7 @@ export async function benchLowPrecision(recipe: BenchStepRecipe, options: RunOpt
   const over = (a: System, b: System) => systems[a].stepMs.median / systems[b].stepMs.median;
   const { model, batchSize, steps, rounds } = recipe;
   return {
-    machine: describeMachine(openEngine(recipe), options.commandLine),
+    machine: await describeMachine(openEngine(recipe), options.commandLine),
     date: new Date().toISOString().slice(0, 10),
     model,
     batchSize,

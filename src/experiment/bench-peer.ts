@@ -68,7 +68,7 @@ export async function bench(recipe: BenchStepRecipe, options: RunOptions = {}): 
       }
     }
   }
-  return summarise(recipe, describeMachine(openEngine(recipe), options.commandLine), runs, failures);
+  return summarise(recipe, await describeMachine(openEngine(recipe), options.commandLine), runs, failures);
 }
 
 function summarise(

@@ -70,7 +70,7 @@ export async function benchProfile(recipe: Recipe<'benchProfile'>, options: RunO
     const stepMs = spread(windows)!;
     return {
       bench: 'profile',
-      machine: describeMachine(engine, options.commandLine),
+      machine: await describeMachine(engine, options.commandLine),
       ...{ model: recipe.model, batchSize, device, precision, steps, stepMs },
       ...perStep(profile, recipe.top),
       ceilings,

@@ -169,7 +169,7 @@ async function timeTicket(recipe: BenchStepRecipe, options: RunOptions): Promise
       parameterRatio: parameters(less) / parameters(large),
     };
     return summarise(
-      { machine: describeMachine(engine, options.commandLine), ticket },
+      { machine: await describeMachine(engine, options.commandLine), ticket },
       recipe,
       new Map([[OURS, times]]),
     );

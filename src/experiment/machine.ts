@@ -40,10 +40,13 @@ export interface MachineGpu {
 
 type Hardware = Pick<Machine, 'cpu' | 'gpu'>;
 /** An addon that was built before it could be asked for the state of a GPU has no such method. */
-type Engine = { addon: NativeAddon & { gpuState?: (device: string) => GpuState }; device: string };
+type Engine = { addon: NativeAddon & { gpuState?: (device: string) => Promise<GpuState> }; device: string };
 
 /** Asked for after the work, when clocks and temperature are those of a busy machine. Without an engine nothing is said of LibTorch. */
-export function describeMachine(engine: Engine | null, commandLine = process.argv.slice(1).join(' ')): Machine {
+export async function describeMachine(
+  engine: Engine | null,
+  commandLine = process.argv.slice(1).join(' '),
+): Promise<Machine> {
   const [first] = os.cpus();
   const hardware: Hardware = {
     cpu: {
@@ -53,7 +56,7 @@ export function describeMachine(engine: Engine | null, commandLine = process.arg
       governor: readLine('/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor'),
       mhz: first?.speed || null,
     },
-    gpu: engine && gpuOf(engine),
+    gpu: engine && (await gpuOf(engine)),
   };
   const variant = engine && loadedVariant();
   return {
@@ -83,13 +86,13 @@ export function fingerprintOf({ cpu, gpu }: Hardware): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
 }
 
-function gpuOf({ addon, device }: Engine): MachineGpu | null {
+async function gpuOf({ addon, device }: Engine): Promise<MachineGpu | null> {
   const found = addon.runtime().cudaDevices.find(({ index }) => device === `cuda:${index}`);
   if (!found) return null;
   const gpu = { name: found.name, memoryGiB: Math.round(found.memoryBytes / 2 ** 30), capability: found.capability };
   if (!addon.gpuState) return { ...gpu, state: null, reason: 'this addon cannot ask the driver' };
   try {
-    return { ...gpu, state: addon.gpuState(device) };
+    return { ...gpu, state: await addon.gpuState(device) };
   } catch (error) {
     return { ...gpu, state: null, reason: (error as Error).message };
   }

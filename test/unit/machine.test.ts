@@ -11,8 +11,8 @@ function engineWith(more: object): { addon: NativeAddon; device: string } {
   return { addon: { ...fakeEngine().addon, runtime, ...more } as unknown as NativeAddon, device: 'cuda:0' };
 }
 
-test('the fingerprint is that of the hardware: state, date and command do not change it', () => {
-  const [a, b] = [describeMachine(engineWith({}), 'one'), describeMachine(engineWith({}), 'two')];
+test('the fingerprint is that of the hardware: state, date and command do not change it', async () => {
+  const [a, b] = [await describeMachine(engineWith({}), 'one'), await describeMachine(engineWith({}), 'two')];
   expect(a.fingerprint).toMatch(/^[0-9a-f]{16}$/);
   expect(b.fingerprint).toBe(a.fingerprint);
   expect([a.commandLine, b.commandLine, a.threads, a.versions.libtorch]).toEqual(['one', 'two', 3, '0.0.0']);
@@ -26,21 +26,31 @@ test('another processor, no GPU, a slice of one: other machines', () => {
   expect(new Set(all.map(({ fingerprint }) => fingerprint)).size).toBe(4);
 });
 
-test('the driver is asked for its state, and an answer that fails is a reason', () => {
+test('the driver is asked for its state, and an answer that fails is a reason', async () => {
   const asked: string[] = [];
-  const gpuState = (device: string) => {
+  const gpuState = async (device: string) => {
     asked.push(device);
     return H200.state;
   };
-  expect(describeMachine(engineWith({ gpuState })).gpu).toEqual(H200);
+  expect((await describeMachine(engineWith({ gpuState }))).gpu).toEqual(H200);
   expect(asked).toEqual(['cuda:0']);
-  const failing = () => {
+  const failing = async () => {
     throw new Error('no NVML here');
   };
-  expect(describeMachine(engineWith({ gpuState: failing })).gpu).toMatchObject({ state: null, reason: 'no NVML here' });
-  expect(describeMachine(engineWith({})).gpu).toMatchObject({ state: null, reason: expect.stringContaining('addon') });
-  expect(describeMachine({ ...engineWith({ gpuState }), device: 'cpu' }).gpu).toBeNull();
-  expect(describeMachine(null)).toMatchObject({ gpu: null, threads: null, versions: { libtorch: null, cuda: null } });
+  expect((await describeMachine(engineWith({ gpuState: failing }))).gpu).toMatchObject({
+    state: null,
+    reason: 'no NVML here',
+  });
+  expect((await describeMachine(engineWith({}))).gpu).toMatchObject({
+    state: null,
+    reason: expect.stringContaining('addon'),
+  });
+  expect((await describeMachine({ ...engineWith({ gpuState }), device: 'cpu' })).gpu).toBeNull();
+  expect(await describeMachine(null)).toMatchObject({
+    gpu: null,
+    threads: null,
+    versions: { libtorch: null, cuda: null },
+  });
 });
 
 test('as text', () => {
