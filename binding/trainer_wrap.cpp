@@ -74,7 +74,7 @@ Napi::Value TrainerWrap::profile(const Napi::CallbackInfo& info) {
     const int64_t steps = integer_in(options, "steps");
     if (steps < 1) throw Error("ERR_USAGE", "\"steps\" must be at least 1.");
     const double lr = number_in(options, "lr");
-    prepare_profiler();
+    wake_profiler();
     return start(
         info.Env(),
         [trainer = native(), dataset, epoch, lr, batch_size, steps](Job& job) -> Job::Finish {

@@ -4,6 +4,7 @@
 #include <torch/csrc/autograd/profiler_kineto.h>
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <set>
 #include <unordered_map>
@@ -22,6 +23,9 @@ std::set<impl::ActivityType> activities() {
   if (at::globalContext().hasCUDA()) return {impl::ActivityType::CPU, impl::ActivityType::CUDA};
   return {impl::ActivityType::CPU};
 }
+
+/// Enabling without preparing crashes, and preparing again ends what is prepared or running.
+std::atomic<bool> prepared{false};
 
 constexpr double kNanosecondsAMillisecond = 1e6;
 
@@ -110,10 +114,18 @@ StepProfile summarise(std::vector<TraceEvent> events) {
   return out;
 }
 
-void prepare_profiler() { kineto::prepareProfiler(config(), activities()); }
+void wake_profiler() {
+  static const bool first = [] {
+    kineto::prepareProfiler(config(), activities());
+    return prepared = true;
+  }();
+  (void)first;
+}
 
 StepProfile profile_steps(Trainer& trainer, Dataset& dataset, int64_t epoch, double lr, int64_t batch_size,
                           int64_t steps, const CancelToken& cancel, const ProgressCallback& progress) {
+  cancel.check();
+  if (!prepared.exchange(false)) kineto::prepareProfiler(config(), activities());
   kineto::enableProfiler(config(), activities());
   // The profiler belongs to this thread, which goes on after a failed epoch.
   PassResult pass;

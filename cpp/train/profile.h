@@ -48,8 +48,9 @@ struct StepProfile {
 /// The pure half of a profile: all but the wall-clock time and `pass`.
 StepProfile summarise(std::vector<TraceEvent> events);
 
-/// Before profile_steps, from the thread that opened LibTorch: Kineto complains on stderr when another one wakes it.
-void prepare_profiler();
+/// To be called from the thread that opened LibTorch, before the first profile_steps: Kineto complains on stderr when
+/// another one wakes it.
+void wake_profiler();
 
 /// Trains `steps` steps under LibTorch's profiler (Kineto). Steps of one pass follow each other, so that idle time
 /// between two of them counts.

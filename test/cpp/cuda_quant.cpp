@@ -92,7 +92,7 @@ void quantise() {
     }
 }
 
-/// Parameters of many shapes, more than a table holds; one without a gradient, one with an infinity in it.
+/// Parameters of many shapes; one without a gradient, one with an infinity in it.
 SgdStep step_of(bool has_momentum) {
   SgdStep step;
   const std::vector<std::vector<int64_t>> shapes{{16, 3, 3, 3}, {10}, {7, 31}, {5, 33}, {1, 700}, {300}, {12, 40}};
@@ -192,6 +192,25 @@ void optimise_in_full() {
   }
 }
 
+/// More parameters than a table holds.
+void optimise_many() {
+  SgdStep step = step_of(true);
+  const auto count = static_cast<size_t>(cuda_sgd::kItems + 2);
+  for (size_t i = step.parameters.size(); i < count; ++i) {
+    step.parameters.push_back(at::randn({3}));
+    step.gradients.push_back(at::randn({3}));
+    step.momentum.push_back(at::randn({3}));
+    step.is_gamma.push_back(0);
+  }
+  const SgdStep want = copy_of(step);
+  plain_sgd(want, {});
+  const int64_t launches = cuda_emulator::launches();
+  emulate(step, {});
+  check(cuda_emulator::launches() == launches + 2, "two tables, two launches", 0);
+  for (size_t i = 0; i < count; ++i)
+    check(same(step.parameters[i], want.parameters[i]), c10::str("parameter ", i, " of many"), 0);
+}
+
 }  // namespace
 
 void test_cuda_quant() {
@@ -199,4 +218,5 @@ void test_cuda_quant() {
   quantise();
   optimise();
   optimise_in_full();
+  optimise_many();
 }
