@@ -1,6 +1,6 @@
-// The kernel of sgd_step: a thread block a row of a weight, a thread a value of 1-D parameters, and as many parameters a
-// launch as their table fits into a kernel's arguments. Without rounding rows mean nothing: there a thread block takes a
-// piece of a parameter.
+// The kernel of sgd_step: a thread block a row of a weight, a thread a value of 1-D parameters, and as many parameters
+// a launch as their table fits into a kernel's arguments. Without rounding rows mean nothing: there a thread block
+// takes a piece of a parameter.
 #pragma once
 
 #include <algorithm>

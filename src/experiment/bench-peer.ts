@@ -132,7 +132,7 @@ export async function runApart<T>(
   options: RunOptions,
   more: Record<string, unknown> = {},
 ): Promise<T> {
-  const { model, batchSize, steps, warmup, threads, precision, seed } = recipe;
+  const { model, batchSize, steps, warmup, threads, precision, seed, capture, cudnnSearch } = recipe;
   const flags = {
     model,
     batchSize,
@@ -141,12 +141,14 @@ export async function runApart<T>(
     threads,
     precision,
     seed,
+    capture,
+    cudnnSearch,
     device: wishedDevice(recipe),
     rounds: 1,
     ...more,
   };
   const words = Object.entries(flags).flatMap(([key, value]) =>
-    value === undefined ? [] : [`--${key === 'batchSize' ? 'batch-size' : key}`, String(value)],
+    value === undefined ? [] : [`--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`, String(value)],
   );
   const main = join(packageRoot, 'dist', 'cli', 'main.js');
   const output = await runProgram(

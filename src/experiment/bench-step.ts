@@ -17,6 +17,8 @@ export interface StepRecord {
   /** Of the whole timed window. */
   imagesPerSecond: number;
   stepMs: number;
+  /** How full batches were run: replays of a recorded step, or one by one and why; absent on a CPU, and of a peer. */
+  engine?: 'captured' | 'eager' | `eager: ${string}` | undefined;
   /** Largest resident memory of the process, MiB; null on a GPU, where the board's memory counts. */
   residentMib: number | null;
   versions: Record<string, string | number>;
@@ -58,6 +60,7 @@ export async function timeStep(
       system: 'earlybird',
       dtype: precision,
       ...(await timeSteps(trainer, dataset, recipe, { steps: recipe.steps, epoch: 1 }, signal)),
+      ...(device === 'cpu' ? { engine: undefined } : {}),
       residentMib: device === 'cpu' ? process.resourceUsage().maxRSS / 1024 : null,
       versions: { earlybird: packageVersion(), libtorch: addon.loaded, node: process.version, ...machine(engine) },
     };
@@ -73,15 +76,17 @@ export async function timeSteps(
   { batchSize }: { batchSize: number },
   { steps: wanted, epoch: first }: { steps: number; epoch: number },
   signal?: AbortSignal,
-): Promise<Pick<StepRecord, 'imagesPerSecond' | 'stepMs'>> {
+): Promise<Pick<StepRecord, 'imagesPerSecond' | 'stepMs' | 'engine'>> {
   let [seconds, images, steps] = [0, 0, 0];
+  let engine: StepRecord['engine'];
   for (let epoch = first; steps < wanted; epoch++) {
     const pass = await trainer.epoch({ dataset, lr: LR, batchSize, signal, epoch, steps: wanted - steps });
     seconds += pass.seconds;
     images += pass.images;
     steps += pass.steps;
+    engine = pass.captured ? 'captured' : pass.whyEager ? `eager: ${pass.whyEager}` : 'eager';
   }
-  return { imagesPerSecond: images / seconds, stepMs: (1000 * seconds) / steps };
+  return { imagesPerSecond: images / seconds, stepMs: (1000 * seconds) / steps, engine };
 }
 
 /** What a pass over CIFAR's training images takes at this rate. */
