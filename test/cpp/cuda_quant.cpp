@@ -86,6 +86,7 @@ void quantise() {
           for (const int64_t bits : large ? Shape{8} : Shape{2, 6, 8, 16})
             for (const auto rounding : {Rounding::kNearest, Rounding::kStochastic})
               for (const auto flavour : {BlockFlavour::kQtorch, BlockFlavour::kSwalp}) {
+                if (large && rounding == Rounding::kNearest) continue;
                 const BlockFloat format{bits, dim, rounding, flavour};
                 type == at::kFloat ? compare<float>(values, format) : compare<uint16_t>(values, format);
               }
