@@ -25,7 +25,7 @@ __host__ __device__ inline bool is_finished_by_tile(const Lines& lines) {
 
 template <class T>
 int64_t partial_floats(const Lines& lines) {
-  return int64_t{2} * blocks_for(lines, kReducingBlocks).x * lines.columns * kWide<T>;
+  return int64_t{2} * reducing_blocks(lines).x * lines.columns * kWide<T>;
 }
 
 template <class T>

@@ -8,6 +8,7 @@
 #include <c10/cuda/CUDAStream.h>
 #include <torch/library.h>
 
+#include <map>
 #include <mutex>
 #include <optional>
 #include <tuple>
@@ -22,12 +23,13 @@ namespace {
 using namespace cuda_norm;
 using Optional = std::optional<at::Tensor>;
 
-/// Each stream has its own counters.
-int set_of(cudaStream_t stream) {
+/// Each stream of a device has its own counters.
+int set_of(const c10::cuda::CUDAStream& stream) {
   static auto* mutex = new std::mutex();
-  static auto* sets = new std::unordered_map<cudaStream_t, int>();
+  static auto* sets = new std::map<c10::DeviceIndex, std::unordered_map<cudaStream_t, int>>();
   const std::lock_guard lock(*mutex);
-  const int set = sets->try_emplace(stream, static_cast<int>(sets->size())).first->second;
+  auto& of_device = (*sets)[stream.device_index()];
+  const int set = of_device.try_emplace(stream.stream(), static_cast<int>(of_device.size())).first->second;
   TORCH_CHECK(set < kSets, "BatchNorm kernels ran on more than ", kSets, " CUDA streams.");
   return set;
 }
@@ -85,7 +87,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> fold_batch_cuda(
     const at::Tensor& images, const at::Tensor& gamma, const at::Tensor& beta, const Optional& channels,
     at::Tensor running_mean, at::Tensor running_var, at::Tensor batches, double momentum, double eps) {
   const c10::cuda::CUDAGuard guard(images.device());
-  const cudaStream_t stream = c10::cuda::getCurrentCUDAStream();
+  const c10::cuda::CUDAStream stream = c10::cuda::getCurrentCUDAStream();
   const at::Tensor rows = floats(images, {4, images.size(1)});
   by_type(images, [&](auto type) {
     using T = decltype(type);
@@ -130,7 +132,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> backward_cuda(
     const at::Tensor& shift, const Optional& output, bool relu, bool has_shortcut, const at::Tensor& gradient,
     const Optional& beside) {
   const c10::cuda::CUDAGuard guard(images.device());
-  const cudaStream_t stream = c10::cuda::getCurrentCUDAStream();
+  const c10::cuda::CUDAStream stream = c10::cuda::getCurrentCUDAStream();
   const at::Tensor of_images = at::empty_like(images);
   const at::Tensor of_shortcut = has_shortcut ? at::empty_like(images) : at::Tensor();
   const at::Tensor vectors = floats(images, {4, images.size(1)});  // of gamma, of beta, slope, offset

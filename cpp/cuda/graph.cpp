@@ -8,6 +8,9 @@
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
+#include <map>
+#include <mutex>
+
 namespace earlybird {
 namespace {
 
@@ -20,6 +23,16 @@ void join(const c10::cuda::CUDAStream& from, const c10::cuda::CUDAStream& to) {
   event.block(to);
 }
 
+/// The stream that all recordings of a device go through.
+c10::cuda::CUDAStream side_stream(c10::DeviceIndex device) {
+  static auto* mutex = new std::mutex();
+  static auto* streams = new std::map<c10::DeviceIndex, c10::cuda::CUDAStream>();
+  const std::lock_guard lock(*mutex);
+  const auto found = streams->find(device);
+  if (found != streams->end()) return found->second;
+  return streams->emplace(device, c10::cuda::getStreamFromPool(/*isHighPriority=*/false, device)).first->second;
+}
+
 class CudaGraph final : public Graph {
  public:
   explicit CudaGraph(int device) : device_(static_cast<c10::DeviceIndex>(device)) {}
@@ -27,15 +40,19 @@ class CudaGraph final : public Graph {
   void record(const std::function<void()>& warm_up, const std::function<void()>& work) override {
     const c10::cuda::CUDAGuard guard(device_);
     const c10::cuda::CUDAStream outside = c10::cuda::getCurrentCUDAStream();
-    const c10::cuda::CUDAStream side = c10::cuda::getStreamFromPool(/*isHighPriority=*/false, device_);
+    const c10::cuda::CUDAStream side = side_stream(device_);
     join(outside, side);
     try {
       const c10::cuda::CUDAStreamGuard on(side);
       for (int i = 0; i < kWarmUps; ++i) warm_up();
       side.synchronize();
-      c10::cuda::CUDACachingAllocator::emptyCache();  // the graph's pool takes memory of its own
+      // The graph's pool takes memory of its own, and so do the workspaces of matrix products: else two graphs would
+      // share one, and lose it with the first of them.
+      at::cuda::clearCublasWorkspaces();
+      c10::cuda::CUDACachingAllocator::emptyCache();
       graph_ = std::make_unique<at::cuda::CUDAGraph>();
-      graph_->capture_begin();
+      // Other threads may free memory meanwhile: JavaScript's collects handles whenever it likes.
+      graph_->capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
       try {
         work();
       } catch (...) {

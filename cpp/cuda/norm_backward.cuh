@@ -117,9 +117,8 @@ __global__ void __launch_bounds__(kThreads)
 template <class T>
 void gradient_sums(const Backward<T>& what, const Lines& lines, const Slopes& slopes, float* gamma, float* beta,
                    const Reduction& reduction, cudaStream_t stream) {
-  launch(what.output ? gradient_sums_kernel<T, true> : gradient_sums_kernel<T, false>,
-         blocks_for(lines, kReducingBlocks), kThreads, reducing_bytes<T>(), stream, what, lines, slopes, gamma, beta,
-         reduction);
+  launch(what.output ? gradient_sums_kernel<T, true> : gradient_sums_kernel<T, false>, reducing_blocks(lines), kThreads,
+         reducing_bytes<T>(), stream, what, lines, slopes, gamma, beta, reduction);
 }
 
 template <class T>

@@ -133,8 +133,8 @@ __global__ void __launch_bounds__(kThreads) apply_kernel(const T* images, const 
 template <class T>
 void statistics(const T* images, const Lines& lines, const Layer& layer, const Folded& out, const Reduction& reduction,
                 cudaStream_t stream) {
-  launch(statistics_kernel<T>, blocks_for(lines, kReducingBlocks), kThreads, reducing_bytes<T>(), stream, images, lines,
-         layer, out, reduction);
+  launch(statistics_kernel<T>, reducing_blocks(lines), kThreads, reducing_bytes<T>(), stream, images, lines, layer, out,
+         reduction);
 }
 
 inline void fold(const Layer& layer, int channels, const Folded& out, cudaStream_t stream) {

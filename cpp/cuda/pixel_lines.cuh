@@ -52,11 +52,15 @@ Lines lines_of(int64_t pixels, int channels, bool aligned) {
   return out;
 }
 
-inline dim3 blocks_for(const Lines& lines, int most) {
-  const int64_t wanted = (lines.count + lines.rows - 1) / lines.rows;
+/// `lines_a_row`: what a row of threads should have to do at least.
+inline dim3 blocks_for(const Lines& lines, int most, int64_t lines_a_row = 1) {
+  const int64_t each = lines.rows * lines_a_row, wanted = (lines.count + each - 1) / each;
   return dim3(static_cast<unsigned>(std::min<int64_t>(wanted, std::max(1, most / lines.tiles))),
               static_cast<unsigned>(lines.tiles));
 }
+
+/// Of a reduction, whose last block reads what all the others leave: each should have something to add up first.
+inline dim3 reducing_blocks(const Lines& lines) { return blocks_for(lines, kReducingBlocks, /*lines_a_row=*/8); }
 
 inline bool is_aligned(const void* memory) { return reinterpret_cast<uintptr_t>(memory) % 16 == 0; }
 

@@ -16,7 +16,15 @@ ChannelSelectImpl::ChannelSelectImpl(int64_t width, int64_t kept) : width_(width
   indexes_.index_fill_(0, channels_, 1);
 }
 
-void ChannelSelectImpl::refresh() { channels_ = indexes_.nonzero().flatten(); }
+void ChannelSelectImpl::refresh() {
+  at::NoGradGuard no_grad;
+  const at::Tensor found = indexes_.nonzero().flatten();
+  // In place where that can be: a recorded step reads them from where they were.
+  if (found.sizes() == channels_.sizes() && found.device() == channels_.device())
+    channels_.copy_(found);
+  else
+    channels_ = found;
+}
 
 at::Tensor ChannelSelectImpl::forward(const at::Tensor& images) const {
   if (selects_all()) return images;

@@ -14,23 +14,26 @@ std::vector<const void*> addresses_of(const std::vector<at::Tensor>& tensors) {
 }  // namespace
 
 void Repeated::prepare(Pass& pass, const Shape& shape, const Work& work, const std::vector<at::Tensor>& state) {
-  std::shared_ptr<Feed> feed = pass.feed();
+  const std::shared_ptr<Feed> feed = pass.feed();
   std::vector<const void*> addresses = addresses_of(state);
-  const bool same = feed == feed_ && shape == shape_ && addresses == addresses_;
-  if (!same) graph_.reset();
-  feed_ = std::move(feed);
+  const bool same = feed == feed_.lock() && shape == shape_ && addresses == addresses_;
+  if (!same) {
+    graph_.reset();
+    failed_ = false;
+  }
+  feed_ = feed;
   shape_ = shape;
   addresses_ = std::move(addresses);
   if (!graphs_ || graph_ || failed_) return;
   why_eager_.clear();
-  if (feed_)
-    record(work, state);
+  if (feed)
+    record(feed, work, state);
   else
     why_eager_ = "no full batch lies on the device";
 }
 
-void Repeated::record(const Work& work, std::vector<at::Tensor> state) {
-  state.push_back(feed_->place());
+void Repeated::record(const std::shared_ptr<Feed>& feed, const Work& work, std::vector<at::Tensor> state) {
+  state.push_back(feed->place());
   std::vector<at::Tensor> before;
   for (const at::Tensor& tensor : state) before.push_back(tensor.detach().clone());
   const auto put_back = [&] {
@@ -38,7 +41,7 @@ void Repeated::record(const Work& work, std::vector<at::Tensor> state) {
     for (size_t i = 0; i < state.size(); ++i) state[i].copy_(before[i]);
   };
   // Nothing in here may refer to the pass: the graph outlives it.
-  const auto repeat = [work, feed = feed_, shape = shape_] { work(feed->next(shape.size, shape.bf16)); };
+  const auto repeat = [work, feed, shape = shape_] { work(feed->next(shape.size, shape.bf16)); };
   std::unique_ptr<Graph> graph = graphs_();
   try {
     graph->record(
@@ -58,7 +61,8 @@ void Repeated::record(const Work& work, std::vector<at::Tensor> state) {
 
 void Repeated::run(Pass& pass, const Work& work) {
   if (graph_ && pass.size() == shape_.size) return graph_->replay();
-  work(feed_ ? feed_->next(pass.size(), shape_.bf16) : pass.batch());
+  const std::shared_ptr<Feed> feed = pass.feed();
+  work(feed ? feed->next(pass.size(), shape_.bf16) : pass.batch());
 }
 
 }  // namespace earlybird

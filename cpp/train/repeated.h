@@ -42,10 +42,10 @@ class Repeated {
   const std::string& why_eager() const { return why_eager_; }
 
  private:
-  void record(const Work& work, std::vector<at::Tensor> state);
+  void record(const std::shared_ptr<Feed>& feed, const Work& work, std::vector<at::Tensor> state);
 
   GraphFactory graphs_;
-  std::shared_ptr<Feed> feed_;  // of the pass; kept, so that no other feed takes its address
+  std::weak_ptr<Feed> feed_;  // of the recording: without it, nobody asks for a replay
   Shape shape_;
   std::vector<const void*> addresses_;  // of the state
   std::unique_ptr<Graph> graph_;

@@ -1,11 +1,44 @@
 #include "train/run_pass.h"
 
+#include <c10/core/Event.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+
 #include <algorithm>
+#include <optional>
 
 #include "core/error.h"
 #include "model/network.h"
 
 namespace earlybird {
+namespace {
+
+/// Keeps the host from running far ahead of the device, so that cancelling and progress are about what is done: at most
+/// a few steps wait in the queue.
+class Leash {
+ public:
+  explicit Leash(at::Device device) : device_(device) {}
+
+  /// After the work of a step was handed over.
+  void step() {
+    if (device_.is_cpu()) return;
+    const c10::impl::VirtualGuardImpl guard(device_.type());
+    std::optional<c10::Event>& event = events_[next_];
+    if (event)
+      event->synchronize();
+    else
+      event.emplace(device_.type());
+    event->record(guard.getStream(device_));
+    next_ = (next_ + 1) % kAhead;
+  }
+
+ private:
+  static constexpr int kAhead = 2;
+  at::Device device_;
+  std::optional<c10::Event> events_[kAhead];
+  int next_ = 0;
+};
+
+}  // namespace
 
 PassResult run_pass(PassWork what, Repeated& repeated, Meter& meter, LowPrecision& numbers, const CancelToken& cancel,
                     const ProgressCallback& progress) {
@@ -15,6 +48,7 @@ PassResult run_pass(PassWork what, Repeated& repeated, Meter& meter, LowPrecisio
   if (!what.before) repeated.prepare(pass, {what.batch_size, bf16, what.variant}, what.work, what.state);
   const int64_t steps = std::min(what.most_steps, pass.steps());
   Pace pace(steps, cancel, progress);
+  Leash leash(meter.sums().device());
   for (int64_t done = 0; done < steps && pass.advance(); ++done) {
     if (what.before) {
       what.before(pass.size());
@@ -22,6 +56,7 @@ PassResult run_pass(PassWork what, Repeated& repeated, Meter& meter, LowPrecisio
     } else {
       repeated.run(pass, what.work);
     }
+    leash.step();
     meter.count(pass.size());
     pace.step(pass.size(), meter);
   }

@@ -35,13 +35,17 @@ Trainer::Step::Step(std::shared_ptr<Network> model, const TrainerOptions& chosen
 void Trainer::Step::start(int64_t epoch, double rate, int64_t first) {
   at::NoGradGuard no_grad;
   network->train();
+  forget_gradients();  // of a step that failed half way
   lr.fill_(rate);
   numbers.start(epoch, first);
   meter.start();
 }
 
-void Trainer::Step::gradients(const Batch& batch) {
+void Trainer::Step::forget_gradients() {
   for (auto& parameter : parameters) parameter.mutable_grad() = at::Tensor();
+}
+
+void Trainer::Step::gradients(const Batch& batch) {
   at::Tensor logits;
   {
     AutocastGuard autocast(options.bf16, batch.images.device().type());
@@ -77,6 +81,7 @@ void Trainer::Step::update() {
     step.faults = pass->faults;
   }
   sgd(step, network->formats.value_or(NumberFormats{}));
+  forget_gradients();  // here, so that none of a recorded step outlives its graph
   numbers.advance();
 }
 

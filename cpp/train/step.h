@@ -28,6 +28,8 @@ struct Trainer::Step {
   /// L1 subgradient, then momentum SGD, all parameters at once; rounded as the network's formats say. Ends the step.
   void update();
 
+  void forget_gradients();
+
   /// All that a step changes on the device.
   std::vector<at::Tensor> state() const;
 

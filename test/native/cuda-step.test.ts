@@ -1,6 +1,7 @@
 /** Training on a GPU: captured steps give what eager ones give, and the CPU's data and masks. Skips where there is no GPU. */
 import { loadAddon } from '../../src/native/addon';
-import type { ModelSpec, NativeAddon, Precision } from '../../src/native/types';
+import type { FilterSpec, ModelSpec, NativeAddon, NativeModel, Precision } from '../../src/native/types';
+import type { StateDict } from '../../src/tensor';
 import { smallSpec } from './small';
 
 function addonWithCuda(): NativeAddon | null {
@@ -13,16 +14,35 @@ function addonWithCuda(): NativeAddon | null {
 const addon = addonWithCuda();
 const onGpu = addon ? test : test.skip;
 
+/** Weights of a model, with numbers of many sizes instead, the same every time. */
+async function variedState(model: NativeModel): Promise<StateDict> {
+  const state = await model.stateDict();
+  let next = 1;
+  for (const [key, { data, dtype }] of state)
+    if (dtype === 'float32' && key.endsWith('.weight'))
+      for (let i = 0; i < data.length; i += 4) {
+        next = Math.imul(next, 1664525) + 1013904223;
+        new DataView(data.buffer, data.byteOffset).setFloat32(i, next / 2 ** 33, true);
+      }
+  return state;
+}
+
+const EIGHT = { weight: 8, activate: 8, grad: 8, error: 8, momentum: 8, rounding: 'stochastic' } as const;
 const NETWORKS: Omit<ModelSpec, 'device'>[] = [
   { arch: 'vgg', depth: 16, classes: 10, seed: 1 },
   { arch: 'resnet', depth: 20, classes: 10, seed: 1 },
   { arch: 'resnet18', depth: 18, classes: 10, seed: 1, imageSize: 32 },
 ];
 
+type Spec = Omit<ModelSpec, 'device'> & { filter?: FilterSpec; ticket?: boolean };
+
 /** Two epochs of 23 images in batches of 8, so that the last batch is ragged, and an evaluation after each. */
-async function train(spec: Omit<ModelSpec, 'device'>, precision: Precision, capture: boolean) {
-  const model = await addon!.createModel({ ...spec, device: 'cuda' });
-  const dataset = await addon!.createDataset(smallSpec(23, { device: 'cuda' }));
+async function train({ filter, ticket, ...spec }: Spec, precision: Precision, capture: boolean) {
+  const dense = await addon!.createModel({ ...spec, device: 'cuda' });
+  if (ticket) await dense.loadStateDict(await variedState(dense));
+  const mask = ticket ? (await dense.masks([0.5]))[0]!.bits : null;
+  const model = mask ? (await dense.prune({ mask, emptyLayers: 'keep-one' })).model : dense;
+  const dataset = await addon!.createDataset(smallSpec(23, { device: 'cuda', ...(filter ? { filter } : {}) }));
   const options = { momentum: 0.9, weightDecay: 1e-4, l1: 1e-4, precision, seed: 1, capture };
   const trainer = await addon!.createTrainer(model, options);
   const passes = [];
@@ -31,24 +51,31 @@ async function train(spec: Omit<ModelSpec, 'device'>, precision: Precision, capt
     passes.push(await model.evaluate({ dataset, batchSize: 10, precision, capture }));
   }
   const { state, momentum } = await trainer.snapshot();
-  for (const handle of [trainer, model, dataset]) handle.dispose();
+  for (const handle of [trainer, model, dense, dataset]) handle.dispose();
   return { state, momentum, passes };
 }
 
-onGpu.each(NETWORKS.flatMap((spec) => [[spec.arch, 'fp32', spec] as const, [spec.arch, 'bf16', spec] as const]))(
-  '%s in %s: captured equals eager, bit by bit',
-  async (_, precision, spec) => {
-    const [eager, captured] = [await train(spec, precision, false), await train(spec, precision, true)];
-    expect(captured.passes.map(({ captured, whyEager }) => [captured, whyEager])).toEqual(Array(4).fill([true, '']));
-    expect(eager.passes.map(({ captured }) => captured)).toEqual(Array(4).fill(false));
-    for (const part of ['state', 'momentum'] as const)
-      for (const [key, tensor] of eager[part])
-        expect([key, Buffer.compare(tensor.data, captured[part].get(key)!.data)]).toEqual([key, 0]);
-    const figures = (passes: typeof eager.passes) =>
-      passes.map(({ loss, top1, top5, images }) => [loss, top1, top5, images]);
-    expect(figures(captured.passes)).toEqual(figures(eager.passes));
-  },
-);
+const CASES: [string, Precision, Spec][] = [
+  ...NETWORKS.flatMap((spec): [string, Precision, Spec][] => [
+    [spec.arch, 'fp32', spec],
+    [spec.arch, 'bf16', spec],
+  ]),
+  ['a ticket of PreResNet', 'bf16', { ...NETWORKS[1]!, ticket: true }],
+  ['low precision', 'bf16', { ...NETWORKS[0]!, formats: EIGHT }],
+  ['images behind a filter', 'fp32', { ...NETWORKS[1]!, filter: { kind: 'lowpass', sigma: 1 } }],
+];
+
+onGpu.each(CASES)('%s in %s: captured equals eager, bit by bit', async (_, precision, spec) => {
+  const [eager, captured] = [await train(spec, precision, false), await train(spec, precision, true)];
+  expect(captured.passes.map(({ captured, whyEager }) => [captured, whyEager])).toEqual(Array(4).fill([true, '']));
+  expect(eager.passes.map(({ captured }) => captured)).toEqual(Array(4).fill(false));
+  for (const part of ['state', 'momentum'] as const)
+    for (const [key, tensor] of eager[part])
+      expect([key, Buffer.compare(tensor.data, captured[part].get(key)!.data)]).toEqual([key, 0]);
+  const figures = (passes: typeof eager.passes) =>
+    passes.map(({ loss, top1, top5, images }) => [loss, top1, top5, images]);
+  expect(figures(captured.passes)).toEqual(figures(eager.passes));
+});
 
 onGpu('a batch of a GPU is that of the CPU', async () => {
   const indexes = [3, 22, 0, 7, 7];
@@ -68,14 +95,7 @@ onGpu('masks of a GPU are those of the CPU', async () => {
       await addon!.createModel({ ...spec, device: 'cpu' }),
       await addon!.createModel({ ...spec, device: 'cuda' }),
     ];
-    const state = await host.stateDict();
-    let next = 1;
-    for (const [key, { data, dtype }] of state)
-      if (dtype === 'float32' && key.endsWith('.weight'))
-        for (let i = 0; i < data.length; i += 4) {
-          next = Math.imul(next, 1664525) + 1013904223;
-          new DataView(data.buffer, data.byteOffset).setFloat32(i, next / 2 ** 32, true);
-        }
+    const state = await variedState(host);
     await host.loadStateDict(state);
     await board.loadStateDict(state);
     for (const protective of [false, true])

@@ -10,7 +10,7 @@ import type {
   TrainerOptions,
 } from '../../src/native/types';
 
-export const addon: NativeAddon = loadAddon({ device: 'cpu' });
+export const addon: NativeAddon = loadAddon({ device: 'auto' });
 
 export const SMALL_CFG: ModelSpec['cfg'] = [8, 'M', 12, 'M', 16, 'M', 16, 'M', 10];
 
