@@ -15,6 +15,7 @@ import type { RunOptions } from './observer';
 import type { BenchStepRecipe } from './recipe';
 
 export interface TicketSystem {
+  dtype: string;
   /** Milliseconds of a step; null where there is no figure. */
   dense: Spread | null;
   ticket: Spread | null;
@@ -38,6 +39,8 @@ export interface TicketBench {
   ratios: Record<string, number | null>;
   /** The least of `ratios` but that of reference. */
   best: number | null;
+  /** Our step ratio over the peer's, by mode: below 1 where the ticket gains more with us. */
+  overPeer: Record<string, number | null>;
 }
 
 type Sides = { dense: number[]; ticket: number[] };
@@ -87,7 +90,13 @@ export async function benchTicket(recipe: BenchStepRecipe, options: RunOptions =
 
 export function summarise(
   { machine, ticket }: Pick<TicketBench, 'machine' | 'ticket'>,
-  { model, batchSize, steps, rounds }: Pick<BenchStepRecipe, 'model' | 'batchSize' | 'steps' | 'rounds'>,
+  {
+    model,
+    batchSize,
+    steps,
+    rounds,
+    precision,
+  }: Pick<BenchStepRecipe, 'model' | 'batchSize' | 'steps' | 'rounds' | 'precision'>,
   times: ReadonlyMap<string, Sides>,
   failures: ReadonlyMap<string, string> = new Map(),
 ): TicketBench {
@@ -96,6 +105,8 @@ export function summarise(
     const [dense, small] = [spread(sides.dense), spread(sides.ticket)];
     const failure = failures.get(name);
     systems[name] = {
+      // The peer's reference knows nothing else.
+      dtype: name !== 'reference' && precision === 'bf16' ? 'bf16' : 'fp32',
       dense,
       ticket: small,
       stepRatio: dense && small && small.median / dense.median,
@@ -103,10 +114,9 @@ export function summarise(
     };
   }
   const mine = systems[OURS]!;
+  const peers = Object.entries(systems).filter(([name]) => name !== OURS);
   const ratios = Object.fromEntries(
-    Object.entries(systems).flatMap(([name, { ticket: theirs }]) =>
-      name === OURS ? [] : [[name, theirs && theirs.median / mine.ticket!.median]],
-    ),
+    peers.map(([name, { ticket: theirs }]) => [name, theirs && theirs.median / mine.ticket!.median]),
   );
   return {
     bench: 'ticket',
@@ -115,6 +125,9 @@ export function summarise(
     overFlops: mine.stepRatio! / ticket.flopsRatio,
     ratios,
     best: leastOf(Object.entries(ratios).flatMap(([mode, ratio]) => (mode === 'reference' ? [] : [ratio]))),
+    overPeer: Object.fromEntries(
+      peers.map(([name, { stepRatio }]) => [name, stepRatio === null ? null : mine.stepRatio! / stepRatio]),
+    ),
   };
 }
 
