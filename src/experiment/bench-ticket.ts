@@ -12,6 +12,7 @@ import { openEngine } from './device';
 import { forwardFlops, parameterCount } from './flops';
 import { describeMachine, type Machine } from './machine';
 import type { RunOptions } from './observer';
+import { withOwned } from './owned';
 import type { BenchStepRecipe } from './recipe';
 
 export interface TicketSystem {
@@ -140,18 +141,13 @@ function timeApart(recipe: BenchStepRecipe, options: RunOptions): Promise<Ticket
 }
 
 /** Dense and ticket in this process, taking turns over the same images. */
-async function timeTicket(recipe: BenchStepRecipe, options: RunOptions): Promise<TicketBench> {
+function timeTicket(recipe: BenchStepRecipe, options: RunOptions): Promise<TicketBench> {
   const { signal } = options;
   const engine = openEngine(recipe, options.observer?.log);
   const { addon, precision } = engine;
   const { roundTo, seed } = recipe;
   const ratio = recipe.ticket!;
-  const handles: { dispose(): void }[] = [];
-  const owned = <T extends { dispose(): void }>(handle: T): T => {
-    handles.push(handle);
-    return handle;
-  };
-  try {
+  return withOwned(async (owned) => {
     const dense = owned(await networkWithGammas(engine, recipe));
     const [mask] = await dense.masks([ratio]);
     const { model: small } = await dense.prune({ mask: mask!.bits, emptyLayers: 'keep-one', roundTo });
@@ -186,7 +182,5 @@ async function timeTicket(recipe: BenchStepRecipe, options: RunOptions): Promise
       recipe,
       new Map([[OURS, times]]),
     );
-  } finally {
-    for (const handle of handles.reverse()) handle.dispose();
-  }
+  });
 }

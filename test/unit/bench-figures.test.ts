@@ -56,7 +56,7 @@ test('shares of the floors, and the profile as text', () => {
   const result: ProfileBench = {
     bench: 'profile',
     machine: machineWith(H200),
-    ...{ model: 'vgg16', batchSize: 256, device: 'cuda:0', precision: 'bf16', steps: 2 },
+    ...{ model: 'vgg16', batchSize: 256, device: 'cuda:0', precision: 'bf16', steps: 2, quick: false },
     stepMs: { median: 10, low: 9, high: 11 },
     ...perStep(profile, 5),
     ceilings: { copyGBps: 1000, matmulTflops: 500, matmulPrecision: 'bf16' },
