@@ -83,7 +83,7 @@ export function ticketText({ model, batchSize, ticket, systems, overFlops, ratio
   ].join('\n');
 }
 
-export function compareText({ a, b, machine, figures }: BenchComparison): string {
+export function compareText({ a, b, machine, figures, differences }: BenchComparison): string {
   const width = Math.max(...figures.map(({ name }) => name.length)) + 2;
   return [
     `${a} and ${b}, both of ${machine.fingerprint}: medians`,
@@ -94,5 +94,6 @@ export function compareText({ a, b, machine, figures }: BenchComparison): string
         `${name.padEnd(width)}${x.toPrecision(5).padStart(12)}${y.toPrecision(5).padStart(12)}${times(ratio).padStart(9)}` +
         `${overlap ? '  ranges overlap' : ''}`,
     ),
+    ...differences.map(({ name, a: x, b: y }) => `not the same: ${name} ${x} and ${y}`),
   ].join('\n');
 }

@@ -52,7 +52,9 @@ built(
     for (const part of ['captured-vgg16', 'eager-vgg16', 'kernels'])
       for (const model of ['vgg16', 'preresnet101'])
         expect(names.indexOf(part)).toBeGreaterThan(names.indexOf(`compiled-${model}`));
-    expect(report.targets.find(({ measure }: { measure: string }) => measure === 'against peer reference')).toMatchObject({
+    expect(
+      report.targets.find(({ measure }: { measure: string }) => measure === 'against peer reference'),
+    ).toMatchObject({
       figure: 9,
       verdict: 'other batch size',
     });
@@ -60,9 +62,9 @@ built(
     for (const line of steps) expect(line).toMatch(/--modes (tuned|compiled|reference) --timeout/);
     for (const line of steps.filter((line) => /--model (vgg16|preresnet101) (?!.*--ticket)/.test(line)))
       expect(line).toContain('--rounds 2');
-    expect(steps.filter((line) => line.includes('--modes reference')).every((line) => line.includes('--steps 20 '))).toBe(
-      true,
-    );
+    expect(
+      steps.filter((line) => line.includes('--modes reference')).every((line) => line.includes('--steps 20 ')),
+    ).toBe(true);
     expect(calls().find((line) => line.startsWith('search '))).toContain('--idle-seconds 3');
   },
   60_000,
@@ -78,14 +80,34 @@ test('gpu.sh refuses what it does not know, and a peer that is not there', async
 
 test('full-cifar.sh: search, three prunings (no ticket has emerged by then), retraining, distances', async () => {
   writeFileSync(at('calls'), '');
-  const args = ['--device', 'cpu', '--epochs', '3', '--save', at('full'), '--json', '--out', at('parts'), '--', '--seed', '4'];
+  const args = [
+    '--device',
+    'cpu',
+    '--epochs',
+    '3',
+    '--save',
+    at('full'),
+    '--json',
+    '--out',
+    at('parts'),
+    '--',
+    '--seed',
+    '4',
+  ];
   const { status, stdout, stderr } = await script('full-cifar.sh', ...args);
   expect([status, status === 0 ? '' : stderr]).toEqual([0, '']);
   const last = stdout.trim().split('\n').at(-1)!;
   expect(JSON.parse(last)).toEqual({ seconds: expect.any(Number), epochs: 3, device: 'cpu' });
   expect(JSON.parse(readFileSync(at('parts', 'full-cifar.json'), 'utf8'))).toEqual(JSON.parse(last));
   const pairs = ['prune', 'retrain'];
-  expect(calls().map((line) => line.split(' ')[0])).toEqual(['search', ...pairs, ...pairs, ...pairs, 'distance', 'plot']);
+  expect(calls().map((line) => line.split(' ')[0])).toEqual([
+    'search',
+    ...pairs,
+    ...pairs,
+    ...pairs,
+    'distance',
+    'plot',
+  ]);
   for (const percent of [30, 50, 70]) {
     const retrain = calls().find((line) => line.includes(`retrain-${percent}`))!;
     expect(retrain).toContain('--seed 4');

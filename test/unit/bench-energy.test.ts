@@ -245,7 +245,16 @@ describe('the table', () => {
     expect(text).toContain('% a b\n');
     const cells = body.filter((line) => line.endsWith('\\\\') && !line.includes('multicolumn'));
     const wide = 1 + 2 * table.more.length;
-    expect(cells.map((line) => line.replaceAll('\\&', '').split('&').length)).toEqual([7, 7, 7, 7, wide, wide, wide, wide]);
+    expect(cells.map((line) => line.replaceAll('\\&', '').split('&').length)).toEqual([
+      7,
+      7,
+      7,
+      7,
+      wide,
+      wide,
+      wide,
+      wide,
+    ]);
     expect(text).toMatch(/multicolumn\{2\}\{c\}\{[^}]*FLOPs/);
     expect(table.more.every(({ title }) => text.includes(escapeLatex(title)))).toBe(true);
     expect(body.join('\n')).toContain('\\begin{tabular}{lrrrrrr}');
