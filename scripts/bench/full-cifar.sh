@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The whole experiment, in one command: VGG-16 on CIFAR-10 is searched to the end, pruned to 30, 50 and 70 %, the three tickets are
 # retrained, and the distances of all masks are drawn. Prints the seconds it took, as JSON with --json.
-#   scripts/bench/full-cifar.sh [--data DIR] [--epochs N] [--device cuda|cuda:N|cpu] [--save DIR] [--json] [-- FLAGS OF SEARCH AND RETRAIN]
+# --out leaves them in PARTS/full-cifar.json, beside what gpu.sh measured, for `earlybird bench report`.
+#   scripts/bench/full-cifar.sh [--data DIR] [--epochs N] [--device cuda|cuda:N|cpu] [--save DIR] [--json] [--out PARTS] [-- FLAGS OF SEARCH AND RETRAIN]
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -10,12 +11,12 @@ node=node
 [ -x "$root/../bin/node" ] && node="$root/../bin/node"
 earlybird() { "$node" "$root/dist/cli/main.js" "$@"; }
 
-data= epochs=160 device=cuda save=runs/full-cifar json=false
+data= epochs=160 device=cuda save=runs/full-cifar out= json=false
 while [ $# -gt 0 ]; do
   case $1 in
     --) shift; break ;;
     --json) json=true; shift; continue ;;
-    --data | --epochs | --device | --save) ;;
+    --data | --epochs | --device | --save | --out) ;;
     *) echo "full-cifar.sh: $1 is not known: see the head of $0" >&2; exit 2 ;;
   esac
   [ $# -ge 2 ] || { echo "full-cifar.sh: $1 needs a value" >&2; exit 2; }
@@ -49,8 +50,13 @@ earlybird distance --save "$save/search" --ratios "${ratios[@]}" --quiet >&2
 earlybird plot "$save/search" --save "$save" --quiet >&2
 
 seconds=$((SECONDS - begin))
+result=$(printf '{"seconds": %d, "epochs": %d, "device": "%s"}' "$seconds" "$epochs" "$device")
+if [ -n "$out" ]; then
+  mkdir -p "$out"
+  echo "$result" > "$out/.full-cifar.json" && mv "$out/.full-cifar.json" "$out/full-cifar.json"
+fi
 if $json; then
-  printf '{"seconds": %d, "epochs": %d, "device": "%s"}\n' "$seconds" "$epochs" "$device"
+  echo "$result"
 else
   echo "$seconds s for a search of $epochs epochs, three tickets retrained, and their distances: $save"
 fi

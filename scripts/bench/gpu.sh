@@ -11,7 +11,7 @@ root=$(cd "$here/../.." && pwd)
 node=node
 [ -x "$root/../bin/node" ] && node="$root/../bin/node"
 
-peer= out=bench-results device=cuda quick=false python=python3 budget=530
+peer= out=bench-results device=cuda quick=false python=python3 budget=515
 while [ $# -gt 0 ]; do
   case $1 in
     --quick) quick=true; shift; continue ;;
@@ -24,34 +24,43 @@ while [ $# -gt 0 ]; do
 done
 
 fail() { echo "gpu.sh: $1" >&2; exit 1; }
-earlybird() { "$node" "$root/dist/cli/main.js" "$@"; }
 
 [ -f "$root/dist/cli/main.js" ] || fail "$root/dist is not built: run \`npm run setup\` first"
 [ -z "$peer" ] || [ -f "$peer/peer_train.py" ] || fail "--peer $peer holds no peer_train.py"
 if [ "$device" != cpu ]; then
-  nvidia-smi -L >&2 || fail 'no NVIDIA GPU answers (nvidia-smi -L): --device cpu --quick tries the script without one'
-  has_plugin="const { loadAddon } = require('$root/dist/native/addon.js'); process.exit(loadAddon().runtime().cudaPlugin ? 0 : 3)"
-  if ! "$node" -e "$has_plugin" 2>/dev/null; then
+  # 0: a plugin and a GPU, 3: no plugin, 4: no GPU.
+  ask='const { cudaPlugin, cudaDevices } = require(process.argv[1]).loadAddon().runtime(); process.exit(!cudaPlugin ? 3 : cudaDevices.length ? 0 : 4)'
+  has_gpu() { "$node" -e "$ask" "$root/dist/native/addon.js" 2>/dev/null; }
+  has_gpu
+  found=$?
+  if [ $found -ne 0 ] && [ $found -ne 4 ]; then
     echo 'gpu.sh: building the addon and its CUDA plugin (not part of the budget)' >&2
     "$node" "$root/scripts/build.mjs" --native-only --cuda ON >&2 || fail 'the CUDA plugin does not build: see above'
+    has_gpu
+    found=$?
   fi
+  [ $found -eq 0 ] || fail 'no NVIDIA GPU answers (earlybird doctor): --device cpu --quick tries the script without one'
 fi
 
 parts=$out/parts
 mkdir -p "$parts" || fail "$out cannot be made"
-rm -f "$parts"/*.json "$parts"/*.log "$parts"/status.tsv
+# What full-cifar.sh left there stays.
+find "$parts" -maxdepth 1 -type f \( -name '*.json' -o -name '*.log' \) ! -name full-cifar.json -exec rm -f {} +
 status=$parts/status.tsv
 : > "$status"
 end=$((SECONDS + budget))
 
+not_run() { # NAME WHY
+  echo "$2" > "$parts/$1.log"
+  printf '%s\t-\t0\n' "$1" >> "$status"
+}
 # part NAME SECONDS COMMAND...: its stdout is the result.
 part() {
   local name=$1 limit=$2 left=$((end - SECONDS)) begin=$SECONDS code
   shift 2
   [ "$limit" -gt "$left" ] && limit=$left
   if [ "$limit" -lt 1 ]; then
-    echo 'no time was left for it' > "$parts/$name.log"
-    printf '%s\t-\t0\n' "$name" >> "$status"
+    not_run "$name" 'no time was left for it'
     return
   fi
   echo "gpu.sh: $name (at most $limit s)" >&2
@@ -67,14 +76,17 @@ bench() { # NAME SECONDS WHAT FLAGS...
 }
 
 if $quick; then
-  models=vgg16 batch=2 steps=1 warmup=1 peer_steps=1 repetitions=2 small='--quick'
+  models=vgg16 small_models=vgg16 large_models= batch=2 steps=1 warmup=1 peer_steps=1 repetitions=2 small='--quick'
   kernels='--repetitions 1 --rounds 1'
   run='--limit-train 64 --limit-test 32 --depth 11 --cfg 16 M 16 M 16 16 M 16 16 M 16 16 --epochs 1 --batch-size 32'
+  reference_steps=1 reference_warmup=1 idle=0
   [ "$device" = cpu ] && small="$small --threads 1"
 else
-  models='vgg16 preresnet101 resnet18 resnet50' batch=256 steps=100 warmup=20 peer_steps=60 repetitions=50 small=
+  models='vgg16 preresnet101 resnet18 resnet50' small_models='vgg16 preresnet101' large_models='resnet18 resnet50' batch=256 steps=100 warmup=20 peer_steps=60 repetitions=50 small=
   kernels='--repetitions 20 --rounds 2'
-  run='--depth 16 --epochs 2 --batch-size 256'
+  # 3 million images: 10 s at 300,000 a second.
+  run='--depth 16 --epochs 60 --batch-size 256'
+  reference_steps=20 reference_warmup=5 idle=3
 fi
 precision='--precision bf16'
 [ "$device" = cpu ] && precision='--precision fp32'
@@ -83,38 +95,54 @@ $quick && [ "$device" = cpu ] && threads='--threads 1'
 peers=()
 [ -n "$peer" ] && peers=(--peer "$peer" --python "$python")
 common="--batch $batch --warmup $warmup $precision $threads"
+referring="--batch $batch --warmup $reference_warmup --steps $reference_steps $precision $threads"
+
+# beside PART SECONDS MODEL MODE ROUNDS FLAGS...: a part for each mode, so that one that takes too long costs no other its figure.
+beside() {
+  local name=$1 limit=$2 model=$3 mode=$4 rounds=$5
+  shift 5
+  if [ -z "$peer" ] && [ "$mode" != tuned ]; then return; fi
+  # Given up before the part is, so that what was measured is written.
+  bench "$name" "$limit" step --model "$model" "$@" --rounds "$rounds" "${peers[@]}" --modes "$mode" --timeout $((limit * 3 / 4))
+}
 
 # Unquoted lists of flags are meant to split.
 # shellcheck disable=SC2086
 {
-  for model in $models; do bench "profile-$model" 40 profile --model "$model" $common --steps $((steps > 10 ? 10 : steps)) $small; done
-  for model in $models; do
-    bench "step-$model" 75 step --model "$model" $common --steps $peer_steps --rounds 1 \
-      "${peers[@]}" --modes reference tuned --timeout 60
+  profile() { bench "profile-$1" 15 profile --model "$1" $common --steps $((steps > 10 ? 10 : steps)) $small; }
+  stepping="$common --steps $peer_steps"
+  ticket="--ticket 0.5 --round-to 8"
+
+  # What the targets of CIFAR need comes first; all limits are ceilings, and a part whose time is not left is recorded as not run.
+  for model in $small_models; do profile "$model"; done
+  for model in $small_models; do beside "step-$model" 40 "$model" tuned 2 $stepping; done
+  for model in $small_models; do beside "compiled-$model" 80 "$model" compiled 2 $stepping; done
+  for model in $small_models; do beside "reference-$model" 40 "$model" reference 2 $referring; done
+  beside ticket-vgg16 30 vgg16 tuned 1 $stepping $ticket
+  for model in $small_models; do
+    bench "detect-$model" 12 detect --model "$model" $common --steps "$steps" --repetitions $repetitions
   done
-  bench ticket-vgg16 60 step --model vgg16 $common --steps $peer_steps --rounds 1 --ticket 0.5 --round-to 8 \
-    "${peers[@]}" --modes tuned --timeout 30
-  for model in $models; do
-    case $model in
-      vgg16 | preresnet101) bench "detect-$model" 30 detect --model "$model" $common --steps "$steps" --repetitions $repetitions ;;
-    esac
-  done
-  bench captured-vgg16 25 step --model vgg16 $common --steps "$steps" --rounds 1 --capture true
-  bench eager-vgg16 25 step --model vgg16 $common --steps "$steps" --rounds 1 --capture false
-  bench kernels 30 kernels $kernels $threads
+  for model in $large_models; do profile "$model"; done
+  for model in $large_models; do beside "step-$model" 25 "$model" tuned 1 $stepping; done
+  for model in $large_models; do beside "reference-$model" 25 "$model" reference 1 $referring; done
   run_folder=$(mktemp -d)
   # A run writes what it took beside its metrics.
-  part energy 30 bash -c '"$@" >&2 && cat "'"$run_folder"'/energy.json"' energy "$node" "$root/dist/cli/main.js" search \
-    --dataset synthetic --arch vgg $run --save "$run_folder" --report false --keep-checkpoints none --device "$device" $precision $threads --json --quiet
+  part energy 45 bash -c '"${@:2}" >&2 && cat "$1/energy.json"' energy "$run_folder" "$node" "$root/dist/cli/main.js" search \
+    --dataset synthetic --arch vgg $run --idle-seconds $idle --save "$run_folder" --report false --keep-checkpoints none \
+    --device "$device" $precision $threads --json --quiet
   rm -rf "$run_folder"
-  if [ "$device" != cpu ] && [ -x "$root/node_modules/.bin/jest" ]; then
-    part tests 90 bash -c 'cd "$1" && node_modules/.bin/jest --json test/native/cuda-' tests "$root"
+  bench captured-vgg16 10 step --model vgg16 $common --steps "$steps" --rounds 1 --capture true
+  bench eager-vgg16 10 step --model vgg16 $common --steps "$steps" --rounds 1 --capture false
+  bench kernels 15 kernels $kernels $threads
+  if [ "$device" != cpu ]; then
+    if [ -x "$root/node_modules/.bin/jest" ]; then
+      part tests 40 bash -c 'cd "$1" && node_modules/.bin/jest --json test/native/cuda-' tests "$root"
+    else
+      not_run tests 'no jest'
+    fi
   fi
-  if [ -n "$peer" ]; then # last: compiling takes long, and the rest stands without it
-    for model in $models; do
-      bench "compiled-$model" 120 step --model "$model" $common --steps $peer_steps --rounds 1 "${peers[@]}" --modes compiled --timeout 110
-    done
-  fi
+  beside ticket-compiled-vgg16 40 vgg16 compiled 1 $stepping $ticket
+  for model in $large_models; do beside "compiled-$model" 50 "$model" compiled 1 $stepping; done
 }
 
-earlybird bench report --folder "$parts" --out "$out"
+timeout --kill-after=2 10 "$node" "$root/dist/cli/main.js" bench report --folder "$parts" --out "$out"

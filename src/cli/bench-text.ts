@@ -52,10 +52,11 @@ export function profileText(result: ProfileBench): string {
 }
 
 export function detectText(result: DetectBench): string {
-  const { model, channels, ratios, detectMs, epochSeconds, share, device } = result;
+  const { model, channels, ratios, detectMs, wholeMs, epochSeconds, share, shareWithoutFiles, device } = result;
   return [
     `${model} on ${device}: masks of ${ratios.join(', ')} over ${channels} channels, distances, detection: ${range(detectMs, 3)} ms`,
-    `${(100 * share).toFixed(4)} % of an epoch of ${epochSeconds.toFixed(2)} s`,
+    `with the masks written to their files: ${range(wholeMs, 3)} ms`,
+    `${(100 * share).toFixed(4)} % of an epoch of ${epochSeconds.toFixed(2)} s, ${(100 * shareWithoutFiles).toFixed(4)} % without the files`,
   ].join('\n');
 }
 
@@ -82,7 +83,7 @@ export function ticketText({ model, batchSize, ticket, systems, overFlops, ratio
   ].join('\n');
 }
 
-export function compareText({ a, b, machine, figures }: BenchComparison): string {
+export function compareText({ a, b, machine, figures, differences }: BenchComparison): string {
   const width = Math.max(...figures.map(({ name }) => name.length)) + 2;
   return [
     `${a} and ${b}, both of ${machine.fingerprint}: medians`,
@@ -93,5 +94,6 @@ export function compareText({ a, b, machine, figures }: BenchComparison): string
         `${name.padEnd(width)}${x.toPrecision(5).padStart(12)}${y.toPrecision(5).padStart(12)}${times(ratio).padStart(9)}` +
         `${overlap ? '  ranges overlap' : ''}`,
     ),
+    ...differences.map(({ name, a: x, b: y }) => `not the same: ${name} ${x} and ${y}`),
   ].join('\n');
 }

@@ -1,6 +1,7 @@
 /** `bench compare A.json B.json`: what changed between two results of one benchmark on one machine. */
 import { readFile } from 'node:fs/promises';
 import { EarlybirdError } from '../errors';
+import { isMachine } from './bench-machine';
 import type { Spread } from './bench-runs';
 import { type Machine, machineName } from './machine';
 
@@ -20,10 +21,35 @@ export interface BenchComparison {
   b: string;
   machine: Machine;
   figures: ComparedFigure[];
+  /** What else is not the same: versions, clocks, limits, steps, how steps were run. */
+  differences: { name: string; a: string; b: string }[];
 }
 
-/** What two results must have in common, where both name it. */
-const SETTINGS = ['bench', 'model', 'batchSize', 'device', 'precision', 'bits', 'passes'] as const;
+/** What two results must have in common; one that only one of them names is another. */
+const SETTINGS = [
+  'bench',
+  'model',
+  'batchSize',
+  'device',
+  'precision',
+  'bits',
+  'passes',
+  'quick',
+  'ticket.ratio',
+  'ticket.roundTo',
+  'machine.threads',
+];
+/** What may differ, and is said. */
+const CONDITIONS = [
+  'steps',
+  'rounds',
+  'systems.earlybird.runs.0.engine',
+  ...['earlybird', 'node', 'libtorch', 'cuda'].map((name) => `machine.versions.${name}`),
+  'machine.kernel',
+  'machine.cpu.governor',
+  'machine.cpu.mhz',
+  ...['driver', 'clocks.sm', 'clocks.memory', 'powerLimitWatts'].map((name) => `machine.gpu.state.${name}`),
+];
 
 export async function compareBenches({ files }: { files: string[] }): Promise<BenchComparison> {
   const [a, b, ...more] = files;
@@ -36,11 +62,11 @@ export async function compareBenches({ files }: { files: string[] }): Promise<Be
       `${a} is of ${machineName(first.machine)} and ${b} of ${machineName(second.machine)}: figures of two machines make no ratio, measure both on one.`,
     );
   }
-  const other = SETTINGS.find((key) => String(first[key] ?? second[key]) !== String(second[key] ?? first[key]));
+  const [other] = differing(SETTINGS, first, second);
   if (other) {
     throw new EarlybirdError(
       'ERR_USAGE',
-      `${a} has ${other} ${first[other]} and ${b} has ${second[other]}: compare results of one benchmark with the same settings.`,
+      `${a} has ${other.name} ${other.a} and ${b} has ${other.b}: compare results of one benchmark with the same settings.`,
     );
   }
   const after = new Map(spreadsOf(second));
@@ -56,10 +82,20 @@ export async function compareBenches({ files }: { files: string[] }): Promise<Be
       'ERR_USAGE',
       `${a} and ${b} have no figure in common: give results of the same benchmark.`,
     );
-  return { a, b, machine: second.machine, figures };
+  return { a, b, machine: second.machine, figures, differences: differing(CONDITIONS, first, second) };
 }
 
-type BenchFile = { machine: Machine } & Partial<Record<(typeof SETTINGS)[number], unknown>>;
+type BenchFile = { machine: Machine };
+
+function differing(paths: readonly string[], first: BenchFile, second: BenchFile): BenchComparison['differences'] {
+  const at = (value: BenchFile, path: string) =>
+    String(
+      path.split('.').reduce<unknown>((part, key) => (part as Record<string, unknown> | null)?.[key], value) ?? '-',
+    );
+  return paths
+    .map((name) => ({ name, a: at(first, name), b: at(second, name) }))
+    .filter((setting) => setting.a !== setting.b);
+}
 
 async function readResult(path: string): Promise<BenchFile> {
   const bad = (why: string) =>
@@ -72,8 +108,8 @@ async function readResult(path: string): Promise<BenchFile> {
   }
   try {
     const value = JSON.parse(text) as BenchFile | null;
-    if (typeof value?.machine?.fingerprint !== 'string' || !value.machine.cpu) throw new Error();
-    return value;
+    if (!isMachine(value?.machine)) throw new Error();
+    return value!;
   } catch {
     throw bad('is no result of a benchmark that names its machine');
   }

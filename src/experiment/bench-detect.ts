@@ -1,5 +1,9 @@
-/** `bench detect`: what looking for tickets costs an epoch: masks of three ratios, their distances, and the decision. */
+/** `bench detect`: what looking for tickets costs an epoch: masks of three ratios, the files they go to, their distances, and the decision. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
+import type { NativeModel } from '../native/types';
 import { networkWithGammas } from './bench-network';
 import { type Spread, spread } from './bench-runs';
 import { HYPER_PARAMETERS, NETWORKS, randomImages, timeSteps } from './bench-step';
@@ -7,7 +11,9 @@ import { type Engine, openEngine } from './device';
 import { REFERENCE_DETECTOR } from './early-bird';
 import { describeMachine, type Machine } from './machine';
 import type { RunOptions } from './observer';
-import type { Recipe } from './recipe';
+import { withOwned } from './owned';
+import { percentOf, type Recipe } from './recipe';
+import { RunDirectory } from './run-directory';
 import { TicketWatch } from './ticket-watch';
 
 export interface DetectBench {
@@ -19,11 +25,15 @@ export interface DetectBench {
   ratios: number[];
   /** Channels that a mask covers. */
   channels: number;
-  /** Milliseconds of one epoch's detection. */
+  /** Milliseconds of one epoch's masks, distances and decision. */
   detectMs: Spread;
+  /** The same with the masks written to their files and synced, as a run does: into the system's folder for temporary files. */
+  wholeMs: Spread;
   epochSeconds: number;
-  /** Detection over training, of an epoch. */
+  /** `wholeMs` over the training of an epoch. */
   share: number;
+  /** `detectMs` over it. */
+  shareWithoutFiles: number;
 }
 
 type DetectRecipe = Recipe<'benchDetect'>;
@@ -35,44 +45,72 @@ const EPOCH_IMAGES: Record<number, number> = { 32: 50_000, 224: 1_281_167 };
 export async function benchDetect(recipe: DetectRecipe, options: RunOptions = {}): Promise<DetectBench> {
   const engine = openEngine(recipe, options.observer?.log);
   const epochSeconds = recipe.epochSeconds ?? (await measureEpoch(engine, recipe, options));
-  const model = await networkWithGammas(engine, recipe);
+  const folder = await mkdtemp(join(tmpdir(), 'earlybird-bench-'));
   try {
-    const channels = model.describe().batchNorms.reduce((sum, norm) => sum + norm.channels, 0);
-    const watch = new TicketWatch(RATIOS, channels, REFERENCE_DETECTOR);
-    const times: number[] = [];
-    // The window fills first: only a full one has distances.
-    const untimed = REFERENCE_DETECTOR.window;
-    for (let epoch = 0; epoch < untimed + recipe.repetitions; epoch++) {
-      options.signal?.throwIfAborted();
-      const start = performance.now();
-      watch.observe(await model.masks(RATIOS), epoch);
-      if (epoch >= untimed) times.push(performance.now() - start);
-    }
-    const detectMs = spread(times)!;
-    return {
-      bench: 'detect',
-      machine: await describeMachine(engine, options.commandLine),
-      ...{ model: recipe.model, batchSize: recipe.batchSize, device: engine.device },
-      ...{ ratios: RATIOS, channels, detectMs, epochSeconds },
-      share: detectMs.median / 1000 / epochSeconds,
-    };
+    return await withOwned(async (own) => {
+      const model = own(await networkWithGammas(engine, recipe));
+      const channels = model.describe().batchNorms.reduce((sum, norm) => sum + norm.channels, 0);
+      const directory = RunDirectory.at(folder);
+      await directory.writeMaskIndex({ channels, first: 0, ratios: RATIOS });
+      const times = await timeLooks({ model, directory, channels }, recipe.repetitions, options.signal);
+      const [detectMs, wholeMs] = [spread(times.detect)!, spread(times.whole)!];
+      return {
+        bench: 'detect',
+        machine: await describeMachine(engine, options.commandLine),
+        ...{ model: recipe.model, batchSize: recipe.batchSize, device: engine.device },
+        ...{ ratios: RATIOS, channels, detectMs, wholeMs, epochSeconds },
+        share: wholeMs.median / 1000 / epochSeconds,
+        shareWithoutFiles: detectMs.median / 1000 / epochSeconds,
+      };
+    });
   } finally {
-    model.dispose();
+    await rm(folder, { recursive: true, force: true });
   }
+}
+
+interface Looked {
+  model: Pick<NativeModel, 'masks'>;
+  directory: Pick<RunDirectory, 'writeMask'>;
+  channels: number;
+}
+
+/** Milliseconds of `repetitions` looks as a run's, with and without its files; `now` is a clock in milliseconds. */
+export async function timeLooks(
+  { model, directory, channels }: Looked,
+  repetitions: number,
+  signal?: AbortSignal,
+  now: () => number = () => performance.now(),
+): Promise<{ detect: number[]; whole: number[] }> {
+  const watch = new TicketWatch(RATIOS, channels, REFERENCE_DETECTOR);
+  const times = { detect: [] as number[], whole: [] as number[] };
+  // The window fills first: only a full one has distances.
+  const untimed = REFERENCE_DETECTOR.window;
+  for (let epoch = 0; epoch < untimed + repetitions; epoch++) {
+    signal?.throwIfAborted();
+    const start = now();
+    const masks = await model.masks(RATIOS);
+    const drawn = now();
+    for (const { ratio, bits } of masks) await directory.writeMask(percentOf(ratio), epoch, bits);
+    const written = now();
+    watch.observe(masks, epoch);
+    const end = now();
+    if (epoch < untimed) continue;
+    times.whole.push(end - start);
+    times.detect.push(end - start - (written - drawn));
+  }
+  return times;
 }
 
 async function measureEpoch(engine: Engine, recipe: DetectRecipe, { signal }: RunOptions): Promise<number> {
   const { addon, device, precision } = engine;
   const { arch, depth, classes, size } = NETWORKS[recipe.model];
   const { seed, steps, warmup } = recipe;
-  const dataset = await randomImages(engine, recipe);
-  const model = await addon.createModel({ arch, depth, classes, seed, device });
-  const trainer = await addon.createTrainer(model, { ...HYPER_PARAMETERS, precision, seed });
-  try {
+  return withOwned(async (own) => {
+    const dataset = own(await randomImages(engine, recipe));
+    const model = own(await addon.createModel({ arch, depth, classes, seed, device }));
+    const trainer = own(await addon.createTrainer(model, { ...HYPER_PARAMETERS, precision, seed }));
     await timeSteps(trainer, dataset, recipe, { steps: warmup, epoch: 0 }, signal);
     const { imagesPerSecond } = await timeSteps(trainer, dataset, recipe, { steps, epoch: 1 }, signal);
     return EPOCH_IMAGES[size]! / imagesPerSecond;
-  } finally {
-    for (const handle of [trainer, model, dataset]) handle.dispose();
-  }
+  });
 }

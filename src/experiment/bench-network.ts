@@ -13,7 +13,12 @@ export async function networkWithGammas(
 ): Promise<NativeModel> {
   const { arch, depth, classes } = NETWORKS[name];
   const model = await addon.createModel({ arch, depth, classes, seed, device });
-  await drawGammas(model, seed);
+  try {
+    await drawGammas(model, seed);
+  } catch (error) {
+    model.dispose();
+    throw error;
+  }
   return model;
 }
 

@@ -9,6 +9,7 @@ import { bytesOf, type Ceilings, type Floors, floorsOf, type StepWork, workOf } 
 import { byFamily, type FamilyUse } from './kernel-families';
 import { describeMachine, type Machine } from './machine';
 import type { RunOptions } from './observer';
+import { withOwned } from './owned';
 import type { Recipe } from './recipe';
 
 export interface ProfileBench {
@@ -19,6 +20,8 @@ export interface ProfileBench {
   device: string;
   precision: Precision;
   steps: number;
+  /** Small sizes of the ceilings: no figure for a table. */
+  quick: boolean;
   /** Milliseconds of a step without the profiler, over three windows. */
   stepMs: Spread;
   /** kernels: of the GPU. operators: on the host. */
@@ -57,10 +60,10 @@ export async function benchProfile(recipe: Recipe<'benchProfile'>, options: RunO
   observer?.log?.(
     `ceilings: copy ${ceilings.copyGBps.toFixed(1)} GB/s, ${ceilings.matmulPrecision} product ${ceilings.matmulTflops.toFixed(2)} TFLOP/s`,
   );
-  const dataset = await randomImages(engine, recipe);
-  const model = await addon.createModel({ arch, depth, classes, seed, device });
-  const trainer = await addon.createTrainer(model, { ...HYPER_PARAMETERS, precision, seed });
-  try {
+  return withOwned(async (own) => {
+    const dataset = own(await randomImages(engine, recipe));
+    const model = own(await addon.createModel({ arch, depth, classes, seed, device }));
+    const trainer = own(await addon.createTrainer(model, { ...HYPER_PARAMETERS, precision, seed }));
     await timeSteps(trainer, dataset, recipe, { steps: recipe.warmup, epoch: 0 }, signal);
     const windows: number[] = [];
     for (let epoch = 1; epoch <= WINDOWS; epoch++)
@@ -71,15 +74,13 @@ export async function benchProfile(recipe: Recipe<'benchProfile'>, options: RunO
     return {
       bench: 'profile',
       machine: await describeMachine(engine, options.commandLine),
-      ...{ model: recipe.model, batchSize, device, precision, steps, stepMs },
+      ...{ model: recipe.model, batchSize, device, precision, steps, quick: recipe.quick, stepMs },
       ...perStep(profile, recipe.top),
       ceilings,
       work: { ...work, bytes: bytesOf(work) },
       ...against(work, stepMs.median, { copy: ceilings.copyGBps * 1e9, matmul: ceilings.matmulTflops * 1e12 }),
     };
-  } finally {
-    for (const handle of [trainer, model, dataset]) handle.dispose();
-  }
+  });
 }
 
 /** A profile of many steps as that of one. */

@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../atomic';
 import { EarlybirdError } from '../errors';
+import { isMachine } from './bench-machine';
 import { type Judged, judge } from './bench-targets';
 import { type Machine, machineName, machineText } from './machine';
 import type { Recipe } from './recipe';
@@ -10,7 +11,7 @@ import type { Recipe } from './recipe';
 /** One benchmark of the round. */
 export interface ReportPart {
   name: string;
-  /** Exit code: 124 where its time ran out; null where it was not run. */
+  /** Exit code: 124 or 137 where its time ran out; null where it was not run. */
   status: number | null;
   seconds: number;
   result: unknown;
@@ -52,8 +53,9 @@ async function readParts(folder: string): Promise<ReportPart[]> {
   });
   if (!names.includes(STATUS)) throw fail(`holds no ${STATUS}`);
   const lines = (await readFile(join(folder, STATUS), 'utf8')).split('\n').filter((line) => line.trim());
-  return Promise.all(
-    lines.map(async (line) => {
+  const known = new Set(lines.map((line) => line.split('\t')[0]));
+  const parts = await Promise.all(
+    lines.map(async (line): Promise<ReportPart> => {
       const [name = '', status = '-', seconds = '0'] = line.split('\t');
       const result = status === '0' ? await readJson(join(folder, `${name}.json`)) : null;
       const failure = status === '0' ? undefined : await lastLine(join(folder, `${name}.log`));
@@ -66,7 +68,24 @@ async function readParts(folder: string): Promise<ReportPart[]> {
       };
     }),
   );
+  return [...parts, ...(await readBeside(folder, names, known))];
 }
+
+/** What was measured by itself and put beside the parts, as scripts/bench/full-cifar.sh does: any other result that is an object. */
+async function readBeside(folder: string, files: string[], known: ReadonlySet<string | undefined>) {
+  const parts: ReportPart[] = [];
+  for (const file of files.filter((file) => file.endsWith('.json')).sort()) {
+    const name = file.slice(0, -'.json'.length);
+    const result = known.has(name) ? null : await readJson(join(folder, file));
+    // A report of before lies in the folder where --out is not given.
+    if (!isObject(result) || result.bench === 'report') continue;
+    parts.push({ name, status: 0, seconds: typeof result.seconds === 'number' ? result.seconds : 0, result });
+  }
+  return parts;
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** What is no JSON object is kept as text: the output of a test run. */
 async function readJson(path: string): Promise<unknown> {
@@ -85,7 +104,15 @@ async function lastLine(path: string): Promise<string> {
 
 /** That of all parts, or ERR_BENCH_MACHINE. */
 function machineOf(parts: readonly ReportPart[], folder: string): Machine {
-  const machines = parts.flatMap(({ result }) => (result as { machine?: Machine } | null)?.machine ?? []);
+  const machines = parts.flatMap(({ name, result }) => {
+    const machine = isObject(result) ? result.machine : undefined;
+    if (machine === undefined || machine === null) return [];
+    if (isMachine(machine)) return [machine];
+    throw new EarlybirdError(
+      'ERR_FILE',
+      `${join(folder, `${name}.json`)} does not say which machine it was measured on: measure it again, or take it out of the folder.`,
+    );
+  });
   // Loaders do not know the GPU, so that one that does speaks for all.
   const [first] = [...machines].sort((a, b) => Number(b.gpu !== null) - Number(a.gpu !== null));
   if (!first) {
@@ -112,15 +139,24 @@ const slugOf = ({ gpu, cpu }: Machine) =>
 
 export function targetTable(targets: readonly Judged[]): string {
   return [
-    '| work | measure | target | figure | |',
-    '|---|---|---|---|---|',
-    ...targets.map((row) => `| ${[row.work, row.measure, row.target, row.shown, row.verdict].join(' | ')} |`),
+    '| work | measure | target | figure | dtype: ours / peer | rounds, spread | |',
+    '|---|---|---|---|---|---|---|',
+    ...targets.map(
+      ({ work, measure, target, shown, dtype, rounds, verdict }) =>
+        `| ${[work, measure, target, shown, dtype ?? '-', rounds ?? '-', verdict].join(' | ')} |`,
+    ),
   ].join('\n');
 }
 
 function markdown({ machine, date, targets, parts }: BenchReport): string {
   const status = ({ status }: ReportPart) =>
-    status === 0 ? 'done' : status === 124 ? 'ran out of its time' : status === null ? 'not run' : `failed (${status})`;
+    status === 0
+      ? 'done'
+      : status === 124 || status === 137 // asked to end, or killed because it did not
+        ? 'ran out of its time'
+        : status === null
+          ? 'not run'
+          : `failed (${status})`;
   return [
     `# ${machineName(machine)}, ${date}`,
     '',
@@ -155,6 +191,8 @@ export function reportText(report: BenchReport): string {
         row.target.padEnd(target + 2),
         row.shown.padStart(9),
         `  ${row.verdict}`,
+        row.dtype === null ? '' : `, ${row.dtype}`,
+        row.rounds === null ? '' : `, rounds ${row.rounds}`,
       ].join(''),
     ),
     '',

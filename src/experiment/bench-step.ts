@@ -5,6 +5,7 @@ import type { NumberFormats } from '../native/number-formats';
 import type { NativeDataset, NativeTrainer } from '../native/types';
 import { type Engine, openEngine } from './device';
 import type { RunOptions } from './observer';
+import { withOwned } from './owned';
 import { packageVersion } from './package-version';
 import type { BenchStepRecipe } from './recipe';
 import type { BENCH_MODELS } from './recipe-fields';
@@ -46,15 +47,11 @@ export async function timeStep(
   const engine = openEngine(recipe, observer?.log);
   const { addon, device, precision } = engine;
   const { arch, depth, classes } = NETWORKS[recipe.model];
-  const dataset = await randomImages(engine, recipe);
-  const model = await addon.createModel({ arch, depth, classes, seed: recipe.seed, device, formats });
-  const trainer = await addon.createTrainer(model, {
-    ...HYPER_PARAMETERS,
-    precision,
-    seed: recipe.seed,
-    capture: recipe.capture,
-  });
-  try {
+  const { seed, capture } = recipe;
+  return withOwned(async (own) => {
+    const dataset = own(await randomImages(engine, recipe));
+    const model = own(await addon.createModel({ arch, depth, classes, seed, device, formats }));
+    const trainer = own(await addon.createTrainer(model, { ...HYPER_PARAMETERS, precision, seed, capture }));
     await timeSteps(trainer, dataset, recipe, { steps: recipe.warmup, epoch: 0 }, signal);
     return {
       system: 'earlybird',
@@ -64,9 +61,7 @@ export async function timeStep(
       residentMib: device === 'cpu' ? process.resourceUsage().maxRSS / 1024 : null,
       versions: { earlybird: packageVersion(), libtorch: addon.loaded, node: process.version, ...machine(engine) },
     };
-  } finally {
-    for (const handle of [trainer, model, dataset]) handle.dispose();
-  }
+  });
 }
 
 /** So many steps, from the begin of an epoch on; a short epoch is followed by others. */

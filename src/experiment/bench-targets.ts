@@ -1,9 +1,13 @@
 /** What a GPU has to reach: the targets of the fastest engine, as data, and whether the parts of a benchmark meet them. */
+import type { Spread } from './bench-runs';
 
 export interface Target {
   work: string;
   measure: string;
-  /** File of the part, without .json, and where in it the figure is. Of several the least counts. */
+  /**
+   * File of the part, without .json, and where in it the figure is. Of several, named by their last word, the worst counts, and all
+   * are needed.
+   */
   from: readonly (readonly [part: string, ...path: string[]])[];
   /** At least, or below. */
   least?: number;
@@ -12,10 +16,22 @@ export interface Target {
   unit: 'times' | 'percent' | 'seconds';
 }
 
-export type Verdict = 'met' | 'missed' | 'no figure' | 'stated' | 'other batch size';
+export type Verdict =
+  | 'met'
+  | `met, ${string} only`
+  | 'missed'
+  | 'no figure'
+  | 'stated'
+  | 'other batch size'
+  | 'other epochs'
+  | 'quick sizes';
 
-/** Images of a step that the targets are for. */
-const BATCH = 256;
+/** What the targets are for, by the word that a part says it with. */
+const SIZES = [
+  ['batchSize', 256, 'other batch size'],
+  ['epochs', 160, 'other epochs'],
+  ['quick', false, 'quick sizes'],
+] as const;
 
 export interface Judged {
   work: string;
@@ -23,6 +39,10 @@ export interface Judged {
   target: string;
   figure: number | null;
   shown: string;
+  /** "bf16 / fp32": ours and the peer's; null where the part does not say. */
+  dtype: string | null;
+  /** Rounds, and the lowest and highest ratio of two of their runs: "2, 1.10x to 1.20x". */
+  rounds: string | null;
   verdict: Verdict;
 }
 
@@ -36,7 +56,7 @@ const training = (
   {
     work,
     measure: 'against peer reference',
-    from: [[`step-${model}`, 'ratios', 'reference']],
+    from: [[`reference-${model}`, 'ratios', 'reference']],
     least: reference,
     unit: 'times',
   },
@@ -44,8 +64,8 @@ const training = (
     work,
     measure: 'against the best of peer tuned and compiled',
     from: [
-      [`step-${model}`, 'best'],
-      [`compiled-${model}`, 'best'],
+      [`step-${model}`, 'ratios', 'tuned'],
+      [`compiled-${model}`, 'ratios', 'compiled'],
     ],
     least: best,
     unit: 'times',
@@ -58,6 +78,13 @@ const training = (
     unit: 'percent',
   },
 ];
+
+const TICKET = 'VGG-16 ticket at p = 0.5, widths rounded to 8';
+const ticketBeside = (field: string) =>
+  [
+    ['ticket-vgg16', field, 'tuned'],
+    ['ticket-compiled-vgg16', field, 'compiled'],
+  ] as const;
 
 export const TARGETS: readonly Target[] = [
   ...training('VGG-16 on CIFAR, batch 256', 'vgg16', 15, 1.15, ['share of its floor', 'floor', 0.4]),
@@ -78,17 +105,24 @@ export const TARGETS: readonly Target[] = [
     }),
   ),
   {
-    work: 'VGG-16 ticket at p = 0.5, widths rounded to 8',
+    work: TICKET,
     measure: "against the peer's same ticket",
-    from: [['ticket-vgg16', 'best']],
+    from: ticketBeside('ratios'),
     least: 1,
     unit: 'times',
   },
   {
-    work: 'VGG-16 ticket at p = 0.5, widths rounded to 8',
+    work: TICKET,
     measure: 'step time ratio over FLOPs ratio',
     from: [['ticket-vgg16', 'overFlops']],
     most: 1.25,
+    unit: 'times',
+  },
+  {
+    work: TICKET,
+    measure: "step time ratio over the peer's step time ratio",
+    from: ticketBeside('overPeer'),
+    most: 1,
     unit: 'times',
   },
   {
@@ -110,9 +144,19 @@ const shown = (value: number, unit: Target['unit']): string =>
 /** `parts`: results by name; a part that gave none is null or absent. */
 export function judge(parts: Readonly<Record<string, unknown>>, targets: readonly Target[] = TARGETS): Judged[] {
   return targets.map(({ work, measure, from, least, most, unit }) => {
-    const found = from.flatMap(([part, ...path]) => numberAt(parts[part], path) ?? []);
-    const figure = found.length > 0 ? Math.min(...found) : null;
-    const other = from.some(([part]) => (numberAt(parts[part], ['batchSize']) ?? BATCH) !== BATCH);
+    const found = from.flatMap(([part, ...path]) => {
+      const value = numberAt(parts[part], path);
+      return value === null ? [] : [{ value, name: path.at(-1)!, part: parts[part] }];
+    });
+    // Of equal ones the first.
+    const worst = found.reduce<(typeof found)[number] | null>(
+      (a, b) => (a === null || (most === undefined ? b.value < a.value : b.value > a.value) ? b : a),
+      null,
+    );
+    const figure = worst?.value ?? null;
+    const verdict = verdictOf(figure, least, most);
+    const only = verdict === 'met' && found.length < from.length;
+    const other = SIZES.find(([key, wanted]) => found.some(({ part }) => (valueAt(part, [key]) ?? wanted) !== wanted));
     return {
       work,
       measure,
@@ -120,12 +164,18 @@ export function judge(parts: Readonly<Record<string, unknown>>, targets: readonl
         least !== undefined ? `>= ${shown(least, unit)}` : most !== undefined ? `< ${shown(most, unit)}` : 'stated',
       figure,
       shown: figure === null ? '-' : shown(figure, unit),
-      verdict: other && figure !== null ? 'other batch size' : verdictOf(figure, least, most),
+      dtype: worst && dtypeOf(worst.part, worst.name),
+      rounds: worst && roundsOf(worst.part, worst.name),
+      verdict: other ? other[2] : only ? `met, ${found.map(({ name }) => name).join(' and ')} only` : verdict,
     };
   });
 }
 
-function verdictOf(figure: number | null, least: number | undefined, most: number | undefined): Verdict {
+function verdictOf(
+  figure: number | null,
+  least: number | undefined,
+  most: number | undefined,
+): 'met' | 'missed' | 'no figure' | 'stated' {
   if (figure === null) return 'no figure';
   if (least === undefined && most === undefined) return 'stated';
   return figure >= (least ?? Number.NEGATIVE_INFINITY) && figure < (most ?? Number.POSITIVE_INFINITY)
@@ -133,7 +183,37 @@ function verdictOf(figure: number | null, least: number | undefined, most: numbe
     : 'missed';
 }
 
+const OURS = 'earlybird';
+
+/** Of ours and, where the figure is beside a peer's, of that. */
+function dtypeOf(part: unknown, peer: string): string | null {
+  const of = (system: string) => {
+    const dtype =
+      valueAt(part, ['systems', system, 'runs', '0', 'dtype']) ?? valueAt(part, ['systems', system, 'dtype']);
+    return typeof dtype === 'string' ? dtype : null;
+  };
+  const own = of(OURS) ?? valueAt(part, ['precision']);
+  if (typeof own !== 'string') return null;
+  const theirs = of(peer);
+  return theirs === null ? own : `${own} / ${theirs}`;
+}
+
+/** Of a rate beside a peer's. */
+function roundsOf(part: unknown, peer: string): string | null {
+  const rounds = numberAt(part, ['rounds']);
+  if (rounds === null) return null;
+  const [ours, theirs] = [OURS, peer].map(
+    (system) => valueAt(part, ['systems', system, 'imagesPerSecond']) as Partial<Spread> | null | undefined,
+  );
+  if (!ours?.low || !ours.high || !theirs?.low || !theirs.high || rounds < 2) return String(rounds);
+  return `${rounds}, ${shown(ours.low / theirs.high, 'times')} to ${shown(ours.high / theirs.low, 'times')}`;
+}
+
+function valueAt(value: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>((at, key) => (at as Record<string, unknown> | null | undefined)?.[key], value);
+}
+
 function numberAt(value: unknown, path: readonly string[]): number | null {
-  const found = path.reduce<unknown>((at, key) => (at as Record<string, unknown> | null | undefined)?.[key], value);
+  const found = valueAt(value, path);
   return typeof found === 'number' && Number.isFinite(found) ? found : null;
 }

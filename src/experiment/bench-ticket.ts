@@ -12,9 +12,11 @@ import { openEngine } from './device';
 import { forwardFlops, parameterCount } from './flops';
 import { describeMachine, type Machine } from './machine';
 import type { RunOptions } from './observer';
+import { withOwned } from './owned';
 import type { BenchStepRecipe } from './recipe';
 
 export interface TicketSystem {
+  dtype: string;
   /** Milliseconds of a step; null where there is no figure. */
   dense: Spread | null;
   ticket: Spread | null;
@@ -38,6 +40,8 @@ export interface TicketBench {
   ratios: Record<string, number | null>;
   /** The least of `ratios` but that of reference. */
   best: number | null;
+  /** Our step ratio over the peer's, by mode: below 1 where the ticket gains more with us. */
+  overPeer: Record<string, number | null>;
 }
 
 type Sides = { dense: number[]; ticket: number[] };
@@ -87,7 +91,13 @@ export async function benchTicket(recipe: BenchStepRecipe, options: RunOptions =
 
 export function summarise(
   { machine, ticket }: Pick<TicketBench, 'machine' | 'ticket'>,
-  { model, batchSize, steps, rounds }: Pick<BenchStepRecipe, 'model' | 'batchSize' | 'steps' | 'rounds'>,
+  {
+    model,
+    batchSize,
+    steps,
+    rounds,
+    precision,
+  }: Pick<BenchStepRecipe, 'model' | 'batchSize' | 'steps' | 'rounds' | 'precision'>,
   times: ReadonlyMap<string, Sides>,
   failures: ReadonlyMap<string, string> = new Map(),
 ): TicketBench {
@@ -96,6 +106,8 @@ export function summarise(
     const [dense, small] = [spread(sides.dense), spread(sides.ticket)];
     const failure = failures.get(name);
     systems[name] = {
+      // The peer's reference knows nothing else.
+      dtype: name !== 'reference' && precision === 'bf16' ? 'bf16' : 'fp32',
       dense,
       ticket: small,
       stepRatio: dense && small && small.median / dense.median,
@@ -103,10 +115,9 @@ export function summarise(
     };
   }
   const mine = systems[OURS]!;
+  const peers = Object.entries(systems).filter(([name]) => name !== OURS);
   const ratios = Object.fromEntries(
-    Object.entries(systems).flatMap(([name, { ticket: theirs }]) =>
-      name === OURS ? [] : [[name, theirs && theirs.median / mine.ticket!.median]],
-    ),
+    peers.map(([name, { ticket: theirs }]) => [name, theirs && theirs.median / mine.ticket!.median]),
   );
   return {
     bench: 'ticket',
@@ -115,6 +126,9 @@ export function summarise(
     overFlops: mine.stepRatio! / ticket.flopsRatio,
     ratios,
     best: leastOf(Object.entries(ratios).flatMap(([mode, ratio]) => (mode === 'reference' ? [] : [ratio]))),
+    overPeer: Object.fromEntries(
+      peers.map(([name, { stepRatio }]) => [name, stepRatio === null ? null : mine.stepRatio! / stepRatio]),
+    ),
   };
 }
 
@@ -127,18 +141,13 @@ function timeApart(recipe: BenchStepRecipe, options: RunOptions): Promise<Ticket
 }
 
 /** Dense and ticket in this process, taking turns over the same images. */
-async function timeTicket(recipe: BenchStepRecipe, options: RunOptions): Promise<TicketBench> {
+function timeTicket(recipe: BenchStepRecipe, options: RunOptions): Promise<TicketBench> {
   const { signal } = options;
   const engine = openEngine(recipe, options.observer?.log);
   const { addon, precision } = engine;
   const { roundTo, seed } = recipe;
   const ratio = recipe.ticket!;
-  const handles: { dispose(): void }[] = [];
-  const owned = <T extends { dispose(): void }>(handle: T): T => {
-    handles.push(handle);
-    return handle;
-  };
-  try {
+  return withOwned(async (owned) => {
     const dense = owned(await networkWithGammas(engine, recipe));
     const [mask] = await dense.masks([ratio]);
     const { model: small } = await dense.prune({ mask: mask!.bits, emptyLayers: 'keep-one', roundTo });
@@ -173,7 +182,5 @@ async function timeTicket(recipe: BenchStepRecipe, options: RunOptions): Promise
       recipe,
       new Map([[OURS, times]]),
     );
-  } finally {
-    for (const handle of handles.reverse()) handle.dispose();
-  }
+  });
 }

@@ -17,7 +17,7 @@ import type { RunOptions } from './observer';
 import { type Costs, type PruneReport, pruneNotes, pruneText, sharesOf } from './prune-report';
 import type { PruneRecipe } from './recipe';
 import { RunDirectory } from './run-directory';
-import { timeSteps } from './step-time';
+import { compareSteps } from './step-time';
 import {
   completedOf,
   type ModelInfo,
@@ -137,7 +137,7 @@ async function measured(
   signal: AbortSignal | undefined,
 ): Promise<Pick<PruneReport, 'time' | 'timeMissing' | 'unrounded'>> {
   try {
-    const { milliseconds, ...batch } = await timeSteps(addon, models, { precision, seed, signal });
+    const { milliseconds, ...batch } = await compareSteps(addon, models, { precision, seed, signal });
     const [dense, ticket, other] = milliseconds as [number, number, number?];
     return {
       time: { ...batch, dense, ticket, ratio: ticket / dense },

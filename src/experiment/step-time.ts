@@ -22,7 +22,7 @@ export const batchFor = (side: number) => (side > SMALL_SIDE ? LARGE_BATCH : SMA
  * Medians of three steps each, after one untimed, the models taking turns, on random images of the first model's input size.
  * Weights stay (learning rate 0), but BatchNorm statistics move: for models whose state is no longer needed.
  */
-export async function timeSteps(
+export async function compareSteps(
   addon: NativeAddon,
   models: readonly NativeModel[],
   { precision, seed, signal }: { precision: Precision; seed: number; signal?: AbortSignal | undefined },

@@ -82,19 +82,27 @@ export function costMarkdown(table: CostTable): string {
 
 const escapeMarkdown = (text: string) => text.replace(/[|\\*_<>~]/g, (character) => `\\${character}`);
 
-/** A tabular for \usepackage{booktabs}; the notes are comments above it. */
-export function costLatex({ caption, methods, columns, main, notes }: CostTable): string {
-  const width = columns.length;
-  const groups = main.map(({ title }) => `\\multicolumn{${width}}{c}{${escapeLatex(title)}}`);
-  const rules = main.map((_, i) => `\\cmidrule(lr){${2 + i * width}-${1 + (i + 1) * width}}`);
-  const heads = main.flatMap(() => columns.map(escapeLatex));
-  const rows = methods.map((method, i) =>
-    [escapeLatex(method), ...main.flatMap((block) => texts(block)[i]!.map(escapeLatex))].join(' & '),
-  );
+/** Tabulars for \usepackage{booktabs}, the second of what stands beneath; the notes are comments above them. */
+export function costLatex(table: CostTable): string {
+  const { caption, main, more, notes } = table;
   return [
     '% needs \\usepackage{booktabs}',
     ...[caption, ...notes].map((line) => `% ${line.replaceAll('\n', ' ')}`),
-    `\\begin{tabular}{l${'r'.repeat(width * main.length)}}`,
+    ...[main, more].filter(({ length }) => length > 0).map((blocks) => latexTabular(table, blocks)),
+    '',
+  ].join('\n');
+}
+
+function latexTabular({ methods, columns }: CostTable, blocks: readonly CostBlock[]): string {
+  const width = columns.length;
+  const groups = blocks.map(({ title }) => `\\multicolumn{${width}}{c}{${escapeLatex(title)}}`);
+  const rules = blocks.map((_, i) => `\\cmidrule(lr){${2 + i * width}-${1 + (i + 1) * width}}`);
+  const heads = blocks.flatMap(() => columns.map(escapeLatex));
+  const rows = methods.map((method, i) =>
+    [escapeLatex(method), ...blocks.flatMap((block) => texts(block)[i]!.map(escapeLatex))].join(' & '),
+  );
+  return [
+    `\\begin{tabular}{l${'r'.repeat(width * blocks.length)}}`,
     '\\toprule',
     `Method & ${groups.join(' & ')} \\\\`,
     rules.join(' '),
@@ -103,7 +111,6 @@ export function costLatex({ caption, methods, columns, main, notes }: CostTable)
     ...rows.map((row) => `${row} \\\\`),
     '\\bottomrule',
     '\\end{tabular}',
-    '',
   ].join('\n');
 }
 

@@ -14,7 +14,7 @@ trained(
   async () => {
     const { stdout } = await succeed(['bench', 'profile', ...TINY, '--quick', '--top', '3', '--json']);
     const result = JSON.parse(stdout);
-    expect(result).toMatchObject({ model: 'vgg16', batchSize: 2, source: 'operators', launches: 0, precision: 'fp32' });
+    expect(result).toMatchObject({ model: 'vgg16', batchSize: 2, source: 'operators', launches: 0, quick: true });
     expect(result.top).toHaveLength(3);
     const share = result.families.reduce((sum: number, family: { share: number }) => sum + family.share, 0);
     expect(share).toBeCloseTo(1, 9);
@@ -44,7 +44,8 @@ trained(
     const args = ['bench', 'detect', '--device', 'cpu', '--threads', '1', '--repetitions', '2', '--epoch-seconds', '8'];
     const result = JSON.parse((await succeed([...args, '--json'])).stdout);
     expect(result).toMatchObject({ channels: 4224, ratios: [0.3, 0.5, 0.7], epochSeconds: 8 });
-    expect(result.share).toBe(result.detectMs.median / 8000);
+    expect(result.share).toBe(result.wholeMs.median / 1000 / 8);
+    expect(result.shareWithoutFiles).toBe(result.detectMs.median / 1000 / 8);
   },
   120_000,
 );

@@ -47,7 +47,16 @@ test('two machines are refused by name', async () => {
 
 test.each([
   ['other settings', step(100, { batchSize: 8 }), 'ERR_USAGE', /batchSize 64 .* 8/],
-  ['nothing in common', { machine: machineWith(), other: spread(1) }, 'ERR_USAGE', /no figure in common/],
+  ['a setting that only one has', step(100, { precision: 'bf16' }), 'ERR_USAGE', /precision - and .* bf16/],
+  ['other threads', step(100, { machine: { ...machineWith(), threads: 1 } }), 'ERR_USAGE', /threads 2 .* 1/],
+  ['another ticket', step(100, { ticket: { ratio: 0.5 } }), 'ERR_USAGE', /ticket\.ratio - .* 0\.5/],
+  ['small sizes', step(100, { quick: true }), 'ERR_USAGE', /quick - .* true/],
+  [
+    'nothing in common',
+    { machine: machineWith(), model: 'vgg16', batchSize: 64, other: spread(1) },
+    'ERR_USAGE',
+    /no figure in common/,
+  ],
   ['no machine', { systems: {} }, 'ERR_FILE', /names its machine/],
   ['no JSON', 'hello', 'ERR_FILE', /names its machine/],
 ])('%s', async (_name, value, code, message) => {
@@ -59,4 +68,22 @@ test('files that are not there, or not two', async () => {
   const a = result('a.json', step(1));
   await expect(compareBenches({ files: [a, join(folder, 'none')] })).rejects.toMatchObject({ code: 'ERR_FILE' });
   await expect(compareBenches({ files: [a] })).rejects.toMatchObject({ code: 'ERR_USAGE' });
+});
+
+test('versions, clocks, limits and engine that differ are said', async () => {
+  const gpu = { ...H200, state: { ...H200.state!, powerLimitWatts: 500, clocks: { ...H200.state!.clocks, sm: 1500 } } };
+  const machine = machineWith(gpu);
+  const b = { ...machine, versions: { ...machine.versions, libtorch: '2.14.0' } };
+  const files = [
+    result('a.json', step(100, { machine: machineWith(H200), steps: 20 })),
+    result('b.json', step(100, { machine: b, steps: 50 })),
+  ];
+  const comparison = await compareBenches({ files });
+  expect(comparison.differences).toEqual([
+    { name: 'steps', a: '20', b: '50' },
+    { name: 'machine.versions.libtorch', a: '2.13.0', b: '2.14.0' },
+    { name: 'machine.gpu.state.clocks.sm', a: '1980', b: '1500' },
+    { name: 'machine.gpu.state.powerLimitWatts', a: '700', b: '500' },
+  ]);
+  expect(compareText(comparison)).toContain('not the same: machine.gpu.state.powerLimitWatts 700 and 500');
 });

@@ -6,7 +6,7 @@ import { folderOf, rowsOf } from '../../src/experiment/energy-rows';
 import { benchOf, statistic } from '../../src/experiment/energy-summary';
 import { parseRecipe } from '../../src/experiment/recipe';
 import type { EnergyMethod } from '../../src/experiment/recipe-energy';
-import { costLatex, costMarkdown, costText } from '../../src/report/cost-table';
+import { costLatex, costMarkdown, costText, escapeLatex } from '../../src/report/cost-table';
 import { temporaryFolder } from '../cli/tiny';
 import { type FakeRun, fakeEarlyBird, fakeEnergy, fakeRun, fakeTicket, IMAGES, json } from './energy-folders';
 
@@ -244,8 +244,19 @@ describe('the table', () => {
     expect(text).toContain('(2.00$\\times$)');
     expect(text).toContain('% a b\n');
     const cells = body.filter((line) => line.endsWith('\\\\') && !line.includes('multicolumn'));
-    expect(cells).toHaveLength(4);
-    for (const line of cells) expect(line.replaceAll('\\&', '').split('&')).toHaveLength(7);
+    const wide = 1 + 2 * table.more.length;
+    expect(cells.map((line) => line.replaceAll('\\&', '').split('&').length)).toEqual([
+      7,
+      7,
+      7,
+      7,
+      wide,
+      wide,
+      wide,
+      wide,
+    ]);
+    expect(text).toMatch(/multicolumn\{2\}\{c\}\{[^}]*FLOPs/);
+    expect(table.more.every(({ title }) => text.includes(escapeLatex(title)))).toBe(true);
     expect(body.join('\n')).toContain('\\begin{tabular}{lrrrrrr}');
     expect(body.join('\n')).toContain('\\cmidrule(lr){2-3} \\cmidrule(lr){4-5} \\cmidrule(lr){6-7}');
     expect(body.join('\n')).not.toMatch(/(?<!\\)[%_#~^±–−]/);

@@ -56,7 +56,7 @@ test('shares of the floors, and the profile as text', () => {
   const result: ProfileBench = {
     bench: 'profile',
     machine: machineWith(H200),
-    ...{ model: 'vgg16', batchSize: 256, device: 'cuda:0', precision: 'bf16', steps: 2 },
+    ...{ model: 'vgg16', batchSize: 256, device: 'cuda:0', precision: 'bf16', steps: 2, quick: false },
     stepMs: { median: 10, low: 9, high: 11 },
     ...perStep(profile, 5),
     ceilings: { copyGBps: 1000, matmulTflops: 500, matmulPrecision: 'bf16' },
@@ -80,12 +80,14 @@ test('a ticket against the dense network and the peer', () => {
     ['tuned', sides(12, 4.5)],
     ['compiled', { dense: [11], ticket: [] }],
   ]);
-  const recipe = { model: 'vgg16', batchSize: 256, steps: 5, rounds: 1 } as const;
+  const recipe = { model: 'vgg16', batchSize: 256, steps: 5, rounds: 1, precision: 'bf16' } as const;
   const result = summarise({ machine: machineWith(), ticket }, recipe, systems, new Map([['compiled', 'no compiler']]));
   expect(result.systems.earlybird!.stepRatio).toBe(0.3);
   expect(result.overFlops).toBeCloseTo(1.2, 12);
   expect(result.ratios).toEqual({ reference: 10, tuned: 1.5, compiled: null });
   expect(result.best).toBe(1.5);
+  expect(result.overPeer).toEqual({ reference: 0.3 / 0.6, tuned: 0.3 / 0.375, compiled: null });
+  expect(Object.values(result.systems).map(({ dtype }) => dtype)).toEqual(['bf16', 'fp32', 'bf16', 'bf16']);
   expect(ticketText(result)).toMatch(/^tuned +12\.00 +4\.50 +0\.375 +1\.50x$/m);
   expect(ticketText(result)).toMatch(/^compiled +no figure: no compiler$/m);
 });
