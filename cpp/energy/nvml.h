@@ -47,7 +47,7 @@ class NvmlGpu {
   struct Api;
   std::string text(int code) const;
 
-  const Api* api_;  // leaked, like the library: one for each path
+  const Api* api_;  // leaked, like the library: one for each NvmlGpu
   void* device_ = nullptr;
   std::string pci_bus_id_, name_;
 };

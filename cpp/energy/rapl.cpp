@@ -101,6 +101,11 @@ std::unique_ptr<EnergySource> source_of(EnergyPart part, const std::string& what
     const auto energy = number_in(folder / "energy_uj", why);
     const auto range = energy ? number_in(folder / "max_energy_range_uj", why) : std::nullopt;
     if (!range) return std::make_unique<UnreadableSource>(part, name, why);
+    if (*range <= 0) {
+      why = (folder / "max_energy_range_uj").string() +
+            " is not positive, so that turns of the counter cannot be counted";
+      return std::make_unique<UnreadableSource>(part, name, why);
+    }
     domains.push_back({folder, *range});
   }
   return std::make_unique<RaplSource>(part, name, std::move(domains));

@@ -49,14 +49,15 @@ export function trainText({ ticket, prune, summary, synthetic, report, directory
 
 export function evaluateText(result: EvaluateResult): string {
   const { top1, top5, top1BatchMean, top5BatchMean, loss, parameters, flops, dataset, lowPrecision } = result;
-  const joules = result.energy?.phases['evaluate/evaluate']?.joules ?? null;
+  const energy = result.energy?.phases['evaluate/evaluate'];
+  const joules = energy?.joules ?? null;
   return [
     `${result.checkpoint} on ${dataset.test} test images of ${dataset.name}${dataset.synthetic ? ' (synthetic)' : ''}`,
     ...(lowPrecision ? [`low precision: ${formatsText(lowPrecision)}`] : []),
     `top-1 ${percent(top1)}, top-5 ${percent(top5)}, loss ${loss.toFixed(4)}`,
     `Prec@1: ${top1BatchMean.toFixed(2)}, Prec@5: ${top5BatchMean.toFixed(2)} (means over batches, as the reference prints them)`,
     `parameters ${parameters}, forward FLOPs ${flops}`,
-    ...(joules === null ? [] : [`energy: ${formatJoules(joules)} (${methodText(result.energy!.sources)})`]),
+    ...(joules === null ? [] : [`energy: ${formatJoules(joules)} (${methodText(result.energy!.sources, energy)})`]),
   ].join('\n');
 }
 

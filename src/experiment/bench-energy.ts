@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { EarlybirdError, type ErrorCode } from '../errors';
 import { openEngine } from './device';
 import { ebTrain } from './eb-train';
-import { type RowResult, readRow } from './energy-read';
+import { checkIdentities, type RowResult, readRow } from './energy-read';
 import { drawFigure, writeTables } from './energy-report';
 import {
   cutIdentity,
@@ -15,6 +15,7 @@ import {
   type EnergyRow,
   earlyBirdRecipe,
   METHODS,
+  nameOf,
   rowsOf,
   ticketRecipe,
 } from './energy-rows';
@@ -36,19 +37,18 @@ export interface EnergyBenchResult extends EnergyBench {
 export async function benchEnergy(recipe: BenchEnergyRecipe, options: RunOptions = {}): Promise<EnergyBenchResult> {
   const { observer, signal } = options;
   const rows = rowsOf(recipe);
-  const failures = new Map<EnergyRow, string>();
+  const failures = new Map<EnergyRow, EarlybirdError>();
   const dense = new DenseTrainings(recipe, options);
-  await checkMachine(recipe, rows, options);
+  if (!options.force) await checkRows(recipe, rows);
   for (const [i, row] of rows.entries()) {
     signal?.throwIfAborted();
     observer?.log?.(`row ${i + 1} of ${rows.length}: ${nameOf(row)}`);
     try {
       await runRow(recipe, row, dense, options);
     } catch (error) {
-      const { code, message } = error as EarlybirdError;
-      if (!OWN_FAILURES.includes(code)) throw error;
-      failures.set(row, message);
-      observer?.log?.(`${nameOf(row)}: ${message}`);
+      if (!isOwnFailure(error)) throw error;
+      failures.set(row, error);
+      observer?.log?.(`${nameOf(row)}: ${error.message}`);
     }
     // After every row: an interrupted comparison has tables of what is done. With --force the others are of an earlier one.
     const there = options.force ? rows.slice(0, i + 1) : rows;
@@ -56,20 +56,19 @@ export async function benchEnergy(recipe: BenchEnergyRecipe, options: RunOptions
     if (bench) await writeTables(recipe.save, bench);
   }
   const bench = benchOf(recipe, await readRows(recipe, rows, failures));
-  if (!bench) throw new EarlybirdError('ERR_PRUNE', `No row could be finished: ${[...failures.values()][0]}`);
+  if (!bench) {
+    const [{ code, message } = new EarlybirdError('ERR_INTERNAL', 'no reason is known.')] = failures.values();
+    throw new EarlybirdError(code, `No row could be finished: ${message}`);
+  }
   const tables = await writeTables(recipe.save, bench);
   const { figures, notes } = await drawFigure(recipe.save, bench);
   for (const note of notes) observer?.log?.(note);
   return { ...bench, files: [...tables, ...figures] };
 }
 
-/** Before hours are spent: what is there was made here, unless all of it is finished and only the tables are due. */
-async function checkMachine(
-  recipe: BenchEnergyRecipe,
-  rows: readonly EnergyRow[],
-  { force }: RunOptions,
-): Promise<void> {
-  if (force) return;
+/** Before hours are spent: what is there is of this recipe and was made here, unless all of it is finished and only the tables are due. */
+async function checkRows(recipe: BenchEnergyRecipe, rows: readonly EnergyRow[]): Promise<void> {
+  await checkIdentities(recipe, rows);
   const read = await readRows(recipe, rows);
   const stages = read.flatMap((row) => row.stages);
   if (read.every(({ state }) => state === 'finished')) return refuseMixedMachines(stages);
@@ -78,13 +77,12 @@ async function checkMachine(
 
 /** What says that a row has no result, and nothing of the others: no ticket emerged, or training diverged. */
 const OWN_FAILURES: ErrorCode[] = ['ERR_PRUNE', 'ERR_NUMERIC'];
+const isOwnFailure = (error: unknown): error is EarlybirdError => OWN_FAILURES.includes((error as EarlybirdError).code);
 
-export const nameOf = ({ method, ratio, seed }: EnergyRow) =>
-  `${METHODS[method].label}${ratio === null ? '' : `, p = ${ratio}`}, seed ${seed}`;
-
-/** The dense training of a seed, which several rows begin with: run once here, and counted in each of them. */
+/** The dense training of a seed, which several rows begin with: run once here, also if it fails, and counted in each of them. */
 class DenseTrainings {
-  private readonly done = new Set<number>();
+  /** By seed: what it failed with, null where it is done. */
+  private readonly done = new Map<number, EarlybirdError | null>();
 
   constructor(
     private readonly recipe: BenchEnergyRecipe,
@@ -92,9 +90,16 @@ class DenseTrainings {
   ) {}
 
   async run(seed: number): Promise<void> {
-    if (this.done.has(seed)) return;
-    await retrain(denseRecipe(this.recipe, seed), this.options);
-    this.done.add(seed);
+    const before = this.done.get(seed);
+    if (before) throw before;
+    if (before === null) return;
+    try {
+      await retrain(denseRecipe(this.recipe, seed), this.options);
+      this.done.set(seed, null);
+    } catch (error) {
+      if (isOwnFailure(error)) this.done.set(seed, error);
+      throw error;
+    }
   }
 }
 
@@ -129,13 +134,13 @@ async function cutAndRetrain(recipe: BenchEnergyRecipe, row: EnergyRow, options:
 export function readRows(
   recipe: BenchEnergyRecipe,
   rows: readonly EnergyRow[],
-  failures: ReadonlyMap<EnergyRow, string> = new Map(),
+  failures: ReadonlyMap<EnergyRow, EarlybirdError> = new Map(),
 ): Promise<RowResult[]> {
   return Promise.all(
     rows.map(async (row): Promise<RowResult> => {
       const result = await readRow(recipe.save, row);
       const failure = failures.get(row);
-      return failure === undefined ? result : { ...result, state: 'failed', failure };
+      return failure ? { ...result, state: 'failed', failure: failure.message } : result;
     }),
   );
 }

@@ -5,8 +5,8 @@
 import { dirname, join } from 'node:path';
 import { EarlybirdError } from '../errors';
 import type { SummaryRow } from '../report/input';
-import { joulesOf } from './energy';
-import { ENERGY_FILE, mergeEnergy, readEnergy, sourceText } from './energy-file';
+import { ENERGY_FILE, mergeEnergy, methodText, readEnergy, sourceText } from './energy-file';
+import { epochsTotal } from './energy-totals';
 import { FULL_PRECISION, formatsOf, precisionOptions } from './low-precision';
 import { type RunResult, secondsOf } from './network-run';
 import type { Observer, RunOptions } from './observer';
@@ -172,20 +172,20 @@ async function conclude(
   const metrics = await metricsOf(searchFolder);
   // What the ticket cost: the dense epochs up to its emergence, and its own.
   const drawn = metrics.filter((line) => line.completed <= ticket.completed);
-  const [before, after] = [joulesOf(drawn), stages.retrain.joules ?? null];
+  const retrained = await metricsOf(stages.retrain.directory);
+  const folders = [searchFolder, dirname(stages.prune.ticket), stages.retrain.directory];
+  const energy = mergeEnergy(await Promise.all(folders.map(readEnergy)));
+  if (energy) await RunDirectory.at(recipe.save).writeJson(ENERGY_FILE, energy);
+  const total = epochsTotal([...drawn, ...retrained]);
   const cost = {
     seconds: secondsOf(drawn) + stages.retrain.seconds,
-    joules: before === null || after === null ? null : before + after,
-    joulesBy: stages.retrain.joulesBy,
+    joules: total?.joules ?? null,
+    joulesBy: methodText(energy?.sources ?? [], total),
   };
   const label = `ticket p=${recipe.percent}${recipe.fromScratch ? ', new weights' : recipe.init ? ', rewound' : ''}`;
   const ticketRow = summaryRow(label, stages.retrain, cost);
   const denseLabel = recipe.compareDense ? 'dense' : `dense, stopped after ${ticket.completed} epochs`;
   const summary = [summaryRow(denseLabel, stages.search), ticketRow];
-
-  const folders = [searchFolder, dirname(stages.prune.ticket), stages.retrain.directory];
-  const energy = mergeEnergy(await Promise.all(folders.map(readEnergy)));
-  if (energy) await RunDirectory.at(recipe.save).writeJson(ENERGY_FILE, energy);
 
   const network = networkName(recipe.arch, recipe.depth!);
   const ratios = searchRecipe(recipe).ratios;
@@ -196,7 +196,7 @@ async function conclude(
           recipe,
           runs: [
             { name: recipe.compareDense ? 'dense (search)' : 'search', phase: 'search', metrics },
-            { name: label, phase: 'retrain', metrics: await metricsOf(stages.retrain.directory) },
+            { name: label, phase: 'retrain', metrics: retrained },
           ],
           matrices: await matricesOf(session.addon, searchFolder, ratios, stages.search, network, recipe),
           channels: [channelsOf(label, stages.prune)],

@@ -1,8 +1,8 @@
 /** `energy.json` of a run folder: what each phase took, summed over all processes that worked on the run. */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { EnergySource } from '../native/energy';
-import type { EnergyTotals } from '../report/input';
+import type { EnergyTotal, EnergyTotals } from '../report/input';
+import { isEstimated, wayOf } from './energy-totals';
+import { RunDirectory } from './run-directory';
 
 export type { EnergyTotal, EnergyTotals } from '../report/input';
 
@@ -10,6 +10,7 @@ export const ENERGY_FILE = 'energy.json';
 
 export interface EnergyFile {
   version: 1;
+  /** As the last process saw them, and those that only earlier ones read. */
   sources: EnergySource[];
   /** Power of the idle machine before the run, watts. */
   idle: { seconds: number; watts: number | null };
@@ -25,27 +26,35 @@ export function sourceText({ part, method, name, reason, notes }: EnergySource):
   return `${what}: ${how}`;
 }
 
-/** How the figures were come by; null where there are none. */
-export function methodText(sources: readonly EnergySource[]): string | null {
-  const used = sources.filter(({ method }) => method !== null && method !== 'estimated');
-  if (used.length > 0) return `measured: ${used.map(({ name }) => name).join(', ')}`;
-  return sources.some(({ method }) => method === 'estimated') ? 'estimated from the given watts' : null;
+/** How a figure was come by, or why there is none; null where nothing was metered. */
+export function methodText(sources: readonly EnergySource[], total: EnergyTotal | null | undefined): string | null {
+  if (!total) return null;
+  if (total.joules === null) return total.reason ? `not known: ${total.reason}` : null;
+  const used = sources.filter((source) => source.part !== 'given' && wayOf(source) in (total.parts ?? {}));
+  const estimate = isEstimated(total);
+  if (used.length === 0) return estimate ? 'estimated from the given watts' : null;
+  return `measured: ${used.map(({ name }) => name).join(', ')}${estimate ? '; partly estimated from the given watts' : ''}`;
+}
+
+/** What is read now, and what was read only before. */
+export function mergeSources(before: readonly EnergySource[], now: readonly EnergySource[]): EnergySource[] {
+  if (now.length === 0) return [...before];
+  const gone = before.filter(
+    (source) => source.method !== null && now.every((other) => wayOf(other) !== wayOf(source)),
+  );
+  return [...now, ...gone];
 }
 
 /** The files of a run's stages as one. Their phases have different names. */
 export function mergeEnergy(files: readonly (EnergyFile | null)[]): EnergyFile | null {
   const there = files.filter((file) => file !== null);
-  const [first, last] = [there[0], there.at(-1)];
-  if (!first || !last) return null;
-  return { ...first, sources: last.sources, phases: Object.assign({}, ...there.map(({ phases }) => phases)) };
+  const [first] = there;
+  if (!first) return null;
+  const sources = there.map((file) => file.sources).reduce(mergeSources);
+  return { ...first, sources, phases: Object.assign({}, ...there.map(({ phases }) => phases)) };
 }
 
-/** null where the run was not metered. */
-export async function readEnergy(folder: string): Promise<EnergyFile | null> {
-  try {
-    return JSON.parse(await readFile(join(folder, ENERGY_FILE), 'utf8')) as EnergyFile;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
-  }
+/** null where the run was not metered. Throws ERR_FILE where the file is damaged. */
+export function readEnergy(folder: string): Promise<EnergyFile | null> {
+  return RunDirectory.at(folder).readJson<EnergyFile>(ENERGY_FILE);
 }

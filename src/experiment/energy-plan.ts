@@ -3,14 +3,13 @@
  * rows on disk, else bounded from above, and said to be. Nothing is run.
  */
 import { networkFor } from './energy-network';
-import { type RowResult, readRow } from './energy-read';
-import { type EnergyRow, identityOfRow, METHODS, rowsOf } from './energy-rows';
+import { checkIdentities, type RowResult, readRow } from './energy-read';
+import { type EnergyRow, METHODS, rowsOf } from './energy-rows';
 import { type Kind, seenIn } from './energy-seen';
 import type { BenchEnergyRecipe } from './recipe';
-import { RunDirectory } from './run-directory';
 import { networkName } from './run-report';
 import { refuseMixedMachines } from './same-machine';
-import { trainingFlops } from './training-flops';
+import { flopsOf, NO_PAPER_FLOPS } from './training-flops';
 
 /** Seconds or joules: measured, or estimated, or null with the reason. */
 export interface Estimate {
@@ -24,7 +23,7 @@ export interface PlannedRow extends EnergyRow {
   /** Of the dense network and of the ticket. */
   epochs: { dense: number; ticket: number };
   /** null where the network or the number of images is not known: the plan's notes say why. */
-  flops: { paper: number; exact: number } | null;
+  flops: RowResult['flops'];
   seconds: Estimate;
   joules: Estimate;
   /** What the figures take for granted; empty where they are measured, or follow from the recipe. */
@@ -57,12 +56,9 @@ interface Planned extends Kind {
 }
 
 export async function planEnergy(recipe: BenchEnergyRecipe): Promise<EnergyPlan> {
-  const results = await Promise.all(
-    rowsOf(recipe).map(async (row) => {
-      await RunDirectory.check(row.folder, identityOfRow(recipe, row));
-      return readRow(recipe.save, row);
-    }),
-  );
+  const wanted = rowsOf(recipe);
+  await checkIdentities(recipe, wanted);
+  const results = await Promise.all(wanted.map((row) => readRow(recipe.save, row)));
   refuseMixedMachines(results.flatMap(({ stages }) => stages));
   const seen = seenIn(results);
   const known = await networkFor(recipe, results[0]?.stages[0]?.dataset.train ?? null, seen.forward(null));
@@ -79,6 +75,7 @@ export async function planEnergy(recipe: BenchEnergyRecipe): Promise<EnergyPlan>
     left: leftOf(planned),
     notes: [
       ...known.notes,
+      ...(planned.some(({ row }) => row.flops?.paper === null) ? [NO_PAPER_FLOPS] : []),
       'Estimates: an epoch takes what epochs of that kind took on disk, else what --images-per-second and --watts say.',
     ],
   };
@@ -123,7 +120,7 @@ function planRow(recipe: BenchEnergyRecipe, result: RowResult, seen: SeenRows, k
       dense: epochsOf(trainings, (ratio) => ratio === null),
       ticket: epochsOf(trainings, (ratio) => ratio !== null),
     },
-    flops: flopsOf(trainings, known.images),
+    flops: plannedFlops(trainings, known.images),
     seconds: total(trainings.map((training) => times(training.seconds, training.epochs))),
     joules: total(trainings.map((training) => times(training.joules, training.epochs))),
     assumptions: [...new Set(assumptions)],
@@ -203,10 +200,10 @@ function epochsOf(trainings: readonly Planned[], matches: (ratio: number | null)
   return trainings.reduce((sum, { ratio, epochs }) => sum + (matches(ratio) ? epochs : 0), 0);
 }
 
-function flopsOf(trainings: readonly Planned[], images: number | null): PlannedRow['flops'] {
+function plannedFlops(trainings: readonly Planned[], images: number | null): PlannedRow['flops'] {
   if (images === null || trainings.some(({ forward }) => forward === null)) return null;
   const stretches = trainings.map(({ forward, epochs }) => ({ forward: forward!, images: epochs * images }));
-  return { paper: trainingFlops(stretches, 'paper'), exact: trainingFlops(stretches, 'exact') };
+  return flopsOf(stretches);
 }
 
 function leftOf(planned: readonly { row: PlannedRow; trainings: Planned[] }[]): EnergyPlan['left'] {

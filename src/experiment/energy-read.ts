@@ -2,18 +2,23 @@
 import { basename, join } from 'node:path';
 import type { TrainResult } from './eb-train';
 import { type EnergyFile, readEnergy } from './energy-file';
-import { denseFolder, type EnergyRow, METHODS } from './energy-rows';
+import { denseFolder, denseRecipe, type EnergyRow, identityOfRow, METHODS } from './energy-rows';
+import { isEstimated, measuredWays, minus, sameWays, settled, waysText } from './energy-totals';
 import { type RunResult, secondsOf } from './network-run';
 import type { Provenance } from './provenance';
 import type { PruneReport } from './prune-report';
+import { type BenchEnergyRecipe, identityOf } from './recipe';
 import { RunDirectory } from './run-directory';
 import { type MachineRecord, machineOf } from './same-machine';
-import { trainingFlops } from './training-flops';
+import { flopsOf } from './training-flops';
 
-/** Joules, or why there are none. */
-export type Energy =
-  | { joules: number; estimated: boolean; reason?: undefined }
-  | { joules: null; estimated: boolean; reason: string };
+/** Joules, or why there are none. `ways`: what they are of, sorted; given watts are `estimated` instead. */
+export type Energy = { estimated: boolean; ways: string[] } & (
+  | { joules: number; reason?: undefined; note?: string }
+  | { joules: null; reason: string; note?: undefined }
+);
+
+const unknown = (reason: string): Energy => ({ joules: null, estimated: false, ways: [], reason });
 
 /** One training of a row. */
 export interface Stage {
@@ -47,26 +52,38 @@ export interface RowResult extends EnergyRow {
   seconds: number | null;
   /** Of all trainings and, where it was metered, of pruning. */
   energy: Energy;
-  flops: { paper: number; exact: number } | null;
+  /** By the paper's rule null where a network is too small for it. */
+  flops: { paper: number | null; exact: number } | null;
 }
 
 /** The first folder that metered the phase tells. */
 async function energyOf(folders: readonly string[], phase: string, epochs: number): Promise<Energy> {
   const files = await Promise.all(folders.map(readEnergy));
   const file = files.find((candidate) => candidate?.phases[phase] !== undefined);
-  if (!file) return { joules: null, estimated: false, reason: 'the runs were not metered' };
+  if (!file) return unknown('the runs were not metered');
   return phaseEnergy(file, phase, epochs);
 }
 
+/** Without `load`: some methods open the data once, others twice, which is no property of theirs. */
 export function phaseEnergy({ sources, phases }: EnergyFile, phase: string, epochs: number): Energy {
-  const estimated = sources.some(({ method }) => method === 'estimated');
-  const { joules, reason: own } = phases[phase]!;
   const metered = phases[`${phase}/train`]?.windows;
-  if (metered !== undefined && metered < epochs)
-    return { joules: null, estimated, reason: `only ${metered} of ${epochs} epochs were metered` };
-  if (joules !== null) return { joules, estimated };
+  if (metered !== undefined && metered < epochs) return unknown(`only ${metered} of ${epochs} epochs were metered`);
+  const total = settled(minus(phases[phase]!, phases[`${phase}/load`]));
+  const { joules, reason: own } = total;
+  const of = { estimated: isEstimated(total), ways: measuredWays(total) };
+  if (joules !== null) return { joules, ...of };
   const reasons = sources.flatMap(({ reason }) => reason ?? []);
-  return { joules: null, estimated, reason: own ?? (reasons.join('; ') || 'a window could not be read') };
+  return { joules: null, ...of, reason: own ?? (reasons.join('; ') || 'a window could not be read') };
+}
+
+/** Throws ERR_RECIPE where a folder holds what these rows are not made of. */
+export async function checkIdentities(recipe: BenchEnergyRecipe, rows: readonly EnergyRow[]): Promise<void> {
+  for (const row of rows) {
+    await RunDirectory.check(row.folder, identityOfRow(recipe, row));
+    if (METHODS[row.method].kind !== 'after-dense') continue;
+    const dense = denseRecipe(recipe, row.seed);
+    await RunDirectory.check(dense.save, identityOf('retrain', dense));
+  }
 }
 
 /** null where nothing was begun there. */
@@ -105,9 +122,9 @@ export async function readRow(save: string, row: EnergyRow): Promise<RowResult> 
     top1Best: null,
     drawn: null,
     seconds: null,
-    energy: { joules: null, estimated: false, reason: 'not finished' },
+    energy: unknown('not finished'),
     flops: null,
-  } as const;
+  };
   if (!finished) return { ...row, state: own.length > 0 ? 'interrupted' : 'new', stages: begun, ...nothing };
   const last = begun.at(-1)!;
   const stretches = begun.map(({ forward, images }) => ({ forward: forward!, images }));
@@ -124,7 +141,7 @@ export async function readRow(save: string, row: EnergyRow): Promise<RowResult> 
       begun.map(({ energy }) => energy),
       pruning,
     ),
-    flops: { paper: trainingFlops(stretches, 'paper'), exact: trainingFlops(stretches, 'exact') },
+    flops: flopsOf(stretches),
   };
 }
 
@@ -153,11 +170,19 @@ async function parts(save: string, { folder, seed }: EnergyRow, kind: string): P
   return { stages: [dense, retrain], pruned: join(folder, 'pruned'), finished: done !== null, drawn: null };
 }
 
-/** Pruning takes a second: where it was not metered, the trainings stand for the row. */
+/** Pruning takes a second: where there is no figure of it, the trainings stand for the row, and a note says so. */
 function sumOf(energies: readonly Energy[], pruning: Energy | null): Energy {
   const estimated = energies.some((energy) => energy.estimated);
+  const ways = energies.find((energy) => energy.ways.length > 0)?.ways ?? [];
   const missing = energies.find(({ joules }) => joules === null);
   if (missing) return { ...missing, estimated };
-  const joules = energies.reduce((sum, energy) => sum + energy.joules!, pruning?.joules ?? 0);
-  return { joules, estimated };
+  const other = energies.find((energy) => !sameWays(energy.ways, ways));
+  if (other) return { ...unknown(differText(ways, other.ways)), estimated };
+  const why = pruning && (pruning.reason ?? (sameWays(pruning.ways, ways) ? null : differText(ways, pruning.ways)));
+  const joules = energies.reduce((sum, energy) => sum + energy.joules!, why ? 0 : (pruning?.joules ?? 0));
+  return { joules, estimated, ways, ...(why ? { note: `without pruning: ${why}` } : {}) };
 }
+
+/** Why figures of two kinds are neither added nor compared. */
+export const differText = (a: readonly string[], b: readonly string[]) =>
+  `not the same parts were read everywhere: ${waysText(a)}, and ${waysText(b)}`;

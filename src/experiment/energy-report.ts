@@ -7,6 +7,7 @@ import { ratioLabel } from '../report/theme';
 import { writeAccuracyAgainstCost } from '../report/write';
 import { METHODS } from './energy-rows';
 import type { EnergyBench, EnergyGroup } from './energy-summary';
+import { sameWays } from './energy-totals';
 import { machineLine } from './same-machine';
 
 const NAME = 'bench-energy';
@@ -89,10 +90,11 @@ export async function writeTables(save: string, bench: EnergyBench): Promise<str
   return files.map(([file]) => file);
 }
 
-/** Accuracy against energy, or against FLOPs where some energy is unknown. */
+/** Accuracy against energy, or against FLOPs where some energy is unknown or of other parts. */
 export function drawFigure(save: string, { groups, dataset }: EnergyBench) {
   const done = groups.filter(({ n }) => n > 0);
-  const metered = done.every(({ joules }) => joules !== null);
+  const ways = done.find(({ energyWays }) => energyWays.length > 0)?.energyWays ?? [];
+  const metered = done.every(({ joules, energyWays }) => joules !== null && sameWays(energyWays, ways));
   const flops = flopsUnit(done, 'exactFlops');
   const points = done.flatMap((group): CostPoint[] => {
     const [cost, size] = metered ? [group.joules, 1e3] : [group.exactFlops, flops.size];

@@ -37,6 +37,9 @@ export const denseFolder = (save: string, seed: number) => join(save, 'dense', `
 export const folderOf = (save: string, method: EnergyMethod, ratio: number | null, seed: number) =>
   ratio === null ? denseFolder(save, seed) : join(save, method, `p${percentOf(ratio)}-seed-${seed}`);
 
+export const nameOf = ({ method, ratio, seed }: EnergyRow) =>
+  `${METHODS[method].label}${ratio === null ? '' : `, p = ${ratio}`}, seed ${seed}`;
+
 /** Seed after seed, so that an interrupted comparison has whole tables of the first ones. */
 export function rowsOf({ save, methods, ratios, seeds }: BenchEnergyRecipe): EnergyRow[] {
   return seeds.flatMap((seed) =>

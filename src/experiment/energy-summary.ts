@@ -1,12 +1,14 @@
 /** Rows of `bench energy` over their seeds: means, standard deviations, and the gain over the baseline. Pure. */
 
-import type { Energy, RowResult } from './energy-read';
-import { METHODS } from './energy-rows';
+import { differText, type Energy, type RowResult } from './energy-read';
+import { METHODS, nameOf } from './energy-rows';
+import { sameWays, waysText } from './energy-totals';
 import type { Provenance } from './provenance';
 import type { BenchEnergyRecipe } from './recipe';
 import type { EnergyMethod } from './recipe-energy';
 import { networkName } from './run-report';
 import { type MachineRecord, refuseMixedMachines } from './same-machine';
+import { NO_PAPER_FLOPS } from './training-flops';
 
 export interface Statistic {
   n: number;
@@ -38,6 +40,8 @@ export interface EnergyGroup {
   /** null where any of the finished rows has none: `energyMissing` says why. */
   joules: Statistic | null;
   energyEstimated: boolean;
+  /** What the joules are of, for example "gpu counter". Costs of groups that differ here are not compared. */
+  energyWays: string[];
   energyMissing: string | null;
   paperFlops: Statistic | null;
   exactFlops: Statistic | null;
@@ -109,8 +113,10 @@ export function summarise(
 function groupOf(rows: readonly RowResult[], carbon: number | undefined): EnergyGroup {
   const done = rows.filter(({ state }) => state === 'finished');
   const of = (value: (row: RowResult) => number | null) => statistic(done.flatMap((row) => value(row) ?? []));
-  const unmetered = done.map(({ energy }) => energy).find(({ joules }) => joules === null);
-  const joules = unmetered ? null : of(({ energy }) => energy.joules);
+  const energies = done.map(({ energy }) => energy);
+  const ways = waysOf(energies);
+  const missing = whyMissing(energies, ways);
+  const joules = missing === null ? of(({ energy }) => energy.joules) : null;
   return {
     method: rows[0]!.method,
     ratio: rows[0]!.ratio,
@@ -120,8 +126,9 @@ function groupOf(rows: readonly RowResult[], carbon: number | undefined): Energy
     top1Best: of(({ top1Best }) => top1Best),
     joules,
     energyEstimated: done.some(({ energy }) => energy.estimated),
-    energyMissing: whyMissing(done, unmetered),
-    paperFlops: of(({ flops }) => flops?.paper ?? null),
+    energyWays: ways,
+    energyMissing: missing,
+    paperFlops: done.some(({ flops }) => flops?.paper === null) ? null : of(({ flops }) => flops?.paper ?? null),
     exactFlops: of(({ flops }) => flops?.exact ?? null),
     seconds: of(({ seconds }) => seconds),
     drawn: of(({ drawn }) => drawn),
@@ -130,9 +137,14 @@ function groupOf(rows: readonly RowResult[], carbon: number | undefined): Energy
   };
 }
 
-function whyMissing(done: readonly RowResult[], unmetered: Energy | undefined): string | null {
-  if (done.length === 0) return 'no row is finished';
-  return unmetered?.reason ?? null;
+/** Of the first that measured anything. */
+const waysOf = (energies: readonly Energy[]) => energies.find((energy) => energy.ways.length > 0)?.ways ?? [];
+
+function whyMissing(energies: readonly Energy[], ways: readonly string[]): string | null {
+  if (energies.length === 0) return 'no row is finished';
+  const unknown = energies.find(({ joules }) => joules === null);
+  const other = energies.find((energy) => !sameWays(energy.ways, ways));
+  return unknown?.reason ?? (other ? differText(ways, other.ways) : null);
 }
 
 function scaled(value: Statistic | null, factor: number): Statistic | null {
@@ -147,7 +159,7 @@ function gainOver(baseline: EnergyGroup | undefined, group: EnergyGroup): Energy
   };
   return {
     top1: baseline.top1 && group.top1 ? group.top1.mean - baseline.top1.mean : null,
-    joules: times('joules'),
+    joules: sameWays(baseline.energyWays, group.energyWays) ? times('joules') : null,
     paperFlops: times('paperFlops'),
     exactFlops: times('exactFlops'),
     seconds: times('seconds'),
@@ -161,7 +173,6 @@ export function notesOf(
   { synthetic, baseline, carbon }: { synthetic: boolean; baseline: EnergyMethod; carbon?: number | undefined },
 ): string[] {
   const energies = rows.filter(({ state }) => state === 'finished').map(({ energy }) => energy);
-  const missing = [...new Set(energies.flatMap(({ reason }) => reason ?? []))];
   const seeds = [...new Set(groups.map(({ n }) => n))].filter((n) => n > 0);
   const failures = rows.filter(({ state }) => state === 'failed');
   return [
@@ -174,10 +185,31 @@ export function notesOf(
       ? ['Low precision is simulated: its energy and time are those of this machine, not of 8-bit hardware.']
       : []),
     ...(energies.some(({ estimated }) => estimated) ? ['~: energy estimated from --watts, not measured.'] : []),
-    ...missing.map((reason) => `No energy: ${reason}.`),
+    ...energyNotes(groups, energies),
+    ...(rows.some(({ flops }) => flops?.paper === null) ? [NO_PAPER_FLOPS] : []),
     ...(carbon === undefined ? [] : [`CO2 at ${carbon} g for a kWh, as given.`]),
-    ...failures.map(
-      ({ method, ratio, seed, failure }) => `${METHODS[method].label}, p = ${ratio}, seed ${seed}: ${failure}`,
-    ),
+    ...failures.map((row) => `${nameOf(row)}: ${row.failure}`),
+  ];
+}
+
+/** What the joules are of, which are not compared, and where there are none. */
+function energyNotes(groups: readonly EnergyGroup[], energies: readonly Energy[]): string[] {
+  const known = groups.filter(({ joules, energyWays }) => joules && energyWays.length > 0);
+  const read = [...new Set(known.map(({ energyWays }) => waysText(energyWays)))];
+  const missing = groups.filter(({ n }) => n > 0).flatMap(({ energyMissing }) => energyMissing ?? []);
+  const notes = energies.flatMap(({ note }) => note ?? []);
+  const by = (text: string) =>
+    [...new Set(known.filter(({ energyWays }) => waysText(energyWays) === text).map(({ method }) => method))]
+      .map((method) => METHODS[method].label)
+      .join(', ');
+  return [
+    ...(read.length === 1 ? [`Energy of ${read[0]}, without the loading of data.`] : []),
+    ...(read.length > 1
+      ? [
+          `Energy without the loading of data, and not of the same parts, so that it is not compared: ${read.map((text) => `${text} in ${by(text)}`).join('; ')}.`,
+        ]
+      : []),
+    ...[...new Set(missing)].map((reason) => `No energy: ${reason}.`),
+    ...[...new Set(notes)].map((note) => `Energy ${note}.`),
   ];
 }

@@ -7,8 +7,9 @@ import { rm } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import type { EnergyReading, EnergySource, NativeMeter } from '../native/energy';
 import type { NativeAddon } from '../native/types';
-import type { EnergyTotal, EnergyTotals, EpochMetrics } from '../report/input';
-import { ENERGY_FILE, type EnergyFile } from './energy-file';
+import type { EnergyTotals } from '../report/input';
+import { ENERGY_FILE, type EnergyFile, mergeSources } from './energy-file';
+import { addTotals, totalOf, WHOLE } from './energy-totals';
 import type { RunDirectory } from './run-directory';
 
 export interface EnergyWish {
@@ -17,22 +18,19 @@ export interface EnergyWish {
   idleSeconds?: number;
 }
 
-/** The window around everything, in EnergyTotals. */
-export const WHOLE = 'whole';
-/** Windows of an epoch whose sum is its `joules`. */
-const EPOCH_WINDOWS = ['detect', 'train', 'evaluate', 'average'];
-
 export class RunMeter {
   private spent: EnergyTotals = {};
 
-  /** Parts that could be read at first: one that fails later makes a sum incomplete. */
-  private readonly readable: Set<string>;
+  /** Parts that could be read at first, and the board of a device that is one: a sum without any of them is incomplete. */
+  private readonly needed: Set<string>;
 
   private constructor(
     private readonly native: NativeMeter | null,
     readonly idle: EnergyFile['idle'],
+    device = 'cpu',
   ) {
-    this.readable = new Set(this.sources().flatMap(({ part, method }) => (method === null ? [] : part)));
+    const readable = this.sources().flatMap(({ part, method }) => (method === null || part === 'given' ? [] : part));
+    this.needed = new Set([...(device === 'cpu' ? [] : ['gpu']), ...readable]);
   }
 
   /** Meters nothing: every window gives what its work gives. */
@@ -51,7 +49,7 @@ export class RunMeter {
     try {
       const idle = await idlePower(native, idleSeconds, signal);
       await native.begin(WHOLE);
-      return new RunMeter(native, idle);
+      return new RunMeter(native, idle, device);
     } catch (error) {
       native.dispose();
       throw error;
@@ -70,14 +68,14 @@ export class RunMeter {
       await this.native.end(name).catch(() => {});
       throw error;
     }
-    this.add(await this.native.end(name));
+    this.add(name, await this.native.end(name));
     return result;
   }
 
   /** What was spent since the last lap, by window; null where nothing is metered. */
   async lap(): Promise<EnergyTotals | null> {
     if (!this.native) return null;
-    this.add(await this.native.end(WHOLE));
+    this.add(WHOLE, await this.native.end(WHOLE));
     await this.native.begin(WHOLE);
     const { spent } = this;
     this.spent = {};
@@ -93,12 +91,8 @@ export class RunMeter {
     this.native?.dispose();
   }
 
-  private add({ name, seconds, joules, parts }: EnergyReading): void {
-    const lost = parts.find((part) => part.joules === null && this.readable.has(part.part));
-    const estimated = parts.some(({ part }) => part === 'given');
-    const total = { windows: 1, seconds, joules: lost && !estimated ? null : joules };
-    const reason = lost && `${estimated ? 'partly estimated: ' : ''}${lost.reason}`;
-    this.spent = addTotals(this.spent, { [name]: { ...total, ...(reason ? { reason } : {}) } });
+  private add(name: string, reading: EnergyReading): void {
+    this.spent = addTotals(this.spent, { [name]: totalOf(reading, this.needed) });
   }
 }
 
@@ -120,58 +114,6 @@ async function idlePower(native: NativeMeter, seconds: number, signal?: AbortSig
   return { seconds: measured, watts: joules === null || given ? null : joules / measured };
 }
 
-/** Sums by window; one that could not be read leaves no sum. */
-export function addTotals(a: EnergyTotals, b: EnergyTotals): EnergyTotals {
-  const sum = { ...a };
-  for (const [name, more] of Object.entries(b)) {
-    const before = sum[name];
-    if (!before) {
-      sum[name] = more;
-      continue;
-    }
-    const reason = before.reason ?? more.reason;
-    sum[name] = {
-      windows: before.windows + more.windows,
-      seconds: before.seconds + more.seconds,
-      joules: before.joules === null || more.joules === null ? null : before.joules + more.joules,
-      ...(reason ? { reason } : {}),
-    };
-  }
-  return sum;
-}
-
-/** Joules of an epoch: of its passes and detection; null where one of them could not be read, or nothing was metered. */
-export function epochJoules(spent: EnergyTotals | null): number | null {
-  const windows = EPOCH_WINDOWS.flatMap((name) => spent?.[name] ?? []);
-  if (windows.length === 0 || windows.some(({ joules }) => joules === null)) return null;
-  return windows.reduce((sum, { joules }) => sum + joules!, 0);
-}
-
-/** Joules of epochs; null unless each was metered. */
-export function joulesOf(metrics: readonly Pick<EpochMetrics, 'joules'>[]): number | null {
-  if (metrics.length === 0 || metrics.some(({ joules }) => joules === null)) return null;
-  return metrics.reduce((sum, { joules }) => sum + joules!, 0);
-}
-
-/** What a run's phase took: all its epochs and what came after the last one. Epochs that were not metered leave no sum. */
-export function phaseTotals(
-  phase: string,
-  metrics: readonly Pick<EpochMetrics, 'energy'>[],
-  rest: EnergyTotals = {},
-): EnergyFile['phases'] {
-  const totals = [...metrics.map(({ energy }) => energy ?? {}), rest].reduce(addTotals, {});
-  const missing = metrics.filter(({ energy }) => !energy).length;
-  const reason = `${missing} of ${metrics.length} epochs were not metered`;
-  const { [WHOLE]: whole, ...parts } = totals;
-  const named = Object.entries(parts).map(([name, total]): [string, EnergyTotal] => [`${phase}/${name}`, total]);
-  return Object.fromEntries(
-    [...(whole ? [[phase, whole] as const] : []), ...named].map(([path, total]) => [
-      path,
-      missing > 0 ? { ...total, joules: null, reason } : total,
-    ]),
-  );
-}
-
 /** Writes energy.json with this phase new and all others as they are; no file where there is nothing to say. */
 export async function writeEnergy(
   directory: RunDirectory,
@@ -186,7 +128,7 @@ export async function writeEnergy(
   const sources = meter.sources();
   const file: EnergyFile = {
     version: 1,
-    sources: sources.length > 0 || !before ? sources : before.sources,
+    sources: mergeSources(before?.sources ?? [], sources),
     idle: meter.idle.seconds > 0 || !before ? meter.idle : before.idle,
     phases: all,
   };

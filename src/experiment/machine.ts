@@ -5,6 +5,7 @@ import * as os from 'node:os';
 import { loadedVariant } from '../native/addon';
 import type { GpuState } from '../native/energy';
 import type { NativeAddon } from '../native/types';
+import { places } from './energy';
 import { packageVersion } from './package-version';
 
 export interface Machine {
@@ -101,7 +102,8 @@ export function fingerprintOf({ cpu, gpu }: Hardware): string {
 
 async function stateOf({ addon, device }: Engine): Promise<Pick<MachineGpu, 'state' | 'reason'>> {
   try {
-    return { state: await addon.gpuState(device) };
+    const { nvml } = places();
+    return { state: await addon.gpuState(device, nvml ? { nvml } : {}) };
   } catch (error) {
     return { state: null, reason: (error as Error).message };
   }

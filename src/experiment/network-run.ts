@@ -13,8 +13,8 @@ import type { AverageMetrics, EpochMetrics } from '../report/input';
 import type { StateDict } from '../tensor';
 import { Averaging } from './averaging';
 import type { DetectorOptions } from './early-bird';
-import { joulesOf } from './energy';
-import { methodText } from './energy-file';
+import { methodText, readEnergy } from './energy-file';
+import { epochsTotal } from './energy-totals';
 import { forwardFlops, parameterCount } from './flops';
 import { formatsOf } from './low-precision';
 import type { Observer, RunOptions } from './observer';
@@ -262,7 +262,9 @@ async function train(
         averaging,
         start,
       });
-      const energy = { joules: joulesOf(outcome.metrics), joulesBy: methodText(session.energy.sources()) };
+      const total = epochsTotal(outcome.metrics);
+      const sources = (await readEnergy(directory.path))?.sources ?? [];
+      const energy = { joules: total?.joules ?? null, joulesBy: methodText(sources, total) };
       const result = { ...(await resultOf(variant.command, directory, model, outcome)), ...energy };
       await directory.writeJson('result.json', result);
       return result;

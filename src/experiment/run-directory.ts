@@ -82,9 +82,19 @@ export class RunDirectory {
     return join(this.path, name);
   }
 
+  /** null where there is no such file. Throws ERR_FILE where it cannot be read or is no JSON. */
   async readJson<T>(name: string): Promise<T | null> {
-    const text = await readFile(this.file(name), 'utf8').catch(() => null);
-    return text === null ? null : (JSON.parse(text) as T);
+    const path = this.file(name);
+    try {
+      return JSON.parse(await readFile(path, 'utf8')) as T;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT' || code === 'ENOTDIR') return null;
+      const [what, remedy] = code
+        ? [`cannot be read (${code})`, 'see to its permissions']
+        : ['is damaged: it is no JSON', 'restore it from a copy, or remove it'];
+      throw new EarlybirdError('ERR_FILE', `${path} ${what}; ${remedy}, and run the command again.`, String(error));
+    }
   }
 
   async writeJson(name: string, value: unknown): Promise<void> {

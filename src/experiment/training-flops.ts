@@ -24,6 +24,17 @@ export function trainingFlops(stretches: readonly Stretch[], rule: FlopsRule): n
   return stretches.reduce((sum, { forward, images }) => sum + 3 * FORWARD[rule](forward) * images, 0);
 }
 
+export const NO_PAPER_FLOPS = "No FLOPs by the paper's rule: it rounds a network of under 5 MFLOPs to 0.";
+
+/** By both rules. The paper's has no figure where it rounds a network to nothing: one of under 5 MFLOPs. */
+export function flopsOf(stretches: readonly Stretch[]): { paper: number | null; exact: number } {
+  const vanishes = stretches.some(({ forward }) => FORWARD.paper(forward) === 0);
+  return {
+    paper: vanishes ? null : trainingFlops(stretches, 'paper'),
+    exact: trainingFlops(stretches, 'exact'),
+  };
+}
+
 /** What a comparison of methods is made of: forward FLOPs of one image, and epochs. */
 export interface Comparison {
   dense: number;

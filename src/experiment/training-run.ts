@@ -20,7 +20,8 @@ import type {
 import type { AverageMetrics, EnergyTotals, EpochMetrics } from '../report/input';
 import type { Averaging } from './averaging';
 import { CheckpointWriter, keeps } from './checkpoint-writer';
-import { epochJoules, phaseTotals, type RunMeter, writeEnergy } from './energy';
+import { type RunMeter, writeEnergy } from './energy';
+import { epochJoules, phaseTotals } from './energy-totals';
 import type { RunOptions } from './observer';
 import { percentOf } from './recipe';
 import { recordBest } from './record';
@@ -82,17 +83,26 @@ export interface TrainingOutcome {
 
 export async function runTraining(run: TrainingRun): Promise<TrainingOutcome> {
   const writer = new CheckpointWriter();
+  const metrics = [...run.start.metrics];
   try {
-    return await epochs(run, writer);
+    return await epochs(run, writer, metrics);
+  } catch (error) {
+    // What failed is what matters.
+    await writePhase(run, metrics).catch(() => {});
+    throw error;
   } finally {
     // Also when aborted: the checkpoint of the last complete epoch must be whole on disk.
     await writer.settle();
   }
 }
 
-async function epochs(run: TrainingRun, writer: CheckpointWriter): Promise<TrainingOutcome> {
+/** energy.json is the sum of `metrics` and `rest`. */
+function writePhase({ directory, energy, phase }: TrainingRun, metrics: readonly EpochMetrics[], rest?: EnergyTotals) {
+  return writeEnergy(directory, energy, phase, phaseTotals(phase, metrics, rest));
+}
+
+async function epochs(run: TrainingRun, writer: CheckpointWriter, metrics: EpochMetrics[]): Promise<TrainingOutcome> {
   const { directory, settings, trainer, energy, detection, observer } = run;
-  const metrics = [...run.start.metrics];
   let { completed, best } = run.start;
   let snapshot: Snapshot | null = null;
   const swa = run.averaging !== undefined || run.network.formats !== undefined;
@@ -124,7 +134,8 @@ async function epochs(run: TrainingRun, writer: CheckpointWriter): Promise<Train
     const improved = test.top1 > best;
     best = Math.max(best, test.top1);
     await directory.appendMetrics(line);
-    await writeEnergy(directory, energy, run.phase, phaseTotals(run.phase, metrics));
+    // Later epochs are in their lines: a sum of all of them after each would cost more and more.
+    if (epoch === run.start.completed) await writePhase(run, metrics);
     await directory.writeRecord(settings.epochs, metrics, { swa });
     const searching = detection !== undefined && !detection.watch.allEmerged;
     const written = content(run, snapshot, epoch + 1, epoch + 1, best, lr);
@@ -144,8 +155,7 @@ async function epochs(run: TrainingRun, writer: CheckpointWriter): Promise<Train
   if (completed === settings.epochs) await look(run, completed);
   await writer.settle();
   await directory.writeRecord(settings.epochs, metrics, { best: recordBest(metrics), swa });
-  const rest = (await energy.lap()) ?? {};
-  await writeEnergy(directory, energy, run.phase, phaseTotals(run.phase, metrics, rest));
+  await writePhase(run, metrics, (await energy.lap()) ?? {});
   return { completed, metrics, best, tickets: detection?.watch.emerged ?? {} };
 }
 

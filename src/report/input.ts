@@ -30,9 +30,11 @@ export interface EpochMetrics {
 export interface EnergyTotal {
   windows: number;
   seconds: number;
-  /** null where any of the windows could not be read. */
+  /** null where any of the windows could not be read, or the same parts were not read in all of them. */
   joules: number | null;
-  /** Why, where a source failed on the way; what could never be read says so in the sources. */
+  /** Joules by part and method, for example "gpu counter": what was read, also where it is no sum. Absent where nothing was. */
+  parts?: Record<string, number>;
+  /** Why there is no figure, or that it is coarse or estimated; what could never be read says so in the sources. */
   reason?: string;
 }
 

@@ -192,6 +192,13 @@ void processor() {
   tree.put(b + "/energy_uj", "soon\n");
   check(meter()->sources()[0].reason.find("no number in it") != std::string::npos, "a file without a number", 0);
   tree.energy(b, 1e6);
+  for (const char* range : {"0\n", "-1\n"}) {
+    tree.put(b + "/max_energy_range_uj", range);
+    const EnergySourceInfo info = meter()->sources()[0];
+    check(!info.method && info.reason.find("max_energy_range_uj is not positive") != std::string::npos,
+          "a counter whose turns have no length", 0);
+  }
+  tree.put(b + "/max_energy_range_uj", "50000000\n");
   fs::permissions(tree.root, fs::perms::all);
   fs::permissions(tree.root / a / "energy_uj", fs::perms::owner_read);
   const bool root = geteuid() == 0;

@@ -90,6 +90,15 @@ test("the paper's rule rounds the network, the exact rule counts the images that
   expect(flops!.paper).toBeCloseTo(3 * 1.99e9 * EPOCHS * (IMAGES - 100));
 });
 
+test('a network too small for the rule of the paper has no figure by it', async () => {
+  const c = comparison({ methods: ['dense'], seeds: [1] });
+  fakeRun(c.at('dense', 1), 'retrain', { epochs: EPOCHS, forward: 4e6 });
+  const bench = await c.bench();
+  expect(groupOf(bench, 'dense')).toMatchObject({ paperFlops: null, exactFlops: { mean: 3 * 4e6 * EPOCHS * IMAGES } });
+  expect(costText(tableOf(bench))).toMatch(/^FLOPs \(G\).*\n-+\nDense +–$/m);
+  expect(bench.notes.join()).toContain('under 5 MFLOPs');
+});
+
 describe('energy', () => {
   test('is null with the reason where one seed has none', async () => {
     const c = comparison();
@@ -107,7 +116,11 @@ describe('energy', () => {
     const c = comparison();
     whole(c, { dense: { metered: EPOCHS - 1 } });
     const { rows } = await c.bench();
-    expect(rows[0]!.energy).toEqual({ joules: null, estimated: false, reason: 'only 9 of 10 epochs were metered' });
+    expect(rows[0]!.energy).toMatchObject({
+      joules: null,
+      estimated: false,
+      reason: 'only 9 of 10 epochs were metered',
+    });
     const bare = comparison({ methods: ['dense'], seeds: [1] });
     fakeRun(bare.at('dense', 1), 'retrain', { epochs: EPOCHS, forward: 2e9 });
     expect((await bare.bench()).rows[0]!.energy.reason).toBe('the runs were not metered');
@@ -134,7 +147,33 @@ describe('energy', () => {
       idle: { seconds: 0, watts: null },
       phases: { search: phase(20), prune: phase(1), retrain: phase(40) },
     });
-    expect((await c.read())[1]!.energy).toEqual({ joules: 61, estimated: false });
+    expect((await c.read())[1]!.energy).toEqual({ joules: 61, estimated: false, ways: [] });
+  });
+
+  test('names what was read, and does not compare other parts', async () => {
+    const c = comparison({ seeds: [1] });
+    whole(c, { dense: { part: 'cpu' } });
+    const bench = await c.bench();
+    expect(groupOf(bench, 'dense').joules!.mean).toBe(120);
+    // The dense training and that of the ticket are of different parts.
+    expect(groupOf(bench, 'ns')).toMatchObject({
+      joules: null,
+      energyMissing: 'not the same parts were read everywhere: CPU (counter), and GPU (counter)',
+    });
+    expect(groupOf(bench, 'eb-ff')).toMatchObject({ joules: { mean: 65 }, gain: { joules: null } });
+    expect(bench.notes.join()).toContain('CPU (counter) in Dense; GPU (counter) in EB Train FF');
+    const same = comparison({ seeds: [1] });
+    whole(same);
+    expect((await same.bench()).notes.join()).toContain('Energy of GPU (counter), without the loading of data.');
+  });
+
+  test('leaves out the loading of data, and says that pruning is not in it', async () => {
+    const c = comparison({ seeds: [1] });
+    whole(c, { dense: { load: 15 } });
+    const [dense, ns] = await c.read();
+    expect(dense!.energy).toMatchObject({ joules: 105 });
+    expect(ns!.energy).toMatchObject({ joules: 165, note: 'without pruning: the runs were not metered' });
+    expect((await c.bench()).notes).toContain('Energy without pruning: the runs were not metered.');
   });
 
   test('grams only where a figure for a kWh is given', async () => {
@@ -164,6 +203,15 @@ describe('rows that are not finished', () => {
     const c = comparison();
     fakeRun(c.at('dense', 1), 'retrain', { epochs: 4 });
     expect(benchOf(c.recipe, await c.read())).toBeNull();
+  });
+
+  test('a dense row that failed has no ratio', async () => {
+    const c = comparison();
+    whole(c);
+    const rows = (await c.read()).map(
+      (row, i): RowResult => (i === 0 ? { ...row, state: 'failed', failure: 'It diverged.' } : row),
+    );
+    expect(benchOf(c.recipe, rows)!.notes).toContain('Dense, seed 1: It diverged.');
   });
 
   test('a row that failed is named', async () => {

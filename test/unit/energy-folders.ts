@@ -15,6 +15,10 @@ export interface FakeRun {
   /** Joules of the phase; null: read in vain. Absent: there is no energy.json. */
   joules?: number | null;
   method?: EnergySource['method'];
+  /** What was read; "gpu" by default, "given" where it is estimated. */
+  part?: EnergySource['part'];
+  /** Joules of opening the data, within `joules`. */
+  load?: number;
   /** Epochs that were metered; all by default. */
   metered?: number;
   machine?: Partial<typeof MACHINE>;
@@ -39,16 +43,27 @@ export function fakeRun(folder: string, phase: 'search' | 'retrain', run: FakeRu
 }
 
 /** energy.json beside a run, or in the folder above. */
-export function fakeEnergy(folder: string, phase: string, { epochs, joules, method = 'counter', metered }: FakeRun) {
+export function fakeEnergy(folder: string, phase: string, run: FakeRun) {
+  const { epochs, joules, method = 'counter', metered, load } = run;
+  const part = run.part ?? (method === 'estimated' ? 'given' : 'gpu');
   const source = {
-    part: 'gpu',
+    part,
     method,
     name: 'board',
     notes: [],
     ...(joules === null ? { reason: 'no counter' } : {}),
   };
-  const total = { seconds: 1, joules: joules ?? null };
-  const phases = { [phase]: { windows: 1, ...total }, [`${phase}/train`]: { windows: metered ?? epochs, ...total } };
+  const totalOf = (value: number | null) => ({
+    seconds: 1,
+    joules: value,
+    ...(value === null ? {} : { parts: { [`${part} ${method}`]: value } }),
+  });
+  const total = totalOf(joules ?? null);
+  const phases = {
+    [phase]: { windows: 1, ...total },
+    [`${phase}/train`]: { windows: metered ?? epochs, ...total },
+    ...(load === undefined ? {} : { [`${phase}/load`]: { windows: 1, ...totalOf(load) } }),
+  };
   json(folder, 'energy.json', { version: 1, sources: [source], idle: { seconds: 0, watts: null }, phases });
 }
 

@@ -1,15 +1,16 @@
 /** What runs tell of their energy, on an engine whose work has fixed prices: an epoch 100 J, a test 10, an average 5, masks 1. */
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ebTrain } from '../../src/experiment/eb-train';
-import { addTotals, epochJoules, phaseTotals, RunMeter } from '../../src/experiment/energy';
-import { type EnergyFile, methodText, sourceText } from '../../src/experiment/energy-file';
+import { RunMeter } from '../../src/experiment/energy';
+import { type EnergyFile, mergeSources, methodText, readEnergy, sourceText } from '../../src/experiment/energy-file';
+import { addTotals, epochJoules, phaseTotals } from '../../src/experiment/energy-totals';
 import { evaluate } from '../../src/experiment/evaluate';
 import { prune } from '../../src/experiment/prune';
 import { parseRecipe } from '../../src/experiment/recipe';
 import { RunDirectory } from '../../src/experiment/run-directory';
 import { search } from '../../src/experiment/search';
-import type { EnergySource } from '../../src/native/energy';
+import type { EnergyReading, EnergySource } from '../../src/native/energy';
 import type { EpochMetrics } from '../../src/report/input';
 import { temporaryFolder } from '../cli/tiny';
 import { type FakeEngine, fakeEngine } from './fake-addon';
@@ -41,29 +42,36 @@ const BASE = { ...DATA, report: false, batchSize: 4, testBatchSize: 8 };
 const recipeOf = (save: string, more: object = {}) =>
   parseRecipe('search', { ...BASE, epochs: 4, save: at(save), ...more });
 
+const priced = (joules: number, windows = 1) => ({
+  windows,
+  seconds: windows,
+  joules,
+  parts: { 'cpu counter': joules },
+});
+
 test('a search: every epoch, every phase', async () => {
   const { result } = await search(recipeOf('plain', { swa: true, swaStart: 0 }));
   expect(result.joules).toBe(4 * (1 + 100 + 10 + 15));
   const [line] = linesOf('plain');
   expect(line!.joules).toBe(126);
   expect(line!.energy).toEqual({
-    load: { windows: 1, seconds: 1, joules: 0 },
-    detect: { windows: 1, seconds: 1, joules: 1 },
-    train: { windows: 1, seconds: 1, joules: 100 },
-    evaluate: { windows: 1, seconds: 1, joules: 10 },
-    average: { windows: 1, seconds: 1, joules: 15 },
-    whole: { windows: 1, seconds: 1, joules: 126 },
+    load: priced(0),
+    detect: priced(1),
+    train: priced(100),
+    evaluate: priced(10),
+    average: priced(15),
+    whole: priced(126),
   });
   const file = energyOf('plain');
   expect(joulesOf(file)).toEqual({
     search: 505,
-    'search/load': 0,
+    'search/load': null,
     'search/detect': 5,
     'search/train': 400,
     'search/evaluate': 40,
     'search/average': 60,
   });
-  expect(file.phases['search/detect']).toEqual({ windows: 5, seconds: 5, joules: 5 });
+  expect(file.phases['search/detect']).toEqual(priced(5, 5));
   expect(file).toMatchObject({ version: 1, idle: { seconds: 0, watts: null }, sources: [{ method: 'counter' }] });
 });
 
@@ -87,7 +95,7 @@ describe('a run that fails and is resumed', () => {
     await search(recipeOf(name));
     const { search: whole, ...inner } = joulesOf(energyOf(name));
     // The masks after a failed epoch's predecessor are drawn again by the process that repeats it.
-    expect(inner).toEqual({ 'search/load': 0, 'search/detect': 5, 'search/train': 400, 'search/evaluate': 40 });
+    expect(inner).toEqual({ 'search/load': null, 'search/detect': 5, 'search/train': 400, 'search/evaluate': 40 });
     expect(whole).toBe(445);
   });
 
@@ -114,8 +122,7 @@ test('epochs that were not metered leave no sum, and say so', async () => {
   const { result } = await search(recipeOf('partly'));
   expect(result.joules).toBeNull();
   expect(energyOf('partly').phases['search/train']).toEqual({
-    windows: 2,
-    seconds: 2,
+    ...priced(200, 2),
     joules: null,
     reason: '2 of 4 epochs were not metered',
   });
@@ -153,7 +160,7 @@ test('EB Train: its stages in one file, each stage in its own', async () => {
   const result = await ebTrain(recipe);
   expect(joulesOf(energyOf('eb'))).toEqual({
     search: 112,
-    'search/load': 0,
+    'search/load': null,
     'search/detect': 2,
     'search/train': 100,
     'search/evaluate': 10,
@@ -176,7 +183,7 @@ test('prune adds its phase to the folder it writes to; evaluate tells its own', 
   const { energy } = await evaluate(parseRecipe('evaluate', { ...BASE, resume: model }), {
     observer: { log: (line) => log.push(line) },
   });
-  expect(joulesOf(energy!)).toEqual({ evaluate: 10, 'evaluate/load': 0, 'evaluate/evaluate': 10 });
+  expect(joulesOf(energy!)).toEqual({ evaluate: 10, 'evaluate/load': null, 'evaluate/evaluate': 10 });
   expect((await evaluate(parseRecipe('evaluate', { ...BASE, resume: model, energy: 'off' }))).energy).toBeNull();
 });
 
@@ -204,9 +211,92 @@ test('sources in words', () => {
     'CPU: not read: no tree',
     'estimate: 65 W, as given',
   ]);
-  expect([methodText([gpu, given]), methodText([cpu, given]), methodText([cpu])]).toEqual([
-    'measured: NVML power',
-    'estimated from the given watts',
-    null,
-  ]);
+  const total = (...ways: string[]) => ({
+    windows: 1,
+    seconds: 1,
+    joules: 1,
+    parts: Object.fromEntries(ways.map((way) => [way, 1])),
+  });
+  expect(methodText([gpu, given], total('gpu sampled'))).toBe('measured: NVML power');
+  expect(methodText([cpu, given], total('given estimated'))).toBe('estimated from the given watts');
+  expect(methodText([gpu, given], total('gpu sampled', 'given estimated'))).toBe(
+    'measured: NVML power; partly estimated from the given watts',
+  );
+  expect(methodText([cpu], { windows: 1, seconds: 1, joules: null, reason: 'lost' })).toBe('not known: lost');
+  expect(methodText([cpu], null)).toBeNull();
+  expect(mergeSources([given, cpu], [gpu])).toEqual([gpu, given]);
+});
+
+test('a counter that never moves: no figure, and the reason', async () => {
+  engine.frozen = true;
+  const { result } = await search(recipeOf('frozen', { epochs: 1 }));
+  expect(result).toMatchObject({ joules: null, joulesBy: 'not known: coarse' });
+  expect(linesOf('frozen')[0]).toMatchObject({ joules: null, energy: { detect: { joules: 0, reason: 'coarse' } } });
+  expect(energyOf('frozen').phases).toMatchObject({
+    search: { joules: null, reason: 'coarse' },
+    'search/detect': { joules: null, reason: 'coarse' },
+  });
+});
+
+describe('the board of a GPU that computes', () => {
+  const metered = async (gpu: EnergyReading['parts'][number], device: string) => {
+    engine.parts = [gpu];
+    const meter = await RunMeter.open({ addon: engine.addon, device }, {});
+    await meter.metered('train', () => {
+      engine.joules! += 7;
+    });
+    const { train } = (await meter.lap())!;
+    meter.dispose();
+    return train;
+  };
+
+  test('belongs to the figure: without it there is none', async () => {
+    const lost = { part: 'gpu', joules: null, method: null, reason: 'no NVML' } as const;
+    const parts = { 'cpu counter': 7 };
+    expect(await metered(lost, 'cuda:0')).toMatchObject({ joules: null, reason: 'no NVML', parts });
+    expect(await metered(lost, 'cpu')).toMatchObject({ joules: 7, parts });
+  });
+
+  test('a counter of it that stands still makes the sum none', () => {
+    const still = {
+      windows: 1,
+      seconds: 1,
+      joules: 7,
+      parts: { 'cpu counter': 7, 'gpu counter': 0 },
+      reason: 'coarse',
+    };
+    expect(phaseTotals('retrain', [{ energy: { detect: still } }])).toEqual({
+      'retrain/detect': { ...still, joules: null },
+    });
+  });
+});
+
+test('other parts after a resume make no sum; given watts do, and are remembered', () => {
+  const of = (...ways: string[]) => ({
+    a: { windows: 1, seconds: 1, joules: ways.length, parts: Object.fromEntries(ways.map((way) => [way, 1])) },
+  });
+  expect(addTotals(of('cpu counter', 'gpu counter'), of('cpu counter')).a).toMatchObject({
+    joules: null,
+    reason: 'CPU (counter) + GPU (counter) was read at first, CPU (counter) later',
+  });
+  expect(addTotals(of('given estimated'), of('cpu counter')).a).toMatchObject({
+    joules: 2,
+    parts: { 'given estimated': 1, 'cpu counter': 1 },
+  });
+});
+
+test('energy.json is written once for a process and at its end, not after every epoch', async () => {
+  const written = jest.spyOn(RunDirectory.prototype, 'writeJson');
+  await search(recipeOf('written', { epochs: 4 }));
+  expect(written.mock.calls.filter(([name]) => name === 'energy.json')).toHaveLength(2);
+  written.mockRestore();
+});
+
+test('a torn file is named, with what to do', async () => {
+  mkdirSync(at('torn'));
+  writeFileSync(at('torn', 'energy.json'), '{ "version": 1, "sou');
+  await expect(readEnergy(at('torn'))).rejects.toMatchObject({
+    code: 'ERR_FILE',
+    message: expect.stringMatching(/torn\/energy\.json is damaged: it is no JSON; restore it/),
+  });
 });

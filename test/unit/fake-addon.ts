@@ -31,6 +31,10 @@ export interface FakeEngine {
   alive: number;
   /** A counter that each piece of work adds to; null cannot be read. */
   joules: number | null;
+  /** It never moves, and each window is too short to tell. */
+  frozen: boolean;
+  /** Parts beside the counter's. */
+  parts: EnergyReading['parts'];
   meters: MeterOptions[];
   /** Windows that are open, of meters that are not disposed of. */
   windows: string[];
@@ -48,6 +52,8 @@ export function fakeEngine(): FakeEngine {
     alive: 0,
     before: () => {},
     joules: null,
+    frozen: false,
+    parts: [],
     meters: [],
     windows: [],
     addon: {
@@ -166,7 +172,7 @@ export function fakeEngine(): FakeEngine {
   }
 
   function use(joules: number): void {
-    if (engine.joules !== null) engine.joules += joules;
+    if (engine.joules !== null && !engine.frozen) engine.joules += joules;
   }
 
   function meterOf(options: MeterOptions): NativeMeter {
@@ -185,8 +191,9 @@ export function fakeEngine(): FakeEngine {
         if (start?.name !== name || engine.windows.pop() !== name)
           throw new Error(`${name} is not the innermost window`);
         const joules = engine.joules === null || start.joules === null ? null : engine.joules - start.joules;
-        const why = joules === null ? { reason: 'the counter was lost' } : {};
-        return { name, seconds: 1, joules, parts: [{ part: 'cpu', joules, method, ...why }] };
+        const reason = joules === null ? 'the counter was lost' : engine.frozen ? 'coarse' : undefined;
+        const own = { part: 'cpu', joules, method, ...(reason ? { reason } : {}) } as const;
+        return { name, seconds: 1, joules, parts: [...engine.parts, own] };
       },
       dispose: () => {
         engine.windows.length -= starts.length;

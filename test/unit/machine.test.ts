@@ -27,14 +27,23 @@ test('another processor, no GPU, a slice of one: other machines', () => {
 });
 
 test('the driver is asked for its state, and an answer that fails is a reason', async () => {
-  const asked: string[] = [];
-  const gpuState = async (device: string) => {
-    asked.push(device);
+  const asked: unknown[] = [];
+  const gpuState = async (...question: unknown[]) => {
+    asked.push(question);
     return H200.state;
   };
   const gpuOf = async (more: object) => (await describeMachine(engineWith(more))).gpu;
   expect(await gpuOf({ gpuState })).toEqual(H200);
-  expect(asked).toEqual(['cuda:0']);
+  process.env.EARLYBIRD_NVML = '/elsewhere/nvml.so';
+  try {
+    await gpuOf({ gpuState });
+  } finally {
+    delete process.env.EARLYBIRD_NVML;
+  }
+  expect(asked).toEqual([
+    ['cuda:0', {}],
+    ['cuda:0', { nvml: '/elsewhere/nvml.so' }],
+  ]);
   const failing = () => {
     throw new Error('no NVML here');
   };
