@@ -11,4 +11,4 @@ test('test/cpp passes', () => {
   const { status, stdout } = spawnSync(join(folder, 'earlybird_tests'), { encoding: 'utf8' });
   expect(stdout).toMatch(/^\d+ passed, 0 failed\n$/);
   expect(status).toBe(0);
-}, 600_000);
+}, 1_200_000);
