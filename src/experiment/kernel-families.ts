@@ -20,8 +20,12 @@ export type Family = (typeof FAMILIES)[number];
  * autograd nodes on a CPU. Narrow patterns come before wide ones: a copy is an elementwise kernel by name.
  */
 const PATTERNS: readonly (readonly [RegExp, Family])[] = [
-  [/step_kernel|_fused_sgd|FusedSgd|low_precision_sgd|multi_tensor_apply|_foreach_/i, 'optimiser'],
-  [/crop_flip|pixels_to_input|augment|index_select|gather|_index_|IndexKernel|randperm|aten::index\b/i, 'data'],
+  [/step_kernel|sgd_step|_fused_sgd|FusedSgd|multi_tensor_apply|_foreach_/i, 'optimiser'],
+  [/cuda_norm::|earlybird::norm_/, 'normalisation'],
+  [
+    /crop_flip|pixels_to_input|next_labels|augment|index_select|gather|_index_|IndexKernel|randperm|aten::index\b/i,
+    'data',
+  ],
   [/batch_?norm|bn_(fw|bw)|FusedNorm|normali[sz]e|native_layer_norm|welford/i, 'normalisation'],
   [/winograd|conv|fprop|dgrad|wgrad|implicit_gemm|whole_image|im2col|col2im/i, 'convolution'],
   [/gemm|gemv|nvjet|cutlass|cublas|splitK|::b?mm\b|::b?addb?mm_?\b|::baddbmm_?\b|::linear\b/i, 'matrix product'],
