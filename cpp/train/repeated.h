@@ -22,7 +22,6 @@ class Repeated {
   struct Shape {
     int64_t size = 0;   // images of a batch
     bool bf16 = false;  // input of a feed in bfloat16
-    int variant = 0;    // of the work, where it differs in more
     bool operator==(const Shape&) const = default;
   };
 

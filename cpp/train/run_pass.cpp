@@ -45,7 +45,7 @@ PassResult run_pass(PassWork what, Repeated& repeated, Meter& meter, LowPrecisio
   Pass& pass = what.pass;
   // On the CPU autocast rounds the input itself, where it wants to.
   const bool bf16 = what.bf16 && !meter.sums().is_cpu();
-  if (!what.before) repeated.prepare(pass, {what.batch_size, bf16, what.variant}, what.work, what.state);
+  if (!what.before) repeated.prepare(pass, {what.batch_size, bf16}, what.work, what.state);
   const int64_t steps = std::min(what.most_steps, pass.steps());
   Pace pace(steps, cancel, progress);
   Leash leash(meter.sums().device());

@@ -17,7 +17,6 @@ struct PassWork {
   int64_t batch_size;
   int64_t most_steps = std::numeric_limits<int64_t>::max();
   bool bf16 = false;
-  int variant = 0;
   /// Device work for one batch, which adds it to the meter. It refers to nothing that goes with the pass.
   Repeated::Work work;
   /// All that the work changes.

@@ -1,18 +1,11 @@
 /** The CUDA kernels of low precision give the bits of the CPU's. Skips where there is no GPU. */
-import { loadAddon } from '../../src/native/addon';
 import type { BlockQuantizeOptions, NumberFormats } from '../../src/native/number-formats';
-import type { ModelSpec, NativeAddon } from '../../src/native/types';
+import type { ModelSpec } from '../../src/native/types';
 import { floatTensor } from '../parity/lib/tensors';
+import { addonWithCuda } from './gpu';
 import { smallSpec } from './small';
 
-function addonWithCuda(): NativeAddon | null {
-  const addon = loadAddon({ device: 'auto' });
-  if (addon.runtime().cudaDevices.length > 0) return addon;
-  console.log('CUDA kernels of low precision: skipped, there is no GPU or no CUDA plugin');
-  return null;
-}
-
-const addon = addonWithCuda();
+const addon = addonWithCuda('CUDA kernels of low precision');
 const onGpu = addon ? test : test.skip;
 
 /** Values of many magnitudes, the same in every run. */

@@ -1,17 +1,10 @@
 /** Training on CUDA, where BN layers are kernels of ours, gives what the CPU gives. Skips where there is no GPU. */
-import { loadAddon } from '../../src/native/addon';
-import type { ModelSpec, NativeAddon } from '../../src/native/types';
+import type { ModelSpec } from '../../src/native/types';
 import { floatTensor } from '../parity/lib/tensors';
+import { addonWithCuda } from './gpu';
 import { floats, smallSpec } from './small';
 
-function addonWithCuda(): NativeAddon | null {
-  const addon = loadAddon({ device: 'auto' });
-  if (addon.runtime().cudaDevices.length > 0) return addon;
-  console.log('BN kernels on CUDA: skipped, there is no GPU or no CUDA plugin');
-  return null;
-}
-
-const addon = addonWithCuda();
+const addon = addonWithCuda('BN kernels on CUDA');
 const onGpu = addon ? test : test.skip;
 
 const IMAGES = 16;

@@ -1,17 +1,10 @@
 /** Training on a GPU: captured steps give what eager ones give, and the CPU's data and masks. Skips where there is no GPU. */
-import { loadAddon } from '../../src/native/addon';
-import type { FilterSpec, ModelSpec, NativeAddon, NativeModel, Precision } from '../../src/native/types';
+import type { FilterSpec, ModelSpec, NativeModel, Precision } from '../../src/native/types';
 import type { StateDict } from '../../src/tensor';
+import { addonWithCuda } from './gpu';
 import { smallSpec } from './small';
 
-function addonWithCuda(): NativeAddon | null {
-  const addon = loadAddon({ device: 'auto' });
-  if (addon.runtime().cudaDevices.length > 0) return addon;
-  console.log('captured steps: skipped, there is no GPU or no CUDA plugin');
-  return null;
-}
-
-const addon = addonWithCuda();
+const addon = addonWithCuda('captured steps');
 const onGpu = addon ? test : test.skip;
 
 /** Weights of a model, with numbers of many sizes instead, the same every time. */
