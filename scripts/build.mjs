@@ -26,7 +26,7 @@ export function buildTypeScript() {
 }
 
 /**
- * Builds the addon for a LibTorch as dist/native/libtorch.js describes it. Says into which folder, and whether the CUDA plugin
+ * Builds the addon for a LibTorch as dist/libtorch/find.js describes it. Says into which folder, and whether the CUDA plugin
  * was built: "yes (architectures)" or "no (reason)"; and likewise the JPEG decoder.
  */
 export function buildNative(
@@ -111,10 +111,10 @@ function main() {
       target: { type: 'string' },
     },
   });
-  if (!values['native-only'] || !existsSync(join(root, 'dist', 'native', 'libtorch.js'))) buildTypeScript();
+  if (!values['native-only'] || !existsSync(join(root, 'dist', 'libtorch', 'find.js'))) buildTypeScript();
   if (values['ts-only']) return;
   if (values.libtorch) process.env.LIBTORCH = resolve(values.libtorch);
-  const { findLibTorch } = require('../dist/native/libtorch.js');
+  const { findLibTorch } = require('../dist/libtorch/find.js');
   const { folder, cuda, jpeg } = buildNative(findLibTorch(), values);
   process.stdout.write(`built ${folder}; CUDA plugin: ${cuda}; JPEG decoder: ${jpeg}\n`);
 }

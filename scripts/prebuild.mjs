@@ -32,7 +32,7 @@ function main() {
     },
   });
   buildTypeScript();
-  const { describeLibTorch, findLibTorch } = require('../dist/native/libtorch.js');
+  const { describeLibTorch, findLibTorch } = require('../dist/libtorch/find.js');
   const libtorches = values.libtorch?.map((folder) => describeLibTorch(folder) ?? notOne(folder)) ?? [findLibTorch()];
   const builds = existsSync(manifestPath) ? JSON.parse(readFileSync(manifestPath, 'utf8')).builds : {};
   for (const libtorch of libtorches) {

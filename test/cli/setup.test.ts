@@ -63,7 +63,7 @@ beforeAll(() => {
     'package-lock.json',
     JSON.stringify({ packages: { '': {}, 'node_modules/node-api-headers': { version: '1.0.0' } } }),
   );
-  for (const file of ['errors.js', 'http.js', 'download.js', 'native']) {
+  for (const file of ['errors.js', 'http.js', 'download.js', 'package.js', 'libtorch']) {
     cpSync(join(repository, 'dist', file), path('dist', file), { recursive: true });
   }
   for (const folder of ['src', 'cpp', 'binding', 'cmake']) mkdirSync(path(folder));
