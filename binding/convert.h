@@ -8,7 +8,7 @@
 #include "core/host_tensor.h"
 #include "model/description.h"
 #include "napi_setup.h"
-#include "train/metrics.h"
+#include "train/pass_result.h"
 
 namespace earlybird {
 

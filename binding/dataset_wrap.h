@@ -1,7 +1,7 @@
 #pragma once
 
-#include "data/jpeg_stream.h"
-#include "data/resident_dataset.h"
+#include "data/stream/jpeg_stream.h"
+#include "data/resident/resident_dataset.h"
 #include "handle.h"
 
 namespace earlybird {

@@ -4,7 +4,7 @@
 #include <set>
 
 #include "core/engine.h"
-#include "energy/sampler.h"
+#include "energy/energy_sampler.h"
 #include "job.h"
 
 namespace earlybird {

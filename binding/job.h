@@ -11,7 +11,7 @@
 #include "core/cancel.h"
 #include "core/failure.h"
 #include "napi_setup.h"
-#include "train/metrics.h"
+#include "train/pass_result.h"
 
 namespace earlybird {
 

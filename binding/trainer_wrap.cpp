@@ -5,7 +5,7 @@
 #include "convert.h"
 #include "dataset_wrap.h"
 #include "environment.h"
-#include "train/profile.h"
+#include "bench/profile.h"
 
 namespace earlybird {
 namespace {

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "cuda/device.cuh"
-#include "data/augment.h"
+#include "data/resident/augment.h"
 
 namespace earlybird::cuda_augment {
 

@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "core/cuda_interface.h"
-#include "cuda/graph.h"
+#include "cuda/cuda_graph.h"
 
 namespace earlybird {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "cuda/quant_groups.cuh"
 #include "quant/block_float.h"
-#include "train/sgd_kernel.h"
+#include "optim/sgd_kernel.h"
 
 namespace earlybird::cuda_sgd {
 

@@ -4,7 +4,7 @@
 #include <map>
 
 #include "core/error.h"
-#include "model/channel_select.h"
+#include "layer/channel_select.h"
 #include "model/network.h"
 #include "model/preresnet.h"
 #include "model/resnet.h"

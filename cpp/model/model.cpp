@@ -7,7 +7,7 @@
 #include "core/autocast.h"
 #include "core/error.h"
 #include "core/tensor_io.h"
-#include "model/channel_select.h"
+#include "layer/channel_select.h"
 #include "model/low_precision.h"
 #include "model/network.h"
 

@@ -1,9 +1,9 @@
 #include "model/preresnet.h"
 
 #include "core/error.h"
-#include "model/channel_select.h"
+#include "layer/channel_select.h"
 #include "model/describe.h"
-#include "model/layers.h"
+#include "layer/layers.h"
 
 namespace earlybird {
 namespace {

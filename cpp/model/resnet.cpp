@@ -1,7 +1,7 @@
 #include "model/resnet.h"
 
 #include "core/error.h"
-#include "model/channel_select.h"
+#include "layer/channel_select.h"
 #include "model/resnet_stem.h"
 
 namespace earlybird {

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "model/describe.h"
-#include "model/layers.h"
+#include "layer/layers.h"
 #include "model/network.h"
 
 namespace earlybird {

@@ -4,7 +4,7 @@
 
 #include "core/error.h"
 #include "model/describe.h"
-#include "model/layers.h"
+#include "layer/layers.h"
 
 namespace earlybird {
 namespace {

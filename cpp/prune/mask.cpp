@@ -8,7 +8,7 @@
 
 #include "core/error.h"
 #include "model/network.h"
-#include "ops.h"
+#include "core/ops.h"
 #include "prune/mask_rule.h"
 
 namespace earlybird {

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "core/error.h"
-#include "model/channel_select.h"
+#include "layer/channel_select.h"
 #include "model/network.h"
 
 namespace earlybird {

@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "core/error.h"
-#include "ops.h"
+#include "core/ops.h"
 #include "quant/blocks.h"
 
 namespace earlybird {

@@ -5,7 +5,7 @@
 #include <ATen/ATen.h>
 #include <torch/library.h>
 
-#include "train/meter.h"
+#include "train/pass_sums.h"
 
 namespace earlybird {
 

@@ -7,7 +7,7 @@
 #include "core/graph.h"
 #include "data/dataset.h"
 #include "quant/formats.h"
-#include "train/metrics.h"
+#include "train/pass_result.h"
 
 namespace earlybird {
 

@@ -4,8 +4,8 @@
 
 #include "core/cancel.h"
 #include "model/low_precision.h"
-#include "train/meter.h"
-#include "train/repeated.h"
+#include "train/pass_sums.h"
+#include "train/captured_work.h"
 
 namespace earlybird {
 

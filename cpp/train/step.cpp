@@ -6,7 +6,7 @@
 
 #include "core/autocast.h"
 #include "core/error.h"
-#include "train/sgd.h"
+#include "optim/sgd.h"
 
 namespace earlybird {
 

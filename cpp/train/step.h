@@ -8,8 +8,8 @@
 
 #include "model/low_precision.h"
 #include "model/network.h"
-#include "train/meter.h"
-#include "train/repeated.h"
+#include "train/pass_sums.h"
+#include "train/captured_work.h"
 #include "train/trainer.h"
 
 namespace earlybird {

@@ -7,7 +7,7 @@
 #include "core/graph.h"
 #include "core/host_tensor.h"
 #include "data/dataset.h"
-#include "train/metrics.h"
+#include "train/pass_result.h"
 
 namespace earlybird {
 

@@ -8,7 +8,7 @@
 
 #include "check.h"
 #include "core/error.h"
-#include "data/resident_dataset.h"
+#include "data/resident/resident_dataset.h"
 #include "model/network.h"
 #include "prune/mask.h"
 #include "prune/surgery.h"

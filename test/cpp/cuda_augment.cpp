@@ -4,7 +4,7 @@
 #include "check.h"
 #include "cuda/augment.cuh"
 #include "cuda_orders.h"
-#include "ops.h"
+#include "core/ops.h"
 
 void test_cuda_augment() {
   using namespace earlybird;

@@ -9,7 +9,7 @@
 #include "cuda/sgd.cuh"
 #include "cuda_orders.h"
 #include "quant/blocks.h"
-#include "train/sgd.h"
+#include "optim/sgd.h"
 
 namespace {
 

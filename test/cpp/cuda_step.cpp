@@ -5,7 +5,7 @@
 #include "cuda/cross_entropy.cuh"
 #include "cuda/mask_bits.cuh"
 #include "cuda_orders.h"
-#include "ops.h"
+#include "core/ops.h"
 
 using namespace earlybird;
 

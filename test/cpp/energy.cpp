@@ -9,7 +9,7 @@
 #include "check.h"
 #include "core/error.h"
 #include "energy/gpu.h"
-#include "energy/meter.h"
+#include "energy/energy_meter.h"
 #include "energy/rapl.h"
 
 namespace {

@@ -16,12 +16,12 @@
 #include "check.h"
 #include "core/cancel.h"
 #include "core/error.h"
-#include "data/image_files.h"
-#include "data/jpeg_decoder.h"
-#include "data/resample.h"
-#include "data/resized_crop.h"
+#include "data/stream/image_files.h"
+#include "data/stream/jpeg_decoder.h"
+#include "data/stream/resample.h"
+#include "data/stream/resized_crop.h"
 #include "data/sampler.h"
-#include "data/slot_ring.h"
+#include "data/stream/slot_ring.h"
 
 namespace {
 

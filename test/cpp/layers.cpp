@@ -7,8 +7,8 @@
 #include <limits>
 
 #include "check.h"
-#include "model/whole_image.h"
-#include "model/winograd.h"
+#include "layer/whole_image.h"
+#include "layer/winograd.h"
 
 namespace {
 

@@ -8,7 +8,7 @@
 
 #include "check.h"
 #include "core/autocast.h"
-#include "model/layers.h"
+#include "layer/layers.h"
 #include "model/low_precision.h"
 #include "model/network.h"
 

@@ -4,7 +4,7 @@
 #include <ATen/Parallel.h>
 
 #include "check.h"
-#include "model/layers.h"
+#include "layer/layers.h"
 
 namespace {
 

@@ -1,5 +1,5 @@
 // What a trace is summed up to: own time of nested operators, idle time of a device.
-#include "train/profile.h"
+#include "bench/profile.h"
 
 #include "check.h"
 

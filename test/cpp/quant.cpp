@@ -9,7 +9,7 @@
 #include "check.h"
 #include "core/error.h"
 #include "quant/block_float.h"
-#include "train/sgd.h"
+#include "optim/sgd.h"
 
 namespace {
 
