@@ -1,37 +1,14 @@
 #include "bench.h"
 
+#include "bench/kernel_times.h"
 #include "convert.h"
 #include "core/device.h"
 #include "core/error.h"
 #include "errors.h"
 #include "job.h"
-#include "quant/host_block_float.h"
-#include "bench/kernel_times.h"
 
 namespace earlybird {
 namespace {
-
-uint32_t part_in(const Napi::Object& object, const char* field) {
-  const int64_t value = integer_in(object, field, 0);
-  if (value < 0 || value > UINT32_MAX)
-    throw Error("ERR_USAGE", std::string("\"") + field + "\" must be from 0 to 4294967295.");
-  return static_cast<uint32_t>(value);
-}
-
-HostRounding rounding_of(const Napi::Object& object) {
-  HostRounding wish;
-  wish.format.bits = integer_in(object, "bits");
-  wish.format.dim = integer_in(object, "dim");
-  wish.format.rounding = rounding_in(object);
-  wish.format.flavour = flavour_in(object);
-  wish.device = string_in(object, "device");
-  wish.seed = static_cast<uint64_t>(integer_in(object, "seed"));
-  wish.epoch = part_in(object, "epoch");
-  wish.step = part_in(object, "step");
-  wish.lane = part_in(object, "lane");
-  wish.plain = boolean_in(object, "plain", false);
-  return wish;
-}
 
 Napi::Value to_js(Napi::Env env, const std::vector<KernelTime>& times) {
   Napi::Array out = Napi::Array::New(env, times.size());
@@ -53,21 +30,6 @@ Napi::Value to_js(Napi::Env env, const std::vector<KernelTime>& times) {
 }
 
 }  // namespace
-
-Napi::Value block_quantize_js(const Napi::CallbackInfo& info) {
-  return promise(info.Env(), [&] {
-    std::vector<Napi::Value> held;
-    const HostTensor values = tensor_of(info[0], "values", held);
-    HostRounding wish = rounding_of(object_argument(info, 1, "options"));
-    return Job::start(
-        info.Env(),
-        [values, wish](Job&) mutable -> Job::Finish {
-          wish.device = checked_device(wish.device);
-          return [out = block_quantize_on_host(values, wish)](Napi::Env env) { return earlybird::to_js(env, out); };
-        },
-        {}, held);
-  });
-}
 
 Napi::Value bench_kernels_js(const Napi::CallbackInfo& info) {
   return promise(info.Env(), [&] {

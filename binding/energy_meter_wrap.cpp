@@ -97,21 +97,21 @@ std::string window_name(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-Napi::Function MeterWrap::define(Napi::Env env) {
+Napi::Function EnergyMeterWrap::define(Napi::Env env) {
   Properties properties = {
-      InstanceMethod<&MeterWrap::sources>("sources"),
-      InstanceMethod<&MeterWrap::begin>("begin"),
-      InstanceMethod<&MeterWrap::end>("end"),
+      InstanceMethod<&EnergyMeterWrap::sources>("sources"),
+      InstanceMethod<&EnergyMeterWrap::begin>("begin"),
+      InstanceMethod<&EnergyMeterWrap::end>("end"),
   };
   add_common(env, properties);
   return DefineClass(env, "EnergyMeter", properties);
 }
 
-Napi::Value MeterWrap::sources(const Napi::CallbackInfo& info) {
+Napi::Value EnergyMeterWrap::sources(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] { return to_js(info.Env(), native()->meter.sources()); });
 }
 
-Napi::Value MeterWrap::begin(const Napi::CallbackInfo& info) {
+Napi::Value EnergyMeterWrap::begin(const Napi::CallbackInfo& info) {
   return promise(info.Env(), [&] {
     return start(info.Env(), [meter = native(), name = window_name(info)](Job&) -> Job::Finish {
       synchronise(meter->device);
@@ -121,7 +121,7 @@ Napi::Value MeterWrap::begin(const Napi::CallbackInfo& info) {
   });
 }
 
-Napi::Value MeterWrap::end(const Napi::CallbackInfo& info) {
+Napi::Value EnergyMeterWrap::end(const Napi::CallbackInfo& info) {
   return promise(info.Env(), [&] {
     return start(info.Env(), [meter = native(), name = window_name(info)](Job&) -> Job::Finish {
       synchronise(meter->device);
@@ -134,7 +134,7 @@ Napi::Value create_meter_js(const Napi::CallbackInfo& info) {
   return promise(info.Env(), [&] {
     const Napi::Object object = object_argument(info, 0, "options");
     std::string device = string_in(object, "device");
-    MeterOptions options;
+    EnergyMeterOptions options;
     options.pci_bus_id = string_or_empty(object, "pciBusId");
     options.nvml = string_or_empty(object, "nvml");
     options.powercap = string_or_empty(object, "powercap");
@@ -147,7 +147,7 @@ Napi::Value create_meter_js(const Napi::CallbackInfo& info) {
       device = checked_device(device);
       if (options.pci_bus_id.empty()) options.pci_bus_id = pci_bus_id(device);
       return [meter = std::make_shared<DeviceMeter>(device, options)](Napi::Env env) {
-        return MeterWrap::create(Environment::of(env)->meter_class, meter);
+        return EnergyMeterWrap::create(Environment::of(env)->meter_class, meter);
       };
     });
   });
@@ -165,7 +165,7 @@ Napi::Value gpu_state_js(const Napi::CallbackInfo& info) {
                       [device = info[0].As<Napi::String>().Utf8Value(), library, bus_id](Job&) mutable -> Job::Finish {
                         device = checked_device(device);
                         if (bus_id.empty()) bus_id = pci_bus_id(device);
-                        if (bus_id.empty()) throw Error("ERR_DEVICE", "Device cpu is no GPU: use cuda or cuda:N.");
+                        if (bus_id.empty()) throw Error("ERR_DEVICE", "Device cpu is not a GPU: use cuda or cuda:N.");
                         return [state = NvmlGpu(library, bus_id).state()](Napi::Env env) { return to_js(env, state); };
                       });
   });

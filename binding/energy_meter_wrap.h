@@ -5,15 +5,15 @@
 
 namespace earlybird {
 
-/// A meter, and the device that must be idle at the edges of its windows.
+/// A meter, and the device that must be idle at the start and end of its windows.
 struct DeviceMeter {
-  DeviceMeter(std::string device, const MeterOptions& options)
+  DeviceMeter(std::string device, const EnergyMeterOptions& options)
       : device(std::move(device)), meter(energy_sources(options), options.watts) {}
   const std::string device;
   EnergyMeter meter;
 };
 
-class MeterWrap : public Handle<MeterWrap, DeviceMeter> {
+class EnergyMeterWrap : public Handle<EnergyMeterWrap, DeviceMeter> {
  public:
   using Handle::Handle;
   static Napi::Function define(Napi::Env env);

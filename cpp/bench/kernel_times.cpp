@@ -41,7 +41,7 @@ std::vector<double> times_on_host(const std::function<void()>& call, int64_t rep
   return times;
 }
 
-/// By events on the device's stream, as kernels run there without being waited for.
+/// Takes times from events on the device's stream, because kernels run asynchronously.
 std::vector<double> times_on_device(const std::function<void()>& call, int64_t repetitions, at::Device device) {
   const c10::impl::VirtualGuardImpl guard(device.type());
   const c10::Stream stream = guard.getStream(device);
@@ -57,23 +57,24 @@ std::vector<double> times_on_device(const std::function<void()>& call, int64_t r
   return times;
 }
 
-struct Median {
+struct Spread {
   double median, low, high;
 };
 
-/// Milliseconds of a call.
-Median time_calls(const std::function<void()>& call, int64_t repetitions, at::Device device) {
-  for (int i = 0; i < kWarmUp; ++i) call();
-  std::vector<double> times =
-      device.is_cpu() ? times_on_host(call, repetitions) : times_on_device(call, repetitions, device);
-  std::sort(times.begin(), times.end());
-  const size_t middle = times.size() / 2;
-  const double median = times.size() % 2 == 1 ? times[middle] : (times[middle - 1] + times[middle]) / 2;
-  return {median, times.front(), times.back()};
+Spread spread_of(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const size_t middle = values.size() / 2;
+  const double median = values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+  return {median, values.front(), values.back()};
 }
 
-/// The fastest copy there is: on the CPU the library's memcpy on every thread, which goes past the caches where ATen's
-/// copy_ does not.
+/// Milliseconds of a call.
+Spread time_calls(const std::function<void()>& call, int64_t repetitions, at::Device device) {
+  for (int i = 0; i < kWarmUp; ++i) call();
+  return spread_of(device.is_cpu() ? times_on_host(call, repetitions) : times_on_device(call, repetitions, device));
+}
+
+/// The fastest copy available: on the CPU memcpy on every thread, which bypasses the caches, unlike ATen's copy_.
 void copy(const at::Tensor& from, at::Tensor& to) {
   if (!from.is_cpu()) {
     to.copy_(from);
@@ -99,7 +100,7 @@ std::vector<KernelTime> time_kernels(const std::string& device_name, int64_t bit
     at::Tensor target = at::empty_like(values);
     const auto time = [&](const char* kernel, const std::function<void()>& call) {
       cancel.check();
-      const Median ms = time_calls(call, repetitions, device);
+      const Spread ms = time_calls(call, repetitions, device);
       out.push_back({kernel, name, sizes, 2.0 * static_cast<double>(values.nbytes()), ms.median, ms.low, ms.high});
     };
     time("copy", [&] { copy(values, target); });
@@ -118,17 +119,17 @@ std::vector<KernelTime> time_ceilings(const std::string& device_name, int64_t co
     const int64_t count = std::max<int64_t>(1, copy_bytes / 4);
     const at::Tensor values = at::rand({count}, floats);
     at::Tensor target = at::empty_like(values);
-    const Median ms = time_calls([&] { copy(values, target); }, repetitions, device);
+    const Spread ms = time_calls([&] { copy(values, target); }, repetitions, device);
     out.push_back({"copy", "fp32", {count}, 8.0 * static_cast<double>(count), ms.median, ms.low, ms.high});
   }
   for (const auto& [name, type] : {std::pair{"fp32", at::kFloat}, std::pair{"bf16", at::kBFloat16}}) {
-    // Without such instructions the training step multiplies in float32 as well.
+    // Without such instructions the training step also multiplies in float32.
     if (type == at::kBFloat16 && device.is_cpu() && !has_bf16()) continue;
     cancel.check();
     // Random values: some boards are faster on zeros.
     const at::Tensor a = at::randn({side, side}, floats).to(type), b = at::randn({side, side}, floats).to(type);
     at::Tensor product = at::empty_like(a);
-    const Median ms = time_calls([&] { at::mm_out(product, a, b); }, repetitions, device);
+    const Spread ms = time_calls([&] { at::mm_out(product, a, b); }, repetitions, device);
     out.push_back(
         {"matmul", name, {side, side, side}, 3.0 * static_cast<double>(product.nbytes()), ms.median, ms.low, ms.high});
   }

@@ -24,12 +24,12 @@ std::set<impl::ActivityType> activities() {
   return {impl::ActivityType::CPU};
 }
 
-/// Enabling without preparing crashes, and preparing again ends what is prepared or running.
+/// Enabling without preparing crashes, and preparing again ends a prepared or running profile.
 std::atomic<bool> prepared{false};
 
 constexpr double kNanosecondsAMillisecond = 1e6;
 
-/// CUDA's own names of what puts work on a stream.
+/// Whether a CUDA function puts work on a stream.
 bool is_launch(const std::string& name) {
   static const std::vector<std::string> kLaunches = {"cudaLaunch", "cuLaunch", "cudaGraphLaunch", "cudaMemcpy",
                                                      "cudaMemset"};
@@ -37,8 +37,8 @@ bool is_launch(const std::string& name) {
                      [&](const std::string& launch) { return name.rfind(launch, 0) == 0; });
 }
 
-/// Time of each event without that of events inside it on its thread. Sorted by begin, the longer first, an event's
-/// parent is the last one before it that has not ended.
+/// Time of each event without that of events inside it on its thread. Events are sorted by begin, the longer first, so
+/// the parent of an event is the last one before it that has not ended.
 std::vector<int64_t> self_times(const std::vector<TraceEvent>& events) {
   std::vector<int64_t> times;
   std::unordered_map<uint64_t, std::vector<size_t>> open;  // by thread
@@ -91,7 +91,7 @@ StepProfile summarise(std::vector<TraceEvent> events) {
     return a.begin != b.begin ? a.begin < b.begin : a.end > b.end;
   });
   if (events.empty()) return out;
-  // Kernels of several streams overlap and lie in nobody.
+  // Kernels of several streams overlap and have no parent.
   std::vector<int64_t> times;
   if (out.device_kernels)
     for (const TraceEvent& event : events) times.push_back(event.end - event.begin);
@@ -127,7 +127,7 @@ StepProfile profile_steps(Trainer& trainer, Dataset& dataset, int64_t epoch, dou
   cancel.check();
   if (!prepared.exchange(false)) kineto::prepareProfiler(config(), activities());
   kineto::enableProfiler(config(), activities());
-  // The profiler belongs to this thread, which goes on after a failed epoch.
+  // The profiler belongs to this thread, which continues after a failed epoch.
   PassResult pass;
   try {
     pass = trainer.epoch(dataset, epoch, lr, batch_size, steps, cancel, progress);

@@ -12,7 +12,7 @@ namespace earlybird {
 
 class Trainer;
 
-/// Something a profiler saw: an operator or a launch on the host, or a kernel or copy on the device. Nanoseconds.
+/// One event of a profiler: an operator or launch on the host, or a kernel or copy on the device. Nanoseconds.
 struct TraceEvent {
   std::string name;
   int64_t begin = 0, end = 0;
@@ -20,7 +20,7 @@ struct TraceEvent {
   bool on_device = false;
 };
 
-/// All events of one name. Milliseconds are those the event took itself, without what was called inside it.
+/// All events of one name. Milliseconds are self time, without nested events.
 struct KernelUse {
   std::string name;
   int64_t calls = 0;
@@ -29,31 +29,31 @@ struct KernelUse {
 
 /// Sums over all profiled steps.
 struct StepProfile {
-  /// Whether `kernels` are those of a device; else they are operators on the host (on a GPU: its profiler is not
-  /// there).
+  /// Whether `kernels` are those of a device; otherwise they are operators on the host (on a GPU: its profiler is
+  /// missing).
   bool device_kernels = false;
-  /// By time, longest first.
+  /// Sorted by time, longest first.
   std::vector<KernelUse> kernels;
-  /// Calls of the host that give the device work: kernels, whole graphs, copies.
+  /// Calls of the host that queue work on the device: kernels, whole graphs, copies.
   int64_t launches = 0;
-  /// Device: from the first kernel's begin to the last one's end, and how long of it any kernel ran. Host: wall-clock
-  /// time of the steps, and how long of it any operator ran.
+  /// Device: time from the begin of the first kernel to the end of the last, and the part in which any kernel ran.
+  /// Host: wall-clock time of the steps, and the part in which any operator ran.
   double span = 0, busy = 0;
-  /// Times the device stood idle in between, and the longest of them, milliseconds. 0 on the host.
+  /// Number of idle periods of the device, and the longest in milliseconds. 0 on the host.
   int64_t gaps = 0;
   double longest_gap = 0;
   PassResult pass;
 };
 
-/// The pure half of a profile: all but the wall-clock time and `pass`.
+/// Makes all of a profile but the wall-clock time and `pass`.
 StepProfile summarise(std::vector<TraceEvent> events);
 
-/// To be called from the thread that opened LibTorch, before the first profile_steps: Kineto complains on stderr when
-/// another one wakes it.
+/// Call it from the thread that opened LibTorch, before the first profile_steps: Kineto warns on stderr when another
+/// thread starts it.
 void wake_profiler();
 
-/// Trains `steps` steps under LibTorch's profiler (Kineto). Steps of one pass follow each other, so that idle time
-/// between two of them counts.
+/// Trains `steps` steps under LibTorch's profiler (Kineto). They are steps of one pass, so that idle time between two
+/// of them counts.
 StepProfile profile_steps(Trainer& trainer, Dataset& dataset, int64_t epoch, double lr, int64_t batch_size,
                           int64_t steps, const CancelToken& cancel, const ProgressCallback& progress);
 

@@ -1,12 +1,11 @@
-// The schema of every kernel of ours. CPU kernels register beside their room (cpp/data/augment.cpp, ...), CUDA kernels
-// in the plugin.
+// The schema of every operator of ours. CPU kernels register in their rooms (data/resident/augment.cpp, ...), CUDA
+// kernels in the plugin.
 #include "core/ops.h"
 
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/library.h>
 
 #include <optional>
-#include <vector>
 
 TORCH_LIBRARY(earlybird, m) {
   m.def("crop_flip(Tensor images, Tensor order, Tensor place, int size, int padding, bool flip) -> Tensor");
@@ -21,11 +20,9 @@ TORCH_LIBRARY(earlybird, m) {
       "block_quantize_out(Tensor values, int bits, int dim, bool nearest, bool swalp, int seed, int lane, Tensor? "
       "position, Tensor(a!)? faults, Tensor(b!) out) -> ()");
   m.def(
-      "sgd_step(Tensor(a!)[] parameters, Tensor[] gradients, Tensor(b!)[] momentum, int[] is_gamma, "
-      "Tensor "
-      "lr, float momentum_factor, float weight_decay, float l1, int[] bits, bool nearest, bool swalp, int seed, "
-      "Tensor? "
-      "position, Tensor(c!)? faults) -> ()");
+      "sgd_step(Tensor(a!)[] parameters, Tensor[] gradients, Tensor(b!)[] momentum, int[] is_gamma, Tensor lr, "
+      "float momentum_factor, float weight_decay, float l1, int[] bits, bool nearest, bool swalp, int seed, "
+      "Tensor? position, Tensor(c!)? faults) -> ()");
   m.def(
       "norm_fold_batch(Tensor images, Tensor gamma, Tensor beta, Tensor? channels, Tensor(a!) running_mean, Tensor(b!) "
       "running_var, Tensor(c!) batches_tracked, float momentum, float eps) -> (Tensor, Tensor, Tensor, Tensor)");
@@ -41,150 +38,115 @@ TORCH_LIBRARY(earlybird, m) {
 }
 
 namespace earlybird {
-
-at::Tensor crop_flip(const at::Tensor& images, const at::Tensor& order, const at::Tensor& place, int64_t size,
-                     int64_t padding, bool flip) {
-  static const auto op =
-      c10::Dispatcher::singleton()
-          .findSchemaOrThrow("earlybird::crop_flip", "")
-          .typed<at::Tensor(const at::Tensor&, const at::Tensor&, const at::Tensor&, int64_t, int64_t, bool)>();
-  return op.call(images, order, place, size, padding, flip);
-}
-
-at::Tensor crop_flip_to_input(const at::Tensor& images, const at::Tensor& order, const at::Tensor& place,
-                              const at::Tensor& table, int64_t size, int64_t padding, bool flip, bool bf16) {
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("earlybird::crop_flip_to_input", "")
-                             .typed<at::Tensor(const at::Tensor&, const at::Tensor&, const at::Tensor&,
-                                               const at::Tensor&, int64_t, int64_t, bool, bool)>();
-  return op.call(images, order, place, table, size, padding, flip, bf16);
-}
-
-at::Tensor next_labels(const at::Tensor& labels, const at::Tensor& order, at::Tensor& place, int64_t size) {
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("earlybird::next_labels", "")
-                             .typed<at::Tensor(const at::Tensor&, const at::Tensor&, at::Tensor&, int64_t)>();
-  return op.call(labels, order, place, size);
-}
-
-at::Tensor pixels_to_input(const at::Tensor& pixels, const at::Tensor& table) {
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("earlybird::pixels_to_input", "")
-                             .typed<at::Tensor(const at::Tensor&, const at::Tensor&)>();
-  return op.call(pixels, table);
-}
-
 namespace {
 
-std::optional<at::Tensor> optional(const at::Tensor& tensor) {
-  return tensor.defined() ? std::optional<at::Tensor>(tensor) : std::nullopt;
+using at::Tensor;
+using Optional = std::optional<Tensor>;
+using Four = std::tuple<Tensor, Tensor, Tensor, Tensor>;
+
+/// Throws unless the operator's schema fits `Signature`.
+template <class Signature>
+c10::TypedOperatorHandle<Signature> operator_of(const char* name) {
+  return c10::Dispatcher::singleton().findSchemaOrThrow(name, "").typed<Signature>();
 }
+
+Optional optional(const Tensor& tensor) { return tensor.defined() ? Optional(tensor) : std::nullopt; }
 
 }  // namespace
 
-at::Tensor cross_entropy_step(const at::Tensor& logits, const at::Tensor& labels, at::Tensor& sums) {
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("earlybird::cross_entropy_step", "")
-                             .typed<at::Tensor(const at::Tensor&, const at::Tensor&, at::Tensor&)>();
+Tensor crop_flip(const Tensor& images, const Tensor& order, const Tensor& place, int64_t size, int64_t padding,
+                 bool flip) {
+  static const auto op =
+      operator_of<Tensor(const Tensor&, const Tensor&, const Tensor&, int64_t, int64_t, bool)>("earlybird::crop_flip");
+  return op.call(images, order, place, size, padding, flip);
+}
+
+Tensor pixels_to_input(const Tensor& pixels, const Tensor& table) {
+  static const auto op = operator_of<Tensor(const Tensor&, const Tensor&)>("earlybird::pixels_to_input");
+  return op.call(pixels, table);
+}
+
+Tensor crop_flip_to_input(const Tensor& images, const Tensor& order, const Tensor& place, const Tensor& table,
+                          int64_t size, int64_t padding, bool flip, bool bf16) {
+  static const auto op =
+      operator_of<Tensor(const Tensor&, const Tensor&, const Tensor&, const Tensor&, int64_t, int64_t, bool, bool)>(
+          "earlybird::crop_flip_to_input");
+  return op.call(images, order, place, table, size, padding, flip, bf16);
+}
+
+Tensor next_labels(const Tensor& labels, const Tensor& order, Tensor& place, int64_t size) {
+  static const auto op = operator_of<Tensor(const Tensor&, const Tensor&, Tensor&, int64_t)>("earlybird::next_labels");
+  return op.call(labels, order, place, size);
+}
+
+Tensor cross_entropy_step(const Tensor& logits, const Tensor& labels, Tensor& sums) {
+  static const auto op = operator_of<Tensor(const Tensor&, const Tensor&, Tensor&)>("earlybird::cross_entropy_step");
   return op.call(logits, labels, sums);
 }
 
-at::Tensor mask_bits(const at::Tensor& magnitude, const at::Tensor& pool, at::IntArrayRef positions,
-                     const at::Tensor& kept_above) {
+Tensor mask_bits(const Tensor& magnitude, const Tensor& pool, at::IntArrayRef positions, const Tensor& kept_above) {
   static const auto op =
-      c10::Dispatcher::singleton()
-          .findSchemaOrThrow("earlybird::mask_bits", "")
-          .typed<at::Tensor(const at::Tensor&, const at::Tensor&, at::IntArrayRef, const std::optional<at::Tensor>&)>();
+      operator_of<Tensor(const Tensor&, const Tensor&, at::IntArrayRef, const Optional&)>("earlybird::mask_bits");
   return op.call(magnitude, pool, positions, optional(kept_above));
 }
 
-void block_quantize_out(const at::Tensor& values, const BlockFloat& format, const RandomLane& random,
-                        const at::Tensor& faults, at::Tensor& out) {
+void block_quantize_out(const Tensor& values, int64_t bits, int64_t dim, bool nearest, bool swalp, int64_t seed,
+                        int64_t lane, const Tensor& position, const Tensor& faults, Tensor& out) {
+  static const auto op = operator_of<void(const Tensor&, int64_t, int64_t, bool, bool, int64_t, int64_t,
+                                          const Optional&, const Optional&, Tensor)>("earlybird::block_quantize_out");
+  op.call(values, bits, dim, nearest, swalp, seed, lane, optional(position), optional(faults), out);
+}
+
+void sgd_step(at::TensorList parameters, at::TensorList gradients, at::TensorList momentum, at::IntArrayRef is_gamma,
+              const Tensor& lr, double momentum_factor, double weight_decay, double l1, at::IntArrayRef bits,
+              bool nearest, bool swalp, int64_t seed, const Tensor& position, const Tensor& faults) {
   static const auto op =
-      c10::Dispatcher::singleton()
-          .findSchemaOrThrow("earlybird::block_quantize_out", "")
-          .typed<void(const at::Tensor&, int64_t, int64_t, bool, bool, int64_t, int64_t,
-                      const std::optional<at::Tensor>&, const std::optional<at::Tensor>&, at::Tensor)>();
-  op.call(values, format.bits, format.dim, format.rounding == Rounding::kNearest,
-          format.flavour == BlockFlavour::kSwalp, static_cast<int64_t>(random.seed), random.lane,
-          optional(random.position), optional(faults), out);
+      operator_of<void(at::TensorList, at::TensorList, at::TensorList, at::IntArrayRef, const Tensor&, double, double,
+                       double, at::IntArrayRef, bool, bool, int64_t, const Optional&, const Optional&)>(
+          "earlybird::sgd_step");
+  op.call(parameters, gradients, momentum, is_gamma, lr, momentum_factor, weight_decay, l1, bits, nearest, swalp, seed,
+          optional(position), optional(faults));
 }
 
-void sgd_step(const SgdStep& step, const NumberFormats& formats) {
+Four norm_fold_batch(const Tensor& images, const Tensor& gamma, const Tensor& beta, const Tensor& channels,
+                     const Tensor& running_mean, const Tensor& running_var, const Tensor& batches_tracked,
+                     double momentum, double eps) {
+  static const auto op = operator_of<Four(const Tensor&, const Tensor&, const Tensor&, const Optional&, Tensor, Tensor,
+                                          Tensor, double, double)>("earlybird::norm_fold_batch");
+  return op.call(images, gamma, beta, optional(channels), running_mean, running_var, batches_tracked, momentum, eps);
+}
+
+std::tuple<Tensor, Tensor> norm_fold_running(const Tensor& gamma, const Tensor& beta, const Tensor& channels,
+                                             const Tensor& running_mean, const Tensor& running_var, double eps) {
   static const auto op =
-      c10::Dispatcher::singleton()
-          .findSchemaOrThrow("earlybird::sgd_step", "")
-          .typed<void(at::TensorList, at::TensorList, at::TensorList, at::IntArrayRef, const at::Tensor&, double,
-                      double, double, at::IntArrayRef, bool, bool, int64_t, const std::optional<at::Tensor>&,
-                      const std::optional<at::Tensor>&)>();
-  const std::vector<int64_t> is_gamma(step.is_gamma.begin(), step.is_gamma.end());
-  op.call(step.parameters, step.gradients, step.momentum, is_gamma, step.lr, step.momentum_factor, step.weight_decay,
-          step.l1, {formats.weight, formats.grad, formats.momentum}, formats.rounding == Rounding::kNearest,
-          formats.flavour == BlockFlavour::kSwalp, static_cast<int64_t>(step.seed), optional(step.position),
-          optional(step.faults));
+      operator_of<std::tuple<Tensor, Tensor>(const Tensor&, const Tensor&, const Optional&, const Tensor&,
+                                             const Tensor&, double)>("earlybird::norm_fold_running");
+  return op.call(gamma, beta, optional(channels), running_mean, running_var, eps);
 }
 
-fused_norm::Folded norm_fold_batch(const at::Tensor& images, const fused_norm::Layer& layer) {
+Tensor norm_apply(const Tensor& images, const Tensor& scale, const Tensor& shift, const Tensor& shortcut, bool relu) {
   static const auto op =
-      c10::Dispatcher::singleton()
-          .findSchemaOrThrow("earlybird::norm_fold_batch", "")
-          .typed<std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor>(
-              const at::Tensor&, const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&, at::Tensor,
-              at::Tensor, at::Tensor, double, double)>();
-  const auto [mean, inverse_std, scale, shift] =
-      op.call(images, layer.gamma, layer.beta, optional(layer.channels), layer.running_mean, layer.running_var,
-              layer.batches_tracked, layer.momentum, layer.eps);
-  return {mean, inverse_std, scale, shift};
+      operator_of<Tensor(const Tensor&, const Tensor&, const Tensor&, const Optional&, bool)>("earlybird::norm_apply");
+  return op.call(images, scale, shift, optional(shortcut), relu);
 }
 
-fused_norm::Folded norm_fold_running(const fused_norm::Layer& layer) {
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("earlybird::norm_fold_running", "")
-                             .typed<std::tuple<at::Tensor, at::Tensor>(const at::Tensor&, const at::Tensor&,
-                                                                       const std::optional<at::Tensor>&,
-                                                                       const at::Tensor&, const at::Tensor&, double)>();
-  const auto [scale, shift] =
-      op.call(layer.gamma, layer.beta, optional(layer.channels), layer.running_mean, layer.running_var, layer.eps);
-  return {{}, {}, scale, shift};
-}
-
-at::Tensor norm_apply(const at::Tensor& images, const fused_norm::Folded& folded, const at::Tensor& shortcut,
-                      bool relu) {
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("earlybird::norm_apply", "")
-                             .typed<at::Tensor(const at::Tensor&, const at::Tensor&, const at::Tensor&,
-                                               const std::optional<at::Tensor>&, bool)>();
-  return op.call(images, folded.scale, folded.shift, optional(shortcut), relu);
-}
-
-fused_norm::Gradients norm_backward(const fused_norm::Context& context, const at::Tensor& gradient,
-                                    const at::Tensor& beside) {
+Four norm_backward(const Tensor& images, const Tensor& mean, const Tensor& inverse_std, const Tensor& scale,
+                   const Tensor& shift, const Tensor& output, bool relu, bool shortcut, const Tensor& gradient,
+                   const Tensor& beside) {
   static const auto op =
-      c10::Dispatcher::singleton()
-          .findSchemaOrThrow("earlybird::norm_backward", "")
-          .typed<std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor>(
-              const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&,
-              const std::optional<at::Tensor>&, bool, bool, const at::Tensor&, const std::optional<at::Tensor>&)>();
-  const auto& [mean, inverse_std, scale, shift] = context.folded;
-  const auto [images, gamma, beta, shortcut] =
-      op.call(context.images, mean, inverse_std, scale, shift, optional(context.output), context.relu, context.shortcut,
-              gradient, optional(beside));
-  return {images, gamma, beta, shortcut};
+      operator_of<Four(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Optional&, bool,
+                       bool, const Tensor&, const Optional&)>("earlybird::norm_backward");
+  return op.call(images, mean, inverse_std, scale, shift, optional(output), relu, shortcut, gradient, optional(beside));
 }
 
-at::Tensor take_channels(const at::Tensor& images, const at::Tensor& channels) {
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("earlybird::take_channels", "")
-                             .typed<at::Tensor(const at::Tensor&, const at::Tensor&)>();
+Tensor take_channels(const Tensor& images, const Tensor& channels) {
+  static const auto op = operator_of<Tensor(const Tensor&, const Tensor&)>("earlybird::take_channels");
   return op.call(images, channels);
 }
 
-at::Tensor put_channels(const at::Tensor& gradient, const at::Tensor& channels, int64_t width,
-                        const at::Tensor& beside) {
+Tensor put_channels(const Tensor& gradient, const Tensor& channels, int64_t width, const Tensor& beside) {
   static const auto op =
-      c10::Dispatcher::singleton()
-          .findSchemaOrThrow("earlybird::put_channels", "")
-          .typed<at::Tensor(const at::Tensor&, const at::Tensor&, int64_t, const std::optional<at::Tensor>&)>();
+      operator_of<Tensor(const Tensor&, const Tensor&, int64_t, const Optional&)>("earlybird::put_channels");
   return op.call(gradient, channels, width, optional(beside));
 }
 

@@ -1,4 +1,4 @@
-// Recording of steps as CUDA graphs, in the order that torch.cuda.graph does it.
+// Captures steps as CUDA graphs, with the same calls in the same order as torch.cuda.graph.
 #include "cuda/cuda_graph.h"
 
 #include <ATen/cuda/CUDAContext.h>
@@ -16,14 +16,14 @@ namespace {
 
 constexpr int kWarmUps = 3;  // as torch.cuda.graph
 
-/// `to` waits for what `from` has been given so far.
+/// `to` waits for the work queued on `from` so far.
 void join(const c10::cuda::CUDAStream& from, const c10::cuda::CUDAStream& to) {
   at::cuda::CUDAEvent event;
   event.record(from);
   event.block(to);
 }
 
-/// The stream that all recordings of a device go through.
+/// The stream on which all captures of a device are made.
 c10::cuda::CUDAStream side_stream(c10::DeviceIndex device) {
   static auto* mutex = new std::mutex();
   static auto* streams = new std::map<c10::DeviceIndex, c10::cuda::CUDAStream>();
@@ -37,7 +37,7 @@ class CudaGraph final : public Graph {
  public:
   explicit CudaGraph(int device) : device_(static_cast<c10::DeviceIndex>(device)) {}
 
-  void record(const std::function<void()>& warm_up, const std::function<void()>& work) override {
+  void capture(const std::function<void()>& warm_up, const std::function<void()>& work) override {
     const c10::cuda::CUDAGuard guard(device_);
     const c10::cuda::CUDAStream outside = c10::cuda::getCurrentCUDAStream();
     const c10::cuda::CUDAStream side = side_stream(device_);
@@ -46,12 +46,12 @@ class CudaGraph final : public Graph {
       const c10::cuda::CUDAStreamGuard on(side);
       for (int i = 0; i < kWarmUps; ++i) warm_up();
       side.synchronize();
-      // The graph's pool takes memory of its own, and so do the workspaces of matrix products: else two graphs would
-      // share one, and lose it with the first of them.
+      // The graph's pool and the workspaces of matrix products need memory of their own: two graphs would otherwise
+      // share one workspace and lose it with the first graph.
       at::cuda::clearCublasWorkspaces();
       c10::cuda::CUDACachingAllocator::emptyCache();
       graph_ = std::make_unique<at::cuda::CUDAGraph>();
-      // Other threads may free memory meanwhile: JavaScript's collects handles whenever it likes.
+      // Other threads may free memory during the capture: the JavaScript thread collects handles at any time.
       graph_->capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
       try {
         work();
@@ -74,11 +74,11 @@ class CudaGraph final : public Graph {
   }
 
  private:
-  /// The capture has failed: ends it, so that the stream can be used again.
+  /// Ends a failed capture, so that the stream can be used again.
   void end_quietly() {
     try {
       graph_->capture_end();
-    } catch (const std::exception&) {  // the first error says more
+    } catch (const std::exception&) {  // the first error is the one to report
     }
     (void)cudaGetLastError();
   }

@@ -5,14 +5,14 @@
 #include <cstdio>
 
 #include "core/error.h"
+#include "energy/energy_sampler.h"
 #include "energy/gpu.h"
 #include "energy/rapl.h"
-#include "energy/energy_sampler.h"
 
 namespace earlybird {
 namespace {
 
-/// A counter that has not moved for this long, in seconds, never will.
+/// A counter that does not move for so many seconds counts as broken.
 constexpr double kStuck = 1;
 
 std::string milliseconds(double seconds) {
@@ -21,8 +21,8 @@ std::string milliseconds(double seconds) {
   return text;
 }
 
-/// The difference of two totals, or why there is none. A counter that moves in steps is right on the mean of many short
-/// windows, so that what it gives for one stands, zero included, and says so. One that does not move at all is broken.
+/// The difference of two totals, or the reason why there is none. A counter that moves in steps is right on average
+/// over many short windows, so its value for one window is used, even 0, and marked as coarse.
 EnergyValue difference(const EnergySourceInfo& info, const EnergyTotal& start, const EnergyTotal& end, double seconds,
                        double step) {
   EnergyValue value{info.part, std::nullopt, std::nullopt, ""};
@@ -36,7 +36,7 @@ EnergyValue difference(const EnergySourceInfo& info, const EnergyTotal& start, c
   }
   const double joules = end.joules - start.joules;
   if (joules == 0 && (step == 0 || seconds >= kStuck)) {
-    value.reason = "what is read did not change within " + milliseconds(seconds) + ", so that it counts nothing";
+    value.reason = "the counter did not change within " + milliseconds(seconds) + ", so it counts nothing";
     return value;
   }
   value.joules = joules;
@@ -94,7 +94,7 @@ void EnergyMeter::begin(const std::string& name) {
       if (window.name == name) throw Error("ERR_USAGE", "An energy window \"" + name + "\" is open already.");
     open_.push_back({name, now()});
   }
-  // Not under that lock, which the sampler's thread takes inside its own.
+  // Not under mutex_, which the sampler's thread takes inside its own lock.
   if (polled_) EnergySampler::instance().watch(this, [this] { poll(); });
 }
 
@@ -137,7 +137,7 @@ void EnergyMeter::poll() {
     if (source->polled()) source->read(seconds);
 }
 
-EnergyMeter::Sources energy_sources(const MeterOptions& options) {
+EnergyMeter::Sources energy_sources(const EnergyMeterOptions& options) {
   EnergyMeter::Sources sources;
   if (!options.pci_bus_id.empty()) sources.push_back(gpu_energy(options.nvml, options.pci_bus_id));
   for (auto& source : rapl_energy(options.powercap.empty() ? kPowercap : options.powercap))

@@ -13,7 +13,7 @@ namespace earlybird {
 
 struct EnergyValue {
   EnergyPart part;
-  /// None where nothing could be read: `reason` says why. With a figure, `reason` says how coarse it is.
+  /// None if nothing could be read; `reason` says why. With a figure, `reason` says how coarse it is.
   std::optional<double> joules;
   std::optional<EnergyMethod> method;
   std::string reason;
@@ -23,12 +23,12 @@ struct EnergyValue {
 struct EnergyReading {
   std::string name;
   double seconds = 0;
-  /// Of all parts that were read; none where none was.
+  /// Sum of all parts that were read; none if there were none.
   std::optional<double> joules;
   std::vector<EnergyValue> parts;
 };
 
-/// Windows of time, one in the other, and the energy that went into them. Safe on any thread.
+/// Measures the energy used in nested windows of time. Safe on any thread.
 class EnergyMeter {
  public:
   using Sources = std::vector<std::unique_ptr<EnergySource>>;
@@ -36,7 +36,7 @@ class EnergyMeter {
   using Clock = std::function<double()>;
   static double steady_seconds();
 
-  /// `watts` is counted in windows in which no source gave anything, and flagged as an estimate.
+  /// `watts` gives an estimate, marked as such, for windows without any reading.
   EnergyMeter(Sources sources, std::optional<double> watts, Clock clock = steady_seconds);
   ~EnergyMeter();
   EnergyMeter(const EnergyMeter&) = delete;
@@ -48,7 +48,7 @@ class EnergyMeter {
   /// Throws ERR_USAGE where the innermost window is not of this name.
   EnergyReading end(const std::string& name);
 
-  /// Follows the sources that must be read now and then: the sampler's task while a window is open.
+  /// Reads the sources that need regular readings; the sampler calls it while a window is open.
   void poll();
 
  private:
@@ -67,20 +67,20 @@ class EnergyMeter {
   const Sources sources_;
   const std::optional<double> watts_;
   const Clock clock_;
-  std::vector<EnergySourceInfo> infos_;  // as they were at first: part and method
+  std::vector<EnergySourceInfo> infos_;  // part and method, as of the start
   bool polled_ = false;
   std::vector<Window> open_;
 };
 
-struct MeterOptions {
-  /// Of the GPU; empty where none is to be read.
+struct EnergyMeterOptions {
+  /// Of the GPU; empty: none is read.
   std::string pci_bus_id;
-  /// NVML and powercap tree to read in place of the system's, where not empty.
+  /// Replace the system's NVML and powercap tree, if not empty.
   std::string nvml, powercap;
   std::optional<double> watts;
 };
 
-/// What this machine can be read by.
-EnergyMeter::Sources energy_sources(const MeterOptions& options);
+/// The sources of this machine.
+EnergyMeter::Sources energy_sources(const EnergyMeterOptions& options);
 
 }  // namespace earlybird

@@ -8,18 +8,18 @@
 
 namespace earlybird {
 
-/// One thread of plain C++ for the whole process that calls what is watched ten times a second; it sleeps while nothing
-/// is.
+/// One thread for the whole process that calls the watched functions ten times a second, and sleeps while there are
+/// none.
 class EnergySampler {
  public:
-  /// Leaked: nothing may be destroyed under a thread that runs at exit.
+  /// Leaked, because its thread may still run at exit.
   static EnergySampler& instance();
 
-  /// Until unwatch(key), which waits for a call in progress. Both may be called twice.
+  /// Calls `poll` until unwatch(key), which waits for a call in progress. Both may be called twice.
   void watch(const void* key, std::function<void()> poll);
   void unwatch(const void* key);
 
-  /// At exit: joins the thread, and nothing is watched any more.
+  /// At exit: joins the thread and forgets all watched functions.
   void stop();
 
  private:

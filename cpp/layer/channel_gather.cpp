@@ -15,13 +15,13 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// Calls `work` with the first and last pixel of a part, on all threads.
+/// Calls `work` with the first and last pixel of each part, on all threads.
 template <class Work>
 void each_part(int64_t pixels, int64_t width, const Work& work) {
   at::parallel_for(0, pixels, std::max<int64_t>(1, 16384 / width), work);
 }
 
-/// T: an integer of the size of a value.
+/// T is an integer type of the size of a value.
 template <class T>
 void gather(const at::Tensor& images, const at::Tensor& channels, at::Tensor& out) {
   const int64_t width = images.size(1), kept = channels.numel();
@@ -77,7 +77,7 @@ at::Tensor put_cpu(const at::Tensor& gradient, const at::Tensor& channels, int64
 
 struct Gather : torch::autograd::Function<Gather> {
   static variable_list forward(AutogradContext* context, const at::Tensor& images, const at::Tensor& channels) {
-    context->set_materialize_grads(false);  // nobody may read the images through here: then there is nothing to add
+    context->set_materialize_grads(false);  // the returned images may have no reader, and then no gradient
     context->save_for_backward({channels});
     context->saved_data["width"] = images.size(1);
     return {take_channels(images, channels), images};

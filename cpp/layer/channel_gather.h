@@ -4,8 +4,8 @@
 
 namespace earlybird {
 
-/// Some channels of images, and the images once more: who reads them through here leaves their other gradient to the
-/// pass that makes the first.
+/// Some channels of images, and the images again. Whoever reads `images` has its gradient added in the pass that makes
+/// the gradient of `channels`.
 struct Gathered {
   at::Tensor channels, images;
 };

@@ -19,7 +19,7 @@ ChannelSelectImpl::ChannelSelectImpl(int64_t width, int64_t kept) : width_(width
 void ChannelSelectImpl::refresh() {
   at::NoGradGuard no_grad;
   const at::Tensor found = indexes_.nonzero().flatten();
-  // In place where that can be: a recorded step reads them from where they were.
+  // In place if possible: a captured step reads this memory.
   if (found.sizes() == channels_.sizes() && found.device() == channels_.device())
     channels_.copy_(found);
   else
@@ -31,7 +31,7 @@ at::Tensor ChannelSelectImpl::forward(const at::Tensor& images) const {
   const auto type = images.scalar_type();
   if ((images.is_cpu() || images.is_cuda()) && (type == at::kFloat || type == at::kBFloat16))
     return gather_channels(images.contiguous(at::MemoryFormat::ChannelsLast), channels_).channels;
-  // Through a view with the channels last, so that whole pixels are gathered and the memory format stays.
+  // A view with the channels last keeps the memory format and lets index_select gather whole pixels.
   return images.permute({0, 2, 3, 1}).index_select(3, channels_).permute({0, 3, 1, 2});
 }
 

@@ -4,15 +4,15 @@
 
 namespace earlybird {
 
-/// Channel selection (the release's models/channel_selection.py): the channels whose entry in `indexes` is not zero.
-/// `indexes` is a float vector in the state dict, as the release writes it, but no parameter (spec 15.43). What is
-/// computed with is the list of the channels, read once after every change, so that a forward pass never asks the host.
+/// Selects the channels whose entry in `indexes` is not zero. `indexes` is a float buffer in the state dict, as the
+/// reference writes it, not a parameter (docs/reference.md#4). The forward pass uses the list of channels, which is
+/// read once after every change, so that it never waits for the host.
 class ChannelSelectImpl : public torch::nn::Module {
  public:
-  /// `kept` of `width` channels, evenly spread until a checkpoint says which.
+  /// Selects `kept` of `width` channels, evenly spread until a checkpoint is loaded.
   ChannelSelectImpl(int64_t width, int64_t kept);
 
-  /// Reads `indexes` again, which still selects as many channels.
+  /// Reads `indexes` again; it must still select the same number of channels.
   void refresh();
 
   at::Tensor forward(const at::Tensor& images) const;
@@ -30,7 +30,7 @@ class ChannelSelectImpl : public torch::nn::Module {
 
 TORCH_MODULE(ChannelSelect);
 
-/// Calls refresh() of all channel selections: after weights came in, or the module moved to another device.
+/// Calls refresh() of all channel selections, after weights were loaded or the module was moved to another device.
 void refresh_selections(torch::nn::Module& network);
 
 }  // namespace earlybird

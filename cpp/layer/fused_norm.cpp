@@ -7,20 +7,20 @@
 #include <algorithm>
 #include <vector>
 
-#include "layer/fused_norm_blocks.h"
 #include "core/ops.h"
+#include "layer/fused_norm_blocks.h"
 
 namespace earlybird::fused_norm {
 namespace {
 
-/// Pixels whose sums are kept in float32 before they go into the float64 ones.
+/// Number of pixels that are summed in float32 before the sum is added to the float64 one.
 constexpr int64_t kFloatSums = 32;
-/// Pixels that a kernel takes at once: fewer where each is long, so that memory is read in few streams.
+/// Number of pixels that a kernel takes at once: fewer if each is long, so that memory is read in few streams.
 int64_t block_of(int64_t width) { return std::clamp<int64_t>(256 / width, 4, kFloatSums); }
 
 int64_t pixels_of(const at::Tensor& images) { return images.size(0) * images.size(2) * images.size(3); }
 
-/// Blocks of pixels as float32: in place, or converted.
+/// Reads blocks of pixels as float32, in place or converted.
 template <class T>
 class Reader {
  public:
@@ -44,7 +44,7 @@ class Reader {
   std::vector<float> buffer_;
 };
 
-/// The way back: a block is asked for, filled, and put.
+/// Writes blocks of pixels: call block(), fill it, call put().
 template <class T>
 class Writer {
  public:
@@ -70,9 +70,9 @@ class Writer {
   std::vector<float> buffer_;
 };
 
-/// Two float64 sums a channel over all pixels, made in the same order whatever the threads: by chunks of a size that
-/// depends on the images alone. `work` is called per chunk to make an object that adds pixels [first, first + rows) to
-/// two float32 sums.
+/// Two float64 sums a channel over all pixels. The order does not depend on the number of threads, because the chunk
+/// size depends only on the images. `make_work` makes a function that adds pixels [first, first + rows) to two float32
+/// sums.
 template <class MakeWork>
 std::vector<double> sum_pixels(int64_t pixels, int64_t width, const MakeWork& make_work) {
   constexpr int64_t kChunks = 64;
@@ -100,7 +100,7 @@ std::vector<double> sum_pixels(int64_t pixels, int64_t width, const MakeWork& ma
   return partial;
 }
 
-/// Calls `work` with blocks of pixels, on all threads; `make_work` is called once a thread.
+/// Calls the result of `make_work`, which is made once a thread, with blocks of pixels on all threads.
 template <class MakeWork>
 void each_block(int64_t pixels, int64_t width, const MakeWork& make_work) {
   const int64_t block = block_of(width), blocks = (pixels + block - 1) / block;
@@ -110,7 +110,8 @@ void each_block(int64_t pixels, int64_t width, const MakeWork& make_work) {
   });
 }
 
-/// A value near the mean of each channel, so that squares of what is left lose no digits: the mean of a few pixels.
+/// A value near the mean of each channel (the mean of a few pixels), which is subtracted so that squares lose no
+/// digits.
 template <class T>
 std::vector<float> shift_of(const at::Tensor& images) {
   constexpr int64_t kPixels = 32;
@@ -166,7 +167,7 @@ at::Tensor apply_to(const at::Tensor& images, const Folded& folded, const at::Te
   return out;
 }
 
-/// Reads the images, the gradient and, where it is needed, the output of a block.
+/// Reads the images, the gradient and, if needed, the output of a block.
 template <class T>
 class BackwardReader {
  public:
@@ -300,16 +301,29 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> backward_cpu(
 
 }  // namespace
 
-Folded fold_batch(const at::Tensor& images, const Layer& layer) { return norm_fold_batch(images, layer); }
+Folded fold_batch(const at::Tensor& images, const Layer& layer) {
+  const auto [mean, inverse_std, scale, shift] =
+      norm_fold_batch(images, layer.gamma, layer.beta, layer.channels, layer.running_mean, layer.running_var,
+                      layer.batches_tracked, layer.momentum, layer.eps);
+  return {mean, inverse_std, scale, shift};
+}
 
-Folded fold_running(const Layer& layer) { return norm_fold_running(layer); }
+Folded fold_running(const Layer& layer) {
+  const auto [scale, shift] =
+      norm_fold_running(layer.gamma, layer.beta, layer.channels, layer.running_mean, layer.running_var, layer.eps);
+  return {{}, {}, scale, shift};
+}
 
 at::Tensor apply(const at::Tensor& images, const Folded& folded, const at::Tensor& shortcut, bool relu) {
-  return norm_apply(images, folded, shortcut, relu);
+  return norm_apply(images, folded.scale, folded.shift, shortcut, relu);
 }
 
 Gradients backward(const Context& context, const at::Tensor& gradient, const at::Tensor& beside) {
-  return norm_backward(context, gradient, beside);
+  const auto& [mean, inverse_std, scale, shift] = context.folded;
+  const auto [images, gamma, beta, shortcut] =
+      norm_backward(context.images, mean, inverse_std, scale, shift, context.output, context.relu, context.shortcut,
+                    gradient, beside);
+  return {images, gamma, beta, shortcut};
 }
 
 }  // namespace earlybird::fused_norm

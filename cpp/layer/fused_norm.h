@@ -4,33 +4,33 @@
 
 namespace earlybird::fused_norm {
 
-/// BatchNorm, with the shortcut and ReLU around it: the statistics in one pass over the images, the result in a second,
-/// the gradients in two. LibTorch's separate operators make nine. Kernels for the CPU are in fused_norm.cpp, for CUDA
-/// in cuda/norm_*.cuh; on CUDA each pass is one launch, which also makes all that belongs to channels.
+/// BatchNorm fused with shortcut and ReLU: one pass over the images for the statistics, one for the result, and two for
+/// the gradients, where LibTorch's separate operators make nine. The CPU kernels are in fused_norm.cpp, the CUDA
+/// kernels in cuda/norm_*.cuh; on CUDA each pass is one launch, which also computes the vectors of channels.
 ///
-/// Images are (N, C, H, W) in channels_last memory, float32 or bfloat16; everything that belongs to channels is
-/// float32 (C). Sums are made in a fixed order, so that results do not depend on the number of threads. The slow twin
-/// is at::batch_norm, at::add and at::relu. None of this is seen by autograd.
+/// Images are (N, C, H, W) in channels_last memory, float32 or bfloat16; vectors of channels are float32 (C). Sums have
+/// a fixed order, so that results do not depend on the number of threads. The slow twin is at::batch_norm, at::add and
+/// at::relu. Autograd does not see these functions.
 
-/// A BN layer. `channels`, int64 (C), ascending, where it is defined: which of the layer's the images have.
+/// A BN layer. `channels`, int64 (C), ascending: the layer's channels that the images have; undefined for all.
 struct Layer {
   at::Tensor gamma, beta, channels;
   at::Tensor running_mean, running_var, batches_tracked;
   double momentum, eps;
 };
 
-/// What the layer comes to for each of the images' channels: image * scale + shift.
+/// The layer as one affine function for each channel of the images: image * scale + shift.
 struct Folded {
   at::Tensor mean, inverse_std, scale, shift;
 };
 
-/// Training: by the statistics of the images, which also go into the running ones, as PyTorch does it.
+/// Training: uses the statistics of the images and updates the running ones, like PyTorch.
 Folded fold_batch(const at::Tensor& images, const Layer& layer);
 
-/// Evaluation: by the running statistics. Of the result only scale and shift are defined.
+/// Evaluation: uses the running statistics. Only scale and shift of the result are defined.
 Folded fold_running(const Layer& layer);
 
-/// images * scale + shift, plus `shortcut` (N, C, H, W) where it is defined, then ReLU where asked.
+/// images * scale + shift, plus `shortcut` (N, C, H, W) if defined, then ReLU if asked.
 at::Tensor apply(const at::Tensor& images, const Folded& folded, const at::Tensor& shortcut, bool relu);
 
 struct Gradients {
@@ -38,14 +38,14 @@ struct Gradients {
   at::Tensor shortcut;  // undefined unless asked for
 };
 
-/// Gradients of the whole in training mode. `output` is what apply() gave, needed where there was a shortcut and ReLU.
+/// The values of a forward pass in training mode. `output` is the result of apply(), needed for a shortcut with ReLU.
 struct Context {
   at::Tensor images;
   Folded folded;
   at::Tensor output;
   bool relu = false, shortcut = false;
 };
-/// `beside`, where defined, is another gradient of the images: it is added to theirs.
+/// `beside`, if defined, is another gradient of the images, which is added.
 Gradients backward(const Context& context, const at::Tensor& gradient, const at::Tensor& beside);
 
 }  // namespace earlybird::fused_norm

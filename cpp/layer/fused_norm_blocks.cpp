@@ -8,7 +8,7 @@
 namespace earlybird::fused_norm {
 namespace {
 
-// Each kernel is written for a few neighbouring channels at once.
+// Each kernel computes a few neighbouring channels at once.
 using Wide = float __attribute__((vector_size(32)));
 using Narrow = float __attribute__((vector_size(16)));
 
@@ -29,7 +29,8 @@ EB_INLINE void add_to(float* to, const V& value) {
   store(to, sum + value);
 }
 
-/// Calls `work` with a pointer of a vector type, which says how many at once, and a channel, until all are done.
+/// Calls `work` for all channels with a null pointer of a vector type, whose size is the number of channels, and the
+/// first channel.
 template <class Work>
 EB_INLINE void each_channel(int64_t width, const Work& work) {
   int64_t k = 0;
@@ -69,7 +70,7 @@ EB_EVERY_CPU void add_moments(const float* x, int64_t rows, int64_t width, const
   });
 }
 
-/// ReLU leaves what is no number as it is, as LibTorch does.
+/// ReLU keeps NaN, like LibTorch.
 EB_EVERY_CPU void normalise_block(const float* x, int64_t rows, int64_t width, const Surroundings& around, float* out) {
   each_channel(width, [&](auto* type, int64_t k) EB_ALWAYS {
     using V = std::remove_pointer_t<decltype(type)>;

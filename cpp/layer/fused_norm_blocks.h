@@ -8,7 +8,7 @@ namespace earlybird::fused_norm {
 /// Adds the sums of x - shift and of its squares over the pixels to `sums` and `squares` (width).
 void add_moments(const float* x, int64_t rows, int64_t width, const float* shift, float* sums, float* squares);
 
-/// What is around the normalisation of a block.
+/// The affine function of a block, with shortcut and ReLU.
 struct Surroundings {
   const float* scale;
   const float* shift;
@@ -18,7 +18,7 @@ struct Surroundings {
 
 void normalise_block(const float* x, int64_t rows, int64_t width, const Surroundings& around, float* out);
 
-/// The gradient that passes the ReLU. Where the output was not kept, its sign is that of what it was made of.
+/// Decides which gradients pass the ReLU. If the output was not kept, its sign is computed again.
 struct Gate {
   const float* scale;
   const float* shift;
@@ -30,14 +30,14 @@ struct Gate {
 void add_gradients(const float* x, const float* gradient, int64_t rows, int64_t width, const Gate& gate,
                    const float* mean, float* sums, float* products);
 
-/// What the gradient of the images is made of, besides scale and gradient.
+/// The terms of the gradient of the images other than scale and gradient.
 struct Slopes {
   const float* mean;
   const float* slope;
   const float* offset;
 };
 
-/// The gradient of the images, plus `beside` where it is no null pointer; and of the shortcut where that is none.
+/// Writes the gradient of the images, plus `beside` unless it is null, and that of the shortcut unless it is null.
 void write_gradients(const float* x, const float* gradient, int64_t rows, int64_t width, const Gate& gate,
                      const Slopes& slopes, const float* beside, float* images, float* shortcut);
 

@@ -14,7 +14,7 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// A convolution made of its three passes (winograd.h, whole_image.h).
+/// A convolution with its three passes (winograd.h, whole_image.h).
 template <auto forward_pass, auto backward_images, auto backward_weight>
 struct Convolution : torch::autograd::Function<Convolution<forward_pass, backward_images, backward_weight>> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& images, const at::Tensor& weight) {
@@ -44,9 +44,9 @@ bool is_plain_3x3(const torch::nn::detail::ConvNdOptions<2>& options) {
          options.groups() == 1 && !options.bias() && padding && is(*padding, 1);
 }
 
-/// How a layer computes on the device of its input.
+/// The arithmetic of a layer, which depends on the device of its input.
 enum class Arithmetic {
-  kLibrary,  // LibTorch's own: any GPU, and bfloat16 on a processor that multiplies it
+  kLibrary,  // LibTorch's: any GPU, and bfloat16 on a processor that multiplies it
   kFloat,    // float32 on the CPU
   kRounded,  // bfloat16 on another CPU: float32 arithmetic on rounded operands. LibTorch and oneDNN would emulate the
              // multiplication, twenty times slower.
@@ -60,13 +60,13 @@ Arithmetic arithmetic_for(const at::Tensor& input) {
 
 at::Tensor rounded(const at::Tensor& tensor) { return tensor.to(at::kBFloat16).to(at::kFloat); }
 
-/// A fresh tensor.
+/// Returns a new tensor.
 at::Tensor convolved(torch::nn::Conv2d& conv, const at::Tensor& images) {
   const Arithmetic arithmetic = arithmetic_for(images);
   if (arithmetic == Arithmetic::kLibrary) return conv->forward(images);
   const bool bf16 = arithmetic == Arithmetic::kRounded;
   const auto& options = conv->options;
-  constexpr int64_t kFewest = 32;  // channels; fewer leave the products of matrices too thin
+  constexpr int64_t kFewest = 32;  // channels; with fewer, matrix products are too narrow to be fast
   if (is_plain_3x3(options) && std::min(options.in_channels(), options.out_channels()) >= kFewest) {
     const at::Tensor pixels = images.to(bf16 ? at::kBFloat16 : at::kFloat);
     if (images.size(2) == 2 && images.size(3) == 2) return WholeImage::apply(pixels, conv->weight);

@@ -6,16 +6,16 @@
 
 namespace earlybird {
 
-// Layers by the fastest way there is on this device for these shapes. They give what the module's own forward() gives,
-// to rounding: float32, or bfloat16 under autocast.
+// Layers by the fastest kernel for the device and the shapes. Up to rounding the results are those of the module's
+// forward(): float32, or bfloat16 under autocast.
 
-/// Quantised under a QuantizeGuard.
+/// Quantises under a QuantizeGuard.
 at::Tensor convolve(torch::nn::Conv2d& conv, const at::Tensor& images);
 
-/// Never quantised: the last layer stays in full precision.
+/// Never quantises: the last layer stays in full precision.
 at::Tensor project(torch::nn::Linear& linear, const at::Tensor& features);
 
-/// While one lives, BN layers of this thread run by LibTorch's operators: the slow twin, for tests and comparisons.
+/// While one lives, BN layers of this thread use LibTorch's operators: the slow twin, for tests and comparisons.
 class PlainNormsGuard {
  public:
   PlainNormsGuard();
@@ -30,9 +30,8 @@ class PlainNormsGuard {
 /// BatchNorm and ReLU.
 at::Tensor normalise_relu(torch::nn::BatchNorm2d& norm, const at::Tensor& images);
 
-/// BatchNorm, channel selection and ReLU. Only the channels that are selected are computed; the running statistics of
-/// the others stay as they are. `images` is replaced by itself: a shortcut that reads it afterwards leaves the sum of
-/// the two gradients to the pass that makes the first.
+/// BatchNorm, channel selection and ReLU. Computes only the selected channels and leaves the running statistics of the
+/// others. Replaces `images` by an equal tensor: if a shortcut reads that one, one pass makes and adds both gradients.
 at::Tensor normalise_select_relu(torch::nn::BatchNorm2d& norm, ChannelSelect& select, at::Tensor& images);
 
 /// BatchNorm alone.

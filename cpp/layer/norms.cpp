@@ -16,7 +16,7 @@ using torch::autograd::variable_list;
 
 thread_local bool plain_norms = false;
 
-/// What is done around a BN layer.
+/// Selection before, and shortcut and ReLU after a BN layer.
 struct Around {
   const ChannelSelectImpl* select = nullptr;  // all channels where absent
   at::Tensor shortcut = {};
@@ -27,8 +27,8 @@ at::Tensor taken(const at::Tensor& of_channels, const at::Tensor& channels) {
   return channels.defined() ? of_channels.index_select(0, channels) : of_channels;
 }
 
-/// Training mode, by the fused kernels. Gives the result, and the images once more: whoever reads them through here
-/// leaves their other gradient to the same pass. Gradients: images, gamma, beta, shortcut.
+/// Training mode, by the fused kernels. Returns the result, and the images again: gradients of the second are added in
+/// the same pass. Gradients: images, gamma, beta, shortcut.
 struct FusedNorm : torch::autograd::Function<FusedNorm> {
   static variable_list forward(AutogradContext* context, const at::Tensor& images, const at::Tensor&, const at::Tensor&,
                                const std::optional<at::Tensor>& added, const at::Tensor& mean,
@@ -36,7 +36,7 @@ struct FusedNorm : torch::autograd::Function<FusedNorm> {
                                bool relu) {
     const at::Tensor shortcut = added.value_or(at::Tensor());
     const at::Tensor out = fused_norm::apply(images, {mean, inverse_std, scale, shift}, shortcut, relu);
-    context->set_materialize_grads(false);  // nobody may read the images through here: then there is nothing to add
+    context->set_materialize_grads(false);  // the returned images may have no reader, and then no gradient
     const bool needs_output = relu && shortcut.defined();
     context->save_for_backward({images, mean, inverse_std, scale, shift, needs_output ? out : at::Tensor()});
     context->saved_data["relu"] = relu;
@@ -62,7 +62,7 @@ struct FusedNorm : torch::autograd::Function<FusedNorm> {
   }
 };
 
-/// The layer with the library's operators.
+/// The layer with LibTorch's operators.
 at::Tensor plain(torch::nn::BatchNorm2dImpl& norm, const at::Tensor& images, const Around& around) {
   const at::Tensor channels = around.select ? around.select->channels() : at::Tensor();
   const at::Tensor mean = taken(norm.running_mean, channels), variance = taken(norm.running_var, channels);
@@ -82,7 +82,7 @@ at::Tensor plain(torch::nn::BatchNorm2dImpl& norm, const at::Tensor& images, con
 }
 
 struct Result {
-  at::Tensor out, images;  // the images as the shortcut should read them
+  at::Tensor out, images;  // a shortcut should read these images
 };
 
 Result run(torch::nn::BatchNorm2d& norm, const at::Tensor& images, Around around) {
@@ -94,14 +94,14 @@ Result run(torch::nn::BatchNorm2d& norm, const at::Tensor& images, Around around
   const bool fits = !plain_norms && (images.is_cpu() || images.is_cuda()) &&
                     (type == at::kFloat || type == at::kBFloat16) &&
                     (!around.shortcut.defined() || around.shortcut.scalar_type() == type);
-  // Gradients through running statistics are of no use here.
+  // The fused kernels have no gradients through running statistics.
   if (!fits || (!train && at::GradMode::is_enabled())) return {plain(*norm, images, around), images};
 
   const at::Tensor channels = around.select ? around.select->channels() : at::Tensor();
   const at::Tensor pixels = images.contiguous(at::MemoryFormat::ChannelsLast);
   const at::Tensor shortcut =
       around.shortcut.defined() ? around.shortcut.contiguous(at::MemoryFormat::ChannelsLast) : at::Tensor();
-  // Gathered once: the four passes behind it then read what they need, and nothing else.
+  // Gathers once, so that the four passes read only the selected channels.
   const Gathered taken_in = around.select ? gather_channels(pixels, channels) : Gathered{pixels, pixels};
   const at::Tensor& input = taken_in.channels;
   const fused_norm::Layer layer{norm->weight,

@@ -7,7 +7,7 @@ namespace {
 
 constexpr int64_t kSide = 2, kPixels = kSide * kSide;
 
-/// The 2x2 weights (out, 2, 2, in) that lead to one pixel of the result.
+/// The 2x2 weights (out, 2, 2, in) of one pixel of the result.
 at::Tensor window(const at::Tensor& weight, int64_t pixel) {
   return weight.permute({0, 2, 3, 1}).narrow(1, 1 - pixel / kSide, kSide).narrow(2, 1 - pixel % kSide, kSide);
 }

@@ -4,8 +4,8 @@
 
 namespace earlybird::whole_image {
 
-/// 3x3 convolutions with padding 1 of images of 2x2 pixels on the CPU, each as one product of matrices: every pixel of
-/// the result sees every pixel of the image, so the layer is a linear one whose matrix repeats the weights.
+/// 3x3 convolutions with padding 1 of 2x2 images on the CPU, each as one matrix product: every pixel of the result
+/// depends on every pixel of the image, so the layer is linear with a matrix that repeats the weights.
 ///
 /// Images are (N, C, 2, 2), float32 or bfloat16; with bfloat16 the weights are rounded to bfloat16 too, and all sums
 /// are kept in float32. Weights and their gradients are float32 (out, in, 3, 3). The slow twin of each function is

@@ -34,7 +34,7 @@ EB_INLINE void load(Lane& out, const at::BFloat16* from) {
 
 EB_INLINE void store(float* to, const Lane& value) { std::memcpy(to, &value, sizeof(Lane)); }
 
-/// Rounds to nearest, ties to even; a NaN stays one.
+/// Rounds to nearest, ties to even; NaN stays NaN.
 EB_INLINE void store(at::BFloat16* to, const Lane& value) {
   Words bits;
   std::memcpy(&bits, &value, sizeof(Lane));
@@ -44,7 +44,7 @@ EB_INLINE void store(at::BFloat16* to, const Lane& value) {
   std::memcpy(static_cast<void*>(to), &halves, sizeof(Halves));
 }
 
-// --- The transforms of one line, each `step` apart ---
+// --- The transforms of one line, whose elements are `step` apart ---
 
 /// B^T: six pixels.
 EB_INLINE void window_to_planes(Lane* line, int step) {
@@ -103,7 +103,7 @@ EB_INLINE void planes_to_weights(Lane* line, int step) {
 
 // --- Tiles of images ---
 
-/// Where tiles lie in a batch of images. They are counted along rows, then down, then through the batch.
+/// The tiles of a batch of images, numbered along rows, then down, then through the batch.
 struct Grid {
   int64_t height, width, channels, rows, columns, count;
 
@@ -116,12 +116,12 @@ struct Grid {
         count(images.size(0) * rows * columns) {}
 };
 
-/// The last eight channels overlap those before them where the number of channels is no multiple of eight: pruned
-/// layers have any number, and handling what is left over one by one took as long as all the others.
+/// If the number of channels is not a multiple of eight, the last eight overlap those before them. Pruned layers have
+/// any number of channels, and handling the rest one by one took as long as all the others.
 EB_INLINE int64_t last_whole(int64_t channel, int64_t channels) { return std::min(channel, channels - kLanes); }
 
-/// Thirty-six matrices (tiles, channels), one a plane. Rows are padded to whole lanes, and planes by a cache line,
-/// without which the 36 lines written at a time would often fall into the same set of the cache.
+/// Thirty-six matrices (tiles, channels), one for each plane. Rows are padded to whole lanes, and planes by a cache
+/// line: without it, the 36 lines written at a time would often fall into the same cache set.
 struct Planes {
   int64_t channels, row, plane;
   at::Tensor storage;
@@ -177,7 +177,7 @@ EB_INLINE void read_tiles(const T* images, const Grid& grid, int64_t begin, int6
   });
 }
 
-/// The outputs of each tile from its 36 planes; what lies outside the image is left out.
+/// Writes the outputs of each tile from its 36 planes, except those outside the image.
 template <typename T>
 EB_INLINE void write_tiles(T* images, const Grid& grid, int64_t begin, int64_t end, int64_t first,
                            const Planes& planes) {
@@ -258,8 +258,8 @@ EB_EVERY_CPU void write_weight_gradients(float* weight, int64_t begin, int64_t e
 
 // --- The three passes ---
 
-/// So many tiles at a time that their planes stay in the last cache, but enough of them to make a product of matrices
-/// worth its packing. It depends on shapes alone: a result has the same bits at any number of threads.
+/// As many tiles as keep their planes in the last-level cache, but enough for an efficient matrix product. Depends only
+/// on shapes, so that results have the same bits with any number of threads.
 int64_t tiles_at_once(const Grid& grid, int64_t in, int64_t out) {
   constexpr int64_t kCache = 8 << 20;
   const int64_t fit = kCache / (static_cast<int64_t>(sizeof(float)) * kPlanes * (in + out));

@@ -3,8 +3,8 @@
 #include <cmath>
 
 #include "core/error.h"
-#include "model/describe.h"
 #include "layer/layers.h"
+#include "model/describe.h"
 
 namespace earlybird {
 namespace {

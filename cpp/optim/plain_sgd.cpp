@@ -1,9 +1,9 @@
-// The slow twin of sgd, by ATen's operators and plain_block_quantize. Each product and each sum rounds on
-// its own, as in the kernels.
+// The slow twin of sgd, by ATen's operators and plain_block_quantize. Each product and each sum is rounded, as in the
+// kernels.
 #include <ATen/ATen.h>
 
-#include "quant/block_float.h"
 #include "optim/sgd.h"
+#include "quant/block_float.h"
 
 namespace earlybird {
 
@@ -16,7 +16,7 @@ void plain_sgd(const SgdStep& step, const NumberFormats& formats) {
       return plain_block_quantize(values, format, {step.seed, lane_of(kind, i), step.position});
     };
     if (step.gradients[i].defined()) {
-      // In the memory order of the parameter, in which the random bits of all three are numbered.
+      // The random bits of all three are numbered in the memory order of the parameter.
       at::Tensor gradient = at::empty_like(parameter).copy_(step.gradients[i]);
       if (step.is_gamma[i]) gradient = gradient + at::sign(parameter) * step.l1;
       at::Tensor change = rounded(gradient, formats.grad, NumberKind::kGradient) + parameter * step.weight_decay;

@@ -9,8 +9,8 @@
 namespace earlybird {
 namespace {
 
-/// Full precision by LibTorch's operator: on the CPU the bits of PyTorch, which golden data holds. Its CUDA operator
-/// takes a launch for every few parameters, and would need others for the L1 term.
+/// Full precision on the CPU by LibTorch's operator, which gives the bits of PyTorch and of the golden data. Its CUDA
+/// operator needs a launch for every few parameters, and further ones for the L1 term.
 void library_sgd(const SgdStep& step) {
   std::vector<at::Tensor> parameters, gradients, momentum, gammas, of_gammas;
   for (size_t i = 0; i < step.parameters.size(); ++i) {
@@ -23,12 +23,12 @@ void library_sgd(const SgdStep& step) {
     of_gammas.push_back(step.gradients[i]);
   }
   if (step.l1 != 0 && !gammas.empty()) at::_foreach_add_(of_gammas, at::_foreach_sign(gammas), step.l1);
-  // Momentum starts at zero, so the first step is the release's (buffer = gradient) with no special case.
+  // Momentum starts at zero, so the first step equals the reference's (buffer = gradient) without a special case.
   at::_fused_sgd_(parameters, gradients, momentum, step.weight_decay, step.momentum_factor, step.lr, /*dampening=*/0,
                   /*nesterov=*/false, /*maximize=*/false, /*is_first_step=*/false);
 }
 
-/// Whether two tensors of one shape lie in memory alike. Dimensions of one entry say nothing.
+/// Whether two tensors of one shape have the same memory order. Dimensions of one entry do not matter.
 bool same_order(const at::Tensor& a, const at::Tensor& b) {
   for (int64_t d = 0; d < a.dim(); ++d)
     if (a.size(d) > 1 && a.stride(d) != b.stride(d)) return false;
@@ -53,7 +53,11 @@ void sgd(const SgdStep& step, const NumberFormats& formats) {
   }
   if (!rounds && step.lr.is_cpu()) return library_sgd(dense);
   if (step.momentum_factor == 0) dense.momentum.clear();
-  sgd_step(dense, formats);
+  const std::vector<int64_t> is_gamma(step.is_gamma.begin(), step.is_gamma.end());
+  sgd_step(dense.parameters, dense.gradients, dense.momentum, is_gamma, step.lr, step.momentum_factor,
+           step.weight_decay, step.l1, {formats.weight, formats.grad, formats.momentum},
+           formats.rounding == Rounding::kNearest, formats.flavour == BlockFlavour::kSwalp,
+           static_cast<int64_t>(step.seed), step.position, step.faults);
 }
 
 }  // namespace earlybird

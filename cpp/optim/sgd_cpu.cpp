@@ -1,5 +1,5 @@
-// The CPU kernel of sgd_step: whole rows of all parameters are divided among the threads, and what a
-// thread has read stays in its cache until it is done with it.
+// The CPU kernel of sgd_step: threads share the rows of all parameters, and each finishes a piece of a row while the
+// piece is in its cache.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <torch/library.h>
@@ -8,18 +8,18 @@
 #include <atomic>
 #include <vector>
 
-#include "quant/blocks.h"
-#include "quant/kernels_cpu.h"
 #include "optim/sgd.h"
 #include "optim/sgd_kernel.h"
+#include "quant/blocks.h"
+#include "quant/kernels_cpu.h"
 
 namespace earlybird {
 namespace {
 
 using namespace quant;
 
-/// Elements that go through all passes before the next: with gradient, weight and momentum within the second-level
-/// cache.
+/// Elements of a piece, which goes through all passes before the next: gradient, weight and momentum fit into the
+/// second-level cache.
 constexpr int64_t kPiece = 1 << 12;
 
 EB_EVERY_CPU void add_l1(const float* gradient, const float* weight, float* out, int64_t count, float l1) {
@@ -42,7 +42,7 @@ EB_EVERY_CPU void move_plainly(const float* gradient, float* weight, int64_t cou
   }
 }
 
-/// One parameter and what belongs to it. Gradient and momentum may be null.
+/// One parameter with its gradient and momentum, which may be null.
 struct Item {
   float* weight;
   const float* gradient;
@@ -52,7 +52,7 @@ struct Item {
   uint32_t ordinal;
 };
 
-/// One kind of number: its format and where its random bits come from. Full precision does nothing.
+/// Rounds one kind of number. Does nothing in full precision.
 class Rounder {
  public:
   Rounder(int64_t bits, const SgdKernelStep& step, NumberKind kind, const Item& item, int64_t end)
@@ -64,7 +64,7 @@ class Rounder {
 
   bool full() const { return full_; }
 
-  /// `number`: of the first value in its tensor. Lowers `fault` where there is an infinity or NaN.
+  /// `number` is the index of the first value in its tensor. Lowers `fault` if there is an infinity or NaN.
   void round(const float* from, float* to, int64_t count, int64_t number, int64_t& fault) {
     if (!full_ && round_rows(from, to, count, inner_, number, noise_, format_)) fault = std::min(fault, fault_of(key_));
   }
@@ -77,7 +77,7 @@ class Rounder {
   int64_t inner_;
 };
 
-/// Rows [begin, end) of one parameter. Returns the least fault.
+/// Updates rows [begin, end) of one parameter. Returns the least fault.
 int64_t step_rows(const Item& item, int64_t begin, int64_t end, const SgdKernelStep& step,
                   std::vector<float>& scratch) {
   int64_t fault = kNoFault;
@@ -123,7 +123,7 @@ void sgd_step_cpu(at::TensorList parameters, at::TensorList gradients, at::Tenso
                            static_cast<uint64_t>(seed),
                            position ? *position->const_data_ptr<int64_t>() : 0};
   std::vector<Item> items;
-  std::vector<int64_t> starts{0};  // of each item in the row of all elements
+  std::vector<int64_t> starts{0};  // of each item, counted over the elements of all items
   const BlockFlavour flavour = swalp ? BlockFlavour::kSwalp : BlockFlavour::kQtorch;
   for (size_t i = 0; i < parameters.size(); ++i) {
     const at::Tensor& parameter = parameters[i];
@@ -141,7 +141,7 @@ void sgd_step_cpu(at::TensorList parameters, at::TensorList gradients, at::Tenso
     int64_t fault = kNoFault;
     for (size_t i = std::upper_bound(starts.begin(), starts.end(), begin) - starts.begin() - 1;
          i < items.size() && starts[i] < end; ++i) {
-      // The rows that begin in this thread's part.
+      // Takes the rows that begin in this thread's part.
       const auto row = [&](int64_t element) {
         return std::clamp<int64_t>((element - starts[i] + items[i].inner - 1) / items[i].inner, 0, items[i].rows);
       };

@@ -1,4 +1,4 @@
-// The arithmetic of the low-precision optimiser step, a value at a time, for the CPU and CUDA kernels.
+// The arithmetic of the optimiser step for one value, shared by the CPU and CUDA kernels.
 #pragma once
 
 #include <cstdint>
@@ -11,23 +11,23 @@ struct SgdRates {
   float lr, momentum, weight_decay, l1;
 };
 
-/// A step as the kernels take it; word lengths may be NumberFormats::kFull.
+/// The arguments of the CPU kernel; word lengths may be NumberFormats::kFull.
 struct SgdKernelStep {
   SgdRates rates;
   int64_t weight, grad, momentum;
   bool nearest, swalp;
   uint64_t seed;
-  /// As RandomLane holds it.
+  /// The position of a RandomLane.
   int64_t position;
 };
 
-/// A BN gamma's gradient with its L1 subgradient.
+/// The gradient of a BN gamma plus its L1 subgradient.
 EB_SCALAR float with_l1(float gradient, float weight, float l1) {
   const float sign = static_cast<float>(static_cast<int32_t>(weight > 0) - static_cast<int32_t>(weight < 0));
   return gradient + sign * l1;
 }
 
-/// SGD with weight decay and momentum; without momentum the buffer is 0 and its factor too.
+/// SGD with weight decay and momentum; without momentum, pass 0 for the buffer and its factor.
 EB_SCALAR void sgd_move(float gradient, float& weight, float& momentum, const SgdRates& rates) {
   const float change = gradient + weight * rates.weight_decay;
   momentum = momentum * rates.momentum + change;

@@ -11,7 +11,7 @@
 namespace earlybird {
 
 /// One pass over a dataset (training epoch or evaluation). Accuracies in percent; "batch mean" values are unweighted
-/// means over batches, as the release reports them (spec section 4).
+/// means over batches, as the reference reports them (docs/reference.md#5).
 struct PassResult {
   int64_t images = 0;
   int64_t steps = 0;
@@ -23,9 +23,9 @@ struct PassResult {
   double top5 = 0;
   double top5_batch_mean = 0;
   double waited = 0;          // seconds the steps waited for data
-  std::vector<BadImage> bad;  // images left out because they do not decode
+  std::vector<BadImage> bad;  // images left out because they did not decode
   bool captured = false;      // full batches were replays of a graph
-  std::string why_eager;      // where they were not though the device has graphs
+  std::string why_eager;      // if they were not, on a device with graphs
 };
 
 struct Progress {

@@ -1,7 +1,7 @@
 #include "train/pass_sums.h"
 
 #include <ATen/ATen.h>
-#include <c10/core/Event.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <cmath>
 
@@ -11,61 +11,57 @@
 namespace earlybird {
 namespace {
 
-constexpr auto kReportEvery = std::chrono::milliseconds(250);
+PassResult result_of(const at::Tensor& on_host, int64_t images, int64_t steps) {
+  PassResult out;
+  out.images = images;
+  out.steps = steps;
+  if (steps == 0) return out;
+  const auto* sums = on_host.const_data_ptr<double>();
+  const auto each_image = static_cast<double>(images), each_step = static_cast<double>(steps);
+  out.loss = sums[kLossTimesImages] / each_image;
+  out.loss_batch_mean = sums[kLoss] / each_step;
+  out.top1 = 100.0 * sums[kCorrect1] / each_image;
+  out.top5 = 100.0 * sums[kCorrect5] / each_image;
+  out.top1_batch_mean = sums[kPercent1] / each_step;
+  out.top5_batch_mean = sums[kPercent5] / each_step;
+  return out;
+}
 
 }  // namespace
 
-Meter::Meter(at::Device device) : sums_(at::zeros({kSums}, at::TensorOptions().dtype(at::kDouble).device(device))) {}
+PassSums::PassSums(at::Device device)
+    : sums_(at::zeros({kSums}, at::TensorOptions().dtype(at::kDouble).device(device))) {}
 
-void Meter::start() {
+void PassSums::start() {
   at::NoGradGuard no_grad;
   sums_.zero_();
   images_ = steps_ = 0;
   arrived_.reset();
 }
 
-at::Tensor Meter::add(const at::Tensor& logits, const at::Tensor& labels) {
+at::Tensor PassSums::add(const at::Tensor& logits, const at::Tensor& labels) {
   at::NoGradGuard no_grad;
   return cross_entropy_step(logits.detach(), labels, sums_);
 }
 
-void Meter::count(int64_t images) {
+void PassSums::count(int64_t images) {
   images_ += images;
   ++steps_;
 }
 
-PassResult Meter::result_of(const double* sums) const {
-  PassResult out;
-  const auto images = static_cast<double>(images_), steps = static_cast<double>(steps_);
-  out.images = images_;
-  out.steps = steps_;
-  if (steps_ == 0) return out;
-  out.loss = sums[kLossTimesImages] / images;
-  out.loss_batch_mean = sums[kLoss] / steps;
-  out.top1 = 100.0 * sums[kCorrect1] / images;
-  out.top5 = 100.0 * sums[kCorrect5] / images;
-  out.top1_batch_mean = sums[kPercent1] / steps;
-  out.top5_batch_mean = sums[kPercent5] / steps;
-  return out;
-}
-
-PassResult Meter::read(const std::string& where) const {
-  const at::Tensor host = sums_.cpu();
-  const PassResult out = result_of(host.const_data_ptr<double>());
+PassResult PassSums::read(const std::string& where) const {
+  const PassResult out = result_of(sums_.cpu(), images_, steps_);
   if (!std::isfinite(out.loss))
     throw Error("ERR_NUMERIC",
                 "The loss is no longer a finite number in " + where + ": lower --lr, or use --precision fp32.");
   return out;
 }
 
-std::optional<PassResult> Meter::peek() {
-  if (sums_.is_cpu()) return result_of(sums_.const_data_ptr<double>());
+std::optional<PassResult> PassSums::peek() {
+  if (sums_.is_cpu()) return result_of(sums_, images_, steps_);
   std::optional<PassResult> out;
   if (arrived_ && arrived_->query()) {
-    Meter then = *this;
-    then.images_ = staged_images_;
-    then.steps_ = staged_steps_;
-    out = then.result_of(staged_.const_data_ptr<double>());
+    out = result_of(staged_, staged_images_, staged_steps_);
     arrived_.reset();
   }
   if (!arrived_) {
@@ -79,26 +75,5 @@ std::optional<PassResult> Meter::peek() {
   }
   return out;
 }
-
-Pace::Pace(int64_t steps, const CancelToken& cancel, ProgressCallback callback)
-    : steps_(steps), cancel_(cancel), callback_(std::move(callback)) {}
-
-void Pace::step(int64_t images, Meter& meter) {
-  cancel_.check();
-  ++done_;
-  images_ += images;
-  if (!callback_) return;
-  const auto now = Clock::now();
-  if (now - last_ < kReportEvery && done_ != steps_) return;
-  last_ = now;
-  Progress progress{done_, steps_, images_, seconds(), std::nullopt, std::nullopt};
-  if (const auto sums = meter.peek()) {
-    progress.loss = sums->loss;
-    progress.top1 = sums->top1;
-  }
-  callback_(progress);
-}
-
-double Pace::seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
 
 }  // namespace earlybird

@@ -4,7 +4,7 @@
 
 namespace earlybird {
 
-/// Where a feed stands: three int64 numbers on the device. The next entry of the order, and the keys of the draws.
+/// The position of a feed, three int64 numbers on the device: the next entry of the order, and the keys of the draws.
 enum Place { kNext, kEpoch, kSeed, kPlaces };
 
 struct Augmentation {

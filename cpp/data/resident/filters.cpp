@@ -8,18 +8,17 @@
 namespace earlybird {
 namespace {
 
-/// Source position of each padded position when borders reflect with the edge sample repeated: d c b a | a b c d | d c
-/// b a.
+/// Source position of each padded position, with reflected borders that repeat the edge: d c b a | a b c d | d c b a.
 at::Tensor reflected(int64_t size, int64_t radius, at::Device device) {
-  // On the device: a table from the host would make every step wait for its copy.
+  // Made on the device: every step would wait for the copy of a table from the host.
   const at::Tensor inside =
       at::arange(-radius, size + radius, at::TensorOptions(at::kLong).device(device)).remainder(2 * size);
   return at::minimum(inside, 2 * size - 1 - inside);
 }
 
-/// One axis of the Gaussian. The sum runs from the centre outward-in exactly as scipy's does, in double, because the
-/// result is truncated: another order gives other pixels. Multiplication and addition stay separate operations, so that
-/// none is fused.
+/// One axis of the Gaussian. The sum has scipy's order (the centre, then from the outermost taps inwards) and is
+/// float64: the result is truncated, so another order would give other pixels. Multiplication and addition stay
+/// separate operations, so that they are not fused.
 at::Tensor correlate(const at::Tensor& pixels, int64_t axis, const std::vector<double>& weights) {
   const auto radius = static_cast<int64_t>(weights.size()) - 1;
   const int64_t size = pixels.size(axis);
@@ -39,7 +38,7 @@ at::Tensor low_pass(const at::Tensor& images, double sigma) {
     weights.push_back(std::exp(-0.5 / (sigma * sigma) * static_cast<double>(i * i)) / total);
   at::Tensor out = images;
   for (const int64_t axis : {1, 2, 3})
-    out = correlate(out, axis, weights);  // axis 3 mixes the colours, as the release does
+    out = correlate(out, axis, weights);  // axis 3 mixes the colours, as the reference does
   return out;
 }
 
@@ -55,7 +54,7 @@ at::Tensor high_pass(const at::Tensor& images, double sigma) {
   const at::Tensor gain = 1.0 - at::exp(-factor * (fy * fy + fx * fx));
   const at::Tensor edges = at::real(at::fft_ifft2(at::fft_fft2(grey.to(at::kDouble)) * gain));
   const at::Tensor low = edges.amin({1, 2}, true), range = edges.amax({1, 2}, true) - low;
-  // A constant image has no edges: zeros, where the release divides by zero. FFT noise keeps its range just above zero.
+  // A constant image gives zeros, where the reference divides by zero. FFT noise keeps its range just above zero.
   const at::Tensor flat = range < 1e-9;
   const at::Tensor scaled = ((edges - low) / range.masked_fill(flat, 1.0) * 255.0).masked_fill(flat, 0.0);
   return scaled.to(at::kByte).unsqueeze(3).expand({-1, -1, -1, 3}).contiguous();

@@ -9,8 +9,8 @@ struct Filter {
   double sigma = 1.0;
 };
 
-/// The release's image filters (spec section 2) on uint8 (B, H, W, 3), in plain ATen, so that they run on the device of
-/// the images.
+/// The reference's image filters (docs/reference.md#3) on uint8 (B, H, W, 3), in plain ATen, so that they run on the
+/// device of the images.
 at::Tensor apply_filter(const at::Tensor& images, const Filter& filter);
 
 }  // namespace earlybird

@@ -22,7 +22,7 @@ Filter filter_of(const std::string& name, double sigma) {
   throw Error("ERR_USAGE", "Unknown filter \"" + name + "\": use none, lowpass or highpass.");
 }
 
-/// A run of a feed from its start.
+/// One pass of a feed from its start.
 class ResidentPass final : public Pass {
  public:
   ResidentPass(std::shared_ptr<ResidentFeed> feed, int64_t images, int64_t batch_size)
@@ -89,7 +89,7 @@ HostTensor ResidentDataset::batch(const std::vector<int64_t>& indexes, uint64_t 
   check_indexes(indexes, count());
   at::Tensor order = at::tensor(indexes, at::kLong);
   ResidentFeed feed(data_);
-  std::vector<at::Tensor> images;  // a feed holds as many at once as there are images
+  std::vector<at::Tensor> images;  // a feed takes as many indexes at once as there are images
   for (const at::Tensor& part : order.split(count())) {
     feed.start(part, seed, epoch);
     images.push_back(feed.next(part.numel(), /*bf16=*/false).images);

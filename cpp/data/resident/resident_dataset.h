@@ -23,10 +23,10 @@ struct DatasetSpec {
   double threshold = 0;
 };
 
-struct ResidentTensors;  // resident_tensors.h, for those who speak ATen
+struct ResidentTensors;  // resident_tensors.h, which needs ATen
 class ResidentFeed;      // resident_feed.h
 
-/// A whole image set on the device as uint8, made into network input batch by batch there.
+/// An image set that is uint8 in device memory and becomes network input there, batch by batch.
 class ResidentDataset final : public Dataset {
  public:
   explicit ResidentDataset(const DatasetSpec& spec);
@@ -52,7 +52,7 @@ class ResidentDataset final : public Dataset {
   std::shared_ptr<ResidentFeed> training_, evaluation_;
 };
 
-/// A filter of the release ("lowpass", "highpass") on uint8 images (count, height, width, 3).
+/// A filter of the reference ("lowpass", "highpass") on uint8 images (count, height, width, 3).
 HostTensor filter_images(const HostTensor& images, const std::string& filter, double sigma);
 
 }  // namespace earlybird

@@ -2,8 +2,8 @@
 
 #include <ATen/ATen.h>
 
-#include "data/resident/augment.h"
 #include "core/ops.h"
+#include "data/resident/augment.h"
 
 namespace earlybird {
 

@@ -5,12 +5,12 @@
 
 namespace earlybird {
 
-/// Batches of resident images, in an order and from a place that lie on the device as well.
+/// Batches of resident images. Order and position are on the device as well.
 class ResidentFeed final : public Feed {
  public:
   explicit ResidentFeed(std::shared_ptr<const ResidentTensors> data);
 
-  /// From the first image of `order` (int64 (n)) on. The draws of augmentation are keyed by seed and epoch.
+  /// Starts at the first image of `order` (int64 (n)). Seed and epoch are the keys of the augmentation.
   void start(const at::Tensor& order, uint64_t seed, uint32_t epoch);
 
   Batch next(int64_t size, bool bf16) override;
@@ -18,7 +18,7 @@ class ResidentFeed final : public Feed {
 
  private:
   std::shared_ptr<const ResidentTensors> data_;
-  at::Tensor order_;  // int64 (N); a pass of fewer images uses its beginning
+  at::Tensor order_;  // int64 (N); a pass of fewer images uses the first entries
   at::Tensor place_;  // int64 (kPlaces)
 };
 

@@ -6,7 +6,7 @@
 
 namespace earlybird {
 
-/// An image set on the device, and how it becomes network input.
+/// An image set on the device, and its conversion to network input.
 struct ResidentTensors {
   at::Tensor images;  // uint8 (N, H, W, 3)
   at::Tensor labels;  // int64 (N)

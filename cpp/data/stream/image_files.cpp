@@ -29,7 +29,8 @@ class Descriptor {
 
 std::string why() { return std::string("cannot be read: ") + std::strerror(errno); }
 
-/// A missing file is a bad image. A disk or server that fails, or too few descriptors, would make any image a bad one.
+/// A missing file is a bad image. A disk or server that fails and a lack of descriptors are errors: they would make
+/// every image a bad one.
 std::string missing_or_throw(const std::string& path) {
   if (errno == ENOENT || errno == ENOTDIR) return why();
   const bool descriptors = errno == EMFILE || errno == ENFILE;
@@ -79,7 +80,7 @@ void ImageFiles::map(size_t file) {
   const auto size = static_cast<size_t>(status.st_size);
   void* data = mmap(nullptr, size, PROT_READ, MAP_SHARED, descriptor.number(), 0);
   if (data == MAP_FAILED) throw Error("ERR_DATASET", "The shard " + path + " " + why() + ".");
-  // Images are visited in random order: what lies behind one is of no use. Each asks for its own bytes (below).
+  // Images are read in random order, so reading ahead is of no use; read() asks for the bytes of each image.
   madvise(data, size, MADV_RANDOM);
   mappings_[file] = {static_cast<const uint8_t*>(data), size};
 }
@@ -91,7 +92,7 @@ std::string ImageFiles::read(int64_t index, std::vector<uint8_t>& buffer, Bytes&
     out = {mappings_[file].data + places_.offsets[index], static_cast<size_t>(places_.lengths[index])};
     static const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
     const uintptr_t begin = reinterpret_cast<uintptr_t>(out.data) & ~(page - 1);
-    // One request to the disk instead of one a page. A hint: it does not matter if it is refused.
+    // One request to the disk instead of one a page; a refusal does no harm.
     madvise(reinterpret_cast<void*>(begin), reinterpret_cast<uintptr_t>(out.data) + out.size - begin, MADV_WILLNEED);
     return "";
   }
@@ -106,7 +107,7 @@ std::string ImageFiles::read(int64_t index, std::vector<uint8_t>& buffer, Bytes&
     const ssize_t some = ::read(descriptor.number(), buffer.data() + got, size - got);
     if (some < 0 && errno == EINTR) continue;
     if (some < 0) return missing_or_throw(places_.files[file]);
-    if (some == 0) break;  // it has become shorter meanwhile
+    if (some == 0) break;  // the file became shorter
     got += static_cast<size_t>(some);
   }
   out = {buffer.data(), got};

@@ -7,19 +7,19 @@
 
 namespace earlybird {
 
-/// A length. (0 is that of an empty image: a bad one.)
+/// A length that means the whole file. A length of 0 means an empty, hence bad image.
 constexpr int64_t kWholeFile = -1;
 
-/// Where the bytes of each image lie: in a file of its own, or in a shard with others.
+/// The location of each image: a file of its own, or a part of a shard.
 struct ImagePlaces {
   std::vector<std::string> files;
-  std::vector<int32_t> file;     // of each image
-  std::vector<int64_t> offsets;  // in its file
-  std::vector<int64_t> lengths;  // or kWholeFile
+  std::vector<int32_t> file;     // per image: index into `files`
+  std::vector<int64_t> offsets;  // per image: in its file
+  std::vector<int64_t> lengths;  // per image, or kWholeFile
 };
 
-/// The bytes of encoded images. Shards are mapped into memory for as long as this lives; other files are opened only
-/// while they are read. Safe to use from many threads.
+/// The bytes of encoded images. Shards stay mapped into memory; other files are opened only while they are read. Safe
+/// to use from many threads.
 class ImageFiles {
  public:
   /// Throws ERR_DATASET for a shard that is missing or shorter than the index says.
@@ -33,11 +33,11 @@ class ImageFiles {
     size_t size = 0;
   };
 
-  /// The bytes of an image: in `buffer`, or in the mapping. Returns what is wrong with the image, or "". Throws
-  /// ERR_FILE where it may be good, but the system does not let it be read.
+  /// Sets `out` to the bytes of an image, in `buffer` or in the mapping. Returns the fault of the image, or "". Throws
+  /// ERR_FILE where the system cannot read an image that may be good.
   std::string read(int64_t index, std::vector<uint8_t>& buffer, Bytes& out) const;
 
-  /// How an image is called in messages.
+  /// The name of an image in messages.
   std::string name(int64_t index) const;
 
  private:
@@ -50,7 +50,7 @@ class ImageFiles {
   void unmap();
 
   ImagePlaces places_;
-  std::vector<Mapping> mappings_;  // of each file; none for those that are read whole
+  std::vector<Mapping> mappings_;  // per file; empty for files that are read whole
 };
 
 }  // namespace earlybird

@@ -10,7 +10,7 @@
 namespace earlybird {
 namespace {
 
-/// One axis of the evaluation transform: where the wanted stretch lies in the resized image, and which inputs it needs.
+/// One axis of the evaluation transform: where the crop begins in the resized image, and the range of inputs it needs.
 struct Centre {
   int resized, from, low, high;
 };
@@ -42,7 +42,7 @@ std::string ImageReader::read(int64_t index, uint64_t seed, uint32_t epoch, uint
 std::string ImageReader::train(const eb_jpeg_header& header, uint64_t seed, uint32_t epoch, int64_t index,
                                uint8_t* out) {
   const CropBox box = draw_resized_crop(header.width, header.height, seed, epoch, static_cast<uint64_t>(index));
-  // libjpeg halves images for less than the decoding of all their pixels costs, and does so well.
+  // libjpeg decodes at half size faster than at full size, with good quality.
   int denominator = 1;
   while (denominator < 8 && std::min(box.width, box.height) >= transform_.size * denominator * 2) denominator *= 2;
   const int left = box.left / denominator, top = box.top / denominator;

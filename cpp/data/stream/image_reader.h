@@ -11,19 +11,19 @@
 namespace earlybird {
 
 struct ImageTransform {
-  bool train;  // random resized crop and flip; else the shorter side to `resize` and the centre
+  bool train;  // random resized crop and flip; otherwise the shorter side becomes `resize` and the centre is cropped
   int size;    // side of the result
   int resize;
 };
 
-/// Makes the square RGB input of encoded images, one after the other: only the rectangle that is needed is decoded. One
-/// for each thread; it keeps its buffers.
+/// Makes the square RGB input of one encoded image at a time, and decodes only the rectangle that is needed. Each
+/// thread has its own, which keeps its buffers.
 class ImageReader {
  public:
   ImageReader(const ImageFiles& files, const ImageTransform& transform) : files_(files), transform_(transform) {}
 
-  /// Writes size * size * 3 bytes. Returns what is wrong with the image, or "". Throws what is no fault of the image:
-  /// ERR_FILE, ERR_OUT_OF_MEMORY.
+  /// Writes size * size * 3 bytes. Returns the fault of the image, or "". Throws ERR_FILE and ERR_OUT_OF_MEMORY, which
+  /// are not faults of the image.
   std::string read(int64_t index, uint64_t seed, uint32_t epoch, uint8_t* out);
 
  private:

@@ -11,10 +11,10 @@ namespace earlybird {
 /// Opens the decoder plugin (earlybird_jpeg.so) by path; it is never closed. Throws ERR_NOT_BUILT.
 void load_jpeg_plugin(const std::string& path);
 
-/// What decodes, for example "libjpeg-turbo 2.1.5"; "" without a plugin.
+/// The decoder library, for example "libjpeg-turbo 2.1.5"; "" without a plugin.
 std::string jpeg_plugin_version();
 
-/// A decoder of one thread. Throws ERR_NOT_BUILT where no plugin was loaded, or one for another libjpeg.
+/// A decoder for one thread. Throws ERR_NOT_BUILT if no plugin was loaded, or one for another libjpeg.
 class JpegDecoder {
  public:
   JpegDecoder();
@@ -22,7 +22,7 @@ class JpegDecoder {
   JpegDecoder(const JpegDecoder&) = delete;
   JpegDecoder& operator=(const JpegDecoder&) = delete;
 
-  /// See eb_jpeg_interface. False: `error` says why. Throws std::bad_alloc.
+  /// See eb_jpeg_interface. Returns false on failure; `error` gives the reason. Throws std::bad_alloc.
   bool open(const uint8_t* data, size_t size, eb_jpeg_header& header);
   bool decode(int left, int top, int width, int height, int denominator, eb_jpeg_pixels& pixels);
   std::string error() const;

@@ -7,39 +7,10 @@
 
 #include "core/error.h"
 #include "core/tensor_io.h"
-#include "data/input_table.h"
 #include "data/sampler.h"
 #include "data/stream/stream_pass.h"
 
 namespace earlybird {
-namespace {
-
-/// One batch is computed with, one waits, and two are being filled: a worker that finishes one goes on with the next.
-constexpr int64_t kSlots = 4;
-
-}  // namespace
-
-JpegStream::State::State(StreamSpec from) : spec(std::move(from)), files(std::move(spec.places)), device(spec.device) {
-  for (int i = 0; i < spec.workers; ++i) readers.push_back(std::make_unique<ImageReader>(files, spec.transform));
-  table = input_table(spec.mean, spec.std, 0).to(device);
-}
-
-void JpegStream::State::reserve(int64_t batches, int64_t batch_size) {
-  // Small batches need more slots, or they would hold fewer images than there are workers.
-  const int64_t wanted = std::max<int64_t>(
-      1, std::min(batches, kSlots + 2 * static_cast<int64_t>(readers.size()) / std::max<int64_t>(1, batch_size)));
-  if (slots.defined() && slots.size(0) >= wanted && slots.size(1) == batch_size) return;
-  const int64_t side = spec.transform.size;
-  slots = slot_labels = at::Tensor();  // the old ones go first
-  const auto on_host = at::TensorOptions().pinned_memory(!device.is_cpu());
-  slots = at::empty({wanted, batch_size, side, side, 3}, on_host.dtype(at::kByte));
-  slot_labels = at::empty({wanted, batch_size}, on_host.dtype(at::kLong));
-  if (device.is_cpu()) return;
-  for (int i = 0; i < 2; ++i) {
-    pixels[i] = at::empty({batch_size, side, side, 3}, at::TensorOptions(device).dtype(at::kByte));
-    targets[i] = at::empty({batch_size}, at::TensorOptions(device).dtype(at::kLong));
-  }
-}
 
 JpegStream::JpegStream(StreamSpec spec) {
   if (spec.labels.empty()) throw Error("ERR_DATASET", "The dataset is empty.");
@@ -50,7 +21,7 @@ JpegStream::JpegStream(StreamSpec spec) {
   if (!spec.transform.train && spec.transform.resize < spec.transform.size)
     throw Error("ERR_USAGE", "Images cannot be resized to " + std::to_string(spec.transform.resize) +
                                  " pixels and then cut to " + std::to_string(spec.transform.size) + ".");
-  state_ = std::make_unique<State>(std::move(spec));
+  state_ = std::make_unique<StreamState>(std::move(spec));
 }
 
 JpegStream::~JpegStream() = default;
@@ -87,7 +58,7 @@ HostTensor JpegStream::batch(const std::vector<int64_t>& indexes, uint64_t seed,
   const int64_t side = height();
   if (indexes.empty()) return to_host(at::empty({0, 3, side, side}));
   const CancelToken never;
-  // In batches of one, so that what is kept for it is small however many are asked for.
+  // Batches of one need little memory, however many images are asked for.
   StreamPass pass(*state_, indexes, seed, epoch, 1, static_cast<int64_t>(indexes.size()), never);
   std::vector<at::Tensor> images;
   while (pass.advance()) images.push_back(pass.batch().images.clone());

@@ -10,6 +10,8 @@
 
 namespace earlybird {
 
+struct StreamState;  // stream_state.h
+
 struct StreamSpec {
   ImagePlaces places;
   std::vector<int32_t> labels;
@@ -23,8 +25,8 @@ struct StreamSpec {
   int64_t rank = 0, world_size = 1;
 };
 
-/// JPEG files that threads of their own decode ahead of their use. Memory does not grow with the number of images,
-/// apart from their names.
+/// JPEG files that worker threads decode ahead of their use. Memory does not grow with the number of images, apart from
+/// their names.
 class JpegStream final : public Dataset {
  public:
   /// Throws ERR_NOT_BUILT without a decoder, ERR_DATASET for shards and labels that do not fit.
@@ -44,10 +46,8 @@ class JpegStream final : public Dataset {
   HostTensor batch(const std::vector<int64_t>& indexes, uint64_t seed, uint32_t epoch) override;
   std::vector<int32_t> labels(const std::vector<int64_t>& indexes) const override;
 
-  struct State;  // stream_pass.h
-
  private:
-  std::unique_ptr<State> state_;
+  std::unique_ptr<StreamState> state_;
 };
 
 }  // namespace earlybird

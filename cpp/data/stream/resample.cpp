@@ -13,20 +13,20 @@ namespace earlybird {
 namespace {
 
 constexpr int kOne = 1 << ResampleAxis::kBits, kHalf = kOne / 2;
-constexpr size_t kSlack = 64;  // vector loads run past the end of a row
+constexpr size_t kSlack = 64;  // vector loads read past the end of a row
 
 uint8_t byte_of(int32_t sum) { return static_cast<uint8_t>(std::clamp(sum >> ResampleAxis::kBits, 0, 255)); }
 
 size_t row_bytes(const ResampleAxis& across) { return across.first.size() * 3; }
 
-/// Rows of the intermediate image start on whole vectors, with room for a store that spills over the last pixel.
+/// Rows of the intermediate image start at multiples of a vector, with space for a store past the last pixel.
 size_t row_stride(const ResampleAxis& across) { return (row_bytes(across) + 1 + 31) / 32 * 32; }
 
 struct RowRange {
   int first, end;
 };
 
-/// Input rows that the second pass looks at. Taps past the last row weigh nothing: they look at that row again.
+/// Input rows that the second pass reads. Taps past the last row have weight 0 and read that row again.
 RowRange rows_of(const ResampleAxis& down) {
   RowRange out{down.first[0], 0};
   for (size_t i = 0; i < down.first.size(); ++i) {
@@ -68,11 +68,11 @@ int32_t pair_at(const int16_t* weights) {
 
 void store_pixel(uint8_t* out, int32_t pixel) { std::memcpy(out, &pixel, sizeof pixel); }
 
-/// Two rows at once, one in each half of a register. Four bytes are stored a pixel: the last belongs to the next one,
-/// which comes after it.
+/// Two rows at once, one in each half of a register. Each store writes four bytes; the next pixel overwrites the last
+/// one.
 __attribute__((target("avx2"))) void across_avx2(const uint8_t* a, const uint8_t* b, const ResampleAxis& axis,
                                                  uint8_t* out_a, uint8_t* out_b) {
-  // Bytes of two neighbouring pixels as pairs of 16-bit numbers, colour by colour, for multiply-and-add-pairs.
+  // Shuffles bytes of two neighbouring pixels into pairs of 16-bit numbers, colour by colour, for madd.
   const __m256i first_two =
       _mm256_broadcastsi128_si256(_mm_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1));
   const __m256i next_two =
@@ -121,7 +121,7 @@ __attribute__((target("avx2"))) void down_avx2(const uint8_t* const* rows, const
       sum[3] = _mm256_add_epi32(sum[3], _mm256_madd_epi16(_mm256_unpackhi_epi8(high, zero), weight));
     }
     for (__m256i& one : sum) one = _mm256_srai_epi32(one, ResampleAxis::kBits);
-    // The packs undo the unpacks: bytes come out in the order they went in.
+    // The packs undo the unpacks, so that bytes keep their order.
     const __m256i packed = _mm256_packus_epi16(_mm256_packs_epi32(sum[0], sum[1]), _mm256_packs_epi32(sum[2], sum[3]));
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + x), packed);
   }
@@ -152,7 +152,7 @@ void run(const uint8_t* pixels, size_t stride, const ResampleAxis& across, const
   for (int y = range.first; y < range.end; y += vector ? 2 : 1) {
     const uint8_t* from = pixels + static_cast<size_t>(y) * stride;
     uint8_t* to = scratch.data() + static_cast<size_t>(y - range.first) * between;
-    const bool pair = y + 1 < range.end;  // else the same row twice
+    const bool pair = y + 1 < range.end;  // otherwise the same row twice
     if (vector)
       across_avx2(from, pair ? from + stride : from, across, to, pair ? to + between : to);
     else
@@ -195,7 +195,7 @@ void ResampleAxis::set(double start, double length, int inputs, int outputs, int
     }
     const int position = mirrored ? count - 1 - i : i;
     int16_t* weight = &weights[static_cast<size_t>(position) * taps];
-    int lead = 0;  // a first tap of weight zero would only make the window wider
+    int lead = 0;  // leaves out first taps of weight 0, which would widen the window
     while (lead + 1 < high - low && exact_[lead] <= 0) ++lead;
     int sum = 0, largest = 0, used = 0;
     for (int x = lead; x < high - low; ++x) {
@@ -209,14 +209,14 @@ void ResampleAxis::set(double start, double length, int inputs, int outputs, int
     first[position] = low + lead;
     widest = std::max(widest, used);
   }
-  // Most windows are narrower than the bound above.
+  // Most windows need fewer taps than the bound above.
   const int needed = widest + widest % 2;
   if (needed < taps) {
     for (int i = 1; i < count; ++i)
       std::copy_n(&weights[static_cast<size_t>(i) * taps], needed, &weights[static_cast<size_t>(i) * needed]);
     taps = needed;
   }
-  // No window reaches past the last input where it need not: vector code reads all of it.
+  // Moves windows that reach past the last input back, because vector code reads all taps.
   for (int i = 0; i < count; ++i) {
     const int shift = std::min(first[i] + taps - inputs, first[i]);
     if (shift <= 0) continue;

@@ -11,7 +11,7 @@ namespace {
 constexpr double kLeastArea = 0.08, kLeastRatio = 3.0 / 4.0, kMostRatio = 4.0 / 3.0;
 constexpr int kTries = 10;
 
-/// Each try has a Philox block of its own: its number stands above the bits of the image's index.
+/// Each try has its own Philox block: its number is stored above the bits of the image's index.
 Random4 block(uint64_t seed, uint32_t epoch, uint64_t index, int number) {
   return philox(seed, Purpose::kResizedCrop, epoch, index | static_cast<uint64_t>(number) << 48);
 }

@@ -7,8 +7,8 @@
 namespace earlybird {
 namespace {
 
-/// How long a cancelled pass may go on waiting.
-constexpr auto kLookAround = std::chrono::milliseconds(20);
+/// Interval at which a waiting pass checks for cancellation.
+constexpr auto kCancelCheck = std::chrono::milliseconds(20);
 
 }  // namespace
 
@@ -80,7 +80,7 @@ bool SlotRing::take(bool wait, const CancelToken& cancel, Filled& out) {
   if (!ready()) {
     if (!wait) return false;
     const auto start = std::chrono::steady_clock::now();
-    while (!filled_.wait_for(lock, kLookAround, ready)) cancel.check();
+    while (!filled_.wait_for(lock, kCancelCheck, ready)) cancel.check();
     waited_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
   if (failure_) std::rethrow_exception(failure_);

@@ -13,13 +13,12 @@
 
 namespace earlybird {
 
-/// Threads that fill batches of items ahead of their use, into a few slots of memory that go round: batch b lies in
-/// slot b modulo their number. Plain C++: these threads never call ATen. Whichever thread makes an item, and when, its
-/// place is the same.
+/// Threads that fill batches of items ahead of their use, into a few slots of memory in rotation: batch b uses slot b
+/// modulo their number. The threads never call ATen. The place of an item does not depend on thread or time.
 class SlotRing {
  public:
-  /// Makes item `item` (counted through all batches) at `out`, on thread `worker`; returns why not, or "". What it
-  /// throws ends the pass.
+  /// Makes item `item` (counted over all batches) at `out`, on thread `worker`. Returns the fault of the item, or "".
+  /// An exception ends the pass.
   using Make = std::function<std::string(int worker, int64_t item, uint8_t* out)>;
 
   SlotRing(std::vector<uint8_t*> slots, size_t item_bytes, int64_t items, int64_t batch_size, int workers, Make make);
@@ -33,14 +32,14 @@ class SlotRing {
   struct Filled {
     int64_t batch = 0, first = 0, size = 0;  // number, first item, items
     size_t slot = 0;
-    const std::vector<std::string>* reasons = nullptr;  // of each item; empty for the good ones
+    const std::vector<std::string>* reasons = nullptr;  // per item; empty for good ones
   };
 
-  /// The next batch in order. It waits for it if `wait` says so; false where there is none (yet). Throws ERR_ABORTED,
-  /// and what `make` threw.
+  /// The next batch in order; waits for it if `wait`. False if there is none (yet). Throws ERR_ABORTED, and any
+  /// exception of `make`.
   bool take(bool wait, const CancelToken& cancel, Filled& out);
 
-  /// Gives the slot of the oldest batch that was taken and not yet released back to the threads.
+  /// Returns the slot of the oldest batch that was taken and not yet released to the threads.
   void release();
 
   /// Seconds spent waiting in `take`.
@@ -64,7 +63,7 @@ class SlotRing {
   std::vector<Slot> slots_;
   std::mutex mutex_;
   std::condition_variable room_, filled_;
-  int64_t next_item_ = 0;                       // to be made
+  int64_t next_item_ = 0;                       // the next one to make
   int64_t opened_ = 0, taken_ = 0, freed_ = 0;  // batches, in order
   bool stopping_ = false;
   std::exception_ptr failure_;

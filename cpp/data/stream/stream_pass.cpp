@@ -12,8 +12,8 @@
 
 namespace earlybird {
 
-/// Slots travel to the GPU on a stream of their own. Two buffers there take turns; events say when a copy has arrived,
-/// and when the step that uses it is over. All of it through c10's device-neutral interface: the addon links no CUDA.
+/// Copies slots to the GPU on a stream of their own, into two alternating buffers. Events mark when a copy has arrived
+/// and when the step that uses it has ended. Uses c10's device-neutral interface, because the addon links no CUDA.
 struct StreamPass::Copies {
   explicit Copies(at::Device device)
       : guard(device.type()),
@@ -30,17 +30,17 @@ struct StreamPass::Copies {
   c10::Event arrived[2], used[2];
   int next = 0;               // buffer of the next copy
   std::deque<int> on_way;     // buffers whose slots are not released yet, oldest first
-  bool current_used = false;  // is there a current batch?
+  bool current_used = false;  // whether there is a current batch
 };
 
-StreamPass::StreamPass(JpegStream::State& state, std::vector<int64_t> order, uint64_t seed, uint32_t epoch,
+StreamPass::StreamPass(StreamState& state, std::vector<int64_t> order, uint64_t seed, uint32_t epoch,
                        int64_t batch_size, int64_t most_bad, const CancelToken& cancel)
     : state_(state), order_(std::move(order)), most_bad_(most_bad), cancel_(cancel) {
   const auto items = static_cast<int64_t>(order_.size());
   state_.reserve((items + batch_size - 1) / batch_size, batch_size);
   if (!state_.device.is_cpu()) {
     copies_ = std::make_unique<Copies>(state_.device);
-    // The allocator may have given memory to the buffers that earlier work on the computing stream still uses.
+    // The buffers may have memory that earlier work of the computing stream still uses.
     for (c10::Event& used : copies_->used) used.record(copies_->compute());
   }
   std::vector<uint8_t*> slots;
@@ -55,7 +55,7 @@ StreamPass::StreamPass(JpegStream::State& state, std::vector<int64_t> order, uin
 
 StreamPass::~StreamPass() {
   ring_.reset();
-  // The slots and buffers are used again by the next pass.
+  // The next pass uses the slots and buffers again.
   if (copies_)
     for (const int buffer : copies_->on_way) copies_->arrived[buffer].synchronize();
 }
@@ -84,18 +84,18 @@ bool StreamPass::advance() {
   return true;
 }
 
-/// On the CPU a slot is free as soon as its batch has been made of it.
+/// On the CPU a slot is free as soon as its batch was made.
 void StreamPass::let_go() {
   if (holding_) ring_->release();
   holding_ = false;
 }
 
-/// Takes the next filled slot, and on a GPU sends it on its way.
+/// Takes the next filled slot, and on a GPU starts its copy.
 bool StreamPass::stage(bool wait) {
   SlotRing::Filled filled;
   if (!ring_->take(/*wait=*/false, cancel_, filled)) {
     if (!wait) return false;
-    // Slots whose copies nobody has asked about would be missed by the threads that fill them.
+    // Releases slots whose copies have arrived, so that the threads can fill them.
     if (copies_) release_copied(/*wait=*/true);
     if (!ring_->take(/*wait=*/true, cancel_, filled)) return false;
   }
@@ -115,7 +115,7 @@ bool StreamPass::stage(bool wait) {
   return true;
 }
 
-/// Moves the good images of a slot together and writes their labels.
+/// Closes the gaps that bad images leave in a slot, and writes the labels.
 void StreamPass::close_gaps(const SlotRing::Filled& filled, Staged& out) {
   const size_t bytes = static_cast<size_t>(state_.slots.stride(1));
   auto* images = state_.slots[filled.slot].data_ptr<uint8_t>();

@@ -7,34 +7,17 @@
 #include <optional>
 #include <vector>
 
-#include "data/stream/jpeg_stream.h"
 #include "data/pass.h"
 #include "data/stream/slot_ring.h"
+#include "data/stream/stream_state.h"
 
 namespace earlybird {
 
-/// What a stream keeps from pass to pass, so that memory stays flat.
-struct JpegStream::State {
-  explicit State(StreamSpec from);
-
-  StreamSpec spec;
-  ImageFiles files;
-  std::vector<std::unique_ptr<ImageReader>> readers;  // one for each worker
-  at::Device device;
-  at::Tensor table;                  // float32 (3, 256), on the device
-  at::Tensor slots;                  // uint8 (slots, B, size, size, 3) on the host, pinned for a GPU
-  at::Tensor slot_labels;            // int64 (slots, B), likewise
-  at::Tensor pixels[2], targets[2];  // copies of two slots on a GPU: one is used while the other is filled
-
-  /// Makes slots for this many batches of this size, unless there are some.
-  void reserve(int64_t batches, int64_t batch_size);
-};
-
-/// One pass of a stream over `order`. On the CPU a batch is read from its slot; on a GPU the next batch is copied, on a
-/// stream of its own, while the current one is computed with.
+/// One pass of a stream over `order`. On the CPU a batch is read from its slot; on a GPU the next batch is copied while
+/// the current one is in use.
 class StreamPass final : public Pass {
  public:
-  StreamPass(JpegStream::State& state, std::vector<int64_t> order, uint64_t seed, uint32_t epoch, int64_t batch_size,
+  StreamPass(StreamState& state, std::vector<int64_t> order, uint64_t seed, uint32_t epoch, int64_t batch_size,
              int64_t most_bad, const CancelToken& cancel);
   ~StreamPass() override;
 
@@ -60,16 +43,16 @@ class StreamPass final : public Pass {
   void release_copied(bool wait);
   void account(const Staged& staged);
 
-  JpegStream::State& state_;
+  StreamState& state_;
   std::vector<int64_t> order_;
   int64_t most_bad_;
   const CancelToken& cancel_;
   std::vector<BadImage> bad_;
   Staged current_;
-  bool holding_ = false;  // a slot that is not released yet, on the CPU
+  bool holding_ = false;  // on the CPU: whether a slot is not released yet
   std::optional<Staged> staged_;
 
-  struct Copies;  // what a GPU needs
+  struct Copies;  // for a GPU
   std::unique_ptr<Copies> copies_;
   std::unique_ptr<SlotRing> ring_;  // last: its threads use all of the above
 };

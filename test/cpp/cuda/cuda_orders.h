@@ -2,7 +2,7 @@
 
 #include "cuda_emulator.h"
 
-/// Calls `work` under each order of blocks and threads, with its name.
+/// Calls `work` with the name of each order of blocks and threads, under that order.
 template <class Work>
 void in_every_order(const Work& work) {
   using cuda_emulator::Order;

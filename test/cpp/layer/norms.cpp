@@ -1,5 +1,5 @@
-// BatchNorm with what is around it, fused, against LibTorch's operators in float64: result, gradients and running
-// statistics, at one and two threads.
+// BatchNorm fused with selection, shortcut and ReLU, against LibTorch's operators in float64: result, gradients and
+// running statistics, with one and two threads.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
@@ -16,7 +16,7 @@ struct Case {
   at::ScalarType type = at::kFloat;
 };
 
-/// What both ways start from.
+/// The inputs of both computations.
 struct Setup {
   explicit Setup(const Case& what) {
     at::manual_seed(7);
@@ -31,7 +31,7 @@ struct Setup {
     beta = at::randn({what.channels});
     channels = std::get<0>(at::randperm(what.channels).narrow(0, 0, width).sort());
     shortcut = picture(width);
-    weight = picture(width).contiguous();  // NCHW: gradients come as they like
+    weight = picture(width).contiguous();  // NCHW: gradients may have any layout
     beside = picture(what.channels);
   }
   at::Tensor images, gamma, beta, channels, shortcut, weight, beside;
@@ -43,7 +43,7 @@ struct Outcome {
 
 at::Tensor leaf(const at::Tensor& tensor) { return tensor.detach().clone().requires_grad_(true); }
 
-/// By the layers of this house.
+/// Computes with our layers.
 Outcome fused(const Case& what, const Setup& with) {
   torch::nn::BatchNorm2d norm(what.channels);
   earlybird::ChannelSelect select(what.channels, what.selected ? what.selected : what.channels);
@@ -69,7 +69,7 @@ Outcome fused(const Case& what, const Setup& with) {
           norm->bias.grad(), norm->running_mean, norm->running_var};
 }
 
-/// By the library's operators in float64.
+/// Computes with LibTorch's operators in float64.
 Outcome truth(const Case& what, const Setup& with) {
   const auto wide = [](const at::Tensor& tensor) { return leaf(tensor.to(at::kDouble)); };
   const at::Tensor images = wide(with.images), shortcut = wide(with.shortcut), gamma = wide(with.gamma),
@@ -95,7 +95,7 @@ double deviation(const at::Tensor& got, const at::Tensor& want) {
 
 }  // namespace
 
-void test_norms() {
+EB_TEST("layer: fused BatchNorm against LibTorch in float64") {
   constexpr auto bf16 = at::kBFloat16;
   const Case cases[] = {
       {"relu", 4, 16, 9},

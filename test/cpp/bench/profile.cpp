@@ -1,4 +1,4 @@
-// What a trace is summed up to: own time of nested operators, idle time of a device.
+// The summary of a trace: self times of nested operators, idle time of a device.
 #include "bench/profile.h"
 
 #include "check.h"
@@ -20,7 +20,9 @@ double time_of(const StepProfile& profile, const std::string& name) {
   return -1;
 }
 
-void operators() {
+}  // namespace
+
+EB_TEST("bench: self times of operators") {
   // conv (0-10) calls direct (0-8), which calls copy (2-5); on another thread something else runs at the same time.
   const StepProfile profile = earlybird::summarise({event("copy", 2, 5), event("conv", 0, 10), event("direct", 0, 8),
                                                     event("conv", 12, 13), event("other", 1, 4, 2)});
@@ -33,7 +35,7 @@ void operators() {
   check(profile.busy == 11, "time of any operator", profile.busy);
 }
 
-void kernels() {
+EB_TEST("bench: kernels and idle time of a device") {
   const StepProfile profile =
       earlybird::summarise({event("cudaLaunchKernel", 0, 1), event("cudaGraphLaunch", 1, 2),
                             event("cudaDeviceSynchronize", 2, 9), event("gemm", 2, 5, 7, true),
@@ -45,10 +47,4 @@ void kernels() {
   check(profile.gaps == 1 && profile.longest_gap == 3, "idle in between", profile.longest_gap);
 }
 
-}  // namespace
-
-void test_profile() {
-  operators();
-  kernels();
-  check(earlybird::summarise({}).kernels.empty(), "nothing seen", 0);
-}
+EB_TEST("bench: an empty trace") { check(earlybird::summarise({}).kernels.empty(), "no kernels", 0); }

@@ -1,11 +1,11 @@
-// The CUDA kernels of a step and of masks, emulated, against the CPU's operators.
+// The emulated CUDA kernels of the loss and of masks against the CPU's operators.
 #include <ATen/ATen.h>
 
 #include "check.h"
+#include "core/ops.h"
 #include "cuda/cross_entropy.cuh"
 #include "cuda/mask_bits.cuh"
 #include "cuda_orders.h"
-#include "core/ops.h"
 
 using namespace earlybird;
 
@@ -80,13 +80,16 @@ void masks_of(int64_t channels, bool protective) {
 
 }  // namespace
 
-void test_cuda_step() {
+EB_TEST("cuda: cross-entropy kernel") {
   at::manual_seed(11);
   cross_entropy_of(1, 3, 1);
   cross_entropy_of(5, 10, 4);
   cross_entropy_of(259, 10, 1);
   cross_entropy_of(40, 1000, 30);
   nan_shows();
+}
+
+EB_TEST("cuda: mask kernel") {
   for (const bool protective : {false, true})
     for (const int64_t channels : {1, 8, 61, 4224}) masks_of(channels, protective);
 }

@@ -1,25 +1,12 @@
-// The convolutions of this house against LibTorch's own in float64, for odd widths and sizes, and at one and two
-// threads.
+// Our convolutions against LibTorch's in float64, for odd widths and sizes, with one and two threads.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
-#include <cstdio>
 #include <limits>
 
 #include "check.h"
 #include "layer/whole_image.h"
 #include "layer/winograd.h"
-
-namespace {
-
-int passed = 0, failed = 0;
-
-}  // namespace
-
-void check(bool good, const std::string& what, double measured) {
-  ++(good ? passed : failed);
-  if (!good) std::printf("FAILED %s: %g\n", what.c_str(), measured);
-}
 
 namespace {
 
@@ -81,35 +68,28 @@ void compare(const Passes& passes, int64_t count, int64_t in, int64_t out, int64
 
 }  // namespace
 
-int main() {
-  at::manual_seed(1);
+EB_TEST("layer: 3x3 convolutions by Winograd against LibTorch in float64") {
   for (const auto type : {at::kFloat, at::kBFloat16}) {
     compare(kWinograd, 3, 16, 16, 4, 4, type);
     compare(kWinograd, 2, 17, 31, 5, 7, type);
     compare(kWinograd, 64, 64, 128, 16, 16, type);
     compare(kWinograd, 5, 24, 19, 32, 9, type);
     compare(kWinograd, 16, 200, 173, 8, 8, type);
+  }
+}
+
+EB_TEST("layer: 3x3 convolutions of 2x2 images against LibTorch in float64") {
+  for (const auto type : {at::kFloat, at::kBFloat16}) {
     compare(kWholeImage, 3, 16, 16, 2, 2, type);
     compare(kWholeImage, 64, 129, 77, 2, 2, type);
   }
+}
+
+EB_TEST("layer: NaN stays NaN in a convolution by Winograd") {
   for (const auto type : {at::kFloat, at::kBFloat16}) {
     at::Tensor images = at::zeros({1, 16, 4, 4}).to(type).contiguous(at::MemoryFormat::ChannelsLast);
     images[0][3][1][1] = std::numeric_limits<float>::quiet_NaN();
     const at::Tensor out = earlybird::winograd::forward(images, at::ones({16, 16, 3, 3}));
-    check(out.isnan().any().item<bool>(), "a NaN stays one", 0);
+    check(out.isnan().any().item<bool>(), "NaN in the result", 0);
   }
-  test_energy();
-  test_images();
-  test_norms();
-  test_profile();
-  test_low_precision();
-  test_quant();
-  test_captured();
-  test_cuda_emulator();
-  test_cuda_augment();
-  test_cuda_step();
-  test_cuda_norms();
-  test_cuda_quant();
-  std::printf("%d passed, %d failed\n", passed, failed);
-  return failed == 0 && passed > 0 ? 0 : 1;
 }

@@ -1,4 +1,4 @@
-// What the emulator of CUDA promises: kernels that are right run, and those that are not are found out.
+// The CUDA emulator runs correct kernels and detects wrong ones.
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -54,8 +54,8 @@ __global__ void outside_the_mask() { __syncwarp(1); }
 
 __global__ void unwritten(float* out) { *out = earlybird::dynamic_shared<float>()[5]; }
 
-/// The last block to come sees that it is the last, and leaves the counter at 0.
-__global__ void ticket_kernel(unsigned* counter, int* last) {
+/// The last block sees that it is the last, and leaves the counter at 0.
+__global__ void arrival_kernel(unsigned* counter, int* last) {
   if (atomicInc(counter, gridDim.x - 1) == gridDim.x - 1) *last += 1;
 }
 
@@ -73,7 +73,7 @@ bool says(const std::string& text, const char* what) { return text.find(what) !=
 
 }  // namespace
 
-void test_cuda_emulator() {
+EB_TEST("cuda: the emulator") {
   std::vector<int> values(4 * 96);
   int total = 0;
   for (size_t i = 0; i < values.size(); ++i) total += values[i] = static_cast<int>(i * i % 17);
@@ -87,8 +87,8 @@ void test_cuda_emulator() {
 
     unsigned counter = 0;
     int last = 0;
-    for (int k = 0; k < 3; ++k) launch(ticket_kernel, 5, 1, 0, nullptr, &counter, &last);
-    check(last == 3 && counter == 0, "emulator, tickets, " + order, last);
+    for (int k = 0; k < 3; ++k) launch(arrival_kernel, 5, 1, 0, nullptr, &counter, &last);
+    check(last == 3 && counter == 0, "emulator, arrivals, " + order, last);
 
     std::vector<unsigned> got(64 * 6);
     launch(warp_kernel, 1, 64, 0, nullptr, got.data());
@@ -105,10 +105,10 @@ void test_cuda_emulator() {
   const std::string half = complaint(half_at_a_barrier, 32), two = complaint(two_barriers, 32);
   check(says(half, "from thread 0: at a barrier of the block") && says(half, "from thread 16: ended"), half, 0);
   check(says(two, "from thread 0: at a barrier") && says(two, "from thread 16: at a barrier"), two, 0);
-  check(says(complaint(short_warp, 16), "at a warp operation"), "emulator, a mask of lanes that are not there", 0);
+  check(says(complaint(short_warp, 16), "at a warp operation"), "emulator, a mask with lanes that do not exist", 0);
   check(says(complaint(outside_the_mask, 32), "leaves it out"), "emulator, a lane outside of the mask", 0);
   check(says(complaint(half_at_a_barrier, 2048), "no GPU"), "emulator, too many threads", 0);
   float value = 0;
   launch(unwritten, 1, 1, 32, nullptr, &value);
-  check(value != value, "emulator, dynamic shared memory begins as no number", value);
+  check(value != value, "emulator, dynamic shared memory begins as NaN", value);
 }

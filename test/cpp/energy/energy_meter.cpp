@@ -1,4 +1,4 @@
-// The meter on sources and a clock of the test's own, and the processor's counters on a tree in a temporary folder.
+// The meter with test sources and a test clock, and the processor's counters in a temporary powercap tree.
 #include <unistd.h>
 
 #include <cstdlib>
@@ -8,8 +8,8 @@
 
 #include "check.h"
 #include "core/error.h"
-#include "energy/gpu.h"
 #include "energy/energy_meter.h"
+#include "energy/gpu.h"
 #include "energy/rapl.h"
 
 namespace {
@@ -45,7 +45,32 @@ class Steered final : public EnergySource {
   State& state_;
 };
 
-void windows() {
+class Tree {
+ public:
+  Tree() {
+    char name[] = "/tmp/eb-powercap-XXXXXX";
+    root = mkdtemp(name);
+  }
+  ~Tree() { fs::remove_all(root); }
+  void put(const std::string& file, const std::string& text) const {
+    fs::create_directories((root / file).parent_path());
+    std::ofstream(root / "next") << text;
+    fs::rename(root / "next", root / file);  // at once: the sampler may be reading
+  }
+  void domain(const std::string& folder, const std::string& name, double energy, double range) const {
+    put(folder + "/name", name + "\n");
+    put(folder + "/energy_uj", std::to_string(static_cast<int64_t>(energy)) + "\n");
+    put(folder + "/max_energy_range_uj", std::to_string(static_cast<int64_t>(range)) + "\n");
+  }
+  void energy(const std::string& folder, double microjoules) const {
+    put(folder + "/energy_uj", std::to_string(static_cast<int64_t>(microjoules)) + "\n");
+  }
+  fs::path root;
+};
+
+}  // namespace
+
+EB_TEST("energy: windows") {
   State state;
   EnergyMeter::Sources sources;
   sources.push_back(std::make_unique<Steered>(state));
@@ -105,7 +130,7 @@ void windows() {
   check(near(window([&] { pass(1, 7); }).joules, 7), "and all is well again", 0);
 }
 
-void power() {
+EB_TEST("energy: integral of power") {
   PowerIntegral integral;
   integral.sample(10, 100);
   integral.sample(12, 300);
@@ -118,30 +143,7 @@ void power() {
         integral.total().joules);
 }
 
-class Tree {
- public:
-  Tree() {
-    char name[] = "/tmp/eb-powercap-XXXXXX";
-    root = mkdtemp(name);
-  }
-  ~Tree() { fs::remove_all(root); }
-  void put(const std::string& file, const std::string& text) const {
-    fs::create_directories((root / file).parent_path());
-    std::ofstream(root / "next") << text;
-    fs::rename(root / "next", root / file);  // at once: the sampler may be reading
-  }
-  void domain(const std::string& folder, const std::string& name, double energy, double range) const {
-    put(folder + "/name", name + "\n");
-    put(folder + "/energy_uj", std::to_string(static_cast<int64_t>(energy)) + "\n");
-    put(folder + "/max_energy_range_uj", std::to_string(static_cast<int64_t>(range)) + "\n");
-  }
-  void energy(const std::string& folder, double microjoules) const {
-    put(folder + "/energy_uj", std::to_string(static_cast<int64_t>(microjoules)) + "\n");
-  }
-  fs::path root;
-};
-
-void processor() {
+EB_TEST("energy: RAPL counters") {
   const Tree tree;
   double seconds = 0;
   const auto meter = [&] {
@@ -207,12 +209,4 @@ void processor() {
   const EnergySourceInfo kept = meter()->sources()[0];
   if (root && seteuid(0) != 0) std::abort();
   check(!kept.method && kept.reason.find("sudo chmod a+r") != std::string::npos, kept.reason, 0);
-}
-
-}  // namespace
-
-void test_energy() {
-  windows();
-  power();
-  processor();
 }

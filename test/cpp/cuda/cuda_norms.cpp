@@ -1,5 +1,5 @@
-// The CUDA kernels of BatchNorm, ReLU, shortcut and channel selection, emulated, against LibTorch's operators in
-// float64; the same bits whatever the order of blocks and threads.
+// The emulated CUDA kernels of BatchNorm, ReLU, shortcut and channel selection against LibTorch's operators in float64;
+// the same bits for every order of blocks and threads.
 #include <ATen/ATen.h>
 
 #include "check.h"
@@ -27,7 +27,7 @@ std::string text(const Case& what) {
                   what.select ? ", select" : "", what.offset ? ", not aligned" : "");
 }
 
-/// Channels last, in memory of exactly this length from 16 bytes plus `offset` elements on.
+/// Channels last, in memory of exactly this length that starts `offset` elements past a multiple of 16 bytes.
 Tensor placed(const Tensor& images, int64_t offset) {
   const Tensor out = at::empty({images.numel() + offset}, images.options())
                          .slice(0, offset)
@@ -124,7 +124,8 @@ Outcome emulated(const Case& what, const Setup& with) {
   return to;
 }
 
-/// By the library's operators in float64; the gate is that of the output that was kept, which may be rounded to zero.
+/// Computes with LibTorch's operators in float64. ReLU passes gradients where the kept output, which may be rounded to
+/// zero, is positive.
 Outcome truth(const Case& what, const Setup& with, const Tensor& kept) {
   const auto wide = [](const Tensor& tensor) { return tensor.to(at::kDouble).requires_grad_(true); };
   Tensor images = wide(with.images), shortcut = wide(with.shortcut), gamma = wide(with.gamma), beta = wide(with.beta);
@@ -186,7 +187,7 @@ void compare(const Case& what) {
   within("beta", first.beta, want.beta, 1e-5);
 }
 
-/// Evaluation, where only two vectors are made.
+/// Evaluation makes only scale and shift.
 void compare_running(int64_t channels, bool select) {
   const Case what{1, channels, 1, 1, at::kFloat, false, false, false, select};
   Setup with(what);
@@ -207,7 +208,7 @@ void compare_running(int64_t channels, bool select) {
         deviation(rows[3], shift));
 }
 
-/// Selection on its own: the CPU's bits.
+/// Selection alone: the CPU's bits.
 template <class T>
 void compare_gather(int64_t batch, int64_t width, int64_t kept, int64_t side, at::ScalarType type, bool adds,
                     int64_t offset) {
@@ -235,7 +236,7 @@ void compare_gather(int64_t batch, int64_t width, int64_t kept, int64_t side, at
 
 }  // namespace
 
-void test_cuda_norms() {
+EB_TEST("cuda: BatchNorm kernels of training") {
   at::manual_seed(11);
   std::vector<Case> cases;
   for (const auto type : {at::kFloat, at::kBFloat16}) {
@@ -253,10 +254,14 @@ void test_cuda_norms() {
     cases.push_back({9, 1, 1, 1, type});
   }
   for (const Case& what : cases) what.type == at::kFloat ? compare<float>(what) : compare<uint16_t>(what);
+}
 
+EB_TEST("cuda: BatchNorm kernel of evaluation") {
   compare_running(37, false);
   compare_running(300, true);
+}
 
+EB_TEST("cuda: channel selection kernels") {
   for (const bool adds : {false, true}) {
     compare_gather<float>(3, 40, 13, 5, at::kFloat, adds, 0);
     compare_gather<float>(2, 7, 4, 3, at::kFloat, adds, 1);

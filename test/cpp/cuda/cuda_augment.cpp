@@ -1,12 +1,12 @@
-// The CUDA kernels of augmentation, emulated, against the CPU's operators: the same bits.
+// The emulated CUDA kernels of augmentation against the CPU's operators: the same bits.
 #include <ATen/ATen.h>
 
 #include "check.h"
+#include "core/ops.h"
 #include "cuda/augment.cuh"
 #include "cuda_orders.h"
-#include "core/ops.h"
 
-void test_cuda_augment() {
+EB_TEST("cuda: augmentation kernels") {
   using namespace earlybird;
   using namespace earlybird::cuda_augment;
   at::manual_seed(3);
@@ -24,7 +24,7 @@ void test_cuda_augment() {
     const at::Tensor want_input = earlybird::pixels_to_input(want, table);
     at::Tensor want_place = place.clone();
     const at::Tensor want_labels = earlybird::next_labels(labels, order, want_place, count);
-    check(want_place[kNext].item<int64_t>() == kFirst + count, "the place moves on", 0);
+    check(want_place[kNext].item<int64_t>() == kFirst + count, "the place advances", 0);
     const Images from{
         images.const_data_ptr<uint8_t>(), order.const_data_ptr<int64_t>(), place.const_data_ptr<int64_t>(), count,
         static_cast<int>(height),         static_cast<int>(width),         static_cast<int>(padding),       flip};

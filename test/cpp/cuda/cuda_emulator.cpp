@@ -100,7 +100,7 @@ bool same_place(const Where& a, const Where& b) {
   return a.line() == b.line() && a.column() == b.column() && std::strcmp(a.file_name(), b.file_name()) == 0;
 }
 
-/// Lets the lanes of a warp go on that have all met.
+/// Resumes the lanes of a warp whose operation all lanes of the mask have reached.
 bool release_warp(size_t first) {
   bool released = false;
   const size_t lanes = std::min<size_t>(32, machine.threads - first);
@@ -157,7 +157,7 @@ bool all_done() {
 }
 
 void run_block() {
-  // All bits set: a float that was read before it was written is no number.
+  // All bits set: a float that is read before it is written is NaN.
   std::memset(machine.shared.data(), 0xFF, machine.shared.size() * sizeof(uint4));
   for (size_t t = 0; t < machine.threads; ++t) prepare(t);
   while (true) {

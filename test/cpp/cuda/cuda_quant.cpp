@@ -1,4 +1,4 @@
-// The CUDA kernels of block floating point and of its optimiser step, emulated, against the CPU's operators: the same
+// The emulated CUDA kernels of block floating point and of its optimiser step against the CPU's operators: the same
 // bits, the same faults.
 #include <ATen/ATen.h>
 
@@ -8,8 +8,9 @@
 #include "cuda/block_float.cuh"
 #include "cuda/sgd.cuh"
 #include "cuda_orders.h"
-#include "quant/blocks.h"
 #include "optim/sgd.h"
+#include "quant/blocks.h"
+#include "tensors.h"
 
 namespace {
 
@@ -18,14 +19,7 @@ using at::Tensor;
 
 constexpr uint64_t kSeed = 0x123456789abcull;
 
-Tensor position_of(int64_t epoch, int64_t step) { return at::full({}, epoch << 32 | step, at::kLong); }
 Tensor no_faults() { return at::full({}, std::numeric_limits<int64_t>::max(), at::kLong); }
-
-/// Bits, so that NaN equals itself and -0 is not 0.
-bool same(const Tensor& a, const Tensor& b) {
-  const auto bits = [](const Tensor& t) { return t.view(t.scalar_type() == at::kFloat ? at::kInt : at::kShort); };
-  return at::equal(bits(a), bits(b));
-}
 
 template <class T>
 void compare(const Tensor& values, const BlockFloat& format) {
@@ -55,12 +49,12 @@ void compare(const Tensor& values, const BlockFloat& format) {
         c10::str("quantise on CUDA, ", values.sizes(), " strides ", values.strides(), " ", values.scalar_type(),
                  " bits ", format.bits, " dim ", format.dim, nearest ? " nearest" : " stochastic",
                  format.flavour == BlockFlavour::kSwalp ? " swalp, " : ", ", order);
-    check(same(got, want), what, 0);
+    check(same_bits(got, want), what, 0);
     check(at::equal(faults, want_faults), what + ", faults", 0);
   });
 }
 
-/// Blocks of very different size, and zeros.
+/// Blocks of very different magnitude, and zeros.
 Tensor mixed(at::IntArrayRef sizes) {
   const Tensor exponents = at::randint(-149, 128, {sizes[0]}, at::kDouble);
   std::vector<int64_t> column(sizes.size(), 1);
@@ -168,15 +162,16 @@ void optimise() {
                 c10::str("optimiser on CUDA, bits ", bits, rounding == Rounding::kNearest ? " nearest" : " stochastic",
                          flavour == BlockFlavour::kSwalp ? " swalp" : "", has_momentum ? ", momentum, " : ", ", order);
             for (size_t i = 0; i < got.parameters.size(); ++i) {
-              check(same(got.parameters[i], want.parameters[i]), c10::str(what, ", parameter ", i), 0);
-              if (has_momentum) check(same(got.momentum[i], want.momentum[i]), c10::str(what, ", momentum ", i), 0);
+              check(same_bits(got.parameters[i], want.parameters[i]), c10::str(what, ", parameter ", i), 0);
+              if (has_momentum)
+                check(same_bits(got.momentum[i], want.momentum[i]), c10::str(what, ", momentum ", i), 0);
             }
             check(at::equal(got.faults, want.faults), what + ", faults", 0);
           });
         }
 }
 
-/// In pieces that are no rows.
+/// Full precision cuts parameters into pieces that are not rows.
 void optimise_in_full() {
   for (const bool has_momentum : {true, false}) {
     const SgdStep before = step_of(has_momentum), want = copy_of(before);
@@ -187,7 +182,7 @@ void optimise_in_full() {
       emulate(got, {});
       check(cuda_emulator::launches() == launches + 1, "all parameters in one launch", 0);
       for (size_t i = 0; i < got.parameters.size(); ++i)
-        check(same(got.parameters[i], want.parameters[i]),
+        check(same_bits(got.parameters[i], want.parameters[i]),
               c10::str("optimiser on CUDA, full precision, ", order, ", parameter ", i), 0);
     });
   }
@@ -209,15 +204,19 @@ void optimise_many() {
   emulate(step, {});
   check(cuda_emulator::launches() == launches + 2, "two tables, two launches", 0);
   for (size_t i = 0; i < count; ++i)
-    check(same(step.parameters[i], want.parameters[i]), c10::str("parameter ", i, " of many"), 0);
+    check(same_bits(step.parameters[i], want.parameters[i]), c10::str("parameter ", i, " of many"), 0);
 }
 
 }  // namespace
 
-void test_cuda_quant() {
+EB_TEST("cuda: block floating point kernels") {
   at::manual_seed(5);
   quantise();
-  optimise();
+}
+
+EB_TEST("cuda: optimiser kernel, low precision") { optimise(); }
+
+EB_TEST("cuda: optimiser kernel, full precision") {
   optimise_in_full();
   optimise_many();
 }

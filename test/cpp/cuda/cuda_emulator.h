@@ -9,22 +9,21 @@
 #include <source_location>
 #include <type_traits>
 
-/// Runs CUDA kernels on the CPU, so that they can be tested where there is no GPU. Kernels live in cpp/cuda/*.cuh,
-/// which take from here what nvcc would give them (cuda/device.cuh chooses), and are started by the same launch().
+/// Runs CUDA kernels on the CPU, so that they can be tested without a GPU. The kernels of cpp/cuda/*.cuh use these
+/// definitions in place of nvcc's (cuda/device.cuh chooses), and are started by the same launch().
 ///
 /// The threads of a thread block are fibers on one thread of the machine. Each runs until its next barrier or warp
-/// operation, the blocks one after another, in an order that can be chosen: what a kernel gives must not depend on it,
-/// and a missing barrier shows where it does. A barrier or warp operation that not all threads reach throws
-/// std::runtime_error, which says who waits where.
+/// operation, and blocks run one after another, in a chosen order: the result of a kernel must not depend on it, and
+/// does if a barrier is missing. A barrier or warp operation that not all threads reach throws std::runtime_error with
+/// the places where threads wait.
 ///
-/// What cannot show here: races within a stretch without a barrier that no order of whole stretches betrays, missing
-/// memory fences, fused multiply-adds, and loads past the end of memory (a sanitiser does). A block that waits for
-/// another one by polling hangs.
+/// It cannot detect races between barriers that no order of threads reveals, missing memory fences, fused
+/// multiply-adds, and loads past the end of memory (a sanitiser can). A block that polls for another one hangs.
 namespace cuda_emulator {
 
 enum class Order { kForward, kReverse, kShuffled };
 
-/// The order of blocks and of the threads in each, for the launches that follow. `seed` is that of kShuffled.
+/// Sets the order of blocks and of their threads for later launches. `seed` is for kShuffled.
 void set_order(Order order, uint32_t seed = 1);
 
 /// Launches since the program began.
@@ -32,7 +31,7 @@ int64_t launches();
 
 }  // namespace cuda_emulator
 
-// --- What nvcc knows by itself -------------------------------------------------------------------------------------
+// --- Built into nvcc -----------------------------------------------------------------------------------------------
 
 #define __global__
 #define __device__
@@ -74,7 +73,7 @@ using Lanes = std::array<uint64_t, 32>;
 void run(dim3 blocks, dim3 threads, size_t shared_bytes, const std::function<void()>& kernel);
 void* dynamic_shared();
 void wait_for_block(const Where& where);
-/// Gives `value`, waits for the lanes of `mask`, and says what each of them gave.
+/// Gives `value`, waits for the lanes of `mask`, and returns the values of all lanes.
 const Lanes& exchange(uint32_t mask, uint64_t value, const Where& where);
 int lane();
 
@@ -93,7 +92,7 @@ T unpacked(uint64_t bits) {
   return value;
 }
 
-/// What the lane `from` gave, or the own value where that lies outside the group of `width` lanes.
+/// The value of lane `from`, or its own value if that lane is outside the group of `width` lanes.
 template <class T, class From>
 T shuffle(uint32_t mask, T value, int width, const Where& where, const From& from) {
   const Lanes& given = exchange(mask, packed(value), where);
@@ -151,7 +150,7 @@ inline unsigned __reduce_add_sync(unsigned mask, unsigned value, EB_WHERE) {
 
 #undef EB_WHERE
 
-// Blocks run one after another and stretches are never interrupted, so plain reads and writes are atomic.
+// Fibers are never interrupted between barriers, so plain reads and writes are atomic.
 template <class T>
 T atomicExch(T* at, std::type_identity_t<T> value) {
   const T before = *at;
@@ -204,7 +203,7 @@ inline int __popc(unsigned bits) { return std::popcount(bits); }
 inline int __ffs(int bits) { return bits ? std::countr_zero(static_cast<unsigned>(bits)) + 1 : 0; }
 inline int __clz(int bits) { return std::countl_zero(static_cast<unsigned>(bits)); }
 
-// --- What cuda/device.cuh offers ------------------------------------------------------------------------------------
+// --- The rest of cuda/device.cuh ------------------------------------------------------------------------------------
 
 namespace earlybird {
 

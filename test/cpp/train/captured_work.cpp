@@ -1,4 +1,4 @@
-// Recorded steps: a stand-in for a CUDA graph that does what one does, so that its rules can be tested without a GPU.
+// Captured steps, with a stand-in for a CUDA graph, so that the rules of captures are tested without a GPU.
 #include <ATen/ATen.h>
 #include <ATen/record_function.h>
 
@@ -12,7 +12,7 @@
 #include "model/network.h"
 #include "prune/mask.h"
 #include "prune/surgery.h"
-#include "train/evaluate.h"
+#include "train/evaluator.h"
 #include "train/trainer.h"
 
 using namespace earlybird;
@@ -20,20 +20,20 @@ using namespace earlybird;
 namespace {
 
 struct Counts {
-  int recorded = 0, replayed = 0, work = 0;
+  int captures = 0, replays = 0;
   std::set<std::string> reads;  // operators that make the host wait
 };
 
 Counts counts;
 
-/// Operators that no graph can hold: they wait for the device, or their result's size depends on data.
+/// Operators that no graph can hold: they wait for the device, or the size of their result depends on data.
 bool reads_back(const std::string& name) {
   return name == "aten::item" || name == "aten::_local_scalar_dense" || name == "aten::nonzero" ||
          name == "aten::is_nonzero" || name == "aten::masked_select" || name == "aten::equal" || name == "aten::unique";
 }
 
-/// Notes who reads back while it lives. LibTorch's optimiser does for a learning rate on the CPU, but not for one on a
-/// GPU.
+/// Records the operators that read back while it lives. LibTorch's optimiser is excused: it reads a learning rate on
+/// the CPU, but not one on a GPU.
 class Watch {
  public:
   Watch() {
@@ -60,12 +60,12 @@ class Watch {
   static inline thread_local std::vector<std::string> within;  // the operators that are running
 };
 
-/// Recording does the work without effect on memory in a real graph; replaying does it again.
+/// A real capture does not change memory; this one does the work, and a replay does it again.
 class StandIn final : public Graph {
  public:
   explicit StandIn(bool fails) : fails_(fails) {}
 
-  void record(const std::function<void()>& warm_up, const std::function<void()>& work) override {
+  void capture(const std::function<void()>& warm_up, const std::function<void()>& work) override {
     warm_up();
     warm_up();
     if (fails_) throw Error("ERR_INTERNAL", "operation not permitted when stream is capturing");
@@ -74,11 +74,11 @@ class StandIn final : public Graph {
       work();
     }
     work_ = work;
-    ++counts.recorded;
+    ++counts.captures;
   }
 
   void replay() override {
-    ++counts.replayed;
+    ++counts.replays;
     work_();
   }
 
@@ -132,10 +132,11 @@ struct Outcome {
 
 Outcome two_epochs(const std::shared_ptr<Network>& model, Dataset& data, const GraphFactory& graphs, bool bf16) {
   Trainer trainer(model, {.l1 = 1e-4, .bf16 = bf16, .seed = 7, .graphs = graphs});
+  Evaluator evaluator(model);
   Outcome out;
   for (int epoch = 0; epoch < 2; ++epoch) {
     out.trained = trainer.epoch(data, epoch, 0.1 / (1 + epoch), kBatch, INT64_MAX, kNever, {});
-    out.tested = evaluate(*model, data, {.batch_size = 6, .bf16 = bf16, .graphs = graphs}, kNever, {});
+    out.tested = evaluator.evaluate(data, {.batch_size = 6, .bf16 = bf16, .graphs = graphs}, kNever, {});
   }
   out.snapshot = trainer.snapshot();
   return out;
@@ -153,14 +154,14 @@ void compare(const std::string& name, const NumberFormats* formats, bool bf16, c
   const auto data = images(filter);
   counts = {};
   const Outcome eager = two_epochs(network(formats), *data, {}, bf16);
-  check(counts.recorded == 0 && !eager.trained.captured && eager.trained.why_eager.empty(), name + "no graphs on a CPU",
-        counts.recorded);
+  check(counts.captures == 0 && !eager.trained.captured && eager.trained.why_eager.empty(), name + "no graphs on a CPU",
+        counts.captures);
   const Outcome captured = two_epochs(network(formats), *data, stand_ins(), bf16);
   check(captured.trained.captured && captured.tested.captured,
         name + "captured: " + captured.trained.why_eager + captured.tested.why_eager, 0);
-  check(counts.recorded == 2, name + "one recording a phase, for all epochs", counts.recorded);
+  check(counts.captures == 2, name + "one capture a phase, for all epochs", counts.captures);
   // 23 images: four full batches of five in training, three of six in evaluation; the ragged ones are eager.
-  check(counts.replayed == 2 * (4 + 3), name + "replays", counts.replayed);
+  check(counts.replays == 2 * (4 + 3), name + "replays", counts.replays);
   for (const std::string& reader : counts.reads)
     check(false, name + "waits for the device in " + reader, static_cast<double>(counts.reads.size()));
   check(same(eager.snapshot.state, captured.snapshot.state), name + "weights and statistics, eager and captured", 0);
@@ -171,18 +172,20 @@ void compare(const std::string& name, const NumberFormats* formats, bool bf16, c
         name + "loss of the evaluation", captured.tested.loss - eager.tested.loss);
 }
 
-void falls_back() {
+}  // namespace
+
+EB_TEST("train: a step that cannot be captured runs eagerly") {
   const auto data = images();
   const Outcome eager = two_epochs(network(), *data, {}, false);
   counts = {};
   const Outcome fallen = two_epochs(network(), *data, stand_ins(/*fail=*/true), false);
-  check(!fallen.trained.captured && counts.replayed == 0, "a failed recording is not replayed", counts.replayed);
-  check(fallen.trained.why_eager == "recording failed: operation not permitted when stream is capturing",
+  check(!fallen.trained.captured && counts.replays == 0, "a failed capture is not replayed", counts.replays);
+  check(fallen.trained.why_eager == "capture failed: operation not permitted when stream is capturing",
         "the reason: " + fallen.trained.why_eager, 0);
-  check(same(eager.snapshot.state, fallen.snapshot.state), "a failed recording leaves no trace", 0);
+  check(same(eager.snapshot.state, fallen.snapshot.state), "a failed capture leaves no trace", 0);
 }
 
-void records_again() {
+EB_TEST("train: another shape, dataset or network is captured anew") {
   const auto data = images(), other = images();
   const auto model = network();
   Trainer trainer(model, {.graphs = stand_ins()});
@@ -192,32 +195,32 @@ void records_again() {
   };
   epoch(*data, kBatch);
   epoch(*data, kBatch);
-  check(counts.recorded == 1, "recorded once", counts.recorded);
+  check(counts.captures == 1, "captured once", counts.captures);
   epoch(*data, 4);
-  check(counts.recorded == 2, "another batch size is recorded", counts.recorded);
+  check(counts.captures == 2, "another batch size is captured", counts.captures);
   epoch(*other, 4);
-  check(counts.recorded == 3, "another dataset is recorded", counts.recorded);
+  check(counts.captures == 3, "another dataset is captured", counts.captures);
   const PassResult few = epoch(*data, kImages + 1);
   check(!few.captured && few.why_eager == "no full batch lies on the device", "no full batch: " + few.why_eager, 0);
-  check(counts.recorded == 3, "nothing to record", counts.recorded);
+  check(counts.captures == 3, "nothing to capture", counts.captures);
 
   // A ticket is another network with another trainer: its graph is its own.
   const Mask mask = masks(*model, {0.5}).front();
   const auto ticket = prune(*model, mask.bits, {}, *model).network;
   Trainer small(ticket, {.graphs = stand_ins()});
   small.epoch(*data, 1, 0.01, kBatch, INT64_MAX, kNever, {});
-  check(counts.recorded == 4, "a pruned network is recorded", counts.recorded);
+  check(counts.captures == 4, "a pruned network is captured", counts.captures);
 }
 
-}  // namespace
+EB_TEST("train: captured steps equal eager ones, fp32") { compare("fp32: ", nullptr, false); }
 
-void test_captured() {
-  at::manual_seed(5);
+EB_TEST("train: captured steps equal eager ones, bf16") { compare("bf16: ", nullptr, true); }
+
+EB_TEST("train: captured steps equal eager ones, low precision") {
   const NumberFormats eight{8, 8, 8, 8, 8};
-  compare("fp32: ", nullptr, false);
-  compare("bf16: ", nullptr, true);
   compare("low precision: ", &eight, false);
+}
+
+EB_TEST("train: captured steps equal eager ones, low-pass filter") {
   compare("low-pass filter: ", nullptr, false, "lowpass");
-  falls_back();
-  records_again();
 }

@@ -1,4 +1,4 @@
-// Quantised layers: every way to convolve against the plain twin of the quantiser, and every layer of every network.
+// Quantised layers: every convolution kernel against the plain twin of the quantiser, and every layer of every network.
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/function.h>
@@ -27,8 +27,8 @@ struct Shape {
   int64_t in, out, kernel, stride, side;
 };
 
-/// Output and gradients of a convolution, with the gradient of the output given from outside, which then has to stay as
-/// it is, or made on the way, which may be rounded in place.
+/// Output and gradients of a convolution. The gradient of the output is either given by the caller, and must not
+/// change, or made during the backward pass, and may be rounded in place.
 void compare_layer(const Shape& shape, bool bf16, Rounding rounding) {
   torch::nn::Conv2d conv(torch::nn::Conv2dOptions(shape.in, shape.out, shape.kernel)
                              .stride(shape.stride)
@@ -76,12 +76,12 @@ void compare_layer(const Shape& shape, bool bf16, Rounding rounding) {
   check(gradient.equal(kept), name + "leaves a gradient that others hold", 1);
 }
 
-/// Looks at what a node hands on.
+/// Checks the errors that a node returns.
 struct OnGrid : torch::autograd::FunctionPostHook {
   OnGrid(int64_t& seen, bool bf16) : seen_(seen), bf16_(bf16) {}
   variable_list operator()(const variable_list& outputs, const variable_list&) override {
     const at::Tensor& error = outputs[0];
-    // The nearest of the grid of its own values: rounded once, they stay as they are.
+    // Values that are on their grid do not change when rounded again.
     const at::Tensor again = plain_block_quantize(error, {.bits = kFormats.error, .rounding = Rounding::kNearest}, {});
     check(error.equal(again), "an error is on its grid", (error - again).abs().max().item<double>());
     check(error.to(at::kBFloat16).to(error.scalar_type()).equal(error), "an error is exact in bfloat16", 1);
@@ -98,7 +98,7 @@ void collect(Node* node, std::set<Node*>& seen) {
   for (const auto& edge : node->next_edges()) collect(edge.function.get(), seen);
 }
 
-/// Trains one step; every convolution must have rounded its error, once.
+/// Trains one step: every convolution must round its error exactly once.
 void check_network(const std::string& arch, int64_t depth, int64_t side, bool bf16) {
   ModelSpec spec;
   spec.arch = arch;
@@ -131,13 +131,16 @@ void check_network(const std::string& arch, int64_t depth, int64_t side, bool bf
 
 }  // namespace
 
-void test_low_precision() {
+EB_TEST("model: a quantised convolution rounds its output and its error") {
   at::manual_seed(3);
-  // Winograd's, the whole image's, LibTorch's own with few channels, one pixel wide, and with a stride.
+  // Winograd's kernel, that of 2x2 images, and LibTorch's own: few channels, 1x1, and a stride.
   for (const Shape& shape :
        {Shape{32, 40, 3, 1, 8}, {64, 32, 3, 1, 2}, {3, 16, 3, 1, 8}, {32, 48, 1, 1, 4}, {32, 32, 3, 2, 8}})
     for (const bool bf16 : {false, true})
       for (const Rounding rounding : {Rounding::kNearest, Rounding::kStochastic}) compare_layer(shape, bf16, rounding);
+}
+
+EB_TEST("model: every convolution of every network rounds its error once") {
   for (const bool bf16 : {false, true}) {
     check_network("vgg", 11, 32, bf16);
     check_network("resnet", 20, 32, bf16);
