@@ -22,9 +22,10 @@ const STEPS = [
 ];
 
 function checkMachine() {
-  if (Number(process.versions.node.split('.')[0]) < 20) {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major < 20 || (major === 20 && minor < 19)) {
     throw new StepError(
-      `Node 20 or newer is needed, this is ${process.version}`,
+      `Node 20.19 or newer is needed, this is ${process.version}`,
       'install a newer Node and run this again',
     );
   }

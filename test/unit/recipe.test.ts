@@ -1,9 +1,11 @@
-import yargs from 'yargs/yargs';
+/** @jest-environment ./test/support/yargs-environment.js */
 import { normaliseArguments, PARSER } from '../../src/cli/arguments';
 import { addOptions, recipeFrom } from '../../src/cli/options';
 import { wishedDevice } from '../../src/experiment/device';
 import { PRESETS } from '../../src/experiment/presets';
 import { type CommandName, identityOf, parseRecipe, type Recipe } from '../../src/experiment/recipe';
+
+declare const yargs: typeof import('yargs/yargs');
 
 /** What the command line makes of a line of arguments. */
 function recipe<C extends CommandName>(command: C, line: string): Recipe<C> {
