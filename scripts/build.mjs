@@ -28,7 +28,7 @@ export function buildTypeScript() {
 }
 
 /**
- * Builds the addon for a LibTorch as dist/native/libtorch.js describes it, with the commands of cmake-js. Returns the folder
+ * Builds the addon for a LibTorch as dist/libtorch/find.js describes it, with the commands of cmake-js. Returns the folder
  * of the files and whether the CUDA plugin was built: "yes (architectures)" or "no (reason)"; likewise the JPEG decoder.
  * `progress` is told how many percent of the build are done.
  */
@@ -168,10 +168,10 @@ async function main() {
       target: { type: 'string' },
     },
   });
-  if (!values['native-only'] || !existsSync(join(root, 'dist', 'native', 'libtorch.js'))) buildTypeScript();
+  if (!values['native-only'] || !existsSync(join(root, 'dist', 'libtorch', 'find.js'))) buildTypeScript();
   if (values['ts-only']) return;
   if (values.libtorch) process.env.LIBTORCH = resolve(values.libtorch);
-  const { findLibTorch } = require('../dist/native/libtorch.js');
+  const { findLibTorch } = require('../dist/libtorch/find.js');
   const { folder, cuda, jpeg } = await buildNative(findLibTorch(), { ...values, progress: showProgress() });
   process.stdout.write(`built ${folder}; CUDA plugin: ${cuda}; JPEG decoder: ${jpeg}\n`);
 }

@@ -39,7 +39,7 @@ async function main() {
   });
   if (values.list) return list();
   buildTypeScript();
-  const { describeLibTorch, findLibTorch } = require('../dist/native/libtorch.js');
+  const { describeLibTorch, findLibTorch } = require('../dist/libtorch/find.js');
   const libtorches = values.libtorch?.map((folder) => describeLibTorch(folder) ?? notOne(folder)) ?? [findLibTorch()];
   for (const libtorch of libtorches) {
     const manifest = JSON.stringify(await makeBuild(libtorch, values), null, 2);

@@ -60,11 +60,11 @@ function installPackages() {
 
 function compileTypeScript() {
   const inputs = { paths: [...files('src'), 'tsconfig.json', 'package-lock.json'] };
-  return ifChanged('dist', 'native/libtorch.js', inputs, buildTypeScript);
+  return ifChanged('dist', 'libtorch/find.js', inputs, buildTypeScript);
 }
 
 async function provideLibTorch() {
-  const { searchLibTorch, unsupported } = require('../dist/native/libtorch.js');
+  const { searchLibTorch, unsupported } = require('../dist/libtorch/find.js');
   let { found } = searchLibTorch();
   let how = '';
   // One of ours in .libtorch/ comes before an unsuitable one of python3.
@@ -81,7 +81,7 @@ async function provideLibTorch() {
 
 /** The CPU build is small, but not every package index has it; the CUDA build brings several gigabytes of libraries with it. */
 async function fetchLibTorch() {
-  const { fetchByPip } = require('../dist/native/fetch-libtorch.js');
+  const { fetchByPip } = require('../dist/libtorch/fetch.js');
   try {
     return await fetchByPip({ variant: 'cpu', log: say });
   } catch (error) {
@@ -98,13 +98,13 @@ async function fetchLibTorch() {
 /** Only training on image files needs it, so that its absence stops nothing. */
 function provideLibjpeg() {
   if (hasLibjpeg()) return 'found';
-  const { libjpegCommand, libjpegRemedy } = require('../dist/native/libjpeg.js');
+  const { libjpegCommand, libjpegRemedy } = require('../dist/libtorch/libjpeg.js');
   if (installLibjpeg(libjpegCommand())) return `installed (${libjpegCommand().join(' ')})`;
   return `not found; everything works but reading JPEG files (ImageNet). For that: ${libjpegRemedy('npm run setup')}`;
 }
 
 function compileAddon(head) {
-  const libtorch = require('../dist/native/libtorch.js').findLibTorch();
+  const libtorch = require('../dist/libtorch/find.js').findLibTorch();
   const sources = [...files('cpp'), ...files('binding'), ...files('cmake'), 'CMakeLists.txt', 'package-lock.json'];
   const more = `${libtorch.root} ${stamp(join(libtorch.root, 'lib/libtorch_cpu.so'))} ${options.cuda} ${hasLibjpeg()}`;
   return ifChanged(join('build', libtorch.id), 'build/Release/earlybird.node', { paths: sources, more }, async () => {

@@ -1,42 +1,45 @@
 /** The public API of earlybird. */
 
+export { benchKernels, type KernelsBench } from './bench/kernels';
+export { benchLoader, type LoaderBench } from './bench/loader';
+export { benchLowPrecision, type LowPrecisionBench } from './bench/low-precision';
+export { type BenchResult, bench } from './bench/step-peer';
 export { cfgOf, stateDictOf, stateDictValue } from './checkpoint/keys';
 export { readNpy, writeNpy } from './checkpoint/npy';
 export { readCheckpoint, writeCheckpoint } from './checkpoint/pth';
 export { momentumOf, sgdOptimizerValue } from './checkpoint/sgd';
 export type { Dict, Value } from './checkpoint/value';
+export { benchEnergy, type EnergyBenchResult } from './cost/compare';
+export { type EnergyPlan, planEnergy } from './cost/plan';
+export {
+  COMPOSITIONS,
+  type Comparison,
+  type FlopsRule,
+  type Stretch,
+  trainingFlops,
+} from './cost/training-flops';
 export type { Dataset, ImageSet } from './data/dataset';
 export { openImagenet } from './data/imagenet';
 export type { ImageListing, ListedDataset } from './data/listing';
 export { openDataset } from './data/open';
 export { type PackOptions, type PackResult, pack } from './data/pack';
+export { type EnergyFile, readEnergy } from './energy/file';
 export { EarlybirdError, type ErrorCode } from './errors';
-export { benchEnergy, type EnergyBenchResult } from './experiment/bench-energy';
-export { benchKernels, type KernelsBench } from './experiment/bench-kernels';
-export { benchLoader, type LoaderBench } from './experiment/bench-loader';
-export { benchLowPrecision, type LowPrecisionBench } from './experiment/bench-low-precision';
-export { type BenchResult, bench } from './experiment/bench-peer';
-export { type DistanceResult, distance } from './experiment/distance';
-export {
-  type DetectorOptions,
-  type DetectorRule,
-  EarlyBird,
-  type Observation,
-  REFERENCE_DETECTOR,
-} from './experiment/early-bird';
-export { ebTrain, type TrainResult } from './experiment/eb-train';
-export { type EnergyFile, readEnergy } from './experiment/energy-file';
-export { type EnergyPlan, planEnergy } from './experiment/energy-plan';
-export { type EvaluateResult, evaluate } from './experiment/evaluate';
-export { forwardFlops, maskFlops, maskMemoryKB, parameterCount } from './experiment/flops';
-export { formatsOf, type PrecisionOptions } from './experiment/low-precision';
-export { gammasOf, maskDistance, maskFromGammas, overlapMatrix } from './experiment/mask';
-export type { FinishedRun, RunResult } from './experiment/network-run';
-export type { Observer, RunOptions } from './experiment/observer';
-export { plot } from './experiment/plot';
-export { PRESETS } from './experiment/presets';
-export { prune } from './experiment/prune';
-export type { PruneReport } from './experiment/prune-report';
+export { loadAddon } from './native/addon';
+export type * from './native/types/addon';
+export type * from './native/types/dataset';
+export type * from './native/types/energy';
+export type * from './native/types/handle';
+export type * from './native/types/model';
+export type * from './native/types/number-formats';
+export type * from './native/types/pass';
+export type * from './native/types/profile';
+export type * from './native/types/trainer';
+export { forwardFlops, maskFlops, maskMemoryKB, parameterCount } from './network/flops';
+export { prune } from './prune/prune';
+export type { PruneReport } from './prune/report';
+export { formatsOf, type PrecisionOptions } from './recipe/precision';
+export { PRESETS } from './recipe/presets';
 export {
   type BenchEnergyRecipe,
   type BenchLoaderRecipe,
@@ -51,22 +54,26 @@ export {
   type RetrainRecipe,
   type SearchRecipe,
   type TrainRecipe,
-} from './experiment/recipe';
-export { retrain } from './experiment/retrain';
-export { reportRetrain, reportSearch } from './experiment/run-report';
-export { learningRate } from './experiment/schedule';
-export { search } from './experiment/search';
-export {
-  COMPOSITIONS,
-  type Comparison,
-  type FlopsRule,
-  type Stretch,
-  trainingFlops,
-} from './experiment/training-flops';
-export { loadAddon } from './native/addon';
-export type * from './native/energy';
-export type * from './native/number-formats';
-export type * from './native/types';
-export type { AverageMetrics, EnergyTotal, EnergyTotals, EpochMetrics, ReportInput, SummaryRow } from './report/input';
+} from './recipe/recipe';
+export { plot } from './report/gather/plot';
+export { reportRetrain, reportSearch } from './report/gather/runs';
+export type { ReportInput } from './report/input';
 export { writeReport } from './report/write';
+export type { AverageMetrics, EnergyTotal, EnergyTotals, EpochMetrics } from './run/metrics';
+export type { Observer, RunOptions } from './run/observer';
+export type { FinishedRun, RunResult, SummaryRow } from './run/result';
 export { DTYPE_BYTES, type Dtype, type StateDict, type TensorData } from './tensor';
+export {
+  type DetectorOptions,
+  type DetectorRule,
+  EarlyBird,
+  type Observation,
+  REFERENCE_DETECTOR,
+} from './ticket/detector';
+export { type DistanceResult, distance } from './ticket/distance';
+export { gammasOf, maskDistance, maskFromGammas, overlapMatrix } from './ticket/mask';
+export { ebTrain, type TrainResult } from './train/eb-train';
+export { type EvaluateResult, evaluate } from './train/evaluate';
+export { retrain } from './train/retrain';
+export { learningRate } from './train/schedule';
+export { search } from './train/search';

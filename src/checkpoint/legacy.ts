@@ -4,8 +4,8 @@
  * little-endian bytes.
  */
 import { DTYPE_BYTES } from '../tensor';
-import { unpickle } from './pickle';
-import { pickleBare, pickleValue } from './pickle-writer';
+import { unpickle } from './pickle/read';
+import { pickleBare, pickleValue } from './pickle/write';
 import { type Budget, refuse } from './refuse';
 import { denseBytes } from './tensor-view';
 import { isDict, type Value } from './value';

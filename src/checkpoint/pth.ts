@@ -2,17 +2,17 @@
 
 import { type WriteOptions, writeFileAtomic } from '../atomic';
 import { DTYPE_BYTES } from '../tensor';
-import { crc32 } from './crc32';
 import { LEGACY_START, legacyChunks, parseLegacy } from './legacy';
-import { unpickle } from './pickle';
-import { pickleValue } from './pickle-writer';
+import { unpickle } from './pickle/read';
+import { pickleValue } from './pickle/write';
 import { readWholeFile } from './read-file';
 import { Budget, namingFile, refuse } from './refuse';
 import { looksLikeSafetensors, parseSafetensors } from './safetensors';
 import { denseBytes } from './tensor-view';
 import { OrderedDict, type Value } from './value';
-import { ZipArchive } from './zip';
-import { type ZipRecord, zipChunks } from './zip-writer';
+import { crc32 } from './zip/crc32';
+import { ZipArchive } from './zip/read';
+import { type ZipRecord, zipChunks } from './zip/write';
 
 export type Format = 'zip' | 'legacy' | 'safetensors';
 

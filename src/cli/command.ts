@@ -1,7 +1,7 @@
 /** What the commands of this package have in common: recipe, --print-recipe, progress, Ctrl-C, --json. */
 import type { Argv, CommandModule } from 'yargs';
-import type { RunOptions } from '../experiment/observer';
-import type { CommandName, Recipe } from '../experiment/recipe';
+import type { CommandName, Recipe } from '../recipe/recipe';
+import type { RunOptions } from '../run/observer';
 import { interruptSignal } from './interrupt';
 import { addOptions, type Flags, recipeFrom } from './options';
 import { createObserver } from './progress';

@@ -2,6 +2,7 @@
 /** The command line: a table of commands, strict parsing, errors and exit codes. A command's code is loaded when it is asked for. */
 import type { CommandModule } from 'yargs';
 import { EarlybirdError, type ErrorCode } from '../errors';
+import { packageVersion } from '../package';
 import { normaliseArguments, PARSER } from './arguments';
 import { INTERRUPTED } from './interrupt';
 
@@ -36,7 +37,7 @@ async function main(argv: string[]): Promise<void> {
     .scriptName('earlybird')
     .usage('$0 <command>\n\nFinds Early-Bird tickets, prunes them out and trains only the small network.')
     .parserConfiguration(PARSER)
-    .version(version())
+    .version(packageVersion())
     .strict()
     .demandCommand(1, 'Which command?')
     .recommendCommands()
@@ -57,10 +58,6 @@ async function main(argv: string[]): Promise<void> {
 /** Only the first word that is a command has its code loaded; another one can run only if a flag's value was taken for it. */
 function misplaced(): never {
   throw new EarlybirdError('ERR_USAGE', 'Put the command before its flags: earlybird <command> --flag ...');
-}
-
-function version(): string {
-  return (require('../../package.json') as { version: string }).version;
 }
 
 const USAGE_CODES: ErrorCode[] = ['ERR_USAGE', 'ERR_RECIPE'];

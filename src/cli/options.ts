@@ -1,9 +1,9 @@
 /** Command-line flags, derived from the recipe schemas: names, help, and how text becomes values. */
 import type { Argv } from 'yargs';
 import { z } from 'zod';
-import { flagOf, OPTIONS, option, SWITCH } from '../experiment/option';
-import { PRESETS, presetNotes, presetRecipe } from '../experiment/presets';
-import { type CommandName, parseRecipe, type Recipe, SCHEMAS } from '../experiment/recipe';
+import { flagOf, OPTIONS, option, SWITCH } from '../recipe/option';
+import { PRESETS, presetNotes, presetRecipe } from '../recipe/presets';
+import { type CommandName, parseRecipe, type Recipe, SCHEMAS } from '../recipe/recipe';
 import { PARSER } from './arguments';
 
 /** Options every command takes beside its recipe. */

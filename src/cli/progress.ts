@@ -1,7 +1,8 @@
 /** What a person sees while an experiment runs, on stderr: a live bar on a terminal, plain lines otherwise, nothing with --quiet. */
-import type { Observer } from '../experiment/observer';
-import type { Progress } from '../native/types';
-import type { EpochMetrics } from '../report/input';
+
+import type { Progress } from '../native/types/pass';
+import type { EpochMetrics } from '../run/metrics';
+import type { Observer } from '../run/observer';
 
 export interface ProgressOptions {
   quiet: boolean;

@@ -8,7 +8,7 @@ import { type ImagenetOptions, openImagenet } from './imagenet';
 import { type ImageListing, inParallel, WHOLE_FILE } from './listing';
 import { readManifest } from './manifest';
 import { withQuietSharp } from './quiet-sharp';
-import type { SetReport, VerifyReport } from './verify';
+import type { SetReport, VerifyReport } from './verify-report';
 
 /** How many images that do not decode are named. */
 const NAMED = 10;

@@ -6,9 +6,10 @@ import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 import { EarlybirdError } from '../errors';
+import { type FoundLibTorch, findLibTorch, libtorchId, unsupported } from '../libtorch/find';
+import { buildCommand, packageRoot } from '../package';
 import { jpegPaths, loadJpeg } from './jpeg';
-import { buildCommand, type FoundLibTorch, findLibTorch, libtorchId, packageRoot, unsupported } from './libtorch';
-import type { NativeAddon } from './types';
+import type { NativeAddon } from './types/addon';
 
 export interface LoadOptions {
   /** "cpu" leaves the CUDA half of LibTorch unopened, which saves its start-up time and memory; it stays so for the process. */

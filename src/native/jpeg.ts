@@ -2,9 +2,9 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { EarlybirdError } from '../errors';
-import { libjpegRemedy } from './libjpeg';
-import { buildCommand, packageRoot } from './libtorch';
-import type { NativeAddon } from './types';
+import { libjpegRemedy } from '../libtorch/libjpeg';
+import { buildCommand, packageRoot } from '../package';
+import type { NativeAddon } from './types/addon';
 
 /** Why the last decoder that is there could not be opened. */
 let failure: string | null = null;

@@ -1,8 +1,8 @@
 /** Loads the addon in a child process, so that a LibTorch that crashes there gives an answer here. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import type { EnergySource } from './energy';
-import type { RuntimeInfo } from './types';
+import type { RuntimeInfo } from './types/addon';
+import type { EnergySource } from './types/energy';
 
 export type ProbeResult =
   /** `noJpeg`: why there is no JPEG decoder, where there is none. */

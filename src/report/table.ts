@@ -1,8 +1,8 @@
 /** Dense against ticket: one set of cells, printed for a terminal, for Markdown and for HTML. The first row is the one compared with. */
 
+import type { SummaryRow } from '../run/result';
 import { escapeHtml } from './escape';
 import { formatFlops, formatJoules, formatParameters, formatPercent, formatRatio, formatSeconds } from './format';
-import type { SummaryRow } from './input';
 
 export interface TableOptions {
   synthetic?: boolean;

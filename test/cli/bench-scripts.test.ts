@@ -1,7 +1,7 @@
 /** scripts/bench/*.sh with a `node` that only notes what it is asked for: their order and logic, without measuring anything. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { machineWith } from '../unit/machine';
+import { machineWith } from '../support/machine';
 import { main, root, start } from './run-cli';
 import { temporaryFolder } from './tiny';
 

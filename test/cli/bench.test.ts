@@ -1,7 +1,7 @@
 /** bench step beside a peer: here a script that writes records as peer_train.py does. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { spread } from '../../src/experiment/bench-runs';
+import { spread } from '../../src/measure';
 import { cli, succeed, trained } from './run-cli';
 import { temporaryFolder } from './tiny';
 

@@ -1,6 +1,6 @@
 /** `earlybird data pack` as a person runs it: exit codes, what is printed, and an interruption. */
 import { existsSync, readdirSync } from 'node:fs';
-import { fillTree, jpeg, makeTree, picture } from '../unit/data-tree';
+import { fillTree, jpeg, makeTree, picture } from '../support/image-tree';
 import { cli, succeed, trained } from './run-cli';
 
 const tree = makeTree();

@@ -1,7 +1,7 @@
 /** The energy of runs from the command line, on a powercap tree that counts while they run. */
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { EnergyFile } from '../../src/experiment/energy-file';
+import type { EnergyFile } from '../../src/energy/file';
 import { describeTrained, succeed } from './run-cli';
 import { TINY, temporaryFolder } from './tiny';
 

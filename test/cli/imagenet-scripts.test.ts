@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fillTree, makeTree } from '../unit/data-tree';
+import { fillTree, makeTree } from '../support/image-tree';
 import { cli, main, root, start, succeed } from './run-cli';
 import { differences, outcomeOf } from './tiny';
 

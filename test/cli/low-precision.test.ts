@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { stateDictOf, stateDictValue } from '../../src/checkpoint/keys';
 import { readCheckpoint, writeCheckpoint } from '../../src/checkpoint/pth';
 import { type Dict, isDict } from '../../src/checkpoint/value';
-import type { RunResult } from '../../src/experiment/network-run';
-import type { PruneReport } from '../../src/experiment/prune-report';
+import type { PruneReport } from '../../src/prune/report';
+import type { RunResult } from '../../src/run/result';
 import { cli, describeTrained, root, start, succeed } from './run-cli';
 import { EAGER, metricsOf, TINY, temporaryFolder } from './tiny';
 

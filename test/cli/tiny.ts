@@ -2,7 +2,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { EpochMetrics } from '../../src/report/input';
+import type { EpochMetrics } from '../../src/run/metrics';
 
 const network = [
   '--dataset',

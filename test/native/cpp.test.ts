@@ -1,8 +1,8 @@
 /** The tests of cpp/ that need no Node: test/cpp, a program of its own. */
 import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
+import { findLibTorch } from '../../src/libtorch/find';
 import { addonPath } from '../../src/native/addon';
-import { findLibTorch } from '../../src/native/libtorch';
 
 test('test/cpp passes', () => {
   const folder = dirname(addonPath(findLibTorch()));

@@ -1,6 +1,7 @@
 /** The CUDA kernels of low precision give the bits of the CPU's. Skips where there is no GPU. */
-import type { BlockQuantizeOptions, NumberFormats } from '../../src/native/number-formats';
-import type { ModelSpec } from '../../src/native/types';
+
+import type { ModelSpec } from '../../src/native/types/model';
+import type { BlockQuantizeOptions, NumberFormats } from '../../src/native/types/number-formats';
 import { floatTensor } from '../parity/lib/tensors';
 import { addonWithCuda } from './gpu';
 import { smallSpec } from './small';

@@ -1,5 +1,5 @@
 /** Training on CUDA, where BN layers are kernels of ours, gives what the CPU gives. Skips where there is no GPU. */
-import type { ModelSpec } from '../../src/native/types';
+import type { ModelSpec } from '../../src/native/types/model';
 import { floatTensor } from '../parity/lib/tensors';
 import { addonWithCuda } from './gpu';
 import { floats, smallSpec } from './small';

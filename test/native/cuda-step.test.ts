@@ -1,5 +1,8 @@
 /** Training on a GPU: captured steps give what eager ones give, and the CPU's data and masks. Skips where there is no GPU. */
-import type { FilterSpec, ModelSpec, NativeModel, Precision } from '../../src/native/types';
+
+import type { FilterSpec } from '../../src/native/types/dataset';
+import type { ModelSpec, NativeModel } from '../../src/native/types/model';
+import type { Precision } from '../../src/native/types/pass';
 import type { StateDict } from '../../src/tensor';
 import { addonWithCuda } from './gpu';
 import { smallSpec } from './small';

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { EnergyReading, MeterOptions, NativeMeter } from '../../src/native/energy';
+import type { EnergyReading, MeterOptions, NativeMeter } from '../../src/native/types/energy';
 import { temporaryFolder } from '../cli/tiny';
 import { addon } from './small';
 

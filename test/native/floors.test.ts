@@ -1,9 +1,9 @@
 /** docs/performance.md gives the floors of each network: they are those of the program. */
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { NETWORKS } from '../../src/experiment/bench-step';
-import { bytesOf, floorsOf, macsOf, workOf } from '../../src/experiment/floors';
-import type { ModelDescription } from '../../src/native/types';
+import { bytesOf, floorsOf, macsOf, workOf } from '../../src/bench/roofline';
+import { NETWORKS } from '../../src/bench/workload';
+import type { ModelDescription } from '../../src/native/types/model';
 import { addon } from './small';
 
 const DOC = readFileSync(join(resolve(__dirname, '..', '..'), 'docs', 'performance.md'), 'utf8');

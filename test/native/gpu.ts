@@ -1,6 +1,6 @@
 /** For tests that need a GPU: they skip, with a printed reason, where there is none. */
 import { loadAddon } from '../../src/native/addon';
-import type { NativeAddon } from '../../src/native/types';
+import type { NativeAddon } from '../../src/native/types/addon';
 
 /** The addon where it has a GPU; else null, and `what` is said to be skipped. */
 export function addonWithCuda(what: string): NativeAddon | null {

@@ -3,9 +3,9 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { findLibTorch } from '../../src/libtorch/find';
 import { addonPath } from '../../src/native/addon';
 import { jpegPaths, loadJpeg, requireJpeg, whyNoJpeg } from '../../src/native/jpeg';
-import { findLibTorch } from '../../src/native/libtorch';
 import { addon } from './small';
 import { createStream, FIXTURES } from './streams';
 

@@ -1,6 +1,8 @@
 /** Low-precision layers and training through the addon: what is rounded, and that nothing else changes. */
-import type { NumberFormats } from '../../src/native/number-formats';
-import type { ModelSpec, NativeModel, NativeTrainer, TrainerOptions } from '../../src/native/types';
+
+import type { ModelSpec, NativeModel } from '../../src/native/types/model';
+import type { NumberFormats } from '../../src/native/types/number-formats';
+import type { NativeTrainer, TrainerOptions } from '../../src/native/types/trainer';
 import type { StateDict } from '../../src/tensor';
 import { lowPrecisionStep } from '../parity/lib/low-precision-step';
 import { addon, floats, smallDataset, smallModel, smallTrainer } from './small';

@@ -1,7 +1,7 @@
 /** Models, masks and surgery on the native floor. */
 import { createHash } from 'node:crypto';
-import { gammasOf, maskFromGammas } from '../../src/experiment/mask';
 import { DTYPE_BYTES, type StateDict, type TensorData } from '../../src/tensor';
+import { gammasOf, maskFromGammas } from '../../src/ticket/mask';
 import { addon, floats, smallModel } from './small';
 
 function randomise(state: StateDict, seed: number): StateDict {

@@ -1,5 +1,5 @@
 /** Steps under the profiler: they train as any other, and their time is accounted for. */
-import type { NativeTrainer } from '../../src/native/types';
+import type { NativeTrainer } from '../../src/native/types/trainer';
 import { addon, smallDataset, smallModel, smallTrainer } from './small';
 
 addon.setThreads(1);

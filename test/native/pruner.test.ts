@@ -1,5 +1,5 @@
 /** The pruner on every network: exact surgery keeps the function, tickets keep their weights, widths are rounded within the budget. */
-import type { ModelSpec, NativeModel } from '../../src/native/types';
+import type { ModelSpec, NativeModel } from '../../src/native/types/model';
 import type { StateDict, TensorData } from '../../src/tensor';
 import { layoutOf, valuesOf } from '../parity/lib/fill';
 import { centred } from '../parity/lib/random';

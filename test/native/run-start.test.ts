@@ -2,13 +2,13 @@
 import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readCheckpoint } from '../../src/checkpoint/pth';
-import { ebTrain } from '../../src/experiment/eb-train';
-import { prune } from '../../src/experiment/prune';
-import { parseRecipe } from '../../src/experiment/recipe';
-import { retrain } from '../../src/experiment/retrain';
-import { RunDirectory } from '../../src/experiment/run-directory';
-import { search } from '../../src/experiment/search';
-import { networkOf } from '../../src/experiment/training-checkpoint';
+import { prune } from '../../src/prune/prune';
+import { parseRecipe } from '../../src/recipe/recipe';
+import { networkOf } from '../../src/run/checkpoint-network';
+import { RunDirectory } from '../../src/run/directory';
+import { ebTrain } from '../../src/train/eb-train';
+import { retrain } from '../../src/train/retrain';
+import { search } from '../../src/train/search';
 import { temporaryFolder } from '../cli/tiny';
 
 const folder = temporaryFolder();

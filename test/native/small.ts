@@ -1,14 +1,9 @@
 /** Small handles for tests of the native floor. */
 import { loadAddon } from '../../src/native/addon';
-import type {
-  DatasetSpec,
-  ModelSpec,
-  NativeAddon,
-  NativeDataset,
-  NativeModel,
-  NativeTrainer,
-  TrainerOptions,
-} from '../../src/native/types';
+import type { NativeAddon } from '../../src/native/types/addon';
+import type { DatasetSpec, NativeDataset } from '../../src/native/types/dataset';
+import type { ModelSpec, NativeModel } from '../../src/native/types/model';
+import type { NativeTrainer, TrainerOptions } from '../../src/native/types/trainer';
 
 export const addon: NativeAddon = loadAddon({ device: 'auto' });
 

@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import sharp from 'sharp';
-import type { NativeDataset, StreamSpec } from '../../src/native/types';
+import type { NativeDataset, StreamSpec } from '../../src/native/types/dataset';
 import { addon, floats } from './small';
 
 export const FIXTURES = resolve(__dirname, '../fixtures/jpeg');

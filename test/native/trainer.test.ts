@@ -1,5 +1,5 @@
 /** The training step: determinism, resume, and the arithmetic of one update against a plain twin. */
-import type { NativeTrainer } from '../../src/native/types';
+import type { NativeTrainer } from '../../src/native/types/trainer';
 import { addon, floats, smallDataset, smallModel, smallSpec, smallTrainer } from './small';
 
 async function weights(trainer: NativeTrainer): Promise<Buffer> {

@@ -2,8 +2,9 @@
  * The FLOPs columns of the paper, from spec section 12. Computed here: F of the dense networks, from their own description. Inputs: F of
  * the tickets, known from the paper to 2 decimals of GFLOPs only, and the drawing epochs k.
  */
-import { forwardFlops } from '../../src/experiment/flops';
-import { COMPOSITIONS, type Comparison, trainingFlops } from '../../src/experiment/training-flops';
+
+import { COMPOSITIONS, type Comparison, trainingFlops } from '../../src/cost/training-flops';
+import { forwardFlops } from '../../src/network/flops';
 import { addon } from './small';
 
 async function forwardOf(arch: string, depth: number, classes: number): Promise<number> {

@@ -1,4 +1,4 @@
-import type { BlockQuantizeOptions } from '../../src/native/number-formats';
+import type { BlockQuantizeOptions } from '../../src/native/types/number-formats';
 import type { Case } from './lib/case';
 import { Checks } from './lib/checks';
 import type { Context } from './lib/networks';

@@ -1,7 +1,7 @@
 import { stateDictOf } from '../../src/checkpoint/keys';
 import { readCheckpoint } from '../../src/checkpoint/pth';
 import { isDict, isTensor, numbersOf, type Value } from '../../src/checkpoint/value';
-import type { Cfg } from '../../src/native/types';
+import type { Cfg } from '../../src/native/types/model';
 import type { TensorData } from '../../src/tensor';
 import { type Case, Skip } from './lib/case';
 import { Checks } from './lib/checks';

@@ -1,5 +1,5 @@
-import { EarlyBird } from '../../src/experiment/early-bird';
-import { TicketWatch } from '../../src/experiment/ticket-watch';
+import { EarlyBird } from '../../src/ticket/detector';
+import { TicketWatch } from '../../src/ticket/watch';
 import type { Case } from './lib/case';
 import { Checks } from './lib/checks';
 import type { Context } from './lib/networks';

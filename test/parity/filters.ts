@@ -1,5 +1,5 @@
 import { readNpy } from '../../src/checkpoint/npy';
-import type { FilterSpec } from '../../src/native/types';
+import type { FilterSpec } from '../../src/native/types/dataset';
 import type { TensorData } from '../../src/tensor';
 import type { Case } from './lib/case';
 import { Checks } from './lib/checks';

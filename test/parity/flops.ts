@@ -1,4 +1,4 @@
-import { forwardFlops, parameterCount } from '../../src/experiment/flops';
+import { forwardFlops, parameterCount } from '../../src/network/flops';
 import type { Case } from './lib/case';
 import { Checks } from './lib/checks';
 import type { Context } from './lib/networks';

@@ -1,5 +1,5 @@
-import { gammasOf, type Mask, maskDistance, maskFromGammas } from '../../src/experiment/mask';
-import type { MaskResult, NativeModel } from '../../src/native/types';
+import type { MaskResult, NativeModel } from '../../src/native/types/model';
+import { gammasOf, type Mask, maskDistance, maskFromGammas } from '../../src/ticket/mask';
 import { type Case, lazy } from './lib/case';
 import { Checks } from './lib/checks';
 import { withGammas } from './lib/fill';

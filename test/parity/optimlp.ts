@@ -1,4 +1,4 @@
-import type { NativeAddon } from '../../src/native/types';
+import type { NativeAddon } from '../../src/native/types/addon';
 import type { Case } from './lib/case';
 import { Checks } from './lib/checks';
 import { lowPrecisionStep, type Parameter } from './lib/low-precision-step';

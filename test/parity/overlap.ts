@@ -1,6 +1,6 @@
 import { readNpy } from '../../src/checkpoint/npy';
 import { numbersOf } from '../../src/checkpoint/value';
-import { maskFromGammas, overlapMatrix } from '../../src/experiment/mask';
+import { maskFromGammas, overlapMatrix } from '../../src/ticket/mask';
 import type { Case } from './lib/case';
 import { Checks } from './lib/checks';
 import type { Context } from './lib/networks';

@@ -1,4 +1,4 @@
-import type { Cfg, MaskResult, NativeModel } from '../../src/native/types';
+import type { Cfg, MaskResult, NativeModel } from '../../src/native/types/model';
 import type { Case } from './lib/case';
 import { Checks } from './lib/checks';
 import type { Context } from './lib/networks';

@@ -1,4 +1,4 @@
-import type { Cfg } from '../../src/native/types';
+import type { Cfg } from '../../src/native/types/model';
 import type { Case } from './lib/case';
 import { Checks, maxDifference } from './lib/checks';
 import type { Context } from './lib/networks';

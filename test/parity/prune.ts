@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs';
-import type { NativeModel } from '../../src/native/types';
+import type { NativeModel } from '../../src/native/types/model';
 import { type Case, lazy } from './lib/case';
 import { Checks } from './lib/checks';
 import type { Context } from './lib/networks';

@@ -1,4 +1,4 @@
-import type { NativeModel } from '../../src/native/types';
+import type { NativeModel } from '../../src/native/types/model';
 import type { StateDict } from '../../src/tensor';
 import { type Case, lazy } from './lib/case';
 import { Checks, maxDifference } from './lib/checks';

@@ -1,4 +1,4 @@
-import type { NativeTrainer } from '../../src/native/types';
+import type { NativeTrainer } from '../../src/native/types/trainer';
 import type { StateDict } from '../../src/tensor';
 import { type Case, lazy, Skip } from './lib/case';
 import { Checks } from './lib/checks';

@@ -1,8 +1,8 @@
-/** The long run of test/unit/checkpoint-fuzz.test.ts. EARLYBIRD_FUZZ_COUNT and EARLYBIRD_FUZZ_SEED change how many and which. */
+/** The long run of test/checkpoint/fuzz.test.ts. EARLYBIRD_FUZZ_COUNT and EARLYBIRD_FUZZ_SEED change how many and which. */
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { fuzz } from '../unit/checkpoint-mutations';
+import { fuzz } from '../support/checkpoint-mutations';
 
 const count = Number(process.env.EARLYBIRD_FUZZ_COUNT ?? 30_000);
 const seed = Number(process.env.EARLYBIRD_FUZZ_SEED ?? 2);

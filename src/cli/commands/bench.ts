@@ -7,15 +7,12 @@ const step = defineCommand({
   command: 'step',
   describe: 'Time the training step, alone or beside the modes of a PyTorch peer (peer_train.py)',
   run: async (recipe, options) => {
-    if (recipe.lowPrecision)
-      return (await import('../../experiment/bench-low-precision.js')).benchLowPrecision(recipe, options);
-    if (recipe.ticket !== undefined)
-      return (await import('../../experiment/bench-ticket.js')).benchTicket(recipe, options);
-    return (await import('../../experiment/bench-peer.js')).bench(recipe, options);
+    if (recipe.lowPrecision) return (await import('../../bench/low-precision.js')).benchLowPrecision(recipe, options);
+    if (recipe.ticket !== undefined) return (await import('../../bench/ticket.js')).benchTicket(recipe, options);
+    return (await import('../../bench/step-peer.js')).bench(recipe, options);
   },
   print: async (result) => {
-    const { benchText, lowPrecisionText } = await import('../text.js');
-    const { ticketText, withMachine } = await import('../bench-text.js');
+    const { benchText, lowPrecisionText, ticketText, withMachine } = await import('../print/bench.js');
     const text =
       'memoryRatios' in result
         ? benchText(result)
@@ -30,9 +27,9 @@ const profile = defineCommand({
   name: 'benchProfile',
   command: 'profile',
   describe: 'Where the time of a training step goes, and how far it is from the floors of this machine',
-  run: async (recipe, options) => (await import('../../experiment/bench-profile.js')).benchProfile(recipe, options),
+  run: async (recipe, options) => (await import('../../bench/profile.js')).benchProfile(recipe, options),
   print: async (result) => {
-    const { profileText, withMachine } = await import('../bench-text.js');
+    const { profileText, withMachine } = await import('../print/bench.js');
     return withMachine(result, profileText(result));
   },
 });
@@ -41,9 +38,9 @@ const detect = defineCommand({
   name: 'benchDetect',
   command: 'detect',
   describe: 'Time what looking for tickets adds to an epoch',
-  run: async (recipe, options) => (await import('../../experiment/bench-detect.js')).benchDetect(recipe, options),
+  run: async (recipe, options) => (await import('../../bench/detect.js')).benchDetect(recipe, options),
   print: async (result) => {
-    const { detectText, withMachine } = await import('../bench-text.js');
+    const { detectText, withMachine } = await import('../print/bench.js');
     return withMachine(result, detectText(result));
   },
 });
@@ -52,16 +49,16 @@ const compare = defineCommand({
   name: 'benchCompare',
   command: 'compare [files..]',
   describe: 'Ratios of two results of one benchmark on one machine (--json output)',
-  run: async (recipe) => (await import('../../experiment/bench-compare.js')).compareBenches(recipe),
-  print: async (result) => (await import('../bench-text.js')).compareText(result),
+  run: async (recipe) => (await import('../../bench/compare.js')).compareBenches(recipe),
+  print: async (result) => (await import('../print/bench.js')).compareText(result),
 });
 
 const report = defineCommand({
   name: 'benchReport',
   command: 'report',
   describe: 'What scripts/bench/gpu.sh measured, against the targets',
-  run: async (recipe) => (await import('../../experiment/bench-report.js')).benchReport(recipe),
-  print: async (result) => (await import('../../experiment/bench-report.js')).reportText(result),
+  run: async (recipe) => (await import('../../bench/report.js')).benchReport(recipe),
+  print: async (result) => (await import('../print/bench.js')).reportText(result),
 });
 
 const loader = defineCommand({
@@ -70,11 +67,11 @@ const loader = defineCommand({
   describe: 'Time the loading of JPEG files, alone or beside Pillow (peer_loader.py)',
   run: async (recipe, options) =>
     recipe.single
-      ? (await import('../../experiment/loader-run.js')).timeLoader(recipe, options)
-      : (await import('../../experiment/bench-loader.js')).benchLoader(recipe, options),
+      ? (await import('../../bench/loader-run.js')).timeLoader(recipe, options)
+      : (await import('../../bench/loader.js')).benchLoader(recipe, options),
   print: async (result) =>
     'ours' in result
-      ? (await import('../bench-text.js')).withMachine(result, (await import('../text.js')).loaderText(result))
+      ? (await import('../print/bench.js')).withMachine(result, (await import('../print/bench.js')).loaderText(result))
       : `${result.imagesPerSecond.toFixed(1)} images/s`,
 });
 
@@ -82,9 +79,9 @@ const kernels = defineCommand({
   name: 'benchKernels',
   command: 'kernels',
   describe: 'Time the quantiser against a copy of memory, alone or beside PyTorch (peer_quant.py)',
-  run: async (recipe, options) => (await import('../../experiment/bench-kernels.js')).benchKernels(recipe, options),
+  run: async (recipe, options) => (await import('../../bench/kernels.js')).benchKernels(recipe, options),
   print: async (result) =>
-    (await import('../bench-text.js')).withMachine(result, (await import('../text.js')).kernelsText(result)),
+    (await import('../print/bench.js')).withMachine(result, (await import('../print/bench.js')).kernelsText(result)),
 });
 
 const energy = defineCommand({
@@ -93,10 +90,10 @@ const energy = defineCommand({
   describe: 'Compare methods by accuracy, energy, FLOPs and time, at several ratios and seeds; resumable',
   run: async (recipe, options) =>
     recipe.dryRun
-      ? (await import('../../experiment/energy-plan.js')).planEnergy(recipe)
-      : (await import('../../experiment/bench-energy.js')).benchEnergy(recipe, options),
+      ? (await import('../../cost/plan.js')).planEnergy(recipe)
+      : (await import('../../cost/compare.js')).benchEnergy(recipe, options),
   print: async (result) => {
-    const { energyText, planText } = await import('../energy-text.js');
+    const { energyText, planText } = await import('../print/cost.js');
     return 'groups' in result ? energyText(result) : planText(result);
   },
 });

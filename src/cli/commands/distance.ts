@@ -4,7 +4,7 @@ import { defineCommand } from '../command';
 export const command = defineCommand({
   name: 'distance',
   describe: 'Write overlap_{p}.npy, the fraction of equal mask bits of every two epochs, from masks or checkpoints',
-  run: async (recipe, options) => (await import('../../experiment/distance.js')).distance(recipe, options),
+  run: async (recipe, options) => (await import('../../ticket/distance.js')).distance(recipe, options),
   print: async (results) =>
     results
       .map(({ file, epochs, source }) => {

@@ -2,12 +2,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { sourceText } from '../../energy/file';
 import type { EarlybirdError } from '../../errors';
-import { sourceText } from '../../experiment/energy-file';
+import { type FoundLibTorch, searchLibTorch, unsupported } from '../../libtorch/find';
+import { libjpegRemedy } from '../../libtorch/libjpeg';
 import { addonPath } from '../../native/addon';
-import { libjpegRemedy } from '../../native/libjpeg';
-import { buildCommand, type FoundLibTorch, searchLibTorch, unsupported } from '../../native/libtorch';
 import { type ProbeResult, probeAddon } from '../../native/probe';
+import { buildCommand } from '../../package';
 import { defineTool } from '../tool';
 
 export interface Check {

@@ -1,9 +1,9 @@
 /** `earlybird libtorch`: which LibTorch is used, fetch one, name one. */
 import type { CommandModule } from 'yargs';
 import { EarlybirdError } from '../../errors';
-import { configPath, writeConfig } from '../../native/config';
-import { fetchByPip, fetchFromArchive } from '../../native/fetch-libtorch';
-import { describeLibTorch, findLibTorch, type LibTorch } from '../../native/libtorch';
+import { configPath, writeConfig } from '../../libtorch/config';
+import { fetchByPip, fetchFromArchive } from '../../libtorch/fetch';
+import { describeLibTorch, findLibTorch, type LibTorch } from '../../libtorch/find';
 import { defineTool } from '../tool';
 
 const text = ({ version, variant, root }: LibTorch) => `LibTorch ${version} (${variant}): ${root}`;

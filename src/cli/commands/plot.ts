@@ -5,6 +5,6 @@ export const command = defineCommand({
   name: 'plot',
   command: 'plot [folders..]',
   describe: 'Draw the matrices that distance or search wrote, or accuracy against drawing epoch (--drawing)',
-  run: async (recipe, options) => (await import('../../experiment/plot.js')).plot(recipe, options),
+  run: async (recipe, options) => (await import('../../report/gather/plot.js')).plot(recipe, options),
   print: async ({ figures }) => figures.join('\n'),
 });

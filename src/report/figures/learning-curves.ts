@@ -1,6 +1,7 @@
 /** Loss and top-1 of every run, training dashed, test solid and the weight average dotted, with the steps of the learning rate. */
 
-import type { EpochMetrics, RunCurves } from '../input';
+import type { EpochMetrics } from '../../run/metrics';
+import type { RunCurves } from '../input';
 import { type Dataset, finite, frame, MUTED, SERIES, type Spec, WIDTH } from '../theme';
 
 /** One panel a quantity: where its values are, what its axis says, and where a label does not meet the curves. */

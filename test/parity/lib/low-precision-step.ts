@@ -1,6 +1,7 @@
 /** One step of the low-precision optimiser in the reference's order, written out: what golden data and the fused kernel are held against. */
-import type { WordLengths } from '../../../src/native/number-formats';
-import type { NativeAddon } from '../../../src/native/types';
+
+import type { NativeAddon } from '../../../src/native/types/addon';
+import type { WordLengths } from '../../../src/native/types/number-formats';
 import { floatsOf, floatTensor } from './tensors';
 
 export interface Hyper {

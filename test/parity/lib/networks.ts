@@ -1,4 +1,5 @@
-import type { Cfg, NativeAddon, NativeModel } from '../../../src/native/types';
+import type { NativeAddon } from '../../../src/native/types/addon';
+import type { Cfg, NativeModel } from '../../../src/native/types/model';
 import type { StateDict } from '../../../src/tensor';
 import { lazy, Skip } from './case';
 import { fill, type Gamma } from './fill';

@@ -1,11 +1,14 @@
-import { REFERENCE_DETECTOR } from '../../../src/experiment/early-bird';
-import { RunMeter } from '../../../src/experiment/energy';
-import { maskFromGammas } from '../../../src/experiment/mask';
-import { round2 } from '../../../src/experiment/record';
-import { RunDirectory } from '../../../src/experiment/run-directory';
-import { TicketWatch } from '../../../src/experiment/ticket-watch';
-import type { TrainingRun } from '../../../src/experiment/training-run';
-import type { MaskResult, NativeDataset, NativeModel, NativeTrainer, PassResult } from '../../../src/native/types';
+import { RunMeter } from '../../../src/energy/meter';
+import type { NativeDataset } from '../../../src/native/types/dataset';
+import type { MaskResult, NativeModel } from '../../../src/native/types/model';
+import type { PassResult } from '../../../src/native/types/pass';
+import type { NativeTrainer } from '../../../src/native/types/trainer';
+import { RunDirectory } from '../../../src/run/directory';
+import { round2 } from '../../../src/run/record';
+import { REFERENCE_DETECTOR } from '../../../src/ticket/detector';
+import { maskFromGammas } from '../../../src/ticket/mask';
+import { TicketWatch } from '../../../src/ticket/watch';
+import type { TrainingRun } from '../../../src/train/loop';
 import { floatTensor } from './tensors';
 
 /** One run of the release's search loop, with training replaced by given gammas and accuracies. */

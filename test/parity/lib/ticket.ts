@@ -1,6 +1,7 @@
-import { forwardFlops, maskFlops, maskMemoryKB, parameterCount } from '../../../src/experiment/flops';
-import { type Costs, type PruneReport, pruneLog, pruneText } from '../../../src/experiment/prune-report';
-import type { Cfg, MaskResult, NativeModel } from '../../../src/native/types';
+import { pruneLog } from '../../../src/cli/print/prune';
+import type { Cfg, MaskResult, NativeModel } from '../../../src/native/types/model';
+import { forwardFlops, maskFlops, maskMemoryKB, parameterCount } from '../../../src/network/flops';
+import { type Costs, type PruneReport, pruneText } from '../../../src/prune/report';
 import type { StateDict } from '../../../src/tensor';
 import { type Checks, maxDifference } from './checks';
 import type { Context } from './networks';

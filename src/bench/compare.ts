@@ -1,0 +1,130 @@
+/** `bench compare A.json B.json`: what changed between two results of one benchmark on one machine. */
+import { readFile } from 'node:fs/promises';
+import { isMachine, type Machine, machineName } from '../engine/machine';
+import { EarlybirdError } from '../errors';
+import type { Spread } from '../measure';
+
+export interface ComparedFigure {
+  /** Where in the result: "systems.earlybird.imagesPerSecond". */
+  name: string;
+  a: number;
+  b: number;
+  /** b / a, medians. */
+  ratio: number;
+  /** Whether the ranges of the two overlap: then the difference may be chance. */
+  overlap: boolean;
+}
+
+export interface BenchComparison {
+  a: string;
+  b: string;
+  machine: Machine;
+  figures: ComparedFigure[];
+  /** What else is not the same: versions, clocks, limits, steps, how steps were run. */
+  differences: { name: string; a: string; b: string }[];
+}
+
+/** What two results must have in common; one that only one of them names is another. */
+const SETTINGS = [
+  'bench',
+  'model',
+  'batchSize',
+  'device',
+  'precision',
+  'bits',
+  'passes',
+  'quick',
+  'ticket.ratio',
+  'ticket.roundTo',
+  'machine.threads',
+];
+/** What may differ, and is said. */
+const CONDITIONS = [
+  'steps',
+  'rounds',
+  'systems.earlybird.runs.0.engine',
+  ...['earlybird', 'node', 'libtorch', 'cuda'].map((name) => `machine.versions.${name}`),
+  'machine.kernel',
+  'machine.cpu.governor',
+  'machine.cpu.mhz',
+  ...['driver', 'clocks.sm', 'clocks.memory', 'powerLimitWatts'].map((name) => `machine.gpu.state.${name}`),
+];
+
+export async function compareBenches({ files }: { files: string[] }): Promise<BenchComparison> {
+  const [a, b, ...more] = files;
+  if (a === undefined || b === undefined || more.length > 0)
+    throw new EarlybirdError('ERR_USAGE', 'bench compare takes two results: earlybird bench compare A.json B.json.');
+  const [first, second] = [await readResult(a), await readResult(b)];
+  if (first.machine.fingerprint !== second.machine.fingerprint) {
+    throw new EarlybirdError(
+      'ERR_BENCH_MACHINE',
+      `${a} is of ${machineName(first.machine)} and ${b} of ${machineName(second.machine)}: figures of two machines make no ratio, measure both on one.`,
+    );
+  }
+  const [other] = differing(SETTINGS, first, second);
+  if (other) {
+    throw new EarlybirdError(
+      'ERR_USAGE',
+      `${a} has ${other.name} ${other.a} and ${b} has ${other.b}: compare results of one benchmark with the same settings.`,
+    );
+  }
+  const after = new Map(spreadsOf(second));
+  const figures = [...spreadsOf(first)].flatMap(([name, x]) => {
+    const y = after.get(name);
+    if (!y) return [];
+    return [
+      { name, a: x.median, b: y.median, ratio: y.median / x.median, overlap: x.low <= y.high && y.low <= x.high },
+    ];
+  });
+  if (figures.length === 0)
+    throw new EarlybirdError(
+      'ERR_USAGE',
+      `${a} and ${b} have no figure in common: give results of the same benchmark.`,
+    );
+  return { a, b, machine: second.machine, figures, differences: differing(CONDITIONS, first, second) };
+}
+
+type BenchFile = { machine: Machine };
+
+function differing(paths: readonly string[], first: BenchFile, second: BenchFile): BenchComparison['differences'] {
+  const at = (value: BenchFile, path: string) =>
+    String(
+      path.split('.').reduce<unknown>((part, key) => (part as Record<string, unknown> | null)?.[key], value) ?? '-',
+    );
+  return paths
+    .map((name) => ({ name, a: at(first, name), b: at(second, name) }))
+    .filter((setting) => setting.a !== setting.b);
+}
+
+async function readResult(path: string): Promise<BenchFile> {
+  const bad = (why: string) =>
+    new EarlybirdError('ERR_FILE', `${path} ${why}: give a file that "earlybird bench ... --json" wrote.`);
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    throw bad(`cannot be read (${(error as NodeJS.ErrnoException).code})`);
+  }
+  try {
+    const value = JSON.parse(text) as BenchFile | null;
+    if (!isMachine(value?.machine)) throw new Error();
+    return value!;
+  } catch {
+    throw bad('is no result of a benchmark that names its machine');
+  }
+}
+
+/** Every measured figure, by its place; an element of a list by its own name. Single runs are within what is summed up over them. */
+export function* spreadsOf(value: unknown, path = ''): Generator<[string, Spread]> {
+  if (typeof value !== 'object' || value === null) return;
+  const { median, low, high } = value as Partial<Spread>;
+  if (typeof median === 'number' && typeof low === 'number' && typeof high === 'number') {
+    yield [path, { median, low, high }];
+    return;
+  }
+  for (const [key, item] of Object.entries(value)) {
+    if (key === 'runs' || key === 'machine') continue;
+    const name = Array.isArray(value) ? ((item as { name?: string } | null)?.name ?? key) : key;
+    yield* spreadsOf(item, path ? `${path}.${name}` : name);
+  }
+}

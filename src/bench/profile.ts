@@ -1,0 +1,141 @@
+/** `bench profile`: where the time of a training step goes, and how far it is from what the machine could do at most. */
+
+import { openEngine } from '../engine/device';
+import { describeMachine, type Machine } from '../engine/machine';
+import { type Spread, spread } from '../measure';
+import { withOwned } from '../native/owned';
+import type { NativeAddon } from '../native/types/addon';
+import type { KernelTime } from '../native/types/number-formats';
+import type { Precision } from '../native/types/pass';
+import type { KernelUse, StepProfile } from '../native/types/profile';
+import type { Recipe } from '../recipe/recipe';
+import type { RunOptions } from '../run/observer';
+import { byFamily, type FamilyUse } from './kernel-families';
+import { bytesOf, type Ceilings, type Floors, floorsOf, type StepWork, workOf } from './roofline';
+import { timeSteps } from './step';
+import { HYPER_PARAMETERS, LR, NETWORKS, randomImages } from './workload';
+
+export interface ProfileBench {
+  bench: 'profile';
+  machine: Machine;
+  model: string;
+  batchSize: number;
+  device: string;
+  precision: Precision;
+  steps: number;
+  /** Small sizes of the ceilings: no figure for a table. */
+  quick: boolean;
+  /** Milliseconds of a step without the profiler, over three windows. */
+  stepMs: Spread;
+  /** kernels: of the GPU. operators: on the host. */
+  source: StepProfile['source'];
+  /** Of one step, under the profiler. */
+  families: (FamilyUse & { share: number })[];
+  top: KernelUse[];
+  kernels: number;
+  launches: number;
+  /** Of one step under the profiler: time that nothing ran. For operators: time that no operator accounts for. */
+  idleMs: number;
+  gaps: number;
+  longestGapMs: number;
+  ceilings: { copyGBps: number; matmulTflops: number; matmulPrecision: Precision };
+  work: StepWork & { bytes: number };
+  floors: Floors;
+  /** Floor over measured step. */
+  shares: { arithmetic: number; traffic: number; floor: number };
+}
+
+const WINDOWS = 3;
+/** A copy that no cache holds, and products large enough for the full rate. */
+const SIZES = {
+  cuda: { copyBytes: 4 * 2 ** 30, side: 8192, repetitions: 20 },
+  cpu: { copyBytes: 256 * 2 ** 20, side: 2048, repetitions: 10 },
+  quick: { copyBytes: 4 * 2 ** 20, side: 256, repetitions: 3 },
+};
+
+export async function benchProfile(recipe: Recipe<'benchProfile'>, options: RunOptions = {}): Promise<ProfileBench> {
+  const { signal, observer } = options;
+  const engine = openEngine(recipe, observer?.log);
+  const { addon, device, precision } = engine;
+  const { arch, depth, classes } = NETWORKS[recipe.model];
+  const { batchSize, steps, seed } = recipe;
+  const ceilings = await measureCeilings(addon, device, precision, recipe.quick, signal);
+  observer?.log?.(
+    `ceilings: copy ${ceilings.copyGBps.toFixed(1)} GB/s, ${ceilings.matmulPrecision} product ${ceilings.matmulTflops.toFixed(2)} TFLOP/s`,
+  );
+  return withOwned(async (own) => {
+    const dataset = own(await randomImages(engine, recipe));
+    const model = own(await addon.createModel({ arch, depth, classes, seed, device }));
+    const trainer = own(await addon.createTrainer(model, { ...HYPER_PARAMETERS, precision, seed }));
+    await timeSteps(trainer, dataset, recipe, { steps: recipe.warmup, epoch: 0 }, signal);
+    const windows: number[] = [];
+    for (let epoch = 1; epoch <= WINDOWS; epoch++)
+      windows.push((await timeSteps(trainer, dataset, recipe, { steps, epoch }, signal)).stepMs);
+    const profile = await trainer.profile({ dataset, lr: LR, batchSize, epoch: WINDOWS + 1, steps, signal });
+    const work = workOf(model.describe(), batchSize, precision);
+    const stepMs = spread(windows)!;
+    return {
+      bench: 'profile',
+      machine: await describeMachine(engine, options.commandLine),
+      ...{ model: recipe.model, batchSize, device, precision, steps, quick: recipe.quick, stepMs },
+      ...perStep(profile, recipe.top),
+      ceilings,
+      work: { ...work, bytes: bytesOf(work) },
+      ...against(work, stepMs.median, { copy: ceilings.copyGBps * 1e9, matmul: ceilings.matmulTflops * 1e12 }),
+    };
+  });
+}
+
+/** A profile of many steps as that of one. */
+export function perStep(
+  { source, kernels, launches, span, busy, gaps, longestGap, pass }: StepProfile,
+  top: number,
+): Pick<ProfileBench, 'source' | 'families' | 'top' | 'kernels' | 'launches' | 'idleMs' | 'gaps' | 'longestGapMs'> {
+  const { steps } = pass;
+  const each = kernels.map((use) => ({ ...use, calls: use.calls / steps, milliseconds: use.milliseconds / steps }));
+  const total = each.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
+  return {
+    source,
+    families: byFamily(each).map((use) => ({ ...use, share: total > 0 ? use.milliseconds / total : 0 })),
+    top: each.slice(0, top),
+    kernels: each.reduce((sum, { calls }) => sum + calls, 0),
+    launches: launches / steps,
+    idleMs: Math.max(0, span - busy) / steps,
+    gaps: gaps / steps,
+    longestGapMs: longestGap,
+  };
+}
+
+export function against(work: StepWork, stepMs: number, ceilings: Ceilings): Pick<ProfileBench, 'floors' | 'shares'> {
+  const floors = floorsOf(work, ceilings);
+  const { arithmeticMs, trafficMs, floorMs } = floors;
+  return {
+    floors,
+    shares: { arithmetic: arithmeticMs / stepMs, traffic: trafficMs / stepMs, floor: floorMs / stepMs },
+  };
+}
+
+async function measureCeilings(
+  addon: NativeAddon,
+  device: string,
+  precision: Precision,
+  quick: boolean,
+  signal: AbortSignal | undefined,
+): Promise<ProfileBench['ceilings']> {
+  const size = quick ? SIZES.quick : device === 'cpu' ? SIZES.cpu : SIZES.cuda;
+  return ceilingsOf(await addon.benchCeilings({ device, ...size, ...(signal && { signal }) }), precision);
+}
+
+/** A CPU without bfloat16 instructions multiplies in fp32 whatever the precision. */
+export function ceilingsOf(times: readonly KernelTime[], precision: Precision): ProfileBench['ceilings'] {
+  const of = (kernel: KernelTime['kernel'], name: string) =>
+    times.find((time) => time.kernel === kernel && time.name === name);
+  const copy = of('copy', 'fp32')!;
+  const matmulPrecision = of('matmul', precision) ? precision : 'fp32';
+  const { shape, median } = of('matmul', matmulPrecision)!;
+  return {
+    copyGBps: copy.bytes / copy.median / 1e6,
+    matmulTflops: (2 * shape.reduce((a, b) => a * b)) / median / 1e9,
+    matmulPrecision,
+  };
+}

@@ -1,0 +1,76 @@
+/** The training step, timed: ours alone, on random images that are resident as in a real run. */
+import { cpus } from 'node:os';
+import { type Engine, openEngine } from '../engine/device';
+import { withOwned } from '../native/owned';
+import type { NativeDataset } from '../native/types/dataset';
+import type { NumberFormats } from '../native/types/number-formats';
+import type { NativeTrainer } from '../native/types/trainer';
+import { packageVersion } from '../package';
+import type { BenchStepRecipe } from '../recipe/recipe';
+import type { RunOptions } from '../run/observer';
+import { HYPER_PARAMETERS, LR, NETWORKS, randomImages } from './workload';
+
+/** One run of one program. */
+export interface StepRecord {
+  system: string;
+  dtype: string;
+  /** Of the whole timed window. */
+  imagesPerSecond: number;
+  stepMs: number;
+  /** How full batches were run: replays of a recorded step, or one by one and why; absent on a CPU, and of a peer. */
+  engine?: 'captured' | 'eager' | `eager: ${string}` | undefined;
+  /** Largest resident memory of the process, MiB; null on a GPU, where the board's memory counts. */
+  residentMib: number | null;
+  versions: Record<string, string | number>;
+}
+
+export async function timeStep(
+  recipe: BenchStepRecipe,
+  { signal, observer }: RunOptions = {},
+  formats?: NumberFormats,
+): Promise<StepRecord> {
+  const engine = openEngine(recipe, observer?.log);
+  const { addon, device, precision } = engine;
+  const { arch, depth, classes } = NETWORKS[recipe.model];
+  const { seed, capture } = recipe;
+  return withOwned(async (own) => {
+    const dataset = own(await randomImages(engine, recipe));
+    const model = own(await addon.createModel({ arch, depth, classes, seed, device, formats }));
+    const trainer = own(await addon.createTrainer(model, { ...HYPER_PARAMETERS, precision, seed, capture }));
+    await timeSteps(trainer, dataset, recipe, { steps: recipe.warmup, epoch: 0 }, signal);
+    return {
+      system: 'earlybird',
+      dtype: precision,
+      ...(await timeSteps(trainer, dataset, recipe, { steps: recipe.steps, epoch: 1 }, signal)),
+      ...(device === 'cpu' ? { engine: undefined } : {}),
+      residentMib: device === 'cpu' ? process.resourceUsage().maxRSS / 1024 : null,
+      versions: { earlybird: packageVersion(), libtorch: addon.loaded, node: process.version, ...machine(engine) },
+    };
+  });
+}
+
+/** So many steps, from the begin of an epoch on; a short epoch is followed by others. */
+export async function timeSteps(
+  trainer: NativeTrainer,
+  dataset: NativeDataset,
+  { batchSize }: { batchSize: number },
+  { steps: wanted, epoch: first }: { steps: number; epoch: number },
+  signal?: AbortSignal,
+): Promise<Pick<StepRecord, 'imagesPerSecond' | 'stepMs' | 'engine'>> {
+  let [seconds, images, steps] = [0, 0, 0];
+  let engine: StepRecord['engine'];
+  for (let epoch = first; steps < wanted; epoch++) {
+    const pass = await trainer.epoch({ dataset, lr: LR, batchSize, signal, epoch, steps: wanted - steps });
+    seconds += pass.seconds;
+    images += pass.images;
+    steps += pass.steps;
+    engine = pass.captured ? 'captured' : pass.whyEager ? `eager: ${pass.whyEager}` : 'eager';
+  }
+  return { imagesPerSecond: images / seconds, stepMs: (1000 * seconds) / steps, engine };
+}
+
+function machine({ addon, device }: Engine): Record<string, string | number> {
+  const { threads, cpuCapability, cudaDevices } = addon.runtime();
+  const gpu = cudaDevices.find(({ index }) => device === `cuda:${index}`);
+  return { device: gpu?.name ?? `${cpus()[0]?.model ?? 'unknown'} (${cpuCapability})`, threads };
+}

@@ -1,0 +1,41 @@
+/** A numpy scalar in a pickle: the release stores its best accuracy as numpy.float64. Decoded to a plain number or boolean. */
+
+import { refuse } from '../refuse';
+import { isBytes } from '../value';
+import { type Item, NumpyType } from './item';
+
+const READERS: Record<string, (view: DataView, little: boolean) => number | bigint | boolean> = {
+  f8: (view, little) => view.getFloat64(0, little),
+  f4: (view, little) => view.getFloat32(0, little),
+  i8: (view, little) => view.getBigInt64(0, little),
+  u8: (view, little) => view.getBigUint64(0, little),
+  i4: (view, little) => view.getInt32(0, little),
+  u4: (view, little) => view.getUint32(0, little),
+  i2: (view, little) => view.getInt16(0, little),
+  u2: (view, little) => view.getUint16(0, little),
+  i1: (view) => view.getInt8(0),
+  u1: (view) => view.getUint8(0),
+  b1: (view) => view.getUint8(0) !== 0,
+};
+
+/** numpy.dtype(code, align, copy) */
+export function numpyType([code]: Item[]): NumpyType {
+  if (typeof code !== 'string' || !Object.hasOwn(READERS, code))
+    refuse('a numpy value is not a real number or boolean');
+  return new NumpyType(code);
+}
+
+/** numpy scalar(dtype, bytes); Python 2 passes the bytes as text. */
+export function numpyScalar([type, raw]: Item[]): number | bigint | boolean {
+  const bytes = typeof raw === 'string' ? Buffer.from(raw, 'latin1') : raw;
+  if (!(type instanceof NumpyType) || !isBytes(bytes)) refuse('a numpy scalar is not made of a type and bytes');
+  if (bytes.byteLength !== Number(type.code[1])) refuse('a numpy scalar has the wrong number of bytes');
+  const value = READERS[type.code]!(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), type.littleEndian);
+  return typeof value === 'bigint' ? narrow(value) : value;
+}
+
+/** A number where it is exact, else the bigint itself. */
+export function narrow(value: bigint): number | bigint {
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : value;
+}

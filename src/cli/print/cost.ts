@@ -1,0 +1,57 @@
+/** Results of `bench energy` and its plan as text, for people. */
+import type { EnergyBenchResult } from '../../cost/compare';
+import type { EnergyPlan, Estimate, PlannedRow } from '../../cost/plan';
+import { METHODS } from '../../cost/rows';
+import { tableOf } from '../../cost/tables';
+import { costText } from '../../report/cost-table';
+import { formatFlops, formatJoules, formatSeconds, MISSING } from '../../report/format';
+
+export function energyText(result: EnergyBenchResult): string {
+  return `${costText(tableOf(result))}\n\n${result.files.join('\n')}`;
+}
+
+const HEAD = ['method', 'p', 'seed', 'state', 'dense', 'ticket', 'FLOPs', 'exact', 'time', 'energy', ''];
+
+/** One line a row; small letters name what its figures take for granted. */
+export function planText({ network, dataset, epochs, images, rows, left, notes }: EnergyPlan): string {
+  const assumptions = [...new Set(rows.flatMap((row) => row.assumptions))];
+  const reasons = [
+    ...new Set(rows.flatMap(({ seconds, joules }) => [seconds.reason ?? [], joules.reason ?? []].flat())),
+  ];
+  const letter = (text: string) => String.fromCharCode(97 + assumptions.indexOf(text));
+  const cells = (row: PlannedRow) => [
+    METHODS[row.method].label,
+    row.ratio === null ? MISSING : String(row.ratio),
+    String(row.seed),
+    row.state,
+    String(row.epochs.dense),
+    String(row.epochs.ticket),
+    formatFlops(row.flops?.paper),
+    formatFlops(row.flops?.exact),
+    estimateText(row.seconds, formatSeconds),
+    estimateText(row.joules, formatJoules),
+    row.assumptions.map(letter).join(' '),
+  ];
+  const table = [HEAD, ...rows.map(cells)];
+  const widths = HEAD.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
+  const isText = (column: number) => column === 0 || column === HEAD.length - 1;
+  const line = (row: string[]) =>
+    row
+      .map((cell, i) => (isText(i) ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
+      .join('  ')
+      .trimEnd();
+  return [
+    `${network} on ${dataset}, ${epochs} epochs of ${images ?? 'an unknown number of'} images: nothing was run`,
+    '',
+    ...table.map(line),
+    '',
+    ...assumptions.map((text) => `${letter(text)}: ${text}`),
+    ...reasons.map((text) => `${MISSING}: ${text}`),
+    ...notes,
+    '',
+    `left: ${left.rows} of ${rows.length} rows, ${estimateText(left.seconds, formatSeconds)}, ${estimateText(left.joules, formatJoules)} (~: estimated; the dense training of a seed is run once)`,
+  ].join('\n');
+}
+
+const estimateText = ({ value, estimated }: Estimate, format: (value: number | null) => string) =>
+  value === null ? MISSING : `${estimated ? '~' : ''}${format(value)}`;

@@ -1,0 +1,52 @@
+import type { PrunedLayer } from '../../native/types/model';
+import { type Costs, type PruneReport, pythonList } from '../../prune/report';
+
+/** What the reference prints while it prunes, and what it comes to. */
+export function pruneLog(report: PruneReport): string {
+  const { before, after, layers, maskMemoryKB: memory, maskFlops: flops, cfg, roundTo, ticket } = report;
+  // The reference counts before it revives a channel; rounded widths have a mask of their own.
+  const remaining = ({ kept, clamped }: PrunedLayer) => (roundTo > 1 ? kept : kept - clamped);
+  return [
+    `original model param: ${before.parametersWithIndexes}`,
+    `original model flops: ${before.flops}`,
+    ...layers.map(
+      (layer, i) => `layer index: ${i + 1} \t total channel: ${layer.total} \t remaining channel: ${remaining(layer)}`,
+    ),
+    `Memory Request: ${memory.toFixed(2)}KB`,
+    `Flops for pruning: ${(flops / 1e6).toFixed(2)}M`,
+    `cfg: ${pythonList(cfg)}`,
+    `new model param: ${after.parametersWithIndexes}`,
+    `new model flops: ${after.flops}`,
+    ...effectLines(report),
+    `saved ${ticket}`,
+  ].join('\n');
+}
+
+/** What is really gone, and what that saves. */
+export function effectLines({
+  effective,
+  surgery,
+  time,
+  timeMissing,
+  roundTo,
+  after,
+  unrounded,
+}: PruneReport): string[] {
+  const share = (value: number) => `${(100 * value).toFixed(2)}%`;
+  const milliseconds = (value: number) => `${value.toFixed(1)} ms`;
+  const { channels, parameters, flops } = effective;
+  const lines = [
+    `pruned: ${share(channels)} of channels, ${share(parameters)} of parameters, ${share(flops)} of forward FLOPs (${surgery} surgery)`,
+    time
+      ? `training step, ${time.batchSize} images of ${time.imageSize} px: dense ${milliseconds(time.dense)}, ticket ${milliseconds(time.ticket)} (${time.ratio.toFixed(2)}x)`
+      : `training step: ${timeMissing}`,
+  ];
+  if (unrounded === null) return lines;
+  const row = (name: string, costs: Costs, step: number | null | undefined) =>
+    `${name}: parameters ${costs.parameters}, forward FLOPs ${costs.flops}, training step ${step == null ? '-' : milliseconds(step)}`;
+  return [
+    ...lines,
+    row(`multiples of ${roundTo}`, after, time?.ticket),
+    row('without rounding', unrounded, unrounded.step),
+  ];
+}

@@ -1,0 +1,58 @@
+/** Results as text, for people. */
+
+import { methodText } from '../../energy/file';
+import { formatsText } from '../../recipe/precision';
+import { formatJoules } from '../../report/format';
+import { summaryTable } from '../../report/table';
+import type { RunResult } from '../../run/result';
+import type { TrainResult } from '../../train/eb-train';
+import type { EvaluateResult } from '../../train/evaluate';
+import { effectLines } from './prune';
+
+const percent = (value: number | null) => (value === null ? '-' : `${value.toFixed(2)}%`);
+
+export function runText(result: RunResult & { report: string | null }): string {
+  const tickets = Object.entries(result.tickets).map(
+    ([p, { file, completed }]) => `ticket p=${p}% after ${completed} epochs: ${file}`,
+  );
+  return [
+    ...tickets,
+    `epochs completed: ${result.completed}`,
+    `top-1 last ${percent(result.top1Last)}, best ${percent(result.top1Best)} (chosen on the test set)`,
+    ...(result.swa
+      ? [`SWA: top-1 ${percent(result.swa.top1)}, mean of ${result.swa.n} epochs in full precision: ${result.swa.file}`]
+      : []),
+    `Best accuracy: ${result.bestPrec1.toFixed(2)} (mean over batches, as the reference prints it)`,
+    `parameters ${result.parameters}, forward FLOPs ${result.flops}, ${result.seconds.toFixed(1)} s of training and testing`,
+    ...(result.joules == null
+      ? []
+      : [`energy: ${formatJoules(result.joules)} of training, testing and detection (${result.joulesBy})`]),
+    `files: ${result.directory}`,
+    ...(result.report ? [`report: ${result.report}`] : []),
+  ].join('\n');
+}
+
+export function trainText({ ticket, prune, summary, synthetic, report, directory }: TrainResult): string {
+  return [
+    `ticket p=${ticket.percent}% after ${ticket.completed} epochs: ${ticket.file}`,
+    ...effectLines(prune),
+    '',
+    summaryTable(summary, { synthetic }),
+    '',
+    report ? `report: ${report}` : `files: ${directory}`,
+  ].join('\n');
+}
+
+export function evaluateText(result: EvaluateResult): string {
+  const { top1, top5, top1BatchMean, top5BatchMean, loss, parameters, flops, dataset, lowPrecision } = result;
+  const energy = result.energy?.phases['evaluate/evaluate'];
+  const joules = energy?.joules ?? null;
+  return [
+    `${result.checkpoint} on ${dataset.test} test images of ${dataset.name}${dataset.synthetic ? ' (synthetic)' : ''}`,
+    ...(lowPrecision ? [`low precision: ${formatsText(lowPrecision)}`] : []),
+    `top-1 ${percent(top1)}, top-5 ${percent(top5)}, loss ${loss.toFixed(4)}`,
+    `Prec@1: ${top1BatchMean.toFixed(2)}, Prec@5: ${top5BatchMean.toFixed(2)} (means over batches, as the reference prints them)`,
+    `parameters ${parameters}, forward FLOPs ${flops}`,
+    ...(joules === null ? [] : [`energy: ${formatJoules(joules)} (${methodText(result.energy!.sources, energy)})`]),
+  ].join('\n');
+}

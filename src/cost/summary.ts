@@ -1,0 +1,201 @@
+/** Rows of `bench energy` over their seeds: means, standard deviations, and the gain over the baseline. Pure. */
+
+import { sameWays, waysText } from '../energy/totals';
+import type { Provenance } from '../engine/provenance';
+import { type Statistic, statistic } from '../measure';
+import { networkName } from '../network/names';
+import type { EnergyMethod } from '../recipe/cost';
+import type { BenchEnergyRecipe } from '../recipe/recipe';
+import { differText, type Energy, type RowResult } from './row-results';
+import { METHODS, nameOf } from './rows';
+import { type MachineRecord, refuseMixedMachines } from './same-machine';
+import { NO_PAPER_FLOPS } from './training-flops';
+
+type Costs = 'joules' | 'paperFlops' | 'exactFlops' | 'seconds';
+
+/** All seeds of one method at one ratio. */
+export interface EnergyGroup {
+  method: EnergyMethod;
+  ratio: number | null;
+  /** Finished rows, and rows there should be. */
+  n: number;
+  of: number;
+  /** Exact test top-1, percent. */
+  top1: Statistic | null;
+  top1Best: Statistic | null;
+  /** null where any of the finished rows has none: `energyMissing` says why. */
+  joules: Statistic | null;
+  energyEstimated: boolean;
+  /** What the joules are of, for example "gpu counter". Costs of groups that differ here are not compared. */
+  energyWays: string[];
+  energyMissing: string | null;
+  paperFlops: Statistic | null;
+  exactFlops: Statistic | null;
+  seconds: Statistic | null;
+  /** Epochs before an Early-Bird ticket was drawn. */
+  drawn: Statistic | null;
+  /** Grams, only where --carbon says how many a kWh makes. */
+  co2?: Statistic | null;
+  /**
+   * Top-1 minus the baseline's in points, and costs of the baseline over those here: means; null where one is missing. Null for the
+   * baseline itself, and for the dense network where the baseline has ratios.
+   */
+  gain: Record<'top1' | Costs, number | null> | null;
+}
+
+export interface EnergyBench {
+  version: 1;
+  network: string;
+  dataset: Provenance['dataset'];
+  epochs: number;
+  baseline: EnergyMethod;
+  /** Grams of CO2 a kWh, where they were given. */
+  carbon: number | null;
+  machine: MachineRecord;
+  rows: RowResult[];
+  groups: EnergyGroup[];
+  notes: string[];
+}
+
+/** The whole comparison; null where no row is finished. Throws ERR_RECIPE for rows of different machines. */
+export function benchOf(recipe: BenchEnergyRecipe, rows: RowResult[]): EnergyBench | null {
+  const stages = rows.flatMap((row) => row.stages);
+  refuseMixedMachines(stages);
+  const [first] = stages;
+  if (!first || rows.every(({ state }) => state !== 'finished')) return null;
+  const { baseline, carbon, arch, depth, epochs } = recipe;
+  const groups = summarise(rows, { baseline, carbon });
+  return {
+    version: 1,
+    network: networkName(arch, depth!),
+    dataset: first.dataset,
+    epochs,
+    baseline,
+    carbon: carbon ?? null,
+    machine: first.machine,
+    rows,
+    groups,
+    notes: notesOf(rows, groups, { synthetic: first.dataset.synthetic, baseline, carbon }),
+  };
+}
+
+const JOULES_PER_KWH = 3.6e6;
+
+export function summarise(
+  rows: readonly RowResult[],
+  { baseline, carbon }: { baseline: EnergyMethod; carbon?: number | undefined },
+): EnergyGroup[] {
+  const groups = new Map<string, RowResult[]>();
+  for (const row of rows) {
+    const key = `${row.method} ${row.ratio}`;
+    groups.set(key, [...(groups.get(key) ?? []), row]);
+  }
+  const all = [...groups.values()].map((group) => groupOf(group, carbon));
+  const baselineFor = ({ ratio }: EnergyGroup) =>
+    all.find((group) => group.method === baseline && (group.ratio === null || group.ratio === ratio));
+  return all.map((group) => ({ ...group, gain: gainOver(baselineFor(group), group) }));
+}
+
+function groupOf(rows: readonly RowResult[], carbon: number | undefined): EnergyGroup {
+  const done = rows.filter(({ state }) => state === 'finished');
+  const of = (value: (row: RowResult) => number | null) => statistic(done.flatMap((row) => value(row) ?? []));
+  const energies = done.map(({ energy }) => energy);
+  const ways = waysOf(energies);
+  const missing = whyMissing(energies, ways);
+  const joules = missing === null ? of(({ energy }) => energy.joules) : null;
+  return {
+    method: rows[0]!.method,
+    ratio: rows[0]!.ratio,
+    n: done.length,
+    of: rows.length,
+    top1: of(({ top1Last }) => top1Last),
+    top1Best: of(({ top1Best }) => top1Best),
+    joules,
+    energyEstimated: done.some(({ energy }) => energy.estimated),
+    energyWays: ways,
+    energyMissing: missing,
+    paperFlops: done.some(({ flops }) => flops?.paper === null) ? null : of(({ flops }) => flops?.paper ?? null),
+    exactFlops: of(({ flops }) => flops?.exact ?? null),
+    seconds: of(({ seconds }) => seconds),
+    drawn: of(({ drawn }) => drawn),
+    ...(carbon === undefined ? {} : { co2: scaled(joules, carbon / JOULES_PER_KWH) }),
+    gain: null,
+  };
+}
+
+/** Of the first that measured anything. */
+const waysOf = (energies: readonly Energy[]) => energies.find((energy) => energy.ways.length > 0)?.ways ?? [];
+
+function whyMissing(energies: readonly Energy[], ways: readonly string[]): string | null {
+  if (energies.length === 0) return 'no row is finished';
+  const unknown = energies.find(({ joules }) => joules === null);
+  const other = energies.find((energy) => !sameWays(energy.ways, ways));
+  return unknown?.reason ?? (other ? differText(ways, other.ways) : null);
+}
+
+function scaled(value: Statistic | null, factor: number): Statistic | null {
+  return value && { n: value.n, mean: value.mean * factor, sd: value.sd === null ? null : value.sd * factor };
+}
+
+function gainOver(baseline: EnergyGroup | undefined, group: EnergyGroup): EnergyGroup['gain'] {
+  if (!baseline || baseline === group) return null;
+  const times = (cost: Costs) => {
+    const [theirs, ours] = [baseline[cost]?.mean, group[cost]?.mean];
+    return theirs !== undefined && ours !== undefined && ours > 0 && theirs > 0 ? theirs / ours : null;
+  };
+  return {
+    top1: baseline.top1 && group.top1 ? group.top1.mean - baseline.top1.mean : null,
+    joules: sameWays(baseline.energyWays, group.energyWays) ? times('joules') : null,
+    paperFlops: times('paperFlops'),
+    exactFlops: times('exactFlops'),
+    seconds: times('seconds'),
+  };
+}
+
+/** What a reader of the tables has to know. */
+export function notesOf(
+  rows: readonly RowResult[],
+  groups: readonly EnergyGroup[],
+  { synthetic, baseline, carbon }: { synthetic: boolean; baseline: EnergyMethod; carbon?: number | undefined },
+): string[] {
+  const energies = rows.filter(({ state }) => state === 'finished').map(({ energy }) => energy);
+  const seeds = [...new Set(groups.map(({ n }) => n))].filter((n) => n > 0);
+  const failures = rows.filter(({ state }) => state === 'failed');
+  return [
+    ...(synthetic ? ['Synthetic dataset: these numbers say nothing about accuracy on real images.'] : []),
+    `Means ± sample standard deviations over n seeds (n = ${seeds.sort((a, b) => a - b).join(', ') || 0})${seeds.includes(1) ? '; one seed has no deviation' : ''}.`,
+    `In brackets: accuracy minus that of ${METHODS[baseline].label} in points; costs: ${METHODS[baseline].label}'s over the method's (2x: half of it), means.`,
+    'Accuracy is exact test top-1 of the last epoch. The dense training that LT one-shot and network slimming begin with counts in each of them.',
+    'FLOPs by the paper round the forward FLOPs of a network to 0.01 G; neither rule counts evaluation, masks, detection and pruning. Time is that of training and evaluation.',
+    ...(rows.some(({ method }) => METHODS[method].low.search)
+      ? ['Low precision is simulated: its energy and time are those of this machine, not of 8-bit hardware.']
+      : []),
+    ...(energies.some(({ estimated }) => estimated) ? ['~: energy estimated from --watts, not measured.'] : []),
+    ...energyNotes(groups, energies),
+    ...(rows.some(({ flops }) => flops?.paper === null) ? [NO_PAPER_FLOPS] : []),
+    ...(carbon === undefined ? [] : [`CO2 at ${carbon} g for a kWh, as given.`]),
+    ...failures.map((row) => `${nameOf(row)}: ${row.failure}`),
+  ];
+}
+
+/** What the joules are of, which are not compared, and where there are none. */
+function energyNotes(groups: readonly EnergyGroup[], energies: readonly Energy[]): string[] {
+  const known = groups.filter(({ joules, energyWays }) => joules && energyWays.length > 0);
+  const read = [...new Set(known.map(({ energyWays }) => waysText(energyWays)))];
+  const missing = groups.filter(({ n }) => n > 0).flatMap(({ energyMissing }) => energyMissing ?? []);
+  const notes = energies.flatMap(({ note }) => note ?? []);
+  const by = (text: string) =>
+    [...new Set(known.filter(({ energyWays }) => waysText(energyWays) === text).map(({ method }) => method))]
+      .map((method) => METHODS[method].label)
+      .join(', ');
+  return [
+    ...(read.length === 1 ? [`Energy of ${read[0]}, without the loading of data.`] : []),
+    ...(read.length > 1
+      ? [
+          `Energy without the loading of data, and not of the same parts, so that it is not compared: ${read.map((text) => `${text} in ${by(text)}`).join('; ')}.`,
+        ]
+      : []),
+    ...[...new Set(missing)].map((reason) => `No energy: ${reason}.`),
+    ...[...new Set(notes)].map((note) => `Energy ${note}.`),
+  ];
+}

@@ -1,0 +1,118 @@
+/** Results of `bench energy` as the report room takes them, and as files. */
+import { join } from 'node:path';
+import { writeFileAtomic } from '../atomic';
+import { sameWays } from '../energy/totals';
+import { type CostBlock, type CostTable, type CostValue, costLatex, costMarkdown } from '../report/cost-table';
+import type { CostPoint } from '../report/input';
+import { ratioLabel } from '../report/theme';
+import { writeAccuracyAgainstCost } from '../report/write';
+import { METHODS } from './rows';
+import { machineLine } from './same-machine';
+import type { EnergyBench, EnergyGroup } from './summary';
+
+const NAME = 'bench-energy';
+
+/** Unit in which the largest mean is at least 1: tiny trainings are not all zero. */
+const FLOPS_UNITS = [
+  { size: 1e15, name: 'P' },
+  { size: 1e12, name: 'T' },
+  { size: 1e9, name: 'G' },
+];
+
+type Field = 'top1' | 'top1Best' | 'joules' | 'paperFlops' | 'exactFlops' | 'seconds' | 'drawn' | 'co2';
+
+export function tableOf(bench: EnergyBench): CostTable {
+  const { groups, network, dataset, epochs } = bench;
+  const methods = [...new Set(groups.map(({ method }) => method))];
+  const ratios = [...new Set(groups.flatMap(({ ratio }) => ratio ?? []))];
+  // Without a ratio (dense alone) there is one column.
+  const columns: (number | null)[] = ratios.length > 0 ? ratios : [null];
+  const block = (title: string, kind: CostBlock['kind'], field: Field, unit = 1): CostBlock => ({
+    title,
+    kind,
+    cells: methods.map((method) =>
+      columns.map((ratio) => {
+        const own = groups.filter((group) => group.method === method);
+        const group = own.find((candidate) => candidate.ratio === null || candidate.ratio === ratio);
+        return group ? costOf(group, field, unit) : null;
+      }),
+    ),
+  });
+  const flops = (title: string, field: 'paperFlops' | 'exactFlops') => {
+    const unit = flopsUnit(groups, field);
+    return block(`${title} (${unit.name})`, 'cost', field, unit.size);
+  };
+  const known = (field: Field) => groups.some((group) => group[field]);
+  return {
+    caption: `${network} on ${dataset.name}${dataset.synthetic ? ' (not real images)' : ''}, ${epochs} epochs; ${machineLine(bench.machine)}`,
+    methods: methods.map((method) => METHODS[method].label),
+    columns: columns.map((ratio) => (ratio === null ? 'not pruned' : ratioLabel(ratio))),
+    main: [
+      block('Accuracy (%)', 'accuracy', 'top1'),
+      block('Energy (kJ)', 'cost', 'joules', 1e3),
+      flops('FLOPs', 'paperFlops'),
+    ],
+    more: [
+      flops('FLOPs, exact', 'exactFlops'),
+      block('Time (s)', 'cost', 'seconds'),
+      block('Best accuracy (%)', 'accuracy', 'top1Best'),
+      ...(known('drawn') ? [block('Drawn after epochs', 'count', 'drawn')] : []),
+      ...(known('co2') ? [block('CO2 (g)', 'cost', 'co2')] : []),
+    ],
+    notes: bench.notes,
+  };
+}
+
+function flopsUnit(groups: readonly EnergyGroup[], field: 'paperFlops' | 'exactFlops') {
+  const largest = Math.max(...groups.map((group) => group[field]?.mean ?? 0));
+  return FLOPS_UNITS.find(({ size }) => largest >= size) ?? FLOPS_UNITS.at(-1)!;
+}
+
+function costOf(group: EnergyGroup, field: Field, unit: number): CostValue | null {
+  const value = group[field];
+  if (!value) return null;
+  const { mean, sd } = value;
+  const gain = field === 'top1Best' || field === 'drawn' || field === 'co2' ? null : group.gain?.[field];
+  const estimated = (field === 'joules' || field === 'co2') && group.energyEstimated;
+  return { mean: mean / unit, sd: sd === null ? null : sd / unit, gain, estimated };
+}
+
+/** JSON, Markdown and LaTeX under the folder of the comparison; returns their paths. */
+export async function writeTables(save: string, bench: EnergyBench): Promise<string[]> {
+  const table = tableOf(bench);
+  const contents = {
+    json: `${JSON.stringify(bench, null, 2)}\n`,
+    md: costMarkdown(table),
+    tex: costLatex(table),
+  };
+  const files = Object.entries(contents).map(([kind, text]) => [join(save, `${NAME}.${kind}`), text] as const);
+  for (const [file, text] of files) await writeFileAtomic(file, text);
+  return files.map(([file]) => file);
+}
+
+/** Accuracy against energy, or against FLOPs where some energy is unknown or of other parts. */
+export function drawFigure(save: string, { groups, dataset }: EnergyBench) {
+  const done = groups.filter(({ n }) => n > 0);
+  const ways = done.find(({ energyWays }) => energyWays.length > 0)?.energyWays ?? [];
+  const metered = done.every(({ joules, energyWays }) => joules !== null && sameWays(energyWays, ways));
+  const flops = flopsUnit(done, 'exactFlops');
+  const points = done.flatMap((group): CostPoint[] => {
+    const [cost, size] = metered ? [group.joules, 1e3] : [group.exactFlops, flops.size];
+    if (!cost || !group.top1) return [];
+    return [
+      {
+        method: METHODS[group.method].label,
+        ratio: group.ratio,
+        top1: group.top1.mean,
+        top1Sd: group.top1.sd,
+        cost: cost.mean / size,
+        costSd: cost.sd === null ? null : cost.sd / size,
+      },
+    ];
+  });
+  const estimated = done.some(({ energyEstimated }) => energyEstimated);
+  const quantity = metered
+    ? `energy of training (kJ${estimated ? ', estimated' : ''})`
+    : `training FLOPs (${flops.name}, exact)`;
+  return writeAccuracyAgainstCost(join(save, NAME), points, quantity, dataset);
+}

@@ -1,0 +1,60 @@
+/** `energy.json` of a run folder: what each phase took, summed over all processes that worked on the run. */
+import type { EnergySource } from '../native/types/energy';
+import { RunDirectory } from '../run/directory';
+import type { EnergyTotal, EnergyTotals } from '../run/metrics';
+import { isEstimated, wayOf } from './totals';
+
+export type { EnergyTotal, EnergyTotals } from '../run/metrics';
+
+export const ENERGY_FILE = 'energy.json';
+
+export interface EnergyFile {
+  version: 1;
+  /** As the last process saw them, and those that only earlier ones read. */
+  sources: EnergySource[];
+  /** Power of the idle machine before the run, watts. */
+  idle: { seconds: number; watts: number | null };
+  /** By path: "search", "search/train", "search/detect", "search/evaluate", "search/load", "search/average", "prune", "retrain", "retrain/train", ... */
+  phases: EnergyTotals;
+}
+
+/** One sentence: what is read how, or why not, and what to know about it. */
+export function sourceText({ part, method, name, reason, notes }: EnergySource): string {
+  const what = part === 'dram' ? 'memory' : part === 'given' ? 'estimate' : part.toUpperCase();
+  const how =
+    method === null ? `not read: ${reason}` : [name, ...(method === 'sampled' ? ['sampled'] : []), ...notes].join('; ');
+  return `${what}: ${how}`;
+}
+
+/** How a figure was come by, or why there is none; null where nothing was metered. */
+export function methodText(sources: readonly EnergySource[], total: EnergyTotal | null | undefined): string | null {
+  if (!total) return null;
+  if (total.joules === null) return total.reason ? `not known: ${total.reason}` : null;
+  const used = sources.filter((source) => source.part !== 'given' && wayOf(source) in (total.parts ?? {}));
+  const estimate = isEstimated(total);
+  if (used.length === 0) return estimate ? 'estimated from the given watts' : null;
+  return `measured: ${used.map(({ name }) => name).join(', ')}${estimate ? '; partly estimated from the given watts' : ''}`;
+}
+
+/** What is read now, and what was read only before. */
+export function mergeSources(before: readonly EnergySource[], now: readonly EnergySource[]): EnergySource[] {
+  if (now.length === 0) return [...before];
+  const gone = before.filter(
+    (source) => source.method !== null && now.every((other) => wayOf(other) !== wayOf(source)),
+  );
+  return [...now, ...gone];
+}
+
+/** The files of a run's stages as one. Their phases have different names. */
+export function mergeEnergy(files: readonly (EnergyFile | null)[]): EnergyFile | null {
+  const there = files.filter((file) => file !== null);
+  const [first] = there;
+  if (!first) return null;
+  const sources = there.map((file) => file.sources).reduce(mergeSources);
+  return { ...first, sources, phases: Object.assign({}, ...there.map(({ phases }) => phases)) };
+}
+
+/** null where the run was not metered. Throws ERR_FILE where the file is damaged. */
+export function readEnergy(folder: string): Promise<EnergyFile | null> {
+  return RunDirectory.at(folder).readJson<EnergyFile>(ENERGY_FILE);
+}

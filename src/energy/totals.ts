@@ -1,0 +1,135 @@
+/** Sums of windows. A sum is a figure only where the same parts were read throughout, and each of them moved. Pure. */
+import type { EnergyReading, EnergySource } from '../native/types/energy';
+import type { EnergyTotal, EnergyTotals, EpochMetrics } from '../run/metrics';
+import type { EnergyFile } from './file';
+
+/** The window around everything, in EnergyTotals. */
+export const WHOLE = 'whole';
+/** Windows of an epoch whose sum is its `joules`. */
+const EPOCH_WINDOWS = ['detect', 'train', 'evaluate', 'average'];
+
+/** How a part is read: the keys of EnergyTotal.parts. */
+export const wayOf = ({ part, method }: Pick<EnergySource, 'part' | 'method'>) => `${part} ${method}`;
+const isGiven = (way: string) => way === wayOf({ part: 'given', method: 'estimated' });
+
+/** What was measured, in words. */
+export function waysText(ways: readonly string[]): string {
+  const words = ways.map((way) => {
+    const [part, method] = way.split(' ') as [string, string];
+    return `${part === 'dram' ? 'memory' : part.toUpperCase()} (${method})`;
+  });
+  return words.join(' + ') || 'nothing';
+}
+
+/** What was read of a total, sorted; given watts are no reading. */
+export const measuredWays = ({ parts = {} }: Pick<EnergyTotal, 'parts'>) =>
+  Object.keys(parts)
+    .filter((way) => !isGiven(way))
+    .sort();
+
+export const isEstimated = ({ parts = {} }: Pick<EnergyTotal, 'parts'>) => Object.keys(parts).some(isGiven);
+
+/** Two sets of parts whose figures may be added or compared. Given watts alone go with any, and are flagged. */
+export const sameWays = (a: readonly string[], b: readonly string[]) =>
+  a.length === 0 || b.length === 0 || a.join() === b.join();
+
+/** One window. Without all `needed` parts what was read is no figure. */
+export function totalOf({ seconds, joules, parts }: EnergyReading, needed: Iterable<string>): EnergyTotal {
+  const read = parts.filter((value) => value.joules !== null);
+  const estimated = read.some((value) => isGiven(wayOf(value)));
+  const lost = [...needed].find((part) => read.every((value) => value.part !== part));
+  const why = lost && (parts.find(({ part }) => part === lost)?.reason ?? `${lost.toUpperCase()} is not read`);
+  const reason = why ? `${estimated ? 'estimated: ' : ''}${why}` : read.find((value) => value.reason)?.reason;
+  return {
+    windows: 1,
+    seconds,
+    joules: lost && !estimated ? null : joules,
+    ...(read.length > 0 ? { parts: Object.fromEntries(read.map((value) => [wayOf(value), value.joules!])) } : {}),
+    ...(reason ? { reason } : {}),
+  };
+}
+
+export function plus(a: EnergyTotal, b: EnergyTotal): EnergyTotal {
+  const [before, after] = [measuredWays(a), measuredWays(b)];
+  const known = a.joules !== null && b.joules !== null;
+  const differ = known && !sameWays(before, after);
+  const missing = [a, b].find(({ joules }) => joules === null);
+  const reason = differ
+    ? `${waysText(before)} was read at first, ${waysText(after)} later`
+    : (missing?.reason ?? a.reason ?? b.reason);
+  const parts = addParts(a.parts, b.parts);
+  return {
+    windows: a.windows + b.windows,
+    seconds: a.seconds + b.seconds,
+    joules: known && !differ ? a.joules! + b.joules! : null,
+    ...(parts ? { parts } : {}),
+    ...(reason ? { reason } : {}),
+  };
+}
+
+function addParts(a: EnergyTotal['parts'], b: EnergyTotal['parts']): EnergyTotal['parts'] {
+  if (!a || !b) return a ?? b;
+  const ways = [...new Set([...Object.keys(a), ...Object.keys(b)])];
+  return Object.fromEntries(ways.map((way) => [way, (a[way] ?? 0) + (b[way] ?? 0)]));
+}
+
+/** `whole` without a window in it. */
+export function minus(whole: EnergyTotal, inner: EnergyTotal | undefined): EnergyTotal {
+  if (!inner || whole.joules === null) return whole;
+  const parts = Object.fromEntries(
+    Object.entries(whole.parts ?? {}).map(([way, joules]) => [way, joules - (inner.parts?.[way] ?? 0)]),
+  );
+  const gone = Object.values(inner.parts ?? {}).reduce((sum, joules) => sum + joules, 0);
+  return { ...whole, seconds: whole.seconds - inner.seconds, joules: whole.joules - gone, parts };
+}
+
+/** A counter that did not move in all its windows tells nothing: one window may be too short for it, a sum of 0 J is none. */
+export function settled(total: EnergyTotal): EnergyTotal {
+  const still = total.joules === 0 || Object.values(total.parts ?? {}).includes(0);
+  if (total.joules === null || !still) return total;
+  return { ...total, joules: null, reason: total.reason ?? 'what is read did not change' };
+}
+
+/** Sums by window. */
+export function addTotals(a: EnergyTotals, b: EnergyTotals): EnergyTotals {
+  const sum = { ...a };
+  for (const [name, more] of Object.entries(b)) sum[name] = sum[name] ? plus(sum[name], more) : more;
+  return sum;
+}
+
+/** An epoch's passes and detection; null where nothing was metered. */
+function epochTotal(spent: EnergyTotals | null | undefined): EnergyTotal | null {
+  const windows = EPOCH_WINDOWS.flatMap((name) => spent?.[name] ?? []);
+  return windows.length === 0 ? null : windows.reduce(plus);
+}
+
+/** Of an epoch; null where there is no figure. */
+export function epochJoules(spent: EnergyTotals | null): number | null {
+  const total = epochTotal(spent);
+  return total && settled(total).joules;
+}
+
+/** Passes and detection of epochs; null unless each was metered. */
+export function epochsTotal(metrics: readonly Pick<EpochMetrics, 'energy'>[]): EnergyTotal | null {
+  const totals = metrics.flatMap(({ energy }) => epochTotal(energy) ?? []);
+  return totals.length === 0 || totals.length < metrics.length ? null : settled(totals.reduce(plus));
+}
+
+/** What a run's phase took: all its epochs and what came after the last one. Epochs that were not metered leave no sum. */
+export function phaseTotals(
+  phase: string,
+  metrics: readonly Pick<EpochMetrics, 'energy'>[],
+  rest: EnergyTotals = {},
+): EnergyFile['phases'] {
+  const totals = [...metrics.map(({ energy }) => energy ?? {}), rest].reduce(addTotals, {});
+  const missing = metrics.filter(({ energy }) => !energy).length;
+  const reason = `${missing} of ${metrics.length} epochs were not metered`;
+  const { [WHOLE]: whole, ...parts } = totals;
+  const named = Object.entries(parts).map(([name, total]): [string, EnergyTotal] => [`${phase}/${name}`, total]);
+  return Object.fromEntries(
+    [...(whole ? [[phase, whole] as const] : []), ...named].map(([path, total]) => [
+      path,
+      missing > 0 ? { ...total, joules: null, reason } : settled(total),
+    ]),
+  );
+}

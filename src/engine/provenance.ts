@@ -1,0 +1,69 @@
+/** Where a result came from: versions, device, commit, command line. */
+import { execFileSync } from 'node:child_process';
+import { hostname } from 'node:os';
+import { packageRoot, packageVersion } from '../package';
+import type { Engine } from './device';
+import { machineFingerprint } from './machine';
+import type { Session } from './session';
+
+/** The commit of this code, or null where it is not a git checkout. */
+function gitCommit(): string | null {
+  try {
+    return execFileSync('git', ['rev-parse', 'HEAD'], {
+      cwd: packageRoot,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+      timeout: 5000,
+    }).trim();
+  } catch {
+    return null;
+  }
+}
+
+export interface Provenance {
+  earlybird: string;
+  node: string;
+  libtorch: string;
+  /** Fingerprint of the hardware. */
+  machine: string;
+  device: string;
+  deviceName: string;
+  precision: string;
+  threads: number;
+  host: string;
+  gitCommit: string | null;
+  commandLine: string;
+  dataset: { name: string; synthetic: boolean; train: number; test: number; fingerprint: string };
+}
+
+/** The part that is known before any data is read. */
+export function engineProvenance({ addon, device, precision }: Engine) {
+  const runtime = addon.runtime();
+  return {
+    earlybird: packageVersion(),
+    node: process.version,
+    libtorch: addon.loaded,
+    machine: machineFingerprint({ addon, device }),
+    device,
+    deviceName: runtime.cudaDevices.find(({ index }) => device === `cuda:${index}`)?.name ?? runtime.cpuCapability,
+    precision,
+    threads: runtime.threads,
+  };
+}
+
+export function provenanceOf(session: Session, commandLine = process.argv.slice(1).join(' ')): Provenance {
+  const { dataset } = session;
+  return {
+    ...engineProvenance(session),
+    host: hostname(),
+    gitCommit: gitCommit(),
+    commandLine,
+    dataset: {
+      name: dataset.name,
+      synthetic: dataset.synthetic,
+      train: dataset.train.count,
+      test: dataset.test.count,
+      fingerprint: dataset.fingerprint,
+    },
+  };
+}

@@ -1,0 +1,199 @@
+/**
+ * Puts a LibTorch into `.libtorch/`: from the package index by pip, or from an archive or folder that the user names. What is there
+ * is replaced only when the new one is whole.
+ */
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  cpSync,
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { download } from '../download';
+import { EarlybirdError } from '../errors';
+import { packageRoot } from '../package';
+import { describeLibTorch, type LibTorch, libtorchFolder } from './find';
+import { unzip } from './unzip';
+
+export type Variant = 'cpu' | 'cuda';
+
+export interface PipOptions {
+  variant: Variant;
+  /** The pinned version of this variant when absent. */
+  version?: string;
+  /** Passed through to pip. */
+  indexUrl?: string;
+  log?: (line: string) => void;
+}
+
+export interface ArchiveOptions {
+  /** A file, an address or a folder. */
+  from: string;
+  sha256?: string;
+  onProgress?: (done: number, total: number | null) => void;
+  signal?: AbortSignal;
+}
+
+/** The versions that this release was built and tested with. */
+export function pinnedVersion(variant: Variant): string {
+  return JSON.parse(readFileSync(join(packageRoot, 'scripts', 'libtorch.json'), 'utf8'))[variant];
+}
+
+/**
+ * Installs the wheel of PyTorch for its LibTorch. Only that wheel is taken, for CUDA also NVIDIA's libraries; no other dependency.
+ * `--target` leaves the Python installation alone, so this works where the distribution forbids pip to change it.
+ */
+export async function fetchByPip({
+  variant,
+  version = pinnedVersion(variant),
+  indexUrl,
+  log,
+}: PipOptions): Promise<LibTorch> {
+  return replaceFolder(async (folder) => {
+    const pip = findPip(join(folder, '.pip'));
+    const install = (what: string[]) => {
+      log?.(`pip install ${what.join(' ')}`);
+      const index = indexUrl ? ['--index-url', indexUrl] : [];
+      const args = [
+        'install',
+        '--quiet',
+        '--no-input',
+        '--no-warn-script-location',
+        '--only-binary',
+        ':all:',
+        '--target',
+        folder,
+      ];
+      return call([...pip, ...args, ...index, ...what]);
+    };
+    // A plain version number would let pip choose a CUDA build, several gigabytes with what it needs, over a CPU build.
+    const wanted = variant === 'cpu' && process.arch === 'x64' && !version.includes('+') ? `${version}+cpu` : version;
+    const torch = install(['--no-deps', `torch==${wanted}`]);
+    if (torch.status !== 0) throw pipFailure(variant, wanted, indexUrl, torch);
+    if (existsSync(join(folder, 'torch', 'lib', 'libtorch_cuda.so'))) {
+      const libraries = install(nvidiaRequirements(folder));
+      if (libraries.status !== 0) throw pipFailure(variant, wanted, indexUrl, libraries);
+    }
+    rmSync(join(folder, '.pip'), { recursive: true, force: true });
+  });
+}
+
+/** Takes the official archive (.zip), a wheel (.whl), or a folder with a LibTorch in it. Downloads go on where they stopped. */
+export async function fetchFromArchive({ from, sha256, onProgress, signal }: ArchiveOptions): Promise<LibTorch> {
+  const isAddress = /^https?:\/\//.test(from);
+  const cache = `${libtorchFolder()}.download`;
+  const path = isAddress ? join(cache, basename(new URL(from).pathname) || 'libtorch.zip') : resolve(from);
+  if (isAddress) {
+    await download({ url: from, file: path, sha256, onProgress, signal });
+  }
+  if (!existsSync(path)) throw new EarlybirdError('ERR_FILE', `${path} does not exist: correct --from.`);
+  const isFolder = statSync(path).isDirectory();
+  if (isFolder && sha256)
+    throw new EarlybirdError('ERR_USAGE', '--sha256 is for a file or an address; --from names a folder.');
+  if (!isAddress && sha256) await verify(path, sha256);
+
+  const libtorch = await replaceFolder(async (folder) => {
+    if (isFolder)
+      cpSync(describeLibTorch(path)?.root ?? path, join(folder, 'libtorch'), { recursive: true, dereference: true });
+    else
+      await unzip(path, folder, signal).catch((error) => {
+        signal?.throwIfAborted();
+        throw new EarlybirdError(
+          'ERR_FILE',
+          `${path} cannot be unpacked: give a whole .zip or .whl file.`,
+          String(error),
+        );
+      });
+  });
+  if (isAddress) rmSync(cache, { recursive: true, force: true });
+  return libtorch;
+}
+
+/** Fills a new folder and puts it into the place of the old one only when a LibTorch is in it. */
+async function replaceFolder(fill: (folder: string) => Promise<void>): Promise<LibTorch> {
+  const folder = libtorchFolder();
+  const next = `${folder}.new`;
+  rmSync(next, { recursive: true, force: true });
+  mkdirSync(next, { recursive: true });
+  try {
+    await fill(next);
+    if (!describeLibTorch(next)) {
+      throw new EarlybirdError(
+        'ERR_LIBTORCH',
+        'What was fetched holds no lib/libtorch_cpu.so with headers: no LibTorch for Linux.',
+      );
+    }
+    rmSync(folder, { recursive: true, force: true });
+    renameSync(next, folder);
+  } finally {
+    rmSync(next, { recursive: true, force: true });
+  }
+  return describeLibTorch(folder)!;
+}
+
+/** The command line of a pip that works: that of python3, else one in a virtual environment made for this. */
+function findPip(environment: string): string[] {
+  const python = process.env.PYTHON ?? 'python3';
+  if (call([python, '--version']).status !== 0) {
+    throw new EarlybirdError(
+      'ERR_LIBTORCH',
+      'LibTorch cannot be fetched by pip, because there is no python3: install Python 3 with pip, set LIBTORCH to a LibTorch you ' +
+        'have, or run `earlybird libtorch fetch --from FILE|URL` with the official archive.',
+    );
+  }
+  if (call([python, '-m', 'pip', '--version']).status === 0) return [python, '-m', 'pip'];
+  const made = call([python, '-m', 'venv', environment]);
+  if (made.status === 0) return [join(environment, 'bin', 'python3'), '-m', 'pip'];
+  throw new EarlybirdError(
+    'ERR_LIBTORCH',
+    'LibTorch cannot be fetched by pip, because python3 has neither pip nor a working venv: install them (Debian: python3-pip or ' +
+      'python3-venv), or run `earlybird libtorch fetch --from FILE|URL` with the official archive.',
+    `${made.stdout}${made.stderr}`,
+  );
+}
+
+function call([command, ...args]: string[]) {
+  return spawnSync(command!, args, { encoding: 'utf8', maxBuffer: 1 << 26, env: process.env });
+}
+
+/** What the wheel asks for and LibTorch links to: CUDA and NVIDIA's libraries, not the Python packages. */
+function nvidiaRequirements(folder: string): string[] {
+  const info = readdirSync(folder).find((name) => /^torch-.*\.dist-info$/.test(name));
+  const metadata = info ? readFileSync(join(folder, info, 'METADATA'), 'utf8') : '';
+  const lines = metadata.matchAll(/^Requires-Dist: ((?:nvidia-|cuda-toolkit)[^;\n]*)/gm);
+  return Array.from(lines, ([, requirement]) => requirement!.trim());
+}
+
+function pipFailure(
+  variant: Variant,
+  version: string,
+  indexUrl: string | undefined,
+  { stdout, stderr }: { stdout: string; stderr: string },
+) {
+  const output = `${stdout}${stderr}`.trim();
+  const where = indexUrl ? `the index ${indexUrl}` : "pip's package index";
+  const missing = /No matching distribution|Could not find a version/.test(output);
+  const cpu =
+    'pass the address of PyTorch\'s CPU wheels with --index-url (the "pip" line for CPU on its "Get started" page has it), ';
+  const message = missing
+    ? `${where} has no torch ${version} for this Python: ${variant === 'cpu' ? cpu : 'try another Python or --index-url, '}` +
+      'take --variant cuda (some gigabytes), or use --from FILE|URL with the official archive.'
+    : `pip could not install torch ${version} from ${where}: check network and proxy settings, or use --from FILE|URL.`;
+  return new EarlybirdError('ERR_DOWNLOAD', message, output.split('\n').slice(-20).join('\n'));
+}
+
+async function verify(path: string, sha256: string): Promise<void> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path), hash);
+  const actual = hash.digest('hex');
+  if (actual === sha256.toLowerCase()) return;
+  throw new EarlybirdError('ERR_FILE', `${path} has SHA-256 ${actual}, not ${sha256}: it is damaged or another file.`);
+}

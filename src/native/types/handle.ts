@@ -1,0 +1,5 @@
+export interface NativeHandle {
+  readonly disposed: boolean;
+  dispose(): void;
+  [Symbol.dispose](): void;
+}

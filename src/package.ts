@@ -1,0 +1,20 @@
+/** Where this package lies, and what it is. The only place that knows how deep a module is below package.json. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+/** The folder of package.json: the same from src/ and from dist/. */
+export const packageRoot = resolve(__dirname, '..');
+
+export function packageVersion(): string {
+  return (JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string }).version;
+}
+
+/** A clone of the repository has the TypeScript sources; an installed package has not, and loses what is put into its folder. */
+export function isClone(): boolean {
+  return existsSync(join(packageRoot, 'tsconfig.json'));
+}
+
+/** The command that builds the addon. */
+export function buildCommand(): string {
+  return isClone() ? 'npm run setup' : `${process.execPath} ${join(packageRoot, 'scripts', 'build.mjs')} --native-only`;
+}

@@ -1,0 +1,117 @@
+/** What pruning reports: the arithmetic of it, and its texts. */
+import type { Cfg, PrunedLayer } from '../native/types/model';
+import type { PruneRecipe } from '../recipe/recipe';
+
+export interface Costs {
+  parameters: number;
+  parametersWithIndexes: number;
+  /** Forward FLOPs of one image. */
+  flops: number;
+}
+
+/** Fractions of the dense network that the ticket does without. */
+export interface Shares {
+  /** Of the channels of all BN layers; one that is masked but still computed counts as there. */
+  channels: number;
+  parameters: number;
+  flops: number;
+}
+
+/** A training step, measured in turns on this machine: medians, milliseconds. */
+export interface StepTime {
+  batchSize: number;
+  /** Side of the images, pixels. */
+  imageSize: number;
+  dense: number;
+  ticket: number;
+  /** ticket / dense. */
+  ratio: number;
+}
+
+export interface PruneReport {
+  ticket: string;
+  ratio: number;
+  surgery: PruneRecipe['surgery'];
+  /** Widths are multiples of this; 1 is no rounding. */
+  roundTo: number;
+  /** Every layer keeps the channels above its 90 % point of |gamma|. */
+  protective: boolean;
+  effective: Shares;
+  threshold: number;
+  channels: number;
+  /** Channels that the mask keeps. */
+  kept: number;
+  layers: PrunedLayer[];
+  maskMemoryKB: number;
+  maskFlops: number;
+  cfg: Cfg;
+  before: Costs;
+  after: Costs;
+  /** Null where it was not measured; `timeMissing` says why. */
+  time: StepTime | null;
+  timeMissing: string | null;
+  /** With --round-to: the ticket of the same mask without rounding. `step` is its training step, milliseconds. */
+  unrounded: (Costs & { step: number | null }) | null;
+  /** Epochs the weights of the ticket have seen: those of --init where it is given. Null where the file does not say. */
+  completed: number | null;
+  /** Completed epochs at which the mask was drawn: those of --model. */
+  drawn: number | null;
+}
+
+export function sharesOf(layers: readonly PrunedLayer[], before: Costs, after: Costs): Shares {
+  const sum = (field: 'width' | 'total') => layers.reduce((total, layer) => total + layer[field], 0);
+  return {
+    channels: 1 - sum('width') / sum('total'),
+    parameters: 1 - after.parameters / before.parameters,
+    flops: 1 - after.flops / before.flops,
+  };
+}
+
+/** What whoever prunes should know, a line each. */
+export function pruneNotes({
+  cutsLiveChannels,
+  surgery,
+  rewound,
+  layers,
+  budget,
+}: {
+  cutsLiveChannels: boolean;
+  surgery: PruneReport['surgery'];
+  /** The ticket gets other weights, so that there is no function to keep. */
+  rewound: boolean;
+  layers: readonly PrunedLayer[];
+  /** Channels that the mask keeps, where widths were rounded within them. */
+  budget?: number | undefined;
+}): string[] {
+  const notes: string[] = [];
+  if (cutsLiveChannels && !rewound) {
+    notes.push(
+      "reference surgery is not function-preserving here (the release's rule takes channels out of a residual stream that are not zero); --surgery exact is",
+    );
+  }
+  for (const { key, clamped, removed } of layers) {
+    if (removed) notes.push(`warning: ${key} lost every channel and is removed`);
+    else if (clamped > 0) {
+      const how = surgery === 'exact' && !rewound ? 'what reads it starts at zero' : 'largest |gamma|';
+      notes.push(`warning: ${key} would have lost every channel; ${clamped} kept (${how})`);
+    }
+  }
+  const kept = layers.reduce((sum, layer) => sum + layer.kept, 0);
+  if (budget !== undefined && kept > budget) {
+    notes.push(
+      `warning: the mask keeps ${budget} channels, but rounded widths need ${kept}: a smaller --round-to fits it`,
+    );
+  }
+  return notes;
+}
+
+/** A cfg as Python prints it. */
+export function pythonList(cfg: Cfg): string {
+  return `[${cfg.map((width) => (width === 'M' ? "'M'" : width)).join(', ')}]`;
+}
+
+/** prune.txt: both parts the reference writes (its second part overwrites the first), counts with `indexes` as it counts them. */
+export function pruneText({ cfg, before, after }: PruneReport): string {
+  const lines = ['Configuration:', pythonList(cfg), 'Number of parameters:', before.parametersWithIndexes];
+  return [...lines, 'new model param: ', after.parametersWithIndexes, 'new model flops: ', after.flops, ''].join('\n');
+}

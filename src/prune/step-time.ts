@@ -1,0 +1,67 @@
+/** What a training step of several networks takes, measured side by side. */
+import { performance } from 'node:perf_hooks';
+import { orderOf, spread } from '../measure';
+import type { NativeAddon } from '../native/types/addon';
+import type { NativeModel } from '../native/types/model';
+import type { Precision } from '../native/types/pass';
+import type { NativeTrainer } from '../native/types/trainer';
+import type { TensorData } from '../tensor';
+
+const ROUNDS = 3;
+/** Images wider than those of CIFAR and its like come in small batches: the ratio is what counts. */
+const [SMALL_SIDE, SMALL_BATCH, LARGE_BATCH] = [64, 32, 4];
+
+export interface StepTimes {
+  batchSize: number;
+  /** Side of the images, pixels. */
+  imageSize: number;
+  /** Median milliseconds of a step, in the order of the models. */
+  milliseconds: number[];
+}
+
+export const batchFor = (side: number) => (side > SMALL_SIDE ? LARGE_BATCH : SMALL_BATCH);
+
+/**
+ * Medians of three steps each, after one untimed, the models taking turns, on random images of the first model's input size.
+ * Weights stay (learning rate 0), but BatchNorm statistics move: for models whose state is no longer needed.
+ */
+export async function compareSteps(
+  addon: NativeAddon,
+  models: readonly NativeModel[],
+  { precision, seed, signal }: { precision: Precision; seed: number; signal?: AbortSignal | undefined },
+): Promise<StepTimes> {
+  const { input, classes } = models[0]!.describe();
+  const imageSize = input[1];
+  const batchSize = batchFor(imageSize);
+  const batch = {
+    images: noise([batchSize, ...input]),
+    labels: Int32Array.from({ length: batchSize }, (_, i) => i % classes),
+    lr: 0,
+  };
+  const trainers: NativeTrainer[] = [];
+  try {
+    for (const model of models) {
+      trainers.push(await addon.createTrainer(model, { momentum: 0.9, weightDecay: 1e-4, l1: 1e-4, precision, seed }));
+    }
+    const times = trainers.map((): number[] => []);
+    for (let round = 0; round <= ROUNDS; round++) {
+      for (const [i, trainer] of orderOf([...trainers.entries()], round)) {
+        signal?.throwIfAborted();
+        const start = performance.now();
+        await trainer.step(batch);
+        if (round > 0) times[i]!.push(performance.now() - start);
+      }
+    }
+    return { batchSize, imageSize, milliseconds: times.map((values) => spread(values)!.median) };
+  } finally {
+    for (const trainer of trainers) trainer.dispose();
+  }
+}
+
+function noise(shape: number[]): TensorData {
+  const values = Float32Array.from(
+    { length: shape.reduce((a, b) => a * b) },
+    (_, i) => ((Math.imul(i + 1, 2654435761) >>> 8) / 2 ** 24) * 4 - 2,
+  );
+  return { dtype: 'float32', shape, data: new Uint8Array(values.buffer) };
+}

@@ -1,0 +1,114 @@
+/** Recipes of the benchmarks that look closer: where a step's time goes, what detection costs, and what to make of results. */
+import { z } from 'zod';
+import { runtime } from './fields/runtime';
+import { count, FOLDER, oneOf, option, POSITIVE, positive, RATIO, ratio, SWITCH, wholeNumber } from './option';
+
+export const BENCH_MODELS = ['vgg16', 'preresnet101', 'resnet18', 'resnet50'] as const;
+export const PEER_MODES = ['reference', 'tuned', 'compiled'] as const;
+
+const network = {
+  model: option(z.enum(BENCH_MODELS).default('vgg16'), 'network', oneOf(BENCH_MODELS)),
+  batchSize: option(count().default(64), 'images per training step', wholeNumber(), { aliases: ['batch'] }),
+};
+const quick = option(z.boolean().default(false), 'small sizes, for a look at whether it works', SWITCH);
+
+const benchProfileSchema = z.strictObject({
+  ...network,
+  steps: option(count().default(10), 'profiled steps, and as many timed without the profiler', wholeNumber()),
+  warmup: option(count().default(3), 'steps before them', wholeNumber()),
+  top: option(count().default(15), 'kernels to list', wholeNumber()),
+  quick,
+  ...runtime,
+});
+
+const benchDetectSchema = z.strictObject({
+  ...network,
+  steps: option(count().default(20), 'timed training steps, from which the epoch is reckoned', wholeNumber()),
+  warmup: option(count().default(3), 'untimed steps before them', wholeNumber()),
+  repetitions: option(count().default(20), 'timed detections', wholeNumber()),
+  epochSeconds: option(positive().optional(), 'seconds of a training epoch, where they are known', POSITIVE, {
+    defaultHelp: 'measured by --steps',
+  }),
+  ...runtime,
+});
+
+const positional = (what: string) =>
+  option(z.array(z.string()).default([]), what, 'paths of files', { positional: true });
+
+const benchCompareSchema = z.strictObject({ files: positional('two results that --json wrote') });
+
+const benchReportSchema = z.strictObject({
+  folder: option(z.string().min(1), 'folder of the parts that scripts/bench/gpu.sh wrote (required)', FOLDER),
+  out: option(z.string().min(1).optional(), 'folder of the report', FOLDER, { defaultHelp: 'as --folder' }),
+});
+
+export const BENCH_SCHEMAS = {
+  benchProfile: benchProfileSchema,
+  benchDetect: benchDetectSchema,
+  benchCompare: benchCompareSchema,
+  benchReport: benchReportSchema,
+};
+export const benchStepSchema = z.strictObject({
+  model: option(z.enum(BENCH_MODELS).default('vgg16'), 'network', oneOf(BENCH_MODELS)),
+  batchSize: option(count().default(64), 'images per training step', wholeNumber(), { aliases: ['batch'] }),
+  steps: option(count().default(20), 'timed steps of a run', wholeNumber()),
+  warmup: option(count().default(3), 'untimed steps before them', wholeNumber()),
+  rounds: option(count().default(3), 'times that each program runs, in alternating order', wholeNumber()),
+  peer: option(z.string().optional(), 'folder of peer_train.py; without it only this program is timed', FOLDER),
+  modes: option(
+    z
+      .array(z.enum(PEER_MODES))
+      .min(1)
+      .default([...PEER_MODES]),
+    'modes of the peer',
+    `some of ${PEER_MODES.join(', ')}`,
+  ),
+  python: option(z.string().min(1).default('python3'), 'Python with PyTorch, for the peer', 'the name of a program'),
+  timeout: option(count().default(900), 'seconds after which a run is given up', wholeNumber()),
+  lowPrecision: option(
+    z.boolean().default(false),
+    'time low precision (8 bits everywhere, stochastic) beside full precision, each at fp32 and bf16; no peer',
+    SWITCH,
+  ),
+  ticket: option(
+    ratio().gt(0).optional(),
+    'time the ticket of this pruning ratio beside the dense network; its gammas are drawn from --seed',
+    RATIO,
+    { defaultHelp: 'the dense network only' },
+  ),
+  roundTo: option(count().default(1), 'with --ticket: widths become multiples of this', wholeNumber()),
+  ...runtime,
+});
+
+export const benchLoaderSchema = z.strictObject({
+  data: option(z.string().min(1), 'folder of JPEG files, searched to its depths, or of shards (required)', FOLDER),
+  packed: option(z.string().min(1).optional(), 'shards of the same images, timed as well', FOLDER),
+  workers: option(count().max(1024).optional(), 'decoding threads of the runs on many cores', wholeNumber(), {
+    defaultHelp: 'all cores',
+  }),
+  passes: option(count().default(3), 'timed passes over the images, after an untimed one', wholeNumber()),
+  rounds: option(count().default(3), 'times that each program runs, in alternating order', wholeNumber()),
+  batchSize: option(count().default(64), 'images of a batch', wholeNumber()),
+  imageSize: option(count(32).default(224), 'side of the network input, pixels; the peer knows 224', wholeNumber(32)),
+  peer: option(z.string().optional(), 'folder of peer_loader.py; without it only this program is timed', FOLDER),
+  python: option(
+    z.string().min(1).default('python3'),
+    'Python with Pillow and PyTorch, for the peer',
+    'the name of a program',
+  ),
+  timeout: option(count().default(900), 'seconds after which a run is given up', wholeNumber()),
+  single: option(z.boolean().default(false), 'one run of this program, in this process', SWITCH, { hidden: true }),
+  seed: runtime.seed,
+});
+
+export const benchKernelsSchema = z.strictObject({
+  bits: option(count(2).max(22).default(8), 'word length of the quantiser', 'a whole number from 2 to 22'),
+  repetitions: option(count().default(20), 'timed calls of each kernel', wholeNumber()),
+  rounds: option(count().default(3), 'times that each program runs, in alternating order', wholeNumber()),
+  peer: option(z.string().optional(), 'folder of peer_quant.py; without it only this program is timed', FOLDER),
+  python: option(z.string().min(1).default('python3'), 'Python with PyTorch, for the peer', 'the name of a program'),
+  timeout: option(count().default(900), 'seconds after which a run is given up', wholeNumber()),
+  device: runtime.device,
+  noCuda: runtime.noCuda,
+  threads: runtime.threads,
+});

@@ -1,0 +1,66 @@
+/** The recipe of `bench energy`: what all of its rows share, and which rows there are. */
+import { z } from 'zod';
+import { dataset } from './fields/data';
+import { model } from './fields/network';
+import { lowPrecision } from './fields/precision';
+import { checkpoints, energy, files, runtime } from './fields/runtime';
+import { cutting, detector } from './fields/ticket';
+import { training } from './fields/training';
+import { count, NON_NEGATIVE, nonNegative, oneOf, option, POSITIVE, positive, SWITCH } from './option';
+import { WHOLE_PERCENTS } from './ratio';
+
+export const ENERGY_METHODS = ['dense', 'lt', 'ns', 'eb-reinit', 'eb-ff', 'eb-lf', 'eb-ll'] as const;
+export type EnergyMethod = (typeof ENERGY_METHODS)[number];
+
+/** Every row is a run of its own: report, averaging and step timing are left to the commands that it is composed of. */
+const { report, swa, swaStart, ...rowTraining } = training;
+const { measure, ...rowCutting } = cutting;
+const { seed, ...rowRuntime } = runtime;
+const distinct = (list: readonly unknown[]) => new Set(list).size === list.length;
+
+export const benchEnergySchema = z.strictObject({
+  ...files,
+  ...dataset('cifar10'),
+  ...model,
+  ...rowTraining,
+  methods: option(
+    z
+      .array(z.enum(ENERGY_METHODS))
+      .min(1)
+      .default([...ENERGY_METHODS])
+      .refine(distinct),
+    'what is compared: dense training, one-shot lottery ticket, network slimming, EB Train with new weights, and EB Train in full and low precision (eb-lf: search low, retraining full)',
+    `different ones of ${ENERGY_METHODS.join(', ')}`,
+  ),
+  baseline: option(
+    z.enum(ENERGY_METHODS).default('dense'),
+    'method that the others are compared with',
+    oneOf(ENERGY_METHODS),
+  ),
+  ratios: option(detector.ratios, 'pruning ratios of the tickets', WHOLE_PERCENTS),
+  seeds: option(
+    z.array(count(0)).min(1).default([1]).refine(distinct),
+    'seeds; every row is run once for each',
+    'different whole numbers, 0 or more',
+  ),
+  ...lowPrecision('8, in the low-precision stages of eb-lf and eb-ll'),
+  detectorWindow: detector.detectorWindow,
+  detectorThreshold: detector.detectorThreshold,
+  detectorRule: detector.detectorRule,
+  ...rowCutting,
+  ...checkpoints('none'),
+  carbon: option(
+    nonNegative().optional(),
+    'grams of CO2 for a kWh where this runs; adds a table of grams',
+    NON_NEGATIVE,
+    { defaultHelp: 'no such table' },
+  ),
+  dryRun: option(z.boolean().default(false), 'print the plan and run nothing', SWITCH),
+  imagesPerSecond: option(
+    positive().optional(),
+    '--dry-run: training speed to estimate times with, where no finished row tells',
+    POSITIVE,
+  ),
+  ...energy,
+  ...rowRuntime,
+});

@@ -1,0 +1,50 @@
+import { z } from 'zod';
+import { allHidden, oneOf, option } from '../option';
+import { averaging } from './training';
+
+export const ROUNDINGS = ['stochastic', 'nearest'] as const;
+export const FLAVOURS = ['qtorch', 'swalp'] as const;
+export const NON_FINITE = ['error', 'propagate'] as const;
+const wordLength = (what: string, standard: string) =>
+  option(
+    z.union([z.literal(-1), z.number().int().min(2).max(22)]).optional(),
+    `low precision: bits of ${what}; -1 is full precision`,
+    '-1 or a whole number from 2 to 22',
+    { defaultHelp: standard },
+  );
+/** Low precision in block floating point; `standard` says what holds where no word length is given. */
+export const lowPrecision = (standard = '-1') => ({
+  wlWeight: wordLength('weights', standard),
+  wlActivate: wordLength('the outputs of convolutions', standard),
+  wlGrad: wordLength('the gradients of weights', standard),
+  wlError: wordLength('the gradients that come back to the outputs of convolutions', standard),
+  wlMomentum: wordLength('momentum', standard),
+  rounding: option(z.enum(ROUNDINGS).optional(), 'low precision: how values are rounded', oneOf(ROUNDINGS), {
+    defaultHelp: standard === '-1' ? 'stochastic' : 'as the checkpoint says, else stochastic',
+  }),
+  bfpFlavour: option(
+    z.enum(FLAVOURS).optional(),
+    "low precision: the release's quantiser (qtorch) or SWALP's own",
+    oneOf(FLAVOURS),
+    { aliases: ['bfp-flavor'], defaultHelp: standard === '-1' ? 'qtorch' : 'as the checkpoint says, else qtorch' },
+  ),
+  nonFinite: option(
+    z.enum(NON_FINITE).optional(),
+    'low precision: infinities and NaN end the run with an error, or propagate',
+    oneOf(NON_FINITE),
+    { defaultHelp: 'error' },
+  ),
+  testRounding: option(
+    z.enum(ROUNDINGS).optional(),
+    'low precision: how outputs of convolutions are rounded while testing',
+    oneOf(ROUNDINGS),
+    { defaultHelp: 'as --rounding' },
+  ),
+});
+
+export const AS_CHECKPOINT = 'as the checkpoint says, else -1';
+/** What `prune` takes of it: the rest is accepted, as the release's scripts share their options. */
+export const prunedPrecision = () => {
+  const { nonFinite, testRounding, ...used } = lowPrecision(AS_CHECKPOINT);
+  return { ...used, ...allHidden({ nonFinite, testRounding, ...averaging }) };
+};

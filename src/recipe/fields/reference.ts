@@ -1,0 +1,24 @@
+import { allHidden, count, option, wholeNumber } from '../option';
+import { files } from './runtime';
+import { training } from './training';
+
+const unusedWidth = (flag: string) =>
+  option(count(0).optional(), 'accepted for compatibility', wholeNumber(0), { flag, hidden: true });
+/** The reference's mask script takes bit widths and uses none. */
+export const unusedBits = {
+  bitsA: unusedWidth('bits-A'),
+  bitsW: unusedWidth('bits-W'),
+  bitsG: unusedWidth('bits-G'),
+  bitsE: unusedWidth('bits-E'),
+  bitsR: unusedWidth('bits-R'),
+};
+/** What the reference's ResNet-50 scripts tell PyTorch's launcher. */
+export const launcher = {
+  localRank: option(count(0).optional(), 'accepted for compatibility', wholeNumber(0), {
+    hidden: true,
+    identity: false,
+  }),
+  port: option(count(0).optional(), 'accepted for compatibility', wholeNumber(0), { hidden: true, identity: false }),
+};
+/** The reference's evaluation scripts take every training option and use none. */
+export const unused = allHidden({ ...files, ...training });

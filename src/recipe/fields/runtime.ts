@@ -1,0 +1,92 @@
+import { z } from 'zod';
+import {
+  count,
+  FOLDER,
+  NON_NEGATIVE,
+  nonNegative,
+  oneOf,
+  option,
+  POSITIVE,
+  positive,
+  SWITCH,
+  wholeNumber,
+} from '../option';
+
+export const PRECISIONS = ['auto', 'fp32', 'bf16'] as const;
+export const files = {
+  save: option(z.string().min(1).default('./logs'), 'folder of the run; created if missing', FOLDER, {
+    identity: false,
+  }),
+};
+
+export const runtime = {
+  device: option(
+    z
+      .string()
+      .regex(/^(auto|cpu|cuda(:\d+)?)$/)
+      .default('auto'),
+    'where to compute; cuda is an error where there is none, auto takes a GPU if there is one',
+    'auto, cpu, cuda or cuda:N',
+    { identity: false },
+  ),
+  noCuda: option(z.boolean().default(false), 'same as --device cpu', SWITCH, { identity: false }),
+  gpuIds: option(
+    z
+      .string()
+      .regex(/^-?\d+(,\d+)*$/)
+      .optional(),
+    'GPUs, same as --device cuda:N, which wins; so far the first one computes; -1 for the CPU',
+    'GPU numbers such as 0,1, or -1',
+    {
+      identity: false,
+      defaultHelp: 'as --device',
+    },
+  ),
+  precision: option(
+    z.enum(PRECISIONS).default('auto'),
+    'arithmetic of forward and backward passes; auto is fp32',
+    oneOf(PRECISIONS),
+  ),
+  capture: option(
+    z.boolean().default(true),
+    'record a step as a CUDA graph and replay it for full batches; does nothing on the CPU',
+    SWITCH,
+    { identity: false },
+  ),
+  cudnnSearch: option(
+    z.boolean().default(false),
+    'let cuDNN time its algorithms and take the fastest; another process may then take others, with other bits',
+    SWITCH,
+    { identity: false },
+  ),
+  threads: option(count().max(1024).optional(), 'CPU threads', 'a whole number from 1 to 1024', {
+    identity: false,
+    defaultHelp: 'all cores',
+  }),
+  seed: option(count(0).default(1), 'seed of weights, order and augmentation', wholeNumber(0)),
+};
+/** What a run tells of its energy (energy.ts). */
+export const energy = {
+  energy: option(
+    z.enum(['auto', 'off']).default('auto'),
+    'meter the energy of the GPU, the processor and its memory where the machine can be read: energy.json',
+    'auto or off',
+    { identity: false },
+  ),
+  watts: option(positive().optional(), 'power to count where nothing can be read; flagged as an estimate', POSITIVE, {
+    identity: false,
+    defaultHelp: 'none',
+  }),
+  idleSeconds: option(nonNegative().default(0), 'measure the idle machine first, for N seconds', NON_NEGATIVE, {
+    identity: false,
+  }),
+};
+const KEEP = /^(all|none|ticket|every:[1-9]\d*)$/;
+export const checkpoints = (standard: string) => ({
+  keepCheckpoints: option(
+    z.string().regex(KEEP).default(standard),
+    'which ckpt{e}.pth.tar stay on disk: every epoch, none, those up to the last ticket, every N-th',
+    'all, none, ticket or every:N',
+    { identity: false },
+  ),
+});

@@ -1,0 +1,59 @@
+import { z } from 'zod';
+import { count, NON_NEGATIVE, nonNegative, oneOf, option, RATIO, ratio, SWITCH, wholeNumber } from '../option';
+import { isWholePercent, percentOf, WHOLE_PERCENTS } from '../ratio';
+
+export const RULES = ['reference', 'consecutive'] as const;
+export const EMPTY_LAYERS = ['keep-one', 'remove'] as const;
+export const SURGERIES = ['reference', 'exact'] as const;
+export const detector = {
+  ratios: option(
+    z
+      .array(ratio().refine(isWholePercent))
+      .min(1)
+      .default([0.3, 0.5, 0.7])
+      .refine((list) => new Set(list.map(percentOf)).size === list.length),
+    'pruning ratios to look for tickets at',
+    WHOLE_PERCENTS,
+  ),
+  detectorWindow: option(
+    count().default(5),
+    'masks (rule reference) or distances (consecutive) that must agree',
+    wholeNumber(),
+  ),
+  detectorThreshold: option(nonNegative().default(0.1), 'largest mask distance that counts as agreement', NON_NEGATIVE),
+  detectorRule: option(
+    z.enum(RULES).default('reference'),
+    'reference: newest mask against each older one, at most the threshold; consecutive: adjacent masks, all below it',
+    oneOf(RULES),
+  ),
+};
+/** How a ticket is cut out, wherever that is done. */
+export const cutting = {
+  emptyLayers: option(
+    z.enum(EMPTY_LAYERS).default('keep-one'),
+    'a layer that would lose every channel keeps its largest |gamma|, or is removed',
+    oneOf(EMPTY_LAYERS),
+  ),
+  surgery: option(
+    z.enum(SURGERIES).default('reference'),
+    "reference: the release's pruners; exact: the ticket computes what the masked dense network does",
+    oneOf(SURGERIES),
+  ),
+  roundTo: option(
+    count().default(1),
+    'make layer widths multiples of N (such as 8) within the channels that the mask keeps; 1 is off',
+    wholeNumber(),
+  ),
+  protective: option(
+    z.boolean().default(false),
+    'keep in every layer the channels above its 90 % point of |gamma|, whatever the mask; --percent below 0.9',
+    SWITCH,
+  ),
+  measure: option(
+    z.boolean().default(true),
+    'time training steps of the dense network and of the ticket once that is written: 4 each, seconds on a CPU for images of 32 pixels, up to a minute for 224',
+    SWITCH,
+    { identity: false },
+  ),
+};
+export const percent = option(ratio().default(0.5), 'pruning ratio p', RATIO);

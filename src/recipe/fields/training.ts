@@ -1,0 +1,59 @@
+/**
+ * The options that recipes are built from, in groups. Names and defaults are the reference's (its spec sections 1.1 and
+ * 1.2) where it has them.
+ */
+import { z } from 'zod';
+import { count, FILE, NON_NEGATIVE, nonNegative, option, POSITIVE, positive, SWITCH, wholeNumber } from '../option';
+
+export const batches = {
+  batchSize: option(count().default(64), 'images per training step', wholeNumber()),
+  testBatchSize: option(count().default(256), 'images per test batch', wholeNumber()),
+};
+
+/** Stochastic weight averaging, of low-precision training or any other. */
+export const averaging = {
+  swa: option(
+    z.boolean().default(false),
+    'weight averaging: also test and save the mean of the weights after each epoch, in full precision (swa.pth.tar)',
+    SWITCH,
+  ),
+  swaStart: option(count(0).default(160), 'first epoch index that --swa averages', wholeNumber(0)),
+};
+
+export const training = {
+  sr: option(z.boolean().default(false), 'sparsity regularisation: add the L1 subgradient on BN gammas', SWITCH, {
+    flag: 'sparsity-regularization',
+    aliases: ['sr'],
+  }),
+  s: option(nonNegative().default(1e-4), 'strength of the L1 term', NON_NEGATIVE),
+  ...batches,
+  epochs: option(count().default(160), 'end of the epoch indexes (exclusive)', wholeNumber()),
+  schedule: option(
+    z.array(count(0)).default([80, 120]),
+    'epoch indexes from which the learning rate is 0.1 times smaller',
+    'whole numbers, 0 or more',
+  ),
+  lr: option(positive().default(0.1), 'initial learning rate', POSITIVE),
+  momentum: option(nonNegative().default(0.9), 'SGD momentum', NON_NEGATIVE),
+  weightDecay: option(nonNegative().default(1e-4), 'weight decay, on all parameters', NON_NEGATIVE, {
+    aliases: ['wd'],
+  }),
+  logInterval: option(count().default(100), 'steps between two progress lines', wholeNumber(), { identity: false }),
+  report: option(z.boolean().default(true), 'write report/index.html at the end', SWITCH, { identity: false }),
+  ...averaging,
+};
+
+export const continuing = (startEpoch: z.ZodType, startHelp: string) => ({
+  startEpoch: option(startEpoch, startHelp, wholeNumber(0)),
+  resume: option(
+    z.string().optional(),
+    'checkpoint to go on from; a run that was interrupted resumes without this',
+    FILE,
+    {
+      identity: false,
+    },
+  ),
+});
+
+/** No part of a run's identity: the contents of the file are (network-run.ts). */
+export const scratch = (help: string) => option(z.string().optional(), help, FILE, { identity: false });

@@ -1,0 +1,66 @@
+import { z } from 'zod';
+import { unusedBits } from './fields/reference';
+import { files, runtime } from './fields/runtime';
+import { percent } from './fields/ticket';
+import { count, FILE, FOLDER, option, ratio, SWITCH, wholeNumber } from './option';
+
+export const distanceSchema = z.strictObject({
+  ...files,
+  dataset: option(z.string().optional(), 'accepted for compatibility', 'a name', { hidden: true }),
+  testBatchSize: option(count().optional(), 'accepted for compatibility', wholeNumber(), { hidden: true }),
+  depth: option(count().optional(), 'accepted for compatibility; read from the checkpoints', wholeNumber(), {
+    hidden: true,
+  }),
+  arch: option(z.string().optional(), 'accepted for compatibility; read from the checkpoints', 'a name', {
+    hidden: true,
+  }),
+  model: option(z.string().optional(), 'accepted for compatibility', FILE, { hidden: true }),
+  save_1: option(z.string().optional(), 'accepted for compatibility', FOLDER, { flag: 'save-1', hidden: true }),
+  ...unusedBits,
+  percent,
+  ratios: option(
+    z.array(ratio()).min(1).optional(),
+    'several ratios at once, instead of --percent',
+    'numbers from 0 up to 1',
+  ),
+  startEpoch: option(count(0).optional(), 'first row: the mask after this many completed epochs', wholeNumber(0), {
+    defaultHelp: 'the first there is',
+  }),
+  endEpoch: option(count(0).optional(), 'last row (inclusive)', wholeNumber(0), { defaultHelp: 'the last there is' }),
+  from: option(
+    z.enum(['auto', 'masks', 'checkpoints']).default('auto'),
+    'read masks/*.bits or the checkpoints',
+    'auto, masks or checkpoints',
+  ),
+  noCuda: runtime.noCuda,
+  gpuIds: runtime.gpuIds,
+});
+
+export const plotSchema = z.strictObject({
+  folders: option(z.array(z.string()).min(1).default(['.']), 'folders of runs', 'paths of folders', {
+    positional: true,
+  }),
+  ratios: option(z.array(ratio()).min(1).optional(), 'pruning ratios to draw', 'numbers from 0 up to 1', {
+    defaultHelp: 'all there are',
+  }),
+  overlap: option(z.boolean().default(false), 'draw the overlap instead of the distance', SWITCH),
+  drawing: option(
+    z.boolean().default(false),
+    'draw accuracy against drawing epoch instead, from finished runs of train or retrain',
+    SWITCH,
+  ),
+  output: option(z.string().min(1).optional(), 'folder of the sheet', FOLDER, {
+    flag: 'save',
+    defaultHelp: 'the first folder',
+  }),
+  name: option(
+    z
+      .string()
+      .regex(/^[\w.-]+$/)
+      .optional(),
+    'file name of the figure, without extension',
+    'a file name',
+    { defaultHelp: 'mask-distance, or drawing-epoch' },
+  ),
+  title: option(z.string().optional(), 'network named in the figure', 'text'),
+});

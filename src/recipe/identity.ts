@@ -1,0 +1,16 @@
+import type { z } from 'zod';
+import { OPTIONS } from './option';
+import { formatsOf, PRECISION_KEYS } from './precision';
+import { type CommandName, SCHEMAS } from './recipe';
+
+/** The part of a recipe that decides what a run computes: two runs with equal identities give equal weights. */
+export function identityOf(command: CommandName, recipe: object): Record<string, unknown> {
+  const shape = SCHEMAS[command].shape as Record<string, z.ZodType>;
+  const idle = new Set([
+    ...(formatsOf(recipe) ? [] : PRECISION_KEYS),
+    ...((recipe as { swa?: boolean }).swa ? [] : ['swaStart']),
+  ]);
+  return Object.fromEntries(
+    Object.entries(recipe).filter(([key]) => OPTIONS.get(shape[key]!)?.identity !== false && !idle.has(key)),
+  );
+}

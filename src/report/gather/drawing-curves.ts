@@ -1,0 +1,67 @@
+/** Accuracy after retraining against the epoch a ticket was drawn at (paper Fig. 1), from finished runs of train and retrain. */
+import { readCheckpoint } from '../../checkpoint/pth';
+import { EarlybirdError } from '../../errors';
+import { networkName } from '../../network/names';
+import type { RetrainRecipe, TrainRecipe } from '../../recipe/recipe';
+import { ticketOf } from '../../run/checkpoint-network';
+import { RunDirectory } from '../../run/directory';
+import type { RunResult } from '../../run/result';
+import type { TrainResult } from '../../train/eb-train';
+import type { DrawingCurve } from '../input';
+
+interface Outcome {
+  name: string;
+  /** Null: the dense network. */
+  ticket: { ratio: number; epoch: number } | null;
+  top1: number;
+}
+
+/** One curve for each network and ratio. A dense run among the folders gives the horizontal line. Throws ERR_FILE. */
+export async function drawingCurves(folders: readonly string[]): Promise<DrawingCurve[]> {
+  const outcomes = (await Promise.all(folders.map(outcomesOf))).flat();
+  const curves = new Map<string, DrawingCurve>();
+  for (const { name, ticket, top1 } of outcomes) {
+    if (!ticket) continue;
+    const key = `${name} ${ticket.ratio}`;
+    const dense = outcomes.find((other) => other.name === name && other.ticket === null)?.top1 ?? null;
+    const curve = curves.get(key) ?? { name, ratio: ticket.ratio, points: [], dense };
+    curve.points.push({ epoch: ticket.epoch, top1 });
+    curves.set(key, curve);
+  }
+  for (const { points } of curves.values()) points.sort((a, b) => a.epoch - b.epoch);
+  return [...curves.values()];
+}
+
+type Params =
+  | { command: 'train'; recipe: TrainRecipe }
+  | { command: 'retrain' | 'search'; recipe: Pick<RetrainRecipe, 'arch' | 'depth' | 'scratch'> };
+
+async function outcomesOf(folder: string): Promise<Outcome[]> {
+  const run = RunDirectory.at(folder);
+  const params = await run.readJson<Params>('params.json');
+  const result = await run.readJson<RunResult | TrainResult>('result.json');
+  if (!params || !result) {
+    throw new EarlybirdError('ERR_FILE', `${folder} holds no finished run: give folders of train or retrain.`);
+  }
+  const name = networkName(params.recipe.arch, params.recipe.depth!);
+  if (params.command === 'train') {
+    const { ticket, retrain, search } = result as TrainResult;
+    const { percent: ratio, compareDense } = params.recipe;
+    return [
+      outcome(folder, name, { ratio, epoch: ticket.completed }, retrain),
+      ...(compareDense ? [outcome(folder, name, null, search)] : []),
+    ];
+  }
+  const { scratch } = params.recipe;
+  if (scratch === undefined) return [outcome(folder, name, null, result as RunResult)];
+  const drawn = ticketOf((await readCheckpoint(scratch)).value);
+  if (!drawn) {
+    throw new EarlybirdError('ERR_FILE', `${scratch} does not say when it was drawn: prune it with earlybird prune.`);
+  }
+  return [outcome(folder, name, drawn, result as RunResult)];
+}
+
+function outcome(folder: string, name: string, ticket: Outcome['ticket'], { top1Last }: RunResult): Outcome {
+  if (top1Last === null) throw new EarlybirdError('ERR_FILE', `${folder} holds a run without an epoch.`);
+  return { name, ticket, top1: top1Last };
+}

@@ -1,0 +1,113 @@
+/**
+ * Draws several runs in one figure: their mask-distance matrices (paper Fig. 3; reference: plot_overlap.py), or accuracy against drawing
+ * epoch (paper Fig. 1).
+ */
+import { readdir } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { readNpy } from '../../checkpoint/npy';
+import { numbersOf } from '../../checkpoint/value';
+import type { Provenance } from '../../engine/provenance';
+import { EarlybirdError } from '../../errors';
+import { networkName } from '../../network/names';
+import { formatsOf, lengthsText, type PrecisionOptions } from '../../recipe/precision';
+import { percentOf } from '../../recipe/ratio';
+import type { PlotRecipe } from '../../recipe/recipe';
+import { RunDirectory } from '../../run/directory';
+import type { RunOptions } from '../../run/observer';
+import type { RunResult } from '../../run/result';
+import type { MaskMatrix } from '../input';
+import type { Dataset } from '../theme';
+import { type WrittenFigures, writeDrawingEpochs, writeMatrixSheet } from '../write';
+import { drawingCurves } from './drawing-curves';
+import { comparisonOf, type DetectorChoice } from './runs';
+
+/** Both spellings: the release writes an underscore, its README a hyphen. */
+const MATRIX = /^overlap[_-](\d*\.?\d+)\.npy$/;
+
+type Params = Partial<Provenance> & {
+  recipe?: { arch?: string; depth?: number } & Partial<DetectorChoice> & PrecisionOptions;
+};
+
+export async function plot(recipe: PlotRecipe, { observer }: RunOptions = {}): Promise<WrittenFigures> {
+  const params = await RunDirectory.at(recipe.folders[0]!).readJson<Params>('params.json');
+  const dataset = params?.dataset ?? { name: 'unknown dataset', synthetic: false };
+  const base = join(
+    recipe.output ?? recipe.folders[0]!,
+    recipe.name ?? (recipe.drawing ? 'drawing-epoch' : 'mask-distance'),
+  );
+  const written = recipe.drawing
+    ? await writeDrawingEpochs(base, await drawingCurves(recipe.folders), dataset)
+    : await matrixFigure(base, recipe, dataset);
+  for (const note of written.notes) observer?.log?.(note);
+  return written;
+}
+
+async function matrixFigure(base: string, recipe: PlotRecipe, dataset: Dataset): Promise<WrittenFigures> {
+  const runs = await Promise.all(recipe.folders.map((folder) => matricesIn(folder, recipe)));
+  const names = runs.map((run) => run[0]!.network);
+  const matrices = runs.flatMap((run, i) => {
+    const isAlone = names.indexOf(names[i]!) === names.lastIndexOf(names[i]!);
+    return isAlone ? run : run.map((matrix) => ({ ...matrix, network: `${names[i]} (${recipe.folders[i]})` }));
+  });
+  return writeMatrixSheet(base, matrices, dataset, recipe.overlap ? 'mask overlap' : 'mask distance');
+}
+
+async function matricesIn(folder: string, { ratios, title }: PlotRecipe): Promise<MaskMatrix[]> {
+  const names = await readdir(folder).catch(() => {
+    throw new EarlybirdError('ERR_FILE', `${folder} cannot be read: give the folder of a run.`);
+  });
+  const found = new Map(
+    names.flatMap((name) => (MATRIX.test(name) ? [[Number(MATRIX.exec(name)![1]), name] as const] : [])),
+  );
+  const wanted = ratios ?? [...found.keys()].sort((a, b) => a - b);
+  const missing = wanted.find((ratio) => !found.has(ratio));
+  if (wanted.length === 0 || missing !== undefined) {
+    throw new EarlybirdError(
+      'ERR_FILE',
+      `${folder} has no overlap_${missing ?? '{p}'}.npy: run earlybird distance --save ${folder} first.`,
+    );
+  }
+  return Promise.all(wanted.map((ratio) => readMatrix(folder, found.get(ratio)!, ratio, title)));
+}
+
+async function readMatrix(folder: string, name: string, ratio: number, title: string | undefined): Promise<MaskMatrix> {
+  const tensor = await readNpy(join(folder, name));
+  const side = tensor.shape[0] ?? 0;
+  if (tensor.shape.length !== 2 || tensor.shape[1] !== side) {
+    throw new EarlybirdError(
+      'ERR_FILE',
+      `${join(folder, name)} has shape (${tensor.shape.join(', ')}), but must be square.`,
+    );
+  }
+  const run = RunDirectory.at(folder);
+  const params = await run.readJson<Params>('params.json');
+  const result = await run.readJson<RunResult>('result.json');
+  const { arch, depth, detectorWindow = 5, detectorRule = 'reference' } = params?.recipe ?? {};
+  const named = arch !== undefined && depth !== undefined ? networkName(arch, depth) : basename(resolve(folder));
+  const formats = formatsOf(params?.recipe ?? {});
+  return {
+    network: (title ?? named) + (formats ? `, ${lengthsText(formats)}` : ''),
+    ratio,
+    epochs: await rowsOf(run, name, side),
+    overlap: numbersOf(tensor),
+    emergedAt: await emergedAt(folder, result, percentOf(ratio)),
+    ...comparisonOf({ detectorWindow, detectorRule }),
+  };
+}
+
+/** Completed epochs of each row: as they were written beside the matrix, else from 1, as the reference's script counts. */
+async function rowsOf(run: RunDirectory, name: string, side: number): Promise<number[]> {
+  const written = await run.readJson<{ completed: number[] }>(name.replace(/npy$/, 'json'));
+  if (written?.completed.length === side) return written.completed;
+  return Array.from({ length: side }, (_, i) => 1 + i);
+}
+
+/** From the result of a search, else from the names of the tickets: EB-30-12.pth.tar was drawn after 11 epochs. */
+async function emergedAt(folder: string, result: RunResult | null, percent: number): Promise<number | null> {
+  if (result) return result.tickets?.[percent]?.completed ?? null;
+  const numbers = (await readdir(folder)).flatMap((name) => {
+    const number = new RegExp(`^EB-${percent}-(\\d+)\\.pth\\.tar$`).exec(name)?.[1];
+    return number === undefined ? [] : [Number(number) - 1];
+  });
+  return numbers.length === 0 ? null : Math.min(...numbers);
+}

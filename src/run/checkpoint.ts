@@ -1,0 +1,135 @@
+/** The training checkpoint: the reference's four keys, and one of ours (`earlybird`) with what an exact resume needs. */
+import { bestOf, parameterKeys, stateDictOf, stateDictValue, wrappedKeys } from '../checkpoint/keys';
+import { readCheckpoint } from '../checkpoint/pth';
+import { momentumOf, sgdOptimizerValue } from '../checkpoint/sgd';
+import { type Dict, isDict, type Value } from '../checkpoint/value';
+import type { StateDict } from '../tensor';
+import { completedOf, extrasOf, type ModelInfo, networkEntries } from './checkpoint-network';
+
+export interface Snapshot {
+  state: StateDict;
+  momentum: StateDict;
+}
+
+/** Weights as they are written: those of a low-precision network under the release's keys for it. */
+export function weightsValue(state: StateDict, { formats, convolutions }: ModelInfo): Value {
+  return stateDictValue(formats ? wrappedKeys(state, convolutions) : state);
+}
+
+/** The mean of the weights after `models` epochs: those of a network in full precision. */
+export interface AveragedWeights {
+  state: StateDict;
+  models: number;
+}
+
+export interface CheckpointContent {
+  snapshot: Snapshot;
+  /** The reference's `epoch` field: completed epochs for ckpt{e}, one more for EB files. */
+  epoch: number;
+  /** Epochs the weights have really seen. */
+  completed: number;
+  /** Best exact test top-1 so far, percent. */
+  best: number;
+  lr: number;
+  optimiser: { momentum: number; weightDecay: number };
+  network: ModelInfo;
+  seed: number;
+  identityHash: string;
+  detectors?: Value | undefined;
+  /** Once averaging has begun. */
+  average?: AveragedWeights | undefined;
+}
+
+export function checkpointValue(content: CheckpointContent): Dict {
+  const { snapshot, network, average } = content;
+  return new Map<string, Value>([
+    ['epoch', content.epoch],
+    ['state_dict', weightsValue(snapshot.state, network)],
+    ['best_prec1', content.best],
+    ['optimizer', optimizerValue(content)],
+    ...(average ? averageEntries(average) : []),
+    [
+      'earlybird',
+      new Map<string, Value>([
+        ['completed', content.completed],
+        ['seed', content.seed],
+        ['recipe', content.identityHash],
+        ...networkEntries(network),
+        ['detectors', content.detectors ?? null],
+      ]),
+    ],
+  ]);
+}
+
+function optimizerValue({ snapshot, lr, optimiser }: CheckpointContent): Value {
+  return sgdOptimizerValue({
+    momentum: snapshot.momentum,
+    // As the reference counts them, `indexes` included, so that its scripts can load the file.
+    parameters: parameterKeys(snapshot.state),
+    lr,
+    momentumFactor: optimiser.momentum,
+    weightDecay: optimiser.weightDecay,
+  });
+}
+
+/** In the checkpoint itself: with a file of its own, a kill between the two would count an epoch twice. */
+function averageEntries({ state, models }: AveragedWeights): [string, Value][] {
+  return [
+    ['swa_state_dict', stateDictValue(state)],
+    ['swa_n', models],
+  ];
+}
+
+function averageFrom(value: Value, path: string): AveragedWeights | undefined {
+  const [state, models] = isDict(value) ? [value.get('swa_state_dict'), value.get('swa_n')] : [];
+  if (state === undefined || typeof models !== 'number') return undefined;
+  return { state: stateDictOf(state, `swa_state_dict of ${path}`), models };
+}
+
+/** swa.pth.tar: the mean of the weights, of a network in full precision. `top1` in percent. */
+export function averageValue(content: CheckpointContent & { average: AveragedWeights }, top1: number): Dict {
+  const { average, network } = content;
+  return new Map<string, Value>([
+    ['epoch', content.epoch],
+    ['state_dict', stateDictValue(average.state)],
+    ['prec1', top1],
+    ['optimizer', optimizerValue(content)],
+    [
+      'earlybird',
+      new Map<string, Value>([
+        ['completed', content.completed],
+        ...networkEntries({ ...network, formats: undefined }),
+        ['models', average.models],
+      ]),
+    ],
+  ]);
+}
+
+/** init.pth.tar: the weights before training. */
+export function initialValue(state: StateDict, network: ModelInfo): Dict {
+  return new Map<string, Value>([
+    ['state_dict', weightsValue(state, network)],
+    ['earlybird', new Map<string, Value>([['completed', 0], ...networkEntries(network)])],
+  ]);
+}
+
+export interface RestoredCheckpoint extends Snapshot {
+  completed: number;
+  best: number;
+  detectors: Value | undefined;
+  average: AveragedWeights | undefined;
+}
+
+/** Reads a training checkpoint, ours or the reference's. Throws ERR_CHECKPOINT. */
+export async function readTrainingCheckpoint(path: string, parameters: readonly string[]): Promise<RestoredCheckpoint> {
+  const { value } = await readCheckpoint(path);
+  const state = stateDictOf(value, path);
+  return {
+    state,
+    momentum: momentumOf(value, parameters, parameterKeys(state)).momentum,
+    completed: completedOf(value, path) ?? 0,
+    best: bestOf(value) ?? 0,
+    detectors: extrasOf(value)?.get('detectors'),
+    average: averageFrom(value, path),
+  };
+}

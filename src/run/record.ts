@@ -1,0 +1,45 @@
+/** record.txt, byte for byte as the reference writes it. */
+import type { EpochMetrics } from './metrics';
+
+/** Two decimals, as the reference rounds accuracies before it compares or writes them. */
+export function round2(value: number): number {
+  return Math.round(value * 100) / 100;
+}
+
+const cell = (value: number) => value.toFixed(5).padStart(10);
+
+/** One row of record.txt: mean of batch losses, train and test top-1 as unweighted means over batches, rounded. */
+export function recordRow(metrics: EpochMetrics): [number, number, number] {
+  return [metrics.train.lossBatchMean, round2(metrics.train.top1BatchMean), round2(metrics.test.top1BatchMean)];
+}
+
+export interface RecordOptions {
+  /** Once training has ended: overwrites the first column of the last row, a quirk of the reference that its readers rely on. */
+  best?: number;
+  /** A fourth column, as the low-precision scripts have: top-1 of the weight average, which after training overwrites the second one too. */
+  swa?: boolean;
+}
+
+/** `epochs` rows of columns in the format %10.5f, zeros for epochs not run and for an average that has not begun. */
+export function recordText(
+  epochs: number,
+  metrics: readonly EpochMetrics[],
+  { best, swa = false }: RecordOptions = {},
+): string {
+  const average = (line: EpochMetrics) => (line.swa ? round2(line.swa.top1BatchMean) : 0);
+  const rows = Array.from({ length: epochs }, () => (swa ? [0, 0, 0, 0] : [0, 0, 0]));
+  for (const line of metrics) {
+    if (line.epoch < epochs) rows[line.epoch] = [...recordRow(line), ...(swa ? [average(line)] : [])];
+  }
+  const last = metrics.at(-1);
+  if (best !== undefined) {
+    rows[epochs - 1]![0] = best;
+    if (swa && last?.swa) rows[epochs - 1]![1] = average(last);
+  }
+  return rows.map((row) => `${row.map(cell).join(',')}\n`).join('');
+}
+
+/** Best test top-1 by the reference's value. */
+export function recordBest(metrics: readonly EpochMetrics[]): number {
+  return Math.max(0, ...metrics.map((line) => recordRow(line)[2]));
+}

@@ -1,0 +1,178 @@
+/** The mask-distance matrix of a run (paper Fig. 3; reference: mask_cr.py), from stored masks or from any folder of checkpoints. */
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { stateDictOf } from '../checkpoint/keys';
+import { writeNpy } from '../checkpoint/npy';
+import { readCheckpoint } from '../checkpoint/pth';
+import { EarlybirdError } from '../errors';
+import { loadAddon } from '../native/addon';
+import type { NativeAddon } from '../native/types/addon';
+import { percentOf } from '../recipe/ratio';
+import type { DistanceRecipe } from '../recipe/recipe';
+import { RunDirectory } from '../run/directory';
+import type { RunOptions } from '../run/observer';
+import { gammasOf, maskFromGammas } from './mask';
+
+/** Masks of one run at one ratio; row i is the mask after epochs[i] completed epochs. */
+export interface MaskSeries {
+  ratio: number;
+  channels: number;
+  epochs: number[];
+  masks: Uint8Array[];
+}
+
+export interface DistanceResult {
+  ratio: number;
+  file: string;
+  epochs: number[];
+  channels: number;
+  /** Fractions of equal bits, row-major. */
+  overlap: Float64Array;
+  source: 'masks' | 'checkpoints';
+}
+
+/** Writes overlap_{p}.npy for every ratio. Row and column 0 belong to the first epoch, whatever it is. */
+export async function distance(
+  recipe: DistanceRecipe,
+  { observer, signal }: RunOptions = {},
+): Promise<DistanceResult[]> {
+  const ratios = recipe.ratios ?? [recipe.percent];
+  const { source, series } = await readSeries(recipe, ratios, signal);
+  observer?.log?.(
+    `${series[0]!.masks.length} masks of ${series[0]!.channels} channels from ${source} of ${recipe.save}`,
+  );
+  const addon = loadAddon({ device: 'cpu' });
+  const results: DistanceResult[] = [];
+  for (const one of series) {
+    const overlap = overlapOf(addon, one);
+    const file = await writeMatrix(recipe.save, one, overlap);
+    results.push({ ratio: one.ratio, file, epochs: one.epochs, channels: one.channels, overlap, source });
+  }
+  return results;
+}
+
+/** Overlap matrix by the native kernel. */
+export function overlapOf(addon: NativeAddon, { masks, channels }: MaskSeries): Float64Array {
+  return addon.maskOverlap(new Uint8Array(Buffer.concat(masks)), masks.length, channels);
+}
+
+/** overlap_{p}.npy, a square float64 matrix, and overlap_{p}.json, which says what epochs its rows stand for. Returns the former. */
+export async function writeMatrix(
+  folder: string,
+  { ratio, epochs }: MaskSeries,
+  matrix: Float64Array,
+): Promise<string> {
+  const file = join(folder, `overlap_${ratio}.npy`);
+  const data = new Uint8Array(matrix.buffer, matrix.byteOffset, matrix.byteLength);
+  await writeNpy(file, { dtype: 'float64', shape: [epochs.length, epochs.length], data });
+  await RunDirectory.at(folder).writeJson(`overlap_${ratio}.json`, { completed: epochs });
+  return file;
+}
+
+async function readSeries(recipe: DistanceRecipe, ratios: number[], signal: AbortSignal | undefined) {
+  const range = { first: recipe.startEpoch, last: recipe.endEpoch };
+  if (recipe.from !== 'checkpoints') {
+    const stored = await Promise.all(ratios.map((ratio) => storedMasks(recipe.save, ratio)));
+    if (stored.every((one) => one !== null)) {
+      return { source: 'masks' as const, series: stored.map((one) => cut(one, range, recipe.save)) };
+    }
+    if (recipe.from === 'masks') {
+      const missing = ratios.filter((_, i) => stored[i] === null).map((ratio) => `masks/${percentOf(ratio)}.bits`);
+      throw new EarlybirdError(
+        'ERR_FILE',
+        `${recipe.save} has no ${missing.join(', ')}: give a ratio the search followed, or --from checkpoints.`,
+      );
+    }
+  }
+  return { source: 'checkpoints' as const, series: await fromCheckpoints(recipe.save, ratios, range, signal) };
+}
+
+/** The masks that a search stored at a ratio, or null. */
+export async function storedMasks(folder: string, ratio: number): Promise<MaskSeries | null> {
+  const stored =
+    Math.abs(ratio * 100 - percentOf(ratio)) < 1e-9 ? await RunDirectory.at(folder).readMasks(percentOf(ratio)) : null;
+  if (!stored) return null;
+  const { index, rows } = stored;
+  return { ratio, channels: index.channels, epochs: rows.map((_, i) => index.first + i), masks: rows };
+}
+
+interface Range {
+  first: number | undefined;
+  last: number | undefined;
+}
+
+function cut(series: MaskSeries, { first, last }: Range, folder: string): MaskSeries {
+  const wanted = (epoch: number) => epoch >= (first ?? 0) && epoch <= (last ?? Number.POSITIVE_INFINITY);
+  const rows = series.epochs.flatMap((epoch, i) => (wanted(epoch) ? [i] : []));
+  const has = (epoch: number | undefined) => epoch === undefined || series.epochs.includes(epoch);
+  if (rows.length > 0 && has(first) && has(last)) {
+    return { ...series, epochs: rows.map((i) => series.epochs[i]!), masks: rows.map((i) => series.masks[i]!) };
+  }
+  const [lowest, highest] = [series.epochs[0], series.epochs.at(-1)];
+  throw new EarlybirdError(
+    'ERR_FILE',
+    `${folder} holds masks after ${lowest} to ${highest} epochs, not all of those asked for: change --start_epoch or --end_epoch.`,
+  );
+}
+
+/** ckpt{e}.pth.tar holds e+1 completed epochs, init.pth.tar none. */
+async function fromCheckpoints(
+  folder: string,
+  ratios: number[],
+  range: Range,
+  signal: AbortSignal | undefined,
+): Promise<MaskSeries[]> {
+  const epochs = await checkpointEpochs(folder, range);
+  const series: MaskSeries[] = ratios.map((ratio) => ({ ratio, channels: 0, epochs, masks: [] }));
+  for (const epoch of epochs) {
+    signal?.throwIfAborted();
+    const path = join(folder, checkpointName(epoch));
+    const gammas = gammasOf(stateDictOf((await readCheckpoint(path)).value, path));
+    for (const one of series) {
+      const { total, bits } = maskFromGammas(gammas, one.ratio);
+      if (total === 0 || (one.masks.length > 0 && total !== one.channels)) {
+        throw new EarlybirdError(
+          'ERR_CHECKPOINT',
+          `${path} has ${total} BatchNorm channels, unlike the checkpoints before it (${one.channels}).`,
+        );
+      }
+      one.channels = total;
+      one.masks.push(bits);
+    }
+  }
+  return series;
+}
+
+const checkpointName = (completed: number) => (completed === 0 ? 'init.pth.tar' : `ckpt${completed - 1}.pth.tar`);
+
+async function checkpointEpochs(folder: string, { first, last }: Range): Promise<number[]> {
+  const names = new Set(await readdir(folder).catch(() => [] as string[]));
+  const present = [...names].flatMap((name) => {
+    const epoch = name === 'init.pth.tar' ? '-1' : /^ckpt(\d+)\.pth\.tar$/.exec(name)?.[1];
+    return epoch === undefined ? [] : [Number(epoch) + 1];
+  });
+  if (present.length === 0) {
+    throw new EarlybirdError(
+      'ERR_FILE',
+      `${folder} holds neither masks at this ratio nor checkpoints (ckpt0.pth.tar, ...): give --save the folder of a search.`,
+    );
+  }
+  const start = first ?? Math.min(...present);
+  const end = last ?? Math.max(...present);
+  if (end < start)
+    throw new EarlybirdError(
+      'ERR_USAGE',
+      `--end_epoch ${end} is not possible: give ${start} (the first epoch) or more.`,
+    );
+  const wanted = Array.from({ length: end - start + 1 }, (_, i) => start + i);
+  // A range that was not asked for may have gaps (--keep-checkpoints every:N); one that was asked for may not.
+  const isExplicit = first !== undefined || last !== undefined;
+  const missing = wanted.find((epoch) => !names.has(checkpointName(epoch)));
+  if (isExplicit && missing !== undefined) {
+    throw new EarlybirdError(
+      'ERR_FILE',
+      `${join(folder, checkpointName(missing))} is missing (mask after ${missing} epochs): change --start_epoch or --end_epoch.`,
+    );
+  }
+  return wanted.filter((epoch) => names.has(checkpointName(epoch)));
+}

@@ -1,0 +1,279 @@
+/**
+ * THE training loop: search, retraining and every later variant are arguments of it. Before each epoch the masks are drawn
+ * and a ticket that emerges is saved; then train, test, average where asked, and write down, in this order: metrics line,
+ * record.txt, swa.pth.tar, checkpoint (which overlaps the next epoch). Each step is durable before the next one, so that a
+ * killed run resumes exactly.
+ */
+import { linkOrCopyAtomic } from '../atomic';
+import { writeCheckpoint } from '../checkpoint/pth';
+import { type RunMeter, writeEnergy } from '../energy/meter';
+import { epochJoules, phaseTotals } from '../energy/totals';
+import type { Session } from '../engine/session';
+import { EarlybirdError } from '../errors';
+import type { NativeDataset } from '../native/types/dataset';
+import type { MaskResult, NativeModel } from '../native/types/model';
+import type { Rounding } from '../native/types/number-formats';
+import type { PassResult, Precision, Progress } from '../native/types/pass';
+import type { NativeTrainer } from '../native/types/trainer';
+import { percentOf } from '../recipe/ratio';
+import { averageValue, type CheckpointContent, checkpointValue, type Snapshot } from '../run/checkpoint';
+import type { ModelInfo } from '../run/checkpoint-network';
+import { CheckpointWriter, keeps } from '../run/checkpoint-writer';
+import { CHECKPOINT, type RunDirectory } from '../run/directory';
+import type { AverageMetrics, EnergyTotals, EpochMetrics } from '../run/metrics';
+import type { RunOptions } from '../run/observer';
+import { recordBest } from '../run/record';
+import type { TicketWatch } from '../ticket/watch';
+import type { Averaging } from './averaging';
+import { learningRate } from './schedule';
+
+export interface TrainingSettings {
+  epochs: number;
+  lr: number;
+  schedule: number[];
+  momentum: number;
+  weightDecay: number;
+  batchSize: number;
+  testBatchSize: number;
+  precision: Precision;
+  capture?: boolean;
+  /** Low precision: another rounding while testing. */
+  testRounding?: Rounding | undefined;
+  seed: number;
+  keepCheckpoints: string;
+}
+
+export interface TrainingRun extends RunOptions {
+  /** Shown with progress: "search", "retrain". */
+  phase: string;
+  directory: RunDirectory;
+  model: NativeModel;
+  trainer: NativeTrainer;
+  data: { train: NativeDataset; test: NativeDataset } & Partial<Pick<Session, 'reportBad'>>;
+  energy: RunMeter;
+  settings: TrainingSettings;
+  network: ModelInfo;
+  identityHash: string;
+  /** Draw masks and look for tickets; absent in retraining. */
+  detection?: { ratios: number[]; watch: TicketWatch; stopAtTicket: boolean };
+  /** Average the weights (--swa). */
+  averaging?: Averaging | undefined;
+  /** Where to begin: 0 and nothing, or what a checkpoint restored. */
+  start: { completed: number; best: number; metrics: EpochMetrics[] };
+}
+
+export interface TrainingOutcome {
+  completed: number;
+  metrics: EpochMetrics[];
+  /** Best exact test top-1 (chosen on the test set, as the reference does), percent. */
+  best: number;
+  /** File number of each ticket, by percent. */
+  tickets: Record<string, number>;
+}
+
+export async function runTraining(run: TrainingRun): Promise<TrainingOutcome> {
+  const writer = new CheckpointWriter();
+  const metrics = [...run.start.metrics];
+  try {
+    return await epochs(run, writer, metrics);
+  } catch (error) {
+    // What failed is what matters.
+    await writePhase(run, metrics).catch(() => {});
+    throw error;
+  } finally {
+    // Also when aborted: the checkpoint of the last complete epoch must be whole on disk.
+    await writer.settle();
+  }
+}
+
+/** energy.json is the sum of `metrics` and `rest`. */
+function writePhase({ directory, energy, phase }: TrainingRun, metrics: readonly EpochMetrics[], rest?: EnergyTotals) {
+  return writeEnergy(directory, energy, phase, phaseTotals(phase, metrics, rest));
+}
+
+async function epochs(run: TrainingRun, writer: CheckpointWriter, metrics: EpochMetrics[]): Promise<TrainingOutcome> {
+  const { directory, settings, trainer, energy, detection, observer } = run;
+  let { completed, best } = run.start;
+  let snapshot: Snapshot | null = null;
+  const swa = run.averaging !== undefined || run.network.formats !== undefined;
+
+  for (; completed < settings.epochs; completed++) {
+    const epoch = completed;
+    const lr = learningRate(epoch, settings.lr, settings.schedule);
+    const seen = await look(run, completed);
+    if (seen.fresh.length > 0) {
+      await writer.settle();
+      snapshot ??= await trainer.snapshot();
+      await saveTickets(run, snapshot, completed, best, lr, seen.fresh);
+    }
+    if (detection?.stopAtTicket && detection.watch.allEmerged) break;
+
+    observer?.epoch?.({ phase: run.phase, epoch, epochs: settings.epochs, lr });
+    const train = await energy.metered('train', () => trainPass(run, epoch, lr));
+    refuseDivergence(epoch, lr, train);
+    const test = await energy.metered('evaluate', () => testPass(run));
+    if (epoch === run.start.completed) tellEager(run, train, test);
+    run.data.reportBad?.('train', train.bad);
+    run.data.reportBad?.('test', test.bad);
+    snapshot = await trainer.snapshot();
+    const average = await averagePass(run, epoch);
+
+    const spent = await energy.lap();
+    const line = metricsLine(epoch, lr, train, test, average, spent, seen.distances, detection?.watch.emerged ?? {});
+    metrics.push(line);
+    const improved = test.top1 > best;
+    best = Math.max(best, test.top1);
+    await directory.appendMetrics(line);
+    // Later epochs are in their lines: a sum of all of them after each would cost more and more.
+    if (epoch === run.start.completed) await writePhase(run, metrics);
+    await directory.writeRecord(settings.epochs, metrics, { swa });
+    const searching = detection !== undefined && !detection.watch.allEmerged;
+    const written = content(run, snapshot, epoch + 1, epoch + 1, best, lr);
+    if (average) {
+      await writeCheckpoint(
+        directory.file('swa.pth.tar'),
+        averageValue({ ...written, average: written.average! }, average.top1),
+      );
+    }
+    await writer.start(directory.file(CHECKPOINT), checkpointValue(written), [
+      ...(keeps(settings.keepCheckpoints, epoch, searching) ? [directory.file(`ckpt${epoch}.pth.tar`)] : []),
+      ...(improved ? [directory.file('model_best.pth.tar')] : []),
+    ]);
+    observer?.metrics?.(line);
+  }
+
+  if (completed === settings.epochs) await look(run, completed);
+  await writer.settle();
+  await directory.writeRecord(settings.epochs, metrics, { best: recordBest(metrics), swa });
+  await writePhase(run, metrics, (await energy.lap()) ?? {});
+  return { completed, metrics, best, tickets: detection?.watch.emerged ?? {} };
+}
+
+/** Draws the masks after `completed` epochs, stores them, and asks the detectors (but not once training is over). */
+async function look({ model, directory, energy, detection, settings }: TrainingRun, completed: number) {
+  if (!detection) return { distances: {}, fresh: [] };
+  return energy.metered('detect', async () => {
+    const masks: MaskResult[] = await model.masks(detection.ratios);
+    for (const { ratio, bits } of masks) await directory.writeMask(percentOf(ratio), completed, bits);
+    return completed < settings.epochs ? detection.watch.observe(masks, completed) : { distances: {}, fresh: [] };
+  });
+}
+
+async function saveTickets(
+  run: TrainingRun,
+  snapshot: Snapshot,
+  completed: number,
+  best: number,
+  lr: number,
+  fresh: { percent: number; number: number }[],
+): Promise<void> {
+  const names = fresh.map(({ percent, number }) => run.directory.file(`EB-${percent}-${number}.pth.tar`));
+  await writeCheckpoint(names[0]!, checkpointValue(content(run, snapshot, completed + 1, completed, best, lr)));
+  for (const name of names.slice(1)) await linkOrCopyAtomic(names[0]!, name);
+  for (const { percent, number } of fresh) {
+    run.observer?.log?.(`ticket at p=${percent}% after ${completed} epochs: EB-${percent}-${number}.pth.tar`);
+  }
+}
+
+function trainPass(
+  { trainer, data, settings, signal, observer }: TrainingRun,
+  epoch: number,
+  lr: number,
+): Promise<PassResult> {
+  return trainer.epoch({
+    dataset: data.train,
+    batchSize: settings.batchSize,
+    epoch,
+    lr,
+    signal,
+    onProgress: (progress) => observer?.progress?.('train', progress),
+  });
+}
+
+function testPass({ model, data, settings, network, signal, observer }: TrainingRun): Promise<PassResult> {
+  return model.evaluate({
+    dataset: data.test,
+    batchSize: settings.testBatchSize,
+    precision: settings.precision,
+    capture: settings.capture,
+    ...(network.formats && settings.testRounding ? { rounding: settings.testRounding } : {}),
+    signal,
+    onProgress: (progress) => observer?.progress?.('test', progress),
+  });
+}
+
+async function averagePass(run: TrainingRun, epoch: number): Promise<AverageMetrics | undefined> {
+  const { averaging, energy, model, data, settings, signal, observer } = run;
+  if (!averaging) return undefined;
+  const onProgress = (progress: Progress) => observer?.progress?.('swa', progress);
+  return energy.metered('average', () => averaging.add(model, epoch, { data, settings, signal, onProgress }));
+}
+
+function content(
+  run: TrainingRun,
+  snapshot: Snapshot,
+  epoch: number,
+  completed: number,
+  best: number,
+  lr: number,
+): CheckpointContent {
+  const { settings, network, identityHash, detection, averaging } = run;
+  return {
+    snapshot,
+    epoch,
+    completed,
+    best,
+    lr,
+    optimiser: settings,
+    network,
+    seed: settings.seed,
+    identityHash,
+    detectors: detection?.watch.toValue(),
+    average: averaging?.current,
+  };
+}
+
+/** Says once why steps are not captured where the device could. */
+function tellEager({ observer }: TrainingRun, train: PassResult, test: PassResult): void {
+  if (train.whyEager) observer?.log?.(`training steps are not captured: ${train.whyEager}`);
+  if (test.whyEager) observer?.log?.(`test batches are not captured: ${test.whyEager}`);
+}
+
+/** Throws ERR_NUMERIC where the loss is no number any more. */
+function refuseDivergence(epoch: number, lr: number, train: PassResult): void {
+  if (!Number.isFinite(train.loss)) {
+    throw new EarlybirdError(
+      'ERR_NUMERIC',
+      `Training diverged in epoch ${epoch}: the loss is ${train.loss}; try a smaller --lr than ${lr}.`,
+    );
+  }
+}
+
+/** One line of metrics.jsonl. */
+function metricsLine(
+  epoch: number,
+  lr: number,
+  train: PassResult,
+  test: PassResult,
+  average: AverageMetrics | undefined,
+  spent: EnergyTotals | null,
+  distances: EpochMetrics['distances'],
+  emerged: EpochMetrics['emerged'],
+): EpochMetrics {
+  const { loss, lossBatchMean, top1, top1BatchMean } = train;
+  return {
+    epoch,
+    completed: epoch + 1,
+    lr,
+    train: { loss, lossBatchMean, top1, top1BatchMean },
+    test: { loss: test.loss, top1: test.top1, top1BatchMean: test.top1BatchMean, top5: test.top5 },
+    ...(average ? { swa: average } : {}),
+    seconds: { train: train.seconds, evaluate: test.seconds, waited: train.waited },
+    imagesPerSecond: train.images / train.seconds,
+    bad: train.bad?.length ?? 0,
+    joules: epochJoules(spent),
+    ...(spent ? { energy: spent } : {}),
+    distances,
+    emerged,
+  };
+}

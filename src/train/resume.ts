@@ -1,0 +1,80 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
+import type { Provenance } from '../engine/provenance';
+import { EarlybirdError } from '../errors';
+import type { AveragedWeights, RestoredCheckpoint } from '../run/checkpoint';
+import { CHECKPOINT, type RunDirectory, type RunState } from '../run/directory';
+import type { Observer } from '../run/observer';
+import type { RunResult } from '../run/result';
+
+/** The result of a finished run, with the paths that its folder has now. */
+export async function storedResult(directory: RunDirectory): Promise<RunResult> {
+  const result = (await directory.readJson<RunResult>('result.json'))!;
+  const tickets = Object.entries(result.tickets).map(([percent, ticket]) => [
+    percent,
+    { ...ticket, file: directory.file(basename(ticket.file)) },
+  ]);
+  // Absent in results of earlier versions.
+  const swa = result.swa ? { ...result.swa, file: directory.file(basename(result.swa.file)) } : null;
+  return { ...result, swa, directory: directory.path, tickets: Object.fromEntries(tickets) };
+}
+
+/** The contents of the ticket are part of what a run is: another ticket under the same name is another run. */
+export async function scratchHash(path: string | undefined): Promise<{ scratchSha256?: string }> {
+  if (path === undefined) return {};
+  const bytes = await readFile(path).catch((error: Error) => {
+    throw new EarlybirdError('ERR_FILE', `--scratch ${path} cannot be read: give a pruned.pth.tar.`, String(error));
+  });
+  return { scratchSha256: createHash('sha256').update(bytes).digest('hex') };
+}
+
+export const latestOf = (directory: RunDirectory) => directory.file(CHECKPOINT);
+/** The file to go on from: the latest checkpoint of this run, unless --resume names another start than last time. */
+export function resumeFile(
+  directory: RunDirectory,
+  state: RunState,
+  asked: string | undefined,
+  before: string | undefined,
+): string | null {
+  if (state === 'interrupted' && (asked === undefined || asked === before)) return latestOf(directory);
+  return asked ?? null;
+}
+
+/** Throws ERR_RECIPE where the run would begin at its end. One that was killed after its last epoch has metrics, and may finish. */
+export async function refuseEmptyRun(directory: RunDirectory, from: string | null, completed: number, epochs: number) {
+  if (completed < epochs || (await directory.readMetrics()).length > 0) return;
+  const [where, remedy] = from ? [` (after ${from})`, ''] : ['', ', or a smaller --start-epoch'];
+  throw new EarlybirdError(
+    'ERR_RECIPE',
+    `Training would begin at epoch ${completed}${where}, which leaves nothing to do before --epochs ${epochs}: give more --epochs${remedy}.`,
+  );
+}
+
+/** Masks that were drawn on the way to a checkpoint are those of its own folder, if any. */
+export async function firstMask(directory: RunDirectory, from: string | null, percent: number, completed: number) {
+  const isOwn = from !== null && resolve(dirname(from)) === resolve(directory.path);
+  return isOwn ? directory.firstMask(percent, completed) : completed;
+}
+
+export async function checkDataset(directory: RunDirectory, now: Provenance): Promise<void> {
+  const before = await directory.readJson<Partial<Provenance>>('params.json');
+  if (!before?.dataset || before.dataset.fingerprint === now.dataset.fingerprint) return;
+  throw new EarlybirdError(
+    'ERR_DATASET',
+    `${directory.path} holds a run on other images (the dataset ${now.dataset.name} has changed since): choose another --save, or give --force.`,
+  );
+}
+
+/** The mean that a checkpoint carries, unless epochs are in it that this run does not average: those of a run with another start. */
+export function averageOf(
+  { average, completed }: Pick<RestoredCheckpoint, 'average' | 'completed'>,
+  swaStart: number,
+  observer?: Observer,
+): AveragedWeights | undefined {
+  if (!average || average.models <= completed - swaStart) return average;
+  observer?.log?.(
+    `the checkpoint averages ${average.models} epochs, some of them before --swa_start ${swaStart}: the average begins anew`,
+  );
+  return undefined;
+}

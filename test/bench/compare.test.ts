@@ -1,0 +1,89 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { compareBenches } from '../../src/bench/compare';
+import { compareText } from '../../src/cli/print/bench';
+import { H200, machineWith } from '../support/machine';
+
+const folder = mkdtempSync(join(tmpdir(), 'eb-compare-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const spread = (median: number, by = 0) => ({ median, low: median - by, high: median + by });
+
+function result(name: string, value: unknown): string {
+  const path = join(folder, name);
+  writeFileSync(path, typeof value === 'string' ? value : JSON.stringify(value));
+  return path;
+}
+
+const step = (rate: number, more: object = {}) => ({
+  machine: machineWith(),
+  model: 'vgg16',
+  batchSize: 64,
+  systems: {
+    earlybird: { imagesPerSecond: spread(rate, 10), runs: [{ imagesPerSecond: spread(1) }], residentMib: null },
+  },
+  kernels: [{ name: 'conv weight', copy: spread(4) }],
+  ...more,
+});
+
+test('ratios of the figures that both have', async () => {
+  const [a, b] = [result('a.json', step(100)), result('b.json', step(150, { extra: spread(1) }))];
+  const comparison = await compareBenches({ files: [a, b] });
+  expect(comparison.figures).toEqual([
+    { name: 'systems.earlybird.imagesPerSecond', a: 100, b: 150, ratio: 1.5, overlap: false },
+    { name: 'kernels.conv weight.copy', a: 4, b: 4, ratio: 1, overlap: true },
+  ]);
+  expect(compareText(comparison)).toMatch(/^systems\.earlybird\.imagesPerSecond +100\.00 +150\.00 +1\.50x$/m);
+});
+
+test('two machines are refused by name', async () => {
+  const [a, b] = [result('a.json', step(100)), result('b.json', step(100, { machine: machineWith(H200) }))];
+  await expect(compareBenches({ files: [a, b] })).rejects.toMatchObject({
+    code: 'ERR_BENCH_MACHINE',
+    message: expect.stringMatching(/A CPU, 2 cores, 8 GiB and .* NVIDIA H200 \(140 GiB\)/),
+  });
+});
+
+test.each([
+  ['other settings', step(100, { batchSize: 8 }), 'ERR_USAGE', /batchSize 64 .* 8/],
+  ['a setting that only one has', step(100, { precision: 'bf16' }), 'ERR_USAGE', /precision - and .* bf16/],
+  ['other threads', step(100, { machine: { ...machineWith(), threads: 1 } }), 'ERR_USAGE', /threads 2 .* 1/],
+  ['another ticket', step(100, { ticket: { ratio: 0.5 } }), 'ERR_USAGE', /ticket\.ratio - .* 0\.5/],
+  ['small sizes', step(100, { quick: true }), 'ERR_USAGE', /quick - .* true/],
+  [
+    'nothing in common',
+    { machine: machineWith(), model: 'vgg16', batchSize: 64, other: spread(1) },
+    'ERR_USAGE',
+    /no figure in common/,
+  ],
+  ['no machine', { systems: {} }, 'ERR_FILE', /names its machine/],
+  ['no JSON', 'hello', 'ERR_FILE', /names its machine/],
+])('%s', async (_name, value, code, message) => {
+  const files = [result('a.json', step(100)), result('b.json', value)];
+  await expect(compareBenches({ files })).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+});
+
+test('files that are not there, or not two', async () => {
+  const a = result('a.json', step(1));
+  await expect(compareBenches({ files: [a, join(folder, 'none')] })).rejects.toMatchObject({ code: 'ERR_FILE' });
+  await expect(compareBenches({ files: [a] })).rejects.toMatchObject({ code: 'ERR_USAGE' });
+});
+
+test('versions, clocks, limits and engine that differ are said', async () => {
+  const gpu = { ...H200, state: { ...H200.state!, powerLimitWatts: 500, clocks: { ...H200.state!.clocks, sm: 1500 } } };
+  const machine = machineWith(gpu);
+  const b = { ...machine, versions: { ...machine.versions, libtorch: '2.14.0' } };
+  const files = [
+    result('a.json', step(100, { machine: machineWith(H200), steps: 20 })),
+    result('b.json', step(100, { machine: b, steps: 50 })),
+  ];
+  const comparison = await compareBenches({ files });
+  expect(comparison.differences).toEqual([
+    { name: 'steps', a: '20', b: '50' },
+    { name: 'machine.versions.libtorch', a: '2.13.0', b: '2.14.0' },
+    { name: 'machine.gpu.state.clocks.sm', a: '1980', b: '1500' },
+    { name: 'machine.gpu.state.powerLimitWatts', a: '700', b: '500' },
+  ]);
+  expect(compareText(comparison)).toContain('not the same: machine.gpu.state.powerLimitWatts 700 and 500');
+});

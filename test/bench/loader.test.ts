@@ -1,0 +1,74 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { benchLoader, type LoaderBench } from '../../src/bench/loader';
+import { imagesUnder, type LoaderRecord } from '../../src/bench/loader-run';
+import { loaderText } from '../../src/cli/print/bench';
+import { parseRecipe } from '../../src/recipe/recipe';
+import { fillTree, makeTree, type Tree } from '../support/image-tree';
+
+const runs: string[] = [];
+/** Images per second by program and workers: ours 500 a core, Pillow 100, draft not there. */
+jest.mock('../../src/bench/peer', () => ({
+  ...jest.requireActual('../../src/bench/peer'),
+  runProgram: async (_program: string, words: string[]) => {
+    const of = (flag: string) => words[words.indexOf(`--${flag}`) + 1]!;
+    if (words.includes('loader')) {
+      const [workers, data] = [Number(of('workers')), of('data')];
+      runs.push(`${data} ${workers}`);
+      const perCore = data === 'shards' ? 800 : 500;
+      const record: LoaderRecord = {
+        workers,
+        files: 6,
+        imagesPerSecond: perCore * workers * 0.9 ** (workers - 1),
+        perCore,
+        residentMib: { first: 90, last: 91 },
+        bad: 0,
+        versions: {},
+      };
+      return JSON.stringify(record);
+    }
+    const [mode, processes] = [of('mode'), Number(of('processes'))];
+    runs.push(`${mode} ${processes}`);
+    if (mode === 'draft') throw Object.assign(new Error('no draft here'), { code: 'ERR_USAGE' });
+    writeFileSync(of('json'), JSON.stringify({ processes, files: 6, images_per_s: 100 * processes, pillow: '11' }));
+    return '';
+  },
+}));
+
+let tree: Tree;
+beforeEach(() => {
+  runs.length = 0;
+  tree = makeTree();
+});
+afterEach(() => tree.remove());
+
+test('every program takes its turn, and ratios are those of one core', async () => {
+  tree.place('peer_loader.py', '');
+  const recipe = { data: 'images', packed: 'shards', peer: tree.root, workers: 2, rounds: 2 };
+  const result = await benchLoader(parseRecipe('benchLoader', recipe));
+  const round = ['images 1', 'shards 1', 'pillow 1', 'draft 1', 'images 2', 'shards 2', 'pillow 2'];
+  expect(runs).toEqual([...round, ...[...round].reverse().filter((name) => name !== 'draft 1')]);
+  expect(result.ratios).toEqual({ pillow: 5, draft: null, packedPillow: 8, packedDraft: null });
+  expect(result.ours).toMatchObject({ scaling: 1.8, perCore: { median: 500 }, residentMib: { first: 90, last: 91 } });
+  expect(result.ours.imagesPerSecond).toMatchObject({ 1: { median: 500 }, 2: { median: 900 } });
+  expect(result.peers.draft).toMatchObject({ perCore: null, failure: 'no draft here' });
+  const text = loaderText(result as LoaderBench);
+  expect(text).toMatch(/^earlybird +500\.0 +500\.0 to 500\.0 +900\.0 +1\.80x +- +90 to 91 MiB$/m);
+  expect(text).toMatch(/^pillow +100\.0 .* 5\.00x/m);
+  expect(text).toMatch(/^draft +no figure: no draft here$/m);
+});
+
+test('a folder without the peer is refused', async () => {
+  const recipe = parseRecipe('benchLoader', { data: 'x', peer: '/nowhere' });
+  await expect(benchLoader(recipe)).rejects.toMatchObject({ code: 'ERR_USAGE' });
+});
+
+test('the files are those the peer finds', async () => {
+  await fillTree(tree, ['a', 'b'], 2);
+  tree.place('deep/er/x.jpg', '');
+  tree.place('deep/er/x.png', '');
+  mkdirSync(tree.at('empty'));
+  const { files, count, nameOf } = await imagesUnder(tree.root);
+  expect(count).toBe(7);
+  expect([files[0], nameOf(0)]).toEqual([tree.at('deep/er/x.jpg'), tree.at('deep/er/x.jpg')]);
+  await expect(imagesUnder(tree.at('empty'))).rejects.toMatchObject({ code: 'ERR_DATASET' });
+});

@@ -1,0 +1,289 @@
+/** @jest-environment ./test/support/yargs-environment.js */
+import { normaliseArguments, PARSER } from '../../src/cli/arguments';
+import { addOptions, recipeFrom } from '../../src/cli/options';
+import { wishedDevice } from '../../src/engine/device';
+import { identityOf } from '../../src/recipe/identity';
+import { PRESETS } from '../../src/recipe/presets';
+import { type CommandName, parseRecipe, type Recipe } from '../../src/recipe/recipe';
+
+declare const yargs: typeof import('yargs/yargs');
+
+/** What the command line makes of a line of arguments. */
+function recipe<C extends CommandName>(command: C, line: string): Recipe<C> {
+  const words = normaliseArguments(line.split(' ').filter(Boolean));
+  const cli = addOptions(yargs(words).parserConfiguration(PARSER), command);
+  const flags = cli
+    .strict()
+    .exitProcess(false)
+    .fail((message, error) => {
+      throw error ?? new Error(message);
+    });
+  return recipeFrom(command, flags.parseSync()).recipe;
+}
+
+const refused = (command: CommandName, line: string) => {
+  try {
+    recipe(command, line);
+  } catch (error) {
+    return error as Error & { code: string };
+  }
+  throw new Error(`not refused: ${line}`);
+};
+
+test('defaults are those of the reference', () => {
+  expect(recipe('search', '')).toMatchObject({
+    dataset: 'cifar10',
+    sr: false,
+    s: 1e-4,
+    batchSize: 64,
+    testBatchSize: 256,
+    epochs: 160,
+    startEpoch: 0,
+    schedule: [80, 120],
+    lr: 0.1,
+    momentum: 0.9,
+    weightDecay: 1e-4,
+    seed: 1,
+    logInterval: 100,
+    save: './logs',
+    arch: 'vgg',
+    depth: 19,
+    filter: 'none',
+    sigma: 1,
+    sparsityGt: 0,
+    ratios: [0.3, 0.5, 0.7],
+    detectorWindow: 5,
+    detectorThreshold: 0.1,
+    detectorRule: 'reference',
+  });
+  expect(recipe('retrain', '')).toMatchObject({ dataset: 'cifar100', reinit: false, filter: 'none' });
+  expect(recipe('retrain', '').startEpoch).toBeUndefined();
+  expect(recipe('prune', '--model x')).toMatchObject({
+    percent: 0.5,
+    emptyLayers: 'keep-one',
+    surgery: 'reference',
+    roundTo: 1,
+    measure: true,
+  });
+});
+
+test.each([
+  ['--sparsity-regularization', { sr: true }],
+  ['-sr', { sr: true }],
+  ['--sr', { sr: true }],
+  ['--s 0.001', { s: 0.001 }],
+  ['--batch-size 256', { batchSize: 256 }],
+  ['--test-batch-size 128', { testBatchSize: 128 }],
+  ['--epochs 90', { epochs: 90 }],
+  ['--start-epoch 35', { startEpoch: 35 }],
+  ['--start_epoch 35', { startEpoch: 35 }],
+  ['--start_epoch=35', { startEpoch: 35 }],
+  ['--schedule 30 60', { schedule: [30, 60] }],
+  ['--schedule 80 120 --lr 0.1', { schedule: [80, 120], lr: 0.1 }],
+  ['--momentum 0.8', { momentum: 0.8 }],
+  ['--weight-decay 0.0005', { weightDecay: 5e-4 }],
+  ['--wd 5e-4', { weightDecay: 5e-4 }],
+  ['--resume logs/checkpoint.pth.tar', { resume: 'logs/checkpoint.pth.tar' }],
+  ['--no-cuda', { noCuda: true }],
+  ['--seed 7', { seed: 7 }],
+  ['--log-interval 10', { logInterval: 10 }],
+  ['--save a_b/c', { save: 'a_b/c' }],
+  ['--arch resnet', { arch: 'resnet', depth: 164 }],
+  ['--arch resnet --depth 20', { arch: 'resnet', depth: 20 }],
+  ['--scratch p.pth.tar', { scratch: 'p.pth.tar' }],
+  ['--filter lowpass --sigma 2', { filter: 'lowpass', sigma: 2 }],
+  ['--sparsity_gt 0.2', { sparsityGt: 0.2 }],
+  ['--sparsify_gt 0.2', { sparsityGt: 0.2 }],
+  ['--gpu_ids 0', { gpuIds: '0' }],
+  ['--gpu_ids -1', { gpuIds: '-1' }],
+  ['--gpu_ids 0,1,2,3 --local_rank 0 --port 15000', { gpuIds: '0,1,2,3', port: 15000 }],
+  ['--dataset imagenet --data r --workers 3 --max-bad 0', { workers: 3, maxBad: 0 }],
+  ['--arch resnet18', { depth: 18 }],
+  ['--arch resnet34', { depth: 34 }],
+  ['--arch resnet50_official', { depth: 50 }],
+  ['--data x --dataset folder', { data: 'x', dataset: 'folder' }],
+  ['--swa False', { swa: false }],
+  ['--swa True --swa_start 140', { swa: true, swaStart: 140 }],
+  ['--swa', { swa: true, swaStart: 160 }],
+  ['', { wlWeight: -1, wlActivate: -1, wlGrad: -1, wlError: -1, wlMomentum: -1, rounding: 'stochastic' }],
+  ['--wl-weight 8 --wl-activate 7 --wl-grad 6', { wlWeight: 8, wlActivate: 7, wlGrad: 6, wlError: -1 }],
+  ['--wl-error 22 --wl-momentum 2 --wl-weight -1', { wlError: 22, wlMomentum: 2, wlWeight: -1 }],
+  ['--wl_weight 8 --rounding nearest', { wlWeight: 8, rounding: 'nearest' }],
+  ['--bfp-flavour swalp', { bfpFlavour: 'swalp' }],
+  ['--bfp-flavor swalp', { bfpFlavour: 'swalp' }],
+  ['--non-finite propagate --test-rounding nearest', { nonFinite: 'propagate', testRounding: 'nearest' }],
+  ['--device cuda:1 --precision bf16 --threads 2', { device: 'cuda:1', precision: 'bf16', threads: 2 }],
+  ['--limit-train 512 --limit-test 256', { limitTrain: 512, limitTest: 256 }],
+  ['--ratios 0.1 0.2', { ratios: [0.1, 0.2] }],
+  ['--cfg 64 M 128', { cfg: [64, 'M', 128] }],
+  [
+    '--detector-rule consecutive --detector-window 3 --detector-threshold 0.05',
+    { detectorRule: 'consecutive', detectorWindow: 3 },
+  ],
+  ['--stop-at-ticket --keep-checkpoints every:5', { stopAtTicket: true, keepCheckpoints: 'every:5' }],
+  ['--report false', { report: false }],
+  ['--epochs 1 --epochs 2', { epochs: 2 }],
+])('search %s', (line, expected) => {
+  expect(recipe('search', line)).toMatchObject(expected);
+});
+
+test.each([
+  [
+    'prune',
+    '--dataset cifar100 --arch vgg --depth 16 --percent 0.3 --model m --save s --init i --multi_GPU 1 --gpu_ids 0 --test-batch-size 256 --no-cuda',
+  ],
+  [
+    'distance',
+    '--dataset cifar100 --arch vgg --depth 16 --start_epoch 1 --end_epoch 160 --percent 0.5 --save s --save_1 t --test-batch-size 256 --gpu_ids 0 --bits_A 8 --bits_W 8 --bits_G 8 --bits_E 8 --bits_R 16',
+  ],
+  [
+    'evaluate',
+    '--dataset cifar10 --arch resnet --depth 20 -sr --epochs 90 --schedule 30 60 --lr 0.1 --batch-size 128 --resume r --scratch s --save x',
+  ],
+  ['retrain', '--start-epoch 35 --scratch p -sr --wd 1e-4 --resume x --reinit'],
+  [
+    'prune',
+    '--dataset cifar10 --depth 16 --percent 0.3 --model m --save s --wl-weight 8 --wl-activate 8 --wl-grad 8 --wl-error 8 --wl-momentum 8 --rounding stochastic --swa False --gpu_ids 0',
+  ],
+  ['evaluate', '--resume r --swa True --swa_start 60 --wl-activate 8 --test-rounding nearest'],
+] as [CommandName, string][])("%s takes the reference's options", (command, line) => {
+  expect(() => recipe(command, line)).not.toThrow();
+});
+
+test.each([
+  ['search', '--lr abc', '--lr abc', 'ERR_RECIPE'],
+  ['search', '--batch-size 0', '--batch-size 0', 'ERR_RECIPE'],
+  ['search', '--batch-size 1.5', '--batch-size 1.5', 'ERR_RECIPE'],
+  ['search', '--dataset mnist', 'cifar10, cifar100', 'ERR_RECIPE'],
+  ['search', '--device gpu', 'cuda:N', 'ERR_RECIPE'],
+  ['search', '--ratios 0.3 1', '--ratios 0.3 1', 'ERR_RECIPE'],
+  ['search', '--ratios 0.3 0.3', '--ratios 0.3 0.3', 'ERR_RECIPE'],
+  ['search', '--ratios 0.125', 'whole percents', 'ERR_RECIPE'],
+  ['search', '--wl-weight 1', '--wl-weight 1 is not possible: give -1 or a whole number from 2 to 22', 'ERR_RECIPE'],
+  ['search', '--wl-grad 23', '--wl-grad 23', 'ERR_RECIPE'],
+  ['retrain', '--wl-error 0', '--wl-error 0', 'ERR_RECIPE'],
+  ['prune', '--model x --wl-momentum 7.5', '--wl-momentum 7.5', 'ERR_RECIPE'],
+  ['evaluate', '--wl-activate eight', '--wl-activate eight', 'ERR_RECIPE'],
+  ['search', '--rounding up', 'one of stochastic, nearest', 'ERR_RECIPE'],
+  ['search', '--swa_start -1', '--swa-start -1', 'ERR_RECIPE'],
+  ['train', '--variant fl', 'one of ff, lf, ll', 'ERR_RECIPE'],
+  ['train', '--variant ff --wl-weight 8', '--variant ff is full precision', 'ERR_RECIPE'],
+  ['prune', '--model x --protective --percent 0.9', 'below 0.9', 'ERR_RECIPE'],
+  ['search', '--dataset imagenet --filter lowpass', 'not possible with --dataset imagenet', 'ERR_RECIPE'],
+  ['evaluate', '--dataset imagenet --sparsity_gt 0.1', 'not possible with --dataset imagenet', 'ERR_RECIPE'],
+  ['search', '--gpu_ids none', 'GPU numbers such as 0,1', 'ERR_RECIPE'],
+  ['search', '--keep-checkpoints some', 'every:N', 'ERR_RECIPE'],
+  ['search', '--preset nothing', 'demo', 'ERR_RECIPE'],
+  ['train', '--init x.pth.tar --from-scratch', '--init x.pth.tar', 'ERR_RECIPE'],
+  ['prune', '', '--model is missing', 'ERR_RECIPE'],
+  ['prune', '--model x --percent 1', '--percent 1', 'ERR_RECIPE'],
+  ['prune', '--model x --surgery nonsense', 'one of reference, exact', 'ERR_RECIPE'],
+  ['train', '--round-to 0', '--round-to 0', 'ERR_RECIPE'],
+] as [CommandName, string, string, string][])('%s %s is refused with one sentence', (command, line, text, code) => {
+  const error = refused(command, line);
+  expect(error.message).toContain(text);
+  expect(error.code).toBe(code);
+});
+
+test('an unknown flag is refused', () => {
+  expect(refused('search', '--bogus 1').message).toContain('bogus');
+  expect(() => parseRecipe('search', { bogus: 1 })).toThrow('bogus');
+});
+
+test('flags win over a preset, a preset over defaults', () => {
+  const made = recipe('train', '--preset demo --epochs 7');
+  expect(made).toMatchObject({ dataset: 'synthetic', epochs: 7, compareDense: true, lr: 0.1 });
+});
+
+test.each([
+  [
+    'search',
+    'resnet18-imagenet',
+    { arch: 'resnet18', batchSize: 256, testBatchSize: 64, sr: true, schedule: [30, 60] },
+  ],
+  ['retrain', 'resnet18-imagenet', { batchSize: 128, testBatchSize: 64, sr: true, epochs: 90 }],
+  ['evaluate', 'resnet18-imagenet', { batchSize: 128, dataset: 'imagenet' }],
+  ['search', 'resnet50-imagenet', { arch: 'resnet50_official', depth: 50, batchSize: 256, sr: true }],
+  ['retrain', 'resnet50-imagenet', { arch: 'resnet50_prune', batchSize: 256, testBatchSize: 128, sr: false }],
+  ['search', 'preresnet101-cifar10', { arch: 'resnet', depth: 101, dataset: 'cifar10', batchSize: 256 }],
+  ['retrain', 'vgg16-cifar100', { arch: 'vgg', testBatchSize: 128 }],
+  ['search', 'vgg16-cifar100', { testBatchSize: 256 }],
+  [
+    'search',
+    'vgg16-cifar10-lp',
+    { dataset: 'cifar10', depth: 16, wlWeight: 8, wlMomentum: 8, swa: true, swaStart: 140, testBatchSize: 256 },
+  ],
+  ['retrain', 'vgg16-cifar10-lp', { wlWeight: 8, swaStart: 140, testBatchSize: 128 }],
+  ['train', 'vgg16-cifar10-lp', { wlWeight: 8, variant: 'll' }],
+  ['train', 'vgg16-cifar10-lp --variant lf', { wlWeight: 8, variant: 'lf' }],
+  ['search', 'resnet50-imagenet', { swa: false, swaStart: 60 }],
+] as [CommandName, string, object][])('%s --preset %s is as published', (command, preset, expected) => {
+  expect(recipe(command, `--preset ${preset}`)).toMatchObject(expected);
+});
+
+test('what is odd in a preset is said', () => {
+  const notes = (command: CommandName, preset: string) => recipeFrom(command, { preset }).notes.join('\n');
+  expect(notes('retrain', 'resnet18-imagenet')).toMatch(/^preset resnet18-imagenet: .*batches of 128.*took 256/);
+  for (const name of ['resnet18-imagenet', 'resnet50-imagenet', 'vgg16-cifar100'])
+    expect(notes('retrain', name)).toMatch(/the published retraining draws new weights .*--reinit/);
+  expect(notes('retrain', 'resnet50-imagenet')).toMatch(/leaves the L1 term off/);
+  expect(notes('search', 'resnet50-imagenet')).toBe('');
+  expect(notes('retrain', 'vgg16-cifar10-lp')).toMatch(/keeps the ticket's weights.*raw model as swa\.pth\.tar/);
+  expect(recipeFrom('search', {}).notes).toEqual([]);
+});
+
+test('every preset is a valid recipe of every command it serves', () => {
+  for (const preset of Object.keys(PRESETS))
+    for (const command of ['search', 'retrain', 'train', 'evaluate'] as const)
+      expect(() => recipe(command, `--preset ${preset}`)).not.toThrow();
+});
+
+test.each([
+  [{ device: 'auto', noCuda: false }, 'auto'],
+  [{ device: 'auto', noCuda: true, gpuIds: '0' }, 'cpu'],
+  [{ device: 'auto', noCuda: false, gpuIds: '-1' }, 'cpu'],
+  [{ device: 'auto', noCuda: false, gpuIds: '4,5,6,7' }, 'cuda:4'],
+  [{ device: 'cpu', noCuda: false, gpuIds: '0,1' }, 'cpu'],
+  [{ device: 'cuda:1', noCuda: false, gpuIds: '0' }, 'cuda:1'],
+])('%j means %s', (wish, device) => {
+  expect(wishedDevice(wish)).toBe(device);
+});
+
+test('retraining leaves to a ticket what network it is', () => {
+  expect(recipe('retrain', '')).toMatchObject({ arch: 'vgg', depth: 19 });
+  expect(recipe('retrain', '--scratch p --arch resnet')).not.toHaveProperty('depth');
+  expect(recipe('retrain', '--scratch p')).not.toHaveProperty('arch');
+  expect(recipe('retrain', '--scratch p')).not.toHaveProperty('wlWeight');
+  expect(recipe('retrain', '')).toMatchObject({ wlWeight: -1 });
+});
+
+test('a ticket is the same one wherever it lies', () => {
+  const [one, other] = ['a/p', './a/p'].map((path) => identityOf('retrain', recipe('retrain', `--scratch ${path}`)));
+  expect(one).toEqual(other);
+});
+
+test('the identity of a run leaves out where and how fast it runs', () => {
+  const one = identityOf('search', recipe('search', '--save a --threads 1 --device cpu --log-interval 5'));
+  const other = identityOf('search', recipe('search', '--save b --threads 2 --workers 3 --max-bad 1 --port 1'));
+  expect(one).toEqual(other);
+  expect(identityOf('search', recipe('search', '--lr 0.2'))).not.toEqual(one);
+});
+
+test('a preset leaves the word lengths of a checkpoint to the checkpoint', () => {
+  expect(recipe('evaluate', '--preset vgg16-cifar10-lp').wlWeight).toBeUndefined();
+  expect(recipe('prune', '--preset vgg16-cifar10-lp --model x').wlWeight).toBeUndefined();
+});
+
+test('how low precision rounds tells runs apart only in low precision, and where averaging starts only with it', () => {
+  const identity = (line: string) => identityOf('search', recipe('search', line));
+  expect(identity('--rounding nearest --non-finite propagate --swa_start 3')).toEqual(identity(''));
+  expect(identity('--wl-weight 8')).not.toEqual(identity(''));
+  for (const more of ['--rounding nearest', '--wl-grad 8', '--bfp-flavour swalp', '--test-rounding nearest'])
+    expect(identity(`--wl-weight 8 ${more}`)).not.toEqual(identity('--wl-weight 8'));
+  expect(identity('--wl-weight 8 --rounding stochastic')).toEqual(identity('--wl-weight 8'));
+  expect(identity('--swa --swa_start 3')).not.toEqual(identity('--swa'));
+  expect(identityOf('train', recipe('train', '--variant ff'))).toEqual(identityOf('train', recipe('train', '')));
+  expect(identityOf('train', recipe('train', '--variant lf'))).not.toEqual(
+    identityOf('train', recipe('train', '--variant ll')),
+  );
+});

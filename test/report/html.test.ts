@@ -1,0 +1,138 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { renderHtml } from '../../src/report/html';
+import type { ReportInput } from '../../src/report/input';
+import { hasFonts } from '../../src/report/render';
+import { writeMatrixSheet, writeReport } from '../../src/report/write';
+import { maskMatrix, SAMPLE } from '../support/report-sample';
+
+const VOID = new Set(['meta', 'br', 'hr', 'img', 'link', 'input', '!doctype']);
+
+/** Every element is closed, in order. */
+function expectWellFormed(html: string): void {
+  const open: string[] = [];
+  for (const [, close, name, rest] of html.matchAll(/<(\/?)([!a-zA-Z][\w-]*)((?:"[^"]*"|[^">])*)>/g)) {
+    if (VOID.has(name!.toLowerCase()) || rest!.endsWith('/')) continue;
+    if (close) expect(open.pop()).toBe(name);
+    else open.push(name!);
+  }
+  expect(open).toEqual([]);
+}
+
+let directory: string;
+beforeAll(async () => {
+  directory = await mkdtemp(path.join(tmpdir(), 'earlybird-report-'));
+});
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+test('energy: a row for each phase, reasons, and where the figures come from; nothing where none was metered', () => {
+  const total = { windows: 1, seconds: 20, joules: 3000 };
+  const lost = { windows: 1, seconds: 2, joules: null, reason: 'the GPU <was> lost' };
+  const sources = ['GPU: NVML counter', 'CPU: not read: no tree'];
+  const html = renderHtml({ ...SAMPLE, energy: { phases: { search: total, 'search/train': lost }, sources } }, []);
+  expectWellFormed(html);
+  expect(html).toContain('<th scope="row">search</th><td>20.0 s</td><td>3.0 kJ</td><td>150 W</td><td></td>');
+  expect(html).toContain('<td>–</td><td>–</td><td>the GPU &lt;was&gt; lost</td>');
+  for (const text of sources) expect(html).toContain(`<p class="note">${text}.</p>`);
+  const unread = renderHtml({ ...SAMPLE, energy: { phases: { search: { ...total, joules: null } }, sources } }, []);
+  expect(unread).toContain('<h2>Energy</h2>\n<p class="note">GPU');
+  expect(renderHtml(SAMPLE, [])).not.toContain('<h2>Energy</h2>');
+});
+
+describe('a written report', () => {
+  let html: string;
+  let written: Awaited<ReturnType<typeof writeReport>>;
+  const folder = () => path.join(directory, 'report');
+
+  beforeAll(async () => {
+    written = await writeReport(folder(), SAMPLE);
+    html = await readFile(written.html, 'utf8');
+  });
+
+  test('has every figure as SVG and PNG, and leaves no temporary file', async () => {
+    const names = ['learning-curves', 'mask-distances', 'distance-matrix', 'kept-channels', 'drawing-epoch'];
+    const kinds = (await hasFonts()) ? ['svg', 'png'] : ['svg'];
+    const files = names.flatMap((name) => kinds.map((kind) => `${name}.${kind}`));
+    expect(written.figures.map((file) => path.basename(file))).toEqual(files);
+    expect((await readdir(folder())).sort()).toEqual([...files, 'index.html'].sort());
+  });
+
+  test('is well-formed and asks nothing of the network', () => {
+    expectWellFormed(html);
+    expect(html).not.toMatch(/https?:|src=|<link|<script|@import|url\((?!#)/);
+  });
+
+  test('escapes what people and recipes are called', () => {
+    expect(html).toContain('<title>Demo &lt;script&gt;alert(1)&lt;/script&gt;</title>');
+    expect(html).toContain('&lt;/pre&gt;&lt;script&gt;alert(2)');
+    expect(html).toContain('--preset &quot;demo&quot; &lt;x&gt;');
+    expect(html).toContain('ticket &lt;b&gt;p=0.3&lt;/b&gt;');
+  });
+
+  test('is labelled as synthetic in its head, its table and each of its figures', () => {
+    expect(html).toContain('<p class="synthetic">Synthetic data (shapes-10), not real images: 4,096 training');
+    expect(html).toContain('Synthetic dataset: these numbers say nothing');
+    const figures = html.match(/<figure .*?<\/figure>/gs)!;
+    expect(figures).toHaveLength(5);
+    for (const figure of figures) expect(figure).toContain('Synthetic data (shapes-10)');
+  });
+
+  test('has no name twice', () => {
+    const names = [...html.matchAll(/ id="([^"]+)"/g)].map(([, name]) => name);
+    expect(new Set(names).size).toBe(names.length);
+    for (const [, name] of html.matchAll(/url\(#([^)]+)\)/g)) expect(names).toContain(name);
+  });
+
+  test('is the same when written again, over the old one', async () => {
+    await writeReport(folder(), SAMPLE);
+    expect(await readFile(written.html, 'utf8')).toBe(html);
+  });
+});
+
+test('a report of nothing still is a page', async () => {
+  const empty: ReportInput = {
+    ...SAMPLE,
+    recipe: undefined,
+    provenance: {},
+    runs: [],
+    matrices: [],
+    channels: [],
+    drawing: [],
+    summary: [],
+  };
+  const written = await writeReport(path.join(directory, 'empty'), empty);
+  expect(written.figures).toEqual([]);
+  const html = await readFile(written.html, 'utf8');
+  expectWellFormed(html);
+  expect(html).toContain('There is nothing to draw yet.');
+  expect(html).toContain('<pre>null</pre>');
+});
+
+test('names of clip paths do not meet those of other figures', () => {
+  const svg =
+    '<svg xmlns="http://www.w3.org/2000/svg"><clipPath id="clip0"></clipPath><g clip-path="url(#clip0)"></g></svg>';
+  const figures = ['a', 'b'].map((id) => ({ id, title: id, caption: '', svg }));
+  const html = renderHtml(SAMPLE, figures);
+  expect(html).toContain('<clipPath id="a-clip0"></clipPath><g clip-path="url(#a-clip0)">');
+  expect(html).toContain('<clipPath id="b-clip0"></clipPath><g clip-path="url(#b-clip0)">');
+});
+
+describe('the matrix sheet', () => {
+  test('is written beside its name, or not at all where there is no matrix', async () => {
+    const base = path.join(directory, 'sheet');
+    const { figures } = await writeMatrixSheet(base, [maskMatrix([0, 1, 2])], { name: '', synthetic: false });
+    expect(figures[0]).toBe(`${base}.svg`);
+    expect(await writeMatrixSheet(base, [maskMatrix([])], { name: '', synthetic: false })).toEqual({
+      figures: [],
+      notes: [],
+    });
+  });
+
+  test('fails with the file and the remedy where it cannot be written', async () => {
+    const blocked = path.join(directory, 'file');
+    await writeFile(blocked, '');
+    const sheet = writeMatrixSheet(path.join(blocked, 'x'), [maskMatrix([0, 1])], { name: '', synthetic: false });
+    await expect(sheet).rejects.toMatchObject({ code: 'ERR_FILE', message: expect.stringContaining('x.svg') });
+  });
+});

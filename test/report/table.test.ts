@@ -1,0 +1,78 @@
+import {
+  formatFlops,
+  formatJoules,
+  formatParameters,
+  formatPercent,
+  formatRatio,
+  formatSeconds,
+} from '../../src/report/format';
+import { htmlTable, markdownTable, summaryTable } from '../../src/report/table';
+import { SAMPLE } from '../support/report-sample';
+
+test('numbers read as in the papers', () => {
+  expect(formatParameters(14723136)).toBe('14.72 M');
+  expect(formatParameters(138357544)).toBe('138.36 M');
+  expect(formatParameters(812)).toBe('812');
+  expect(formatFlops(628862976)).toBe('0.63 G');
+  expect(formatFlops(12345678)).toBe('12.35 M');
+  expect(formatSeconds(12.34)).toBe('12.3 s');
+  expect(formatSeconds(1843.2)).toBe('1,843 s');
+  expect(formatJoules(402000)).toBe('402 kJ');
+  expect(formatPercent(72.3)).toBe('72.30 %');
+  expect(formatRatio(1, 4)).toBe('0.25x');
+});
+
+test('what is missing is a dash, and no ratio is made of it', () => {
+  for (const format of [formatParameters, formatFlops, formatSeconds, formatJoules, formatPercent]) {
+    expect([format(Number.NaN), format(null), format(undefined)]).toEqual(['–', '–', '–']);
+  }
+  expect([formatRatio(Number.NaN, 1), formatRatio(1, null), formatRatio(1, 0)]).toEqual(['', '', '']);
+});
+
+describe('the summary', () => {
+  test('lines up in a terminal, with the ticket as a share of the dense run', () => {
+    const lines = summaryTable(SAMPLE.summary).split('\n');
+    expect(lines[0]).toMatch(/^run +last top-1 +best top-1 +parameters +FLOPs +time$/);
+    expect(lines[2]).toMatch(/^dense +72.30 % +72.68 % +14.72 M +0.63 G +1,843 s$/);
+    expect(lines[3]).toContain('9.13 M (0.62x)');
+    expect(lines[3]).toContain('0.41 G (0.66x)');
+    expect(lines[3]).toContain('12.3 s (0.01x)');
+    expect(lines[2]!.indexOf(' M') - lines[3]!.indexOf(' M')).toBe(0);
+  });
+
+  test('says so where the data is synthetic, in every form', () => {
+    for (const table of [summaryTable, markdownTable, htmlTable]) {
+      expect(table(SAMPLE.summary, { synthetic: true })).toContain('Synthetic dataset');
+      expect(table(SAMPLE.summary)).not.toContain('Synthetic');
+    }
+  });
+
+  test('shows energy only where something measured it', () => {
+    expect(summaryTable(SAMPLE.summary)).not.toContain('energy');
+    const measured = SAMPLE.summary.map((row, i) => ({ ...row, joules: i === 0 ? 2000 : null }));
+    expect(summaryTable(measured)).toMatch(/energy.*2\.0 kJ.*–/s);
+    const said = measured.map((row) => ({ ...row, joulesBy: 'estimated from the given watts' }));
+    for (const table of [summaryTable, markdownTable, htmlTable]) {
+      expect(table(said).match(/Energy estimated from the given watts\./g)).toHaveLength(1);
+      expect(table(said.slice(1))).not.toContain('Energy');
+    }
+  });
+
+  test('shows the weight average only where there is one', () => {
+    expect(summaryTable(SAMPLE.summary)).not.toContain('SWA');
+    const averaged = SAMPLE.summary.map((row, i) => ({ ...row, top1Swa: i === 0 ? 73.1 : null }));
+    expect(summaryTable(averaged)).toMatch(/SWA top-1.*73\.10 %.*–/s);
+  });
+
+  test('is safe in HTML and Markdown', () => {
+    const rows = [{ ...SAMPLE.summary[0]!, label: '<b>a|b</b>' }];
+    expect(htmlTable(rows)).toContain('&lt;b&gt;a|b&lt;/b&gt;');
+    expect(markdownTable(rows)).toContain('| &lt;b&gt;a\\|b&lt;/b&gt; |');
+  });
+
+  test('can be empty', () => {
+    expect(summaryTable([])).toBe('No run has finished yet.');
+    expect(htmlTable([])).toBe('<p>No run has finished yet.</p>');
+    expect(markdownTable([])).toContain('| run |');
+  });
+});
