@@ -142,14 +142,18 @@ def measure(files, mode, processes, passes):
     return {"images_per_s": sum(walls), "images_per_s_per_core": statistics.mean(cores)}
 
 
-def main():
+def arguments(words=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", help="folder with JPEG files, searched recursively")
     parser.add_argument("--mode", choices=MODES, default="pillow")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--passes", type=int, default=3, help="timed passes over the files, after an untimed one")
     parser.add_argument("--json", help="where to write the record")
-    args = parser.parse_args()
+    return parser.parse_args(words)
+
+
+def main():
+    args = arguments()
     files = image_files(args.folder)
     record = {"script": "peer_loader", "mode": args.mode, "processes": args.processes, "files": len(files),
               "cpus": os.cpu_count()}

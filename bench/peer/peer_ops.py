@@ -54,7 +54,7 @@ def distances_tuned(masks):
     return (signs @ signs.T / masks.shape[1] + 1) / 2
 
 
-def main():
+def arguments(words=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--reps", type=int, default=30)
@@ -62,7 +62,11 @@ def main():
     parser.add_argument("--quick", action="store_true", help="small sizes, for a smoke test")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--json")
-    args = parser.parse_args()
+    return parser.parse_args(words)
+
+
+def main():
+    args = arguments()
     device = use_device(args.device, args.threads)
     cuda = device.type == "cuda"
     torch.manual_seed(1)

@@ -114,7 +114,7 @@ def check():
     assert abs(mean - 0.3) < 3e-4, "stochastic rounding must be unbiased"
 
 
-def main():
+def arguments(words=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--batch", type=int, default=256)
@@ -123,7 +123,11 @@ def main():
     parser.add_argument("--variants", nargs="+", choices=["eager", "compiled"], default=["eager", "compiled"])
     parser.add_argument("--threads", type=int)
     parser.add_argument("--json")
-    args = parser.parse_args()
+    return parser.parse_args(words)
+
+
+def main():
+    args = arguments()
     device = use_device(args.device, args.threads)
     check()
     # One compiled kernel per shape; the attribute's older name is cache_size_limit.

@@ -186,7 +186,7 @@ def read_cfg(path):
     return torch.load(path, map_location="cpu", weights_only=True)["cfg"]
 
 
-def arguments():
+def arguments(words=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", choices=INPUT_SIZE, default="vgg16")
     parser.add_argument("--mode", choices=["reference", "tuned", "compiled"], default="reference")
@@ -209,7 +209,7 @@ def arguments():
                         choices=["default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"],
                         help="with the default and 'default', the whole step is captured as one graph; with the other "
                              "two, torch.compile makes its own graphs and the optimiser runs outside them")
-    args = parser.parse_args()
+    args = parser.parse_args(words)
     needs_path = args.dataset[0] in ("cifar-bin", "imagefolder")
     if args.dataset[0] not in ("synthetic", "cifar-bin", "imagefolder") or len(args.dataset) != 1 + needs_path:
         parser.error("--dataset takes: synthetic | cifar-bin PATH | imagefolder PATH")
