@@ -5,7 +5,7 @@ import { findLibTorch } from '../../src/libtorch/find';
 import { addonPath } from '../../src/native/addon';
 
 test('test/cpp passes', () => {
-  const folder = dirname(addonPath(findLibTorch()));
+  const folder = dirname(dirname(addonPath(findLibTorch())));
   const build = spawnSync('cmake', ['--build', folder, '--target', 'earlybird_tests'], { encoding: 'utf8' });
   expect([build.status, build.status === 0 ? '' : build.stdout]).toEqual([0, '']);
   const { status, stdout } = spawnSync(join(folder, 'earlybird_tests'), { encoding: 'utf8' });
