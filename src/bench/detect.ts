@@ -15,7 +15,7 @@ import type { RunOptions } from '../run/observer';
 import { REFERENCE_DETECTOR } from '../ticket/detector';
 import { TicketWatch } from '../ticket/watch';
 import { timeSteps } from './step';
-import { HYPER_PARAMETERS, NETWORKS, networkWithGammas, randomImages } from './workload';
+import { createNetwork, HYPER_PARAMETERS, NETWORKS, networkWithGammas, randomImages } from './workload';
 
 export interface DetectBench {
   bench: 'detect';
@@ -40,8 +40,6 @@ export interface DetectBench {
 type DetectRecipe = Recipe<'benchDetect'>;
 
 const RATIOS = [0.3, 0.5, 0.7];
-/** Training images behind the two sizes. */
-const EPOCH_IMAGES: Record<number, number> = { 32: 50_000, 224: 1_281_167 };
 
 export async function benchDetect(recipe: DetectRecipe, options: RunOptions = {}): Promise<DetectBench> {
   const engine = openEngine(recipe, options.observer?.log);
@@ -103,15 +101,14 @@ export async function timeLooks(
 }
 
 async function measureEpoch(engine: Engine, recipe: DetectRecipe, { signal }: RunOptions): Promise<number> {
-  const { addon, device, precision } = engine;
-  const { arch, depth, classes, size } = NETWORKS[recipe.model];
+  const { addon, precision } = engine;
   const { seed, steps, warmup } = recipe;
   return withOwned(async (own) => {
     const dataset = own(await randomImages(engine, recipe));
-    const model = own(await addon.createModel({ arch, depth, classes, seed, device }));
+    const model = own(await createNetwork(engine, recipe));
     const trainer = own(await addon.createTrainer(model, { ...HYPER_PARAMETERS, precision, seed }));
     await timeSteps(trainer, dataset, recipe, { steps: warmup, epoch: 0 }, signal);
     const { imagesPerSecond } = await timeSteps(trainer, dataset, recipe, { steps, epoch: 1 }, signal);
-    return EPOCH_IMAGES[size]! / imagesPerSecond;
+    return NETWORKS[recipe.model].data.counts.train / imagesPerSecond;
   });
 }

@@ -13,7 +13,7 @@ import type { RunOptions } from '../run/observer';
 import { byFamily, type FamilyUse } from './kernel-families';
 import { bytesOf, type Ceilings, type Floors, floorsOf, type StepWork, workOf } from './roofline';
 import { timeSteps } from './step';
-import { HYPER_PARAMETERS, LR, NETWORKS, randomImages } from './workload';
+import { createNetwork, HYPER_PARAMETERS, LR, randomImages } from './workload';
 
 export interface ProfileBench {
   bench: 'profile';
@@ -57,7 +57,6 @@ export async function benchProfile(recipe: Recipe<'benchProfile'>, options: RunO
   const { signal, observer } = options;
   const engine = openEngine(recipe, observer?.log);
   const { addon, device, precision } = engine;
-  const { arch, depth, classes } = NETWORKS[recipe.model];
   const { batchSize, steps, seed } = recipe;
   const ceilings = await measureCeilings(addon, device, precision, recipe.quick, signal);
   observer?.log?.(
@@ -65,7 +64,7 @@ export async function benchProfile(recipe: Recipe<'benchProfile'>, options: RunO
   );
   return withOwned(async (own) => {
     const dataset = own(await randomImages(engine, recipe));
-    const model = own(await addon.createModel({ arch, depth, classes, seed, device }));
+    const model = own(await createNetwork(engine, recipe));
     const trainer = own(await addon.createTrainer(model, { ...HYPER_PARAMETERS, precision, seed }));
     await timeSteps(trainer, dataset, recipe, { steps: recipe.warmup, epoch: 0 }, signal);
     const windows: number[] = [];

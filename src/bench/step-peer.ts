@@ -1,5 +1,6 @@
 /** `bench step --peer`: our training step and every mode of the PyTorch peer, each in a process of its own, taking turns. */
 
+import { KNOWN } from '../data/known';
 import { openEngine } from '../engine/device';
 import { describeMachine, type Machine } from '../engine/machine';
 import type { EarlybirdError } from '../errors';
@@ -8,7 +9,7 @@ import type { BenchStepRecipe } from '../recipe/recipe';
 import type { RunOptions } from '../run/observer';
 import { checkPeer, runApart, runPeer } from './peer';
 import { type StepRecord, timeStep } from './step';
-import { cifarEpochSeconds, NETWORKS } from './workload';
+import { NETWORKS } from './workload';
 
 /** All runs of one program. */
 export interface SystemSummary {
@@ -75,6 +76,7 @@ function summarise(
   runs: Map<string, StepRecord[]>,
   failures: Map<string, string>,
 ): BenchResult {
+  const { data } = NETWORKS[model];
   const systems: Record<string, SystemSummary> = {};
   for (const [name, records] of runs) {
     const failure = failures.get(name);
@@ -82,7 +84,7 @@ function summarise(
     systems[name] = {
       runs: records,
       imagesPerSecond: rate,
-      ...(rate && NETWORKS[model].size === 32 ? { cifarEpochSeconds: cifarEpochSeconds(rate.median) } : {}),
+      ...(rate && data === KNOWN.cifar10 ? { cifarEpochSeconds: data.counts.train / rate.median } : {}),
       residentMib: spread(records.flatMap(({ residentMib }) => residentMib ?? [])),
       ...(failure === undefined ? {} : { failure }),
     };

@@ -8,7 +8,7 @@ import type { NativeTrainer } from '../native/types/trainer';
 import { packageVersion } from '../package';
 import type { BenchStepRecipe } from '../recipe/recipe';
 import type { RunOptions } from '../run/observer';
-import { HYPER_PARAMETERS, LR, NETWORKS, randomImages } from './workload';
+import { createNetwork, HYPER_PARAMETERS, LR, randomImages } from './workload';
 
 /** One run of one program. */
 export interface StepRecord {
@@ -31,11 +31,10 @@ export async function timeStep(
 ): Promise<StepRecord> {
   const engine = openEngine(recipe, observer?.log);
   const { addon, device, precision } = engine;
-  const { arch, depth, classes } = NETWORKS[recipe.model];
   const { seed, capture } = recipe;
   return withOwned(async (own) => {
     const dataset = own(await randomImages(engine, recipe));
-    const model = own(await addon.createModel({ arch, depth, classes, seed, device, formats }));
+    const model = own(await createNetwork(engine, recipe, formats));
     const trainer = own(await addon.createTrainer(model, { ...HYPER_PARAMETERS, precision, seed, capture }));
     await timeSteps(trainer, dataset, recipe, { steps: recipe.warmup, epoch: 0 }, signal);
     return {

@@ -1,24 +1,25 @@
 /** The networks of benchmarks, with gammas that can be told apart. */
 
 import { randomFillSync } from 'node:crypto';
+import { KNOWN, type KnownDataset } from '../data/known';
 import { Random } from '../data/random';
 import { releaseImages } from '../engine/datasets';
 import type { Engine } from '../engine/device';
 import type { NativeDataset } from '../native/types/dataset';
 import type { ModelDescription, NativeModel } from '../native/types/model';
+import type { NumberFormats } from '../native/types/number-formats';
 import type { BENCH_MODELS } from '../recipe/benchmarks';
 import type { BenchStepRecipe } from '../recipe/recipe';
 import type { TensorData } from '../tensor';
 
 /** Every gamma has another size, in an order drawn from the seed: a fresh network's are all equal, so that no mask could be drawn. */
 export async function networkWithGammas(
-  { addon, device }: Engine,
-  { model: name, seed }: Pick<BenchStepRecipe, 'model' | 'seed'>,
+  engine: Engine,
+  recipe: Pick<BenchStepRecipe, 'model' | 'seed'>,
 ): Promise<NativeModel> {
-  const { arch, depth, classes } = NETWORKS[name];
-  const model = await addon.createModel({ arch, depth, classes, seed, device });
+  const model = await createNetwork(engine, recipe);
   try {
-    await drawGammas(model, seed);
+    await drawGammas(model, recipe.seed);
   } catch (error) {
     model.dispose();
     throw error;
@@ -55,27 +56,38 @@ function shuffled(count: number, seed: number): number[] {
   return order;
 }
 
-/** What a name of --model stands for. At 32 pixels the images are as many as CIFAR trains on, else as many as the peer makes. */
-export const cifar = { classes: 10, size: 32, padding: 4, images: 50000 };
-const imagenet = { classes: 1000, size: 224, padding: 0, images: 1024 };
-export const NETWORKS: Record<(typeof BENCH_MODELS)[number], typeof cifar & { arch: string; depth: number }> = {
-  vgg16: { arch: 'vgg', depth: 16, ...cifar },
-  preresnet101: { arch: 'resnet', depth: 101, ...cifar },
-  resnet18: { arch: 'resnet18', depth: 18, ...imagenet },
-  resnet50: { arch: 'resnet50_official', depth: 50, ...imagenet },
+const { cifar10, imagenet } = KNOWN;
+/** The networks of --model, and the data set that they are meant for. */
+export const NETWORKS: Record<(typeof BENCH_MODELS)[number], { arch: string; depth: number; data: KnownDataset }> = {
+  vgg16: { arch: 'vgg', depth: 16, data: cifar10 },
+  preresnet101: { arch: 'resnet', depth: 101, data: cifar10 },
+  resnet18: { arch: 'resnet18', depth: 18, data: imagenet },
+  resnet50: { arch: 'resnet50_official', depth: 50, data: imagenet },
 };
+
+/** A new network of the benchmark. */
+export function createNetwork(
+  { addon, device }: Engine,
+  { model, seed }: Pick<BenchStepRecipe, 'model' | 'seed'>,
+  formats?: NumberFormats,
+): Promise<NativeModel> {
+  const { arch, depth, data } = NETWORKS[model];
+  return addon.createModel({ arch, depth, classes: data.classes, seed, device, formats });
+}
 
 export const HYPER_PARAMETERS = { momentum: 0.9, weightDecay: 1e-4, l1: 1e-4 };
 export const LR = 0.1;
 export const SLICE_BYTES = 64 << 20;
-/** What a pass over CIFAR's training images takes at this rate. */
-export const cifarEpochSeconds = (imagesPerSecond: number): number => cifar.images / imagesPerSecond;
+/** Images of 224 pixels in memory: as many as the peer has. */
+const IMAGENET_IMAGES = 1024;
 
 export async function randomImages(
   { addon, device }: Engine,
   { model, batchSize }: Pick<BenchStepRecipe, 'model' | 'batchSize'>,
 ): Promise<NativeDataset> {
-  const { classes, size, padding, images } = NETWORKS[model];
+  const { data } = NETWORKS[model];
+  const { classes, size, padding } = data;
+  const images = data === imagenet ? IMAGENET_IMAGES : data.counts.train;
   const count = Math.ceil(images / batchSize) * batchSize; // every batch is full
   const pixels = new Uint8Array(count * size * size * 3);
   // In slices: the generator takes at most 2 GiB at a time.

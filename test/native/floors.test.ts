@@ -21,8 +21,8 @@ const rowsOf = (name: string) =>
         .map((cell) => cell.trim()),
     );
 
-test.each(Object.entries(NETWORKS))('%s', async (name, { arch, depth, classes }) => {
-  const model = await addon.createModel({ arch, depth, classes, seed: 1, device: 'cpu' });
+test.each(Object.entries(NETWORKS))('%s', async (name, { arch, depth, data }) => {
+  const model = await addon.createModel({ arch, depth, classes: data.classes, seed: 1, device: 'cpu' });
   const description: ModelDescription = model.describe();
   model.dispose();
   const [image, step] = rowsOf(name);
