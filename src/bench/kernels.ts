@@ -1,16 +1,15 @@
-/** `bench kernels`: the quantiser against a copy of memory and, with --peer, against PyTorch's, taking turns. */
-import { existsSync } from 'node:fs';
+/** `bench kernels`: the quantiser against a copy of memory and, beside a peer, against PyTorch's, taking turns. */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openEngine } from '../engine/device';
 import { describeMachine, type Machine } from '../engine/machine';
-import { EarlybirdError } from '../errors';
+import type { EarlybirdError } from '../errors';
 import { leastOf, orderOf, type Spread, spread } from '../measure';
 import type { KernelTime } from '../native/types/number-formats';
 import type { BenchKernelsRecipe } from '../recipe/recipe';
 import type { RunOptions } from '../run/observer';
-import { runProgram } from './peer';
+import { runProgram, settlePeer } from './peer';
 
 /** One tensor; times are milliseconds of a call, over the medians of the rounds. */
 export interface KernelRow {
@@ -48,11 +47,9 @@ const PEERS = ['eager', 'compiled'] as const;
 /** Of both tensors of a copy; no cache holds as much. */
 const BEYOND_CACHES = 256 << 20;
 
-export async function benchKernels(recipe: BenchKernelsRecipe, options: RunOptions = {}): Promise<KernelsBench> {
+export async function benchKernels(asked: BenchKernelsRecipe, options: RunOptions = {}): Promise<KernelsBench> {
+  const recipe = settlePeer(asked, 'peer_quant.py', options.observer?.log);
   const { bits, repetitions, rounds, peer } = recipe;
-  if (peer !== undefined && !existsSync(join(peer, 'peer_quant.py'))) {
-    throw new EarlybirdError('ERR_USAGE', `--peer ${peer} holds no peer_quant.py: give the folder of the benchmark.`);
-  }
   const { addon, device } = openEngine(recipe, options.observer?.log);
   const { threads } = addon.runtime();
   const ours: KernelTime[][] = [];
@@ -150,7 +147,7 @@ interface PeerRecord {
 }
 
 async function runPeer(
-  { peer, python, bits, repetitions, timeout }: BenchKernelsRecipe,
+  { peer, python = 'python3', bits, repetitions, timeout }: BenchKernelsRecipe,
   device: string,
   threads: number,
   options: RunOptions,

@@ -1,16 +1,15 @@
-/** `bench loader --peer`: our image loader and Pillow's, each in a process of its own, taking turns over the same files. */
-import { existsSync } from 'node:fs';
+/** `bench loader`: our image loader and those of the peer, each in a process of its own, taking turns over the same files. */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import * as os from 'node:os';
 import { join } from 'node:path';
 import { describeMachine, type Machine } from '../engine/machine';
 import { EarlybirdError } from '../errors';
 import { orderOf, type Spread, spread } from '../measure';
-import { packageRoot } from '../package';
+import { packageRoot, peersCommand } from '../package';
 import type { BenchLoaderRecipe } from '../recipe/recipe';
 import type { RunOptions } from '../run/observer';
 import type { LoaderRecord } from './loader-run';
-import { runProgram } from './peer';
+import { runProgram, settlePeer } from './peer';
 
 /** All runs of one program. */
 export interface LoaderSummary {
@@ -38,28 +37,27 @@ export interface LoaderBench {
   ours: LoaderSummary;
   /** Ours on the shards of --packed. */
   packed?: LoaderSummary;
-  /** pillow: as torchvision loads images; draft: with scaled decoding. */
+  /** By the peer's modes. */
   peers: Record<string, LoaderSummary>;
-  /** Images per second of one core, ours over the peer's, medians; null where there is no figure. packedPillow: our shards over Pillow's files. */
-  ratios: { pillow: number | null; draft: number | null; packedPillow?: number | null; packedDraft?: number | null };
+  /** Images per second of one core by the peer's modes, ours over the peer's, medians; null where there is no figure. */
+  ratios: Record<string, number | null>;
+  /** The same of our shards, over the peer's files. */
+  packedRatios?: Record<string, number | null>;
 }
 
 interface Entry {
-  system: 'ours' | 'packed' | 'pillow' | 'draft';
+  system: string;
   workers: number;
 }
 
-const PEERS = ['pillow', 'draft'] as const;
-
-export async function benchLoader(recipe: BenchLoaderRecipe, options: RunOptions = {}): Promise<LoaderBench> {
-  const { peer, packed, rounds, workers = os.availableParallelism() } = recipe;
-  if (peer !== undefined && !existsSync(join(peer, 'peer_loader.py'))) {
-    throw new EarlybirdError('ERR_USAGE', `--peer ${peer} holds no peer_loader.py: give the folder of the benchmark.`);
-  }
+export async function benchLoader(asked: BenchLoaderRecipe, options: RunOptions = {}): Promise<LoaderBench> {
+  const recipe = settlePeer(asked, 'peer_loader.py', options.observer?.log);
+  const { packed, rounds, workers = os.availableParallelism() } = recipe;
+  const modes: readonly string[] = recipe.peer === undefined ? [] : recipe.modes;
   const runs = new Map<string, LoaderRecord[]>();
   const failures = new Map<string, string>();
   for (let round = 0; round < rounds; round++) {
-    for (const { system, workers: many } of orderOf(entriesOf(peer, packed, workers), round)) {
+    for (const { system, workers: many } of orderOf(entriesOf(modes, packed, workers), round)) {
       if (failures.has(system)) continue;
       const own = system === 'ours' || system === 'packed';
       try {
@@ -78,15 +76,14 @@ export async function benchLoader(recipe: BenchLoaderRecipe, options: RunOptions
       }
     }
   }
-  return report(recipe, workers, await describeMachine(null, options.commandLine), (system) =>
+  return report(recipe, modes, workers, await describeMachine(null, options.commandLine), (system) =>
     summaryOf(runs.get(system) ?? [], failures.get(system)),
   );
 }
 
 /** One worker each, side by side; then all cores. */
-function entriesOf(peer: string | undefined, packed: string | undefined, workers: number): Entry[] {
-  const own: Entry['system'][] = packed === undefined ? ['ours'] : ['ours', 'packed'];
-  const others: Entry['system'][] = peer === undefined ? [] : [...PEERS];
+function entriesOf(others: readonly string[], packed: string | undefined, workers: number): Entry[] {
+  const own = packed === undefined ? ['ours'] : ['ours', 'packed'];
   const single = [...own, ...others].map((system) => ({ system, workers: 1 }));
   if (workers === 1) return single;
   return [...single, ...[...own, ...others.slice(0, 1)].map((system) => ({ system, workers }))];
@@ -115,19 +112,19 @@ function summaryOf(runs: LoaderRecord[], failure: string | undefined): LoaderSum
 }
 
 function report(
-  { peer, packed, data, passes, rounds }: BenchLoaderRecipe,
+  { packed, data, passes, rounds }: BenchLoaderRecipe,
+  modes: readonly string[],
   workers: number,
   machine: Machine,
-  summary: (system: Entry['system']) => LoaderSummary,
+  summary: (system: string) => LoaderSummary,
 ): LoaderBench {
   const ours = summary('ours');
   const shards = packed === undefined ? undefined : summary('packed');
-  const peers: Record<string, LoaderSummary> =
-    peer === undefined ? {} : { pillow: summary('pillow'), draft: summary('draft') };
-  const over = (mine: LoaderSummary | undefined, mode: 'pillow' | 'draft') => {
-    const [own, theirs] = [mine?.perCore, peers[mode]?.perCore];
-    return own && theirs ? own.median / theirs.median : null;
-  };
+  const peers = Object.fromEntries(modes.map((mode) => [mode, summary(mode)]));
+  const ratiosOf = ({ perCore: own }: LoaderSummary) =>
+    Object.fromEntries(
+      Object.entries(peers).map(([mode, { perCore }]) => [mode, own && perCore ? own.median / perCore.median : null]),
+    );
   return {
     machine,
     date: new Date().toISOString().slice(0, 10),
@@ -139,11 +136,8 @@ function report(
     ours,
     ...(shards ? { packed: shards } : {}),
     peers,
-    ratios: {
-      pillow: over(ours, 'pillow'),
-      draft: over(ours, 'draft'),
-      ...(shards ? { packedPillow: over(shards, 'pillow'), packedDraft: over(shards, 'draft') } : {}),
-    },
+    ratios: ratiosOf(ours),
+    ...(shards ? { packedRatios: ratiosOf(shards) } : {}),
   };
 }
 
@@ -172,11 +166,14 @@ interface PeerRecord {
   processes: number;
   files: number;
   images_per_s: number;
-  pillow: string;
+  images_per_s_per_core: number;
+  version: string;
+  /** Why the mode could not run, instead of figures. */
+  absent?: string;
 }
 
 async function runPeer(
-  { peer, data, passes, python, timeout }: BenchLoaderRecipe,
+  { peer, data, passes, python = 'python3', timeout }: BenchLoaderRecipe,
   mode: string,
   processes: number,
   options: RunOptions,
@@ -188,14 +185,19 @@ async function runPeer(
     const words = Object.entries(flags).flatMap(([key, value]) => [`--${key}`, String(value)]);
     await runProgram(python, [join(peer!, 'peer_loader.py'), data, ...words], { timeout }, options);
     const record = JSON.parse(await readFile(file, 'utf8')) as PeerRecord;
+    if (record.absent !== undefined)
+      throw new EarlybirdError(
+        'ERR_USAGE',
+        `${mode} is not installed (${record.absent}): ${peersCommand()} says more.`,
+      );
     return {
       workers: processes,
       files: record.files,
       imagesPerSecond: record.images_per_s,
-      perCore: record.images_per_s / processes,
+      perCore: record.images_per_s_per_core,
       residentMib: null,
       bad: 0,
-      versions: { pillow: record.pillow },
+      versions: { [mode]: record.version },
     };
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -36,7 +36,7 @@ export interface LowPrecisionBench {
 }
 
 export async function benchLowPrecision(recipe: BenchStepRecipe, options: RunOptions = {}): Promise<LowPrecisionBench> {
-  if (recipe.peer !== undefined)
+  if (recipe.peer !== undefined && recipe.peer !== 'none')
     throw new EarlybirdError('ERR_USAGE', '--low-precision times this program alone: leave out --peer.');
   const names = Object.keys(SYSTEMS) as System[];
   const runs = Object.fromEntries(names.map((name) => [name, [] as StepRecord[]])) as Record<System, StepRecord[]>;

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { wishedDevice } from '../engine/device';
 import { EarlybirdError, type ErrorCode } from '../errors';
-import { packageRoot } from '../package';
+import { packageRoot, peersCommand } from '../package';
 import type { BenchStepRecipe } from '../recipe/recipe';
 import type { RunOptions } from '../run/observer';
 import type { StepRecord } from './step';
@@ -54,10 +54,29 @@ function ownError(line: string): EarlybirdError | null {
   }
 }
 
-/** Refuses a folder that does not hold the peer's training benchmark. */
-export function checkPeer(peer: string | undefined): void {
-  if (peer === undefined || existsSync(join(peer, 'peer_train.py'))) return;
-  throw new EarlybirdError('ERR_USAGE', `--peer ${peer} holds no peer_train.py: give the folder of the benchmark.`);
+/** What every benchmark beside a peer is asked. */
+interface PeerOptions {
+  peer?: string | undefined;
+  python?: string | undefined;
+}
+
+/**
+ * Settles which peer a recipe asks for: `peer` becomes the folder that holds the program, or undefined, and `python` the one to
+ * run it. By default that is bench/peer of this package, once it has its environment or another Python is named.
+ */
+export function settlePeer<R extends PeerOptions>(recipe: R, program: string, log?: (line: string) => void): R {
+  const own = join(packageRoot, 'bench', 'peer');
+  const folder = recipe.peer ?? own;
+  const environment = join(folder, '.venv', 'bin', 'python3');
+  const python = recipe.python ?? (existsSync(environment) ? environment : undefined);
+  if (recipe.peer === 'none') return { ...recipe, peer: undefined };
+  if (recipe.peer === undefined && python === undefined) {
+    log?.(`no PyTorch peer: ${peersCommand()} makes one (--peer none leaves it out)`);
+    return recipe;
+  }
+  if (!existsSync(join(folder, program)))
+    throw new EarlybirdError('ERR_USAGE', `--peer ${folder} holds no ${program}: give a folder like ${own}, or none.`);
+  return { ...recipe, peer: folder, python };
 }
 
 /** One round of our own program in another process, with further flags. */
@@ -79,6 +98,7 @@ export async function runApart<T>(
     cudnnSearch,
     device: wishedDevice(recipe),
     rounds: 1,
+    peer: 'none',
     ...more,
   };
   const words = Object.entries(flags).flatMap(([key, value]) =>
@@ -94,7 +114,7 @@ export async function runApart<T>(
   return JSON.parse(output) as T;
 }
 
-/** What the peer writes, as far as it is read here (its README, "Reading a record"). */
+/** What the peer writes, as far as it is read here (bench/peer/README.md, "The record"). */
 interface PeerRecord {
   dtype: string;
   torch: string;
@@ -112,7 +132,7 @@ export async function runPeer(
   options: RunOptions,
   cfg?: string,
 ): Promise<StepRecord> {
-  const { peer, model, batchSize, steps, warmup, threads, precision, python } = recipe;
+  const { peer, model, batchSize, steps, warmup, threads, precision, python = 'python3' } = recipe;
   const folder = await mkdtemp(join(tmpdir(), 'earlybird-bench-'));
   try {
     const file = join(folder, 'record.json');

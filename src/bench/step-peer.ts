@@ -1,4 +1,4 @@
-/** `bench step --peer`: our training step and every mode of the PyTorch peer, each in a process of its own, taking turns. */
+/** `bench step`: our training step and every mode of the PyTorch peer, each in a process of its own, taking turns. */
 
 import { KNOWN } from '../data/known';
 import { openEngine } from '../engine/device';
@@ -7,7 +7,7 @@ import type { EarlybirdError } from '../errors';
 import { leastOf, orderOf, type Spread, spread } from '../measure';
 import type { BenchStepRecipe } from '../recipe/recipe';
 import type { RunOptions } from '../run/observer';
-import { checkPeer, runApart, runPeer } from './peer';
+import { runApart, runPeer, settlePeer } from './peer';
 import { type StepRecord, timeStep } from './step';
 import { NETWORKS } from './workload';
 
@@ -41,10 +41,9 @@ export interface BenchResult {
 
 const OURS = 'earlybird';
 
-export async function bench(recipe: BenchStepRecipe, options: RunOptions = {}): Promise<BenchResult> {
-  const { peer } = recipe;
-  const modes: readonly string[] = peer === undefined ? [] : recipe.modes;
-  checkPeer(peer);
+export async function bench(asked: BenchStepRecipe, options: RunOptions = {}): Promise<BenchResult> {
+  const recipe = settlePeer(asked, 'peer_train.py', options.observer?.log);
+  const modes: readonly string[] = recipe.peer === undefined ? [] : recipe.modes;
   const runs = new Map<string, StepRecord[]>([OURS, ...modes].map((name) => [name, []]));
   const failures = new Map<string, string>();
   for (let round = 0; round < recipe.rounds; round++) {

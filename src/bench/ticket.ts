@@ -11,7 +11,7 @@ import type { Cfg } from '../native/types/model';
 import { forwardFlops, parameterCount } from '../network/flops';
 import type { BenchStepRecipe } from '../recipe/recipe';
 import type { RunOptions } from '../run/observer';
-import { checkPeer, runApart, runPeer } from './peer';
+import { runApart, runPeer, settlePeer } from './peer';
 import { timeSteps } from './step';
 import { HYPER_PARAMETERS, networkWithGammas, randomImages } from './workload';
 
@@ -48,8 +48,8 @@ type Sides = { dense: number[]; ticket: number[] };
 
 const OURS = 'earlybird';
 
-export async function benchTicket(recipe: BenchStepRecipe, options: RunOptions = {}): Promise<TicketBench> {
-  checkPeer(recipe.peer);
+export async function benchTicket(asked: BenchStepRecipe, options: RunOptions = {}): Promise<TicketBench> {
+  const recipe = settlePeer(asked, 'peer_train.py', options.observer?.log);
   const modes: readonly string[] = recipe.peer === undefined ? [] : recipe.modes;
   const times = new Map<string, Sides>([OURS, ...modes].map((name) => [name, { dense: [], ticket: [] }]));
   const failures = new Map<string, string>();

@@ -178,7 +178,18 @@ export function lowPrecisionText({ model, batchSize, steps, rounds, systems, rat
   ].join('\n');
 }
 
-export function loaderText({ data, files, rounds, passes, workers, ours, packed, peers, ratios }: LoaderBench): string {
+export function loaderText({
+  data,
+  files,
+  rounds,
+  passes,
+  workers,
+  ours,
+  packed,
+  peers,
+  ratios,
+  packedRatios = {},
+}: LoaderBench): string {
   const over: Record<string, number | null | undefined> = { ...ratios, packed: undefined };
   const systems = { earlybird: ours, ...(packed ? { packed } : {}), ...peers };
   const row = ([name, { perCore, imagesPerSecond, scaling, residentMib, failure }]: [string, LoaderSummary]) => {
@@ -202,8 +213,10 @@ export function loaderText({ data, files, rounds, passes, workers, ours, packed,
     `${''.padEnd(12)}${head.map((cell, i) => cell.padStart(widths[i]!)).join('')}`,
     ...Object.entries(systems).map(row),
   ];
-  if (ratios.packedPillow != null)
-    lines.push('', `our shards over Pillow on the files: ${ratios.packedPillow.toFixed(2)}x`);
+  const shards = Object.entries(packedRatios).flatMap(([mode, ratio]) =>
+    ratio === null ? [] : [`${mode} ${ratio.toFixed(2)}x`],
+  );
+  if (shards.length > 0) lines.push('', `our shards over the peer on the files: ${shards.join(', ')}`);
   return lines.join('\n');
 }
 
