@@ -1,15 +1,15 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { benchLoader, type LoaderBench } from '../../src/bench/loader';
 import { imagesUnder, type LoaderRecord } from '../../src/bench/loader-run';
-import { loaderText } from '../../src/cli/print/bench';
+import { loaderText } from '../../src/cli/print/loader';
 import { parseRecipe } from '../../src/recipe/recipe';
 import { fillTree, makeTree, type Tree } from '../support/image-tree';
 import { parsedBy } from '../support/peers';
 
 const runs: string[] = [];
 /** Images per second by program and workers: ours 500 a core, Pillow 100; draft fails, and dali is not installed. */
-jest.mock('../../src/bench/peer', () => ({
-  ...jest.requireActual('../../src/bench/peer'),
+jest.mock('../../src/bench/program', () => ({
+  ...jest.requireActual('../../src/bench/program'),
   runProgram: async (_program: string, words: string[]) => {
     const of = (flag: string) => words[words.indexOf(`--${flag}`) + 1]!;
     if (words.includes('loader')) {
