@@ -231,7 +231,7 @@ Napi::Value to_js(Napi::Env env, const HostTensor& tensor) {
   Napi::Object out = Napi::Object::New(env);
   out.Set("dtype", row_of(tensor.dtype).name);
   out.Set("shape", array_of(env, tensor.shape));
-  // The buffer adopts our memory: no copy on the JavaScript thread.
+  // The buffer takes our memory over, without a copy on the JavaScript thread.
   auto* owner = new std::shared_ptr<uint8_t>(tensor.owner);
   const auto buffer = Napi::Buffer<uint8_t>::NewOrCopy(
       env, tensor.owner.get(), tensor.bytes,

@@ -8,7 +8,7 @@
 #include "core/host_tensor.h"
 #include "model/description.h"
 #include "napi_setup.h"
-#include "train/metrics.h"
+#include "train/pass_result.h"
 
 namespace earlybird {
 
@@ -22,26 +22,26 @@ bool boolean_in(const Napi::Object& object, const char* name, bool otherwise);
 Napi::Object object_in(const Napi::Object& object, const char* name);
 Napi::Object object_argument(const Napi::CallbackInfo& info, size_t position, const char* name);
 
-/// The bytes of a typed array: a view, good as long as the array is alive and not detached.
+/// A view of the bytes of a typed array, valid while the array is alive and not detached.
 struct Bytes {
   const uint8_t* data;
   size_t size;
 };
 Bytes bytes_of(const Napi::Value& value, const char* name);
 
-/// A view of a TensorData. The array it looks into is added to `held`: the caller may change the object meanwhile.
+/// A view of a TensorData. Adds the viewed array to `held`, because the caller may change the object.
 HostTensor tensor_of(const Napi::Value& value, const std::string& name, std::vector<Napi::Value>& held);
 /// Views of a Map of TensorData.
 HostState state_of(const Napi::Value& value, const std::string& name, std::vector<Napi::Value>& held);
 Cfg cfg_of(const Napi::Value& value);
-/// "fp32" or "bf16" -> is it bf16? Absent: fp32.
+/// Whether "precision" is bf16; fp32 if absent.
 bool bf16_in(const Napi::Object& object);
 
-/// Of the device, unless "capture" is false.
+/// The graphs of the device, unless "capture" is false.
 GraphFactory graphs_in(const Napi::Object& object, const std::string& device);
 /// "stochastic" or "nearest".
 Rounding rounding_in(const Napi::Object& object);
-/// "qtorch" (also where absent) or "swalp".
+/// "qtorch" (also if absent) or "swalp".
 BlockFlavour flavour_in(const Napi::Object& object);
 NumberFormats formats_in(const Napi::Object& object, const char* name);
 

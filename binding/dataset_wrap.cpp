@@ -1,6 +1,10 @@
 #include "dataset_wrap.h"
 
 #include "convert.h"
+#include "core/device.h"
+#include "data/resident/resident_dataset.h"
+#include "data/stream/jpeg_stream.h"
+#include "environment.h"
 
 namespace earlybird {
 namespace {
@@ -24,7 +28,7 @@ std::vector<T> numbers_in(const Napi::Object& object, const char* name, napi_typ
   return std::vector<T>(array.Data(), array.Data() + array.ElementLength());
 }
 
-/// Offsets and lengths in files: whole numbers, which JavaScript keeps as doubles.
+/// Offsets and lengths in files: whole numbers, which are doubles in JavaScript.
 std::vector<int64_t> byte_counts_in(const Napi::Object& object, const char* name, int64_t least) {
   std::vector<int64_t> out;
   for (const double value : numbers_in<double>(object, name, napi_float64_array, "a Float64Array")) {
@@ -44,8 +48,7 @@ int64_t integer_from(const Napi::Object& object, const char* name, int64_t least
   return value;
 }
 
-}  // namespace
-
+/// Copies everything.
 StreamSpec stream_spec_of(const Napi::Object& object) {
   StreamSpec out;
   const Napi::Value files = object.Get("files");
@@ -79,6 +82,7 @@ StreamSpec stream_spec_of(const Napi::Object& object) {
   return out;
 }
 
+/// Images and labels are views of JavaScript memory.
 DatasetSpec dataset_spec_of(const Napi::Object& object) {
   DatasetSpec out;
   const Bytes images = bytes_of(object.Get("images"), "images"), labels = bytes_of(object.Get("labels"), "labels");
@@ -103,6 +107,66 @@ DatasetSpec dataset_spec_of(const Napi::Object& object) {
   out.sigma = number_in(filter, "sigma");
   out.threshold = number_in(object, "threshold");
   return out;
+}
+
+}  // namespace
+
+std::shared_ptr<Dataset> dataset_in(const Napi::Object& options) {
+  return DatasetWrap::of(options.Get("dataset"), Environment::of(options.Env())->dataset_class, "dataset")->native();
+}
+
+Napi::Value create_dataset_js(const Napi::CallbackInfo& info) {
+  return promise(info.Env(), [&] {
+    const Napi::Object object = object_argument(info, 0, "spec");
+    DatasetSpec spec = dataset_spec_of(object);
+    return Job::start(info.Env(),
+                      [spec](Job&) mutable -> Job::Finish {
+                        spec.device = checked_device(spec.device);
+                        return [dataset = std::make_shared<ResidentDataset>(spec)](Napi::Env env) {
+                          return DatasetWrap::create(Environment::of(env)->dataset_class, dataset);
+                        };
+                      },
+                      {}, {object.Get("images"), object.Get("labels")});
+  });
+}
+
+Napi::Value create_stream_js(const Napi::CallbackInfo& info) {
+  return promise(info.Env(), [&] {
+    // On the heap, so that the names of a million files are not copied again.
+    auto spec = std::make_shared<StreamSpec>(stream_spec_of(object_argument(info, 0, "spec")));
+    return Job::start(info.Env(), [spec](Job&) -> Job::Finish {
+      spec->device = checked_device(spec->device);
+      return [dataset = std::make_shared<JpegStream>(std::move(*spec))](Napi::Env env) {
+        return DatasetWrap::create(Environment::of(env)->dataset_class, dataset);
+      };
+    });
+  });
+}
+
+Napi::Value filter_images_js(const Napi::CallbackInfo& info) {
+  return promise(info.Env(), [&] {
+    const Bytes bytes = bytes_of(info[0], "images");
+    if (!info[1].IsArray() || info[1].As<Napi::Array>().Length() != 4)
+      throw Error("ERR_USAGE", "\"shape\" must be [count, height, width, 3].");
+    HostTensor images{Dtype::kUInt8, {}, bytes.data, bytes.size, nullptr};
+    int64_t pixels = 1;
+    for (uint32_t i = 0; i < 4; ++i) {
+      images.shape.push_back(info[1].As<Napi::Array>().Get(i).ToNumber().Int64Value());
+      pixels *= images.shape.back();
+    }
+    if (images.shape[3] != 3 || pixels != static_cast<int64_t>(bytes.size) || pixels <= 0)
+      throw Error("ERR_SHAPE", "\"images\" must hold count * height * width * 3 bytes.");
+    const Napi::Object filter = object_argument(info, 2, "filter");
+    const std::string kind = string_in(filter, "kind");
+    const double sigma = number_in(filter, "sigma");
+    return Job::start(info.Env(),
+                      [images, kind, sigma](Job&) -> Job::Finish {
+                        return [out = filter_images(images, kind, sigma)](Napi::Env env) {
+                          return to_js(env, out).As<Napi::Object>().Get("data");
+                        };
+                      },
+                      {}, {info[0]});
+  });
 }
 
 Napi::Function DatasetWrap::define(Napi::Env env) {

@@ -1,7 +1,6 @@
 #pragma once
 
-#include "data/jpeg_stream.h"
-#include "data/resident_dataset.h"
+#include "data/dataset.h"
 #include "handle.h"
 
 namespace earlybird {
@@ -18,10 +17,11 @@ class DatasetWrap : public Handle<DatasetWrap, Dataset> {
   Napi::Value drain(const Napi::CallbackInfo& info);
 };
 
-/// DatasetSpec of src/native/types.ts; images and labels are views of JavaScript memory.
-DatasetSpec dataset_spec_of(const Napi::Object& object);
+/// The dataset that `options.dataset` is a handle of.
+std::shared_ptr<Dataset> dataset_in(const Napi::Object& options);
 
-/// StreamSpec of src/native/types.ts, copied.
-StreamSpec stream_spec_of(const Napi::Object& object);
+Napi::Value create_dataset_js(const Napi::CallbackInfo& info);
+Napi::Value create_stream_js(const Napi::CallbackInfo& info);
+Napi::Value filter_images_js(const Napi::CallbackInfo& info);
 
 }  // namespace earlybird

@@ -4,13 +4,13 @@
 #include <set>
 
 #include "core/engine.h"
-#include "energy/sampler.h"
+#include "energy/energy_sampler.h"
 #include "job.h"
 
 namespace earlybird {
 namespace {
 
-/// Tokens of all jobs of the process. Leaked, like everything that may be used during exit.
+/// Tokens of all jobs of the process. Leaked, because it may be used during exit.
 struct Registry {
   std::mutex mutex;
   std::set<JobToken*> tokens;
@@ -40,7 +40,7 @@ Environment::Environment(Napi::Env env) : env_(env) {
   napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this, &Environment::drain,
                                   &wake_);
   napi_unref_threadsafe_function(env, wake_);
-  // Added after the function above, so it runs before that one is torn down.
+  // Added after the threadsafe function, so it runs before that function is torn down.
   napi_add_env_cleanup_hook(
       env, [](void* self) { static_cast<Environment*>(self)->close(); }, this);
 }

@@ -12,12 +12,10 @@ namespace earlybird {
 
 class Job;
 
-/// What belongs to one JavaScript environment (the main thread, or one worker): constructors, and the jobs it has
-/// started.
+/// The state of one JavaScript environment (the main thread, or one worker): constructors, and the jobs it has started.
 ///
-/// Rules, each paid for by a crash somewhere:
-/// 1. Napi references are made and destroyed on the JavaScript thread only, so this thread owns the jobs; the engine
-/// has raw pointers.
+/// Rules that prevent crashes:
+/// 1. Only the JavaScript thread makes and destroys Napi references, so it owns the jobs; the engine has raw pointers.
 /// 2. The engine touches a job or this object only before `leave()` returns; the cleanup hook waits for that.
 /// 3. The wake-up function keeps the process alive exactly while jobs are pending.
 class Environment {

@@ -20,7 +20,7 @@ auto guarded(Napi::Env env, Body&& body) -> decltype(body()) {
   }
 }
 
-/// A function or method that returns a promise: errors on the way to it reject it, so that none throws.
+/// Runs the body of a function or method that returns a promise: errors reject the promise instead of being thrown.
 template <typename Body>
 Napi::Value promise(Napi::Env env, Body&& body) {
   try {

@@ -11,15 +11,14 @@
 
 namespace earlybird {
 
-/// A JavaScript object that owns a native one: `dispose()`, `Symbol.dispose` and `disposed`, the same for every kind of
-/// handle. Jobs hold the native object themselves, so disposing while one runs is safe: the job is cancelled and the
-/// memory goes when it lets go.
+/// A JavaScript object that owns a native one, with `dispose()`, `Symbol.dispose` and `disposed`. Jobs share the native
+/// object, so disposing while one runs is safe: the job is cancelled, and the memory is freed when it ends.
 template <class Wrap, class Native>
 class Handle : public Napi::ObjectWrap<Wrap> {
  public:
   explicit Handle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Wrap>(info) {
     if (info.Length() != 1 || !info[0].IsExternal())
-      throw Napi::TypeError::New(info.Env(), "Handles are made by createModel, createDataset and createTrainer.");
+      throw Napi::TypeError::New(info.Env(), "Handles are made by the create functions of the addon.");
     native_ = *info[0].As<Napi::External<std::shared_ptr<Native>>>().Data();
   }
 

@@ -40,7 +40,7 @@ ProgressCallback Job::progress() {
   return [this](const Progress& progress) {
     {
       std::lock_guard lock(mutex_);
-      latest_ = progress;  // a slow listener sees only the newest
+      latest_ = progress;  // a slow listener gets only the newest
     }
     environment_.report_progress(this);
   };
@@ -76,7 +76,7 @@ void Job::call_progress(Napi::Env env) {
     out.Set("top1", number_or_null(progress->top1));
     on_progress_.Call({out});
   } catch (const Napi::Error& error) {
-    // A listener that throws ends its job, which then rejects with what it threw.
+    // A listener that throws ends its job, which then rejects with that value.
     if (const Napi::Value value = error.Value(); !value.IsEmpty() && value.IsObject())
       thrown_ = Napi::Persistent(value.As<Napi::Object>());
     token->stop(StopReason::kAborted);
@@ -115,7 +115,7 @@ void Job::settle(Napi::Env env) {
     try {
       deferred_.Reject(error.Value());
     } catch (const Napi::Error&) {
-      // The environment is going down: nobody is left to tell.
+      // The environment is being torn down: nobody can be told.
     }
   }
 }

@@ -11,7 +11,7 @@
 #include "core/cancel.h"
 #include "core/failure.h"
 #include "napi_setup.h"
-#include "train/metrics.h"
+#include "train/pass_result.h"
 
 namespace earlybird {
 
@@ -19,7 +19,7 @@ class Environment;
 
 enum class StopReason { kNone, kAborted, kDisposed, kExit };
 
-/// A cancel token that remembers who asked first.
+/// A cancel token that remembers the first reason.
 class JobToken : public CancelToken {
  public:
   void stop(StopReason reason) {
@@ -33,22 +33,22 @@ class JobToken : public CancelToken {
   std::atomic<StopReason> reason_{StopReason::kNone};
 };
 
-/// One native call: arguments were converted before, `work` runs on the engine thread, `finish` makes the JavaScript
-/// value.
+/// One native call. `work` runs on the engine thread with converted arguments; the function it returns makes the
+/// JavaScript value.
 class Job {
  public:
   using Finish = std::function<Napi::Value(Napi::Env)>;
   using Work = std::function<Finish(Job&)>;
 
-  /// `options` may hold `signal` (AbortSignal) and `onProgress`; it may be empty. JavaScript memory that `work` reads
-  /// is kept alive by `held`. `tokens` gets the job's token, for a handle that may be disposed meanwhile.
+  /// `options` may have `signal` (AbortSignal) and `onProgress`, or be empty. `held` keeps JavaScript memory alive that
+  /// `work` reads. `tokens` gets the job's token, for a handle that may be disposed while the job runs.
   static Napi::Promise start(Napi::Env env, Work work, const Napi::Value& options = {},
                              std::vector<Napi::Value> held = {},
                              std::vector<std::weak_ptr<JobToken>>* tokens = nullptr);
 
   const std::shared_ptr<JobToken> token = std::make_shared<JobToken>();
 
-  /// For the native side; empty when nobody listens.
+  /// For the native side; empty if nobody listens.
   ProgressCallback progress();
 
  private:

@@ -1,21 +1,24 @@
 #include "model_wrap.h"
 
 #include "convert.h"
+#include "core/device.h"
 #include "dataset_wrap.h"
 #include "environment.h"
+#include "model/model.h"
 #include "prune/mask.h"
+#include "prune/overlap.h"
 #include "prune/surgery.h"
 #include "train/swa.h"
 
 namespace earlybird {
 namespace {
 
-Napi::Value mask_to_js(Napi::Env env, const Mask& mask, int64_t total) {
+Napi::Value mask_to_js(Napi::Env env, const Mask& mask) {
   Napi::Object out = Napi::Object::New(env);
   out.Set("ratio", mask.ratio);
   out.Set("threshold", static_cast<double>(mask.threshold));
   out.Set("kept", static_cast<double>(mask.kept));
-  out.Set("total", static_cast<double>(total));
+  out.Set("total", static_cast<double>(mask.total));
   Napi::Array layers = Napi::Array::New(env);
   for (const int64_t kept : mask.kept_per_layer) layers.Set(layers.Length(), static_cast<double>(kept));
   out.Set("keptPerLayer", layers);
@@ -41,6 +44,47 @@ PruneOptions prune_options_in(const Napi::Object& object) {
 
 }  // namespace
 
+std::shared_ptr<Network> network_of(const Napi::Value& value, const char* name) {
+  return ModelWrap::of(value, Environment::of(value.Env())->model_class, name)->network();
+}
+
+Napi::Value create_model_js(const Napi::CallbackInfo& info) {
+  return promise(info.Env(), [&] {
+    const Napi::Object object = object_argument(info, 0, "spec");
+    ModelSpec spec;
+    spec.arch = string_in(object, "arch");
+    spec.depth = integer_in(object, "depth");
+    spec.classes = integer_in(object, "classes");
+    spec.cfg = cfg_of(object.Get("cfg"));
+    spec.seed = static_cast<uint64_t>(integer_in(object, "seed"));
+    if (!object.Get("imageSize").IsUndefined()) spec.image_size = integer_in(object, "imageSize");
+    spec.device = string_in(object, "device");
+    if (!object.Get("formats").IsUndefined()) spec.formats = formats_in(object, "formats");
+    return Job::start(info.Env(), [spec](Job&) mutable -> Job::Finish {
+      spec.device = checked_device(spec.device);
+      return [model = create_model(spec)](Napi::Env env) { return ModelWrap::wrap(env, model); };
+    });
+  });
+}
+
+Napi::Value mask_overlap_js(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const Bytes masks = bytes_of(info[0], "masks");
+    const double count = info[1].ToNumber().DoubleValue(), bits = info[2].ToNumber().DoubleValue();
+    if (!(count >= 0 && count < 1e6 && bits >= 0 && bits < 1e12) ||
+        masks.size != static_cast<size_t>(count) * ((static_cast<size_t>(bits) + 7) / 8))
+      throw Error("ERR_SHAPE", "\"masks\" must hold count * ceil(bits / 8) bytes.");
+    const auto overlap = mask_overlap(masks.data, static_cast<size_t>(count), static_cast<size_t>(bits));
+    auto out = Napi::Float64Array::New(info.Env(), overlap.size());
+    std::copy(overlap.begin(), overlap.end(), out.Data());
+    return out;
+  });
+}
+
+Napi::Value ModelWrap::wrap(Napi::Env env, std::shared_ptr<Network> network) {
+  return create(Environment::of(env)->model_class, std::make_shared<Evaluator>(std::move(network)));
+}
+
 Napi::Function ModelWrap::define(Napi::Env env) {
   Properties properties = {
       InstanceMethod<&ModelWrap::describe>("describe"),
@@ -59,12 +103,12 @@ Napi::Function ModelWrap::define(Napi::Env env) {
 }
 
 Napi::Value ModelWrap::describe(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] { return to_js(info.Env(), earlybird::describe(*native())); });
+  return guarded(info.Env(), [&] { return to_js(info.Env(), earlybird::describe(*network())); });
 }
 
 Napi::Value ModelWrap::state_dict(const Napi::CallbackInfo& info) {
   return promise(info.Env(), [&] {
-    return start(info.Env(), [model = native()](Job&) -> Job::Finish {
+    return start(info.Env(), [model = network()](Job&) -> Job::Finish {
       return [state = earlybird::state_dict(*model)](Napi::Env env) { return to_js(env, state); };
     });
   });
@@ -76,7 +120,7 @@ Napi::Value ModelWrap::load_state_dict(const Napi::CallbackInfo& info) {
     const HostState state = state_of(info[0], "state", held);
     return start(
         info.Env(),
-        [model = native(), state](Job&) -> Job::Finish {
+        [model = network(), state](Job&) -> Job::Finish {
           earlybird::load_state_dict(*model, state);
           return [](Napi::Env env) { return env.Undefined(); };
         },
@@ -88,7 +132,7 @@ Napi::Value ModelWrap::reinitialise(const Napi::CallbackInfo& info) {
   return promise(info.Env(), [&] {
     if (!info[0].IsNumber()) throw Error("ERR_USAGE", "\"seed\" must be a number.");
     const auto seed = static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value());
-    return start(info.Env(), [model = native(), seed](Job&) -> Job::Finish {
+    return start(info.Env(), [model = network(), seed](Job&) -> Job::Finish {
       earlybird::reinitialise(*model, seed);
       return [](Napi::Env env) { return env.Undefined(); };
     });
@@ -102,12 +146,10 @@ Napi::Value ModelWrap::masks(const Napi::CallbackInfo& info) {
     std::vector<double> ratios;
     for (uint32_t i = 0; i < list.Length(); ++i) ratios.push_back(list.Get(i).ToNumber().DoubleValue());
     const bool protective = info[1].IsObject() && boolean_in(info[1].As<Napi::Object>(), "protective", false);
-    return start(info.Env(), [model = native(), ratios, protective](Job&) -> Job::Finish {
-      int64_t total = 0;
-      for (const auto& norm : earlybird::describe(*model).batch_norms) total += norm.channels;
-      return [masks = earlybird::masks(*model, ratios, protective), total](Napi::Env env) -> Napi::Value {
+    return start(info.Env(), [model = network(), ratios, protective](Job&) -> Job::Finish {
+      return [masks = earlybird::masks(*model, ratios, protective)](Napi::Env env) -> Napi::Value {
         Napi::Array out = Napi::Array::New(env);
-        for (const Mask& mask : masks) out.Set(out.Length(), mask_to_js(env, mask, total));
+        for (const Mask& mask : masks) out.Set(out.Length(), mask_to_js(env, mask));
         return out;
       };
     });
@@ -120,13 +162,13 @@ Napi::Value ModelWrap::prune(const Napi::CallbackInfo& info) {
     const Bytes bytes = bytes_of(options.Get("mask"), "mask");
     const std::vector<uint8_t> mask(bytes.data, bytes.data + bytes.size);
     const PruneOptions prune_options = prune_options_in(options);
-    std::shared_ptr<Network> dense = native(), weights = dense;
+    std::shared_ptr<Network> dense = network(), weights = dense;
     if (const Napi::Value from = options.Get("weightsFrom"); !from.IsUndefined())
-      weights = of(from, Environment::of(info.Env())->model_class, "weightsFrom")->native();
+      weights = network_of(from, "weightsFrom");
     return start(info.Env(), [dense, weights, mask, prune_options](Job&) -> Job::Finish {
       return [pruned = earlybird::prune(*dense, mask, prune_options, *weights)](Napi::Env env) -> Napi::Value {
         Napi::Object out = Napi::Object::New(env);
-        out.Set("model", create(Environment::of(env)->model_class, pruned.network));
+        out.Set("model", wrap(env, pruned.network));
         Napi::Array layers = Napi::Array::New(env);
         for (const PrunedLayer& layer : pruned.layers) {
           Napi::Object item = Napi::Object::New(env);
@@ -155,7 +197,7 @@ Napi::Value ModelWrap::forward(const Napi::CallbackInfo& info) {
     const bool train = boolean_in(options, "train", false), bf16 = bf16_in(options);
     return start(
         info.Env(),
-        [model = native(), images, train, bf16](Job&) -> Job::Finish {
+        [model = network(), images, train, bf16](Job&) -> Job::Finish {
           return
               [logits = earlybird::forward(*model, images, train, bf16)](Napi::Env env) { return to_js(env, logits); };
         },
@@ -166,15 +208,14 @@ Napi::Value ModelWrap::forward(const Napi::CallbackInfo& info) {
 Napi::Value ModelWrap::evaluate(const Napi::CallbackInfo& info) {
   return promise(info.Env(), [&] {
     const Napi::Object options = object_argument(info, 0, "options");
-    const auto dataset =
-        DatasetWrap::of(options.Get("dataset"), Environment::of(info.Env())->dataset_class, "dataset")->native();
+    const auto dataset = dataset_in(options);
     EvaluateOptions how{integer_in(options, "batchSize"), bf16_in(options)};
     if (!options.Get("rounding").IsUndefined()) how.rounding = rounding_in(options);
     how.graphs = graphs_in(options, dataset->device());
     return start(
         info.Env(),
-        [model = native(), dataset, how](Job& job) -> Job::Finish {
-          const PassResult result = earlybird::evaluate(*model, *dataset, how, *job.token, job.progress());
+        [evaluator = native(), dataset, how](Job& job) -> Job::Finish {
+          const PassResult result = evaluator->evaluate(*dataset, how, *job.token, job.progress());
           return [result](Napi::Env env) { return to_js(env, result); };
         },
         options);
@@ -183,10 +224,10 @@ Napi::Value ModelWrap::evaluate(const Napi::CallbackInfo& info) {
 
 Napi::Value ModelWrap::average(const Napi::CallbackInfo& info) {
   return promise(info.Env(), [&] {
-    const auto added = of(info[0], Environment::of(info.Env())->model_class, "model")->native();
+    const auto added = network_of(info[0], "model");
     if (!info[1].IsNumber()) throw Error("ERR_USAGE", "\"share\" must be a number.");
     const double share = info[1].As<Napi::Number>();
-    return start(info.Env(), [model = native(), added, share](Job&) -> Job::Finish {
+    return start(info.Env(), [model = network(), added, share](Job&) -> Job::Finish {
       earlybird::average(*model, *added, share);
       return [](Napi::Env env) { return env.Undefined(); };
     });
@@ -196,14 +237,13 @@ Napi::Value ModelWrap::average(const Napi::CallbackInfo& info) {
 Napi::Value ModelWrap::estimate_norms(const Napi::CallbackInfo& info) {
   return promise(info.Env(), [&] {
     const Napi::Object options = object_argument(info, 0, "options");
-    const auto dataset =
-        DatasetWrap::of(options.Get("dataset"), Environment::of(info.Env())->dataset_class, "dataset")->native();
+    const auto dataset = dataset_in(options);
     const EvaluateOptions how{integer_in(options, "batchSize"), bf16_in(options)};
     const auto seed = static_cast<uint64_t>(integer_in(options, "seed"));
     const int64_t epoch = integer_in(options, "epoch");
     return start(
         info.Env(),
-        [model = native(), dataset, how, seed, epoch](Job& job) -> Job::Finish {
+        [model = network(), dataset, how, seed, epoch](Job& job) -> Job::Finish {
           const PassResult result =
               earlybird::estimate_norms(*model, *dataset, seed, epoch, how, *job.token, job.progress());
           return [result](Napi::Env env) { return to_js(env, result); };

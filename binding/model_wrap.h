@@ -1,14 +1,18 @@
 #pragma once
 
 #include "handle.h"
-#include "model/model.h"
+#include "train/evaluator.h"
 
 namespace earlybird {
 
-class ModelWrap : public Handle<ModelWrap, Network> {
+/// A model with what its evaluations keep.
+class ModelWrap : public Handle<ModelWrap, Evaluator> {
  public:
   using Handle::Handle;
   static Napi::Function define(Napi::Env env);
+  static Napi::Value wrap(Napi::Env env, std::shared_ptr<Network> network);
+
+  std::shared_ptr<Network> network() const { return native()->network(); }
 
  private:
   Napi::Value describe(const Napi::CallbackInfo& info);
@@ -22,5 +26,11 @@ class ModelWrap : public Handle<ModelWrap, Network> {
   Napi::Value average(const Napi::CallbackInfo& info);
   Napi::Value estimate_norms(const Napi::CallbackInfo& info);
 };
+
+/// The network of a model handle; `name` names the argument in errors.
+std::shared_ptr<Network> network_of(const Napi::Value& value, const char* name);
+
+Napi::Value create_model_js(const Napi::CallbackInfo& info);
+Napi::Value mask_overlap_js(const Napi::CallbackInfo& info);
 
 }  // namespace earlybird

@@ -1,4 +1,4 @@
-// The one place that includes napi.h, so that no file can disagree about its switches.
+// The only include of napi.h, so that all files use the same switches.
 #pragma once
 
 #define NAPI_VERSION 8

@@ -2,10 +2,12 @@
 
 #include <limits>
 
+#include "bench/profile.h"
 #include "convert.h"
 #include "dataset_wrap.h"
 #include "environment.h"
-#include "train/profile.h"
+#include "model/model.h"
+#include "model_wrap.h"
 
 namespace earlybird {
 namespace {
@@ -34,6 +36,25 @@ Napi::Value to_js(Napi::Env env, const StepProfile& profile) {
 
 }  // namespace
 
+Napi::Value create_trainer_js(const Napi::CallbackInfo& info) {
+  return promise(info.Env(), [&] {
+    const auto model = network_of(info[0], "model");
+    const Napi::Object object = object_argument(info, 1, "options");
+    TrainerOptions options;
+    options.momentum = number_in(object, "momentum");
+    options.weight_decay = number_in(object, "weightDecay");
+    options.l1 = number_in(object, "l1");
+    options.bf16 = bf16_in(object);
+    options.seed = static_cast<uint64_t>(integer_in(object, "seed"));
+    options.graphs = graphs_in(object, device_of(*model));
+    return Job::start(info.Env(), [model, options](Job&) -> Job::Finish {
+      return [trainer = std::make_shared<Trainer>(model, options)](Napi::Env env) {
+        return TrainerWrap::create(Environment::of(env)->trainer_class, trainer);
+      };
+    });
+  });
+}
+
 Napi::Function TrainerWrap::define(Napi::Env env) {
   Properties properties = {
       InstanceMethod<&TrainerWrap::epoch>("epoch"),
@@ -49,8 +70,7 @@ Napi::Function TrainerWrap::define(Napi::Env env) {
 Napi::Value TrainerWrap::epoch(const Napi::CallbackInfo& info) {
   return promise(info.Env(), [&] {
     const Napi::Object options = object_argument(info, 0, "options");
-    const auto dataset =
-        DatasetWrap::of(options.Get("dataset"), Environment::of(info.Env())->dataset_class, "dataset")->native();
+    const auto dataset = dataset_in(options);
     const int64_t epoch = integer_in(options, "epoch"), batch_size = integer_in(options, "batchSize");
     const int64_t steps = integer_in(options, "steps", std::numeric_limits<int64_t>::max());
     if (steps < 1) throw Error("ERR_USAGE", "\"steps\" must be at least 1.");
@@ -68,8 +88,7 @@ Napi::Value TrainerWrap::epoch(const Napi::CallbackInfo& info) {
 Napi::Value TrainerWrap::profile(const Napi::CallbackInfo& info) {
   return promise(info.Env(), [&] {
     const Napi::Object options = object_argument(info, 0, "options");
-    const auto dataset =
-        DatasetWrap::of(options.Get("dataset"), Environment::of(info.Env())->dataset_class, "dataset")->native();
+    const auto dataset = dataset_in(options);
     const int64_t epoch = integer_in(options, "epoch"), batch_size = integer_in(options, "batchSize");
     const int64_t steps = integer_in(options, "steps");
     if (steps < 1) throw Error("ERR_USAGE", "\"steps\" must be at least 1.");

@@ -18,4 +18,6 @@ class TrainerWrap : public Handle<TrainerWrap, Trainer> {
   Napi::Value restore_momentum(const Napi::CallbackInfo& info);
 };
 
+Napi::Value create_trainer_js(const Napi::CallbackInfo& info);
+
 }  // namespace earlybird

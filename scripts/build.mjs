@@ -1,11 +1,13 @@
 #!/usr/bin/env node
-// Builds dist/ (TypeScript) and build/<LibTorch id>/ (the addon). Every step of it can be run again at any time.
-//   node scripts/build.mjs [--cuda AUTO|ON|OFF] [--cuda-archs LIST] [--libtorch DIR] [--clean] [--native-only | --ts-only] [--target NAME] [--verbose]
-import { spawnSync } from 'node:child_process';
-import { existsSync, rmSync } from 'node:fs';
+// Builds dist/ (TypeScript) and build/<LibTorch>/build/Release (the addon, by cmake-js). Every step can be run again.
+//   node scripts/build.mjs [--cuda AUTO|ON|OFF] [--cuda-archs LIST] [--libtorch DIR] [--clean] [--native-only | --ts-only]
+//     [--target NAME] [--verbose]
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import util from 'node:util';
 
@@ -26,44 +28,61 @@ export function buildTypeScript() {
 }
 
 /**
- * Builds the addon for a LibTorch as dist/libtorch/find.js describes it. Says into which folder, and whether the CUDA plugin
- * was built: "yes (architectures)" or "no (reason)"; and likewise the JPEG decoder.
+ * Builds the addon for a LibTorch as dist/libtorch/find.js describes it, with the commands of cmake-js. Returns the folder
+ * of the files and whether the CUDA plugin was built: "yes (architectures)" or "no (reason)"; likewise the JPEG decoder.
+ * `progress` is told how many percent of the build are done.
  */
-export function buildNative(
+export async function buildNative(
   libtorch,
-  { cuda = 'AUTO', 'cuda-archs': archs, clean = false, verbose = false, target } = {},
+  { cuda = 'AUTO', 'cuda-archs': archs, clean = false, verbose = false, target, progress } = {},
 ) {
   if (!['AUTO', 'ON', 'OFF'].includes(cuda)) throw new StepError(`--cuda ${cuda} is not known`, 'give AUTO, ON or OFF');
+  const { CXX, CC, CXXFLAGS = '' } = process.env;
   requireTool(
     'cmake',
     'CMake 3.18 or newer',
     "install your distribution's package cmake, or `python3 -m pip install cmake`",
   );
-  requireTool(process.env.CXX ?? 'c++', 'a C++20 compiler', 'install g++ 11 or newer or clang 14 or newer, or set CXX');
+  requireTool(CXX ?? 'c++', 'a C++20 compiler', 'install g++ 11 or newer or clang 14 or newer, or set CXX and CC');
   const folder = join(root, 'build', libtorch.id);
   if (clean) rmSync(folder, { recursive: true, force: true });
+  const out = join(folder, 'build');
+  mkdirSync(out, { recursive: true });
 
-  const headers = [
-    join(dirname(require.resolve('node-api-headers/package.json')), 'include'),
-    dirname(require.resolve('node-addon-api/package.json')),
-  ];
-  const definitions = [
-    `LIBTORCH_ROOT=${libtorch.root}`,
-    `EB_CUDA=${cuda}`,
-    `EB_NODE_INCLUDE_DIRS=${headers.join(';')}`,
-  ];
-  if (archs) definitions.push(`EB_CUDA_ARCHS=${archs}`);
-  const configure = ['-S', root, '-B', folder, ...definitions.map((definition) => `-D${definition}`)];
-  // What was found for another LibTorch in this folder is forgotten.
-  configure.push('-ULibTorch_*', '-Ueb_cuda_*', '-Ueb_jpeg_*');
-  if (!existsSync(join(folder, 'CMakeCache.txt'))) {
-    configure.push('-G', spawnSync('ninja', ['--version']).status === 0 ? 'Ninja' : 'Unix Makefiles');
-  }
-  const said = run('cmake', configure, 'CMake could not configure the native build');
+  const system = new (require('cmake-js').BuildSystem)({
+    directory: root,
+    out,
+    noLog: true,
+    generator: generatorOf(out),
+    // Unless it is given both, cmake-js demands that g++ or clang++ is on PATH.
+    ...(CXX && CC && { cppCompilerPath: CXX, cCompilerPath: CC }),
+    cMakeOptions: { LIBTORCH_ROOT: libtorch.root, EB_CUDA: cuda, ...(archs && { EB_CUDA_ARCHS: archs }) },
+    parallel: jobs(),
+    target,
+  });
+  const [cmake, ...configure] = await system.getConfigureCommand();
+  // What was found for another LibTorch in this folder is forgotten. cmake-js sets the flags, which hides CXXFLAGS.
+  configure.push('-Ueb_cuda_*', '-Ueb_jpeg_*', `-DCMAKE_CXX_FLAGS=${CXXFLAGS}`);
+  const said = run(cmake, configure, 'CMake could not configure the native build', { cwd: out });
   if (verbose) process.stderr.write(said);
-  const parts = target ? ['--target', target] : [];
-  run('cmake', ['--build', folder, '-j', String(jobs()), ...parts], 'the native sources do not compile', { verbose });
-  return { folder, cuda: said.match(/CUDA plugin: (.*)/)?.[1], jpeg: said.match(/JPEG decoder: (.*)/)?.[1] };
+  const [, ...build] = await system.getBuildCommand();
+  await follow(cmake, build, 'the native sources do not compile', { verbose, onLine: percentTo(progress) });
+  const has = (part) => said.match(new RegExp(`${part}: (.*)`))?.[1];
+  return { folder: join(out, 'Release'), cuda: has('CUDA plugin'), jpeg: has('JPEG decoder') };
+}
+
+/** CMake refuses another generator than the one a folder was made with. */
+function generatorOf(folder) {
+  const cache = join(folder, 'CMakeCache.txt');
+  return existsSync(cache) ? readFileSync(cache, 'utf8').match(/^CMAKE_GENERATOR:INTERNAL=(.*)$/m)?.[1] : undefined;
+}
+
+/** Ninja begins its lines with "[12/64]", Make with "[ 19%]". */
+function percentTo(progress = () => {}) {
+  return (line) => {
+    const [, done, all, percent] = line.match(/^\[\s*(?:(\d+)\/(\d+)|(\d+)%)\]/) ?? [];
+    if (all ?? percent) progress(Number(percent ?? Math.floor((100 * done) / all)));
+  };
 }
 
 /** One compiler a core, as far as memory goes: a LibTorch translation unit takes up to 1.5 GB. */
@@ -75,30 +94,68 @@ function requireTool(name, what, remedy) {
   if (spawnSync(name, ['--version']).status !== 0) throw new StepError(`${what} was not found (${name})`, remedy);
 }
 
-/** Runs a command and returns its output, which is shown only when it fails, or always, as it comes, when verbose. */
-export function run(command, args, failure, { verbose = false, remedy } = {}) {
-  const { status, signal, error, stdout, stderr } = spawnSync(command, args, {
+/** Runs a command and returns its output, which is shown only when it fails. */
+export function run(command, args, failure, { cwd = root, remedy } = {}) {
+  const result = spawnSync(command, args, { cwd, encoding: 'utf8', maxBuffer: 1 << 28 });
+  if (result.status !== 0) throw failed([command, ...args], failure, { remedy, ...result });
+  return result.stdout;
+}
+
+/** Runs a command whose lines are read as they come. They are shown when it fails, or always when verbose. */
+function follow(command, args, failure, { verbose, onLine }) {
+  // NINJA_STATUS could hide what is left to do.
+  const env = { ...process.env, NINJA_STATUS: '[%f/%t] ' };
+  const child = spawn(command, args, {
     cwd: root,
-    encoding: 'utf8',
-    maxBuffer: 1 << 28,
-    stdio: verbose ? 'inherit' : 'pipe',
+    env,
+    stdio: ['ignore', verbose ? 'inherit' : 'pipe', verbose ? 'inherit' : 'pipe'],
   });
-  if (status === 0) return stdout ?? '';
+  let stdout = '';
+  const streams = [child.stdout, child.stderr].filter(Boolean);
+  for (const stream of streams) {
+    createInterface({ input: stream }).on('line', (line) => {
+      stdout += `${line}\n`;
+      onLine(line);
+    });
+  }
+  return new Promise((done, reject) => {
+    const end = (result) =>
+      result.status === 0 ? done() : reject(failed([command, ...args], failure, { stdout, ...result }));
+    child.on('error', (error) => end({ error }));
+    child.on('close', (status, signal) => end({ status, signal }));
+  });
+}
+
+/** The error of a command that failed; shows the end of its output. */
+function failed(command, failure, { remedy, status, signal, error, stdout, stderr }) {
   const output = `${stdout ?? ''}${stderr ?? ''}`.trim();
   if (output) process.stderr.write(`\n${output.split('\n').slice(-60).join('\n')}\n`);
   if (signal === 'SIGKILL' || /Killed signal|Cannot allocate memory/.test(output)) {
-    throw new StepError(
+    return new StepError(
       `${failure}: memory ran out`,
       'free some memory (a compiler takes up to 1.5 GB) and run this again',
     );
   }
-  throw new StepError(
+  return new StepError(
     `${failure} (${error?.message ?? `it ended with ${status ?? signal}`})`,
-    remedy ?? `read the output above; the command was: ${[command, ...args].join(' ')}`,
+    remedy ?? `read the output above; the command was: ${command.join(' ')}`,
   );
 }
 
-function main() {
+/** Shows how far a build is: behind `head` in a line of the terminal, left empty at the end; else in a line at every tenth. */
+export function showProgress(head = '', indent = '') {
+  let shown = -1;
+  const { isTTY } = process.stderr;
+  return (percent) => {
+    const step = isTTY ? percent : percent - (percent % 10);
+    if (step === shown) return;
+    shown = step;
+    const text = `compiling, ${step}%`;
+    process.stderr.write(isTTY ? `\r${head}${step === 100 ? '' : text}\x1b[K` : `${text}\n${indent}`);
+  };
+}
+
+async function main() {
   const { values } = util.parseArgs({
     options: {
       cuda: { type: 'string', default: 'AUTO' },
@@ -115,7 +172,7 @@ function main() {
   if (values['ts-only']) return;
   if (values.libtorch) process.env.LIBTORCH = resolve(values.libtorch);
   const { findLibTorch } = require('../dist/libtorch/find.js');
-  const { folder, cuda, jpeg } = buildNative(findLibTorch(), values);
+  const { folder, cuda, jpeg } = await buildNative(findLibTorch(), { ...values, progress: showProgress() });
   process.stdout.write(`built ${folder}; CUDA plugin: ${cuda}; JPEG decoder: ${jpeg}\n`);
 }
 

@@ -42,7 +42,7 @@ function main() {
       cpSync(join(root, path), join(stage, 'app', path), { recursive: true, filter: wanted });
     for (const path of runtimePackages())
       cpSync(join(root, path), join(stage, 'app', path), { recursive: true, filter: wanted });
-    addDecoder(join(stage, 'app/prebuilds', `${process.platform}-${process.arch}`, 'jpeg'));
+    addDecoder(join(stage, 'app/prebuilds/jpeg', `${process.platform}-${process.arch}`));
     addNode(join(stage, 'bin'));
     addScript(join(stage, 'install.sh'), INSTALL);
     addScript(join(stage, 'earlybird'), LAUNCHER);

@@ -35,7 +35,7 @@ export function installLibjpeg(command) {
 export function carryDecoder(folder) {
   const builds = join(root, 'build');
   const plugin = (existsSync(builds) ? readdirSync(builds) : [])
-    .map((id) => join(builds, id, PLUGIN))
+    .map((id) => join(builds, id, 'build/Release', PLUGIN))
     .find((path) => existsSync(path));
   if (!plugin) return [];
   const library = run('ldd', [plugin], 'ldd failed').match(/(libjpeg\.so\.\d+) => (\S+)/);

@@ -1,6 +1,8 @@
 #!/usr/bin/env node
-// Makes prebuilds/: the addon for each LibTorch given, stripped, tried out, and described in manifest.json.
+// Makes prebuilds/: the addon for each LibTorch given, stripped, tried out, and described in a manifest.json beside it. Names are
+// those of prebuildify, inside the folder of a LibTorch: node-gyp-build reads them.
 //   node scripts/prebuild.mjs [--libtorch DIR]... [--cuda AUTO|ON|OFF] [--partial]
+//   node scripts/prebuild.mjs --list                  says what is there: `npm pack` runs this
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -16,36 +18,37 @@ import {
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import util from 'node:util';
-import { buildNative, buildTypeScript, reportFailure, root, run, StepError } from './build.mjs';
+import { buildNative, buildTypeScript, reportFailure, root, run, StepError, showProgress } from './build.mjs';
 import { carryDecoder } from './jpeg.mjs';
 
 const require = createRequire(import.meta.url);
-const target = join(root, 'prebuilds', `${process.platform}-${process.arch}`);
-const manifestPath = join(target, 'manifest.json');
+const prebuilds = join(root, 'prebuilds');
+const platform = `${process.platform}-${process.arch}`;
+const folderOf = (id) => join(prebuilds, id, 'prebuilds', platform);
+/** LibTorch needs glibc. An addon over Node-API has no tag of an ABI. */
+const ADDON = 'earlybird.glibc.node';
 
-function main() {
+async function main() {
   const { values } = util.parseArgs({
     options: {
       libtorch: { type: 'string', multiple: true },
       cuda: { type: 'string', default: 'AUTO' },
       partial: { type: 'boolean', default: false },
+      list: { type: 'boolean', default: false },
     },
   });
+  if (values.list) return list();
   buildTypeScript();
   const { describeLibTorch, findLibTorch } = require('../dist/libtorch/find.js');
   const libtorches = values.libtorch?.map((folder) => describeLibTorch(folder) ?? notOne(folder)) ?? [findLibTorch()];
-  const builds = existsSync(manifestPath) ? JSON.parse(readFileSync(manifestPath, 'utf8')).builds : {};
   for (const libtorch of libtorches) {
-    builds[libtorch.id] = makeBuild(libtorch, values);
-    process.stdout.write(`${libtorch.id}: ${JSON.stringify(builds[libtorch.id], null, 2)}\n`);
-    writeFileSync(
-      manifestPath,
-      `${JSON.stringify({ platform: process.platform, arch: process.arch, builds }, null, 2)}\n`,
-    );
+    const manifest = JSON.stringify(await makeBuild(libtorch, values), null, 2);
+    writeFileSync(join(folderOf(libtorch.id), 'manifest.json'), `${manifest}\n`);
+    process.stdout.write(`${libtorch.id}: ${manifest}\n`);
   }
-  const decoder = carryDecoder(join(target, 'jpeg'));
+  const decoder = carryDecoder(join(prebuilds, 'jpeg', platform));
   process.stdout.write(`JPEG decoder: ${decoder.join(', ') || 'none was built here'}\n`);
-  refuseGaps(builds, values.partial);
+  refuseGaps(values.partial);
 }
 
 function notOne(folder) {
@@ -55,19 +58,17 @@ function notOne(folder) {
   );
 }
 
-function makeBuild(libtorch, { cuda }) {
-  const built = buildNative(libtorch, { cuda });
-  const folder = join(target, libtorch.id);
+async function makeBuild(libtorch, { cuda }) {
+  const built = await buildNative(libtorch, { cuda, progress: showProgress() });
+  const folder = folderOf(libtorch.id);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  const names = readdirSync(built.folder)
-    // The JPEG decoder does for every LibTorch: it has a folder of its own.
-    .filter((name) => /^earlybird.*\.(node|so)$/.test(name) && name !== 'earlybird_jpeg.so')
-    .sort();
-  for (const name of names) {
-    copyFileSync(join(built.folder, name), join(folder, name));
-    run('strip', ['--strip-unneeded', join(folder, name)], `${name} could not be stripped`);
+  // The JPEG decoder does for every LibTorch: it has a folder of its own.
+  for (const file of readdirSync(built.folder).filter((name) => name !== 'earlybird_jpeg.so')) {
+    copyFileSync(join(built.folder, file), join(folder, file === 'earlybird.node' ? ADDON : file));
   }
+  const names = readdirSync(folder).sort();
+  for (const name of names) run('strip', ['--strip-unneeded', join(folder, name)], `${name} could not be stripped`);
   tryOut(libtorch, folder);
   return {
     builtAgainst: libtorch.version,
@@ -82,7 +83,7 @@ function makeBuild(libtorch, { cuda }) {
 /** The stripped files must load, in a process of their own, with the LibTorch they were made for. */
 function tryOut(libtorch, folder) {
   const script = 'const a = require(process.argv[1]).loadAddon(); console.log(a.builtAgainst, a.loaded)';
-  const env = { ...process.env, LIBTORCH: libtorch.root, EARLYBIRD_ADDON: join(folder, 'earlybird.node') };
+  const env = { ...process.env, LIBTORCH: libtorch.root, EARLYBIRD_ADDON: join(folder, ADDON) };
   const { status, signal, stderr } = spawnSync(process.execPath, ['-e', script, join(root, 'dist/native/addon.js')], {
     env,
     encoding: 'utf8',
@@ -105,14 +106,27 @@ function describeFile(path) {
   return { bytes: statSync(path).size, sha256: createHash('sha256').update(readFileSync(path)).digest('hex') };
 }
 
+function made() {
+  return readdirSync(prebuilds).filter((id) => existsSync(join(folderOf(id), ADDON)));
+}
+
+function list() {
+  const ids = made();
+  const none =
+    'none: whoever installs this package has to build the addon (CMake, a C++20 compiler, minutes of time); `npm run prebuild` makes some';
+  process.stderr.write(`prebuilt addons for ${platform}: ${ids.length > 0 ? ids.join(', ') : none}\n`);
+}
+
 /** A release ships a build for every LibTorch that `earlybird libtorch fetch` can bring, the CUDA one with its plugin. */
-function refuseGaps(builds, partial) {
+function refuseGaps(partial) {
   const pinned = JSON.parse(readFileSync(join(root, 'scripts/libtorch.json'), 'utf8'));
+  const ids = made();
   const gaps = Object.entries(pinned).filter(([variant, version]) => {
     const minor = `torch${version.split('.').slice(0, 2).join('.')}-`;
-    return !Object.entries(builds).some(
-      ([id, { files }]) =>
-        id.startsWith(minor) && (variant === 'cpu' ? id === `${minor}cpu` : 'earlybird_cuda.so' in files),
+    return !ids.some(
+      (id) =>
+        id.startsWith(minor) &&
+        (variant === 'cpu' ? id === `${minor}cpu` : existsSync(join(folderOf(id), 'earlybird_cuda.so'))),
     );
   });
   if (gaps.length === 0 || partial) return;

@@ -7,11 +7,12 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import util from 'node:util';
-import { buildNative, buildTypeScript, root, run, StepError } from './build.mjs';
+import { buildNative, buildTypeScript, root, run, StepError, showProgress } from './build.mjs';
 import { hasLibjpeg, installLibjpeg } from './jpeg.mjs';
 
 const require = createRequire(import.meta.url);
 
+const INDENT = ' '.repeat(6);
 const STEPS = [
   { name: 'machine', work: checkMachine },
   { name: 'npm packages', work: installPackages },
@@ -22,9 +23,10 @@ const STEPS = [
 ];
 
 function checkMachine() {
-  if (Number(process.versions.node.split('.')[0]) < 20) {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major < 20 || (major === 20 && minor < 19)) {
     throw new StepError(
-      `Node 20 or newer is needed, this is ${process.version}`,
+      `Node 20.19 or newer is needed, this is ${process.version}`,
       'install a newer Node and run this again',
     );
   }
@@ -101,12 +103,12 @@ function provideLibjpeg() {
   return `not found; everything works but reading JPEG files (ImageNet). For that: ${libjpegRemedy('npm run setup')}`;
 }
 
-function compileAddon() {
+function compileAddon(head) {
   const libtorch = require('../dist/libtorch/find.js').findLibTorch();
   const sources = [...files('cpp'), ...files('binding'), ...files('cmake'), 'CMakeLists.txt', 'package-lock.json'];
   const more = `${libtorch.root} ${stamp(join(libtorch.root, 'lib/libtorch_cpu.so'))} ${options.cuda} ${hasLibjpeg()}`;
-  return ifChanged(join('build', libtorch.id), 'earlybird.node', { paths: sources, more }, () => {
-    const { cuda, jpeg } = buildNative(libtorch, options);
+  return ifChanged(join('build', libtorch.id), 'build/Release/earlybird.node', { paths: sources, more }, async () => {
+    const { cuda, jpeg } = await buildNative(libtorch, { ...options, progress: showProgress(head, INDENT) });
     return `CUDA plugin: ${cuda}; JPEG decoder: ${jpeg}`;
   });
 }
@@ -115,7 +117,7 @@ function compileAddon() {
  * Does the work unless its result is in the folder and its inputs are as they were when it last succeeded, which `.inputs` beside
  * the result records. Names, sizes and times of files are compared, not contents: that takes milliseconds.
  */
-function ifChanged(folder, result, { paths, more = '' }, work) {
+async function ifChanged(folder, result, { paths, more = '' }, work) {
   const record = join(root, folder, '.inputs');
   const stamps = paths.map((path) => `${path} ${stamp(join(root, path))}`);
   const inputs = createHash('sha256')
@@ -125,7 +127,7 @@ function ifChanged(folder, result, { paths, more = '' }, work) {
     return `up to date (${folder})`;
   }
   const start = Date.now();
-  const said = work();
+  const said = await work();
   writeFileSync(record, inputs);
   return `built ${folder} in ${((Date.now() - start) / 1000).toFixed(1)} s${said ? `; ${said}` : ''}`;
 }
@@ -150,20 +152,25 @@ function readJson(path) {
 
 /** Something to know while a step goes on. */
 function say(text) {
-  process.stderr.write(`${text}\n      `);
+  process.stderr.write(`${text}\n${INDENT}`);
 }
 
 const { values: options } = util.parseArgs({
   options: { cuda: { type: 'string', default: 'AUTO' }, verbose: { type: 'boolean', default: false } },
 });
 for (const [index, { name, work }] of STEPS.entries()) {
-  process.stderr.write(`[${index + 1}/${STEPS.length}] ${name}: `);
+  const head = `[${index + 1}/${STEPS.length}] ${name}: `;
+  process.stderr.write(head);
+  // On a terminal, the outcome takes the place of the progress shown until then.
+  const again = process.stderr.isTTY ? `\r\x1b[K${head}` : '';
   try {
-    process.stderr.write(`${await work()}\n`);
+    process.stderr.write(`${again}${await work(head)}\n`);
   } catch (error) {
     const detail = error.detail ? `\n${error.detail}` : '';
     const remedy = error.remedy ?? 'as the cause says, then run this again';
-    process.stderr.write(`FAILED${detail}\n  step:   ${name}\n  cause:  ${error.message}\n  remedy: ${remedy}\n`);
+    process.stderr.write(
+      `${again}FAILED${detail}\n  step:   ${name}\n  cause:  ${error.message}\n  remedy: ${remedy}\n`,
+    );
     process.exit(1);
   }
 }

@@ -18,3 +18,10 @@ export function isClone(): boolean {
 export function buildCommand(): string {
   return isClone() ? 'npm run setup' : `${process.execPath} ${join(packageRoot, 'scripts', 'build.mjs')} --native-only`;
 }
+
+/** The command that makes the Python environment of bench/peer. */
+export function peersCommand(): string {
+  return isClone()
+    ? 'npm run bench:peers'
+    : `${process.execPath} ${join(packageRoot, 'scripts', 'bench', 'peers.mjs')}`;
+}

@@ -19,7 +19,7 @@ void spread_team() {
       for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
         if (CPU_ISSET(cpu, &allowed) && rank++ != self) CPU_CLR(cpu, &own);
     }
-    sched_setaffinity(0, sizeof own, &own);  // a wish: where it is refused, the scheduler goes on as before
+    sched_setaffinity(0, sizeof own, &own);  // if it is refused, the scheduler decides as before
   }
 }
 

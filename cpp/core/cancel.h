@@ -6,7 +6,7 @@
 
 namespace earlybird {
 
-/// Asked once per step by long work; set from any thread.
+/// Long work checks the token once a step; any thread may set it.
 class CancelToken {
  public:
   void cancel() { cancelled_.store(true, std::memory_order_relaxed); }

@@ -5,8 +5,8 @@
 
 namespace earlybird {
 
-/// What the CUDA plugin offers beyond kernels (those join through PyTorch's dispatcher). The addon itself links no CUDA
-/// library.
+/// The functions of the CUDA plugin other than kernels, which register with PyTorch's dispatcher. The addon itself
+/// links no CUDA library.
 class CudaInterface {
  public:
   virtual ~CudaInterface() = default;

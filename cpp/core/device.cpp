@@ -76,7 +76,7 @@ void synchronise(const std::string& device) {
 
 void set_threads(int threads) {
   if (threads < 1) throw Error("ERR_USAGE", "The number of threads must be at least 1.");
-  // OpenMP keeps the number per thread: this one answers runtime(), the engine computes.
+  // OpenMP keeps the number per thread: runtime() reads that of this thread, the engine computes.
   at::set_num_threads(threads);
   Engine::instance().submit([threads] {
     at::set_num_threads(threads);
@@ -97,8 +97,7 @@ void load_plugin(const std::string& path) {
 }
 
 std::string loaded_libtorch() {
-  // Asked of the library itself, not of our headers: this is what tells a mismatch. Major, minor and patch are its
-  // three top bytes.
+  // Asks the library and not our headers, so that a mismatch shows. Major, minor and patch are the three top bytes.
   auto entry = reinterpret_cast<uint64_t (*)()>(dlsym(RTLD_DEFAULT, "aoti_torch_abi_version"));
   if (!entry) return "";
   const uint64_t version = entry();
@@ -107,13 +106,12 @@ std::string loaded_libtorch() {
 }
 
 void initialise_process() {
-  // fp32 means fp32 (design rule 3), and a resumed run equals an uninterrupted one (rule 4). LibTorch's defaults are
-  // neither on a GPU.
+  // LibTorch's defaults on a GPU are neither exact fp32 nor repeatable (docs/architecture.md#fp32, #repeatable).
   auto& context = at::globalContext();
   context.setAllowTF32CuDNN(false);
   context.setAllowTF32CuBLAS(false);
   context.setDeterministicCuDNN(true);
-  // Before the engine's first parallel region, so that the threads of its team inherit it.
+  // Set before the engine's first parallel region, so that the threads of its team inherit it.
   Engine::instance().submit([] {
     at::globalContext().setFlushDenormal(true);
     spread_team();

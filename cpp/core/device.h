@@ -11,7 +11,7 @@ struct CudaDevice {
   std::string name;
   uint64_t memory_bytes;
   std::string capability;
-  /// As the driver names it, for example "0000:18:00.0".
+  /// In the driver's notation, for example "0000:18:00.0".
   std::string pci_bus_id;
 };
 
@@ -24,13 +24,13 @@ struct Runtime {
   std::vector<CudaDevice> cuda_devices;
 };
 
-/// What this process can compute on.
+/// The devices and capabilities of this process.
 Runtime runtime();
 
 /// "cpu", "cuda" or "cuda:N", checked: throws ERR_DEVICE when the device is not there.
 std::string checked_device(const std::string& name);
 
-/// Of a checked device; empty for the CPU.
+/// PCI bus id of a checked device; empty for the CPU.
 std::string pci_bus_id(const std::string& device);
 
 /// Waits until a checked device has done all its work. Only on the engine's thread.
@@ -47,8 +47,7 @@ void set_cudnn_search(bool on);
 /// Opens the CUDA plugin so that its kernels join the dispatcher. Never closed.
 void load_plugin(const std::string& path);
 
-/// The version of the LibTorch that is loaded, for example "2.13.0" (not the one compiled against); "" where it does
-/// not tell.
+/// The version of the loaded LibTorch (not the one compiled against), for example "2.13.0"; "" if it is unknown.
 std::string loaded_libtorch();
 
 /// Process-wide settings, once: flush denormals, no inter-op threads.

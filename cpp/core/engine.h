@@ -8,16 +8,17 @@
 
 namespace earlybird {
 
-/// The one thread that calls ATen. A second thread would get an OpenMP team of its own and fight for the cores (design
-/// rule 5). Never destroyed: LibTorch's own globals may be gone when static destructors run.
+/// The one thread that calls ATen. A second thread would get an OpenMP team of its own and compete for the cores
+/// (docs/architecture.md#engine-thread). Never destroyed: LibTorch's own globals may be gone when static destructors
+/// run.
 class Engine {
  public:
   static Engine& instance();
 
-  /// Runs `work` after everything submitted before it. False once stopped: the work will never run.
+  /// Queues `work` after everything submitted before it. False once stopped: the work will never run.
   bool submit(std::function<void()> work);
 
-  /// Takes no more work, runs what is left (all cancel tokens must have been set, so each ends at once), joins. Safe to
+  /// Refuses further work, runs the rest (all cancel tokens must be set, so each job ends at once), and joins. Safe to
   /// call twice and from atexit.
   void stop();
 

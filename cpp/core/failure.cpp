@@ -9,7 +9,7 @@
 namespace earlybird {
 namespace {
 
-/// LibTorch's messages run over several lines; the first one says what happened.
+/// LibTorch's messages have several lines; the first one states the error.
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 }  // namespace

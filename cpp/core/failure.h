@@ -4,14 +4,14 @@
 
 namespace earlybird {
 
-/// What goes to TypeScript of an exception.
+/// An exception as TypeScript gets it.
 struct Failure {
   std::string code;
   std::string message;
   std::string detail;
 };
 
-/// Of the exception being handled; call inside catch (...).
+/// Describes the exception being handled; call it inside catch (...).
 Failure current_failure();
 
 }  // namespace earlybird

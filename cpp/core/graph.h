@@ -6,24 +6,24 @@
 
 namespace earlybird {
 
-/// Device work that was recorded once and can be done again at the cost of one launch: a CUDA graph. Behind an
-/// interface, because the addon links no CUDA library, and so that tests can do without a GPU.
+/// Device work that was captured once and can be replayed at the cost of one launch: a CUDA graph. An interface,
+/// because the addon links no CUDA library, and because tests run without a GPU.
 class Graph {
  public:
   virtual ~Graph() = default;
 
-  /// Does `warm_up`, which does the work as well, a few times: libraries choose algorithms and allocate workspaces
-  /// then. Records `work` without doing it. It must be device work only, on memory that stays where it is, by the
-  /// current stream. Throws what the device says; then nothing is recorded.
-  virtual void record(const std::function<void()>& warm_up, const std::function<void()>& work) = 0;
+  /// Calls `warm_up`, which does the same work, a few times: libraries then choose algorithms and allocate workspaces.
+  /// Captures `work` without doing it: it must be device work only, of the current stream, on memory that stays where
+  /// it is. Throws the device's error; then nothing is captured.
+  virtual void capture(const std::function<void()>& warm_up, const std::function<void()>& work) = 0;
 
-  /// Does the recorded work, in the order of the current stream.
+  /// Does the captured work, in the order of the current stream.
   virtual void replay() = 0;
 };
 
 using GraphFactory = std::function<std::unique_ptr<Graph>()>;
 
-/// Makes graphs of a device ("cpu", "cuda:N"); empty where it has none.
+/// Makes graphs of a device ("cpu", "cuda:N"); empty for a device without graphs.
 GraphFactory graphs_of(const std::string& device);
 
 }  // namespace earlybird

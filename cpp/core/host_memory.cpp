@@ -17,9 +17,9 @@ namespace {
 
 constexpr size_t kAlignment = 64;
 constexpr size_t kHugePage = size_t{2} << 20;
-constexpr size_t kCachedFrom = size_t{256} << 10;  // smaller blocks are malloc's business
+constexpr size_t kCachedFrom = size_t{256} << 10;  // smaller blocks are not cached
 
-/// Sits in the 64 bytes before the data.
+/// Stored in the 64 bytes before the data.
 struct Header {
   void* base;
   size_t requested;

@@ -10,7 +10,7 @@
 
 namespace earlybird {
 
-/// What a random number is for: part of the counter, so that two uses never share bits.
+/// The use of a random number: part of the counter, so that two uses never share bits.
 enum class Purpose : uint32_t { kShuffle = 1, kAugment = 2, kResizedCrop = 3 };
 
 struct Random4 {

@@ -73,7 +73,7 @@ HostState to_host(const NamedTensors& tensors) {
     for (const auto& [key, tensor] : tensors) out.emplace_back(key, to_host(tensor));
     return out;
   }
-  // All of it on its way at once, into memory that the device writes to itself: one wait in place of one a tensor.
+  // Starts all copies at once, into pinned memory: one wait instead of one a tensor.
   constexpr int64_t kAlignment = 64;
   std::vector<int64_t> starts{0};
   for (const auto& [key, tensor] : tensors)
@@ -99,7 +99,7 @@ HostState to_host(const NamedTensors& tensors) {
 }
 
 at::Tensor view_of(const HostTensor& tensor) {
-  // from_blob wants a mutable pointer; nothing here writes through it.
+  // from_blob takes a mutable pointer; nothing writes through it.
   return at::from_blob(const_cast<uint8_t*>(tensor.data), tensor.shape, scalar_type(tensor.dtype));
 }
 

@@ -9,7 +9,7 @@ namespace earlybird {
 /// A contiguous (NCHW) copy on the host, whatever the layout and device of `tensor`.
 HostTensor to_host(const at::Tensor& tensor);
 
-/// All of them; they lie on one device.
+/// The tensors must be on one device.
 using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 HostState to_host(const NamedTensors& tensors);
 

@@ -1,9 +1,8 @@
-// Kernels of the augmentation operators: the same draws and the same table as the CPU's in data/augment.cpp, so the
-// same bits.
+// Kernels of the augmentation operators: the same draws, table and bits as the CPU's in data/resident/augment.cpp.
 #pragma once
 
 #include "cuda/device.cuh"
-#include "data/augment.h"
+#include "data/resident/augment.h"
 
 namespace earlybird::cuda_augment {
 
@@ -11,7 +10,7 @@ inline constexpr int kThreads = 256;
 
 inline unsigned blocks_for(int64_t work) { return static_cast<unsigned>((work + kThreads - 1) / kThreads); }
 
-/// The next `size` images of an order.
+/// The arguments of a crop: the next `size` images of an order.
 struct Images {
   const uint8_t* pixels;
   const int64_t* order;
@@ -21,7 +20,7 @@ struct Images {
   bool flip;
 };
 
-/// Where a pixel of the output comes from; null outside the image.
+/// The source of a pixel of the output; null outside the image.
 __device__ inline const uint8_t* source_of(const Images& images, int64_t pixel) {
   const int64_t area = static_cast<int64_t>(images.height) * images.width, image = pixel / area;
   const int inside = static_cast<int>(pixel - image * area);
@@ -34,7 +33,7 @@ __device__ inline const uint8_t* source_of(const Images& images, int64_t pixel) 
   return images.pixels + ((picked * images.height + from_y) * images.width + from_x) * 3;
 }
 
-/// One thread a pixel (three values): Store turns a byte of a channel into a value.
+/// One thread a pixel (three values): `store` turns a byte of a channel into a value.
 template <class T, class Store>
 __device__ inline void crop_flip_pixel(const Images& images, T* out, const Store& store) {
   const int64_t pixel = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
@@ -51,7 +50,7 @@ static __global__ void crop_flip_to_float_kernel(Images images, const float* tab
   crop_flip_pixel(images, out, [=](int c, int value) { return table[c * 256 + value]; });
 }
 
-/// `out`: the bits of bfloat16.
+/// `out` are bits of bfloat16.
 static __global__ void crop_flip_to_bf16_kernel(Images images, const float* table, uint16_t* out) {
   crop_flip_pixel(images, out, [=](int c, int value) { return bfloat16_bits(table[c * 256 + value]); });
 }
@@ -61,7 +60,7 @@ static __global__ void pixels_to_input_kernel(const uint8_t* pixels, const float
   if (i < values) out[i] = table[(i % 3) * 256 + pixels[i]];
 }
 
-/// One thread block, so that the place moves on when all labels are read.
+/// One thread block, so that the place advances after all labels were read.
 static __global__ void next_labels_kernel(const int64_t* labels, const int64_t* order, int64_t* place, int64_t size,
                                           int64_t* out) {
   const int64_t* picked = order + place[kNext];

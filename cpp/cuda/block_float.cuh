@@ -1,5 +1,5 @@
-// The kernels of block_quantize_out; same bits as the CPU's. Position and faults stay on the device, so that a captured
-// call advances.
+// The kernels of block_quantize_out, with the same bits as the CPU's. Position and faults stay on the device, so that a
+// captured call advances.
 #pragma once
 
 #include <algorithm>
@@ -9,12 +9,12 @@
 namespace earlybird::quant {
 
 inline constexpr int kThreads = 256;
-/// Blocks of fewer elements: a thread each.
+/// Shorter blocks get one thread each.
 inline constexpr int64_t kShortRun = 32;
-/// What a thread block keeps of a row in registers.
+/// The longest row that a thread block keeps in registers.
 inline constexpr int64_t kLongestRow = 1024 * 4 * kGroup;
 
-/// What all kernels take.
+/// The arguments of all kernels.
 template <class T>
 struct Call {
   const T* from;
@@ -29,7 +29,8 @@ struct Call {
   __device__ NoiseKey key() const { return noise_key(seed, position ? *position : 0, lane); }
 };
 
-/// A thread block a row: read once, kept in registers until its maximum is known. Groups hang over the row's ends.
+/// A thread block for each row: reads it once and keeps it in registers until its maximum is known. The first and last
+/// group may extend beyond the row.
 template <class Flavour, class T, int kRowThreads, int kGroups>
 __global__ void __launch_bounds__(kRowThreads) row_kernel(Call<T> call) {
   const int64_t begin = blockIdx.x * call.inner, end = begin + call.inner, start = begin / kGroup * kGroup;
@@ -57,7 +58,7 @@ __global__ void __launch_bounds__(kRowThreads) row_kernel(Call<T> call) {
   }
 }
 
-/// A thread a row of a few elements, such as the single ones of 1-D tensors.
+/// A thread for each row of a few elements, such as the single elements of 1-D tensors.
 template <class Flavour, class T>
 __global__ void short_row_kernel(Call<T> call) {
   const int64_t row = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
@@ -76,7 +77,7 @@ __global__ void short_row_kernel(Call<T> call) {
   }
 }
 
-/// Maxima of long runs: a thread block takes `span` elements of one run.
+/// Maxima of long runs: each thread block takes `span` elements of one run.
 template <class T>
 __global__ void long_tops_kernel(Call<T> call, int64_t span, uint32_t* tops) {
   const int64_t spans = (call.inner + span - 1) / span, run = blockIdx.x / spans;
@@ -93,8 +94,8 @@ __global__ void long_tops_kernel(Call<T> call, int64_t span, uint32_t* tops) {
   note_fault(call.faults, top, call.key());
 }
 
-/// Maxima of short runs, as in channels_last along dimension 1: a thread stays at one position of the line of
-/// blocks * inner elements and goes down the lines.
+/// Maxima of short runs, as in channels_last along dimension 1: each thread keeps one position in the line of
+/// blocks * inner elements and visits all lines.
 template <class T>
 __global__ void short_tops_kernel(Call<T> call, uint32_t* tops) {
   const int64_t line = call.blocks * call.inner;
@@ -107,7 +108,7 @@ __global__ void short_tops_kernel(Call<T> call, uint32_t* tops) {
   note_fault(call.faults, top, call.key());
 }
 
-/// Rounds by maxima that are known.
+/// Rounds with known maxima.
 template <class Flavour, class T>
 __global__ void round_kernel(Call<T> call, const uint32_t* tops) {
   const int64_t number = (static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x) * kGroup;
@@ -136,7 +137,7 @@ inline unsigned blocks_for(int64_t work, int64_t each) { return static_cast<unsi
 
 template <class Flavour, class T>
 void rows_in_registers(const Call<T>& call, cudaStream_t stream) {
-  // One group more than a row needs where it begins inside of one.
+  // One more group than a row needs, because it may begin inside a group.
   const int64_t groups = call.inner / kGroup + 2;
   const auto rows = static_cast<unsigned>(call.blocks);
   if (groups <= 64)
@@ -159,7 +160,7 @@ void in_two_passes(const Call<T>& call, uint32_t* tops, cudaStream_t stream) {
     launch(long_tops_kernel<T>, static_cast<unsigned>(runs * blocks_for(call.inner, span)), threads, 0, stream, call,
            span, tops);
   } else {
-    // At least one line, at most 4096 thread blocks where a line is not longer.
+    // At least one line, and at most 4096 thread blocks unless a line is longer.
     const int64_t line = call.blocks * call.inner;
     const int64_t threads = std::max(line, std::min<int64_t>(call.elements, int64_t{4096} * kThreads));
     launch(short_tops_kernel<T>, blocks_for(threads, kThreads), kThreads, 0, stream, call, tops);
@@ -172,7 +173,7 @@ bool is_rows(const Call<T>& call) {
   return call.elements == call.blocks * call.inner;
 }
 
-/// How many zeros quantize() is to be given as `tops`.
+/// The number of zeros that quantize() needs as `tops`.
 template <class T>
 int64_t tops_of(const Call<T>& call) {
   return is_rows(call) && call.inner + 2 * kGroup <= kLongestRow ? 0 : call.blocks;

@@ -1,4 +1,4 @@
-// The operators take_channels and put_channels on CUDA, a launch each.
+// The operators take_channels and put_channels on CUDA, one launch each.
 #include "cuda/channel_gather.cuh"
 
 #include <ATen/core/Tensor.h>

@@ -1,11 +1,11 @@
-// Some channels of images, and the way back; see model/channel_gather.h.
+// The kernels of layer/channel_gather.h, forward and backward.
 #pragma once
 
 #include "cuda/pixel_lines.cuh"
 
 namespace earlybird::cuda_norm {
 
-/// `lines`: of the output.
+/// `lines` are those of the output.
 template <class T>
 __global__ void __launch_bounds__(kThreads)
     gather_kernel(const T* images, int width, const int64_t* channels, T* out, Lines lines) {
@@ -32,11 +32,11 @@ __global__ void __launch_bounds__(kThreads)
       });
 }
 
-/// `lines`: of the output, which is `width` wide; `kept` channels of a gradient go there. `beside` may be null.
+/// `lines` are those of the output; it gets the `kept` channels of a gradient. `beside` may be null.
 template <class T>
 __global__ void __launch_bounds__(kThreads)
     scatter_kernel(const T* gradient, int kept, const int64_t* channels, const T* beside, T* out, Lines lines) {
-  int* number = dynamic_shared<int>();  // of each channel among those kept, or -1
+  int* number = dynamic_shared<int>();  // index of each channel among those kept, or -1
   for (int c = static_cast<int>(threadIdx.x); c < lines.channels; c += kThreads) number[c] = -1;
   __syncthreads();
   for (int k = static_cast<int>(threadIdx.x); k < kept; k += kThreads) number[channels[k]] = k;
@@ -66,7 +66,7 @@ __global__ void __launch_bounds__(kThreads)
       });
 }
 
-/// Channels that scatter() can find in a block's memory.
+/// The most channels for which scatter() has space in a block's shared memory.
 inline constexpr int kMostChannels = (48 << 10) / sizeof(int);
 
 template <class T>

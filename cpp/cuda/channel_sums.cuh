@@ -1,26 +1,27 @@
-// Sums over the pixels of each channel in one launch and in a fixed order: thread blocks leave partial sums, and the
-// last one to come adds those up and finishes.
+// Sums over the pixels of each channel in one launch and in a fixed order: thread blocks write partial sums, and the
+// last block to arrive adds them and finishes.
 #pragma once
 
 #include "cuda/pixel_lines.cuh"
 
 namespace earlybird::cuda_norm {
 
-/// Counters of blocks that came, zero between launches. Kernels of one stream follow each other, so a stream has its
-/// own set. A captured graph keeps that of the stream that captured it, and must not run beside other work of that
-/// stream.
-inline constexpr int kSets = 64, kTickets = 256;
-static __device__ uint32_t tickets[kSets * kTickets];
+/// Counters of arrived blocks, zero between launches. Each stream has its own set, because kernels of one stream run
+/// one after another. A captured graph uses the set of the stream that captured it, and must not run beside other work
+/// of that stream.
+inline constexpr int kSets = 64, kCounters = 256;
+static __device__ uint32_t arrivals[kSets * kCounters];
 
-/// What a reduction is given: `partial` has partial_floats() elements.
+/// The memory of a reduction: `partial` has partial_floats() elements.
 struct Reduction {
   float* partial;
   int set;
 };
 
-/// Tiles of one pixel are finished by their own last blocks, others all together.
+/// Whether each tile has a last block of its own: that is possible if lines are one pixel. Otherwise one block finishes
+/// all.
 __host__ __device__ inline bool is_finished_by_tile(const Lines& lines) {
-  return lines.pixels_a_line == 1 && lines.tiles <= kTickets;
+  return lines.pixels_a_line == 1 && lines.tiles <= kCounters;
 }
 
 template <class T>
@@ -33,12 +34,12 @@ size_t reducing_bytes() {
   return size_t{2} * kThreads * kWide<T> * sizeof(float);
 }
 
-/// The sums of two quantities over the block's lines, into `partial`: [quantity][block][position in a line].
+/// Writes the sums of two quantities over the block's lines to `partial`: [quantity][block][position in a line].
 template <class T>
 __device__ void leave_partial_sums(const Lines& lines, const Place<T>& place, const Reduction& reduction,
                                    float (&sums)[2][kWide<T>]) {
   float* shared = dynamic_shared<float>();  // [quantity][element of a column][thread]
-  // The lower half of the rows takes what the upper half has, until one row is left.
+  // The lower half of the rows adds the sums of the upper half, until one row is left.
   for (int rows = lines.rows, half; rows > 1; rows = half) {
     half = (rows + 1) / 2;
     const bool gives = place.row >= half && place.row < rows, takes = place.row + half < rows;
@@ -59,7 +60,7 @@ __device__ void leave_partial_sums(const Lines& lines, const Place<T>& place, co
       reduction.partial[(q * gridDim.x + blockIdx.x) * line + place.position(j)] = sums[q][j];
 }
 
-/// Whether all others that work on the same channels are done. For all threads of the block.
+/// Whether all other blocks of the same channels are done. All threads of the block must call it.
 __device__ inline bool is_last_block(const Lines& lines, const Reduction& reduction) {
   __shared__ bool last;
   __threadfence();
@@ -67,15 +68,15 @@ __device__ inline bool is_last_block(const Lines& lines, const Reduction& reduct
   if (threadIdx.x == 0) {
     const bool by_tile = is_finished_by_tile(lines);
     const uint32_t all = by_tile ? gridDim.x : gridDim.x * gridDim.y;
-    // Back to zero with the last one.
-    last = atomicInc(&tickets[reduction.set * kTickets + (by_tile ? blockIdx.y : 0)], all - 1) == all - 1;
+    // The last block sets the counter back to zero.
+    last = atomicInc(&arrivals[reduction.set * kCounters + (by_tile ? blockIdx.y : 0)], all - 1) == all - 1;
   }
   __syncthreads();
   __threadfence();
   return last;
 }
 
-/// Calls finish(channel, first sum, second sum) for each channel, once in the whole launch. All threads must come here.
+/// Calls finish(channel, first sum, second sum) for each channel, once in the whole launch. All threads must call it.
 template <class T, class Finish>
 __device__ void sum_channels(const Lines& lines, const Place<T>& place, const Reduction& reduction,
                              float (&sums)[2][kWide<T>], const Finish& finish) {
@@ -99,7 +100,7 @@ __device__ void sum_channels(const Lines& lines, const Place<T>& place, const Re
           a += __ldcg(at);
           b += __ldcg(at + second);
         }
-    __syncthreads();  // the last round has been read
+    __syncthreads();  // the previous round was read
     slices[0][thread] = a;
     slices[1][thread] = b;
     __syncthreads();

@@ -20,7 +20,7 @@ at::Tensor cross_entropy_step_cuda(const at::Tensor& logits, const at::Tensor& l
   const at::Tensor from = logits.contiguous();
   at::Tensor gradient = at::empty_like(from);
   const int64_t rows = from.size(0);
-  // A counter of its own for every call: streams and graphs never share one.
+  // Every call has its own counter, so that streams and graphs never share one.
   at::Tensor ended = at::zeros({1}, labels.options().dtype(at::kInt));
   at::Tensor results = at::empty({rows, 2}, labels.options().dtype(at::kInt));
   cross_entropy({from.const_data_ptr<float>(), labels.const_data_ptr<int64_t>(), rows, static_cast<int>(from.size(1))},

@@ -1,6 +1,5 @@
-// The kernel of cross_entropy_step: loss, gradient, correct answers and their sums in one launch. A warp a row of the
-// logits; the thread block that ends last adds up what the rows gave, in their order, so that sums are the same every
-// time.
+// The kernel of cross_entropy_step: loss, gradient, correct answers and their sums in one launch. Each warp computes a
+// row of the logits; the last thread block adds the results of the rows in a fixed order, so that sums are repeatable.
 #pragma once
 
 #include "cuda/device.cuh"
@@ -10,7 +9,7 @@ namespace earlybird::cuda_cross_entropy {
 
 inline constexpr int kThreads = 256, kWarp = 32, kRows = kThreads / kWarp;
 
-/// What a row leaves for the sums.
+/// The result of a row for the sums.
 struct Row {
   float loss;
   int32_t rank;  // of the label among the logits, 0 the best
@@ -29,7 +28,7 @@ __device__ inline float over_warp(float value, const Both& both) {
   return value;
 }
 
-/// One row by one warp.
+/// Computes one row by one warp.
 __device__ inline Row row_of(const Batch& batch, int64_t row, float* gradient) {
   const int lane = threadIdx.x % kWarp;
   const float* logits = batch.logits + row * batch.classes;
@@ -51,7 +50,7 @@ __device__ inline Row row_of(const Batch& batch, int64_t row, float* gradient) {
   return {top + log_sum - logits[label], static_cast<int32_t>(ahead)};
 }
 
-/// Sums of all rows by one thread block: each thread a part of the rows, then pairs.
+/// Adds all rows by one thread block: each thread adds a part of the rows, then pairs of threads are added.
 __device__ inline void add_up(const Row* rows, int64_t count, double* sums) {
   __shared__ double loss[kThreads];
   __shared__ int correct1[kThreads], correct5[kThreads];
@@ -80,7 +79,7 @@ __device__ inline void add_up(const Row* rows, int64_t count, double* sums) {
   sums[kPercent5] += correct5[0] * (100.0 / images);
 }
 
-/// `ended`: 0 before the launch and after it.
+/// `ended` is 0 before the launch and after it.
 __global__ inline void __launch_bounds__(kThreads)
     cross_entropy_kernel(Batch batch, float* gradient, Row* rows, unsigned* ended, double* sums) {
   const int64_t row = static_cast<int64_t>(blockIdx.x) * kRows + threadIdx.x / kWarp;

@@ -1,5 +1,5 @@
-// What every kernel is written with. Kernels live in *.cuh files over raw pointers, with the code that chooses their
-// grids; *.cu files hold the operators. Compiled by anything but nvcc, the kernels run on the CPU for the tests.
+// Included by every kernel. Kernels are in *.cuh files over raw pointers, with the code that chooses their grids; *.cu
+// files have the operators. Other compilers than nvcc compile the kernels for the CPU, for the tests.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// The operators of model/fused_norm.h on CUDA: training takes two launches forward and two backward, evaluation two.
-// Nothing waits for the host, and all memory comes from the caching allocator: they can be captured.
+// The operators of layer/fused_norm.h on CUDA: training takes two launches forward and two backward, evaluation two.
+// They never wait for the host and take all memory from the caching allocator, so they can be captured.
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
@@ -23,7 +23,7 @@ namespace {
 using namespace cuda_norm;
 using Optional = std::optional<at::Tensor>;
 
-/// Each stream of a device has its own counters.
+/// The set of counters of a stream; each stream of a device has its own.
 int set_of(const c10::cuda::CUDAStream& stream) {
   static auto* mutex = new std::mutex();
   static auto* sets = new std::map<c10::DeviceIndex, std::unordered_map<cudaStream_t, int>>();

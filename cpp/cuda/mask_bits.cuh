@@ -1,4 +1,4 @@
-// The kernel of mask_bits: the masks of all ratios in one launch, a thread a byte of eight channels.
+// The kernel of mask_bits: the masks of all ratios in one launch, one thread for each byte of eight channels.
 #pragma once
 
 #include "cuda/device.cuh"
@@ -12,7 +12,7 @@ struct Positions {
   int64_t at[kPositions];
 };
 
-/// `kept_above` may be null. A row of the grid a ratio; `out` holds the rows one after another.
+/// `kept_above` may be null. Each row of the grid makes the mask of a ratio; `out` has the rows one after another.
 __global__ inline void mask_bits_kernel(const int32_t* magnitude, const int32_t* pool, Positions positions,
                                         const int32_t* kept_above, int64_t channels, uint8_t* out) {
   const int64_t bytes = (channels + 7) / 8;
@@ -32,7 +32,7 @@ __global__ inline void mask_bits_kernel(const int32_t* magnitude, const int32_t*
   row[kThresholdBytes + byte] = static_cast<uint8_t>(bits);
 }
 
-/// `count` of the positions, at most kPositions.
+/// Uses `count` positions, at most kPositions.
 inline void mask_bits(const int32_t* magnitude, const int32_t* pool, const Positions& positions, int count,
                       const int32_t* kept_above, int64_t channels, uint8_t* out, cudaStream_t stream) {
   const auto blocks = static_cast<unsigned>(((channels + 7) / 8 + kThreads - 1) / kThreads);

@@ -1,13 +1,13 @@
-// The gradients of norm_forward.cuh in two launches: sums over the pixels with all that follows from them, then the
-// images' and the shortcut's.
+// The gradients of norm_forward.cuh in two launches: sums over the pixels with the vectors that follow from them, then
+// the gradients of images and shortcut.
 #pragma once
 
 #include "cuda/channel_sums.cuh"
 
 namespace earlybird::cuda_norm {
 
-/// What the layer was given and gave. `output` only where there was a shortcut and ReLU, otherwise null: then the sign
-/// of the output is that of what it was made of.
+/// Input and output of the layer. `output` is null unless there was a shortcut with ReLU: then the sign of the output
+/// is computed again.
 template <class T>
 struct Backward {
   const T *images, *gradient, *output;
@@ -15,7 +15,7 @@ struct Backward {
   bool relu;
 };
 
-/// What follows from the sums, for the second launch: the gradient of the images is
+/// Vectors that follow from the sums, for the second launch: the gradient of the images is
 /// scale * gradient - ((image - mean) * slope + offset).
 struct Slopes {
   float *slope, *offset;
@@ -44,7 +44,7 @@ __device__ float passed(const Backward<T>& what, const Loaded<T>& loaded, int j,
   return output <= 0 ? 0.0f : gradient;
 }
 
-/// A thread's part of a vector of channels.
+/// Reads a thread's part of a vector of channels.
 template <class T>
 __device__ void take(const float* from, const Lines& lines, const Place<T>& place, float (&to)[kWide<T>]) {
 #pragma unroll

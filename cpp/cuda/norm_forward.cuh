@@ -1,13 +1,12 @@
-// BatchNorm with the shortcut and ReLU around it: the statistics with all that follows from them in one launch, the
-// result in a second. Float32 within, as in model/fused_norm.h.
+// BatchNorm fused with shortcut and ReLU: the statistics with the vectors that follow from them in one launch, the
+// result in a second. Computes in float32, like layer/fused_norm.h.
 #pragma once
 
 #include "cuda/channel_sums.cuh"
 
 namespace earlybird::cuda_norm {
 
-/// A BN layer, whose vectors are as long as it has channels. `index` (the images' channels), where it is not null, says
-/// which of the layer's they are.
+/// A BN layer with vectors over its channels. `index`, unless null, has the layer's channel for each of the images'.
 struct Layer {
   const float *gamma, *beta;
   const int64_t* index;
@@ -16,12 +15,12 @@ struct Layer {
   double momentum, eps;
 };
 
-/// What belongs to the images' channels.
+/// Vectors over the images' channels.
 struct Folded {
   float *mean, *inverse_std, *scale, *shift;
 };
 
-/// As at::lerp does it.
+/// The formula of at::lerp.
 __device__ inline float lerp(float from, float to, float weight) {
   return weight < 0.5f ? from + weight * (to - from) : to - (to - from) * (1 - weight);
 }
@@ -34,7 +33,8 @@ __device__ inline void fold(const Folded& out, int channel, float mean, float in
   out.shift[channel] = beta - mean * scale;
 }
 
-/// A value near the mean of a channel, so that squares of what is left lose no digits: the mean of up to four pixels.
+/// A value near the mean of a channel (the mean of up to four pixels), which is subtracted so that squares lose no
+/// digits.
 template <class T>
 __device__ float near_mean(const T* images, const Lines& lines, int channel) {
   const int taken = static_cast<int>(min(int64_t{4}, lines.pixels));
@@ -69,7 +69,7 @@ __global__ void __launch_bounds__(kThreads)
     const double count = static_cast<double>(lines.pixels), offset = sum / count;
     const float mean = static_cast<float>(near_mean(images, lines, channel) + offset);
     const double biased = squares / count - offset * offset;
-    // What is no number stays none.
+    // NaN stays NaN.
     const float variance = biased < 0 ? 0 : static_cast<float>(biased);
     const int64_t of_layer = layer.index ? layer.index[channel] : channel;
     const float inverse_std = static_cast<float>(1 / sqrt(static_cast<double>(variance) + layer.eps));
@@ -82,7 +82,7 @@ __global__ void __launch_bounds__(kThreads)
   });
 }
 
-/// Evaluation: a thread a channel.
+/// Evaluation: one thread for each channel.
 static __global__ void fold_kernel(Layer layer, int channels, Folded out) {
   const int channel = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
   if (channel >= channels) return;
@@ -97,7 +97,7 @@ struct Pair {
   Wide<T> first, second;
 };
 
-/// ReLU leaves what is no number as it is, as LibTorch does.
+/// ReLU keeps NaN, like LibTorch.
 template <class T, bool kShortcut>
 __global__ void __launch_bounds__(kThreads) apply_kernel(const T* images, const float* scale, const float* shift,
                                                          const T* shortcut, bool relu, T* out, Lines lines) {

@@ -1,5 +1,5 @@
-// How kernels walk over images (N, C, H, W) in channels_last memory: 16 bytes a load whatever C is, and always the
-// same channels for one thread, so that what belongs to them stays in its registers.
+// The iteration of kernels over images (N, C, H, W) in channels_last memory: loads of 16 bytes for any C, and always
+// the same channels for one thread, so that their values stay in its registers.
 #pragma once
 
 #include <algorithm>
@@ -12,27 +12,27 @@
 namespace earlybird::cuda_norm {
 
 inline constexpr int kThreads = 256;
-/// Thread blocks of a reduction, whatever the GPU, so that its order and its bits are the same on each: two for each
-/// of the 132 multiprocessors of an H100 or H200.
+/// Thread blocks of a reduction; the same number on every GPU, so that order and bits are the same: two for each of the
+/// 132 multiprocessors of an H100 or H200.
 inline constexpr int kReducingBlocks = 264;
 inline constexpr int kWritingBlocks = 8 * 132;
 
-/// Elements of 16 bytes: uint16_t stands for bfloat16.
+/// Number of elements in 16 bytes; uint16_t stands for bfloat16.
 template <class T>
 inline constexpr int kWide = 16 / sizeof(T);
 
-/// Memory cut into lines: as many pixels as it takes to end on 16 bytes. A column is 16 bytes wide. A thread block
-/// takes `tile` columns of `rows` lines at once.
+/// Memory divided into lines, each the fewest pixels that end at a multiple of 16 bytes. A column is 16 bytes wide. A
+/// thread block takes `tile` columns of `rows` lines at once.
 struct Lines {
   int64_t elements, pixels;
   int channels;
   int pixels_a_line;
   int columns, tile, tiles, rows;
-  /// Lines that are read in loads of 16 bytes: none where memory begins somewhere else. And all.
+  /// Number of lines that are read in loads of 16 bytes (none if memory is not aligned), and of all lines.
   int64_t whole, count;
 };
 
-/// `aligned`: all memory begins at a multiple of 16 bytes.
+/// `aligned`: whether all memory begins at a multiple of 16 bytes.
 template <class T>
 Lines lines_of(int64_t pixels, int channels, bool aligned) {
   Lines out{};
@@ -52,14 +52,14 @@ Lines lines_of(int64_t pixels, int channels, bool aligned) {
   return out;
 }
 
-/// `lines_a_row`: what a row of threads should have to do at least.
+/// `lines_a_row`: the minimum number of lines for each row of threads.
 inline dim3 blocks_for(const Lines& lines, int most, int64_t lines_a_row = 1) {
   const int64_t each = lines.rows * lines_a_row, wanted = (lines.count + each - 1) / each;
   return dim3(static_cast<unsigned>(std::min<int64_t>(wanted, std::max(1, most / lines.tiles))),
               static_cast<unsigned>(lines.tiles));
 }
 
-/// Of a reduction, whose last block reads what all the others leave: each should have something to add up first.
+/// For a reduction, whose last block reads the results of all others: each block should have enough lines to add.
 inline dim3 reducing_blocks(const Lines& lines) { return blocks_for(lines, kReducingBlocks, /*lines_a_row=*/8); }
 
 inline bool is_aligned(const void* memory) { return reinterpret_cast<uintptr_t>(memory) % 16 == 0; }
@@ -80,7 +80,7 @@ __device__ T rounded(float value) {
     return bfloat16_bits(value);
 }
 
-/// What a thread has to do with Lines.
+/// The part of the lines that a thread processes.
 template <class T>
 struct Place {
   int column, row;
@@ -91,14 +91,14 @@ struct Place {
         row(static_cast<int>(threadIdx.x) / lines.tile),
         works(row < lines.rows && column < lines.columns) {}
 
-  /// Of the j-th element.
+  /// Position of the j-th element in its line.
   __device__ int position(int j) const { return column * kWide<T> + j; }
   __device__ int64_t element(const Lines& lines, int64_t line) const {
     return (line * lines.columns + column) * kWide<T>;
   }
 };
 
-/// Whole columns in one load; others element by element, with zeros past the end.
+/// Reads whole columns in one load; others element by element, with zeros past the end.
 template <bool kWhole, class T>
 __device__ Wide<T> read(const T* from, int64_t element, int64_t end) {
   Wide<T> out;
@@ -122,8 +122,8 @@ __device__ void write(T* to, int64_t element, int64_t end, const Wide<T>& what) 
   }
 }
 
-/// For all lines of a thread: use(whole, element, load(whole, element, line)), where `whole` is a std::bool_constant
-/// and `element` the first of the column. Several loads are under way at once.
+/// Calls use(whole, element, load(whole, element, line)) for all lines of a thread: `whole` is a std::bool_constant and
+/// `element` the first of the column. Several loads are in flight at once.
 template <int kAtOnce, class T, class Load, class Use>
 __device__ void each_line(const Lines& lines, const Place<T>& place, const Load& load, const Use& use) {
   if (!place.works) return;

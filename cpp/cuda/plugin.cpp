@@ -1,4 +1,4 @@
-// What the plugin offers beyond kernels; see core/cuda_interface.h.
+// The functions of the plugin other than kernels; see core/cuda_interface.h.
 #include <ATen/cuda/CUDAContext.h>
 #include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAFunctions.h>
@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "core/cuda_interface.h"
-#include "cuda/graph.h"
+#include "cuda/cuda_graph.h"
 
 namespace earlybird {
 namespace {
@@ -30,6 +30,6 @@ class Cuda final : public CudaInterface {
 }  // namespace earlybird
 
 extern "C" __attribute__((visibility("default"))) earlybird::CudaInterface* earlybird_cuda_interface_v2() {
-  static auto* cuda = new earlybird::Cuda();  // leaked: CUDA's own globals may be gone at exit
+  static auto* cuda = new earlybird::Cuda();  // leaked: CUDA's globals may be destroyed before it at exit
   return cuda;
 }

@@ -1,5 +1,5 @@
-// What the CUDA kernels of block floating point share: eight neighbouring elements a thread, which one call of Philox
-// serves (two for short words; see quant/noise.h).
+// Shared by the CUDA kernels of block floating point: groups of eight neighbouring elements a thread, which need one
+// call of Philox (two for short words; see quant/noise.h).
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ inline constexpr int kGroup = 8;
 __device__ inline float load(float value) { return value; }
 __device__ inline float load(uint16_t value) { return float_of(static_cast<uint32_t>(value) << 16); }
 __device__ inline void store(float& to, float value) { to = value; }
-/// Exact: a bfloat16 value rounded to any grid is one.
+/// Exact, because a bfloat16 value rounded to any grid is a bfloat16 value.
 __device__ inline void store(uint16_t& to, float value) { to = static_cast<uint16_t>(bits_of(value) >> 16); }
 
 /// The part [first, last) of elements number ... number + 7.
@@ -28,7 +28,7 @@ __device__ inline Part part_of(int64_t number, int64_t begin, int64_t end) {
           number + kGroup > end ? static_cast<int>(end - number) : kGroup};
 }
 
-/// Views of a tensor may begin anywhere.
+/// Whether vector loads are possible: views of a tensor may begin anywhere.
 template <class T>
 __device__ inline bool in_vectors(const T* values, Part part) {
   return part.whole() && reinterpret_cast<uintptr_t>(values) % 16 == 0;
@@ -58,7 +58,7 @@ __device__ inline void write_group(T* values, int64_t number, Part part, const T
   }
 }
 
-/// The random bits of a group.
+/// Makes the random bits of a group.
 __device__ inline void noise_group(const NoiseKey& key, int64_t number, const Grid& grid, uint32_t* noise) {
   if (grid.nearest) return;
   if (elements_a_call(grid.bits) == kGroup) {
@@ -82,7 +82,7 @@ __device__ inline uint32_t largest_of(const T* values) {
   return top;
 }
 
-/// Rounds the eight in place; all belong to one block.
+/// Rounds a group in place; its elements belong to one block.
 template <class Flavour, class T>
 __device__ inline void round_group(T* values, uint32_t top, const typename Flavour::Scale& scale, const uint32_t* noise,
                                    const Grid& grid) {
@@ -92,12 +92,12 @@ __device__ inline void round_group(T* values, uint32_t top, const typename Flavo
     store(values[i], round_value<Flavour>(load(values[i]), top, scale, grid.nearest ? 0 : noise[i], grid));
 }
 
-/// The largest over the thread block, for all of its threads. Up to 1024 threads.
+/// The largest value of the thread block, returned to all of its threads (at most 1024).
 __device__ inline uint32_t largest_in_block(uint32_t top) {
   __shared__ uint32_t warps[32];
   top = __reduce_max_sync(0xFFFFFFFFu, top);
   if (blockDim.x == 32) return top;
-  __syncthreads();  // the last result has been read by all
+  __syncthreads();  // all threads have read the previous result
   if (threadIdx.x % 32 == 0) warps[threadIdx.x / 32] = top;
   __syncthreads();
   return __reduce_max_sync(0xFFFFFFFFu, threadIdx.x % 32 < blockDim.x / 32 ? warps[threadIdx.x % 32] : 0u);

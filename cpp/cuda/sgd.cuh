@@ -1,13 +1,13 @@
-// The kernel of sgd_step: a thread block a row of a weight, a thread a value of 1-D parameters, and as many parameters
-// a launch as their table fits into a kernel's arguments. Without rounding rows mean nothing: there a thread block
-// takes a piece of a parameter.
+// The kernel of sgd_step: a thread block for each row of a weight, a thread for each value of a 1-D parameter, and as
+// many parameters in a launch as fit into the kernel's arguments. Without rounding rows do not matter, and each thread
+// block takes a piece of a parameter.
 #pragma once
 
 #include <algorithm>
 
 #include "cuda/quant_groups.cuh"
+#include "optim/sgd_kernel.h"
 #include "quant/block_float.h"
-#include "train/sgd_kernel.h"
 
 namespace earlybird::cuda_sgd {
 
@@ -29,7 +29,7 @@ struct Item {
   bool is_gamma;
 };
 
-inline constexpr int kItems = 448;  // all parameters of all but the deepest networks
+inline constexpr int kItems = 448;  // enough for all but the deepest networks
 
 struct Table {
   Item items[kItems];
@@ -75,7 +75,7 @@ struct Formats {
   Format gradient, weight, momentum;
 };
 
-/// A row of a few values, by one thread.
+/// Updates a row of a few values by one thread.
 template <class Flavour>
 __device__ void short_row(const Item& item, int64_t row, const Formats& formats, const SgdRates& rates,
                           int64_t* faults) {
@@ -129,8 +129,8 @@ __device__ inline void round_in_memory(float* values, int64_t begin, int64_t end
   });
 }
 
-/// A row by the whole thread block: what is read a second time comes from the caches. Each thread meets only values
-/// that it wrote itself.
+/// Updates a row by the whole thread block; second reads hit the caches. Each thread reads only values that it wrote
+/// itself.
 template <class Flavour>
 __device__ void long_row(const Item& item, int64_t row, const Formats& formats, const SgdRates& rates,
                          int64_t* faults) {
@@ -186,7 +186,7 @@ __device__ void long_row(const Item& item, int64_t row, const Formats& formats, 
 
 template <class Flavour>
 __global__ void __launch_bounds__(kThreads) step_kernel(Table table, Step step) {
-  int which = 0;  // the last item that begins at this block or before
+  int which = 0;  // index of the last item that begins at this block or before it
   for (int end = table.count; end - which > 1;) {
     const int middle = (which + end) / 2;
     (blockIdx.x >= table.items[middle].begin ? which : end) = middle;
@@ -208,7 +208,7 @@ class Steps {
  public:
   Steps(const Step& step, cudaStream_t stream) : step_(step), stream_(stream) {}
 
-  /// `item.begin` is filled in. Rows are those of the parameter.
+  /// Sets `item.begin`. Rows are those of the parameter.
   void add(Item item) {
     if (std::max({step_.weight, step_.grad, step_.momentum}) == NumberFormats::kFull) {
       item.inner = kPiece;

@@ -10,15 +10,15 @@
 
 namespace earlybird {
 
-/// An image that could not be decoded, by its place in the dataset.
+/// An image that could not be decoded. `index`: in the dataset.
 struct BadImage {
   int64_t index = 0;
   std::string reason;
 };
 
-class Pass;  // pass.h, for those who speak ATen
+class Pass;  // pass.h, which needs ATen
 
-/// Labelled images that become network input batch by batch, wherever they lie: on the device, or in files.
+/// Labelled images, on the device or in files, that become network input batch by batch.
 class Dataset {
  public:
   virtual ~Dataset() = default;
@@ -26,22 +26,22 @@ class Dataset {
   virtual int64_t count() const = 0;
   virtual int64_t classes() const = 0;
   virtual const std::string& device() const = 0;
-  /// Of the network's input, pixels.
+  /// Size of the network's input in pixels.
   virtual int64_t height() const = 0;
   virtual int64_t width() const = 0;
 
-  /// The batches of one training epoch, shuffled and augmented as (seed, epoch) say. One pass at a time, which must not
-  /// outlive the dataset or the token.
+  /// The batches of one training epoch; (seed, epoch) determine shuffle and augmentation. There is one pass at a time,
+  /// and it must not outlive the dataset or the token.
   virtual std::unique_ptr<Pass> train_pass(uint64_t seed, uint32_t epoch, int64_t batch_size,
                                            const CancelToken& cancel) = 0;
   /// Every image once, in the dataset's order.
   virtual std::unique_ptr<Pass> evaluation_pass(int64_t batch_size, const CancelToken& cancel) = 0;
-  /// What `drain` runs through: the training epoch, unless the dataset is one for evaluation.
+  /// The pass that `drain` runs: a training epoch, or an evaluation pass for an evaluation dataset.
   virtual std::unique_ptr<Pass> own_pass(uint64_t seed, uint32_t epoch, int64_t batch_size,
                                          const CancelToken& cancel) = 0;
 
-  /// Network input of these images, as the network would see it at this epoch and seed: float32 (n, 3, H, W). Throws
-  /// ERR_SHAPE for an index outside, ERR_DATASET for an image that does not decode.
+  /// Network input of these images for this epoch and seed: float32 (n, 3, H, W). Throws ERR_SHAPE for an index outside
+  /// the dataset, ERR_DATASET for an image that does not decode.
   virtual HostTensor batch(const std::vector<int64_t>& indexes, uint64_t seed, uint32_t epoch) = 0;
   virtual std::vector<int32_t> labels(const std::vector<int64_t>& indexes) const = 0;
 };
@@ -55,7 +55,7 @@ struct DrainResult {
   std::vector<BadImage> bad;
 };
 
-/// Makes every batch of an epoch and throws it away.
+/// Makes every batch of an epoch and discards it.
 DrainResult drain(Dataset& dataset, uint64_t seed, uint32_t epoch, int64_t batch_size, const CancelToken& cancel);
 
 }  // namespace earlybird

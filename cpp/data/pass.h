@@ -9,17 +9,17 @@
 namespace earlybird {
 
 struct Batch {
-  at::Tensor images;  // (B, 3, H, W), channels_last, on the device: float32, or bfloat16 from a feed asked for it
+  at::Tensor images;  // (B, 3, H, W), channels_last, on the device: float32, or bfloat16 if a feed was asked for it
   at::Tensor labels;  // int64 (B)
 };
 
-/// Makes the next batches out of device memory alone, at addresses that stay: what a graph can record. It keeps that
+/// Makes the next batches from device memory alone, at constant addresses, so that a graph can capture it. Keeps that
 /// memory alive.
 class Feed {
  public:
   virtual ~Feed() = default;
   virtual Batch next(int64_t size, bool bf16) = 0;
-  /// On the device: where it stands, which `next` changes.
+  /// Its position, a tensor on the device that `next` changes.
   virtual const at::Tensor& place() const = 0;
 };
 
@@ -29,20 +29,20 @@ class Pass {
  public:
   virtual ~Pass() = default;
 
-  /// How many batches there are, if no batch loses all its images.
+  /// The number of batches, if no batch loses all its images.
   virtual int64_t steps() const = 0;
 
-  /// Goes on to the next batch that has images, waiting for it where needed. False after the last.
+  /// Moves to the next batch that has images, and waits for it if needed. False after the last.
   virtual bool advance() = 0;
 
   /// Images of the current batch.
   virtual int64_t size() const = 0;
 
-  /// The current batch as network input, once for each `advance`. No host sync.
+  /// The current batch as network input; call once for each `advance`. Does not wait for the device.
   virtual Batch batch() = 0;
 
-  /// Makes the current batch in place of `batch`; the same for every pass of one kind over a dataset. Null where
-  /// batches come from elsewhere, or none is full.
+  /// Makes the current batch instead of `batch`; the same object for every pass of one kind over a dataset. Null if
+  /// batches do not come from device memory, or none is full.
   virtual std::shared_ptr<Feed> feed() { return nullptr; }
 
   /// Seconds that `advance` waited for data.

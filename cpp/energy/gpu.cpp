@@ -10,7 +10,7 @@ namespace {
 
 using Gpu = std::unique_ptr<NvmlGpu>;
 
-/// What both sources tell of the board they read.
+/// The description of the board, common to both sources.
 class BoardSource : public EnergySource {
  public:
   BoardSource(Gpu gpu, EnergyMethod method, const std::string& what, std::vector<std::string> notes)
@@ -19,8 +19,8 @@ class BoardSource : public EnergySource {
   EnergySourceInfo info() override {
     EnergySourceInfo info{EnergyPart::kGpu, method_, what_ + " of " + gpu_->name() + " at " + gpu_->pci_bus_id(), "",
                           notes_};
-    if (gpu_->mig()) info.notes.emplace_back("the GPU is partitioned (MIG): the figures hold all of its instances");
-    // The most there ever were: figures of the whole run hold them.
+    if (gpu_->mig()) info.notes.emplace_back("the GPU is partitioned (MIG): the figures include all of its instances");
+    // The maximum so far, because figures of the whole run include them.
     others_ = std::max(others_, gpu_->other_processes());
     if (others_ > 0)
       info.notes.emplace_back("the board is shared: " + std::to_string(others_) +
@@ -104,8 +104,8 @@ std::unique_ptr<EnergySource> gpu_energy(const std::string& library, const std::
       return std::make_unique<SampledSource>(std::move(gpu), PowerReading::kInstant, notes);
     if (gpu->watts(PowerReading::kAverage, no_power)) {
       notes.emplace_back(
-          "the power is the driver's mean, on most boards over the last second: a short window holds some of what was "
-          "before it");
+          "the power is the driver's mean, on most boards over the last second: a short window includes some of the "
+          "time before it");
       return std::make_unique<SampledSource>(std::move(gpu), PowerReading::kAverage, notes);
     }
     return std::make_unique<UnreadableSource>(EnergyPart::kGpu, gpu->name() + " at " + pci_bus_id,

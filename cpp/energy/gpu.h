@@ -7,7 +7,7 @@
 
 namespace earlybird {
 
-/// Power over time by trapezoids; `failure` of a sample leaves a gap that no figure spans.
+/// Integral of power over time by trapezoids; a failed sample leaves a gap that no figure spans.
 class PowerIntegral {
  public:
   void sample(double now, double watts);
@@ -20,8 +20,8 @@ class PowerIntegral {
   double seconds_ = 0, watts_ = 0;
 };
 
-/// The board of the GPU at this PCI bus id: its energy counter, else sampled power, else a source that says why neither
-/// can be read. `library` names another NVML than the system's.
+/// The board of the GPU at this PCI bus id: its energy counter, or sampled power, or a source with the reason why
+/// neither can be read. `library` replaces the system's NVML.
 std::unique_ptr<EnergySource> gpu_energy(const std::string& library, const std::string& pci_bus_id);
 
 }  // namespace earlybird

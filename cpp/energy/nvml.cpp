@@ -1,5 +1,5 @@
-// NVML's few symbols that are needed, declared from its documentation:
-// https://docs.nvidia.com/deploy/nvml-api/. All figures are those of its header.
+// The few symbols of NVML that we need, declared from its documentation: https://docs.nvidia.com/deploy/nvml-api/. All
+// constants are those of its header.
 #include "energy/nvml.h"
 
 #include <dlfcn.h>
@@ -41,14 +41,14 @@ struct Process {
 };
 static_assert(sizeof(Process) == 24);
 
-/// Values come as one of several integer types, or as a double (type 0).
+/// A value is one of several integer types, or a double (type 0).
 double number_of(const FieldValue& field) {
   constexpr unsigned kDouble = 0, kUnsigned = 1;
   if (field.type == kDouble) return field.value.real;
   return static_cast<double>(field.type == kUnsigned ? static_cast<unsigned>(field.value.whole) : field.value.whole);
 }
 
-/// A function that this driver does not have answers as NVML does for those that a GPU does not have.
+/// A function that this driver lacks gives the code that NVML returns for one that the GPU lacks.
 template <typename... P, typename... A>
 Code call(Code (*function)(P...), A... arguments) {
   return function ? function(arguments...) : kFunctionNotFound;

@@ -6,27 +6,27 @@
 
 namespace earlybird {
 
-/// A GPU as its driver sees it now.
+/// The state of a GPU, as its driver reports it.
 struct GpuState {
   std::string name, pci_bus_id, driver;
   std::optional<double> temperature_c, power_limit_watts;
   /// MHz.
   std::optional<double> sm_clock, memory_clock, max_sm_clock;
   bool mig = false;
-  /// Other processes that compute on it.
+  /// Number of other processes that compute on it.
   int64_t other_processes = 0;
 };
 
 /// How the driver measures power: at this instant, or the mean of the last second.
 enum class PowerReading { kInstant, kAverage };
 
-/// One GPU by way of NVML, the driver's own library, which is opened at run time: machines without it build and run the
-/// same program. Every call is safe beside CUDA's, on any thread.
+/// One GPU, read with NVML, the driver's library. It is opened at run time, so that the program also builds and runs on
+/// machines without it. Every call is safe beside CUDA calls, on any thread.
 class NvmlGpu {
  public:
   static constexpr const char* kLibrary = "libnvidia-ml.so.1";
 
-  /// Throws ERR_ENERGY where there is no NVML (an empty `library` is the system's), or no such GPU.
+  /// Throws ERR_ENERGY if there is no NVML (an empty `library` is the system's) or no such GPU.
   NvmlGpu(const std::string& library, const std::string& pci_bus_id);
   ~NvmlGpu();
   NvmlGpu(const NvmlGpu&) = delete;
@@ -34,8 +34,8 @@ class NvmlGpu {
   const std::string& name() const { return name_; }
   const std::string& pci_bus_id() const { return pci_bus_id_; }
 
-  // Each gives nothing, and why, where the driver refuses.
-  /// Since the driver was loaded.
+  // Both return nothing and set `why` if the driver refuses.
+  /// Energy since the driver was loaded.
   std::optional<double> joules(std::string& why) const;
   std::optional<double> watts(PowerReading kind, std::string& why) const;
 

@@ -1,7 +1,7 @@
 // Linux' powercap tree, Documentation/power/powercap/powercap.rst:
 //   intel-rapl:0/name = package-0   intel-rapl:0/energy_uj   intel-rapl:0/max_energy_range_uj
 //   intel-rapl:0/intel-rapl:0:0/name = core, uncore or dram, and the same files
-// "psys" beside the packages holds them and is left out, as are core and uncore, which are parts of a package.
+// "psys" beside the packages includes them and is left out, as are core and uncore, which are parts of a package.
 #include "energy/rapl.h"
 
 #include <algorithm>
@@ -18,12 +18,12 @@ namespace fs = std::filesystem;
 
 struct Domain {
   fs::path folder;
-  /// Microjoules at which the counter begins anew.
+  /// Microjoules at which the counter starts again at 0.
   double range = 0;
   std::optional<double> last = {};
 };
 
-/// A file of one number; nothing, and why, where it cannot be read.
+/// Reads a file of one number; returns nothing and sets `why` if that fails.
 std::optional<double> number_in(const fs::path& file, std::string& why) {
   errno = 0;
   std::ifstream stream(file);
@@ -68,7 +68,7 @@ class RaplSource final : public EnergySource {
     for (Domain& domain : domains_) {
       const auto now = number_in(domain.folder / "energy_uj", why);
       if (!now) {
-        // Turns of the counter may be missed from here on.
+        // The counter may wrap unnoticed from here on.
         total_.interrupt(why);
         return total_.failure(why);
       }
@@ -80,7 +80,7 @@ class RaplSource final : public EnergySource {
     }
     return total_;
   }
-  /// A long window holds several turns of the counter: each must be seen.
+  /// The counter can wrap several times in a long window: each time must be seen.
   bool polled() const override { return true; }
   double step() const override { return 1e-3; }
 
@@ -102,8 +102,7 @@ std::unique_ptr<EnergySource> source_of(EnergyPart part, const std::string& what
     const auto range = energy ? number_in(folder / "max_energy_range_uj", why) : std::nullopt;
     if (!range) return std::make_unique<UnreadableSource>(part, name, why);
     if (*range <= 0) {
-      why = (folder / "max_energy_range_uj").string() +
-            " is not positive, so that turns of the counter cannot be counted";
+      why = (folder / "max_energy_range_uj").string() + " is not positive, so a wrapped counter cannot be corrected";
       return std::make_unique<UnreadableSource>(part, name, why);
     }
     domains.push_back({folder, *range});
@@ -125,8 +124,9 @@ std::vector<std::unique_ptr<EnergySource>> rapl_energy(const std::string& root) 
   if (packages.empty()) {
     sources.push_back(std::make_unique<UnreadableSource>(
         EnergyPart::kCpu, "RAPL counters in " + root,
-        root + " shows no counter of the processor: virtual machines and containers mostly hide it, elsewhere load the "
-               "module intel_rapl_msr"));
+        root +
+            " has no counter of the processor: most virtual machines and containers hide it, elsewhere load the module "
+            "intel_rapl_msr"));
     return sources;
   }
   sources.push_back(source_of(EnergyPart::kCpu, "the processor", packages));

@@ -13,22 +13,22 @@ enum class EnergyMethod { kCounter, kSampled, kEstimated };
 
 struct EnergySourceInfo {
   EnergyPart part;
-  /// None where nothing can be read; `reason` says why.
+  /// None if nothing can be read; `reason` says why.
   std::optional<EnergyMethod> method;
   std::string name;
   std::string reason;
-  /// What to know about the figures.
+  /// Remarks about the figures.
   std::vector<std::string> notes;
 };
 
-/// Energy since an arbitrary origin: only differences mean something.
+/// Energy since an arbitrary origin: only differences have a meaning.
 struct EnergyTotal {
   double joules = 0;
-  /// How often the series was interrupted; totals of both sides of an interruption cannot be compared.
+  /// Number of interruptions; totals before and after one cannot be compared.
   int64_t breaks = 0;
-  /// This reading gave nothing.
+  /// This reading failed.
   bool failed = false;
-  /// Of the failure, or of the last interruption.
+  /// The reason of the failure, or of the last interruption.
   std::string why;
 
   void interrupt(std::string reason) {
@@ -38,21 +38,21 @@ struct EnergyTotal {
   EnergyTotal failure(std::string reason) const { return {joules, breaks, true, std::move(reason)}; }
 };
 
-/// Something that knows how much energy was used. Callers see to it that one thread reads at a time.
+/// A reader of used energy. Callers ensure that one thread reads at a time.
 class EnergySource {
  public:
   virtual ~EnergySource() = default;
-  /// As of now: what it tells of other users of the hardware may change.
+  /// Describes the source; remarks about other users of the hardware may change.
   virtual EnergySourceInfo info() = 0;
   /// `now` in seconds of a monotonic clock.
   virtual EnergyTotal read(double now) = 0;
-  /// Whether it must be read now and then while a window is open.
+  /// Whether it must be read regularly while a window is open.
   virtual bool polled() const { return false; }
-  /// Seconds between two updates of what it reads; 0 where any window is fine.
+  /// Seconds between two updates of its counter; 0 if windows may be of any length.
   virtual double step() const { return 0; }
 };
 
-/// Stands for what cannot be read.
+/// A source that cannot be read.
 class UnreadableSource final : public EnergySource {
  public:
   UnreadableSource(EnergyPart part, std::string name, std::string reason)

@@ -1,5 +1,5 @@
-/* What the decoder plugin (earlybird_jpeg.so) offers. Plain C, and nothing of libjpeg shows through, so that the addon
- * needs neither its headers nor its library and the plugin needs no LibTorch. */
+/* The interface of the decoder plugin (earlybird_jpeg.so). Plain C without types of libjpeg, so that the addon needs
+ * neither its headers nor its library, and the plugin does not need LibTorch. */
 #ifndef EARLYBIRD_JPEG_INTERFACE_H
 #define EARLYBIRD_JPEG_INTERFACE_H
 
@@ -10,40 +10,41 @@
 extern "C" {
 #endif
 
-/* One decoder: used by one thread at a time, for any number of images after each other. */
+/* One decoder, for one thread at a time and any number of images one after another. */
 typedef struct eb_jpeg eb_jpeg;
 
 typedef struct {
   int width, height, components;
 } eb_jpeg_header;
 
-/* RGB rows. They belong to the decoder and last until its next call; at least 64 bytes after the last row are readable
- * too, which lets vector code load whole registers. */
+/* RGB rows. They belong to the decoder and are valid until its next call; at least 64 bytes after the last row are
+ * readable, so that vector code can load whole registers. */
 typedef struct {
   const uint8_t* data;
   size_t stride;
 } eb_jpeg_pixels;
 
-/* The reason where memory ran out, which is no fault of an image. */
+/* The reason if memory ran out, which is not a fault of the image. */
 #define EB_JPEG_NO_MEMORY "memory ran out"
 
 typedef struct {
-  /* For people, for example "libjpeg-turbo 2.1.5". */
+  /* For display, for example "libjpeg-turbo 2.1.5". */
   const char* version;
 
-  /* Null where it cannot be made, with a sentence in `reason`, a buffer of `size` bytes: libjpeg is another one than
-   * this was built for, or EB_JPEG_NO_MEMORY. */
+  /* Returns null on failure, with a sentence in `reason`, a buffer of `size` bytes: the plugin was built for another
+   * libjpeg, or EB_JPEG_NO_MEMORY. */
   eb_jpeg* (*create)(char* reason, size_t size);
   void (*destroy)(eb_jpeg*);
 
-  /* Reads the header of the image in memory, which must stay there until the next `open`. False: see `error`. */
+  /* Reads the header of the image in memory, which must stay there until the next `open`. Returns 0 on failure: see
+   * `error`. */
   int (*open)(eb_jpeg*, const uint8_t* data, size_t size, eb_jpeg_header* header);
 
   /* Decodes a rectangle of the opened image at 1/denominator (1, 2, 4 or 8) of its size, given in pixels of the scaled
-   * image, which measures ceil(size / denominator). Once for each `open`. False: see `error`. */
+   * image, which measures ceil(size / denominator). Call it once for each `open`. Returns 0 on failure: see `error`. */
   int (*decode)(eb_jpeg*, int left, int top, int width, int height, int denominator, eb_jpeg_pixels* pixels);
 
-  /* Why the last call failed, in a few words that complete "image.JPEG: ...". */
+  /* The reason why the last call failed, in a few words that complete "image.JPEG: ...". */
   const char* (*error)(const eb_jpeg*);
 } eb_jpeg_interface;
 

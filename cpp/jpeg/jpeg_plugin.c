@@ -10,11 +10,11 @@
 
 #include "jpeg_interface.h"
 
-/* Fancy upsampling takes a pixel's colour from its neighbours too, and libjpeg knows none beyond the columns it was
- * asked for. With this many more on each side, the rectangle has the same pixels as in a decoding of the whole. */
+/* Fancy upsampling also uses the colours of neighbouring pixels, and libjpeg decodes only the columns it was asked for.
+ * With so many more on each side, the rectangle has the same pixels as in a decoding of the whole image. */
 enum { MARGIN = 4 };
 enum { SLACK = 64 };
-/* Pillow refuses larger images as well; a header can claim 4 gigapixels in a few bytes. */
+/* Pillow has the same limit; a header of a few bytes can claim 4 gigapixels. */
 #define MOST_PIXELS 178956970.0
 
 struct eb_jpeg {
@@ -50,7 +50,7 @@ static void on_error(j_common_ptr info) {
   fail(self, text);
 }
 
-/* libjpeg fills damaged stretches with grey and only warns. Such an image is not trained on. */
+/* libjpeg fills damaged parts with grey and only warns. Such an image must not be trained on. */
 static void on_message(j_common_ptr info, int level) {
   if (level >= 0) return;
   eb_jpeg* self = self_of(info);
@@ -81,7 +81,7 @@ static void on_output(j_common_ptr info) { (void)info; }
 
 static void source_none(j_decompress_ptr info) { (void)info; }
 
-/* libjpeg is given an end-of-image marker for what is missing; whether that hurt shows in its warnings. */
+/* Gives libjpeg an end-of-image marker in place of missing data; its warnings show whether pixels were lost. */
 static boolean source_fill(j_decompress_ptr info) {
   static const JOCTET end[2] = {0xFF, JPEG_EOI};
   self_of((j_common_ptr)info)->ended = 1;
@@ -180,7 +180,7 @@ static uint8_t times(unsigned a, unsigned b) {
   return (uint8_t)(((product >> 8) + product) >> 8); /* a * b / 255, rounded */
 }
 
-/* Four-colour files hold inverted inks, as Adobe began it: 255 is none. So the stored values are light that is left. */
+/* CMYK files store inverted inks, a convention of Adobe: 255 means no ink, so a value is the light that is left. */
 static void cmyk_to_rgb(const uint8_t* from, uint8_t* to, int count) {
   for (int i = 0; i < count; ++i, from += 4, to += 3)
     for (int c = 0; c < 3; ++c) to[c] = (uint8_t)(from[3] - times(255u - from[c], from[3]));
@@ -228,8 +228,7 @@ static int jpeg_plugin_decode(eb_jpeg* self, int left, int top, int width, int h
     if (got == 0) fail(self, "truncated");
     y += (int)got;
   }
-  /* A cut file is bad whichever rectangle is asked for, so the rest is looked at; usually the marker at its end says
-   * enough. */
+  /* A truncated file is bad whatever the rectangle, so the rest is checked; usually the end marker is enough. */
   if (self->no_tail && info->output_scanline < info->output_height)
     jpeg_skip_scanlines(info, info->output_height - info->output_scanline);
   jpeg_abort_decompress(info);

@@ -4,7 +4,7 @@
 #include <map>
 
 #include "core/error.h"
-#include "model/channel_select.h"
+#include "layer/channel_select.h"
 #include "model/network.h"
 #include "model/preresnet.h"
 #include "model/resnet.h"
@@ -90,8 +90,8 @@ ModelDescription describe(const Network& network) {
 }
 
 void reinitialise(Network& network, uint64_t seed) {
-  // Drawn on a CPU copy of the same structure, so that the numbers are PyTorch's for a fresh model, on any device and
-  // layout.
+  // A CPU copy of the same structure draws the numbers, so that they are PyTorch's for a new model on any device and in
+  // any layout.
   const ModelDescription description = network.describe();
   ModelSpec spec{description.arch,    description.depth, description.classes, description.cfg, seed, "cpu",
                  description.input[1]};

@@ -20,10 +20,10 @@ void Describer::conv(const std::string& key, const torch::nn::Conv2d& conv) {
                          options.groups(), options.bias(), side_, side_});
 }
 
-void Describer::norm(const std::string& key, const torch::nn::BatchNorm2d& norm, size_t told_in_cfg) {
+void Describer::norm(const std::string& key, const torch::nn::BatchNorm2d& norm, size_t cfg_note) {
   const int64_t channels = norm->options.num_features();
   out_.layers.push_back({LayerInfo::Kind::kBatchNorm, key, channels, channels, 1, 1, false, side_, side_});
-  out_.batch_norms.push_back({key, channels, told_in_cfg});
+  out_.batch_norms.push_back({key, channels, cfg_note});
 }
 
 void Describer::relu(const std::string& key, int64_t channels) {

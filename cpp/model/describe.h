@@ -8,23 +8,23 @@
 
 namespace earlybird {
 
-/// Writes down the layers of a network in forward order, with the sizes of their outputs. Networks give it their own
-/// modules, so that a description cannot differ from what is computed.
+/// Lists the layers of a network in forward order, with the sizes of their outputs. Networks pass their own modules, so
+/// that a description cannot differ from the computation.
 class Describer {
  public:
-  /// `side`: of the square image that enters the next layer.
+  /// `side`: side of the square image that enters the next layer.
   Describer(const ModelSpec& spec, const Cfg& cfg, int64_t side);
 
   void conv(const std::string& key, const torch::nn::Conv2d& conv);
-  /// Adds the BN layer to those under the mask too.
-  void norm(const std::string& key, const torch::nn::BatchNorm2d& norm, size_t told_in_cfg = NormLayer::kNone);
+  /// Also adds the BN layer to those that the mask covers.
+  void norm(const std::string& key, const torch::nn::BatchNorm2d& norm, size_t cfg_note = NormLayer::kNone);
   void relu(const std::string& key, int64_t channels);
   void max_pool(const std::string& key, int64_t channels, int64_t kernel, int64_t stride, int64_t padding);
   void avg_pool(const std::string& key, int64_t channels, int64_t kernel);
   void linear(const std::string& key, const torch::nn::Linear& linear);
   void cut(ChannelCut cut);
 
-  /// Side of the image that enters the next layer: to go back to where a branch began.
+  /// Side of the image that enters the next layer; set_side goes back to the start of a branch.
   int64_t side() const { return side_; }
   void set_side(int64_t side) { side_ = side; }
 

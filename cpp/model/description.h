@@ -13,7 +13,7 @@ namespace earlybird {
 using Cfg = std::vector<int64_t>;
 inline constexpr int64_t kPool = -1;
 
-/// One layer that the FLOPs rule counts (spec section 11). Heights and widths are those of the output.
+/// One layer that the FLOPs rule counts (docs/reference.md#11). Height and width are those of the output.
 struct LayerInfo {
   enum class Kind { kConv, kLinear, kBatchNorm, kRelu, kMaxPool, kAvgPool } kind;
   std::string key;
@@ -22,36 +22,36 @@ struct LayerInfo {
   int64_t height = 1, width = 1;
 };
 
-/// A BN layer under the mask, in the release's order: its channels are part of N, whatever pruning does with them.
+/// A BN layer that the mask covers, in the reference's order. Its channels count in N even if pruning keeps them all.
 struct NormLayer {
   static constexpr size_t kNone = static_cast<size_t>(-1);
   std::string key;
   int64_t channels = 0;
-  /// Entry of the ticket's cfg that tells what the mask leaves of this layer, and shapes nothing.
-  size_t told_in_cfg = kNone;
+  /// Entry of the ticket's cfg that records how many channels the mask leaves of this layer; it shapes nothing.
+  size_t cfg_note = kNone;
 };
 
-/// Channels that pruning takes out together: those of one BN layer, or of a residual stream, to which several layers
-/// add. Together the cuts are all that the pruner knows of a network.
+/// Channels that pruning removes together: those of one BN layer, or of a residual stream, to which several layers add.
+/// The pruner knows a network only by its cuts.
 struct ChannelCut {
-  /// BN layers whose output these channels are. A channel that all of them mask is zero.
+  /// BN layers whose output has these channels. A channel that all of them mask is zero.
   std::vector<std::string> norms = {};
-  /// `--surgery reference`: the width is the largest count of the first `counted` norms; the channels are those of the
-  /// largest |gamma| in the first `ranked` norms.
-  size_t counted = 1, ranked = 1;
-  /// Where set, the BN layers stay whole and this channel selection takes the channels. Else the norms and `producers`
-  /// are cut.
+  /// `--surgery reference`: the width is the largest number of kept channels among the first `width_norms` norms; the
+  /// channels are those of the largest |gamma| in the first `rank_norms` norms.
+  size_t width_norms = 1, rank_norms = 1;
+  /// Where set, the BN layers stay whole and this channel selection takes the channels; otherwise the norms and
+  /// `producers` are cut.
   std::string select = {};
-  /// The selection stands right behind its one BN layer, and is all that reads it; else in a residual stream, which
-  /// goes on whole.
-  bool select_ends_norm = false;
-  /// Convolutions whose rows (output channels) go with the channels.
+  /// The selection follows its one BN layer directly and is its only reader; otherwise it reads a residual stream,
+  /// which goes on whole.
+  bool select_reads_one_norm = false;
+  /// Convolutions that lose these rows (output channels).
   std::vector<std::string> producers = {};
-  /// Convolutions and linear layers whose columns (input channels) go with them.
+  /// Convolutions and linear layers that lose these columns (input channels).
   std::vector<std::string> consumers = {};
   /// Entry of the ticket's cfg that holds the width.
   size_t cfg_entry = 0;
-  /// An empty layer can be taken out of the network altogether.
+  /// An empty layer can be removed from the network.
   bool removable = false;
 };
 
@@ -59,10 +59,10 @@ struct ModelSpec {
   std::string arch;
   int64_t depth = 0;
   int64_t classes = 10;
-  Cfg cfg = {};  // empty: the architecture's own
+  Cfg cfg = {};  // empty: that of the architecture
   uint64_t seed = 1;
   std::string device = "cpu";
-  /// Side of the images in pixels; 0 for what the network was published for.
+  /// Side of the images in pixels; 0: the size that the network was published for.
   int64_t image_size = 0;
   /// Low precision; full precision where absent.
   std::optional<NumberFormats> formats = {};
@@ -79,7 +79,7 @@ struct ModelDescription {
   std::vector<NormLayer> batch_norms;
   std::vector<LayerInfo> layers;
   std::vector<ChannelCut> cuts;
-  /// The architecture of a ticket and its cfg, of which pruning sets the entries that the cuts name.
+  /// Architecture and cfg of a ticket; pruning sets the cfg entries that the cuts name.
   std::string ticket_arch;
   Cfg ticket_cfg;
 };

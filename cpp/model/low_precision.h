@@ -10,11 +10,11 @@ namespace earlybird {
 
 class Network;
 
-/// Where a network of low precision stands in its data, and what went wrong with its numbers: all of it on the device,
-/// so that a step can be captured. Does nothing for a network without formats.
+/// Position in the random sequence and first fault of a low-precision pass, kept on the device, so that a step can be
+/// captured. Does nothing for a network without formats.
 class LowPrecision {
  public:
-  /// `rounding` of the outputs of layers, where it is not that of the network's formats.
+  /// `rounding` of the outputs of layers, where it differs from the network's formats.
   LowPrecision(const Network& network, uint64_t seed, NumberKind outputs, std::optional<Rounding> rounding = {});
 
   /// For QuantizeGuard; null for a network without formats.
@@ -23,11 +23,11 @@ class LowPrecision {
   /// Forgets all faults.
   void start(int64_t epoch, int64_t step = 0);
 
-  /// To the next step.
+  /// Moves to the next step.
   void advance();
 
-  /// Waits for the device. Throws ERR_NUMERIC for the first fault since the start, where the formats refuse them, with
-  /// the name of the tensor. `where`: in which pass over the data.
+  /// Waits for the device. Throws ERR_NUMERIC with the name of the tensor for the first fault since the start, if the
+  /// formats refuse faults. `where` names the pass.
   void check(const std::string& where) const;
 
  private:

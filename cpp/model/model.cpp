@@ -7,7 +7,7 @@
 #include "core/autocast.h"
 #include "core/error.h"
 #include "core/tensor_io.h"
-#include "model/channel_select.h"
+#include "layer/channel_select.h"
 #include "model/low_precision.h"
 #include "model/network.h"
 
@@ -20,12 +20,12 @@ std::string shape_text(at::IntArrayRef shape) {
   return out + ")";
 }
 
-/// Entries that a state dict may lack, and what they are then: torchvision's ResNets select no channels, and their
-/// shortcuts have no bias.
+/// The value of entries that a state dict may lack: torchvision's ResNets select no channels, and their shortcuts have
+/// no bias.
 std::optional<double> value_when_absent(const std::string& key, const at::Tensor& tensor) {
   if (key.ends_with("num_batches_tracked")) return 0;
   if (key.ends_with("downsample.0.bias")) return 0;
-  if (key.ends_with("indexes") && tensor.ne(0).all().item<bool>()) return 1;  // no pruned network: it needs its own
+  if (key.ends_with("indexes") && tensor.ne(0).all().item<bool>()) return 1;  // a pruned network needs its entry
   return std::nullopt;
 }
 

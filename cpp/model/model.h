@@ -6,12 +6,12 @@
 #include "core/host_tensor.h"
 #include "model/description.h"
 
-// A model for those who do not speak ATen (the binding): the network is opaque here, see network.h.
+// Model interface without ATen types, for binding/. network.h defines the network.
 namespace earlybird {
 
 class Network;
 
-/// Builds with fresh weights: PyTorch's own random numbers for `spec.seed`, drawn in the release's order. Throws
+/// Builds a network with new weights: PyTorch's random numbers for `spec.seed`, drawn in the reference's order. Throws
 /// ERR_MODEL.
 std::shared_ptr<Network> create_model(const ModelSpec& spec);
 
@@ -20,11 +20,11 @@ ModelDescription describe(const Network& network);
 /// State dict, contiguous NCHW on the host, in PyTorch's order.
 HostState state_dict(const Network& network);
 
-/// Copies `state` in. Strict: every key with its shape and none left over; only what PyTorch's own networks lack may be
-/// absent (model.cpp). Nothing is changed when it throws ERR_CHECKPOINT.
+/// Copies `state` into the network. Every key must be there with its shape, and no other; only entries that
+/// torchvision's networks lack may be absent (model.cpp). Changes nothing when it throws ERR_CHECKPOINT.
 void load_state_dict(Network& network, const HostState& state);
 
-/// Draws everything again and resets BatchNorm statistics, in place. Selected channels stay.
+/// Draws all weights again and resets BatchNorm statistics, in place. Selected channels stay.
 void reinitialise(Network& network, uint64_t seed);
 
 /// "cpu" or "cuda:N".

@@ -9,7 +9,7 @@
 
 namespace earlybird {
 
-/// A network: one file each builds it and describes it (vgg.cpp, preresnet.cpp, ...).
+/// A network. One file builds and describes each (vgg.cpp, preresnet.cpp, ...).
 class Network : public torch::nn::Module {
  public:
   /// Logits (batch, classes) of normalised images (batch, channels, height, width), channels_last.
@@ -18,18 +18,15 @@ class Network : public torch::nn::Module {
   /// Everything but `parameters` and `indexes`, which earlybird::describe() fills in.
   virtual ModelDescription describe() const = 0;
 
-  /// The release's initialisation, drawn from LibTorch's default CPU generator in the release's order.
+  /// The reference's initialisation, drawn from LibTorch's default CPU generator in the reference's order.
   virtual void initialise() = 0;
 
-  /// Of outputs, errors, and what a trainer keeps; full precision where absent.
+  /// Formats of outputs, errors and the optimiser; full precision where absent.
   std::optional<NumberFormats> formats;
-
-  /// What evaluations keep for the next one (train/evaluate.cpp).
-  std::shared_ptr<class Evaluation> evaluation;
 };
 
-/// The release's rule for residual networks: convolutions N(0, sqrt(2 / (k * k * out))) in traversal order, gammas as
-/// given, betas 0. Linear layers keep PyTorch's own numbers.
+/// The reference's rule for residual networks: convolutions N(0, sqrt(2 / (k * k * out))) in traversal order, gammas as
+/// given, betas 0. Linear layers keep PyTorch's initialisation.
 void initialise_residual(torch::nn::Module& network, double gamma);
 
 /// (key, tensor) in PyTorch's state_dict order: own parameters, own buffers, then children. The tensors are the live

@@ -1,9 +1,9 @@
 #include "model/preresnet.h"
 
 #include "core/error.h"
-#include "model/channel_select.h"
+#include "layer/channel_select.h"
+#include "layer/layers.h"
 #include "model/describe.h"
-#include "model/layers.h"
 
 namespace earlybird {
 namespace {
@@ -37,10 +37,10 @@ torch::nn::Conv2d conv(int64_t in, int64_t out, int64_t kernel, int64_t stride =
 
 /// bn1 -> select -> relu -> conv1 1x1 -> bn2 -> relu -> conv2 3x3 -> bn3 -> relu -> conv3 1x1, plus the input.
 struct BlockImpl : torch::nn::Module {
-  /// `cfg`: channels selected, of conv1, and of conv2.
+  /// `cfg`: number of selected channels, width of conv1, width of conv2.
   BlockImpl(int64_t in, int64_t planes, const int64_t* cfg, int64_t stride) {
     const int64_t out = kExpansion * planes;
-    // The release makes the shortcut first, which decides the random numbers, and registers it last.
+    // The reference makes the shortcut first, which determines the random numbers, and registers it last.
     if (stride != 1 || in != out) {
       shortcut = conv(in, out, 1, stride);
       downsample = torch::nn::Sequential(shortcut);
@@ -62,7 +62,7 @@ struct BlockImpl : torch::nn::Module {
     return out.add_(downsample ? convolve(shortcut, x) : x);
   }
 
-  /// `entry`: of the cfg, where this block's three begin.
+  /// `entry`: the first of this block's three cfg entries.
   void describe(Describer& to, const std::string& key, size_t entry) const {
     const int64_t entered = to.side();
     to.norm(key + ".bn1", bn1);
@@ -80,7 +80,7 @@ struct BlockImpl : torch::nn::Module {
     }
     to.cut({.norms = {key + ".bn1"},
             .select = key + ".select",
-            .select_ends_norm = true,
+            .select_reads_one_norm = true,
             .consumers = {key + ".conv1"},
             .cfg_entry = entry});
     to.cut({.norms = {key + ".bn2"},
@@ -147,7 +147,8 @@ class PreResNet final : public Network {
     to.norm("bn", bn_);
     to.relu("relu", select_->kept());
     to.linear("fc", fc_);
-    to.cut({.norms = {"bn"}, .select = "select", .select_ends_norm = true, .consumers = {"fc"}, .cfg_entry = entry});
+    to.cut(
+        {.norms = {"bn"}, .select = "select", .select_reads_one_norm = true, .consumers = {"fc"}, .cfg_entry = entry});
     return to.take();
   }
 

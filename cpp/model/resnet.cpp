@@ -1,7 +1,7 @@
 #include "model/resnet.h"
 
 #include "core/error.h"
-#include "model/channel_select.h"
+#include "layer/channel_select.h"
 #include "model/resnet_stem.h"
 
 namespace earlybird {
@@ -9,9 +9,9 @@ namespace {
 
 /// select -> conv1 3x3 -> bn1 -> relu -> conv2 3x3 -> bn2, plus the whole input.
 struct BasicBlockImpl : torch::nn::Module {
-  /// `cfg`: channels selected, and of conv1.
+  /// `cfg`: number of selected channels, width of conv1.
   BasicBlockImpl(int64_t in, int64_t planes, const int64_t* cfg, int64_t stride) {
-    // The release makes the shortcut first, which decides the random numbers, and registers it last.
+    // The reference makes the shortcut first, which determines the random numbers, and registers it last.
     if (stride != 1 || in != planes) {
       shortcut_conv = resnet_conv(in, planes, 1, stride);
       shortcut_norm = torch::nn::BatchNorm2d(planes);
@@ -31,13 +31,13 @@ struct BasicBlockImpl : torch::nn::Module {
     return normalise_add_relu(bn2, convolve(conv2, inner), shortcut);
   }
 
-  void describe(Describer& to, const std::string& key, size_t entry, size_t told_of_last) const {
+  void describe(Describer& to, const std::string& key, size_t entry, size_t last_norm_note) const {
     const int64_t entered = to.side();
     to.conv(key + ".conv1", conv1);
     to.norm(key + ".bn1", bn1);
     to.relu(key + ".relu", bn1->options.num_features());
     to.conv(key + ".conv2", conv2);
-    to.norm(key + ".bn2", bn2, told_of_last);
+    to.norm(key + ".bn2", bn2, last_norm_note);
     to.relu(key + ".relu", bn2->options.num_features());
     if (downsample) {
       to.set_side(entered);
@@ -109,7 +109,7 @@ class ResNet final : public Network {
   ModelDescription describe() const override {
     Describer to(spec_, cfg_, side_);
     describe_stem(to, conv1_, bn1_, NormLayer::kNone);
-    // The layers that add to the residual stream, the last first: its mask is what the release selects by.
+    // The layers that add to the residual stream, the last one first: the reference selects by its mask.
     std::vector<std::string> stream = {"bn1"};
     for (size_t k = 0; k < blocks_.size(); ++k) {
       const auto& [key, block] = blocks_[k];

@@ -7,7 +7,7 @@ namespace earlybird {
 namespace {
 
 constexpr int64_t kBlocks[] = {3, 4, 6, 3};
-/// Stem, then three entries a block: width that enters, of conv1, of conv2. A ticket also has the last width.
+/// Stem, then three entries a block: input width, width of conv1, width of conv2. A ticket also has the last width.
 constexpr size_t kEntries = 49;
 
 Cfg default_cfg() {
@@ -23,7 +23,7 @@ Cfg default_cfg() {
 
 struct BottleneckImpl : torch::nn::Module {
   BottleneckImpl(int64_t in, int64_t c1, int64_t c2, int64_t out, int64_t stride, bool first) {
-    // The release makes the shortcut first, which decides the random numbers, and registers it last.
+    // The reference makes the shortcut first, which determines the random numbers, and registers it last.
     if (first) {
       shortcut_conv = resnet_conv(in, out, 1, stride, /*bias=*/true);
       shortcut_norm = torch::nn::BatchNorm2d(out);
@@ -45,7 +45,7 @@ struct BottleneckImpl : torch::nn::Module {
     return normalise_add_relu(bn3, convolve(conv3, out), shortcut);
   }
 
-  /// `entry`: of the ticket's cfg, where this block's widths begin.
+  /// `entry`: the first of this block's entries in the ticket's cfg.
   void describe(Describer& to, const std::string& key, size_t entry) const {
     const int64_t entered = to.side();
     to.conv(key + ".conv1", conv1);
@@ -94,7 +94,8 @@ class ResNet50 final : public Network {
       const std::string name = "layer" + std::to_string(stage + 1);
       torch::nn::Sequential layer;
       for (int64_t b = 0; b < kBlocks[stage]; ++b, entry += 3) {
-        // Later blocks have to give what their stage's first one does; the release lists another width and ignores it.
+        // Later blocks must have the output width of their stage's first block; the reference lists another and ignores
+        // it.
         const int64_t out = b == 0 ? cfg_[entry + 3] : in;
         Bottleneck block(in, cfg_[entry + 1], cfg_[entry + 2], out, stage > 0 && b == 0 ? 2 : 1, b == 0);
         layer->push_back(block);
@@ -124,14 +125,14 @@ class ResNet50 final : public Network {
       stream.consumers.push_back(key + ".conv1");
       if (block->downsample) {
         stream.consumers.push_back(key + ".downsample.0");
-        to.cut(std::exchange(stream, {.counted = 2, .cfg_entry = 3 * k + 4}));
+        to.cut(std::exchange(stream, {.width_norms = 2, .cfg_entry = 3 * k + 4}));
         stream.norms = {key + ".bn3", key + ".downsample.1"};
         stream.producers = {key + ".conv3", key + ".downsample.0"};
       } else {
         stream.norms.push_back(key + ".bn3");
         stream.producers.push_back(key + ".conv3");
       }
-      stream.ranked = stream.norms.size();
+      stream.rank_norms = stream.norms.size();
     }
     stream.consumers.push_back("fc");
     to.cut(std::move(stream));

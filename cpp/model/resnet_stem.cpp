@@ -22,11 +22,10 @@ at::Tensor stem_pool(const at::Tensor& images) { return at::max_pool2d(images, 3
 
 at::Tensor resnet_head(torch::nn::Linear& fc, const at::Tensor& features) { return project(fc, features.mean({2, 3})); }
 
-void describe_stem(Describer& to, const torch::nn::Conv2d& conv, const torch::nn::BatchNorm2d& norm,
-                   size_t told_in_cfg) {
+void describe_stem(Describer& to, const torch::nn::Conv2d& conv, const torch::nn::BatchNorm2d& norm, size_t cfg_note) {
   const int64_t width = conv->options.out_channels();
   to.conv("conv1", conv);
-  to.norm("bn1", norm, told_in_cfg);
+  to.norm("bn1", norm, cfg_note);
   to.relu("relu", width);
   to.max_pool("maxpool", width, 3, 2, 1);
 }

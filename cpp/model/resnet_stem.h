@@ -1,12 +1,12 @@
 #pragma once
 
+#include "layer/layers.h"
 #include "model/describe.h"
-#include "model/layers.h"
 #include "model/network.h"
 
 namespace earlybird {
 
-// What the ImageNet ResNets have in common: 7x7 stem, pooling, head, sizes.
+// Shared parts of the ImageNet ResNets: 7x7 stem, pooling, head, sizes.
 
 inline constexpr int64_t kStagePlanes[] = {64, 128, 256, 512};
 
@@ -21,8 +21,7 @@ at::Tensor stem_pool(const at::Tensor& images);
 /// Global average, then the linear layer.
 at::Tensor resnet_head(torch::nn::Linear& fc, const at::Tensor& features);
 
-void describe_stem(Describer& to, const torch::nn::Conv2d& conv, const torch::nn::BatchNorm2d& norm,
-                   size_t told_in_cfg);
+void describe_stem(Describer& to, const torch::nn::Conv2d& conv, const torch::nn::BatchNorm2d& norm, size_t cfg_note);
 void describe_head(Describer& to, const torch::nn::Linear& fc);
 
 }  // namespace earlybird

@@ -3,8 +3,8 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "layer/layers.h"
 #include "model/describe.h"
-#include "model/layers.h"
 
 namespace earlybird {
 namespace {

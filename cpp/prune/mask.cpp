@@ -7,35 +7,35 @@
 #include <cstring>
 
 #include "core/error.h"
+#include "core/ops.h"
 #include "model/network.h"
-#include "ops.h"
 #include "prune/mask_rule.h"
 
 namespace earlybird {
 namespace {
 
-// Magnitudes are compared as bits: their order is that of integers, exact where denormals are flushed and with NaN
-// last, as the release sorts it.
+// Magnitudes are compared by their bits, as integers: the order is exact even if subnormal numbers are flushed, and NaN
+// comes last, as in the reference.
 
 at::Tensor sorted(const at::Tensor& magnitude) { return std::get<0>(magnitude.sort()); }
 
-/// The values that thresholds are taken from, sorted, and for each channel what keeps it whatever the threshold: to be
-/// above this. Undefined where nothing does.
+/// The sorted values from which thresholds are taken, and for each channel a value above which it is kept whatever the
+/// threshold; undefined if there is no such value.
 struct Pool {
   at::Tensor sorted, kept_above;
 };
 
-/// All channels alike.
+/// Treats all channels alike.
 Pool plain_pool(const at::Tensor& magnitude) { return {sorted(magnitude), {}}; }
 
-/// The largest tenth of each layer stays out of the pool, and is kept.
+/// Keeps the largest tenth of each layer, which stays out of the pool.
 Pool protective_pool(const std::vector<at::Tensor>& layers) {
   std::vector<at::Tensor> lowest, kept_above;
   for (const at::Tensor& layer : layers) {
     const auto count = static_cast<int64_t>(0.9 * static_cast<double>(layer.numel()));
-    const at::Tensor ranked = sorted(layer);
-    lowest.push_back(ranked.narrow(0, 0, count));
-    kept_above.push_back(ranked[count].expand_as(layer));
+    const at::Tensor ascending = sorted(layer);
+    lowest.push_back(ascending.narrow(0, 0, count));
+    kept_above.push_back(ascending[count].expand_as(layer));
   }
   const at::Tensor pool = sorted(at::cat(lowest));
   if (pool.numel() == 0) throw Error("ERR_PRUNE", "A protective mask needs a layer of more than one channel.");
@@ -61,7 +61,7 @@ std::vector<Mask> masks(const Network& network, const std::vector<double>& ratio
     if (!(ratio >= 0 && ratio < 1))
       throw Error("ERR_PRUNE", "A pruning ratio must be at least 0 and below 1, not " + std::to_string(ratio) + ".");
     const auto position =
-        static_cast<int64_t>(static_cast<double>(channels) * ratio);  // truncated, as the release does
+        static_cast<int64_t>(static_cast<double>(channels) * ratio);  // truncated, as in the reference
     positions.push_back(std::min(position, pool.sorted.numel() - 1));
   }
   const at::Tensor packed = mask_bits(magnitude, pool.sorted, positions, pool.kept_above).cpu();
@@ -71,6 +71,7 @@ std::vector<Mask> masks(const Network& network, const std::vector<double>& ratio
   for (size_t r = 0; r < ratios.size(); ++r) {
     Mask& mask = out[r];
     mask.ratio = ratios[r];
+    mask.total = channels;
     std::memcpy(&mask.threshold, at, sizeof(float));
     at += sizeof(float);
     mask.bits.assign(at, at + (channels + 7) / 8);

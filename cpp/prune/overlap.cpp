@@ -7,8 +7,8 @@ namespace earlybird {
 
 std::vector<double> mask_overlap(const uint8_t* masks, size_t count, size_t bits) {
   const size_t bytes = (bits + 7) / 8, words = (bytes + 7) / 8;
-  std::vector<uint64_t> rows(count * words,
-                             0);  // zero padding is equal in every row, so it never counts as a difference
+  // Zero padding is equal in every row, so it never counts as a difference.
+  std::vector<uint64_t> rows(count * words, 0);
   for (size_t i = 0; i < count; ++i) {
     std::memcpy(rows.data() + i * words, masks + i * bytes, bytes);
     if (bits % 8)

@@ -20,7 +20,7 @@ int64_t count(const std::vector<Bits>& layers) {
                          [](int64_t sum, const Bits& bits) { return sum + count(bits); });
 }
 
-/// A cut with its BN layers by number.
+/// A cut with the indexes of its BN layers.
 struct Cut {
   const ChannelCut* what;
   std::vector<size_t> norms;
@@ -55,7 +55,7 @@ std::vector<Bits> unpack(const ModelDescription& description, const std::vector<
   return out;
 }
 
-/// The channel with the largest value of those that may be taken; -1 where there is none. Of equals the first.
+/// The permitted channel with the largest value, the first of equals; -1 if there is none.
 template <class Values, class May>
 int64_t largest(int64_t channels, const Values& value, const May& may) {
   int64_t best = -1;
@@ -64,14 +64,14 @@ int64_t largest(int64_t channels, const Values& value, const May& may) {
   return best;
 }
 
-/// Which channels a cut keeps of `alive`.
+/// Decides which channels of `alive` a cut keeps.
 class Widths {
  public:
   Widths(const Gammas& gammas, Surgery surgery) : gammas_(gammas), surgery_(surgery) {}
 
   std::vector<int64_t> kept(const Cut& cut, const std::vector<Bits>& alive) const {
     const int64_t channels = static_cast<int64_t>(alive[cut.norms[0]].size());
-    if (surgery_ == Surgery::kExact || cut.what->ranked == 1) {
+    if (surgery_ == Surgery::kExact || cut.what->rank_norms == 1) {
       const size_t last = surgery_ == Surgery::kExact ? cut.norms.size() : 1;
       std::vector<int64_t> out;
       for (int64_t c = 0; c < channels; ++c)
@@ -88,7 +88,7 @@ class Widths {
     return order;
   }
 
-  /// Brings one more channel of this cut to life: the next by |gamma|.
+  /// Adds one channel to this cut, the next by |gamma|.
   void widen(const Cut& cut, std::vector<Bits>& alive) const {
     const int64_t channels = static_cast<int64_t>(alive[cut.norms[0]].size());
     if (surgery_ == Surgery::kExact) {
@@ -112,7 +112,7 @@ class Widths {
         [&](int64_t c) { return !alive[c]; });
   }
 
-  /// The same among those that the cut can still take.
+  /// The same among the channels that the cut can still take.
   int64_t next(const Cut& cut, size_t norm, const Bits& alive) const {
     return largest(
         static_cast<int64_t>(alive.size()), [&](int64_t c) { return value(norm, c); },
@@ -126,21 +126,21 @@ class Widths {
   }
 
  private:
-  /// No number is never kept, as in the mask.
+  /// NaN is never kept, as in the mask.
   float value(size_t norm, int64_t channel) const {
     const float gamma = gammas_[norm][channel];
     return std::isnan(gamma) ? -1 : gamma;
   }
 
   float score(const Cut& cut, int64_t channel) const {
-    const size_t last = surgery_ == Surgery::kExact ? cut.norms.size() : cut.what->ranked;
+    const size_t last = surgery_ == Surgery::kExact ? cut.norms.size() : cut.what->rank_norms;
     float out = -1;
     for (size_t i = 0; i < last; ++i) out = std::max(out, value(cut.norms[i], channel));
     return out;
   }
 
   size_t widest(const Cut& cut, const std::vector<Bits>& alive) const {
-    return *std::max_element(cut.norms.begin(), cut.norms.begin() + static_cast<int64_t>(cut.what->counted),
+    return *std::max_element(cut.norms.begin(), cut.norms.begin() + static_cast<int64_t>(cut.what->width_norms),
                              [&](size_t a, size_t b) { return count(alive[a]) < count(alive[b]); });
   }
 
@@ -148,8 +148,7 @@ class Widths {
   Surgery surgery_;
 };
 
-/// Brings channels to life until the width of every cut is a multiple. Cuts share layers, hence the repetition; each
-/// turn only adds.
+/// Adds channels until the width of every cut is a multiple. Cuts share layers, so this repeats until nothing changes.
 std::vector<Bits> round_up(const std::vector<Cut>& cuts, const Widths& widths, std::vector<Bits> alive,
                            int64_t multiple) {
   for (bool changed = true; changed;) {
@@ -166,8 +165,8 @@ std::vector<Bits> round_up(const std::vector<Cut>& cuts, const Widths& widths, s
   return alive;
 }
 
-/// The mask with multiples for widths that keeps at most as many channels as `alive`, and no fewer than it must: a
-/// higher threshold, then rounded up.
+/// A mask whose widths are multiples and that keeps at most as many channels as `alive`, if possible: raises the
+/// threshold, then rounds up.
 std::vector<Bits> rounded(const std::vector<Cut>& cuts, const Widths& widths, const Gammas& gammas,
                           const std::vector<Bits>& alive, int64_t multiple) {
   struct Channel {
@@ -202,9 +201,9 @@ PrunePlan plan_pruning(const ModelDescription& description, PruneInput input, co
   PrunePlan out;
   out.alive = unpack(description, mask);
   if (count(out.alive) == 0)
-    throw Error("ERR_PRUNE",
-                "The mask drops every channel (are all gammas equal, as in an untrained network?): there is no ticket "
-                "to draw.");
+    throw Error(
+        "ERR_PRUNE",
+        "The mask drops every channel, so there is no ticket: are all gammas equal, as in an untrained network?");
   const bool exact = options.surgery == Surgery::kExact, remove = options.empty_layers == EmptyLayers::kRemove;
   if (exact && remove)
     throw Error("ERR_PRUNE",
@@ -212,8 +211,8 @@ PrunePlan plan_pruning(const ModelDescription& description, PruneInput input, co
                 "--empty-layers keep-one or --surgery reference.");
   const std::vector<Cut> cuts = number_cuts(description, input);
   for (const Cut& cut : cuts)
-    for (size_t c = 0; cut.what->select_ends_norm && c < cut.selected->size(); ++c)
-      if (!cut.has(static_cast<int64_t>(c))) {  // gone since the last pruning
+    for (size_t c = 0; cut.what->select_reads_one_norm && c < cut.selected->size(); ++c)
+      if (!cut.has(static_cast<int64_t>(c))) {  // removed by an earlier pruning
         out.alive[cut.norms[0]][c] = false;
         input.gammas[cut.norms[0]][c] = std::numeric_limits<float>::quiet_NaN();
       }
@@ -230,8 +229,8 @@ PrunePlan plan_pruning(const ModelDescription& description, PruneInput input, co
     out.alive[norm][channel] = true;
     out.layers[norm].clamped = 1;
   };
-  // An empty layer: reference surgery revives a channel in each, as one rule for all families (spec 15.4 to 15.6);
-  // exact surgery only where a shape would be empty, and never in a stream that others read.
+  // Empty layers (docs/reference.md#8.6): reference surgery revives one channel in each, for all networks; exact
+  // surgery only if a shape would be empty, and never in a stream that others read.
   std::vector<bool> removable(out.alive.size());
   for (const Cut& cut : cuts)
     if (cut.what->removable) removable[cut.norms[0]] = true;
@@ -254,7 +253,7 @@ PrunePlan plan_pruning(const ModelDescription& description, PruneInput input, co
       const int64_t channel = widths.next(cut, first, Bits(out.alive[first].size()));
       plan.kept = {channel};
       plan.mute = exact;
-      if (cuts_norms || cut.what->select_ends_norm) revive(widths.strongest(cut, channel), channel);
+      if (cuts_norms || cut.what->select_reads_one_norm) revive(widths.strongest(cut, channel), channel);
     }
     const auto width = static_cast<int64_t>(plan.kept.size());
     for (const size_t n : cut.norms)
@@ -263,7 +262,7 @@ PrunePlan plan_pruning(const ModelDescription& description, PruneInput input, co
             !std::binary_search(plan.kept.begin(), plan.kept.end(), static_cast<int64_t>(c)))
           out.cuts_live_channels = true;
     for (const size_t n : cut.norms) {
-      if (cuts_norms || cut.what->select_ends_norm) out.layers[n].width = width;
+      if (cuts_norms || cut.what->select_reads_one_norm) out.layers[n].width = width;
       if (width == 0) out.layers[n].removed = true;
     }
     out.cfg[cut.what->cfg_entry] = width;
@@ -271,7 +270,7 @@ PrunePlan plan_pruning(const ModelDescription& description, PruneInput input, co
   }
   for (size_t n = 0; n < out.layers.size(); ++n) {
     out.layers[n].kept = count(out.alive[n]);
-    const size_t entry = description.batch_norms[n].told_in_cfg;
+    const size_t entry = description.batch_norms[n].cfg_note;
     if (entry != NormLayer::kNone) out.cfg[entry] = std::max<int64_t>(1, out.layers[n].kept);
   }
   std::erase(out.cfg, 0);

@@ -10,8 +10,9 @@ namespace earlybird {
 
 enum class EmptyLayers { kKeepOne, kRemove };
 
-/// What a ticket has to agree with. kReference: the release's pruners (spec section 7), in which a residual stream
-/// loses channels that are not zero. kExact: the dense network with masked gammas and betas.
+/// kReference: a ticket equals that of the reference's pruners (docs/reference.md#8), in which a residual stream loses
+/// channels that are not zero. kExact: a ticket computes the function of the dense network with masked gammas and
+/// betas.
 enum class Surgery { kReference, kExact };
 
 struct PruneOptions {
@@ -24,44 +25,43 @@ struct PruneOptions {
 struct PrunedLayer {
   std::string key;
   int64_t total = 0;
-  /// Channels that keep their gamma and beta.
+  /// Number of channels that keep their gamma and beta.
   int64_t kept = 0;
-  /// Of these, channels that the mask dropped and that were kept so that the layer is not empty.
+  /// Of these, the channels that the mask dropped and that are kept so that the layer is not empty.
   int64_t clamped = 0;
-  /// Channels that the ticket still computes.
+  /// Number of channels that the ticket computes.
   int64_t width = 0;
   bool removed = false;
 };
 
-/// One bit a channel of a layer.
+/// One bit for each channel of a layer.
 using Bits = std::vector<bool>;
 
 struct CutPlan {
   std::vector<int64_t> kept;  // empty: the layer is removed
-  /// kExact: the one channel was dropped by the mask, and its consumers must not see it.
+  /// kExact: the mask dropped the one channel, so its consumers must ignore it.
   bool mute = false;
 };
 
-/// What becomes of every cut and every BN layer, in the order of the description. Nothing of it depends on a network's
-/// kind.
+/// The fate of every cut and every BN layer, in the order of the description.
 struct PrunePlan {
   std::vector<CutPlan> cuts;
   std::vector<Bits> alive;
   std::vector<PrunedLayer> layers;
   Cfg cfg;
-  /// A residual stream loses channels that are not zero: the ticket is another function than the masked network.
+  /// A residual stream loses channels that are not zero, so the ticket differs from the masked network.
   bool cuts_live_channels = false;
 };
 
-/// What pruning has to know of the weights: |gamma| of each BN layer, and of each cut the channels that its selection
-/// takes already (empty: all), so that a ticket can be pruned again.
+/// The input from the weights: |gamma| of each BN layer, and for each cut the channels that its selection already takes
+/// (empty: all), so that a ticket can be pruned again.
 struct PruneInput {
   std::vector<std::vector<float>> gammas;
   std::vector<Bits> selected;
 };
 
-/// `mask`: packed over all BN layers. Throws ERR_PRUNE for a mask of the wrong size, one that keeps nothing at all, an
-/// empty layer that cannot be removed where that is asked, and for removing layers exactly.
+/// `mask` is packed over all BN layers. Throws ERR_PRUNE for a mask of the wrong size or one that keeps nothing, for an
+/// empty layer that shall be removed and cannot be, and for removing layers with exact surgery.
 PrunePlan plan_pruning(const ModelDescription& description, PruneInput input, const std::vector<uint8_t>& mask,
                        const PruneOptions& options);
 

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "core/error.h"
-#include "model/channel_select.h"
+#include "layer/channel_select.h"
 #include "model/network.h"
 
 namespace earlybird {
@@ -47,15 +47,16 @@ std::vector<uint8_t> packed(const std::vector<Bits>& layers) {
   return out;
 }
 
-/// What is taken of each layer: by old key, output channels (rows) and input channels (columns); absent = all.
+/// The part of each layer that is copied: by old key, output channels (rows) and input channels (columns); absent =
+/// all.
 struct Selection {
   std::map<std::string, at::Tensor> rows, columns;
-  std::map<std::string, at::Tensor> selects;   // by key, the channels that it takes now
-  std::map<std::string, std::string> new_key;  // where a removed layer has shifted the names behind it
+  std::map<std::string, at::Tensor> selects;   // by key of a channel selection, the channels that it takes
+  std::map<std::string, std::string> new_key;  // if a removed layer shifts the names of later ones
   std::set<std::string> lost;  // removed layers, and those that keep fresh weights because their input is gone
 };
 
-/// Where `kept` stand among the channels that a selection has taken before.
+/// Positions of `kept` among the channels that a selection took before.
 std::vector<int64_t> ranks(const std::vector<int64_t>& kept, const Bits& selected) {
   std::vector<int64_t> out;
   for (const int64_t channel : kept) out.push_back(std::count(selected.begin(), selected.begin() + channel, true));
@@ -68,14 +69,14 @@ Selection select_channels(const ModelDescription& from, const ModelDescription& 
   std::map<std::string, int64_t> widths;
   for (const auto& norm : from.batch_norms) widths[norm.key] = norm.channels;
   size_t survivor = 0;
-  at::Tensor incoming;  // channels of the last layer that is still there
+  at::Tensor incoming;  // channels of the last layer that was not removed
   int64_t incoming_width = -1;
   for (size_t i = 0; i < plan.cuts.size(); ++i) {
     const ChannelCut& cut = from.cuts[i];
     if (plan.cuts[i].kept.empty()) {
       out.lost.insert(cut.norms[0]);
       out.lost.insert(cut.producers.begin(), cut.producers.end());
-      // What reads it now reads the layer before it: the old columns fit only where both had the same width.
+      // Its consumers now read the layer before it: the old columns fit only if both had the same width.
       for (const auto& consumer : cut.consumers)
         if (incoming_width == widths.at(cut.norms[0]))
           out.columns[consumer] = incoming;
@@ -105,7 +106,7 @@ Selection select_channels(const ModelDescription& from, const ModelDescription& 
   return out;
 }
 
-/// Copies one layer's entries; BN vectors and biases follow the rows.
+/// Copies the entries of one layer; BN vectors and biases are selected like rows.
 void copy_layer(const std::string& key, const Selection& selection, const State& from, State& to) {
   const auto renamed = selection.new_key.find(key);
   const std::string& target = renamed == selection.new_key.end() ? key : renamed->second;
@@ -135,7 +136,7 @@ void mask_norms(const ModelDescription& description, const PrunePlan& plan, cons
     at::Tensor alive = at::tensor(std::vector<float>(plan.alive[n].begin(), plan.alive[n].end())).to(gamma.device());
     if (const auto rows = selection.rows.find(key); rows != selection.rows.end())
       alive = alive.index_select(0, rows->second);
-    // A product, as in the release: its zeros have the sign of what was there.
+    // A product, as in the reference: its zeros keep the sign of the old value.
     gamma.mul_(alive);
     to.at(target + ".bias").mul_(alive);
   }
@@ -173,7 +174,7 @@ Pruned prune(const Network& dense, const std::vector<uint8_t>& mask, const Prune
   refresh_selections(*out.network);
   if (&weights_from == &dense) {
     mask_norms(description, plan, selection, target);
-    // The channel that keeps an empty layer open adds nothing, yet can learn to.
+    // The channel that keeps an empty layer contributes nothing, but can learn to.
     for (size_t i = 0; i < plan.cuts.size(); ++i)
       if (plan.cuts[i].mute)
         for (const auto& consumer : description.cuts[i].consumers) target.at(consumer + ".weight").zero_();

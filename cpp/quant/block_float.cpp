@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "core/error.h"
-#include "ops.h"
+#include "core/ops.h"
 #include "quant/blocks.h"
 
 namespace earlybird {
@@ -14,7 +14,9 @@ void quantize_into(const at::Tensor& values, const BlockFloat& format, const Ran
   if (values.numel() == 0) return;
   if (format.rounding == Rounding::kStochastic && !random.position.defined())
     throw Error("ERR_INTERNAL", "Stochastic rounding was given no position in its random sequence.");
-  block_quantize_out(values, format, random, faults, out);
+  block_quantize_out(values, format.bits, format.dim, format.rounding == Rounding::kNearest,
+                     format.flavour == BlockFlavour::kSwalp, static_cast<int64_t>(random.seed), random.lane,
+                     random.position, faults, out);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// The CPU kernel of block_quantize_out: how a tensor is divided among threads, and how often it is read.
+// The CPU kernel of block_quantize_out: divides a tensor among threads and reads it once or twice.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <torch/library.h>
@@ -15,11 +15,11 @@ namespace {
 
 using namespace quant;
 
-/// Elements that are worth a thread of their own.
+/// Minimum number of elements for a thread.
 constexpr int64_t kGrain = 1 << 14;
-/// A row that stays in a cache, the shared one too, is read from memory once.
+/// A row up to this size stays in a cache, and is read from memory once.
 constexpr int64_t kRowBytes = 2 << 20;
-/// Larger results do not stay in any cache until they are read.
+/// Larger results do not stay in any cache until their next use.
 constexpr int64_t kStreamBytes = 32 << 20;
 constexpr int64_t kPositions = 1024;
 
@@ -30,15 +30,15 @@ void raise(uint32_t& top, uint32_t by) {
   }
 }
 
-/// One rounding of a tensor. Which thread does what changes no bit: maxima do not depend on order, and random bits hang
-/// on the number of the element.
+/// One rounding of a tensor. The bits do not depend on the division among threads: maxima do not depend on order, and
+/// random bits depend on the number of the element.
 template <class T>
 class Pass {
  public:
   Pass(const T* from, T* to, const Blocks& shape, const Format& format, const NoiseKey& key)
       : from_(from), to_(to), shape_(shape), format_(format), key_(key) {}
 
-  /// Whether there was an infinity or NaN.
+  /// Returns whether there was an infinity or NaN.
   bool run() {
     if (shape_.outer == 1 && shape_.inner * static_cast<int64_t>(sizeof(T)) <= kRowBytes &&
         (shape_.blocks >= at::get_num_threads() || shape_.elements() <= kGrain))
@@ -57,7 +57,7 @@ class Pass {
     if (top >= kInfinity) fault_.store(true, std::memory_order_relaxed);
   }
 
-  /// Each row is a block and short enough to be read again from a cache.
+  /// For rows that are blocks and short enough to be read again from a cache.
   void by_row() {
     const int64_t inner = shape_.inner;
     at::parallel_for(0, shape_.blocks, std::max<int64_t>(1, kGrain / inner), [&](int64_t begin, int64_t end) {
@@ -68,7 +68,7 @@ class Pass {
     });
   }
 
-  /// Two passes over memory, for long rows and for blocks in several places.
+  /// For long rows, and blocks in several places: two passes over memory.
   void by_piece() {
     std::vector<uint32_t> tops(shape_.blocks, 0);
     each_piece([&](int64_t at, int64_t count, int64_t block, NoiseTile&) {
@@ -81,7 +81,7 @@ class Pass {
     });
   }
 
-  /// Calls work(first element, count, block, noise) for all of memory, in pieces that lie in one block.
+  /// Calls work(first element, count, block, noise) for pieces that cover the memory and lie in one block each.
   template <class Work>
   void each_piece(const Work& work) {
     at::parallel_for(0, shape_.elements(), kGrain, [&](int64_t begin, int64_t end) {
@@ -96,8 +96,8 @@ class Pass {
     });
   }
 
-  /// Memory as `outer` lines of blocks * inner positions. A tile is some neighbouring positions, whole blocks, of some
-  /// neighbouring lines.
+  /// For short runs of a block. Memory is `outer` lines of blocks * inner positions; a tile is some neighbouring
+  /// positions (whole blocks) of some neighbouring lines.
   void by_position() {
     std::vector<uint32_t> all(shape_.blocks, 0);
     each_tile([&](const Tile& tile, uint32_t* tops) {

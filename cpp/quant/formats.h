@@ -4,10 +4,10 @@
 
 namespace earlybird {
 
-/// How block floating point rounds (Yang et al., SWALP, ICML 2019; spec section 10).
+/// The rounding of block floating point (Yang et al., SWALP, ICML 2019; docs/reference.md#10).
 enum class Rounding { kNearest, kStochastic };
 
-/// Whose details: QPyTorch's quantiser, which the release uses, or SWALP's own.
+/// QPyTorch's quantiser, which the reference uses, or SWALP's own; they differ in details.
 enum class BlockFlavour { kQtorch, kSwalp };
 
 /// Word lengths in bits of the number types of low-precision training: kFull, or 2 to 22.
@@ -16,7 +16,7 @@ struct NumberFormats {
   int64_t weight = kFull, activate = kFull, grad = kFull, error = kFull, momentum = kFull;
   Rounding rounding = Rounding::kStochastic;
   BlockFlavour flavour = BlockFlavour::kQtorch;
-  /// A block with an infinity or NaN ends the epoch with ERR_NUMERIC; else it goes on as it is.
+  /// Whether a block with an infinity or NaN ends the epoch with ERR_NUMERIC; otherwise it is not rounded.
   bool refuse_non_finite = true;
 };
 

@@ -6,14 +6,15 @@
 
 namespace earlybird {
 
-HostTensor block_quantize_on_host(const HostTensor& values, const HostRounding& wish) {
+HostTensor block_quantize_on_host(const HostTensor& values, const HostRounding& rounding) {
   at::NoGradGuard no_grad;
-  const at::Device device(wish.device);
-  const int64_t position = static_cast<int64_t>(wish.epoch) << 32 | wish.step;
-  const RandomLane random{wish.seed, wish.lane, at::full({}, position, at::TensorOptions(at::kLong).device(device))};
+  const at::Device device(rounding.device);
+  const int64_t position = static_cast<int64_t>(rounding.epoch) << 32 | rounding.step;
+  const RandomLane random{rounding.seed, rounding.lane,
+                          at::full({}, position, at::TensorOptions(at::kLong).device(device))};
   const at::Tensor input = view_of(values).to(device);
-  return to_host(wish.plain ? plain_block_quantize(input, wish.format, random)
-                            : block_quantize(input, wish.format, random));
+  return to_host(rounding.plain ? plain_block_quantize(input, rounding.format, random)
+                                : block_quantize(input, rounding.format, random));
 }
 
 }  // namespace earlybird

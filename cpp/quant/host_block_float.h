@@ -7,17 +7,17 @@
 
 namespace earlybird {
 
-/// A rounding asked for from outside: `random.position` is made of epoch and step.
+/// The arguments of block_quantize as a caller outside of the core gives them; epoch and step are the position.
 struct HostRounding {
   BlockFloat format;
   uint64_t seed = 1;
   uint32_t lane = 0, epoch = 0, step = 0;
   std::string device = "cpu";
-  /// By the plain twin.
+  /// Uses the plain twin.
   bool plain = false;
 };
 
-/// block_quantize of float32 or bfloat16 values, computed on the device of the wish.
-HostTensor block_quantize_on_host(const HostTensor& values, const HostRounding& wish);
+/// block_quantize of float32 or bfloat16 values, computed on `rounding.device`.
+HostTensor block_quantize_on_host(const HostTensor& values, const HostRounding& rounding);
 
 }  // namespace earlybird

@@ -12,7 +12,7 @@ EB_INLINE float load(uint16_t value) { return float_of(static_cast<uint32_t>(val
 EB_INLINE void store(float& to, float value) { to = value; }
 EB_INLINE void store(uint16_t& to, float value) { to = static_cast<uint16_t>(bits_of(value) >> 16); }
 
-/// Stands for the bits of nearest rounding, which takes none.
+/// In place of random bits for nearest rounding, which needs none.
 struct None {
   EB_INLINE uint32_t operator[](int64_t) const { return 0; }
 };
@@ -38,7 +38,7 @@ EB_INLINE void raise_all(uint32_t* __restrict tops, const T* __restrict values, 
   }
 }
 
-/// `to` is `from`, or does not overlap it: so iterations are independent, which the compiler cannot know.
+/// `to` is `from` or does not overlap it, so iterations are independent; the compiler cannot know that.
 template <class Flavour, class T, class Bits>
 EB_INLINE void run_loop(const T* from, T* to, int64_t count, uint32_t top, Bits bits, const Grid& format) {
   const Grid grid = format;
@@ -57,7 +57,7 @@ EB_INLINE void each_loop(const T* from, T* to, int64_t count, const uint32_t* to
           Flavour::template round<kIsNearest<Bits>>(load(from[i]), Flavour::scale_of(tops[i], grid), bits[i], grid));
 }
 
-/// Calls `body` with the type of the flavour and the random bits as what they are.
+/// Calls `body` with the flavour as a type and the random bits with their type.
 template <class Body>
 EB_INLINE void with_kinds(const Format& format, const void* bits, const Body& body) {
   const auto with_flavour = [&](auto kind) EB_ALWAYS {
@@ -86,7 +86,7 @@ EB_EVERY_CPU bool any_fault(const uint32_t* tops, int64_t count) {
   return faults != 0;
 }
 
-// A template cannot have clones.
+// A macro, because a template cannot have target clones.
 #define EB_LOOPS(T)                                                                                                \
   EB_EVERY_CPU uint32_t largest_here(const T* values, int64_t count) { return largest_of(values, count); }         \
   EB_EVERY_CPU void raise_here(uint32_t* tops, const T* values, int64_t count) { raise_all(tops, values, count); } \
@@ -106,7 +106,7 @@ EB_LOOPS(float)
 EB_LOOPS(uint16_t)
 #undef EB_LOOPS
 
-/// Blocks of uncommon size, or not finite.
+/// Rounds blocks of unusual magnitude, or not finite.
 template <class T>
 void round_slowly(const T* from, T* to, int64_t count, const uint32_t* tops, int64_t stride, const void* bits,
                   const Format& format) {
@@ -115,7 +115,7 @@ void round_slowly(const T* from, T* to, int64_t count, const uint32_t* tops, int
     for (int64_t i = 0; i < count; ++i) {
       const uint32_t top = tops[i * stride];
       if (top >= kInfinity)
-        to[i] = from[i];  // through no conversion, which might change a NaN
+        to[i] = from[i];  // without a conversion, which might change a NaN
       else
         store(to[i],
               round_value<Flavour>(load(from[i]), top, Flavour::scale_of(top, format.grid), kind[i], format.grid));
@@ -123,12 +123,12 @@ void round_slowly(const T* from, T* to, int64_t count, const uint32_t* tops, int
   });
 }
 
-/// Elements between two requests for memory, and of a result that is written past the caches.
+/// Elements between two prefetches, and of a piece that is written past the caches.
 constexpr int64_t kPiece = 512;
 
 constexpr int64_t kTile = 1024;
 
-/// memcpy, past the caches. A whole cache line at a time is what makes it cheap.
+/// memcpy past the caches, in whole cache lines.
 void stream_out(void* to, const void* from, int64_t bytes) {
 #ifdef __SSE2__
   auto* target = static_cast<char*>(to);
@@ -145,12 +145,12 @@ void stream_out(void* to, const void* from, int64_t bytes) {
 #endif
 }
 
-/// Asks for memory that is read soon: a few lines at a time, for a core has few requests under way.
+/// Prefetches memory that is read soon, a few lines at a time, because a core can have few requests in flight.
 void fetch(const void* from, int64_t bytes) {
   for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(static_cast<const char*>(from) + i, 0, 2);
 }
 
-/// `next` values from `from` + `count` on are fetched meanwhile.
+/// Also prefetches `next` values from `from` + `count` on.
 template <class T>
 void run(const T* from, T* to, int64_t count, uint32_t top, int64_t number, NoiseTile& noise, const Format& format,
          int64_t next = 0) {

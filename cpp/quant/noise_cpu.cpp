@@ -9,7 +9,7 @@ namespace {
 
 #ifdef __x86_64__
 
-// With a mask of ones: of the form without a mask, GCC 12 warns that it starts from an undefined value.
+// The masked form with a mask of ones, because GCC 12 warns of an undefined value in the form without a mask.
 #define EB_EVEN_PRODUCT(a, b) reinterpret_cast<Lanes>(_mm512_maskz_mul_epu32(0xFF, (__m512i)(a), (__m512i)(b)))
 #define EB_LANE_BYTES 64
 #pragma GCC push_options
@@ -32,7 +32,7 @@ namespace v3 {
 #undef EB_LANE_BYTES
 #undef EB_EVEN_PRODUCT
 
-// The overload for the widest vectors that the processor has is taken, among callers in this file.
+// Callers in this file get the overload for the widest vectors that the processor has.
 #define EB_FOR_CPU(name) __attribute__((target(name)))
 
 EB_FOR_CPU("arch=x86-64-v4") void fill_here(const NoiseKey& key, uint32_t first, int64_t calls, uint64_t* words) {

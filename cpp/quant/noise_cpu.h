@@ -6,11 +6,11 @@
 
 namespace earlybird::quant {
 
-/// The words of `calls` calls of noise_call from group `first` on, one call after the other; up to 31 calls more than
-/// asked for are written.
+/// Writes the words of `calls` calls of noise_call from group `first` on, one call after the other, and up to 31
+/// further calls.
 void fill_noise(const NoiseKey& key, uint32_t first, int64_t calls, uint64_t* words);
 
-/// The random bits of neighbouring elements, made a thousand at a time: they never leave the first-level cache.
+/// The random bits of neighbouring elements, made a thousand at a time, so that they stay in the first-level cache.
 class NoiseTile {
  public:
   /// For elements with numbers below `end`.
@@ -18,12 +18,12 @@ class NoiseTile {
       : key_(key), nearest_(grid.nearest), a_call_(elements_a_call(grid.bits)), end_(end) {}
 
   struct Bits {
-    /// uint16 each where a call serves 8 elements, else uint32; null where none are needed.
+    /// uint16 if a call serves 8 elements, else uint32; null if no bits are needed.
     const void* bits;
     int64_t count;
   };
 
-  /// Those of element `number` and of the ones after it, as many as there are, at most `count`.
+  /// The bits of element `number` and of the available ones after it, at most `count`.
   Bits from(int64_t number, int64_t count) {
     if (nearest_) return {nullptr, count};
     if (number < first_ || number >= last_) fill(number);

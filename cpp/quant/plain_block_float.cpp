@@ -1,7 +1,7 @@
-// The slow twin of the block floating point kernels, by ATen's operators. It computes in another way than they do:
-// every block is brought to a largest magnitude of 1 to 2, exactly, and rounded there by the closed form floor((x + 6)
-// - 6) / step + u) of QPyTorch's rounding. Powers of two and subnormal results are made of integers, since the CPU may
-// flush subnormal numbers.
+// The slow twin of the block floating point kernels, by ATen's operators and by another method: every block is scaled
+// exactly to a largest magnitude of 1 to 2, and rounded there by the closed form floor(((x + 6) - 6) / step + u) of
+// QPyTorch's rounding. Powers of two and subnormal results are made from integers, because the CPU may flush subnormal
+// numbers.
 #include <ATen/ATen.h>
 
 #include <algorithm>
@@ -26,7 +26,7 @@ Tensor powers(const Tensor& exponents) {
   return ((exponents.to(at::kLong) + 1023) * (int64_t{1} << 52)).view(at::kDouble);
 }
 
-/// float32 values to float64, subnormal ones too. `bits` are theirs, int32.
+/// float32 values, given by their bits (int32), as float64; also subnormal ones.
 Tensor exact(const Tensor& bits) {
   const Tensor field = bits.bitwise_right_shift(23).bitwise_and(255);
   const Tensor mantissa = bits.bitwise_and(0x7FFFFF) + (field > 0).to(at::kInt) * 0x800000;
@@ -34,7 +34,7 @@ Tensor exact(const Tensor& bits) {
   return at::where(bits < 0, -value, value);
 }
 
-/// The bits of float64 values that are float32 ones, subnormal ones too.
+/// The float32 bits of float64 values that float32 can represent; also subnormal ones.
 Tensor float_bits(const Tensor& values) {
   const Tensor size = values.abs();
   const Tensor subnormal = (size.clamp_max(kLeastNormal) * 0x1p149).to(at::kInt);
@@ -58,8 +58,8 @@ Tensor noise_of(int64_t count, const BlockFloat& format, const RandomLane& rando
   return at::tensor(noise, at::kInt).to(device);
 }
 
-/// Rounded to whole steps; `unit` are float32 values of blocks with exponent 0, `u` in [0, 1) or, for nearest,
-/// undefined.
+/// Rounds to whole steps; `unit` are float32 values of blocks with exponent 0. `noise` is undefined for nearest
+/// rounding.
 Tensor qtorch_steps(const Tensor& unit, const Tensor& noise, int64_t bits) {
   const double half = std::ldexp(1.0, static_cast<int>(bits) - 1);
   const Tensor scaled = ((unit + 6) - 6) * (half / 2);
@@ -99,7 +99,7 @@ Tensor rounded_bits(const Tensor& bits, const Tensor& noise, const BlockFloat& f
   return at::where(top >= static_cast<int64_t>(kInfinity), bits, out).to(at::kInt);
 }
 
-/// float32 bits to bfloat16, nearest even; the kept blocks' values are bfloat16 already.
+/// float32 bits to bfloat16, nearest even; exact for blocks that were not rounded.
 Tensor bfloat16_of(const Tensor& bits) {
   const Tensor whole = bits.to(at::kLong).bitwise_and(0xFFFFFFFF);
   const Tensor odd = whole.bitwise_right_shift(16).bitwise_and(1);

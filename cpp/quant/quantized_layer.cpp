@@ -11,12 +11,12 @@ using torch::autograd::variable_list;
 
 thread_local const QuantizedPass* current = nullptr;
 
-/// Nobody else reads these values.
+/// Whether nobody else can read these values.
 bool is_ours_alone(const at::Tensor& tensor) {
   return tensor.use_count() == 1 && tensor.storage().use_count() == 1 && tensor.is_non_overlapping_and_dense();
 }
 
-/// Hands the output on, and quantises the gradient.
+/// Returns the output unchanged, and quantises the gradient.
 struct QuantizedError : torch::autograd::Function<QuantizedError> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& output, const BlockFloat& format,
                             const RandomLane& random, const at::Tensor& faults) {
@@ -32,7 +32,7 @@ struct QuantizedError : torch::autograd::Function<QuantizedError> {
     return output.variable_data();
   }
 
-  /// By reference, so that the gradient can be taken out of the list, and its owners counted.
+  /// Takes the list by reference, so that it can move the gradient out and count its owners.
   static variable_list backward(AutogradContext* context, variable_list& gradients) {
     at::NoGradGuard no_grad;
     auto& saved = context->saved_data;

@@ -8,7 +8,7 @@
 
 namespace earlybird {
 
-/// What the quantised layers of one forward pass share.
+/// The common state of the quantised layers of one forward pass.
 struct QuantizedPass {
   NumberFormats formats;
   /// kActivation in training, kTest elsewhere.
@@ -16,12 +16,12 @@ struct QuantizedPass {
   uint64_t seed = 1;
   /// See RandomLane and block_quantize.
   at::Tensor position, faults;
-  /// The number of each layer, by the address of its module.
+  /// The index of each layer, by the address of its module.
   std::unordered_map<const void*, size_t> layers;
 };
 
-/// Layers called by this thread while it lives are quantised; nothing changes where there is no `pass`, which must
-/// outlive the guard. What they leave for the backward pass, which may run later and on another thread, is their own.
+/// Quantises the layers that this thread calls while it lives; does nothing if `pass` is null. `pass` must outlive the
+/// guard, but not the backward pass, which may run later and on another thread.
 class QuantizeGuard {
  public:
   explicit QuantizeGuard(const QuantizedPass* pass);
@@ -33,16 +33,15 @@ class QuantizeGuard {
   const QuantizedPass* before_;
 };
 
-/// `output` of a layer (N, C, H, W), in block floating point with one exponent a sample; likewise the gradient that
-/// comes back to it (spec section 10). In between the gradient is handed on unchanged, as if nothing had been rounded.
+/// Rounds the `output` of a layer (N, C, H, W) to block floating point with one exponent a sample, and its gradient
+/// (the error) likewise (docs/reference.md#10). The rounding itself passes gradients on unchanged.
 ///
-/// Up to 9 bits, such values have 8 significant ones and are exact in bfloat16: under autocast, convolutions multiply
-/// weights (from the first step on) and errors as they are, and add up in float32. What bfloat16 does round is the sum
-/// itself, once, before it comes here, and the input of a convolution, which BN and ReLU leave on no grid. In float32
-/// neither is rounded.
+/// Values of up to 9 bits have 8 significant ones and are exact in bfloat16: under autocast, convolutions multiply
+/// exact weights (from the first step on) and errors, and add in float32. bfloat16 rounds the sum once, before this
+/// function, and the input of a convolution, which after BN and ReLU is on no grid. float32 rounds neither.
 ///
-/// The values are changed in place: nobody may have kept `output`. Without a guard, or in full precision, it is
-/// returned as it is.
+/// Changes the values in place: nobody else may hold `output`. Returns it unchanged without a guard or in full
+/// precision.
 at::Tensor quantized(const at::Tensor& output, const void* layer);
 
 }  // namespace earlybird

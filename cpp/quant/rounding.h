@@ -1,6 +1,5 @@
-// The arithmetic of block floating point, a value at a time: one source for the CPU and CUDA kernels, so that both give
-// the same bits. Nothing here multiplies or adds subnormal numbers, because the CPU may flush them and the GPU does
-// not.
+// The arithmetic of block floating point for one value: one source for the CPU and CUDA kernels, so that both give the
+// same bits. It never multiplies or adds subnormal numbers, because the CPU may flush them and the GPU does not.
 #pragma once
 
 #include <cstdint>
@@ -17,10 +16,10 @@
 
 namespace earlybird::quant {
 
-/// A number format as the kernels take it.
+/// A number format as the kernels need it.
 struct Grid {
   int32_t bits;
-  /// The low bits of a float's mantissa that a word of this length has no room for.
+  /// The low bits of a float's mantissa that a word of this length cannot hold.
   uint32_t mask;
   bool nearest;
 };
@@ -44,18 +43,18 @@ EB_SCALAR float float_of(uint32_t bits) {
 /// 2^exponent, -126 to 127.
 EB_SCALAR float power_of_two(int32_t exponent) { return float_of(static_cast<uint32_t>(exponent + 127) << 23); }
 
-/// Bits of |value|. As integers they are ordered as the magnitudes are, NaN last.
+/// Bits of |value|. As integers they have the order of the magnitudes, NaN last.
 EB_SCALAR uint32_t magnitude(float value) { return bits_of(value) & 0x7FFFFFFFu; }
 
 inline constexpr uint32_t kInfinity = 0x7F800000u;
 
-/// Blocks whose largest magnitude `top` lies between 2^-100 and 2^125, or is 0: no intermediate result overflows or is
-/// subnormal.
+/// Whether the largest magnitude `top` of a block is between 2^-100 and 2^125, or 0: then no intermediate result
+/// overflows or is subnormal.
 EB_SCALAR bool is_usual(uint32_t top) { return (top == 0) | (top - (27u << 23) < 225u << 23); }
 
-/// QPyTorch's rounding. With E = 2^floor(log2 top) and step = E * 2^(2 - bits), adding 6E brings every value of the
-/// block to one exponent: its low mantissa bits are then what lies below the step, and the one float32 rounding of this
-/// sum is part of the definition. Ends at +-(2E - step).
+/// QPyTorch's rounding. With E = 2^floor(log2 top) and step = E * 2^(2 - bits), adding 6E gives every value of the
+/// block the same exponent: its low mantissa bits are then the part below the step. The float32 rounding of this sum is
+/// part of the definition. Values end at +-(2E - step).
 struct Qtorch {
   struct Scale {
     float base;
@@ -79,7 +78,7 @@ struct Qtorch {
   }
 };
 
-/// SWALP's own rounding: half to even, and one more step on the negative side.
+/// SWALP's rounding: half to even, and one more step on the negative side.
 struct Swalp {
   struct Scale {
     float up, down;
@@ -94,16 +93,15 @@ struct Swalp {
 
   template <bool kNearest>
   EB_SCALAR static float round(float value, const Scale& scale, uint32_t noise, const Grid& grid) {
-    const float to_whole = 12582912.f;  // 1.5 * 2^23: a sum with it has no room for fractions
+    const float to_whole = 12582912.f;  // 1.5 * 2^23: a sum with it has no fraction bits
     float steps = value * scale.up;
     if (kNearest) {
       steps = (steps + to_whole) - to_whole;
     } else {
-      // The middle of the interval that the bits name: never 0, so that it does not matter where a tiny value is
-      // flushed.
+      // The middle of the interval that the bits select: never 0, so that flushing a tiny value changes nothing.
       steps += static_cast<float>(static_cast<int32_t>(2 * (noise & grid.mask) + 1)) * power_of_two(grid.bits - 24);
       const float whole = (steps + to_whole) - to_whole;
-      // One less where that went up; by the sign's bit, for a branch would keep the loops from being vectorised.
+      // Subtracts 1 if that rounded up; uses the sign bit, because a branch would prevent vectorisation.
       steps = whole - static_cast<float>(static_cast<int32_t>(bits_of(steps - whole) >> 31));
     }
     steps = steps < scale.low ? scale.low : steps;
@@ -120,7 +118,7 @@ EB_SCALAR int32_t exponent_of(uint32_t top) {
   return exponent;
 }
 
-/// value * 2^-exponent, by integers; 0 for less than 2^-76, which no rounding tells from it.
+/// value * 2^-exponent, by integers; 0 for less than 2^-76, which rounds like 0.
 EB_SCALAR float to_unit(float value, int32_t exponent) {
   const uint32_t top = magnitude(value), field = top >> 23;
   const uint32_t mantissa = field ? (top & 0x7FFFFFu) | 0x800000u : top;
@@ -129,7 +127,7 @@ EB_SCALAR float to_unit(float value, int32_t exponent) {
   return bits_of(value) >> 31 ? -unit : unit;
 }
 
-/// The way back, exact: `unit` is a whole number of steps.
+/// The exact inverse: `unit` is a whole number of steps.
 EB_SCALAR float from_unit(float unit, int32_t exponent) {
   const uint32_t top = magnitude(unit);
   if (top == 0) return 0.f;
@@ -140,8 +138,8 @@ EB_SCALAR float from_unit(float unit, int32_t exponent) {
   return float_of((bits_of(unit) & 0x80000000u) | out);
 }
 
-/// A block with a subnormal maximum: QPyTorch's base is 0 there, so that it rounds the magnitude bits themselves, and
-/// what reaches the next exponent is cut to the highest bits - 2 mantissa bits.
+/// For a block with a subnormal maximum QPyTorch's base is 0, so it rounds the magnitude bits themselves, and cuts
+/// values that reach the next exponent to the highest bits - 2 mantissa bits.
 EB_SCALAR float round_subnormal(float value, uint32_t noise, const Grid& grid) {
   if (grid.nearest) noise = (grid.mask + 1) >> 1;
   uint32_t top = (magnitude(value) + (noise & grid.mask)) & ~grid.mask;
@@ -166,12 +164,12 @@ EB_SCALAR float round_unusual(Swalp, float value, uint32_t top, uint32_t noise, 
   int32_t exponent = exponent_of(top);
   if (exponent < -128) exponent = -128;  // SWALP's exponent has 8 bits
   Swalp::Scale one = Swalp::scale_of(127u << 23, grid);
-  if (exponent == 127) one.low = -one.high;  // -2^128 is no float
+  if (exponent == 127) one.low = -one.high;  // -2^128 is not a float
   return from_unit(round_once<Swalp>(to_unit(value, exponent), one, noise, grid), exponent);
 }
 
-/// `value` of a block of largest magnitude `top`, which scale_of turned into `scale`. A block with an infinity or NaN
-/// stays as it is.
+/// Rounds `value` of a block of largest magnitude `top`, from which scale_of made `scale`. Does not change a block with
+/// an infinity or NaN.
 template <class Flavour>
 EB_SCALAR float round_value(float value, uint32_t top, const typename Flavour::Scale& scale, uint32_t noise,
                             const Grid& grid) {

@@ -1,11 +1,9 @@
-// cross_entropy_step by LibTorch's operators: the CPU kernel, and the slow twin of the CUDA one. The gradient is what
-// autograd makes of at::cross_entropy_loss, bit by bit.
+// cross_entropy_step by LibTorch's operators: the CPU kernel, and the slow twin of the CUDA kernel. The gradient has
+// the bits that autograd gives for at::cross_entropy_loss.
 #include "train/cross_entropy.h"
 
 #include <ATen/ATen.h>
 #include <torch/library.h>
-
-#include "train/meter.h"
 
 namespace earlybird {
 

@@ -7,17 +7,17 @@
 
 namespace earlybird {
 
-ForwardWork::ForwardWork(Network& of, std::optional<Rounding> rounding)
-    : network(of),
-      meter(of.parameters().front().device()),
-      numbers(of, RandomLane{}.seed, NumberKind::kTest, rounding) {}
+ForwardWork::ForwardWork(Network& forwarded, std::optional<Rounding> rounding)
+    : network(forwarded),
+      sums(forwarded.parameters().front().device()),
+      numbers(forwarded, RandomLane{}.seed, NumberKind::kTest, rounding) {}
 
 PassWork ForwardWork::start(Pass& pass, int64_t batch_size, bool bf16, const std::string& where) {
   numbers.start(0);
-  meter.start();
+  sums.start();
   std::vector<at::Tensor> used = network.parameters();
   for (const at::Tensor& buffer : network.buffers()) used.push_back(buffer);
-  used.push_back(meter.sums());
+  used.push_back(sums.tensor());
   if (const QuantizedPass* quantized = numbers.pass())
     used.insert(used.end(), {quantized->position, quantized->faults});
   return {.pass = pass,
@@ -31,7 +31,7 @@ PassWork ForwardWork::start(Pass& pass, int64_t batch_size, bool bf16, const std
                   QuantizeGuard quantize(numbers.pass());
                   logits = network.forward(batch.images).to(at::kFloat);
                 }
-                meter.add(logits, batch.labels);
+                sums.add(logits, batch.labels);
                 numbers.advance();
               },
           .state = std::move(used),

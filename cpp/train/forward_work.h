@@ -7,15 +7,15 @@
 
 namespace earlybird {
 
-/// Sends batches through a network, in the mode it is in, without gradients. The network outlives it.
+/// Sends batches through a network in its current mode, without gradients. The network must outlive it.
 struct ForwardWork {
   explicit ForwardWork(Network& network, std::optional<Rounding> rounding = {});
 
-  /// Forgets earlier batches. `where`: what errors call the pass.
+  /// Forgets earlier batches. `where` names the pass in errors.
   PassWork start(Pass& pass, int64_t batch_size, bool bf16, const std::string& where);
 
   Network& network;
-  Meter meter;
+  PassSums sums;
   LowPrecision numbers;
 };
 

@@ -8,17 +8,18 @@
 
 #include "core/error.h"
 #include "model/network.h"
+#include "train/pace.h"
 
 namespace earlybird {
 namespace {
 
-/// Keeps the host from running far ahead of the device, so that cancelling and progress are about what is done: at most
-/// a few steps wait in the queue.
-class Leash {
+/// Lets the host queue at most a few steps ahead of the device, so that cancelling and progress refer to work that is
+/// done.
+class RunAheadLimit {
  public:
-  explicit Leash(at::Device device) : device_(device) {}
+  explicit RunAheadLimit(at::Device device) : device_(device) {}
 
-  /// After the work of a step was handed over.
+  /// To be called after each step was queued.
   void step() {
     if (device_.is_cpu()) return;
     const c10::impl::VirtualGuardImpl guard(device_.type());
@@ -40,33 +41,33 @@ class Leash {
 
 }  // namespace
 
-PassResult run_pass(PassWork what, Repeated& repeated, Meter& meter, LowPrecision& numbers, const CancelToken& cancel,
-                    const ProgressCallback& progress) {
+PassResult run_pass(PassWork what, CapturedWork& captured, PassSums& sums, LowPrecision& numbers,
+                    const CancelToken& cancel, const ProgressCallback& progress) {
   Pass& pass = what.pass;
-  // On the CPU autocast rounds the input itself, where it wants to.
-  const bool bf16 = what.bf16 && !meter.sums().is_cpu();
-  if (!what.before) repeated.prepare(pass, {what.batch_size, bf16}, what.work, what.state);
+  // On the CPU autocast rounds the input itself.
+  const bool bf16 = what.bf16 && !sums.tensor().is_cpu();
+  if (!what.before) captured.prepare(pass, {what.batch_size, bf16}, what.work, what.state);
   const int64_t steps = std::min(what.most_steps, pass.steps());
   Pace pace(steps, cancel, progress);
-  Leash leash(meter.sums().device());
+  RunAheadLimit run_ahead(sums.tensor().device());
   for (int64_t done = 0; done < steps && pass.advance(); ++done) {
     if (what.before) {
       what.before(pass.size());
       what.work(pass.batch());
     } else {
-      repeated.run(pass, what.work);
+      captured.run(pass, what.work);
     }
-    leash.step();
-    meter.count(pass.size());
-    pace.step(pass.size(), meter);
+    run_ahead.step();
+    sums.count(pass.size());
+    pace.step(pass.size(), sums);
   }
-  numbers.check(what.where);  // first: it says more than the loss does
-  PassResult out = meter.read(what.where);
+  numbers.check(what.where);  // first: its error is more precise than that of the loss
+  PassResult out = sums.read(what.where);
   out.seconds = pace.seconds();
   out.waited = pass.waited();
   out.bad = pass.bad();
-  out.captured = repeated.captured();
-  out.why_eager = repeated.why_eager();
+  out.captured = captured.is_captured();
+  out.why_eager = captured.why_eager();
   return out;
 }
 

@@ -6,7 +6,7 @@
 
 #include "core/autocast.h"
 #include "core/error.h"
-#include "train/sgd.h"
+#include "optim/sgd.h"
 
 namespace earlybird {
 
@@ -14,8 +14,8 @@ Trainer::Step::Step(std::shared_ptr<Network> model, const TrainerOptions& chosen
     : network(std::move(model)),
       options(chosen),
       numbers(*network, chosen.seed, NumberKind::kActivation),
-      meter(network->parameters().front().device()),
-      repeated(chosen.graphs) {
+      sums(network->parameters().front().device()),
+      captured(chosen.graphs) {
   at::NoGradGuard no_grad;
   for (const auto& entry : network->named_parameters()) {
     keys.push_back(entry.key());
@@ -35,10 +35,10 @@ Trainer::Step::Step(std::shared_ptr<Network> model, const TrainerOptions& chosen
 void Trainer::Step::start(int64_t epoch, double rate, int64_t first) {
   at::NoGradGuard no_grad;
   network->train();
-  forget_gradients();  // of a step that failed half way
+  forget_gradients();  // a step may have failed half way
   lr.fill_(rate);
   numbers.start(epoch, first);
-  meter.start();
+  sums.start();
 }
 
 void Trainer::Step::forget_gradients() {
@@ -52,14 +52,14 @@ void Trainer::Step::gradients(const Batch& batch) {
     QuantizeGuard quantize(numbers.pass());
     logits = network->forward(batch.images).to(at::kFloat);
   }
-  logits.backward(meter.add(logits, batch.labels));
+  logits.backward(sums.add(logits, batch.labels));
 }
 
 std::vector<at::Tensor> Trainer::Step::state() const {
   std::vector<at::Tensor> out = parameters;
   out.insert(out.end(), momentum.begin(), momentum.end());
   for (const at::Tensor& buffer : network->buffers()) out.push_back(buffer);
-  out.push_back(meter.sums());
+  out.push_back(sums.tensor());
   if (const QuantizedPass* pass = numbers.pass()) out.insert(out.end(), {pass->position, pass->faults});
   return out;
 }
@@ -81,7 +81,7 @@ void Trainer::Step::update() {
     step.faults = pass->faults;
   }
   sgd(step, network->formats.value_or(NumberFormats{}));
-  forget_gradients();  // here, so that none of a recorded step outlives its graph
+  forget_gradients();  // here, so that no gradient of a captured step outlives its graph
   numbers.advance();
 }
 

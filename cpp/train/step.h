@@ -8,21 +8,21 @@
 
 #include "model/low_precision.h"
 #include "model/network.h"
-#include "train/meter.h"
-#include "train/repeated.h"
+#include "train/captured_work.h"
+#include "train/pass_sums.h"
 #include "train/trainer.h"
 
 namespace earlybird {
 
-/// The training step. It holds no host read-back, no data-dependent branch and no storage replacement, and its learning
+/// The training step. It has no host read-back, no data-dependent branch and no storage replacement, and its learning
 /// rate lives on the device, so that it can be captured as a CUDA graph.
 struct Trainer::Step {
   Step(std::shared_ptr<Network> model, const TrainerOptions& chosen);
 
-  /// Before the steps of an epoch; they begin with this one.
+  /// To be called before the steps of an epoch; `first` is the number of the first one.
   void start(int64_t epoch, double rate, int64_t first = 0);
 
-  /// Forward and backward; gradients are left in `parameters`, the batch is added to the meter.
+  /// Forward and backward; gradients are left in `parameters`, the batch is added to the sums.
   void gradients(const Batch& batch);
 
   /// L1 subgradient, then momentum SGD, all parameters at once; rounded as the network's formats say. Ends the step.
@@ -30,7 +30,7 @@ struct Trainer::Step {
 
   void forget_gradients();
 
-  /// All that a step changes on the device.
+  /// All device tensors that a step changes.
   std::vector<at::Tensor> state() const;
 
   std::shared_ptr<Network> network;
@@ -40,9 +40,9 @@ struct Trainer::Step {
   std::vector<uint8_t> is_gamma;  // of each parameter
   at::Tensor lr;
   LowPrecision numbers;
-  Meter meter;
-  Repeated repeated;
-  int64_t single_steps = 0;  // outside epochs, so far
+  PassSums sums;
+  CapturedWork captured;
+  int64_t single_steps = 0;  // steps outside epochs so far
 };
 
 }  // namespace earlybird

@@ -10,7 +10,7 @@
 namespace earlybird {
 namespace {
 
-/// All BN layers of a network, which update their statistics at another momentum for as long as this lives.
+/// Sets the momentum of the statistics of all BN layers; restores it at the end of its life.
 class NormMomentum {
  public:
   explicit NormMomentum(const Network& network) {
@@ -68,8 +68,8 @@ PassResult estimate_norms(Network& network, Dataset& dataset, uint64_t seed, int
     seen += images;
     norms.set(static_cast<double>(images) / static_cast<double>(seen));
   };
-  Repeated eager({});  // the momentum of each batch is another
-  return run_pass(std::move(work), eager, forward.meter, forward.numbers, cancel, progress);
+  CapturedWork eager({});  // each batch has another momentum
+  return run_pass(std::move(work), eager, forward.sums, forward.numbers, cancel, progress);
 }
 
 }  // namespace earlybird

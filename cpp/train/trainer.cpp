@@ -22,7 +22,7 @@ PassResult Trainer::epoch(Dataset& dataset, int64_t epoch, double lr, int64_t ba
   step.start(epoch, lr);
   const auto pass = dataset.train_pass(step.options.seed, static_cast<uint32_t>(epoch), batch_size, cancel);
   const std::string where = "epoch " + std::to_string(epoch);
-  const Repeated::Work work = [&step](const Batch& batch) {
+  const CapturedWork::Work work = [&step](const Batch& batch) {
     step.gradients(batch);
     step.update();
   };
@@ -33,7 +33,7 @@ PassResult Trainer::epoch(Dataset& dataset, int64_t epoch, double lr, int64_t ba
                    .work = work,
                    .state = step.state(),
                    .where = where},
-                  step.repeated, step.meter, step.numbers, cancel, progress);
+                  step.captured, step.sums, step.numbers, cancel, progress);
 }
 
 StepResult Trainer::step(const HostTensor& images, const HostTensor& labels, double lr, bool gradients) {
@@ -50,7 +50,7 @@ StepResult Trainer::step(const HostTensor& images, const HostTensor& labels, dou
   }
   step.update();
   step.numbers.check("training by single steps");
-  const at::Tensor sums = step.meter.sums().cpu();
+  const at::Tensor sums = step.sums.tensor().cpu();
   out.loss = sums.const_data_ptr<double>()[kLoss];
   out.correct = static_cast<int64_t>(sums.const_data_ptr<double>()[kCorrect1]);
   return out;

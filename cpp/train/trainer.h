@@ -7,7 +7,7 @@
 #include "core/graph.h"
 #include "core/host_tensor.h"
 #include "data/dataset.h"
-#include "train/metrics.h"
+#include "train/pass_result.h"
 
 namespace earlybird {
 
@@ -19,7 +19,7 @@ struct TrainerOptions {
   double l1 = 0;
   bool bf16 = false;
   uint64_t seed = 1;
-  /// Steps are recorded as graphs of these; all are eager where it is empty.
+  /// Steps are captured as graphs of these; all are eager where it is empty.
   GraphFactory graphs = {};
 };
 
@@ -34,8 +34,8 @@ struct Snapshot {
   HostState momentum;
 };
 
-/// SGD with momentum, weight decay on everything and an L1 subgradient on BN gammas (spec section 4), one epoch at a
-/// time. Every method runs on the engine thread.
+/// SGD with momentum, weight decay on everything and an L1 subgradient on BN gammas (docs/reference.md#5), one epoch
+/// at a time. Every method runs on the engine thread.
 class Trainer {
  public:
   Trainer(std::shared_ptr<Network> network, const TrainerOptions& options);
@@ -45,8 +45,7 @@ class Trainer {
   PassResult epoch(Dataset& dataset, int64_t epoch, double lr, int64_t batch_size, int64_t most_steps,
                    const CancelToken& cancel, const ProgressCallback& progress);
 
-  /// One step, outside of any epoch, on images that are already network input, float32 (B, C, H, W). Gradients are
-  /// those before the L1 term.
+  /// One step outside of any epoch, on network input, float32 (B, C, H, W). The gradients are those before the L1 term.
   StepResult step(const HostTensor& images, const HostTensor& labels, double lr, bool gradients);
 
   /// Weights and momentum, copied to the host.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Search for Early-Bird tickets in low precision: VGG-16 on CIFAR-10, 8 bits everywhere, hyper-parameters of the reference.
+# Search for Early-Bird tickets in low precision: VGG-16 on CIFAR-10, 8 bits everywhere, published hyper-parameters.
 # Further flags win over these.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../earlybird.sh"

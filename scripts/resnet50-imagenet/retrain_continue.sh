@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Train the ticket on with the weights it has. No L1 term here, as published.
-# The reference draws new weights here; add --reinit for that.
-# Of the GPUs that are listed the first one computes; --device wins over the list.
+# Train the ticket of prune.sh on with the weights it has, after the epochs it has seen.
+# No L1 term here, as published.
+# The reference trains pruned_7008_0.7 into retrain_7008_0.7, from epoch index 8, with new weights
+# (--start-epoch 8 --reinit), on four GPUs (--gpu_ids 4,5,6,7 --port 14000); here one computes.
 # Add --data ROOT, the folder with train/ and val/ or with shards. Further flags win over these.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../earlybird.sh"
@@ -11,14 +12,11 @@ earlybird retrain \
   --arch resnet50_prune \
   --lr 0.1 \
   --epochs 90 \
-  --start-epoch 8 \
   --schedule 30 60 \
   --batch-size 256 \
   --test-batch-size 128 \
-  --save baseline/resnet50-imagenet/retrain_7008_0.7 \
+  --save baseline/resnet50-imagenet/retrain_0.7 \
   --momentum 0.9 \
   --swa_start 60 \
-  --scratch baseline/resnet50-imagenet/pruned_7008_0.7/pruned.pth.tar \
-  --gpu_ids 4,5,6,7 \
-  --port 14000 \
+  --scratch baseline/resnet50-imagenet/pruned_0.7/pruned.pth.tar \
   "$@"

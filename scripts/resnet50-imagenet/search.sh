@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Search for Early-Bird tickets: ResNet-50 on ImageNet, hyper-parameters of the reference.
-# Of the GPUs that are listed the first one computes; --device wins over the list.
+# The reference lists four GPUs (--gpu_ids 0,1,2,3); here one computes.
 # Add --data ROOT, the folder with train/ and val/ or with shards. Further flags win over these.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../earlybird.sh"
@@ -17,5 +17,4 @@ earlybird search \
   --momentum 0.9 \
   --swa_start 60 \
   --sparsity-regularization \
-  --gpu_ids 0,1,2,3 \
   "$@"

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Prune the ticket drawn at p = 30 % out of the search. Further flags win over these.
+# Prune the ticket that search.sh drew at p = 30 %. Further flags win over these; another ratio needs --model too.
+# The reference prunes EB-30-35.pth.tar into pruned_3035_0.3.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../earlybird.sh"
+find_ticket baseline/vgg16-cifar100 30 "$@"
 
 earlybird prune \
   --dataset cifar100 \
@@ -9,6 +11,6 @@ earlybird prune \
   --depth 16 \
   --test-batch-size 256 \
   --percent 0.3 \
-  --model baseline/vgg16-cifar100/EB-30-35.pth.tar \
-  --save baseline/vgg16-cifar100/pruned_3035_0.3 \
+  --save baseline/vgg16-cifar100/pruned_0.3 \
+  "${ticket[@]}" \
   "$@"

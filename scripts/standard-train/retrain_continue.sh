@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Train the ticket on with the weights it has, from the epoch after its search. Further flags win over these.
-# The reference's retraining begins at epoch 35 and draws new weights; add --reinit for that.
+# Train the ticket of prune.sh on with the weights it has, after the epochs it has seen. Further flags win over these.
+# The reference trains pruned_1035_0.1 into retrain_1035_0.1, from epoch index 35, with new weights
+# (--start-epoch 35 --reinit).
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../earlybird.sh"
 
@@ -10,12 +11,11 @@ earlybird retrain \
   --depth 16 \
   --lr 0.1 \
   --epochs 160 \
-  --start-epoch 35 \
   --schedule 80 120 \
   --batch-size 256 \
   --test-batch-size 128 \
-  --save baseline/vgg16-cifar100/retrain_1035_0.1 \
+  --save baseline/vgg16-cifar100/retrain_0.3 \
   --momentum 0.9 \
   --sparsity-regularization \
-  --scratch baseline/vgg16-cifar100/pruned_1035_0.1/pruned.pth.tar \
+  --scratch baseline/vgg16-cifar100/pruned_0.3/pruned.pth.tar \
   "$@"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Train the ticket from new weights, for all epochs. Further flags win over these.
+# Train the ticket of prune.sh from new weights, for all epochs. Further flags win over these.
+# The reference trains pruned_1035_0.1 into retrain_1035_0.1_scratch.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../earlybird.sh"
 
@@ -13,8 +14,8 @@ earlybird retrain \
   --schedule 80 120 \
   --batch-size 256 \
   --test-batch-size 128 \
-  --save baseline/vgg16-cifar100/retrain_1035_0.1_scratch \
+  --save baseline/vgg16-cifar100/retrain_0.3_scratch \
   --momentum 0.9 \
   --sparsity-regularization \
-  --scratch baseline/vgg16-cifar100/pruned_1035_0.1/pruned.pth.tar \
+  --scratch baseline/vgg16-cifar100/pruned_0.3/pruned.pth.tar \
   "$@"

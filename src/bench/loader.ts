@@ -1,19 +1,18 @@
-/** `bench loader --peer`: our image loader and Pillow's, each in a process of its own, taking turns over the same files. */
-import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+/** `bench loader`: our image loader and those of the peer, each in a process of its own, taking turns over the same files. */
 import * as os from 'node:os';
-import { join } from 'node:path';
 import { describeMachine, type Machine } from '../engine/machine';
 import { EarlybirdError } from '../errors';
-import { orderOf, type Spread, spread } from '../measure';
-import { packageRoot } from '../package';
+import { ratioOf, type Spread, spread } from '../measure';
+import { peersCommand } from '../package';
 import type { BenchLoaderRecipe } from '../recipe/recipe';
 import type { RunOptions } from '../run/observer';
 import type { LoaderRecord } from './loader-run';
-import { runProgram } from './peer';
+import { peerRecord, runApart, settlePeer } from './peer';
+import { flagWords } from './program';
+import { OURS, type Runs, takeTurns } from './rounds';
 
 /** All runs of one program. */
-export interface LoaderSummary {
+export interface LoaderSummary extends Runs<LoaderRecord> {
   /** Images per second of one core: of the runs with one worker. */
   perCore: Spread | null;
   /** Images per second by the number of workers. */
@@ -22,14 +21,10 @@ export interface LoaderSummary {
   scaling: number | null;
   /** Resident memory after the first and after the last pass, MiB, medians of the runs with most workers. */
   residentMib: { first: number; last: number } | null;
-  runs: LoaderRecord[];
-  /** Why there is no figure. */
-  failure?: string;
 }
 
 export interface LoaderBench {
   machine: Machine;
-  date: string;
   data: string;
   files: number;
   workers: number;
@@ -38,166 +33,108 @@ export interface LoaderBench {
   ours: LoaderSummary;
   /** Ours on the shards of --packed. */
   packed?: LoaderSummary;
-  /** pillow: as torchvision loads images; draft: with scaled decoding. */
+  /** By the peer's modes. */
   peers: Record<string, LoaderSummary>;
-  /** Images per second of one core, ours over the peer's, medians; null where there is no figure. packedPillow: our shards over Pillow's files. */
-  ratios: { pillow: number | null; draft: number | null; packedPillow?: number | null; packedDraft?: number | null };
+  /** Images per second of one core by the peer's modes, ours over the peer's, medians; null where there is no figure. */
+  ratios: Record<string, number | null>;
+  /** The same of our shards, over the peer's files. */
+  packedRatios?: Record<string, number | null>;
 }
 
-interface Entry {
-  system: 'ours' | 'packed' | 'pillow' | 'draft';
-  workers: number;
+const PACKED = 'packed';
+
+export async function benchLoader(asked: BenchLoaderRecipe, options: RunOptions = {}): Promise<LoaderBench> {
+  const recipe = settlePeer(asked, 'peer_loader.py', options.observer?.log);
+  const { data, packed, passes, rounds, workers = os.availableParallelism() } = recipe;
+  const modes: readonly string[] = recipe.peer === undefined ? [] : recipe.modes;
+  const folders = packed === undefined ? { [OURS]: data } : { [OURS]: data, [PACKED]: packed };
+  const turns = (count: number, peers: readonly string[]) => [
+    ...Object.entries(folders).map(([system, folder]) => ({
+      system,
+      text,
+      run: () => runOurs(recipe, folder, count, options),
+    })),
+    ...peers.map((mode) => ({
+      system: mode,
+      text,
+      run: () => runPeer(recipe, mode, count, options),
+      isPeer: true,
+    })),
+  ];
+  // All with one worker, side by side; then those that share the files among all cores.
+  const onManyCores = workers > 1 ? turns(workers, modes.slice(0, 1)) : [];
+  const runs = await takeTurns<LoaderRecord>([...turns(1, modes), ...onManyCores], rounds, options);
+  const summaries = Object.fromEntries(Object.entries(runs).map(([name, result]) => [name, summaryOf(result)]));
+  const { [OURS]: ours, [PACKED]: shards, ...peers } = summaries;
+  const ratiosOf = ({ perCore }: LoaderSummary) =>
+    Object.fromEntries(modes.map((mode) => [mode, ratioOf(perCore, peers[mode]!.perCore)]));
+  return {
+    machine: await describeMachine(null, options.commandLine),
+    data,
+    files: ours!.runs[0]!.files,
+    ...{ workers, passes, rounds },
+    ours: ours!,
+    ...(shards && { packed: shards }),
+    peers,
+    ratios: ratiosOf(ours!),
+    ...(shards && { packedRatios: ratiosOf(shards) }),
+  };
 }
 
-const PEERS = ['pillow', 'draft'] as const;
+const text = ({ workers, imagesPerSecond }: LoaderRecord) =>
+  `${workers} ${workers === 1 ? 'worker' : 'workers'}, ${imagesPerSecond.toFixed(1)} images/s`;
 
-export async function benchLoader(recipe: BenchLoaderRecipe, options: RunOptions = {}): Promise<LoaderBench> {
-  const { peer, packed, rounds, workers = os.availableParallelism() } = recipe;
-  if (peer !== undefined && !existsSync(join(peer, 'peer_loader.py'))) {
-    throw new EarlybirdError('ERR_USAGE', `--peer ${peer} holds no peer_loader.py: give the folder of the benchmark.`);
-  }
-  const runs = new Map<string, LoaderRecord[]>();
-  const failures = new Map<string, string>();
-  for (let round = 0; round < rounds; round++) {
-    for (const { system, workers: many } of orderOf(entriesOf(peer, packed, workers), round)) {
-      if (failures.has(system)) continue;
-      const own = system === 'ours' || system === 'packed';
-      try {
-        const record = own
-          ? await runOurs(recipe, system === 'ours' ? recipe.data : packed!, many, options)
-          : await runPeer(recipe, system, many, options);
-        runs.set(system, [...(runs.get(system) ?? []), record]);
-        options.observer?.log?.(
-          `round ${round + 1}/${rounds} ${system}, ${many} ${many === 1 ? 'worker' : 'workers'}: ${record.imagesPerSecond.toFixed(1)} images/s`,
-        );
-      } catch (error) {
-        if (own || options.signal?.aborted) throw error;
-        const { message } = error as EarlybirdError;
-        failures.set(system, message);
-        options.observer?.log?.(`${system}: ${message}`);
-      }
-    }
-  }
-  return report(recipe, workers, await describeMachine(null, options.commandLine), (system) =>
-    summaryOf(runs.get(system) ?? [], failures.get(system)),
-  );
-}
-
-/** One worker each, side by side; then all cores. */
-function entriesOf(peer: string | undefined, packed: string | undefined, workers: number): Entry[] {
-  const own: Entry['system'][] = packed === undefined ? ['ours'] : ['ours', 'packed'];
-  const others: Entry['system'][] = peer === undefined ? [] : [...PEERS];
-  const single = [...own, ...others].map((system) => ({ system, workers: 1 }));
-  if (workers === 1) return single;
-  return [...single, ...[...own, ...others.slice(0, 1)].map((system) => ({ system, workers }))];
-}
-
-function summaryOf(runs: LoaderRecord[], failure: string | undefined): LoaderSummary {
+function summaryOf(result: Runs<LoaderRecord>): LoaderSummary {
+  const { runs } = result;
   const counts = [...new Set(runs.map(({ workers }) => workers))].sort((a, b) => a - b);
   const of = (workers: number) => runs.filter((run) => run.workers === workers);
-  const rates = counts.map((n) => [n, spread(of(n).map(({ imagesPerSecond }) => imagesPerSecond))] as const);
-  const [first, last] = [rates[0]?.[1], rates.at(-1)?.[1]];
+  const rates = counts.map((count) => spread(of(count).map(({ imagesPerSecond }) => imagesPerSecond)));
   const resident = of(counts.at(-1) ?? 1).flatMap(({ residentMib }) => residentMib ?? []);
+  const [first, last] = [spread(resident.map(({ first }) => first)), spread(resident.map(({ last }) => last))];
   return {
     perCore: spread(of(1).map(({ perCore }) => perCore)),
-    imagesPerSecond: Object.fromEntries(rates),
-    scaling: first && last && rates.length > 1 ? last.median / first.median : null,
-    residentMib:
-      resident.length === 0
-        ? null
-        : {
-            first: spread(resident.map(({ first }) => first))!.median,
-            last: spread(resident.map(({ last }) => last))!.median,
-          },
-    runs,
-    ...(failure === undefined ? {} : { failure }),
+    imagesPerSecond: Object.fromEntries(counts.map((count, i) => [count, rates[i]!])),
+    scaling: rates.length > 1 ? ratioOf(rates.at(-1), rates[0]) : null,
+    residentMib: first && last && { first: first.median, last: last.median },
+    ...result,
   };
 }
 
-function report(
-  { peer, packed, data, passes, rounds }: BenchLoaderRecipe,
-  workers: number,
-  machine: Machine,
-  summary: (system: Entry['system']) => LoaderSummary,
-): LoaderBench {
-  const ours = summary('ours');
-  const shards = packed === undefined ? undefined : summary('packed');
-  const peers: Record<string, LoaderSummary> =
-    peer === undefined ? {} : { pillow: summary('pillow'), draft: summary('draft') };
-  const over = (mine: LoaderSummary | undefined, mode: 'pillow' | 'draft') => {
-    const [own, theirs] = [mine?.perCore, peers[mode]?.perCore];
-    return own && theirs ? own.median / theirs.median : null;
-  };
-  return {
-    machine,
-    date: new Date().toISOString().slice(0, 10),
-    data,
-    files: ours.runs[0]!.files,
-    workers,
-    passes,
-    rounds,
-    ours,
-    ...(shards ? { packed: shards } : {}),
-    peers,
-    ratios: {
-      pillow: over(ours, 'pillow'),
-      draft: over(ours, 'draft'),
-      ...(shards ? { packedPillow: over(shards, 'pillow'), packedDraft: over(shards, 'draft') } : {}),
-    },
-  };
-}
-
-/** In a process of its own, as the peer is, so that threads and memory are comparable. */
-async function runOurs(
-  recipe: BenchLoaderRecipe,
-  data: string,
-  workers: number,
-  options: RunOptions,
-): Promise<LoaderRecord> {
+function runOurs(recipe: BenchLoaderRecipe, data: string, workers: number, options: RunOptions): Promise<LoaderRecord> {
   const { passes, batchSize, imageSize, seed } = recipe;
-  const flags = { data, workers, passes, 'batch-size': batchSize, 'image-size': imageSize, seed };
-  const words = Object.entries(flags).flatMap(([key, value]) => [`--${key}`, String(value)]);
-  const main = join(packageRoot, 'dist', 'cli', 'main.js');
-  const output = await runProgram(
-    process.execPath,
-    [main, 'bench', 'loader', ...words, '--single', '--json', '--quiet'],
-    recipe,
-    options,
-  );
-  return JSON.parse(output) as LoaderRecord;
+  const flags = { data, workers, passes, batchSize, imageSize, seed, single: true };
+  return runApart<LoaderRecord>('loader', flags, recipe, options);
 }
 
-/** What the peer writes, as far as it is read here. */
+/** The record of peer_loader.py, as far as it is read here. */
 interface PeerRecord {
   processes: number;
   files: number;
   images_per_s: number;
-  pillow: string;
+  images_per_s_per_core: number;
+  version: string;
+  /** Why the mode could not run, instead of figures. */
+  absent?: string;
 }
 
 async function runPeer(
-  { peer, data, passes, python, timeout }: BenchLoaderRecipe,
+  recipe: BenchLoaderRecipe,
   mode: string,
   processes: number,
   options: RunOptions,
 ): Promise<LoaderRecord> {
-  const folder = await mkdtemp(join(os.tmpdir(), 'earlybird-bench-'));
-  try {
-    const file = join(folder, 'record.json');
-    const flags = { mode, processes, passes, json: file };
-    const words = Object.entries(flags).flatMap(([key, value]) => [`--${key}`, String(value)]);
-    await runProgram(python, [join(peer!, 'peer_loader.py'), data, ...words], { timeout }, options);
-    const record = JSON.parse(await readFile(file, 'utf8')) as PeerRecord;
-    return {
-      workers: processes,
-      files: record.files,
-      imagesPerSecond: record.images_per_s,
-      perCore: record.images_per_s / processes,
-      residentMib: null,
-      bad: 0,
-      versions: { pillow: record.pillow },
-    };
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  const { data, passes } = recipe;
+  const words = [data, ...flagWords({ mode, processes, passes })];
+  const record = await peerRecord<PeerRecord>(recipe, 'peer_loader.py', words, options);
+  if (record.absent !== undefined)
+    throw new EarlybirdError('ERR_USAGE', `${mode} is not installed (${record.absent}): ${peersCommand()} says more.`);
+  return {
+    workers: processes,
+    files: record.files,
+    imagesPerSecond: record.images_per_s,
+    perCore: record.images_per_s_per_core,
+    residentMib: null,
+    bad: 0,
+    versions: { [mode]: record.version },
+  };
 }

@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 /** The command line: a table of commands, strict parsing, errors and exit codes. A command's code is loaded when it is asked for. */
 import type { CommandModule } from 'yargs';
-import yargs from 'yargs/yargs';
 import { EarlybirdError, type ErrorCode } from '../errors';
 import { packageVersion } from '../package';
 import { normaliseArguments, PARSER } from './arguments';
@@ -32,6 +31,7 @@ const COMMANDS: [name: string, describe: string, load: () => { command: CommandM
 ];
 
 async function main(argv: string[]): Promise<void> {
+  const { default: yargs } = await import('yargs/yargs');
   const asked = argv.find((argument) => COMMANDS.some(([name]) => name === argument));
   let cli = yargs(argv)
     .scriptName('earlybird')

@@ -12,6 +12,7 @@ import { isBytes, isDict, isTensor } from '../checkpoint/value';
 import { EarlybirdError } from '../errors';
 import { readBatchPickle } from './batch-pickle';
 import type { ImageSet } from './dataset';
+import { KNOWN, type KnownDataset } from './known';
 
 export type CifarName = 'cifar10' | 'cifar100';
 export type CifarForm = 'python' | 'binary';
@@ -24,12 +25,8 @@ interface Files {
   meta: string;
 }
 
-export interface CifarKind {
+export interface CifarKind extends KnownDataset {
   name: CifarName;
-  title: string;
-  classes: number;
-  /** Images of the official sets, for `data verify`. */
-  counts: { train: number; test: number };
   python: Files & { labelKey: string; namesKey: string };
   /** Bytes before the pixels of a record; the last of them is the (fine) label. */
   binary: Files & { labelBytes: number };
@@ -40,9 +37,7 @@ const FIVE = [1, 2, 3, 4, 5];
 export const CIFAR: Record<CifarName, CifarKind> = {
   cifar10: {
     name: 'cifar10',
-    title: 'CIFAR-10',
-    classes: 10,
-    counts: { train: 50_000, test: 10_000 },
+    ...KNOWN.cifar10,
     python: {
       archive: 'cifar-10-python.tar.gz',
       folder: 'cifar-10-batches-py',
@@ -63,9 +58,7 @@ export const CIFAR: Record<CifarName, CifarKind> = {
   },
   cifar100: {
     name: 'cifar100',
-    title: 'CIFAR-100',
-    classes: 100,
-    counts: { train: 50_000, test: 10_000 },
+    ...KNOWN.cifar100,
     python: {
       archive: 'cifar-100-python.tar.gz',
       folder: 'cifar-100-python',
@@ -86,8 +79,7 @@ export const CIFAR: Record<CifarName, CifarKind> = {
   },
 };
 
-export const CIFAR_SIZE = 32;
-const PLANE = CIFAR_SIZE * CIFAR_SIZE;
+const PLANE = KNOWN.cifar10.size ** 2;
 const PIXELS = PLANE * 3;
 /** The largest official file (CIFAR-100's train) has 155 MB; whatever is far larger is something else. */
 const MAX_FILE_BYTES = 512 << 20;

@@ -5,11 +5,34 @@ import { count, FOLDER, oneOf, option, POSITIVE, positive, RATIO, ratio, SWITCH,
 
 export const BENCH_MODELS = ['vgg16', 'preresnet101', 'resnet18', 'resnet50'] as const;
 export const PEER_MODES = ['reference', 'tuned', 'compiled'] as const;
+export const LOADER_MODES = ['pillow', 'draft', 'torchvision', 'simplejpeg', 'dali'] as const;
 
 const network = {
   model: option(z.enum(BENCH_MODELS).default('vgg16'), 'network', oneOf(BENCH_MODELS)),
   batchSize: option(count().default(64), 'images per training step', wholeNumber(), { aliases: ['batch'] }),
 };
+const beside = {
+  peer: option(
+    z.string().min(1).optional(),
+    'folder of the PyTorch peer (bench/peer/README.md), or none to time this program alone',
+    FOLDER,
+    { defaultHelp: 'bench/peer of this package, where npm run bench:peers has made its environment' },
+  ),
+  python: option(z.string().min(1).optional(), 'Python with PyTorch, for the peer', 'the name of a program', {
+    defaultHelp: 'that of .venv in the folder of the peer, else python3',
+  }),
+  timeout: option(count().default(900), 'seconds after which a run is given up', wholeNumber()),
+};
+const modesOf = <const M extends readonly string[]>(modes: M) =>
+  option(
+    z
+      .array(z.enum(modes))
+      .min(1)
+      .default([...modes]),
+    'modes of the peer',
+    `some of ${modes.join(', ')}`,
+  );
+
 const quick = option(z.boolean().default(false), 'small sizes, for a look at whether it works', SWITCH);
 
 const benchProfileSchema = z.strictObject({
@@ -37,16 +60,10 @@ const positional = (what: string) =>
 
 const benchCompareSchema = z.strictObject({ files: positional('two results that --json wrote') });
 
-const benchReportSchema = z.strictObject({
-  folder: option(z.string().min(1), 'folder of the parts that scripts/bench/gpu.sh wrote (required)', FOLDER),
-  out: option(z.string().min(1).optional(), 'folder of the report', FOLDER, { defaultHelp: 'as --folder' }),
-});
-
 export const BENCH_SCHEMAS = {
   benchProfile: benchProfileSchema,
   benchDetect: benchDetectSchema,
   benchCompare: benchCompareSchema,
-  benchReport: benchReportSchema,
 };
 export const benchStepSchema = z.strictObject({
   model: option(z.enum(BENCH_MODELS).default('vgg16'), 'network', oneOf(BENCH_MODELS)),
@@ -54,17 +71,8 @@ export const benchStepSchema = z.strictObject({
   steps: option(count().default(20), 'timed steps of a run', wholeNumber()),
   warmup: option(count().default(3), 'untimed steps before them', wholeNumber()),
   rounds: option(count().default(3), 'times that each program runs, in alternating order', wholeNumber()),
-  peer: option(z.string().optional(), 'folder of peer_train.py; without it only this program is timed', FOLDER),
-  modes: option(
-    z
-      .array(z.enum(PEER_MODES))
-      .min(1)
-      .default([...PEER_MODES]),
-    'modes of the peer',
-    `some of ${PEER_MODES.join(', ')}`,
-  ),
-  python: option(z.string().min(1).default('python3'), 'Python with PyTorch, for the peer', 'the name of a program'),
-  timeout: option(count().default(900), 'seconds after which a run is given up', wholeNumber()),
+  ...beside,
+  modes: modesOf(PEER_MODES),
   lowPrecision: option(
     z.boolean().default(false),
     'time low precision (8 bits everywhere, stochastic) beside full precision, each at fp32 and bf16; no peer',
@@ -90,13 +98,8 @@ export const benchLoaderSchema = z.strictObject({
   rounds: option(count().default(3), 'times that each program runs, in alternating order', wholeNumber()),
   batchSize: option(count().default(64), 'images of a batch', wholeNumber()),
   imageSize: option(count(32).default(224), 'side of the network input, pixels; the peer knows 224', wholeNumber(32)),
-  peer: option(z.string().optional(), 'folder of peer_loader.py; without it only this program is timed', FOLDER),
-  python: option(
-    z.string().min(1).default('python3'),
-    'Python with Pillow and PyTorch, for the peer',
-    'the name of a program',
-  ),
-  timeout: option(count().default(900), 'seconds after which a run is given up', wholeNumber()),
+  ...beside,
+  modes: modesOf(LOADER_MODES),
   single: option(z.boolean().default(false), 'one run of this program, in this process', SWITCH, { hidden: true }),
   seed: runtime.seed,
 });
@@ -105,9 +108,7 @@ export const benchKernelsSchema = z.strictObject({
   bits: option(count(2).max(22).default(8), 'word length of the quantiser', 'a whole number from 2 to 22'),
   repetitions: option(count().default(20), 'timed calls of each kernel', wholeNumber()),
   rounds: option(count().default(3), 'times that each program runs, in alternating order', wholeNumber()),
-  peer: option(z.string().optional(), 'folder of peer_quant.py; without it only this program is timed', FOLDER),
-  python: option(z.string().min(1).default('python3'), 'Python with PyTorch, for the peer', 'the name of a program'),
-  timeout: option(count().default(900), 'seconds after which a run is given up', wholeNumber()),
+  ...beside,
   device: runtime.device,
   noCuda: runtime.noCuda,
   threads: runtime.threads,

@@ -67,17 +67,16 @@ describeTrained('the scripts of scripts/low-precision', () => {
     expect(await keysOf(run, 'swa.pth.tar')).toContain('feature.0.weight');
     expect(await formatsOf(run, 'ckpt3.pth.tar')).toBe(8);
 
-    await script('prune.sh', '--model', `${run}/EB-30-2.pth.tar`);
-    const ticket = `${run}/lp_pruned_3032_0.3/pruned.pth.tar`;
+    await script('prune.sh');
+    const ticket = `${run}/lp_pruned_0.3/pruned.pth.tar`;
     expect(await keysOf(ticket)).toContain('feature.0.0.weight');
     expect(await formatsOf(ticket)).toBe(8);
 
-    const from = ['--scratch', ticket, '--epochs', '3', '--swa_start', '2'];
-    await script('retrain_continue.sh', ...subset, ...from, '--start-epoch', '1');
-    expect(columns(`${run}/lp_retrain_3032_0.3/record.txt`)).toEqual([4, 4, 4]);
-    expect(existsSync(at(run, 'lp_retrain_3032_0.3', 'swa.pth.tar'))).toBe(true);
-    await script('retrain_scratch.sh', ...subset, ...from, '--epochs', '1', '--swa_start', '0');
-    expect(await formatsOf(run, 'lp_retrain_3032_0.3_scratch', 'swa.pth.tar')).toBeNull();
+    await script('retrain_continue.sh', ...subset, '--epochs', '3', '--swa_start', '2');
+    expect(columns(`${run}/lp_retrain_0.3/record.txt`)).toEqual([4, 4, 4]);
+    expect(existsSync(at(run, 'lp_retrain_0.3', 'swa.pth.tar'))).toBe(true);
+    await script('retrain_scratch.sh', ...subset, '--epochs', '1', '--swa_start', '0');
+    expect(await formatsOf(run, 'lp_retrain_0.3_scratch', 'swa.pth.tar')).toBeNull();
   }, 300_000);
 
   test('evaluate takes the word lengths from the file, and the average in full precision', async () => {

@@ -11,7 +11,7 @@ afterAll(() => folder.remove());
 const at = (...names: string[]) => join(folder.path, ...names);
 const json = (text: string) => JSON.parse(text) as Record<string, never>;
 
-trained('the five standard-train scripts on a tiny subset', async () => {
+trained('the five standard-train scripts, each on what the one before wrote', async () => {
   const script = async (name: string, ...args: string[]) => {
     const { status, stderr, stdout } = await start(
       'bash',
@@ -30,32 +30,39 @@ trained('the five standard-train scripts on a tiny subset', async () => {
   expect(existsSync(at(run, 'EB-30-2.pth.tar'))).toBe(true);
   expect(readFileSync(at(run, 'record.txt'), 'utf8').trim().split('\n')).toHaveLength(4);
 
-  // Synthetic images have 10 classes: the script's --dataset cifar100 gives way to what the checkpoint holds.
-  const pruned = await script('prune.sh', '--model', `${run}/EB-30-2.pth.tar`, '--dataset', 'cifar10');
+  // The script says cifar100, the synthetic images have 10 classes.
+  const pruned = await script('prune.sh', '--dataset', 'cifar10');
   expect(pruned).toMatch(/Memory Request: \d+\.\d\dKB\nFlops for pruning: \d+\.\d\dM/);
-  const text = readFileSync(at(run, 'pruned_3035_0.3', 'prune.txt'), 'utf8');
+  const text = readFileSync(at(run, 'pruned_0.3', 'prune.txt'), 'utf8');
   expect(text).toMatch(
     /^Configuration:\n\[.*'M'.*\]\nNumber of parameters:\n\d+\nnew model param: \n\d+\nnew model flops: \n\d+\n$/,
   );
 
   // The matrix needs --device nowhere.
-  const distance = await start(
-    'bash',
-    [join(root, 'scripts', 'standard-train', 'mask_distance.sh'), '--end_epoch', '4'],
-    { cwd: folder.path },
-  ).done;
+  const distance = await start('bash', [join(root, 'scripts', 'standard-train', 'mask_distance.sh')], {
+    cwd: folder.path,
+  }).done;
   expect(distance.status).toBe(0);
   const matrix = parseNpy(readFileSync(at(run, 'overlap_0.5.npy')));
   expect(matrix.shape).toEqual([4, 4]);
   expect(numbersOf(matrix)[0]).toBe(1);
 
-  const ticket = ['--scratch', `${run}/pruned_3035_0.3/pruned.pth.tar`];
-  await script('retrain_continue.sh', ...subset, ...ticket, '--epochs', '3', '--start-epoch', '1');
-  expect(readFileSync(at(run, 'retrain_1035_0.1', 'record.txt'), 'utf8')).toMatch(
+  await script('retrain_continue.sh', ...subset, '--epochs', '3');
+  expect(readFileSync(at(run, 'retrain_0.3', 'record.txt'), 'utf8')).toMatch(
     /^ {3}0\.00000, {3}0\.00000, {3}0\.00000\n/,
   );
-  await script('retrain_scratch.sh', ...subset, ...ticket, '--epochs', '1');
-  expect(existsSync(at(run, 'retrain_1035_0.1_scratch', 'model_best.pth.tar'))).toBe(true);
+  await script('retrain_scratch.sh', ...subset, '--epochs', '1');
+  expect(existsSync(at(run, 'retrain_0.3_scratch', 'model_best.pth.tar'))).toBe(true);
+});
+
+test('prune.sh says so where the search has left no ticket', async () => {
+  const { status, stderr } = await start('bash', [join(root, 'scripts', 'standard-train', 'prune.sh')], {
+    cwd: join(root, 'test'),
+  }).done;
+  expect([status, stderr]).toEqual([
+    1,
+    'baseline/vgg16-cifar100 holds no ticket at 30 % (EB-30-*.pth.tar): run search.sh first, or give --model FILE.\n',
+  ]);
 });
 
 trained('retraining starts after the epochs the ticket has completed', async () => {
@@ -63,7 +70,7 @@ trained('retraining starts after the epochs the ticket has completed', async () 
     'retrain',
     ...TINY.filter((_, i) => i < TINY.indexOf('--cfg') || i >= TINY.indexOf('--batch-size')),
     '--scratch',
-    at('baseline/vgg16-cifar100/pruned_3035_0.3/pruned.pth.tar'),
+    at('baseline/vgg16-cifar100/pruned_0.3/pruned.pth.tar'),
     '--epochs',
     '2',
     '--save',

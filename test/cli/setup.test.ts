@@ -43,15 +43,18 @@ function fakeLibTorch(): string {
   return path('torch');
 }
 
-/** A CMake that notes its calls, and a compiler. */
-function fakeCompilers(): void {
+/** A CMake that notes its calls, and compilers. */
+function fakeCompilers(lines = ''): void {
   tool('c++', 'exit 0');
+  tool('g++', 'exit 0');
   tool(
     'cmake',
     `echo "$@" >>${path('cmake.log')}
 case "$1" in
-  -S) /bin/mkdir -p "$4"; echo "-- CUDA plugin: no (a fake)";;
-  --build) echo >"$2/earlybird.node";;
+  --version) ;;
+  --build) ${lines}
+    /bin/mkdir -p "$2/Release"; echo >"$2/Release/earlybird.node";;
+  *) echo "-- CUDA plugin: no (a fake)";;
 esac`,
   );
 }
@@ -63,6 +66,8 @@ beforeAll(() => {
     'package-lock.json',
     JSON.stringify({ packages: { '': {}, 'node_modules/node-api-headers': { version: '1.0.0' } } }),
   );
+  // Without `binary` in package.json, cmake-js would fetch the headers of Node.
+  cpSync(join(repository, 'package.json'), path('package.json'));
   for (const file of ['errors.js', 'http.js', 'download.js', 'package.js', 'libtorch']) {
     cpSync(join(repository, 'dist', file), path('dist', file), { recursive: true });
   }
@@ -73,8 +78,8 @@ beforeEach(() => {
   for (const name of ['bin', 'build', 'torch', '.libtorch', 'node_modules', 'cmake.log'])
     rmSync(path(name), { recursive: true, force: true });
   write('node_modules/.package-lock.json', readFileSync(path('package-lock.json'), 'utf8'));
-  for (const name of ['node-api-headers', 'node-addon-api']) write(join('node_modules', name, 'package.json'), '{}');
-  symlinkSync(join(repository, 'node_modules/yauzl'), path('node_modules/yauzl'));
+  for (const name of ['cmake-js', 'yauzl'])
+    symlinkSync(join(repository, 'node_modules', name), path('node_modules', name));
 });
 
 afterAll(() => rmSync(clone, { recursive: true, force: true }));
@@ -99,9 +104,31 @@ test('builds again when a source has changed, or the addon is gone', () => {
   setup(env);
   write('cpp/new.cpp', '');
   expect(setup(env).stderr).toContain('native addon: built');
-  rmSync(path('build/torch2.13-cpu/earlybird.node'));
+  rmSync(path('build/torch2.13-cpu/build/Release/earlybird.node'));
   expect(setup(env).stderr).toContain('native addon: built');
   expect(setup(env).stderr).toContain('native addon: up to date');
+});
+
+test.each([
+  ['Ninja', 'echo "[0/2] Re-checking"; echo "[1/8] A"; echo "[5/8] B"; echo "[8/8] C"'],
+  ['Make', 'echo "[  0%] A"; echo "[ 12%] A"; echo "[ 62%] Building"; echo "[100%] Built"'],
+])('says how far the build is: %s', (_, lines) => {
+  fakeCompilers(lines);
+  const { stderr } = setup({ LIBTORCH: fakeLibTorch() });
+  expect(stderr.match(/compiling, \d+%/g)).toEqual(['0%', '10%', '60%', '100%'].map((done) => `compiling, ${done}`));
+});
+
+test('cmake-js configures for the LibTorch that was found, and needs no download', () => {
+  fakeCompilers();
+  setup({ LIBTORCH: fakeLibTorch(), CXXFLAGS: '-march=native' });
+  const configure = readFileSync(path('cmake.log'), 'utf8')
+    .split('\n')
+    .find((line) => line.includes('CMAKE_JS_VERSION'))!;
+  expect(configure).toContain(`-DLIBTORCH_ROOT=${path('torch')} `);
+  expect(configure).toContain(`-DCMAKE_LIBRARY_OUTPUT_DIRECTORY=${path('build/torch2.13-cpu/build/Release')} `);
+  expect(configure).toMatch(/-DCMAKE_JS_INC=\S+node-api-headers.include/);
+  // The last one counts, and it is ours.
+  expect(configure.match(/CMAKE_CXX_FLAGS=(\S*)/g)?.at(-1)).toBe('CMAKE_CXX_FLAGS=-march=native');
 });
 
 /** Each fault must name its step, its cause and its remedy. */

@@ -1,20 +1,28 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
-/// Counts a check; a failed one is printed with what was measured.
+/// Counts a check of the test that runs; a failed one is printed with the value that was measured.
 void check(bool good, const std::string& what, double measured);
 
-/// Each file's tests.
-void test_captured();
-void test_energy();
-void test_images();
-void test_norms();
-void test_profile();
-void test_low_precision();
-void test_quant();
-void test_cuda_emulator();
-void test_cuda_augment();
-void test_cuda_step();
-void test_cuda_norms();
-void test_cuda_quant();
+struct Test {
+  std::string name;
+  void (*run)();
+};
+
+/// Every test of the program, as EB_TEST registers them.
+std::vector<Test>& tests();
+
+struct TestRegistration {
+  TestRegistration(const char* name, void (*run)()) { tests().push_back({name, run}); }
+};
+
+#define EB_TEST_JOIN(a, b) a##b
+#define EB_TEST_AT(line, name)                                                                            \
+  static void EB_TEST_JOIN(test_at_, line)();                                                             \
+  static const TestRegistration EB_TEST_JOIN(registration_at_, line)(name, EB_TEST_JOIN(test_at_, line)); \
+  static void EB_TEST_JOIN(test_at_, line)()
+
+/// EB_TEST("room: what holds") { check(...); }
+#define EB_TEST(name) EB_TEST_AT(__LINE__, name)

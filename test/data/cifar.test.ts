@@ -112,7 +112,7 @@ test('refuses unknown names and senseless numbers', async () => {
       code: 'ERR_USAGE',
       message: expect.stringMatching(pattern),
     });
-  await refuse({ dataset: 'cifar' }, /known are cifar10, cifar100, folder, synthetic/);
+  await refuse({ dataset: 'cifar' }, /known are cifar10, cifar100, imagenet, folder, synthetic/);
   await refuse({ limitTrain: 0 }, /--limit-train is 0/);
   await refuse({ limitTest: 1.5 }, /--limit-test is 1.5/);
   await refuse({ imageSize: -1 }, /image size is -1/);

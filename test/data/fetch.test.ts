@@ -1,14 +1,16 @@
+/** @jest-environment ./test/support/yargs-environment.js */
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import * as http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import yargs from 'yargs';
 import { command } from '../../src/cli/commands/data';
 import { fetchDataset, OFFICIAL_ARCHIVES } from '../../src/data/fetch';
 import { openDataset } from '../../src/data/open';
 import { cifarFiles, writeArchive } from '../support/cifar-files';
+
+declare const yargs: typeof import('yargs/yargs');
 
 let root: string;
 let server: http.Server;

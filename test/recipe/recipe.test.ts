@@ -1,10 +1,12 @@
-import yargs from 'yargs/yargs';
+/** @jest-environment ./test/support/yargs-environment.js */
 import { normaliseArguments, PARSER } from '../../src/cli/arguments';
 import { addOptions, recipeFrom } from '../../src/cli/options';
 import { wishedDevice } from '../../src/engine/device';
 import { identityOf } from '../../src/recipe/identity';
 import { PRESETS } from '../../src/recipe/presets';
 import { type CommandName, parseRecipe, type Recipe } from '../../src/recipe/recipe';
+
+declare const yargs: typeof import('yargs/yargs');
 
 /** What the command line makes of a line of arguments. */
 function recipe<C extends CommandName>(command: C, line: string): Recipe<C> {

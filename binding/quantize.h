@@ -1,0 +1,9 @@
+#pragma once
+
+#include "napi_setup.h"
+
+namespace earlybird {
+
+Napi::Value block_quantize_js(const Napi::CallbackInfo& info);
+
+}  // namespace earlybird

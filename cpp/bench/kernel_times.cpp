@@ -1,0 +1,139 @@
+#include "bench/kernel_times.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <c10/core/Event.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <functional>
+
+#include "core/device.h"
+#include "quant/block_float.h"
+
+namespace earlybird {
+namespace {
+
+struct Shape {
+  const char* name;
+  std::vector<int64_t> sizes;
+};
+
+const std::vector<Shape> kShapes = {{"early activation", {256, 64, 32, 32}},
+                                    {"late activation", {256, 512, 2, 2}},
+                                    {"conv weight", {512, 512, 3, 3}},
+                                    {"classifier weight", {10, 512}},
+                                    {"batch-norm scale", {512}},
+                                    {"beyond the caches", {256, 256, 32, 32}}};
+
+/// Untimed calls before the timed ones.
+constexpr int kWarmUp = 3;
+
+std::vector<double> times_on_host(const std::function<void()>& call, int64_t repetitions) {
+  std::vector<double> times;
+  for (int64_t i = 0; i < repetitions; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    call();
+    times.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
+  }
+  return times;
+}
+
+/// Takes times from events on the device's stream, because kernels run asynchronously.
+std::vector<double> times_on_device(const std::function<void()>& call, int64_t repetitions, at::Device device) {
+  const c10::impl::VirtualGuardImpl guard(device.type());
+  const c10::Stream stream = guard.getStream(device);
+  std::vector<c10::Event> events;
+  for (int64_t i = 0; i <= repetitions; ++i) {
+    if (i > 0) call();
+    events.emplace_back(device.type(), c10::EventFlag::BACKEND_DEFAULT);
+    events.back().record(stream);
+  }
+  guard.synchronizeStream(stream);
+  std::vector<double> times;
+  for (int64_t i = 0; i < repetitions; ++i) times.push_back(events[i].elapsedTime(events[i + 1]));
+  return times;
+}
+
+struct Spread {
+  double median, low, high;
+};
+
+Spread spread_of(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const size_t middle = values.size() / 2;
+  const double median = values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+  return {median, values.front(), values.back()};
+}
+
+/// Milliseconds of a call.
+Spread time_calls(const std::function<void()>& call, int64_t repetitions, at::Device device) {
+  for (int i = 0; i < kWarmUp; ++i) call();
+  return spread_of(device.is_cpu() ? times_on_host(call, repetitions) : times_on_device(call, repetitions, device));
+}
+
+/// The fastest copy available: on the CPU memcpy on every thread, which bypasses the caches, unlike ATen's copy_.
+void copy(const at::Tensor& from, at::Tensor& to) {
+  if (!from.is_cpu()) {
+    to.copy_(from);
+    return;
+  }
+  const auto* source = static_cast<const char*>(from.const_data_ptr());
+  auto* target = static_cast<char*>(to.data_ptr());
+  at::parallel_for(0, static_cast<int64_t>(from.nbytes()), 1 << 16, [&](int64_t begin, int64_t end) {
+    std::memcpy(target + begin, source + begin, static_cast<size_t>(end - begin));
+  });
+}
+
+}  // namespace
+
+std::vector<KernelTime> time_kernels(const std::string& device_name, int64_t bits, int64_t repetitions,
+                                     const CancelToken& cancel) {
+  at::NoGradGuard no_grad;
+  const at::Device device(device_name);
+  const RandomLane random{1, lane_of(NumberKind::kTest, 0), at::zeros({}, at::TensorOptions(at::kLong).device(device))};
+  std::vector<KernelTime> out;
+  for (const auto& [name, sizes] : kShapes) {
+    const at::Tensor values = at::randn(sizes, at::TensorOptions(at::kFloat).device(device));
+    at::Tensor target = at::empty_like(values);
+    const auto time = [&](const char* kernel, const std::function<void()>& call) {
+      cancel.check();
+      const Spread ms = time_calls(call, repetitions, device);
+      out.push_back({kernel, name, sizes, 2.0 * static_cast<double>(values.nbytes()), ms.median, ms.low, ms.high});
+    };
+    time("copy", [&] { copy(values, target); });
+    time("quantize", [&] { block_quantize(values, {.bits = bits}, random); });
+  }
+  return out;
+}
+
+std::vector<KernelTime> time_ceilings(const std::string& device_name, int64_t copy_bytes, int64_t side,
+                                      int64_t repetitions, const CancelToken& cancel) {
+  at::NoGradGuard no_grad;
+  const at::Device device(device_name);
+  const auto floats = at::TensorOptions(at::kFloat).device(device);
+  std::vector<KernelTime> out;
+  {
+    const int64_t count = std::max<int64_t>(1, copy_bytes / 4);
+    const at::Tensor values = at::rand({count}, floats);
+    at::Tensor target = at::empty_like(values);
+    const Spread ms = time_calls([&] { copy(values, target); }, repetitions, device);
+    out.push_back({"copy", "fp32", {count}, 8.0 * static_cast<double>(count), ms.median, ms.low, ms.high});
+  }
+  for (const auto& [name, type] : {std::pair{"fp32", at::kFloat}, std::pair{"bf16", at::kBFloat16}}) {
+    // Without such instructions the training step also multiplies in float32.
+    if (type == at::kBFloat16 && device.is_cpu() && !has_bf16()) continue;
+    cancel.check();
+    // Random values: some boards are faster on zeros.
+    const at::Tensor a = at::randn({side, side}, floats).to(type), b = at::randn({side, side}, floats).to(type);
+    at::Tensor product = at::empty_like(a);
+    const Spread ms = time_calls([&] { at::mm_out(product, a, b); }, repetitions, device);
+    out.push_back(
+        {"matmul", name, {side, side, side}, 3.0 * static_cast<double>(product.nbytes()), ms.median, ms.low, ms.high});
+  }
+  return out;
+}
+
+}  // namespace earlybird

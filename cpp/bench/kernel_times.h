@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/cancel.h"
+
+namespace earlybird {
+
+/// Milliseconds a call of one kernel on one shape. `bytes`: each value read once and written once.
+struct KernelTime {
+  std::string kernel, name;
+  std::vector<int64_t> shape;
+  double bytes, median, low, high;
+};
+
+/// Times "copy" and "quantize" (stochastic, an exponent per index of dimension 0, into new memory) of float32 tensors
+/// of the sizes of a VGG-16 at batch 256, and of one larger than every cache. Checks `cancel` before each kernel.
+std::vector<KernelTime> time_kernels(const std::string& device, int64_t bits, int64_t repetitions,
+                                     const CancelToken& cancel);
+
+/// The upper limits of a device: "copy" of `copy_bytes` of float32, and "matmul" of two `side` x `side` matrices in
+/// fp32 and bf16 (left out on a CPU without bfloat16 instructions). `bytes` of a product: its three matrices once each.
+std::vector<KernelTime> time_ceilings(const std::string& device, int64_t copy_bytes, int64_t side, int64_t repetitions,
+                                      const CancelToken& cancel);
+
+}  // namespace earlybird

@@ -1,0 +1,111 @@
+#include "data/resident/resident_dataset.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/tensor_io.h"
+#include "data/input_table.h"
+#include "data/pass.h"
+#include "data/resident/resident_feed.h"
+#include "data/sampler.h"
+
+namespace earlybird {
+namespace {
+
+Filter filter_of(const std::string& name, double sigma) {
+  if (name == "none") return {Filter::Kind::kNone, sigma};
+  if (!(sigma > 0)) throw Error("ERR_USAGE", "--sigma must be above 0 for a filter.");
+  if (name == "lowpass") return {Filter::Kind::kLowPass, sigma};
+  if (name == "highpass") return {Filter::Kind::kHighPass, sigma};
+  throw Error("ERR_USAGE", "Unknown filter \"" + name + "\": use none, lowpass or highpass.");
+}
+
+/// One pass of a feed from its start.
+class ResidentPass final : public Pass {
+ public:
+  ResidentPass(std::shared_ptr<ResidentFeed> feed, int64_t images, int64_t batch_size)
+      : feed_(std::move(feed)), images_(images), batch_size_(batch_size) {}
+
+  int64_t steps() const override { return (images_ + batch_size_ - 1) / batch_size_; }
+
+  bool advance() override {
+    first_ += size_;
+    size_ = std::min(batch_size_, images_ - first_);
+    return size_ > 0;
+  }
+
+  int64_t size() const override { return size_; }
+  Batch batch() override { return feed_->next(size_, /*bf16=*/false); }
+  std::shared_ptr<Feed> feed() override { return batch_size_ <= images_ ? feed_ : nullptr; }
+
+ private:
+  std::shared_ptr<ResidentFeed> feed_;
+  int64_t images_, batch_size_, first_ = 0, size_ = 0;
+};
+
+}  // namespace
+
+ResidentDataset::ResidentDataset(const DatasetSpec& spec) : classes_(spec.classes), device_(spec.device) {
+  const at::Device device(spec.device);
+  const at::Tensor labels = view_of(spec.labels);
+  if (labels.numel() == 0) throw Error("ERR_DATASET", "The dataset is empty.");
+  const int64_t low = labels.min().item<int64_t>(), high = labels.max().item<int64_t>();
+  if (low < 0 || high >= spec.classes)
+    throw Error("ERR_DATASET", "Labels run from " + std::to_string(low) + " to " + std::to_string(high) +
+                                   ", but there are " + std::to_string(spec.classes) + " classes.");
+  data_ = std::make_shared<ResidentTensors>(
+      ResidentTensors{view_of(spec.images).to(device, /*non_blocking=*/false, /*copy=*/true),
+                      labels.to(at::kLong).to(device), input_table(spec.mean, spec.std, spec.threshold).to(device),
+                      spec.padding, spec.flip, filter_of(spec.filter, spec.sigma)});
+  training_ = std::make_shared<ResidentFeed>(data_);
+  evaluation_ = std::make_shared<ResidentFeed>(data_);
+}
+
+ResidentDataset::~ResidentDataset() = default;
+
+int64_t ResidentDataset::count() const { return data_->images.size(0); }
+int64_t ResidentDataset::height() const { return data_->images.size(1); }
+int64_t ResidentDataset::width() const { return data_->images.size(2); }
+
+std::unique_ptr<Pass> ResidentDataset::train_pass(uint64_t seed, uint32_t epoch, int64_t batch_size,
+                                                  const CancelToken&) {
+  training_->start(at::tensor(shuffled(count(), seed, epoch), at::kLong), seed, epoch);
+  return std::make_unique<ResidentPass>(training_, count(), batch_size);
+}
+
+std::unique_ptr<Pass> ResidentDataset::evaluation_pass(int64_t batch_size, const CancelToken&) {
+  evaluation_->start(at::arange(count(), at::kLong), 0, 0);
+  return std::make_unique<ResidentPass>(evaluation_, count(), batch_size);
+}
+
+std::unique_ptr<Pass> ResidentDataset::own_pass(uint64_t seed, uint32_t epoch, int64_t batch_size,
+                                                const CancelToken& cancel) {
+  return train_pass(seed, epoch, batch_size, cancel);
+}
+
+HostTensor ResidentDataset::batch(const std::vector<int64_t>& indexes, uint64_t seed, uint32_t epoch) {
+  check_indexes(indexes, count());
+  at::Tensor order = at::tensor(indexes, at::kLong);
+  ResidentFeed feed(data_);
+  std::vector<at::Tensor> images;  // a feed takes as many indexes at once as there are images
+  for (const at::Tensor& part : order.split(count())) {
+    feed.start(part, seed, epoch);
+    images.push_back(feed.next(part.numel(), /*bf16=*/false).images);
+  }
+  return to_host(at::cat(images));
+}
+
+std::vector<int32_t> ResidentDataset::labels(const std::vector<int64_t>& indexes) const {
+  const at::Tensor all = data_->labels.cpu();
+  std::vector<int32_t> out;
+  for (const int64_t index : indexes) out.push_back(static_cast<int32_t>(all.const_data_ptr<int64_t>()[index]));
+  return out;
+}
+
+HostTensor filter_images(const HostTensor& images, const std::string& filter, double sigma) {
+  return to_host(apply_filter(view_of(images), filter_of(filter, sigma)));
+}
+
+}  // namespace earlybird

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/Event.h>
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "data/pass.h"
+#include "data/stream/slot_ring.h"
+#include "data/stream/stream_state.h"
+
+namespace earlybird {
+
+/// One pass of a stream over `order`. On the CPU a batch is read from its slot; on a GPU the next batch is copied while
+/// the current one is in use.
+class StreamPass final : public Pass {
+ public:
+  StreamPass(StreamState& state, std::vector<int64_t> order, uint64_t seed, uint32_t epoch, int64_t batch_size,
+             int64_t most_bad, const CancelToken& cancel);
+  ~StreamPass() override;
+
+  int64_t steps() const override { return ring_->batches(); }
+  bool advance() override;
+  int64_t size() const override { return current_.size; }
+  Batch batch() override;
+  double waited() const override { return ring_->waited(); }
+  const std::vector<BadImage>& bad() const override { return bad_; }
+
+ private:
+  struct Staged {
+    int64_t size = 0;  // images left in it
+    size_t slot = 0;
+    int buffer = 0;  // on a GPU
+    std::vector<BadImage> bad;
+  };
+
+  bool stage(bool wait);
+  void let_go();
+  void close_gaps(const SlotRing::Filled& filled, Staged& out);
+  void copy(const Staged& staged);
+  void release_copied(bool wait);
+  void account(const Staged& staged);
+
+  StreamState& state_;
+  std::vector<int64_t> order_;
+  int64_t most_bad_;
+  const CancelToken& cancel_;
+  std::vector<BadImage> bad_;
+  Staged current_;
+  bool holding_ = false;  // on the CPU: whether a slot is not released yet
+  std::optional<Staged> staged_;
+
+  struct Copies;  // for a GPU
+  std::unique_ptr<Copies> copies_;
+  std::unique_ptr<SlotRing> ring_;  // last: its threads use all of the above
+};
+
+}  // namespace earlybird

@@ -1,0 +1,94 @@
+#include "layer/layers.h"
+
+#include <ATen/autocast_mode.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "core/device.h"
+#include "layer/whole_image.h"
+#include "layer/winograd.h"
+#include "quant/quantized_layer.h"
+
+namespace earlybird {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+/// A convolution with its three passes (winograd.h, whole_image.h).
+template <auto forward_pass, auto backward_images, auto backward_weight>
+struct Convolution : torch::autograd::Function<Convolution<forward_pass, backward_images, backward_weight>> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& images, const at::Tensor& weight) {
+    const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
+    context->save_for_backward({images, weight});
+    return forward_pass(images, weight);
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    at::NoGradGuard no_grad;
+    const variable_list saved = context->get_saved_variables();
+    variable_list out(2);
+    if (context->needs_input_grad(0)) out[0] = backward_images(gradients[0], saved[1]);
+    if (context->needs_input_grad(1)) out[1] = backward_weight(gradients[0], saved[0]);
+    return out;
+  }
+};
+
+using Winograd = Convolution<winograd::forward, winograd::backward_images, winograd::backward_weight>;
+using WholeImage = Convolution<whole_image::forward, whole_image::backward_images, whole_image::backward_weight>;
+
+bool is(const torch::ExpandingArray<2>& pair, int64_t value) { return (*pair)[0] == value && (*pair)[1] == value; }
+
+bool is_plain_3x3(const torch::nn::detail::ConvNdOptions<2>& options) {
+  const auto* padding = std::get_if<torch::ExpandingArray<2>>(&options.padding());
+  return is(options.kernel_size(), 3) && is(options.stride(), 1) && is(options.dilation(), 1) &&
+         options.groups() == 1 && !options.bias() && padding && is(*padding, 1);
+}
+
+/// The arithmetic of a layer, which depends on the device of its input.
+enum class Arithmetic {
+  kLibrary,  // LibTorch's: any GPU, and bfloat16 on a processor that multiplies it
+  kFloat,    // float32 on the CPU
+  kRounded,  // bfloat16 on another CPU: float32 arithmetic on rounded operands. LibTorch and oneDNN would emulate the
+             // multiplication, twenty times slower.
+};
+
+Arithmetic arithmetic_for(const at::Tensor& input) {
+  if (!input.is_cpu()) return Arithmetic::kLibrary;
+  if (!at::autocast::is_autocast_enabled(at::kCPU)) return Arithmetic::kFloat;
+  return has_bf16() ? Arithmetic::kLibrary : Arithmetic::kRounded;
+}
+
+at::Tensor rounded(const at::Tensor& tensor) { return tensor.to(at::kBFloat16).to(at::kFloat); }
+
+/// Returns a new tensor.
+at::Tensor convolved(torch::nn::Conv2d& conv, const at::Tensor& images) {
+  const Arithmetic arithmetic = arithmetic_for(images);
+  if (arithmetic == Arithmetic::kLibrary) return conv->forward(images);
+  const bool bf16 = arithmetic == Arithmetic::kRounded;
+  const auto& options = conv->options;
+  constexpr int64_t kFewest = 32;  // channels; with fewer, matrix products are too narrow to be fast
+  if (is_plain_3x3(options) && std::min(options.in_channels(), options.out_channels()) >= kFewest) {
+    const at::Tensor pixels = images.to(bf16 ? at::kBFloat16 : at::kFloat);
+    if (images.size(2) == 2 && images.size(3) == 2) return WholeImage::apply(pixels, conv->weight);
+    if (images.size(2) >= 4 && images.size(3) >= 4) return Winograd::apply(pixels, conv->weight);
+  }
+  if (!bf16) return conv->forward(images);
+  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
+  return at::conv2d(rounded(images), rounded(conv->weight), conv->bias, *options.stride(),
+                    *std::get<torch::ExpandingArray<2>>(options.padding()), *options.dilation(), options.groups())
+      .to(at::kBFloat16);
+}
+
+}  // namespace
+
+at::Tensor convolve(torch::nn::Conv2d& conv, const at::Tensor& images) {
+  return quantized(convolved(conv, images), conv.get());
+}
+
+at::Tensor project(torch::nn::Linear& linear, const at::Tensor& features) {
+  if (arithmetic_for(features) != Arithmetic::kRounded) return linear->forward(features);
+  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
+  return at::linear(rounded(features), rounded(linear->weight), rounded(linear->bias)).to(at::kBFloat16);
+}
+
+}  // namespace earlybird

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <torch/nn.h>
+
+#include "layer/channel_select.h"
+
+namespace earlybird {
+
+// Layers by the fastest kernel for the device and the shapes. Up to rounding the results are those of the module's
+// forward(): float32, or bfloat16 under autocast.
+
+/// Quantises under a QuantizeGuard.
+at::Tensor convolve(torch::nn::Conv2d& conv, const at::Tensor& images);
+
+/// Never quantises: the last layer stays in full precision.
+at::Tensor project(torch::nn::Linear& linear, const at::Tensor& features);
+
+/// While one lives, BN layers of this thread use LibTorch's operators: the slow twin, for tests and comparisons.
+class PlainNormsGuard {
+ public:
+  PlainNormsGuard();
+  ~PlainNormsGuard();
+  PlainNormsGuard(const PlainNormsGuard&) = delete;
+  PlainNormsGuard& operator=(const PlainNormsGuard&) = delete;
+
+ private:
+  bool before_;
+};
+
+/// BatchNorm and ReLU.
+at::Tensor normalise_relu(torch::nn::BatchNorm2d& norm, const at::Tensor& images);
+
+/// BatchNorm, channel selection and ReLU. Computes only the selected channels and leaves the running statistics of the
+/// others. Replaces `images` by an equal tensor: if a shortcut reads that one, one pass makes and adds both gradients.
+at::Tensor normalise_select_relu(torch::nn::BatchNorm2d& norm, ChannelSelect& select, at::Tensor& images);
+
+/// BatchNorm alone.
+at::Tensor normalise(torch::nn::BatchNorm2d& norm, const at::Tensor& images);
+
+/// ReLU of BatchNorm plus a shortcut.
+at::Tensor normalise_add_relu(torch::nn::BatchNorm2d& norm, const at::Tensor& images, const at::Tensor& shortcut);
+
+}  // namespace earlybird

@@ -1,0 +1,46 @@
+#include "train/evaluator.h"
+
+#include <ATen/ATen.h>
+
+#include "data/pass.h"
+#include "model/network.h"
+#include "train/forward_work.h"
+#include "train/run_pass.h"
+
+namespace earlybird {
+
+/// The objects that a captured evaluation refers to; valid for evaluations with the same options.
+struct Evaluator::Kept {
+  Kept(Network& network, const EvaluateOptions& options)
+      : captured(options.graphs),
+        rounding(options.rounding),
+        captures(options.graphs != nullptr),
+        forward(network, options.rounding) {}
+
+  bool fits(const EvaluateOptions& options) const {
+    return rounding == options.rounding && captures == (options.graphs != nullptr);
+  }
+
+  CapturedWork captured;
+  std::optional<Rounding> rounding;
+  bool captures;
+  ForwardWork forward;
+};
+
+Evaluator::Evaluator(std::shared_ptr<Network> network) : network_(std::move(network)) {}
+
+Evaluator::~Evaluator() = default;
+
+PassResult Evaluator::evaluate(Dataset& dataset, const EvaluateOptions& options, const CancelToken& cancel,
+                               const ProgressCallback& progress) {
+  check_fit(*network_, dataset, options.batch_size);
+  at::NoGradGuard no_grad;
+  network_->eval();
+  if (!kept_ || !kept_->fits(options)) kept_ = std::make_unique<Kept>(*network_, options);
+  ForwardWork& forward = kept_->forward;
+  const auto pass = dataset.evaluation_pass(options.batch_size, cancel);
+  return run_pass(forward.start(*pass, options.batch_size, options.bf16, "the evaluation"), kept_->captured,
+                  forward.sums, forward.numbers, cancel, progress);
+}
+
+}  // namespace earlybird

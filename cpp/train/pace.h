@@ -1,0 +1,25 @@
+#pragma once
+
+#include <chrono>
+
+#include "core/cancel.h"
+#include "train/pass_sums.h"
+
+namespace earlybird {
+
+/// Checks the cancel token at every step of a pass and reports progress at most four times a second.
+class Pace {
+ public:
+  Pace(int64_t steps, const CancelToken& cancel, ProgressCallback callback);
+  void step(int64_t images, PassSums& sums);
+  double seconds() const;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  int64_t steps_, done_ = 0, images_ = 0;
+  const CancelToken& cancel_;
+  ProgressCallback callback_;
+  Clock::time_point start_ = Clock::now(), last_ = start_;
+};
+
+}  // namespace earlybird

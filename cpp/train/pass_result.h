@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+
+namespace earlybird {
+
+/// One pass over a dataset (training epoch or evaluation). Accuracies in percent; "batch mean" values are unweighted
+/// means over batches, as the reference reports them (docs/reference.md#5).
+struct PassResult {
+  int64_t images = 0;
+  int64_t steps = 0;
+  double seconds = 0;
+  double loss = 0;
+  double loss_batch_mean = 0;
+  double top1 = 0;
+  double top1_batch_mean = 0;
+  double top5 = 0;
+  double top5_batch_mean = 0;
+  double waited = 0;          // seconds the steps waited for data
+  std::vector<BadImage> bad;  // images left out because they did not decode
+  bool captured = false;      // full batches were replays of a graph
+  std::string why_eager;      // if they were not, on a device with graphs
+};
+
+struct Progress {
+  int64_t step = 0;
+  int64_t steps = 0;
+  int64_t images = 0;
+  double seconds = 0;
+  std::optional<double> loss;
+  std::optional<double> top1;
+};
+
+using ProgressCallback = std::function<void(const Progress&)>;
+
+}  // namespace earlybird

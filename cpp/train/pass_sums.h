@@ -1,0 +1,47 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/Event.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "train/pass_result.h"
+#include "train/sums.h"
+
+namespace earlybird {
+
+/// Sums of loss and correct answers over the batches of a pass, kept on the device so that a step never waits for the
+/// host.
+class PassSums {
+ public:
+  explicit PassSums(at::Device device);
+
+  /// Sets all sums to zero.
+  void start();
+
+  /// Adds one batch: float logits (B, K), labels (B). Returns the gradient of its mean loss for the logits. Device work
+  /// only, which a graph may replay; `count` does the host's part and must follow once a batch.
+  at::Tensor add(const at::Tensor& logits, const at::Tensor& labels);
+  void count(int64_t images);
+
+  /// float64 (kSums), on the device.
+  const at::Tensor& tensor() const { return sums_; }
+
+  /// Waits for the device. Throws ERR_NUMERIC when the loss is not finite: `where` names the pass.
+  PassResult read(const std::string& where) const;
+
+  /// The sums as far as the device has got, without waiting; nullopt while they are not on the host yet.
+  std::optional<PassResult> peek();
+
+ private:
+  at::Tensor sums_;
+  int64_t images_ = 0, steps_ = 0;
+  // A copy on its way to the host, and the counts that belong to it.
+  at::Tensor staged_;  // pinned
+  int64_t staged_images_ = 0, staged_steps_ = 0;
+  std::shared_ptr<c10::Event> arrived_;
+};
+
+}  // namespace earlybird

@@ -1,0 +1,244 @@
+// Resampling against the definition of the filter in double precision, the sampler, and rectangles of JPEG files
+// against the same rectangles of whole decodings.
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <new>
+#include <numeric>
+#include <vector>
+
+#include "check.h"
+#include "core/cancel.h"
+#include "core/error.h"
+#include "data/sampler.h"
+#include "data/stream/image_files.h"
+#include "data/stream/jpeg_decoder.h"
+#include "data/stream/resample.h"
+#include "data/stream/resized_crop.h"
+#include "data/stream/slot_ring.h"
+
+namespace {
+
+using Bytes = std::vector<uint8_t>;
+constexpr size_t kSlack = 64;
+
+/// Pseudo-random bytes.
+Bytes noise(size_t count, uint32_t seed) {
+  Bytes out(count);
+  for (uint8_t& byte : out) {
+    seed = seed * 1664525u + 1013904223u;
+    byte = static_cast<uint8_t>(seed >> 24);
+  }
+  return out;
+}
+
+struct Stretch {
+  double start, length;
+  int inputs, outputs, from, count;
+  bool mirrored;
+};
+
+/// One output of one axis: the triangle filter, by its definition.
+template <typename Input>
+double filtered(const Stretch& s, int position, Input input) {
+  const int o = s.from + (s.mirrored ? s.count - 1 - position : position);
+  const double scale = s.length / s.outputs, width = std::max(1.0, scale), centre = s.start + (o + 0.5) * scale;
+  double sum = 0, total = 0;
+  for (int i = 0; i < s.inputs; ++i) {
+    const double weight = std::max(0.0, 1 - std::abs(i + 0.5 - centre) / width);
+    sum += weight * input(i);
+    total += weight;
+  }
+  return sum / total;
+}
+
+void compare_resampling(const Stretch& x, const Stretch& y, const std::string& what) {
+  const size_t stride = static_cast<size_t>(x.inputs) * 3 + 5;
+  const Bytes pixels = noise(stride * y.inputs + kSlack, 7);
+  earlybird::ResampleAxis across, down;
+  across.set(x.start, x.length, x.inputs, x.outputs, x.from, x.count, x.mirrored);
+  down.set(y.start, y.length, y.inputs, y.outputs, y.from, y.count, y.mirrored);
+  Bytes got(static_cast<size_t>(x.count) * y.count * 3), plain(got.size());
+  earlybird::ResampleScratch scratch;
+  earlybird::resample(pixels.data(), stride, across, down, got.data(), scratch);
+  earlybird::resample_parts::resample_plain(pixels.data(), stride, across, down, plain.data(), scratch);
+  check(got == plain, what + ", vector and plain code agree", 0);
+
+  double worst = 0, sum = 0;
+  for (int c = 0; c < 3; ++c) {
+    std::vector<double> between(static_cast<size_t>(y.inputs) * x.count);
+    for (int row = 0; row < y.inputs; ++row)
+      for (int i = 0; i < x.count; ++i)
+        between[row * x.count + i] =
+            std::floor(filtered(x, i, [&](int k) { return pixels[row * stride + k * 3 + c]; }) + 0.5);
+    for (int i = 0; i < x.count; ++i)
+      for (int j = 0; j < y.count; ++j) {
+        const double truth = std::floor(filtered(y, j, [&](int k) { return between[k * x.count + i]; }) + 0.5);
+        const double off = std::abs(truth - got[(static_cast<size_t>(j) * x.count + i) * 3 + c]);
+        worst = std::max(worst, off);
+        sum += off;
+      }
+  }
+  check(worst <= 1, what + ", largest difference", worst);
+  check(sum / static_cast<double>(got.size()) < 0.05, what + ", mean difference",
+        sum / static_cast<double>(got.size()));
+}
+
+Bytes contents(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void compare_rectangles(const std::filesystem::path& path) {
+  const Bytes file = contents(path);
+  earlybird::JpegDecoder decoder;
+  eb_jpeg_header header;
+  eb_jpeg_pixels pixels;
+  for (const int denominator : {1, 2, 4, 8}) {
+    const std::string what = path.filename().string() + " at 1/" + std::to_string(denominator);
+    if (!decoder.open(file.data(), file.size(), header)) return check(false, what + ": " + decoder.error(), 0);
+    const int width = (header.width + denominator - 1) / denominator;
+    const int height = (header.height + denominator - 1) / denominator;
+    if (!decoder.decode(0, 0, width, height, denominator, pixels))
+      return check(false, what + ": " + decoder.error(), 0);
+    Bytes whole(static_cast<size_t>(width) * height * 3);
+    for (int y = 0; y < height; ++y)
+      std::copy_n(pixels.data + y * pixels.stride, width * 3, &whole[static_cast<size_t>(y) * width * 3]);
+    int64_t wrong = 0;
+    for (uint64_t i = 0; i < 40; ++i) {
+      const auto box = earlybird::draw_resized_crop(width, height, 9, 0, i);
+      if (!decoder.open(file.data(), file.size(), header) ||
+          !decoder.decode(box.left, box.top, box.width, box.height, denominator, pixels))
+        return check(false, what + ": " + decoder.error(), 0);
+      for (int y = 0; y < box.height; ++y)
+        wrong += !std::equal(pixels.data + y * pixels.stride, pixels.data + y * pixels.stride + box.width * 3,
+                             &whole[(static_cast<size_t>(box.top + y) * width + box.left) * 3]);
+    }
+    check(wrong == 0, what + ", rows of rectangles that differ from the whole", static_cast<double>(wrong));
+  }
+}
+
+}  // namespace
+
+EB_TEST("data: resampling against the definition of its filter") {
+  compare_resampling({0, 300, 300, 224, 0, 224, false}, {0, 257, 257, 224, 0, 224, false}, "smaller");
+  compare_resampling({0, 91, 91, 224, 0, 224, true}, {0, 60, 60, 224, 0, 224, false}, "larger, mirrored");
+  compare_resampling({0.5, 63.25, 65, 37, 0, 37, true}, {0.75, 40, 42, 11, 0, 11, false}, "a part of a pixel");
+  compare_resampling({-20, 500, 460, 341, 58, 224, false}, {-20, 375, 340, 256, 16, 224, false}, "the centre");
+  compare_resampling({0, 1, 1, 32, 0, 32, false}, {0, 1, 1, 32, 0, 32, false}, "one pixel");
+  compare_resampling({0, 900, 900, 5, 0, 5, false}, {0, 400, 400, 3, 0, 3, false}, "very much smaller");
+  compare_resampling({0, 32, 32, 32, 0, 32, false}, {0, 32, 32, 32, 0, 32, false}, "the same size");
+
+  earlybird::ResampleAxis axis;
+  axis.set(0, 777, 777, 224, 0, 224, false);
+  bool whole = true;
+  for (int i = 0; i < 224; ++i) {
+    const auto first = axis.weights.begin() + static_cast<ptrdiff_t>(i) * axis.taps;
+    whole &= std::accumulate(first, first + axis.taps, 0) == 1 << earlybird::ResampleAxis::kBits;
+    whole &= axis.first[i] >= 0 && axis.first[i] + axis.taps <= 777;
+  }
+  check(whole, "weights sum to one and stay inside", 0);
+}
+
+EB_TEST("data: random resized crops") {
+  double area = 0, flips = 0;
+  bool inside = true, same = true, shapes = true;
+  constexpr int kCount = 20000;
+  for (int i = 0; i < kCount; ++i) {
+    const auto box = earlybird::draw_resized_crop(500, 375, 1, 3, i);
+    const auto again = earlybird::draw_resized_crop(500, 375, 1, 3, i);
+    inside &= box.left >= 0 && box.top >= 0 && box.width > 0 && box.height > 0 && box.left + box.width <= 500 &&
+              box.top + box.height <= 375;
+    same &= box.left == again.left && box.top == again.top && box.width == again.width && box.flip == again.flip;
+    const double ratio = static_cast<double>(box.width) / box.height;
+    shapes &= ratio > 0.74 && ratio < 1.36;
+    area += static_cast<double>(box.width) * box.height / (500.0 * 375.0) / kCount;
+    flips += box.flip ? 1.0 / kCount : 0;
+  }
+  check(inside && same && shapes, "crops lie inside, are repeatable and of an allowed shape", 0);
+  // Large crops do not always fit, and are drawn again: torchvision's mean for this size is 0.432.
+  check(area > 0.42 && area < 0.444, "mean area of the crops", area);
+  check(flips > 0.49 && flips < 0.51, "flips", flips);
+  const auto strip = earlybird::draw_resized_crop(2000, 10, 1, 0, 0), dot = earlybird::draw_resized_crop(1, 1, 1, 0, 0);
+  check(strip.height == 10 && strip.width == 13, "a strip falls back to its centre", strip.width);
+  check(dot.width == 1 && dot.height == 1, "one pixel", dot.width);
+}
+
+EB_TEST("data: shares of ranks") {
+  const auto order = earlybird::shuffled(10, 5, 2);
+  std::vector<int64_t> all;
+  for (int rank = 0; rank < 4; ++rank) {
+    const auto training = earlybird::share_of(order, rank, 4, true),
+               evaluation = earlybird::share_of(order, rank, 4, false);
+    check(training.size() == 3, "every rank trains on equally many", static_cast<double>(training.size()));
+    all.insert(all.end(), evaluation.begin(), evaluation.end());
+  }
+  std::sort(all.begin(), all.end());
+  bool once = all.size() == 10;
+  for (size_t i = 0; once && i < all.size(); ++i) once = all[i] == static_cast<int64_t>(i);
+  check(once, "every image is evaluated once", static_cast<double>(all.size()));
+}
+
+// EB_TEST_JPEGS may name another folder of images.
+EB_TEST("data: rectangles of JPEG files against whole decodings") {
+  const auto plugin = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "earlybird_jpeg.so";
+  if (!std::filesystem::exists(plugin)) {
+    return check(true, "skipped: no decoder was built", 0);
+  }
+  earlybird::load_jpeg_plugin(plugin);
+  const char* folder = std::getenv("EB_TEST_JPEGS");
+  for (const auto& entry : std::filesystem::directory_iterator(folder ? folder : EB_TEST_FIXTURES "/jpeg")) {
+    const std::string extension = entry.path().extension();
+    if (extension == ".jpg" || extension == ".JPEG") compare_rectangles(entry.path());
+  }
+}
+
+EB_TEST("data: a bad image is left out, any other failure ends the pass") {
+  const earlybird::CancelToken never;
+  for (const bool memory : {true, false}) {
+    std::vector<uint8_t> slots(2 * 4);
+    earlybird::SlotRing ring({slots.data(), slots.data() + 4}, 1, 400, 4, 3, [&](int, int64_t item, uint8_t*) {
+      if (item == 50 && memory) throw std::bad_alloc();
+      if (item == 50) throw earlybird::Error("ERR_FILE", "the disk");
+      return item == 3 ? "bad" : "";
+    });
+    int64_t bad = 0;
+    std::string what = "nothing";
+    try {
+      for (earlybird::SlotRing::Filled filled; ring.take(true, never, filled); ring.release())
+        for (const std::string& reason : *filled.reasons) bad += !reason.empty();
+    } catch (const std::bad_alloc&) {
+      what = "memory";
+    } catch (const earlybird::Error& error) {
+      what = error.code();
+    }
+    check(what == (memory ? "memory" : "ERR_FILE"), "a pass ends with what a worker threw, not " + what, 0);
+    check(bad == 1, "bad images before that", static_cast<double>(bad));
+  }
+
+  const std::string there = EB_TEST_FIXTURES "/jpeg/420.jpg";
+  const earlybird::ImageFiles files({{there, there + ".none"}, {0, 1, 0}, {0, 0, 0}, {-1, -1, 0}});
+  std::vector<uint8_t> buffer;
+  earlybird::ImageFiles::Bytes bytes;
+  check(files.read(0, buffer, bytes).empty() && bytes.size > 1000, "a whole file", static_cast<double>(bytes.size));
+  check(files.read(1, buffer, bytes).find("No such file") != std::string::npos, "a missing file is a bad image", 0);
+  check(files.read(2, buffer, bytes) == "empty", "an entry of no bytes is a bad image", 0);
+  rlimit before;
+  getrlimit(RLIMIT_NOFILE, &before);
+  const rlimit none = {0, before.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &none);
+  std::string code;
+  try {
+    files.read(0, buffer, bytes);
+  } catch (const earlybird::Error& error) {
+    code = error.code();
+  }
+  setrlimit(RLIMIT_NOFILE, &before);
+  check(code == "ERR_FILE", "without a descriptor the pass ends", 0);
+}

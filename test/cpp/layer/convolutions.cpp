@@ -1,0 +1,95 @@
+// Our convolutions against LibTorch's in float64, for odd widths and sizes, with one and two threads.
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <limits>
+
+#include "check.h"
+#include "layer/whole_image.h"
+#include "layer/winograd.h"
+
+namespace {
+
+/// Largest deviation, as a fraction of the largest value.
+double deviation(const at::Tensor& got, const at::Tensor& truth) {
+  return ((got.to(at::kDouble) - truth).abs().max() / truth.abs().max()).item<double>();
+}
+
+struct Passes {
+  const char* name;
+  decltype(&earlybird::winograd::forward) forward, backward_images, backward_weight;
+};
+
+const Passes kWinograd = {"winograd", earlybird::winograd::forward, earlybird::winograd::backward_images,
+                          earlybird::winograd::backward_weight};
+const Passes kWholeImage = {"whole_image", earlybird::whole_image::forward, earlybird::whole_image::backward_images,
+                            earlybird::whole_image::backward_weight};
+
+struct Results {
+  at::Tensor forward, images, weight;
+};
+
+Results run(const Passes& passes, const at::Tensor& images, const at::Tensor& weight, const at::Tensor& gradient) {
+  return {passes.forward(images, weight), passes.backward_images(gradient, weight),
+          passes.backward_weight(gradient, images)};
+}
+
+void compare(const Passes& passes, int64_t count, int64_t in, int64_t out, int64_t height, int64_t width,
+             at::ScalarType type) {
+  const auto layout = at::MemoryFormat::ChannelsLast;
+  const at::Tensor images = at::randn({count, in, height, width}).to(type).contiguous(layout);
+  const at::Tensor weight = at::randn({out, in, 3, 3}).contiguous(layout);
+  const at::Tensor gradient = at::randn({count, out, height, width}).to(type).contiguous(layout);
+
+  const at::Tensor exact_images = images.to(at::kDouble), exact_weight = weight.to(type).to(at::kDouble),
+                   exact_gradient = gradient.to(at::kDouble);
+  const at::Tensor truth = at::conv2d(exact_images, exact_weight, {}, 1, 1);
+  const auto [truth_images, truth_weight, unused] =
+      at::convolution_backward(exact_gradient, exact_images, exact_weight, std::nullopt, {1, 1}, {1, 1}, {1, 1}, false,
+                               {0, 0}, 1, {true, true, false});
+
+  at::set_num_threads(1);
+  const Results got = run(passes, images, weight, gradient);
+  at::set_num_threads(2);
+  const Results again = run(passes, images, weight, gradient);
+
+  const std::string what = std::string(passes.name) + " " + at::toString(type) + " " + std::to_string(count) + "x" +
+                           std::to_string(in) + "->" + std::to_string(out) + " at " + std::to_string(height) + "x" +
+                           std::to_string(width);
+  // Results in bfloat16 are rounded once; gradients of weights stay float32.
+  const double tolerance = 1e-5, rounded = type == at::kBFloat16 ? 1.0 / 256 : tolerance;
+  check(got.forward.scalar_type() == type && got.forward.is_contiguous(layout), what + ", type and layout", 0);
+  check(deviation(got.forward, truth) < rounded, what + ", forward", deviation(got.forward, truth));
+  check(deviation(got.images, truth_images) < rounded, what + ", images", deviation(got.images, truth_images));
+  check(deviation(got.weight, truth_weight) < tolerance, what + ", weight", deviation(got.weight, truth_weight));
+  check(got.forward.equal(again.forward) && got.images.equal(again.images) && got.weight.equal(again.weight),
+        what + ", same bits with two threads", 0);
+}
+
+}  // namespace
+
+EB_TEST("layer: 3x3 convolutions by Winograd against LibTorch in float64") {
+  for (const auto type : {at::kFloat, at::kBFloat16}) {
+    compare(kWinograd, 3, 16, 16, 4, 4, type);
+    compare(kWinograd, 2, 17, 31, 5, 7, type);
+    compare(kWinograd, 64, 64, 128, 16, 16, type);
+    compare(kWinograd, 5, 24, 19, 32, 9, type);
+    compare(kWinograd, 16, 200, 173, 8, 8, type);
+  }
+}
+
+EB_TEST("layer: 3x3 convolutions of 2x2 images against LibTorch in float64") {
+  for (const auto type : {at::kFloat, at::kBFloat16}) {
+    compare(kWholeImage, 3, 16, 16, 2, 2, type);
+    compare(kWholeImage, 64, 129, 77, 2, 2, type);
+  }
+}
+
+EB_TEST("layer: NaN stays NaN in a convolution by Winograd") {
+  for (const auto type : {at::kFloat, at::kBFloat16}) {
+    at::Tensor images = at::zeros({1, 16, 4, 4}).to(type).contiguous(at::MemoryFormat::ChannelsLast);
+    images[0][3][1][1] = std::numeric_limits<float>::quiet_NaN();
+    const at::Tensor out = earlybird::winograd::forward(images, at::ones({16, 16, 3, 3}));
+    check(out.isnan().any().item<bool>(), "NaN in the result", 0);
+  }
+}
