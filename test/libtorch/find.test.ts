@@ -56,14 +56,14 @@ describe('describeLibTorch', () => {
 });
 
 describe('searchLibTorch', () => {
-  test('takes LIBTORCH, then the configuration, then .libtorch, then python3', () => {
+  test('takes LIBTORCH, then the configuration, then .libtorch, then python3', async () => {
     const source = () => libtorch.searchLibTorch().found?.source;
     expect(source()).toBeUndefined();
     fakePython(fakeLibTorch(path('any/python/torch')));
     expect(source()).toBe('python3');
     fakeLibTorch(path('.libtorch/torch'));
     expect(source()).toBe('.libtorch');
-    config.writeConfig({ libtorch: fakeLibTorch(path('any/configured')) });
+    await config.writeConfig({ libtorch: fakeLibTorch(path('any/configured')) });
     expect(source()).toBe('config');
     process.env.LIBTORCH = fakeLibTorch(path('any/named'));
     expect(source()).toBe('LIBTORCH');
@@ -74,14 +74,14 @@ describe('searchLibTorch', () => {
     expect(libtorch.findLibTorch()).toMatchObject({ source: '.libtorch', version: '2.13.0' });
   });
 
-  test('does not pass over a place that the user named himself', () => {
+  test('does not pass over a place that the user named himself', async () => {
     fakeLibTorch(path('.libtorch/torch'));
     process.env.LIBTORCH = path('nowhere');
     expect(() => libtorch.findLibTorch()).toThrow(
       expect.objectContaining({ code: 'ERR_LIBTORCH', message: expect.stringContaining(path('nowhere')) }),
     );
     delete process.env.LIBTORCH;
-    config.writeConfig({ libtorch: path('nowhere') });
+    await config.writeConfig({ libtorch: path('nowhere') });
     expect(() => libtorch.findLibTorch()).toThrow(/config\.json names .*nowhere.*libtorch use/);
   });
 
