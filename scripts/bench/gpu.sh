@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything a GPU has to show, in one command of under nine minutes: tests, ceilings, profiles, steps beside the PyTorch peer, a
+# All GPU benchmarks, in one command of under nine minutes: tests, ceilings, profiles, steps beside the PyTorch peer, a
 # ticket, detection, captured against eager, a window of energy. Works without a network, from a checkout or an unpacked bundle.
 #   scripts/bench/gpu.sh [--peer DIR] [--out DIR] [--quick] [--device cuda|cuda:N|cpu] [--python PROGRAM] [--budget SECONDS]
 # Writes OUT/parts/ and OUT/<date>-<device>.json and .md, and prints the table of targets. A part that fails or runs out of its
@@ -145,4 +145,4 @@ beside() {
   for model in $large_models; do beside "compiled-$model" 50 "$model" compiled 1 $stepping; done
 }
 
-timeout --kill-after=2 10 "$node" "$root/dist/cli/main.js" bench report --folder "$parts" --out "$out"
+"$node" "$here/targets.mjs" "$parts" "$out"

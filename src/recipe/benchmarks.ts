@@ -60,16 +60,10 @@ const positional = (what: string) =>
 
 const benchCompareSchema = z.strictObject({ files: positional('two results that --json wrote') });
 
-const benchReportSchema = z.strictObject({
-  folder: option(z.string().min(1), 'folder of the parts that scripts/bench/gpu.sh wrote (required)', FOLDER),
-  out: option(z.string().min(1).optional(), 'folder of the report', FOLDER, { defaultHelp: 'as --folder' }),
-});
-
 export const BENCH_SCHEMAS = {
   benchProfile: benchProfileSchema,
   benchDetect: benchDetectSchema,
   benchCompare: benchCompareSchema,
-  benchReport: benchReportSchema,
 };
 export const benchStepSchema = z.strictObject({
   model: option(z.enum(BENCH_MODELS).default('vgg16'), 'network', oneOf(BENCH_MODELS)),
