@@ -18,7 +18,12 @@ async function run(model, from, stop) {
   const options = { momentum: 0.9, weightDecay: 1e-4, l1: 1e-4, precision: 'fp32', seed };
   const trainer = await addon.createTrainer(model, options);
   for (let epoch = from; epoch < epochs; epoch++) {
-    const { loss } = await trainer.epoch({ dataset: train, batchSize: 50, epoch, lr: learningRate(epoch, 0.1, schedule) });
+    const { loss } = await trainer.epoch({
+      dataset: train,
+      batchSize: 50,
+      epoch,
+      lr: learningRate(epoch, 0.1, schedule),
+    });
     const { top1 } = await model.evaluate({ dataset: test, batchSize: 200, precision: 'fp32' });
     console.log(`epoch ${epoch + 1}: loss ${loss.toFixed(3)}, top-1 ${top1.toFixed(1)} %`);
     if (await stop?.()) return epoch + 1;
@@ -35,5 +40,7 @@ const drawn = await run(dense, 0, async () => {
   return detector.push(mask.bits).emerged;
 });
 const ticket = await dense.prune({ mask: mask.bits, emptyLayers: 'keep-one' });
-console.log(`ticket after ${drawn} epochs: ${mask.kept} of ${mask.total} channels, cfg ${ticket.model.describe().cfg.join(' ')}`);
+console.log(
+  `ticket after ${drawn} epochs: ${mask.kept} of ${mask.total} channels, cfg ${ticket.model.describe().cfg.join(' ')}`,
+);
 await run(ticket.model, drawn);

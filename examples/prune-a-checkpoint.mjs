@@ -6,7 +6,14 @@ import { cfgOf, EarlybirdError, parseRecipe, prune, readCheckpoint } from 'early
 const [model, ratio, save, arch, depth] = process.argv.slice(2);
 
 try {
-  const recipe = parseRecipe('prune', { model, percent: Number(ratio), save, arch, depth: depth && Number(depth), measure: false });
+  const recipe = parseRecipe('prune', {
+    model,
+    percent: Number(ratio),
+    save,
+    arch,
+    depth: depth && Number(depth),
+    measure: false,
+  });
   const report = await prune(recipe, { observer: { log: (line) => console.error(line) } });
 
   for (const { key, kept, total } of report.layers) console.log(`${key.padEnd(24)} ${kept} of ${total} channels`);
