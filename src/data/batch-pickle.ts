@@ -6,10 +6,9 @@ import { unpickle } from '../checkpoint/pickle/read';
 import { Budget, refuse } from '../checkpoint/refuse';
 import { elementCount, isBytes, type Value } from '../checkpoint/value';
 import { EarlybirdError } from '../errors';
-import type { TensorData } from '../tensor';
 
 /** A C-ordered numpy array of bytes, empty until its state arrives. It is a tensor for whoever reads the result. */
-class ByteArray extends Stateful implements TensorData {
+class ByteArray extends Stateful {
   readonly dtype = 'uint8';
   shape: number[] = [0];
   data: Uint8Array = new Uint8Array();

@@ -247,3 +247,11 @@ test('values at which the buffer of the pickle grows are kept, whatever they are
     expect((await readCheckpoint(file('grown.pth'))).value).toEqual(value);
   }
 });
+
+test('row-major views of one storage share its memory; others are copied', async () => {
+  const views = path.resolve(__dirname, '../fixtures/reference/checkpoints/views.pth.tar');
+  const state = stateDictOf((await readCheckpoint(views)).value);
+  const [whole, part, strided] = ['shared_1', 'a', 'shared_2'].map((key) => state.get(key)!.data);
+  expect(part!.buffer === whole!.buffer && part!.byteOffset === whole!.byteOffset + 16).toBe(true);
+  expect(strided!.buffer === whole!.buffer).toBe(false);
+});
