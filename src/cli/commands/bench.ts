@@ -1,11 +1,8 @@
 /** `earlybird bench`: what is timed, alone or beside the PyTorch peer. */
-import type { CommandModule } from 'yargs';
-import { defineCommand } from '../command';
+import { defineCommand, defineGroup } from '../command';
 
 const step = defineCommand({
-  name: 'benchStep',
-  command: 'step',
-  describe: 'Time the training step, alone or beside the modes of a PyTorch peer (peer_train.py)',
+  options: 'benchStep',
   run: async (recipe, options) => {
     if (recipe.lowPrecision) return (await import('../../bench/low-precision.js')).benchLowPrecision(recipe, options);
     if (recipe.ticket !== undefined) return (await import('../../bench/ticket.js')).benchTicket(recipe, options);
@@ -24,9 +21,7 @@ const step = defineCommand({
 });
 
 const profile = defineCommand({
-  name: 'benchProfile',
-  command: 'profile',
-  describe: 'Where the time of a training step goes, and how far it is from the floors of this machine',
+  options: 'benchProfile',
   run: async (recipe, options) => (await import('../../bench/profile.js')).benchProfile(recipe, options),
   print: async (result) => {
     const { profileText, withMachine } = await import('../print/bench.js');
@@ -35,9 +30,7 @@ const profile = defineCommand({
 });
 
 const detect = defineCommand({
-  name: 'benchDetect',
-  command: 'detect',
-  describe: 'Time what looking for tickets adds to an epoch',
+  options: 'benchDetect',
   run: async (recipe, options) => (await import('../../bench/detect.js')).benchDetect(recipe, options),
   print: async (result) => {
     const { detectText, withMachine } = await import('../print/bench.js');
@@ -46,25 +39,19 @@ const detect = defineCommand({
 });
 
 const compare = defineCommand({
-  name: 'benchCompare',
-  command: 'compare [files..]',
-  describe: 'Ratios of two results of one benchmark on one machine (--json output)',
+  options: 'benchCompare',
   run: async (recipe) => (await import('../../bench/compare.js')).compareBenches(recipe),
   print: async (result) => (await import('../print/bench.js')).compareText(result),
 });
 
 const report = defineCommand({
-  name: 'benchReport',
-  command: 'report',
-  describe: 'What scripts/bench/gpu.sh measured, against the targets',
+  options: 'benchReport',
   run: async (recipe) => (await import('../../bench/report.js')).benchReport(recipe),
   print: async (result) => (await import('../print/bench.js')).reportText(result),
 });
 
 const loader = defineCommand({
-  name: 'benchLoader',
-  command: 'loader',
-  describe: 'Time the loading of JPEG files, alone or beside Pillow (peer_loader.py)',
+  options: 'benchLoader',
   run: async (recipe, options) =>
     recipe.single
       ? (await import('../../bench/loader-run.js')).timeLoader(recipe, options)
@@ -76,18 +63,14 @@ const loader = defineCommand({
 });
 
 const kernels = defineCommand({
-  name: 'benchKernels',
-  command: 'kernels',
-  describe: 'Time the quantiser against a copy of memory, alone or beside PyTorch (peer_quant.py)',
+  options: 'benchKernels',
   run: async (recipe, options) => (await import('../../bench/kernels.js')).benchKernels(recipe, options),
   print: async (result) =>
     (await import('../print/bench.js')).withMachine(result, (await import('../print/bench.js')).kernelsText(result)),
 });
 
 const energy = defineCommand({
-  name: 'benchEnergy',
-  command: 'energy',
-  describe: 'Compare methods by accuracy, energy, FLOPs and time, at several ratios and seeds; resumable',
+  options: 'benchEnergy',
   run: async (recipe, options) =>
     recipe.dryRun
       ? (await import('../../cost/plan.js')).planEnergy(recipe)
@@ -98,12 +81,13 @@ const energy = defineCommand({
   },
 });
 
-export const command: CommandModule = {
-  command: 'bench <what>',
-  describe: 'Time this program, alone or beside a PyTorch peer, or compare what methods cost',
-  builder: (yargs) =>
-    [step, profile, detect, kernels, loader, energy, compare, report]
-      .reduce((all, command) => all.command(command), yargs)
-      .demandCommand(1),
-  handler: () => {},
-};
+export const command = defineGroup([
+  ['step', 'Time the training step, alone or beside the modes of a PyTorch peer (peer_train.py)', step],
+  ['profile', 'Where the time of a training step goes, and how far it is from the floors of this machine', profile],
+  ['detect', 'Time what looking for tickets adds to an epoch', detect],
+  ['kernels', 'Time the quantiser against a copy of memory, alone or beside PyTorch (peer_quant.py)', kernels],
+  ['loader', 'Time the loading of JPEG files, alone or beside Pillow (peer_loader.py)', loader],
+  ['energy', 'Compare methods by accuracy, energy, FLOPs and time, at several ratios and seeds; resumable', energy],
+  ['compare', 'Ratios of two results of one benchmark on one machine (--json output)', compare],
+  ['report', 'What scripts/bench/gpu.sh measured, against the targets', report],
+]);

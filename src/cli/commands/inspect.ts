@@ -1,19 +1,19 @@
 /** `earlybird inspect FILE`: what is in a checkpoint, safetensors or .npy file. Works without LibTorch; runs nothing from the file. */
+import { z } from 'zod';
 import { bestOf, cfgOf, epochOf } from '../../checkpoint/keys';
 import { looksLikeNpy, parseNpy } from '../../checkpoint/npy';
 import { parseCheckpoint } from '../../checkpoint/pth';
 import { readWholeFile } from '../../checkpoint/read-file';
 import { isBytes, isDict, isTensor, type Value } from '../../checkpoint/value';
+import { FILE, option } from '../../recipe/option';
 import type { TensorData } from '../../tensor';
-import { defineTool } from '../tool';
+import { defineCommand } from '../command';
+import { inspectText } from '../print/inspect';
 
-export const command = defineTool({
-  command: 'inspect <file>',
-  describe: 'Print keys, shapes and dtypes of a checkpoint (.pth, .pt, .pth.tar, .safetensors) or .npy file',
-  options: (yargs) =>
-    yargs.positional('file', { type: 'string', demandOption: true, describe: 'The file to look into' }),
+export const command = defineCommand({
+  options: z.strictObject({ file: option(z.string().min(1), 'the file to look into', FILE, { positional: 'file' }) }),
   run: ({ file }) => inspectFile(file),
-  print: formatReport,
+  print: inspectText,
 });
 
 export interface InspectReport {
@@ -79,35 +79,4 @@ function collect(report: InspectReport, key: string, node: Value): void {
 
 function describeTensor(key: string, { dtype, shape, data }: TensorData): InspectReport['tensors'][number] {
   return { key, dtype, shape, bytes: data.byteLength };
-}
-
-function formatReport(report: InspectReport): string {
-  const { file, format, bytes, values, tensors } = report;
-  const lines = [`${printable(file)}: ${format}, ${bytes.toLocaleString('en')} bytes, ${tensors.length} tensors`];
-  for (const name of ['epoch', 'best', 'cfg'] as const) {
-    const value = report[name];
-    if (value !== null) lines.push(`${name}: ${Array.isArray(value) ? value.join(' ') : value}`);
-  }
-  const others = values.filter(
-    ({ key }) => !(key === 'epoch' || key === 'best_prec1' || (key === 'cfg' && report.cfg)),
-  );
-  if (others.length > 0) lines.push('', ...columns(others.map(({ key, value }) => [key, String(value)])));
-  if (tensors.length > 0)
-    lines.push('', ...columns(tensors.map(({ key, dtype, shape }) => [key, dtype, `(${shape.join(', ')})`])));
-  return `${lines.join('\n')}\n`;
-}
-
-function columns(rows: string[][]): string[] {
-  const clean = rows.map((row) => row.map(printable));
-  const widths = clean[0]!.map((_, c) => clean.reduce((most, row) => Math.max(most, row[c]!.length), 0));
-  return clean.map((row) => row.map((cell, c) => (c === row.length - 1 ? cell : cell.padEnd(widths[c]!))).join('  '));
-}
-
-/** Text from a file could hold terminal escapes, or be endless: shown harmless and short. */
-function printable(text: string): string {
-  const safe = text.replace(
-    /[\u0000-\u001f\u007f-\u009f]/g,
-    (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  );
-  return safe.length > 200 ? `${safe.slice(0, 200)}...` : safe;
 }
