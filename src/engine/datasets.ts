@@ -1,6 +1,7 @@
 import * as os from 'node:os';
 import type { Dataset, ImageSet } from '../data/dataset';
 import { openImagenet, resizeFor } from '../data/imagenet';
+import { PADDING } from '../data/known';
 import type { ImageListing } from '../data/listing';
 import { openDataset } from '../data/open';
 import { requireJpeg } from '../native/jpeg';
@@ -29,8 +30,6 @@ export interface Opened {
   nameOf(set: 'train' | 'test', index: number): string;
 }
 
-/** Zero padding of the random crop, pixels on each side (reference: CIFAR loaders). */
-export const PADDING = 4;
 /** All images in the memory of the device. */
 export async function openResident(
   { addon, device }: Engine,

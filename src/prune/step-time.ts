@@ -1,6 +1,6 @@
 /** What a training step of several networks takes, measured side by side. */
 import { performance } from 'node:perf_hooks';
-import { orderOf, spread } from '../measure';
+import { alternating, spread } from '../measure';
 import type { NativeAddon } from '../native/types/addon';
 import type { NativeModel } from '../native/types/model';
 import type { Precision } from '../native/types/pass';
@@ -45,7 +45,7 @@ export async function compareSteps(
     }
     const times = trainers.map((): number[] => []);
     for (let round = 0; round <= ROUNDS; round++) {
-      for (const [i, trainer] of orderOf([...trainers.entries()], round)) {
+      for (const [i, trainer] of alternating([...trainers.entries()], round)) {
         signal?.throwIfAborted();
         const start = performance.now();
         await trainer.step(batch);

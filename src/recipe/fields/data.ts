@@ -1,11 +1,11 @@
 import { z } from 'zod';
+import { DATASETS, type DatasetName } from '../../data/known';
 import { count, FOLDER, NON_NEGATIVE, nonNegative, oneOf, optionOf, POSITIVE, positive, wholeNumber } from '../option';
 
 const option = optionOf('Data');
 
-export const DATASETS = ['cifar10', 'cifar100', 'imagenet', 'folder', 'synthetic'] as const;
 export const FILTERS = ['none', 'lowpass', 'highpass'] as const;
-export const dataset = (standard: (typeof DATASETS)[number]) => ({
+export const dataset = (standard: DatasetName) => ({
   dataset: option(z.enum(DATASETS).default(standard), 'dataset; folder is a folder of class folders', oneOf(DATASETS), {
     group: 'Common',
   }),
