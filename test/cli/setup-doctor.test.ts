@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Check } from '../../src/cli/commands/doctor';
+import type { Check } from '../../src/cli/print/doctor';
 
 const folder = mkdtempSync(join(tmpdir(), 'earlybird-doctor-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -11,14 +11,7 @@ import { addonPath } from '../../native/addon';
 import { type ProbeResult, probeAddon } from '../../native/probe';
 import { buildCommand } from '../../package';
 import { defineCommand } from '../command';
-import { doctorText } from '../print/doctor';
-
-export interface Check {
-  name: string;
-  status: 'ok' | 'warn' | 'fault';
-  text: string;
-  remedy?: string;
-}
+import { type Check, doctorText } from '../print/doctor';
 
 type Loaded = Extract<ProbeResult, { ok: true }>;
 

@@ -1,5 +1,10 @@
 /** The checks of `doctor` as text, for people. */
-import type { Check } from '../commands/doctor';
+export interface Check {
+  name: string;
+  status: 'ok' | 'warn' | 'fault';
+  text: string;
+  remedy?: string;
+}
 
 const STATUS = { ok: 'OK', warn: 'WARN', fault: 'FAULT' };
 const INDENT = ' '.repeat(19);

@@ -1,5 +1,5 @@
 /** The result of `inspect` as text, for people. */
-import type { InspectReport } from '../commands/inspect';
+import type { InspectReport } from '../../checkpoint/inspect';
 
 export function inspectText(report: InspectReport): string {
   const { file, format, bytes, values, tensors } = report;
