@@ -6,7 +6,7 @@ import { BENCH_SCHEMAS, benchKernelsSchema, benchLoaderSchema, benchStepSchema }
 import { benchEnergySchema } from './cost';
 import { evaluateSchema, pruneSchema, retrainSchema, searchSchema, trainSchema } from './experiments';
 import { distanceSchema, plotSchema } from './figures';
-import { flagOf, OPTIONS } from './option';
+import { parseOptions } from './option';
 import { precisionOptions, settleVariant } from './precision';
 
 export const SCHEMAS = {
@@ -41,10 +41,7 @@ export type BenchEnergyRecipe = Recipe<'benchEnergy'>;
 
 /** Validates and completes a recipe. Throws ERR_RECIPE with one sentence: option, value, what is allowed. */
 export function parseRecipe<C extends CommandName>(command: C, input: Record<string, unknown>): Recipe<C> {
-  const schema = SCHEMAS[command] as z.ZodObject;
-  const result = schema.safeParse(input);
-  if (!result.success) throw new EarlybirdError('ERR_RECIPE', explain(schema, input, result.error.issues[0]!));
-  const recipe = result.data as Record<string, unknown>;
+  const recipe: Record<string, unknown> = parseOptions(SCHEMAS[command] as z.ZodObject, input);
   const fromTicket = command === 'retrain' && recipe.scratch !== undefined;
   if (['search', 'retrain', 'train', 'benchEnergy'].includes(command) && !fromTicket) {
     recipe.arch ??= 'vgg';
@@ -78,15 +75,4 @@ export function parseRecipe<C extends CommandName>(command: C, input: Record<str
   // Elsewhere a checkpoint may still say what is left open here.
   if (['search', 'retrain', 'train'].includes(command) && !fromTicket) Object.assign(recipe, precisionOptions(recipe));
   return recipe as Recipe<C>;
-}
-
-function explain(schema: z.ZodObject, input: Record<string, unknown>, issue: z.core.$ZodIssue): string {
-  if (issue.code === 'unrecognized_keys') return `The recipe has an unknown entry: ${issue.keys.join(', ')}.`;
-  const key = String(issue.path[0]);
-  const info = OPTIONS.get(schema.shape[key] as z.ZodType);
-  const flag = `--${flagOf(key, info)}`;
-  const value = input[key];
-  if (value === undefined) return `${flag} is missing: give ${info?.allowed}.`;
-  const shown = Array.isArray(value) ? value.join(' ') : String(value);
-  return `${flag} ${shown} is not possible: give ${info?.allowed}.`;
 }
