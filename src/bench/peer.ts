@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { wishedDevice } from '../engine/device';
+import { requestedDevice } from '../engine/device';
 import { EarlybirdError, type ErrorCode } from '../errors';
 import { packageRoot, peersCommand } from '../package';
 import type { BenchStepRecipe } from '../recipe/recipe';
@@ -96,7 +96,7 @@ export async function runApart<T>(
     seed,
     capture,
     cudnnSearch,
-    device: wishedDevice(recipe),
+    device: requestedDevice(recipe),
     rounds: 1,
     peer: 'none',
     ...more,
@@ -136,7 +136,7 @@ export async function runPeer(
   const folder = await mkdtemp(join(tmpdir(), 'earlybird-bench-'));
   try {
     const file = join(folder, 'record.json');
-    const device = wishedDevice(recipe);
+    const device = requestedDevice(recipe);
     const flags: Record<string, unknown> = {
       model,
       mode,

@@ -1,5 +1,4 @@
-/** Where a machine keeps its counters in another place than usual, as containers that mount them do. */
-
+/** Other places of the energy counters, from the environment: containers may mount them elsewhere. */
 export function places(): { nvml?: string; powercap?: string } {
   const { EARLYBIRD_NVML: nvml, EARLYBIRD_POWERCAP: powercap } = process.env;
   return { ...(nvml ? { nvml } : {}), ...(powercap ? { powercap } : {}) };

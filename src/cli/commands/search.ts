@@ -6,11 +6,9 @@ export const command = defineCommand({
   describe: 'Train the dense network and save Early-Bird tickets as they emerge',
   async run(recipe, options) {
     const { search } = await import('../../train/search.js');
-    const { reportSearch, reportOnce } = await import('../../report/gather/runs.js');
-    const { result, reused } = await search(recipe, options);
-    const draw = () => reportSearch(recipe, result, options.observer);
-    const report = recipe.report ? await reportOnce(recipe.save, reused, draw) : null;
-    return { ...result, report };
+    const { reportSearch } = await import('../../report/gather/reports.js');
+    const run = await search(recipe, options);
+    return { ...run.result, report: await reportSearch(recipe, run, options.observer) };
   },
   print: async (result) => (await import('../print/run.js')).runText(result),
 });
