@@ -1,23 +1,14 @@
 /** The public API of earlybird. */
 
-export { benchKernels, type KernelsBench } from './bench/kernels';
-export { benchLoader, type LoaderBench } from './bench/loader';
-export { benchLowPrecision, type LowPrecisionBench } from './bench/low-precision';
-export { type BenchResult, bench } from './bench/step-peer';
 export { cfgOf, stateDictOf, stateDictValue } from './checkpoint/keys';
 export { readNpy, writeNpy } from './checkpoint/npy';
 export { readCheckpoint, writeCheckpoint } from './checkpoint/pth';
+export { readSafetensors, type Safetensors, writeSafetensors } from './checkpoint/safetensors';
 export { momentumOf, sgdOptimizerValue } from './checkpoint/sgd';
 export type { Dict, Value } from './checkpoint/value';
 export { benchEnergy, type EnergyBenchResult } from './cost/compare';
 export { type EnergyPlan, planEnergy } from './cost/plan';
-export {
-  COMPOSITIONS,
-  type Comparison,
-  type FlopsRule,
-  type Stretch,
-  trainingFlops,
-} from './cost/training-flops';
+export { type FlopsRule, type Training, trainingFlops } from './cost/training-flops';
 export type { Dataset, ImageSet } from './data/dataset';
 export { openImagenet } from './data/imagenet';
 export type { ImageListing, ListedDataset } from './data/listing';

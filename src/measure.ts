@@ -1,3 +1,5 @@
+/** Means, medians and ratios of measured values. */
+
 export interface Statistic {
   n: number;
   mean: number;
@@ -27,13 +29,18 @@ export function spread(values: readonly number[]): Spread | null {
   return { median, low: sorted[0]!, high: sorted.at(-1)! };
 }
 
-/** The least of what is known. */
-export function leastOf(values: readonly (number | null)[]): number | null {
+/** a / b by medians; null where one of them is missing. */
+export function ratioOf(a: Spread | null | undefined, b: Spread | null | undefined): number | null {
+  return a && b ? a.median / b.median : null;
+}
+
+/** Smallest known value; null if none. */
+export function smallest(values: readonly (number | null)[]): number | null {
   const known = values.filter((value) => value !== null);
   return known.length > 0 ? Math.min(...known) : null;
 }
 
-/** The order of the programs in a round: a machine that slows down or speeds up favours nobody. */
-export function orderOf<T>(systems: readonly T[], round: number): T[] {
-  return round % 2 === 1 ? [...systems].reverse() : [...systems];
+/** Every other round in reverse order, so that a machine that slows down or speeds up favours none. */
+export function alternating<T>(items: readonly T[], round: number): T[] {
+  return round % 2 === 1 ? [...items].reverse() : [...items];
 }

@@ -1,7 +1,4 @@
-/** `bench detect`: what looking for tickets costs an epoch: masks of three ratios, the files they go to, their distances, and the decision. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+/** `bench detect`: what detection costs an epoch: masks of three ratios, their files, their distances, and the decision. */
 import { performance } from 'node:perf_hooks';
 import { type Engine, openEngine } from '../engine/device';
 import { describeMachine, type Machine } from '../engine/machine';
@@ -13,8 +10,9 @@ import { RunDirectory } from '../run/directory';
 import type { RunOptions } from '../run/observer';
 import { REFERENCE_DETECTOR } from '../ticket/detector';
 import { TicketWatch } from '../ticket/watch';
+import { inTemporaryFolder } from './program';
 import { timeSteps } from './step';
-import { HYPER_PARAMETERS, NETWORKS, networkWithGammas, randomImages } from './workload';
+import { createTraining, NETWORKS, networkWithGammas } from './workload';
 
 export interface DetectBench {
   bench: 'detect';
@@ -25,65 +23,63 @@ export interface DetectBench {
   ratios: number[];
   /** Channels that a mask covers. */
   channels: number;
-  /** Milliseconds of one epoch's masks, distances and decision. */
+  /** Milliseconds of one epoch's masks, distances and decision, without files. */
   detectMs: Spread;
-  /** The same with the masks written to their files and synced, as a run does: into the system's folder for temporary files. */
+  /** The same with the masks written to files and synced, as a run does: in the system's folder for temporary files. */
   wholeMs: Spread;
   epochSeconds: number;
-  /** `wholeMs` over the training of an epoch. */
+  /** `wholeMs` over the time of a training epoch. */
   share: number;
-  /** `detectMs` over it. */
+  /** `detectMs` over that time. */
   shareWithoutFiles: number;
 }
 
 type DetectRecipe = Recipe<'benchDetect'>;
 
 const RATIOS = [0.3, 0.5, 0.7];
-/** Training images behind the two sizes. */
-const EPOCH_IMAGES: Record<number, number> = { 32: 50_000, 224: 1_281_167 };
 
 export async function benchDetect(recipe: DetectRecipe, options: RunOptions = {}): Promise<DetectBench> {
   const engine = openEngine(recipe, options.observer?.log);
   const epochSeconds = recipe.epochSeconds ?? (await measureEpoch(engine, recipe, options));
-  const folder = await mkdtemp(join(tmpdir(), 'earlybird-bench-'));
-  try {
-    return await withOwned(async (own) => {
+  const { channels, times } = await inTemporaryFolder((folder) =>
+    withOwned(async (own) => {
       const model = own(await networkWithGammas(engine, recipe));
       const channels = model.describe().batchNorms.reduce((sum, norm) => sum + norm.channels, 0);
       const directory = RunDirectory.at(folder);
       await directory.writeMaskIndex({ channels, first: 0, ratios: RATIOS });
-      const times = await timeLooks({ model, directory, channels }, recipe.repetitions, options.signal);
-      const [detectMs, wholeMs] = [spread(times.detect)!, spread(times.whole)!];
       return {
-        bench: 'detect',
-        machine: await describeMachine(engine, options.commandLine),
-        ...{ model: recipe.model, batchSize: recipe.batchSize, device: engine.device },
-        ...{ ratios: RATIOS, channels, detectMs, wholeMs, epochSeconds },
-        share: wholeMs.median / 1000 / epochSeconds,
-        shareWithoutFiles: detectMs.median / 1000 / epochSeconds,
+        channels,
+        times: await timeDetection({ model, directory, channels }, recipe.repetitions, options.signal),
       };
-    });
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+    }),
+  );
+  const [detectMs, wholeMs] = [spread(times.detect)!, spread(times.whole)!];
+  return {
+    bench: 'detect',
+    machine: await describeMachine(engine, options.commandLine),
+    ...{ model: recipe.model, batchSize: recipe.batchSize, device: engine.device },
+    ...{ ratios: RATIOS, channels, detectMs, wholeMs, epochSeconds },
+    share: wholeMs.median / 1000 / epochSeconds,
+    shareWithoutFiles: detectMs.median / 1000 / epochSeconds,
+  };
 }
 
-interface Looked {
+interface Detection {
   model: Pick<NativeModel, 'masks'>;
   directory: Pick<RunDirectory, 'writeMask'>;
   channels: number;
 }
 
-/** Milliseconds of `repetitions` looks as a run's, with and without its files; `now` is a clock in milliseconds. */
-export async function timeLooks(
-  { model, directory, channels }: Looked,
+/** Milliseconds of `repetitions` detections as in a run, with and without its files; `now` is a clock in milliseconds. */
+export async function timeDetection(
+  { model, directory, channels }: Detection,
   repetitions: number,
   signal?: AbortSignal,
   now: () => number = () => performance.now(),
 ): Promise<{ detect: number[]; whole: number[] }> {
   const watch = new TicketWatch(RATIOS, channels, REFERENCE_DETECTOR);
   const times = { detect: [] as number[], whole: [] as number[] };
-  // The window fills first: only a full one has distances.
+  // Only a full window has distances.
   const untimed = REFERENCE_DETECTOR.window;
   for (let epoch = 0; epoch < untimed + repetitions; epoch++) {
     signal?.throwIfAborted();
@@ -102,15 +98,11 @@ export async function timeLooks(
 }
 
 async function measureEpoch(engine: Engine, recipe: DetectRecipe, { signal }: RunOptions): Promise<number> {
-  const { addon, device, precision } = engine;
-  const { arch, depth, classes, size } = NETWORKS[recipe.model];
-  const { seed, steps, warmup } = recipe;
+  const { steps, warmup } = recipe;
   return withOwned(async (own) => {
-    const dataset = own(await randomImages(engine, recipe));
-    const model = own(await addon.createModel({ arch, depth, classes, seed, device }));
-    const trainer = own(await addon.createTrainer(model, { ...HYPER_PARAMETERS, precision, seed }));
+    const { dataset, trainer } = await createTraining(own, engine, recipe);
     await timeSteps(trainer, dataset, recipe, { steps: warmup, epoch: 0 }, signal);
     const { imagesPerSecond } = await timeSteps(trainer, dataset, recipe, { steps, epoch: 1 }, signal);
-    return EPOCH_IMAGES[size]! / imagesPerSecond;
+    return NETWORKS[recipe.model].data.counts.train / imagesPerSecond;
   });
 }

@@ -1,19 +1,17 @@
-/** `bench profile`: where the time of a training step goes, and how far it is from what the machine could do at most. */
-
-import { openEngine } from '../engine/device';
+/** `bench profile`: which kernels a training step spends its time in, and how far it is from the roofline of this machine. */
+import { type Engine, openEngine } from '../engine/device';
 import { describeMachine, type Machine } from '../engine/machine';
 import { type Spread, spread } from '../measure';
 import { withOwned } from '../native/owned';
-import type { NativeAddon } from '../native/types/addon';
 import type { KernelTime } from '../native/types/number-formats';
 import type { Precision } from '../native/types/pass';
 import type { KernelUse, StepProfile } from '../native/types/profile';
 import type { Recipe } from '../recipe/recipe';
 import type { RunOptions } from '../run/observer';
 import { byFamily, type FamilyUse } from './kernel-families';
-import { bytesOf, type Ceilings, type Floors, floorsOf, type StepWork, workOf } from './roofline';
+import { bytesOf, type Ceilings, type Roofline, rooflineOf, type StepWork, workOf } from './roofline';
 import { timeSteps } from './step';
-import { HYPER_PARAMETERS, LR, NETWORKS, randomImages } from './workload';
+import { createTraining, LR } from './workload';
 
 export interface ProfileBench {
   bench: 'profile';
@@ -34,15 +32,15 @@ export interface ProfileBench {
   top: KernelUse[];
   kernels: number;
   launches: number;
-  /** Of one step under the profiler: time that nothing ran. For operators: time that no operator accounts for. */
+  /** Time of one step under the profiler in which no kernel ran, or that no operator accounts for. */
   idleMs: number;
   gaps: number;
   longestGapMs: number;
   ceilings: { copyGBps: number; matmulTflops: number; matmulPrecision: Precision };
   work: StepWork & { bytes: number };
-  floors: Floors;
-  /** Floor over measured step. */
-  shares: { arithmetic: number; traffic: number; floor: number };
+  roofline: Roofline;
+  /** Roofline over measured step. */
+  shares: { arithmetic: number; traffic: number; roofline: number };
 }
 
 const WINDOWS = 3;
@@ -56,18 +54,15 @@ const SIZES = {
 export async function benchProfile(recipe: Recipe<'benchProfile'>, options: RunOptions = {}): Promise<ProfileBench> {
   const { signal, observer } = options;
   const engine = openEngine(recipe, observer?.log);
-  const { addon, device, precision } = engine;
-  const { arch, depth, classes } = NETWORKS[recipe.model];
-  const { batchSize, steps, seed } = recipe;
-  const ceilings = await measureCeilings(addon, device, precision, recipe.quick, signal);
+  const { device, precision } = engine;
+  const { model: name, batchSize, steps, warmup, quick, top } = recipe;
+  const ceilings = await measureCeilings(engine, quick, signal);
   observer?.log?.(
     `ceilings: copy ${ceilings.copyGBps.toFixed(1)} GB/s, ${ceilings.matmulPrecision} product ${ceilings.matmulTflops.toFixed(2)} TFLOP/s`,
   );
   return withOwned(async (own) => {
-    const dataset = own(await randomImages(engine, recipe));
-    const model = own(await addon.createModel({ arch, depth, classes, seed, device }));
-    const trainer = own(await addon.createTrainer(model, { ...HYPER_PARAMETERS, precision, seed }));
-    await timeSteps(trainer, dataset, recipe, { steps: recipe.warmup, epoch: 0 }, signal);
+    const { dataset, model, trainer } = await createTraining(own, engine, recipe);
+    await timeSteps(trainer, dataset, recipe, { steps: warmup, epoch: 0 }, signal);
     const windows: number[] = [];
     for (let epoch = 1; epoch <= WINDOWS; epoch++)
       windows.push((await timeSteps(trainer, dataset, recipe, { steps, epoch }, signal)).stepMs);
@@ -77,8 +72,8 @@ export async function benchProfile(recipe: Recipe<'benchProfile'>, options: RunO
     return {
       bench: 'profile',
       machine: await describeMachine(engine, options.commandLine),
-      ...{ model: recipe.model, batchSize, device, precision, steps, quick: recipe.quick, stepMs },
-      ...perStep(profile, recipe.top),
+      ...{ model: name, batchSize, device, precision, steps, quick, stepMs },
+      ...perStep(profile, top),
       ceilings,
       work: { ...work, bytes: bytesOf(work) },
       ...against(work, stepMs.median, { copy: ceilings.copyGBps * 1e9, matmul: ceilings.matmulTflops * 1e12 }),
@@ -106,22 +101,17 @@ export function perStep(
   };
 }
 
-export function against(work: StepWork, stepMs: number, ceilings: Ceilings): Pick<ProfileBench, 'floors' | 'shares'> {
-  const floors = floorsOf(work, ceilings);
-  const { arithmeticMs, trafficMs, floorMs } = floors;
-  return {
-    floors,
-    shares: { arithmetic: arithmeticMs / stepMs, traffic: trafficMs / stepMs, floor: floorMs / stepMs },
+export function against(work: StepWork, stepMs: number, ceilings: Ceilings): Pick<ProfileBench, 'roofline' | 'shares'> {
+  const roofline = rooflineOf(work, ceilings);
+  const shares = {
+    arithmetic: roofline.arithmeticMs / stepMs,
+    traffic: roofline.trafficMs / stepMs,
+    roofline: roofline.stepMs / stepMs,
   };
+  return { roofline, shares };
 }
 
-async function measureCeilings(
-  addon: NativeAddon,
-  device: string,
-  precision: Precision,
-  quick: boolean,
-  signal: AbortSignal | undefined,
-): Promise<ProfileBench['ceilings']> {
+async function measureCeilings({ addon, device, precision }: Engine, quick: boolean, signal: AbortSignal | undefined) {
   const size = quick ? SIZES.quick : device === 'cpu' ? SIZES.cpu : SIZES.cuda;
   return ceilingsOf(await addon.benchCeilings({ device, ...size, ...(signal && { signal }) }), precision);
 }

@@ -1,13 +1,12 @@
 /**
- * The floors of a training step: the least time it can take by its arithmetic and by the bytes it has to move, on a machine whose
- * ceilings were measured. Pure; docs/performance.md states the counting rule.
+ * The roofline of a training step: the shortest time that its arithmetic and the bytes it moves allow on a machine whose ceilings
+ * were measured. docs/performance.md states the counting rule.
  */
-
 import type { LayerInfo, ModelDescription } from '../native/types/model';
 import type { Precision } from '../native/types/pass';
 import { layerParameters } from '../network/flops';
 
-/** What a device does at most, as measured. */
+/** The highest rates of a device, as measured. */
 export interface Ceilings {
   /** A copy, read and write together: bytes a second. */
   copy: number;
@@ -15,7 +14,7 @@ export interface Ceilings {
   matmul: number;
 }
 
-/** What a training step has to do. */
+/** The work of a training step. */
 export interface StepWork {
   /** Multiplications and additions of convolutions and linear layers: forward, gradient of the input, gradient of the weights. */
   flops: number;
@@ -25,23 +24,23 @@ export interface StepWork {
   weightBytes: number;
 }
 
-export interface Floors {
+export interface Roofline {
   arithmeticMs: number;
   trafficMs: number;
   /** The larger of the two: a step that overlaps both perfectly. */
-  floorMs: number;
+  stepMs: number;
 }
 
 const ELEMENT_BYTES: Record<Precision, number> = { bf16: 2, fp32: 4 };
 /** Weights, momentum and gradients are float32 at every precision. */
 const MASTER_BYTES = 4;
-/** Of a tensor between two kernels: written and read forward, read backward; its gradient written and read. */
+/** A tensor between two kernels is written and read forward and read backward; its gradient is written and read. */
 const ACTIVATION_PASSES = 5;
-/** Of the input of the network: written and read forward, read backward; it has no gradient. */
+/** The network's input is written and read forward and read backward; it has no gradient. */
 const INPUT_PASSES = 3;
-/** Of a weight as the arithmetic takes it: read forward, read backward. */
+/** A weight is read forward and backward in the arithmetic's element size. */
 const WEIGHT_READS = 2;
-/** Of float32: gradient written and read; weight and momentum read and written by the optimiser. */
+/** Its float32 gradient is written and read; the optimiser reads and writes weight and momentum. */
 const OPTIMISER_PASSES = 6;
 /** Forward, gradient of the input, gradient of the weights. */
 const ARITHMETIC_PASSES = 3;
@@ -53,7 +52,7 @@ export function macsOf(layer: LayerInfo): number {
   return ((layer.kernel ** 2 * layer.in) / layer.groups) * layer.out * layer.height * layer.width;
 }
 
-/** Values that a layer leaves in memory, of one image. A ReLU happens in the kernel before it. */
+/** Values of one image that a layer leaves in memory. A ReLU is part of the kernel before it. */
 export function outputsOf(layer: LayerInfo): number {
   switch (layer.kind) {
     case 'relu':
@@ -87,8 +86,8 @@ export function workOf(
 
 export const bytesOf = ({ activationBytes, weightBytes }: StepWork): number => activationBytes + weightBytes;
 
-export function floorsOf(work: StepWork, ceilings: Ceilings): Floors {
+export function rooflineOf(work: StepWork, ceilings: Ceilings): Roofline {
   const arithmeticMs = (1000 * work.flops) / ceilings.matmul;
   const trafficMs = (1000 * bytesOf(work)) / ceilings.copy;
-  return { arithmeticMs, trafficMs, floorMs: Math.max(arithmeticMs, trafficMs) };
+  return { arithmeticMs, trafficMs, stepMs: Math.max(arithmeticMs, trafficMs) };
 }

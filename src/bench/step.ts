@@ -1,4 +1,4 @@
-/** The training step, timed: ours alone, on random images that are resident as in a real run. */
+/** Times our training step on random images that lie in memory as in a real run. */
 import { cpus } from 'node:os';
 import { type Engine, openEngine } from '../engine/device';
 import { withOwned } from '../native/owned';
@@ -8,18 +8,18 @@ import type { NativeTrainer } from '../native/types/trainer';
 import { packageVersion } from '../package';
 import type { BenchStepRecipe } from '../recipe/recipe';
 import type { RunOptions } from '../run/observer';
-import { HYPER_PARAMETERS, LR, NETWORKS, randomImages } from './workload';
+import { createTraining, LR } from './workload';
 
 /** One run of one program. */
 export interface StepRecord {
   system: string;
   dtype: string;
-  /** Of the whole timed window. */
+  /** Over the whole timed window. */
   imagesPerSecond: number;
   stepMs: number;
-  /** How full batches were run: replays of a recorded step, or one by one and why; absent on a CPU, and of a peer. */
+  /** How full batches were run: a captured step replayed, or kernel by kernel and why. Absent on a CPU and for a peer. */
   engine?: 'captured' | 'eager' | `eager: ${string}` | undefined;
-  /** Largest resident memory of the process, MiB; null on a GPU, where the board's memory counts. */
+  /** Largest resident memory of the process, MiB; null on a GPU. */
   residentMib: number | null;
   versions: Record<string, string | number>;
 }
@@ -31,17 +31,14 @@ export async function timeStep(
 ): Promise<StepRecord> {
   const engine = openEngine(recipe, observer?.log);
   const { addon, device, precision } = engine;
-  const { arch, depth, classes } = NETWORKS[recipe.model];
-  const { seed, capture } = recipe;
+  const { warmup, steps } = recipe;
   return withOwned(async (own) => {
-    const dataset = own(await randomImages(engine, recipe));
-    const model = own(await addon.createModel({ arch, depth, classes, seed, device, formats }));
-    const trainer = own(await addon.createTrainer(model, { ...HYPER_PARAMETERS, precision, seed, capture }));
-    await timeSteps(trainer, dataset, recipe, { steps: recipe.warmup, epoch: 0 }, signal);
+    const { dataset, trainer } = await createTraining(own, engine, recipe, formats);
+    await timeSteps(trainer, dataset, recipe, { steps: warmup, epoch: 0 }, signal);
     return {
       system: 'earlybird',
       dtype: precision,
-      ...(await timeSteps(trainer, dataset, recipe, { steps: recipe.steps, epoch: 1 }, signal)),
+      ...(await timeSteps(trainer, dataset, recipe, { steps, epoch: 1 }, signal)),
       ...(device === 'cpu' ? { engine: undefined } : {}),
       residentMib: device === 'cpu' ? process.resourceUsage().maxRSS / 1024 : null,
       versions: { earlybird: packageVersion(), libtorch: addon.loaded, node: process.version, ...machine(engine) },
@@ -49,7 +46,7 @@ export async function timeStep(
   });
 }
 
-/** So many steps, from the begin of an epoch on; a short epoch is followed by others. */
+/** Times `steps` training steps; starts another epoch when one runs out. */
 export async function timeSteps(
   trainer: NativeTrainer,
   dataset: NativeDataset,

@@ -1,18 +1,19 @@
 /** `bench step --ticket P`: the step of a ticket over that of the dense network, ours and the peer's, beside the ratio of FLOPs. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openEngine } from '../engine/device';
 import { describeMachine, type Machine } from '../engine/machine';
-import type { EarlybirdError } from '../errors';
-import { leastOf, orderOf, type Spread, spread } from '../measure';
+import { ratioOf, type Spread, spread } from '../measure';
 import { withOwned } from '../native/owned';
-import type { Cfg } from '../native/types/model';
+import type { Cfg, ModelDescription } from '../native/types/model';
 import { forwardFlops, parameterCount } from '../network/flops';
 import type { BenchStepRecipe } from '../recipe/recipe';
 import type { RunOptions } from '../run/observer';
 import { runApart, runPeer, settlePeer } from './peer';
+import { inTemporaryFolder } from './program';
+import { OURS, overBest, type Runs, takeTurns } from './rounds';
 import { timeSteps } from './step';
+import { ownFlags } from './step-peer';
 import { HYPER_PARAMETERS, networkWithGammas, randomImages } from './workload';
 
 export interface TicketSystem {
@@ -38,138 +39,109 @@ export interface TicketBench {
   overFlops: number;
   /** The peer's step of the same ticket over ours, by mode. */
   ratios: Record<string, number | null>;
-  /** The least of `ratios` but that of reference. */
+  /** The smallest of `ratios` but that of reference. */
   best: number | null;
   /** Our step ratio over the peer's, by mode: below 1 where the ticket gains more with us. */
   overPeer: Record<string, number | null>;
 }
 
-type Sides = { dense: number[]; ticket: number[] };
-
-const OURS = 'earlybird';
+/** Milliseconds of a step of the two networks. */
+type Pair = { dense: number; ticket: number };
 
 export async function benchTicket(asked: BenchStepRecipe, options: RunOptions = {}): Promise<TicketBench> {
   const recipe = settlePeer(asked, 'peer_train.py', options.observer?.log);
   const modes: readonly string[] = recipe.peer === undefined ? [] : recipe.modes;
-  const times = new Map<string, Sides>([OURS, ...modes].map((name) => [name, { dense: [], ticket: [] }]));
-  const failures = new Map<string, string>();
-  let ours: TicketBench | undefined;
-  const folder = await mkdtemp(join(tmpdir(), 'earlybird-bench-'));
-  try {
+  const text = ({ dense, ticket }: Pair) => `dense ${dense.toFixed(2)} ms, ticket ${ticket.toFixed(2)} ms`;
+  return inTemporaryFolder(async (folder) => {
     const cfg = join(folder, 'cfg.json');
-    for (let round = 0; round < recipe.rounds; round++) {
-      // Round 0 begins with ours, which knows the widths.
-      for (const system of orderOf([...times.keys()], round)) {
-        if (failures.has(system)) continue;
-        const sides = times.get(system)!;
-        try {
-          if (system === OURS) {
-            ours = modes.length === 0 ? await timeTicket(recipe, options) : await timeApart(recipe, options);
-            await writeFile(cfg, JSON.stringify(ours.ticket.cfg));
-            const { dense, ticket } = ours.systems[OURS]!;
-            sides.dense.push(dense!.median);
-            sides.ticket.push(ticket!.median);
-          } else {
-            sides.dense.push((await runPeer(recipe, system, options)).stepMs);
-            sides.ticket.push((await runPeer(recipe, system, options, cfg)).stepMs);
-          }
-          options.observer?.log?.(
-            `round ${round + 1}/${recipe.rounds} ${system}: dense ${sides.dense.at(-1)!.toFixed(2)} ms, ticket ${sides.ticket.at(-1)!.toFixed(2)} ms`,
-          );
-        } catch (error) {
-          if (system === OURS || options.signal?.aborted) throw error;
-          failures.set(system, (error as EarlybirdError).message);
-          options.observer?.log?.(`${system}: ${(error as EarlybirdError).message}`);
-        }
-      }
-    }
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-  return summarise({ ...ours!, machine: { ...ours!.machine, ...commandOf(options) } }, recipe, times, failures);
+    let last: TicketBench | undefined;
+    const ours = async (): Promise<Pair> => {
+      // Beside a peer in a process of its own, as the peer is.
+      last = await (modes.length === 0
+        ? timeTicket(recipe, options)
+        : runApart<TicketBench>('step', ownFlags(recipe), recipe, options));
+      await writeFile(cfg, JSON.stringify(last.ticket.cfg));
+      const { dense, ticket } = last.systems[OURS]!;
+      return { dense: dense!.median, ticket: ticket!.median };
+    };
+    const theirs = async (mode: string): Promise<Pair> => ({
+      dense: (await runPeer(recipe, mode, options)).stepMs,
+      ticket: (await runPeer(recipe, mode, options, cfg)).stepMs,
+    });
+    // The first round begins with ours, which knows the widths.
+    const turns = [
+      { system: OURS, text, run: ours },
+      ...modes.map((mode) => ({ system: mode, text, run: () => theirs(mode), isPeer: true })),
+    ];
+    const runs = await takeTurns<Pair>(turns, recipe.rounds, options);
+    const { machine, ticket } = last!;
+    // Its command line is that of the process apart.
+    const { commandLine = machine.commandLine } = options;
+    return summarise({ machine: { ...machine, commandLine }, ticket }, recipe, runs);
+  });
 }
 
 export function summarise(
   { machine, ticket }: Pick<TicketBench, 'machine' | 'ticket'>,
-  {
-    model,
-    batchSize,
-    steps,
-    rounds,
-    precision,
-  }: Pick<BenchStepRecipe, 'model' | 'batchSize' | 'steps' | 'rounds' | 'precision'>,
-  times: ReadonlyMap<string, Sides>,
-  failures: ReadonlyMap<string, string> = new Map(),
+  recipe: Pick<BenchStepRecipe, 'model' | 'batchSize' | 'steps' | 'rounds' | 'precision'>,
+  runs: Readonly<Record<string, Runs<Pair>>>,
 ): TicketBench {
-  const systems: Record<string, TicketSystem> = {};
-  for (const [name, sides] of times) {
-    const [dense, small] = [spread(sides.dense), spread(sides.ticket)];
-    const failure = failures.get(name);
+  const { model, batchSize, steps, rounds, precision } = recipe;
+  const systems: TicketBench['systems'] = {};
+  for (const [name, { runs: pairs, ...failed }] of Object.entries(runs)) {
+    const [dense, small] = [spread(pairs.map(({ dense }) => dense)), spread(pairs.map(({ ticket }) => ticket))];
     systems[name] = {
-      // The peer's reference knows nothing else.
+      // The peer's reference computes in fp32 whatever is asked.
       dtype: name !== 'reference' && precision === 'bf16' ? 'bf16' : 'fp32',
       dense,
       ticket: small,
-      stepRatio: dense && small && small.median / dense.median,
-      ...(failure === undefined ? {} : { failure }),
+      stepRatio: ratioOf(small, dense),
+      ...failed,
     };
   }
-  const mine = systems[OURS]!;
-  const peers = Object.entries(systems).filter(([name]) => name !== OURS);
-  const ratios = Object.fromEntries(
-    peers.map(([name, { ticket: theirs }]) => [name, theirs && theirs.median / mine.ticket!.median]),
-  );
+  const { [OURS]: ours, ...peers } = systems;
+  const ratios: TicketBench['ratios'] = {};
+  const overPeer: TicketBench['overPeer'] = {};
+  for (const [mode, peer] of Object.entries(peers)) {
+    ratios[mode] = ratioOf(peer.ticket, ours!.ticket);
+    overPeer[mode] = peer.stepRatio && ours!.stepRatio! / peer.stepRatio;
+  }
   return {
     bench: 'ticket',
     machine,
     ...{ model, batchSize, steps, rounds, ticket, systems },
-    overFlops: mine.stepRatio! / ticket.flopsRatio,
+    overFlops: ours!.stepRatio! / ticket.flopsRatio,
     ratios,
-    best: leastOf(Object.entries(ratios).flatMap(([mode, ratio]) => (mode === 'reference' ? [] : [ratio]))),
-    overPeer: Object.fromEntries(
-      peers.map(([name, { stepRatio }]) => [name, stepRatio === null ? null : mine.stepRatio! / stepRatio]),
-    ),
+    best: overBest(ratios),
+    overPeer,
   };
-}
-
-/** Not that of the process that timed for us. */
-const commandOf = ({ commandLine }: RunOptions) => (commandLine === undefined ? {} : { commandLine });
-
-/** Beside a peer, in a process of its own as the peer is. */
-function timeApart(recipe: BenchStepRecipe, options: RunOptions): Promise<TicketBench> {
-  return runApart<TicketBench>(recipe, options, { ticket: recipe.ticket, 'round-to': recipe.roundTo });
 }
 
 /** Dense and ticket in this process, taking turns over the same images. */
 function timeTicket(recipe: BenchStepRecipe, options: RunOptions): Promise<TicketBench> {
-  const { signal } = options;
-  const engine = openEngine(recipe, options.observer?.log);
+  const { signal, observer, commandLine } = options;
+  const engine = openEngine(recipe, observer?.log);
   const { addon, precision } = engine;
-  const { roundTo, seed } = recipe;
+  const { roundTo, seed, steps, warmup } = recipe;
   const ratio = recipe.ticket!;
-  return withOwned(async (owned) => {
-    const dense = owned(await networkWithGammas(engine, recipe));
+  return withOwned(async (own) => {
+    const dense = own(await networkWithGammas(engine, recipe));
     const [mask] = await dense.masks([ratio]);
     const { model: small } = await dense.prune({ mask: mask!.bits, emptyLayers: 'keep-one', roundTo });
-    owned(small);
-    const dataset = owned(await randomImages(engine, recipe));
+    own(small);
+    const dataset = own(await randomImages(engine, recipe));
     const settings = { ...HYPER_PARAMETERS, precision, seed };
-    const trainers = {
-      dense: owned(await addon.createTrainer(dense, settings)),
-      ticket: owned(await addon.createTrainer(small, settings)),
+    const turnOf = async (system: keyof Pair, model: typeof dense) => {
+      const trainer = own(await addon.createTrainer(model, settings));
+      const time = (window: { steps: number; epoch: number }) => timeSteps(trainer, dataset, recipe, window, signal);
+      await time({ steps: warmup, epoch: 0 });
+      const run = async (round: number) => (await time({ steps, epoch: round + 1 })).stepMs;
+      return { system, text: String, run };
     };
-    const times: Sides = { dense: [], ticket: [] };
-    const sides = ['dense', 'ticket'] as const;
-    for (const side of sides)
-      await timeSteps(trainers[side], dataset, recipe, { steps: recipe.warmup, epoch: 0 }, signal);
-    for (const round of [0, 1]) {
-      for (const side of orderOf(sides, round)) {
-        const window = { steps: recipe.steps, epoch: round + 1 };
-        times[side].push((await timeSteps(trainers[side], dataset, recipe, window, signal)).stepMs);
-      }
-    }
+    const windows = await takeTurns([await turnOf('dense', dense), await turnOf('ticket', small)], 2, { signal });
+    const pairs = windows.dense!.runs.map((ms, i): Pair => ({ dense: ms, ticket: windows.ticket!.runs[i]! }));
     const [large, less] = [dense.describe(), small.describe()];
-    const parameters = (description: typeof large) => parameterCount(description, new Map()).parameters;
+    const parameters = (description: ModelDescription) => parameterCount(description, new Map()).parameters;
     const ticket = {
       ratio,
       roundTo,
@@ -177,10 +149,7 @@ function timeTicket(recipe: BenchStepRecipe, options: RunOptions): Promise<Ticke
       flopsRatio: forwardFlops(less.layers) / forwardFlops(large.layers),
       parameterRatio: parameters(less) / parameters(large),
     };
-    return summarise(
-      { machine: await describeMachine(engine, options.commandLine), ticket },
-      recipe,
-      new Map([[OURS, times]]),
-    );
+    const machine = await describeMachine(engine, commandLine);
+    return summarise({ machine, ticket }, recipe, { [OURS]: { runs: pairs } });
   });
 }

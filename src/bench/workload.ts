@@ -1,35 +1,67 @@
-/** The networks of benchmarks, with gammas that can be told apart. */
-
+/** The networks of the benchmarks and the random images that they train on. */
 import { randomFillSync } from 'node:crypto';
+import { MEAN, STD } from '../data/dataset';
+import { KNOWN, type KnownDataset } from '../data/known';
 import { Random } from '../data/random';
 import { releaseImages } from '../engine/datasets';
 import type { Engine } from '../engine/device';
+import type { withOwned } from '../native/owned';
 import type { NativeDataset } from '../native/types/dataset';
 import type { ModelDescription, NativeModel } from '../native/types/model';
+import type { NumberFormats } from '../native/types/number-formats';
 import type { BENCH_MODELS } from '../recipe/benchmarks';
 import type { BenchStepRecipe } from '../recipe/recipe';
 import type { TensorData } from '../tensor';
 
-/** Every gamma has another size, in an order drawn from the seed: a fresh network's are all equal, so that no mask could be drawn. */
-export async function networkWithGammas(
+const { cifar10, imagenet } = KNOWN;
+/** The networks of --model, and the data set that each is meant for. */
+export const NETWORKS: Record<(typeof BENCH_MODELS)[number], { arch: string; depth: number; data: KnownDataset }> = {
+  vgg16: { arch: 'vgg', depth: 16, data: cifar10 },
+  preresnet101: { arch: 'resnet', depth: 101, data: cifar10 },
+  resnet18: { arch: 'resnet18', depth: 18, data: imagenet },
+  resnet50: { arch: 'resnet50_official', depth: 50, data: imagenet },
+};
+
+export const HYPER_PARAMETERS = { momentum: 0.9, weightDecay: 1e-4, l1: 1e-4 };
+export const LR = 0.1;
+
+type Own = Parameters<Parameters<typeof withOwned>[0]>[0];
+type Workload = Pick<BenchStepRecipe, 'model' | 'batchSize' | 'seed'> & { capture?: boolean | undefined };
+
+/** A new network with a trainer, and images for it. */
+export async function createTraining(own: Own, engine: Engine, recipe: Workload, formats?: NumberFormats) {
+  const { precision, addon } = engine;
+  const { seed, capture } = recipe;
+  const dataset = own(await randomImages(engine, recipe));
+  const model = own(await createNetwork(engine, recipe, formats));
+  const trainer = own(await addon.createTrainer(model, { ...HYPER_PARAMETERS, precision, seed, capture }));
+  return { dataset, model, trainer };
+}
+
+function createNetwork(
   { addon, device }: Engine,
-  { model: name, seed }: Pick<BenchStepRecipe, 'model' | 'seed'>,
+  { model, seed }: Pick<Workload, 'model' | 'seed'>,
+  formats?: NumberFormats,
 ): Promise<NativeModel> {
-  const { arch, depth, classes } = NETWORKS[name];
-  const model = await addon.createModel({ arch, depth, classes, seed, device });
+  const { arch, depth, data } = NETWORKS[model];
+  return addon.createModel({ arch, depth, classes: data.classes, seed, device, formats });
+}
+
+/** A network whose gammas all differ, in an order drawn from the seed; those of a new one are equal, so that no mask exists. */
+export async function networkWithGammas(
+  engine: Engine,
+  recipe: Pick<Workload, 'model' | 'seed'>,
+): Promise<NativeModel> {
+  const model = await createNetwork(engine, recipe);
   try {
-    await drawGammas(model, seed);
+    const state = await model.stateDict();
+    for (const [key, gammas] of gammasFor(model.describe(), recipe.seed)) state.set(`${key}.weight`, gammas);
+    await model.loadStateDict(state);
   } catch (error) {
     model.dispose();
     throw error;
   }
   return model;
-}
-
-async function drawGammas(model: NativeModel, seed: number): Promise<void> {
-  const state = await model.stateDict();
-  for (const [key, gammas] of gammasFor(model.describe(), seed)) state.set(`${key}.weight`, gammas);
-  await model.loadStateDict(state);
 }
 
 /** Between 0 and 1, by the key of the BN layer. */
@@ -55,30 +87,20 @@ function shuffled(count: number, seed: number): number[] {
   return order;
 }
 
-/** What a name of --model stands for. At 32 pixels the images are as many as CIFAR trains on, else as many as the peer makes. */
-export const cifar = { classes: 10, size: 32, padding: 4, images: 50000 };
-const imagenet = { classes: 1000, size: 224, padding: 0, images: 1024 };
-export const NETWORKS: Record<(typeof BENCH_MODELS)[number], typeof cifar & { arch: string; depth: number }> = {
-  vgg16: { arch: 'vgg', depth: 16, ...cifar },
-  preresnet101: { arch: 'resnet', depth: 101, ...cifar },
-  resnet18: { arch: 'resnet18', depth: 18, ...imagenet },
-  resnet50: { arch: 'resnet50_official', depth: 50, ...imagenet },
-};
+/** Images of 224 pixels: as many as the peer makes. */
+const IMAGENET_IMAGES = 1024;
+/** The generator of random bytes takes at most 2 GiB at a time. */
+const SLICE_BYTES = 64 << 20;
 
-export const HYPER_PARAMETERS = { momentum: 0.9, weightDecay: 1e-4, l1: 1e-4 };
-export const LR = 0.1;
-export const SLICE_BYTES = 64 << 20;
-/** What a pass over CIFAR's training images takes at this rate. */
-export const cifarEpochSeconds = (imagesPerSecond: number): number => cifar.images / imagesPerSecond;
-
+/** As many random images as CIFAR trains on, up to a whole number of batches. */
 export async function randomImages(
   { addon, device }: Engine,
-  { model, batchSize }: Pick<BenchStepRecipe, 'model' | 'batchSize'>,
+  { model, batchSize }: Pick<Workload, 'model' | 'batchSize'>,
 ): Promise<NativeDataset> {
-  const { classes, size, padding, images } = NETWORKS[model];
-  const count = Math.ceil(images / batchSize) * batchSize; // every batch is full
+  const { data } = NETWORKS[model];
+  const { classes, size, padding, counts } = data;
+  const count = Math.ceil((data === imagenet ? IMAGENET_IMAGES : counts.train) / batchSize) * batchSize;
   const pixels = new Uint8Array(count * size * size * 3);
-  // In slices: the generator takes at most 2 GiB at a time.
   for (let at = 0; at < pixels.length; at += SLICE_BYTES) randomFillSync(pixels.subarray(at, at + SLICE_BYTES));
   const dataset = await addon.createDataset({
     images: pixels,
@@ -87,8 +109,8 @@ export async function randomImages(
     width: size,
     classes,
     device,
-    mean: [0.4914, 0.4822, 0.4465],
-    std: [0.2023, 0.1994, 0.201],
+    mean: [...MEAN],
+    std: [...STD],
     padding,
     flip: true,
     filter: { kind: 'none', sigma: 1 },

@@ -1,22 +1,9 @@
 /** What a plan has to know of the network and of the data, without training: FLOPs, classes, images. */
-import { SYNTHETIC_CLASSES, SYNTHETIC_COUNTS, SYNTHETIC_SIZE } from '../data/synthetic';
+import { type KnownDataset, knownDataset } from '../data/known';
 import type { EarlybirdError } from '../errors';
 import { loadAddon } from '../native/addon';
 import { forwardFlops } from '../network/flops';
 import type { BenchEnergyRecipe } from '../recipe/recipe';
-
-interface KnownData {
-  images: number;
-  classes: number;
-  size: number;
-}
-
-const DATA: Record<string, KnownData | undefined> = {
-  cifar10: { images: 50_000, classes: 10, size: 32 },
-  cifar100: { images: 50_000, classes: 100, size: 32 },
-  imagenet: { images: 1_281_167, classes: 1000, size: 224 },
-  synthetic: { images: SYNTHETIC_COUNTS.train, classes: SYNTHETIC_CLASSES.length, size: SYNTHETIC_SIZE },
-};
 
 export interface PlannedNetwork {
   /** Training images of an epoch. */
@@ -33,8 +20,8 @@ export async function networkFor(
   images: number | null,
   forward: number | null,
 ): Promise<PlannedNetwork> {
-  const data = DATA[recipe.dataset];
-  const limited = data && Math.min(data.images, recipe.limitTrain ?? data.images);
+  const data = knownDataset(recipe.dataset);
+  const limited = data && Math.min(data.counts.train, recipe.limitTrain ?? data.counts.train);
   const notes: string[] = [];
   const known = images ?? limited ?? recipe.limitTrain ?? null;
   if (known === null) {
@@ -59,7 +46,7 @@ export async function networkFor(
 
 async function describe(
   { arch, depth, cfg, imageSize }: BenchEnergyRecipe,
-  { classes, size }: KnownData,
+  { classes, size }: KnownDataset,
 ): Promise<number> {
   const model = await loadAddon({ device: 'cpu' }).createModel({
     arch,

@@ -8,9 +8,11 @@ import * as path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setImmediate as breathe } from 'node:timers/promises';
 import { createGunzip } from 'node:zlib';
+import { isBytes, isDict, isTensor } from '../checkpoint/value';
 import { EarlybirdError } from '../errors';
-import { isByteArray, readBatchPickle } from './batch-pickle';
+import { readBatchPickle } from './batch-pickle';
 import type { ImageSet } from './dataset';
+import { KNOWN, type KnownDataset } from './known';
 
 export type CifarName = 'cifar10' | 'cifar100';
 export type CifarForm = 'python' | 'binary';
@@ -23,12 +25,8 @@ interface Files {
   meta: string;
 }
 
-export interface CifarKind {
+export interface CifarKind extends KnownDataset {
   name: CifarName;
-  title: string;
-  classes: number;
-  /** Images of the official sets, for `data verify`. */
-  counts: { train: number; test: number };
   python: Files & { labelKey: string; namesKey: string };
   /** Bytes before the pixels of a record; the last of them is the (fine) label. */
   binary: Files & { labelBytes: number };
@@ -39,9 +37,7 @@ const FIVE = [1, 2, 3, 4, 5];
 export const CIFAR: Record<CifarName, CifarKind> = {
   cifar10: {
     name: 'cifar10',
-    title: 'CIFAR-10',
-    classes: 10,
-    counts: { train: 50_000, test: 10_000 },
+    ...KNOWN.cifar10,
     python: {
       archive: 'cifar-10-python.tar.gz',
       folder: 'cifar-10-batches-py',
@@ -62,9 +58,7 @@ export const CIFAR: Record<CifarName, CifarKind> = {
   },
   cifar100: {
     name: 'cifar100',
-    title: 'CIFAR-100',
-    classes: 100,
-    counts: { train: 50_000, test: 10_000 },
+    ...KNOWN.cifar100,
     python: {
       archive: 'cifar-100-python.tar.gz',
       folder: 'cifar-100-python',
@@ -85,8 +79,7 @@ export const CIFAR: Record<CifarName, CifarKind> = {
   },
 };
 
-export const CIFAR_SIZE = 32;
-const PLANE = CIFAR_SIZE * CIFAR_SIZE;
+const PLANE = KNOWN.cifar10.size ** 2;
 const PIXELS = PLANE * 3;
 /** The largest official file (CIFAR-100's train) has 155 MB; whatever is far larger is something else. */
 const MAX_FILE_BYTES = 512 << 20;
@@ -218,10 +211,9 @@ interface Records {
 
 function readPython(kind: CifarKind, bytes: Buffer, where: string): Records {
   const batch = readBatchPickle(bytes, where);
-  const data = batch instanceof Map ? batch.get('data') : undefined;
-  const labels = batch instanceof Map ? batch.get(kind.python.labelKey) : undefined;
-  if (!isByteArray(data) || !Array.isArray(labels))
-    throw damaged(where, `it has no data or no ${kind.python.labelKey}`);
+  const data = isDict(batch) ? batch.get('data') : undefined;
+  const labels = isDict(batch) ? batch.get(kind.python.labelKey) : undefined;
+  if (!isTensor(data) || !Array.isArray(labels)) throw damaged(where, `it has no data or no ${kind.python.labelKey}`);
   if (data.shape.length !== 2 || data.shape[1] !== PIXELS || data.shape[0] !== labels.length)
     throw damaged(where, `its data has the shape (${data.shape}) beside ${labels.length} labels`);
   const numbers = Int32Array.from(labels as number[]);
@@ -249,8 +241,9 @@ function checkLabels(labels: Int32Array, given: ArrayLike<unknown>, kind: CifarK
 function readNames(kind: CifarKind, form: CifarForm, bytes: Buffer, where: string): string[] {
   if (form === 'binary') return bytes.toString('utf8').split(/\r?\n/).filter(Boolean);
   const meta = readBatchPickle(bytes, where);
-  const names = meta instanceof Map ? meta.get(kind.python.namesKey) : undefined;
-  return Array.isArray(names) ? names.map((name) => Buffer.from(name as string).toString('latin1')) : [];
+  const names = isDict(meta) ? meta.get(kind.python.namesKey) : undefined;
+  if (!Array.isArray(names)) return [];
+  return names.map((name) => (isBytes(name) ? Buffer.from(name).toString('latin1') : String(name)));
 }
 
 /** Planes to pixels: (n, 3, 32, 32) to (n, 32, 32, 3), with a turn of the event loop every few milliseconds. */

@@ -3,6 +3,7 @@ import * as path from 'node:path';
 import { EarlybirdError } from '../errors';
 import { classesOf, listSplit } from './class-folders';
 import { fileError } from './file-error';
+import { KNOWN } from './known';
 import { fingerprintOf, type ImageListing, type ListedDataset, pickListing } from './listing';
 import { readShards, shardsOf } from './shards';
 import { stratifiedIndexes } from './subset';
@@ -11,7 +12,7 @@ import { stratifiedIndexes } from './subset';
 export const IMAGENET_MEAN: [number, number, number] = [0.485, 0.456, 0.406];
 export const IMAGENET_STD: [number, number, number] = [0.229, 0.224, 0.225];
 /** Side of the network's input, and of the shorter side before the centre is cut out of a test image. */
-export const IMAGENET_SIZE = 224;
+export const IMAGENET_SIZE = KNOWN.imagenet.size;
 const IMAGENET_RESIZE = 256;
 
 export interface ImagenetOptions {

@@ -2,21 +2,19 @@
 import * as path from 'node:path';
 import { EarlybirdError } from '../errors';
 import { defaultCacheDir } from './cache';
-import { CIFAR, CIFAR_SIZE, type CifarKind, readCifar } from './cifar';
+import { CIFAR, type CifarKind, readCifar } from './cifar';
 import { type Dataset, type ImageSet, MEAN, STD, withFingerprint } from './dataset';
 import { fileError } from './file-error';
 import { type FolderOptions, readImageFolder } from './image-folder';
+import { DATASETS, type DatasetName, KNOWN } from './known';
 import { locateCifar } from './locate';
 import { pick, stratifiedIndexes } from './subset';
-import { drawSynthetic, SYNTHETIC_CLASSES, SYNTHETIC_SIZE, syntheticLabels } from './synthetic';
+import { drawSynthetic, SYNTHETIC_CLASSES, syntheticLabels } from './synthetic';
 
 export type { Dataset, ImageSet } from './dataset';
 
-export const DATASET_NAMES = ['cifar10', 'cifar100', 'folder', 'synthetic'] as const;
-export type DatasetName = (typeof DATASET_NAMES)[number];
-
 export interface OpenOptions {
-  /** One of DATASET_NAMES. */
+  /** One of DATASETS but imagenet. */
   dataset: string;
   /** The folder or archive; where it is absent, CIFAR is looked for in the usual places. */
   data?: string;
@@ -44,13 +42,13 @@ type Opened = Omit<Dataset, 'fingerprint' | 'mean' | 'std'>;
 export async function openDataset(options: OpenOptions): Promise<Dataset> {
   options.signal?.throwIfAborted();
   const name = options.dataset as DatasetName;
-  if (options.dataset === 'imagenet')
+  if (name === 'imagenet')
     throw new EarlybirdError(
       'ERR_USAGE',
       'The dataset "imagenet" is read from disk while it is used, not held in memory; open it with openImagenet.',
     );
-  if (!DATASET_NAMES.includes(name))
-    throw new EarlybirdError('ERR_USAGE', `Unknown dataset "${name}"; known are ${DATASET_NAMES.join(', ')}.`);
+  if (!DATASETS.includes(name))
+    throw new EarlybirdError('ERR_USAGE', `Unknown dataset "${name}"; known are ${DATASETS.join(', ')}.`);
   const { imageSize = 32 } = options;
   if (!Number.isInteger(imageSize) || imageSize < 1 || imageSize > 1024)
     throw new EarlybirdError(
@@ -66,7 +64,7 @@ export async function openDataset(options: OpenOptions): Promise<Dataset> {
   }
 }
 
-async function openFiles(name: Exclude<DatasetName, 'synthetic'>, options: OpenOptions): Promise<Opened> {
+async function openFiles(name: Exclude<DatasetName, 'imagenet' | 'synthetic'>, options: OpenOptions): Promise<Opened> {
   if (name !== 'folder') return openCifar(CIFAR[name], options);
   if (!options.data)
     throw new EarlybirdError(
@@ -80,7 +78,7 @@ async function openCifar(kind: CifarKind, options: OpenOptions): Promise<Opened>
   const place = await locateCifar(kind, options.data, options.cacheDir ?? defaultCacheDir());
   if (place.kind === 'images') {
     // Sorted folder names give the official order: both sets list their classes alphabetically.
-    const opened = await openFolder(kind.name, place.path, CIFAR_SIZE, options);
+    const opened = await openFolder(kind.name, place.path, kind.size, options);
     if (opened.classes === kind.classes) return opened;
     throw new EarlybirdError(
       'ERR_DATASET',
@@ -93,8 +91,8 @@ async function openCifar(kind: CifarKind, options: OpenOptions): Promise<Opened>
     synthetic: false,
     classes: kind.classes,
     classNames,
-    height: CIFAR_SIZE,
-    width: CIFAR_SIZE,
+    height: kind.size,
+    width: kind.size,
     train,
     test,
   };
@@ -114,8 +112,8 @@ async function openSynthetic({ limitTrain, limitTest, seed = 1, signal }: OpenOp
     synthetic: true,
     classes: SYNTHETIC_CLASSES.length,
     classNames: [...SYNTHETIC_CLASSES],
-    height: SYNTHETIC_SIZE,
-    width: SYNTHETIC_SIZE,
+    height: KNOWN.synthetic.size,
+    width: KNOWN.synthetic.size,
     train: await drawSynthetic('train', seed, train, signal),
     test: await drawSynthetic('test', seed, test, signal),
   };

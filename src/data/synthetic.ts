@@ -8,13 +8,13 @@
  */
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { ImageSet } from './dataset';
+import { KNOWN } from './known';
 import { Random } from './random';
 
 /** Taken out once: inside jest's sandbox every look at a global is slow, and this file asks for millions. */
 const { abs, ceil, cos, floor, max, min, PI, round, sin, sqrt } = Math;
 
-export const SYNTHETIC_SIZE = 32;
-export const SYNTHETIC_COUNTS = { train: 8000, test: 2000 };
+const { size: SIZE, counts: COUNTS } = KNOWN.synthetic;
 
 /**
  * A figure: how far the point (x, y) lies outside it, in pixels and negative inside, when its radius is r. Only the sign and the
@@ -58,7 +58,7 @@ export const SYNTHETIC_CLASSES = KINDS.map((kind) => kind.name);
 
 /** Labels of a whole set before limiting: the classes take turns, so every class has the same share. */
 export function syntheticLabels(split: 'train' | 'test'): Int32Array {
-  return Int32Array.from({ length: SYNTHETIC_COUNTS[split] }, (_, index) => index % KINDS.length);
+  return Int32Array.from({ length: COUNTS[split] }, (_, index) => index % KINDS.length);
 }
 
 /** Draws the pictures with the given indexes into a set of shape (indexes.length, 32, 32, 3). */
@@ -69,7 +69,7 @@ export async function drawSynthetic(
   signal?: AbortSignal,
 ): Promise<ImageSet> {
   const all = syntheticLabels(split);
-  const canvas = new Float32Array(SYNTHETIC_SIZE * SYNTHETIC_SIZE * 3);
+  const canvas = new Float32Array(SIZE * SIZE * 3);
   // Clamped arrays round to the nearest of 0 to 255.
   const images = new Uint8ClampedArray(indexes.length * canvas.length);
   const labels = Int32Array.from(indexes, (index) => all[index]!);
@@ -101,8 +101,8 @@ function drawPicture(kind: Kind, random: Random, canvas: Canvas): void {
 function paintGround(canvas: Canvas, ground: Colour, random: Random): void {
   for (let at = 0; at < canvas.length; at++) canvas[at] = ground[at % 3]!;
   const [gx, gy] = randomDirection(random);
-  const ramp = (x: number, y: number) => 0.33 * min(1, max(0, 0.5 + (gx * x + gy * y) / SYNTHETIC_SIZE));
-  paint(canvas, [0, 0], SYNTHETIC_SIZE, ramp, [randomColour(random, DARK)]);
+  const ramp = (x: number, y: number) => 0.33 * min(1, max(0, 0.5 + (gx * x + gy * y) / SIZE));
+  paint(canvas, [0, 0], SIZE, ramp, [randomColour(random, DARK)]);
 }
 
 function paintFigure(canvas: Canvas, kind: Kind, ground: Colour, random: Random): void {
@@ -127,7 +127,7 @@ function paintStrayStroke(canvas: Canvas, random: Random): void {
   const offset = random.between(-14, 14);
   const half = random.between(0.4, 1.2);
   const cover = (x: number, y: number) => edge(abs(nx * x + ny * y - offset) - half);
-  paint(canvas, [0, 0], SYNTHETIC_SIZE, cover, [randomColour(random, DARK)]);
+  paint(canvas, [0, 0], SIZE, cover, [randomColour(random, DARK)]);
 }
 
 /** A small dot in front of everything. */
@@ -146,9 +146,9 @@ function paint(
   colours: Colour[],
   choose: (x: number, y: number) => number = () => 0,
 ): void {
-  const middle = SYNTHETIC_SIZE / 2;
+  const middle = SIZE / 2;
   const first = (centre: number) => max(0, floor(middle + centre - reach));
-  const last = (centre: number) => min(SYNTHETIC_SIZE - 1, ceil(middle + centre + reach));
+  const last = (centre: number) => min(SIZE - 1, ceil(middle + centre + reach));
   for (let row = first(cy); row <= last(cy); row++) {
     for (let column = first(cx); column <= last(cx); column++) {
       const x = column - middle + 0.5;
@@ -156,7 +156,7 @@ function paint(
       const share = cover(x, y);
       if (share <= 0) continue;
       const colour = colours[choose(x, y)]!;
-      const at = (row * SYNTHETIC_SIZE + column) * 3;
+      const at = (row * SIZE + column) * 3;
       for (let channel = 0; channel < 3; channel++)
         canvas[at + channel]! += (colour[channel]! - canvas[at + channel]!) * share;
     }

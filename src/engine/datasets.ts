@@ -2,6 +2,7 @@
 import * as os from 'node:os';
 import type { Dataset, ImageSet } from '../data/dataset';
 import { openImagenet, resizeFor } from '../data/imagenet';
+import { PADDING } from '../data/known';
 import type { ImageListing } from '../data/listing';
 import { openDataset } from '../data/open';
 import { requireJpeg } from '../native/jpeg';
@@ -36,9 +37,6 @@ interface Opening {
   log: (line: string) => void;
   signal?: AbortSignal | undefined;
 }
-
-/** Zero padding of the random crop, pixels on each side (reference: CIFAR loaders). */
-export const PADDING = 4;
 
 /** All images in the memory of the device. */
 export async function openResident(

@@ -6,6 +6,7 @@ import { writeFileAtomic } from '../atomic';
 import { stateDictOf } from '../checkpoint/keys';
 import { readCheckpoint, writeCheckpoint } from '../checkpoint/pth';
 import type { Value } from '../checkpoint/value';
+import { knownDataset } from '../data/known';
 import { RunMeter, writeEnergy } from '../energy/meter';
 import { phaseTotals } from '../energy/totals';
 import { type Engine, openEngine } from '../engine/device';
@@ -162,17 +163,15 @@ async function measure(
   }
 }
 
-/** Where the number of classes is fixed by the dataset's name; else the checkpoint decides. */
-const CLASSES: Record<string, number | undefined> = { cifar10: 10, cifar100: 100 };
-
-function classesFor(recipe: PruneRecipe, classes: number | undefined, state: StateDict): number {
-  const named = recipe.dataset && CLASSES[recipe.dataset];
+/** Those of the dataset where its name fixes them; imagenet may be a part of it, so that the checkpoint decides. */
+function classesFor({ model, dataset }: PruneRecipe, classes: number | undefined, state: StateDict): number {
+  const named = dataset && dataset !== 'imagenet' ? knownDataset(dataset)?.classes : undefined;
   const key = [...state.keys()].find((name) => /(^|\.)(classifier|fc)(\.\d+)*\.bias$/.test(name));
   const known = named ?? classes ?? (key === undefined ? undefined : state.get(key)?.shape[0]);
   if (known !== undefined) return known;
   throw new EarlybirdError(
     'ERR_CHECKPOINT',
-    `${recipe.model} has no classifier, so the number of classes is unknown: give --dataset.`,
+    `${model} has no classifier, so the number of classes is unknown: give --dataset.`,
   );
 }
 

@@ -1,6 +1,6 @@
 /** Times training steps of several networks side by side. */
 import { performance } from 'node:perf_hooks';
-import { orderOf, spread } from '../measure';
+import { alternating, spread } from '../measure';
 import { disposing } from '../native/owned';
 import type { NativeAddon } from '../native/types/addon';
 import type { NativeModel } from '../native/types/model';
@@ -43,7 +43,7 @@ export async function compareSteps(
   }
   const times = trainers.map((): number[] => []);
   for (let round = 0; round <= ROUNDS; round++) {
-    for (const [i, trainer] of orderOf([...trainers.entries()], round)) {
+    for (const [i, trainer] of alternating([...trainers.entries()], round)) {
       signal?.throwIfAborted();
       const start = performance.now();
       await trainer.step({ images, labels, lr: 0 });

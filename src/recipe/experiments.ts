@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { DATASETS, dataset } from './fields/data';
+import { DATASETS } from '../data/known';
+import { dataset } from './fields/data';
 import { checkpointNetwork, model, ticketNetwork } from './fields/network';
 import { AS_CHECKPOINT, lowPrecision, prunedPrecision } from './fields/precision';
 import { launcher, unused } from './fields/reference';

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { compareBenches } from '../../src/bench/compare';
-import { compareText } from '../../src/cli/print/bench';
+import { compareText } from '../../src/cli/print/compare';
 import { H200, machineWith } from '../support/machine';
 
 const folder = mkdtempSync(join(tmpdir(), 'eb-compare-'));

@@ -1,7 +1,7 @@
-/** What of a look is timed, by a clock that moves only where work is done; and that nothing native stays behind. */
+/** Which parts of a detection are timed, by a clock that moves only where work is done; and that no native handle is left. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { benchDetect, timeLooks } from '../../src/bench/detect';
+import { benchDetect, timeDetection } from '../../src/bench/detect';
 import { benchProfile } from '../../src/bench/profile';
 import { timeStep } from '../../src/bench/step';
 import { withOwned } from '../../src/native/owned';
@@ -49,7 +49,7 @@ const masksAt = (epoch: number): MaskResult[] =>
     keptPerLayer: [],
   }));
 
-test('a look is timed with the files of its masks, and without', async () => {
+test('a detection is timed with the files of its masks, and without', async () => {
   const directory = RunDirectory.at(folder.path);
   await directory.writeMaskIndex({ channels: 8, first: 0, ratios: RATIOS });
   let [clock, epoch] = [0, 0];
@@ -65,7 +65,7 @@ test('a look is timed with the files of its masks, and without', async () => {
       await directory.writeMask(...args);
     },
   };
-  const times = await timeLooks({ model, directory: slow, channels: 8 }, 2, undefined, () => clock);
+  const times = await timeDetection({ model, directory: slow, channels: 8 }, 2, undefined, () => clock);
   expect(times).toEqual({ detect: [3, 3], whole: [33, 33] });
   expect(epoch).toBeGreaterThan(2); // the window was filled first
   for (const percent of [30, 50, 70])

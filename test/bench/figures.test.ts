@@ -1,9 +1,10 @@
-/** What the benchmarks make of what was measured, without measuring anything. */
+/** The figures that benchmarks compute from what was measured. */
 
 import { against, ceilingsOf, type ProfileBench, perStep } from '../../src/bench/profile';
 import { summarise } from '../../src/bench/ticket';
 import { gammasFor } from '../../src/bench/workload';
-import { profileText, ticketText } from '../../src/cli/print/bench';
+import { profileText } from '../../src/cli/print/profile';
+import { ticketText } from '../../src/cli/print/step';
 import type { KernelTime } from '../../src/native/types/number-formats';
 import type { StepProfile } from '../../src/native/types/profile';
 import { H200, machineWith } from '../support/machine';
@@ -49,11 +50,11 @@ test('ceilings from times; without bf16 instructions the product is that of fp32
   expect(ceilingsOf(times.slice(0, 2), 'bf16')).toMatchObject({ matmulTflops: 500 / 1e9, matmulPrecision: 'fp32' });
 });
 
-test('shares of the floors, and the profile as text', () => {
+test('shares of the roofline, and the profile as text', () => {
   const work = { flops: 1e12, activationBytes: 3e9, weightBytes: 1e9 };
-  const { floors, shares } = against(work, 10, { copy: 1e12, matmul: 5e14 });
-  expect(floors).toEqual({ arithmeticMs: 2, trafficMs: 4, floorMs: 4 });
-  expect(shares).toEqual({ arithmetic: 0.2, traffic: 0.4, floor: 0.4 });
+  const { roofline, shares } = against(work, 10, { copy: 1e12, matmul: 5e14 });
+  expect(roofline).toEqual({ arithmeticMs: 2, trafficMs: 4, stepMs: 4 });
+  expect(shares).toEqual({ arithmetic: 0.2, traffic: 0.4, roofline: 0.4 });
   const result: ProfileBench = {
     bench: 'profile',
     machine: machineWith(H200),
@@ -62,7 +63,7 @@ test('shares of the floors, and the profile as text', () => {
     ...perStep(profile, 5),
     ceilings: { copyGBps: 1000, matmulTflops: 500, matmulPrecision: 'bf16' },
     work: { ...work, bytes: 4e9 },
-    floors,
+    roofline,
     shares,
   };
   const text = profileText(result);
@@ -73,16 +74,16 @@ test('shares of the floors, and the profile as text', () => {
 });
 
 test('a ticket against the dense network and the peer', () => {
-  const sides = (dense: number, ticket: number) => ({ dense: [dense], ticket: [ticket] });
+  const pair = (dense: number, ticket: number) => ({ runs: [{ dense, ticket }] });
   const ticket = { ratio: 0.5, roundTo: 8, cfg: [8], flopsRatio: 0.25, parameterRatio: 0.2 };
-  const systems = new Map([
-    ['earlybird', sides(10, 3)],
-    ['reference', sides(50, 30)],
-    ['tuned', sides(12, 4.5)],
-    ['compiled', { dense: [11], ticket: [] }],
-  ]);
+  const runs = {
+    earlybird: pair(10, 3),
+    reference: pair(50, 30),
+    tuned: pair(12, 4.5),
+    compiled: { runs: [], failure: 'no compiler' },
+  };
   const recipe = { model: 'vgg16', batchSize: 256, steps: 5, rounds: 1, precision: 'bf16' } as const;
-  const result = summarise({ machine: machineWith(), ticket }, recipe, systems, new Map([['compiled', 'no compiler']]));
+  const result = summarise({ machine: machineWith(), ticket }, recipe, runs);
   expect(result.systems.earlybird!.stepRatio).toBe(0.3);
   expect(result.overFlops).toBeCloseTo(1.2, 12);
   expect(result.ratios).toEqual({ reference: 10, tuned: 1.5, compiled: null });

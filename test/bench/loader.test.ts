@@ -1,14 +1,15 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { benchLoader, type LoaderBench } from '../../src/bench/loader';
 import { imagesUnder, type LoaderRecord } from '../../src/bench/loader-run';
-import { loaderText } from '../../src/cli/print/bench';
+import { loaderText } from '../../src/cli/print/loader';
 import { parseRecipe } from '../../src/recipe/recipe';
 import { fillTree, makeTree, type Tree } from '../support/image-tree';
+import { parsedBy } from '../support/peers';
 
 const runs: string[] = [];
-/** Images per second by program and workers: ours 500 a core, Pillow 100, draft not there. */
-jest.mock('../../src/bench/peer', () => ({
-  ...jest.requireActual('../../src/bench/peer'),
+/** Images per second by program and workers: ours 500 a core, Pillow 100; draft fails, and dali is not installed. */
+jest.mock('../../src/bench/program', () => ({
+  ...jest.requireActual('../../src/bench/program'),
   runProgram: async (_program: string, words: string[]) => {
     const of = (flag: string) => words[words.indexOf(`--${flag}`) + 1]!;
     if (words.includes('loader')) {
@@ -29,7 +30,16 @@ jest.mock('../../src/bench/peer', () => ({
     const [mode, processes] = [of('mode'), Number(of('processes'))];
     runs.push(`${mode} ${processes}`);
     if (mode === 'draft') throw Object.assign(new Error('no draft here'), { code: 'ERR_USAGE' });
-    writeFileSync(of('json'), JSON.stringify({ processes, files: 6, images_per_s: 100 * processes, pillow: '11' }));
+    expect(parsedBy('python3', { peer_loader: words.slice(1) }).peer_loader).toEqual({
+      folder: 'images',
+      mode,
+      processes,
+      passes: 3,
+      json: of('json'),
+    });
+    const figures = { images_per_s: 100 * processes, images_per_s_per_core: 100, version: '11' };
+    const record = { processes, files: 6, ...(mode === 'dali' ? { absent: 'ImportError: no nvidia' } : figures) };
+    writeFileSync(of('json'), JSON.stringify(record));
     return '';
   },
 }));
@@ -44,10 +54,14 @@ afterEach(() => tree.remove());
 test('every program takes its turn, and ratios are those of one core', async () => {
   tree.place('peer_loader.py', '');
   const recipe = { data: 'images', packed: 'shards', peer: tree.root, workers: 2, rounds: 2 };
-  const result = await benchLoader(parseRecipe('benchLoader', recipe));
-  const round = ['images 1', 'shards 1', 'pillow 1', 'draft 1', 'images 2', 'shards 2', 'pillow 2'];
-  expect(runs).toEqual([...round, ...[...round].reverse().filter((name) => name !== 'draft 1')]);
-  expect(result.ratios).toEqual({ pillow: 5, draft: null, packedPillow: 8, packedDraft: null });
+  const modes = ['pillow', 'draft', 'dali'];
+  const result = await benchLoader(parseRecipe('benchLoader', { ...recipe, modes }));
+  const round = ['images 1', 'shards 1', 'pillow 1', 'draft 1', 'dali 1', 'images 2', 'shards 2', 'pillow 2'];
+  expect(runs).toEqual([...round, ...[...round].reverse().filter((name) => !/^(draft|dali)/.test(name))]);
+  expect(result.ratios).toEqual({ pillow: 5, draft: null, dali: null });
+  expect(result.packedRatios).toEqual({ pillow: 8, draft: null, dali: null });
+  expect(result.peers.pillow!.runs[0]).toMatchObject({ perCore: 100, versions: { pillow: '11' } });
+  expect(result.peers.dali!.failure).toContain('dali does not load (ImportError: no nvidia)');
   expect(result.ours).toMatchObject({ scaling: 1.8, perCore: { median: 500 }, residentMib: { first: 90, last: 91 } });
   expect(result.ours.imagesPerSecond).toMatchObject({ 1: { median: 500 }, 2: { median: 900 } });
   expect(result.peers.draft).toMatchObject({ perCore: null, failure: 'no draft here' });
@@ -55,6 +69,7 @@ test('every program takes its turn, and ratios are those of one core', async () 
   expect(text).toMatch(/^earlybird +500\.0 +500\.0 to 500\.0 +900\.0 +1\.80x +- +90 to 91 MiB$/m);
   expect(text).toMatch(/^pillow +100\.0 .* 5\.00x/m);
   expect(text).toMatch(/^draft +no figure: no draft here$/m);
+  expect(text).toMatch(/^our shards over the peer on the files: pillow 8\.00x$/m);
 });
 
 test('a folder without the peer is refused', async () => {

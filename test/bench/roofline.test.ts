@@ -1,4 +1,4 @@
-import { bytesOf, floorsOf, macsOf, outputsOf, workOf } from '../../src/bench/roofline';
+import { bytesOf, macsOf, outputsOf, rooflineOf, workOf } from '../../src/bench/roofline';
 import type { LayerInfo } from '../../src/native/types/model';
 
 const conv = { kind: 'conv', key: 'c', in: 2, out: 4, kernel: 3, groups: 1, bias: false, height: 5, width: 6 } as const;
@@ -31,8 +31,8 @@ test('work by the counting rule, at either size', () => {
   expect(bytesOf(bf16)).toBe(bf16.activationBytes + bf16.weightBytes);
 });
 
-test('the floor is the larger of the two', () => {
+test('the roofline is the larger of the two', () => {
   const work = { flops: 8e9, activationBytes: 3e6, weightBytes: 1e6 };
-  expect(floorsOf(work, { matmul: 2e12, copy: 1e9 })).toEqual({ arithmeticMs: 4, trafficMs: 4, floorMs: 4 });
-  expect(floorsOf(work, { matmul: 1e12, copy: 4e9 })).toEqual({ arithmeticMs: 8, trafficMs: 1, floorMs: 8 });
+  expect(rooflineOf(work, { matmul: 2e12, copy: 1e9 })).toEqual({ arithmeticMs: 4, trafficMs: 4, stepMs: 4 });
+  expect(rooflineOf(work, { matmul: 1e12, copy: 4e9 })).toEqual({ arithmeticMs: 8, trafficMs: 1, stepMs: 8 });
 });

@@ -1,4 +1,4 @@
-/** bench profile, detect, compare and the ticket of bench step, at sizes that say nothing. */
+/** bench profile, detect, compare and the ticket of bench step, at the smallest sizes. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cli, succeed, trained } from './run-cli';
@@ -10,7 +10,7 @@ afterAll(() => folder.remove());
 const TINY = '--batch 2 --steps 1 --warmup 1 --threads 1 --device cpu'.split(' ');
 
 trained(
-  'profile: families, ceilings, floors and the machine; a result compares with itself',
+  'profile: families, ceilings, roofline and the machine; a result compares with itself',
   async () => {
     const { stdout } = await succeed(['bench', 'profile', ...TINY, '--quick', '--top', '3', '--json']);
     const result = JSON.parse(stdout);
@@ -19,10 +19,10 @@ trained(
     const share = result.families.reduce((sum: number, family: { share: number }) => sum + family.share, 0);
     expect(share).toBeCloseTo(1, 9);
     expect(result.work.flops).toBe(3 * 2 * 313_201_664 * 2);
-    const { floors, ceilings, shares, stepMs } = result;
-    expect(floors.arithmeticMs).toBeCloseTo(result.work.flops / ceilings.matmulTflops / 1e9, 9);
-    expect(floors.trafficMs).toBeCloseTo(result.work.bytes / ceilings.copyGBps / 1e6, 9);
-    expect(shares.floor).toBe(floors.floorMs / stepMs.median);
+    const { roofline, ceilings, shares, stepMs } = result;
+    expect(roofline.arithmeticMs).toBeCloseTo(result.work.flops / ceilings.matmulTflops / 1e9, 9);
+    expect(roofline.trafficMs).toBeCloseTo(result.work.bytes / ceilings.copyGBps / 1e6, 9);
+    expect(shares.roofline).toBe(roofline.stepMs / stepMs.median);
     expect(result.machine).toMatchObject({ fingerprint: expect.stringMatching(/^\w{16}$/), gpu: null, threads: 1 });
 
     const file = join(folder.path, 'profile.json');

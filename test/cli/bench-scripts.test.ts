@@ -18,7 +18,7 @@ const script = (name: string, ...args: string[]) =>
 const result = JSON.stringify({ machine: machineWith(), batchSize: 2, ratios: { tuned: 9, reference: 9 } });
 const NODE = `#!/bin/bash
 case "$*" in
-  *'bench report'*) exec ${JSON.stringify(process.execPath)} "$@" ;;
+  *targets.mjs*) exec ${JSON.stringify(process.execPath)} "$@" ;;
 esac
 shift
 echo "$*" >> "$CALLS"
@@ -55,10 +55,10 @@ built(
     expect(
       report.targets.find(({ measure }: { measure: string }) => measure === 'against peer reference'),
     ).toMatchObject({
-      figure: 9,
-      verdict: 'other batch size',
+      figure: '9.00x',
+      verdict: 'other batchSize',
     });
-    const steps = calls().filter((line) => line.includes('bench step') && line.includes('--peer'));
+    const steps = calls().filter((line) => line.includes('bench step') && line.includes(`--peer ${folder.path}`));
     for (const line of steps) expect(line).toMatch(/--modes (tuned|compiled|reference) --timeout/);
     for (const line of steps.filter((line) => /--model (vgg16|preresnet101) (?!.*--ticket)/.test(line)))
       expect(line).toContain('--rounds 2');

@@ -1,48 +1,33 @@
-/** `earlybird bench`: what is timed, alone or beside the PyTorch peer. */
+/** `earlybird bench`: times parts of this program, alone or beside the PyTorch peer. */
 import type { CommandModule } from 'yargs';
 import { defineCommand } from '../command';
 
 const step = defineCommand({
   name: 'benchStep',
   command: 'step',
-  describe: 'Time the training step, alone or beside the modes of a PyTorch peer (peer_train.py)',
+  describe: 'Time the training step, alone or beside the modes of a PyTorch peer',
   run: async (recipe, options) => {
     if (recipe.lowPrecision) return (await import('../../bench/low-precision.js')).benchLowPrecision(recipe, options);
     if (recipe.ticket !== undefined) return (await import('../../bench/ticket.js')).benchTicket(recipe, options);
     return (await import('../../bench/step-peer.js')).bench(recipe, options);
   },
-  print: async (result) => {
-    const { benchText, lowPrecisionText, ticketText, withMachine } = await import('../print/bench.js');
-    const text =
-      'memoryRatios' in result
-        ? benchText(result)
-        : 'overFlops' in result
-          ? ticketText(result)
-          : lowPrecisionText(result);
-    return withMachine(result, text);
-  },
+  print: async (result) => (await import('../print/step.js')).stepText(result),
 });
 
 const profile = defineCommand({
   name: 'benchProfile',
   command: 'profile',
-  describe: 'Where the time of a training step goes, and how far it is from the floors of this machine',
+  describe: 'Show what a training step spends its time on, and how far it is from the roofline of this machine',
   run: async (recipe, options) => (await import('../../bench/profile.js')).benchProfile(recipe, options),
-  print: async (result) => {
-    const { profileText, withMachine } = await import('../print/bench.js');
-    return withMachine(result, profileText(result));
-  },
+  print: async (result) => (await import('../print/profile.js')).profileText(result),
 });
 
 const detect = defineCommand({
   name: 'benchDetect',
   command: 'detect',
-  describe: 'Time what looking for tickets adds to an epoch',
+  describe: 'Time what the detection of tickets adds to an epoch',
   run: async (recipe, options) => (await import('../../bench/detect.js')).benchDetect(recipe, options),
-  print: async (result) => {
-    const { detectText, withMachine } = await import('../print/bench.js');
-    return withMachine(result, detectText(result));
-  },
+  print: async (result) => (await import('../print/detect.js')).detectText(result),
 });
 
 const compare = defineCommand({
@@ -50,38 +35,29 @@ const compare = defineCommand({
   command: 'compare [files..]',
   describe: 'Ratios of two results of one benchmark on one machine (--json output)',
   run: async (recipe) => (await import('../../bench/compare.js')).compareBenches(recipe),
-  print: async (result) => (await import('../print/bench.js')).compareText(result),
-});
-
-const report = defineCommand({
-  name: 'benchReport',
-  command: 'report',
-  describe: 'What scripts/bench/gpu.sh measured, against the targets',
-  run: async (recipe) => (await import('../../bench/report.js')).benchReport(recipe),
-  print: async (result) => (await import('../print/bench.js')).reportText(result),
+  print: async (result) => (await import('../print/compare.js')).compareText(result),
 });
 
 const loader = defineCommand({
   name: 'benchLoader',
   command: 'loader',
-  describe: 'Time the loading of JPEG files, alone or beside Pillow (peer_loader.py)',
+  describe: 'Time the loading of JPEG files, alone or beside the loaders of other libraries',
   run: async (recipe, options) =>
     recipe.single
       ? (await import('../../bench/loader-run.js')).timeLoader(recipe, options)
       : (await import('../../bench/loader.js')).benchLoader(recipe, options),
   print: async (result) =>
     'ours' in result
-      ? (await import('../print/bench.js')).withMachine(result, (await import('../print/bench.js')).loaderText(result))
+      ? (await import('../print/loader.js')).loaderText(result)
       : `${result.imagesPerSecond.toFixed(1)} images/s`,
 });
 
 const kernels = defineCommand({
   name: 'benchKernels',
   command: 'kernels',
-  describe: 'Time the quantiser against a copy of memory, alone or beside PyTorch (peer_quant.py)',
+  describe: 'Time the quantiser against a copy of memory, alone or beside PyTorch',
   run: async (recipe, options) => (await import('../../bench/kernels.js')).benchKernels(recipe, options),
-  print: async (result) =>
-    (await import('../print/bench.js')).withMachine(result, (await import('../print/bench.js')).kernelsText(result)),
+  print: async (result) => (await import('../print/kernels.js')).kernelsText(result),
 });
 
 const energy = defineCommand({
@@ -102,7 +78,7 @@ export const command: CommandModule = {
   command: 'bench <what>',
   describe: 'Time this program, alone or beside a PyTorch peer, or compare what methods cost',
   builder: (yargs) =>
-    [step, profile, detect, kernels, loader, energy, compare, report]
+    [step, profile, detect, kernels, loader, energy, compare]
       .reduce((all, command) => all.command(command), yargs)
       .demandCommand(1),
   handler: () => {},

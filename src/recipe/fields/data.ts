@@ -1,9 +1,9 @@
 import { z } from 'zod';
+import { DATASETS, type DatasetName } from '../../data/known';
 import { count, FOLDER, NON_NEGATIVE, nonNegative, oneOf, option, POSITIVE, positive, wholeNumber } from '../option';
 
-export const DATASETS = ['cifar10', 'cifar100', 'imagenet', 'folder', 'synthetic'] as const;
 export const FILTERS = ['none', 'lowpass', 'highpass'] as const;
-export const dataset = (standard: (typeof DATASETS)[number]) => ({
+export const dataset = (standard: DatasetName) => ({
   dataset: option(z.enum(DATASETS).default(standard), 'dataset; folder is a folder of class folders', oneOf(DATASETS)),
   data: option(
     z.string().min(1).optional(),

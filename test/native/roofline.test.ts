@@ -1,7 +1,7 @@
-/** docs/performance.md gives the floors of each network: they are those of the program. */
+/** docs/performance.md gives the roofline of each network: it is that of the program. */
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { bytesOf, floorsOf, macsOf, workOf } from '../../src/bench/roofline';
+import { bytesOf, macsOf, rooflineOf, workOf } from '../../src/bench/roofline';
 import { NETWORKS } from '../../src/bench/workload';
 import type { ModelDescription } from '../../src/native/types/model';
 import { addon } from './small';
@@ -21,8 +21,8 @@ const rowsOf = (name: string) =>
         .map((cell) => cell.trim()),
     );
 
-test.each(Object.entries(NETWORKS))('%s', async (name, { arch, depth, classes }) => {
-  const model = await addon.createModel({ arch, depth, classes, seed: 1, device: 'cpu' });
+test.each(Object.entries(NETWORKS))('%s', async (name, { arch, depth, data }) => {
+  const model = await addon.createModel({ arch, depth, classes: data.classes, seed: 1, device: 'cpu' });
   const description: ModelDescription = model.describe();
   model.dispose();
   const [image, step] = rowsOf(name);
@@ -39,7 +39,7 @@ test.each(Object.entries(NETWORKS))('%s', async (name, { arch, depth, classes })
   ]);
 
   const work = workOf(description, BATCH, 'bf16');
-  const { arithmeticMs, trafficMs } = floorsOf(work, H200);
+  const { arithmeticMs, trafficMs } = rooflineOf(work, H200);
   expect(step).toEqual([
     (work.flops / 1e9).toFixed(1),
     (bytesOf(work) / 1e9).toFixed(3),

@@ -1,4 +1,4 @@
-/** Other places of the energy counters, from the environment: containers may mount them elsewhere. */
+/** The user's own places of NVML and of the powercap tree, as containers that mount them elsewhere need; absent: the usual ones. */
 export function places(): { nvml?: string; powercap?: string } {
   const { EARLYBIRD_NVML: nvml, EARLYBIRD_POWERCAP: powercap } = process.env;
   return { ...(nvml ? { nvml } : {}), ...(powercap ? { powercap } : {}) };

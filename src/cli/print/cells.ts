@@ -1,0 +1,24 @@
+/** Cells and lines that the texts of all benchmarks have. */
+import { type Machine, machineText } from '../../engine/machine';
+import type { Spread } from '../../measure';
+
+/** A line of cells: the first one to the left of its column, the others to the right. */
+export const columns =
+  (...widths: number[]) =>
+  (...cells: string[]) =>
+    cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('');
+
+export const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+export const times = (ratio: number | null | undefined) => (ratio == null ? '-' : `${ratio.toFixed(2)}x`);
+export const range = ({ low, high }: Spread, digits: number) => `${low.toFixed(digits)} to ${high.toFixed(digits)}`;
+export const medianAndRange = (value: Spread, digits: number) =>
+  `${value.median.toFixed(digits)} (${range(value, digits)})`;
+
+export const versionsText = (versions: Record<string, string | number>) =>
+  Object.entries(versions)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(', ');
+
+/** The lines of a result and, because figures mean nothing without it, its machine. */
+export const withMachine = ({ machine }: { machine: Machine }, lines: string[]) =>
+  [...lines, '', machineText(machine)].join('\n');

@@ -1,0 +1,31 @@
+/** Results of `bench loader` as text. */
+import type { LoaderBench, LoaderSummary } from '../../bench/loader';
+import { columns, range, times, withMachine } from './cells';
+
+export function loaderText(result: LoaderBench): string {
+  const { data, files, rounds, passes, workers, ours, packed, peers, ratios, packedRatios = {} } = result;
+  const systems: Record<string, LoaderSummary> = { earlybird: ours, ...(packed ? { packed } : {}), ...peers };
+  const line = columns(12, 11, 18, 12, 9, 8, 20);
+  const shards = Object.entries(packedRatios).flatMap(([mode, ratio]) =>
+    ratio === null ? [] : [`${mode} ${times(ratio)}`],
+  );
+  return withMachine(result, [
+    `${files} files under ${data}: images/s, medians of ${rounds} runs of ${passes} passes, taking turns; ours = earlybird / that row`,
+    '',
+    line('', 'per core', 'range', `${workers} workers`, 'scaling', 'ours', 'memory'),
+    ...Object.entries(systems).map(([name, { perCore, imagesPerSecond, scaling, residentMib, failure }]) => {
+      if (!perCore) return line(name, `no figure: ${failure}`);
+      const all = workers > 1 ? imagesPerSecond[workers] : null;
+      return line(
+        name,
+        perCore.median.toFixed(1),
+        range(perCore, 1),
+        all ? all.median.toFixed(1) : '-',
+        times(scaling),
+        times(ratios[name]),
+        residentMib ? `${residentMib.first.toFixed(0)} to ${residentMib.last.toFixed(0)} MiB` : '-',
+      );
+    }),
+    ...(shards.length > 0 ? ['', `our shards over the peer on the files: ${shards.join(', ')}`] : []),
+  ]);
+}

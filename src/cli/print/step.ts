@@ -1,0 +1,71 @@
+/** Results of `bench step` as text: beside a peer, of a ticket, in low precision. */
+import type { LowPrecisionBench } from '../../bench/low-precision';
+import type { BenchResult } from '../../bench/step-peer';
+import type { TicketBench } from '../../bench/ticket';
+import { columns, range, times, versionsText, withMachine } from './cells';
+
+export function stepText(result: BenchResult | TicketBench | LowPrecisionBench): string {
+  if ('memoryRatios' in result) return peerText(result);
+  return 'overFlops' in result ? ticketText(result) : lowPrecisionText(result);
+}
+
+const howOften = ({ rounds, steps }: { rounds: number; steps: number }) =>
+  `medians of ${rounds} runs of ${steps} steps, taking turns`;
+
+function peerText(result: BenchResult): string {
+  const { model, batchSize, systems, ratios, memoryRatios } = result;
+  const line = columns(12, 5, 11, 18, 8, 10, 8);
+  return withMachine(result, [
+    `${model}, batch ${batchSize}: ${howOften(result)}; ours = earlybird / that row`,
+    '',
+    line('', 'dtype', 'images/s', 'range', 'ours', 'memory', 'ours'),
+    ...Object.entries(systems).map(([name, { runs, imagesPerSecond, residentMib, failure }]) =>
+      imagesPerSecond
+        ? line(
+            name,
+            runs[0]!.dtype,
+            imagesPerSecond.median.toFixed(1),
+            range(imagesPerSecond, 1),
+            times(ratios[name]),
+            residentMib ? `${residentMib.median.toFixed(0)} MiB` : '-',
+            times(memoryRatios[name]),
+          )
+        : line(name, `no figure: ${failure}`),
+    ),
+    '',
+    versionsText(systems.earlybird!.runs[0]!.versions),
+  ]);
+}
+
+export function ticketText(result: TicketBench): string {
+  const { model, batchSize, ticket, systems, overFlops, ratios } = result;
+  const { ratio, roundTo, flopsRatio, parameterRatio } = ticket;
+  const line = columns(12, 12, 12, 8, 8);
+  return withMachine(result, [
+    `${model}, batch ${batchSize}, ticket at p = ${ratio}${roundTo > 1 ? `, widths rounded to ${roundTo}` : ''}: ${howOften(result)}`,
+    '',
+    line('', 'dense, ms', 'ticket, ms', 'ratio', 'ours'),
+    ...Object.entries(systems).map(([name, { dense, ticket: small, stepRatio, failure }]) =>
+      dense && small
+        ? line(name, dense.median.toFixed(2), small.median.toFixed(2), stepRatio!.toFixed(3), times(ratios[name]))
+        : line(name, `no figure: ${failure}`),
+    ),
+    '',
+    `FLOPs ratio ${flopsRatio.toFixed(3)}, parameters ${parameterRatio.toFixed(3)}: our step ratio is ${times(overFlops)} the FLOPs ratio`,
+  ]);
+}
+
+function lowPrecisionText(result: LowPrecisionBench): string {
+  const { model, batchSize, systems, ratios } = result;
+  const { lowPrecisionOverBf16, lowPrecisionOverFp32, lowPrecisionFp32OverFp32 } = ratios;
+  const line = columns(14, 9, 20);
+  return withMachine(result, [
+    `${model}, batch ${batchSize}: ${howOften(result)}; low: 8 bits everywhere, stochastic rounding`,
+    '',
+    line('', 'ms a step', 'range'),
+    ...Object.entries(systems).map(([name, { stepMs }]) => line(name, stepMs.median.toFixed(1), range(stepMs, 1))),
+    '',
+    `low-bf16 over bf16: ${times(lowPrecisionOverBf16)}, over fp32: ${times(lowPrecisionOverFp32)}; low-fp32 over fp32: ${times(lowPrecisionFp32OverFp32)}`,
+    versionsText(systems.fp32.runs[0]!.versions),
+  ]);
+}
