@@ -6,7 +6,7 @@ import { BENCH_SCHEMAS, benchKernelsSchema, benchLoaderSchema, benchStepSchema }
 import { benchEnergySchema } from './cost';
 import { evaluateSchema, pruneSchema, retrainSchema, searchSchema, trainSchema } from './experiments';
 import { distanceSchema, plotSchema } from './figures';
-import { flagOf, OPTIONS } from './option';
+import { parseOptions } from './option';
 import { precisionOptions, settleVariant } from './precision';
 import { brokenRule } from './rules';
 
@@ -50,11 +50,10 @@ export type BenchEnergyRecipe = Recipe<'benchEnergy'>;
  * @throws ERR_RECIPE with one sentence: option, value, what is allowed
  */
 export function parseRecipe<C extends CommandName>(command: C, input: Record<string, unknown>): Recipe<C> {
-  const schema = SCHEMAS[command] as z.ZodObject;
-  const { data, error } = schema.safeParse(input);
-  const problem = error ? explain(schema, input, error.issues[0]!) : brokenRule(data!);
+  const recipe = parseOptions(SCHEMAS[command] as z.ZodObject, input);
+  const problem = brokenRule(recipe);
   if (problem) throw new EarlybirdError('ERR_RECIPE', problem);
-  return complete(command, data!) as Recipe<C>;
+  return complete(command, recipe) as Recipe<C>;
 }
 
 /** The entries of a recipe that another command has as well. `without`: those that it takes from elsewhere. */
@@ -78,16 +77,4 @@ function complete(command: CommandName, recipe: Record<string, unknown>): Record
   if (command === 'benchEnergy') return network;
   const settled = command === 'train' ? { ...network, ...settleVariant(recipe) } : network;
   return { ...settled, ...precisionOptions(settled) };
-}
-
-/** A sentence about what is wrong with an option. */
-function explain(schema: z.ZodObject, input: Record<string, unknown>, issue: z.core.$ZodIssue): string {
-  if (issue.code === 'unrecognized_keys') return `The recipe has an unknown entry: ${issue.keys.join(', ')}.`;
-  const key = String(issue.path[0]);
-  const info = OPTIONS.get(schema.shape[key] as z.ZodType);
-  const flag = `--${flagOf(key, info)}`;
-  const value = input[key];
-  if (value === undefined) return `${flag} is missing: give ${info?.allowed}.`;
-  const shown = Array.isArray(value) ? value.join(' ') : String(value);
-  return `${flag} ${shown} is not possible: give ${info?.allowed}.`;
 }

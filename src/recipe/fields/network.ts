@@ -1,10 +1,13 @@
 import { z } from 'zod';
 import { DEFAULT_NETWORK, DEPTH_LIST, NETWORK_LIST } from '../../network/names';
-import { count, option, wholeNumber } from '../option';
+import { count, optionOf, wholeNumber } from '../option';
+
+const option = optionOf('Network');
+const common = { group: 'Common' } as const;
 
 export const model = {
-  arch: option(z.string().min(1).default(DEFAULT_NETWORK), `network: ${NETWORK_LIST}`, 'the name of a network'),
-  depth: option(count().optional(), 'depth of the network', wholeNumber(), { defaultHelp: DEPTH_LIST }),
+  arch: option(z.string().min(1).default(DEFAULT_NETWORK), `network: ${NETWORK_LIST}`, 'the name of a network', common),
+  depth: option(count().optional(), 'depth of the network', wholeNumber(), { ...common, defaultHelp: DEPTH_LIST }),
   cfg: option(
     z
       .array(z.union([count(), z.literal('M')]))
@@ -19,9 +22,11 @@ export const model = {
 /** The network of a file, which records it: `what` names the file. */
 const networkOf = (what: string) => ({
   arch: option(z.string().min(1).optional(), `network: ${NETWORK_LIST}`, 'the name of a network', {
+    ...common,
     defaultHelp: `as the ${what} says, else ${DEFAULT_NETWORK}`,
   }),
   depth: option(count().optional(), 'depth of the network', wholeNumber(), {
+    ...common,
     defaultHelp: `as the ${what} says, else ${DEPTH_LIST}`,
   }),
 });
