@@ -13,12 +13,12 @@
 namespace earlybird {
 namespace {
 
-Napi::Value mask_to_js(Napi::Env env, const Mask& mask, int64_t total) {
+Napi::Value mask_to_js(Napi::Env env, const Mask& mask) {
   Napi::Object out = Napi::Object::New(env);
   out.Set("ratio", mask.ratio);
   out.Set("threshold", static_cast<double>(mask.threshold));
   out.Set("kept", static_cast<double>(mask.kept));
-  out.Set("total", static_cast<double>(total));
+  out.Set("total", static_cast<double>(mask.total));
   Napi::Array layers = Napi::Array::New(env);
   for (const int64_t kept : mask.kept_per_layer) layers.Set(layers.Length(), static_cast<double>(kept));
   out.Set("keptPerLayer", layers);
@@ -147,11 +147,9 @@ Napi::Value ModelWrap::masks(const Napi::CallbackInfo& info) {
     for (uint32_t i = 0; i < list.Length(); ++i) ratios.push_back(list.Get(i).ToNumber().DoubleValue());
     const bool protective = info[1].IsObject() && boolean_in(info[1].As<Napi::Object>(), "protective", false);
     return start(info.Env(), [model = network(), ratios, protective](Job&) -> Job::Finish {
-      int64_t total = 0;
-      for (const auto& norm : earlybird::describe(*model).batch_norms) total += norm.channels;
-      return [masks = earlybird::masks(*model, ratios, protective), total](Napi::Env env) -> Napi::Value {
+      return [masks = earlybird::masks(*model, ratios, protective)](Napi::Env env) -> Napi::Value {
         Napi::Array out = Napi::Array::New(env);
-        for (const Mask& mask : masks) out.Set(out.Length(), mask_to_js(env, mask, total));
+        for (const Mask& mask : masks) out.Set(out.Length(), mask_to_js(env, mask));
         return out;
       };
     });

@@ -16,6 +16,8 @@ const WRITE_BYTES = 1 << 20;
 export interface WriteOptions {
   /** Aborting leaves the previous file; the promise rejects with the signal's reason. */
   signal?: AbortSignal;
+  /** Makes the folder of the file where it is not there. */
+  makeFolder?: boolean;
 }
 
 /** Writes `chunks` to `path`, replacing what was there. Throws ERR_FILE; what the chunks' own iterator throws passes through. */
@@ -57,11 +59,12 @@ export async function linkOrCopyAtomic(from: string, to: string): Promise<void> 
 /** Lets `fill` create a temporary file and moves it to `file`. */
 async function replace(
   file: string,
-  { signal }: WriteOptions,
+  { signal, makeFolder }: WriteOptions,
   fill: (temporary: string) => Promise<void>,
 ): Promise<void> {
   let temporary = '';
   try {
+    if (makeFolder) await fs.mkdir(path.dirname(file), { recursive: true });
     temporary = await withFreshName(file, fill);
     signal?.throwIfAborted();
     await fs.rename(temporary, file);
@@ -140,7 +143,7 @@ async function writeBatch(handle: fs.FileHandle, batch: Uint8Array[]): Promise<v
 }
 
 /** Makes the rename itself survive a power cut. Some systems cannot open folders; the rename is atomic there all the same. */
-async function syncFolder(folder: string): Promise<void> {
+export async function syncFolder(folder: string): Promise<void> {
   try {
     const handle = await fs.open(folder, 'r');
     await handle.sync().finally(() => handle.close());
@@ -162,7 +165,8 @@ const REASONS: Record<string, string> = {
   EPERM: 'you may not write there; choose another folder with --save',
   EROFS: 'the file system is read-only; choose another folder with --save',
   ENOENT: 'its folder (or the file to copy) does not exist; create it first',
-  ENOTDIR: 'a part of its path is no folder; choose another path',
+  ENOTDIR: 'a part of its path is not a folder; choose another path',
+  EEXIST: 'a part of its path is not a folder; choose another path',
   EISDIR: 'there is a folder of that name; choose another name',
   EIO: 'the disk reports a fault; check it, or choose another folder with --save',
 };

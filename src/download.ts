@@ -8,6 +8,7 @@ import { type FileHandle, mkdir, open, readFile, rename, rm, stat, writeFile } f
 import type { IncomingMessage } from 'node:http';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { syncFolder } from './atomic';
 import { EarlybirdError } from './errors';
 import { httpGet } from './http';
 
@@ -236,13 +237,6 @@ async function sizeOf(file: string): Promise<number | null> {
     (info) => info.size,
     () => null,
   );
-}
-
-/** Makes a rename last through a power cut; not every file system allows it, and then there is nothing to do. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r').catch(() => null);
-  await handle?.sync().catch(() => undefined);
-  await handle?.close();
 }
 
 /** Names the file and the remedy where the disk is what failed, so that it is never mistaken for the network. */

@@ -3,6 +3,7 @@
 export { cfgOf, stateDictOf, stateDictValue } from './checkpoint/keys';
 export { readNpy, writeNpy } from './checkpoint/npy';
 export { readCheckpoint, writeCheckpoint } from './checkpoint/pth';
+export { readSafetensors, type Safetensors, writeSafetensors } from './checkpoint/safetensors';
 export { momentumOf, sgdOptimizerValue } from './checkpoint/sgd';
 export type { Dict, Value } from './checkpoint/value';
 export { benchEnergy, type EnergyBenchResult } from './cost/compare';

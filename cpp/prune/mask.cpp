@@ -71,6 +71,7 @@ std::vector<Mask> masks(const Network& network, const std::vector<double>& ratio
   for (size_t r = 0; r < ratios.size(); ++r) {
     Mask& mask = out[r];
     mask.ratio = ratios[r];
+    mask.total = channels;
     std::memcpy(&mask.threshold, at, sizeof(float));
     at += sizeof(float);
     mask.bits.assign(at, at + (channels + 7) / 8);

@@ -10,7 +10,7 @@ class Network;
 struct Mask {
   double ratio = 0;
   float threshold = 0;
-  int64_t kept = 0;
+  int64_t kept = 0, total = 0;  // channels of all layers
   std::vector<int64_t> kept_per_layer;
   /// Packed, channel 0 = most significant bit of the first byte.
   std::vector<uint8_t> bits;

@@ -284,7 +284,7 @@ function resnet18() {
   sheet.lines(420, y + 28, [
     'Both layers add to the same stream. Reference surgery drops channels',
     '3, 4 and 6, of which 3 and 4 are not 0: the stem filled them. That is',
-    'the rule of the 2020 release; the ticket is then another function.',
+    'the rule of the reference; the ticket is then another function.',
     'Exact surgery drops what every layer masks: channel 6.',
   ]);
   sheet.legend(496, ['kept', 'gone', 'zero', 'taken']);
@@ -346,8 +346,8 @@ function resnet50() {
   sheet.row(250, y + 161, union(...Object.values(masks).map(bits)), 'gone');
   sheet.lines(430, y + 28, [
     'Reference. Width: the larger of what the first bn3 and the',
-    'shortcut BN keep, here max(3, 4) = 4, as in the release.',
-    'Channels (the release names none): the 4 with the largest',
+    'shortcut BN keep, here max(3, 4) = 4, as in the reference.',
+    'Channels (the reference names none): the 4 with the largest',
     '|gamma| in any BN layer that adds to the stream.',
     '',
     'Exact. Every channel that any of them keeps: the union.',

@@ -5,13 +5,12 @@
  */
 import { DTYPE_BYTES } from '../tensor';
 import { unpickle } from './pickle/read';
-import { pickleBare, pickleValue } from './pickle/write';
 import { type Budget, refuse } from './refuse';
 import { denseBytes } from './tensor-view';
 import { isDict, type Value } from './value';
 
-const MAGIC = 0x1950a86a20f9469cfc6cn;
-const PROTOCOL = 1001;
+export const MAGIC = 0x1950a86a20f9469cfc6cn;
+export const PROTOCOL = 1001;
 /** How such a file starts: a pickle of protocol 2 with a 10-byte integer, the magic number. */
 export const LEGACY_START = Uint8Array.of(0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc);
 
@@ -51,26 +50,4 @@ export function parseLegacy(bytes: Uint8Array, budget: Budget): Value {
 
 function readCount(bytes: Uint8Array, at: number): bigint {
   return new DataView(bytes.buffer, bytes.byteOffset + at, 8).getBigInt64(0, true);
-}
-
-/** A value in the legacy layout, for PyTorch before 1.6. */
-export function* legacyChunks(value: Value): Generator<Uint8Array> {
-  const { pickle, storages, numels } = pickleValue(value, { legacy: true });
-  yield pickleBare(MAGIC);
-  yield pickleBare(PROTOCOL);
-  yield pickleBare(
-    new Map<string, Value>([
-      ['protocol_version', PROTOCOL],
-      ['little_endian', true],
-      ['type_sizes', new Map(Object.entries({ short: 2, int: 4, long: 4 }))],
-    ]),
-  );
-  yield pickle;
-  yield pickleBare(storages.map((_, index) => String(index)));
-  for (const [index, data] of storages.entries()) {
-    const count = Buffer.alloc(8);
-    count.writeBigInt64LE(BigInt(numels[index]!));
-    yield count;
-    yield data;
-  }
 }

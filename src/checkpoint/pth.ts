@@ -1,8 +1,8 @@
 /** PyTorch checkpoints (.pth, .pt, .pth.tar): reads both layouts of torch.save, and safetensors; writes the zip layout. */
-
+import { crc32 } from 'node:zlib';
 import { type WriteOptions, writeFileAtomic } from '../atomic';
 import { DTYPE_BYTES } from '../tensor';
-import { LEGACY_START, legacyChunks, parseLegacy } from './legacy';
+import { LEGACY_START, parseLegacy } from './legacy';
 import { unpickle } from './pickle/read';
 import { pickleValue } from './pickle/write';
 import { readWholeFile } from './read-file';
@@ -10,7 +10,7 @@ import { Budget, namingFile, refuse } from './refuse';
 import { looksLikeSafetensors, parseSafetensors } from './safetensors';
 import { denseBytes } from './tensor-view';
 import { OrderedDict, type Value } from './value';
-import { crc32 } from './zip/crc32';
+
 import { ZipArchive } from './zip/read';
 import { type ZipRecord, zipChunks } from './zip/write';
 
@@ -56,11 +56,6 @@ export function parseCheckpoint(
 /** Writes `value` so that `torch.load(weights_only=True)` reads it. Never leaves a partial file (see atomic.ts). */
 export async function writeCheckpoint(file: string, value: Value, options: WriteOptions = {}): Promise<void> {
   await writeFileAtomic(file, checkpointChunks(value), options);
-}
-
-/** Writes the layout of PyTorch before 1.6. */
-export async function writeLegacyCheckpoint(file: string, value: Value, options: WriteOptions = {}): Promise<void> {
-  await writeFileAtomic(file, legacyChunks(value), options);
 }
 
 function sniff(bytes: Uint8Array): Format {

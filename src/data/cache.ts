@@ -4,10 +4,11 @@
  * Layout: magic, length of the header (u32 LE), header (JSON), labels and pixels of train, labels and pixels of test, and the sha256 of
  * all that. Labels are little-endian int32, as on every machine that runs this.
  */
-import { createHash, type Hash, randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { createHash, type Hash } from 'node:crypto';
+import { type FileHandle, open } from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
+import { writeFileAtomic } from '../atomic';
 import { type ImageSet, SLICE_BYTES } from './dataset';
 
 export interface CachedImages {
@@ -69,45 +70,26 @@ export async function readCache(file: string, key: string, signal?: AbortSignal)
   }
 }
 
-/** Writes a cache file in one piece: under a temporary name, synced, renamed. Rejects with Node's own error. */
+/** Throws ERR_FILE. */
 export async function writeCache(file: string, key: string, images: CachedImages, signal?: AbortSignal): Promise<void> {
-  const { classNames, train, test } = images;
-  const header: Header = {
-    key,
-    bytes: train.images.length / train.count,
-    classNames,
-    train: train.count,
-    test: test.count,
-  };
+  await writeFileAtomic(file, cacheChunks(key, images), { signal, makeFolder: true });
+}
+
+function* cacheChunks(key: string, { classNames, train, test }: CachedImages): Generator<Uint8Array> {
+  const bytes = train.images.length / train.count;
+  const header: Header = { key, bytes, classNames, train: train.count, test: test.count };
   const text = Buffer.from(JSON.stringify(header));
   const size = Buffer.alloc(4);
   size.writeUInt32LE(text.length);
-  const blocks = [MAGIC, size, text, ...[train, test].flatMap((set) => [bytesOf(set.labels), set.images])];
-
-  await mkdir(path.dirname(file), { recursive: true });
-  const temporary = `${file}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
-  try {
-    const handle = await open(temporary, 'wx');
-    try {
-      const hash = createHash('sha256');
-      for (const block of blocks) {
-        for (let at = 0; at < block.length; at += SLICE_BYTES) {
-          signal?.throwIfAborted();
-          const slice = block.subarray(at, at + SLICE_BYTES);
-          hash.update(slice);
-          await handle.appendFile(slice);
-        }
-      }
-      await handle.appendFile(hash.digest());
-      await handle.sync();
-    } finally {
-      await handle.close();
+  const hash = createHash('sha256');
+  for (const block of [MAGIC, size, text, ...[train, test].flatMap((set) => [bytesOf(set.labels), set.images])]) {
+    for (let at = 0; at < block.length; at += SLICE_BYTES) {
+      const slice = block.subarray(at, at + SLICE_BYTES);
+      hash.update(slice);
+      yield slice;
     }
-    await rename(temporary, file);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
   }
+  yield hash.digest();
 }
 
 /** The next `length` bytes, hashed on the way slice by slice. Rejects where the file ends early. */

@@ -8,8 +8,9 @@ import * as path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setImmediate as breathe } from 'node:timers/promises';
 import { createGunzip } from 'node:zlib';
+import { isBytes, isDict, isTensor } from '../checkpoint/value';
 import { EarlybirdError } from '../errors';
-import { isByteArray, readBatchPickle } from './batch-pickle';
+import { readBatchPickle } from './batch-pickle';
 import type { ImageSet } from './dataset';
 import { KNOWN, type KnownDataset } from './known';
 
@@ -210,10 +211,9 @@ interface Records {
 
 function readPython(kind: CifarKind, bytes: Buffer, where: string): Records {
   const batch = readBatchPickle(bytes, where);
-  const data = batch instanceof Map ? batch.get('data') : undefined;
-  const labels = batch instanceof Map ? batch.get(kind.python.labelKey) : undefined;
-  if (!isByteArray(data) || !Array.isArray(labels))
-    throw damaged(where, `it has no data or no ${kind.python.labelKey}`);
+  const data = isDict(batch) ? batch.get('data') : undefined;
+  const labels = isDict(batch) ? batch.get(kind.python.labelKey) : undefined;
+  if (!isTensor(data) || !Array.isArray(labels)) throw damaged(where, `it has no data or no ${kind.python.labelKey}`);
   if (data.shape.length !== 2 || data.shape[1] !== PIXELS || data.shape[0] !== labels.length)
     throw damaged(where, `its data has the shape (${data.shape}) beside ${labels.length} labels`);
   const numbers = Int32Array.from(labels as number[]);
@@ -241,8 +241,9 @@ function checkLabels(labels: Int32Array, given: ArrayLike<unknown>, kind: CifarK
 function readNames(kind: CifarKind, form: CifarForm, bytes: Buffer, where: string): string[] {
   if (form === 'binary') return bytes.toString('utf8').split(/\r?\n/).filter(Boolean);
   const meta = readBatchPickle(bytes, where);
-  const names = meta instanceof Map ? meta.get(kind.python.namesKey) : undefined;
-  return Array.isArray(names) ? names.map((name) => Buffer.from(name as string).toString('latin1')) : [];
+  const names = isDict(meta) ? meta.get(kind.python.namesKey) : undefined;
+  if (!Array.isArray(names)) return [];
+  return names.map((name) => (isBytes(name) ? Buffer.from(name).toString('latin1') : String(name)));
 }
 
 /** Planes to pixels: (n, 3, 32, 32) to (n, 32, 32, 3), with a turn of the event loop every few milliseconds. */

@@ -5,12 +5,12 @@
  */
 import { rm } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
+import { places } from '../native/places';
 import type { NativeAddon } from '../native/types/addon';
 import type { EnergyReading, EnergySource, NativeMeter } from '../native/types/energy';
 import type { RunDirectory } from '../run/directory';
 import type { EnergyTotals } from '../run/metrics';
 import { ENERGY_FILE, type EnergyFile, mergeSources } from './file';
-import { places } from './places';
 import { addTotals, totalOf, WHOLE } from './totals';
 
 export interface EnergyWish {

@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import * as os from 'node:os';
-import { places } from '../energy/places';
 import { loadedVariant } from '../native/addon';
+import { places } from '../native/places';
 import type { NativeAddon } from '../native/types/addon';
 import type { GpuState } from '../native/types/energy';
 import { packageVersion } from '../package';

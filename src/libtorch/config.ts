@@ -1,7 +1,8 @@
 /** The user's configuration file: so far it only remembers which LibTorch to use. */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
+import { writeFileAtomic } from '../atomic';
 import { EarlybirdError } from '../errors';
 
 export interface Config {
@@ -43,9 +44,6 @@ export function readConfig(): Config {
   }
 }
 
-export function writeConfig(config: Config): void {
-  const path = configPath();
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(`${path}.new`, `${JSON.stringify(config, null, 2)}\n`);
-  renameSync(`${path}.new`, path);
+export async function writeConfig(config: Config): Promise<void> {
+  await writeFileAtomic(configPath(), `${JSON.stringify(config, null, 2)}\n`, { makeFolder: true });
 }

@@ -3,8 +3,9 @@
  * then the plugins for CUDA and for JPEG files. The only cast of the code base is here.
  */
 import { existsSync, readdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve, sep } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
+import * as nodeGypBuild from 'node-gyp-build';
 import { EarlybirdError } from '../errors';
 import { type FoundLibTorch, findLibTorch, libtorchId, unsupported } from '../libtorch/find';
 import { buildCommand, packageRoot } from '../package';
@@ -19,6 +20,9 @@ export interface LoadOptions {
 /** What the addon exports beside its public type. */
 type RawAddon = NativeAddon & { setErrorClass(errorClass: typeof EarlybirdError): void };
 type Loader = { open(path: string): void };
+
+/** Folders of package.json that hold one folder for each LibTorch: built here, and shipped. */
+const KINDS = ['build', 'prebuilds'];
 
 let loaded: { addon: NativeAddon; cuda: boolean; libtorch: FoundLibTorch } | undefined;
 
@@ -48,7 +52,7 @@ function load(device: string | undefined) {
   // LibTorch's profiler reads this as it is loaded: without it, every profile writes its own log to stderr.
   process.env.KINETO_LOG_LEVEL ??= '6';
 
-  const loader = requireNative<Loader>(join(dirname(path), 'earlybird_loader.node'), libtorch);
+  const loader = openLoader(join(dirname(path), 'earlybird_loader.so'), libtorch);
   for (const name of cuda ? ['libc10.so', 'libtorch_cpu.so', 'libtorch.so'] : ['libc10.so', 'libtorch_cpu.so']) {
     openLibrary(loader, join(libtorch.root, 'lib', name), libtorch);
   }
@@ -65,34 +69,66 @@ function load(device: string | undefined) {
   return { addon, cuda, libtorch };
 }
 
-/** The addon built here for this LibTorch, else the one shipped for it. `EARLYBIRD_ADDON` overrides both. */
+/**
+ * The addon built here for this LibTorch, else the one shipped for it: in the folder of the LibTorch, node-gyp-build chooses the
+ * file for this system. `EARLYBIRD_ADDON` names a file instead, `EARLYBIRD_PREBUILD` a folder.
+ */
 export function addonPath(libtorch: FoundLibTorch): string {
-  const folders = addonFolders().map((folder) => join(folder, libtorch.id));
-  const candidates = [process.env.EARLYBIRD_ADDON, ...folders.map((folder) => join(folder, 'earlybird.node'))];
-  const path = candidates.find((candidate) => candidate && existsSync(candidate));
+  const { EARLYBIRD_ADDON: file, EARLYBIRD_PREBUILD: named } = process.env;
+  if (file) return resolve(file);
+  const folders = named ? [resolve(named)] : KINDS.map((kind) => join(packageRoot, kind, libtorch.id));
+  const choices = folders.map(choose);
+  const path = choices.find((choice) => choice.path)?.path;
   if (path) return path;
-  const others = addonFolders().flatMap(builtIn);
-  const have = others.length > 0 ? `there are only builds for ${others.join(', ')}` : 'nothing has been built yet';
   throw new EarlybirdError(
     'ERR_NOT_BUILT',
     `The native addon has not been built for LibTorch ${libtorch.version} (${libtorch.id}, by ${libtorch.source} from ` +
-      `${libtorch.root}); ${have}. Run \`${buildCommand()}\`, or point LIBTORCH at a LibTorch there is a build for.`,
-    `Looked for ${folders.join(' and ')}.`,
+      `${libtorch.root}); ${whatThereIs(folders)}. Run \`${buildCommand()}\`, or point LIBTORCH at a LibTorch there is a build for.`,
+    choices.map(({ why }) => why).join('\n'),
   );
 }
 
-function addonFolders(): string[] {
-  return [join(packageRoot, 'build'), join(packageRoot, 'prebuilds', `${process.platform}-${process.arch}`)];
+function choose(folder: string): { path?: string; why?: string } {
+  try {
+    const path = nodeGypBuild.path(folder);
+    // It looks beside the executable of Node as well, where nothing says which LibTorch a file is for.
+    return path.startsWith(folder + sep) ? { path } : { why: `${path} is not in ${folder}` };
+  } catch (error) {
+    return { why: (error as Error).message.trim() };
+  }
 }
 
-function builtIn(folder: string): string[] {
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder).filter((name) => existsSync(join(folder, name, 'earlybird.node')));
+function whatThereIs(folders: string[]): string {
+  const unfit = folders.flatMap((folder) =>
+    namesIn(join(folder, 'prebuilds'), true).filter((name) => name.endsWith('.node')),
+  );
+  if (unfit.length > 0) return `what there is for it is for other systems: ${unfit.join(', ')}`;
+  const others = KINDS.map((kind) => join(packageRoot, kind)).flatMap((kind) =>
+    namesIn(kind).filter((id) => choose(join(kind, id)).path),
+  );
+  return others.length > 0 ? `there are only builds for ${others.join(', ')}` : 'nothing has been built yet';
+}
+
+function namesIn(folder: string, recursive = false): string[] {
+  return existsSync(folder) ? readdirSync(folder, { recursive, encoding: 'utf8' }) : [];
 }
 
 function requireNative<T>(path: string, libtorch: FoundLibTorch): T {
+  return explained(path, libtorch, () => require(path) as T);
+}
+
+/** Not by require(), which needs the ending .node: node-gyp-build could then take the loader for the addon. */
+function openLoader(path: string, libtorch: FoundLibTorch): Loader {
+  const module = { exports: {} as Loader };
+  return explained(path, libtorch, () => {
+    process.dlopen(module, path);
+    return module.exports;
+  });
+}
+
+function explained<T>(path: string, libtorch: FoundLibTorch, open: () => T): T {
   try {
-    return require(path) as T;
+    return open();
   } catch (error) {
     throw new EarlybirdError(
       'ERR_NOT_BUILT',

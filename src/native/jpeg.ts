@@ -25,7 +25,7 @@ export function loadJpeg(addon: Pick<NativeAddon, 'loadJpeg'>, paths: readonly s
 
 /** Where the decoder may be: beside the addon, or as the bundle carries it, which does for any LibTorch. */
 export function jpegPaths(addonFile: string): string[] {
-  const carried = join(packageRoot, 'prebuilds', `${process.platform}-${process.arch}`, 'jpeg');
+  const carried = join(packageRoot, 'prebuilds', 'jpeg', `${process.platform}-${process.arch}`);
   return [dirname(addonFile), carried].map((folder) => join(folder, 'earlybird_jpeg.so'));
 }
 

@@ -1,4 +1,4 @@
-/** Dense against ticket: one set of cells, printed for a terminal, for Markdown and for HTML. The first row is the one compared with. */
+/** Dense against ticket: one set of cells, printed for a terminal and for HTML. The first row is the one compared with. */
 
 import type { SummaryRow } from '../run/result';
 import { escapeHtml } from './escape';
@@ -51,13 +51,6 @@ export function summaryTable(rows: SummaryRow[], options: TableOptions = {}): st
   return [lines[0], rule, ...lines.slice(1), '', ...tableNotes(rows, options)].join('\n');
 }
 
-export function markdownTable(rows: SummaryRow[], options: TableOptions = {}): string {
-  const [head, ...body] = cells(rows).map((row) => row.map(escapeMarkdown));
-  const line = (row: string[]) => `| ${row.join(' | ')} |`;
-  const rule = `| --- |${' ---: |'.repeat(head!.length - 1)}`;
-  return [line(head!), rule, ...body.map(line), '', ...tableNotes(rows, options)].join('\n');
-}
-
 export function htmlTable(rows: SummaryRow[], options: TableOptions = {}): string {
   if (rows.length === 0) return '<p>No run has finished yet.</p>';
   const [head, ...body] = cells(rows).map((row) => row.map(escapeHtml));
@@ -108,8 +101,4 @@ function aligned(table: string[][]): string[] {
       .join('  ')
       .trimEnd(),
   );
-}
-
-function escapeMarkdown(text: string): string {
-  return escapeHtml(text).replace(/\|/g, '\\|');
 }

@@ -1,8 +1,6 @@
-/** The only effects of this room: figures and page as files, each whole or not there. */
-
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+/** Writes figures and the page of a report. */
 import path from 'node:path';
-import { EarlybirdError } from '../errors';
+import { writeFileAtomic } from '../atomic';
 import { accuracyAgainstCost, drawingEpochs, FIGURES, matrices } from './figures';
 import type { Quantity } from './figures/matrices';
 import { type HtmlFigure, renderHtml } from './html';
@@ -28,7 +26,7 @@ export async function writeReport(directory: string, input: ReportInput): Promis
     files.push(await writeFigure(path.join(directory, figure.id), svg));
   }
   const html = path.join(directory, 'index.html');
-  await writeWhole(html, renderHtml(input, shown));
+  await writeFileAtomic(html, renderHtml(input, shown), { makeFolder: true });
   return {
     html,
     figures: files.flatMap((file) => file.figures),
@@ -71,30 +69,8 @@ export async function writeAccuracyAgainstCost(
 /** A machine without fonts still gets the SVG, which takes its font from whoever looks at it. */
 async function writeFigure(base: string, svg: string): Promise<WrittenFigures> {
   const [vector, raster] = [`${base}.svg`, `${base}.png`];
-  await writeWhole(vector, svg);
+  await writeFileAtomic(vector, svg, { makeFolder: true });
   if (!(await hasFonts())) return { figures: [vector], notes: [NO_FONTS] };
-  await writeWhole(raster, await renderPng(svg));
+  await writeFileAtomic(raster, await renderPng(svg));
   return { figures: [vector, raster], notes: [] };
-}
-
-/** Temporary name, fsync, rename: a kill at any instant leaves the previous file whole. */
-async function writeWhole(file: string, content: string | Uint8Array): Promise<void> {
-  const temporary = `${file}.${process.pid}.tmp`;
-  try {
-    await mkdir(path.dirname(file), { recursive: true });
-    const handle = await open(temporary, 'w');
-    try {
-      await handle.writeFile(content);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, file);
-  } catch (error) {
-    await rm(temporary, { force: true }).catch(() => {});
-    throw new EarlybirdError(
-      'ERR_FILE',
-      `${file} cannot be written: ${(error as Error).message}; check the folder and its free space.`,
-    );
-  }
 }

@@ -16,9 +16,9 @@ import { momentumOf, sgdOptimizerValue } from '../../src/checkpoint/sgd';
 import { OrderedDict, type Value } from '../../src/checkpoint/value';
 import { inspectFile } from '../../src/cli/commands/inspect';
 import type { StateDict, TensorData } from '../../src/tensor';
-import { describeGolden, golden } from '../support/golden';
+import { golden } from '../support/golden';
 
-const fixture = (name: string) => path.resolve(__dirname, '../fixtures/checkpoints', name);
+const fixture = (name: string) => path.resolve(__dirname, '../fixtures/reference/checkpoints', name);
 const tensor = (x = 0): TensorData => ({
   dtype: 'float32',
   shape: [1],
@@ -66,8 +66,8 @@ test('wrapped keys are the plain ones with the quantiser, and come back', () => 
   expect([hasWrappedKeys(null), hasWrappedKeys(new Map([['epoch', 1]]))]).toEqual([false, false]);
 });
 
-describeGolden('key names of the release', () => {
-  const { wrapped_key_names: lists } = golden<{ wrapped_key_names: Record<string, string[]> }>('optimlp.json');
+describe('key names of the reference', () => {
+  const { wrapped_key_names: lists } = golden.json<{ wrapped_key_names: Record<string, string[]> }>('optimlp.json');
   test.each(Object.entries(lists))('%s', (_name, wrapped) => {
     const plain = wrapped.map(plainKey);
     expect(new Set(plain).size).toBe(wrapped.length);

@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, wr
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join, relative } from 'node:path';
-import { crc32 } from '../../src/checkpoint/zip/crc32';
+import { crc32 } from 'node:zlib';
 import { fakeLibTorch, isolate } from '../support/fake-libtorch';
 
 const { root, fetch, libtorch } = isolate();

@@ -1,5 +1,5 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Fake, fakeLibTorch, isolate } from '../support/fake-libtorch';
 
 const { root, libtorch, addon, config, pack } = isolate();
@@ -22,7 +22,7 @@ beforeEach(() => {
     XDG_CACHE_HOME: path('cache'),
   });
   delete process.env.LIBTORCH;
-  delete process.env.EARLYBIRD_ADDON;
+  for (const name of ['EARLYBIRD_ADDON', 'EARLYBIRD_PREBUILD', 'PREBUILDS_ONLY', 'LIBC']) delete process.env[name];
 });
 
 afterAll(() => {
@@ -56,14 +56,14 @@ describe('describeLibTorch', () => {
 });
 
 describe('searchLibTorch', () => {
-  test('takes LIBTORCH, then the configuration, then .libtorch, then python3', () => {
+  test('takes LIBTORCH, then the configuration, then .libtorch, then python3', async () => {
     const source = () => libtorch.searchLibTorch().found?.source;
     expect(source()).toBeUndefined();
     fakePython(fakeLibTorch(path('any/python/torch')));
     expect(source()).toBe('python3');
     fakeLibTorch(path('.libtorch/torch'));
     expect(source()).toBe('.libtorch');
-    config.writeConfig({ libtorch: fakeLibTorch(path('any/configured')) });
+    await config.writeConfig({ libtorch: fakeLibTorch(path('any/configured')) });
     expect(source()).toBe('config');
     process.env.LIBTORCH = fakeLibTorch(path('any/named'));
     expect(source()).toBe('LIBTORCH');
@@ -74,14 +74,14 @@ describe('searchLibTorch', () => {
     expect(libtorch.findLibTorch()).toMatchObject({ source: '.libtorch', version: '2.13.0' });
   });
 
-  test('does not pass over a place that the user named himself', () => {
+  test('does not pass over a place that the user named himself', async () => {
     fakeLibTorch(path('.libtorch/torch'));
     process.env.LIBTORCH = path('nowhere');
     expect(() => libtorch.findLibTorch()).toThrow(
       expect.objectContaining({ code: 'ERR_LIBTORCH', message: expect.stringContaining(path('nowhere')) }),
     );
     delete process.env.LIBTORCH;
-    config.writeConfig({ libtorch: path('nowhere') });
+    await config.writeConfig({ libtorch: path('nowhere') });
     expect(() => libtorch.findLibTorch()).toThrow(/config\.json names .*nowhere.*libtorch use/);
   });
 
@@ -111,30 +111,63 @@ describe('searchLibTorch', () => {
 });
 
 describe('addonPath', () => {
-  const build = (folder: string, id: string) => {
-    mkdirSync(path(folder, id), { recursive: true });
-    writeFileSync(path(folder, id, 'earlybird.node'), '');
-    return path(folder, id, 'earlybird.node');
+  const file = (...parts: string[]) => {
+    mkdirSync(dirname(path(...parts)), { recursive: true });
+    writeFileSync(path(...parts), '');
+    return path(...parts);
   };
-  const shipped = `prebuilds/${process.platform}-${process.arch}`;
+  const build = (id: string) => file('build', id, 'build/Release/earlybird.node');
+  const system = `${process.platform}-${process.arch}`;
+  const ship = (id: string, name = 'earlybird.glibc.node', on = system) => file('prebuilds', id, 'prebuilds', on, name);
   const find = (fake: Fake = {}) => {
     process.env.LIBTORCH = fakeLibTorch(path('any'), fake);
     return addon.addonPath(libtorch.findLibTorch());
   };
 
   test('takes the local build before the shipped one, and only an exact match', () => {
-    build(shipped, 'torch2.12-cpu');
-    const prebuilt = build(shipped, 'torch2.13-cpu');
+    ship('torch2.12-cpu');
+    const prebuilt = ship('torch2.13-cpu');
     expect(find()).toBe(prebuilt);
     expect(find({ version: '2.13.7' })).toBe(prebuilt);
-    const local = build('build', 'torch2.13-cpu');
+    const local = build('torch2.13-cpu');
     expect(find()).toBe(local);
   });
 
-  test('can be overridden', () => {
-    build('build', 'torch2.13-cpu');
-    process.env.EARLYBIRD_ADDON = build('any', 'mine');
+  test('among shipped files, takes the one for this system, whatever else is in the folder', () => {
+    ship('torch2.13-cpu', 'earlybird.musl.node');
+    ship('torch2.13-cpu', 'earlybird.abi1.node');
+    ship('torch2.13-cpu', 'electron.napi.node');
+    ship('torch2.13-cpu', 'earlybird_loader.so');
+    ship('torch2.13-cpu', 'manifest.json');
+    ship('torch2.13-cpu', 'earlybird.glibc.node', `${process.platform}-none`);
+    expect(() => find()).toThrow(/for other systems: .*earlybird\.musl\.node/);
+    const napi = ship('torch2.13-cpu', 'node.napi.node');
+    expect(find()).toBe(napi);
+    const mine = ship('torch2.13-cpu', 'node.napi.glibc.node');
+    expect(find()).toBe(mine);
+  });
+
+  test('a file or a folder can be named instead', () => {
+    build('torch2.13-cpu');
+    const folder = path('any/folder');
+    process.env.EARLYBIRD_PREBUILD = folder;
+    expect(() => find()).toThrow(expect.objectContaining({ detail: expect.stringContaining(folder) }));
+    const named = file('any/folder/prebuilds', system, 'earlybird.node');
+    expect(find()).toBe(named);
+    process.env.EARLYBIRD_ADDON = path('any/mine/earlybird.node');
     expect(find()).toBe(path('any/mine/earlybird.node'));
+  });
+
+  test("node-gyp-build's own variables count", () => {
+    build('torch2.13-cpu');
+    const prebuilt = ship('torch2.13-cpu', 'earlybird.musl.node');
+    process.env.LIBTORCH = fakeLibTorch(path('any'));
+    Object.assign(process.env, { PREBUILDS_ONLY: '1', LIBC: 'musl' });
+    // It reads them when it is loaded.
+    jest.isolateModules(() => {
+      const again = require(path('src/native/addon.ts')) as typeof addon;
+      expect(again.addonPath(libtorch.findLibTorch())).toBe(prebuilt);
+    });
   });
 
   test('explains why what is there does not fit', () => {
@@ -142,24 +175,34 @@ describe('addonPath', () => {
       expect.objectContaining({
         code: 'ERR_NOT_BUILT',
         message: expect.stringContaining('nothing has been built yet'),
+        detail: expect.stringContaining(`platform=${process.platform} arch=${process.arch}`),
       }),
     );
-    build('build', 'torch2.13-cpu');
+    build('torch2.13-cpu');
+    ship('torch2.12-cpu');
+    ship('torch2.11-cpu', 'earlybird.glibc.node', 'linux-none');
+    expect(() => find({ version: '2.11.0' })).toThrow(
+      /for other systems: linux-none.earlybird\.glibc\.node\. Run `npm/,
+    );
     const message = expect.stringMatching(
-      /2\.14\.1 \(torch2\.14-cu13, by LIBTORCH from .*only builds for torch2\.13-cpu.*npm run setup/,
+      /2\.14\.1 \(torch2\.14-cu13, by LIBTORCH from .*only builds for torch2\.13-cpu, torch2\.12-cpu\. Run `npm run setup/,
     );
     expect(() => find({ version: '2.14.1', label: '+cu130', cuda: true })).toThrow(
       expect.objectContaining({ code: 'ERR_NOT_BUILT', message }),
     );
   });
 
-  test('a file that is no addon gives one error with the command that repairs it', () => {
-    build('build', 'torch2.13-cpu');
-    writeFileSync(path('build/torch2.13-cpu/earlybird_loader.node'), 'no library');
+  test.each([
+    ['the loader', 'earlybird_loader.so'],
+    ['an addon without its loader', 'other.so'],
+  ])('%s that cannot be opened gives one error with the command that repairs it', (_, name) => {
+    build('torch2.13-cpu');
+    writeFileSync(path('build/torch2.13-cpu/build/Release', name), 'no library');
     process.env.LIBTORCH = fakeLibTorch(path('any'));
-    expect(() => addon.loadAddon()).toThrow(
-      expect.objectContaining({ code: 'ERR_NOT_BUILT', message: expect.stringContaining('npm run setup') }),
+    const message = expect.stringMatching(
+      /earlybird_loader\.so cannot be loaded with LibTorch 2\.13\.0.*npm run setup/,
     );
+    expect(() => addon.loadAddon()).toThrow(expect.objectContaining({ code: 'ERR_NOT_BUILT', message }));
   });
 });
 

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { findLibTorch } from '../../src/libtorch/find';
 import { addonPath } from '../../src/native/addon';
 
-const folder = dirname(addonPath(findLibTorch()));
+const folder = dirname(dirname(addonPath(findLibTorch())));
 const program = join(folder, 'earlybird_tests');
 
 function run(command: string, ...args: string[]): { status: number | null; stdout: string } {

@@ -1,6 +1,6 @@
 import type { Cfg, LayerInfo, ModelDescription } from '../../src/native/types/model';
 import { forwardFlops, maskFlops, maskMemoryKB, parameterCount } from '../../src/network/flops';
-import { describeGolden, golden } from '../support/golden';
+import { golden } from '../support/golden';
 
 const VGG: Record<number, Cfg> = {
   11: [64, 'M', 128, 'M', 256, 256, 'M', 512, 512, 'M', 512, 512],
@@ -37,8 +37,10 @@ function vgg(cfg: Cfg, classes: number): ModelDescription {
   };
 }
 
-describeGolden('costs against the release', () => {
-  const { cases } = golden<{ cases: Record<string, { flops: number; params_without_indexes: number }> }>('flops.json');
+describe('costs against the reference', () => {
+  const { cases } = golden.json<{ cases: Record<string, { flops: number; params_without_indexes: number }> }>(
+    'flops.json',
+  );
   const known = [11, 16].flatMap((depth) => [10, 100].map((classes) => [depth, classes] as const));
   test.each(known)('VGG%i with %i classes', (depth, classes) => {
     const expected = cases[`vgg${depth}_cifar${classes}`]!;
@@ -48,9 +50,11 @@ describeGolden('costs against the release', () => {
   });
 
   test('a pruned VGG16', () => {
-    const { cfg, flops, params_without_indexes } = golden<{ cfg: Cfg; flops: number; params_without_indexes: number }>(
-      'prune/vgg16_cifar10_p0.3.json',
-    );
+    const { cfg, flops, params_without_indexes } = golden.json<{
+      cfg: Cfg;
+      flops: number;
+      params_without_indexes: number;
+    }>('prune/vgg16_cifar10_p0.3.json');
     const description = vgg(cfg, 10);
     expect(forwardFlops(description.layers)).toBe(flops);
     expect(parameterCount(description, new Map()).parameters).toBe(params_without_indexes);

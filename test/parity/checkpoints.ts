@@ -85,6 +85,7 @@ async function checkBad(context: Context, file: string, expect: string, other: S
   if (/\bor load\b|both fine/.test(expect)) return refusal ? 'refused' : 'loaded';
   if (/^refuse\b/.test(expect)) {
     if (!refusal) throw new Error(`was read; expected: ${expect}`);
+    if (!refusal.message.includes(file)) throw new Error(`the refusal does not name the file: ${refusal.message}`);
     return `refused: ${/cannot be read: ([^;]*)/.exec(refusal.message)?.[1] ?? refusal.message}`;
   }
   if (!/container is fine/.test(expect)) throw new Error(`this expectation is not understood: '${expect}'`);

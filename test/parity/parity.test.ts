@@ -1,19 +1,14 @@
 import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
 import { loadAddon } from '../../src/native/addon';
+import { partFolder, wholeFolder } from '../support/golden';
 import { ITEMS } from './items';
 import { Context } from './lib/networks';
 import { Reference } from './lib/reference';
 import { lineOf, type Outcome, outcomes } from './run';
 
-const root = join(__dirname, '../..');
 const MINUTES = 60_000;
 
-/** A small part of the reference comes with the repository; the whole lies beside it, or where the environment says. */
-const folders = {
-  'the part in test/fixtures': join(root, 'test/fixtures/reference'),
-  'the whole reference': resolve(root, process.env.EARLYBIRD_REFERENCE ?? '../shared/reference'),
-};
+const folders = { 'the part in test/fixtures': partFolder, 'the whole reference': wholeFolder };
 
 for (const [name, dir] of Object.entries(folders)) {
   if (!existsSync(dir)) {

@@ -6,7 +6,7 @@ import {
   formatRatio,
   formatSeconds,
 } from '../../src/report/format';
-import { htmlTable, markdownTable, summaryTable } from '../../src/report/table';
+import { htmlTable, summaryTable } from '../../src/report/table';
 import { SAMPLE } from '../support/report-sample';
 
 test('numbers read as in the papers', () => {
@@ -41,7 +41,7 @@ describe('the summary', () => {
   });
 
   test('says so where the data is synthetic, in every form', () => {
-    for (const table of [summaryTable, markdownTable, htmlTable]) {
+    for (const table of [summaryTable, htmlTable]) {
       expect(table(SAMPLE.summary, { synthetic: true })).toContain('Synthetic dataset');
       expect(table(SAMPLE.summary)).not.toContain('Synthetic');
     }
@@ -52,7 +52,7 @@ describe('the summary', () => {
     const measured = SAMPLE.summary.map((row, i) => ({ ...row, joules: i === 0 ? 2000 : null }));
     expect(summaryTable(measured)).toMatch(/energy.*2\.0 kJ.*–/s);
     const said = measured.map((row) => ({ ...row, joulesBy: 'estimated from the given watts' }));
-    for (const table of [summaryTable, markdownTable, htmlTable]) {
+    for (const table of [summaryTable, htmlTable]) {
       expect(table(said).match(/Energy estimated from the given watts\./g)).toHaveLength(1);
       expect(table(said.slice(1))).not.toContain('Energy');
     }
@@ -64,15 +64,13 @@ describe('the summary', () => {
     expect(summaryTable(averaged)).toMatch(/SWA top-1.*73\.10 %.*–/s);
   });
 
-  test('is safe in HTML and Markdown', () => {
+  test('is safe in HTML', () => {
     const rows = [{ ...SAMPLE.summary[0]!, label: '<b>a|b</b>' }];
     expect(htmlTable(rows)).toContain('&lt;b&gt;a|b&lt;/b&gt;');
-    expect(markdownTable(rows)).toContain('| &lt;b&gt;a\\|b&lt;/b&gt; |');
   });
 
   test('can be empty', () => {
     expect(summaryTable([])).toBe('No run has finished yet.');
     expect(htmlTable([])).toBe('<p>No run has finished yet.</p>');
-    expect(markdownTable([])).toContain('| run |');
   });
 });

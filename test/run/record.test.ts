@@ -1,5 +1,5 @@
 import { recordBest, recordText, round2 } from '../../src/run/record';
-import { describeGolden, golden } from '../support/golden';
+import { golden } from '../support/golden';
 import { metrics } from '../support/metrics';
 
 interface SearchLoop {
@@ -10,8 +10,8 @@ interface SearchLoop {
   record_txt: string;
 }
 
-describeGolden('record.txt against the release', () => {
-  const { search_loops } = golden<{ search_loops: SearchLoop[] }>('detector.json');
+describe('record.txt against the reference', () => {
+  const { search_loops } = golden.json<{ search_loops: SearchLoop[] }>('detector.json');
   test.each(search_loops.map((loop) => [loop.case, loop] as const))('%s', (_name, loop) => {
     const lines = loop.test_accuracy_per_epoch
       .map((accuracy, epoch) => metrics(epoch, 2.5 - 0.1 * epoch, round2(accuracy - 1), accuracy))

@@ -16,7 +16,7 @@ export interface Seed {
   bytes: Uint8Array;
 }
 
-const fixtures = path.resolve(__dirname, '../fixtures/checkpoints');
+const fixtures = path.resolve(__dirname, '../fixtures/reference/checkpoints');
 const FILES = [
   'pruned_vgg_small',
   'pruned_vgg_small_legacy',

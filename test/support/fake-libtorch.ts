@@ -6,7 +6,16 @@ import { dirname, join } from 'node:path';
 export function isolate() {
   const root = realpathSync(mkdtempSync(join(tmpdir(), 'earlybird-libtorch-')));
   const source = join(__dirname, '..', '..', 'src');
-  for (const file of ['errors.ts', 'http.ts', 'download.ts', 'package.ts', 'tensor.ts', 'libtorch', 'native']) {
+  for (const file of [
+    'atomic.ts',
+    'errors.ts',
+    'http.ts',
+    'download.ts',
+    'package.ts',
+    'tensor.ts',
+    'libtorch',
+    'native',
+  ]) {
     cpSync(join(source, file), join(root, 'src', file), { recursive: true });
   }
   writeFileSync(join(root, 'tsconfig.json'), '{}');

@@ -1,20 +1,14 @@
-/** The golden reference data, where it is. Tests that need it are skipped with a reason where it is not. */
-import { existsSync, readFileSync } from 'node:fs';
+/**
+ * Finds the golden reference data. A small part comes with the repository; the whole lies where EARLYBIRD_REFERENCE says, else in
+ * shared/reference beside the repository.
+ */
+import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { Reference } from '../parity/lib/reference';
 
-export const goldenFolder =
-  process.env.EARLYBIRD_REFERENCE ?? resolve(__dirname, '..', '..', '..', 'shared', 'reference');
-export const hasGolden = existsSync(join(goldenFolder, 'README.md'));
+const root = resolve(__dirname, '../..');
+export const partFolder = join(root, 'test/fixtures/reference');
+export const wholeFolder = resolve(root, process.env.EARLYBIRD_REFERENCE ?? '../shared/reference');
 
-if (!hasGolden)
-  console.warn(`skipped: no golden reference data in ${goldenFolder}; set EARLYBIRD_REFERENCE to its folder`);
-
-/** Like describe. The body of a skipped one would still run, and read files that are not there. */
-export function describeGolden(name: string, body: () => void): void {
-  if (hasGolden) describe(name, body);
-  else test.skip(name, () => {});
-}
-
-export function golden<T>(name: string): T {
-  return JSON.parse(readFileSync(join(goldenFolder, name), 'utf8')) as T;
-}
+/** The whole, or the part where the whole is not there. */
+export const golden = new Reference(existsSync(wholeFolder) ? wholeFolder : partFolder);

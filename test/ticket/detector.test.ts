@@ -1,33 +1,4 @@
 import { type DetectorRule, EarlyBird } from '../../src/ticket/detector';
-import { describeGolden, golden } from '../support/golden';
-
-interface Sequence {
-  case: string;
-  N: number;
-  epoch_keep: number;
-  first_emerged_step: number | null;
-  steps: { mask_hex: string; distances: number[] | null; emerged: boolean }[];
-}
-
-const bits = (hex: string) => new Uint8Array(Buffer.from(hex, 'hex'));
-
-describeGolden('detector against the release', () => {
-  const { sequences } = describeData();
-  test.each(sequences.map((sequence, i) => [i, sequence.case, sequence] as const))('%i: %s', (_i, _name, sequence) => {
-    const detector = new EarlyBird(sequence.N, { window: sequence.epoch_keep, threshold: 0.1, rule: 'reference' });
-    const seen = sequence.steps.map(({ mask_hex }) => detector.push(bits(mask_hex)));
-    expect(seen.map(({ emerged }) => emerged)).toEqual(sequence.steps.map(({ emerged }) => emerged));
-    expect(seen.map(({ distances }) => distances ?? [])).toEqual(
-      sequence.steps.map(({ distances }) => distances ?? []),
-    );
-    const first = seen.findIndex(({ emerged }) => emerged);
-    expect(first === -1 ? null : first).toBe(sequence.first_emerged_step);
-  });
-
-  function describeData(): { sequences: Sequence[] } {
-    return golden('detector.json');
-  }
-});
 
 describe('detector', () => {
   const same = new Uint8Array([0xff, 0xf0]);

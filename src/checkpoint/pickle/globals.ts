@@ -4,8 +4,8 @@
  */
 import type { Dtype, TensorData } from '../../tensor';
 import { refuse } from '../refuse';
-import { type Dict, isBytes, isDict, isTensor, OrderedDict, type Value } from '../value';
-import { Global, type Item, type Machine, Storage, StorageView } from './item';
+import { isTensor, OrderedDict, type Value } from '../value';
+import { addItem, type Builder, Global, type Item, type LookUp, type Machine, Storage, StorageView } from './item';
 import { numpyScalar, numpyType } from './numpy-scalar';
 
 const STORAGES: Record<string, Dtype> = {
@@ -29,34 +29,33 @@ export const STORAGE_OF_DTYPE = Object.fromEntries(
 /** `torch.float32` and its like are data here: their own name. */
 const TORCH_DTYPES = /^torch\.(float(16|32|64)?|double|half|bfloat16|u?int8|int(16|32|64)?|long|short|bool)$/;
 
-const BUILDERS: Record<string, (args: Item[], machine: Machine) => Item> = {
-  'collections.OrderedDict': (args, machine) => orderedDict(args, machine),
-  'torch._utils._rebuild_tensor': (args, machine) => tensor(args, machine),
-  'torch._utils._rebuild_tensor_v2': (args, machine) => tensor(args, machine),
-  'torch._utils._rebuild_parameter': (args) => wrappedTensor(args),
-  'torch._utils._rebuild_parameter_with_state': (args) => wrappedTensor(args),
-  'torch.Size': (args) => integers(args[0]),
-  'torch.device': ([type, index]) => device(type, index),
-  'builtins.set': (args) => setOf(args),
-  '__builtin__.set': (args) => setOf(args),
-  '_codecs.encode': (args, machine) => encodedBytes(args, machine),
-  'numpy.dtype': (args) => numpyType(args),
+const BUILDERS: Record<string, Builder> = {
+  'collections.OrderedDict': orderedDict,
+  'torch._utils._rebuild_tensor': tensor,
+  'torch._utils._rebuild_tensor_v2': tensor,
+  'torch._utils._rebuild_parameter': wrappedTensor,
+  'torch._utils._rebuild_parameter_with_state': wrappedTensor,
+  'torch.Size': ([sizes]) => integers(sizes),
+  'torch.device': device,
+  'builtins.set': setOf,
+  '__builtin__.set': setOf,
+  '_codecs.encode': encodedBytes,
+  'numpy.dtype': numpyType,
   // numpy 2 and numpy 1 spell the same function differently.
-  'numpy._core.multiarray.scalar': (args) => numpyScalar(args),
-  'numpy.core.multiarray.scalar': (args) => numpyScalar(args),
+  'numpy._core.multiarray.scalar': numpyScalar,
+  'numpy.core.multiarray.scalar': numpyScalar,
 };
 
-/** The listed global `module.name`; refuses any other. */
-export function lookUp(module: string, name: string): Item {
-  const full = `${module}.${name}`;
-  if (Object.hasOwn(BUILDERS, full)) return new Global(full, BUILDERS[full]);
-  if ((module === 'torch' || module === 'torch.cuda') && Object.hasOwn(STORAGES, name))
-    return new Global(full, undefined, STORAGES[name]);
-  if (TORCH_DTYPES.test(full)) return full;
+/** The listed global `name`; refuses any other. */
+export const lookUpGlobal: LookUp = (name) => {
+  if (Object.hasOwn(BUILDERS, name)) return new Global(BUILDERS[name]);
+  const storage = /^torch(?:\.cuda)?\.(\w+)$/.exec(name)?.[1] ?? '';
+  if (Object.hasOwn(STORAGES, storage)) return new Global(undefined, STORAGES[storage]);
+  if (TORCH_DTYPES.test(name)) return name;
   refuse(
-    `it asks for the Python object ${JSON.stringify(full)}, which is not among those a checkpoint needs (nothing was run)`,
+    `it asks for the Python object ${JSON.stringify(name)}, which is not among those a checkpoint needs (nothing was run)`,
   );
-}
+};
 
 function orderedDict(args: Item[], machine: Machine): Item {
   const dict = new OrderedDict();
@@ -65,19 +64,10 @@ function orderedDict(args: Item[], machine: Machine): Item {
   const pairs = args[0] ?? [];
   if (args.length > 1 || !Array.isArray(pairs)) refuse('an OrderedDict has unexpected arguments');
   for (const pair of pairs) {
-    if (!Array.isArray(pair) || pair.length !== 2) refuse('an OrderedDict has an item that is no pair');
+    if (!Array.isArray(pair) || pair.length !== 2) refuse('an OrderedDict has an item that is not a pair');
     addItem(dict, pair[0] as Item, pair[1] as Item);
   }
   return dict;
-}
-
-/** dict[key] = item, where key is a string or an integer that is not there yet. */
-export function addItem(dict: Dict, key: Item, item: Item): void {
-  if (typeof key !== 'string' && !Number.isSafeInteger(key))
-    refuse('a dictionary has a key that is neither text nor an integer');
-  if (dict.has(key as string | number)) refuse(`the key ${JSON.stringify(key)} stands twice in one dictionary`);
-  // Intermediate items are weeded out when the finished tree is walked.
-  dict.set(key as string | number, item as Value);
 }
 
 /** (storage, offset, sizes, strides, ...): what follows (requires_grad, hooks, metadata) is not data. */
@@ -103,7 +93,7 @@ function tensor([source, start, sizes, steps]: Item[], machine: Machine): Item {
 /** A copy, because the file may still change its own list. PyTorch allows 64 dimensions. */
 function integers(items: Item | undefined): number[] {
   if (!Array.isArray(items) || items.length > 64 || !items.every(Number.isSafeInteger))
-    refuse('a tensor has sizes, strides or an offset that are no integers');
+    refuse('a tensor has sizes, strides or an offset that are not integers');
   return [...items] as number[];
 }
 
@@ -111,7 +101,7 @@ function wrappedTensor([inner]: Item[]): Item {
   return isTensor(inner) ? inner : refuse('a Parameter holds no tensor');
 }
 
-function device(type: Item | undefined, index: Item | undefined): string {
+function device([type, index]: Item[]): string {
   if (typeof type !== 'string') refuse('a torch.device has no type');
   return typeof index === 'number' ? `${type}:${index}` : type;
 }
@@ -121,14 +111,8 @@ function setOf([members]: Item[]): Item {
 }
 
 /** `_codecs.encode(text, 'latin1')`: how protocol 2 writes bytes. */
-function encodedBytes([text, encoding]: Item[], machine: Machine): Item {
+export function encodedBytes([text, encoding]: Item[], machine: Machine): Item {
   if (typeof text !== 'string' || encoding !== 'latin1') refuse('bytes are written in an unknown way');
   machine.budget.node(64 + text.length);
   return new Uint8Array(Buffer.from(text, 'latin1'));
-}
-
-/** True for what may be part of a result. */
-export function isPlain(item: Item): item is Value {
-  if (item === null || typeof item !== 'object') return item !== undefined;
-  return Array.isArray(item) || isDict(item) || isBytes(item) || isTensor(item);
 }

@@ -1,8 +1,8 @@
-/** A numpy scalar in a pickle: the release stores its best accuracy as numpy.float64. Decoded to a plain number or boolean. */
+/** A numpy scalar in a pickle: the reference stores its best accuracy as numpy.float64. Decoded to a plain number or boolean. */
 
 import { refuse } from '../refuse';
 import { isBytes } from '../value';
-import { type Item, NumpyType } from './item';
+import { type Item, narrow, Stateful } from './item';
 
 const READERS: Record<string, (view: DataView, little: boolean) => number | bigint | boolean> = {
   f8: (view, little) => view.getFloat64(0, little),
@@ -18,6 +18,26 @@ const READERS: Record<string, (view: DataView, little: boolean) => number | bigi
   b1: (view) => view.getUint8(0) !== 0,
 };
 
+/** A numpy.dtype of one scalar, for example 'f8'. Its byte order arrives later, with its state. */
+export class NumpyType extends Stateful {
+  private little = true;
+
+  constructor(readonly code: string) {
+    super();
+  }
+
+  /** `state` is numpy's (version, byte order, ...). */
+  setState(state: Item): void {
+    if (!Array.isArray(state) || !['<', '>', '|', '='].includes(state[1] as string))
+      refuse('a numpy type has an unknown state');
+    this.little = state[1] !== '>';
+  }
+
+  read(bytes: Uint8Array): number | bigint | boolean {
+    return READERS[this.code]!(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), this.little);
+  }
+}
+
 /** numpy.dtype(code, align, copy) */
 export function numpyType([code]: Item[]): NumpyType {
   if (typeof code !== 'string' || !Object.hasOwn(READERS, code))
@@ -30,12 +50,6 @@ export function numpyScalar([type, raw]: Item[]): number | bigint | boolean {
   const bytes = typeof raw === 'string' ? Buffer.from(raw, 'latin1') : raw;
   if (!(type instanceof NumpyType) || !isBytes(bytes)) refuse('a numpy scalar is not made of a type and bytes');
   if (bytes.byteLength !== Number(type.code[1])) refuse('a numpy scalar has the wrong number of bytes');
-  const value = READERS[type.code]!(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), type.littleEndian);
+  const value = type.read(bytes);
   return typeof value === 'bigint' ? narrow(value) : value;
-}
-
-/** A number where it is exact, else the bigint itself. */
-export function narrow(value: bigint): number | bigint {
-  const number = Number(value);
-  return Number.isSafeInteger(number) ? number : value;
 }

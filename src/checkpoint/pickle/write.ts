@@ -13,23 +13,16 @@ export interface Pickled {
   numels: number[];
 }
 
-/** Deeper values cannot be read back (pickle.ts), so they are not written. */
+/** Deeper values cannot be read back (read.ts), so they are not written. */
 const MAX_DEPTH = 64;
 
-/**
- * Throws ERR_CHECKPOINT on values that have no Python form. `legacy` adds the sixth field of the old layout's storage ids.
- */
-export function pickleValue(value: Value, { legacy = false } = {}): Pickled {
-  const writer = new PickleWriter(legacy);
+/** Throws ERR_CHECKPOINT on values that have no Python form. */
+export function pickleValue(value: Value): Pickled {
+  const writer = new PickleWriter();
   writer.proto();
   writer.value(value, 0);
   writer.stop();
   return { pickle: writer.bytes(), storages: writer.storages, numels: writer.numels };
-}
-
-/** A pickle of one value without tensors, as the legacy layout has several of. */
-export function pickleBare(value: Value): Uint8Array {
-  return pickleValue(value).pickle;
 }
 
 class PickleWriter {
@@ -40,8 +33,6 @@ class PickleWriter {
   private readonly memories = new Map<ArrayBufferLike, number>();
   private buffer = Buffer.allocUnsafe(1 << 16);
   private length = 0;
-
-  constructor(private readonly legacy: boolean) {}
 
   bytes(): Uint8Array {
     return this.buffer.subarray(0, this.length);
@@ -137,7 +128,7 @@ class PickleWriter {
     this.text(String(index));
     this.text('cpu');
     this.number(this.numels[index]!);
-    this.op(this.legacy ? 'NtQ' : 'tQ');
+    this.op('tQ');
     this.number(0);
     this.tuple(tensor.shape);
     this.tuple(rowMajorStrides(tensor.shape));

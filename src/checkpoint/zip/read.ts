@@ -2,9 +2,8 @@
  * Reads the zip archives PyTorch writes, from memory. Entries are looked up in the central directory and checked against
  * their local headers and CRCs; stored entries (all that PyTorch writes) are handed out without a copy.
  */
-import * as zlib from 'node:zlib';
+import { crc32, inflateRawSync } from 'node:zlib';
 import { type Budget, refuse } from '../refuse';
-import { crc32 } from './crc32';
 
 interface Entry {
   flags: number;
@@ -77,7 +76,7 @@ export class ZipArchive {
     // Charged before a byte is inflated; zlib stops at this length whatever the data says.
     this.budget.buffer(entry.size);
     try {
-      return zlib.inflateRawSync(packed, { maxOutputLength: Math.max(entry.size, 1) });
+      return inflateRawSync(packed, { maxOutputLength: Math.max(entry.size, 1) });
     } catch {
       refuse(`the record ${JSON.stringify(name)} cannot be decompressed to the size the archive says`);
     }

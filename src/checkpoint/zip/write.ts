@@ -3,7 +3,7 @@
  * zip64 where sizes need it. Nothing in it depends on the time or the place, so equal content gives equal bytes.
  */
 import { setImmediate } from 'node:timers/promises';
-import { crc32 } from './crc32';
+import { crc32 } from 'node:zlib';
 
 export interface ZipRecord {
   name: string;

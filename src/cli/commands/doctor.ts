@@ -62,8 +62,9 @@ function examine(): Check[] {
 
 function checkNode(): Check {
   const text = `${process.version}, Node-API ${process.versions.napi}, ${process.execPath}`;
-  if (Number(process.versions.node.split('.')[0]) >= 20) return { name: 'node', status: 'ok', text };
-  return { name: 'node', status: 'fault', text, remedy: 'install Node 20 or newer' };
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  if (major > 20 || (major === 20 && minor >= 19)) return { name: 'node', status: 'ok', text };
+  return { name: 'node', status: 'fault', text, remedy: 'install Node 20.19 or newer' };
 }
 
 function checkSystem(): Check {

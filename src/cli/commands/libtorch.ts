@@ -25,12 +25,12 @@ const use = defineTool({
         describe: 'A LibTorch, a site-packages with torch in it, or a virtual environment',
       })
       .option('none', { type: 'boolean', default: false, describe: 'Forget it again' }),
-  run({ dir, none }) {
+  async run({ dir, none }) {
     if (none === (dir !== undefined)) throw new EarlybirdError('ERR_USAGE', 'Give either a folder or --none.');
     const libtorch = dir === undefined ? null : describeLibTorch(dir);
     if (dir !== undefined && !libtorch)
-      throw new EarlybirdError('ERR_LIBTORCH', `${dir} is no LibTorch: it has no lib/libtorch_cpu.so with headers.`);
-    writeConfig(libtorch ? { libtorch: libtorch.root } : {});
+      throw new EarlybirdError('ERR_LIBTORCH', `${dir} is not a LibTorch: it has no lib/libtorch_cpu.so with headers.`);
+    await writeConfig(libtorch ? { libtorch: libtorch.root } : {});
     if (libtorch && process.env.LIBTORCH)
       process.stderr.write('note: the environment variable LIBTORCH is set and comes first\n');
     return { config: configPath(), libtorch };

@@ -1,0 +1,227 @@
+/** The stack machine of Python's pickles: bytes, stack, memo, and the objects that are built. */
+import { type Budget, refuse } from '../refuse';
+import { isBytes, isDict, type Value } from '../value';
+import {
+  addItem,
+  Global,
+  type Item,
+  type LookUp,
+  narrow,
+  type PendingTensor,
+  Stateful,
+  Storage,
+  StorageView,
+} from './item';
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** The state of one reading, and what its operations (opcodes.ts) do to it. */
+export class PickleMachine {
+  readonly pending: PendingTensor[] = [];
+  readonly storages = new Map<string, Storage>();
+  private readonly stack: Item[] = [];
+  /** Heights of the stack at the open marks. */
+  private readonly marks: number[] = [];
+  readonly memo = new Map<number, Item>();
+  readonly view: DataView;
+
+  constructor(
+    private readonly bytes: Uint8Array,
+    public at: number,
+    readonly budget: Budget,
+    private readonly lookUp: LookUp,
+  ) {
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  // Bytes.
+
+  /** Advances over `count` bytes that must be there; returns where they start. */
+  take(count: number): number {
+    const start = this.at;
+    if (count > this.bytes.length - start) refuse('its pickle ends early');
+    this.at += count;
+    return start;
+  }
+
+  u8(): number {
+    return this.view.getUint8(this.take(1));
+  }
+
+  u32(): number {
+    return this.view.getUint32(this.take(4), true);
+  }
+
+  u64(): number {
+    return Number(this.view.getBigUint64(this.take(8), true));
+  }
+
+  private slice(count: number): Uint8Array {
+    const start = this.take(count);
+    return this.bytes.subarray(start, start + count);
+  }
+
+  text(count: number): string {
+    const bytes = this.slice(count);
+    this.budget.node(2 * count);
+    try {
+      return utf8.decode(bytes);
+    } catch {
+      refuse('it holds text that is not UTF-8');
+    }
+  }
+
+  latin1(count: number): string {
+    const bytes = this.slice(count);
+    this.budget.node(2 * count);
+    return Buffer.from(bytes.buffer, bytes.byteOffset, count).toString('latin1');
+  }
+
+  raw(count: number): Uint8Array {
+    this.budget.node(128);
+    return this.slice(count);
+  }
+
+  /** A little-endian two's complement integer. */
+  long(count: number): number | bigint {
+    if (count > 255) refuse('it holds an integer of more than 2,040 bits');
+    const bytes = this.slice(count);
+    this.budget.node(count);
+    let value = 0n;
+    for (let i = count - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[i]!);
+    return narrow(BigInt.asIntN(8 * count, value));
+  }
+
+  /** ASCII up to a newline: a module or a name. */
+  line(): string {
+    const end = this.bytes.subarray(this.at, this.at + 256).indexOf(0x0a);
+    if (end < 0) refuse('its pickle has a name without an end');
+    const text = this.latin1(end);
+    this.take(1);
+    return text;
+  }
+
+  // Stack and memo.
+
+  push(item: Item): void {
+    this.stack.push(item);
+  }
+
+  /** Items below the innermost mark are out of reach, as in Python. */
+  popMany(count: number): Item[] {
+    if (this.stack.length - (this.marks.at(-1) ?? 0) < count)
+      refuse('its pickle takes more from the stack than is there');
+    return this.stack.splice(this.stack.length - count, count);
+  }
+
+  pop(): Item {
+    return this.popMany(1)[0]!;
+  }
+
+  mark(): void {
+    this.marks.push(this.stack.length);
+  }
+
+  popMark(): Item[] {
+    const mark = this.marks.pop();
+    if (mark === undefined) refuse('its pickle closes a group that was never opened');
+    return this.stack.splice(mark);
+  }
+
+  private peek(): Item {
+    if (this.stack.length <= (this.marks.at(-1) ?? 0)) refuse('its pickle takes more from the stack than is there');
+    return this.stack[this.stack.length - 1]!;
+  }
+
+  put(index: number): void {
+    this.budget.node(48);
+    this.memo.set(index, this.peek());
+  }
+
+  get(index: number): void {
+    const item = this.memo.get(index);
+    if (item === undefined) refuse('its pickle refers to something it never stored');
+    this.push(item);
+  }
+
+  // Containers and objects.
+
+  /** Lists, tuples and sets are all arrays here. Members may still be intermediate; checkTree sees to that. */
+  list(items: Item[]): Value[] {
+    this.budget.node(64 + 8 * items.length);
+    return items as Value[];
+  }
+
+  dict(items: Item[]): void {
+    this.budget.node(256);
+    this.push(new Map());
+    this.setItems(items);
+  }
+
+  append(items: Item[]): void {
+    const target = this.peek();
+    if (!Array.isArray(target)) refuse('its pickle appends to something that is not a list');
+    for (const item of items) target.push(item as Value);
+  }
+
+  setItems(items: Item[]): void {
+    const target = this.peek();
+    if (!isDict(target)) refuse('its pickle sets items of something that is not a dictionary');
+    if (items.length % 2 !== 0) refuse('its pickle has a key without a value');
+    this.budget.node(48 * items.length);
+    for (let i = 0; i < items.length; i += 2) addItem(target, this.key(items[i]!), items[i + 1]!);
+  }
+
+  /** Keys that a program of Python 2 wrote may come as bytes. */
+  private key(key: Item): Item {
+    if (!isBytes(key)) return key;
+    this.budget.node(2 * key.length);
+    return Buffer.from(key).toString('latin1');
+  }
+
+  /** The class or function `module.name`, where the list has it. */
+  global(module: Item, name: Item): void {
+    if (typeof module !== 'string' || typeof name !== 'string')
+      refuse('its pickle names an object by something other than text');
+    this.push(this.lookUp(`${module}.${name}`));
+  }
+
+  reduce(): void {
+    const [callable, args] = this.popMany(2);
+    if (!(callable instanceof Global) || callable.build === undefined || !Array.isArray(args))
+      refuse('its pickle calls something that is not a function');
+    this.push(callable.build(args, this));
+  }
+
+  /** Attributes: those of numpy objects; an OrderedDict's `_metadata`, which is not data. */
+  build(): void {
+    const state = this.pop();
+    const target = this.peek();
+    if (target instanceof Stateful) target.setState(state, this.budget);
+    else if (!isDict(target)) refuse('its pickle sets attributes of something that has none');
+  }
+
+  /** ("storage", class, key, location, numel[, view]): the location (cpu, cuda:0) does not matter to the bytes. */
+  persistentId(id: Item): Item {
+    if (!Array.isArray(id)) refuse('it refers to outside data in an unknown way');
+    const [tag, type, key, , numel, view] = id as Item[];
+    if (tag === 'module') refuse('it is a whole pickled model; save model.state_dict() instead');
+    if (tag !== 'storage' || !(type instanceof Global) || type.dtype === undefined || typeof key !== 'string')
+      refuse('it refers to outside data in an unknown way');
+    if (!Number.isSafeInteger(numel) || (numel as number) < 0) refuse(`storage ${key} has an impossible size`);
+    this.budget.node(256);
+    const storage = this.storages.get(key) ?? new Storage(key, type.dtype, numel as number);
+    if (storage.dtype !== type.dtype || storage.numel !== numel) refuse(`storage ${key} is described in two ways`);
+    this.storages.set(key, storage);
+    return Array.isArray(view) ? storageView(storage, view) : storage;
+  }
+}
+
+/** (view key, offset, numel), in elements. */
+function storageView(base: Storage, [, offset, numel]: Item[]): StorageView {
+  if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(numel))
+    refuse(`storage ${base.key} has a view without limits`);
+  const [from, count] = [offset as number, numel as number];
+  if (from < 0 || count < 0 || from + count > base.numel) refuse(`storage ${base.key} has a view beyond its end`);
+  return new StorageView(base, from, count);
+}

@@ -1,0 +1,59 @@
+/** Links in the documentation, and the sections of it that code cites, lead somewhere. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+const root = join(__dirname, '..');
+const read = (file: string) => readFileSync(join(root, file), 'utf8');
+const under = (folder: string, pattern: RegExp) =>
+  readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => pattern.test(name) && !/(^|\/)(node_modules|\.venv)\//.test(name))
+    .map((name) => join(folder, name));
+
+const pages = [...under('docs', /\.md$/), ...under('bench', /\.md$/), 'README.md', 'CONTRIBUTING.md', 'CHANGELOG.md'];
+const code = ['src', 'binding', 'cpp', 'test', 'scripts', 'findings']
+  .filter((folder) => existsSync(join(root, folder)))
+  .flatMap((folder) => under(folder, /\.(ts|js|cjs|mjs|h|cpp|c|cu|cuh|sh|py)$/));
+
+/** The name GitHub gives a heading. */
+function slugOf(heading: string): string {
+  const text = heading.replace(/<[^>]+>|[`*]/g, '').replace(/\[([^\]]*)\]\([^)]*\)/g, '$1');
+  return text
+    .trim()
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}_ -]/gu, '')
+    .replaceAll(' ', '-');
+}
+
+function anchorsOf(page: string): Set<string> {
+  const text = read(page);
+  const ids = [...text.matchAll(/<a id="([^"]+)"/g)].map((match) => match[1]!);
+  return new Set([...ids, ...[...text.matchAll(/^#+ (.*)$/gm)].map((match) => slugOf(match[1]!))]);
+}
+
+/** Why a link does not lead anywhere, or null. */
+function broken(from: string, link: string): string | null {
+  const [path = '', anchor] = link.split('#');
+  const target = path === '' ? from : join(dirname(from), path);
+  if (!existsSync(join(root, target))) return `${from}: ${link}, there is no ${target}`;
+  if (anchor && target.endsWith('.md') && !anchorsOf(target).has(anchor)) return `${from}: ${link}, no such section`;
+  return null;
+}
+
+test('links between pages', () => {
+  const links = pages.flatMap((page) =>
+    [...read(page).matchAll(/\]\(([^)\s]+)\)/g)]
+      .map((match) => match[1]!)
+      .filter((link) => !/^[a-z]+:/.test(link))
+      .map((link) => broken(page, link)),
+  );
+  expect(links.length).toBeGreaterThan(60);
+  expect(links.filter(Boolean)).toEqual([]);
+});
+
+test('sections that code cites', () => {
+  const cited = code.flatMap((file) =>
+    [...read(file).matchAll(/\bdocs\/[\w./-]+\.md(?:#[\w.-]*\w)?/g)].map((match) => ({ file, link: match[0] })),
+  );
+  expect(cited.length).toBeGreaterThan(20);
+  expect(cited.map(({ file, link }) => broken('README.md', link) && `${file}: ${link}`).filter(Boolean)).toEqual([]);
+});
