@@ -1,6 +1,7 @@
 #include "core/tensor_io.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <cstdlib>

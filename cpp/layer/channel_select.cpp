@@ -1,6 +1,7 @@
 #include "layer/channel_select.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "core/error.h"
 #include "layer/channel_gather.h"

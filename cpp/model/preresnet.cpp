@@ -12,14 +12,14 @@ constexpr int64_t kExpansion = 4;
 constexpr int64_t kPlanes[] = {16, 32, 64};
 
 /// Blocks of each of the three stages.
-int64_t blocks_of(int64_t depth) {
+int64_t preresnet_blocks(int64_t depth) {
   if (depth < 11 || (depth - 2) % 9 != 0)
     throw Error("ERR_MODEL", "PreResNet has no depth " + std::to_string(depth) +
                                  ": use 9n+2, such as 20, 56, 101 or 164 (--depth).");
   return (depth - 2) / 9;
 }
 
-Cfg default_cfg(int64_t blocks) {
+Cfg preresnet_cfg(int64_t blocks) {
   Cfg cfg;
   int64_t in = 16;
   for (const int64_t planes : kPlanes)
@@ -103,8 +103,8 @@ TORCH_MODULE(Block);
 class PreResNet final : public Network {
  public:
   explicit PreResNet(const ModelSpec& spec) : spec_(spec), side_(spec.image_size ? spec.image_size : 32) {
-    const int64_t blocks = blocks_of(spec.depth);
-    cfg_ = spec.cfg.empty() ? default_cfg(blocks) : spec.cfg;
+    const int64_t blocks = preresnet_blocks(spec.depth);
+    cfg_ = spec.cfg.empty() ? preresnet_cfg(blocks) : spec.cfg;
     const auto entries = static_cast<size_t>(9 * blocks + 1);
     if (cfg_.size() != entries || std::count(cfg_.begin(), cfg_.end(), kPool))
       throw Error("ERR_MODEL", "The cfg of a PreResNet-" + std::to_string(spec.depth) + " holds " +

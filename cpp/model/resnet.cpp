@@ -57,13 +57,13 @@ struct BasicBlockImpl : torch::nn::Module {
 };
 TORCH_MODULE(BasicBlock);
 
-std::vector<int64_t> blocks_of(int64_t depth) {
+std::vector<int64_t> resnet_blocks(int64_t depth) {
   if (depth == 18) return {2, 2, 2, 2};
   if (depth == 34) return {3, 4, 6, 3};
   throw Error("ERR_MODEL", "resnet18 and resnet34 have depth 18 and 34, not " + std::to_string(depth) + " (--depth).");
 }
 
-Cfg default_cfg(const std::vector<int64_t>& blocks) {
+Cfg resnet_cfg(const std::vector<int64_t>& blocks) {
   Cfg cfg = {64};
   for (int stage = 0; stage < 4; ++stage) cfg.insert(cfg.end(), 2 * blocks[stage], kStagePlanes[stage]);
   return cfg;
@@ -72,8 +72,8 @@ Cfg default_cfg(const std::vector<int64_t>& blocks) {
 class ResNet final : public Network {
  public:
   explicit ResNet(const ModelSpec& spec) : spec_(spec), side_(imagenet_side(spec)) {
-    const std::vector<int64_t> blocks = blocks_of(spec.depth);
-    const Cfg standard = default_cfg(blocks);
+    const std::vector<int64_t> blocks = resnet_blocks(spec.depth);
+    const Cfg standard = resnet_cfg(blocks);
     cfg_ = spec.cfg.empty() ? standard : spec.cfg;
     if (cfg_.size() != standard.size() || std::count(cfg_.begin(), cfg_.end(), kPool))
       throw Error("ERR_MODEL", "The cfg of " + spec.arch + " holds " + std::to_string(standard.size()) +

@@ -10,7 +10,7 @@ constexpr int64_t kBlocks[] = {3, 4, 6, 3};
 /// Stem, then three entries a block: input width, width of conv1, width of conv2. A ticket also has the last width.
 constexpr size_t kEntries = 49;
 
-Cfg default_cfg() {
+Cfg resnet50_cfg() {
   Cfg cfg = {64};
   int64_t in = 64;
   for (int stage = 0; stage < 4; ++stage)
@@ -81,7 +81,7 @@ TORCH_MODULE(Bottleneck);
 class ResNet50 final : public Network {
  public:
   explicit ResNet50(const ModelSpec& spec) : spec_(spec), side_(imagenet_side(spec)) {
-    const Cfg standard = default_cfg();
+    const Cfg standard = resnet50_cfg();
     cfg_ = spec.cfg.empty() ? standard : spec.cfg;
     check();
     if (spec.arch == "resnet50_official" && cfg_ != standard)

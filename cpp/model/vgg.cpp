@@ -1,5 +1,7 @@
 #include "model/vgg.h"
 
+#include <ATen/core/grad_mode.h>
+
 #include <cmath>
 
 #include "core/error.h"
@@ -11,7 +13,7 @@ namespace {
 
 constexpr int64_t kSize = 32;
 
-Cfg default_cfg(int64_t depth) {
+Cfg vgg_cfg(int64_t depth) {
   constexpr int64_t M = kPool;
   switch (depth) {
     case 11:
@@ -46,7 +48,7 @@ void check(const Cfg& cfg) {
 
 class Vgg final : public Network {
  public:
-  explicit Vgg(const ModelSpec& spec) : spec_(spec), cfg_(spec.cfg.empty() ? default_cfg(spec.depth) : spec.cfg) {
+  explicit Vgg(const ModelSpec& spec) : spec_(spec), cfg_(spec.cfg.empty() ? vgg_cfg(spec.depth) : spec.cfg) {
     check(cfg_);
     if (spec.image_size != 0 && spec.image_size != kSize)
       throw Error("ERR_MODEL", "VGG takes images of 32x32 pixels, not of " + std::to_string(spec.image_size) + ".");

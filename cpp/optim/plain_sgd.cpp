@@ -1,6 +1,7 @@
 // The slow twin of sgd, by ATen's operators and plain_block_quantize. Each product and each sum is rounded, as in the
 // kernels.
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "optim/sgd.h"
 #include "quant/block_float.h"

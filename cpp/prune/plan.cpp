@@ -57,7 +57,7 @@ std::vector<Bits> unpack(const ModelDescription& description, const std::vector<
 
 /// The permitted channel with the largest value, the first of equals; -1 if there is none.
 template <class Values, class May>
-int64_t largest(int64_t channels, const Values& value, const May& may) {
+int64_t largest_channel(int64_t channels, const Values& value, const May& may) {
   int64_t best = -1;
   for (int64_t c = 0; c < channels; ++c)
     if (may(c) && (best < 0 || value(c) > value(best))) best = c;
@@ -92,7 +92,7 @@ class Widths {
   void widen(const Cut& cut, std::vector<Bits>& alive) const {
     const int64_t channels = static_cast<int64_t>(alive[cut.norms[0]].size());
     if (surgery_ == Surgery::kExact) {
-      const int64_t channel = largest(
+      const int64_t channel = largest_channel(
           channels, [&](int64_t c) { return score(cut, c); },
           [&](int64_t c) {
             return cut.has(c) &&
@@ -107,14 +107,14 @@ class Widths {
 
   /// The channel of the largest |gamma| in a layer among those that are not alive.
   int64_t next(size_t norm, const Bits& alive) const {
-    return largest(
+    return largest_channel(
         static_cast<int64_t>(alive.size()), [&](int64_t c) { return value(norm, c); },
         [&](int64_t c) { return !alive[c]; });
   }
 
   /// The same among the channels that the cut can still take.
   int64_t next(const Cut& cut, size_t norm, const Bits& alive) const {
-    return largest(
+    return largest_channel(
         static_cast<int64_t>(alive.size()), [&](int64_t c) { return value(norm, c); },
         [&](int64_t c) { return !alive[c] && cut.has(c); });
   }

@@ -1,6 +1,7 @@
 #include "quant/host_block_float.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "core/tensor_io.h"
 

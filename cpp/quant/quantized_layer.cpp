@@ -1,6 +1,7 @@
 #include "quant/quantized_layer.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 namespace earlybird {

@@ -1,6 +1,7 @@
 #include "train/captured_work.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 namespace earlybird {
 namespace {

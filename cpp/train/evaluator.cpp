@@ -1,6 +1,7 @@
 #include "train/evaluator.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "data/pass.h"
 #include "model/network.h"

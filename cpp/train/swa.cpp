@@ -1,6 +1,7 @@
 #include "train/swa.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "core/error.h"
 #include "data/pass.h"

@@ -1,6 +1,7 @@
 #include "data/resident/resident_feed.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "core/ops.h"
 #include "data/resident/augment.h"
