@@ -15,6 +15,7 @@ import { inTemporaryFolder } from './program';
 import { timeSteps } from './step';
 import { createTraining, NETWORKS, networkWithGammas } from './workload';
 
+/** The time of detection, and its share of a training epoch. */
 export interface DetectBench {
   bench: 'detect';
   machine: Machine;
@@ -39,6 +40,7 @@ type DetectRecipe = Recipe<'benchDetect'>;
 
 const RATIOS = [0.3, 0.5, 0.7];
 
+/** Times the detection of tickets, as after an epoch of a search. */
 export async function benchDetect(recipe: DetectRecipe, options: RunOptions = {}): Promise<DetectBench> {
   const engine = openEngine(recipe, options.observer?.log);
   const epochSeconds = recipe.epochSeconds ?? (await measureEpoch(engine, recipe, options));

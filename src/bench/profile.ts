@@ -13,6 +13,7 @@ import { bytesOf, type Ceilings, type Roofline, rooflineOf, type StepWork, workO
 import { timeSteps } from './step';
 import { createTraining, LR } from './workload';
 
+/** Where the time of a training step goes, and its roofline. */
 export interface ProfileBench {
   bench: 'profile';
   machine: Machine;
@@ -51,6 +52,7 @@ const SIZES = {
   quick: { copyBytes: 4 * 2 ** 20, side: 256, repetitions: 3 },
 };
 
+/** Profiles the training step and measures the ceilings of the device. */
 export async function benchProfile(recipe: Recipe<'benchProfile'>, options: RunOptions = {}): Promise<ProfileBench> {
   const { signal, observer } = options;
   const engine = openEngine(recipe, observer?.log);

@@ -26,6 +26,7 @@ export interface TicketSystem {
   failure?: string;
 }
 
+/** Steps of a ticket over those of the dense network, ours and the peer's. */
 export interface TicketBench {
   bench: 'ticket';
   machine: Machine;
@@ -48,6 +49,7 @@ export interface TicketBench {
 /** Milliseconds of a step of the two networks. */
 type Pair = { dense: number; ticket: number };
 
+/** Times the training step of the dense network and of a ticket cut from it. Throws ERR_USAGE for a folder without the peer. */
 export async function benchTicket(asked: BenchStepRecipe, options: RunOptions = {}): Promise<TicketBench> {
   const recipe = settlePeer(asked, 'peer_train.py', options.observer?.log);
   const modes: readonly string[] = recipe.peer === undefined ? [] : recipe.modes;
