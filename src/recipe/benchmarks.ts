@@ -58,7 +58,7 @@ const benchDetectSchema = z.strictObject({
 });
 
 const positional = (what: string) =>
-  option(z.array(z.string()).default([]), what, 'paths of files', { positional: true });
+  option(z.array(z.string()).default([]), what, 'paths of files', { positional: 'files' });
 
 const benchCompareSchema = z.strictObject({ files: positional('two results that --json wrote') });
 
