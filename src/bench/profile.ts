@@ -27,7 +27,7 @@ export interface ProfileBench {
   stepMs: Spread;
   /** kernels: of the GPU. operators: on the host. */
   source: StepProfile['source'];
-  /** Of one step, under the profiler. */
+  /** Milliseconds and calls of one step, under the profiler. */
   families: (FamilyUse & { share: number })[];
   top: KernelUse[];
   kernels: number;
