@@ -1,4 +1,4 @@
-/** FLOPs of trainings by two rules. Neither counts evaluation, masks, detection or pruning, and the paper's tables do not. */
+/** FLOPs of trainings by two rules. As the paper's tables, neither counts evaluation, masks, detection or pruning. */
 
 /** The training of one network. */
 export interface Training {
