@@ -56,7 +56,7 @@ test('libtorch use remembers a LibTorch, where shows it, --none forgets it', () 
   expect(earlybird(['libtorch', 'where']).stdout).toBe(`LibTorch 2.13.0 (cpu), by config: ${torch}\n`);
   expect(earlybird(['libtorch', 'use', join(folder, 'none')])).toMatchObject({
     status: 1,
-    stderr: expect.stringContaining('is no LibTorch'),
+    stderr: expect.stringContaining('is not a LibTorch'),
   });
   expect(earlybird(['libtorch', 'use', '--none']).status).toBe(0);
   expect(earlybird(['libtorch']).stdout).not.toContain(torch);
