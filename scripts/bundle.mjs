@@ -11,10 +11,10 @@ import { buildTypeScript, reportFailure, root, run, StepError } from './build.mj
 import { carryDecoder } from './jpeg.mjs';
 
 const LIMIT = 60e6;
-const CONTENTS = ['package.json', 'CMakeLists.txt', 'LICENSE', 'dist', 'binding', 'cpp', 'cmake', 'scripts'];
+const CONTENTS = ['package.json', 'CMakeLists.txt', 'LICENSE', 'dist', 'bench', 'binding', 'cpp', 'cmake', 'scripts'];
 /** What no program reads at run time. */
 const BALLAST =
-  /\.(map|md|markdown|ts|mts|cts|flow|tsbuildinfo)$|\/(test|tests|__tests__|docs|example|examples|\.github)$/;
+  /\.(map|md|markdown|ts|mts|cts|flow|tsbuildinfo)$|\/(test|tests|__tests__|docs|example|examples|\.github|\.venv|__pycache__)$/;
 
 const INSTALL = `#!/bin/sh
 # Builds the native addon for the LibTorch that LIBTORCH names (or that is found). Needs CMake and a C++20 compiler, no network.

@@ -1,10 +1,6 @@
 /** The public API of earlybird. */
 
 export type { WriteOptions } from './atomic';
-export { benchKernels, type KernelsBench } from './bench/kernels';
-export { benchLoader, type LoaderBench } from './bench/loader';
-export { benchLowPrecision, type LowPrecisionBench } from './bench/low-precision';
-export { type BenchResult, bench } from './bench/step-peer';
 export { cfgOf, stateDictOf, stateDictValue } from './checkpoint/keys';
 export { readNpy, writeNpy } from './checkpoint/npy';
 export { type Checkpoint, type Format, readCheckpoint, writeCheckpoint } from './checkpoint/pth';
@@ -13,13 +9,7 @@ export { momentumOf, type SgdState, sgdOptimizerValue } from './checkpoint/sgd';
 export { type Dict, numbersOf, OrderedDict, type Value } from './checkpoint/value';
 export { benchEnergy, type EnergyBenchResult } from './cost/compare';
 export { type EnergyPlan, planEnergy } from './cost/plan';
-export {
-  COMPOSITIONS,
-  type Comparison,
-  type FlopsRule,
-  type Stretch,
-  trainingFlops,
-} from './cost/training-flops';
+export { type FlopsRule, type Training, trainingFlops } from './cost/training-flops';
 export type { Dataset, ImageSet } from './data/dataset';
 export type { EncodeOptions } from './data/encode';
 export { type ImagenetOptions, openImagenet } from './data/imagenet';
@@ -60,7 +50,7 @@ export {
   type TrainRecipe,
 } from './recipe/recipe';
 export { plot } from './report/gather/plot';
-export { reportRetrain, reportSearch } from './report/gather/runs';
+export { reportRetrain, reportSearch, reportTrain } from './report/gather/reports';
 export type { CostPoint, DrawingCurve, LayerChannels, MaskMatrix, ReportInput, RunCurves } from './report/input';
 export { type WrittenFigures, writeReport } from './report/write';
 export type { AverageMetrics, EnergyTotal, EnergyTotals, EpochMetrics } from './run/metrics';

@@ -114,6 +114,30 @@ def check():
     assert abs(mean - 0.3) < 3e-4, "stochastic rounding must be unbiased"
 
 
+def time_quantiser(args, device):
+    b, rows = args.batch, {}
+    shapes = {"early activation": (b, 64, 32, 32), "late activation": (b, 512, 2, 2), "conv weight": (512, 512, 3, 3),
+              "classifier weight": (10, 512), "batch-norm scale": (512,)}
+    for name, shape in shapes.items():
+        x, row = torch.randn(shape, device=device), {"shape": shape}
+        for variant in args.variants:
+            fn = torch.compile(block_quantize, dynamic=False) if variant == "compiled" else block_quantize
+            ms = summary(time_calls(lambda: fn(x, args.bits), device, args.reps))
+            # Useful traffic: each value read once and written once, 8 bytes. Real traffic is higher.
+            row[variant] = {"ms": ms, "gb_per_s": round(8 * x.numel() / ms["median"] / 1e6, 3)}
+        rows[name] = row
+    return rows
+
+
+def time_step(args, device):
+    times = {}
+    for variant in args.variants:
+        steps = (training_step(device, args.batch, bits, variant == "compiled") for bits in (0, args.bits))
+        fp32, low = (summary(time_calls(step, device, args.reps)) for step in steps)
+        times[variant] = {"fp32": fp32, "low": low, "overhead": round(low["median"] / fp32["median"], 3)}
+    return times
+
+
 def arguments(words=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -121,6 +145,8 @@ def arguments(words=None):
     parser.add_argument("--bits", type=int, default=8)
     parser.add_argument("--reps", type=int, default=50)
     parser.add_argument("--variants", nargs="+", choices=["eager", "compiled"], default=["eager", "compiled"])
+    parser.add_argument("--parts", nargs="+", choices=["quantize", "step"], default=["quantize", "step"],
+                        help="the quantiser by itself, and the VGG-16 step")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--json")
     return parser.parse_args(words)
@@ -135,25 +161,11 @@ def main():
     setattr(torch._dynamo.config, limit, 64)
 
     torch.manual_seed(1)
-    b, record = args.batch, {"script": "peer_quant", **environment(device), "batch": args.batch, "bits": args.bits}
-    shapes = {"early activation": (b, 64, 32, 32), "late activation": (b, 512, 2, 2), "conv weight": (512, 512, 3, 3),
-              "classifier weight": (10, 512), "batch-norm scale": (512,)}
-    record["quantize"] = {}
-    for name, shape in shapes.items():
-        x, row = torch.randn(shape, device=device), {"shape": shape}
-        for variant in args.variants:
-            fn = torch.compile(block_quantize, dynamic=False) if variant == "compiled" else block_quantize
-            ms = summary(time_calls(lambda: fn(x, args.bits), device, args.reps))
-            # Useful traffic: each value read once and written once, 8 bytes. Real traffic is higher.
-            row[variant] = {"ms": ms, "gb_per_s": round(8 * x.numel() / ms["median"] / 1e6, 3)}
-        record["quantize"][name] = row
-
-    record["vgg16_step_ms"] = {}
-    for variant in args.variants:
-        fp32, low = (summary(time_calls(training_step(device, b, bits, variant == "compiled"), device, args.reps))
-                     for bits in (0, args.bits))
-        record["vgg16_step_ms"][variant] = {"fp32": fp32, "low": low,
-                                            "overhead": round(low["median"] / fp32["median"], 3)}
+    record = {"script": "peer_quant", **environment(device), "batch": args.batch, "bits": args.bits}
+    if "quantize" in args.parts:
+        record["quantize"] = time_quantiser(args, device)
+    if "step" in args.parts:
+        record["vgg16_step_ms"] = time_step(args, device)
     record["peak_mib"] = {k: round(v, 1) for k, v in peak_memory_mib(device).items()}
     write(record, args.json)
 

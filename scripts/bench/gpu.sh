@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # All GPU benchmarks, in one command of under nine minutes: tests, ceilings, profiles, steps beside the PyTorch peer, a
 # ticket, detection, captured against eager, a window of energy. Works without a network, from a checkout or an unpacked bundle.
-#   scripts/bench/gpu.sh [--peer DIR] [--out DIR] [--quick] [--device cuda|cuda:N|cpu] [--python PROGRAM] [--budget SECONDS]
+#   scripts/bench/gpu.sh [--peer DIR|none] [--out DIR] [--quick] [--device cuda|cuda:N|cpu] [--python PROGRAM] [--budget SECONDS]
 # Writes OUT/parts/ and OUT/<date>-<device>.json and .md, and prints the table of targets. A part that fails or runs out of its
 # time is recorded as such, and the rest goes on. --quick --device cpu tries the script itself.
 set -uo pipefail
@@ -11,7 +11,7 @@ root=$(cd "$here/../.." && pwd)
 node=node
 [ -x "$root/../bin/node" ] && node="$root/../bin/node"
 
-peer= out=bench-results device=cuda quick=false python=python3 budget=515
+peer= out=bench-results device=cuda quick=false python= budget=515
 while [ $# -gt 0 ]; do
   case $1 in
     --quick) quick=true; shift; continue ;;
@@ -26,7 +26,15 @@ done
 fail() { echo "gpu.sh: $1" >&2; exit 1; }
 
 [ -f "$root/dist/cli/main.js" ] || fail "$root/dist is not built: run \`npm run setup\` first"
-[ -z "$peer" ] || [ -f "$peer/peer_train.py" ] || fail "--peer $peer holds no peer_train.py"
+if [ -z "$peer" ]; then
+  peer=none
+  if [ -n "$python" ] || [ -x "$root/bench/peer/.venv/bin/python3" ]; then
+    peer=$root/bench/peer
+  else
+    echo 'gpu.sh: no PyTorch peer: npm run bench:peers makes one' >&2
+  fi
+fi
+[ "$peer" = none ] || [ -f "$peer/peer_train.py" ] || fail "--peer $peer holds no peer_train.py"
 if [ "$device" != cpu ]; then
   # 0: a plugin and a GPU, 3: no plugin, 4: no GPU.
   ask='const { cudaPlugin, cudaDevices } = require(process.argv[1]).loadAddon().runtime(); process.exit(!cudaPlugin ? 3 : cudaDevices.length ? 0 : 4)'
@@ -92,8 +100,7 @@ precision='--precision bf16'
 [ "$device" = cpu ] && precision='--precision fp32'
 threads=
 $quick && [ "$device" = cpu ] && threads='--threads 1'
-peers=()
-[ -n "$peer" ] && peers=(--peer "$peer" --python "$python")
+peers=(--peer "$peer" ${python:+--python "$python"})
 common="--batch $batch --warmup $warmup $precision $threads"
 referring="--batch $batch --warmup $reference_warmup --steps $reference_steps $precision $threads"
 
@@ -101,7 +108,7 @@ referring="--batch $batch --warmup $reference_warmup --steps $reference_steps $p
 beside() {
   local name=$1 limit=$2 model=$3 mode=$4 rounds=$5
   shift 5
-  if [ -z "$peer" ] && [ "$mode" != tuned ]; then return; fi
+  if [ "$peer" = none ] && [ "$mode" != tuned ]; then return; fi
   # Given up before the part is, so that what was measured is written.
   bench "$name" "$limit" step --model "$model" "$@" --rounds "$rounds" "${peers[@]}" --modes "$mode" --timeout $((limit * 3 / 4))
 }
@@ -131,9 +138,9 @@ beside() {
     --dataset synthetic --arch vgg $run --idle-seconds $idle --save "$run_folder" --report false --keep-checkpoints none \
     --device "$device" $precision $threads --json --quiet
   rm -rf "$run_folder"
-  bench captured-vgg16 10 step --model vgg16 $common --steps "$steps" --rounds 1 --capture true
-  bench eager-vgg16 10 step --model vgg16 $common --steps "$steps" --rounds 1 --capture false
-  bench kernels 15 kernels $kernels $threads
+  bench captured-vgg16 10 step --model vgg16 --peer none $common --steps "$steps" --rounds 1 --capture true
+  bench eager-vgg16 10 step --model vgg16 --peer none $common --steps "$steps" --rounds 1 --capture false
+  bench kernels 15 kernels --peer none $kernels $threads
   if [ "$device" != cpu ]; then
     if [ -x "$root/node_modules/.bin/jest" ]; then
       part tests 40 bash -c 'cd "$1" && node_modules/.bin/jest --json test/native/cuda-' tests "$root"

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// What a user feels beside the training itself: start-up, how late timers are, checkpoints, the matrix. Prints one JSON object.
+// Times what surrounds training: start-up, late timers, checkpoints, the distance matrix. Prints one JSON object.
 //   node scripts/bench/host.mjs
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
@@ -11,8 +11,8 @@ import { fileURLToPath } from 'node:url';
 const root = resolve(fileURLToPath(import.meta.url), '../../..');
 const require = createRequire(import.meta.url);
 const api = require(join(root, 'dist/index.js'));
+const { spread } = require(join(root, 'dist/measure.js'));
 
-const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 const round = (value) => Number(value.toPrecision(3));
 
 /** Median seconds of `count` processes. */
@@ -23,7 +23,7 @@ function startUp(count, ...args) {
     if (status !== 0) throw new Error(stderr);
     return (performance.now() - start) / 1000;
   });
-  return round(median(seconds));
+  return round(spread(seconds).median);
 }
 
 /** How late a timer of 10 ms fires while `work` runs, in ms. */
@@ -101,7 +101,7 @@ console.log(
       },
       epochAlone: (await lag(() => epoch(3))).seconds,
       checkpointMegabytes: round(statSync(file).size / 1e6),
-      matrixMs: round(median(matrixMs)),
+      matrixMs: round(spread(matrixMs).median),
     },
     null,
     2,

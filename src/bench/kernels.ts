@@ -3,6 +3,7 @@ import { openEngine } from '../engine/device';
 import { describeMachine, type Machine } from '../engine/machine';
 import { ratioOf, type Spread, smallest, spread } from '../measure';
 import type { KernelTime } from '../native/types/number-formats';
+import type { QUANTISER_MODES } from '../recipe/benchmarks';
 import type { BenchKernelsRecipe } from '../recipe/recipe';
 import type { RunOptions } from '../run/observer';
 import { peerRecord, settlePeer } from './peer';
@@ -19,8 +20,7 @@ export interface KernelRow {
   quantize: Spread;
 }
 
-/** The variants of peer_quant.py: many kernels a call, or torch.compile. */
-type Mode = 'eager' | 'compiled';
+type Mode = (typeof QUANTISER_MODES)[number];
 type ByMode<T> = Record<Mode, T>;
 
 export interface KernelsBench {
@@ -52,10 +52,11 @@ interface PeerRecord {
 export async function benchKernels(asked: BenchKernelsRecipe, options: RunOptions = {}): Promise<KernelsBench> {
   const { observer, signal, commandLine } = options;
   const recipe = settlePeer(asked, 'peer_quant.py', observer?.log);
-  const { bits, repetitions, rounds } = recipe;
+  const { bits, repetitions, rounds, modes } = recipe;
   const { addon, device } = openEngine(recipe, observer?.log);
   const { threads } = addon.runtime();
-  const words = flagWords({ device, bits, reps: repetitions, threads });
+  const flags = flagWords({ device, bits, reps: repetitions, threads, parts: 'quantize' });
+  const words = [...flags, '--variants', ...modes];
   const ours: KernelTime[][] = [];
   const theirs: PeerRecord[] = [];
   const text = () => 'done';

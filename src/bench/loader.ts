@@ -127,7 +127,10 @@ async function runPeer(
   const words = [data, ...flagWords({ mode, processes, passes })];
   const record = await peerRecord<PeerRecord>(recipe, 'peer_loader.py', words, options);
   if (record.absent !== undefined)
-    throw new EarlybirdError('ERR_USAGE', `${mode} is not installed (${record.absent}): ${peersCommand()} says more.`);
+    throw new EarlybirdError(
+      'ERR_USAGE',
+      `${mode} does not load (${record.absent}): ${peersCommand()} installs it where it can.`,
+    );
   return {
     workers: processes,
     files: record.files,

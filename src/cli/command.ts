@@ -1,51 +1,85 @@
-/** What the commands of this package have in common: recipe, --print-recipe, progress, Ctrl-C, --json. */
-import type { Argv, CommandModule } from 'yargs';
-import type { CommandName, Recipe } from '../recipe/recipe';
+/** Makes a yargs command of options, what is run, and how its result is printed. Its name and description stand in the table that lists it. */
+import type { CommandModule } from 'yargs';
 import type { RunOptions } from '../run/observer';
 import { interruptSignal } from './interrupt';
-import { addOptions, type Flags, recipeFrom } from './options';
-import { createObserver } from './progress';
+import { addOptions, type Flags, positionalsOf, recipeFrom, type Source, type Values } from './options';
+import { createDisplay, type Show } from './progress';
 
-interface Definition<C extends CommandName, R> {
-  name: C;
-  /** Where there are positional arguments: the whole yargs command string. */
-  command?: string;
-  describe: string;
-  run(recipe: Recipe<C>, options: RunOptions): Promise<R>;
-  /** The result as text, for people. --json prints it as it is. */
-  print(result: R): Promise<string>;
+/** `path` is the name with those of the groups it is in: "data pack". */
+export type Command = (path: string, describe: string) => CommandModule<object, Flags>;
+export type Table = [name: string, describe: string, command: Command][];
+
+interface Context extends RunOptions {
+  signal: AbortSignal;
+  show: Show;
 }
 
-export function defineCommand<C extends CommandName, R>({
-  name,
-  command = name,
-  describe,
-  run,
-  print,
-}: Definition<C, R>): CommandModule<object, Flags> {
-  return {
-    command,
-    describe,
-    builder: (yargs) => addOptions(yargs, name) as unknown as Argv<Flags>,
-    handler: async (flags) => {
-      const { recipe, shell, notes } = recipeFrom(name, flags);
-      if (shell.printRecipe) return write(JSON.stringify(recipe, null, 2));
-      const { logInterval } = recipe as { logInterval?: number };
-      const options: RunOptions = {
-        observer: createObserver({ quiet: shell.quiet, ...(logInterval === undefined ? {} : { logInterval }) }),
-        signal: interruptSignal(),
-        force: shell.force,
-        commandLine: ['earlybird', ...process.argv.slice(2)].join(' '),
-      };
-      for (const note of notes) options.observer?.log?.(note);
-      const result = await run(recipe, options).finally(() => options.observer?.end?.());
-      write(shell.json ? JSON.stringify(result, plain, 2) : await print(result));
-    },
+interface Definition<S extends Source, R> {
+  options: S;
+  /** Command lines and what they do, shown first by --help. */
+  examples?: [line: string, does: string][];
+  run(values: Values<S>, context: Context): R | Promise<R>;
+  /** The result as text, for people. --json prints it as it is. */
+  print(result: R): string | Promise<string>;
+}
+
+export function defineCommand<S extends Source, R>({ options, examples = [], run, print }: Definition<S, R>): Command {
+  const handler = async (flags: Flags): Promise<void> => {
+    const { recipe, shell, notes } = recipeFrom(options, flags);
+    if (shell.printRecipe) return write(JSON.stringify(recipe, null, 2));
+    const { logInterval } = recipe as { logInterval?: number };
+    const { observer, show, end } = createDisplay({ quiet: shell.quiet, logInterval });
+    for (const note of notes) observer.log?.(note);
+    const context: Context = {
+      observer,
+      show,
+      force: shell.force,
+      commandLine: ['earlybird', ...process.argv.slice(2)].join(' '),
+      // Only what asks for it stops cleanly; the rest ends at once.
+      get signal() {
+        return interruptSignal();
+      },
+    };
+    const result = await Promise.resolve(run(recipe, context)).finally(end);
+    write(shell.json ? JSON.stringify(result, plain, 2) : await print(result));
   };
+  return (path, describe) => ({
+    command: `${path.split(' ').at(-1)}${positionalsOf(options, '[]')}`,
+    describe,
+    builder: (yargs) => addOptions(yargs.usage(usage(path, describe, positionalsOf(options), examples)), options),
+    handler,
+  });
+}
+
+/** A command of commands: `data fetch`. Without a name, `standard` is run. */
+export function defineGroup(commands: Table, standard?: string): Command {
+  return (path, describe) => ({
+    command: path,
+    describe,
+    builder(yargs) {
+      for (const [name, text, command] of commands) {
+        const module = command(`${path} ${name}`, text);
+        yargs.command(name === standard ? { ...module, command: [module.command as string, '$0'] } : module);
+      }
+      return yargs
+        .usage(usage(path, describe, ' <command>'))
+        .demandCommand(
+          standard === undefined ? 1 : 0,
+          `Which command of ${path}: ${commands.map(([name]) => name).join(', ')}?`,
+        );
+    },
+    handler: () => {},
+  });
+}
+
+function usage(path: string, describe: string, words: string, examples: [string, string][] = []): string {
+  const lines = examples.map(([line, does]) => `# ${does}\n$ ${line}`);
+  const all = [`earlybird ${path}${words} [options]`, describe, ...(lines.length > 0 ? ['Examples:', ...lines] : [])];
+  return all.join('\n\n').replaceAll(':\n\n#', ':\n#');
 }
 
 function write(text: string): void {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
 }
 
 /** Matrices go to files, not into JSON results. */

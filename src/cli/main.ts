@@ -1,44 +1,66 @@
 #!/usr/bin/env node
 /** The command line: a table of commands, strict parsing, errors and exit codes. A command's code is loaded when it is asked for. */
-import type { CommandModule } from 'yargs';
 import { EarlybirdError, type ErrorCode } from '../errors';
 import { packageVersion } from '../package';
-import { normaliseArguments, PARSER } from './arguments';
+import { commandFirst, normaliseArguments, PARSER } from './arguments';
+import type { Command } from './command';
 import { INTERRUPTED } from './interrupt';
 
 /** Name, description, module. Kept here in words, so that --help loads none of them. */
-const COMMANDS: [name: string, describe: string, load: () => { command: CommandModule<object, never> }][] = [
-  ['search', 'Train the dense network and save Early-Bird tickets as they emerge', () => require('./commands/search')],
-  ['prune', 'Cut a ticket out of a checkpoint', () => require('./commands/prune')],
-  ['retrain', 'Train a ticket on', () => require('./commands/retrain')],
-  ['train', 'All of it in one go: search, prune, retrain, report', () => require('./commands/train')],
-  ['evaluate', 'Test a checkpoint', () => require('./commands/evaluate')],
-  ['distance', 'Write the mask-distance matrix of a run', () => require('./commands/distance')],
-  ['plot', 'Draw mask-distance matrices, or accuracy against drawing epoch', () => require('./commands/plot')],
+const COMMANDS: [name: string, describe: string, load: () => Command][] = [
+  [
+    'train',
+    'All in one go: search until a ticket emerges, prune, train only the ticket, report',
+    () => experiments().train,
+  ],
+  ['search', 'Train the dense network and save Early-Bird tickets as they emerge', () => experiments().search],
+  ['prune', 'Cut a ticket out of a checkpoint: pruned.pth.tar and prune.txt', () => experiments().prune],
+  ['retrain', 'Train a ticket on, with its own weights or with new ones', () => experiments().retrain],
+  [
+    'evaluate',
+    'Test a checkpoint: exact top-1 and top-5, and the means over batches of the reference',
+    () => experiments().evaluate,
+  ],
+  ['distance', 'Write the mask-distance matrix of a run: overlap_{p}.npy', () => figures().distance],
+  ['plot', 'Draw mask-distance matrices, or accuracy against drawing epoch', () => figures().plot],
   [
     'bench',
-    'Time the training step or the image loader, alone or beside a PyTorch peer, or compare what methods cost',
-    () => require('./commands/bench'),
+    'Time this program, alone or beside PyTorch, or compare what methods cost',
+    () => require('./commands/bench').command,
   ],
-  ['data', 'Fetch, check and pack datasets', () => require('./commands/data')],
-  ['inspect', 'Show what is in a checkpoint', () => require('./commands/inspect')],
+  ['data', 'Fetch, check and pack datasets', () => require('./commands/data').command],
+  [
+    'inspect',
+    'Print keys, shapes and dtypes of a checkpoint, safetensors or .npy file',
+    () => require('./commands/inspect').command,
+  ],
   [
     'doctor',
     'Show what was found on this machine, and how to repair what is wrong',
-    () => require('./commands/doctor'),
+    () => require('./commands/doctor').command,
   ],
-  ['libtorch', 'Find or fetch LibTorch', () => require('./commands/libtorch')],
+  ['libtorch', 'Show, fetch or choose the LibTorch to use', () => require('./commands/libtorch').command],
 ];
+const experiments = () => require('./commands/experiments');
+const figures = () => require('./commands/figures');
 
 async function main(argv: string[]): Promise<void> {
   const { default: yargs } = await import('yargs/yargs');
   const asked = argv.find((argument) => COMMANDS.some(([name]) => name === argument));
-  let cli = yargs(argv)
+  const hint = asked === undefined ? 'earlybird --help' : `earlybird ${asked} --help`;
+  const cli = yargs(argv)
     .scriptName('earlybird')
-    .usage('$0 <command>\n\nFinds Early-Bird tickets, prunes them out and trains only the small network.')
+    .usage(
+      'earlybird <command> [options]\n\nFinds Early-Bird tickets, prunes them out and trains only the small network.',
+    )
     .parserConfiguration(PARSER)
+    .help('help', 'Show this text')
+    .alias('help', 'h')
     .version(packageVersion())
-    .strict()
+    .alias('version', 'V')
+    .group(['help', 'version'], 'Other:')
+    .updateStrings({ 'Not enough arguments following: %s': '--%s needs a value' })
+    .strictCommands()
     .demandCommand(1, 'Which command?')
     .recommendCommands()
     .wrap(Math.min(120, process.stdout.columns ?? 120))
@@ -46,12 +68,13 @@ async function main(argv: string[]): Promise<void> {
     .fail((message, error) => {
       // An error of yargs itself is one of usage; others come from a command.
       if (error && error.name !== 'YError') throw error;
-      const hint = asked === undefined ? 'earlybird --help' : `earlybird ${asked} --help`;
       throw new EarlybirdError('ERR_USAGE', `${(message ?? error.message).replaceAll('\n', ' ')} (see ${hint})`);
     });
   for (const [name, describe, load] of COMMANDS) {
-    cli = name === asked ? cli.command(load().command) : cli.command(name, describe, {}, misplaced);
+    if (name === asked) cli.command(load()(name, describe));
+    else cli.command(name, describe, {}, misplaced);
   }
+  cli.completion('completion', 'Print a script that completes commands and options in bash or zsh');
   await cli.parseAsync();
 }
 
@@ -74,7 +97,7 @@ function report(error: unknown, json: boolean): number {
 async function start(): Promise<void> {
   const raw = process.argv.slice(2);
   try {
-    await main(normaliseArguments(raw));
+    await main(commandFirst(normaliseArguments(raw)));
   } catch (error) {
     process.exitCode = report(error, raw.includes('--json'));
   }

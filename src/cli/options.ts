@@ -1,96 +1,166 @@
-/** Command-line flags, derived from the recipe schemas: names, help, and how text becomes values. */
+/** Command-line flags, derived from option schemas: names, help, and how text becomes values. */
 import type { Argv } from 'yargs';
 import { z } from 'zod';
-import { flagOf, OPTIONS, option, SWITCH } from '../recipe/option';
+import { EarlybirdError } from '../errors';
+import { flagOf, GROUPS, OPTIONS, type OptionInfo, option, optionOf, parseOptions, SWITCH } from '../recipe/option';
 import { PRESETS, presetNotes, presetRecipe } from '../recipe/presets';
 import { type CommandName, parseRecipe, type Recipe, SCHEMAS } from '../recipe/recipe';
 import { PARSER } from './arguments';
+import { nearest } from './nearest';
 
-/** Options every command takes beside its recipe. */
+/** The options of a command: those of a recipe, or a schema of its own. */
+export type Source = CommandName | z.ZodObject;
+export type Values<S extends Source> = S extends CommandName ? Recipe<S> : S extends z.ZodObject ? z.infer<S> : never;
+
+const output = optionOf('Output');
+
+/** Options beside the recipe. */
 const SHELL = z.strictObject({
   preset: option(
     z.string().optional(),
     `start from a named recipe: ${Object.keys(PRESETS).join(', ')}`,
     'the name of a preset',
+    { group: 'Common' },
   ),
-  printRecipe: option(z.boolean().default(false), 'print the validated recipe as JSON and stop', SWITCH),
-  force: option(z.boolean().default(false), 'start over where --save holds a finished or a different run', SWITCH),
-  json: option(z.boolean().default(false), 'print the result as one JSON object', SWITCH),
-  quiet: option(z.boolean().default(false), 'no progress and no log', SWITCH),
+  force: output(z.boolean().default(false), 'start over where --save holds a finished or a different run', SWITCH),
+  printRecipe: output(z.boolean().default(false), 'print the validated options as JSON and stop', SWITCH),
+  json: output(z.boolean().default(false), 'print the result as one JSON object', SWITCH),
+  quiet: output(z.boolean().default(false), 'no progress and no log', SWITCH),
 });
 type Shell = z.infer<typeof SHELL>;
 
+/** Where these mean something: in commands that have the other option. A preset names a network, --force starts a training over. */
+const ONLY_WITH: Partial<Record<keyof Shell, string>> = { preset: 'arch', force: 'epochs' };
+
 export type Flags = Record<string, unknown>;
 
-/** Adds the flags of a command. Text becomes values in `recipeFrom`, so that a wrong one gives one clear sentence. */
-export function addOptions<T>(yargs: Argv<T>, command: CommandName): Argv<T> {
-  let result = yargs;
-  for (const [key, schema] of entries(command)) {
-    const info = OPTIONS.get(schema)!;
-    const { type, fallback } = kindOf(schema);
-    if (info.positional) {
-      // A list of words is read as one flag given many times.
-      result = result.parserConfiguration({ ...PARSER, 'duplicate-arguments-array': true });
-      result = result.positional(flagOf(key, info), { array: true, string: true, describe: info.help });
-      continue;
-    }
-    const standard =
-      info.defaultHelp ?? (fallback === undefined || fallback === false ? undefined : [fallback].flat().join(' '));
-    result = result.option(flagOf(key, info), {
-      alias: [...(info.aliases ?? [])],
-      describe: type === 'boolean' ? info.help : `${info.help} [${info.allowed}]`,
-      ...(type === 'boolean'
-        ? { boolean: true }
-        : type === 'array'
-          ? { array: true, string: true }
-          : { string: true, requiresArg: true }),
-      ...(standard === undefined ? {} : { defaultDescription: standard }),
-      ...(info.hidden ? { hidden: true } : {}),
-    });
-  }
-  return result;
+interface Field {
+  key: string;
+  flag: string;
+  schema: z.ZodType;
+  info: OptionInfo;
+  kind: Kind;
 }
 
-/** The validated recipe of a command line: defaults, then the preset, then the flags; and what to say of the preset. Throws ERR_RECIPE, ERR_USAGE. */
-export function recipeFrom<C extends CommandName>(
-  command: C,
+const schemaOf = (source: Source): z.ZodObject => (typeof source === 'string' ? SCHEMAS[source] : source);
+
+function fieldsOf(source: Source): Field[] {
+  const own = schemaOf(source).shape as Record<string, z.ZodType>;
+  const shown = (key: string) => own[key] !== undefined && !OPTIONS.get(own[key])?.hidden;
+  const shell = Object.entries(SHELL.shape).filter(([key]) => {
+    const needed = ONLY_WITH[key as keyof Shell];
+    return needed === undefined || shown(needed);
+  });
+  return [...shell.slice(0, 1), ...Object.entries(own), ...shell.slice(1)].map(([key, schema]) => {
+    const info = OPTIONS.get(schema)!;
+    return { key, flag: flagOf(key, info), schema, info, kind: kindOf(schema) };
+  });
+}
+
+/** The words that are given without a flag, as the usage line has them: `<file>`, `[folders..]`. */
+export function positionalsOf(source: Source, needed = '<>'): string {
+  const words = fieldsOf(source).flatMap(({ info: { positional }, kind }) => {
+    const [open, close] = kind.required ? needed : '[]';
+    return positional === undefined ? [] : [`${open}${positional}${kind.type === 'array' ? '..' : ''}${close}`];
+  });
+  return words.map((word) => ` ${word}`).join('');
+}
+
+/** Adds the flags of a command. Text becomes values in `recipeFrom`, so that a wrong one gives one clear sentence. */
+export function addOptions<T>(yargs: Argv<T>, source: Source): Argv<T> {
+  const order = ({ info: { group } }: Field) => (group ? GROUPS.indexOf(group) : -1);
+  for (const { flag, info, kind } of fieldsOf(source).sort((a, b) => order(a) - order(b))) {
+    const { type, fallback } = kind;
+    const list = type === 'array';
+    if (info.positional) {
+      // A list of words is read as one flag given many times.
+      if (list) yargs.parserConfiguration({ ...PARSER, 'duplicate-arguments-array': true });
+      yargs.positional(info.positional, { ...(list ? { array: true } : {}), describe: info.help });
+    }
+    if (info.positional === flag) continue;
+    const standard = info.defaultHelp ?? (fallback === false ? undefined : fallback && [fallback].flat().join(' '));
+    yargs.option(flag, {
+      alias: [...(info.aliases ?? [])],
+      group: `${info.group ?? 'Options'}:`,
+      describe: describe(flag, info, kind),
+      ...(type === 'boolean' ? { boolean: true } : list ? { array: true } : { requiresArg: true }),
+      ...(standard === undefined ? {} : { defaultDescription: String(standard) }),
+      hidden: info.hidden === true,
+    });
+  }
+  return yargs;
+}
+
+function describe(flag: string, { help, allowed }: OptionInfo, { type, fallback }: Kind): string {
+  if (type !== 'boolean') return `${help} [${allowed}]`;
+  return fallback === true ? `${help}; --no-${flag} turns it off` : help;
+}
+
+/**
+ * The validated options of a command line: defaults, then the preset, then the flags; and what to say of the preset.
+ * Throws ERR_RECIPE, ERR_USAGE.
+ */
+export function recipeFrom<S extends Source>(
+  source: S,
   flags: Flags,
-): { recipe: Recipe<C>; shell: Shell; notes: string[] } {
+): { recipe: Values<S>; shell: Shell; notes: string[] } {
+  const fields = fieldsOf(source);
+  refuseUnknown(fields, flags);
   const given: Record<string, unknown> = {};
-  for (const [key, schema] of entries(command)) {
-    const value = flags[flagOf(key, OPTIONS.get(schema))];
+  for (const { key, flag, schema, info } of fields) {
+    const word = info.positional === flag ? undefined : flags[info.positional!];
+    if (word !== undefined && flags[flag] !== undefined)
+      throw new EarlybirdError(
+        'ERR_USAGE',
+        `${info.positional!.toUpperCase()} and --${flag} are one option: give one.`,
+      );
+    const value = flags[flag] ?? word;
     if (value !== undefined && !(Array.isArray(value) && value.length === 0)) given[key] = fromText(value, schema);
   }
   const shell = SHELL.parse(Object.fromEntries(Object.keys(SHELL.shape).map((key) => [key, given[key]])));
   for (const key of Object.keys(SHELL.shape)) delete given[key];
+  if (typeof source !== 'string') return { recipe: parseOptions(source, given) as Values<S>, shell, notes: [] };
   const name = shell.preset;
-  const preset = name === undefined ? {} : presetRecipe(name, command, Object.keys(SCHEMAS[command].shape));
-  const notes = name === undefined ? [] : presetNotes(name, command).map((text) => `preset ${name}: ${text}`);
-  return { recipe: parseRecipe(command, { ...preset, ...given }), shell, notes };
+  const preset = name === undefined ? {} : presetRecipe(name, source, Object.keys(schemaOf(source).shape));
+  const notes = name === undefined ? [] : presetNotes(name, source).map((text) => `preset ${name}: ${text}`);
+  return { recipe: parseRecipe(source, { ...preset, ...given }) as Values<S>, shell, notes };
 }
 
-function entries(command: CommandName): [string, z.ZodType][] {
-  return Object.entries({ ...SCHEMAS[command].shape, ...SHELL.shape });
+function refuseUnknown(fields: readonly Field[], flags: Flags): void {
+  const known = fields.flatMap(({ flag, info }) => [flag, info.positional ?? flag, ...(info.aliases ?? [])]);
+  const name = Object.keys(flags).find((flag) => !['_', '$0', 'help', 'h', 'version', 'V', ...known].includes(flag));
+  if (name === undefined) return;
+  const near = nearest(name, known);
+  throw new EarlybirdError(
+    'ERR_USAGE',
+    `--${name} is not an option of this command: ${near ? `did you mean --${near}?` : '--help lists them.'}`,
+  );
 }
 
 interface Kind {
   type: string;
-  fallback: unknown;
+  required: boolean;
+  fallback?: unknown;
   element?: z.ZodType;
 }
 
 /** Looks through default() and optional() at what a field really is. */
 function kindOf(schema: z.ZodType): Kind {
   const def = schema.def as { type: string; innerType?: z.ZodType; defaultValue?: unknown; element?: z.ZodType };
-  if (!def.innerType) return { type: def.type, fallback: undefined, ...(def.element ? { element: def.element } : {}) };
-  const inner = kindOf(def.innerType);
+  if (!def.innerType) return { type: def.type, required: true, ...(def.element ? { element: def.element } : {}) };
+  const inner = { ...kindOf(def.innerType), required: false };
   return def.type === 'default' ? { ...inner, fallback: def.defaultValue } : inner;
 }
 
 /** Numbers and lists from text; what is no number stays text, for the schema to refuse with its value. */
 function fromText(value: unknown, schema: z.ZodType): unknown {
   const { type, element } = kindOf(schema);
-  if (type === 'array') return [value].flat().map((item) => fromText(item, element!));
+  if (type === 'array') {
+    // 80,120 and 80 120 are one list; a path may hold a comma.
+    const words = [value].flat().map(String);
+    const items = kindOf(element!).type === 'string' ? words : words.flatMap((word) => word.split(','));
+    return items.map((item) => fromText(item, element!));
+  }
   const last = Array.isArray(value) ? value.at(-1) : value;
   return (type === 'number' || type === 'union') && typeof last === 'string' ? numberOr(last) : last;
 }

@@ -1,120 +1,261 @@
-/** What a person sees while an experiment runs, on stderr: a live bar on a terminal, plain lines otherwise, nothing with --quiet. */
-
+/** Progress on stderr: a live bar on a terminal, plain lines now and then elsewhere, nothing with --quiet. */
 import type { Progress } from '../native/types/pass';
 import type { EpochMetrics } from '../run/metrics';
 import type { Observer } from '../run/observer';
 
-export interface ProgressOptions {
+/** One moment of a run or of a count of files; what is not known is absent or null. */
+export interface State {
+  /** "search", "fetching". */
+  what: string;
+  /** Epoch from 1. */
+  epoch?: number;
+  epochs?: number;
+  pass?: string;
+  unit?: string;
+  done: number;
+  total: number | null;
+  imagesPerSecond?: number;
+  loss?: number | null;
+  top1?: number | null;
+  lr?: number;
+  /** Seconds left of this epoch (or count), and of all epochs. */
+  left?: number;
+  leftOfAll?: number;
+}
+
+export interface Look {
+  width: number;
+  colour: boolean;
+  /** The terminal shows more than ASCII. */
+  unicode: boolean;
+}
+
+export type Show = (what: string, done: number, total: number | null, unit?: string) => void;
+
+export interface Display {
+  observer: Observer;
+  /** Shows how many files or bytes are done. */
+  show: Show;
+  /** Leaves no trace of the bar. Call it before a result or an error is printed. */
+  end(): void;
+}
+
+interface Options {
   quiet: boolean;
-  /** Steps between two plain progress lines. */
+  /** Steps between two plain lines of a training epoch. */
   logInterval?: number;
   stream?: NodeJS.WriteStream;
 }
 
-export function createObserver({ quiet, logInterval = 100, stream = process.stderr }: ProgressOptions): Observer {
-  if (quiet) return {};
-  return stream.isTTY ? liveObserver(stream) : plainObserver(stream, logInterval);
+/** Milliseconds between two plain lines of anything but training steps. */
+const NOW_AND_THEN = 10_000;
+
+export function createDisplay({ quiet, logInterval = 100, stream = process.stderr }: Options): Display {
+  if (quiet) return { observer: {}, show: () => {}, end: () => {} };
+  const live = stream.isTTY && process.env.TERM !== 'dumb';
+  const output = live ? liveOutput(stream) : plainOutput(stream, logInterval);
+  return { observer: observe(output), show: counting(output), end: output.end };
 }
 
-interface Running {
-  phase: string;
-  epoch: number;
-  epochs: number;
-  lr: number;
-  /** Seconds of complete epochs and how many there were, for the estimate. */
-  spent: number;
-  done: number;
+interface Output {
+  log(line: string): void;
+  draw(state: State): void;
+  end(): void;
 }
 
-const idle = (): Running => ({ phase: '', epoch: 0, epochs: 0, lr: 0, spent: 0, done: 0 });
+/**
+ * The last line of the terminal is the bar; log lines scroll away above it. The cursor waits before its first column, so that
+ * clearing from there to the end of the screen also removes the rows into which a narrower window has broken the line.
+ */
+function liveOutput(stream: NodeJS.WriteStream): Output {
+  let shown: State | null = null;
+  const unicode = /utf-?8/i.test(process.env.LC_ALL || process.env.LC_CTYPE || process.env.LANG || '');
+  const draw = (state: State) => {
+    if (!shown) {
+      stream.on('resize', redraw);
+      process.once('exit', end);
+    }
+    shown = state;
+    const look = { width: (stream.columns || 80) - 1, colour: stream.hasColors(), unicode };
+    stream.write(`\r\x1b[J${barLine(state, look)}\r`);
+  };
+  const redraw = () => shown && draw(shown);
+  const end = () => {
+    if (!shown) return;
+    shown = null;
+    stream.off('resize', redraw);
+    process.off('exit', end);
+    stream.write('\r\x1b[J');
+  };
+  const log = (line: string) => {
+    stream.write(`${shown ? '\r\x1b[J' : ''}${line}\n`);
+    redraw();
+  };
+  return { log, draw, end };
+}
 
-/** Lines like the reference's every `logInterval` steps, and one line an epoch. */
-function plainObserver(stream: NodeJS.WriteStream, logInterval: number): Observer {
-  let now = idle();
-  let shown = 0;
+/** Training: a line every `logInterval` steps, as the reference has it. */
+function plainOutput(stream: NodeJS.WriteStream, logInterval: number): Output {
+  let steps = { epoch: 0, done: 0 };
+  let last = Date.now();
   return {
     log: (line) => stream.write(`${line}\n`),
-    epoch(info) {
-      now = { ...(info.phase === now.phase ? now : idle()), ...info };
-      shown = 0;
+    draw(state) {
+      const { pass, epoch = 0, done } = state;
+      if (pass === 'train') {
+        if (done - (steps.epoch === epoch ? steps.done : 0) < logInterval) return;
+        steps = { epoch, done };
+      } else if (Date.now() - last < NOW_AND_THEN) return;
+      last = Date.now();
+      stream.write(`${plainLine(state)}\n`);
     },
-    progress(pass, progress) {
-      if (pass !== 'train' || progress.step - shown < logInterval) return;
-      shown = progress.step;
-      stream.write(`${now.phase} epoch ${now.epoch} ${stepText(progress)}\n`);
-    },
-    metrics(line) {
-      now = completed(now, line);
-      stream.write(`${epochText(now, line)}\n`);
-    },
+    end: () => {},
   };
 }
 
-/** The last line of the terminal is redrawn; whole epochs scroll away above it. */
-function liveObserver(stream: NodeJS.WriteStream): Observer {
-  let now = idle();
-  const clear = () => stream.write('\r\x1b[K');
-  const above = (line: string) => {
-    clear();
-    stream.write(`${line}\n`);
-  };
+/** Follows the epochs of a run, and estimates how long the rest takes. */
+function observe({ log, draw }: Output): Observer {
+  let run = { phase: '', epoch: 0, epochs: 0, lr: 0 };
+  /** Complete epochs of this phase: how many, their seconds, and those after the last one's training. */
+  let spent = { epochs: 0, seconds: 0, testing: 0 };
   return {
-    log: above,
+    log,
     epoch(info) {
-      now = { ...(info.phase === now.phase ? now : idle()), ...info };
+      if (info.phase !== run.phase) spent = { epochs: 0, seconds: 0, testing: 0 };
+      run = info;
     },
-    progress(pass, progress) {
-      const share = progress.steps > 0 ? progress.step / progress.steps : 0;
-      const where = now.epochs > 0 ? `${now.phase} ${now.epoch + 1}/${now.epochs} ` : '';
-      const text = `${where}${pass} ${bar(share)} ${stepText(progress)}${eta(now, share)}`;
-      clear();
-      stream.write(text.slice(0, Math.max(20, (stream.columns ?? 100) - 1)));
+    progress(pass, { step, steps, images, seconds, loss, top1 }: Progress) {
+      const { phase, epoch, epochs, lr } = run;
+      const ofPass = step > 0 ? seconds / step : 0;
+      const left = ofPass * (steps - step) + (pass === 'train' ? spent.testing : 0);
+      const ofEpoch = spent.epochs > 0 ? spent.seconds / spent.epochs : ofPass * steps;
+      draw({
+        what: phase || 'evaluate',
+        ...(epochs > 0 ? { epoch: epoch + 1, epochs, lr } : {}),
+        pass,
+        unit: 'step',
+        done: step,
+        total: steps,
+        imagesPerSecond: seconds > 0 ? images / seconds : 0,
+        loss,
+        top1,
+        left,
+        ...(epochs > 0 && (pass === 'train' || spent.epochs > 0)
+          ? { leftOfAll: left + ofEpoch * (epochs - epoch - 1) }
+          : {}),
+      });
     },
     metrics(line) {
-      now = completed(now, line);
-      above(epochText(now, line));
+      const testing = line.seconds.evaluate + (line.swa?.seconds ?? 0);
+      spent = { epochs: spent.epochs + 1, seconds: spent.seconds + line.seconds.train + testing, testing };
+      log(epochLine(run, line));
     },
-    end: clear,
   };
 }
 
-function completed(now: Running, { seconds, swa }: EpochMetrics): Running {
-  const spent = seconds.train + seconds.evaluate + (swa?.seconds ?? 0);
-  return { ...now, spent: now.spent + spent, done: now.done + 1 };
+function counting({ draw }: Output): Show {
+  let begin = { what: '', done: 0, at: 0 };
+  return (what, done, total, unit) => {
+    if (what !== begin.what) begin = { what, done, at: Date.now() };
+    const rate = (done - begin.done) / (Date.now() - begin.at);
+    const left = total !== null && rate > 0 ? { left: (total - done) / rate / 1e3 } : {};
+    draw({ what, done, total, ...(unit ? { unit } : {}), ...left });
+  };
 }
 
-const WIDTH = 20;
-const bar = (share: number) => `[${'='.repeat(Math.round(share * WIDTH)).padEnd(WIDTH)}]`;
+// --- lines
+
 const fixed = (value: number | null, digits: number) => (value === null ? '-' : value.toFixed(digits));
 
-function stepText({ step, steps, images, seconds, loss, top1 }: Progress): string {
-  const rate = seconds > 0 ? Math.round(images / seconds) : 0;
-  return `step ${step}/${steps} ${rate} images/s loss ${fixed(loss, 4)} top-1 ${fixed(top1, 2)}%`;
+/** What a line says after its label, the most important first: what the bar leaves out in a narrow window is at the end. */
+function facts({ what, unit, done, total, imagesPerSecond, loss, top1, lr, left, leftOfAll }: State) {
+  const count = `${done}${total === null ? '' : `/${total}`}`;
+  const facts: [name: keyof typeof PAINT, order: number, text: string | false | undefined][] = [
+    ['left', 7, leftOfAll !== undefined && `${what} left ${duration(leftOfAll)}`],
+    ['loss', 3, loss !== undefined && `loss ${fixed(loss, 4)}`],
+    ['loss', 4, top1 !== undefined && `top-1 ${fixed(top1, 2)}%`],
+    ['plain', 1, unit === 'step' ? `step ${count}` : [count, unit].filter(Boolean).join(' ')],
+    ['left', 6, left !== undefined && `${leftOfAll === undefined ? '' : 'epoch '}left ${duration(left)}`],
+    ['plain', 2, imagesPerSecond !== undefined && `${Math.round(imagesPerSecond)} images/s`],
+    ['plain', 5, lr !== undefined && `lr ${Number(lr.toPrecision(6))}`],
+  ];
+  return facts.flatMap(([name, order, text]) => (text ? [{ name, order, text }] : []));
+}
+
+/** `search epoch 1/8 step 101/313 190 images/s loss 2.3013 ...` */
+export function plainLine(state: State): string {
+  const { what, epoch, epochs, pass } = state;
+  const label = [what, epoch && `epoch ${epoch}/${epochs}`, pass !== 'train' && pass].filter(Boolean);
+  const rest = facts(state).sort((a, b) => a.order - b.order);
+  return [...label, ...rest.map(({ text }) => text)].join(' ');
+}
+
+const PAINT = { label: '1', done: '32', rest: '90', percent: '1', loss: '36', left: '33', plain: '' };
+const BAR = { least: 10, most: 30 };
+
+/** One line of at most `width` columns: what does not fit is left out, the least important first, and the bar takes the rest. */
+export function barLine(state: State, { width, colour, unicode }: Look): string {
+  const { what, epoch, epochs, pass, done, total } = state;
+  const share = total ? Math.min(1, done / total) : null;
+  const label = [what, epoch && `${epoch}/${epochs}`, pass !== what && pass].filter(Boolean).join(' ');
+  const percent = share === null ? '' : `${Math.floor(100 * share)}%`.padStart(4);
+  const paint = (name: keyof typeof PAINT, text: string) =>
+    colour && text && PAINT[name] ? `\x1b[${PAINT[name]}m${text}\x1b[0m` : text;
+  const kept = facts(state);
+  const room = () =>
+    width - [` ${label}`, ...(percent ? [percent] : []), ...kept.map(({ text }) => text)].join('  ').length;
+  while (kept.length > 0 && room() < (share === null ? 0 : BAR.least + 2)) kept.pop();
+  if (room() < 0) return ` ${label}`.slice(0, width);
+  const bar = share === null ? '' : barOf(share, Math.min(BAR.most, room() - 2), { paint, unicode });
+  return [
+    paint('label', ` ${label}`),
+    ...[bar, paint('percent', percent)].filter(Boolean),
+    ...kept.sort((a, b) => a.order - b.order).map(({ name, text }) => paint(name, text)),
+  ].join('  ');
+}
+
+interface Brush {
+  paint(name: 'done' | 'rest', text: string): string;
+  unicode: boolean;
+}
+
+function barOf(share: number, width: number, { paint, unicode }: Brush): string {
+  if (width < BAR.least) return '';
+  const [full, empty, from, to] = unicode ? ['━', '╌', '', ''] : ['=', ' ', '[', ']'];
+  const inner = width - from!.length - to!.length;
+  const filled = Math.round(share * inner);
+  return `${from}${paint('done', full!.repeat(filled))}${paint('rest', empty!.repeat(inner - filled))}${to}`;
 }
 
 /** One line for a whole epoch, with the largest mask distance of every ratio. */
-export function epochText({ phase, epochs }: Pick<Running, 'phase' | 'epochs'>, line: EpochMetrics): string {
-  const { completed: count, lr, train, test, swa, imagesPerSecond, distances, emerged } = line;
+export function epochLine({ phase, epochs }: { phase: string; epochs: number }, line: EpochMetrics): string {
+  const { completed, lr, train, test, swa, imagesPerSecond, distances, emerged } = line;
   const masks = Object.entries(distances).map(([percent, values]) => {
     const largest = values === null ? '-' : Math.max(0, ...values).toFixed(3);
-    return ` d${percent} ${largest}${emerged[percent] === undefined ? '' : '*'}`;
+    return `p=${percent}% ${largest}${emerged[percent] === undefined ? '' : ' (ticket)'}`;
   });
-  return (
-    `${phase} epoch ${count}/${epochs} lr ${Number(lr.toPrecision(6))} loss ${train.loss.toFixed(4)} train ${train.top1.toFixed(2)}% ` +
-    `test ${test.top1.toFixed(2)}%${swa ? ` swa ${swa.top1.toFixed(2)}%` : ''} ${Math.round(imagesPerSecond)} images/s${masks.join('')}`
-  );
+  return [
+    `${phase} epoch ${completed}/${epochs} lr ${Number(lr.toPrecision(6))} loss ${train.loss.toFixed(4)}`,
+    `train ${train.top1.toFixed(2)}% test ${test.top1.toFixed(2)}%`,
+    ...(swa ? [`swa ${swa.top1.toFixed(2)}%`] : []),
+    `${Math.round(imagesPerSecond)} images/s`,
+    ...(masks.length > 0 ? [`mask distance ${masks.join(', ')}`] : []),
+  ].join(' ');
 }
 
-/** Time left in this phase, from the epochs it has completed. */
-function eta({ spent, done, epoch, epochs }: Running, share: number): string {
-  if (done === 0) return '';
-  const seconds = Math.round((spent / done) * Math.max(0, epochs - epoch - share));
-  const minutes = Math.floor(seconds / 60);
-  const text =
-    minutes >= 60
-      ? `${Math.floor(minutes / 60)} h ${minutes % 60} min`
-      : minutes > 0
-        ? `${minutes} min ${seconds % 60} s`
-        : `${seconds} s`;
-  return ` left ${text}`;
+/** 8 -> "8 s", 75 -> "1 min 15 s", 8040 -> "2 h 14 min", 200000 -> "2 d 7 h". */
+export function duration(seconds: number): string {
+  const units: [name: string, size: number][] = [
+    ['d', 86_400],
+    ['h', 3600],
+    ['min', 60],
+    ['s', 1],
+  ];
+  const whole = Math.round(seconds);
+  const first = units.findIndex(([, size]) => whole >= size);
+  if (first < 0) return '0 s';
+  return units
+    .slice(first, first + 2)
+    .map(([name, size], i) => `${Math.floor((i === 0 ? whole : whole % units[first]![1]) / size)} ${name}`)
+    .join(' ');
 }

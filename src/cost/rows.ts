@@ -1,25 +1,25 @@
-/** Which runs `bench energy` is made of, where they lie, and the recipe of each. Pure. */
+/** The runs of `bench energy`: their folders and recipes. */
 import { join } from 'node:path';
 import type { EnergyMethod } from '../recipe/cost';
 import { identityOf } from '../recipe/identity';
 import { FULL_PRECISION, PRECISION_KEYS } from '../recipe/precision';
-import { percentOf } from '../recipe/ratio';
-import { type BenchEnergyRecipe, type CommandName, parseRecipe, SCHEMAS } from '../recipe/recipe';
+import { type BenchEnergyRecipe, entriesFor, parseRecipe } from '../recipe/recipe';
+import { ratioKey } from '../run/names';
 
-/** A line of results: a method at one ratio (null: dense) and seed. */
+/** A method at one ratio (null: dense) and seed. */
 export interface EnergyRow {
   method: EnergyMethod;
   ratio: number | null;
   seed: number;
-  /** Of this row alone. Network slimming and lottery tickets begin with the dense training of their seed, which is counted in each. */
+  /** Lottery tickets and network slimming begin with the dense training of their seed, which has a folder of its own. */
   folder: string;
 }
 
 interface MethodInfo {
   label: string;
-  /** How the ticket comes about: none, from the whole dense training of the seed, or by EB Train. */
+  /** How the ticket is made: not at all, from the finished dense training of the seed, or by EB Train. */
   kind: 'dense' | 'after-dense' | 'early-bird';
-  /** Number formats of the first and of the second training. */
+  /** Whether the first and the second training are in low precision. */
   low: { search: boolean; retrain: boolean };
 }
 
@@ -35,9 +35,22 @@ export const METHODS: Record<EnergyMethod, MethodInfo> = {
   'eb-ll': { label: 'EB Train LL', kind: 'early-bird', low: { search: true, retrain: true } },
 };
 
+/** A training of a row: of the dense network (ratio null) or of the ticket. */
+export interface StageKind {
+  name: 'dense' | 'search' | 'retrain';
+  ratio: number | null;
+  low: boolean;
+}
+
+export function stagesOf({ method, ratio }: EnergyRow): [StageKind, StageKind?] {
+  const { kind, low } = METHODS[method];
+  const first: StageKind = { name: kind === 'early-bird' ? 'search' : 'dense', ratio: null, low: low.search };
+  return kind === 'dense' ? [first] : [first, { name: 'retrain', ratio, low: low.retrain }];
+}
+
 export const denseFolder = (save: string, seed: number) => join(save, 'dense', `seed-${seed}`);
 export const folderOf = (save: string, method: EnergyMethod, ratio: number | null, seed: number) =>
-  ratio === null ? denseFolder(save, seed) : join(save, method, `p${percentOf(ratio)}-seed-${seed}`);
+  ratio === null ? denseFolder(save, seed) : join(save, method, `p${ratioKey(ratio)}-seed-${seed}`);
 
 export const nameOf = ({ method, ratio, seed }: EnergyRow) =>
   `${METHODS[method].label}${ratio === null ? '' : `, p = ${ratio}`}, seed ${seed}`;
@@ -56,17 +69,11 @@ export function rowsOf({ save, methods, ratios, seeds }: BenchEnergyRecipe): Ene
   );
 }
 
-/** Said for every run, whatever the recipe of the comparison. */
+/** Options that every run has of its own, whatever the recipe of the comparison. */
 const OWN_KEYS = ['save', 'ratios', 'cfg', 'arch', 'depth', 'dataset', 'data', 'testBatchSize', ...PRECISION_KEYS];
 
-/** The entries of the comparison's recipe that a command knows as well; `without`: what the command takes from elsewhere. */
-function shared(recipe: BenchEnergyRecipe, command: CommandName, without: readonly string[]): Record<string, unknown> {
-  const keys = Object.keys(SCHEMAS[command].shape).filter((key) => !without.includes(key));
-  return Object.fromEntries(Object.entries(recipe).filter(([key]) => keys.includes(key)));
-}
-
 export function denseRecipe(recipe: BenchEnergyRecipe, seed: number) {
-  const common = shared(recipe, 'retrain', PRECISION_KEYS);
+  const common = entriesFor('retrain', recipe, PRECISION_KEYS);
   return parseRecipe('retrain', { ...common, save: denseFolder(recipe.save, seed), seed, report: false });
 }
 
@@ -74,7 +81,7 @@ export function denseRecipe(recipe: BenchEnergyRecipe, seed: number) {
 export function cutRecipe(recipe: BenchEnergyRecipe, { method, ratio, seed, folder }: EnergyRow) {
   const dense = denseFolder(recipe.save, seed);
   return parseRecipe('prune', {
-    ...shared(recipe, 'prune', OWN_KEYS),
+    ...entriesFor('prune', recipe, OWN_KEYS),
     save: join(folder, 'pruned'),
     model: join(dense, 'checkpoint.pth.tar'),
     init: method === 'lt' ? join(dense, 'init.pth.tar') : undefined,
@@ -84,10 +91,10 @@ export function cutRecipe(recipe: BenchEnergyRecipe, { method, ratio, seed, fold
   });
 }
 
-/** Both train the ticket for all epochs. The network is what the ticket says. */
+/** Trains the ticket, which holds the network's widths, for all epochs. */
 export function ticketRecipe(recipe: BenchEnergyRecipe, { seed, folder }: EnergyRow, ticket: string) {
   return parseRecipe('retrain', {
-    ...shared(recipe, 'retrain', ['cfg', 'arch', 'depth', ...PRECISION_KEYS]),
+    ...entriesFor('retrain', recipe, ['cfg', 'arch', 'depth', ...PRECISION_KEYS]),
     ...FULL_PRECISION,
     save: join(folder, 'retrain'),
     scratch: ticket,
@@ -97,24 +104,23 @@ export function ticketRecipe(recipe: BenchEnergyRecipe, { seed, folder }: Energy
   });
 }
 
-/** What makes such a row what it is; the training itself is guarded by the folder it is in. */
+/** The identity of a row that cuts a ticket; its training has an identity of its own. */
 export function cutIdentity(recipe: BenchEnergyRecipe, row: EnergyRow): Record<string, unknown> {
   const { model, init, ...identity } = identityOf('prune', cutRecipe(recipe, row));
   return { method: row.method, ...identity };
 }
 
-/** What the folder of a row must hold. */
+/** The identity that the folder of a row must have. */
 export function identityOfRow(recipe: BenchEnergyRecipe, row: EnergyRow): Record<string, unknown> {
   const { kind } = METHODS[row.method];
   if (kind === 'dense') return identityOf('retrain', denseRecipe(recipe, row.seed));
   return kind === 'after-dense' ? cutIdentity(recipe, row) : identityOf('train', earlyBirdRecipe(recipe, row));
 }
 
-/** EB Train of any kind. */
 export function earlyBirdRecipe(recipe: BenchEnergyRecipe, { method, ratio, seed, folder }: EnergyRow) {
   const { low } = METHODS[method];
   return parseRecipe('train', {
-    ...shared(recipe, 'train', ['ratios', ...(low.search ? [] : PRECISION_KEYS)]),
+    ...entriesFor('train', recipe, ['ratios', ...(low.search ? [] : PRECISION_KEYS)]),
     save: folder,
     percent: ratio,
     seed,

@@ -6,6 +6,8 @@ import { count, FOLDER, oneOf, option, POSITIVE, positive, RATIO, ratio, SWITCH,
 export const BENCH_MODELS = ['vgg16', 'preresnet101', 'resnet18', 'resnet50'] as const;
 export const PEER_MODES = ['reference', 'tuned', 'compiled'] as const;
 export const LOADER_MODES = ['pillow', 'draft', 'torchvision', 'simplejpeg', 'dali'] as const;
+/** Many kernels a call, or torch.compile. */
+export const QUANTISER_MODES = ['eager', 'compiled'] as const;
 
 const network = {
   model: option(z.enum(BENCH_MODELS).default('vgg16'), 'network', oneOf(BENCH_MODELS)),
@@ -56,7 +58,7 @@ const benchDetectSchema = z.strictObject({
 });
 
 const positional = (what: string) =>
-  option(z.array(z.string()).default([]), what, 'paths of files', { positional: true });
+  option(z.array(z.string()).default([]), what, 'paths of files', { positional: 'files' });
 
 const benchCompareSchema = z.strictObject({ files: positional('two results that --json wrote') });
 
@@ -109,6 +111,7 @@ export const benchKernelsSchema = z.strictObject({
   repetitions: option(count().default(20), 'timed calls of each kernel', wholeNumber()),
   rounds: option(count().default(3), 'times that each program runs, in alternating order', wholeNumber()),
   ...beside,
+  modes: modesOf(QUANTISER_MODES),
   device: runtime.device,
   noCuda: runtime.noCuda,
   threads: runtime.threads,

@@ -7,7 +7,6 @@ import { checkpoints, energy, files, runtime } from './fields/runtime';
 import { cutting, detector } from './fields/ticket';
 import { training } from './fields/training';
 import { count, NON_NEGATIVE, nonNegative, oneOf, option, POSITIVE, positive, SWITCH } from './option';
-import { WHOLE_PERCENTS } from './ratio';
 
 export const ENERGY_METHODS = ['dense', 'lt', 'ns', 'eb-reinit', 'eb-ff', 'eb-lf', 'eb-ll'] as const;
 export type EnergyMethod = (typeof ENERGY_METHODS)[number];
@@ -37,7 +36,7 @@ export const benchEnergySchema = z.strictObject({
     'method that the others are compared with',
     oneOf(ENERGY_METHODS),
   ),
-  ratios: option(detector.ratios, 'pruning ratios of the tickets', WHOLE_PERCENTS),
+  ratios: detector.ratios,
   seeds: option(
     z.array(count(0)).min(1).default([1]).refine(distinct),
     'seeds; every row is run once for each',

@@ -1,15 +1,18 @@
 import { z } from 'zod';
 import { DATASETS } from '../data/known';
 import { dataset } from './fields/data';
-import { model, saidNetwork, ticketNetwork } from './fields/network';
+import { checkpointNetwork, model, ticketNetwork } from './fields/network';
 import { AS_CHECKPOINT, lowPrecision, prunedPrecision } from './fields/precision';
 import { launcher, unused } from './fields/reference';
 import { checkpoints, energy, files, runtime } from './fields/runtime';
 import { cutting, detector, percent } from './fields/ticket';
 import { batches, continuing, scratch, training } from './fields/training';
-import { count, FILE, FOLDER, hidden, oneOf, option, ratio, SWITCH, wholeNumber } from './option';
+import { count, FILE, FOLDER, hidden, oneOf, option, optionOf, ratio, SWITCH, wholeNumber } from './option';
 import { VARIANTS } from './precision';
 import { isWholePercent, WHOLE_PERCENTS } from './ratio';
+
+const common = optionOf('Common');
+const ticket = optionOf('Ticket');
 
 export const searchSchema = z.strictObject({
   ...files,
@@ -18,7 +21,7 @@ export const searchSchema = z.strictObject({
   ...training,
   ...lowPrecision(),
   ...detector,
-  stopAtTicket: option(z.boolean().default(false), 'end the search once a ticket emerged at every ratio', SWITCH),
+  stopAtTicket: ticket(z.boolean().default(false), 'end the search once a ticket emerged at every ratio', SWITCH),
   ...checkpoints('all'),
   ...continuing(count(0).default(0), 'first epoch index'),
   scratch: scratch('pruned.pth.tar whose cfg the network takes'),
@@ -37,7 +40,7 @@ export const retrainSchema = z.strictObject({
   ...continuing(count(0).optional(), 'first epoch index; the epochs the ticket has completed, where it says so'),
   ...checkpoints('none'),
   scratch: scratch('the ticket: pruned.pth.tar; without it the dense network is trained'),
-  reinit: option(z.boolean().default(false), 'draw new weights instead of inheriting those of the ticket', SWITCH),
+  reinit: ticket(z.boolean().default(false), 'draw new weights instead of inheriting those of the ticket', SWITCH),
   ...launcher,
   ...energy,
   ...runtime,
@@ -45,18 +48,18 @@ export const retrainSchema = z.strictObject({
 
 export const pruneSchema = z.strictObject({
   ...files,
-  save: option(z.string().min(1).default('.'), 'folder to write pruned.pth.tar and prune.txt to', FOLDER),
-  dataset: option(z.enum(DATASETS).optional(), 'dataset, for the number of classes', oneOf(DATASETS), {
+  save: common(z.string().min(1).default('.'), 'folder to write pruned.pth.tar and prune.txt to', FOLDER),
+  dataset: common(z.enum(DATASETS).optional(), 'dataset, for the number of classes', oneOf(DATASETS), {
     defaultHelp: 'as the checkpoint',
   }),
   data: option(z.string().optional(), 'accepted for compatibility; pruning needs no images', FOLDER, { hidden: true }),
   testBatchSize: option(count().default(256), 'accepted for compatibility; pruning needs no images', wholeNumber(), {
     hidden: true,
   }),
-  ...saidNetwork,
+  ...checkpointNetwork,
   percent,
-  model: option(z.string().min(1), 'checkpoint to prune (required)', FILE),
-  init: option(z.string().optional(), 'checkpoint whose weights the ticket gets instead (lottery-ticket rewind)', FILE),
+  model: common(z.string().min(1), 'checkpoint to prune (required)', FILE),
+  init: ticket(z.string().optional(), 'checkpoint whose weights the ticket gets instead (lottery-ticket rewind)', FILE),
   ...cutting,
   ...prunedPrecision(),
   multiGPU: option(count(0).optional(), 'accepted for compatibility; prefixes are recognised', wholeNumber(0), {
@@ -72,32 +75,32 @@ export const trainSchema = z.strictObject({
   ...dataset('cifar10'),
   ...model,
   ...training,
-  variant: option(
+  variant: optionOf('Precision')(
     z.enum(VARIANTS).optional(),
     "the paper's names: full or low precision in the search and in the retraining (lf: low, then full)",
     oneOf(VARIANTS),
     { defaultHelp: 'll where a --wl option is given, else ff; lf and ll take 8 bits where none is' },
   ),
   ...lowPrecision(),
-  percent: option(
+  percent: common(
     ratio().refine(isWholePercent).default(0.3),
     'pruning ratio p of the ticket',
     'a number from 0 to 0.99 in whole percents',
   ),
-  ratios: option(detector.ratios.unwrap().optional(), 'further ratios to follow in the search', WHOLE_PERCENTS, {
+  ratios: ticket(detector.ratios.unwrap().optional(), 'further ratios to follow in the search', WHOLE_PERCENTS, {
     defaultHelp: 'only --percent',
   }),
   detectorWindow: detector.detectorWindow,
   detectorThreshold: detector.detectorThreshold,
   detectorRule: detector.detectorRule,
   ...cutting,
-  fromScratch: option(z.boolean().default(false), 'retrain the ticket from new weights, for all epochs', SWITCH),
-  init: option(
+  fromScratch: ticket(z.boolean().default(false), 'retrain the ticket from new weights, for all epochs', SWITCH),
+  init: ticket(
     z.string().optional(),
     "checkpoint whose weights the ticket gets (lottery-ticket rewind); self for this run's initial weights",
     `${FILE}, or self`,
   ),
-  compareDense: option(
+  compareDense: optionOf('Training')(
     z.boolean().default(false),
     'train the dense network to the end as well, for comparison',
     SWITCH,
@@ -111,15 +114,23 @@ export const evaluateSchema = z.strictObject({
   ...unused,
   startEpoch: hidden(option(count(0).optional(), 'accepted for compatibility', wholeNumber(0))),
   ...dataset('cifar10'),
-  ...saidNetwork,
+  ...checkpointNetwork,
   cfg: model.cfg,
   ...lowPrecision(AS_CHECKPOINT),
   ...batches,
-  batchSize: option(count().optional(), 'images per test batch, as the evaluation scripts name it', wholeNumber(), {
-    defaultHelp: 'as --test-batch-size',
-  }),
+  batchSize: optionOf('Training')(
+    count().optional(),
+    'images per test batch, as the evaluation scripts name it',
+    wholeNumber(),
+    {
+      defaultHelp: 'as --test-batch-size',
+    },
+  ),
   scratch: scratch('pruned.pth.tar whose cfg the network takes'),
-  resume: option(z.string().optional(), 'checkpoint to evaluate (or --model)', FILE, { aliases: ['model'] }),
+  resume: common(z.string().optional(), 'checkpoint to evaluate', FILE, {
+    aliases: ['model'],
+    positional: 'file',
+  }),
   ...launcher,
   ...energy,
   ...runtime,

@@ -38,7 +38,7 @@ export const distanceSchema = z.strictObject({
 
 export const plotSchema = z.strictObject({
   folders: option(z.array(z.string()).min(1).default(['.']), 'folders of runs', 'paths of folders', {
-    positional: true,
+    positional: 'folders',
   }),
   ratios: option(z.array(ratio()).min(1).optional(), 'pruning ratios to draw', 'numbers from 0 up to 1', {
     defaultHelp: 'all there are',

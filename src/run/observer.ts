@@ -9,8 +9,6 @@ export interface Observer {
   epoch?(info: { phase: string; epoch: number; epochs: number; lr: number }): void;
   /** At most four times a second, while a pass runs; swa: both passes of the weight average. */
   progress?(pass: 'train' | 'test' | 'swa', progress: Progress): void;
-  /** Nothing more will come: a result or an error is printed next. */
-  end?(): void;
   /** An epoch is complete. */
   metrics?(line: EpochMetrics): void;
 }

@@ -61,7 +61,7 @@ test('every program takes its turn, and ratios are those of one core', async () 
   expect(result.ratios).toEqual({ pillow: 5, draft: null, dali: null });
   expect(result.packedRatios).toEqual({ pillow: 8, draft: null, dali: null });
   expect(result.peers.pillow!.runs[0]).toMatchObject({ perCore: 100, versions: { pillow: '11' } });
-  expect(result.peers.dali!.failure).toContain('dali is not installed (ImportError: no nvidia)');
+  expect(result.peers.dali!.failure).toContain('dali does not load (ImportError: no nvidia)');
   expect(result.ours).toMatchObject({ scaling: 1.8, perCore: { median: 500 }, residentMib: { first: 90, last: 91 } });
   expect(result.ours.imagesPerSecond).toMatchObject({ 1: { median: 500 }, 2: { median: 900 } });
   expect(result.peers.draft).toMatchObject({ perCore: null, failure: 'no draft here' });

@@ -1,5 +1,6 @@
 /** Keys, cfg and optimiser state of the release's files, in all their spellings. */
 import * as path from 'node:path';
+import { inspectFile } from '../../src/checkpoint/inspect';
 import {
   bestOf,
   cfgOf,
@@ -14,7 +15,6 @@ import {
 import { readCheckpoint } from '../../src/checkpoint/pth';
 import { momentumOf, sgdOptimizerValue } from '../../src/checkpoint/sgd';
 import { OrderedDict, type Value } from '../../src/checkpoint/value';
-import { inspectFile } from '../../src/cli/commands/inspect';
 import type { StateDict, TensorData } from '../../src/tensor';
 import { golden } from '../support/golden';
 

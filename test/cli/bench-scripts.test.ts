@@ -58,7 +58,7 @@ built(
       figure: '9.00x',
       verdict: 'other batchSize',
     });
-    const steps = calls().filter((line) => line.includes('bench step') && line.includes('--peer'));
+    const steps = calls().filter((line) => line.includes('bench step') && line.includes(`--peer ${folder.path}`));
     for (const line of steps) expect(line).toMatch(/--modes (tuned|compiled|reference) --timeout/);
     for (const line of steps.filter((line) => /--model (vgg16|preresnet101) (?!.*--ticket)/.test(line)))
       expect(line).toContain('--rounds 2');

@@ -25,7 +25,7 @@ test('--help lists every command, and loads neither schema nor addon', async () 
   expect([status, stderr]).toEqual([0, '']);
   for (const name of COMMANDS) expect(stdout).toContain(`earlybird ${name}`);
 
-  const probe = `process.argv.push('--help'); require(${JSON.stringify(main)}); process.on('exit', () => console.error(Object.keys(require.cache).filter((f) => /node_modules.(zod|vega|sharp)|dist.(native|experiment|report)/.test(f)).join()))`;
+  const probe = `process.argv.push('--help'); require(${JSON.stringify(main)}); process.on('exit', () => console.error(Object.keys(require.cache).filter((f) => /node_modules.(zod|vega|sharp)|dist.(cli.commands|native|recipe|report|train)/.test(f)).join()))`;
   expect((await start(process.execPath, ['-e', probe, '--', 'x'], noLibTorch).done).stderr.trim()).toBe('');
 });
 
@@ -35,9 +35,69 @@ test.each(OURS)('%s --help works without LibTorch', async (name) => {
   expect(stdout).toContain('--print-recipe');
 });
 
-test('--version', async () => {
-  const { status, stdout } = await cli(['--version'], noLibTorch).done;
+test.each(['--version', '-V', 'version'])('%s', async (word) => {
+  const { status, stdout } = await cli([word], noLibTorch).done;
   expect([status, stdout.trim()]).toEqual([0, require('../../package.json').version]);
+});
+
+test.each([
+  [[], ['--help']],
+  [['-h'], ['--help']],
+  [['help'], ['--help']],
+  [
+    ['help', 'data', 'pack'],
+    ['data', 'pack', '--help'],
+  ],
+  [
+    ['--json', 'search', '--lr', '0'],
+    ['search', '--lr', '0', '--json'],
+  ],
+])('%j is %j', async (words, meant) => {
+  const [one, other] = await Promise.all([cli(words, noLibTorch).done, cli(meant, noLibTorch).done]);
+  expect(one).toEqual(other);
+  expect(one.stdout + one.stderr).not.toBe('');
+});
+
+test('train --help: examples first, then options by group, the common ones before the others', async () => {
+  const { stdout } = await cli(['train', '--help'], noLibTorch).done;
+  const headings = [...stdout.matchAll(/^([A-Z]\w+):$/gm)].map(([, heading]) => heading);
+  const groups = ['Common', 'Data', 'Network', 'Training', 'Ticket', 'Precision', 'Machine', 'Output', 'Other'];
+  expect(headings).toEqual(['Examples', ...groups]);
+  const group = (option: string) =>
+    stdout
+      .split(/\n\n(?=[A-Z])/)
+      .find((part) => part.includes(` ${option} `))
+      ?.split(':')[0];
+  expect(
+    ['--epochs', '--workers', '--cfg', '-s', '--ratios', '--wl-weight', '--threads', '--report'].map(group),
+  ).toEqual(groups.slice(0, -1));
+  expect(stdout).toContain('(also -sr)');
+  expect(stdout).not.toMatch(/\[string\]|--local-rank/);
+});
+
+test('--preset is an option where a network is trained or read, --force where a run may be there', async () => {
+  const offered = async (name: string) => {
+    const { stdout } = await cli([name, '--help'], noLibTorch).done;
+    return [/--preset/.test(stdout), /--force/.test(stdout)];
+  };
+  expect(await Promise.all(['train', 'evaluate', 'plot', 'distance', 'doctor'].map(offered))).toEqual([
+    [true, true],
+    [true, false],
+    [false, false],
+    [false, false],
+    [false, false],
+  ]);
+});
+
+test('completion prints a script, which asks for commands and options', async () => {
+  expect((await cli(['completion'], noLibTorch).done).stdout).toContain('--get-yargs-completions');
+  const { stdout } = await cli(['--get-yargs-completions', 'earlybird', 'train', '--per'], noLibTorch).done;
+  expect(stdout.split('\n')).toContain('--percent');
+});
+
+test('what is no option is refused with the one that was meant', async () => {
+  const { stderr } = await cli(['train', '--percnt', '0.3'], noLibTorch).done;
+  expect(stderr).toContain('did you mean --percent?');
 });
 
 test('--print-recipe prints the validated recipe and stops', async () => {
@@ -57,7 +117,13 @@ test.each([
   [['search', '--lr', 'fast'], 2, 'ERR_RECIPE'],
   [['search', '--lr'], 2, 'ERR_USAGE'],
   [['serch'], 2, 'ERR_USAGE'],
-  [[], 2, 'ERR_USAGE'],
+  [['data'], 2, 'ERR_USAGE'],
+  [['data', 'vrify'], 2, 'ERR_USAGE'],
+  [['data', 'verify', 'folder', '--image-size', '0'], 2, 'ERR_RECIPE'],
+  [['inspect'], 2, 'ERR_RECIPE'],
+  [['train', 'words'], 2, 'ERR_USAGE'],
+  [['--lr', '1', 'train'], 2, 'ERR_USAGE'],
+  [['evaluate', 'a', '--resume', 'b'], 2, 'ERR_USAGE'],
   [['search', '--gpu_ids', '0;1'], 2, 'ERR_RECIPE'],
   [['prune', '--model', '/nonexistent.pth.tar'], 1, 'ERR_FILE'],
   [['search', '--resume', '/nonexistent.pth.tar', '--save', join(tmpdir(), 'eb-never')], 1, 'ERR_FILE'],

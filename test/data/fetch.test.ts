@@ -43,7 +43,7 @@ async function cli(...args: string[]): Promise<{ out: string; exitCode: typeof p
   try {
     await yargs(['data', ...args])
       .parserConfiguration(parser)
-      .command(command)
+      .command(command('data', ''))
       .exitProcess(false)
       .strict()
       .parseAsync();

@@ -1,9 +1,9 @@
 /**
- * The FLOPs columns of the paper, from spec section 12. Computed here: F of the dense networks, from their own description. Inputs: F of
- * the tickets, known from the paper to 2 decimals of GFLOPs only, and the drawing epochs k.
+ * The FLOPs columns of the paper (docs/reference.md#11.1). The forward FLOPs of the dense networks come from their description; those
+ * of the tickets, to 2 decimals of GFLOPs, and the drawing epochs are the paper's.
  */
 
-import { COMPOSITIONS, type Comparison, trainingFlops } from '../../src/cost/training-flops';
+import { type Training, trainingFlops } from '../../src/cost/training-flops';
 import { forwardFlops } from '../../src/network/flops';
 import { addon } from './small';
 
@@ -14,6 +14,38 @@ async function forwardOf(arch: string, depth: number, classes: number): Promise<
   return flops;
 }
 
+/** Forward FLOPs of one image, and epochs. */
+interface Comparison {
+  dense: number;
+  ticket: number;
+  /** Epochs of a whole training. */
+  epochs: number;
+  /** Epochs after which an Early-Bird ticket was drawn. */
+  drawn: number;
+  /** Training images of an epoch. */
+  images: number;
+}
+type Composition = (comparison: Comparison) => Training[];
+
+const training = (forward: number, epochs: number, images: number): Training => ({ forward, images: epochs * images });
+const dense: Composition = ({ dense, epochs, images }) => [training(dense, epochs, images)];
+const pruneAndRetrain: Composition = (c) => [...dense(c), training(c.ticket, c.epochs, c.images)];
+const searchThen =
+  (epochsLeft: (c: Comparison) => number): Composition =>
+  (c) => [training(c.dense, c.drawn, c.images), training(c.ticket, epochsLeft(c), c.images)];
+
+/** The trainings of each method, as the paper's tables count them. */
+const COMPOSITIONS = {
+  dense,
+  /** One-shot lottery ticket: masked weights save no FLOPs, so that the dense network is trained twice. */
+  lotteryTicket: (c) => [...dense(c), ...dense(c)],
+  /** The mask is drawn before training and saves none. */
+  snip: dense,
+  networkSlimming: pruneAndRetrain,
+  softFilterPruning: pruneAndRetrain,
+  earlyBirdReinit: searchThen(({ epochs }) => epochs),
+  earlyBird: searchThen(({ epochs, drawn }) => epochs - drawn),
+} satisfies Record<string, Composition>;
 type Method = keyof typeof COMPOSITIONS;
 const paperFlops = (method: Method, comparison: Comparison) => trainingFlops(COMPOSITIONS[method](comparison), 'paper');
 

@@ -1,23 +1,20 @@
 /** @jest-environment ./test/support/yargs-environment.js */
 import { normaliseArguments, PARSER } from '../../src/cli/arguments';
-import { addOptions, recipeFrom } from '../../src/cli/options';
-import { wishedDevice } from '../../src/engine/device';
+import { addOptions, recipeFrom, type Values } from '../../src/cli/options';
+import { requestedDevice } from '../../src/engine/device';
 import { identityOf } from '../../src/recipe/identity';
 import { PRESETS } from '../../src/recipe/presets';
-import { type CommandName, parseRecipe, type Recipe } from '../../src/recipe/recipe';
+import { type CommandName, parseRecipe } from '../../src/recipe/recipe';
 
 declare const yargs: typeof import('yargs/yargs');
 
 /** What the command line makes of a line of arguments. */
-function recipe<C extends CommandName>(command: C, line: string): Recipe<C> {
+function recipe<C extends CommandName>(command: C, line: string): Values<C> {
   const words = normaliseArguments(line.split(' ').filter(Boolean));
   const cli = addOptions(yargs(words).parserConfiguration(PARSER), command);
-  const flags = cli
-    .strict()
-    .exitProcess(false)
-    .fail((message, error) => {
-      throw error ?? new Error(message);
-    });
+  const flags = cli.exitProcess(false).fail((message, error) => {
+    throw error ?? new Error(message);
+  });
   return recipeFrom(command, flags.parseSync()).recipe;
 }
 
@@ -122,6 +119,11 @@ test.each([
   ],
   ['--stop-at-ticket --keep-checkpoints every:5', { stopAtTicket: true, keepCheckpoints: 'every:5' }],
   ['--report false', { report: false }],
+  ['--no-report', { report: false }],
+  ['-sr --no-sr', { sr: false }],
+  ['--no_capture --capture', { capture: true }],
+  ['--schedule 80,120', { schedule: [80, 120] }],
+  ['--cfg 64,M,128 --ratios 0.1,0.2', { cfg: [64, 'M', 128], ratios: [0.1, 0.2] }],
   ['--epochs 1 --epochs 2', { epochs: 2 }],
 ])('search %s', (line, expected) => {
   expect(recipe('search', line)).toMatchObject(expected);
@@ -186,8 +188,16 @@ test.each([
 });
 
 test('an unknown flag is refused', () => {
-  expect(refused('search', '--bogus 1').message).toContain('bogus');
+  expect(refused('search', '--bogus 1').message).toContain('--bogus is not an option');
+  expect(refused('search', '--batch 1').message).not.toContain('did you mean');
+  expect(refused('search', '--batch-sise 1').message).toContain('did you mean --batch-size?');
+  expect(refused('distance', '--preset demo').message).toContain('--preset');
   expect(() => parseRecipe('search', { bogus: 1 })).toThrow('bogus');
+});
+
+test('evaluate takes its checkpoint without a flag', () => {
+  for (const line of ['--resume x', '--model x']) expect(recipe('evaluate', line).resume).toBe('x');
+  expect(recipeFrom('evaluate', { file: 'x' }).recipe.resume).toBe('x');
 });
 
 test('flags win over a preset, a preset over defaults', () => {
@@ -246,7 +256,7 @@ test.each([
   [{ device: 'cpu', noCuda: false, gpuIds: '0,1' }, 'cpu'],
   [{ device: 'cuda:1', noCuda: false, gpuIds: '0' }, 'cuda:1'],
 ])('%j means %s', (wish, device) => {
-  expect(wishedDevice(wish)).toBe(device);
+  expect(requestedDevice(wish)).toBe(device);
 });
 
 test('retraining leaves to a ticket what network it is', () => {

@@ -1,11 +1,8 @@
 /** `earlybird bench`: times parts of this program, alone or beside the PyTorch peer. */
-import type { CommandModule } from 'yargs';
-import { defineCommand } from '../command';
+import { defineCommand, defineGroup } from '../command';
 
 const step = defineCommand({
-  name: 'benchStep',
-  command: 'step',
-  describe: 'Time the training step, alone or beside the modes of a PyTorch peer',
+  options: 'benchStep',
   run: async (recipe, options) => {
     if (recipe.lowPrecision) return (await import('../../bench/low-precision.js')).benchLowPrecision(recipe, options);
     if (recipe.ticket !== undefined) return (await import('../../bench/ticket.js')).benchTicket(recipe, options);
@@ -15,33 +12,25 @@ const step = defineCommand({
 });
 
 const profile = defineCommand({
-  name: 'benchProfile',
-  command: 'profile',
-  describe: 'Show what a training step spends its time on, and how far it is from the roofline of this machine',
+  options: 'benchProfile',
   run: async (recipe, options) => (await import('../../bench/profile.js')).benchProfile(recipe, options),
   print: async (result) => (await import('../print/profile.js')).profileText(result),
 });
 
 const detect = defineCommand({
-  name: 'benchDetect',
-  command: 'detect',
-  describe: 'Time what the detection of tickets adds to an epoch',
+  options: 'benchDetect',
   run: async (recipe, options) => (await import('../../bench/detect.js')).benchDetect(recipe, options),
   print: async (result) => (await import('../print/detect.js')).detectText(result),
 });
 
 const compare = defineCommand({
-  name: 'benchCompare',
-  command: 'compare [files..]',
-  describe: 'Ratios of two results of one benchmark on one machine (--json output)',
+  options: 'benchCompare',
   run: async (recipe) => (await import('../../bench/compare.js')).compareBenches(recipe),
   print: async (result) => (await import('../print/compare.js')).compareText(result),
 });
 
 const loader = defineCommand({
-  name: 'benchLoader',
-  command: 'loader',
-  describe: 'Time the loading of JPEG files, alone or beside the loaders of other libraries',
+  options: 'benchLoader',
   run: async (recipe, options) =>
     recipe.single
       ? (await import('../../bench/loader-run.js')).timeLoader(recipe, options)
@@ -53,17 +42,13 @@ const loader = defineCommand({
 });
 
 const kernels = defineCommand({
-  name: 'benchKernels',
-  command: 'kernels',
-  describe: 'Time the quantiser against a copy of memory, alone or beside PyTorch',
+  options: 'benchKernels',
   run: async (recipe, options) => (await import('../../bench/kernels.js')).benchKernels(recipe, options),
   print: async (result) => (await import('../print/kernels.js')).kernelsText(result),
 });
 
 const energy = defineCommand({
-  name: 'benchEnergy',
-  command: 'energy',
-  describe: 'Compare methods by accuracy, energy, FLOPs and time, at several ratios and seeds; resumable',
+  options: 'benchEnergy',
   run: async (recipe, options) =>
     recipe.dryRun
       ? (await import('../../cost/plan.js')).planEnergy(recipe)
@@ -74,12 +59,12 @@ const energy = defineCommand({
   },
 });
 
-export const command: CommandModule = {
-  command: 'bench <what>',
-  describe: 'Time this program, alone or beside a PyTorch peer, or compare what methods cost',
-  builder: (yargs) =>
-    [step, profile, detect, kernels, loader, energy, compare]
-      .reduce((all, command) => all.command(command), yargs)
-      .demandCommand(1),
-  handler: () => {},
-};
+export const command = defineGroup([
+  ['step', 'Time the training step, alone or beside the modes of a PyTorch peer', step],
+  ['profile', 'Show what a training step spends its time on, and how far it is from the roofline', profile],
+  ['detect', 'Time what the detection of tickets adds to an epoch', detect],
+  ['kernels', 'Time the quantiser against a copy of memory, alone or beside PyTorch', kernels],
+  ['loader', 'Time the loading of JPEG files, alone or beside the loaders of other libraries', loader],
+  ['energy', 'Compare methods by accuracy, energy, FLOPs and time, at several ratios and seeds; resumable', energy],
+  ['compare', 'Ratios of two results of one benchmark on one machine (--json output)', compare],
+]);

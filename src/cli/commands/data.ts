@@ -1,96 +1,100 @@
 /** `earlybird data`: fetch the official archives, check a dataset that is there, pack images into shards. */
+import { availableParallelism } from 'node:os';
 import * as path from 'node:path';
-import type { CommandModule } from 'yargs';
+import { z } from 'zod';
 import { defaultCacheDir } from '../../data/cache';
 import { fetchDataset } from '../../data/fetch';
+import { DATASETS } from '../../data/known';
+import { BAD_LIST, pack as packImages } from '../../data/pack';
 import { verifyDataset } from '../../data/verify';
-import type { VerifyReport } from '../../data/verify-report';
 import { loaderCheck } from '../../engine/loader-check';
-import { counter } from '../counter';
-import { interruptSignal } from '../interrupt';
-import { defineTool } from '../tool';
-import { pack } from './data-pack';
+import { dataset } from '../../recipe/fields/data';
+import { count, FOLDER, oneOf, option, wholeNumber } from '../../recipe/option';
+import { defineCommand, defineGroup } from '../command';
+import { packText, verifyText } from '../print/data';
 
-const fetch = defineTool({
-  command: 'fetch <name>',
-  describe: 'Fetch the official archive of cifar10 or cifar100; run again to go on after a cut',
-  options: (yargs) =>
-    yargs
-      .positional('name', { type: 'string', demandOption: true, describe: 'cifar10 or cifar100' })
-      .option('dir', { type: 'string', requiresArg: true, describe: 'Where to put it [a folder; default: the cache]' })
-      .option('url', { type: 'string', requiresArg: true, describe: 'A mirror that has the same file' }),
-  async run({ name, dir, url, quiet }) {
-    const show = counter(quiet);
-    const folder = dir ?? path.join(defaultCacheDir(), name);
+const FETCHED = ['cifar10', 'cifar100'] as const;
+
+const fetch = defineCommand({
+  options: z.strictObject({
+    name: option(z.enum(FETCHED), FETCHED.join(' or '), oneOf(FETCHED), { positional: 'name' }),
+    dir: option(z.string().optional(), 'where to put it', FOLDER, { defaultHelp: 'the cache' }),
+    url: option(z.string().optional(), 'a mirror that has the same file', 'an address'),
+  }),
+  async run({ name, dir, url }, { show, signal }) {
     const onProgress = (done: number, total: number | null) =>
-      show('fetching', megabytes(done), total ? megabytes(total) : null);
-    const result = await fetchDataset(name, folder, { url, onProgress, signal: interruptSignal() }).finally(() =>
-      show(null),
-    );
-    return { dataset: name, ...result };
+      show('fetching', megabytes(done), total && megabytes(total), 'MB');
+    const folder = dir ?? path.join(defaultCacheDir(), name);
+    return { dataset: name, ...(await fetchDataset(name, folder, { url, onProgress, signal })) };
   },
   print: ({ dataset, file, bytes, fetched }) =>
-    `${dataset}: ${file} (${bytes} bytes, md5 as it should be${fetched === 0 ? ', was there already' : ''})`,
+    `${dataset}: ${file} (${bytes} bytes, md5 OK${fetched === 0 ? ', was there already' : ''})`,
 });
 
-const verify = defineTool({
-  command: 'verify <name>',
-  describe: 'Check a dataset: archive checksum, every image, images per class; exit code 1 if it is damaged',
-  options: (yargs) =>
-    yargs
-      .positional('name', {
-        type: 'string',
-        demandOption: true,
-        describe: 'cifar10, cifar100, imagenet, folder or synthetic',
-      })
-      .option('data', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'The folder or archive [default: where a run would look]',
-      })
-      .option('image-size', {
-        type: 'number',
-        requiresArg: true,
-        describe: 'Class folders: side of the decoded images in pixels',
-      }),
-  async run({ name, data, 'image-size': imageSize, quiet }) {
-    const show = counter(quiet);
+const { data, imageSize } = dataset('cifar10');
+
+const verify = defineCommand({
+  options: z.strictObject({
+    name: option(z.enum(DATASETS), DATASETS.join(', '), oneOf(DATASETS), { positional: 'name' }),
+    data,
+    imageSize,
+  }),
+  async run({ name, data, imageSize }, { show, signal }) {
     const onProgress = (done: number, total: number, what: string) => show(what, done, total);
     const loader = name === 'imagenet' ? loaderCheck() : null;
-    const options = { dataset: name, data, loader, imageSize, onProgress, signal: interruptSignal() };
-    const report = await verifyDataset(options).finally(() => show(null));
+    const report = await verifyDataset({ dataset: name, data, loader, imageSize, onProgress, signal });
     if (report.problems.length > 0) process.exitCode = 1;
     return report;
   },
-  print: reportText,
+  print: verifyText,
 });
 
-export const command: CommandModule = {
-  command: 'data <action>',
-  describe: 'Fetch, check or pack a dataset',
-  builder: (yargs) => yargs.command(fetch).command(verify).command(pack).demandCommand(1),
-  handler: () => {},
-};
+const SPLITS = ['train', 'val', 'train,val'] as const;
 
-/** The report for people: what it is, how many images, what is wrong. */
-function reportText(report: VerifyReport): string {
-  const { dataset, synthetic, official, md5, classNames, train, test, fingerprint, problems } = report;
-  const lines = [`${dataset}${synthetic ? ' (synthetic pictures, made up by rule)' : `: ${report.path}`}`];
-  if (md5) lines.push(`md5 ${md5}${official ? ', the official archive' : ', not one of the official archives'}`);
-  for (const [split, set] of [['train', train] as const, ['test', test] as const]) {
-    if (!set) continue;
-    const [fewest, most] = [Math.min(...set.perClass), Math.max(...set.perClass)];
-    const each = fewest === most ? `${most} of each class` : `${fewest} to ${most} of a class`;
-    lines.push(`${split}: ${set.images} images, ${classNames.length} classes, ${each}`);
-    if (classNames.length <= 20)
-      lines.push(`  ${classNames.map((name, i) => `${name} ${set.perClass[i]}`).join(', ')}`);
-  }
-  if (fingerprint) lines.push(`fingerprint ${fingerprint}`);
-  lines.push(...(problems.length > 0 ? problems.map((problem) => `DAMAGED: ${problem}`) : ['in order']));
-  return `${lines.join('\n')}\n`;
-}
+const pack = defineCommand({
+  options: z.strictObject({
+    from: option(z.string().min(1), 'the folder with train/ and val/', FOLDER, { positional: 'from' }),
+    to: option(z.string().min(1), 'the folder for the shards; created if missing', FOLDER, { positional: 'to' }),
+    shortSide: option(count().optional(), 'largest shorter side, pixels', wholeNumber()),
+    maxSide: option(count().optional(), 'largest longer side, pixels', wholeNumber()),
+    quality: option(
+      count().max(100).default(90),
+      'JPEG quality of images that are changed; the others are copied',
+      'a whole number from 1 to 100',
+    ),
+    shardSize: option(z.string().default('1000'), 'size of a shard', 'images, or megabytes such as 256MB'),
+    split: option(z.enum(SPLITS).default('train,val'), 'what to pack', oneOf(SPLITS)),
+    maxBad: option(
+      count(0).default(0),
+      `more images than this that do not decode make the exit code 1; all are left out and listed in ${BAD_LIST}`,
+      wholeNumber(0),
+    ),
+  }),
+  async run({ from, to, shortSide = null, maxSide = null, split, maxBad, ...options }, { show, signal }) {
+    // libuv's threads decode; the pool has four unless this is set before its first use.
+    process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, availableParallelism()));
+    const { folder, manifest, bad, packed } = await packImages(from, to, {
+      ...options,
+      shortSide,
+      maxSide,
+      splits: split.split(',') as ('train' | 'val')[],
+      onProgress: (done, total, what) => show(what, done, total),
+      signal,
+    });
+    if (bad.length > maxBad) process.exitCode = 1;
+    return { folder, packed, bad, ...manifest };
+  },
+  print: packText,
+});
 
-/** Whole megabytes, as a number beside the word "fetching". */
-function megabytes(bytes: number): number {
-  return Math.round(bytes / 1e6);
-}
+export const command = defineGroup([
+  ['fetch', 'Fetch the official archive of CIFAR-10 or CIFAR-100; run again to go on after a cut', fetch],
+  ['verify', 'Check a dataset: archive checksum, every image, images per class; exit code 1 if it is damaged', verify],
+  [
+    'pack',
+    'Make tar shards of train/<class>/* and val/<class>/*: every image checked, larger ones made smaller; run again to go on',
+    pack,
+  ],
+]);
+
+const megabytes = (bytes: number) => Math.round(bytes / 1e6);

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { z } from 'zod';
 import { sourceText } from '../../energy/file';
 import type { EarlybirdError } from '../../errors';
 import { type FoundLibTorch, searchLibTorch, unsupported } from '../../libtorch/find';
@@ -9,26 +10,19 @@ import { libjpegRemedy } from '../../libtorch/libjpeg';
 import { addonPath } from '../../native/addon';
 import { type ProbeResult, probeAddon } from '../../native/probe';
 import { buildCommand } from '../../package';
-import { defineTool } from '../tool';
-
-export interface Check {
-  name: string;
-  status: 'ok' | 'warn' | 'fault';
-  text: string;
-  remedy?: string;
-}
+import { defineCommand } from '../command';
+import { type Check, doctorText } from '../print/doctor';
 
 type Loaded = Extract<ProbeResult, { ok: true }>;
 
-export const command = defineTool({
-  command: 'doctor',
-  describe: 'Show what was found on this machine, and how to repair what is wrong',
+export const command = defineCommand({
+  options: z.strictObject({}),
   run: () => {
     const checks = examine();
     if (checks.some(({ status }) => status === 'fault')) process.exitCode = 1;
     return checks;
   },
-  print: (checks) => checks.map(line).join(''),
+  print: doctorText,
 });
 
 /** All checks, in the order in which one builds on the other; it stops at the first fault that makes the rest pointless. */
@@ -62,8 +56,9 @@ function examine(): Check[] {
 
 function checkNode(): Check {
   const text = `${process.version}, Node-API ${process.versions.napi}, ${process.execPath}`;
-  if (Number(process.versions.node.split('.')[0]) >= 20) return { name: 'node', status: 'ok', text };
-  return { name: 'node', status: 'fault', text, remedy: 'install Node 20 or newer' };
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  if (major > 20 || (major === 20 && minor >= 19)) return { name: 'node', status: 'ok', text };
+  return { name: 'node', status: 'fault', text, remedy: 'install Node 20.19 or newer' };
 }
 
 function checkSystem(): Check {
@@ -209,10 +204,4 @@ function driverVersion(): string | null {
   } catch {
     return null;
   }
-}
-
-function line({ name, status, text, remedy }: Check): string {
-  const indent = ' '.repeat(18);
-  const body = text.replaceAll('\n', `\n${indent}`);
-  return `${status.padEnd(6)}${name.padEnd(12)}${body}\n${remedy ? `${indent}remedy: ${remedy}\n` : ''}`;
 }

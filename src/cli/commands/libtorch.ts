@@ -1,30 +1,30 @@
 /** `earlybird libtorch`: which LibTorch is used, fetch one, name one. */
-import type { CommandModule } from 'yargs';
+import { z } from 'zod';
 import { EarlybirdError } from '../../errors';
 import { configPath, writeConfig } from '../../libtorch/config';
 import { fetchByPip, fetchFromArchive } from '../../libtorch/fetch';
 import { describeLibTorch, findLibTorch, type LibTorch } from '../../libtorch/find';
-import { defineTool } from '../tool';
+import { FOLDER, oneOf, option, SWITCH } from '../../recipe/option';
+import { defineCommand, defineGroup } from '../command';
 
 const text = ({ version, variant, root }: LibTorch) => `LibTorch ${version} (${variant}): ${root}`;
 
-const where = defineTool({
-  command: ['where', '$0'],
-  describe: 'Print which LibTorch is used',
+const where = defineCommand({
+  options: z.strictObject({}),
   run: findLibTorch,
   print: ({ version, variant, source, root }) => `LibTorch ${version} (${variant}), by ${source}: ${root}`,
 });
 
-const use = defineTool({
-  command: 'use [dir]',
-  describe: 'Remember a LibTorch in the configuration file',
-  options: (yargs) =>
-    yargs
-      .positional('dir', {
-        type: 'string',
-        describe: 'A LibTorch, a site-packages with torch in it, or a virtual environment',
-      })
-      .option('none', { type: 'boolean', default: false, describe: 'Forget it again' }),
+const use = defineCommand({
+  options: z.strictObject({
+    dir: option(
+      z.string().optional(),
+      'a LibTorch, a site-packages with torch in it, or a virtual environment',
+      FOLDER,
+      { positional: 'dir' },
+    ),
+    none: option(z.boolean().default(false), 'forget it again', SWITCH),
+  }),
   async run({ dir, none }) {
     if (none === (dir !== undefined)) throw new EarlybirdError('ERR_USAGE', 'Give either a folder or --none.');
     const libtorch = dir === undefined ? null : describeLibTorch(dir);
@@ -39,44 +39,39 @@ const use = defineTool({
     libtorch ? `${config} names ${text(libtorch)}` : `${config} names no LibTorch any more`,
 });
 
-const fetch = defineTool({
-  command: 'fetch',
-  describe: 'Put a LibTorch into .libtorch/, by pip or from the official archive',
-  options: (yargs) =>
-    yargs
-      .option('variant', {
-        choices: ['cpu', 'cuda'] as const,
-        default: 'cpu' as const,
-        describe: 'Which build pip shall install',
-      })
-      .option('torch-version', {
-        type: 'string',
-        describe: 'Another version than the one this release was tested with',
-      })
-      .option('index-url', { type: 'string', describe: 'Package index for pip' })
-      .option('from', {
-        type: 'string',
-        describe: 'Instead of pip: an archive (.zip, .whl) or its address, or a folder',
-      })
-      .option('sha256', { type: 'string', describe: 'What the archive must hash to' })
-      .conflicts('from', ['torch-version', 'index-url'])
-      .implies('sha256', 'from'),
-  run({ variant, 'torch-version': version, 'index-url': indexUrl, from, sha256, quiet }) {
-    const log = (line: string) => void (quiet || process.stderr.write(`${line}\n`));
-    const onProgress = process.stderr.isTTY && !quiet ? drawProgress : undefined;
-    return from ? fetchFromArchive({ from, sha256, onProgress }) : fetchByPip({ variant, version, indexUrl, log });
+const VARIANTS = ['cpu', 'cuda'] as const;
+
+const fetch = defineCommand({
+  options: z.strictObject({
+    variant: option(z.enum(VARIANTS).default('cpu'), 'build that pip shall install', oneOf(VARIANTS)),
+    torchVersion: option(z.string().optional(), 'version that pip shall install', 'such as 2.13.0', {
+      defaultHelp: 'the one this version of earlybird was tested with',
+    }),
+    indexUrl: option(z.string().optional(), 'package index for pip', 'an address'),
+    from: option(
+      z.string().optional(),
+      'instead of pip: an archive (.zip, .whl) or its address, or a folder',
+      'a path or an address',
+    ),
+    sha256: option(z.string().optional(), 'what the archive must hash to', '64 hexadecimal digits'),
+  }),
+  run({ variant, torchVersion: version, indexUrl, from, sha256 }, { observer, show }) {
+    const onProgress = (done: number, total: number | null) =>
+      show('fetching', Math.round(done / 1e6), total && Math.round(total / 1e6), 'MB');
+    if (from === undefined && sha256 !== undefined)
+      throw new EarlybirdError('ERR_USAGE', '--sha256 is for an archive: give that as --from.');
+    if (from === undefined) return fetchByPip({ variant, version, indexUrl, log: observer?.log });
+    if (version === undefined && indexUrl === undefined) return fetchFromArchive({ from, sha256, onProgress });
+    throw new EarlybirdError('ERR_USAGE', '--torch-version and --index-url are for pip: leave them out with --from.');
   },
   print: text,
 });
 
-function drawProgress(done: number, total: number | null): void {
-  const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
-  process.stderr.write(`\r${megabytes(done)}${total ? ` of ${megabytes(total)}` : ''} ${done === total ? '\n' : ''}`);
-}
-
-export const command: CommandModule = {
-  command: 'libtorch <action>',
-  describe: 'Show, fetch or choose the LibTorch to use',
-  builder: (yargs) => yargs.command(where).command(use).command(fetch).demandCommand(1),
-  handler: () => {},
-};
+export const command = defineGroup(
+  [
+    ['where', 'Print which LibTorch is used', where],
+    ['use', 'Remember a LibTorch in the configuration file', use],
+    ['fetch', 'Put a LibTorch into .libtorch/, by pip or from the official archive', fetch],
+  ],
+  'where',
+);

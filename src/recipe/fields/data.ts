@@ -1,15 +1,19 @@
 import { z } from 'zod';
 import { DATASETS, type DatasetName } from '../../data/known';
-import { count, FOLDER, NON_NEGATIVE, nonNegative, oneOf, option, POSITIVE, positive, wholeNumber } from '../option';
+import { count, FOLDER, NON_NEGATIVE, nonNegative, oneOf, optionOf, POSITIVE, positive, wholeNumber } from '../option';
+
+const option = optionOf('Data');
 
 export const FILTERS = ['none', 'lowpass', 'highpass'] as const;
 export const dataset = (standard: DatasetName) => ({
-  dataset: option(z.enum(DATASETS).default(standard), 'dataset; folder is a folder of class folders', oneOf(DATASETS)),
+  dataset: option(z.enum(DATASETS).default(standard), 'dataset; folder is a folder of class folders', oneOf(DATASETS), {
+    group: 'Common',
+  }),
   data: option(
     z.string().min(1).optional(),
     'folder of the dataset; imagenet: train/<wnid>/*.JPEG and val/<wnid>/*.JPEG, or shards of "data pack"',
     FOLDER,
-    { identity: false },
+    { group: 'Common', identity: false },
   ),
   limitTrain: option(count().optional(), 'use only N training images, all classes in proportion', wholeNumber(), {
     defaultHelp: 'all',

@@ -1,6 +1,8 @@
 import { z } from 'zod';
-import { allHidden, oneOf, option } from '../option';
+import { allHidden, oneOf, optionOf } from '../option';
 import { averaging } from './training';
+
+const option = optionOf('Precision');
 
 export const ROUNDINGS = ['stochastic', 'nearest'] as const;
 export const FLAVOURS = ['qtorch', 'swalp'] as const;
@@ -8,7 +10,7 @@ export const NON_FINITE = ['error', 'propagate'] as const;
 const wordLength = (what: string, standard: string) =>
   option(
     z.union([z.literal(-1), z.number().int().min(2).max(22)]).optional(),
-    `low precision: bits of ${what}; -1 is full precision`,
+    `bits of ${what}; -1 is full precision`,
     '-1 or a whole number from 2 to 22',
     { defaultHelp: standard },
   );
@@ -19,24 +21,24 @@ export const lowPrecision = (standard = '-1') => ({
   wlGrad: wordLength('the gradients of weights', standard),
   wlError: wordLength('the gradients that come back to the outputs of convolutions', standard),
   wlMomentum: wordLength('momentum', standard),
-  rounding: option(z.enum(ROUNDINGS).optional(), 'low precision: how values are rounded', oneOf(ROUNDINGS), {
+  rounding: option(z.enum(ROUNDINGS).optional(), 'how values are rounded', oneOf(ROUNDINGS), {
     defaultHelp: standard === '-1' ? 'stochastic' : 'as the checkpoint says, else stochastic',
   }),
   bfpFlavour: option(
     z.enum(FLAVOURS).optional(),
-    "low precision: the release's quantiser (qtorch) or SWALP's own",
+    "the reference's quantiser (qtorch) or SWALP's own",
     oneOf(FLAVOURS),
     { aliases: ['bfp-flavor'], defaultHelp: standard === '-1' ? 'qtorch' : 'as the checkpoint says, else qtorch' },
   ),
   nonFinite: option(
     z.enum(NON_FINITE).optional(),
-    'low precision: infinities and NaN end the run with an error, or propagate',
+    'infinities and NaN end the run with an error, or propagate',
     oneOf(NON_FINITE),
     { defaultHelp: 'error' },
   ),
   testRounding: option(
     z.enum(ROUNDINGS).optional(),
-    'low precision: how outputs of convolutions are rounded while testing',
+    'how outputs of convolutions are rounded while testing',
     oneOf(ROUNDINGS),
     { defaultHelp: 'as --rounding' },
   ),

@@ -5,16 +5,20 @@ import {
   NON_NEGATIVE,
   nonNegative,
   oneOf,
-  option,
+  optionOf,
   POSITIVE,
   positive,
   SWITCH,
   wholeNumber,
 } from '../option';
 
+const option = optionOf('Machine');
+const output = optionOf('Output');
+
 export const PRECISIONS = ['auto', 'fp32', 'bf16'] as const;
 export const files = {
   save: option(z.string().min(1).default('./logs'), 'folder of the run; created if missing', FOLDER, {
+    group: 'Common',
     identity: false,
   }),
 };
@@ -27,7 +31,7 @@ export const runtime = {
       .default('auto'),
     'where to compute; cuda is an error where there is none, auto takes a GPU if there is one',
     'auto, cpu, cuda or cuda:N',
-    { identity: false },
+    { group: 'Common', identity: false },
   ),
   noCuda: option(z.boolean().default(false), 'same as --device cpu', SWITCH, { identity: false }),
   gpuIds: option(
@@ -46,6 +50,7 @@ export const runtime = {
     z.enum(PRECISIONS).default('auto'),
     'arithmetic of forward and backward passes; auto is fp32',
     oneOf(PRECISIONS),
+    { group: 'Precision' },
   ),
   capture: option(
     z.boolean().default(true),
@@ -63,27 +68,29 @@ export const runtime = {
     identity: false,
     defaultHelp: 'all cores',
   }),
-  seed: option(count(0).default(1), 'seed of weights, order and augmentation', wholeNumber(0)),
+  seed: option(count(0).default(1), 'seed of weights, order and augmentation', wholeNumber(0), {
+    group: 'Training',
+  }),
 };
 /** What a run tells of its energy (energy.ts). */
 export const energy = {
-  energy: option(
+  energy: output(
     z.enum(['auto', 'off']).default('auto'),
     'meter the energy of the GPU, the processor and its memory where the machine can be read: energy.json',
     'auto or off',
     { identity: false },
   ),
-  watts: option(positive().optional(), 'power to count where nothing can be read; flagged as an estimate', POSITIVE, {
+  watts: output(positive().optional(), 'power to count where nothing can be read; flagged as an estimate', POSITIVE, {
     identity: false,
     defaultHelp: 'none',
   }),
-  idleSeconds: option(nonNegative().default(0), 'measure the idle machine first, for N seconds', NON_NEGATIVE, {
+  idleSeconds: output(nonNegative().default(0), 'measure the idle machine first, for N seconds', NON_NEGATIVE, {
     identity: false,
   }),
 };
 const KEEP = /^(all|none|ticket|every:[1-9]\d*)$/;
 export const checkpoints = (standard: string) => ({
-  keepCheckpoints: option(
+  keepCheckpoints: output(
     z.string().regex(KEEP).default(standard),
     'which ckpt{e}.pth.tar stay on disk: every epoch, none, those up to the last ticket, every N-th',
     'all, none, ticket or every:N',

@@ -1,6 +1,8 @@
 import { z } from 'zod';
-import { count, NON_NEGATIVE, nonNegative, oneOf, option, RATIO, ratio, SWITCH, wholeNumber } from '../option';
+import { count, NON_NEGATIVE, nonNegative, oneOf, optionOf, RATIO, ratio, SWITCH, wholeNumber } from '../option';
 import { isWholePercent, percentOf, WHOLE_PERCENTS } from '../ratio';
+
+const option = optionOf('Ticket');
 
 export const RULES = ['reference', 'consecutive'] as const;
 export const EMPTY_LAYERS = ['keep-one', 'remove'] as const;
@@ -36,7 +38,7 @@ export const cutting = {
   ),
   surgery: option(
     z.enum(SURGERIES).default('reference'),
-    "reference: the release's pruners; exact: the ticket computes what the masked dense network does",
+    'reference: as the 2020 code prunes; exact: the ticket computes what the masked dense network does',
     oneOf(SURGERIES),
   ),
   roundTo: option(
@@ -56,4 +58,4 @@ export const cutting = {
     { identity: false },
   ),
 };
-export const percent = option(ratio().default(0.5), 'pruning ratio p', RATIO);
+export const percent = option(ratio().default(0.5), 'pruning ratio p', RATIO, { group: 'Common' });

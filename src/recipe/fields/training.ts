@@ -3,7 +3,10 @@
  * 1.2) where it has them.
  */
 import { z } from 'zod';
-import { count, FILE, NON_NEGATIVE, nonNegative, option, POSITIVE, positive, SWITCH, wholeNumber } from '../option';
+import { count, FILE, NON_NEGATIVE, nonNegative, optionOf, POSITIVE, positive, SWITCH, wholeNumber } from '../option';
+
+const option = optionOf('Training');
+const output = optionOf('Output');
 
 export const batches = {
   batchSize: option(count().default(64), 'images per training step', wholeNumber()),
@@ -21,13 +24,20 @@ export const averaging = {
 };
 
 export const training = {
-  sr: option(z.boolean().default(false), 'sparsity regularisation: add the L1 subgradient on BN gammas', SWITCH, {
-    flag: 'sparsity-regularization',
-    aliases: ['sr'],
-  }),
+  sr: option(
+    z.boolean().default(false),
+    'sparsity regularisation: add the L1 subgradient on BN gammas (also -sr)',
+    SWITCH,
+    {
+      flag: 'sparsity-regularization',
+      aliases: ['sr'],
+    },
+  ),
   s: option(nonNegative().default(1e-4), 'strength of the L1 term', NON_NEGATIVE),
   ...batches,
-  epochs: option(count().default(160), 'end of the epoch indexes (exclusive)', wholeNumber()),
+  epochs: option(count().default(160), 'end of the epoch indexes (exclusive)', wholeNumber(), {
+    group: 'Common',
+  }),
   schedule: option(
     z.array(count(0)).default([80, 120]),
     'epoch indexes from which the learning rate is 0.1 times smaller',
@@ -38,22 +48,21 @@ export const training = {
   weightDecay: option(nonNegative().default(1e-4), 'weight decay, on all parameters', NON_NEGATIVE, {
     aliases: ['wd'],
   }),
-  logInterval: option(count().default(100), 'steps between two progress lines', wholeNumber(), { identity: false }),
-  report: option(z.boolean().default(true), 'write report/index.html at the end', SWITCH, { identity: false }),
+  logInterval: output(count().default(100), 'steps between two progress lines', wholeNumber(), { identity: false }),
+  report: output(z.boolean().default(true), 'write report/index.html at the end', SWITCH, { identity: false }),
   ...averaging,
 };
 
-export const continuing = (startEpoch: z.ZodType, startHelp: string) => ({
+export const continuing = <T extends z.ZodType>(startEpoch: T, startHelp: string) => ({
   startEpoch: option(startEpoch, startHelp, wholeNumber(0)),
   resume: option(
     z.string().optional(),
     'checkpoint to go on from; a run that was interrupted resumes without this',
     FILE,
-    {
-      identity: false,
-    },
+    { identity: false },
   ),
 });
 
-/** No part of a run's identity: the contents of the file are (network-run.ts). */
-export const scratch = (help: string) => option(z.string().optional(), help, FILE, { identity: false });
+/** Not part of a run's identity: the contents of the file are (train/resume.ts). */
+export const scratch = (help: string) =>
+  option(z.string().optional(), help, FILE, { group: 'Common', identity: false });

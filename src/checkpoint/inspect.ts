@@ -1,0 +1,72 @@
+/** What is in a checkpoint, safetensors or .npy file. Runs nothing from the file. */
+import type { TensorData } from '../tensor';
+import { bestOf, cfgOf, epochOf } from './keys';
+import { looksLikeNpy, parseNpy } from './npy';
+import { parseCheckpoint } from './pth';
+import { readWholeFile } from './read-file';
+import { isBytes, isDict, isTensor, type Value } from './value';
+
+export interface InspectReport {
+  file: string;
+  format: 'zip' | 'legacy' | 'safetensors' | 'npy';
+  bytes: number;
+  epoch: number | null;
+  best: number | null;
+  cfg: (number | 'M')[] | null;
+  /** Everything that is no tensor and no container, by its dotted path. */
+  values: { key: string; value: string | number | boolean | null }[];
+  tensors: { key: string; dtype: string; shape: number[]; bytes: number }[];
+}
+
+/** Throws ERR_FILE, ERR_CHECKPOINT. */
+export async function inspectFile(file: string): Promise<InspectReport> {
+  const bytes = await readWholeFile(file);
+  const report: InspectReport = {
+    file,
+    format: 'npy',
+    bytes: bytes.length,
+    epoch: null,
+    best: null,
+    cfg: null,
+    values: [],
+    tensors: [],
+  };
+  if (looksLikeNpy(bytes)) {
+    report.tensors.push(describeTensor('', parseNpy(bytes, file)));
+    return report;
+  }
+  const { format, value } = parseCheckpoint(bytes, file);
+  collect(report, '', value);
+  return {
+    ...report,
+    format,
+    epoch: epochOf(value) ?? null,
+    best: bestOf(value) ?? null,
+    cfg: soundCfg(value),
+  };
+}
+
+/** Null also where the file's cfg makes no sense: to look at such a file is what this command is for. */
+function soundCfg(value: Value): InspectReport['cfg'] {
+  try {
+    return cfgOf(value) ?? null;
+  } catch {
+    return null;
+  }
+}
+
+/** Collects the leaves of a value tree. Lists of plain values are one leaf. */
+function collect(report: InspectReport, key: string, node: Value): void {
+  const below = (name: string | number) => (key === '' ? String(name) : `${key}.${name}`);
+  if (isTensor(node)) report.tensors.push(describeTensor(key, node));
+  else if (isDict(node)) for (const [name, member] of node) collect(report, below(name), member);
+  else if (isBytes(node)) report.values.push({ key, value: `${node.byteLength} bytes` });
+  else if (Array.isArray(node) && node.some((member) => typeof member === 'object' && member !== null))
+    for (const [i, member] of node.entries()) collect(report, below(i), member);
+  else if (Array.isArray(node)) report.values.push({ key, value: `[${node.map(String).join(', ')}]` });
+  else report.values.push({ key, value: typeof node === 'bigint' ? String(node) : node });
+}
+
+function describeTensor(key: string, { dtype, shape, data }: TensorData): InspectReport['tensors'][number] {
+  return { key, dtype, shape, bytes: data.byteLength };
+}

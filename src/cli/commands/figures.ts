@@ -1,0 +1,26 @@
+/** `earlybird distance, plot`. */
+import { defineCommand } from '../command';
+
+export const distance = defineCommand({
+  options: 'distance',
+  examples: [
+    ['earlybird distance --save SAVE --ratios 0.3 0.5', 'from the masks or checkpoints of a search'],
+    [
+      'earlybird distance --save SAVE --percent 0.3 --from checkpoints',
+      'from ckpt*.pth.tar, also those of the reference',
+    ],
+  ],
+  run: async (recipe, options) => (await import('../../ticket/distance.js')).distance(recipe, options),
+  print: async (results) => (await import('../print/figures.js')).distanceText(results),
+});
+
+export const plot = defineCommand({
+  options: 'plot',
+  examples: [
+    ['earlybird plot SAVE', 'the mask-distance matrices of a search'],
+    ['earlybird plot SAVE_A SAVE_B --ratios 0.3', 'two runs side by side'],
+    ['earlybird plot RUN_1 RUN_2 RUN_3 --drawing', 'accuracy against the epoch in which the ticket was drawn'],
+  ],
+  run: async (recipe, options) => (await import('../../report/gather/plot.js')).plot(recipe, options),
+  print: ({ figures }) => figures.join('\n'),
+});
