@@ -1,4 +1,4 @@
-/** What kind of work a kernel or operator does, told by its name. */
+/** Kernels and operators by the kind of their work, which their names tell. */
 import type { KernelUse } from '../native/types/profile';
 
 export const FAMILIES = [

@@ -23,6 +23,7 @@ export interface KernelRow {
 type Mode = (typeof QUANTISER_MODES)[number];
 type ByMode<T> = Record<Mode, T>;
 
+/** Times of the quantiser, of a copy and of the peer. */
 export interface KernelsBench {
   machine: Machine;
   device: string;
@@ -49,6 +50,7 @@ interface PeerRecord {
   quantize: Record<string, Partial<ByMode<{ ms: { median: number } }>>>;
 }
 
+/** Times the quantiser. Throws ERR_USAGE for a folder without the peer. */
 export async function benchKernels(asked: BenchKernelsRecipe, options: RunOptions = {}): Promise<KernelsBench> {
   const { observer, signal, commandLine } = options;
   const recipe = settlePeer(asked, 'peer_quant.py', observer?.log);

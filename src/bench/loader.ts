@@ -23,6 +23,7 @@ export interface LoaderSummary extends Runs<LoaderRecord> {
   residentMib: { first: number; last: number } | null;
 }
 
+/** Images a second of our loader and of the peer's. */
 export interface LoaderBench {
   machine: Machine;
   data: string;
@@ -43,6 +44,7 @@ export interface LoaderBench {
 
 const PACKED = 'packed';
 
+/** Times the loading of JPEG files. Throws ERR_USAGE for a folder without the peer, ERR_DATASET for one without images. */
 export async function benchLoader(asked: BenchLoaderRecipe, options: RunOptions = {}): Promise<LoaderBench> {
   const recipe = settlePeer(asked, 'peer_loader.py', options.observer?.log);
   const { data, packed, passes, rounds, workers = os.availableParallelism() } = recipe;

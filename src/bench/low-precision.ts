@@ -13,6 +13,7 @@ import { type StepRecord, timeStep } from './step';
 const SYSTEMS = ['fp32', 'bf16', 'low-fp32', 'low-bf16'] as const;
 type System = (typeof SYSTEMS)[number];
 
+/** Training steps in low and in full precision. */
 export interface LowPrecisionBench {
   machine: Machine;
   model: string;
@@ -25,6 +26,7 @@ export interface LowPrecisionBench {
   ratios: Record<'lowPrecisionOverBf16' | 'lowPrecisionOverFp32' | 'lowPrecisionFp32OverFp32', number>;
 }
 
+/** Times the training step in low and in full precision, each computed with in fp32 and bf16. */
 export async function benchLowPrecision(recipe: BenchStepRecipe, options: RunOptions = {}): Promise<LowPrecisionBench> {
   const { model, batchSize, steps, rounds, peer = 'none' } = recipe;
   if (peer !== 'none')

@@ -28,6 +28,7 @@ import { refuseMixedMachines } from './same-machine';
 import { benchOf, type EnergyBench } from './summary';
 import { drawFigure, writeTables } from './tables';
 
+/** A comparison of methods, and the files it was written to. */
 export interface EnergyBenchResult extends EnergyBench {
   /** Tables and figures. */
   files: string[];

@@ -46,10 +46,6 @@ async function describe(
   { classes, size }: KnownDataset,
 ): Promise<number> {
   const spec = { arch, depth: depth!, classes, cfg, seed: 1, device: 'cpu', imageSize: imageSize ?? size };
-  const model = await loadAddon({ device: 'cpu' }).createModel(spec);
-  try {
-    return forwardFlops(model.describe().layers);
-  } finally {
-    model.dispose();
-  }
+  using model = await loadAddon({ device: 'cpu' }).createModel(spec);
+  return forwardFlops(model.describe().layers);
 }

@@ -30,6 +30,7 @@ export interface PlannedRow extends EnergyRow {
   assumptions: string[];
 }
 
+/** The rows of a comparison of methods, before they are run. */
 export interface EnergyPlan {
   dryRun: true;
   network: string;
@@ -56,6 +57,7 @@ interface PlannedStage extends StageKind {
   joules: Estimate;
 }
 
+/** Plans a comparison of methods. Throws ERR_RECIPE and ERR_BENCH_MACHINE as `benchEnergy` does. */
 export async function planEnergy(recipe: BenchEnergyRecipe): Promise<EnergyPlan> {
   const wanted = rowsOf(recipe);
   await checkIdentities(recipe, wanted);

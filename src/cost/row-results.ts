@@ -28,7 +28,7 @@ export interface Energy {
 const unknown = (reason: string): Energy => ({ joules: null, estimated: false, ways: [], reason });
 
 /** One training of a row. */
-export interface Stage extends StageKind {
+interface Stage extends StageKind {
   folder: string;
   finished: boolean;
   epochs: number;
