@@ -47,7 +47,7 @@ export {
   type TrainRecipe,
 } from './recipe/recipe';
 export { plot } from './report/gather/plot';
-export { reportRetrain, reportSearch } from './report/gather/runs';
+export { reportRetrain, reportSearch, reportTrain } from './report/gather/reports';
 export type { ReportInput } from './report/input';
 export { writeReport } from './report/write';
 export type { AverageMetrics, EnergyTotal, EnergyTotals, EpochMetrics } from './run/metrics';

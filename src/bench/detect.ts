@@ -5,7 +5,6 @@ import { describeMachine, type Machine } from '../engine/machine';
 import { type Spread, spread } from '../measure';
 import { withOwned } from '../native/owned';
 import type { NativeModel } from '../native/types/model';
-import { percentOf } from '../recipe/ratio';
 import type { Recipe } from '../recipe/recipe';
 import { RunDirectory } from '../run/directory';
 import type { RunOptions } from '../run/observer';
@@ -87,7 +86,7 @@ export async function timeDetection(
     const start = now();
     const masks = await model.masks(RATIOS);
     const drawn = now();
-    for (const { ratio, bits } of masks) await directory.writeMask(percentOf(ratio), epoch, bits);
+    for (const { ratio, bits } of masks) await directory.writeMask(ratio, epoch, bits);
     const written = now();
     watch.observe(masks, epoch);
     const end = now();

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { wishedDevice } from '../engine/device';
+import { requestedDevice } from '../engine/device';
 import { EarlybirdError } from '../errors';
 import { packageRoot, peersCommand } from '../package';
 import type { BenchStepRecipe } from '../recipe/recipe';
@@ -80,7 +80,7 @@ export async function runPeer(
   cfg?: string,
 ): Promise<StepRecord> {
   const { model, batchSize, steps, warmup, threads, precision } = recipe;
-  const device = wishedDevice(recipe);
+  const device = requestedDevice(recipe);
   const words = flagWords({
     model,
     mode,

@@ -1,6 +1,6 @@
 /** `bench step`: our training step and every mode of the PyTorch peer, each in a process of its own, taking turns. */
 import { KNOWN } from '../data/known';
-import { openEngine, wishedDevice } from '../engine/device';
+import { openEngine, requestedDevice } from '../engine/device';
 import { describeMachine, type Machine } from '../engine/machine';
 import { ratioOf, type Spread, spread } from '../measure';
 import type { BenchStepRecipe } from '../recipe/recipe';
@@ -80,7 +80,7 @@ export function ownFlags(recipe: BenchStepRecipe) {
   const { model, batchSize, steps, warmup, threads, precision, seed, capture, cudnnSearch, ticket, roundTo } = recipe;
   return {
     ...{ model, batchSize, steps, warmup, threads, precision, seed, capture, cudnnSearch, ticket, roundTo },
-    device: wishedDevice(recipe),
+    device: requestedDevice(recipe),
     rounds: 1,
     peer: 'none',
   };

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import type { EnergyMethod } from '../recipe/cost';
 import { identityOf } from '../recipe/identity';
 import { FULL_PRECISION, PRECISION_KEYS } from '../recipe/precision';
-import { percentOf } from '../recipe/ratio';
-import { type BenchEnergyRecipe, type CommandName, parseRecipe, SCHEMAS } from '../recipe/recipe';
+import { type BenchEnergyRecipe, entriesFor, parseRecipe } from '../recipe/recipe';
+import { ratioKey } from '../run/names';
 
 /** A line of results: a method at one ratio (null: dense) and seed. */
 export interface EnergyRow {
@@ -37,7 +37,7 @@ export const METHODS: Record<EnergyMethod, MethodInfo> = {
 
 export const denseFolder = (save: string, seed: number) => join(save, 'dense', `seed-${seed}`);
 export const folderOf = (save: string, method: EnergyMethod, ratio: number | null, seed: number) =>
-  ratio === null ? denseFolder(save, seed) : join(save, method, `p${percentOf(ratio)}-seed-${seed}`);
+  ratio === null ? denseFolder(save, seed) : join(save, method, `p${ratioKey(ratio)}-seed-${seed}`);
 
 export const nameOf = ({ method, ratio, seed }: EnergyRow) =>
   `${METHODS[method].label}${ratio === null ? '' : `, p = ${ratio}`}, seed ${seed}`;
@@ -59,14 +59,8 @@ export function rowsOf({ save, methods, ratios, seeds }: BenchEnergyRecipe): Ene
 /** Said for every run, whatever the recipe of the comparison. */
 const OWN_KEYS = ['save', 'ratios', 'cfg', 'arch', 'depth', 'dataset', 'data', 'testBatchSize', ...PRECISION_KEYS];
 
-/** The entries of the comparison's recipe that a command knows as well; `without`: what the command takes from elsewhere. */
-function shared(recipe: BenchEnergyRecipe, command: CommandName, without: readonly string[]): Record<string, unknown> {
-  const keys = Object.keys(SCHEMAS[command].shape).filter((key) => !without.includes(key));
-  return Object.fromEntries(Object.entries(recipe).filter(([key]) => keys.includes(key)));
-}
-
 export function denseRecipe(recipe: BenchEnergyRecipe, seed: number) {
-  const common = shared(recipe, 'retrain', PRECISION_KEYS);
+  const common = entriesFor('retrain', recipe, PRECISION_KEYS);
   return parseRecipe('retrain', { ...common, save: denseFolder(recipe.save, seed), seed, report: false });
 }
 
@@ -74,7 +68,7 @@ export function denseRecipe(recipe: BenchEnergyRecipe, seed: number) {
 export function cutRecipe(recipe: BenchEnergyRecipe, { method, ratio, seed, folder }: EnergyRow) {
   const dense = denseFolder(recipe.save, seed);
   return parseRecipe('prune', {
-    ...shared(recipe, 'prune', OWN_KEYS),
+    ...entriesFor('prune', recipe, OWN_KEYS),
     save: join(folder, 'pruned'),
     model: join(dense, 'checkpoint.pth.tar'),
     init: method === 'lt' ? join(dense, 'init.pth.tar') : undefined,
@@ -87,7 +81,7 @@ export function cutRecipe(recipe: BenchEnergyRecipe, { method, ratio, seed, fold
 /** Both train the ticket for all epochs. The network is what the ticket says. */
 export function ticketRecipe(recipe: BenchEnergyRecipe, { seed, folder }: EnergyRow, ticket: string) {
   return parseRecipe('retrain', {
-    ...shared(recipe, 'retrain', ['cfg', 'arch', 'depth', ...PRECISION_KEYS]),
+    ...entriesFor('retrain', recipe, ['cfg', 'arch', 'depth', ...PRECISION_KEYS]),
     ...FULL_PRECISION,
     save: join(folder, 'retrain'),
     scratch: ticket,
@@ -114,7 +108,7 @@ export function identityOfRow(recipe: BenchEnergyRecipe, row: EnergyRow): Record
 export function earlyBirdRecipe(recipe: BenchEnergyRecipe, { method, ratio, seed, folder }: EnergyRow) {
   const { low } = METHODS[method];
   return parseRecipe('train', {
-    ...shared(recipe, 'train', ['ratios', ...(low.search ? [] : PRECISION_KEYS)]),
+    ...entriesFor('train', recipe, ['ratios', ...(low.search ? [] : PRECISION_KEYS)]),
     save: folder,
     percent: ratio,
     seed,

@@ -1,16 +1,15 @@
-/** `energy.json` of a run folder: what each phase took, summed over all processes that worked on the run. */
+/** `energy.json` of a run folder: the energy of each phase, summed over all processes that worked on the run. */
 import type { EnergySource } from '../native/types/energy';
 import { RunDirectory } from '../run/directory';
 import type { EnergyTotal, EnergyTotals } from '../run/metrics';
 import { isEstimated, wayOf } from './totals';
 
-export type { EnergyTotal, EnergyTotals } from '../run/metrics';
-
 export const ENERGY_FILE = 'energy.json';
 
+/** The contents of energy.json. */
 export interface EnergyFile {
   version: 1;
-  /** As the last process saw them, and those that only earlier ones read. */
+  /** Counters as the last process found them, and those that only earlier processes could read. */
   sources: EnergySource[];
   /** Power of the idle machine before the run, watts. */
   idle: { seconds: number; watts: number | null };
@@ -18,7 +17,7 @@ export interface EnergyFile {
   phases: EnergyTotals;
 }
 
-/** One sentence: what is read how, or why not, and what to know about it. */
+/** One sentence about a counter: what it reads and how, or why it cannot be read. */
 export function sourceText({ part, method, name, reason, notes }: EnergySource): string {
   const what = part === 'dram' ? 'memory' : part === 'given' ? 'estimate' : part.toUpperCase();
   const how =
@@ -26,7 +25,7 @@ export function sourceText({ part, method, name, reason, notes }: EnergySource):
   return `${what}: ${how}`;
 }
 
-/** How a figure was come by, or why there is none; null where nothing was metered. */
+/** How a figure was obtained, or why there is none; null where nothing was metered. */
 export function methodText(sources: readonly EnergySource[], total: EnergyTotal | null | undefined): string | null {
   if (!total) return null;
   if (total.joules === null) return total.reason ? `not known: ${total.reason}` : null;
@@ -36,7 +35,7 @@ export function methodText(sources: readonly EnergySource[], total: EnergyTotal 
   return `measured: ${used.map(({ name }) => name).join(', ')}${estimate ? '; partly estimated from the given watts' : ''}`;
 }
 
-/** What is read now, and what was read only before. */
+/** The counters of now, and those that could be read only before. */
 export function mergeSources(before: readonly EnergySource[], now: readonly EnergySource[]): EnergySource[] {
   if (now.length === 0) return [...before];
   const gone = before.filter(
@@ -45,7 +44,7 @@ export function mergeSources(before: readonly EnergySource[], now: readonly Ener
   return [...now, ...gone];
 }
 
-/** The files of a run's stages as one. Their phases have different names. */
+/** Merges the files of a run's stages, whose phases have different names. */
 export function mergeEnergy(files: readonly (EnergyFile | null)[]): EnergyFile | null {
   const there = files.filter((file) => file !== null);
   const [first] = there;
@@ -54,7 +53,7 @@ export function mergeEnergy(files: readonly (EnergyFile | null)[]): EnergyFile |
   return { ...first, sources, phases: Object.assign({}, ...there.map(({ phases }) => phases)) };
 }
 
-/** null where the run was not metered. Throws ERR_FILE where the file is damaged. */
+/** Reads energy.json of a run's folder; null where the run was not metered. Throws ERR_FILE where the file is damaged. */
 export function readEnergy(folder: string): Promise<EnergyFile | null> {
   return RunDirectory.at(folder).readJson<EnergyFile>(ENERGY_FILE);
 }

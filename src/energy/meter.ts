@@ -1,10 +1,11 @@
 /**
- * The meter of a run: windows around its phases, on whatever the machine can be read by. One window is open all the time; `lap`
- * closes it, opens the next, and tells what went into it and into the windows within. A run takes a lap an epoch and writes it
- * on that epoch's line of metrics.jsonl, so that energy.json is the sum of lines: what a kill loses is repeated, and is counted once.
+ * The meter of a run: measures each phase with whatever counters this machine has. One window is always open; `lap` closes it, opens
+ * the next, and returns what was spent in it and in the windows within. A run takes a lap an epoch and writes it on that epoch's line
+ * of metrics.jsonl, so that energy.json is the sum of lines: what a kill loses is repeated, and counted once.
  */
 import { rm } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
+import { orDispose } from '../native/owned';
 import { places } from '../native/places';
 import type { NativeAddon } from '../native/types/addon';
 import type { EnergyReading, EnergySource, NativeMeter } from '../native/types/energy';
@@ -13,16 +14,16 @@ import type { EnergyTotals } from '../run/metrics';
 import { ENERGY_FILE, type EnergyFile, mergeSources } from './file';
 import { addTotals, totalOf, WHOLE } from './totals';
 
-export interface EnergyWish {
+/** The entries of a recipe that say what is metered. */
+export interface EnergyOptions {
   energy?: 'auto' | 'off';
   watts?: number | undefined;
   idleSeconds?: number;
 }
 
-export class RunMeter {
+export class RunMeter implements Disposable {
   private spent: EnergyTotals = {};
-
-  /** Parts that could be read at first, and the board of a device that is one: a sum without any of them is incomplete. */
+  /** Parts that could be read at first, and the GPU where it computes: a sum without any of them is incomplete. */
   private readonly needed: Set<string>;
 
   private constructor(
@@ -34,30 +35,27 @@ export class RunMeter {
     this.needed = new Set([...(device === 'cpu' ? [] : ['gpu']), ...readable]);
   }
 
-  /** Meters nothing: every window gives what its work gives. */
+  /** Meters nothing. */
   static off(): RunMeter {
     return new RunMeter(null, { seconds: 0, watts: null });
   }
 
-  /** Opens what can be read, measures the idle machine where that is asked for, and starts the first lap. */
+  /** Opens the counters, measures the idle machine where `idleSeconds` asks for it, and starts the first lap. */
   static async open(
     { addon, device }: { addon: NativeAddon; device: string },
-    { energy = 'auto', watts, idleSeconds = 0 }: EnergyWish,
+    { energy = 'auto', watts, idleSeconds = 0 }: EnergyOptions,
     signal?: AbortSignal,
   ): Promise<RunMeter> {
     if (energy === 'off') return RunMeter.off();
     const native = await addon.createMeter({ ...places(), device, ...(watts === undefined ? {} : { watts }) });
-    try {
+    return orDispose(native, async () => {
       const idle = await idlePower(native, idleSeconds, signal);
       await native.begin(WHOLE);
       return new RunMeter(native, idle, device);
-    } catch (error) {
-      native.dispose();
-      throw error;
-    }
+    });
   }
 
-  /** Does `work` inside a window of this name, which counts only where the work succeeds. */
+  /** Does `work` inside a window of this name, which counts only if the work succeeds. */
   async metered<T>(name: string, work: () => T | Promise<T>): Promise<T> {
     if (!this.native) return work();
     await this.native.begin(name);
@@ -65,7 +63,7 @@ export class RunMeter {
     try {
       result = await work();
     } catch (error) {
-      // What failed is what matters, not that the device may not answer any more.
+      // The caller needs the first failure, not that the device may no longer answer.
       await this.native.end(name).catch(() => {});
       throw error;
     }
@@ -73,7 +71,7 @@ export class RunMeter {
     return result;
   }
 
-  /** What was spent since the last lap, by window; null where nothing is metered. */
+  /** Spent since the last lap, by window; null where nothing is metered. */
   async lap(): Promise<EnergyTotals | null> {
     if (!this.native) return null;
     this.add(WHOLE, await this.native.end(WHOLE));
@@ -83,13 +81,13 @@ export class RunMeter {
     return spent;
   }
 
-  /** As they are now: other processes may have come. */
+  /** Read anew each time: other processes may have come. */
   sources(): EnergySource[] {
     return this.native?.sources() ?? [];
   }
 
-  dispose(): void {
-    this.native?.dispose();
+  [Symbol.dispose](): void {
+    this.native?.[Symbol.dispose]();
   }
 
   private add(name: string, reading: EnergyReading): void {
@@ -104,17 +102,17 @@ async function idlePower(native: NativeMeter, seconds: number, signal?: AbortSig
     throw signal?.aborted ? signal.reason : error;
   });
   const { seconds: measured, joules, parts } = await native.end('idle');
-  // Watts that the user gave say nothing of an idle machine.
+  // Given watts are not those of the idle machine.
   const given = parts.some(({ part }) => part === 'given');
   return { seconds: measured, watts: joules === null || given ? null : joules / measured };
 }
 
-/** Writes energy.json with this phase new and all others as they are; no file where there is nothing to say. */
+/** Writes energy.json with this phase replaced and all others kept; removes the file where no phase is left. */
 export async function writeEnergy(
   directory: RunDirectory,
   meter: RunMeter,
   phase: string,
-  phases: EnergyFile['phases'],
+  phases: EnergyTotals,
 ): Promise<void> {
   const before = await directory.readJson<EnergyFile>(ENERGY_FILE);
   const others = Object.entries(before?.phases ?? {}).filter(([path]) => path.split('/')[0] !== phase);

@@ -1,7 +1,6 @@
-/** Sums of windows. A sum is a figure only where the same parts were read throughout, and each of them moved. Pure. */
+/** Sums of metered windows. A sum is a figure only where the same parts were read throughout, and each of them moved. */
 import type { EnergyReading, EnergySource } from '../native/types/energy';
 import type { EnergyTotal, EnergyTotals, EpochMetrics } from '../run/metrics';
-import type { EnergyFile } from './file';
 
 /** The window around everything, in EnergyTotals. */
 export const WHOLE = 'whole';
@@ -12,7 +11,7 @@ const EPOCH_WINDOWS = ['detect', 'train', 'evaluate', 'average'];
 export const wayOf = ({ part, method }: Pick<EnergySource, 'part' | 'method'>) => `${part} ${method}`;
 const isGiven = (way: string) => way === wayOf({ part: 'given', method: 'estimated' });
 
-/** What was measured, in words. */
+/** Measured parts in words. */
 export function waysText(ways: readonly string[]): string {
   const words = ways.map((way) => {
     const [part, method] = way.split(' ') as [string, string];
@@ -21,7 +20,7 @@ export function waysText(ways: readonly string[]): string {
   return words.join(' + ') || 'nothing';
 }
 
-/** What was read of a total, sorted; given watts are no reading. */
+/** Parts that were read, sorted; given watts are not a reading. */
 export const measuredWays = ({ parts = {} }: Pick<EnergyTotal, 'parts'>) =>
   Object.keys(parts)
     .filter((way) => !isGiven(way))
@@ -29,11 +28,11 @@ export const measuredWays = ({ parts = {} }: Pick<EnergyTotal, 'parts'>) =>
 
 export const isEstimated = ({ parts = {} }: Pick<EnergyTotal, 'parts'>) => Object.keys(parts).some(isGiven);
 
-/** Two sets of parts whose figures may be added or compared. Given watts alone go with any, and are flagged. */
+/** Whether figures of two sets of parts may be added or compared. Given watts alone go with any set, and are flagged. */
 export const sameWays = (a: readonly string[], b: readonly string[]) =>
   a.length === 0 || b.length === 0 || a.join() === b.join();
 
-/** One window. Without all `needed` parts what was read is no figure. */
+/** Total of one window. Its joules are null unless all `needed` parts were read. */
 export function totalOf({ seconds, joules, parts }: EnergyReading, needed: Iterable<string>): EnergyTotal {
   const read = parts.filter((value) => value.joules !== null);
   const estimated = read.some((value) => isGiven(wayOf(value)));
@@ -73,7 +72,7 @@ function addParts(a: EnergyTotal['parts'], b: EnergyTotal['parts']): EnergyTotal
   return Object.fromEntries(ways.map((way) => [way, (a[way] ?? 0) + (b[way] ?? 0)]));
 }
 
-/** `whole` without a window in it. */
+/** `whole` less a window within it. */
 export function minus(whole: EnergyTotal, inner: EnergyTotal | undefined): EnergyTotal {
   if (!inner || whole.joules === null) return whole;
   const parts = Object.fromEntries(
@@ -83,7 +82,7 @@ export function minus(whole: EnergyTotal, inner: EnergyTotal | undefined): Energ
   return { ...whole, seconds: whole.seconds - inner.seconds, joules: whole.joules - gone, parts };
 }
 
-/** A counter that did not move in all its windows tells nothing: one window may be too short for it, a sum of 0 J is none. */
+/** Joules become null where a counter did not move: one window may be too short for it, but a sum of 0 J is no figure. */
 export function settled(total: EnergyTotal): EnergyTotal {
   const still = total.joules === 0 || Object.values(total.parts ?? {}).includes(0);
   if (total.joules === null || !still) return total;
@@ -103,24 +102,24 @@ function epochTotal(spent: EnergyTotals | null | undefined): EnergyTotal | null 
   return windows.length === 0 ? null : windows.reduce(plus);
 }
 
-/** Of an epoch; null where there is no figure. */
+/** Joules of an epoch; null where there is no figure. */
 export function epochJoules(spent: EnergyTotals | null): number | null {
   const total = epochTotal(spent);
   return total && settled(total).joules;
 }
 
-/** Passes and detection of epochs; null unless each was metered. */
+/** Passes and detection of all epochs; null unless each was metered. */
 export function epochsTotal(metrics: readonly Pick<EpochMetrics, 'energy'>[]): EnergyTotal | null {
   const totals = metrics.flatMap(({ energy }) => epochTotal(energy) ?? []);
   return totals.length === 0 || totals.length < metrics.length ? null : settled(totals.reduce(plus));
 }
 
-/** What a run's phase took: all its epochs and what came after the last one. Epochs that were not metered leave no sum. */
+/** Totals of a phase: all its epochs, and `rest` after the last one. Epochs that were not metered leave no sum. */
 export function phaseTotals(
   phase: string,
   metrics: readonly Pick<EpochMetrics, 'energy'>[],
   rest: EnergyTotals = {},
-): EnergyFile['phases'] {
+): EnergyTotals {
   const totals = [...metrics.map(({ energy }) => energy ?? {}), rest].reduce(addTotals, {});
   const missing = metrics.filter(({ energy }) => !energy).length;
   const reason = `${missing} of ${metrics.length} epochs were not metered`;

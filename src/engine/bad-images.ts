@@ -1,4 +1,4 @@
-/** What is said of images that do not decode: one line a pass, with the first few names. */
+/** One warning line per pass for images that do not decode, with the first few names. */
 import type { BadImage } from '../native/types/dataset';
 
 const NAMED = 3;
@@ -10,6 +10,7 @@ export function badImagesLine(
 ): string {
   const named = bad.slice(0, NAMED).map(({ index, reason }) => `${nameOf(index)} (${reason})`);
   const what = set === 'train' ? 'training' : 'test';
+  const [images, were] = bad.length === 1 ? ['image does', 'was'] : ['images do', 'were'];
   const rest = bad.length > NAMED ? `, and ${bad.length - NAMED} more` : '';
-  return `warning: ${bad.length} ${what} ${bad.length === 1 ? 'image does' : 'images do'} not decode and ${bad.length === 1 ? 'was' : 'were'} left out: ${named.join(', ')}${rest}`;
+  return `warning: ${bad.length} ${what} ${images} not decode and ${were} left out: ${named.join(', ')}${rest}`;
 }

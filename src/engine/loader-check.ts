@@ -1,17 +1,18 @@
-/** Which images of a listing training would leave out: the training loader itself decodes them all. */
+/** Finds the images of a listing that training would leave out, by decoding them all with the training loader. */
 import * as os from 'node:os';
 import { IMAGENET_MEAN, IMAGENET_SIZE, IMAGENET_STD } from '../data/imagenet';
 import { type ImageListing, pickListing } from '../data/listing';
 import type { LoaderCheck } from '../data/verify-imagenet';
 import type { EarlybirdError } from '../errors';
 import { requireJpeg } from '../native/jpeg';
+import type { NativeAddon } from '../native/types/addon';
 import { createStream } from './datasets';
 import { openEngine } from './device';
 
-/** Images between two reports of progress. */
+/** Images between two progress reports. */
 const SLICE = 4096;
 
-/** Null where the loader cannot be had: no LibTorch, no addon or no JPEG decoder on this machine. */
+/** Null where there is no loader: no LibTorch, no addon or no JPEG decoder on this machine. */
 export function loaderCheck(): LoaderCheck | null {
   try {
     const { addon } = openEngine({ device: 'cpu', noCuda: false });
@@ -23,11 +24,7 @@ export function loaderCheck(): LoaderCheck | null {
   }
 }
 
-async function refused(
-  addon: Parameters<typeof createStream>[0],
-  listing: ImageListing,
-  { onProgress, signal }: Parameters<LoaderCheck>[1],
-) {
+async function refused(addon: NativeAddon, listing: ImageListing, { onProgress, signal }: Parameters<LoaderCheck>[1]) {
   const bad: Awaited<ReturnType<LoaderCheck>> = [];
   const settings = {
     classes: 1 + listing.labels.reduce((most, label) => Math.max(most, label), 0),
@@ -40,13 +37,9 @@ async function refused(
   };
   for (let at = 0; at < listing.count; at += SLICE) {
     const indexes = Int32Array.from({ length: Math.min(SLICE, listing.count - at) }, (_, i) => at + i);
-    const stream = await createStream(addon, pickListing(listing, indexes), { ...settings, maxBad: indexes.length });
-    try {
-      const pass = await stream.drain({ seed: 1, epoch: 0, batchSize: 16, ...(signal && { signal }) });
-      for (const { index, reason } of pass.bad) bad.push({ index: at + index, reason });
-    } finally {
-      stream.dispose();
-    }
+    using stream = await createStream(addon, pickListing(listing, indexes), { ...settings, maxBad: indexes.length });
+    const pass = await stream.drain({ seed: 1, epoch: 0, batchSize: 16, ...(signal && { signal }) });
+    for (const { index, reason } of pass.bad) bad.push({ index: at + index, reason });
     onProgress?.(at + indexes.length, listing.count, 'decoding as training does');
   }
   return bad;

@@ -1,4 +1,4 @@
-/** The machine a benchmark ran on: kept in every result, because figures of two machines are no ratio. */
+/** The machine a benchmark ran on, part of every result: figures of two machines cannot be compared. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import * as os from 'node:os';
@@ -9,7 +9,7 @@ import type { GpuState } from '../native/types/energy';
 import { packageVersion } from '../package';
 
 export interface Machine {
-  /** Of the hardware alone: the same in every run on one machine. */
+  /** Hash of the hardware alone: the same in every run on one machine. */
   fingerprint: string;
   cpu: {
     model: string;
@@ -17,7 +17,7 @@ export interface Machine {
     memoryGiB: number;
     /** cpufreq's, for example "performance"; null where it is not readable, as in most virtual machines. */
     governor: string | null;
-    /** Of the first core as the benchmark ended; null where the system does not tell. */
+    /** Clock of the first core as the benchmark ended; null where unknown. */
     mhz: number | null;
   };
   kernel: string;
@@ -33,7 +33,7 @@ export interface MachineGpu {
   name: string;
   memoryGiB: number;
   capability: string;
-  /** What its driver tells; null where it cannot be asked. */
+  /** Read from its driver; null where that is impossible. */
   state: GpuState | null;
   /** Why there is no state. */
   reason?: string;
@@ -42,7 +42,7 @@ export interface MachineGpu {
 type Hardware = Pick<Machine, 'cpu' | 'gpu'>;
 type Engine = { addon: NativeAddon; device: string };
 
-/** What computes: the same in every run on one machine, but for the clock. */
+/** The same in every run on one machine, but for the clock. */
 function hardwareOf(engine: Engine | null): Hardware {
   const [first] = os.cpus();
   const found = engine?.addon.runtime().cudaDevices.find(({ index }) => engine.device === `cuda:${index}`);
@@ -65,12 +65,12 @@ function hardwareOf(engine: Engine | null): Hardware {
   };
 }
 
-/** Of the machine that an engine computes on. */
+/** Fingerprint of the machine that an engine computes on. */
 export function machineFingerprint(engine: Engine | null): string {
   return fingerprintOf(hardwareOf(engine));
 }
 
-/** Asked for after the work, when clocks and temperature are those of a busy machine. Without an engine nothing is said of LibTorch. */
+/** Call it after the work, when clocks and temperature are those of a busy machine. Without an engine LibTorch is left out. */
 export async function describeMachine(
   engine: Engine | null,
   commandLine = process.argv.slice(1).join(' '),
@@ -94,7 +94,7 @@ export async function describeMachine(
   };
 }
 
-/** Clocks, limits and versions may change on one machine. A slice of a board (MIG) has another name and memory than the whole of it. */
+/** Without clocks, limits and versions, which may change on one machine. A MIG slice has another name and memory than its GPU. */
 export function fingerprintOf({ cpu, gpu }: Hardware): string {
   const parts = [cpu.model, cpu.cores, cpu.memoryGiB, gpu && [gpu.name, gpu.memoryGiB, gpu.capability]];
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
@@ -123,7 +123,7 @@ export function machineName({ cpu, gpu }: Hardware): string {
   return gpu ? `${gpu.name} (${gpu.memoryGiB} GiB${gpu.state?.mig ? ', a MIG slice' : ''}) on ${host}` : host;
 }
 
-/** Hardware, state and versions: what a reader needs beside a figure. */
+/** Hardware, state and versions, to print beside a figure. */
 export function machineText(machine: Machine): string {
   const { cpu, gpu, kernel, versions, threads } = machine;
   const state = gpu?.state;

@@ -1,4 +1,4 @@
-/** Where a result came from: versions, device, commit, command line. */
+/** Origin of a result: versions, device, commit, command line. */
 import { execFileSync } from 'node:child_process';
 import { hostname } from 'node:os';
 import { packageRoot, packageVersion } from '../package';
@@ -6,7 +6,7 @@ import type { Engine } from './device';
 import { machineFingerprint } from './machine';
 import type { Session } from './session';
 
-/** The commit of this code, or null where it is not a git checkout. */
+/** Commit of this code; null outside a git checkout. */
 function gitCommit(): string | null {
   try {
     return execFileSync('git', ['rev-parse', 'HEAD'], {
@@ -36,7 +36,7 @@ export interface Provenance {
   dataset: { name: string; synthetic: boolean; train: number; test: number; fingerprint: string };
 }
 
-/** The part that is known before any data is read. */
+/** The part that is known before data is opened. */
 export function engineProvenance({ addon, device, precision }: Engine) {
   const runtime = addon.runtime();
   return {

@@ -1,18 +1,32 @@
-/** Handles of native objects that are given back together, whatever fails on the way. */
+/**
+ * Who disposes of native handles. A handle that serves one block is declared with `using`; these are for the other two cases.
+ */
 
-export interface Disposable {
-  dispose(): void;
+/** For `using`: disposes of whatever `handles` holds by the end of the block, in reverse order. */
+export function disposing(handles: readonly Disposable[]): Disposable {
+  return {
+    [Symbol.dispose]() {
+      for (const handle of [...handles].reverse()) handle[Symbol.dispose]();
+    },
+  };
+}
+
+/** Disposes of `handle` if `work` fails. Otherwise it stays with the caller. */
+export async function orDispose<R>(handle: Disposable, work: () => R | Promise<R>): Promise<R> {
+  try {
+    return await work();
+  } catch (error) {
+    handle[Symbol.dispose]();
+    throw error;
+  }
 }
 
 /** Runs `work`, whose `own` takes each handle as it is made; disposes of them in reverse order. */
 export async function withOwned<R>(work: (own: <T extends Disposable>(handle: T) => T) => Promise<R>): Promise<R> {
   const handles: Disposable[] = [];
-  try {
-    return await work((handle) => {
-      handles.push(handle);
-      return handle;
-    });
-  } finally {
-    for (const handle of handles.reverse()) handle.dispose();
-  }
+  using _all = disposing(handles);
+  return await work((handle) => {
+    handles.push(handle);
+    return handle;
+  });
 }

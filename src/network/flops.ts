@@ -1,8 +1,38 @@
-/** Analytic costs of a network: nothing is run, no statistics move. */
-import type { LayerInfo, ModelDescription } from '../native/types/model';
+/** Analytic costs of a network, from its description: nothing is run. */
+import type { LayerInfo, ModelDescription, NativeModel } from '../native/types/model';
 import type { StateDict } from '../tensor';
 
-/** Forward FLOPs of one layer and one image, by the rule of the reference's counter (compute_flops.py): a multiply-add is two. */
+/** Size and work of a network. */
+export interface Costs {
+  /** Trainable weights. */
+  parameters: number;
+  /** With the `indexes` vectors of channel selection, as the reference counts them. */
+  parametersWithIndexes: number;
+  /** Forward FLOPs of one image. */
+  flops: number;
+}
+
+export async function costsOf(model: NativeModel): Promise<Costs> {
+  const description = model.describe();
+  const { parameters, withIndexes } = parameterCount(description, await model.stateDict());
+  return { parameters, parametersWithIndexes: withIndexes, flops: forwardFlops(description.layers) };
+}
+
+/** N: channels of all BN layers under the mask. */
+export function maskChannels({ batchNorms }: Pick<ModelDescription, 'batchNorms'>): number {
+  return batchNorms.reduce((sum, { channels }) => sum + channels, 0);
+}
+
+/**
+ * Forward FLOPs of one image by the rule of the reference's counter (docs/reference.md#11): a multiply-add is two. Additions of
+ * branches, channel selection and functional pooling count nothing.
+ *
+ * @param layers `layers` of a model's description
+ */
+export function forwardFlops(layers: readonly LayerInfo[]): number {
+  return layers.reduce((sum, layer) => sum + layerFlops(layer), 0);
+}
+
 function layerFlops(layer: LayerInfo): number {
   switch (layer.kind) {
     case 'conv': {
@@ -20,9 +50,18 @@ function layerFlops(layer: LayerInfo): number {
   }
 }
 
-/** Forward FLOPs of one image. Adds, channel selection and functional pooling count nothing. */
-export function forwardFlops(layers: readonly LayerInfo[]): number {
-  return layers.reduce((sum, layer) => sum + layerFlops(layer), 0);
+export interface ParameterCount {
+  /** Trainable weights. */
+  parameters: number;
+  /** With the `indexes` vectors of channel selection, as the reference counts them. */
+  withIndexes: number;
+}
+
+/** Counts parameters from a model's description; the lengths of `indexes` are read from its state dict. */
+export function parameterCount(description: ModelDescription, state: StateDict): ParameterCount {
+  const parameters = description.layers.reduce((sum, layer) => sum + layerParameters(layer), 0);
+  const indexes = description.indexes.reduce((sum, key) => sum + (state.get(key)?.shape[0] ?? 0), 0);
+  return { parameters, withIndexes: parameters + indexes };
 }
 
 export function layerParameters(layer: LayerInfo): number {
@@ -38,26 +77,12 @@ export function layerParameters(layer: LayerInfo): number {
   }
 }
 
-export interface ParameterCount {
-  /** Trainable weights. */
-  parameters: number;
-  /** With the `indexes` vectors of channel selection, as the reference counts them. */
-  withIndexes: number;
-}
-
-/** Counts from the description; the lengths of `indexes` are read from the state dict. */
-export function parameterCount(description: ModelDescription, state: StateDict): ParameterCount {
-  const parameters = description.layers.reduce((sum, layer) => sum + layerParameters(layer), 0);
-  const indexes = description.indexes.reduce((sum, key) => sum + (state.get(key)?.shape[0] ?? 0), 0);
-  return { parameters, withIndexes: parameters + indexes };
-}
-
-/** Memory that drawing a mask over N channels asks for, KB (4 bytes a channel). */
+/** Memory for drawing a mask over N channels, KB (4 bytes a channel), as the reference reports it. */
 export function maskMemoryKB(channels: number): number {
   return (channels * 32) / 1024 / 8;
 }
 
-/** FLOPs of drawing a mask over N channels: a sort and two passes. */
+/** FLOPs of drawing a mask over N channels: a sort and two passes, as the reference reports it. */
 export function maskFlops(channels: number): number {
   return 3 * channels * Math.log2(channels) + 2 * channels;
 }

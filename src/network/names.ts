@@ -1,24 +1,35 @@
-const DEPTHS: Record<string, number> = {
-  vgg: 19,
-  resnet: 164,
-  resnet18: 18,
-  resnet34: 34,
-  resnet50_official: 50,
-  resnet50_prune: 50,
+/**
+ * The networks as --arch names them: family for titles, default depth, and whether there are others. A network that cpp/ builds can be
+ * trained without an entry here; it is then missing from help, and its title is its name.
+ */
+const NETWORKS: Record<string, { family: string; depth: number; others?: true }> = {
+  vgg: { family: 'VGG', depth: 19, others: true },
+  resnet: { family: 'PreResNet', depth: 164, others: true },
+  resnet18: { family: 'ResNet', depth: 18 },
+  resnet34: { family: 'ResNet', depth: 34 },
+  resnet50_official: { family: 'ResNet', depth: 50 },
+  resnet50_prune: { family: 'ResNet', depth: 50 },
 };
-/** The depth a network has when none is given. */
-export function defaultDepth(arch: string): number {
-  return DEPTHS[arch] ?? 19;
+
+export const DEFAULT_NETWORK = 'vgg';
+
+/** The depth of a network where none is given. */
+export const defaultDepth = (arch: string): number => (NETWORKS[arch] ?? NETWORKS[DEFAULT_NETWORK]!).depth;
+
+/** For titles: "PreResNet-101". */
+export function networkName(arch: string, depth: number): string {
+  const network = NETWORKS[arch];
+  return network ? `${network.family}-${depth}` : arch;
 }
 
-export function networkName(arch: string, depth: number): string {
-  const families: Record<string, string> = {
-    vgg: 'VGG',
-    resnet: 'PreResNet',
-    resnet18: 'ResNet',
-    resnet34: 'ResNet',
-    resnet50_official: 'ResNet',
-    resnet50_prune: 'ResNet',
-  };
-  return families[arch] ? `${families[arch]}-${depth}` : arch;
-}
+const entries = Object.entries(NETWORKS);
+
+/** For help: all names, with the family where the name does not say it. */
+export const NETWORK_LIST = entries
+  .map(([arch, { family }]) => (arch.startsWith(family.toLowerCase()) ? arch : `${arch} (${family})`))
+  .join(', ');
+
+/** For help: the default depths of networks that have several. */
+export const DEPTH_LIST = entries
+  .flatMap(([arch, { depth, others }]) => (others ? `${depth} for ${arch}` : []))
+  .join(', ');

@@ -11,128 +11,138 @@ import { RunMeter, writeEnergy } from '../energy/meter';
 import { phaseTotals } from '../energy/totals';
 import { type Engine, openEngine } from '../engine/device';
 import { EarlybirdError } from '../errors';
-import type { Cfg, NativeModel } from '../native/types/model';
-import { forwardFlops, maskFlops, maskMemoryKB, parameterCount } from '../network/flops';
+import type { MaskResult, NativeModel } from '../native/types/model';
+import { costsOf, maskFlops, maskMemoryKB } from '../network/flops';
+import { loadModel } from '../network/load';
 import { formatsOf } from '../recipe/precision';
 import type { PruneRecipe } from '../recipe/recipe';
 import { weightsValue } from '../run/checkpoint';
-import { optionsFor } from '../run/checkpoint-formats';
-import {
-  completedOf,
-  type ModelInfo,
-  modelInfo,
-  type NetworkInfo,
-  networkEntries,
-  networkFor,
-} from '../run/checkpoint-network';
+import { precisionFor } from '../run/checkpoint-formats';
+import { completedOf, type ModelInfo, modelInfo, networkEntries, networkFor } from '../run/checkpoint-network';
 import { RunDirectory } from '../run/directory';
 import type { RunOptions } from '../run/observer';
 import type { StateDict } from '../tensor';
-import { type Costs, type PruneReport, pruneNotes, pruneText, sharesOf } from './report';
+import { type PruneReport, pruneNotes, pruneText, sharesOf } from './report';
 import { compareSteps } from './step-time';
 
-/** `energy` is the meter of a longer run, shared, not disposed. */
+/** The name of a ticket in its folder. */
+const TICKET = 'pruned.pth.tar';
+
+/**
+ * Draws the mask of `recipe.model` at ratio `recipe.percent`, cuts the masked channels out (docs/reference.md#8), and writes
+ * pruned.pth.tar and prune.txt to `recipe.save`. With `recipe.init` the ticket gets the weights of that checkpoint instead.
+ *
+ * @param recipe from `parseRecipe('prune', ...)`
+ * @param options `energy`: the meter of a longer run; it is not disposed of
+ * @returns sizes and costs before and after, each layer, and the times of a training step if `recipe.measure` is on
+ * @throws ERR_FILE, ERR_CHECKPOINT for what cannot be read; ERR_PRUNE for an empty mask
+ *
+ * @example
+ * const report = await prune(parseRecipe('prune', { model: 'logs/EB-30-12.pth.tar', percent: 0.3, save: 'ticket' }));
+ * console.log(report.cfg, report.effective.flops); // widths, and the share of forward FLOPs that is gone
+ */
 export async function prune(
   recipe: PruneRecipe,
   { observer, signal, energy: shared }: RunOptions & { energy?: RunMeter } = {},
 ): Promise<PruneReport> {
-  const { value } = await readCheckpoint(recipe.model);
-  const initial = recipe.init === undefined ? undefined : { path: recipe.init, ...(await readCheckpoint(recipe.init)) };
+  const source = await readInput(recipe.model);
+  const initial = recipe.init === undefined ? null : await readInput(recipe.init);
   const engine = openEngine(recipe, observer?.log);
-  const said = networkFor(recipe, value, recipe.model);
-  const formats = formatsOf(optionsFor(recipe, value, recipe.model, said.formats, observer?.log));
-  const network = { ...said, formats };
-  const models: NativeModel[] = [];
-  const owned = (model: NativeModel) => {
-    models.push(model);
-    return model;
+  const network = networkFor(recipe, source.value, source.path);
+  const formats = formatsOf(precisionFor(recipe, source.value, source.path, network.formats, observer?.log));
+  const load = ({ value, path }: Input) => {
+    const state = stateDictOf(value, path);
+    const classes = classesFor(recipe, network.classes, state);
+    return loadModel(engine.addon, { ...network, formats, classes, seed: recipe.seed, device: engine.device }, state);
   };
-  const build = async (state: StateDict) =>
-    owned(await load(engine, { ...network, classes: classesFor(recipe, network, state) }, state, recipe.seed));
-  const energy = shared ?? (await RunMeter.open(engine, recipe, signal));
-  try {
-    const dense = await build(stateDictOf(value, recipe.model));
-    const donor = initial && (await build(stateDictOf(initial.value, initial.path)));
-    const [mask] = await dense.masks([recipe.percent], { protective: recipe.protective });
-    if (!mask || mask.kept === 0) {
-      throw new EarlybirdError(
-        'ERR_PRUNE',
-        `The mask of ${recipe.model} at --percent ${recipe.percent} is empty: its gammas are all equal, as in an untrained network.`,
-      );
-    }
-    const { surgery, roundTo, emptyLayers } = recipe;
-    const options = { mask: mask.bits, emptyLayers, surgery };
-    const { model: small, layers, cutsLiveChannels } = await dense.prune({ ...options, roundTo, weightsFrom: donor });
-    owned(small);
-    const other = roundTo > 1 ? owned((await dense.prune(options)).model) : undefined;
-    const notes = pruneNotes({
-      cutsLiveChannels,
-      surgery,
-      rewound: donor !== undefined,
-      layers,
-      budget: roundTo > 1 ? mask.kept : undefined,
-    });
-    for (const note of notes) observer?.log?.(note);
+  using ownMeter = shared ? null : await RunMeter.open(engine, recipe, signal);
+  const energy = shared ?? ownMeter!;
 
-    const description = small.describe();
-    const [before, after] = [await costsOf(dense), await costsOf(small)];
-    const report: PruneReport = {
-      ticket: join(recipe.save, 'pruned.pth.tar'),
-      ratio: recipe.percent,
-      surgery,
-      roundTo,
-      protective: recipe.protective,
-      effective: sharesOf(layers, before, after),
-      threshold: mask.threshold,
-      channels: mask.total,
-      kept: mask.kept,
-      layers,
-      maskMemoryKB: maskMemoryKB(mask.total),
-      maskFlops: maskFlops(mask.total),
-      cfg: description.cfg,
-      before,
-      after,
-      time: null,
-      timeMissing: 'not measured (--measure false)',
-      unrounded: other ? { ...(await costsOf(other)), step: null } : null,
-      // A file of weights alone, as the reference's init.pth.tar, is from before training.
-      completed: initial ? (completedOf(initial.value, initial.path) ?? 0) : completedOf(value, recipe.model),
-      drawn: completedOf(value, recipe.model),
-    };
-    await mkdir(recipe.save, { recursive: true });
-    const info = modelInfo(description, formats);
-    await writeCheckpoint(report.ticket, ticketValue(await small.stateDict(), info, report, recipe));
-    await writeFileAtomic(join(recipe.save, 'prune.txt'), Buffer.from(pruneText(report)));
-    const spent = (await energy.lap()) ?? {};
-    await writeEnergy(RunDirectory.at(recipe.save), energy, 'prune', phaseTotals('prune', [], spent));
-    if (!recipe.measure) return report;
-    // Last, because it moves BatchNorm statistics.
-    const timed = await measured(engine, [dense, small, ...(other ? [other] : [])], report, recipe, signal);
-    await energy.lap(); // what timing took is no phase's
-    return { ...report, ...timed };
-  } finally {
-    if (!shared) energy.dispose();
-    for (const model of models) model.dispose();
-  }
+  using dense = await load(source);
+  using donor = initial && (await load(initial));
+  const mask = await maskOf(dense, recipe);
+  const { surgery, roundTo, emptyLayers } = recipe;
+  const options = { mask: mask.bits, emptyLayers, surgery };
+  const cut = await dense.prune({ ...options, roundTo, weightsFrom: donor ?? undefined });
+  using ticket = cut.model;
+  using unrounded = roundTo > 1 ? (await dense.prune(options)).model : null;
+  const budget = roundTo > 1 ? mask.kept : undefined;
+  for (const note of pruneNotes({ ...cut, surgery, rewound: donor !== null, budget })) observer?.log?.(note);
+
+  const description = ticket.describe();
+  const [before, after] = [await costsOf(dense), await costsOf(ticket)];
+  const drawn = completedOf(source.value, source.path);
+  const report: PruneReport = {
+    ticket: join(recipe.save, TICKET),
+    ratio: recipe.percent,
+    surgery,
+    roundTo,
+    protective: recipe.protective,
+    effective: sharesOf(cut.layers, before, after),
+    threshold: mask.threshold,
+    channels: mask.total,
+    kept: mask.kept,
+    layers: cut.layers,
+    maskMemoryKB: maskMemoryKB(mask.total),
+    maskFlops: maskFlops(mask.total),
+    cfg: description.cfg,
+    before,
+    after,
+    time: null,
+    timeMissing: 'not measured (--measure false)',
+    unrounded: unrounded && { ...(await costsOf(unrounded)), step: null },
+    // A file of weights alone, as the reference's init.pth.tar, is from before training.
+    completed: initial ? (completedOf(initial.value, initial.path) ?? 0) : drawn,
+    drawn,
+  };
+  await mkdir(recipe.save, { recursive: true });
+  const info = modelInfo(description, formats);
+  await writeCheckpoint(report.ticket, ticketValue(await ticket.stateDict(), info, report, recipe));
+  await writeFileAtomic(join(recipe.save, 'prune.txt'), Buffer.from(pruneText(report)));
+  const spent = (await energy.lap()) ?? {};
+  await writeEnergy(RunDirectory.at(recipe.save), energy, 'prune', phaseTotals('prune', [], spent));
+  if (!recipe.measure) return report;
+  // Last, because it moves BatchNorm statistics.
+  const times = await measure(engine, [dense, ticket, ...(unrounded ? [unrounded] : [])], report, recipe, signal);
+  await energy.lap(); // the energy of timing belongs to no phase
+  return { ...report, ...times };
 }
 
-/** Pruning is quick and pure: it is repeated unless its result, prune.json, is there. */
+/** Pruning is quick and repeatable: it is done again unless its result, prune.json, is there. */
 export async function pruneOnce(
   recipe: PruneRecipe,
   options: NonNullable<Parameters<typeof prune>[1]> = {},
 ): Promise<PruneReport> {
   const folder = RunDirectory.at(recipe.save);
   const before = await folder.readJson<PruneReport>('prune.json');
-  // The path it had may be spelt differently now.
-  const ticket = folder.file('pruned.pth.tar');
+  // Its path may be spelt differently now.
+  const ticket = folder.file(TICKET);
   if (before && existsSync(ticket) && !options.force) return { ...before, ticket };
   const report = await prune(recipe, options);
   await folder.writeJson('prune.json', report);
   return report;
 }
 
-/** The ticket is there by now: where its step cannot be timed, the report says why. */
-async function measured(
+interface Input {
+  path: string;
+  value: Value;
+}
+
+async function readInput(path: string): Promise<Input> {
+  return { path, value: (await readCheckpoint(path)).value };
+}
+
+async function maskOf(dense: NativeModel, { model, percent, protective }: PruneRecipe): Promise<MaskResult> {
+  const [mask] = await dense.masks([percent], { protective });
+  if (mask && mask.kept > 0) return mask;
+  throw new EarlybirdError(
+    'ERR_PRUNE',
+    `The mask of ${model} at --percent ${percent} is empty: its gammas are all equal, as in an untrained network.`,
+  );
+}
+
+/** The ticket is written by now: where its step cannot be timed, the report says why. */
+async function measure(
   { addon, precision }: Engine,
   models: readonly NativeModel[],
   { unrounded }: PruneReport,
@@ -154,38 +164,15 @@ async function measured(
 }
 
 /** Those of the dataset where its name fixes them; imagenet may be a part of it, so that the checkpoint decides. */
-function classesFor(recipe: PruneRecipe, { classes }: Partial<NetworkInfo>, state: StateDict): number {
-  const { dataset } = recipe;
+function classesFor({ model, dataset }: PruneRecipe, classes: number | undefined, state: StateDict): number {
   const named = dataset && dataset !== 'imagenet' ? knownDataset(dataset)?.classes : undefined;
   const key = [...state.keys()].find((name) => /(^|\.)(classifier|fc)(\.\d+)*\.bias$/.test(name));
   const known = named ?? classes ?? (key === undefined ? undefined : state.get(key)?.shape[0]);
   if (known !== undefined) return known;
   throw new EarlybirdError(
     'ERR_CHECKPOINT',
-    `${recipe.model} has no classifier, so the number of classes is unknown: give --dataset.`,
+    `${model} has no classifier, so the number of classes is unknown: give --dataset.`,
   );
-}
-
-async function load(
-  { addon, device }: Engine,
-  network: Omit<NetworkInfo, 'cfg'> & { cfg?: Cfg },
-  state: StateDict,
-  seed: number,
-): Promise<NativeModel> {
-  const model = await addon.createModel({ ...network, seed, device });
-  try {
-    await model.loadStateDict(state);
-    return model;
-  } catch (error) {
-    model.dispose();
-    throw error;
-  }
-}
-
-async function costsOf(model: NativeModel): Promise<Costs> {
-  const description = model.describe();
-  const { parameters, withIndexes } = parameterCount(description, await model.stateDict());
-  return { parameters, parametersWithIndexes: withIndexes, flops: forwardFlops(description.layers) };
 }
 
 function ticketValue(state: StateDict, network: ModelInfo, report: PruneReport, recipe: PruneRecipe): Value {

@@ -1,16 +1,10 @@
-/** What pruning reports: the arithmetic of it, and its texts. */
+/** The report of a pruning: its arithmetic and its texts. */
 import type { Cfg, PrunedLayer } from '../native/types/model';
+import type { Costs } from '../network/flops';
 import type { PruneRecipe } from '../recipe/recipe';
 
-export interface Costs {
-  parameters: number;
-  parametersWithIndexes: number;
-  /** Forward FLOPs of one image. */
-  flops: number;
-}
-
 /** Fractions of the dense network that the ticket does without. */
-export interface Shares {
+interface Shares {
   /** Of the channels of all BN layers; one that is masked but still computed counts as there. */
   channels: number;
   parameters: number;
@@ -18,7 +12,7 @@ export interface Shares {
 }
 
 /** A training step, measured in turns on this machine: medians, milliseconds. */
-export interface StepTime {
+interface StepTime {
   batchSize: number;
   /** Side of the images, pixels. */
   imageSize: number;
@@ -28,22 +22,31 @@ export interface StepTime {
   ratio: number;
 }
 
+/** Result of `prune`. */
 export interface PruneReport {
+  /** Path of pruned.pth.tar. */
   ticket: string;
+  /** Pruning ratio p, 0 to 1. */
   ratio: number;
   surgery: PruneRecipe['surgery'];
   /** Widths are multiples of this; 1 is no rounding. */
   roundTo: number;
   /** Every layer keeps the channels above its 90 % point of |gamma|. */
   protective: boolean;
+  /** What is really gone. */
   effective: Shares;
+  /** Channels whose |gamma| is not above this are masked. */
   threshold: number;
+  /** N: channels of all BN layers. */
   channels: number;
   /** Channels that the mask keeps. */
   kept: number;
+  /** The BN layers in mask order. */
   layers: PrunedLayer[];
+  /** Cost of drawing the mask, as the reference reports it: KB, FLOPs. */
   maskMemoryKB: number;
   maskFlops: number;
+  /** Channel widths of the ticket. */
   cfg: Cfg;
   before: Costs;
   after: Costs;
@@ -67,7 +70,7 @@ export function sharesOf(layers: readonly PrunedLayer[], before: Costs, after: C
   };
 }
 
-/** What whoever prunes should know, a line each. */
+/** Notes for the log, a line each. */
 export function pruneNotes({
   cutsLiveChannels,
   surgery,
@@ -77,7 +80,7 @@ export function pruneNotes({
 }: {
   cutsLiveChannels: boolean;
   surgery: PruneReport['surgery'];
-  /** The ticket gets other weights, so that there is no function to keep. */
+  /** The ticket gets other weights: no function to keep. */
   rewound: boolean;
   layers: readonly PrunedLayer[];
   /** Channels that the mask keeps, where widths were rounded within them. */
@@ -86,7 +89,7 @@ export function pruneNotes({
   const notes: string[] = [];
   if (cutsLiveChannels && !rewound) {
     notes.push(
-      "reference surgery is not function-preserving here (the release's rule takes channels out of a residual stream that are not zero); --surgery exact is",
+      "reference surgery is not function-preserving here (the reference's rule takes channels out of a residual stream that are not zero); --surgery exact is",
     );
   }
   for (const { key, clamped, removed } of layers) {
@@ -110,7 +113,7 @@ export function pythonList(cfg: Cfg): string {
   return `[${cfg.map((width) => (width === 'M' ? "'M'" : width)).join(', ')}]`;
 }
 
-/** prune.txt: both parts the reference writes (its second part overwrites the first), counts with `indexes` as it counts them. */
+/** prune.txt: both parts that the reference writes (its second overwrites the first), counts with `indexes` as it counts them. */
 export function pruneText({ cfg, before, after }: PruneReport): string {
   const lines = ['Configuration:', pythonList(cfg), 'Number of parameters:', before.parametersWithIndexes];
   return [...lines, 'new model param: ', after.parametersWithIndexes, 'new model flops: ', after.flops, ''].join('\n');

@@ -1,6 +1,7 @@
-/** What a training step of several networks takes, measured side by side. */
+/** Times training steps of several networks side by side. */
 import { performance } from 'node:perf_hooks';
 import { alternating, spread } from '../measure';
+import { disposing } from '../native/owned';
 import type { NativeAddon } from '../native/types/addon';
 import type { NativeModel } from '../native/types/model';
 import type { Precision } from '../native/types/pass';
@@ -8,10 +9,10 @@ import type { NativeTrainer } from '../native/types/trainer';
 import type { TensorData } from '../tensor';
 
 const ROUNDS = 3;
-/** Images wider than those of CIFAR and its like come in small batches: the ratio is what counts. */
+/** Images wider than those of CIFAR come in small batches: only the ratio counts. */
 const [SMALL_SIDE, SMALL_BATCH, LARGE_BATCH] = [64, 32, 4];
 
-export interface StepTimes {
+interface StepTimes {
   batchSize: number;
   /** Side of the images, pixels. */
   imageSize: number;
@@ -33,29 +34,23 @@ export async function compareSteps(
   const { input, classes } = models[0]!.describe();
   const imageSize = input[1];
   const batchSize = batchFor(imageSize);
-  const batch = {
-    images: noise([batchSize, ...input]),
-    labels: Int32Array.from({ length: batchSize }, (_, i) => i % classes),
-    lr: 0,
-  };
+  const images = noise([batchSize, ...input]);
+  const labels = Int32Array.from({ length: batchSize }, (_, i) => i % classes);
   const trainers: NativeTrainer[] = [];
-  try {
-    for (const model of models) {
-      trainers.push(await addon.createTrainer(model, { momentum: 0.9, weightDecay: 1e-4, l1: 1e-4, precision, seed }));
-    }
-    const times = trainers.map((): number[] => []);
-    for (let round = 0; round <= ROUNDS; round++) {
-      for (const [i, trainer] of alternating([...trainers.entries()], round)) {
-        signal?.throwIfAborted();
-        const start = performance.now();
-        await trainer.step(batch);
-        if (round > 0) times[i]!.push(performance.now() - start);
-      }
-    }
-    return { batchSize, imageSize, milliseconds: times.map((values) => spread(values)!.median) };
-  } finally {
-    for (const trainer of trainers) trainer.dispose();
+  using _trainers = disposing(trainers);
+  for (const model of models) {
+    trainers.push(await addon.createTrainer(model, { momentum: 0.9, weightDecay: 1e-4, l1: 1e-4, precision, seed }));
   }
+  const times = trainers.map((): number[] => []);
+  for (let round = 0; round <= ROUNDS; round++) {
+    for (const [i, trainer] of alternating([...trainers.entries()], round)) {
+      signal?.throwIfAborted();
+      const start = performance.now();
+      await trainer.step({ images, labels, lr: 0 });
+      if (round > 0) times[i]!.push(performance.now() - start);
+    }
+  }
+  return { batchSize, imageSize, milliseconds: times.map((values) => spread(values)!.median) };
 }
 
 function noise(shape: number[]): TensorData {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { DATASETS } from '../data/known';
 import { dataset } from './fields/data';
-import { model, saidNetwork, ticketNetwork } from './fields/network';
+import { checkpointNetwork, model, ticketNetwork } from './fields/network';
 import { AS_CHECKPOINT, lowPrecision, prunedPrecision } from './fields/precision';
 import { launcher, unused } from './fields/reference';
 import { checkpoints, energy, files, runtime } from './fields/runtime';
@@ -56,7 +56,7 @@ export const pruneSchema = z.strictObject({
   testBatchSize: option(count().default(256), 'accepted for compatibility; pruning needs no images', wholeNumber(), {
     hidden: true,
   }),
-  ...saidNetwork,
+  ...checkpointNetwork,
   percent,
   model: common(z.string().min(1), 'checkpoint to prune (required)', FILE),
   init: ticket(z.string().optional(), 'checkpoint whose weights the ticket gets instead (lottery-ticket rewind)', FILE),
@@ -114,7 +114,7 @@ export const evaluateSchema = z.strictObject({
   ...unused,
   startEpoch: hidden(option(count(0).optional(), 'accepted for compatibility', wholeNumber(0))),
   ...dataset('cifar10'),
-  ...saidNetwork,
+  ...checkpointNetwork,
   cfg: model.cfg,
   ...lowPrecision(AS_CHECKPOINT),
   ...batches,

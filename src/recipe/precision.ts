@@ -1,8 +1,8 @@
-/** Low precision: the word lengths that a recipe asks for, those that a checkpoint carries, and the paper's names for both stages. */
+/** Low precision: the number formats that a recipe asks for, and the paper's names for both stages. */
 import { EarlybirdError } from '../errors';
 import type { NumberFormats } from '../native/types/number-formats';
 
-/** The options as a recipe has them; absent: not said. */
+/** The options as a recipe has them. Word lengths in bits; -1 is full precision. Absent ones are left to a checkpoint or the defaults. */
 export interface PrecisionOptions {
   wlWeight?: number | undefined;
   wlActivate?: number | undefined;
@@ -15,31 +15,30 @@ export interface PrecisionOptions {
 }
 
 export type Complete = { [K in keyof PrecisionOptions]-?: NonNullable<PrecisionOptions[K]> };
-type WordLengthKey = 'wlWeight' | 'wlActivate' | 'wlGrad' | 'wlError' | 'wlMomentum';
 
 export const WORD_LENGTHS = ['wlWeight', 'wlActivate', 'wlGrad', 'wlError', 'wlMomentum'] as const;
 const everywhere = (bits: number) =>
-  Object.fromEntries(WORD_LENGTHS.map((key) => [key, bits])) as Record<WordLengthKey, number>;
+  Object.fromEntries(WORD_LENGTHS.map((key) => [key, bits])) as Record<(typeof WORD_LENGTHS)[number], number>;
 
-/** What is meant by low precision where nobody says more. */
+/** The word lengths of a low-precision variant where none is given. */
 export const EIGHT_BITS = everywhere(8);
 
-/** Said with flags, so that a retraining in full precision does not take the word lengths of its ticket. */
+/** Given explicitly, so that a retraining in full precision does not take the word lengths of its ticket. */
 export const FULL_PRECISION = everywhere(-1);
 
 const STANDARD: Complete = { ...FULL_PRECISION, rounding: 'stochastic', bfpFlavour: 'qtorch', nonFinite: 'error' };
 
-/** Every option: as given, else as the checkpoint says, else the default. */
-export function precisionOptions(given: PrecisionOptions, said?: NumberFormats): Complete {
-  const from: PrecisionOptions = said
+/** Every option: as given, else from the checkpoint, else the default. */
+export function precisionOptions(given: PrecisionOptions, fromCheckpoint?: NumberFormats): Complete {
+  const from: PrecisionOptions = fromCheckpoint
     ? {
-        wlWeight: said.weight,
-        wlActivate: said.activate,
-        wlGrad: said.grad,
-        wlError: said.error,
-        wlMomentum: said.momentum,
-        rounding: said.rounding,
-        bfpFlavour: said.flavour,
+        wlWeight: fromCheckpoint.weight,
+        wlActivate: fromCheckpoint.activate,
+        wlGrad: fromCheckpoint.grad,
+        wlError: fromCheckpoint.error,
+        wlMomentum: fromCheckpoint.momentum,
+        rounding: fromCheckpoint.rounding,
+        bfpFlavour: fromCheckpoint.flavour,
       }
     : {};
   const entries = Object.entries(STANDARD).map(([name, standard]) => {
@@ -68,11 +67,10 @@ export function formatsOf(options: PrecisionOptions): NumberFormats | undefined 
 /** Options that decide nothing in full precision: they must not tell two equal runs apart. */
 export const PRECISION_KEYS: readonly string[] = [...Object.keys(STANDARD), 'testRounding', 'variant'];
 
-// --- as a checkpoint carries them
-
+/** The word lengths of a format, as checkpoints name them. */
 export const FIELDS = ['weight', 'activate', 'grad', 'error', 'momentum'] as const;
 
-/** For people: "weight 8, activate 8, grad 8, error 8, momentum -1, stochastic (qtorch)". */
+/** As text: "weight 8, activate 8, grad 8, error 8, momentum -1, stochastic (qtorch)". */
 export function formatsText(formats: NumberFormats): string {
   const { rounding, flavour = 'qtorch' } = formats;
   return `${FIELDS.map((field) => `${field} ${formats[field]}`).join(', ')}, ${rounding} (${flavour})`;
@@ -84,28 +82,31 @@ export function lengthsText(formats: NumberFormats): string {
   return same ? `${formats.weight} bits` : 'low precision';
 }
 
-// --- the variants of EB Train (paper section 4): first letter the search, second the retraining, full or low precision
-
+/** The variants of EB Train (paper section 4): first letter the search, second the retraining, full or low precision. */
 export const VARIANTS = ['ff', 'lf', 'll'] as const;
 type Variant = (typeof VARIANTS)[number];
 
-/** Fills in the variant, or the word lengths that it leaves open: 8 bits. Throws ERR_RECIPE where the two contradict each other. */
-export function settleVariant(recipe: PrecisionOptions & { variant?: Variant | undefined }): void {
+/**
+ * The variant, and the word lengths that the recipe leaves open where that is of low precision: 8 bits. Throws ERR_RECIPE where the
+ * two contradict each other.
+ */
+export function settleVariant(
+  recipe: PrecisionOptions & { variant?: Variant | undefined },
+): PrecisionOptions & { variant: Variant } {
   const low = formatsOf(recipe) !== undefined;
-  recipe.variant ??= low ? 'll' : 'ff';
-  if (recipe.variant === 'ff') {
-    if (!low) return;
+  const { variant = low ? 'll' : 'ff' } = recipe;
+  if (variant === 'ff' && low) {
     throw new EarlybirdError(
       'ERR_RECIPE',
       '--variant ff is full precision in both stages: leave out the --wl options (and a low-precision --preset), or give lf or ll.',
     );
   }
-  if (low) return;
+  if (variant === 'ff' || low) return { variant };
   if (WORD_LENGTHS.some((key) => recipe[key] !== undefined)) {
     throw new EarlybirdError(
       'ERR_RECIPE',
-      `--variant ${recipe.variant} needs low precision, but every --wl option is -1: give word lengths, or leave them out for 8 bits.`,
+      `--variant ${variant} needs low precision, but every --wl option is -1: give word lengths, or leave them out for 8 bits.`,
     );
   }
-  Object.assign(recipe, EIGHT_BITS);
+  return { variant, ...EIGHT_BITS };
 }

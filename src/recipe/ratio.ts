@@ -1,6 +1,8 @@
+/** Pruning ratios: numbers from 0 to 1 everywhere but in the names of files and keys, which spell whole percents. */
+
 export const WHOLE_PERCENTS = 'different numbers from 0 to 0.99 in whole percents';
-export const isWholePercent = (p: number) => Math.abs(p * 100 - Math.round(p * 100)) < 1e-9;
-/** Integer percent of a ratio, as file names spell it: 0.3 -> 30. */
-export function percentOf(ratio: number): number {
-  return Math.round(ratio * 100);
-}
+
+export const isWholePercent = (ratio: number) => Math.abs(ratio * 100 - percentOf(ratio)) < 1e-9;
+
+/** 0.3 -> 30. Only for names: see run/names.ts. */
+export const percentOf = (ratio: number): number => Math.round(ratio * 100);

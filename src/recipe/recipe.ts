@@ -1,13 +1,14 @@
-/** The recipe of every command: one zod schema each, the only source of flags, help, params.json and presets. */
+/** The recipe of every command: one zod schema each, from which flags, help, params.json and presets are read. */
 import type { z } from 'zod';
 import { EarlybirdError } from '../errors';
-import { defaultDepth } from '../network/names';
+import { DEFAULT_NETWORK, defaultDepth } from '../network/names';
 import { BENCH_SCHEMAS, benchKernelsSchema, benchLoaderSchema, benchStepSchema } from './benchmarks';
 import { benchEnergySchema } from './cost';
 import { evaluateSchema, pruneSchema, retrainSchema, searchSchema, trainSchema } from './experiments';
 import { distanceSchema, plotSchema } from './figures';
 import { parseOptions } from './option';
 import { precisionOptions, settleVariant } from './precision';
+import { brokenRule } from './rules';
 
 export const SCHEMAS = {
   search: searchSchema,
@@ -24,8 +25,10 @@ export const SCHEMAS = {
   benchEnergy: benchEnergySchema,
 };
 
-export type Schemas = typeof SCHEMAS;
+type Schemas = typeof SCHEMAS;
+/** Commands that take a recipe. */
 export type CommandName = keyof Schemas;
+/** A validated recipe. Entries have the names of the options in camel case. */
 export type Recipe<C extends CommandName> = z.infer<Schemas[C]>;
 export type SearchRecipe = Recipe<'search'>;
 export type RetrainRecipe = Recipe<'retrain'>;
@@ -39,40 +42,39 @@ export type BenchLoaderRecipe = Recipe<'benchLoader'>;
 export type BenchKernelsRecipe = Recipe<'benchKernels'>;
 export type BenchEnergyRecipe = Recipe<'benchEnergy'>;
 
-/** Validates and completes a recipe. Throws ERR_RECIPE with one sentence: option, value, what is allowed. */
+/**
+ * Validates a recipe and fills in what it leaves open.
+ *
+ * @param command the command or function that the recipe is for: "search", "retrain", "prune", "train", "evaluate", "distance", ...
+ * @param input entries by the names of the options in camel case; absent ones take their defaults
+ * @throws ERR_RECIPE with one sentence: option, value, what is allowed
+ */
 export function parseRecipe<C extends CommandName>(command: C, input: Record<string, unknown>): Recipe<C> {
-  const recipe: Record<string, unknown> = parseOptions(SCHEMAS[command] as z.ZodObject, input);
+  const recipe = parseOptions(SCHEMAS[command] as z.ZodObject, input);
+  const problem = brokenRule(recipe);
+  if (problem) throw new EarlybirdError('ERR_RECIPE', problem);
+  return complete(command, recipe) as Recipe<C>;
+}
+
+/** The entries of a recipe that another command has as well. `without`: those that it takes from elsewhere. */
+export function entriesFor(
+  command: CommandName,
+  recipe: object,
+  without: readonly string[] = [],
+): Record<string, unknown> {
+  const { shape } = SCHEMAS[command];
+  return Object.fromEntries(
+    Object.entries(recipe).filter(([key]) => Object.hasOwn(shape, key) && !without.includes(key)),
+  );
+}
+
+/** Fills in network and number formats. Where a checkpoint may record them they stay open. */
+function complete(command: CommandName, recipe: Record<string, unknown>): Record<string, unknown> {
   const fromTicket = command === 'retrain' && recipe.scratch !== undefined;
-  if (['search', 'retrain', 'train', 'benchEnergy'].includes(command) && !fromTicket) {
-    recipe.arch ??= 'vgg';
-    recipe.depth ??= defaultDepth(recipe.arch as string);
-  }
-  if (recipe.fromScratch === true && recipe.init !== undefined) {
-    throw new EarlybirdError(
-      'ERR_RECIPE',
-      `--init ${recipe.init} is not possible with --from-scratch, which draws new weights: give one of the two.`,
-    );
-  }
-  if (recipe.dataset === 'imagenet' && ((recipe.filter ?? 'none') !== 'none' || Number(recipe.sparsityGt ?? 0) > 0)) {
-    throw new EarlybirdError(
-      'ERR_RECIPE',
-      '--filter and --sparsity-gt are not possible with --dataset imagenet: they are for images of 32 pixels, leave them out.',
-    );
-  }
-  if (recipe.protective === true && (recipe.percent as number) >= 0.9) {
-    throw new EarlybirdError(
-      'ERR_RECIPE',
-      `--percent ${recipe.percent} is not possible with --protective, which keeps about a tenth of every layer: give a ratio below 0.9.`,
-    );
-  }
-  if (command === 'benchEnergy' && !(recipe.methods as string[]).includes(recipe.baseline as string)) {
-    throw new EarlybirdError(
-      'ERR_RECIPE',
-      `--baseline ${recipe.baseline} is not among --methods ${(recipe.methods as string[]).join(' ')}: add it there, or give another one.`,
-    );
-  }
-  if (command === 'train') settleVariant(recipe);
-  // Elsewhere a checkpoint may still say what is left open here.
-  if (['search', 'retrain', 'train'].includes(command) && !fromTicket) Object.assign(recipe, precisionOptions(recipe));
-  return recipe as Recipe<C>;
+  if (!['search', 'retrain', 'train', 'benchEnergy'].includes(command) || fromTicket) return recipe;
+  const { arch = DEFAULT_NETWORK, depth = defaultDepth(arch as string) } = recipe;
+  const network: Record<string, unknown> = { ...recipe, arch, depth };
+  if (command === 'benchEnergy') return network;
+  const settled = command === 'train' ? { ...network, ...settleVariant(recipe) } : network;
+  return { ...settled, ...precisionOptions(settled) };
 }

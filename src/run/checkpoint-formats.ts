@@ -1,24 +1,28 @@
+/** Number formats as checkpoints of low-precision networks carry them. */
 import { hasWrappedKeys } from '../checkpoint/keys';
-import { type Dict, isDict, type Value } from '../checkpoint/value';
+import { isDict, type Value } from '../checkpoint/value';
 import { EarlybirdError } from '../errors';
 import type { NumberFormats } from '../native/types/number-formats';
 import { type Complete, FIELDS, type PrecisionOptions, precisionOptions, WORD_LENGTHS } from '../recipe/precision';
 
-/** The options for a checkpoint: as given, else as it says. One line where it is of low precision and does not say its word lengths. */
-export function optionsFor(
+/**
+ * Completes the options for a checkpoint: as given, else `fromCheckpoint`, else the default. Logs a line for a checkpoint of low
+ * precision where neither says the word lengths.
+ */
+export function precisionFor(
   given: PrecisionOptions,
   value: Value,
   name: string,
-  said: NumberFormats | undefined,
+  fromCheckpoint: NumberFormats | undefined,
   log: (line: string) => void = () => {},
 ): Complete {
-  const unsaid = said === undefined && WORD_LENGTHS.every((key) => given[key] === undefined);
-  if (unsaid && hasWrappedKeys(value)) {
+  const unknown = fromCheckpoint === undefined && WORD_LENGTHS.every((key) => given[key] === undefined);
+  if (unknown && hasWrappedKeys(value)) {
     log(
       `${name} is of low precision but does not say its word lengths: taken in full precision; --wl-weight and the other --wl options say them`,
     );
   }
-  return precisionOptions(given, said);
+  return precisionOptions(given, fromCheckpoint);
 }
 
 export function formatsValue(formats: NumberFormats | undefined): Value {
@@ -30,7 +34,7 @@ export function formatsValue(formats: NumberFormats | undefined): Value {
   ]);
 }
 
-/** Reads it back; undefined where there is none. Throws ERR_CHECKPOINT for what no low-precision training has. */
+/** Reads what formatsValue wrote; undefined where there is none. Throws ERR_CHECKPOINT for formats that do not exist. */
 export function formatsFrom(value: Value | undefined, name: string): NumberFormats | undefined {
   if (!isDict(value)) return undefined;
   const [rounding, flavour] = [value.get('rounding'), value.get('flavour') ?? 'qtorch'];
@@ -39,14 +43,15 @@ export function formatsFrom(value: Value | undefined, name: string): NumberForma
     (rounding === 'stochastic' || rounding === 'nearest') &&
     (flavour === 'qtorch' || flavour === 'swalp');
   if (!sound) {
+    const shown = [...value].map(([key, entry]) => `${key} ${String(entry)}`).join(', ');
     throw new EarlybirdError(
       'ERR_CHECKPOINT',
-      `${name} has word lengths that make no sense (${shown(value)}): it is damaged, name another file.`,
+      `${name} has word lengths that make no sense (${shown}): it is damaged, name another file.`,
     );
   }
   const lengths = Object.fromEntries(FIELDS.map((field) => [field, value.get(field)]));
   return { ...lengths, rounding, flavour } as NumberFormats;
 }
+
 const isWordLength = (value: Value | undefined) =>
   value === -1 || (Number.isInteger(value) && (value as number) >= 2 && (value as number) <= 22);
-const shown = (value: Dict) => [...value].map(([key, entry]) => `${key} ${String(entry)}`).join(', ');

@@ -1,3 +1,4 @@
+/** The network of a checkpoint: which it is, and how our files record it. */
 import { basename } from 'node:path';
 import { cfgOf, epochOf } from '../checkpoint/keys';
 import { type Dict, isDict, type Value } from '../checkpoint/value';
@@ -5,20 +6,20 @@ import type { Cfg, ModelDescription } from '../native/types/model';
 import type { NumberFormats } from '../native/types/number-formats';
 import { defaultDepth } from '../network/names';
 import { formatsFrom, formatsValue } from './checkpoint-formats';
+import { parseTicketFile } from './names';
 
-/** What a checkpoint says about the network, so that other commands need not be told. */
 export interface NetworkInfo {
   arch: string;
   depth: number;
   classes: number;
   cfg: Cfg;
-  /** Side of the images it was trained on, pixels; files of others do not say. */
+  /** Side of the images it was trained on, pixels; absent in files of others. */
   imageSize?: number;
   /** Absent in full precision. */
   formats?: NumberFormats | undefined;
 }
 
-/** The same of a model that is there, for its files. */
+/** A network in memory, with what its files need. */
 export interface ModelInfo extends NetworkInfo {
   /** Keys of its convolutions. */
   convolutions: readonly string[];
@@ -30,6 +31,7 @@ export function modelInfo(description: ModelDescription, formats: NumberFormats 
   return { arch, depth, classes, cfg, imageSize: input[1], formats, convolutions };
 }
 
+/** Entries of the `earlybird` dictionary of a checkpoint, from which other commands read the network. */
 export function networkEntries({ arch, depth, classes, cfg, imageSize, formats }: NetworkInfo): [string, Value][] {
   return [
     ['arch', arch],
@@ -41,33 +43,14 @@ export function networkEntries({ arch, depth, classes, cfg, imageSize, formats }
   ];
 }
 
-/** Our own key of a checkpoint, or null in files of the reference. */
+/** The `earlybird` dictionary of a checkpoint; null in files of the reference. */
 export function extrasOf(value: Value): Dict | null {
   const extras = isDict(value) ? value.get('earlybird') : undefined;
   return isDict(extras) ? extras : null;
 }
 
-/**
- * Epochs the weights have seen. Files of the reference say only `epoch`, which is one too many in EB-{p}-{k}
- * (written before epoch k-1 is trained), so the file name decides there.
- */
-export function completedOf(value: Value, path: string): number | null {
-  const own = extrasOf(value)?.get('completed');
-  if (typeof own === 'number') return own;
-  const epoch = epochOf(value);
-  if (epoch === undefined) return null;
-  return /^EB-\d+-\d+/.test(basename(path)) ? epoch - 1 : epoch;
-}
-
-/** Of a pruned.pth.tar of ours: its pruning ratio, and the completed epochs at which its mask was drawn; null in other files. */
-export function ticketOf(value: Value): { ratio: number; epoch: number } | null {
-  const extras = extrasOf(value);
-  const [ratio, epoch] = [extras?.get('ratio'), extras?.get('drawn')];
-  return typeof ratio === 'number' && typeof epoch === 'number' ? { ratio, epoch } : null;
-}
-
-/** What a checkpoint says about its network; what it does not say is absent. Throws ERR_CHECKPOINT for a cfg that makes no sense. */
-export function networkOf(value: Value, name: string): Partial<NetworkInfo> {
+/** What a checkpoint records about its network; the rest is absent. Throws ERR_CHECKPOINT for an impossible cfg. */
+export function checkpointNetwork(value: Value, name: string): Partial<NetworkInfo> {
   const extras = extrasOf(value) ?? new Map<string, Value>();
   const [arch, depth, classes, imageSize] = ['arch', 'depth', 'classes', 'image_size'].map((key) => extras.get(key));
   const cfg = cfgOf(value, name) ?? cfgOf(extras, name);
@@ -82,14 +65,33 @@ export function networkOf(value: Value, name: string): Partial<NetworkInfo> {
   };
 }
 
-/** The network a checkpoint holds: what is given first, then what the checkpoint says, then the reference's defaults. */
+/** The network of a checkpoint: as given, else as the checkpoint records, else the reference's default. */
 export function networkFor(
   given: { arch?: string | undefined; depth?: number | undefined; cfg?: Cfg | undefined },
   value: Value,
   name: string,
 ): Pick<NetworkInfo, 'arch' | 'depth'> & Partial<NetworkInfo> {
-  const said = networkOf(value, name);
-  const arch = given.arch ?? said.arch ?? 'vgg';
-  const depth = given.depth ?? (said.arch === arch ? said.depth : undefined) ?? defaultDepth(arch);
-  return { ...said, arch, depth, ...(given.cfg ? { cfg: given.cfg } : {}) };
+  const recorded = checkpointNetwork(value, name);
+  const arch = given.arch ?? recorded.arch ?? 'vgg';
+  const depth = given.depth ?? (recorded.arch === arch ? recorded.depth : undefined) ?? defaultDepth(arch);
+  return { ...recorded, arch, depth, ...(given.cfg ? { cfg: given.cfg } : {}) };
+}
+
+/**
+ * Epochs that the weights were trained for. Files of the reference have only `epoch`, which is one too many in EB-{p}-{k} (written
+ * before epoch k-1 is trained), so the file name decides there.
+ */
+export function completedOf(value: Value, path: string): number | null {
+  const own = extrasOf(value)?.get('completed');
+  if (typeof own === 'number') return own;
+  const epoch = epochOf(value);
+  if (epoch === undefined) return null;
+  return parseTicketFile(basename(path)) ? epoch - 1 : epoch;
+}
+
+/** Pruning ratio of our pruned.pth.tar, and the completed epochs at which its mask was drawn; null for other files. */
+export function ticketOf(value: Value): { ratio: number; epoch: number } | null {
+  const extras = extrasOf(value);
+  const [ratio, epoch] = [extras?.get('ratio'), extras?.get('drawn')];
+  return typeof ratio === 'number' && typeof epoch === 'number' ? { ratio, epoch } : null;
 }

@@ -9,7 +9,8 @@ export class CheckpointWriter {
   /** Starts a write once the one before is done. `links` are further names of the same file; nothing is written twice. */
   async start(path: string, value: Value, links: readonly string[] = []): Promise<void> {
     await this.settle();
-    this.pending = write(path, value, links);
+    // The file to resume from comes last: once it is there, all other names of that epoch are.
+    this.pending = writeNamed([...links, path], value);
     // A failure is thrown by the next settle(); until then it must not count as unhandled.
     this.pending.catch(() => {});
   }
@@ -20,15 +21,14 @@ export class CheckpointWriter {
   }
 }
 
-/** The file to resume from comes last: once it is there, all other names of that epoch are. */
-async function write(path: string, value: Value, links: readonly string[]): Promise<void> {
-  const [first = path, ...rest] = [...links, path];
-  await writeCheckpoint(first, value);
-  for (const name of rest) await linkOrCopyAtomic(first, name);
+/** Writes one file under several names, the first of them first. */
+export async function writeNamed([first, ...rest]: readonly string[], value: Value): Promise<void> {
+  await writeCheckpoint(first!, value);
+  for (const name of rest) await linkOrCopyAtomic(first!, name);
 }
 
-/** --keep-checkpoints: does ckpt{epoch} stay? `searching`: some ticket has not emerged yet. */
-export function keeps(policy: string, epoch: number, searching: boolean): boolean {
+/** --keep-checkpoints: whether ckpt{epoch} stays. `searching`: some ticket has not emerged yet. */
+export function isKept(policy: string, epoch: number, searching: boolean): boolean {
   if (policy === 'all') return true;
   if (policy === 'ticket') return searching;
   const every = /^every:(\d+)$/.exec(policy)?.[1];

@@ -11,12 +11,7 @@ export interface Snapshot {
   momentum: StateDict;
 }
 
-/** Weights as they are written: those of a low-precision network under the release's keys for it. */
-export function weightsValue(state: StateDict, { formats, convolutions }: ModelInfo): Value {
-  return stateDictValue(formats ? wrappedKeys(state, convolutions) : state);
-}
-
-/** The mean of the weights after `models` epochs: those of a network in full precision. */
+/** The mean of the weights after `models` epochs: a network in full precision. */
 export interface AveragedWeights {
   state: StateDict;
   models: number;
@@ -26,7 +21,7 @@ export interface CheckpointContent {
   snapshot: Snapshot;
   /** The reference's `epoch` field: completed epochs for ckpt{e}, one more for EB files. */
   epoch: number;
-  /** Epochs the weights have really seen. */
+  /** Epochs that the weights were trained for. */
   completed: number;
   /** Best exact test top-1 so far, percent. */
   best: number;
@@ -61,6 +56,58 @@ export function checkpointValue(content: CheckpointContent): Dict {
   ]);
 }
 
+/** swa.pth.tar: the mean of the weights. `top1` in percent. */
+export function averageValue(content: CheckpointContent, { state, models }: AveragedWeights, top1: number): Dict {
+  return new Map<string, Value>([
+    ['epoch', content.epoch],
+    ['state_dict', stateDictValue(state)],
+    ['prec1', top1],
+    ['optimizer', optimizerValue(content)],
+    [
+      'earlybird',
+      new Map<string, Value>([
+        ['completed', content.completed],
+        ...networkEntries({ ...content.network, formats: undefined }),
+        ['models', models],
+      ]),
+    ],
+  ]);
+}
+
+/** init.pth.tar: the weights before training. */
+export function initialValue(state: StateDict, network: ModelInfo): Dict {
+  return new Map<string, Value>([
+    ['state_dict', weightsValue(state, network)],
+    ['earlybird', new Map<string, Value>([['completed', 0], ...networkEntries(network)])],
+  ]);
+}
+
+/** Weights as they are written: those of a low-precision network under the reference's keys for it. */
+export function weightsValue(state: StateDict, { formats, convolutions }: ModelInfo): Value {
+  return stateDictValue(formats ? wrappedKeys(state, convolutions) : state);
+}
+
+export interface RestoredCheckpoint extends Snapshot {
+  completed: number;
+  best: number;
+  detectors: Value | undefined;
+  average: AveragedWeights | undefined;
+}
+
+/** Reads a training checkpoint, ours or the reference's. Throws ERR_CHECKPOINT. */
+export async function readTrainingCheckpoint(path: string, parameters: readonly string[]): Promise<RestoredCheckpoint> {
+  const { value } = await readCheckpoint(path);
+  const state = stateDictOf(value, path);
+  return {
+    state,
+    momentum: momentumOf(value, parameters, parameterKeys(state)).momentum,
+    completed: completedOf(value, path) ?? 0,
+    best: bestOf(value) ?? 0,
+    detectors: extrasOf(value)?.get('detectors'),
+    average: averageFrom(value, path),
+  };
+}
+
 function optimizerValue({ snapshot, lr, optimiser }: CheckpointContent): Value {
   return sgdOptimizerValue({
     momentum: snapshot.momentum,
@@ -84,52 +131,4 @@ function averageFrom(value: Value, path: string): AveragedWeights | undefined {
   const [state, models] = isDict(value) ? [value.get('swa_state_dict'), value.get('swa_n')] : [];
   if (state === undefined || typeof models !== 'number') return undefined;
   return { state: stateDictOf(state, `swa_state_dict of ${path}`), models };
-}
-
-/** swa.pth.tar: the mean of the weights, of a network in full precision. `top1` in percent. */
-export function averageValue(content: CheckpointContent & { average: AveragedWeights }, top1: number): Dict {
-  const { average, network } = content;
-  return new Map<string, Value>([
-    ['epoch', content.epoch],
-    ['state_dict', stateDictValue(average.state)],
-    ['prec1', top1],
-    ['optimizer', optimizerValue(content)],
-    [
-      'earlybird',
-      new Map<string, Value>([
-        ['completed', content.completed],
-        ...networkEntries({ ...network, formats: undefined }),
-        ['models', average.models],
-      ]),
-    ],
-  ]);
-}
-
-/** init.pth.tar: the weights before training. */
-export function initialValue(state: StateDict, network: ModelInfo): Dict {
-  return new Map<string, Value>([
-    ['state_dict', weightsValue(state, network)],
-    ['earlybird', new Map<string, Value>([['completed', 0], ...networkEntries(network)])],
-  ]);
-}
-
-export interface RestoredCheckpoint extends Snapshot {
-  completed: number;
-  best: number;
-  detectors: Value | undefined;
-  average: AveragedWeights | undefined;
-}
-
-/** Reads a training checkpoint, ours or the reference's. Throws ERR_CHECKPOINT. */
-export async function readTrainingCheckpoint(path: string, parameters: readonly string[]): Promise<RestoredCheckpoint> {
-  const { value } = await readCheckpoint(path);
-  const state = stateDictOf(value, path);
-  return {
-    state,
-    momentum: momentumOf(value, parameters, parameterKeys(state)).momentum,
-    completed: completedOf(value, path) ?? 0,
-    best: bestOf(value) ?? 0,
-    detectors: extrasOf(value)?.get('detectors'),
-    average: averageFrom(value, path),
-  };
 }

@@ -1,7 +1,7 @@
 /**
- * A run's folder: which run it holds, and the files that grow with it. What is appended (metrics, masks) is on disk before the
- * checkpoint that completes the epoch, and is cut back to that checkpoint when a run resumes, so a kill at any instant loses
- * at most the epoch in progress.
+ * A run's folder: which run it holds, and the files that grow with it. Metrics and masks are on disk before the checkpoint that
+ * completes their epoch, and are cut back to that checkpoint when a run resumes: a kill at any instant loses at most the epoch in
+ * progress.
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -11,20 +11,23 @@ import { isDeepStrictEqual } from 'node:util';
 import { TEMP_NAME, writeFileAtomic } from '../atomic';
 import { EarlybirdError } from '../errors';
 import type { EpochMetrics } from './metrics';
+import { maskFile } from './names';
 import { type RecordOptions, recordText } from './record';
 
-/** Everything a run may leave; --force removes these and nothing else. */
+/** All files of a run; --force removes these and nothing else. */
 const OWN_FILES =
   /^(params\.json|result\.json|energy\.json|metrics\.jsonl|record\.txt|masks|report|overlap_[\d.]+\.(npy|json)|(init|checkpoint|model_best|swa|ckpt\d+|EB-\d+-\d+)\.pth\.tar)$/;
+/** The checkpoint to resume from. */
 export const CHECKPOINT = 'checkpoint.pth.tar';
 
-/** foreign: there is a checkpoint, but nothing says of which run, as in a folder of the reference. */
+/** foreign: a checkpoint without the params.json of its run, as in a folder of the reference. */
 export type RunState = 'new' | 'interrupted' | 'finished' | 'foreign';
 
+/** masks/index.json */
 export interface MaskIndex {
   /** N: bits of one mask. */
   channels: number;
-  /** Completed epochs at the first mask there is; earlier rows are zero. */
+  /** Completed epochs of the first mask; earlier rows of the files are zero. */
   first: number;
   ratios: number[];
 }
@@ -33,9 +36,8 @@ export class RunDirectory {
   private constructor(readonly path: string) {}
 
   /**
-   * Opens or creates the folder for a run with this identity (the part of the recipe that decides the result).
-   * Throws ERR_RECIPE where it holds a run with another identity and `force` is not given. `force` removes what an
-   * earlier run left, except `keep`.
+   * Opens or creates the folder for a run with this identity (the part of the recipe that decides the result). `force` removes the
+   * files of an earlier run, except `keep`. Throws ERR_RECIPE where the folder holds a run with another identity.
    */
   static async open(
     path: string,
@@ -44,45 +46,49 @@ export class RunDirectory {
   ): Promise<{ directory: RunDirectory; state: RunState }> {
     await makeFolder(path);
     const directory = new RunDirectory(path);
-    // Left by writes that a kill interrupted.
+    // Temporary files of interrupted writes.
     await directory.removeMatching(TEMP_NAME);
     await directory.removeMatching(TEMP_NAME, 'masks');
     if (force) await directory.removeMatching(OWN_FILES, '.', keep);
-    const params = await directory.readJson<{ identity?: Record<string, unknown> }>('params.json');
-    if (!params) return { directory, state: existsSync(directory.file(CHECKPOINT)) ? 'foreign' : 'new' };
-    const differences = differingKeys(params.identity ?? {}, identity);
-    if (differences.length > 0 && !directory.holdsWork()) {
+    const differences = await directory.differences(identity);
+    if (!differences) return { directory, state: directory.has(CHECKPOINT) ? 'foreign' : 'new' };
+    if (differences.length > 0) {
+      if (directory.holdsWork()) throw otherRecipe(path, differences);
       // Another run failed or was stopped before it had anything to lose.
       await directory.removeMatching(OWN_FILES, '.', keep);
       return { directory, state: 'new' };
     }
-    if (differences.length > 0) throw otherRecipe(path, differences);
-    const state = existsSync(directory.file('result.json'))
-      ? 'finished'
-      : existsSync(directory.file(CHECKPOINT))
-        ? 'interrupted'
-        : 'new';
-    return { directory, state };
+    if (directory.has('result.json')) return { directory, state: 'finished' };
+    return { directory, state: directory.has(CHECKPOINT) ? 'interrupted' : 'new' };
   }
 
-  /** Throws ERR_RECIPE where `open` would, and changes nothing. */
+  /** Throws ERR_RECIPE where `open` would; changes nothing. */
   static async check(path: string, identity: Record<string, unknown>): Promise<void> {
     const directory = new RunDirectory(path);
-    const params = await directory.readJson<{ identity?: Record<string, unknown> }>('params.json');
-    const differences = params ? differingKeys(params.identity ?? {}, identity) : [];
+    const differences = (await directory.differences(identity)) ?? [];
     if (differences.length > 0 && directory.holdsWork()) throw otherRecipe(path, differences);
   }
 
-  /** A folder that is only read. */
+  /** A folder to read, or one that exists. */
   static at(path: string): RunDirectory {
     return new RunDirectory(path);
+  }
+
+  /** How the run that the folder holds differs from this identity; null where it holds none. */
+  private async differences(identity: Record<string, unknown>): Promise<string[] | null> {
+    const params = await this.readJson<{ identity?: Record<string, unknown> }>('params.json');
+    return params && differingKeys(params.identity ?? {}, identity);
+  }
+
+  private has(name: string): boolean {
+    return existsSync(this.file(name));
   }
 
   file(name: string): string {
     return join(this.path, name);
   }
 
-  /** null where there is no such file. Throws ERR_FILE where it cannot be read or is no JSON. */
+  /** null where there is no such file. Throws ERR_FILE where it cannot be read or is not valid JSON. */
   async readJson<T>(name: string): Promise<T | null> {
     const path = this.file(name);
     try {
@@ -92,7 +98,7 @@ export class RunDirectory {
       if (code === 'ENOENT' || code === 'ENOTDIR') return null;
       const [what, remedy] = code
         ? [`cannot be read (${code})`, 'see to its permissions']
-        : ['is damaged: it is no JSON', 'restore it from a copy, or remove it'];
+        : ['is damaged: it is not valid JSON', 'restore it from a copy, or remove it'];
       throw new EarlybirdError('ERR_FILE', `${path} ${what}; ${remedy}, and run the command again.`, String(error));
     }
   }
@@ -121,13 +127,11 @@ export class RunDirectory {
     await writeFileAtomic(this.file('record.txt'), Buffer.from(recordText(epochs, metrics, options)));
   }
 
-  // --- masks/<pct>.bits: the mask after r completed epochs is row r
+  // --- masks: the mask after r completed epochs is row r
 
-  async writeMask(percent: number, row: number, bits: Uint8Array): Promise<void> {
-    const file = await open(
-      this.file(`masks/${percent}.bits`),
-      existsSync(this.file(`masks/${percent}.bits`)) ? 'r+' : 'w',
-    );
+  async writeMask(ratio: number, row: number, bits: Uint8Array): Promise<void> {
+    const name = maskFile(ratio);
+    const file = await open(this.file(name), this.has(name) ? 'r+' : 'w');
     try {
       await file.write(bits, 0, bits.length, row * bits.length);
       await file.truncate((row + 1) * bits.length);
@@ -142,10 +146,10 @@ export class RunDirectory {
     await this.writeJson('masks/index.json', index);
   }
 
-  /** Rows of masks, from the first there is; null where this folder holds none at that ratio. */
-  async readMasks(percent: number): Promise<{ index: MaskIndex; rows: Uint8Array[] } | null> {
+  /** Masks from the first one on; null where this folder holds none at that ratio. */
+  async readMasks(ratio: number): Promise<{ index: MaskIndex; rows: Uint8Array[] } | null> {
     const index = await this.readJson<MaskIndex>('masks/index.json');
-    const bytes = await readFile(this.file(`masks/${percent}.bits`)).catch(() => null);
+    const bytes = await readFile(this.file(maskFile(ratio))).catch(() => null);
     if (!index || !bytes) return null;
     const size = Math.ceil(index.channels / 8);
     const count = Math.floor(bytes.length / size);
@@ -157,18 +161,18 @@ export class RunDirectory {
   }
 
   /**
-   * The row at which the masks begin when row `completed` is written next: where they began, or that row if there are none
-   * yet or some in between are missing.
+   * The row at which the masks begin when row `completed` is written next: where they began, or that row if there are none yet or
+   * some in between are missing.
    */
-  async firstMask(percent: number, completed: number): Promise<number> {
-    const stored = await this.readMasks(percent);
+  async firstMask(ratio: number, completed: number): Promise<number> {
+    const stored = await this.readMasks(ratio);
     if (!stored || stored.index.first + stored.rows.length < completed) return completed;
     return Math.min(stored.index.first, completed);
   }
 
   // --- resume
 
-  /** Cuts what grows back to `completed` epochs and returns the metrics that remain. */
+  /** Cuts the metrics back to `completed` epochs and returns those that remain. */
   async rewind(completed: number): Promise<EpochMetrics[]> {
     const metrics = (await this.readMetrics()).filter((line) => line.completed <= completed);
     await writeFileAtomic(
@@ -178,11 +182,10 @@ export class RunDirectory {
     return metrics;
   }
 
-  /** Is there anything that took time: a checkpoint, a result, a stage of a run that has several? */
+  /** Whether anything here took time: a checkpoint, a result, a stage of a run that has several. */
   private holdsWork(): boolean {
-    return [CHECKPOINT, 'result.json', join('search', CHECKPOINT), join('retrain', CHECKPOINT)].some((name) =>
-      existsSync(this.file(name)),
-    );
+    const names = [CHECKPOINT, 'result.json', join('search', CHECKPOINT), join('retrain', CHECKPOINT)];
+    return names.some((name) => this.has(name));
   }
 
   private async removeMatching(pattern: RegExp, folder = '.', keep?: string): Promise<void> {
@@ -211,7 +214,7 @@ async function makeFolder(path: string): Promise<void> {
   });
 }
 
-/** Whole lines only: a kill may have torn the last one. */
+/** Complete lines only: a kill may have cut the last one. */
 export function parseMetrics(text: string): EpochMetrics[] {
   const lines = text.split('\n');
   lines.pop();

@@ -1,11 +1,45 @@
+/** Results of finished runs. */
+import type { Costs } from '../network/flops';
 import type { AverageMetrics, EpochMetrics } from './metrics';
+import { ratioKey } from './names';
 
+/** result.json of a search or a retraining. */
+export interface RunResult extends Costs {
+  command: 'search' | 'retrain';
+  directory: string;
+  /** Epochs. */
+  completed: number;
+  /** Exact test top-1 of the last and of the best epoch (chosen on the test set), percent; null where no epoch was run. */
+  top1Last: number | null;
+  top1Best: number | null;
+  /** The reference's best value: unweighted mean over batches, percent, two decimals. */
+  bestPrec1: number;
+  /** The mean of the weights (--swa) after the last epoch, tested in full precision, and its file; null where there is none. */
+  swa: (AverageMetrics & { file: string }) | null;
+  /** By ratio in percent, for example "30": the checkpoint of its ticket, and the epochs that has completed. */
+  tickets: Record<string, { file: string; completed: number }>;
+  /** Seconds of training and evaluation. */
+  seconds: number;
+  /** Passes and detection of all epochs; null where one of them was not metered. Absent in results of earlier versions. */
+  joules?: number | null;
+  /** How the joules were obtained, for example "estimated from the given watts". */
+  joulesBy?: string | null;
+}
+
+/** What `search`, `retrain` and `ebTrain` return. */
+export interface FinishedRun<R = RunResult> {
+  result: R;
+  /** True where the folder already held the finished run, so that nothing was computed. */
+  reused: boolean;
+}
+
+/** A row of the summary table of a report. */
 export interface SummaryRow {
   label: string;
   /** Exact top-1 of the last epoch and the best epoch (chosen on the test set, as the reference does), percent. */
   top1Last: number;
   top1Best: number;
-  /** Of the mean of the weights (--swa), in full precision, after the last epoch. */
+  /** Top-1 of the mean of the weights (--swa), in full precision, after the last epoch. */
   top1Swa?: number | null;
   parameters: number;
   /** Forward FLOPs of one image by the reference's rule. */
@@ -13,9 +47,12 @@ export interface SummaryRow {
   /** Wall seconds spent in training and evaluation. */
   seconds: number;
   joules: number | null;
-  /** How these were come by, to be said under the table: "measured: ...", "estimated from ...". */
+  /** How the joules were obtained, to print under the table: "measured: ...", "estimated from ...". */
   joulesBy?: string | null;
 }
+
+/** The ticket of a search at a ratio; undefined where none emerged. */
+export const ticketAt = ({ tickets }: RunResult, ratio: number) => tickets[ratioKey(ratio)];
 
 export function summaryRow(
   label: string,
@@ -34,37 +71,6 @@ export function summaryRow(
     joules,
     joulesBy,
   };
-}
-
-export interface RunResult {
-  command: 'search' | 'retrain';
-  directory: string;
-  completed: number;
-  /** Exact test top-1 of the last and of the best epoch (chosen on the test set), percent; null where no epoch was run. */
-  top1Last: number | null;
-  top1Best: number | null;
-  /** The reference's best value: unweighted mean over batches, two decimals. */
-  bestPrec1: number;
-  /** The mean of the weights (--swa) after the last epoch, tested in full precision, and its file; null where there is none. */
-  swa: (AverageMetrics & { file: string }) | null;
-  /** Checkpoint of each ticket, by percent, and the epochs it has completed. */
-  tickets: Record<string, { file: string; completed: number }>;
-  parameters: number;
-  parametersWithIndexes: number;
-  /** Forward FLOPs of one image. */
-  flops: number;
-  /** Seconds of training and evaluation. */
-  seconds: number;
-  /** Of the passes and the detection of all epochs; null where one of them was not metered. Absent in results of earlier versions. */
-  joules?: number | null;
-  /** How they were come by, for example "estimated from the given watts". */
-  joulesBy?: string | null;
-}
-
-export interface FinishedRun {
-  result: RunResult;
-  /** True where the folder already held the finished run, so that nothing was computed. */
-  reused: boolean;
 }
 
 export function secondsOf(metrics: readonly EpochMetrics[]): number {

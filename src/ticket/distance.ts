@@ -7,9 +7,10 @@ import { readCheckpoint } from '../checkpoint/pth';
 import { EarlybirdError } from '../errors';
 import { loadAddon } from '../native/addon';
 import type { NativeAddon } from '../native/types/addon';
-import { percentOf } from '../recipe/ratio';
+import { isWholePercent } from '../recipe/ratio';
 import type { DistanceRecipe } from '../recipe/recipe';
 import { RunDirectory } from '../run/directory';
+import { maskFile } from '../run/names';
 import type { RunOptions } from '../run/observer';
 import { gammasOf, maskFromGammas } from './mask';
 
@@ -77,7 +78,7 @@ async function readSeries(recipe: DistanceRecipe, ratios: number[], signal: Abor
       return { source: 'masks' as const, series: stored.map((one) => cut(one, range, recipe.save)) };
     }
     if (recipe.from === 'masks') {
-      const missing = ratios.filter((_, i) => stored[i] === null).map((ratio) => `masks/${percentOf(ratio)}.bits`);
+      const missing = ratios.filter((_, i) => stored[i] === null).map(maskFile);
       throw new EarlybirdError(
         'ERR_FILE',
         `${recipe.save} has no ${missing.join(', ')}: give a ratio the search followed, or --from checkpoints.`,
@@ -89,8 +90,7 @@ async function readSeries(recipe: DistanceRecipe, ratios: number[], signal: Abor
 
 /** The masks that a search stored at a ratio, or null. */
 export async function storedMasks(folder: string, ratio: number): Promise<MaskSeries | null> {
-  const stored =
-    Math.abs(ratio * 100 - percentOf(ratio)) < 1e-9 ? await RunDirectory.at(folder).readMasks(percentOf(ratio)) : null;
+  const stored = isWholePercent(ratio) ? await RunDirectory.at(folder).readMasks(ratio) : null;
   if (!stored) return null;
   const { index, rows } = stored;
   return { ratio, channels: index.channels, epochs: rows.map((_, i) => index.first + i), masks: rows };

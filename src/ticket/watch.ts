@@ -1,72 +1,86 @@
-/** One Early-Bird detector for each pruning ratio, and which tickets have emerged. */
+/** One Early-Bird detector for each pruning ratio, and the tickets that have emerged. */
 import { type Dict, isDict, isTensor, type Value } from '../checkpoint/value';
 import type { MaskResult } from '../native/types/model';
-import { percentOf } from '../recipe/ratio';
+import { ratioKey } from '../run/names';
 import { type DetectorOptions, EarlyBird } from './detector';
 
-export interface Emergence {
-  percent: number;
-  /** File number: completed epochs + 1, as the reference names EB-{percent}-{number}. */
+export interface Ticket {
+  ratio: number;
+  /** Of its file: completed epochs + 1, as in the reference. */
   number: number;
 }
 
+interface Watched {
+  ratio: number;
+  detector: EarlyBird;
+  /** Number of its ticket; null until it emerges. */
+  number: number | null;
+}
+
 export class TicketWatch {
-  private readonly detectors: Map<number, EarlyBird>;
-  private readonly found = new Map<number, number>();
+  /** By the key of the ratio. */
+  private readonly watched: Map<string, Watched>;
 
   constructor(ratios: readonly number[], total: number, options: DetectorOptions) {
-    this.detectors = new Map(ratios.map((ratio) => [percentOf(ratio), new EarlyBird(total, options)]));
+    this.watched = new Map(
+      ratios.map((ratio) => [ratioKey(ratio), { ratio, detector: new EarlyBird(total, options), number: null }]),
+    );
   }
 
-  /** Takes the masks drawn after `completed` epochs. `fresh` are the tickets that emerge here for the first time. */
+  /** Takes the masks drawn after `completed` epochs. `newTickets` are those that emerge now. */
   observe(
     masks: readonly MaskResult[],
     completed: number,
-  ): { distances: Record<string, number[] | null>; fresh: Emergence[] } {
+  ): { distances: Record<string, number[] | null>; newTickets: Ticket[] } {
     const distances: Record<string, number[] | null> = {};
-    const fresh: Emergence[] = [];
+    const newTickets: Ticket[] = [];
     for (const { ratio, bits } of masks) {
-      const percent = percentOf(ratio);
-      const seen = this.detectors.get(percent)!.push(bits);
-      distances[percent] = seen.distances;
-      if (!seen.emerged || this.found.has(percent)) continue;
-      this.found.set(percent, completed + 1);
-      fresh.push({ percent, number: completed + 1 });
+      const watched = this.watched.get(ratioKey(ratio))!;
+      const observation = watched.detector.push(bits);
+      distances[ratioKey(ratio)] = observation.distances;
+      if (!observation.emerged || watched.number !== null) continue;
+      watched.number = completed + 1;
+      newTickets.push({ ratio: watched.ratio, number: watched.number });
     }
-    return { distances, fresh };
+    return { distances, newTickets };
   }
 
-  /** File number of each ticket that has emerged, by percent. */
+  /** The tickets that have emerged. */
+  get tickets(): Ticket[] {
+    return [...this.watched.values()].flatMap(({ ratio, number }) => (number === null ? [] : { ratio, number }));
+  }
+
+  /** Their numbers by the key of the ratio, as a line of metrics has them. */
   get emerged(): Record<string, number> {
-    return Object.fromEntries(this.found);
+    return Object.fromEntries(this.tickets.map(({ ratio, number }) => [ratioKey(ratio), number]));
   }
 
   get allEmerged(): boolean {
-    return this.found.size === this.detectors.size;
+    return this.tickets.length === this.watched.size;
   }
 
-  /** For the checkpoint: per percent the masks held and the file number, or null. */
+  /** For the checkpoint: by the key of each ratio the masks held, and the number of its ticket or null. */
   toValue(): Dict {
-    const entries = [...this.detectors].map(([percent, detector]): [string, Value] => [
-      String(percent),
+    const entries = [...this.watched].map(([key, { detector, number }]): [string, Value] => [
+      key,
       new Map<string, Value>([
         ['masks', detector.state.map((bits) => ({ dtype: 'uint8', shape: [bits.length], data: bits }))],
-        ['emerged', this.found.get(percent) ?? null],
+        ['emerged', number],
       ]),
     ]);
     return new Map(entries);
   }
 
-  /** Takes back what toValue gave; ratios it does not know begin empty. */
+  /** Takes back what toValue gave; ratios that are not in it begin empty. */
   restore(value: Value | undefined): void {
     if (!isDict(value)) return;
-    for (const [percent, detector] of this.detectors) {
-      const state = value.get(String(percent));
+    for (const [key, watched] of this.watched) {
+      const state = value.get(key);
       if (!isDict(state)) continue;
-      const masks = state.get('masks');
-      if (Array.isArray(masks)) detector.restore(masks.filter(isTensor).map(({ data }) => new Uint8Array(data)));
-      const emerged = state.get('emerged');
-      if (typeof emerged === 'number') this.found.set(percent, emerged);
+      const [masks, number] = [state.get('masks'), state.get('emerged')];
+      if (Array.isArray(masks))
+        watched.detector.restore(masks.filter(isTensor).map(({ data }) => new Uint8Array(data)));
+      if (typeof number === 'number') watched.number = number;
     }
   }
 }

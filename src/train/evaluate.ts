@@ -6,35 +6,51 @@ import { phaseTotals } from '../energy/totals';
 import { openTestSession } from '../engine/session';
 import { EarlybirdError } from '../errors';
 import type { NumberFormats } from '../native/types/number-formats';
-import { forwardFlops, parameterCount } from '../network/flops';
+import { costsOf } from '../network/flops';
+import { loadModel } from '../network/load';
 import { formatsOf } from '../recipe/precision';
 import type { EvaluateRecipe } from '../recipe/recipe';
-import { optionsFor } from '../run/checkpoint-formats';
+import { precisionFor } from '../run/checkpoint-formats';
 import { networkFor } from '../run/checkpoint-network';
 import type { RunOptions } from '../run/observer';
 import { cfgFrom } from './search';
 
+/** Scores of a checkpoint on a test set. */
 export interface EvaluateResult {
+  /** Its path. */
   checkpoint: string;
+  /** `test`: number of test images. */
   dataset: { name: string; synthetic: boolean; test: number };
-  /** Which model the scores are of: its formats in low precision, with the rounding it was tested with; null in full precision. */
+  /** Formats of the tested model, with the rounding of the test; null in full precision. */
   lowPrecision: NumberFormats | null;
-  /** Percent. */
+  /** Exact accuracies, percent. */
   top1: number;
   top5: number;
+  /** Unweighted means over batches, as the reference prints them, percent. */
   top1BatchMean: number;
   top5BatchMean: number;
   loss: number;
   parameters: number;
+  /** Forward FLOPs of one image. */
   flops: number;
   /** Test images that do not decode and were left out. */
   bad: number;
   seconds: number;
-  /** As energy.json of a run, which testing alone has none of; null where it was not metered. */
+  /** In the form of a run's energy.json; null where it was not metered. */
   energy: EnergyFile | null;
 }
 
-/** The widths come from --cfg, else --scratch, else the checkpoint itself (pruned.pth.tar holds its cfg). */
+/**
+ * Tests the checkpoint `recipe.resume` (else `recipe.scratch`) on the test set of `recipe.dataset`. The network is what the recipe
+ * says, else what the checkpoint records; widths come from `cfg`, else `scratch`, else the checkpoint.
+ *
+ * @param recipe from `parseRecipe('evaluate', ...)`
+ * @throws ERR_USAGE without a checkpoint, ERR_FILE and ERR_CHECKPOINT for one that cannot be read, ERR_DATASET for other classes
+ *
+ * @example
+ * const recipe = parseRecipe('evaluate', { resume: 'logs/model_best.pth.tar', dataset: 'cifar10', data: 'data' });
+ * const { top1, top5 } = await evaluate(recipe); // percent
+ */
 export async function evaluate(recipe: EvaluateRecipe, options: RunOptions = {}): Promise<EvaluateResult> {
   const checkpoint = recipe.resume ?? recipe.scratch;
   if (checkpoint === undefined) {
@@ -42,61 +58,55 @@ export async function evaluate(recipe: EvaluateRecipe, options: RunOptions = {})
   }
   const { value } = await readCheckpoint(checkpoint);
   const given = { ...recipe, cfg: recipe.cfg ?? (await cfgFrom(recipe.scratch)) };
-  const { arch, depth, cfg, classes: trained, formats: said } = networkFor(given, value, checkpoint);
-  const formats = formatsOf(optionsFor(recipe, value, checkpoint, said, options.observer?.log));
-  const rounding = formats && recipe.testRounding;
-  const session = await openTestSession(recipe, options);
+  const network = networkFor(given, value, checkpoint);
+  const { arch, depth, cfg } = network;
+  const formats = formatsOf(precisionFor(recipe, value, checkpoint, network.formats, options.observer?.log));
+  const rounding = formats && recipe.testRounding ? { rounding: recipe.testRounding } : {};
+
+  using session = await openTestSession(recipe, options);
   const { addon, dataset, device, energy, precision, test } = session;
-  try {
-    const { classes, height: imageSize } = dataset;
-    if (trained !== undefined && trained !== classes) {
-      const list = dataset.name === 'imagenet' ? ', or lay the synset list of the whole set beside the images' : '';
-      throw new EarlybirdError(
-        'ERR_DATASET',
-        `${checkpoint} tells ${trained} classes apart, but ${dataset.name} has ${classes}: give the --dataset and --data it was trained on${list}.`,
-      );
-    }
-    const model = await addon.createModel({ arch, depth, classes, cfg, seed: recipe.seed, device, imageSize, formats });
-    try {
-      await model.loadStateDict(stateDictOf(value, checkpoint));
-      const pass = await energy.metered('evaluate', () =>
-        model.evaluate({
-          dataset: test,
-          batchSize: recipe.batchSize ?? recipe.testBatchSize,
-          precision,
-          capture: recipe.capture,
-          ...(rounding ? { rounding } : {}),
-          signal: options.signal,
-          onProgress: (progress) => options.observer?.progress?.('test', progress),
-        }),
-      );
-      const spent = await energy.lap();
-      session.reportBad('test', pass.bad);
-      const description = model.describe();
-      return {
-        checkpoint,
-        dataset: { name: dataset.name, synthetic: dataset.synthetic, test: dataset.test.count },
-        lowPrecision: formats ? { ...formats, ...(rounding ? { rounding } : {}) } : null,
-        top1: pass.top1,
-        top5: pass.top5,
-        top1BatchMean: pass.top1BatchMean,
-        top5BatchMean: pass.top5BatchMean,
-        loss: pass.loss,
-        parameters: parameterCount(description, await model.stateDict()).parameters,
-        flops: forwardFlops(description.layers),
-        bad: pass.bad?.length ?? 0,
-        seconds: pass.seconds,
-        energy: spent && {
-          version: 1,
-          sources: energy.sources(),
-          idle: energy.idle,
-          phases: phaseTotals('evaluate', [], spent),
-        },
-      };
-    } finally {
-      model.dispose();
-    }
-  } finally {
-    session.dispose();
+  const { name, synthetic, classes, height: imageSize } = dataset;
+  if (network.classes !== undefined && network.classes !== classes) {
+    const list = name === 'imagenet' ? ', or lay the synset list of the whole set beside the images' : '';
+    throw new EarlybirdError(
+      'ERR_DATASET',
+      `${checkpoint} tells ${network.classes} classes apart, but ${name} has ${classes}: give the --dataset and --data it was trained on${list}.`,
+    );
   }
+  const shape = { arch, depth, classes, cfg, seed: recipe.seed, device, imageSize, formats };
+  using model = await loadModel(addon, shape, stateDictOf(value, checkpoint));
+  const pass = await energy.metered('evaluate', () =>
+    model.evaluate({
+      dataset: test,
+      batchSize: recipe.batchSize ?? recipe.testBatchSize,
+      precision,
+      capture: recipe.capture,
+      ...rounding,
+      signal: options.signal,
+      onProgress: (progress) => options.observer?.progress?.('test', progress),
+    }),
+  );
+  const spent = await energy.lap();
+  session.reportBad('test', pass.bad);
+  const { parameters, flops } = await costsOf(model);
+  return {
+    checkpoint,
+    dataset: { name, synthetic, test: dataset.test.count },
+    lowPrecision: formats ? { ...formats, ...rounding } : null,
+    top1: pass.top1,
+    top5: pass.top5,
+    top1BatchMean: pass.top1BatchMean,
+    top5BatchMean: pass.top5BatchMean,
+    loss: pass.loss,
+    parameters,
+    flops,
+    bad: pass.bad?.length ?? 0,
+    seconds: pass.seconds,
+    energy: spent && {
+      version: 1,
+      sources: energy.sources(),
+      idle: energy.idle,
+      phases: phaseTotals('evaluate', [], spent),
+    },
+  };
 }

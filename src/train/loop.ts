@@ -1,10 +1,8 @@
 /**
- * THE training loop: search, retraining and every later variant are arguments of it. Before each epoch the masks are drawn
- * and a ticket that emerges is saved; then train, test, average where asked, and write down, in this order: metrics line,
- * record.txt, swa.pth.tar, checkpoint (which overlaps the next epoch). Each step is durable before the next one, so that a
- * killed run resumes exactly.
+ * The only training loop: search and retraining are arguments of it. Before each epoch the masks are drawn and a ticket that emerges
+ * is saved; then it trains, tests, averages where asked, and writes, in this order: metrics line, record.txt, swa.pth.tar, checkpoint
+ * (which overlaps the next epoch). Each step is durable before the next one, so that a killed run resumes exactly.
  */
-import { linkOrCopyAtomic } from '../atomic';
 import { writeCheckpoint } from '../checkpoint/pth';
 import { type RunMeter, writeEnergy } from '../energy/meter';
 import { epochJoules, phaseTotals } from '../energy/totals';
@@ -15,19 +13,19 @@ import type { MaskResult, NativeModel } from '../native/types/model';
 import type { Rounding } from '../native/types/number-formats';
 import type { PassResult, Precision, Progress } from '../native/types/pass';
 import type { NativeTrainer } from '../native/types/trainer';
-import { percentOf } from '../recipe/ratio';
 import { averageValue, type CheckpointContent, checkpointValue, type Snapshot } from '../run/checkpoint';
 import type { ModelInfo } from '../run/checkpoint-network';
-import { CheckpointWriter, keeps } from '../run/checkpoint-writer';
+import { CheckpointWriter, isKept, writeNamed } from '../run/checkpoint-writer';
 import { CHECKPOINT, type RunDirectory } from '../run/directory';
 import type { AverageMetrics, EnergyTotals, EpochMetrics } from '../run/metrics';
+import { ratioKey, ticketFile } from '../run/names';
 import type { RunOptions } from '../run/observer';
 import { recordBest } from '../run/record';
-import type { TicketWatch } from '../ticket/watch';
+import type { Ticket, TicketWatch } from '../ticket/watch';
 import type { Averaging } from './averaging';
 import { learningRate } from './schedule';
 
-export interface TrainingSettings {
+interface TrainingSettings {
   epochs: number;
   lr: number;
   schedule: number[];
@@ -58,8 +56,14 @@ export interface TrainingRun extends RunOptions {
   detection?: { ratios: number[]; watch: TicketWatch; stopAtTicket: boolean };
   /** Average the weights (--swa). */
   averaging?: Averaging | undefined;
-  /** Where to begin: 0 and nothing, or what a checkpoint restored. */
-  start: { completed: number; best: number; metrics: EpochMetrics[] };
+  start: TrainingStart;
+}
+
+/** Where to begin: an epoch, and what a checkpoint restored. */
+export interface TrainingStart {
+  completed: number;
+  best: number;
+  metrics: EpochMetrics[];
 }
 
 export interface TrainingOutcome {
@@ -67,8 +71,7 @@ export interface TrainingOutcome {
   metrics: EpochMetrics[];
   /** Best exact test top-1 (chosen on the test set, as the reference does), percent. */
   best: number;
-  /** File number of each ticket, by percent. */
-  tickets: Record<string, number>;
+  tickets: Ticket[];
 }
 
 export async function runTraining(run: TrainingRun): Promise<TrainingOutcome> {
@@ -77,7 +80,7 @@ export async function runTraining(run: TrainingRun): Promise<TrainingOutcome> {
   try {
     return await epochs(run, writer, metrics);
   } catch (error) {
-    // What failed is what matters.
+    // The caller needs the first failure.
     await writePhase(run, metrics).catch(() => {});
     throw error;
   } finally {
@@ -100,11 +103,11 @@ async function epochs(run: TrainingRun, writer: CheckpointWriter, metrics: Epoch
   for (; completed < settings.epochs; completed++) {
     const epoch = completed;
     const lr = learningRate(epoch, settings.lr, settings.schedule);
-    const seen = await look(run, completed);
-    if (seen.fresh.length > 0) {
+    const { distances, newTickets } = await detect(run, completed);
+    if (newTickets.length > 0) {
       await writer.settle();
       snapshot ??= await trainer.snapshot();
-      await saveTickets(run, snapshot, completed, best, lr, seen.fresh);
+      await saveTickets(run, newTickets, content(run, snapshot, completed + 1, completed, best, lr));
     }
     if (detection?.stopAtTicket && detection.watch.allEmerged) break;
 
@@ -112,14 +115,15 @@ async function epochs(run: TrainingRun, writer: CheckpointWriter, metrics: Epoch
     const train = await energy.metered('train', () => trainPass(run, epoch, lr));
     refuseDivergence(epoch, lr, train);
     const test = await energy.metered('evaluate', () => testPass(run));
-    if (epoch === run.start.completed) tellEager(run, train, test);
+    if (epoch === run.start.completed) logEager(run, train, test);
     run.data.reportBad?.('train', train.bad);
     run.data.reportBad?.('test', test.bad);
     snapshot = await trainer.snapshot();
     const average = await averagePass(run, epoch);
 
     const spent = await energy.lap();
-    const line = metricsLine(epoch, lr, train, test, average, spent, seen.distances, detection?.watch.emerged ?? {});
+    const emerged = detection?.watch.emerged ?? {};
+    const line = metricsLine({ epoch, lr, train, test, average, spent, distances, emerged });
     metrics.push(line);
     const improved = test.top1 > best;
     best = Math.max(best, test.top1);
@@ -130,48 +134,43 @@ async function epochs(run: TrainingRun, writer: CheckpointWriter, metrics: Epoch
     const searching = detection !== undefined && !detection.watch.allEmerged;
     const written = content(run, snapshot, epoch + 1, epoch + 1, best, lr);
     if (average) {
-      await writeCheckpoint(
-        directory.file('swa.pth.tar'),
-        averageValue({ ...written, average: written.average! }, average.top1),
-      );
+      await writeCheckpoint(directory.file('swa.pth.tar'), averageValue(written, written.average!, average.top1));
     }
     await writer.start(directory.file(CHECKPOINT), checkpointValue(written), [
-      ...(keeps(settings.keepCheckpoints, epoch, searching) ? [directory.file(`ckpt${epoch}.pth.tar`)] : []),
+      ...(isKept(settings.keepCheckpoints, epoch, searching) ? [directory.file(`ckpt${epoch}.pth.tar`)] : []),
       ...(improved ? [directory.file('model_best.pth.tar')] : []),
     ]);
     observer?.metrics?.(line);
   }
 
-  if (completed === settings.epochs) await look(run, completed);
+  if (completed === settings.epochs) await detect(run, completed);
   await writer.settle();
   await directory.writeRecord(settings.epochs, metrics, { best: recordBest(metrics), swa });
   await writePhase(run, metrics, (await energy.lap()) ?? {});
-  return { completed, metrics, best, tickets: detection?.watch.emerged ?? {} };
+  return { completed, metrics, best, tickets: detection?.watch.tickets ?? [] };
 }
 
-/** Draws the masks after `completed` epochs, stores them, and asks the detectors (but not once training is over). */
-async function look({ model, directory, energy, detection, settings }: TrainingRun, completed: number) {
-  if (!detection) return { distances: {}, fresh: [] };
+/** Draws and stores the masks after `completed` epochs, and asks the detectors unless training is over. */
+async function detect({ model, directory, energy, detection, settings }: TrainingRun, completed: number) {
+  const nothing = { distances: {}, newTickets: [] };
+  if (!detection) return nothing;
   return energy.metered('detect', async () => {
     const masks: MaskResult[] = await model.masks(detection.ratios);
-    for (const { ratio, bits } of masks) await directory.writeMask(percentOf(ratio), completed, bits);
-    return completed < settings.epochs ? detection.watch.observe(masks, completed) : { distances: {}, fresh: [] };
+    for (const { ratio, bits } of masks) await directory.writeMask(ratio, completed, bits);
+    return completed < settings.epochs ? detection.watch.observe(masks, completed) : nothing;
   });
 }
 
 async function saveTickets(
-  run: TrainingRun,
-  snapshot: Snapshot,
-  completed: number,
-  best: number,
-  lr: number,
-  fresh: { percent: number; number: number }[],
+  { directory, observer }: TrainingRun,
+  tickets: readonly Ticket[],
+  written: CheckpointContent,
 ): Promise<void> {
-  const names = fresh.map(({ percent, number }) => run.directory.file(`EB-${percent}-${number}.pth.tar`));
-  await writeCheckpoint(names[0]!, checkpointValue(content(run, snapshot, completed + 1, completed, best, lr)));
-  for (const name of names.slice(1)) await linkOrCopyAtomic(names[0]!, name);
-  for (const { percent, number } of fresh) {
-    run.observer?.log?.(`ticket at p=${percent}% after ${completed} epochs: EB-${percent}-${number}.pth.tar`);
+  const files = tickets.map(({ ratio, number }) => directory.file(ticketFile(ratio, number)));
+  await writeNamed(files, checkpointValue(written));
+  for (const { ratio, number } of tickets) {
+    const file = ticketFile(ratio, number);
+    observer?.log?.(`ticket at p=${ratioKey(ratio)}% after ${written.completed} epochs: ${file}`);
   }
 }
 
@@ -233,13 +232,13 @@ function content(
   };
 }
 
-/** Says once why steps are not captured where the device could. */
-function tellEager({ observer }: TrainingRun, train: PassResult, test: PassResult): void {
+/** Logs why steps are not captured although the device could. */
+function logEager({ observer }: TrainingRun, train: PassResult, test: PassResult): void {
   if (train.whyEager) observer?.log?.(`training steps are not captured: ${train.whyEager}`);
   if (test.whyEager) observer?.log?.(`test batches are not captured: ${test.whyEager}`);
 }
 
-/** Throws ERR_NUMERIC where the loss is no number any more. */
+/** Throws ERR_NUMERIC where the loss is not finite. */
 function refuseDivergence(epoch: number, lr: number, train: PassResult): void {
   if (!Number.isFinite(train.loss)) {
     throw new EarlybirdError(
@@ -250,16 +249,21 @@ function refuseDivergence(epoch: number, lr: number, train: PassResult): void {
 }
 
 /** One line of metrics.jsonl. */
-function metricsLine(
-  epoch: number,
-  lr: number,
-  train: PassResult,
-  test: PassResult,
-  average: AverageMetrics | undefined,
-  spent: EnergyTotals | null,
-  distances: EpochMetrics['distances'],
-  emerged: EpochMetrics['emerged'],
-): EpochMetrics {
+function metricsLine({
+  epoch,
+  lr,
+  train,
+  test,
+  average,
+  spent,
+  distances,
+  emerged,
+}: Pick<EpochMetrics, 'epoch' | 'lr' | 'distances' | 'emerged'> & {
+  train: PassResult;
+  test: PassResult;
+  average: AverageMetrics | undefined;
+  spent: EnergyTotals | null;
+}): EpochMetrics {
   const { loss, lossBatchMean, top1, top1BatchMean } = train;
   return {
     epoch,

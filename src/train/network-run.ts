@@ -1,33 +1,34 @@
-/**
- * Everything around the loop that search and retraining share: folder, data, network, trainer, resume, result. What differs
- * between them is an argument (`Variant`).
- */
+/** All that search and retraining share around the loop: folder, data, network, trainer, resume, result. */
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { writeCheckpoint } from '../checkpoint/pth';
 import { methodText, readEnergy } from '../energy/file';
 import { epochsTotal } from '../energy/totals';
 import { provenanceOf } from '../engine/provenance';
 import { openSession, type Session } from '../engine/session';
 import { EarlybirdError } from '../errors';
-import type { Cfg, NativeModel } from '../native/types/model';
-import { forwardFlops, parameterCount } from '../network/flops';
+import { orDispose } from '../native/owned';
+import type { NativeAddon } from '../native/types/addon';
+import type { Cfg, ModelSpec, NativeModel } from '../native/types/model';
+import type { NativeTrainer } from '../native/types/trainer';
+import { costsOf, maskChannels } from '../network/flops';
+import { loadModel } from '../network/load';
 import { identityOf } from '../recipe/identity';
 import { formatsOf } from '../recipe/precision';
-import { percentOf } from '../recipe/ratio';
 import type { RetrainRecipe, SearchRecipe } from '../recipe/recipe';
-import { initialValue, readTrainingCheckpoint } from '../run/checkpoint';
-import { modelInfo } from '../run/checkpoint-network';
+import { initialValue, type RestoredCheckpoint, readTrainingCheckpoint } from '../run/checkpoint';
+import { type ModelInfo, modelInfo } from '../run/checkpoint-network';
 import { identityHash, RunDirectory } from '../run/directory';
-import type { RunOptions } from '../run/observer';
+import { ratioKey, ticketFile } from '../run/names';
+import type { Observer, RunOptions } from '../run/observer';
 import { recordBest } from '../run/record';
 import { type FinishedRun, type RunResult, secondsOf } from '../run/result';
 import type { StateDict } from '../tensor';
 import type { DetectorOptions } from '../ticket/detector';
 import { TicketWatch } from '../ticket/watch';
 import { Averaging } from './averaging';
-import { runTraining, type TrainingOutcome, type TrainingRun } from './loop';
+import { runTraining, type TrainingOutcome, type TrainingStart } from './loop';
 import {
   averageOf,
   checkDataset,
@@ -39,8 +40,8 @@ import {
   storedResult,
 } from './resume';
 
-/** What a run starts from and looks for. */
-export interface Variant {
+/** How a search differs from a retraining. */
+export interface RunSpec {
   command: 'search' | 'retrain';
   cfg?: Cfg | undefined;
   /** Weights (and selected channels) to begin with; new ones where absent. */
@@ -53,156 +54,174 @@ export interface Variant {
   saveInit: boolean;
 }
 
-type NetworkRecipe = SearchRecipe | RetrainRecipe;
+/** A run whose folder is open and whose result is not there yet. */
+interface OpenRun {
+  recipe: SearchRecipe | RetrainRecipe;
+  spec: RunSpec;
+  options: RunOptions;
+  directory: RunDirectory;
+  session: Session;
+  /** The checkpoint to go on from. */
+  from: string | null;
+  /** The contents of params.json. */
+  params: { identity: Record<string, unknown> };
+}
 
-/** Runs, resumes, or returns the result of an earlier, finished run of the same recipe. `session` is shared, not disposed. */
+/**
+ * Runs, resumes, or returns the result of an earlier, finished run of the same recipe. `session` is shared, and not disposed of.
+ * `prepare` reads what only a run that is not finished needs.
+ */
 export async function runNetwork(
-  recipe: NetworkRecipe,
-  command: 'search' | 'retrain',
-  prepare: () => Promise<Variant>,
-  options: RunOptions & { session?: Session },
+  recipe: SearchRecipe | RetrainRecipe,
+  command: RunSpec['command'],
+  prepare: () => Promise<RunSpec>,
+  { session: shared, ...options }: RunOptions & { session?: Session },
 ): Promise<FinishedRun> {
-  if (recipe.resume && !existsSync(recipe.resume)) {
-    throw new EarlybirdError('ERR_FILE', `--resume ${recipe.resume} does not exist.`);
-  }
+  const { resume, save } = recipe;
+  if (resume && !existsSync(resume)) throw new EarlybirdError('ERR_FILE', `--resume ${resume} does not exist.`);
   const identity = { ...identityOf(command, recipe), ...(await scratchHash(recipe.scratch)) };
-  const { directory, state } = await RunDirectory.open(recipe.save, identity, {
-    force: options.force,
-    keep: recipe.resume,
-  });
+  const { directory, state } = await RunDirectory.open(save, identity, { force: options.force, keep: resume });
   if (state === 'finished') {
-    options.observer?.log?.(`${recipe.save} holds this run, finished; --force runs it again`);
+    options.observer?.log?.(`${save} holds this run, finished; --force runs it again`);
     return { result: await storedResult(directory), reused: true };
   }
-  if (state === 'foreign' && !recipe.resume) {
+  if (state === 'foreign' && !resume) {
     throw new EarlybirdError(
       'ERR_RECIPE',
       `${latestOf(directory)} is there without the params.json of a run: give it as --resume, choose another --save, or give --force to start over.`,
     );
   }
-  const session = options.session ?? (await openSession(recipe, options));
-  try {
-    const provenance = provenanceOf(session, options.commandLine);
-    await checkDataset(directory, provenance);
-    const stored = await directory.readJson<{ resume?: string }>('params.json');
-    const from = resumeFile(directory, state, recipe.resume, stored?.resume);
-    const params = { command, identity, recipe, resume: recipe.resume, seed: recipe.seed, ...provenance };
-    return { result: await train(recipe, await prepare(), directory, session, from, params, options), reused: false };
-  } finally {
-    if (!options.session) session.dispose();
-  }
+  using ownSession = shared ? null : await openSession(recipe, options);
+  const session = shared ?? ownSession!;
+  const provenance = provenanceOf(session, options.commandLine);
+  await checkDataset(directory, provenance);
+  const stored = await directory.readJson<{ resume?: string }>('params.json');
+  const from = resumeFile(directory, state, resume, stored?.resume);
+  const params = { command, identity, recipe, resume, seed: recipe.seed, ...provenance };
+  const spec = await prepare();
+  return { result: await train({ recipe, spec, options, directory, session, from, params }), reused: false };
 }
 
-async function train(
-  recipe: NetworkRecipe,
-  variant: Variant,
-  directory: RunDirectory,
-  session: Session,
-  from: string | null,
-  params: { identity: Record<string, unknown> },
-  options: RunOptions,
-): Promise<RunResult> {
-  const { addon, device, precision, dataset } = session;
-  const { arch, depth, seed, momentum, weightDecay } = recipe;
-  const { classes, height: imageSize } = dataset;
-  const shape = { arch, depth: depth!, classes, cfg: variant.cfg, seed, device, imageSize };
+async function train(run: OpenRun): Promise<RunResult> {
+  const { recipe, spec, options, directory, session, params } = run;
+  const { addon, precision, energy } = session;
+  const { seed, momentum, weightDecay, capture } = recipe;
   const formats = formatsOf(recipe);
-  const model = await addon.createModel({ ...shape, formats });
-  let averaging: Averaging | undefined;
-  try {
-    if (variant.weights) await model.loadStateDict(variant.weights);
-    if (variant.weights && variant.reinit) await model.reinitialise(seed);
-    const description = model.describe();
-    const network = modelInfo(description, formats);
-    const l1 = recipe.sr ? recipe.s : 0;
-    const trainer = await addon.createTrainer(model, {
-      momentum,
-      weightDecay,
-      l1,
-      precision,
-      seed,
-      capture: recipe.capture,
-    });
-    try {
-      const channels = description.batchNorms.reduce((sum, layer) => sum + layer.channels, 0);
-      const watch = variant.detection && new TicketWatch(variant.detection.ratios, channels, variant.detection.options);
-      const start: TrainingRun['start'] = { completed: variant.startEpoch, best: 0, metrics: [] };
-      const restored = from ? await readTrainingCheckpoint(from, description.parameters) : null;
-      if (restored) {
-        await model.loadStateDict(restored.state);
-        await trainer.restoreMomentum(restored.momentum);
-        watch?.restore(restored.detectors);
-        start.completed = restored.completed;
-        start.best = restored.best;
-        options.observer?.log?.(`resumed from ${from} after ${restored.completed} epochs`);
-      }
-      if (recipe.swa) {
-        averaging = new Averaging({
-          start: recipe.swaStart,
-          create: () => addon.createModel(shape),
-          restored: restored ? averageOf(restored, recipe.swaStart, options.observer) : undefined,
-        });
-        if (recipe.swaStart >= recipe.epochs) {
-          options.observer?.log?.(
-            `--swa averages from epoch index ${recipe.swaStart} on, which --epochs ${recipe.epochs} never reaches: give a smaller --swa_start`,
-          );
-        }
-      }
-      await refuseEmptyRun(directory, from, start.completed, recipe.epochs);
-      // From another file the run begins anew there: a later kill must not bring back the checkpoint that was left behind.
-      const latest = latestOf(directory);
-      if (from === null || resolve(from) !== resolve(latest)) await rm(latest, { force: true });
-      await directory.writeJson('params.json', params);
-      if (!from && variant.saveInit) {
-        const state = await model.stateDict();
-        await writeCheckpoint(directory.file('init.pth.tar'), initialValue(state, network));
-      }
-      start.metrics = await directory.rewind(start.completed);
-      if (variant.detection) {
-        const { ratios } = variant.detection;
-        const first = await firstMask(directory, from, percentOf(ratios[0]!), start.completed);
-        await directory.writeMaskIndex({ channels, first, ratios });
-      }
-      const outcome = await runTraining({
-        ...options,
-        phase: variant.command,
-        directory,
-        model,
-        trainer,
-        data: session,
-        energy: session.energy,
-        settings: { ...recipe, precision },
-        network,
-        identityHash: identityHash(params.identity),
-        detection: variant.detection && watch && { ...variant.detection, watch },
-        averaging,
-        start,
-      });
-      const total = epochsTotal(outcome.metrics);
-      const sources = (await readEnergy(directory.path))?.sources ?? [];
-      const energy = { joules: total?.joules ?? null, joulesBy: methodText(sources, total) };
-      const result = { ...(await resultOf(variant.command, directory, model, outcome)), ...energy };
-      await directory.writeJson('result.json', result);
-      return result;
-    } finally {
-      trainer.dispose();
-    }
-  } finally {
-    averaging?.dispose();
-    model.dispose();
+  const shape = shapeOf(run);
+  using model = await newModel(addon, { ...shape, formats }, spec);
+  const l1 = recipe.sr ? recipe.s : 0;
+  using trainer = await addon.createTrainer(model, { momentum, weightDecay, l1, precision, seed, capture });
+  const channels = maskChannels(model.describe());
+  const watch = spec.detection && new TicketWatch(spec.detection.ratios, channels, spec.detection.options);
+
+  const restored = run.from === null ? null : await restore(run.from, model, trainer, watch, options.observer);
+  using averaging = recipe.swa ? openAveraging(run, shape, restored) : undefined;
+  const network = modelInfo(model.describe(), formats);
+  const start = await beginFolder(run, restored, model, network);
+  if (spec.detection) await beginMasks(run, spec.detection.ratios, channels, start.completed);
+
+  const outcome = await runTraining({
+    ...options,
+    phase: spec.command,
+    directory,
+    model,
+    trainer,
+    data: session,
+    energy,
+    settings: { ...recipe, precision },
+    network,
+    identityHash: identityHash(params.identity),
+    detection: spec.detection && watch && { ...spec.detection, watch },
+    averaging,
+    start,
+  });
+  const result = await resultOf(spec.command, directory, model, outcome);
+  await directory.writeJson('result.json', result);
+  return result;
+}
+
+/** The network in full precision. parseRecipe or the ticket has filled in which. */
+function shapeOf({ recipe, spec, session }: OpenRun): ModelSpec {
+  const { arch, depth, seed } = recipe;
+  const { classes, height: imageSize } = session.dataset;
+  return { arch: arch!, depth: depth!, classes, cfg: spec.cfg, seed, device: session.device, imageSize };
+}
+
+/** With the weights that the run begins with. */
+async function newModel(addon: NativeAddon, shape: ModelSpec, { weights, reinit }: RunSpec): Promise<NativeModel> {
+  if (!weights) return addon.createModel(shape);
+  const model = await loadModel(addon, shape, weights);
+  if (reinit) await orDispose(model, () => model.reinitialise(shape.seed));
+  return model;
+}
+
+async function restore(
+  path: string,
+  model: NativeModel,
+  trainer: NativeTrainer,
+  watch: TicketWatch | undefined,
+  observer: Observer | undefined,
+): Promise<RestoredCheckpoint> {
+  const restored = await readTrainingCheckpoint(path, model.describe().parameters);
+  await model.loadStateDict(restored.state);
+  await trainer.restoreMomentum(restored.momentum);
+  watch?.restore(restored.detectors);
+  observer?.log?.(`resumed from ${path} after ${restored.completed} epochs`);
+  return restored;
+}
+
+function openAveraging(
+  { recipe, session, options: { observer } }: OpenRun,
+  shape: ModelSpec,
+  restored: RestoredCheckpoint | null,
+): Averaging {
+  const { swaStart: start, epochs } = recipe;
+  const averaging = new Averaging({
+    start,
+    create: (state) => loadModel(session.addon, shape, state),
+    restored: restored ? averageOf(restored, start, observer) : undefined,
+  });
+  if (start >= epochs) {
+    observer?.log?.(
+      `--swa averages from epoch index ${start} on, which --epochs ${epochs} never reaches: give a smaller --swa_start`,
+    );
   }
+  return averaging;
+}
+
+/** Writes what a run has before its first epoch, and cuts what it has of epochs that come again. */
+async function beginFolder(
+  { recipe, spec, directory, from, params }: OpenRun,
+  restored: RestoredCheckpoint | null,
+  model: NativeModel,
+  network: ModelInfo,
+): Promise<TrainingStart> {
+  const { completed, best } = restored ?? { completed: spec.startEpoch, best: 0 };
+  await refuseEmptyRun(directory, from, completed, recipe.epochs);
+  // From another file the run begins anew there: a later kill must not bring back the checkpoint that was left behind.
+  const latest = latestOf(directory);
+  if (from === null || resolve(from) !== resolve(latest)) await rm(latest, { force: true });
+  await directory.writeJson('params.json', params);
+  if (!from && spec.saveInit) {
+    await writeCheckpoint(directory.file('init.pth.tar'), initialValue(await model.stateDict(), network));
+  }
+  return { completed, best, metrics: await directory.rewind(completed) };
+}
+
+async function beginMasks({ directory, from }: OpenRun, ratios: number[], channels: number, completed: number) {
+  const first = await firstMask(directory, from, ratios[0]!, completed);
+  await directory.writeMaskIndex({ channels, first, ratios });
 }
 
 async function resultOf(
-  command: Variant['command'],
+  command: RunSpec['command'],
   directory: RunDirectory,
   model: NativeModel,
-  outcome: TrainingOutcome,
+  { metrics, completed, best, tickets }: TrainingOutcome,
 ): Promise<RunResult> {
-  const { metrics, completed, best, tickets } = outcome;
   const average = metrics.at(-1)?.swa;
-  const description = model.describe();
-  const { parameters, withIndexes } = parameterCount(description, await model.stateDict());
+  const total = epochsTotal(metrics);
+  const sources = (await readEnergy(directory.path))?.sources ?? [];
   return {
     command,
     directory: directory.path,
@@ -212,14 +231,14 @@ async function resultOf(
     bestPrec1: recordBest(metrics),
     swa: average ? { ...average, file: directory.file('swa.pth.tar') } : null,
     tickets: Object.fromEntries(
-      Object.entries(tickets).map(([percent, number]) => [
-        percent,
-        { file: join(directory.path, `EB-${percent}-${number}.pth.tar`), completed: number - 1 },
+      tickets.map(({ ratio, number }) => [
+        ratioKey(ratio),
+        { file: directory.file(ticketFile(ratio, number)), completed: number - 1 },
       ]),
     ),
-    parameters,
-    parametersWithIndexes: withIndexes,
-    flops: forwardFlops(description.layers),
+    ...(await costsOf(model)),
     seconds: secondsOf(metrics),
+    joules: total?.joules ?? null,
+    joulesBy: methodText(sources, total),
   };
 }

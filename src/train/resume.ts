@@ -1,3 +1,4 @@
+/** How a run goes on from what its folder holds, and the reasons why it may not. */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
@@ -11,8 +12,8 @@ import type { RunResult } from '../run/result';
 /** The result of a finished run, with the paths that its folder has now. */
 export async function storedResult(directory: RunDirectory): Promise<RunResult> {
   const result = (await directory.readJson<RunResult>('result.json'))!;
-  const tickets = Object.entries(result.tickets).map(([percent, ticket]) => [
-    percent,
+  const tickets = Object.entries(result.tickets).map(([key, ticket]) => [
+    key,
     { ...ticket, file: directory.file(basename(ticket.file)) },
   ]);
   // Absent in results of earlier versions.
@@ -20,7 +21,7 @@ export async function storedResult(directory: RunDirectory): Promise<RunResult> 
   return { ...result, swa, directory: directory.path, tickets: Object.fromEntries(tickets) };
 }
 
-/** The contents of the ticket are part of what a run is: another ticket under the same name is another run. */
+/** Hash of the ticket's file, a part of the run's identity: another ticket under the same name is another run. */
 export async function scratchHash(path: string | undefined): Promise<{ scratchSha256?: string }> {
   if (path === undefined) return {};
   const bytes = await readFile(path).catch((error: Error) => {
@@ -30,6 +31,7 @@ export async function scratchHash(path: string | undefined): Promise<{ scratchSh
 }
 
 export const latestOf = (directory: RunDirectory) => directory.file(CHECKPOINT);
+
 /** The file to go on from: the latest checkpoint of this run, unless --resume names another start than last time. */
 export function resumeFile(
   directory: RunDirectory,
@@ -41,7 +43,7 @@ export function resumeFile(
   return asked ?? null;
 }
 
-/** Throws ERR_RECIPE where the run would begin at its end. One that was killed after its last epoch has metrics, and may finish. */
+/** Throws ERR_RECIPE where no epoch is left. A run that was killed after its last epoch has metrics, and may finish. */
 export async function refuseEmptyRun(directory: RunDirectory, from: string | null, completed: number, epochs: number) {
   if (completed < epochs || (await directory.readMetrics()).length > 0) return;
   const [where, remedy] = from ? [` (after ${from})`, ''] : ['', ', or a smaller --start-epoch'];
@@ -51,12 +53,13 @@ export async function refuseEmptyRun(directory: RunDirectory, from: string | nul
   );
 }
 
-/** Masks that were drawn on the way to a checkpoint are those of its own folder, if any. */
-export async function firstMask(directory: RunDirectory, from: string | null, percent: number, completed: number) {
+/** Completed epochs of the first mask. Masks drawn on the way to a checkpoint lie in its own folder, if anywhere. */
+export async function firstMask(directory: RunDirectory, from: string | null, ratio: number, completed: number) {
   const isOwn = from !== null && resolve(dirname(from)) === resolve(directory.path);
-  return isOwn ? directory.firstMask(percent, completed) : completed;
+  return isOwn ? directory.firstMask(ratio, completed) : completed;
 }
 
+/** Throws ERR_DATASET where the folder holds a run on other images. */
 export async function checkDataset(directory: RunDirectory, now: Provenance): Promise<void> {
   const before = await directory.readJson<Partial<Provenance>>('params.json');
   if (!before?.dataset || before.dataset.fingerprint === now.dataset.fingerprint) return;
@@ -66,7 +69,7 @@ export async function checkDataset(directory: RunDirectory, now: Provenance): Pr
   );
 }
 
-/** The mean that a checkpoint carries, unless epochs are in it that this run does not average: those of a run with another start. */
+/** The mean in a checkpoint, unless it includes epochs that this run does not average, as in a run with another start. */
 export function averageOf(
   { average, completed }: Pick<RestoredCheckpoint, 'average' | 'completed'>,
   swaStart: number,

@@ -5,52 +5,61 @@ import type { Value } from '../checkpoint/value';
 import type { Session } from '../engine/session';
 import { EarlybirdError } from '../errors';
 import type { RetrainRecipe } from '../recipe/recipe';
-import { optionsFor } from '../run/checkpoint-formats';
-import { completedOf, networkFor, networkOf } from '../run/checkpoint-network';
+import { precisionFor } from '../run/checkpoint-formats';
+import { checkpointNetwork, completedOf, networkFor } from '../run/checkpoint-network';
 import type { RunOptions } from '../run/observer';
 import type { FinishedRun } from '../run/result';
-import { runNetwork, type Variant } from './network-run';
+import { type RunSpec, runNetwork } from './network-run';
 
 /**
- * Begins at --start-epoch, else after the epochs the ticket has completed (0 with --reinit, or where the file does not say).
- * The optimiser begins with empty momentum, as in the reference. Without --scratch the dense network is trained.
- * Where the recipe leaves --arch, --depth or the word lengths to the ticket, they are filled in.
+ * Trains the ticket `recipe.scratch`, or without one the dense network. It begins at `recipe.startEpoch`, else after the epochs that
+ * the ticket has completed (0 with `recipe.reinit`, or where the file does not say), with empty momentum, as in the reference. Network
+ * and word lengths that the recipe leaves open are those of the ticket; params.json has them filled in. Resumes like `search`.
+ *
+ * @param recipe from `parseRecipe('retrain', ...)`
+ * @throws as `search`; ERR_CHECKPOINT where the ticket has no cfg
+ *
+ * @example
+ * const recipe = parseRecipe('retrain', { dataset: 'cifar10', data: 'data', scratch: 'ticket/pruned.pth.tar', save: 'retrain' });
+ * const { result } = await retrain(recipe);
+ * console.log(result.top1Last, result.flops);
  */
 export async function retrain(
   recipe: RetrainRecipe,
   options: RunOptions & { session?: Session } = {},
 ): Promise<FinishedRun> {
-  const ticket = recipe.scratch === undefined ? null : (await readCheckpoint(recipe.scratch)).value;
-  if (ticket) {
-    const { arch, depth, formats } = networkFor(recipe, ticket, recipe.scratch!);
-    const precision = optionsFor(recipe, ticket, recipe.scratch!, formats, options.observer?.log);
-    Object.assign(recipe, { arch, depth, ...precision });
-  }
-  return runNetwork(recipe, 'retrain', async () => variantOf(recipe, ticket), options);
+  if (recipe.scratch === undefined) return runNetwork(recipe, 'retrain', async () => denseSpec(recipe), options);
+  const { scratch } = recipe;
+  const { value } = await readCheckpoint(scratch);
+  const { arch, depth, formats } = networkFor(recipe, value, scratch);
+  const precision = precisionFor(recipe, value, scratch, formats, options.observer?.log);
+  const complete = { ...recipe, arch, depth, ...precision };
+  return runNetwork(complete, 'retrain', async () => ticketSpec(complete, value, scratch), options);
 }
 
-function variantOf(recipe: RetrainRecipe, value: Value): Variant {
-  const explicit = recipe.startEpoch as number | undefined;
-  // The dense network's initial weights are what a lottery-ticket rewind goes back to.
-  const common = { command: 'retrain' as const, saveInit: !recipe.scratch };
-  if (!recipe.scratch) return { ...common, cfg: recipe.cfg, startEpoch: explicit ?? 0 };
-  const cfg = cfgOf(value, recipe.scratch);
+/** Saves the initial weights, to which a lottery-ticket rewind goes back. */
+function denseSpec({ cfg, startEpoch = 0 }: RetrainRecipe): RunSpec {
+  return { command: 'retrain', saveInit: true, cfg, startEpoch };
+}
+
+function ticketSpec({ arch, reinit, startEpoch }: RetrainRecipe, value: Value, path: string): RunSpec {
+  const cfg = cfgOf(value, path);
   if (!cfg) {
     throw new EarlybirdError(
       'ERR_CHECKPOINT',
-      `${recipe.scratch} holds no cfg: --scratch takes the pruned.pth.tar that prune writes.`,
+      `${path} holds no cfg: --scratch takes the pruned.pth.tar that prune writes.`,
     );
   }
-  const { arch } = networkOf(value, recipe.scratch);
-  if (arch !== undefined && arch !== recipe.arch) {
-    throw new EarlybirdError('ERR_RECIPE', `--arch ${recipe.arch} does not fit ${recipe.scratch}: give ${arch}.`);
+  const recorded = checkpointNetwork(value, path).arch;
+  if (recorded !== undefined && recorded !== arch) {
+    throw new EarlybirdError('ERR_RECIPE', `--arch ${arch} does not fit ${path}: give ${recorded}.`);
   }
-  const completed = recipe.reinit ? 0 : (completedOf(value, recipe.scratch) ?? 0);
   return {
-    ...common,
+    command: 'retrain',
+    saveInit: false,
     cfg,
-    weights: stateDictOf(value, recipe.scratch),
-    reinit: recipe.reinit,
-    startEpoch: explicit ?? completed,
+    weights: stateDictOf(value, path),
+    reinit,
+    startEpoch: startEpoch ?? (reinit ? 0 : (completedOf(value, path) ?? 0)),
   };
 }

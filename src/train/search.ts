@@ -8,22 +8,33 @@ import type { RunOptions } from '../run/observer';
 import type { FinishedRun } from '../run/result';
 import { runNetwork } from './network-run';
 
-export async function search(
-  recipe: SearchRecipe,
-  options: RunOptions & { session?: Session } = {},
-): Promise<FinishedRun> {
+/**
+ * Trains the dense network and saves a ticket, EB-{percent}-{number}.pth.tar, for each ratio at which one emerges. Writes
+ * checkpoints, metrics.jsonl, record.txt, masks and result.json to `recipe.save` (docs/runs.md). The same call resumes an interrupted
+ * run, and returns the result of a finished one at once.
+ *
+ * @param recipe from `parseRecipe('search', ...)`
+ * @throws ERR_RECIPE where `recipe.save` holds another run and `options.force` is not set; ERR_DATASET, ERR_FILE, ERR_CHECKPOINT for
+ * what cannot be read; ERR_NUMERIC where the loss diverges; the reason of `options.signal` once it aborts
+ *
+ * @example
+ * const recipe = parseRecipe('search', { dataset: 'cifar10', data: 'data', sr: true, ratios: [0.3, 0.5], save: 'logs' });
+ * const { result } = await search(recipe, { observer: { log: console.error } });
+ * console.log(result.tickets['30']?.file); // logs/EB-30-12.pth.tar
+ */
+export function search(recipe: SearchRecipe, options: RunOptions & { session?: Session } = {}): Promise<FinishedRun> {
   const { ratios, detectorWindow: window, detectorThreshold: threshold, detectorRule: rule, stopAtTicket } = recipe;
   const prepare = async () => ({
     command: 'search' as const,
     cfg: recipe.cfg ?? (await cfgFrom(recipe.scratch)),
-    startEpoch: recipe.startEpoch as number,
+    startEpoch: recipe.startEpoch,
     detection: { ratios, options: { window, threshold, rule }, stopAtTicket },
     saveInit: true,
   });
   return runNetwork(recipe, 'search', prepare, options);
 }
 
-/** The widths a pruned.pth.tar holds; undefined without a file. */
+/** The widths in a pruned.pth.tar; undefined without a file. */
 export async function cfgFrom(path: string | undefined): Promise<Cfg | undefined> {
   if (path === undefined) return undefined;
   return cfgOf((await readCheckpoint(path)).value, path);

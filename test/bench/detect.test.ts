@@ -15,12 +15,10 @@ jest.mock('../../src/native/addon', () => {
   const handle = (more: object = {}) => {
     engine.alive++;
     engine.made++;
-    return {
-      dispose: () => {
-        engine.alive--;
-      },
-      ...more,
+    const dispose = () => {
+      engine.alive--;
     };
+    return { dispose, [Symbol.dispose]: dispose, ...more };
   };
   const addon = {
     loaded: '0.0.0',
@@ -78,7 +76,7 @@ test('a detection is timed with the files of its masks, and without', async () =
 
 test('handles are given back in reverse order, whatever fails', async () => {
   const order: number[] = [];
-  const handle = (n: number) => ({ dispose: () => void order.push(n) });
+  const handle = (n: number) => ({ [Symbol.dispose]: () => void order.push(n) });
   const failing = withOwned(async (own) => {
     own(handle(1));
     own(handle(2));

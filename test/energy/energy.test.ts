@@ -157,7 +157,7 @@ test('--watts, --idle-seconds', async () => {
 test('EB Train: its stages in one file, each stage in its own', async () => {
   const eager = { detectorWindow: 2, detectorThreshold: 1 };
   const recipe = parseRecipe('train', { ...BASE, ...eager, epochs: 3, save: at('eb'), measure: false });
-  const result = await ebTrain(recipe);
+  const { result } = await ebTrain(recipe);
   expect(joulesOf(energyOf('eb'))).toEqual({
     search: 112,
     'search/load': null,
@@ -241,12 +241,11 @@ test('a counter that never moves: no figure, and the reason', async () => {
 describe('the board of a GPU that computes', () => {
   const metered = async (gpu: EnergyReading['parts'][number], device: string) => {
     engine.parts = [gpu];
-    const meter = await RunMeter.open({ addon: engine.addon, device }, {});
+    using meter = await RunMeter.open({ addon: engine.addon, device }, {});
     await meter.metered('train', () => {
       engine.joules! += 7;
     });
     const { train } = (await meter.lap())!;
-    meter.dispose();
     return train;
   };
 
@@ -297,6 +296,6 @@ test('a torn file is named, with what to do', async () => {
   writeFileSync(at('torn', 'energy.json'), '{ "version": 1, "sou');
   await expect(readEnergy(at('torn'))).rejects.toMatchObject({
     code: 'ERR_FILE',
-    message: expect.stringMatching(/torn\/energy\.json is damaged: it is no JSON; restore it/),
+    message: expect.stringMatching(/torn\/energy\.json is damaged: it is not valid JSON; restore it/),
   });
 });

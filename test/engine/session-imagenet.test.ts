@@ -23,7 +23,7 @@ jest.mock('../../src/native/addon', () => ({
     createStream: async (spec: StreamSpec) => {
       specs.push(spec);
       creating(spec);
-      return { count: spec.labels.length, dispose: () => disposed++ };
+      return { count: spec.labels.length, [Symbol.dispose]: () => disposed++ };
     },
   }),
 }));
@@ -60,7 +60,7 @@ test('a stream each for training and test', async () => {
   expect(test).toMatchObject({ ...common, transform: 'evaluate', mean: [0.485, 0.456, 0.406] });
   expect([...train!.labels]).toEqual([0, 0, 0, 1, 1, 1]);
   expect(session.dataset).toMatchObject({ name: 'imagenet', train: { count: 6 }, test: { count: 2 }, height: 224 });
-  session.dispose();
+  session[Symbol.dispose]();
   expect(disposed).toBe(2);
 });
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { readCheckpoint } from '../../src/checkpoint/pth';
 import { prune } from '../../src/prune/prune';
 import { parseRecipe } from '../../src/recipe/recipe';
-import { networkOf } from '../../src/run/checkpoint-network';
+import { checkpointNetwork } from '../../src/run/checkpoint-network';
 import { RunDirectory } from '../../src/run/directory';
 import { ebTrain } from '../../src/train/eb-train';
 import { retrain } from '../../src/train/retrain';
@@ -39,7 +39,7 @@ const retrainRecipe = (more: Record<string, unknown>) =>
   parseRecipe('retrain', { ...training, scratch: at('inherited', 'pruned.pth.tar'), epochs: 3, ...more });
 const trainRecipe = (more: Record<string, unknown>) =>
   parseRecipe('train', { ...training, ...narrow, ...eager, percent: 0.3, epochs: 2, save: at('train'), ...more });
-const masksOf = async (save: string) => (await RunDirectory.at(save).readMasks(30))!;
+const masksOf = async (save: string) => (await RunDirectory.at(save).readMasks(0.3))!;
 
 beforeAll(async () => {
   await search(searchRecipe({ save: at('whole') }));
@@ -62,7 +62,7 @@ test('a rewound ticket is trained for all epochs, an inherited one for those tha
 
 test('retraining names the network of its ticket', async () => {
   const { value } = await readCheckpoint(at('from-1', 'checkpoint.pth.tar'));
-  expect(networkOf(value, 'checkpoint')).toMatchObject({ arch: 'vgg', depth: 11 });
+  expect(checkpointNetwork(value, 'checkpoint')).toMatchObject({ arch: 'vgg', depth: 11 });
 });
 
 test('masks begin where a run began, also after an interruption', async () => {
@@ -116,7 +116,8 @@ test('a run that would begin at its end is refused, one that was killed there fi
 });
 
 test('train --init self trains for all epochs, says where it came from, and goes on under another path', async () => {
-  const { retrain: stage } = await ebTrain(trainRecipe({ init: 'self' }), { commandLine: 'earlybird train' });
+  const { result } = await ebTrain(trainRecipe({ init: 'self' }), { commandLine: 'earlybird train' });
+  const { retrain: stage } = result;
   expect(json('train', 'params.json')).toMatchObject({
     commandLine: 'earlybird train',
     seed: 1,
@@ -130,7 +131,7 @@ test('train --init self trains for all epochs, says where it came from, and goes
   renameSync(at('train'), at('moved'));
   rmSync(at('moved', 'result.json'));
   rmSync(at('moved', 'retrain_3002_0.3', 'result.json'));
-  const again = await ebTrain(trainRecipe({ init: 'self', save: at('moved') }));
+  const { result: again } = await ebTrain(trainRecipe({ init: 'self', save: at('moved') }));
   expect(again.retrain.top1Last).toBe(stage.top1Last);
   expect(again.ticket.file).toBe(at('moved', 'search', 'EB-30-2.pth.tar'));
 });

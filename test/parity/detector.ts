@@ -63,8 +63,8 @@ function suffixOf(
   const watch = new TicketWatch([0.5], sequence.N, options);
   for (const [step, { mask_hex: hex }] of sequence.steps.entries()) {
     const mask = { bits: bytesOfHex(hex), ratio: 0.5, threshold: 0, kept: 0, total: sequence.N, keptPerLayer: [] };
-    const [fresh] = watch.observe([mask], start + step).fresh;
-    if (fresh) return fresh.number;
+    const [ticket] = watch.observe([mask], start + step).newTickets;
+    if (ticket) return ticket.number;
   }
   return null;
 }

@@ -11,8 +11,8 @@ import {
   settleVariant,
 } from '../../src/recipe/precision';
 import { weightsValue } from '../../src/run/checkpoint';
-import { formatsFrom, formatsValue, optionsFor } from '../../src/run/checkpoint-formats';
-import { modelInfo, networkOf } from '../../src/run/checkpoint-network';
+import { formatsFrom, formatsValue, precisionFor } from '../../src/run/checkpoint-formats';
+import { checkpointNetwork, modelInfo } from '../../src/run/checkpoint-network';
 import type { StateDict, TensorData } from '../../src/tensor';
 
 const tensor: TensorData = { dtype: 'float32', shape: [], data: new Uint8Array(4) };
@@ -55,11 +55,11 @@ test('each option: as given, else as the checkpoint says, else the default', () 
 test('a low-precision file that does not say its word lengths is one line, unless they are given', () => {
   const lines: string[] = [];
   const log = (line: string) => lines.push(line);
-  expect(formatsOf(optionsFor({}, wrapped, 'x.pth.tar', undefined, log))).toBeUndefined();
+  expect(formatsOf(precisionFor({}, wrapped, 'x.pth.tar', undefined, log))).toBeUndefined();
   expect(lines).toEqual([expect.stringMatching(/^x\.pth\.tar .* does not say its word lengths.*--wl-weight/)]);
-  optionsFor(EIGHT, wrapped, 'x', undefined, log);
-  optionsFor({}, wrapped, 'x', formats, log);
-  optionsFor({}, new Map([['state_dict', new Map([['feature.0.weight', tensor]])]]), 'x', undefined, log);
+  precisionFor(EIGHT, wrapped, 'x', undefined, log);
+  precisionFor({}, wrapped, 'x', formats, log);
+  precisionFor({}, new Map([['state_dict', new Map([['feature.0.weight', tensor]])]]), 'x', undefined, log);
   expect(lines).toHaveLength(1);
 });
 
@@ -81,8 +81,8 @@ test('a checkpoint carries formats, and nonsense in them is refused', () => {
     expect(() => formatsFrom(value, 'f.pth.tar')).toThrow(/^f\.pth\.tar has word lengths that make no sense/);
   }
   const file: Value = new Map([['earlybird', new Map([['formats', formatsValue(formats)]])]]);
-  expect(networkOf(file, 'x').formats).toEqual(carried);
-  expect(networkOf(new Map(), 'x')).not.toHaveProperty('formats');
+  expect(checkpointNetwork(file, 'x').formats).toEqual(carried);
+  expect(checkpointNetwork(new Map(), 'x')).not.toHaveProperty('formats');
 });
 
 test('only a low-precision network is written under wrapped keys', () => {
@@ -111,10 +111,10 @@ test('only a low-precision network is written under wrapped keys', () => {
 });
 
 describe('variants', () => {
-  const settled = (recipe: PrecisionOptions & { variant?: 'ff' | 'lf' | 'll' }) => {
-    settleVariant(recipe);
-    return recipe;
-  };
+  const settled = (recipe: PrecisionOptions & { variant?: 'ff' | 'lf' | 'll' }) => ({
+    ...recipe,
+    ...settleVariant(recipe),
+  });
   test.each([
     [{}, { variant: 'ff' }],
     [{ wlWeight: -1 }, { variant: 'ff', wlWeight: -1 }],

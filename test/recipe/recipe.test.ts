@@ -1,7 +1,7 @@
 /** @jest-environment ./test/support/yargs-environment.js */
 import { normaliseArguments, PARSER } from '../../src/cli/arguments';
 import { addOptions, recipeFrom, type Values } from '../../src/cli/options';
-import { wishedDevice } from '../../src/engine/device';
+import { requestedDevice } from '../../src/engine/device';
 import { identityOf } from '../../src/recipe/identity';
 import { PRESETS } from '../../src/recipe/presets';
 import { type CommandName, parseRecipe } from '../../src/recipe/recipe';
@@ -256,7 +256,7 @@ test.each([
   [{ device: 'cpu', noCuda: false, gpuIds: '0,1' }, 'cpu'],
   [{ device: 'cuda:1', noCuda: false, gpuIds: '0' }, 'cuda:1'],
 ])('%j means %s', (wish, device) => {
-  expect(wishedDevice(wish)).toBe(device);
+  expect(requestedDevice(wish)).toBe(device);
 });
 
 test('retraining leaves to a ticket what network it is', () => {

@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CheckpointWriter, keeps } from '../../src/run/checkpoint-writer';
+import { CheckpointWriter, isKept } from '../../src/run/checkpoint-writer';
 
 const folder = mkdtempSync(join(tmpdir(), 'eb-writer-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -35,7 +35,7 @@ test('a later write leaves the names of an earlier one as they were', async () =
 
 test('which epochs stay', () => {
   const kept = (policy: string, searching = false) =>
-    [0, 1, 2, 3, 4, 5].filter((epoch) => keeps(policy, epoch, searching));
+    [0, 1, 2, 3, 4, 5].filter((epoch) => isKept(policy, epoch, searching));
   expect(kept('all')).toEqual([0, 1, 2, 3, 4, 5]);
   expect(kept('none')).toEqual([]);
   expect(kept('every:3')).toEqual([2, 5]);

@@ -85,28 +85,28 @@ test('rewinding drops torn and later lines', async () => {
 test('mask rows can be written again, which cuts off later ones', async () => {
   const { directory } = await RunDirectory.open(folder, identity);
   await directory.writeMaskIndex({ channels: 12, first: 0, ratios: [0.3] });
-  for (let row = 0; row < 4; row++) await directory.writeMask(30, row, new Uint8Array([row, 0xf0]));
-  await directory.writeMask(30, 1, new Uint8Array([9, 0xf0]));
-  const stored = await directory.readMasks(30);
+  for (let row = 0; row < 4; row++) await directory.writeMask(0.3, row, new Uint8Array([row, 0xf0]));
+  await directory.writeMask(0.3, 1, new Uint8Array([9, 0xf0]));
+  const stored = await directory.readMasks(0.3);
   expect(stored!.rows.map((row) => row[0])).toEqual([0, 9]);
-  expect(await directory.readMasks(50)).toBeNull();
+  expect(await directory.readMasks(0.5)).toBeNull();
 });
 
 test('masks of a late start begin at that row', async () => {
   const { directory } = await RunDirectory.open(folder, identity);
   await directory.writeMaskIndex({ channels: 8, first: 3, ratios: [0.3] });
-  await directory.writeMask(30, 3, new Uint8Array([7]));
-  expect((await directory.readMasks(30))!.rows.map((row) => [...row])).toEqual([[7]]);
+  await directory.writeMask(0.3, 3, new Uint8Array([7]));
+  expect((await directory.readMasks(0.3))!.rows.map((row) => [...row])).toEqual([[7]]);
 });
 
 test('masks begin where those on the way to a checkpoint do, or there', async () => {
   const { directory } = await RunDirectory.open(folder, identity);
-  expect(await directory.firstMask(30, 5)).toBe(5);
+  expect(await directory.firstMask(0.3, 5)).toBe(5);
   await directory.writeMaskIndex({ channels: 8, first: 3, ratios: [0.3] });
-  for (const row of [3, 4]) await directory.writeMask(30, row, new Uint8Array([row]));
-  expect(await directory.firstMask(30, 5)).toBe(3);
-  expect(await directory.firstMask(30, 6)).toBe(6);
-  expect(await directory.firstMask(30, 2)).toBe(2);
+  for (const row of [3, 4]) await directory.writeMask(0.3, row, new Uint8Array([row]));
+  expect(await directory.firstMask(0.3, 5)).toBe(3);
+  expect(await directory.firstMask(0.3, 6)).toBe(6);
+  expect(await directory.firstMask(0.3, 2)).toBe(2);
 });
 
 test('identities compare by value and hash regardless of order', () => {

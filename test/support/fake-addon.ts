@@ -57,7 +57,10 @@ export function fakeEngine(): FakeEngine {
       setThreads: () => {},
       setCudnnSearch: () => {},
       runtime: () => ({ threads: 1, cpuCapability: 'none', bf16: false, cudaDevices: [], jpeg: '' }),
-      createDataset: async ({ labels }: { labels: Int32Array }) => ({ count: labels.length, dispose: () => {} }),
+      createDataset: async ({ labels }: { labels: Int32Array }) => ({
+        count: labels.length,
+        [Symbol.dispose]: () => {},
+      }),
       createModel: async (spec: ModelSpec) => {
         engine.models.push(spec);
         return modelOf(spec, freshWeights(spec.seed));
@@ -137,7 +140,7 @@ export function fakeEngine(): FakeEngine {
         weights.get('feature.1.running_mean')!.fill(sum(weights, PARAMETERS) + seed + epoch / batchSize);
         return passOf(0);
       },
-      dispose: () => {
+      [Symbol.dispose]: () => {
         engine.alive--;
       },
     };
@@ -162,7 +165,7 @@ export function fakeEngine(): FakeEngine {
       },
       snapshot: async () => ({ state: stateOf(weights), momentum: stateOf(momentum) }),
       restoreMomentum: async (state) => restore(momentum, state),
-      dispose: () => {},
+      [Symbol.dispose]: () => {},
     };
     return trainer as NativeTrainer;
   }
@@ -191,7 +194,7 @@ export function fakeEngine(): FakeEngine {
         const own = { part: 'cpu', joules, method, ...(reason ? { reason } : {}) } as const;
         return { name, seconds: 1, joules, parts: [...engine.parts, own] };
       },
-      dispose: () => {
+      [Symbol.dispose]: () => {
         engine.windows.length -= starts.length;
       },
     };

@@ -102,7 +102,7 @@ test.each([
   ['ll', [8, 8, 8]],
 ] as const)('EB Train %s', async (variant, expected) => {
   const recipe = { ...BASE, ...EAGER, variant, epochs: 3, save: at(variant), measure: false };
-  const { retrain: ticket } = await ebTrain(parseRecipe('train', recipe));
+  const { retrain: ticket } = (await ebTrain(parseRecipe('train', recipe))).result;
   expect(ticket.completed).toBe(3);
   // Search, prune, retrain.
   expect(engine.models.map(({ formats }) => formats?.weight ?? -1)).toEqual(expected);

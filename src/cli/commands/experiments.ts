@@ -1,5 +1,4 @@
 /** `earlybird search, prune, retrain, train, evaluate`. */
-import type { RunResult } from '../../run/result';
 import { defineCommand } from '../command';
 
 export const search = defineCommand({
@@ -16,9 +15,9 @@ export const search = defineCommand({
     ['earlybird search --dataset folder --data DIR --arch resnet18 -sr', 'your own images, a folder for each class'],
   ],
   async run(recipe, options) {
-    const { reportSearch } = await import('../../report/gather/runs.js');
-    const outcome = await (await import('../../train/search.js')).search(recipe, options);
-    return reported(recipe, outcome, () => reportSearch(recipe, outcome.result, options.observer));
+    const { reportSearch } = await import('../../report/gather/reports.js');
+    const run = await (await import('../../train/search.js')).search(recipe, options);
+    return { ...run.result, report: await reportSearch(recipe, run, options.observer) };
   },
   print: async (result) => (await import('../print/run.js')).runText(result),
 });
@@ -48,9 +47,9 @@ export const retrain = defineCommand({
     ['earlybird retrain --dataset cifar10 --data DIR --arch vgg --depth 16', 'the dense network, to compare with'],
   ],
   async run(recipe, options) {
-    const { reportRetrain } = await import('../../report/gather/runs.js');
-    const outcome = await (await import('../../train/retrain.js')).retrain(recipe, options);
-    return reported(recipe, outcome, () => reportRetrain(recipe, outcome.result, options.observer));
+    const { reportRetrain } = await import('../../report/gather/reports.js');
+    const run = await (await import('../../train/retrain.js')).retrain(recipe, options);
+    return { ...run.result, report: await reportRetrain(recipe, run, options.observer) };
   },
   print: async (result) => (await import('../print/run.js')).runText(result),
 });
@@ -64,7 +63,11 @@ export const train = defineCommand({
     ['earlybird train --preset vgg16-cifar10 --data DIR --variant ll', 'in 8 bits'],
     ['earlybird train --dataset folder --data DIR --arch resnet18 -sr', 'your own images, a folder for each class'],
   ],
-  run: async (recipe, options) => (await import('../../train/eb-train.js')).ebTrain(recipe, options),
+  async run(recipe, options) {
+    const { reportTrain } = await import('../../report/gather/reports.js');
+    const run = await (await import('../../train/eb-train.js')).ebTrain(recipe, options);
+    return { ...run.result, report: await reportTrain(recipe, run, options.observer) };
+  },
   print: async (result) => (await import('../print/run.js')).trainText(result),
 });
 
@@ -77,13 +80,3 @@ export const evaluate = defineCommand({
   run: async (recipe, options) => (await import('../../train/evaluate.js')).evaluate(recipe, options),
   print: async (result) => (await import('../print/run.js')).evaluateText(result),
 });
-
-/** Adds the path of the report, which is drawn unless --no-report. */
-async function reported<R extends RunResult>(
-  { report, save }: { report: boolean; save: string },
-  { result, reused }: { result: R; reused: boolean },
-  draw: () => Promise<string | null>,
-): Promise<R & { report: string | null }> {
-  const { reportOnce } = await import('../../report/gather/runs.js');
-  return { ...result, report: report ? await reportOnce(save, reused, draw) : null };
-}

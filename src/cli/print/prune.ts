@@ -1,5 +1,6 @@
 import type { PrunedLayer } from '../../native/types/model';
-import { type Costs, type PruneReport, pythonList } from '../../prune/report';
+import type { Costs } from '../../network/flops';
+import { type PruneReport, pythonList } from '../../prune/report';
 
 /** What the reference prints while it prunes, and what it comes to. */
 export function pruneLog(report: PruneReport): string {

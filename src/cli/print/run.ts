@@ -32,7 +32,14 @@ export function runText(result: RunResult & { report: string | null }): string {
   ].join('\n');
 }
 
-export function trainText({ ticket, prune, summary, synthetic, report, directory }: TrainResult): string {
+export function trainText({
+  ticket,
+  prune,
+  summary,
+  synthetic,
+  report,
+  directory,
+}: TrainResult & { report: string | null }): string {
   return [
     `ticket p=${ticket.percent}% after ${ticket.completed} epochs: ${ticket.file}`,
     ...effectLines(prune),

@@ -53,18 +53,16 @@ export const training = {
   ...averaging,
 };
 
-export const continuing = (startEpoch: z.ZodType, startHelp: string) => ({
+export const continuing = <T extends z.ZodType>(startEpoch: T, startHelp: string) => ({
   startEpoch: option(startEpoch, startHelp, wholeNumber(0)),
   resume: option(
     z.string().optional(),
     'checkpoint to go on from; a run that was interrupted resumes without this',
     FILE,
-    {
-      identity: false,
-    },
+    { identity: false },
   ),
 });
 
-/** No part of a run's identity: the contents of the file are (network-run.ts). */
+/** Not part of a run's identity: the contents of the file are (train/resume.ts). */
 export const scratch = (help: string) =>
   option(z.string().optional(), help, FILE, { group: 'Common', identity: false });

@@ -2,7 +2,7 @@
 import { readCheckpoint } from '../../checkpoint/pth';
 import { EarlybirdError } from '../../errors';
 import { networkName } from '../../network/names';
-import type { RetrainRecipe, TrainRecipe } from '../../recipe/recipe';
+import type { TrainRecipe } from '../../recipe/recipe';
 import { ticketOf } from '../../run/checkpoint-network';
 import { RunDirectory } from '../../run/directory';
 import type { RunResult } from '../../run/result';
@@ -34,7 +34,7 @@ export async function drawingCurves(folders: readonly string[]): Promise<Drawing
 
 type Params =
   | { command: 'train'; recipe: TrainRecipe }
-  | { command: 'retrain' | 'search'; recipe: Pick<RetrainRecipe, 'arch' | 'depth' | 'scratch'> };
+  | { command: 'retrain' | 'search'; recipe: { arch: string; depth: number; scratch?: string } };
 
 async function outcomesOf(folder: string): Promise<Outcome[]> {
   const run = RunDirectory.at(folder);

@@ -10,11 +10,11 @@ import type { Provenance } from '../../engine/provenance';
 import { EarlybirdError } from '../../errors';
 import { networkName } from '../../network/names';
 import { formatsOf, lengthsText, type PrecisionOptions } from '../../recipe/precision';
-import { percentOf } from '../../recipe/ratio';
 import type { PlotRecipe } from '../../recipe/recipe';
 import { RunDirectory } from '../../run/directory';
+import { parseTicketFile, ratioKey } from '../../run/names';
 import type { RunOptions } from '../../run/observer';
-import type { RunResult } from '../../run/result';
+import { type RunResult, ticketAt } from '../../run/result';
 import type { MaskMatrix } from '../input';
 import type { Dataset } from '../theme';
 import { type WrittenFigures, writeDrawingEpochs, writeMatrixSheet } from '../write';
@@ -90,7 +90,7 @@ async function readMatrix(folder: string, name: string, ratio: number, title: st
     ratio,
     epochs: await rowsOf(run, name, side),
     overlap: numbersOf(tensor),
-    emergedAt: await emergedAt(folder, result, percentOf(ratio)),
+    emergedAt: await emergedAt(folder, result, ratio),
     ...comparisonOf({ detectorWindow, detectorRule }),
   };
 }
@@ -103,11 +103,8 @@ async function rowsOf(run: RunDirectory, name: string, side: number): Promise<nu
 }
 
 /** From the result of a search, else from the names of the tickets: EB-30-12.pth.tar was drawn after 11 epochs. */
-async function emergedAt(folder: string, result: RunResult | null, percent: number): Promise<number | null> {
-  if (result) return result.tickets?.[percent]?.completed ?? null;
-  const numbers = (await readdir(folder)).flatMap((name) => {
-    const number = new RegExp(`^EB-${percent}-(\\d+)\\.pth\\.tar$`).exec(name)?.[1];
-    return number === undefined ? [] : [Number(number) - 1];
-  });
-  return numbers.length === 0 ? null : Math.min(...numbers);
+async function emergedAt(folder: string, result: RunResult | null, ratio: number): Promise<number | null> {
+  if (result) return ticketAt(result, ratio)?.completed ?? null;
+  const tickets = (await readdir(folder)).map(parseTicketFile).filter((ticket) => ticket?.key === ratioKey(ratio));
+  return tickets.length === 0 ? null : Math.min(...tickets.map((ticket) => ticket!.number - 1));
 }

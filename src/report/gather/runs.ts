@@ -1,118 +1,47 @@
-/** Turns finished runs into what the report room draws, and into overlap_{p}.npy. */
+/** What the reports of search, retrain and train have in common: from the folders of finished runs to what is drawn. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { readEnergy, sourceText } from '../../energy/file';
 import type { Provenance } from '../../engine/provenance';
 import { loadAddon } from '../../native/addon';
-import type { NativeAddon } from '../../native/types/addon';
 import { networkName } from '../../network/names';
-import type { PruneReport } from '../../prune/report';
-import { percentOf } from '../../recipe/ratio';
-import type { RetrainRecipe, SearchRecipe } from '../../recipe/recipe';
 import { RunDirectory } from '../../run/directory';
-import type { EpochMetrics } from '../../run/metrics';
 import type { Observer } from '../../run/observer';
-import type { RunResult } from '../../run/result';
-import { summaryRow } from '../../run/result';
+import { type RunResult, ticketAt } from '../../run/result';
 import type { DetectorRule } from '../../ticket/detector';
 import { overlapOf, storedMasks, writeMatrix } from '../../ticket/distance';
-import type { LayerChannels, MaskMatrix, ReportInput } from '../input';
+import type { MaskMatrix, ReportInput } from '../input';
 import { writeReport } from '../write';
 
-type Params = Provenance & { command: string; recipe: Record<string, unknown>; seed: number };
-
-/** The matrices of a search, written beside its masks as overlap_{p}.npy and returned for drawing. */
-export async function matricesOf(
-  addon: NativeAddon,
-  folder: string,
-  ratios: readonly number[],
-  result: RunResult,
-  network: string,
-  detector: DetectorChoice,
-): Promise<MaskMatrix[]> {
-  const matrices: MaskMatrix[] = [];
-  for (const ratio of ratios) {
-    const series = await storedMasks(folder, ratio);
-    if (!series || series.masks.length === 0) continue;
-    const overlap = overlapOf(addon, series);
-    await writeMatrix(folder, series, overlap);
-    const emergedAt = result.tickets[percentOf(ratio)]?.completed ?? null;
-    matrices.push({ network, ratio, epochs: series.epochs, overlap, emergedAt, ...comparisonOf(detector) });
-  }
-  return matrices;
+/** Entries of params.json that reports show. */
+interface Params extends Provenance {
+  recipe: { arch: string; depth: number } & Record<string, unknown>;
+  seed: number;
 }
 
-export interface DetectorChoice {
-  detectorWindow: number;
-  detectorRule: DetectorRule;
-}
-
-/** The masks that a detector looks at together: `consecutive` counts distances, and has one more mask than those. */
-export function comparisonOf({
-  detectorWindow,
-  detectorRule,
-}: DetectorChoice): Pick<MaskMatrix, 'window' | 'compared'> {
-  return detectorRule === 'consecutive'
-    ? { window: detectorWindow + 1, compared: 'adjacent' }
-    : { window: detectorWindow, compared: 'newest' };
-}
-
-export function channelsOf(name: string, report: PruneReport): LayerChannels {
-  return { name, ratio: report.ratio, layers: report.layers };
-}
-
-export async function metricsOf(folder: string): Promise<EpochMetrics[]> {
-  return RunDirectory.at(folder).readMetrics();
-}
-
-/** Report of a search: curves, distances, matrices. Also writes overlap_{p}.npy. Returns the HTML's path. */
-export function reportSearch(recipe: SearchRecipe, result: RunResult, observer?: Observer): Promise<string | null> {
-  return tryReport(recipe.save, observer, async () => {
-    const network = networkName(recipe.arch, recipe.depth!);
-    const input = await reportInput(recipe.save, {
-      title: `Early-Bird search: ${network}`,
-      threshold: recipe.detectorThreshold,
-    });
-    input.runs = [{ name: 'search (dense)', phase: 'search', metrics: await metricsOf(recipe.save) }];
-    input.matrices = await matricesOf(loadAddon(), recipe.save, recipe.ratios, result, network, recipe);
-    input.summary = [summaryRow('search (dense)', result)];
-    return input;
-  });
-}
-
-/** Report of a retraining alone: its curves and costs. Returns the HTML's path. */
-export function reportRetrain(recipe: RetrainRecipe, result: RunResult, observer?: Observer): Promise<string | null> {
-  return tryReport(recipe.save, observer, async () => {
-    const name =
-      recipe.scratch === undefined ? 'dense' : recipe.reinit ? 'ticket, new weights' : 'ticket, inherited weights';
-    const input = await reportInput(recipe.save, {
-      title: `Training: ${networkName(recipe.arch, recipe.depth!)}, ${name}`,
-    });
-    input.runs = [{ name, phase: 'retrain', metrics: await metricsOf(recipe.save) }];
-    input.summary = [summaryRow(name, result)];
-    return input;
-  });
-}
-
-/** Fills in dataset, recipe, provenance and energy from what is in `folder`. */
-export async function reportInput(
-  folder: string,
-  parts: Partial<ReportInput> & { title: string },
-): Promise<ReportInput> {
+/** Beginning of a report: network, dataset, recipe, provenance and energy of the run in `folder`. */
+export async function describeRun(folder: string): Promise<{ network: string; input: Omit<ReportInput, 'title'> }> {
   const params = (await RunDirectory.at(folder).readJson<Params>('params.json'))!;
-  const energy = await readEnergy(folder);
+  const { dataset, recipe } = params;
   return {
-    dataset: params.dataset,
-    recipe: params.recipe,
-    provenance: provenanceTable(params),
-    runs: [],
-    matrices: [],
-    channels: [],
-    drawing: [],
-    summary: [],
-    energy: energy && { phases: energy.phases, sources: energy.sources.map(sourceText) },
-    ...parts,
+    network: networkName(recipe.arch, recipe.depth),
+    input: {
+      dataset,
+      recipe,
+      provenance: provenanceTable(params),
+      runs: [],
+      matrices: [],
+      channels: [],
+      drawing: [],
+      summary: [],
+      energy: await energyOf(folder),
+    },
   };
+}
+
+export async function energyOf(folder: string): Promise<ReportInput['energy']> {
+  const energy = await readEnergy(folder);
+  return energy && { phases: energy.phases, sources: energy.sources.map(sourceText) };
 }
 
 function provenanceTable(params: Params): Record<string, string> {
@@ -132,24 +61,58 @@ function provenanceTable(params: Params): Record<string, string> {
   };
 }
 
-/** The report of a run that had finished before: the one that is there, or a new one where a kill came before it was drawn. */
-export async function reportOnce(
-  folder: string,
-  reused: boolean,
-  draw: () => Promise<string | null>,
-): Promise<string | null> {
-  const html = join(folder, 'report', 'index.html');
-  return reused && existsSync(html) ? html : draw();
+/** The entries of a recipe that decide which masks are compared. */
+export interface DetectorChoice {
+  detectorWindow: number;
+  detectorRule: DetectorRule;
 }
 
-/** Writes report/ in `folder`; a report that cannot be drawn is logged and does not fail the run. Returns the HTML's path. */
-export async function tryReport(
+/** The masks that a detector compares: `consecutive` counts distances, of which there is one less than masks. */
+export function comparisonOf({
+  detectorWindow,
+  detectorRule,
+}: DetectorChoice): Pick<MaskMatrix, 'window' | 'compared'> {
+  return detectorRule === 'consecutive'
+    ? { window: detectorWindow + 1, compared: 'adjacent' }
+    : { window: detectorWindow, compared: 'newest' };
+}
+
+/** The matrices of a search, also written beside its masks as overlap_{p}.npy. */
+export async function writeMatrices(
   folder: string,
+  ratios: readonly number[],
+  result: RunResult,
+  network: string,
+  detector: DetectorChoice,
+): Promise<MaskMatrix[]> {
+  const addon = loadAddon();
+  const matrices: MaskMatrix[] = [];
+  for (const ratio of ratios) {
+    const series = await storedMasks(folder, ratio);
+    if (!series || series.masks.length === 0) continue;
+    const overlap = overlapOf(addon, series);
+    await writeMatrix(folder, series, overlap);
+    const emergedAt = ticketAt(result, ratio)?.completed ?? null;
+    matrices.push({ network, ratio, epochs: series.epochs, overlap, emergedAt, ...comparisonOf(detector) });
+  }
+  return matrices;
+}
+
+/**
+ * Writes report/ in the folder of a run and returns the path of its HTML; null where the recipe asks for none. A report that cannot be
+ * drawn is logged and does not fail the run. That of a `reused` run is drawn only if it is missing.
+ */
+export async function drawReport(
+  { save, report }: { save: string; report: boolean },
+  reused: boolean,
   observer: Observer | undefined,
   compose: () => Promise<ReportInput>,
 ): Promise<string | null> {
+  if (!report) return null;
+  const drawn = join(save, 'report', 'index.html');
+  if (reused && existsSync(drawn)) return drawn;
   try {
-    const { html, notes } = await writeReport(join(folder, 'report'), await compose());
+    const { html, notes } = await writeReport(join(save, 'report'), await compose());
     for (const note of notes) observer?.log?.(note);
     return html;
   } catch (error) {

@@ -1,7 +1,8 @@
 import { pruneLog } from '../../../src/cli/print/prune';
 import type { Cfg, MaskResult, NativeModel } from '../../../src/native/types/model';
+import type { Costs } from '../../../src/network/flops';
 import { forwardFlops, maskFlops, maskMemoryKB, parameterCount } from '../../../src/network/flops';
-import { type Costs, type PruneReport, pruneText } from '../../../src/prune/report';
+import { type PruneReport, pruneText } from '../../../src/prune/report';
 import type { StateDict } from '../../../src/tensor';
 import { type Checks, maxDifference } from './checks';
 import type { Context } from './networks';

@@ -1,0 +1,43 @@
+/** Rules between the options of a recipe; each option's own values are the business of its schema. */
+
+/** The entries that rules look at; a command has some of them. */
+interface Entries {
+  fromScratch?: boolean;
+  init?: string;
+  dataset?: string;
+  filter?: string;
+  sparsityGt?: number;
+  protective?: boolean;
+  percent?: number;
+  methods?: string[];
+  baseline?: string;
+}
+
+const RULES: { isBroken(recipe: Entries): boolean; message(recipe: Entries): string }[] = [
+  {
+    isBroken: ({ fromScratch, init }) => fromScratch === true && init !== undefined,
+    message: ({ init }) =>
+      `--init ${init} is not possible with --from-scratch, which draws new weights: give one of the two.`,
+  },
+  {
+    isBroken: ({ dataset, filter = 'none', sparsityGt = 0 }) =>
+      dataset === 'imagenet' && (filter !== 'none' || sparsityGt > 0),
+    message: () =>
+      '--filter and --sparsity-gt are not possible with --dataset imagenet: they are for images of 32 pixels, leave them out.',
+  },
+  {
+    isBroken: ({ protective, percent = 0 }) => protective === true && percent >= 0.9,
+    message: ({ percent }) =>
+      `--percent ${percent} is not possible with --protective, which keeps about a tenth of every layer: give a ratio below 0.9.`,
+  },
+  {
+    isBroken: ({ methods, baseline }) => methods !== undefined && !methods.includes(baseline!),
+    message: ({ methods, baseline }) =>
+      `--baseline ${baseline} is not among --methods ${methods!.join(' ')}: add it there, or give another one.`,
+  },
+];
+
+/** A sentence about the first rule that a recipe breaks; undefined where it keeps all. */
+export function brokenRule(recipe: Entries): string | undefined {
+  return RULES.find(({ isBroken }) => isBroken(recipe))?.message(recipe);
+}
