@@ -5,7 +5,7 @@
 import * as fs from 'node:fs/promises';
 import * as path from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { EarlybirdError } from './errors';
+import { fileError, systemCode } from './errors';
 
 /** Recognises a left-over temporary file by its base name; group 1 is the name of the file it was to become, 2 the process id. */
 export const TEMP_NAME = /^\.(.+)\.tmp-(\d+)-\d+$/;
@@ -47,7 +47,7 @@ export async function linkOrCopyAtomic(from: string, to: string): Promise<void> 
     try {
       await fs.link(from, temporary);
     } catch (error) {
-      if (!['EXDEV', 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EACCES'].includes(codeOf(error)))
+      if (!['EXDEV', 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EACCES'].includes(systemCode(error)))
         throw error;
       await fs.copyFile(from, temporary, fs.constants.COPYFILE_EXCL);
       const handle = await fs.open(temporary, 'r+');
@@ -70,13 +70,7 @@ async function replace(
     await fs.rename(temporary, file);
     await syncFolder(path.dirname(file));
   } catch (error) {
-    const code = codeOf(error);
-    if (code === '') throw error;
-    throw new EarlybirdError(
-      'ERR_FILE',
-      `${file} cannot be written: ${REASONS[code] ?? `the system reports ${code}`}`,
-      String(error),
-    );
+    throw fileError(error, file, 'written');
   } finally {
     // After a rename between two links of one file both names stay (POSIX), so this is needed on success too.
     if (temporary) await fs.rm(temporary, { force: true });
@@ -93,7 +87,7 @@ async function withFreshName(file: string, fill: (temporary: string) => Promise<
       await fill(temporary);
       return temporary;
     } catch (error) {
-      if (codeOf(error) === 'EEXIST') continue;
+      if (systemCode(error) === 'EEXIST') continue;
       await fs.rm(temporary, { force: true });
       throw error;
     }
@@ -148,25 +142,6 @@ export async function syncFolder(folder: string): Promise<void> {
     const handle = await fs.open(folder, 'r');
     await handle.sync().finally(() => handle.close());
   } catch (error) {
-    if (!['EISDIR', 'EPERM', 'EACCES', 'EINVAL', 'ENOTSUP'].includes(codeOf(error))) throw error;
+    if (!['EISDIR', 'EPERM', 'EACCES', 'EINVAL', 'ENOTSUP'].includes(systemCode(error))) throw error;
   }
 }
-
-/** The system's error code, or '' for an error that is not the system's. */
-function codeOf(error: unknown): string {
-  const { code, syscall } = error as { code?: unknown; syscall?: unknown };
-  return typeof code === 'string' && typeof syscall === 'string' ? code : '';
-}
-
-const REASONS: Record<string, string> = {
-  ENOSPC: 'the disk is full; free some space and run the same command again',
-  EDQUOT: 'your disk quota is used up; free some space and run the same command again',
-  EACCES: 'you may not write there; choose another folder with --save',
-  EPERM: 'you may not write there; choose another folder with --save',
-  EROFS: 'the file system is read-only; choose another folder with --save',
-  ENOENT: 'its folder (or the file to copy) does not exist; create it first',
-  ENOTDIR: 'a part of its path is not a folder; choose another path',
-  EEXIST: 'a part of its path is not a folder; choose another path',
-  EISDIR: 'there is a folder of that name; choose another name',
-  EIO: 'the disk reports a fault; check it, or choose another folder with --save',
-};

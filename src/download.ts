@@ -9,7 +9,7 @@ import type { IncomingMessage } from 'node:http';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { syncFolder } from './atomic';
-import { EarlybirdError } from './errors';
+import { EarlybirdError, fileError } from './errors';
 import { httpGet } from './http';
 
 export interface DownloadOptions {
@@ -239,19 +239,11 @@ async function sizeOf(file: string): Promise<number | null> {
   );
 }
 
-/** Names the file and the remedy where the disk is what failed, so that it is never mistaken for the network. */
+/** An error of the disk, so that it is never mistaken for one of the network. */
 async function onDisk<T>(file: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    const { syscall, code, message } = error as NodeJS.ErrnoException;
-    if (!syscall) throw error;
-    throw new EarlybirdError(
-      'ERR_FILE',
-      `Cannot use ${file} (${code}); check the folder's rights and free space.`,
-      message,
-    );
-  }
+  return work().catch((error) => {
+    throw fileError(error, file, 'read or written');
+  });
 }
 
 function describeFailure(error: unknown, url: string, part: string, kept: number): unknown {

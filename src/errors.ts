@@ -1,11 +1,12 @@
 /**
- * The one error class a user of earlybird ever sees. `code` is stable and safe to branch on; `message` is one sentence
- * that says what happened, where, and what to do; `detail` holds the native stack or the underlying cause, for bug reports.
+ * The class of all errors that earlybird throws. `message` is one sentence: what happened, where, what to do.
  *
- * Recognise it by `code`, never by `instanceof`: errors may cross realms (jest, worker_threads).
+ * Recognise it by `code`, not by `instanceof`: errors may cross realms (jest, worker_threads).
  */
 export class EarlybirdError extends Error {
+  /** Stable: programs may branch on it. */
   readonly code: ErrorCode;
+  /** The native stack or the cause, for bug reports. */
   readonly detail?: string;
 
   constructor(code: ErrorCode, message: string, detail?: string) {
@@ -16,8 +17,8 @@ export class EarlybirdError extends Error {
   }
 }
 
-/** Every code an error of ours can carry. The C++ side (cpp/core/error.h) uses the same strings. */
-export const ERROR_CODES = [
+/** All codes. The C++ side (cpp/core/error.h) uses the same strings. */
+const ERROR_CODES = [
   'ERR_USAGE', // a flag or argument is wrong
   'ERR_RECIPE', // a recipe does not validate
   'ERR_SHAPE', // tensors do not fit together
@@ -42,4 +43,32 @@ export const ERROR_CODES = [
   'ERR_INTERNAL', // a fault of ours
 ] as const;
 
+/** Stable code of an {@link EarlybirdError}. */
 export type ErrorCode = (typeof ERROR_CODES)[number];
+
+const REASONS: Record<string, string> = {
+  ENOENT: 'there is no such file or folder; check the path',
+  ENOTDIR: 'a part of its path is not a folder; check the path',
+  EEXIST: 'a part of its path is not a folder; check the path',
+  EISDIR: 'it is a folder; name a file',
+  EACCES: 'you have no permission for it; choose another path or ask its owner',
+  EPERM: 'you have no permission for it; choose another path or ask its owner',
+  EROFS: 'the file system is read-only; choose another folder',
+  ENOSPC: 'the disk is full; free some space and run the same command again',
+  EDQUOT: 'your disk quota is used up; free some space and run the same command again',
+  EIO: 'the disk reports a fault; check it',
+};
+
+/** The code of an error that the file system raised, else ''. */
+export function systemCode(error: unknown): string {
+  const { code, syscall } = (error ?? {}) as { code?: unknown; syscall?: unknown };
+  return typeof code === 'string' && typeof syscall === 'string' ? code : '';
+}
+
+/** ERR_FILE for an error that the file system raised; any other error as it is. `doing`: "read" or "written". */
+export function fileError(error: unknown, file: string, doing: string): unknown {
+  const code = systemCode(error);
+  if (code === '') return error;
+  const reason = REASONS[code] ?? `the system reports ${code}`;
+  return new EarlybirdError('ERR_FILE', `${file} cannot be ${doing}: ${reason}.`, String(error));
+}

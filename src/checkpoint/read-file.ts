@@ -1,12 +1,11 @@
-/** A whole file in memory, read without blocking the event loop. */
 import { constants } from 'node:buffer';
 import * as fs from 'node:fs/promises';
-import { EarlybirdError } from '../errors';
+import { EarlybirdError, fileError } from '../errors';
 
 /** Bytes asked for at a time: large reads are fastest, but one read call takes at most 2 GiB. */
 const READ_BYTES = 16 << 20;
 
-/** Throws ERR_FILE. The bytes are the caller's own. */
+/** A whole file in memory, read without blocking the event loop. Throws ERR_FILE. The bytes are the caller's own. */
 export async function readWholeFile(file: string): Promise<Uint8Array> {
   try {
     const handle = await fs.open(file, 'r');
@@ -16,13 +15,7 @@ export async function readWholeFile(file: string): Promise<Uint8Array> {
       await handle.close();
     }
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (error instanceof EarlybirdError || code === undefined) throw error;
-    throw new EarlybirdError(
-      'ERR_FILE',
-      `${file} cannot be read: ${REASONS[code] ?? `the system reports ${code}`}`,
-      String(error),
-    );
+    throw fileError(error, file, 'read');
   }
 }
 
@@ -30,7 +23,7 @@ async function readAll(handle: fs.FileHandle, file: string): Promise<Uint8Array>
   const status = await handle.stat();
   if (status.isDirectory()) throw new EarlybirdError('ERR_FILE', `${file} is a folder; name a file in it`);
   if (!status.isFile())
-    throw new EarlybirdError('ERR_FILE', `${file} is no regular file; copy its content into one first`);
+    throw new EarlybirdError('ERR_FILE', `${file} is not a regular file; copy its content into one first`);
   if (status.size > constants.MAX_LENGTH)
     throw new EarlybirdError(
       'ERR_FILE',
@@ -46,11 +39,3 @@ async function readAll(handle: fs.FileHandle, file: string): Promise<Uint8Array>
   }
   return bytes;
 }
-
-const REASONS: Record<string, string> = {
-  ENOENT: 'there is no such file; check the path',
-  ENOTDIR: 'a part of its path is no folder; check the path',
-  EACCES: 'you have no permission to read it; ask its owner',
-  EISDIR: 'it is a folder; name a file in it',
-  EIO: 'the disk reports a fault; copy the file again from its source',
-};

@@ -1,7 +1,4 @@
-/**
- * ImageNet as it is unpacked: `train/<wnid>/*.JPEG` and `val/<wnid>/*.JPEG`. Only folders are read, no image: the 1.28 million names
- * are there in a few seconds.
- */
+/** ImageNet as unpacked: `train/<wnid>/*.JPEG` and `val/<wnid>/*.JPEG`. Reads folders, no images: 1.28 million names take seconds. */
 import type { Dirent } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import * as path from 'node:path';
@@ -9,18 +6,18 @@ import { setImmediate as breathe } from 'node:timers/promises';
 import { EarlybirdError } from '../errors';
 import { type ImageListing, inParallel, NameTable, range, WHOLE_FILE } from './listing';
 
-/** The reference's loader goes by the name as well: ImageNet holds a PNG that is called .JPEG. */
+/** By name, as in the reference: ImageNet holds a PNG that is called .JPEG. */
 const IMAGE_FILE = /\.(jpe?g|png)$/i;
 /** Lists of the classes that come with ImageNet: one wnid at the beginning of each line. */
 const SYNSET_LISTS = ['LOC_synset_mapping.txt', 'synset_words.txt', 'synsets.txt'];
-/** Files that say the class of the images of a flat val/. */
+/** Files that name the class of each image in a val/ without class folders. */
 const GROUND_TRUTHS = ['LOC_val_solution.csv', 'ILSVRC2012_validation_ground_truth.txt', 'val.txt', 'val_map.txt'];
-/** Folders read at once: a disk answers quickly, a network file system slowly. */
+/** Folders read at once: a network file system answers slowly. */
 const AT_ONCE = 16;
 
 /**
- * The classes of the data under `root`, sorted: those of a synset list that lies there, so that a part of ImageNet keeps the labels of
- * all of it, else the folders of train/, else those of val/. Rejects with ERR_DATASET where nothing says.
+ * The classes of the data under `root`, sorted: those of a synset list in it, so that a part of ImageNet keeps the labels of the whole,
+ * else the folders of train/, else those of val/. Rejects with ERR_DATASET where there is none of these.
  */
 export async function classesOf(root: string): Promise<string[]> {
   const list = await synsetList(root);
@@ -117,7 +114,7 @@ async function explainFlat(root: string, split: string): Promise<void> {
       : "by the ground truth of ImageNet's development kit or Kaggle's LOC_val_solution.csv";
   throw new EarlybirdError(
     'ERR_DATASET',
-    `${folder} holds ${images} images but no class folders, so nothing says their classes: move each into ${split}/<wnid>/ ${by}; "earlybird data pack" can then make shards of them.`,
+    `${folder} holds ${images} images without class folders, so their classes are unknown: move each into ${split}/<wnid>/ ${by}; "earlybird data pack" can then make shards of them.`,
   );
 }
 
@@ -135,14 +132,14 @@ async function sourceOfClasses(root: string): Promise<string> {
   return (await synsetList(root))?.file ?? path.join(root, 'train');
 }
 
-/** Are there class folders in train/ or val/? */
+/** True where train/ or val/ has class folders. */
 export async function hasClassFolders(root: string): Promise<boolean> {
   for (const split of ['train', 'val']) if ((await foldersIn(path.join(root, split)))?.length) return true;
   return false;
 }
 
 /** Names of the folders in a folder, sorted; null where it is not there. */
-async function foldersIn(folder: string): Promise<string[] | null> {
+export async function foldersIn(folder: string): Promise<string[] | null> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => null);
   if (!entries) return null;
   const isFolder = async (entry: Dirent) =>

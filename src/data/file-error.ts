@@ -1,12 +1,6 @@
-/** What the system says about a file becomes one sentence; every other error stays as it is. */
-import { EarlybirdError } from '../errors';
+import { fileError } from '../errors';
 
-export function fileError(error: unknown, place: string | undefined): unknown {
-  const { syscall, code, path, message } = error as NodeJS.ErrnoException;
-  if (!syscall) return error;
-  return new EarlybirdError(
-    'ERR_FILE',
-    `Cannot read or write ${path ?? place} (${code}); check that it is there and that you may.`,
-    message,
-  );
+/** ERR_FILE for an error of the file system, naming the file that the system names, else `place`; other errors as they are. */
+export function dataFileError(error: unknown, place: string): unknown {
+  return fileError(error, (error as NodeJS.ErrnoException).path ?? place, 'read or written');
 }

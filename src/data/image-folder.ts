@@ -8,12 +8,13 @@
  */
 import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
-import { readdir, realpath, stat } from 'node:fs/promises';
+import { readdir, realpath } from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
 import { EarlybirdError } from '../errors';
 import { type CachedImages, readCache, writeCache } from './cache';
+import { foldersIn } from './class-folders';
 import type { ImageSet } from './dataset';
 import { withQuietSharp } from './quiet-sharp';
 
@@ -43,9 +44,9 @@ interface Listing {
 const IMAGE_FILE = /\.(png|jpe?g|webp)$/i;
 const MAX_BYTES = 0xffff_ffff;
 
-/** Whether a folder looks like class folders: it holds `train/` and `test/` or `val/`. */
+/** True for a folder that holds `train/` and `test/` or `val/`. */
 export async function isImageFolder(root: string): Promise<boolean> {
-  return (await isFolder(path.join(root, 'train'))) && (await testFolder(root)) !== null;
+  return (await foldersIn(path.join(root, 'train'))) !== null && (await testFolder(root)) !== null;
 }
 
 /**
@@ -83,13 +84,13 @@ export async function readImageFolder(root: string, options: FolderOptions): Pro
 async function listImages(root: string, signal?: AbortSignal): Promise<Listing> {
   const train = path.join(root, 'train');
   const test = await testFolder(root);
-  if (!(await isFolder(train)) || !test)
+  const classNames = await foldersIn(train);
+  if (!classNames || !test)
     throw new EarlybirdError(
       'ERR_DATASET',
       `${root} is not a folder with train/<class>/ and test/<class>/ (or val/<class>/) of images; check --data.`,
     );
-  const classNames = await classesIn(train);
-  const strangers = (await classesIn(test)).filter((name) => !classNames.includes(name));
+  const strangers = ((await foldersIn(test)) ?? []).filter((name) => !classNames.includes(name));
   if (strangers.length > 0)
     throw new EarlybirdError(
       'ERR_DATASET',
@@ -108,7 +109,7 @@ async function listImages(root: string, signal?: AbortSignal): Promise<Listing> 
         );
       for (const [i, file] of files.entries()) {
         const relative = path.posix.join(path.basename(folder), name, file);
-        // Asking synchronously, some at a time, is several times faster than through the thread pool and still lets others run.
+        // Synchronous calls are several times faster than the thread pool; the pause lets other work run.
         const { size, mtimeMs } = statSync(path.join(root, relative));
         hash.update(`${relative}\0${size}\0${mtimeMs}\n`);
         found.push({ file: relative, label });
@@ -172,20 +173,6 @@ async function decodeAll(root: string, listing: Listing, options: FolderOptions)
 }
 
 async function testFolder(root: string): Promise<string | null> {
-  for (const name of ['test', 'val']) if (await isFolder(path.join(root, name))) return path.join(root, name);
+  for (const name of ['test', 'val']) if (await foldersIn(path.join(root, name))) return path.join(root, name);
   return null;
-}
-
-async function classesIn(folder: string): Promise<string[]> {
-  const names: string[] = [];
-  for (const name of await readdir(folder))
-    if (!name.startsWith('.') && (await isFolder(path.join(folder, name)))) names.push(name);
-  return names.sort();
-}
-
-async function isFolder(place: string): Promise<boolean> {
-  return stat(place).then(
-    (info) => info.isDirectory(),
-    () => false,
-  );
 }

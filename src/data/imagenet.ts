@@ -2,7 +2,7 @@
 import * as path from 'node:path';
 import { EarlybirdError } from '../errors';
 import { classesOf, listSplit } from './class-folders';
-import { fileError } from './file-error';
+import { dataFileError } from './file-error';
 import { KNOWN } from './known';
 import { fingerprintOf, type ImageListing, type ListedDataset, pickListing } from './listing';
 import { readShards, shardsOf } from './shards';
@@ -68,7 +68,7 @@ export async function openImagenet(options: ImagenetOptions): Promise<ListedData
     };
   } catch (error) {
     signal?.throwIfAborted();
-    throw fileError(error, data);
+    throw dataFileError(error, data);
   }
 }
 

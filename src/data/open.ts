@@ -4,7 +4,7 @@ import { EarlybirdError } from '../errors';
 import { defaultCacheDir } from './cache';
 import { CIFAR, type CifarKind, readCifar } from './cifar';
 import { type Dataset, type ImageSet, MEAN, STD, withFingerprint } from './dataset';
-import { fileError } from './file-error';
+import { dataFileError } from './file-error';
 import { type FolderOptions, readImageFolder } from './image-folder';
 import { DATASETS, type DatasetName, KNOWN } from './known';
 import { locateCifar } from './locate';
@@ -60,7 +60,7 @@ export async function openDataset(options: OpenOptions): Promise<Dataset> {
     return await withFingerprint({ ...opened, mean: [...MEAN], std: [...STD] });
   } catch (error) {
     options.signal?.throwIfAborted();
-    throw fileError(error, options.data ?? name);
+    throw dataFileError(error, options.data ?? name);
   }
 }
 

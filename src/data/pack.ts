@@ -11,7 +11,7 @@ import { TEMP_NAME, writeFileAtomic } from '../atomic';
 import { EarlybirdError } from '../errors';
 import { classesOf, listSplit } from './class-folders';
 import { type EncodeOptions, encodeImage, reasonOf } from './encode';
-import { fileError } from './file-error';
+import { dataFileError } from './file-error';
 import { fingerprintOf, type ImageListing, inParallel, range } from './listing';
 import { MANIFEST, type Manifest, PROGRESS, readManifest } from './manifest';
 import { withQuietSharp } from './quiet-sharp';
@@ -71,7 +71,7 @@ export async function pack(from: string, to: string, options: PackOptions = {}):
   options.signal?.throwIfAborted();
   return packAll(from, to, options).catch((error) => {
     options.signal?.throwIfAborted();
-    throw fileError(error, to);
+    throw dataFileError(error, to);
   });
 }
 
@@ -180,7 +180,7 @@ async function packShard(
       const source = listing.files[index]!;
       // A disk or server that fails says nothing about the image: packing stops, and goes on from here when run again.
       const read = await readFile(source).catch((error) => {
-        throw fileError(error, source);
+        throw dataFileError(error, source);
       });
       try {
         return { index, bytes: await encodeImage(sharp, read, plan.options) };

@@ -1,4 +1,4 @@
-/** Looks through ImageNet on disk: does every image decode, and are the shards those that were packed. */
+/** Checks ImageNet on disk: every image decodes, and shards are those that were packed. */
 import { open, readFile } from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
@@ -8,12 +8,12 @@ import { type ImagenetOptions, openImagenet } from './imagenet';
 import { type ImageListing, inParallel, WHOLE_FILE } from './listing';
 import { readManifest } from './manifest';
 import { withQuietSharp } from './quiet-sharp';
-import type { SetReport, VerifyReport } from './verify-report';
+import { setReport, type VerifyReport } from './verify-report';
 
-/** How many images that do not decode are named. */
+/** At most so many images that do not decode are named. */
 const NAMED = 10;
 
-/** The images of a set that the training loader leaves out, by itself. data/ does not know the engine, so a caller that does brings it. */
+/** Finds the images of a set that the training loader leaves out; it needs the engine, so the caller gives it. */
 export type LoaderCheck = (
   set: ImageListing,
   options: Pick<ImagenetOptions, 'onProgress' | 'signal'>,
@@ -27,9 +27,9 @@ export async function verifyImagenet(options: VerifyImagenetOptions, report: Ver
     const { classNames, fingerprint, train, test } = await openImagenet(options);
     report.classNames = classNames;
     report.fingerprint = fingerprint;
-    report.train = train && countClasses(train, classNames.length);
-    report.test = countClasses(test, classNames.length);
-    // Files of their own have no manifest, whatever is called manifest.json beside them.
+    report.train = train && setReport(train.labels, classNames.length);
+    report.test = setReport(test.labels, classNames.length);
+    // Only shards have a manifest of ours.
     if (test.lengths[0] !== WHOLE_FILE)
       report.problems.push(...(await damagedShards(path.resolve(options.data!), options)));
     for (const set of [train, test]) if (set) report.problems.push(...(await brokenImages(set, options)));
@@ -55,7 +55,7 @@ async function damagedShards(root: string, { onProgress, signal }: ImagenetOptio
   return problems;
 }
 
-/** What decodes to its end, and what the training loader takes: an image must do both. */
+/** An image must decode to its end, and the training loader must take it. */
 async function brokenImages(set: ImageListing, options: VerifyImagenetOptions): Promise<string[]> {
   const { onProgress, signal, loader } = options;
   const broken = new Map<number, string>();
@@ -92,10 +92,4 @@ async function bytesOf({ files, file, offsets, lengths }: ImageListing, index: n
   } finally {
     await handle.close();
   }
-}
-
-function countClasses(set: ImageListing, classes: number): SetReport {
-  const perClass = new Array<number>(classes).fill(0);
-  for (const label of set.labels) perClass[label]!++;
-  return { images: set.count, perClass };
 }

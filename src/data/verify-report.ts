@@ -1,21 +1,30 @@
+/** Images of one set, as {@link VerifyReport} counts them. */
 export interface SetReport {
   images: number;
   /** Images of every class, in the order of classNames. */
   perClass: number[];
 }
 
+/** Result of `data verify`. */
 export interface VerifyReport {
   dataset: string;
   synthetic: boolean;
-  /** Where it lies; null for the synthetic set. */
+  /** Absolute path of the data; null for the synthetic set. */
   path: string | null;
-  /** Of an archive: its checksum, and whether that is the official one. */
+  /** Checksum of an archive, and whether it is the official one; null for other forms. */
   md5: string | null;
   official: boolean | null;
   classNames: string[];
   train: SetReport | null;
   test: SetReport | null;
   fingerprint: string | null;
-  /** One sentence for everything that is wrong; empty for a dataset in order. */
+  /** One sentence for each fault; empty for a dataset in order. */
   problems: string[];
+}
+
+/** Counts the labels of a set. */
+export function setReport(labels: Int32Array, classes: number): SetReport {
+  const perClass = new Array<number>(classes).fill(0);
+  for (const label of labels) perClass[label]!++;
+  return { images: labels.length, perClass };
 }

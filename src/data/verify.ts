@@ -1,20 +1,16 @@
-/** Looks through a dataset on disk: is it whole, does everything decode, are there as many images of every class as there should be. */
+/** Checks a dataset on disk: complete, decodable, with the right number of images of every class. */
 import { stat } from 'node:fs/promises';
 import * as path from 'node:path';
 import { hashFile } from '../download';
 import { defaultCacheDir } from './cache';
 import { CIFAR, type CifarKind } from './cifar';
-import type { ImageSet } from './dataset';
 import { OFFICIAL_ARCHIVES } from './fetch';
 import { locateCifar } from './locate';
 import { type OpenOptions, openDataset } from './open';
 import { type VerifyImagenetOptions, verifyImagenet } from './verify-imagenet';
-import type { SetReport, VerifyReport } from './verify-report';
+import { setReport, type VerifyReport } from './verify-report';
 
-/**
- * Reads everything anew, past the cache, and reports. What is wrong with the data goes into `problems`; a name that does not exist, a
- * dataset that is nowhere and an abort reject as in openDataset.
- */
+/** Reads everything past the cache. Faults of the data go into `problems`; unknown names, absent data and aborts reject as in openDataset. */
 export async function verifyDataset(
   options: OpenOptions & Pick<VerifyImagenetOptions, 'loader'>,
 ): Promise<VerifyReport> {
@@ -37,8 +33,8 @@ export async function verifyDataset(
   try {
     const dataset = await openDataset({ ...options, ...(report.path ? { data: report.path } : {}), fresh: true });
     report.classNames = dataset.classNames;
-    report.train = count(dataset.train, dataset.classes);
-    report.test = count(dataset.test, dataset.classes);
+    report.train = setReport(dataset.train.labels, dataset.classes);
+    report.test = setReport(dataset.test.labels, dataset.classes);
     report.fingerprint = dataset.fingerprint;
   } catch (error) {
     if ((error as { code?: string }).code !== 'ERR_DATASET') throw error;
@@ -77,10 +73,4 @@ function checkCounts(kind: CifarKind, report: VerifyReport): void {
         `The ${split} set has ${found.perClass[odd]} images of ${report.classNames[odd]} where ${kind.title} has ${each}.`,
       );
   }
-}
-
-function count(set: ImageSet, classes: number): SetReport {
-  const perClass = new Array<number>(classes).fill(0);
-  for (const label of set.labels) perClass[label]!++;
-  return { images: set.count, perClass };
 }

@@ -1,6 +1,7 @@
 /** bench kernels beside a peer: here a script that writes a record as peer_quant.py does. */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parsedBy, pythonWithTorch } from '../support/peers';
 import { cli, succeed, trained } from './run-cli';
 import { temporaryFolder } from './tiny';
 
@@ -12,6 +13,7 @@ const flag = (name) => process.argv[process.argv.indexOf('--' + name) + 1];
 const row = { eager: { ms: { median: 1e6 } }, compiled: { ms: { median: 1e5 } } };
 const record = { quantize: { 'conv weight': row, 'late activation': row } };
 require('node:fs').writeFileSync(flag('json'), JSON.stringify(record));
+require('node:fs').writeFileSync(process.argv[2].replace('peer_quant.py', 'words'), JSON.stringify(process.argv.slice(3)));
 `;
 
 trained(
@@ -34,6 +36,17 @@ trained(
     expect(result.ratios.copy).toBe(large.copy.median / large.quantize.median);
     const slower = Math.max(of('conv weight').quantize.median, of('late activation').quantize.median);
     expect(result.ratios).toMatchObject({ eager: 1e6 / slower, compiled: 1e5 / slower });
+
+    const torch = pythonWithTorch();
+    const words = JSON.parse(readFileSync(join(folder.path, 'words'), 'utf8'));
+    if (torch !== null)
+      expect(parsedBy(torch, { peer_quant: words }).peer_quant).toMatchObject({
+        device: 'cpu',
+        bits: 6,
+        reps: 1,
+        parts: ['quantize'],
+        variants: ['eager', 'compiled'],
+      });
 
     const { stdout } = await succeed(['bench', 'kernels', '--peer', 'none', ...flags]);
     expect(stdout).toMatch(/^beyond the caches +[\d.]+ +[\d.]+ +- +-$/m);

@@ -58,7 +58,7 @@ test('a flat val/ is explained, with the list that was found', async () => {
   await fillTree(tree, CLASSES, 1);
   rmSync(tree.at('val'), { recursive: true });
   tree.place('val/ILSVRC2012_val_00000001.JPEG', await jpeg(1));
-  await fails(/val holds 1 images but no class folders.*development kit or Kaggle's.*earlybird data pack/);
+  await fails(/val holds 1 images without class folders.*development kit or Kaggle's.*earlybird data pack/);
   tree.place('synsets.txt', CLASSES.join('\n'));
   await fails(/into val\/<wnid>\/ by the ground truth.*\(synsets\.txt, found beside it, names the classes but not/);
   tree.place('LOC_val_solution.csv', 'ImageId,PredictionString\n');

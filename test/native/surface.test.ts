@@ -1,0 +1,51 @@
+/** The types in src/native/types and what binding/ exports name the same functions, properties and methods. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import ts from 'typescript';
+import { addon, smallDataset, smallModel, smallTrainer } from './small';
+import { FIXTURES, streamSpec } from './streams';
+
+const folder = join(__dirname, '../../src/native/types');
+const interfaces = new Map<string, ts.InterfaceDeclaration>();
+for (const name of readdirSync(folder)) {
+  const source = ts.createSourceFile(name, readFileSync(join(folder, name), 'utf8'), ts.ScriptTarget.Latest, true);
+  for (const statement of source.statements)
+    if (ts.isInterfaceDeclaration(statement)) interfaces.set(statement.name.text, statement);
+}
+
+/** Names of the members of an interface and of those it extends, for example "dispose" and "[Symbol.dispose]". */
+function membersOf(name: string): string[] {
+  const { members, heritageClauses = [] } = interfaces.get(name)!;
+  const bases = heritageClauses.flatMap(({ types }) => types.map(({ expression }) => expression.getText()));
+  return [...members.map((member) => member.name!.getText()), ...bases.flatMap(membersOf)].sort();
+}
+
+/** Names of what a handle offers. */
+function offeredBy(handle: object): string[] {
+  const keys = Reflect.ownKeys(Object.getPrototypeOf(handle)).filter((key) => key !== 'constructor');
+  return keys.map((key) => (key === Symbol.dispose ? '[Symbol.dispose]' : String(key))).sort();
+}
+
+test('the addon exports its type, and what is for the loader and for tests alone', () => {
+  expect(Object.keys(addon).sort()).toEqual([...membersOf('NativeAddon'), 'dtypes', 'setErrorClass'].sort());
+});
+
+test('every handle has the methods of its type', async () => {
+  const model = await smallModel();
+  const handles = {
+    NativeModel: model,
+    NativeTrainer: await smallTrainer(model),
+    NativeMeter: await addon.createMeter({ device: 'cpu' }),
+    NativeDataset: await smallDataset(1),
+  };
+  for (const [name, handle] of Object.entries(handles)) {
+    expect({ [name]: offeredBy(handle) }).toEqual({ [name]: membersOf(name) });
+    handle.dispose();
+  }
+});
+
+test('a stream is a dataset like any other', async () => {
+  const stream = await addon.createStream(streamSpec([join(FIXTURES, '444.jpg')]));
+  expect(offeredBy(stream)).toEqual(membersOf('NativeDataset'));
+  stream.dispose();
+});
