@@ -59,7 +59,7 @@ const energy = defineCommand({
   },
 });
 
-export const command = defineGroup([
+export const bench = defineGroup([
   ['step', 'Time the training step, alone or beside the modes of a PyTorch peer', step],
   ['profile', 'Show what a training step spends its time on, and how far it is from the roofline', profile],
   ['detect', 'Time what the detection of tickets adds to an epoch', detect],
