@@ -1,5 +1,5 @@
 /**
- * `bench energy`: what dense training, lottery tickets, network slimming and EB Train reach and take, at several ratios and seeds.
+ * `bench energy`: accuracy and costs of dense training, lottery tickets, network slimming and EB Train.
  * Each row is a run of its own under --save: a finished one is not run again, an interrupted one goes on.
  */
 import { join } from 'node:path';
@@ -28,45 +28,51 @@ import { refuseMixedMachines } from './same-machine';
 import { benchOf, type EnergyBench } from './summary';
 import { drawFigure, writeTables } from './tables';
 
+/** A comparison of methods, and the files it was written to. */
 export interface EnergyBenchResult extends EnergyBench {
   /** Tables and figures. */
   files: string[];
 }
 
-/** Throws ERR_RECIPE where the folder holds rows of another recipe or machine. */
+/** Throws ERR_RECIPE or ERR_BENCH_MACHINE where the folder holds rows of another recipe or machine. */
 export async function benchEnergy(recipe: BenchEnergyRecipe, options: RunOptions = {}): Promise<EnergyBenchResult> {
   const { observer, signal } = options;
   const rows = rowsOf(recipe);
-  const failures = new Map<EnergyRow, EarlybirdError>();
-  const dense = new DenseTrainings(recipe, options);
   if (!options.force) await checkRows(recipe, rows);
+  // Several rows begin with the dense training of their seed: it runs once, also if it fails.
+  const dense = new Map<number, Promise<unknown>>();
+  const trainDense = (seed: number) => {
+    const training = dense.get(seed) ?? retrain(denseRecipe(recipe, seed), options);
+    dense.set(seed, training);
+    return training;
+  };
+  const failures = new Map<EnergyRow, EarlybirdError>();
+  let bench: EnergyBench | null = null;
+  let tables: string[] = [];
   for (const [i, row] of rows.entries()) {
     signal?.throwIfAborted();
     observer?.log?.(`row ${i + 1} of ${rows.length}: ${nameOf(row)}`);
     try {
-      await runRow(recipe, row, dense, options);
+      await runRow(recipe, row, trainDense, options);
     } catch (error) {
       if (!isOwnFailure(error)) throw error;
       failures.set(row, error);
       observer?.log?.(`${nameOf(row)}: ${error.message}`);
     }
-    // After every row: an interrupted comparison has tables of what is done. With --force the others are of an earlier one.
-    const there = options.force ? rows.slice(0, i + 1) : rows;
-    const bench = benchOf(recipe, await readRows(recipe, there, failures));
-    if (bench) await writeTables(recipe.save, bench);
+    // After every row, so that an interrupted comparison has tables; with --force only of rows that were run again.
+    bench = benchOf(recipe, await readRows(recipe, options.force ? rows.slice(0, i + 1) : rows, failures));
+    if (bench) tables = await writeTables(recipe.save, bench);
   }
-  const bench = benchOf(recipe, await readRows(recipe, rows, failures));
   if (!bench) {
     const [{ code, message } = new EarlybirdError('ERR_INTERNAL', 'no reason is known.')] = failures.values();
     throw new EarlybirdError(code, `No row could be finished: ${message}`);
   }
-  const tables = await writeTables(recipe.save, bench);
   const { figures, notes } = await drawFigure(recipe.save, bench);
   for (const note of notes) observer?.log?.(note);
   return { ...bench, files: [...tables, ...figures] };
 }
 
-/** Before hours are spent: what is there is of this recipe and was made here, unless all of it is finished and only the tables are due. */
+/** Before hours are spent: checks recipe and, unless only tables are missing, machine of the rows on disk. */
 async function checkRows(recipe: BenchEnergyRecipe, rows: readonly EnergyRow[]): Promise<void> {
   await checkIdentities(recipe, rows);
   const read = await readRows(recipe, rows);
@@ -75,38 +81,14 @@ async function checkRows(recipe: BenchEnergyRecipe, rows: readonly EnergyRow[]):
   refuseMixedMachines([...stages, { folder: 'what is left', machine: engineProvenance(openEngine(recipe)) }]);
 }
 
-/** What says that a row has no result, and nothing of the others: no ticket emerged, or training diverged. */
+/** Errors of one row that say nothing of the others: no ticket emerged, or training diverged. */
 const OWN_FAILURES: ErrorCode[] = ['ERR_PRUNE', 'ERR_NUMERIC'];
 const isOwnFailure = (error: unknown): error is EarlybirdError => OWN_FAILURES.includes((error as EarlybirdError).code);
-
-/** The dense training of a seed, which several rows begin with: run once here, also if it fails, and counted in each of them. */
-class DenseTrainings {
-  /** By seed: what it failed with, null where it is done. */
-  private readonly done = new Map<number, EarlybirdError | null>();
-
-  constructor(
-    private readonly recipe: BenchEnergyRecipe,
-    private readonly options: RunOptions,
-  ) {}
-
-  async run(seed: number): Promise<void> {
-    const before = this.done.get(seed);
-    if (before) throw before;
-    if (before === null) return;
-    try {
-      await retrain(denseRecipe(this.recipe, seed), this.options);
-      this.done.set(seed, null);
-    } catch (error) {
-      if (isOwnFailure(error)) this.done.set(seed, error);
-      throw error;
-    }
-  }
-}
 
 async function runRow(
   recipe: BenchEnergyRecipe,
   row: EnergyRow,
-  dense: DenseTrainings,
+  trainDense: (seed: number) => Promise<unknown>,
   options: RunOptions,
 ): Promise<void> {
   const { kind } = METHODS[row.method];
@@ -114,7 +96,7 @@ async function runRow(
     await ebTrain(earlyBirdRecipe(recipe, row), options);
     return;
   }
-  await dense.run(row.seed);
+  await trainDense(row.seed);
   if (kind === 'after-dense') await cutAndRetrain(recipe, row, options);
 }
 
@@ -130,17 +112,14 @@ async function cutAndRetrain(recipe: BenchEnergyRecipe, row: EnergyRow, options:
   await directory.writeJson('result.json', cut);
 }
 
-/** All that is on disk. */
-export function readRows(
+async function readRows(
   recipe: BenchEnergyRecipe,
   rows: readonly EnergyRow[],
   failures: ReadonlyMap<EnergyRow, EarlybirdError> = new Map(),
 ): Promise<RowResult[]> {
-  return Promise.all(
-    rows.map(async (row): Promise<RowResult> => {
-      const result = await readRow(recipe.save, row);
-      const failure = failures.get(row);
-      return failure ? { ...result, state: 'failed', failure: failure.message } : result;
-    }),
-  );
+  const results = await Promise.all(rows.map((row) => readRow(recipe.save, row)));
+  return results.map((result, i) => {
+    const failure = failures.get(rows[i]!);
+    return failure ? { ...result, state: 'failed', failure: failure.message } : result;
+  });
 }

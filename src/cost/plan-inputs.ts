@@ -1,11 +1,11 @@
-/** What a plan has to know of the network and of the data, without training: FLOPs, classes, images. */
+/** The images and FLOPs that a plan needs, without training. */
 import { type KnownDataset, knownDataset } from '../data/known';
 import type { EarlybirdError } from '../errors';
 import { loadAddon } from '../native/addon';
 import { forwardFlops } from '../network/flops';
 import type { BenchEnergyRecipe } from '../recipe/recipe';
 
-export interface PlannedNetwork {
+export interface PlanInputs {
   /** Training images of an epoch. */
   images: number | null;
   /** Forward FLOPs of one image in the dense network. */
@@ -14,33 +14,30 @@ export interface PlannedNetwork {
   notes: string[];
 }
 
-/** `images` and `forward`: as rows on disk have them. Otherwise the network describes itself, which needs LibTorch. */
-export async function networkFor(
+/** From rows on disk where they tell, else from the data set's name and the network itself, which needs LibTorch. */
+export async function planInputs(
   recipe: BenchEnergyRecipe,
-  images: number | null,
-  forward: number | null,
-): Promise<PlannedNetwork> {
-  const data = knownDataset(recipe.dataset);
-  const limited = data && Math.min(data.counts.train, recipe.limitTrain ?? data.counts.train);
+  { images, forward }: Omit<PlanInputs, 'notes'>,
+): Promise<PlanInputs> {
+  const { dataset, limitTrain } = recipe;
+  const data = knownDataset(dataset);
+  const count = images ?? (data && Math.min(data.counts.train, limitTrain ?? Infinity)) ?? limitTrain ?? null;
   const notes: string[] = [];
-  const known = images ?? limited ?? recipe.limitTrain ?? null;
-  if (known === null) {
-    notes.push(
-      `FLOPs unknown: how many images --dataset ${recipe.dataset} has shows once it is opened; --limit-train says it.`,
-    );
-  }
-  if (forward !== null) return { images: known, forward, notes };
+  const missing = (why: string) => notes.push(`FLOPs unknown: ${why}`);
+  if (count === null)
+    missing(`how many images --dataset ${dataset} has is known once it is opened; give --limit-train.`);
+  if (forward !== null) return { images: count, forward, notes };
   if (!data) {
-    notes.push(`FLOPs unknown: how many classes --dataset ${recipe.dataset} has shows once it is opened.`);
-    return { images: known, forward: null, notes };
+    missing(`how many classes --dataset ${dataset} has is known once it is opened.`);
+    return { images: count, forward, notes };
   }
   try {
-    return { images: known, forward: await describe(recipe, data), notes };
+    return { images: count, forward: await describe(recipe, data), notes };
   } catch (error) {
-    const { code } = error as EarlybirdError;
+    const { code, message } = error as EarlybirdError;
     if (code !== 'ERR_LIBTORCH' && code !== 'ERR_NOT_BUILT') throw error;
-    notes.push(`FLOPs unknown: the network describes itself through LibTorch. ${(error as Error).message}`);
-    return { images: known, forward: null, notes };
+    missing(`the network describes itself through LibTorch. ${message}`);
+    return { images: count, forward, notes };
   }
 }
 
@@ -48,18 +45,7 @@ async function describe(
   { arch, depth, cfg, imageSize }: BenchEnergyRecipe,
   { classes, size }: KnownDataset,
 ): Promise<number> {
-  const model = await loadAddon({ device: 'cpu' }).createModel({
-    arch,
-    depth: depth!,
-    classes,
-    cfg,
-    seed: 1,
-    device: 'cpu',
-    imageSize: imageSize ?? size,
-  });
-  try {
-    return forwardFlops(model.describe().layers);
-  } finally {
-    model.dispose();
-  }
+  const spec = { arch, depth: depth!, classes, cfg, seed: 1, device: 'cpu', imageSize: imageSize ?? size };
+  using model = await loadAddon({ device: 'cpu' }).createModel(spec);
+  return forwardFlops(model.describe().layers);
 }

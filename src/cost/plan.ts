@@ -1,14 +1,13 @@
 /**
- * `bench energy --dry-run`: every row with its epochs, its FLOPs and what it will take. What cannot be known before it is run is taken from
- * rows on disk, else bounded from above, and said to be. Nothing is run.
+ * `bench energy --dry-run`: every row with its epochs, its FLOPs and its estimated costs. What is known only after a
+ * run is taken from rows on disk, else bounded from above, and the row's assumptions name it. Nothing is run.
  */
-
 import { networkName } from '../network/names';
 import type { BenchEnergyRecipe } from '../recipe/recipe';
-import { type Kind, seenIn } from './observed';
-import { networkFor } from './plan-inputs';
+import { observedIn } from './observed';
+import { type PlanInputs, planInputs } from './plan-inputs';
 import { checkIdentities, type RowResult, readRow } from './row-results';
-import { type EnergyRow, METHODS, rowsOf } from './rows';
+import { type EnergyRow, METHODS, rowsOf, type StageKind, stagesOf } from './rows';
 import { refuseMixedMachines } from './same-machine';
 import { flopsOf, NO_PAPER_FLOPS } from './training-flops';
 
@@ -16,7 +15,7 @@ import { flopsOf, NO_PAPER_FLOPS } from './training-flops';
 export interface Estimate {
   value: number | null;
   estimated: boolean;
-  reason?: string;
+  reason?: string | undefined;
 }
 
 export interface PlannedRow extends EnergyRow {
@@ -27,10 +26,11 @@ export interface PlannedRow extends EnergyRow {
   flops: RowResult['flops'];
   seconds: Estimate;
   joules: Estimate;
-  /** What the figures take for granted; empty where they are measured, or follow from the recipe. */
+  /** What the figures assume; empty where they are measured or follow from the recipe. */
   assumptions: string[];
 }
 
+/** The rows of a comparison of methods, before they are run. */
 export interface EnergyPlan {
   dryRun: true;
   network: string;
@@ -46,138 +46,134 @@ export interface EnergyPlan {
   notes: string[];
 }
 
-/** One training of a planned row, with what it takes. */
-interface Planned extends Kind {
+/** A training of a row that is not finished. */
+interface PlannedStage extends StageKind {
   epochs: number;
-  /** Already on disk. */
+  /** Epochs already on disk. */
   done: number;
+  forward: number | null;
+  /** Of one epoch. */
   seconds: Estimate;
   joules: Estimate;
-  forward: number | null;
 }
 
+/** Plans a comparison of methods. Throws ERR_RECIPE and ERR_BENCH_MACHINE as `benchEnergy` does. */
 export async function planEnergy(recipe: BenchEnergyRecipe): Promise<EnergyPlan> {
   const wanted = rowsOf(recipe);
   await checkIdentities(recipe, wanted);
   const results = await Promise.all(wanted.map((row) => readRow(recipe.save, row)));
-  refuseMixedMachines(results.flatMap(({ stages }) => stages));
-  const seen = seenIn(results);
-  const known = await networkFor(recipe, results[0]?.stages[0]?.dataset.train ?? null, seen.forward(null));
-  const planned = results.map((result) => planRow(recipe, result, seen, known));
+  const stages = results.flatMap((row) => row.stages);
+  refuseMixedMachines(stages);
+  const observed = observedIn(results);
+  const inputs = await planInputs(recipe, {
+    images: stages[0]?.dataset.train ?? null,
+    forward: observed.forward(null),
+  });
+  const planned = results.map((result) => planRow({ recipe, observed, inputs }, result));
   const { arch, depth, dataset, epochs } = recipe;
   return {
     dryRun: true,
     network: networkName(arch, depth!),
     dataset,
     epochs,
-    images: known.images,
-    forward: known.forward,
+    images: inputs.images,
+    forward: inputs.forward,
     rows: planned.map(({ row }) => row),
     left: leftOf(planned),
     notes: [
-      ...known.notes,
+      ...inputs.notes,
       ...(planned.some(({ row }) => row.flops?.paper === null) ? [NO_PAPER_FLOPS] : []),
       'Estimates: an epoch takes what epochs of that kind took on disk, else what --images-per-second and --watts say.',
     ],
   };
 }
 
-type Known = Awaited<ReturnType<typeof networkFor>>;
-type SeenRows = ReturnType<typeof seenIn>;
+interface Context {
+  recipe: BenchEnergyRecipe;
+  observed: ReturnType<typeof observedIn>;
+  inputs: PlanInputs;
+}
 
-function planRow(recipe: BenchEnergyRecipe, result: RowResult, seen: SeenRows, known: Known) {
-  const { stages, energy, seconds, flops, failure, top1Last, top1Best, drawn, ...rest } = result;
-  if (result.state === 'finished') {
-    const [first, second] = stages;
-    const row: PlannedRow = {
-      ...rest,
-      epochs: { dense: first!.epochs, ticket: second?.epochs ?? 0 },
-      flops,
-      seconds: { value: seconds, estimated: false },
-      joules: {
-        value: energy.joules,
-        estimated: energy.estimated,
-        ...(energy.reason ? { reason: energy.reason } : {}),
-      },
-      assumptions: [],
-    };
-    return { row, trainings: [] as Planned[] };
+interface Planned {
+  row: PlannedRow;
+  /** Empty for a finished row. */
+  stages: PlannedStage[];
+}
+
+function planRow(context: Context, result: RowResult): Planned {
+  const { method, ratio, seed, folder, state } = result;
+  const own = { method, ratio, seed, folder, state };
+  if (state === 'finished') {
+    const { stages, flops, energy } = result;
+    const epochs = { dense: stages[0]!.epochs, ticket: stages[1]?.epochs ?? 0 };
+    const seconds = { value: result.seconds, estimated: false };
+    const joules = { value: energy.joules, estimated: energy.estimated, reason: energy.reason };
+    return { row: { ...own, epochs, flops, seconds, joules, assumptions: [] }, stages: [] };
   }
   const assumptions: string[] = [];
-  const trainings = trainingsOf(recipe, result, seen, assumptions).map((training): Planned => {
-    const ticket = training.ratio === null ? null : seen.forward(training.ratio);
-    if (training.ratio !== null) {
+  const stages = planStages(context, result, assumptions);
+  const epochs = { dense: stages[0]!.epochs, ticket: stages[1]?.epochs ?? 0 };
+  const cost = (name: 'seconds' | 'joules') => total(stages.map((stage) => times(stage[name], stage.epochs)));
+  const flops = plannedFlops(stages, context.inputs.images);
+  const costs = { seconds: cost('seconds'), joules: cost('joules') };
+  return { row: { ...own, epochs, flops, ...costs, assumptions: [...new Set(assumptions)] }, stages };
+}
+
+function planStages(context: Context, result: RowResult, assumptions: string[]): PlannedStage[] {
+  const { observed, inputs } = context;
+  const epochs = epochsOf(context, result, assumptions);
+  return stagesOf(result).flatMap((kind, i): PlannedStage[] => {
+    if (!kind) return [];
+    const { ratio } = kind;
+    const ticket = ratio === null ? null : observed.forward(ratio);
+    if (ratio !== null)
       assumptions.push(
         ticket === null
           ? 'the ticket counts as the dense network: at most'
-          : `the ticket has the FLOPs of finished ones at p = ${training.ratio}`,
+          : `the ticket has the FLOPs of finished ones at p = ${ratio}`,
       );
-    }
-    return { ...training, ...costsOf(recipe, training, seen, known, assumptions), forward: ticket ?? known.forward };
+    const done = result.stages.find(({ name }) => name === kind.name)?.epochs ?? 0;
+    const costs = epochCosts(context, kind, assumptions);
+    return [{ ...kind, epochs: epochs[i]!, done, forward: ticket ?? inputs.forward, ...costs }];
   });
-  const row: PlannedRow = {
-    ...rest,
-    epochs: {
-      dense: epochsOf(trainings, (ratio) => ratio === null),
-      ticket: epochsOf(trainings, (ratio) => ratio !== null),
-    },
-    flops: plannedFlops(trainings, known.images),
-    seconds: total(trainings.map((training) => times(training.seconds, training.epochs))),
-    joules: total(trainings.map((training) => times(training.joules, training.epochs))),
-    assumptions: [...new Set(assumptions)],
-  };
-  return { row, trainings };
 }
 
-/** The trainings of a row. The drawing epoch of an Early-Bird ticket is that of finished rows, else the last one there can be. */
-function trainingsOf(
-  { epochs }: BenchEnergyRecipe,
-  { method, ratio, stages }: RowResult,
-  seen: SeenRows,
-  assumptions: string[],
-): (Kind & { epochs: number; done: number })[] {
+/** Of both trainings. A ticket is drawn as late as in finished rows, else after the last epoch that is possible. */
+function epochsOf({ recipe, observed }: Context, { method, ratio }: RowResult, assumptions: string[]) {
+  const { epochs } = recipe;
   const { kind, low } = METHODS[method];
-  const done = (name: string) => stages.find((stage) => stage.name === name)?.epochs ?? 0;
-  const dense = { ratio: null, low: false, epochs, done: done('dense') };
-  if (kind === 'dense') return [dense];
-  if (kind === 'after-dense') return [dense, { ratio, low: false, epochs, done: done('retrain') }];
-  const before = seen.drawn(ratio!, low.search);
+  if (kind !== 'early-bird') return [epochs, epochs];
+  const before = observed.drawn(ratio!, low.search);
   const drawn = before === null ? epochs - 1 : Math.round(before);
   assumptions.push(
     before === null
       ? `the ticket is drawn after epoch ${drawn}, the last time it can be: at most`
       : `the ticket is drawn after epoch ${drawn}, as in finished rows`,
   );
-  return [
-    { ratio: null, low: low.search, epochs: drawn, done: done('search') },
-    { ratio, low: low.retrain, epochs: method === 'eb-reinit' ? epochs : epochs - drawn, done: done('retrain') },
-  ];
+  return [drawn, method === 'eb-reinit' ? epochs : epochs - drawn];
 }
 
-/** Of an epoch. */
-function costsOf(
-  { imagesPerSecond, watts }: BenchEnergyRecipe,
-  { ratio, low }: Kind,
-  seen: SeenRows,
-  { images }: Known,
-  assumptions: string[],
-): { seconds: Estimate; joules: Estimate } {
-  const own = seen.epoch({ ratio, low });
-  const dense = seen.epoch({ ratio: null, low });
-  const asDense = ratio !== null && own.seconds === null && dense.seconds !== null;
-  if (asDense) assumptions.push('an epoch of the ticket takes what one of the dense network does: at most');
-  const measured = own.seconds ?? dense.seconds;
-  const given = imagesPerSecond === undefined || images === null ? null : images / imagesPerSecond;
-  if (measured === null && given !== null)
+/** Seconds and joules of one epoch. */
+function epochCosts({ recipe, observed, inputs }: Context, { ratio, low }: StageKind, assumptions: string[]) {
+  const { imagesPerSecond, watts } = recipe;
+  const own = observed.epoch({ ratio, low });
+  const dense = observed.epoch({ ratio: null, low });
+  if (own.seconds === null && dense.seconds !== null)
+    assumptions.push('an epoch of the ticket takes what one of the dense network does: at most');
+  let seconds = own.seconds ?? dense.seconds;
+  if (seconds === null && imagesPerSecond !== undefined && inputs.images !== null) {
+    seconds = inputs.images / imagesPerSecond;
     assumptions.push(`${imagesPerSecond} images/s for every network, as given; evaluation is left out`);
-  const seconds = measured ?? given;
-  const metered = own.joules ?? dense.joules;
-  const byWatts = seconds === null || watts === undefined ? null : seconds * watts;
-  if (metered === null && byWatts !== null) assumptions.push(`${watts} W throughout, as given`);
+  }
+  let joules = own.joules ?? dense.joules;
+  if (joules === null && seconds !== null && watts !== undefined) {
+    joules = seconds * watts;
+    assumptions.push(`${watts} W throughout, as given`);
+  }
   const what = `no epoch of ${ratio === null ? 'the dense network' : 'a ticket'}${low ? ' in low precision' : ''}`;
   return {
     seconds: estimate(seconds, `${what} was run here, and --images-per-second is not given`),
-    joules: estimate(metered ?? byWatts, `${what} was metered here, and there is no time and --watts to estimate with`),
+    joules: estimate(joules, `${what} was metered here, and there is no time and --watts to estimate with`),
   };
 }
 
@@ -197,29 +193,22 @@ function total(parts: readonly Estimate[]): Estimate {
   };
 }
 
-function epochsOf(trainings: readonly Planned[], matches: (ratio: number | null) => boolean): number {
-  return trainings.reduce((sum, { ratio, epochs }) => sum + (matches(ratio) ? epochs : 0), 0);
+function plannedFlops(stages: readonly PlannedStage[], images: number | null): PlannedRow['flops'] {
+  if (images === null || stages.some(({ forward }) => forward === null)) return null;
+  return flopsOf(stages.map(({ forward, epochs }) => ({ forward: forward!, images: epochs * images })));
 }
 
-function plannedFlops(trainings: readonly Planned[], images: number | null): PlannedRow['flops'] {
-  if (images === null || trainings.some(({ forward }) => forward === null)) return null;
-  const stretches = trainings.map(({ forward, epochs }) => ({ forward: forward!, images: epochs * images }));
-  return flopsOf(stretches);
-}
-
-function leftOf(planned: readonly { row: PlannedRow; trainings: Planned[] }[]): EnergyPlan['left'] {
-  const begun = new Set<number>();
-  const parts = planned.flatMap(({ row, trainings }) =>
-    trainings.filter(({ ratio, low }) => {
-      const isShared = ratio === null && !low && METHODS[row.method].kind !== 'early-bird';
-      if (!isShared) return true;
-      const first = !begun.has(row.seed);
-      begun.add(row.seed);
-      return first;
+function leftOf(planned: readonly Planned[]): EnergyPlan['left'] {
+  const seeds = new Set<number>();
+  const stages = planned.flatMap(({ row, stages }) =>
+    stages.filter(({ name }) => {
+      const isAgain = name === 'dense' && seeds.has(row.seed);
+      if (name === 'dense') seeds.add(row.seed);
+      return !isAgain;
     }),
   );
-  const left = (cost: 'seconds' | 'joules') =>
-    total(parts.map((training) => times(training[cost], Math.max(0, training.epochs - training.done))));
+  const left = (name: 'seconds' | 'joules') =>
+    total(stages.map((stage) => times(stage[name], Math.max(0, stage.epochs - stage.done))));
   const rows = planned.filter(({ row }) => row.state !== 'finished').length;
   return { rows, seconds: left('seconds'), joules: left('joules') };
 }

@@ -1,6 +1,6 @@
-/** Rows of `bench energy` read back from their folders: what each training in them took. */
+/** Rows of `bench energy` read back from their folders. */
 import { basename, join } from 'node:path';
-import { type EnergyFile, readEnergy } from '../energy/file';
+import { readEnergy } from '../energy/file';
 import { isEstimated, measuredWays, minus, sameWays, settled, waysText } from '../energy/totals';
 import type { Provenance } from '../engine/provenance';
 import type { PruneReport } from '../prune/report';
@@ -9,21 +9,26 @@ import type { BenchEnergyRecipe } from '../recipe/recipe';
 import { RunDirectory } from '../run/directory';
 import { type RunResult, secondsOf } from '../run/result';
 import type { TrainResult } from '../train/eb-train';
-import { denseFolder, denseRecipe, type EnergyRow, identityOfRow, METHODS } from './rows';
+import { denseFolder, denseRecipe, type EnergyRow, identityOfRow, METHODS, type StageKind, stagesOf } from './rows';
 import { type MachineRecord, machineOf } from './same-machine';
 import { flopsOf } from './training-flops';
 
-/** Joules, or why there are none. `ways`: what they are of, sorted; given watts are `estimated` instead. */
-export type Energy = { estimated: boolean; ways: string[] } & (
-  | { joules: number; reason?: undefined; note?: string }
-  | { joules: null; reason: string; note?: undefined }
-);
+export interface Energy {
+  joules: number | null;
+  /** From given watts, at least in part. */
+  estimated: boolean;
+  /** Parts that were read and how, sorted: "gpu counter". */
+  ways: string[];
+  /** Why there are no joules. */
+  reason?: string;
+  /** What the joules leave out. */
+  note?: string;
+}
 
 const unknown = (reason: string): Energy => ({ joules: null, estimated: false, ways: [], reason });
 
 /** One training of a row. */
-export interface Stage {
-  name: 'dense' | 'search' | 'retrain';
+interface Stage extends StageKind {
   folder: string;
   finished: boolean;
   epochs: number;
@@ -53,31 +58,11 @@ export interface RowResult extends EnergyRow {
   seconds: number | null;
   /** Of all trainings and, where it was metered, of pruning. */
   energy: Energy;
-  /** By the paper's rule null where a network is too small for it. */
+  /** `paper` is null where a network is too small for that rule. */
   flops: { paper: number | null; exact: number } | null;
 }
 
-/** The first folder that metered the phase tells. */
-async function energyOf(folders: readonly string[], phase: string, epochs: number): Promise<Energy> {
-  const files = await Promise.all(folders.map(readEnergy));
-  const file = files.find((candidate) => candidate?.phases[phase] !== undefined);
-  if (!file) return unknown('the runs were not metered');
-  return phaseEnergy(file, phase, epochs);
-}
-
-/** Without `load`: some methods open the data once, others twice, which is no property of theirs. */
-export function phaseEnergy({ sources, phases }: EnergyFile, phase: string, epochs: number): Energy {
-  const metered = phases[`${phase}/train`]?.windows;
-  if (metered !== undefined && metered < epochs) return unknown(`only ${metered} of ${epochs} epochs were metered`);
-  const total = settled(minus(phases[phase]!, phases[`${phase}/load`]));
-  const { joules, reason: own } = total;
-  const of = { estimated: isEstimated(total), ways: measuredWays(total) };
-  if (joules !== null) return { joules, ...of };
-  const reasons = sources.flatMap(({ reason }) => reason ?? []);
-  return { joules: null, ...of, reason: own ?? (reasons.join('; ') || 'a window could not be read') };
-}
-
-/** Throws ERR_RECIPE where a folder holds what these rows are not made of. */
+/** Throws ERR_RECIPE where a folder holds a run of another recipe. */
 export async function checkIdentities(recipe: BenchEnergyRecipe, rows: readonly EnergyRow[]): Promise<void> {
   for (const row of rows) {
     await RunDirectory.check(row.folder, identityOfRow(recipe, row));
@@ -87,16 +72,77 @@ export async function checkIdentities(recipe: BenchEnergyRecipe, rows: readonly 
   }
 }
 
-/** null where nothing was begun there. */
-async function readStage(name: Stage['name'], folder: string): Promise<Stage | null> {
+export async function readRow(save: string, row: EnergyRow): Promise<RowResult> {
+  const [first, second] = stagesOf(row);
+  const { drawn = null, ...folders } = await foldersOf(save, row);
+  const stages = [
+    await readStage(first, folders.first),
+    folders.second && second ? await readStage(second, folders.second) : null,
+  ].filter((stage) => stage !== null);
+  if (!(folders.finished ?? stages[0]?.finished)) {
+    // The dense training that other rows share is no beginning of a ticket's row.
+    const begun = stages.some(({ name }) => name !== 'dense' || !second);
+    const nothing = { top1Last: null, top1Best: null, drawn: null, seconds: null, flops: null };
+    return { ...row, state: begun ? 'interrupted' : 'new', stages, ...nothing, energy: unknown('not finished') };
+  }
+  const { top1Last, top1Best } = stages.at(-1)!;
+  const pruning = folders.pruned ? await energyOf([folders.pruned, row.folder], 'prune', 0) : null;
+  return {
+    ...row,
+    state: 'finished',
+    stages,
+    ...{ top1Last, top1Best, drawn },
+    seconds: stages.reduce((sum, { seconds }) => sum + seconds, 0),
+    energy: sumOf(
+      stages.map(({ energy }) => energy),
+      pruning,
+    ),
+    flops: flopsOf(stages.map(({ forward, images }) => ({ forward: forward!, images }))),
+  };
+}
+
+interface Folders {
+  first: string;
+  second?: string;
+  /** The folder of the ticket. */
+  pruned?: string;
+  /** Whether the row has a result; undefined: that of its only training decides. */
+  finished?: boolean;
+  drawn?: number;
+}
+
+async function foldersOf(save: string, { method, folder, seed }: EnergyRow): Promise<Folders> {
+  const { kind } = METHODS[method];
+  const dense = denseFolder(save, seed);
+  if (kind === 'dense') return { first: dense };
+  const run = RunDirectory.at(folder);
+  if (kind === 'after-dense') {
+    const finished = (await run.readJson<PruneReport>('result.json')) !== null;
+    return { first: dense, second: join(folder, 'retrain'), pruned: join(folder, 'pruned'), finished };
+  }
+  const first = join(folder, 'search');
+  const result = await run.readJson<TrainResult>('result.json');
+  if (!result) return { first, finished: false };
+  // Only the names of its folders hold: the comparison may have been moved.
+  return {
+    first,
+    second: join(folder, basename(result.retrain.directory)),
+    pruned: join(folder, basename(join(result.prune.ticket, '..'))),
+    finished: true,
+    drawn: result.ticket.completed,
+  };
+}
+
+/** null where nothing was begun. */
+async function readStage(kind: StageKind, folder: string): Promise<Stage | null> {
   const run = RunDirectory.at(folder);
   const params = await run.readJson<Provenance>('params.json');
   if (!params) return null;
   const [result, metrics] = [await run.readJson<RunResult>('result.json'), await run.readMetrics()];
   const bad = metrics.reduce((sum, line) => sum + (line.bad ?? 0), 0);
-  const phase = name === 'search' ? 'search' : 'retrain';
+  const phase = kind.name === 'search' ? 'search' : 'retrain';
   return {
-    name,
+    ...kind,
     folder,
     finished: result !== null,
     epochs: metrics.length,
@@ -111,79 +157,41 @@ async function readStage(name: Stage['name'], folder: string): Promise<Stage | n
   };
 }
 
-/** All there is of a row, finished or not. */
-export async function readRow(save: string, row: EnergyRow): Promise<RowResult> {
-  const { kind } = METHODS[row.method];
-  const { stages, pruned, finished, drawn } = await parts(save, row, kind);
-  const begun = stages.filter((stage) => stage !== null);
-  // A dense training that other rows share is no beginning of this one.
-  const own = begun.filter(({ name }) => kind === 'dense' || name !== 'dense');
-  const nothing = {
-    top1Last: null,
-    top1Best: null,
-    drawn: null,
-    seconds: null,
-    energy: unknown('not finished'),
-    flops: null,
-  };
-  if (!finished) return { ...row, state: own.length > 0 ? 'interrupted' : 'new', stages: begun, ...nothing };
-  const last = begun.at(-1)!;
-  const stretches = begun.map(({ forward, images }) => ({ forward: forward!, images }));
-  const pruning = pruned === null ? null : await energyOf([pruned, row.folder], 'prune', 0);
-  return {
-    ...row,
-    state: 'finished',
-    stages: begun,
-    top1Last: last.top1Last,
-    top1Best: last.top1Best,
-    drawn,
-    seconds: begun.reduce((sum, { seconds }) => sum + seconds, 0),
-    energy: sumOf(
-      begun.map(({ energy }) => energy),
-      pruning,
-    ),
-    flops: flopsOf(stretches),
-  };
+/**
+ * The energy of a phase from the first folder that metered it, without the loading of data: some methods open it
+ * once, others twice, which is no property of the method.
+ */
+async function energyOf(folders: readonly string[], phase: string, epochs: number): Promise<Energy> {
+  const files = await Promise.all(folders.map(readEnergy));
+  const file = files.find((candidate) => candidate?.phases[phase] !== undefined);
+  if (!file) return unknown('the runs were not metered');
+  const { sources, phases } = file;
+  const metered = phases[`${phase}/train`]?.windows;
+  if (metered !== undefined && metered < epochs) return unknown(`only ${metered} of ${epochs} epochs were metered`);
+  const total = settled(minus(phases[phase]!, phases[`${phase}/load`]));
+  const energy = { joules: total.joules, estimated: isEstimated(total), ways: measuredWays(total) };
+  if (energy.joules !== null) return energy;
+  const reasons = sources.flatMap(({ reason }) => reason ?? []);
+  return { ...energy, reason: total.reason ?? (reasons.join('; ') || 'a window could not be read') };
 }
 
-interface Parts {
-  stages: (Stage | null)[];
-  /** Folder of the ticket. */
-  pruned: string | null;
-  finished: boolean;
-  drawn: number | null;
-}
-
-async function parts(save: string, { folder, seed }: EnergyRow, kind: string): Promise<Parts> {
-  if (kind === 'early-bird') {
-    const result = await RunDirectory.at(folder).readJson<TrainResult>('result.json');
-    const search = await readStage('search', join(folder, 'search'));
-    if (!result) return { stages: [search], pruned: null, finished: false, drawn: null };
-    // The paths it had may be spelt differently now.
-    const retrain = await readStage('retrain', join(folder, basename(result.retrain.directory)));
-    const pruned = join(folder, basename(join(result.prune.ticket, '..')));
-    return { stages: [search, retrain], pruned, finished: true, drawn: result.ticket.completed };
-  }
-  const dense = await readStage('dense', denseFolder(save, seed));
-  if (kind === 'dense') return { stages: [dense], pruned: null, finished: dense?.finished === true, drawn: null };
-  const done = await RunDirectory.at(folder).readJson<PruneReport>('result.json');
-  const retrain = await readStage('retrain', join(folder, 'retrain'));
-  return { stages: [dense, retrain], pruned: join(folder, 'pruned'), finished: done !== null, drawn: null };
-}
-
-/** Pruning takes a second: where there is no figure of it, the trainings stand for the row, and a note says so. */
-function sumOf(energies: readonly Energy[], pruning: Energy | null): Energy {
-  const estimated = energies.some((energy) => energy.estimated);
+/** What energies that are added or compared have in common, and the reason if they cannot be. */
+export function inCommon(energies: readonly Energy[]): { estimated: boolean; ways: string[]; reason: string | null } {
   const ways = energies.find((energy) => energy.ways.length > 0)?.ways ?? [];
   const missing = energies.find(({ joules }) => joules === null);
-  if (missing) return { ...missing, estimated };
   const other = energies.find((energy) => !sameWays(energy.ways, ways));
-  if (other) return { ...unknown(differText(ways, other.ways)), estimated };
-  const why = pruning && (pruning.reason ?? (sameWays(pruning.ways, ways) ? null : differText(ways, pruning.ways)));
-  const joules = energies.reduce((sum, energy) => sum + energy.joules!, why ? 0 : (pruning?.joules ?? 0));
-  return { joules, estimated, ways, ...(why ? { note: `without pruning: ${why}` } : {}) };
+  const differ = other ? differText(ways, other.ways) : null;
+  return { estimated: energies.some(({ estimated }) => estimated), ways, reason: missing?.reason ?? differ };
 }
 
-/** Why figures of two kinds are neither added nor compared. */
-export const differText = (a: readonly string[], b: readonly string[]) =>
+/** Pruning takes a second: without a figure of it the trainings stand for the row, and a note says so. */
+function sumOf(energies: readonly Energy[], pruning: Energy | null): Energy {
+  const { reason, ...common } = inCommon(energies);
+  if (reason !== null) return { joules: null, ...common, reason };
+  const why = pruning && inCommon([...energies, pruning]).reason;
+  const joules = [...(pruning && !why ? [pruning] : []), ...energies].reduce((sum, energy) => sum + energy.joules!, 0);
+  return { joules, ...common, ...(why ? { note: `without pruning: ${why}` } : {}) };
+}
+
+const differText = (a: readonly string[], b: readonly string[]) =>
   `not the same parts were read everywhere: ${waysText(a)}, and ${waysText(b)}`;

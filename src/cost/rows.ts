@@ -1,4 +1,4 @@
-/** Which runs `bench energy` is made of, where they lie, and the recipe of each. Pure. */
+/** The runs of `bench energy`: their folders and recipes. */
 import { join } from 'node:path';
 import type { EnergyMethod } from '../recipe/cost';
 import { identityOf } from '../recipe/identity';
@@ -6,20 +6,20 @@ import { FULL_PRECISION, PRECISION_KEYS } from '../recipe/precision';
 import { type BenchEnergyRecipe, entriesFor, parseRecipe } from '../recipe/recipe';
 import { ratioKey } from '../run/names';
 
-/** A line of results: a method at one ratio (null: dense) and seed. */
+/** A method at one ratio (null: dense) and seed. */
 export interface EnergyRow {
   method: EnergyMethod;
   ratio: number | null;
   seed: number;
-  /** Of this row alone. Network slimming and lottery tickets begin with the dense training of their seed, which is counted in each. */
+  /** The dense training that lottery tickets and network slimming begin with has a folder of its own. */
   folder: string;
 }
 
 interface MethodInfo {
   label: string;
-  /** How the ticket comes about: none, from the whole dense training of the seed, or by EB Train. */
+  /** How the ticket is made: not at all, from the finished dense training of the seed, or by EB Train. */
   kind: 'dense' | 'after-dense' | 'early-bird';
-  /** Number formats of the first and of the second training. */
+  /** Whether the first and the second training are in low precision. */
   low: { search: boolean; retrain: boolean };
 }
 
@@ -34,6 +34,19 @@ export const METHODS: Record<EnergyMethod, MethodInfo> = {
   'eb-lf': { label: 'EB Train LF', kind: 'early-bird', low: { search: true, retrain: false } },
   'eb-ll': { label: 'EB Train LL', kind: 'early-bird', low: { search: true, retrain: true } },
 };
+
+/** A training of a row: of the dense network (ratio null) or of the ticket. */
+export interface StageKind {
+  name: 'dense' | 'search' | 'retrain';
+  ratio: number | null;
+  low: boolean;
+}
+
+export function stagesOf({ method, ratio }: EnergyRow): [StageKind, StageKind?] {
+  const { kind, low } = METHODS[method];
+  const first: StageKind = { name: kind === 'early-bird' ? 'search' : 'dense', ratio: null, low: low.search };
+  return kind === 'dense' ? [first] : [first, { name: 'retrain', ratio, low: low.retrain }];
+}
 
 export const denseFolder = (save: string, seed: number) => join(save, 'dense', `seed-${seed}`);
 export const folderOf = (save: string, method: EnergyMethod, ratio: number | null, seed: number) =>
@@ -56,7 +69,7 @@ export function rowsOf({ save, methods, ratios, seeds }: BenchEnergyRecipe): Ene
   );
 }
 
-/** Said for every run, whatever the recipe of the comparison. */
+/** Options that every run has of its own, whatever the recipe of the comparison. */
 const OWN_KEYS = ['save', 'ratios', 'cfg', 'arch', 'depth', 'dataset', 'data', 'testBatchSize', ...PRECISION_KEYS];
 
 export function denseRecipe(recipe: BenchEnergyRecipe, seed: number) {
@@ -64,7 +77,7 @@ export function denseRecipe(recipe: BenchEnergyRecipe, seed: number) {
   return parseRecipe('retrain', { ...common, save: denseFolder(recipe.save, seed), seed, report: false });
 }
 
-/** Lottery ticket and network slimming: the mask of the trained dense network; the first goes back to its initial weights. */
+/** Cuts by the mask of the trained dense network; a lottery ticket goes back to the initial weights. */
 export function cutRecipe(recipe: BenchEnergyRecipe, { method, ratio, seed, folder }: EnergyRow) {
   const dense = denseFolder(recipe.save, seed);
   return parseRecipe('prune', {
@@ -78,7 +91,7 @@ export function cutRecipe(recipe: BenchEnergyRecipe, { method, ratio, seed, fold
   });
 }
 
-/** Both train the ticket for all epochs. The network is what the ticket says. */
+/** Trains the ticket, which holds the network's widths, for all epochs. */
 export function ticketRecipe(recipe: BenchEnergyRecipe, { seed, folder }: EnergyRow, ticket: string) {
   return parseRecipe('retrain', {
     ...entriesFor('retrain', recipe, ['cfg', 'arch', 'depth', ...PRECISION_KEYS]),
@@ -91,20 +104,19 @@ export function ticketRecipe(recipe: BenchEnergyRecipe, { seed, folder }: Energy
   });
 }
 
-/** What makes such a row what it is; the training itself is guarded by the folder it is in. */
+/** The identity of a row that cuts a ticket; its training has an identity of its own. */
 export function cutIdentity(recipe: BenchEnergyRecipe, row: EnergyRow): Record<string, unknown> {
   const { model, init, ...identity } = identityOf('prune', cutRecipe(recipe, row));
   return { method: row.method, ...identity };
 }
 
-/** What the folder of a row must hold. */
+/** The identity that the folder of a row must have. */
 export function identityOfRow(recipe: BenchEnergyRecipe, row: EnergyRow): Record<string, unknown> {
   const { kind } = METHODS[row.method];
   if (kind === 'dense') return identityOf('retrain', denseRecipe(recipe, row.seed));
   return kind === 'after-dense' ? cutIdentity(recipe, row) : identityOf('train', earlyBirdRecipe(recipe, row));
 }
 
-/** EB Train of any kind. */
 export function earlyBirdRecipe(recipe: BenchEnergyRecipe, { method, ratio, seed, folder }: EnergyRow) {
   const { low } = METHODS[method];
   return parseRecipe('train', {

@@ -1,9 +1,8 @@
-/** Whether two results were measured on one machine: only then may they stand in one table. */
-
+/** Only results of one machine may stand in one table. */
 import type { Provenance } from '../engine/provenance';
 import { EarlybirdError } from '../errors';
 
-/** What params.json says of the machine; a host's name is no part of it. Runs of earlier versions have no fingerprint. */
+/** The machine of a run, from params.json. Runs of earlier versions have no fingerprint. */
 export type MachineRecord = Pick<Provenance, 'earlybird' | 'libtorch' | 'device' | 'deviceName' | 'threads'> &
   Partial<Pick<Provenance, 'machine'>>;
 
@@ -11,23 +10,17 @@ export function machineOf({ earlybird, libtorch, machine, device, deviceName, th
   return { earlybird, libtorch, machine, device, deviceName, threads };
 }
 
-const kindOf = (device: string) => device.replace(/:\d+$/, '');
-
-/** For people, in one line. */
+/** Hardware and versions in one line, without the index of the GPU and without the threads beside one. */
 export function machineLine({ earlybird, libtorch, machine, device, deviceName, threads }: MachineRecord): string {
-  const cores = kindOf(device) === 'cpu' ? `, ${threads} thread${threads === 1 ? '' : 's'}` : '';
-  return `${kindOf(device)} (${deviceName}${cores}), LibTorch ${libtorch}, earlybird ${earlybird}${machine ? `, machine ${machine}` : ''}`;
+  const kind = device.replace(/:\d+$/, '');
+  const cores = kind === 'cpu' ? `, ${threads} thread${threads === 1 ? '' : 's'}` : '';
+  return `${kind} (${deviceName}${cores}), LibTorch ${libtorch}, earlybird ${earlybird}${machine ? `, machine ${machine}` : ''}`;
 }
 
-/** Hardware and versions. Which of several equal GPUs worked does not count, nor do the threads beside one. */
-export function sameMachine(a: MachineRecord, b: MachineRecord): boolean {
-  return machineLine(a) === machineLine(b);
-}
-
-/** Throws ERR_BENCH_MACHINE for the first record that was made elsewhere than the first of all. */
+/** Throws ERR_BENCH_MACHINE for the first record of another machine than the first one. */
 export function refuseMixedMachines(records: readonly { folder: string; machine: MachineRecord }[]): void {
   const [first, ...rest] = records;
-  const other = rest.find(({ machine }) => !sameMachine(first!.machine, machine));
+  const other = rest.find(({ machine }) => machineLine(machine) !== machineLine(first!.machine));
   if (!first || !other) return;
   throw new EarlybirdError(
     'ERR_BENCH_MACHINE',

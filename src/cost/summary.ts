@@ -1,12 +1,11 @@
-/** Rows of `bench energy` over their seeds: means, standard deviations, and the gain over the baseline. Pure. */
-
+/** Rows of `bench energy` over their seeds: means, standard deviations, and the gain over the baseline. */
 import { sameWays, waysText } from '../energy/totals';
 import type { Provenance } from '../engine/provenance';
 import { type Statistic, statistic } from '../measure';
 import { networkName } from '../network/names';
 import type { EnergyMethod } from '../recipe/cost';
 import type { BenchEnergyRecipe } from '../recipe/recipe';
-import { differText, type Energy, type RowResult } from './row-results';
+import { type Energy, inCommon, type RowResult } from './row-results';
 import { METHODS, nameOf } from './rows';
 import { type MachineRecord, refuseMixedMachines } from './same-machine';
 import { NO_PAPER_FLOPS } from './training-flops';
@@ -26,7 +25,7 @@ export interface EnergyGroup {
   /** null where any of the finished rows has none: `energyMissing` says why. */
   joules: Statistic | null;
   energyEstimated: boolean;
-  /** What the joules are of, for example "gpu counter". Costs of groups that differ here are not compared. */
+  /** Parts that were read and how: "gpu counter". Joules of groups that differ here are not compared. */
   energyWays: string[];
   energyMissing: string | null;
   paperFlops: Statistic | null;
@@ -37,8 +36,8 @@ export interface EnergyGroup {
   /** Grams, only where --carbon says how many a kWh makes. */
   co2?: Statistic | null;
   /**
-   * Top-1 minus the baseline's in points, and costs of the baseline over those here: means; null where one is missing. Null for the
-   * baseline itself, and for the dense network where the baseline has ratios.
+   * Top-1 minus the baseline's in points, and costs of the baseline over those here: means; null where one is missing.
+   * Null for the baseline itself, and for the dense network where the baseline has ratios.
    */
   gain: Record<'top1' | Costs, number | null> | null;
 }
@@ -63,34 +62,31 @@ export function benchOf(recipe: BenchEnergyRecipe, rows: RowResult[]): EnergyBen
   refuseMixedMachines(stages);
   const [first] = stages;
   if (!first || rows.every(({ state }) => state !== 'finished')) return null;
-  const { baseline, carbon, arch, depth, epochs } = recipe;
-  const groups = summarise(rows, { baseline, carbon });
+  const { baseline, carbon = null, arch, depth, epochs } = recipe;
+  const groups = groupsOf(rows, recipe);
   return {
     version: 1,
     network: networkName(arch, depth!),
     dataset: first.dataset,
     epochs,
     baseline,
-    carbon: carbon ?? null,
+    carbon,
     machine: first.machine,
     rows,
     groups,
-    notes: notesOf(rows, groups, { synthetic: first.dataset.synthetic, baseline, carbon }),
+    notes: notesOf(rows, groups, recipe, first.dataset.synthetic),
   };
 }
 
 const JOULES_PER_KWH = 3.6e6;
 
-export function summarise(
-  rows: readonly RowResult[],
-  { baseline, carbon }: { baseline: EnergyMethod; carbon?: number | undefined },
-): EnergyGroup[] {
-  const groups = new Map<string, RowResult[]>();
+function groupsOf(rows: readonly RowResult[], { baseline, carbon }: BenchEnergyRecipe): EnergyGroup[] {
+  const byGroup = new Map<string, RowResult[]>();
   for (const row of rows) {
     const key = `${row.method} ${row.ratio}`;
-    groups.set(key, [...(groups.get(key) ?? []), row]);
+    byGroup.set(key, [...(byGroup.get(key) ?? []), row]);
   }
-  const all = [...groups.values()].map((group) => groupOf(group, carbon));
+  const all = [...byGroup.values()].map((group) => groupOf(group, carbon));
   const baselineFor = ({ ratio }: EnergyGroup) =>
     all.find((group) => group.method === baseline && (group.ratio === null || group.ratio === ratio));
   return all.map((group) => ({ ...group, gain: gainOver(baselineFor(group), group) }));
@@ -99,9 +95,8 @@ export function summarise(
 function groupOf(rows: readonly RowResult[], carbon: number | undefined): EnergyGroup {
   const done = rows.filter(({ state }) => state === 'finished');
   const of = (value: (row: RowResult) => number | null) => statistic(done.flatMap((row) => value(row) ?? []));
-  const energies = done.map(({ energy }) => energy);
-  const ways = waysOf(energies);
-  const missing = whyMissing(energies, ways);
+  const { estimated, ways, reason } = inCommon(done.map(({ energy }) => energy));
+  const missing = done.length === 0 ? 'no row is finished' : reason;
   const joules = missing === null ? of(({ energy }) => energy.joules) : null;
   return {
     method: rows[0]!.method,
@@ -111,7 +106,7 @@ function groupOf(rows: readonly RowResult[], carbon: number | undefined): Energy
     top1: of(({ top1Last }) => top1Last),
     top1Best: of(({ top1Best }) => top1Best),
     joules,
-    energyEstimated: done.some(({ energy }) => energy.estimated),
+    energyEstimated: estimated,
     energyWays: ways,
     energyMissing: missing,
     paperFlops: done.some(({ flops }) => flops?.paper === null) ? null : of(({ flops }) => flops?.paper ?? null),
@@ -121,16 +116,6 @@ function groupOf(rows: readonly RowResult[], carbon: number | undefined): Energy
     ...(carbon === undefined ? {} : { co2: scaled(joules, carbon / JOULES_PER_KWH) }),
     gain: null,
   };
-}
-
-/** Of the first that measured anything. */
-const waysOf = (energies: readonly Energy[]) => energies.find((energy) => energy.ways.length > 0)?.ways ?? [];
-
-function whyMissing(energies: readonly Energy[], ways: readonly string[]): string | null {
-  if (energies.length === 0) return 'no row is finished';
-  const unknown = energies.find(({ joules }) => joules === null);
-  const other = energies.find((energy) => !sameWays(energy.ways, ways));
-  return unknown?.reason ?? (other ? differText(ways, other.ways) : null);
 }
 
 function scaled(value: Statistic | null, factor: number): Statistic | null {
@@ -152,11 +137,12 @@ function gainOver(baseline: EnergyGroup | undefined, group: EnergyGroup): Energy
   };
 }
 
-/** What a reader of the tables has to know. */
-export function notesOf(
+/** Notes below the tables. */
+function notesOf(
   rows: readonly RowResult[],
   groups: readonly EnergyGroup[],
-  { synthetic, baseline, carbon }: { synthetic: boolean; baseline: EnergyMethod; carbon?: number | undefined },
+  { baseline, carbon }: BenchEnergyRecipe,
+  synthetic: boolean,
 ): string[] {
   const energies = rows.filter(({ state }) => state === 'finished').map(({ energy }) => energy);
   const seeds = [...new Set(groups.map(({ n }) => n))].filter((n) => n > 0);
@@ -178,7 +164,7 @@ export function notesOf(
   ];
 }
 
-/** What the joules are of, which are not compared, and where there are none. */
+/** Which parts the joules are of, which are not compared, and where there are none. */
 function energyNotes(groups: readonly EnergyGroup[], energies: readonly Energy[]): string[] {
   const known = groups.filter(({ joules, energyWays }) => joules && energyWays.length > 0);
   const read = [...new Set(known.map(({ energyWays }) => waysText(energyWays)))];

@@ -1,4 +1,4 @@
-/** Results of `bench energy` as the report room takes them, and as files. */
+/** Results of `bench energy` as tables, a figure and files. */
 import { join } from 'node:path';
 import { writeFileAtomic } from '../atomic';
 import { sameWays } from '../energy/totals';
@@ -12,7 +12,7 @@ import type { EnergyBench, EnergyGroup } from './summary';
 
 const NAME = 'bench-energy';
 
-/** Unit in which the largest mean is at least 1: tiny trainings are not all zero. */
+/** The first unit in which the largest mean is at least 1, so that small trainings are not all zero. */
 const FLOPS_UNITS = [
   { size: 1e15, name: 'P' },
   { size: 1e12, name: 'T' },

@@ -6,7 +6,7 @@ const step = defineCommand({
   run: async (recipe, options) => {
     if (recipe.lowPrecision) return (await import('../../bench/low-precision.js')).benchLowPrecision(recipe, options);
     if (recipe.ticket !== undefined) return (await import('../../bench/ticket.js')).benchTicket(recipe, options);
-    return (await import('../../bench/step-peer.js')).bench(recipe, options);
+    return (await import('../../bench/step-peer.js')).benchStep(recipe, options);
   },
   print: async (result) => (await import('../print/step.js')).stepText(result),
 });
