@@ -1,18 +1,19 @@
-/** Dense against ticket: one set of cells, printed for a terminal and for HTML. The first row is the one compared with. */
-
+/** The summary: dense network against ticket. Ratios are to the first row. */
 import type { SummaryRow } from '../run/result';
 import { escapeHtml } from './escape';
 import { formatFlops, formatJoules, formatParameters, formatPercent, formatRatio, formatSeconds } from './format';
 
-export interface TableOptions {
+interface TableOptions {
   synthetic?: boolean;
 }
 
 interface Column {
   title: string;
   cell: (row: SummaryRow) => string;
-  /** What the ratio to the first row is taken of. */
+  /** Value whose ratio to the first row is shown. */
   ratio?: (row: SummaryRow) => number | null;
+  /** A cost of the whole training: not compared with a run that was stopped. */
+  ofTraining?: boolean;
   /** Left out where no row has a value. */
   optional?: (row: SummaryRow) => number | null | undefined;
 }
@@ -24,16 +25,17 @@ const COLUMNS: Column[] = [
   { title: 'SWA top-1', cell: (row) => formatPercent(row.top1Swa), optional: (row) => row.top1Swa },
   { title: 'parameters', cell: (row) => formatParameters(row.parameters), ratio: (row) => row.parameters },
   { title: 'FLOPs', cell: (row) => formatFlops(row.flops), ratio: (row) => row.flops },
-  { title: 'time', cell: (row) => formatSeconds(row.seconds), ratio: (row) => row.seconds },
+  { title: 'time', cell: (row) => formatSeconds(row.seconds), ratio: (row) => row.seconds, ofTraining: true },
   {
     title: 'energy',
     cell: (row) => formatJoules(row.joules),
     ratio: (row) => row.joules,
+    ofTraining: true,
     optional: (row) => row.joules,
   },
 ];
 
-/** What a reader has to know before believing the numbers; the warning of synthetic data comes first. */
+/** Notes under the table; the warning of synthetic data comes first. */
 function tableNotes(rows: readonly SummaryRow[], options: TableOptions): string[] {
   const methods = new Set(rows.flatMap(({ joules, joulesBy }) => (joules !== null && joulesBy ? joulesBy : [])));
   return [
@@ -76,8 +78,9 @@ function cells(rows: SummaryRow[]): string[][] {
   return [
     shown.map((column) => column.title),
     ...rows.map((row, i) =>
-      shown.map(({ cell, ratio }) => {
-        const compared = i > 0 && ratio ? formatRatio(ratio(row), ratio(rows[0]!)) : '';
+      shown.map(({ cell, ratio, ofTraining }) => {
+        const compared =
+          i > 0 && ratio && !(ofTraining && rows[0]!.stopped) ? formatRatio(ratio(row), ratio(rows[0]!)) : '';
         return compared ? `${cell(row)} (${compared})` : cell(row);
       }),
     ),
