@@ -1,18 +1,19 @@
 /**
- * Files that are whole or not there: written under a temporary name in the same folder, flushed to the disk, renamed.
- * A kill at any instant leaves the previous file as it was, and at worst a `.<name>.tmp-<pid>-<n>` beside it (TEMP_NAME).
+ * Writes files that are whole or not there: under a temporary name in the same folder, flushed to the disk, then renamed. A kill leaves
+ * the previous file, and at worst a `.<name>.tmp-<pid>-<n>` beside it.
  */
 import * as fs from 'node:fs/promises';
 import * as path from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { fileError, systemCode } from './errors';
 
-/** Recognises a left-over temporary file by its base name; group 1 is the name of the file it was to become, 2 the process id. */
+/** Matches the name of a temporary file; group 1 is the name of the file, group 2 the process id. */
 export const TEMP_NAME = /^\.(.+)\.tmp-(\d+)-\d+$/;
 
-/** Bytes handed to one write call: enough for full disk speed, little enough to abort soon. */
+/** Bytes in one write call: enough for full disk speed, few enough to abort soon. */
 const WRITE_BYTES = 1 << 20;
 
+/** Options of the functions that write files. */
 export interface WriteOptions {
   /** Aborting leaves the previous file; the promise rejects with the signal's reason. */
   signal?: AbortSignal;
@@ -20,7 +21,7 @@ export interface WriteOptions {
   makeFolder?: boolean;
 }
 
-/** Writes `chunks` to `path`, replacing what was there. Throws ERR_FILE; what the chunks' own iterator throws passes through. */
+/** Replaces `file` with `chunks`. Throws ERR_FILE, or what the iterator of the chunks throws. */
 export async function writeFileAtomic(
   file: string,
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array> | Uint8Array | string,
@@ -38,10 +39,7 @@ export async function writeFileAtomic(
   });
 }
 
-/**
- * Makes `to` another name of the file `from` (a hard link), or a copy where the file system has no links.
- * Safe for files that are only ever replaced, never changed in place: those of writeFileAtomic.
- */
+/** Makes `to` a hard link of `from`, or a copy where the file system has no links. For files that are replaced, not changed in place. */
 export async function linkOrCopyAtomic(from: string, to: string): Promise<void> {
   await replace(to, {}, async (temporary) => {
     try {
@@ -72,14 +70,14 @@ async function replace(
   } catch (error) {
     throw fileError(error, file, 'written');
   } finally {
-    // After a rename between two links of one file both names stay (POSIX), so this is needed on success too.
+    // Needed on success too: a rename between two links of one file keeps both names (POSIX).
     if (temporary) await fs.rm(temporary, { force: true });
   }
 }
 
 let counter = 0;
 
-/** The counter may collide with that of a worker thread, which has the same process id: then the next number. */
+/** Worker threads have the same process id, so the name may exist: then the next number. */
 async function withFreshName(file: string, fill: (temporary: string) => Promise<void>): Promise<string> {
   for (;;) {
     const temporary = path.join(path.dirname(file), `.${path.basename(file)}.tmp-${process.pid}-${counter++}`);
@@ -120,7 +118,7 @@ async function writeAll(
   await flush();
 }
 
-/** A write may take only part (a disk that fills up): go on until all is taken or it fails. */
+/** One call may write only a part, so it is repeated. */
 async function writeBatch(handle: fs.FileHandle, batch: Uint8Array[]): Promise<void> {
   let rest = batch;
   while (rest.length > 0) {
@@ -136,7 +134,7 @@ async function writeBatch(handle: fs.FileHandle, batch: Uint8Array[]): Promise<v
   }
 }
 
-/** Makes the rename itself survive a power cut. Some systems cannot open folders; the rename is atomic there all the same. */
+/** Makes a rename survive a power cut. Some systems cannot open folders. */
 export async function syncFolder(folder: string): Promise<void> {
   try {
     const handle = await fs.open(folder, 'r');

@@ -1,7 +1,4 @@
-/**
- * A download that survives cuts: bytes collect in `<file>.part`, a later call goes on where the last one stopped, and the file
- * appears under its own name only when it is whole and its checksum holds.
- */
+/** A download that continues after a cut: `<file>.part` becomes `<file>` once it is complete and its checksum holds. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
@@ -14,16 +11,16 @@ import { httpGet } from './http';
 
 export interface DownloadOptions {
   url: string;
-  /** Where the file shall lie; its folder is made. `<file>.part` and `<file>.part.tag` exist only while it is incomplete. */
+  /** Path of the result; its folder is made. `<file>.part` and `<file>.part.tag` exist while it is incomplete. */
   file: string;
-  /** What the file must be. With `sha256` or `md5` given, a file that is already there and right is not fetched again. */
+  /** Expected length and checksums. With a checksum, a file that is there and matches is not fetched again. */
   bytes?: number;
   sha256?: string;
   md5?: string;
-  /** At most ten times a second: bytes on disk so far, and bytes in all, or null where the server does not say. */
+  /** At most ten times a second: bytes on disk, and bytes in all, or null where the server does not say. */
   onProgress?: (done: number, total: number | null) => void;
   signal?: AbortSignal;
-  /** Fruitless attempts in a row before giving up, and the pause before the second one (doubled each time). Default 5 and 500. */
+  /** Attempts without progress before giving up, and the pause before the second one (doubled each time). Default 5 and 500. */
   attempts?: number;
   retryDelayMs?: number;
   /** See GetOptions. */
@@ -86,7 +83,7 @@ export async function download(options: DownloadOptions): Promise<DownloadResult
   return { file, bytes, fetched };
 }
 
-/** A failure that may pass by itself. */
+/** A failure that a new attempt may avoid. */
 class TransientError extends Error {}
 
 const TRANSIENT_CODES = [
@@ -134,7 +131,7 @@ async function fetchRest(part: string, options: DownloadOptions): Promise<number
   }
 }
 
-/** Where the body starts and how long the whole file is, or null. Throws unless the answer is one that can be appended. */
+/** First byte of the body and length of the whole file, or null. Throws unless the body can be appended. */
 async function readAnswer(
   response: IncomingMessage,
   offset: number,
@@ -200,7 +197,7 @@ async function append(
   return done - start;
 }
 
-/** What is wrong with a file, as the end of a sentence, or null. */
+/** Difference to the expected file, as the end of a sentence, or null. */
 async function findFault(file: string, { bytes, sha256, md5 }: DownloadOptions): Promise<string | null> {
   const size = await sizeOf(file);
   if (bytes !== undefined && size !== bytes) return `length is ${size} bytes instead of ${bytes}`;

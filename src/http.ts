@@ -1,8 +1,6 @@
 /**
- * A GET request as a stream, through the proxies named in the environment and across redirects.
- *
- * Node's own fetch ignores HTTPS_PROXY in the versions we support, and its agents do too; the two rules of a web proxy (absolute
- * addresses for http, a CONNECT tunnel for https) are short enough to state here.
+ * A GET request as a stream, through the proxies in the environment and across redirects. In Node 20 neither fetch nor the agents
+ * read HTTPS_PROXY.
  */
 import * as http from 'node:http';
 import * as https from 'node:https';
@@ -13,9 +11,9 @@ import { EarlybirdError } from './errors';
 export interface GetOptions {
   headers?: Record<string, string>;
   signal?: AbortSignal;
-  /** A connection on which nothing arrives for so long is given up. Default 60,000. */
+  /** Gives up a connection without data for so long. Default 60,000. */
   idleTimeoutMs?: number;
-  /** Where HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY (either case) are read from. Default process.env. */
+  /** Source of HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY (either case). Default process.env. */
   env?: NodeJS.ProcessEnv;
 }
 
@@ -59,7 +57,7 @@ export function proxyFor(url: URL, env: NodeJS.ProcessEnv = process.env): URL | 
   return new URL(text);
 }
 
-/** NO_PROXY: a comma list of host names (which also cover their subdomains), each with an optional port; `*` covers everything. */
+/** NO_PROXY: a list of host names (with their subdomains), each with an optional port; `*` matches every host. */
 function isExcluded(url: URL, list: string): boolean {
   return list
     .split(/[\s,]+/)
@@ -119,7 +117,7 @@ function requestTo(proxy: URL, options: http.RequestOptions): http.ClientRequest
   return library.request({ host: bareHost(proxy), port: portOf(proxy), agent: false, ...options });
 }
 
-/** Ends the request and waits for the event that answers it. The idle timeout stays on the socket, so it also guards the body. */
+/** Ends the request and waits for its answer. The idle timeout stays on the socket, so it covers the body too. */
 function send(
   request: http.ClientRequest,
   event: 'response' | 'connect',
@@ -161,7 +159,7 @@ function bareHost(url: URL): string {
   return url.hostname.replace(/^\[|\]$/g, '');
 }
 
-/** An address fit for a message: without user name and password. */
+/** An address for messages, without user name and password. */
 function redact(url: URL): string {
   return `${url.protocol}//${url.host}${url.pathname === '/' ? '' : url.pathname}`;
 }

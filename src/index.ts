@@ -1,22 +1,25 @@
 /** The public API of earlybird. */
 
+export type { WriteOptions } from './atomic';
 export { cfgOf, stateDictOf, stateDictValue } from './checkpoint/keys';
 export { readNpy, writeNpy } from './checkpoint/npy';
-export { readCheckpoint, writeCheckpoint } from './checkpoint/pth';
+export { type Checkpoint, type Format, readCheckpoint, writeCheckpoint } from './checkpoint/pth';
 export { readSafetensors, type Safetensors, writeSafetensors } from './checkpoint/safetensors';
-export { momentumOf, sgdOptimizerValue } from './checkpoint/sgd';
-export type { Dict, Value } from './checkpoint/value';
+export { momentumOf, type SgdState, sgdOptimizerValue } from './checkpoint/sgd';
+export { type Dict, numbersOf, OrderedDict, type Value } from './checkpoint/value';
 export { benchEnergy, type EnergyBenchResult } from './cost/compare';
 export { type EnergyPlan, planEnergy } from './cost/plan';
 export { type FlopsRule, type Training, trainingFlops } from './cost/training-flops';
 export type { Dataset, ImageSet } from './data/dataset';
-export { openImagenet } from './data/imagenet';
+export type { EncodeOptions } from './data/encode';
+export { type ImagenetOptions, openImagenet } from './data/imagenet';
 export type { ImageListing, ListedDataset } from './data/listing';
-export { openDataset } from './data/open';
-export { type PackOptions, type PackResult, pack } from './data/pack';
+export type { Manifest, ManifestShard } from './data/manifest';
+export { type OpenOptions, openDataset } from './data/open';
+export { type BadFile, type PackOptions, type PackResult, pack } from './data/pack';
 export { type EnergyFile, readEnergy } from './energy/file';
 export { EarlybirdError, type ErrorCode } from './errors';
-export { loadAddon } from './native/addon';
+export { type LoadOptions, loadAddon } from './native/addon';
 export type * from './native/types/addon';
 export type * from './native/types/dataset';
 export type * from './native/types/energy';
@@ -48,8 +51,8 @@ export {
 } from './recipe/recipe';
 export { plot } from './report/gather/plot';
 export { reportRetrain, reportSearch, reportTrain } from './report/gather/reports';
-export type { ReportInput } from './report/input';
-export { writeReport } from './report/write';
+export type { CostPoint, DrawingCurve, LayerChannels, MaskMatrix, ReportInput, RunCurves } from './report/input';
+export { type WrittenFigures, writeReport } from './report/write';
 export type { AverageMetrics, EnergyTotal, EnergyTotals, EpochMetrics } from './run/metrics';
 export type { Observer, RunOptions } from './run/observer';
 export type { FinishedRun, RunResult, SummaryRow } from './run/result';

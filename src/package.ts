@@ -1,4 +1,4 @@
-/** Where this package lies, and what it is. The only place that knows how deep a module is below package.json. */
+/** Folder, version and build command of this package. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
@@ -9,7 +9,7 @@ export function packageVersion(): string {
   return (JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string }).version;
 }
 
-/** A clone of the repository has the TypeScript sources; an installed package has not, and loses what is put into its folder. */
+/** True for a clone of the repository; an installed package has no TypeScript sources, and loses files that are put into its folder. */
 export function isClone(): boolean {
   return existsSync(join(packageRoot, 'tsconfig.json'));
 }

@@ -1,6 +1,4 @@
-/** Types shared by the checkpoint codec and the native floor: a tensor as bytes, and a state dict as an ordered list. */
-
-/** Element types and their sizes in bytes. The C++ side (binding/convert) holds the same table; a test compares them. */
+/** Element types and their sizes in bytes. binding/convert has the same table; a test compares them. */
 export const DTYPE_BYTES = {
   float64: 8,
   float32: 4,
@@ -14,6 +12,7 @@ export const DTYPE_BYTES = {
   bool: 1,
 } as const;
 
+/** An element type, named as in PyTorch. */
 export type Dtype = keyof typeof DTYPE_BYTES;
 
 /** A dense tensor: little-endian bytes in row-major (NCHW, PyTorch's contiguous) order. A scalar has shape []. */
@@ -24,5 +23,5 @@ export interface TensorData {
   data: Uint8Array;
 }
 
-/** Keys in PyTorch's state_dict order. */
+/** Tensors by key, in the order of PyTorch's state_dict. */
 export type StateDict = Map<string, TensorData>;

@@ -9,7 +9,7 @@ const root = join(__dirname, '..');
  * folder, or a single file at the root of src/ without its extension.
  */
 const SRC: [room: string, below: string][] = [
-  ['index', 'cost report train prune ticket energy run recipe network native data checkpoint tensor errors'],
+  ['index', 'cost report train prune ticket energy run recipe network native data checkpoint atomic tensor errors'],
   [
     'cli',
     'cost report train prune bench engine ticket energy run recipe network native libtorch data checkpoint measure package tensor errors',

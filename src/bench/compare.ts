@@ -52,8 +52,8 @@ const CONDITIONS = [
 ];
 
 /**
- * Compares two files that `earlybird bench ... --json` wrote. Throws ERR_BENCH_MACHINE for results of two machines, ERR_USAGE for
- * results of different settings, ERR_FILE for other files.
+ * Compares two files that `earlybird bench ... --json` wrote. Throws ERR_BENCH_MACHINE for results of two machines,
+ * ERR_USAGE for results of different settings, ERR_FILE for other files.
  */
 export async function compareBenches({ files }: { files: string[] }): Promise<BenchComparison> {
   const [a, b, ...more] = files;
@@ -119,7 +119,7 @@ async function readResult(path: string): Promise<BenchFile> {
   }
 }
 
-/** Every measured figure by its path; list elements by their `name`. Single runs are part of the figures over all of them. */
+/** Every measured figure by its path; list elements by their `name`. Single runs are part of other figures. */
 function* spreadsOf(value: unknown, path = ''): Generator<[string, Spread]> {
   if (typeof value !== 'object' || value === null) return;
   const { median, low, high } = value as Partial<Spread>;

@@ -1,4 +1,4 @@
-/** `bench detect`: what detection costs an epoch: masks of three ratios, their files, their distances, and the decision. */
+/** `bench detect`: the cost of detection after an epoch: masks of three ratios, files, distances and the decision. */
 import { performance } from 'node:perf_hooks';
 import { type Engine, openEngine } from '../engine/device';
 import { describeMachine, type Machine } from '../engine/machine';
@@ -66,7 +66,7 @@ interface Detection {
   channels: number;
 }
 
-/** Milliseconds of `repetitions` detections as in a run, with and without its files; `now` is a clock in milliseconds. */
+/** Milliseconds of `repetitions` detections as in a run, with and without its files; `now` is a clock in ms. */
 export async function timeDetection(
   { model, directory, channels }: Detection,
   repetitions: number,

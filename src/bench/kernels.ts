@@ -42,7 +42,7 @@ export interface KernelsBench {
   failure?: string;
 }
 
-/** Of both tensors of a copy; no cache holds as much. */
+/** Bytes of both tensors of a copy that no cache holds. */
 const BEYOND_CACHES = 256 << 20;
 
 /** The record of peer_quant.py, as far as it is read here. */

@@ -21,7 +21,7 @@ export interface LoaderRecord {
   files: number;
   /** Median over the timed passes. */
   imagesPerSecond: number;
-  /** Images per second of one worker, by the processor time of all threads where that is more than the wall time of the workers. */
+  /** Images per second of one worker, by processor time where that exceeds the wall time of the workers. */
   perCore: number;
   /** Resident memory after the first and after the last pass, MiB; null for the peer. */
   residentMib: { first: number; last: number } | null;

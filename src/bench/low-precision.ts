@@ -22,7 +22,7 @@ export interface LowPrecisionBench {
   rounds: number;
   /** `low-*`: block floating point computed with at that precision. Milliseconds of a step, over the runs. */
   systems: Record<System, Runs<StepRecord> & { stepMs: Spread }>;
-  /** Step time over step time, medians. The first two are of low precision at bf16, the last of low precision at fp32. */
+  /** Step time over step time, medians. The first two are of low precision at bf16, the last at fp32. */
   ratios: Record<'lowPrecisionOverBf16' | 'lowPrecisionOverFp32' | 'lowPrecisionFp32OverFp32', number>;
 }
 

@@ -1,4 +1,4 @@
-/** `bench profile`: which kernels a training step spends its time in, and how far it is from the roofline of this machine. */
+/** `bench profile`: the kernels that a training step spends its time in, and the roofline of this machine. */
 import { type Engine, openEngine } from '../engine/device';
 import { describeMachine, type Machine } from '../engine/machine';
 import { type Spread, spread } from '../measure';
@@ -27,7 +27,7 @@ export interface ProfileBench {
   stepMs: Spread;
   /** kernels: of the GPU. operators: on the host. */
   source: StepProfile['source'];
-  /** Of one step, under the profiler. */
+  /** Milliseconds and calls of one step, under the profiler. */
   families: (FamilyUse & { share: number })[];
   top: KernelUse[];
   kernels: number;

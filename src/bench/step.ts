@@ -16,7 +16,7 @@ export interface StepRecord {
   /** Over the whole timed window. */
   imagesPerSecond: number;
   stepMs: number;
-  /** How full batches were run: a captured step replayed, or kernel by kernel and why. Absent on a CPU and for a peer. */
+  /** How full batches were run: by a captured step, or kernel by kernel and why. Absent on a CPU and for a peer. */
   engine?: 'captured' | 'eager' | `eager: ${string}` | undefined;
   /** Largest resident memory of the process, MiB; null on a GPU. */
   residentMib: number | null;

@@ -1,4 +1,4 @@
-/** `bench step --ticket P`: the step of a ticket over that of the dense network, ours and the peer's, beside the ratio of FLOPs. */
+/** `bench step --ticket P`: the step of a ticket over that of the dense network, beside the ratio of FLOPs. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openEngine } from '../engine/device';
@@ -49,7 +49,7 @@ export interface TicketBench {
 /** Milliseconds of a step of the two networks. */
 type Pair = { dense: number; ticket: number };
 
-/** Times the training step of the dense network and of a ticket cut from it. Throws ERR_USAGE for a folder without the peer. */
+/** Times the step of the dense network and of a ticket cut from it. Throws ERR_USAGE where the peer is missing. */
 export async function benchTicket(asked: BenchStepRecipe, options: RunOptions = {}): Promise<TicketBench> {
   const recipe = settlePeer(asked, 'peer_train.py', options.observer?.log);
   const modes: readonly string[] = recipe.peer === undefined ? [] : recipe.modes;

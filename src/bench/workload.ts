@@ -50,7 +50,7 @@ function createNetwork(
   return addon.createModel({ arch, depth, classes: data.classes, seed, device, formats });
 }
 
-/** A network whose gammas all differ, in an order drawn from the seed; those of a new one are equal, so that no mask exists. */
+/** A network whose gammas differ, in an order drawn from the seed: equal ones, as of a new network, give no mask. */
 export async function networkWithGammas(
   engine: Engine,
   recipe: Pick<Workload, 'model' | 'seed'>,

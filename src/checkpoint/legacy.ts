@@ -11,7 +11,7 @@ import { isDict, type Value } from './value';
 
 export const MAGIC = 0x1950a86a20f9469cfc6cn;
 export const PROTOCOL = 1001;
-/** How such a file starts: a pickle of protocol 2 with a 10-byte integer, the magic number. */
+/** The first bytes of such a file: a pickle of protocol 2 with a 10-byte integer, the magic number. */
 export const LEGACY_START = Uint8Array.of(0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc);
 
 /** Throws ERR_CHECKPOINT whose message is a clause. Tensors share memory with `bytes` where they can. */

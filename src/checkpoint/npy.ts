@@ -1,5 +1,4 @@
-/** numpy's .npy files, version 1.0 written byte for byte as numpy does, versions 1 to 3 read. */
-
+/** numpy's .npy files: reads versions 1 to 3, writes version 1.0 with the same bytes as numpy. */
 import { type WriteOptions, writeFileAtomic } from '../atomic';
 import { EarlybirdError } from '../errors';
 import { DTYPE_BYTES, type Dtype, type TensorData } from '../tensor';
@@ -24,12 +23,15 @@ const DTYPES = new Map(Object.entries(CODES).map(([dtype, code]) => [code, dtype
 const MAGIC = Buffer.from('\x93NUMPY', 'latin1');
 const HEADER = /^\{'descr': '([^']{1,8})', 'fortran_order': (True|False), 'shape': \(([\d, ]*)\), \} *\n$/;
 
-/** Throws ERR_FILE, ERR_CHECKPOINT. */
+/** Reads an array of numpy's .npy format. Throws ERR_FILE, or ERR_CHECKPOINT on a damaged file or an unsupported dtype. */
 export async function readNpy(file: string): Promise<TensorData> {
   return parseNpy(await readWholeFile(file), file);
 }
 
-/** `data`: any typed array or Buffer whose bytes are the little-endian elements. Throws ERR_FILE, ERR_CHECKPOINT. */
+/**
+ * Writes an array in numpy's .npy format. `data` holds the elements in row-major order, little-endian. Throws ERR_FILE, or
+ * ERR_CHECKPOINT where data and shape differ in size, or numpy lacks the dtype (bfloat16).
+ */
 export async function writeNpy(
   file: string,
   array: { dtype: Dtype; shape: number[]; data: ArrayBufferView },
@@ -67,13 +69,13 @@ export function parseNpy(bytes: Uint8Array, name = 'the array', budget = new Bud
 }
 
 function headerText(bytes: Uint8Array): { text: string; end: number } {
-  if (!looksLikeNpy(bytes) || bytes.length < 12) refuse('it is no numpy file');
+  if (!looksLikeNpy(bytes) || bytes.length < 12) refuse('it is not a numpy file');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const version = bytes[6]!;
   if (version < 1 || version > 3) refuse('its numpy version is unknown');
   const [start, length] = version === 1 ? [10, view.getUint16(8, true)] : [12, view.getUint32(8, true)];
   const end = start + length;
-  // An honest header is below 200 bytes; numpy itself refuses more than 10,000.
+  // numpy refuses more than 10,000 bytes.
   if (length > 10_000 || end > bytes.length) refuse('its numpy header is damaged');
   return { text: Buffer.from(bytes.subarray(start, end)).toString('latin1'), end };
 }

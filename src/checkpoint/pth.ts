@@ -1,4 +1,4 @@
-/** PyTorch checkpoints (.pth, .pt, .pth.tar): reads both layouts of torch.save, and safetensors; writes the zip layout. */
+/** PyTorch checkpoints (.pth, .pt, .pth.tar): both layouts of torch.save, and safetensors. */
 import { crc32 } from 'node:zlib';
 import { type WriteOptions, writeFileAtomic } from '../atomic';
 import { DTYPE_BYTES } from '../tensor';
@@ -14,23 +14,33 @@ import { OrderedDict, type Value } from './value';
 import { ZipArchive } from './zip/read';
 import { type ZipRecord, zipChunks } from './zip/write';
 
+/** zip: PyTorch since 1.6; legacy: before. */
 export type Format = 'zip' | 'legacy' | 'safetensors';
 
+/** A checkpoint file in memory. */
 export interface Checkpoint {
   format: Format;
-  /** Of a safetensors file: the state dict, or { state_dict, metadata } where the file has metadata. */
+  /** What was saved. For a safetensors file: the state dict, or { state_dict, metadata } where it has metadata. */
   value: Value;
 }
 
-/** Reads a checkpoint of any supported format. Throws ERR_FILE, or ERR_CHECKPOINT on what is no checkpoint or damaged. */
+/**
+ * Reads a checkpoint that PyTorch, earlybird or a safetensors library wrote. Nothing in the file is run: Python objects other than
+ * plain data and tensors are refused. Tensors are views of the file's bytes and may be unaligned; {@link numbersOf} reads them.
+ * Throws ERR_FILE, or ERR_CHECKPOINT for a file of another kind or a damaged one.
+ *
+ * @example
+ * ```ts
+ * const { value } = await readCheckpoint('model_best.pth.tar');
+ * const weights = stateDictOf(value);
+ * console.log(cfgOf(value), weights.get('feature.0.weight')?.shape);
+ * ```
+ */
 export async function readCheckpoint(file: string): Promise<Checkpoint> {
   return parseCheckpoint(await readWholeFile(file), file);
 }
 
-/**
- * The same for bytes in memory. Tensors are views into `bytes` where they can be, and may be unaligned (see numbersOf).
- * `name` is used in messages; `budget` lets a test see what was allocated.
- */
+/** As readCheckpoint, of bytes in memory. `name` is the file's name in messages. */
 export function parseCheckpoint(
   bytes: Uint8Array,
   name = 'the checkpoint',
@@ -53,7 +63,10 @@ export function parseCheckpoint(
   });
 }
 
-/** Writes `value` so that `torch.load(weights_only=True)` reads it. Never leaves a partial file (see atomic.ts). */
+/**
+ * Writes a checkpoint that `torch.load(file, weights_only=True)` reads. Equal values give equal bytes. The file is whole or not
+ * there, whatever happens. Throws ERR_FILE, or ERR_CHECKPOINT for a value without a Python form; rejects with `signal.reason`.
+ */
 export async function writeCheckpoint(file: string, value: Value, options: WriteOptions = {}): Promise<void> {
   await writeFileAtomic(file, checkpointChunks(value), options);
 }
@@ -74,7 +87,7 @@ function sniff(bytes: Uint8Array): Format {
 function parseZip(bytes: Uint8Array, budget: Budget): Value {
   const archive = new ZipArchive(bytes, budget);
   const pickleName = archive.names.find((name) => /^[^/]+\/data\.pkl$/.test(name));
-  if (pickleName === undefined) refuse('it is a zip archive without data.pkl, so no PyTorch checkpoint');
+  if (pickleName === undefined) refuse('it is a zip archive without data.pkl, so not a PyTorch checkpoint');
   const folder = pickleName.slice(0, -'data.pkl'.length);
   if (
     archive.has(`${folder}byteorder`) &&
@@ -111,7 +124,7 @@ function checkpointChunks(value: Value): AsyncGenerator<Uint8Array> {
   return zipChunks(records, (crcs) => [record('.data/serialization_id', serializationId(records, crcs))]);
 }
 
-/** 40 digits that stand for the content, as PyTorch puts in: one half from the names, one from the CRCs. */
+/** 40 digits that identify the content, as in PyTorch's files: one half from the names, one from the CRCs. */
 function serializationId(records: ZipRecord[], crcs: number[]): string {
   const digits = (text: string) => String(crc32(Buffer.from(text))).padStart(20, '0');
   return digits(records.map(({ name }) => name).join('\n')) + digits(crcs.join('\n'));

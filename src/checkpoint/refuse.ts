@@ -1,12 +1,12 @@
-/** How the readers refuse a file, and how much memory they may spend on one. */
+/** Refusal of a file, and the memory that reading one may take. */
 import { EarlybirdError } from '../errors';
 
-/** Throws the one error of a file that cannot be read. `reason` is a clause; the caller that knows the file names it. */
+/** Throws ERR_CHECKPOINT. `reason` is a clause, to which namingFile adds the file. */
 export function refuse(reason: string): never {
   throw new EarlybirdError('ERR_CHECKPOINT', reason);
 }
 
-/** Runs a reader of in-memory bytes; a refusal comes out as one sentence that names the file and the remedy. */
+/** Runs a reader of bytes in memory; makes a refusal one sentence with file and remedy. */
 export function namingFile<T>(name: string, read: () => T): T {
   try {
     return read();
@@ -25,9 +25,8 @@ const SPARE_BUFFER_BYTES = 1 << 20;
 const SPARE_NODE_BYTES = 16 << 20;
 
 /**
- * What a reader allocates for one file, beyond the bytes of the file itself. Files are hostile until proven otherwise:
- * a few bytes can ask for petabytes (a stride of 0, a deflate bomb, a million empty dicts), so every allocation that
- * the file decides on is charged here first.
+ * Memory that a reader allocates for one file beyond its bytes. A few hostile bytes can ask for petabytes (a stride of 0, a deflate
+ * bomb, a million empty dicts), so every allocation that the file decides on is charged here first.
  *
  * - buffers: tensors that had to be copied, inflated records. At most the file's size + 1 MiB.
  * - nodes: pickle operations, dicts, strings, directory entries, at an estimate of their heap size.

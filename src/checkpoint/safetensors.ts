@@ -2,7 +2,6 @@
  * safetensors: u64 header length, JSON { name: { dtype, shape, data_offsets: [start, end] }, "__metadata__": { text: text } },
  * then the raw little-endian data, without gaps or overlaps.
  */
-
 import { type WriteOptions, writeFileAtomic } from '../atomic';
 import { EarlybirdError } from '../errors';
 import { DTYPE_BYTES, type Dtype, type StateDict, type TensorData } from '../tensor';
@@ -10,6 +9,7 @@ import { readWholeFile } from './read-file';
 import { Budget, namingFile, refuse } from './refuse';
 import { elementCount, isWellFormed } from './value';
 
+/** A safetensors file in memory. */
 export interface Safetensors {
   /** In the order of the header. */
   tensors: StateDict;
@@ -30,18 +30,18 @@ const NAMES: Record<Dtype, string> = {
 };
 const DTYPES = new Map(Object.entries(NAMES).map(([dtype, name]) => [name, dtype as Dtype]));
 
-/** The cap of the reference implementation. */
+/** Limit of the format's own implementation. */
 const MAX_HEADER = 100_000_000;
 /** Heap bytes that one byte of JSON can cost at worst: `[],` makes an array. */
 const JSON_HEAP_FACTOR = 16;
 
-/** Throws ERR_FILE, ERR_CHECKPOINT. */
+/** Reads a safetensors file. Throws ERR_FILE, or ERR_CHECKPOINT on a damaged file. */
 export async function readSafetensors(file: string): Promise<Safetensors> {
   const bytes = await readWholeFile(file);
   return namingFile(file, () => parseSafetensors(bytes, new Budget(bytes.length)));
 }
 
-/** Writes the tensors with their keys in order. Throws ERR_FILE, ERR_CHECKPOINT. */
+/** Writes a safetensors file, keys in order. Throws ERR_FILE, or ERR_CHECKPOINT for a tensor whose data does not fill its shape. */
 export async function writeSafetensors(
   file: string,
   tensors: StateDict,
@@ -62,7 +62,7 @@ function headerLength(bytes: Uint8Array): number {
 
 /** Throws ERR_CHECKPOINT whose message is a clause. Tensors are views into `bytes`. */
 export function parseSafetensors(bytes: Uint8Array, budget: Budget): Safetensors {
-  if (!looksLikeSafetensors(bytes)) refuse('it is no safetensors file');
+  if (!looksLikeSafetensors(bytes)) refuse('it is not a safetensors file');
   const length = headerLength(bytes);
   if (length > MAX_HEADER) refuse('its header is larger than 100 MB');
   budget.node(JSON_HEAP_FACTOR * length);
@@ -89,9 +89,9 @@ function parseHeader(json: Uint8Array): Record<string, unknown> {
   try {
     header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(json));
   } catch {
-    refuse('its header is no JSON');
+    refuse('its header is not valid JSON');
   }
-  if (!isObject(header)) refuse('its header is no JSON object');
+  if (!isObject(header)) refuse('its header is not a JSON object');
   return header;
 }
 
@@ -119,7 +119,7 @@ function checkNoGaps(ranges: [number, number][], length: number): void {
 }
 
 function parseMetadata(metadata: unknown = {}): Map<string, string> {
-  if (!isObject(metadata)) refuse('its metadata is no JSON object');
+  if (!isObject(metadata)) refuse('its metadata is not a JSON object');
   for (const value of Object.values(metadata)) if (typeof value !== 'string') refuse('its metadata is not all text');
   return new Map(Object.entries(metadata) as [string, string][]);
 }

@@ -2,23 +2,25 @@
  * The `optimizer` entry of a checkpoint, as torch.optim.SGD's state_dict:
  * { state: { position: { momentum_buffer } }, param_groups: [{ lr, momentum, ..., params: [position, ...] }] }.
  *
- * Parameters have no names there, only positions. In the release's models `select.indexes` is a parameter: it takes a
- * position but, having no gradient, no momentum. In a model that keeps it as a buffer it takes none. Both are understood.
+ * Parameters have positions there instead of names. In the reference's models `select.indexes` is a parameter: it takes a position but
+ * has no momentum. A model that keeps it as a buffer gives it no position. Both forms are read.
  */
 import { EarlybirdError } from '../errors';
 import type { StateDict } from '../tensor';
 import { type Dict, isDict, isTensor, type Value } from './value';
 
+/** State of an SGD optimiser. */
 export interface SgdState {
   /** Momentum by key; parameters without one are absent. */
   momentum: StateDict;
-  /** Keys in module order. For a file that the release can load, all of parameterKeys(state), indexes included. */
+  /** Keys in module order. For a file that the reference can load: all parameters of its model, `*.indexes` included. */
   parameters: string[];
   lr: number;
   momentumFactor: number;
   weightDecay: number;
 }
 
+/** The `optimizer` entry of a checkpoint that PyTorch's SGD loads. */
 export function sgdOptimizerValue({ momentum, parameters, lr, momentumFactor, weightDecay }: SgdState): Value {
   const state: Dict = new Map();
   for (const [position, key] of parameters.entries()) {
@@ -44,10 +46,9 @@ export function sgdOptimizerValue({ momentum, parameters, lr, momentumFactor, we
 }
 
 /**
- * Reads it back: `value` is a checkpoint with `optimizer`, or that entry itself. `parameters` are the keys wanted, in module
- * order, with or without `*.indexes`. `allParameters` is the list that includes them (parameterKeys of the state dict); give
- * it where `parameters` leaves them out, so that positions of the release's files can be told. Momentum of keys that are not
- * in `parameters` is dropped. Throws ERR_CHECKPOINT where there is no optimiser or its positions fit neither list.
+ * Momentum and learning rate of a checkpoint, or of its `optimizer` entry. `parameters` are the keys wanted, in module order.
+ * `allParameters` are the keys of all parameters, `*.indexes` included; give it where `parameters` leaves them out, to read files of
+ * the reference. Throws ERR_CHECKPOINT where there is no optimiser or its positions fit neither list.
  */
 export function momentumOf(
   value: Value,

@@ -1,4 +1,4 @@
-/** A tensor as PyTorch stores it (storage, offset, sizes, strides) turned into dense row-major bytes. */
+/** Dense row-major bytes of a tensor as PyTorch stores it (storage, offset, sizes, strides). */
 import { DTYPE_BYTES, type Dtype } from '../tensor';
 import { type Budget, refuse } from './refuse';
 import { elementCount } from './value';
@@ -12,8 +12,8 @@ export interface View {
 }
 
 /**
- * Bytes of the view, DTYPE_BYTES[dtype] * product(shape) of them. Row-major views share the storage's memory, so that
- * tensors that were one in the file stay one; others are copied, charged to `budget`. Refuses what reaches outside.
+ * Bytes of the view, DTYPE_BYTES[dtype] * product(shape) of them. Row-major views share the storage's memory, so tensors that share
+ * memory in the file still do; others are copied, charged to `budget`. Refuses a view that leaves its storage.
  */
 export function denseBytes(storage: Uint8Array, view: View, budget: Budget): Uint8Array {
   const { offset, shape, strides } = view;
@@ -23,7 +23,7 @@ export function denseBytes(storage: Uint8Array, view: View, budget: Budget): Uin
     refuse(`a tensor has an impossible shape (${shape.join(', ')})`);
   if (!isSize(offset) || !strides.every(isSize)) refuse('a tensor has a negative or absurd offset or stride');
 
-  // The last element the view reaches; additions of safe integers that leave the safe range are refused by the comparison.
+  // The last element of the view. Sums beyond the safe integers are refused by the comparison.
   const last = count === 0 ? offset - 1 : shape.reduce((at, size, d) => at + (size - 1) * strides[d]!, offset);
   if (last >= storage.byteLength / itemBytes || offset > storage.byteLength / itemBytes)
     refuse(`a tensor of shape (${shape.join(', ')}) reaches beyond its storage`);

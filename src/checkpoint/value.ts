@@ -1,4 +1,4 @@
-/** What a checkpoint holds, as a tree of plain data: the only thing the codecs produce and accept. Nothing in it can run. */
+/** The content of a checkpoint as a tree of plain data. */
 import { DTYPE_BYTES, type Dtype, type TensorData } from '../tensor';
 
 /**
@@ -8,10 +8,10 @@ import { DTYPE_BYTES, type Dtype, type TensorData } from '../tensor';
  */
 export type Value = null | boolean | number | bigint | string | Uint8Array | TensorData | Value[] | Dict;
 
-/** A Python dict. Keys are strings or integers (optimizer.state has integer keys), in file order. */
+/** A Python dict in file order. Keys are strings or integers (those of optimizer.state). */
 export type Dict = Map<string | number, Value>;
 
-/** A Python collections.OrderedDict: what `model.state_dict()` is. Written as such; to a reader it is a Dict like any other. */
+/** A Python collections.OrderedDict, which is what `model.state_dict()` returns. */
 export class OrderedDict extends Map<string | number, Value> {}
 
 export function isDict(value: unknown): value is Dict {
@@ -34,7 +34,7 @@ export function isTensor(value: unknown): value is TensorData {
   );
 }
 
-/** Number of elements of a shape; 1 for a scalar's []. NaN where it is no shape or the product is beyond a safe integer. */
+/** Number of elements of a shape; 1 for a scalar's []. NaN where it is not a shape or the product is not a safe integer. */
 export function elementCount(shape: readonly unknown[]): number {
   let count = 1;
   for (const size of shape) {
@@ -53,9 +53,8 @@ export function isWellFormed(tensor: TensorData): boolean {
 }
 
 /**
- * The elements as JavaScript numbers (int64 beyond 2^53 loses its last bits; bool is 0 or 1).
- * Use this, or copy `data`, rather than wrapping `data.buffer` in a typed array: tensors that were read are views into
- * the bytes of their file and need not be aligned.
+ * The elements as numbers (int64 beyond 2^53 loses its last bits; bool is 0 or 1). A typed array over `data.buffer` does not work for
+ * tensors that were read: they are views of the file's bytes and need not be aligned.
  */
 export function numbersOf(tensor: TensorData): Float64Array {
   const { dtype, data } = tensor;

@@ -14,7 +14,7 @@ export interface PlanInputs {
   notes: string[];
 }
 
-/** `images` and `forward`: from rows on disk. Otherwise from the data set's name and the network itself, which needs LibTorch. */
+/** From rows on disk where they tell, else from the data set's name and the network itself, which needs LibTorch. */
 export async function planInputs(
   recipe: BenchEnergyRecipe,
   { images, forward }: Omit<PlanInputs, 'notes'>,

@@ -1,4 +1,4 @@
-/** FLOPs of trainings by two rules. Neither counts evaluation, masks, detection or pruning, and the paper's tables do not. */
+/** FLOPs of trainings by two rules. As the paper's tables, neither counts evaluation, masks, detection or pruning. */
 import type { TrainRecipe } from '../recipe/recipe';
 import type { TrainResult } from '../train/eb-train';
 

@@ -1,8 +1,8 @@
 /**
- * Decoded images at rest: one file per source, whole or not there, and checked before it is believed.
+ * A cache of decoded images: one file for each source, with a checksum.
  *
  * Layout: magic, length of the header (u32 LE), header (JSON), labels and pixels of train, labels and pixels of test, and the sha256 of
- * all that. Labels are little-endian int32, as on every machine that runs this.
+ * all that. Labels are little-endian int32.
  */
 import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
@@ -21,7 +21,7 @@ const MAGIC = Buffer.from('earlybird images 1\n');
 const MAX_HEADER_BYTES = 1 << 24;
 
 interface Header {
-  /** What the images were made from; another key means the cache is out of date. */
+  /** Identifies the source files; with another key the cache is out of date. */
   key: string;
   /** Bytes of one image. */
   bytes: number;
@@ -30,12 +30,12 @@ interface Header {
   test: number;
 }
 
-/** Where downloads and decoded images are kept: `$EARLYBIRD_CACHE`, or `.cache/earlybird` in the home folder. */
+/** Folder of downloads and decoded images: `$EARLYBIRD_CACHE`, or `.cache/earlybird` in the home folder. */
 export function defaultCacheDir(): string {
   return process.env.EARLYBIRD_CACHE || path.join(os.homedir(), '.cache', 'earlybird');
 }
 
-/** The images in a cache file, or null when it is absent, made from something else, or damaged. */
+/** The images in a cache file, or null where it is absent, out of date or damaged. */
 export async function readCache(file: string, key: string, signal?: AbortSignal): Promise<CachedImages | null> {
   const handle = await open(file, 'r').catch(() => null);
   if (!handle) return null;
@@ -62,7 +62,7 @@ export async function readCache(file: string, key: string, signal?: AbortSignal)
     const trailer = await readBlock(handle, 32, null, signal);
     return hash.digest().equals(trailer) ? cached : null;
   } catch {
-    // Whatever does not parse is rebuilt.
+    // A damaged cache is rebuilt.
     signal?.throwIfAborted();
     return null;
   } finally {

@@ -28,7 +28,7 @@ interface Files {
 export interface CifarKind extends KnownDataset {
   name: CifarName;
   python: Files & { labelKey: string; namesKey: string };
-  /** Bytes before the pixels of a record; the last of them is the (fine) label. */
+  /** Bytes before the pixels of a record; the last one is the (fine) label. */
   binary: Files & { labelBytes: number };
 }
 
@@ -81,11 +81,11 @@ export const CIFAR: Record<CifarName, CifarKind> = {
 
 const PLANE = KNOWN.cifar10.size ** 2;
 const PIXELS = PLANE * 3;
-/** The largest official file (CIFAR-100's train) has 155 MB; whatever is far larger is something else. */
+/** The largest official file (train of CIFAR-100) has 155 MB. */
 const MAX_FILE_BYTES = 512 << 20;
 const FORMS = ['python', 'binary'] as const;
 
-export interface CifarSets {
+interface CifarSets {
   train: ImageSet;
   test: ImageSet;
   classNames: string[];
@@ -137,7 +137,7 @@ function wanted(files: Files): string[] {
   return [...files.train, ...files.test, files.meta];
 }
 
-/** The files of either form that lie in a folder or archive, one after the other. */
+/** The files of both forms in a folder or archive. */
 async function* filesOf(place: string, kind: CifarKind, signal?: AbortSignal): AsyncGenerator<[string, Buffer]> {
   const all = FORMS.flatMap((form) => wanted(kind[form]));
   if (!(await stat(place)).isDirectory()) return yield* filesInArchive(place, all, signal);

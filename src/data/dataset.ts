@@ -1,33 +1,36 @@
-/** What every dataset looks like once it is open: two sets of 8-bit images in memory, and what a network needs to know of them. */
 import { createHash } from 'node:crypto';
 import { setImmediate as breathe } from 'node:timers/promises';
 
+/** 8-bit images in memory. */
 export interface ImageSet {
-  /** (count, height, width, 3), row-major, RGB. */
+  /** Shape (count, height, width, 3), row-major, RGB. */
   images: Uint8Array;
-  /** (count), each in [0, classes). */
+  /** Shape (count), each in [0, classes). */
   labels: Int32Array;
   count: number;
 }
 
+/** A data set in memory, as {@link openDataset} returns it. */
 export interface Dataset {
   name: string;
-  /** True for made-up pictures: whatever prints an accuracy on them must say so. */
+  /** True for generated pictures: reports of their accuracy say so. */
   synthetic: boolean;
   classes: number;
+  /** By label. */
   classNames: string[];
+  /** Pixels. */
   height: number;
   width: number;
-  /** Per channel, on pixels scaled to [0, 1]. */
+  /** Mean and standard deviation of each channel, of pixels scaled to [0, 1]. */
   mean: [number, number, number];
   std: [number, number, number];
   train: ImageSet;
   test: ImageSet;
-  /** sha256 over shapes, labels and pixels of both sets, after limiting. */
+  /** sha256 of shapes, labels and pixels of both sets, after limiting. */
   fingerprint: string;
 }
 
-/** The constants of both CIFAR sets in the reference (its section 2); also used for class folders and the synthetic set. */
+/** Constants of the reference for both CIFAR sets (docs/reference.md#3); used for class folders and the synthetic set too. */
 export const MEAN: [number, number, number] = [0.4914, 0.4822, 0.4465];
 export const STD: [number, number, number] = [0.2023, 0.1994, 0.201];
 
@@ -41,7 +44,7 @@ export async function withFingerprint(dataset: Omit<Dataset, 'fingerprint'>): Pr
     JSON.stringify({ classes, height, width, train: train.count, test: test.count }),
   );
   for (const set of [train, test]) {
-    // Labels are written out as little-endian, so that the fingerprint does not depend on the machine.
+    // Little-endian, so that the fingerprint does not depend on the machine.
     const labels = Buffer.alloc(set.count * 4);
     set.labels.forEach((label, index) => {
       labels.writeInt32LE(label, index * 4);

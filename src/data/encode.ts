@@ -1,11 +1,15 @@
 /**
- * One image on its way into a shard: checked to its last byte, made smaller where that is asked for, and a plain JPEG afterwards.
- * Pixels are those that training scripts see: no turning by EXIF, no colour profile applied, transparency dropped.
+ * Makes an image of a shard: decodes it to its last byte, scales it down where requested, and stores it as a plain JPEG. As training
+ * scripts do, it applies neither EXIF rotation nor colour profiles, and drops transparency.
  */
+
+/** Size and quality of the images in shards. */
 export interface EncodeOptions {
-  /** Largest shorter, or largest longer side, in pixels; images are never enlarged. */
+  /** Limit of the shorter side in pixels; images are not enlarged. */
   shortSide: number | null;
+  /** Limit of the longer side in pixels. */
   maxSide: number | null;
+  /** JPEG quality, 1 to 100. */
   quality: number;
 }
 
@@ -14,7 +18,7 @@ type Sharp = typeof import('sharp');
 /** The bytes to keep. Rejects where the image does not decode. */
 export async function encodeImage(sharp: Sharp, bytes: Buffer, options: EncodeOptions): Promise<Buffer> {
   const { format, width, height, space, isProgressive } = await sharp(bytes).metadata();
-  // What the training loader decodes fastest; CMYK, progressive files and a PNG under a wrong name are not.
+  // Plain files are decoded fastest; CMYK, progressive files and other formats are converted.
   const plain = format === 'jpeg' && !isProgressive && (space === 'srgb' || space === 'b-w');
   if (plain && fits(width, height, options)) {
     await checkImage(sharp, bytes);
@@ -30,12 +34,12 @@ export async function encodeImage(sharp: Sharp, bytes: Buffer, options: EncodeOp
     .toBuffer();
 }
 
-/** Rejects where an image does not decode to its end. Small pixels are enough for that: every coefficient is read all the same. */
+/** Rejects where an image does not decode to its end. A small size is enough: every coefficient is read all the same. */
 export async function checkImage(sharp: Sharp, bytes: Buffer): Promise<void> {
   await sharp(bytes, { failOn: 'error', ignoreIcc: true }).resize(16, 16, { fit: 'fill' }).raw().toBuffer();
 }
 
-/** By its first bytes, as the training loader tells. */
+/** By the first bytes, as in the training loader. */
 export function isJpeg(bytes: Uint8Array): boolean {
   return bytes[0] === 0xff && bytes[1] === 0xd8;
 }

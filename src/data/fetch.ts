@@ -1,19 +1,18 @@
-/** Fetches the official CIFAR archives. */
 import * as path from 'node:path';
 import { type DownloadResult, download } from '../download';
 import { EarlybirdError } from '../errors';
 import type { CifarName } from './cifar';
 
-export interface OfficialArchive {
+interface OfficialArchive {
   url: string;
-  /** Length, where the dataset's page and its users state it. */
+  /** Length, where it is known. */
   bytes?: number;
   md5: string;
 }
 
 const HOME = 'https://www.cs.toronto.edu/~kriz';
 
-/** Every official archive by file name, with the checksums that the dataset's page gives. */
+/** The official archives by file name; checksums are those of their page. */
 export const OFFICIAL_ARCHIVES: Record<string, OfficialArchive> = {
   'cifar-10-binary.tar.gz': {
     url: `${HOME}/cifar-10-binary.tar.gz`,
@@ -36,21 +35,21 @@ export const OFFICIAL_ARCHIVES: Record<string, OfficialArchive> = {
   },
 };
 
-/** The one of the two forms that is fetched: the binary one, which any program can read. */
+/** The binary form, which any program can read. */
 const FETCHED: Record<CifarName, string> = { cifar10: 'cifar-10-binary.tar.gz', cifar100: 'cifar-100-binary.tar.gz' };
 
-export interface FetchOptions {
+interface FetchOptions {
   onProgress?: (done: number, total: number | null) => void;
   signal?: AbortSignal;
-  /** A mirror: the file must still be the official one. */
+  /** Address of a mirror; the file must be the official one. */
   url?: string;
-  /** For another file than the official one; its length is then not checked. */
+  /** Checksum of another file than the official one; its length is not checked. */
   md5?: string;
 }
 
 /**
- * Puts the official archive into `dir`, under its own name, resuming what an earlier call left. Nothing is fetched when it is there
- * already. Rejects with ERR_USAGE (unknown name), ERR_DOWNLOAD, ERR_FILE, or `signal.reason`.
+ * Fetches the official CIFAR archive into `dir`, continuing an earlier download; does nothing where it is there already. Rejects with
+ * ERR_USAGE (unknown name), ERR_DOWNLOAD, ERR_FILE, or `signal.reason`.
  */
 export async function fetchDataset(name: string, dir: string, options: FetchOptions = {}): Promise<DownloadResult> {
   if (!Object.hasOwn(FETCHED, name))

@@ -1,10 +1,10 @@
 /**
- * Class folders: `train/<class>/*` and `test/<class>/*` (or `val/`), PNG, JPEG or WebP, decoded once to one size and then kept in a
- * checked cache that is thrown away as soon as a file comes, goes or changes.
+ * Class folders: `train/<class>/*` and `test/<class>/*` (or `val/`), PNG, JPEG or WebP, decoded once to one size. The cache of the
+ * result is rebuilt when a file is added, removed or changed.
  *
- * Pixels: grey, CMYK, palette and 16-bit images become 8-bit sRGB; transparency is dropped, not blended; of an animation the first
- * frame counts; no turning by EXIF. An image of another size is scaled so that it covers the square, and cut to it at the centre
- * (sharp's `cover`, Lanczos); one of the right size keeps its pixels.
+ * Pixels: grey, CMYK, palette and 16-bit images become 8-bit sRGB; transparency is dropped, not blended; the first frame of an animation
+ * counts; EXIF rotation is ignored. An image of another size is scaled to cover the square and cut at the centre (sharp's `cover`,
+ * Lanczos); one of the right size keeps its pixels.
  */
 import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
@@ -21,7 +21,7 @@ import { withQuietSharp } from './quiet-sharp';
 export interface FolderOptions {
   imageSize: number;
   cacheDir: string;
-  /** Decode even where the cache holds. */
+  /** Decodes every image again. */
   fresh?: boolean;
   onProgress?: (done: number, total: number, what: string) => void;
   signal?: AbortSignal;
@@ -49,10 +49,7 @@ export async function isImageFolder(root: string): Promise<boolean> {
   return (await foldersIn(path.join(root, 'train'))) !== null && (await testFolder(root)) !== null;
 }
 
-/**
- * Reads class folders, from the cache where it still holds. Classes are the sorted names of the folders in `train/`.
- * Rejects with ERR_DATASET: no images, classes that do not match, images that do not decode (counted, the first ones named).
- */
+/** Classes are the sorted names of the folders in `train/`. Rejects with ERR_DATASET: no images, other classes, images that do not decode. */
 export async function readImageFolder(root: string, options: FolderOptions): Promise<CachedImages> {
   const { imageSize, cacheDir, signal } = options;
   const listing = await listImages(root, signal);

@@ -1,4 +1,3 @@
-/** ImageNet, or anything laid out like it: class folders or tar shards. Its images stay on disk and are decoded as they are used. */
 import * as path from 'node:path';
 import { EarlybirdError } from '../errors';
 import { classesOf, listSplit } from './class-folders';
@@ -8,22 +7,25 @@ import { fingerprintOf, type ImageListing, type ListedDataset, pickListing } fro
 import { readShards, shardsOf } from './shards';
 import { stratifiedIndexes } from './subset';
 
-/** Of ImageNet's training set, as every published network uses them. */
+/** Channel statistics of ImageNet's training set, as every published network uses them. */
 export const IMAGENET_MEAN: [number, number, number] = [0.485, 0.456, 0.406];
 export const IMAGENET_STD: [number, number, number] = [0.229, 0.224, 0.225];
-/** Side of the network's input, and of the shorter side before the centre is cut out of a test image. */
+/** Side of the network's input, and the shorter side of a test image before its centre is cut out, pixels. */
 export const IMAGENET_SIZE = KNOWN.imagenet.size;
 const IMAGENET_RESIZE = 256;
 
+/** Options of {@link openImagenet}. */
 export interface ImagenetOptions {
+  /** Folder with `train/<wnid>/` and `val/<wnid>/` of images, or with tar shards. */
   data?: string;
+  /** Keeps so many images, with the class proportions of all. */
   limitTrain?: number;
   limitTest?: number;
   /** Side of the network's input in pixels. Default 224. */
   imageSize?: number;
   /** Chooses the limited images. Default 1. */
   seed?: number;
-  /** False: only the test set, for evaluation; train/ need not be there. */
+  /** False: only the test set; train/ may be absent. */
   train?: boolean;
   onProgress?: (done: number, total: number, what: string) => void;
   signal?: AbortSignal;
@@ -34,7 +36,10 @@ export function resizeFor(size: number): number {
   return Math.round((size * IMAGENET_RESIZE) / IMAGENET_SIZE);
 }
 
-/** Lists the images. Rejects with ERR_USAGE, ERR_DATASET, ERR_FILE, or `signal.reason`. */
+/**
+ * Lists the images of ImageNet, or of a data set laid out like it: class folders or tar shards. The images stay on disk; a stream
+ * ({@link NativeAddon.createStream}) decodes them during training. Rejects with ERR_USAGE, ERR_DATASET, ERR_FILE, or `signal.reason`.
+ */
 export async function openImagenet(options: ImagenetOptions): Promise<ListedDataset> {
   const { data, imageSize = IMAGENET_SIZE, limitTrain, limitTest, seed = 1, signal } = options;
   if (!data)

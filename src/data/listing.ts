@@ -1,30 +1,30 @@
-/**
- * Sets of encoded images that stay on disk: where each lies and which class it has. A million of them must not cost a million
- * objects, so everything is in flat arrays, and names are kept joined.
- */
+/** Sets of encoded images on disk. A million images must not cost a million objects, so places are flat arrays and names joined strings. */
 import { createHash } from 'node:crypto';
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { Dataset } from './dataset';
 
-/** A length that stands for the whole file. (0 is that of an empty entry of a shard: a bad image.) */
+/** The length that stands for the whole file. (A length of 0 is an empty entry of a shard: a bad image.) */
 export const WHOLE_FILE = -1;
 
+/** Encoded images on disk. Arrays have one value for each image. */
 export interface ImageListing {
   /** Image files, or shards that hold many images each. */
   files: string[];
-  /** Of each image: its file, and where in it its bytes lie. The length may be WHOLE_FILE. */
+  /** Index into `files`. */
   file: Int32Array;
+  /** First byte in the file. */
   offsets: Float64Array;
+  /** Bytes; -1 for the whole file. */
   lengths: Float64Array;
   labels: Int32Array;
   count: number;
-  /** What a person would call an image. Holds nothing of the arrays above, so that they can be let go. */
+  /** Name of an image for messages. It keeps none of the arrays above alive. */
   nameOf(index: number): string;
 }
 
-/** A dataset whose images are read while it is used. */
+/** A data set whose images stay on disk, as {@link openImagenet} returns it. */
 export type ListedDataset = Omit<Dataset, 'train' | 'test'> & {
-  /** Null where only the test set was asked for. */
+  /** Null where only the test set was requested. */
   train: ImageListing | null;
   test: ImageListing;
 };
@@ -42,7 +42,7 @@ export class NameTable {
   }
 
   at(index: number): string {
-    // Asked in order, as a rule: the group that is open, or the next one.
+    // Most calls come in order, so the group that is open is the right one.
     const [now, next] = [this.groups[this.open], this.groups[this.open + 1]];
     if (!now || index < now.start || (next && index >= next.start)) {
       this.open = lastNotAbove(this.groups, index);
@@ -53,7 +53,7 @@ export class NameTable {
   }
 }
 
-/** 0, 1, 2, ... A plain loop: a million steps of an iterator would be felt. */
+/** 0, 1, 2, ... A loop, since an iterator is slow for a million. */
 export function range(count: number): Int32Array {
   const indexes = new Int32Array(count);
   for (let i = 0; i < count; i++) indexes[i] = i;
@@ -78,8 +78,8 @@ export function pickListing(listing: ImageListing, indexes: Int32Array): ImageLi
 }
 
 /**
- * sha256 over classes, names, labels and (where they are known without asking the disk) lengths. It cannot see pixels change in a
- * file that keeps its name: reading all of ImageNet for that would take longer than finding a ticket.
+ * sha256 of classes, names, labels and the lengths that are known without reading the disk. Does not see changed pixels in a file that
+ * keeps its name: reading all of ImageNet would take longer than finding a ticket.
  */
 export async function fingerprintOf(
   classNames: readonly string[],

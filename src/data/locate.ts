@@ -1,19 +1,16 @@
-/** Finds CIFAR wherever it lies: an archive, the folder of its files, a folder above either, or class folders of images. */
+/** Finds CIFAR: an archive, the folder of its files, a folder above either, or class folders of images. */
 import { stat } from 'node:fs/promises';
 import * as path from 'node:path';
 import { EarlybirdError } from '../errors';
 import type { CifarKind } from './cifar';
 import { isImageFolder } from './image-folder';
 
-export interface Place {
+interface Place {
   kind: 'official' | 'images';
   path: string;
 }
 
-/**
- * The dataset at `data`, or where nothing is named at `./data.<name>` (as in the reference), else where `data fetch` puts it.
- * Rejects with ERR_DATASET, saying where it looked and what to do.
- */
+/** Looks at `data`; without it at `./data.<name>` (as the reference does), then where `data fetch` puts it. Rejects with ERR_DATASET. */
 export async function locateCifar(kind: CifarKind, data: string | undefined, cacheDir: string): Promise<Place> {
   const places = data ? [data] : [`data.${kind.name}`, path.join(cacheDir, kind.name)];
   for (const place of places) {

@@ -1,4 +1,4 @@
-/** What `data pack` says about the shards it made: manifest.json beside them. Until all are made, progress.jsonl is there instead. */
+/** manifest.json describes the shards that `data pack` made. Until all are made, progress.jsonl is there instead. */
 import { readFile } from 'node:fs/promises';
 import * as path from 'node:path';
 import { EarlybirdError } from '../errors';
@@ -7,6 +7,7 @@ export const MANIFEST = 'manifest.json';
 export const PROGRESS = 'progress.jsonl';
 const FORMAT = 'earlybird shards 1';
 
+/** One shard in a {@link Manifest}. */
 export interface ManifestShard {
   file: string;
   images: number;
@@ -14,17 +15,18 @@ export interface ManifestShard {
   sha256: string;
 }
 
+/** Content of manifest.json. */
 export interface Manifest {
   format: typeof FORMAT;
-  /** Changes with the list of images and with the options they were packed with. */
+  /** Changes with the list of images and the options. */
   key: string;
-  /** How images were made: what was asked for. */
+  /** As given to {@link pack}. */
   options: { shortSide: number | null; maxSide: number | null; quality: number; shardSize: string };
   classes: string[];
   splits: Record<string, { images: number; bad: number; bytes: number; shards: ManifestShard[] }>;
 }
 
-/** Null where there is none. Rejects with ERR_DATASET for one that `data pack` has not written. */
+/** Null where there is none. Rejects with ERR_DATASET for a file that `data pack` did not write. */
 export async function readManifest(root: string): Promise<Manifest | null> {
   const place = path.join(root, MANIFEST);
   const text = await textOf(place);
@@ -33,21 +35,21 @@ export async function readManifest(root: string): Promise<Manifest | null> {
     const value: unknown = JSON.parse(text);
     if (isManifest(value)) return value;
   } catch {
-    // Said below.
+    // Falls through to the error below.
   }
   throw new EarlybirdError(
     'ERR_DATASET',
-    `${place} is damaged or not of "earlybird data pack"; move it elsewhere, or pack the images again into an empty folder.`,
+    `${place} is damaged or not from "earlybird data pack"; move it elsewhere, or pack the images again into an empty folder.`,
   );
 }
 
-/** Has `data pack` begun to fill this folder, and not finished? */
+/** True for a folder in which `data pack` was interrupted. */
 export async function isUnfinished(root: string): Promise<boolean> {
   if ((await textOf(path.join(root, MANIFEST))) !== null) return false;
   return (await textOf(path.join(root, PROGRESS)))?.startsWith('{"key":') ?? false;
 }
 
-/** Null for a file that is not there; other failures are not taken for that. */
+/** Null for a file that is absent; rejects on other failures. */
 async function textOf(place: string): Promise<string | null> {
   return readFile(place, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;

@@ -1,4 +1,3 @@
-/** From a name to a dataset in memory. */
 import * as path from 'node:path';
 import { EarlybirdError } from '../errors';
 import { defaultCacheDir } from './cache';
@@ -11,23 +10,22 @@ import { locateCifar } from './locate';
 import { pick, stratifiedIndexes } from './subset';
 import { drawSynthetic, SYNTHETIC_CLASSES, syntheticLabels } from './synthetic';
 
-export type { Dataset, ImageSet } from './dataset';
-
+/** Options of {@link openDataset}. */
 export interface OpenOptions {
   /** One of DATASETS but imagenet. */
   dataset: string;
-  /** The folder or archive; where it is absent, CIFAR is looked for in the usual places. */
+  /** Folder or archive. Without it CIFAR is searched in `./data.<name>` and the cache. */
   data?: string;
-  /** Keep so many images, class proportions as they are. */
+  /** Keeps so many images, with the class proportions of all. */
   limitTrain?: number;
   limitTest?: number;
   /** Class folders: the side of the square images, in pixels. Default 32. */
   imageSize?: number;
-  /** Chooses the limited images, and draws the synthetic ones: a property of the data, best left alone between runs. Default 1. */
+  /** Chooses the limited images and draws the synthetic ones. Use one value for all runs. Default 1. */
   seed?: number;
-  /** Where decoded images and fetched archives are kept. Default: see defaultCacheDir. */
+  /** Folder of decoded images and fetched archives. Default: `$EARLYBIRD_CACHE`, or `.cache/earlybird` in the home folder. */
   cacheDir?: string;
-  /** Class folders: decode every image again, even where the cache holds. */
+  /** Class folders: decodes every image again instead of using the cache. */
   fresh?: boolean;
   onProgress?: (done: number, total: number, what: string) => void;
   signal?: AbortSignal;
@@ -36,8 +34,15 @@ export interface OpenOptions {
 type Opened = Omit<Dataset, 'fingerprint' | 'mean' | 'std'>;
 
 /**
- * Opens a dataset. Rejects with ERR_USAGE for names and limits that make no sense, ERR_DATASET for data that is missing, damaged or
- * of the wrong form, ERR_FILE where the disk fails, and with `signal.reason` when aborted.
+ * Reads a data set into memory: "cifar10", "cifar100", "folder" (class folders of images) or "synthetic". Rejects with ERR_USAGE for an
+ * unknown name or limit, ERR_DATASET for data that is missing, damaged or of another form, ERR_FILE where the disk fails, and
+ * `signal.reason` when aborted.
+ *
+ * @example
+ * ```ts
+ * const { train, test, classes } = await openDataset({ dataset: 'cifar10', data: 'cifar-10-binary.tar.gz', limitTrain: 5000 });
+ * console.log(`${train.count} training and ${test.count} test images of ${classes} classes`);
+ * ```
  */
 export async function openDataset(options: OpenOptions): Promise<Dataset> {
   options.signal?.throwIfAborted();

@@ -1,7 +1,6 @@
 /**
- * `data pack`: class folders of images become tar shards in the WebDataset convention. Which image comes into which shard depends on
- * the list of images and the options alone, shards are written whole or not at all, and what is done is noted in progress.jsonl, so a
- * second run goes on after the last whole shard.
+ * Class folders of images become tar shards in the WebDataset convention. The shard of an image depends on the list of images and the
+ * options alone. Shards are whole or not there, and progress.jsonl lists them, so a second run continues after the last one.
  */
 import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
@@ -19,6 +18,7 @@ import { Random } from './random';
 import { shardBytes } from './shard-writer';
 import { indexOf } from './shards';
 
+/** Options of {@link pack}. */
 export interface PackOptions extends Partial<EncodeOptions> {
   /** Images of a shard ("1000"), or megabytes ("256MB"). */
   shardSize?: string;
@@ -27,16 +27,18 @@ export interface PackOptions extends Partial<EncodeOptions> {
   signal?: AbortSignal;
 }
 
+/** An image that does not decode. */
 export interface BadFile {
   file: string;
   reason: string;
 }
 
+/** Result of {@link pack}. */
 export interface PackResult {
   folder: string;
   manifest: Manifest;
   bad: BadFile[];
-  /** False where the folder held the finished shards already. */
+  /** False where the folder held all shards before. */
   packed: boolean;
 }
 
@@ -47,7 +49,7 @@ interface Step {
   images: number;
   bytes: number;
   sha256: string;
-  /** Images of the split that are behind us, the bad ones included. */
+  /** Place in the order of the split at which the next shard begins. */
   next: number;
   bad: BadFile[];
 }
@@ -63,10 +65,14 @@ interface Plan {
 }
 
 export const BAD_LIST = 'bad.txt';
-/** Mixes the classes within every shard; another number would only be another mix. */
+/** Seed of the order, which mixes the classes within every shard. */
 const ORDER_SEED = 1;
 
-/** Rejects with ERR_USAGE, ERR_DATASET, ERR_FILE, or `signal.reason`. */
+/**
+ * Packs class folders of images (`from/train/<class>/`, `from/val/<class>/`) into tar shards in the folder `to`, with manifest.json.
+ * Images that do not decode are left out and listed. Interrupted, the same call continues. Rejects with ERR_USAGE, ERR_DATASET,
+ * ERR_FILE, or `signal.reason`.
+ */
 export async function pack(from: string, to: string, options: PackOptions = {}): Promise<PackResult> {
   options.signal?.throwIfAborted();
   return packAll(from, to, options).catch((error) => {
@@ -85,7 +91,7 @@ async function packAll(from: string, to: string, { signal, onProgress, ...option
     return { folder: plan.to, manifest: before, bad: await readBad(plan.to), packed: false };
   }
   const steps = await readSteps(plan, before !== null);
-  // From here on the folder is one where packing was interrupted.
+  // Without a manifest, the folder counts as interrupted.
   await rm(path.join(plan.to, MANIFEST), { force: true });
   const total = plan.splits.reduce((sum, { order }) => sum + order.length, 0);
   const log = await open(path.join(plan.to, PROGRESS), 'a');
@@ -149,7 +155,6 @@ function limitOf(shardSize: string): Plan['limit'] {
   return unit ? { images: none, bytes: value * 1e6 } : { images: value, bytes: none };
 }
 
-/** Every image once, in an order that mixes the classes. */
 function shuffled(count: number, stream: number): Int32Array {
   const order = range(count);
   const random = new Random(ORDER_SEED, stream);
@@ -178,7 +183,7 @@ async function packShard(
     const encode = async (position: number) => {
       const index = order[position]!;
       const source = listing.files[index]!;
-      // A disk or server that fails says nothing about the image: packing stops, and goes on from here when run again.
+      // A disk that fails stops packing; it does not make a bad image.
       const read = await readFile(source).catch((error) => {
         throw dataFileError(error, source);
       });
@@ -190,7 +195,7 @@ async function packShard(
     };
     const begin = (position: number) => {
       const made = encode(position);
-      made.catch(() => undefined); // heard of when its turn comes, or not at all
+      made.catch(() => undefined); // awaited in its turn
       return made;
     };
     /** The images in order, several in the making; how many the shard takes shows only as they come. */
@@ -228,9 +233,8 @@ async function packShard(
     await writeFileAtomic(place, hashed(), { signal });
   });
   step.sha256 = hash.digest('hex');
-  // A shard without a single good image would be no shard.
   if (step.images === 0) await rm(place);
-  // The index is read from the shard itself: what cannot be found again has not been written.
+  // The index is read from the shard itself, which proves that it was written.
   else if ((await indexOf(place, signal)).keys.length !== step.images)
     throw new EarlybirdError('ERR_FILE', `${place} does not hold what was written to it; check the disk.`);
   return step;
@@ -242,14 +246,14 @@ function keyOf(name: string): string {
   return `${folder!.replaceAll('.', '_')}/${base!.replace(/\.[^.]*$/, '').replaceAll('.', '_')}`;
 }
 
-/** Are the shards of a manifest all there? Their bytes are for `data verify` to look at. */
+/** True where all shards of a manifest are there with their sizes; `data verify` checks their bytes. */
 async function isWhole(folder: string, { splits }: Manifest): Promise<boolean> {
   const shards = Object.values(splits).flatMap((split) => split.shards);
   const sizes = await inParallel(shards, 8, ({ file }) => sizeOf(path.join(folder, file)));
   return shards.every(({ bytes }, i) => sizes[i] === bytes);
 }
 
-/** 0 for a file that is not there. */
+/** 0 for an absent file. */
 async function sizeOf(file: string): Promise<number> {
   return stat(file).then(
     (info) => info.size,
@@ -260,14 +264,14 @@ async function sizeOf(file: string): Promise<number> {
   );
 }
 
-/** What an earlier run has finished, as far as its shards are there. `ours`: the folder is known to hold shards of this plan. */
+/** The shards that earlier runs finished and that are still there. `ours`: the folder is known to hold shards of this plan. */
 async function readSteps(plan: Plan, ours: boolean): Promise<Step[]> {
   const file = path.join(plan.to, PROGRESS);
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return '';
     throw error;
   });
-  // A kill may have torn the last line, and left a part of a shard.
+  // A kill may leave half a line and half a shard.
   const [head, ...lines] = text.split('\n').slice(0, -1);
   const names = await readdir(plan.to);
   if (head !== undefined ? keyIn(head) !== plan.key : !ours && names.some((name) => name.endsWith('.tar')))
@@ -280,7 +284,7 @@ async function readSteps(plan: Plan, ours: boolean): Promise<Step[]> {
   for (const line of lines) {
     const step = JSON.parse(line) as Step;
     const size = await sizeOf(path.join(plan.to, step.file));
-    // What comes after a shard that is gone is made again as well.
+    // Shards after a missing one are made again as well.
     if (size !== step.bytes && step.images > 0) break;
     steps.push(step);
   }
@@ -296,7 +300,7 @@ function keyIn(head: string): unknown {
   }
 }
 
-/** Is there another process of this id? Then its temporary files are in use. */
+/** True for the id of another running process, whose temporary files are in use. */
 function isOthers(pid: number): boolean {
   if (pid === process.pid) return false;
   try {

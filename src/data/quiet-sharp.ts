@@ -1,4 +1,4 @@
-/** sharp for many images at once: one thread each and nothing worth caching. The process's own settings come back afterwards. */
+/** sharp with one thread an image and no cache, for many images at once. Restores the settings of the process. */
 export async function withQuietSharp<T>(work: (sharp: typeof import('sharp')) => Promise<T>): Promise<T> {
   const { default: sharp } = await import('sharp');
   const threads = sharp.concurrency();

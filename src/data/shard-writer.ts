@@ -1,13 +1,13 @@
-/** The bytes of a tar shard: for each image its class and then itself, so that one read finds both headers. */
+/** The bytes of a tar shard: for each image its class, then the image, so that one read finds both headers. */
 import { pack } from 'tar-stream';
 
-export interface ShardImage {
+interface ShardImage {
   key: string;
   label: number;
   bytes: Buffer;
 }
 
-/** Times and owners are left out: the same images give the same bytes anywhere. */
+/** Constant times and owners: the same images give the same bytes anywhere. */
 const PLAIN = { mtime: new Date(0), mode: 0o644, uid: 0, gid: 0 };
 
 export async function* shardBytes(images: AsyncIterable<ShardImage>): AsyncGenerator<Uint8Array> {

@@ -1,7 +1,7 @@
 /**
  * Tar shards in the WebDataset convention: for each key an image `key.jpg` and its class `key.cls`. `train-*.tar` and `val-*.tar`, in
- * the folder itself or in `train/` and `val/`. Where the images lie is found once and kept beside each shard (`<shard>.idx.json`),
- * for as long as the shard has the same size and time of change.
+ * the folder itself or in `train/` and `val/`. An index beside each shard (`<shard>.idx.json`) keeps the places of its images; it holds
+ * while the shard has the same size and time of change.
  */
 import { open, readdir, readFile, stat } from 'node:fs/promises';
 import * as path from 'node:path';
@@ -12,22 +12,22 @@ import { type ImageListing, inParallel, NameTable } from './listing';
 import { isUnfinished, MANIFEST, type Manifest, type ManifestShard, readManifest } from './manifest';
 import { type TarEntry, TarFile } from './tar-entries';
 
-/** Of each image in a shard: key, where its bytes lie, class. */
-export interface ShardIndex {
+/** Key, place and class of each image in a shard. */
+interface ShardIndex {
   keys: string[];
   offsets: number[];
   lengths: number[];
   labels: number[];
 }
 
-export interface Shards {
+interface Shards {
   classNames: string[];
   train: ImageListing | null;
   test: ImageListing;
 }
 
-export interface ShardOptions {
-  /** False: the training set is not asked for. */
+interface ShardOptions {
+  /** False: only the test set. */
   train?: boolean;
   onProgress?: (done: number, total: number, what: string) => void;
   signal?: AbortSignal;
@@ -43,10 +43,10 @@ interface StoredIndex {
 const SPLITS = { train: /^(.*[-_])?train[-_]?\d+\.tar$/i, val: /^(.*[-_])?(val|validation)[-_]?\d+\.tar$/i };
 const AT_ONCE = 8;
 
-/** ImageNet's training set comes as an archive of such archives, one a class: images without a .cls. */
+/** ImageNet's training set comes as an archive of these, one for each class, with images and no .cls. */
 const CLASS_ARCHIVE = /^n\d{8}\.tar$/i;
 
-/** The shards of a split, sorted; none where the folder has none. In train/ and val/, class folders come before archives. */
+/** The shards of a split, sorted. In train/ and val/, class folders take precedence over archives. */
 export async function shardsOf(root: string, split: 'train' | 'val'): Promise<string[]> {
   const named = async (folder: string, pattern: RegExp) =>
     (await readdir(folder).catch(() => [] as string[]))
@@ -58,7 +58,7 @@ export async function shardsOf(root: string, split: 'train' | 'val'): Promise<st
   return named(path.join(root, split), /\.tar$/i);
 }
 
-/** Reads the shards under a folder. Classes are those of its manifest.json, else the numbers there are. Rejects with ERR_DATASET. */
+/** Reads the shards under a folder. Classes are those of its manifest.json, else the numbers in the shards. Rejects with ERR_DATASET. */
 export async function readShards(root: string, options: ShardOptions): Promise<Shards> {
   if (await isUnfinished(root))
     throw new EarlybirdError(
@@ -100,7 +100,7 @@ export async function readSplit(
   return { listing, largest: listing.labels.reduce((most, label) => Math.max(most, label), -1) };
 }
 
-/** Throws ERR_DATASET where the shards are not those that were packed. */
+/** Throws ERR_DATASET where the shards differ from those of the manifest. */
 function checkAgainst(
   named: readonly ManifestShard[] | null,
   found: readonly { name: string; index: ShardIndex }[],
@@ -119,11 +119,11 @@ function checkAgainst(
   if (stranger)
     throw new EarlybirdError(
       'ERR_DATASET',
-      `${path.join(root, stranger.name)} is none of the shards that ${MANIFEST} names; move it elsewhere.`,
+      `${path.join(root, stranger.name)} is not among the shards that ${MANIFEST} names; move it elsewhere.`,
     );
 }
 
-/** The index of a shard, from beside it where that still holds; else made and kept there if that is possible. */
+/** The index of a shard: the stored one where it holds, else a new one, which is stored if possible. */
 export async function indexOf(file: string, signal?: AbortSignal): Promise<ShardIndex> {
   const { size, mtimeMs } = await stat(file);
   const place = `${file}.idx.json`;
@@ -134,7 +134,7 @@ export async function indexOf(file: string, signal?: AbortSignal): Promise<Shard
     return stored.index;
   const index = await walk(file, size, signal);
   const value: StoredIndex = { version: 1, size, mtimeMs, index };
-  // Shards may lie where nothing can be written: then they are walked each time.
+  // Without a writable folder, shards are walked each time.
   await writeFileAtomic(place, JSON.stringify(value)).catch(() => signal?.throwIfAborted());
   return index;
 }
@@ -188,7 +188,7 @@ async function walk(file: string, size: number, signal?: AbortSignal): Promise<S
 async function labelIn(tar: TarFile, { name, offset, size }: TarEntry, file: string): Promise<number> {
   const text = size <= 16 ? (await tar.read(offset, size)).toString('latin1').trim() : '';
   if (/^\d+$/.test(text) && Number(text) <= 0x7fff_ffff) return Number(text);
-  throw new EarlybirdError('ERR_DATASET', `${name} in ${file} is no class number; pack it again.`);
+  throw new EarlybirdError('ERR_DATASET', `${name} in ${file} is not a class number; pack it again.`);
 }
 
 function listingOf(shards: readonly { file: string; name: string; index: ShardIndex }[]): ImageListing {

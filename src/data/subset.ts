@@ -1,13 +1,12 @@
-/** A part of a set in which every class keeps its share. */
 import { EarlybirdError } from '../errors';
 import type { ImageSet } from './dataset';
 import { range } from './listing';
 import { Random } from './random';
 
 /**
- * Indexes, ascending, of `limit` items drawn at random so that class proportions stay (largest remainder; ties go to the lower
- * class). All of them when `limit` is absent or not smaller than the set. Rejects with ERR_USAGE a limit that is not a positive whole
- * number; `flag` names it.
+ * Ascending indexes of `limit` items drawn at random with the class proportions of all (largest remainder; ties go to the lower class);
+ * all items where `limit` is absent or not smaller than the set. Throws ERR_USAGE, naming `flag`, for a limit that is not a positive
+ * whole number.
  */
 export function stratifiedIndexes(
   labels: Int32Array,

@@ -1,17 +1,16 @@
 /**
- * The built-in set: 32x32 colour pictures of ten kinds of figure, drawn by rule, for a machine that has no data yet.
+ * The built-in set: 32x32 colour pictures of ten kinds of figure, for a machine without data.
  *
- * What makes a class is form, texture or arrangement, never colour, place, size or angle: those are drawn at random for every
- * picture, as are a shaded background, strokes and dots that mean nothing, and noise. No class depends on left and right, so the usual
- * flip keeps labels true. A linear classifier on the pixels stays below 25 %; a small VGG learns it within minutes on two cores.
- * Each picture depends only on (seed, set, index): a limit changes which pictures there are, never what is in them.
+ * A class is a form, texture or arrangement. Colour, place, size and angle are random for every picture, as are a shaded background,
+ * strokes and dots, and noise. No class depends on left and right, so the usual flip keeps labels true. A linear classifier on the
+ * pixels stays below 25 %; a small VGG learns the set within minutes on two cores. A picture depends only on (seed, set, index).
  */
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { ImageSet } from './dataset';
 import { KNOWN } from './known';
 import { Random } from './random';
 
-/** Taken out once: inside jest's sandbox every look at a global is slow, and this file asks for millions. */
+/** Looked up once: in jest's sandbox every access to a global is slow. */
 const { abs, ceil, cos, floor, max, min, PI, round, sin, sqrt } = Math;
 
 const { size: SIZE, counts: COUNTS } = KNOWN.synthetic;

@@ -1,6 +1,6 @@
 /**
- * Where the files of a tar archive lie, without reading them. A library that streams would read all of an ImageNet-sized archive for
- * that; here a few kilobytes around each header are enough. Understands ustar, GNU long names and pax (the sizes and names in it).
+ * Finds the places of the files in a tar archive by reading its headers only, where a streaming library would read all of ImageNet.
+ * Understands ustar, GNU long names, and sizes and names in pax headers.
  */
 import type { FileHandle } from 'node:fs/promises';
 import { EarlybirdError } from '../errors';
@@ -14,7 +14,7 @@ export interface TarEntry {
 const BLOCK = 512;
 /** One read fetches the headers of a label and of the image behind it. */
 const WINDOW = 4096;
-/** Longest name or pax header that is believed. */
+/** Longest name or pax header that is accepted. */
 const MAX_META = 1 << 20;
 
 /** Random access to an archive with a small look-ahead. */
@@ -28,7 +28,7 @@ export class TarFile {
     readonly size: number,
   ) {}
 
-  /** The plain files, in order. Throws ERR_DATASET where the archive is cut or no tar. */
+  /** The plain files, in order. Throws ERR_DATASET where the archive is cut off or not a tar. */
   async *entries(): AsyncGenerator<TarEntry> {
     let at = 0;
     let meta: { name?: string; size?: number } = {};
@@ -51,7 +51,7 @@ export class TarFile {
       }
       at = next;
     }
-    if (at === 0 || at < this.size) throw this.damaged('is no tar archive or is cut short');
+    if (at === 0 || at < this.size) throw this.damaged('is not a tar archive or is cut off');
   }
 
   /** Bytes of the archive. They are valid until the next read. */
@@ -71,7 +71,7 @@ export class TarFile {
     let sum = 8 * 32;
     for (let i = 0; i < BLOCK; i++) if (i < 148 || i >= 156) sum += header[i]!;
     if (sum !== octal(header.subarray(148, 156)))
-      throw this.damaged(at === 0 ? 'is no tar archive' : `is damaged at byte ${at}`);
+      throw this.damaged(at === 0 ? 'is not a tar archive' : `is damaged at byte ${at}`);
     return String.fromCharCode(header[156]!);
   }
 

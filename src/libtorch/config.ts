@@ -1,11 +1,11 @@
-/** The user's configuration file: so far it only remembers which LibTorch to use. */
+/** The user's configuration file, which names a LibTorch, and the user's cache. */
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../atomic';
 import { EarlybirdError } from '../errors';
 
-export interface Config {
+interface Config {
   /** Folder of a LibTorch, as LIBTORCH would name it. */
   libtorch?: string;
 }
@@ -16,7 +16,7 @@ export function configPath(): string {
   return process.env.EARLYBIRD_CONFIG || join(folder, 'earlybird', 'config.json');
 }
 
-/** Where an installed package keeps its LibTorch. */
+/** The user's cache, in which an installed package keeps its LibTorch. */
 export function cachePath(): string {
   return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'earlybird');
 }

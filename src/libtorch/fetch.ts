@@ -1,23 +1,11 @@
 /**
- * Puts a LibTorch into `.libtorch/`: from the package index by pip, or from an archive or folder that the user names. What is there
- * is replaced only when the new one is whole.
+ * Puts a LibTorch into `.libtorch/`: from the package index by pip, or from an archive or folder that the user names. Replaces the old
+ * one once the new one is complete.
  */
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import {
-  cpSync,
-  createReadStream,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import { download } from '../download';
+import { download, hashFile } from '../download';
 import { EarlybirdError } from '../errors';
 import { packageRoot } from '../package';
 import { describeLibTorch, type LibTorch, libtorchFolder } from './find';
@@ -25,16 +13,16 @@ import { unzip } from './unzip';
 
 export type Variant = 'cpu' | 'cuda';
 
-export interface PipOptions {
+interface PipOptions {
   variant: Variant;
-  /** The pinned version of this variant when absent. */
+  /** Default: the pinned version of this variant. */
   version?: string;
   /** Passed through to pip. */
   indexUrl?: string;
   log?: (line: string) => void;
 }
 
-export interface ArchiveOptions {
+interface ArchiveOptions {
   /** A file, an address or a folder. */
   from: string;
   sha256?: string;
@@ -74,7 +62,7 @@ export async function fetchByPip({
       ];
       return call([...pip, ...args, ...index, ...what]);
     };
-    // A plain version number would let pip choose a CUDA build, several gigabytes with what it needs, over a CPU build.
+    // For a plain version number pip would choose a CUDA build of several gigabytes.
     const wanted = variant === 'cpu' && process.arch === 'x64' && !version.includes('+') ? `${version}+cpu` : version;
     const torch = install(['--no-deps', `torch==${wanted}`]);
     if (torch.status !== 0) throw pipFailure(variant, wanted, indexUrl, torch);
@@ -98,7 +86,8 @@ export async function fetchFromArchive({ from, sha256, onProgress, signal }: Arc
   const isFolder = statSync(path).isDirectory();
   if (isFolder && sha256)
     throw new EarlybirdError('ERR_USAGE', '--sha256 is for a file or an address; --from names a folder.');
-  if (!isAddress && sha256) await verify(path, sha256);
+  if (!isAddress && sha256 && (await hashFile(path, 'sha256', signal)) !== sha256.toLowerCase())
+    throw new EarlybirdError('ERR_FILE', `The SHA-256 of ${path} is not ${sha256}: it is damaged or another file.`);
 
   const libtorch = await replaceFolder(async (folder) => {
     if (isFolder)
@@ -128,7 +117,7 @@ async function replaceFolder(fill: (folder: string) => Promise<void>): Promise<L
     if (!describeLibTorch(next)) {
       throw new EarlybirdError(
         'ERR_LIBTORCH',
-        'What was fetched holds no lib/libtorch_cpu.so with headers: no LibTorch for Linux.',
+        'The download has no lib/libtorch_cpu.so with headers, so it is not a LibTorch for Linux.',
       );
     }
     rmSync(folder, { recursive: true, force: true });
@@ -139,7 +128,7 @@ async function replaceFolder(fill: (folder: string) => Promise<void>): Promise<L
   return describeLibTorch(folder)!;
 }
 
-/** The command line of a pip that works: that of python3, else one in a virtual environment made for this. */
+/** The command line of a working pip: that of python3, else one in a new virtual environment. */
 function findPip(environment: string): string[] {
   const python = process.env.PYTHON ?? 'python3';
   if (call([python, '--version']).status !== 0) {
@@ -164,7 +153,7 @@ function call([command, ...args]: string[]) {
   return spawnSync(command!, args, { encoding: 'utf8', maxBuffer: 1 << 26, env: process.env });
 }
 
-/** What the wheel asks for and LibTorch links to: CUDA and NVIDIA's libraries, not the Python packages. */
+/** Requirements of the wheel that LibTorch links to: CUDA and NVIDIA's libraries. */
 function nvidiaRequirements(folder: string): string[] {
   const info = readdirSync(folder).find((name) => /^torch-.*\.dist-info$/.test(name));
   const metadata = info ? readFileSync(join(folder, info, 'METADATA'), 'utf8') : '';
@@ -188,12 +177,4 @@ function pipFailure(
       'take --variant cuda (some gigabytes), or use --from FILE|URL with the official archive.'
     : `pip could not install torch ${version} from ${where}: check network and proxy settings, or use --from FILE|URL.`;
   return new EarlybirdError('ERR_DOWNLOAD', message, output.split('\n').slice(-20).join('\n'));
-}
-
-async function verify(path: string, sha256: string): Promise<void> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path), hash);
-  const actual = hash.digest('hex');
-  if (actual === sha256.toLowerCase()) return;
-  throw new EarlybirdError('ERR_FILE', `${path} has SHA-256 ${actual}, not ${sha256}: it is damaged or another file.`);
 }

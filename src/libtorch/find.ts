@@ -1,6 +1,6 @@
 /**
- * Finds the LibTorch of this machine, without loading it: `LIBTORCH`, the configuration file, `.libtorch/`, the torch of python3.
- * Imports nothing but Node's own modules and ours, because scripts/setup.mjs uses it before anything else is known to work.
+ * Finds the LibTorch of this machine without loading it: `LIBTORCH`, the configuration file, `.libtorch/`, the torch of python3.
+ * Imports no packages, because scripts/setup.mjs uses it before they are installed.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { EarlybirdError } from '../errors';
 import { isClone, packageRoot } from '../package';
 import { cachePath, configPath, readConfig } from './config';
 
-export type LibTorchSource = 'LIBTORCH' | 'config' | '.libtorch' | 'python3';
+type LibTorchSource = 'LIBTORCH' | 'config' | '.libtorch' | 'python3';
 
 export interface LibTorch {
   /** Absolute path of the folder that holds include/ and lib/. */
@@ -18,7 +18,7 @@ export interface LibTorch {
   version: string;
   /** "cpu", or "cu13" for CUDA 13. */
   variant: string;
-  /** What an addon must have been built for: "torch2.13-cpu". */
+  /** Minor version and variant, which an addon is built for: "torch2.13-cpu". */
   id: string;
 }
 
@@ -26,24 +26,24 @@ export interface FoundLibTorch extends LibTorch {
   source: LibTorchSource;
 }
 
-/** One place that was looked at. */
-export interface Attempt {
+/** A place without a usable LibTorch. */
+interface Attempt {
   source: LibTorchSource;
-  /** Where, in words: a path, or why there is none. */
+  /** A path, or why there is none. */
   where: string;
-  /** Why it was not taken. */
+  /** Why it was not used. */
   why: string;
 }
 
-/** Oldest and newest minor versions (of LibTorch 2) that the sources are made for. */
-export const SUPPORTED = { oldest: 11, newest: 14 };
+/** Oldest and newest supported minor version of LibTorch 2. */
+const SUPPORTED = { oldest: 11, newest: 14 };
 
-/** Where `earlybird libtorch fetch` puts a LibTorch: beside package.json in a clone, else into the user's cache. */
+/** Folder in which `earlybird libtorch fetch` puts a LibTorch: beside package.json in a clone, else in the user's cache. */
 export function libtorchFolder(): string {
   return isClone() ? join(packageRoot, '.libtorch') : join(cachePath(), 'libtorch');
 }
 
-/** Reads what LibTorch a folder holds. Takes a LibTorch, a site-packages, or a virtual environment; null when it is none of them. */
+/** The LibTorch in a folder: a LibTorch, a site-packages or a virtual environment; null for any other folder. */
 export function describeLibTorch(folder: string): LibTorch | null {
   const root = libtorchRoots(folder).find((path) => existsSync(join(path, 'lib', 'libtorch_cpu.so')));
   if (!root) return null;
@@ -60,7 +60,7 @@ export function libtorchId(version: string, variant: string): string {
   return `torch${version.split('.').slice(0, 2).join('.')}-${variant}`;
 }
 
-/** The LibTorch to use, or null and why each place had none. Throws when a place that the user named himself is no LibTorch. */
+/** The LibTorch to use, or null and the places without one. Throws ERR_LIBTORCH where a place that the user named has none. */
 export function searchLibTorch(): { found: FoundLibTorch | null; attempts: Attempt[] } {
   const attempts: Attempt[] = [];
   for (const { source, locate } of PLACES) {
@@ -76,7 +76,7 @@ export function searchLibTorch(): { found: FoundLibTorch | null; attempts: Attem
   return { found: null, attempts };
 }
 
-/** The LibTorch to use; throws ERR_LIBTORCH with everything that was tried and the remedy. */
+/** The LibTorch to use; throws ERR_LIBTORCH with all places and the remedy. */
 export function findLibTorch(): FoundLibTorch {
   const { found, attempts } = searchLibTorch();
   if (found) return found;
@@ -88,7 +88,7 @@ export function findLibTorch(): FoundLibTorch {
   );
 }
 
-/** Why this LibTorch cannot be used by our sources at all; null when it can. */
+/** Why this version of LibTorch is not supported; null where it is. */
 export function unsupported({ version, root }: LibTorch): string | null {
   const [major, minor] = version.split('.').map(Number) as [number, number];
   if (major === 2 && minor >= SUPPORTED.oldest && minor <= SUPPORTED.newest) return null;
@@ -128,11 +128,11 @@ function notALibTorch(source: LibTorchSource, folder: string): EarlybirdError {
       : [`${configPath()} names`, 'run `earlybird libtorch use DIR` with the right folder, or `--none` to forget it'];
   return new EarlybirdError(
     'ERR_LIBTORCH',
-    `${name} ${folder}, which is no LibTorch (no lib/libtorch_cpu.so in it): ${remedy}.`,
+    `${name} ${folder}, which is not a LibTorch (it has no lib/libtorch_cpu.so): ${remedy}.`,
   );
 }
 
-/** Asks where torch lies without importing it, which would take seconds. */
+/** The folder of torch, found without importing it, which would take seconds. */
 function torchOfPython(): string | undefined {
   const question =
     'import importlib.util as u; s = u.find_spec("torch"); print(s.submodule_search_locations[0] if s else "")';
@@ -168,7 +168,7 @@ function versionFromHeaders(root: string): string | null {
   return null;
 }
 
-/** "2.14.1+cu130" is CUDA 13; a label without one leaves the libraries to tell. */
+/** "2.14.1+cu130" is CUDA 13; without such a label the libraries are searched. */
 function cudaVariant(root: string, label: string): string {
   const digits = label.match(/\+cu(\d+)\d$/)?.[1] ?? read(join(root, 'version.py')).match(/^cuda.*'(\d+)\.\d+'/m)?.[1];
   const library = () => readdirSync(join(root, 'lib')).find((name) => /^libcudart[-.].*so\.\d+/.test(name));

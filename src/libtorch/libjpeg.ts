@@ -1,4 +1,4 @@
-/** How libjpeg-turbo comes onto this machine: its headers and library, of which the JPEG decoder is built. */
+/** Installs libjpeg-turbo's headers and library, which the JPEG decoder is built with. */
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
@@ -11,12 +11,12 @@ const COMMANDS = [
   ['apk', 'add', 'libjpeg-turbo-dev'],
 ] as const;
 
-/** The command of this machine's package manager, to be run as root; null where none is known. */
+/** The command of this machine's package manager, for root; null where none is known. */
 export function libjpegCommand(): readonly string[] | null {
   return COMMANDS.find(([manager]) => onPath(manager)) ?? null;
 }
 
-/** What to tell somebody who has no decoder. `build`: the command that builds the addon. */
+/** Remedy for a missing decoder, as a clause. `build`: the command that builds the addon. */
 export function libjpegRemedy(build: string): string {
   const command = libjpegCommand();
   const install = command ? `\`${rootPrefix()}${command.join(' ')}\`` : "install libjpeg-turbo's development package";

@@ -1,4 +1,3 @@
-/** Unpacks a zip archive (a LibTorch, or a wheel) into a folder. Names that would leave the folder are refused by yauzl. */
 import { createWriteStream } from 'node:fs';
 import { mkdir, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -9,9 +8,10 @@ import { openPromise } from 'yauzl';
 const FILE_TYPE = 0o170000;
 const SYMLINK = 0o120000;
 
+/** Unpacks a zip archive into a folder. yauzl refuses names that would leave the folder. */
 export async function unzip(file: string, folder: string, signal?: AbortSignal): Promise<void> {
   const zip = await openPromise(file, { autoClose: false });
-  // Links come last, so that no file is ever written through one.
+  // Links come last, so that no file is written through one.
   const links: { path: string; target: string }[] = [];
   try {
     for await (const entry of zip.eachEntry()) {

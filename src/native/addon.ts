@@ -1,6 +1,6 @@
 /**
- * Loads the native addon, once a process: finds LibTorch, opens it by absolute path, then the addon built for exactly that LibTorch,
- * then the plugins for CUDA and for JPEG files. The only cast of the code base is here.
+ * Loads the native addon once in a process: finds LibTorch, opens it by absolute path, then the addon built for it, then the plugins
+ * for CUDA and JPEG files. The addon's exports get their type here; test/native/surface.test.ts compares them with it.
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, resolve, sep } from 'node:path';
@@ -12,12 +12,13 @@ import { buildCommand, packageRoot } from '../package';
 import { jpegPaths, loadJpeg } from './jpeg';
 import type { NativeAddon } from './types/addon';
 
+/** Options of {@link loadAddon}. */
 export interface LoadOptions {
-  /** "cpu" leaves the CUDA half of LibTorch unopened, which saves its start-up time and memory; it stays so for the process. */
+  /** "cpu" does not open the CUDA half of LibTorch, which saves start-up time and memory; this then holds for the process. */
   device?: string;
 }
 
-/** What the addon exports beside its public type. */
+/** The addon with its export for the loader. */
 type RawAddon = NativeAddon & { setErrorClass(errorClass: typeof EarlybirdError): void };
 type Loader = { open(path: string): void };
 
@@ -26,13 +27,26 @@ const KINDS = ['build', 'prebuilds'];
 
 let loaded: { addon: NativeAddon; cuda: boolean; libtorch: FoundLibTorch } | undefined;
 
+/**
+ * The native engine; the first call loads it. Throws ERR_LIBTORCH without a usable LibTorch, ERR_NOT_BUILT without an addon for it,
+ * ERR_DEVICE where CUDA is requested and absent.
+ *
+ * @example
+ * ```ts
+ * const addon = loadAddon({ device: 'cpu' });
+ * const model = await addon.createModel({ arch: 'vgg', depth: 16, classes: 10, seed: 1, device: 'cpu' });
+ * const [mask] = await model.masks([0.3]);
+ * console.log(`${mask.kept} of ${mask.total} channels have a |gamma| above ${mask.threshold}`);
+ * model.dispose();
+ * ```
+ */
 export function loadAddon({ device }: LoadOptions = {}): NativeAddon {
   if (!loaded) loaded = load(device);
   if (device?.startsWith('cuda') && !loaded.cuda) throw noCuda(loaded.libtorch);
   return loaded.addon;
 }
 
-/** What the addon was loaded with: "cpu", or "cu13" for CUDA 13; null before. */
+/** The variant of the loaded LibTorch: "cpu", or "cu13" for CUDA 13; null before. */
 export const loadedVariant = (): string | null => loaded?.libtorch.variant ?? null;
 
 function load(device: string | undefined) {
@@ -42,14 +56,12 @@ function load(device: string | undefined) {
   const path = addonPath(libtorch);
   const cuda = libtorch.variant !== 'cpu' && device !== 'cpu';
 
-  // libgomp reads this as it is loaded. Its default lets idle threads spin for milliseconds, and where other work shares the cores
-  // a step then waits for a spinning thread to be descheduled: 2 of 12 trainings collapsed to a fifth of their speed. Threads that
-  // sleep at once are often woken on the core that is waiting for them: half the speed. So they spin for a fraction of a millisecond,
-  // which is more than the next operator usually takes to come.
-  // (In a worker this changes a copy only; whoever trains in workers alone sets it for the process.)
+  // libgomp reads this when it is loaded. By default idle threads spin for milliseconds; where other work shares the cores, 2 of 12
+  // trainings then fell to a fifth of their speed. Threads that sleep at once halved it. So they spin for a fraction of a millisecond.
+  // In a worker thread this changes a copy only: set the variable for the process there.
   if (process.env.OMP_WAIT_POLICY === undefined) process.env.GOMP_SPINCOUNT ??= '10000';
 
-  // LibTorch's profiler reads this as it is loaded: without it, every profile writes its own log to stderr.
+  // LibTorch's profiler reads this when it is loaded; without it every profile logs to stderr.
   process.env.KINETO_LOG_LEVEL ??= '6';
 
   const loader = openLoader(join(dirname(path), 'earlybird_loader.so'), libtorch);
@@ -64,7 +76,7 @@ function load(device: string | undefined) {
   if (cuda && existsSync(plugin)) loadPlugin(addon, plugin);
   loadJpeg(addon, jpegPaths(path));
 
-  // Threads of LibTorch must be gone before the process exits. Not in workers: the engine outlives each of them.
+  // LibTorch's threads must end before the process does. Not in workers: the engine outlives them.
   if (isMainThread) process.on('exit', () => addon.shutdown());
   return { addon, cuda, libtorch };
 }

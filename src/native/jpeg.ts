@@ -1,4 +1,4 @@
-/** The JPEG decoder, a plugin beside the addon. Without one everything works but reading JPEG files, and that says why. */
+/** The JPEG decoder, a plugin beside the addon. Only JPEG files need it. */
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { EarlybirdError } from '../errors';
@@ -6,7 +6,7 @@ import { libjpegRemedy } from '../libtorch/libjpeg';
 import { buildCommand, packageRoot } from '../package';
 import type { NativeAddon } from './types/addon';
 
-/** Why the last decoder that is there could not be opened. */
+/** Message of the last decoder that did not open. */
 let failure: string | null = null;
 
 /** Opens the first decoder that can be opened. */
@@ -17,19 +17,19 @@ export function loadJpeg(addon: Pick<NativeAddon, 'loadJpeg'>, paths: readonly s
       addon.loadJpeg(path);
       return;
     } catch (error) {
-      // Built here for a libjpeg that has gone since, perhaps: the next may have brought its own.
+      // The libjpeg it was built for may be gone; the next decoder may bring its own.
       failure = (error as Error).message;
     }
   }
 }
 
-/** Where the decoder may be: beside the addon, or as the bundle carries it, which does for any LibTorch. */
+/** Paths of the decoder: beside the addon, or in the bundle, where one serves every LibTorch. */
 export function jpegPaths(addonFile: string): string[] {
   const carried = join(packageRoot, 'prebuilds', 'jpeg', `${process.platform}-${process.arch}`);
   return [dirname(addonFile), carried].map((folder) => join(folder, 'earlybird_jpeg.so'));
 }
 
-/** Why there is no decoder, in words that follow "because". */
+/** Why the decoder is missing, as a clause after "because". */
 export function whyNoJpeg(): string {
   if (failure === null) return 'libjpeg-turbo was not found when earlybird was built';
   const missing = /(\S+\.so[.\d]*): cannot open shared object file/.exec(failure)?.[1];

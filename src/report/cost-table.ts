@@ -1,14 +1,11 @@
-/**
- * Methods against pruning ratios, in the layout of the paper's tables: a row a method, and the ratios side by side under each quantity.
- * One set of cells, printed for a terminal, for Markdown and for LaTeX.
- */
+/** A table of methods (rows) and pruning ratios (columns under each quantity), as in the paper, for terminals, Markdown and LaTeX. */
 import { MISSING } from './format';
 
 export interface CostValue {
   mean: number;
   /** null: a single value. */
   sd: number | null;
-  /** Printed behind: points where the quantity is an accuracy, else times. */
+  /** Printed after the value: points for an accuracy, else a factor. */
   gain?: number | null | undefined;
   /** Not measured. */
   estimated?: boolean;
@@ -55,7 +52,7 @@ function gainText(kind: CostBlock['kind'], gain: number): string {
 
 const texts = ({ kind, cells }: CostBlock) => cells.map((row) => row.map((value) => cellText(kind, value)));
 
-/** A block under the other: a terminal is narrow. */
+/** Blocks one below the other, for narrow terminals. */
 export function costText({ caption, methods, columns, main, more, notes }: CostTable): string {
   const blocks = [...main, ...more].map((block) => {
     const table = [[block.title, ...columns], ...texts(block).map((row, i) => [methods[i]!, ...row])];
@@ -82,7 +79,7 @@ export function costMarkdown(table: CostTable): string {
 
 const escapeMarkdown = (text: string) => text.replace(/[|\\*_<>~]/g, (character) => `\\${character}`);
 
-/** Tabulars for \usepackage{booktabs}, the second of what stands beneath; the notes are comments above them. */
+/** Tabulars for \usepackage{booktabs}: one for `main`, one for `more`; notes are comments above them. */
 export function costLatex(table: CostTable): string {
   const { caption, main, more, notes } = table;
   return [
@@ -130,7 +127,7 @@ const LATEX: Record<string, string> = {
   [MISSING]: '--',
 };
 
-/** Text that is safe outside of mathematics; "2.35x" gets a true sign of multiplication. */
+/** Escapes text outside of mathematics; "2.35x" gets a multiplication sign. */
 export function escapeLatex(text: string): string {
   const sign = /^(.*\(\d+\.\d\d)x\)$/.exec(text);
   if (sign) return `${escapeLatex(sign[1]!)}$\\times$)`;

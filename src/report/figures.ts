@@ -1,5 +1,4 @@
-/** What a report shows, in order. A figure without data has no specification and is left out. */
-
+/** The figures of a report, in order. A figure without data has no specification and is left out. */
 import { keptChannels } from './figures/channels';
 import { accuracyAgainstCost } from './figures/cost';
 import { distances } from './figures/distances';
@@ -12,7 +11,7 @@ import type { Dataset, Spec } from './theme';
 
 export { accuracyAgainstCost, distances, drawingEpochs, keptChannels, learningCurves, matrixSheet };
 
-export interface FigureEntry {
+interface FigureEntry {
   /** Also the file name. */
   id: string;
   title: string;

@@ -1,5 +1,4 @@
-/** The report as one page: no scripts, no requests, readable on a phone and on paper, in light and dark. */
-
+/** The report as one page without scripts or requests, for screens and paper, light and dark. */
 import { escapeHtml } from './escape';
 import { formatJoules, formatSeconds, formatWatts } from './format';
 import type { ReportInput } from './input';
@@ -61,7 +60,7 @@ function figureHtml({ id, title, caption, svg }: HtmlFigure, number: number): st
 </figure>`;
 }
 
-/** A figure inside the page: HTML needs no namespaces, and names of clip paths must not meet those of other figures. */
+/** A figure inside the page: without namespaces, and with names of clip paths that no other figure has. */
 function inlineSvg(svg: string, id: string): string {
   const prefix = id.replace(/[^\w-]/g, '_');
   return svg
@@ -71,7 +70,7 @@ function inlineSvg(svg: string, id: string): string {
     .replace(/url\(#([^)]+)\)/g, `url(#${prefix}-$1)`);
 }
 
-/** Nothing where the run was not metered; where nothing could be read only why. */
+/** Empty where the run was not metered. */
 function energyHtml(energy: ReportInput['energy']): string {
   if (!energy) return '';
   const phases = Object.entries(energy.phases);

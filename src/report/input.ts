@@ -1,7 +1,7 @@
-/** The input of the report's figures and pages. */
 import type { EnergyTotals, EpochMetrics } from '../run/metrics';
 import type { SummaryRow } from '../run/result';
 
+/** Learning curves of a run. */
 export interface RunCurves {
   /** For example "search (dense)", "ticket p=0.3, inherited". */
   name: string;
@@ -9,39 +9,42 @@ export interface RunCurves {
   metrics: EpochMetrics[];
 }
 
+/** Distances between the masks of a run at one pruning ratio. */
 export interface MaskMatrix {
   /** Network, for example "VGG-16". */
   network: string;
-  /** Pruning ratio, 0..1. */
+  /** Pruning ratio, 0 to 1. */
   ratio: number;
   /** Completed epochs at which each row's mask was drawn. */
   epochs: number[];
-  /** epochs.length^2 fractions of equal bits (1 - distance), row-major. */
+  /** Shape (epochs.length, epochs.length), row-major: fractions of equal bits, which are 1 - distance. */
   overlap: Float64Array;
   /** Completed epochs at which the ticket emerged, or null. */
   emergedAt: number | null;
   /** Number of masks the detector compares (5 by default): the side of the dashed box. */
   window: number;
-  /** Which of them it compares: the newest with each older one, or each with the one before it. */
+  /** newest: the newest mask with each older one; adjacent: each mask with the one before it. */
   compared: 'newest' | 'adjacent';
 }
 
+/** Channels that a ticket keeps in each layer. */
 export interface LayerChannels {
   name: string;
   ratio: number;
   layers: { key: string; total: number; kept: number; clamped: number }[];
 }
 
-/** Accuracy after retraining a ticket drawn at some epoch (paper Fig. 1). */
+/** Accuracy after retraining, for tickets drawn at several epochs (figure 1 of the paper). */
 export interface DrawingCurve {
   name: string;
   ratio: number;
+  /** `top1` in percent. */
   points: { epoch: number; top1: number }[];
-  /** Dense accuracy for the horizontal line, if known. */
+  /** Accuracy of the dense network in percent, for the horizontal line; null where it is not known. */
   dense: number | null;
 }
 
-/** What a method reached and took, over its seeds. */
+/** Mean accuracy and cost of a method, with standard deviations over its seeds. */
 export interface CostPoint {
   method: string;
   /** null: the dense network. */
@@ -53,21 +56,22 @@ export interface CostPoint {
   costSd: number | null;
 }
 
+/** Input of {@link writeReport}. */
 export interface ReportInput {
   title: string;
-  /** Shown everywhere; a synthetic dataset is labelled as such in every figure and table. */
+  /** Label of every figure and table; `train` and `test` are numbers of images. */
   dataset: { name: string; synthetic: boolean; train: number; test: number };
-  /** Validated recipe, for the appendix. */
+  /** The recipe, for the appendix. */
   recipe: unknown;
-  /** Versions, device, command line, git commit, seed: shown as a table of strings. */
+  /** Versions, device, command line, git commit, seed. */
   provenance: Record<string, string>;
   runs: RunCurves[];
   matrices: MaskMatrix[];
   channels: LayerChannels[];
   drawing: DrawingCurve[];
   summary: SummaryRow[];
-  /** What each phase took, by path, and where the figures come from: sentences. */
+  /** Totals of each phase by path, and sentences on the counters. */
   energy?: { phases: EnergyTotals; sources: string[] } | null;
-  /** Distance at or under which a ticket emerges: the dashed line of the distances figure. 0.1 by default. */
+  /** Distance at or under which a ticket emerges. Default 0.1. */
   threshold?: number;
 }

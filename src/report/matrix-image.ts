@@ -1,5 +1,4 @@
-/** A mask matrix as pixels: 160 x 160 cells are one small PNG, where rectangles would be megabytes of SVG. */
-
+/** A mask matrix as pixels: 160 x 160 cells are a small PNG, but megabytes of SVG. */
 import type { MaskMatrix } from './input';
 
 export interface Pixels {
@@ -9,7 +8,7 @@ export interface Pixels {
   rgba: Uint8Array;
 }
 
-export interface EpochGrid {
+interface EpochGrid {
   /** Epochs from one cell to the next. */
   step: number;
   /** Cells a side. */

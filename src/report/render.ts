@@ -1,5 +1,4 @@
-/** Specification -> SVG -> PNG, with no browser. The libraries take a tenth of a second to load, so they wait until a figure is drawn. */
-
+/** Specification -> SVG -> PNG, without a browser. The libraries load at the first figure, as they take a tenth of a second. */
 import { EarlybirdError } from '../errors';
 import { FONT, type Spec } from './theme';
 
@@ -16,15 +15,15 @@ export async function renderSvg(spec: Spec): Promise<string> {
 }
 
 /**
- * Vega measures text with node-canvas where that happens to be installed, and otherwise takes 0.8 em a letter, which leaves holes
- * in legends. This estimate gives the same figure everywhere; letters of sans-serif faces average less than 0.61 em.
+ * Vega measures text with node-canvas where it is installed, and otherwise takes 0.8 em a letter, which leaves gaps in legends. This
+ * estimate gives the same figure everywhere; letters of sans-serif fonts average less than 0.61 em.
  */
 function textWidth(item: { fontSize?: number; limit?: number }, text: unknown): number {
   const width = 0.61 * (item.fontSize ?? 11) * String(text ?? '').length;
   return item.limit ? Math.min(item.limit, width) : width;
 }
 
-/** Vega numbers clip paths through the life of the process; numbered through the figure, the same figure is the same bytes. */
+/** Vega numbers clip paths through the life of the process; numbered within the figure, equal figures have equal bytes. */
 function renumberClips(svg: string): string {
   const ids = [...svg.matchAll(/ id="(clip\d+)"/g)].map(([, id]) => id);
   return svg.replace(/( id="|url\(#)(clip\d+)/g, (_, before, id) => `${before}clip${ids.indexOf(id)}`);
@@ -33,18 +32,18 @@ function renumberClips(svg: string): string {
 export const NO_FONTS =
   'PNG figures need a font and this machine has none: install one (for example fonts-dejavu-core) or name a folder of .ttf files in EARLYBIRD_FONTS.';
 
-/** Whether a PNG would have labels: without a single font they vanish and nothing says so. */
+/** False where labels would silently vanish from a PNG. */
 export async function hasFonts(): Promise<boolean> {
   const { Resvg } = await import('@resvg/resvg-js');
   const probe = `<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><text y="9" font-family="${FONT}">e</text></svg>`;
   return new Resvg(probe, { font: fonts() }).getBBox() !== undefined;
 }
 
-/** `scale` 3 is 288 dots an inch. Any font of the system's will do; a machine without one is an error (ERR_FILE). */
+/** `scale` 3 is 288 dots an inch. Throws ERR_FILE on a machine without fonts. */
 export async function renderPng(svg: string, scale = 3): Promise<Uint8Array> {
   if (!(await hasFonts())) throw new EarlybirdError('ERR_FILE', NO_FONTS);
   const { Resvg } = await import('@resvg/resvg-js');
-  // imageRendering 1 keeps the cells of a matrix crisp: resvg does not know the "pixelated" that browsers obey.
+  // imageRendering 1 keeps the cells of a matrix crisp: resvg ignores the "pixelated" of browsers.
   return new Resvg(svg, { font: fonts(), imageRendering: 1, fitTo: { mode: 'zoom', value: scale } }).render().asPng();
 }
 

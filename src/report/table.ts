@@ -1,17 +1,16 @@
-/** Dense against ticket: one set of cells, printed for a terminal and for HTML. The first row is the one compared with. */
-
+/** The summary: dense network against ticket. Ratios are to the first row. */
 import type { SummaryRow } from '../run/result';
 import { escapeHtml } from './escape';
 import { formatFlops, formatJoules, formatParameters, formatPercent, formatRatio, formatSeconds } from './format';
 
-export interface TableOptions {
+interface TableOptions {
   synthetic?: boolean;
 }
 
 interface Column {
   title: string;
   cell: (row: SummaryRow) => string;
-  /** What the ratio to the first row is taken of. */
+  /** Value whose ratio to the first row is shown. */
   ratio?: (row: SummaryRow) => number | null;
   /** A cost of the whole training: not compared with a run that was stopped. */
   ofTraining?: boolean;
@@ -36,7 +35,7 @@ const COLUMNS: Column[] = [
   },
 ];
 
-/** What a reader has to know before believing the numbers; the warning of synthetic data comes first. */
+/** Notes under the table; the warning of synthetic data comes first. */
 function tableNotes(rows: readonly SummaryRow[], options: TableOptions): string[] {
   const methods = new Set(rows.flatMap(({ joules, joulesBy }) => (joules !== null && joulesBy ? joulesBy : [])));
   return [

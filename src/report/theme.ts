@@ -1,4 +1,4 @@
-/** What every figure shares: type, colours, and the label that says which data it shows. */
+/** Fonts, colours and the data label that all figures share. */
 
 /** A vega-lite specification, or a part of one: plain data. */
 export type Spec = { [key: string]: unknown };
@@ -10,7 +10,7 @@ export interface Dataset {
   test?: number;
 }
 
-/** Sans-serif faces that are metrically alike; the last two are what a bare Linux machine tends to have. */
+/** Sans-serif fonts of equal metrics; a bare Linux machine tends to have one of the last two. */
 export const FONT = 'Helvetica, Arial, Liberation Sans, DejaVu Sans, sans-serif';
 
 /** Width that a figure's panels share. With axes it comes to about 7 inches: the text width of a paper, at 8 point type. */
@@ -62,12 +62,12 @@ const CONFIG: Spec = {
   range: { category: SERIES },
 };
 
-/** Where the numbers come from; never silent about data that is made up. */
+/** Name of the data; says that synthetic data is synthetic. */
 export function datasetLabel(dataset: Dataset): string {
   return dataset.synthetic ? `Synthetic data (${dataset.name}), not real images` : dataset.name;
 }
 
-/** Completes a figure's body: configuration, and the dataset's label above it. */
+/** Adds the configuration and the data label to a figure. */
 export function frame(dataset: Dataset, body: Spec): Spec {
   const text = datasetLabel(dataset);
   const color = dataset.synthetic ? MARKER : MUTED;
@@ -80,7 +80,6 @@ export function finite(value: number | null | undefined): number | null {
   return typeof value === 'number' && Number.isFinite(value) ? value : null;
 }
 
-/** The word for a ratio, the same in every figure. */
 export function ratioLabel(ratio: number): string {
   return `p = ${Number(ratio.toFixed(4))}`;
 }

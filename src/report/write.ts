@@ -1,4 +1,3 @@
-/** Writes figures and the page of a report. */
 import path from 'node:path';
 import { writeFileAtomic } from '../atomic';
 import { accuracyAgainstCost, drawingEpochs, FIGURES, matrices } from './figures';
@@ -8,13 +7,18 @@ import type { CostPoint, DrawingCurve, MaskMatrix, ReportInput } from './input';
 import { hasFonts, NO_FONTS, renderPng, renderSvg } from './render';
 import type { Dataset } from './theme';
 
+/** Result of the functions that write figures. */
 export interface WrittenFigures {
   /** Paths of the .svg and .png files. */
   figures: string[];
-  /** What could not be done and how to mend it, for the log; empty as a rule. */
+  /** Sentences on figures that could not be written, with a remedy. */
   notes: string[];
 }
 
+/**
+ * Writes a report into a folder: index.html, and each figure as .svg and .png. Without fonts on the machine there are no .png files, and
+ * a note says so. Throws ERR_FILE.
+ */
 export async function writeReport(directory: string, input: ReportInput): Promise<WrittenFigures & { html: string }> {
   const shown: HtmlFigure[] = [];
   const files: WrittenFigures[] = [];
@@ -34,7 +38,7 @@ export async function writeReport(directory: string, input: ReportInput): Promis
   };
 }
 
-/** Writes `<base>.svg` and `<base>.png`; no file where there is no matrix to draw. */
+/** Writes `<base>.svg` and `<base>.png`; no file without matrices. */
 export async function writeMatrixSheet(
   base: string,
   list: MaskMatrix[],
@@ -66,7 +70,7 @@ export async function writeAccuracyAgainstCost(
   return spec === null ? { figures: [], notes: [] } : writeFigure(base, await renderSvg(spec));
 }
 
-/** A machine without fonts still gets the SVG, which takes its font from whoever looks at it. */
+/** An SVG needs no fonts, a PNG does. */
 async function writeFigure(base: string, svg: string): Promise<WrittenFigures> {
   const [vector, raster] = [`${base}.svg`, `${base}.png`];
   await writeFileAtomic(vector, svg, { makeFolder: true });

@@ -65,7 +65,7 @@ test('a flat val/ is explained, with the list that was found', async () => {
   await fails(/move each into val\/<wnid>\/ by LOC_val_solution\.csv and synsets\.txt, found beside it;/);
   rmSync(tree.at('train'), { recursive: true });
   rmSync(tree.at('synsets.txt'));
-  await fails(/val holds 1 images but no class folders/, { train: false });
+  await fails(/val holds 1 images without class folders/, { train: false });
 });
 
 test('folders that do not fit are refused with a reason', async () => {

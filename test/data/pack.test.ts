@@ -184,7 +184,7 @@ test('a disk that fails stops packing, and is not written down as a bad image', 
   expect(shards('out')).toEqual(shards('whole'));
 });
 
-test('what is not of data pack is never written over', async () => {
+test('files that data pack did not write are never replaced', async () => {
   await fillTree(inner(), CLASSES, 1);
   const theirs = tree.place('out/train-000000.tar', 'of somebody else');
   const refused = (pattern: RegExp) =>
@@ -194,7 +194,7 @@ test('what is not of data pack is never written over', async () => {
   await refused(/out holds shards .* not by data pack/);
   rmSync(tree.at('out/progress.jsonl'));
   tree.place('out/manifest.json', '{"shards": 3}');
-  await refused(/manifest\.json is damaged or not of/);
+  await refused(/manifest\.json is damaged or not from/);
   expect(readFileSync(theirs, 'utf8')).toBe('of somebody else');
   expect(readdirSync(tree.at('out')).sort()).toEqual(['manifest.json', 'train-000000.tar']);
 });
@@ -224,7 +224,7 @@ test('a folder where packing was cut, or that has lost a shard, is refused until
     expect((await run()).packed).toBe(false);
   }
   writeFileSync(tree.at('out/train-000009.tar'), readFileSync(tree.at('out/train-000000.tar')));
-  await refused(/train-000009\.tar is none of the shards that manifest\.json names/);
+  await refused(/train-000009\.tar is not among the shards that manifest\.json names/);
   rmSync(tree.at('out/train-000009.tar'));
   rmSync(tree.at('out/manifest.json'));
   expect((await open()).train!.count).toBe(12);

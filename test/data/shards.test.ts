@@ -111,7 +111,7 @@ test('damaged shards are refused with a reason', async () => {
     ['a.jpg', image],
     ['a.cls', 'cat'],
   ]);
-  await refused(/a\.cls in .*val-0\.tar is no class number/);
+  await refused(/a\.cls in .*val-0\.tar is not a class number/);
   await shard('val-0.tar', [['a.txt', 'x']]);
   await refused(/holds no pair of key\.jpg and key\.cls/);
   const file = await shard('val-0.tar', good);
@@ -121,12 +121,12 @@ test('damaged shards are refused with a reason', async () => {
   writeFileSync(file, Buffer.concat([whole.subarray(0, 512), whole.subarray(600)]));
   await refused(/is damaged at byte/);
   writeFileSync(file, Buffer.alloc(2000, 7));
-  await refused(/is no tar archive/);
+  await refused(/is not a tar archive/);
   writeFileSync(file, '');
-  await refused(/is no tar archive/);
+  await refused(/is not a tar archive/);
   tree.place('manifest.json', '{');
   await shard('val-0.tar', good);
-  await refused(/manifest\.json is damaged or not of "earlybird data pack"/);
+  await refused(/manifest\.json is damaged or not from "earlybird data pack"/);
   const manifest = { format: 'earlybird shards 1', key: '', classes: [], splits: {} };
   const foreign = [null, [], {}, { ...manifest, format: 'other' }, { ...manifest, classes: 3 }];
   for (const value of [
@@ -135,7 +135,7 @@ test('damaged shards are refused with a reason', async () => {
     { ...manifest, splits: { val: { shards: [3] } } },
   ]) {
     tree.place('manifest.json', JSON.stringify(value));
-    await refused(/manifest\.json is damaged or not of/);
+    await refused(/manifest\.json is damaged or not from/);
   }
   tree.place('manifest.json', JSON.stringify(manifest));
   await refused(/image of class 0, but manifest\.json names only 0 classes/);

@@ -97,7 +97,7 @@ describe('from an archive', () => {
     [
       'an archive of something else',
       'ERR_LIBTORCH',
-      'no LibTorch for Linux',
+      'not a LibTorch for Linux',
       (file) => {
         mkdirSync(path('other'));
         writeFileSync(path('other/readme'), 'hello');

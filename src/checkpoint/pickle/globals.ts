@@ -1,7 +1,4 @@
-/**
- * The Python names a checkpoint may mention, and what each means here. This list is the whole of what a file can "call":
- * every entry builds plain data, nothing is looked up, imported or run. A name that is not listed refuses the file.
- */
+/** The Python names that a checkpoint may use. Every entry builds plain data; any other name refuses the file. */
 import type { Dtype, TensorData } from '../../tensor';
 import { refuse } from '../refuse';
 import { isTensor, OrderedDict, type Value } from '../value';
@@ -26,7 +23,7 @@ export const STORAGE_OF_DTYPE = Object.fromEntries(
   Object.entries(STORAGES).map(([name, dtype]) => [dtype, name]),
 ) as Record<Dtype, string>;
 
-/** `torch.float32` and its like are data here: their own name. */
+/** A dtype such as `torch.float32` is data: its own name. */
 const TORCH_DTYPES = /^torch\.(float(16|32|64)?|double|half|bfloat16|u?int8|int(16|32|64)?|long|short|bool)$/;
 
 const BUILDERS: Record<string, Builder> = {
@@ -98,7 +95,7 @@ function integers(items: Item | undefined): number[] {
 }
 
 function wrappedTensor([inner]: Item[]): Item {
-  return isTensor(inner) ? inner : refuse('a Parameter holds no tensor');
+  return isTensor(inner) ? inner : refuse('a Parameter does not hold a tensor');
 }
 
 function device([type, index]: Item[]): string {

@@ -1,4 +1,4 @@
-/** What may lie on the stack of the pickle machine. */
+/** Types of the items on the stack of the pickle machine. */
 import type { Dtype, TensorData } from '../../tensor';
 import { type Budget, refuse } from '../refuse';
 import type { View } from '../tensor-view';
@@ -7,7 +7,7 @@ import type { Dict, Value } from '../value';
 /** Values, and intermediate objects that must not reach the result. */
 export type Item = Value | Global | Storage | StorageView | Stateful;
 
-/** What the builders need of the machine. */
+/** The part of the machine that builders use. */
 export interface Machine {
   readonly budget: Budget;
   readonly pending: PendingTensor[];

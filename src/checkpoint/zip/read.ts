@@ -22,11 +22,11 @@ const LOCAL_SIGNATURE = 0x04034b50;
 const ZIP64_EXTRA = 0x0001;
 const ENCRYPTED = 1;
 
-/** An opened archive: `names` in directory order, `read` for the bytes of one entry. */
+/** An archive; `names` are in the order of its directory. */
 export class ZipArchive {
   private readonly entries = new Map<string, Entry>();
   private readonly view: DataView;
-  /** Where the central directory starts: entries end before it. */
+  /** Start of the central directory; entries end before it. */
   private directoryAt = 0;
 
   /** Throws ERR_CHECKPOINT whose message is a clause. */
@@ -128,7 +128,7 @@ export class ZipArchive {
     return entry;
   }
 
-  /** Where the content of the zip64 extra field starts, which must have `need` bytes. */
+  /** Start of the content of the zip64 extra field, which must have `need` bytes. */
   private findExtra(at: number, end: number, need: number): number {
     let next = at;
     while (next + 4 <= end) {

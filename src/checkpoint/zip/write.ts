@@ -1,6 +1,6 @@
 /**
  * Writes an archive as PyTorch does: entries stored, their data aligned to 64 bytes (so that it can be memory-mapped),
- * zip64 where sizes need it. Nothing in it depends on the time or the place, so equal content gives equal bytes.
+ * zip64 where sizes need it. Times are constant, so equal content gives equal bytes.
  */
 import { setImmediate } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';

@@ -1,11 +1,9 @@
 /**
- * The full type of the native addon: what binding/ exports, in one place.
+ * The types in this folder are those of what binding/ exports; a test compares the names.
  *
- * Rules that hold for every method:
- * - Methods that return a promise run on the one engine thread, in the order they were called; the event loop stays free.
- * - They reject with an EarlybirdError; with `signal.reason` when aborted (within one training step).
- * - Handles are disposable: dispose() is idempotent, frees native memory (as soon as a running job lets go of it: dispose() cancels a
- *   running epoch/evaluate of that handle), and later calls reject with ERR_DISPOSED.
+ * Methods that return a promise run on the one engine thread, in the order of the calls, so the event loop stays free. They reject with
+ * an EarlybirdError, or with `signal.reason` when aborted, which takes at most one training step. Devices are named as in PyTorch:
+ * "cpu", "cuda", "cuda:1".
  */
 import type { TensorData } from '../../tensor';
 import type { DatasetSpec, FilterSpec, NativeDataset, StreamSpec } from './dataset';
@@ -14,29 +12,35 @@ import type { ModelSpec, NativeModel } from './model';
 import type { BenchCeilingsOptions, BenchKernelsOptions, BlockQuantizeOptions, KernelTime } from './number-formats';
 import type { NativeTrainer, TrainerOptions } from './trainer';
 
+/** The native engine, as {@link loadAddon} returns it. */
 export interface NativeAddon {
-  /** LibTorch version the addon was compiled against, for example "2.13.0", and of the one that is loaded. */
+  /** Version of the LibTorch that the addon was compiled against, for example "2.13.0". */
   readonly builtAgainst: string;
+  /** Version of the LibTorch that is loaded. */
   readonly loaded: string;
   runtime(): RuntimeInfo;
-  /** Sets the number of compute threads of the engine (all its jobs). */
+  /** Sets the number of compute threads for all jobs of the engine. */
   setThreads(threads: number): void;
-  /** Whether cuDNN times its algorithms for each new shape and takes the fastest (off at first). Process-wide. */
+  /** True: cuDNN times its algorithms for each new shape and takes the fastest. Off at first; for the whole process. */
   setCudnnSearch(on: boolean): void;
   /** Opens the CUDA plugin (earlybird_cuda.so) by absolute path, so that its kernels register with the dispatcher. */
   loadPlugin(path: string): void;
   /** Opens the JPEG decoder (earlybird_jpeg.so) by absolute path; createStream needs it. */
   loadJpeg(path: string): void;
-  /** Bytes of live tensors on the host, byte-exact. */
+  /** Exact number of bytes that live tensors take on the host. */
   hostBytes(): number;
-  /** Gives cached host memory back to the operating system. */
+  /** Returns cached host memory to the operating system. */
   emptyCache(): void;
-  /** Cancels what runs, joins the engine thread. Called on process exit; safe to call twice. */
+  /** Cancels running jobs and joins the engine thread. Called at process exit; may be called twice. */
   shutdown(): void;
 
+  /** A network with new weights. ERR_MODEL where it cannot be built, ERR_DEVICE where the device is absent. */
   createModel(spec: ModelSpec): Promise<NativeModel>;
+  /** A data set that lies on the device as a whole. ERR_SHAPE, ERR_DEVICE, ERR_OUT_OF_MEMORY. */
   createDataset(spec: DatasetSpec): Promise<NativeDataset>;
+  /** A data set of JPEG files, decoded batch by batch. ERR_NOT_BUILT without a JPEG decoder, ERR_DATASET for damaged shards. */
   createStream(spec: StreamSpec): Promise<NativeDataset>;
+  /** SGD with momentum for a model. */
   createTrainer(model: NativeModel, options: TrainerOptions): Promise<NativeTrainer>;
 
   /**
@@ -46,34 +50,38 @@ export interface NativeAddon {
   maskOverlap(masks: Uint8Array, count: number, bits: number): Float64Array;
 
   /**
-   * `values` (float32 or bfloat16, any shape) in block floating point, as low-precision training rounds them: for tests and
-   * for looking at a format. `dim` -1 takes one exponent for the whole tensor. ERR_USAGE for other word lengths than -1 and 2
-   * to 22, ERR_SHAPE where there is no such dimension.
+   * Rounds `values` (float32 or bfloat16, any shape) to block floating point, as low-precision training does. ERR_USAGE for word
+   * lengths other than -1 and 2 to 22, ERR_SHAPE where the tensor has no dimension `dim`.
    */
   blockQuantize(values: TensorData, options: BlockQuantizeOptions): Promise<TensorData>;
 
-  /** Times kernels on made-up tensors of a device. */
+  /** Times kernels on random tensors of a device. */
   benchKernels(options: BenchKernelsOptions): Promise<KernelTime[]>;
-  /** Times what no step can beat: a copy of memory, and products of matrices in fp32 and (where it has bf16) bf16. */
+  /** Times the upper bounds of a step: a copy of memory, and matrix products in fp32 and (where the device has it) bf16. */
   benchCeilings(options: BenchCeilingsOptions): Promise<KernelTime[]>;
 
-  /** Never fails for what cannot be read: the sources of the meter say why. */
+  /** An energy meter. Does not fail where a counter cannot be read; its sources say why. */
   createMeter(options: MeterOptions): Promise<NativeMeter>;
-  /** ERR_ENERGY where NVML cannot be had or does not know the GPU, ERR_DEVICE for "cpu". */
+  /** ERR_ENERGY where NVML is absent or does not know the GPU, ERR_DEVICE for "cpu". */
   gpuState(device: string, options?: Pick<MeterOptions, 'nvml' | 'pciBusId'>): Promise<GpuState>;
 
-  /** The image filters of spec section 2 on uint8 images (count, height, width, 3). */
+  /** Applies a low-pass or high-pass filter (docs/reference.md#3) to uint8 images of shape (count, height, width, 3). */
   filterImages(images: Uint8Array, shape: [number, number, number, number], filter: FilterSpec): Promise<Uint8Array>;
 }
 
+/** Machine and libraries as the engine sees them. */
 export interface RuntimeInfo {
+  /** Compute threads. */
   threads: number;
   /** at::get_cpu_capability(), for example "AVX512". */
   cpuCapability: string;
+  /** True where the processor multiplies bfloat16 numbers itself. */
   bf16: boolean;
+  /** True for a LibTorch with CUDA. */
   cudaBuilt: boolean;
+  /** True where earlybird_cuda.so is loaded. */
   cudaPlugin: boolean;
-  /** What decodes JPEG files, for example "libjpeg-turbo 2.1.5"; empty where there is no decoder. */
+  /** Name of the JPEG decoder, for example "libjpeg-turbo 2.1.5"; empty where there is none. */
   jpeg: string;
   cudaDevices: { index: number; name: string; memoryBytes: number; capability: string; pciBusId: string }[];
 }

@@ -1,51 +1,55 @@
-/** What the addon tells of energy: the half of its type that cpp/energy stands behind. */
 import type { NativeHandle } from './handle';
 
-/** What energy is counted for: the board of the GPU, the processor's package, its memory, or a figure the user gave. */
+/** gpu: the whole board. cpu: the processor's package. dram: its memory. given: watts that the user gave. */
 export type EnergyPart = 'gpu' | 'cpu' | 'dram' | 'given';
 
 /** counter: differences of an energy counter; sampled: power integrated over time; estimated: watts that the user gave. */
 export type EnergyMethod = 'counter' | 'sampled' | 'estimated';
 
+/** Energy of one part in one window. */
 export interface EnergyValue {
   part: EnergyPart;
-  /** null where nothing could be read: `reason` says why. With a figure, `reason` says that it is coarse, and how. */
+  /** null where nothing could be read: `reason` says why. With a figure, `reason` says why it is coarse. */
   joules: number | null;
   method: EnergyMethod | null;
   reason?: string;
 }
 
-/** One closed window. */
+/** A window between {@link NativeMeter.begin} and {@link NativeMeter.end}. */
 export interface EnergyReading {
   name: string;
   seconds: number;
-  /** Sum of all parts that were read; null where none was. Never a silent zero. */
+  /** Sum of all parts that were read; null where none was. */
   joules: number | null;
   parts: EnergyValue[];
 }
 
+/** A counter, or the reason why a part has none. */
 export interface EnergySource {
   part: EnergyPart;
   method: EnergyMethod | null;
-  /** What is read, for example "NVML counter of NVIDIA H200 at 0000:18:00.0". */
+  /** For example "NVML counter of NVIDIA H200 at 0000:18:00.0". */
   name: string;
   reason?: string;
-  /** What to know about the figures: MIG, other processes on the board. */
+  /** Limits of the figures: MIG, other processes on the board. */
   notes: string[];
 }
 
+/** Options of {@link NativeAddon.createMeter}. */
 export interface MeterOptions {
-  /** As a model's. "cpu" reads no GPU. */
+  /** "cpu" reads no GPU. */
   device: string;
-  /** Watts to count where nothing can be read; flagged "estimated". */
+  /** Watts to count where nothing can be read; such figures are flagged "estimated". */
   watts?: number;
-  /** NVML and the powercap tree to read instead of the system's. */
+  /** Path of NVML instead of the system's. */
   nvml?: string;
+  /** Folder of the powercap tree instead of /sys/class/powercap. */
   powercap?: string;
   /** The GPU to read instead of the device's own: for tests on machines without one. */
   pciBusId?: string;
 }
 
+/** Measures energy in named windows. */
 export interface NativeMeter extends NativeHandle {
   sources(): EnergySource[];
   /** Opens a window once the device is idle. Windows may lie in each other; a name is open once at a time. */
@@ -54,7 +58,7 @@ export interface NativeMeter extends NativeHandle {
   end(name: string): Promise<EnergyReading>;
 }
 
-/** A GPU as its driver sees it now. */
+/** State of a GPU, as its driver reports it. */
 export interface GpuState {
   name: string;
   pciBusId: string;
@@ -64,6 +68,6 @@ export interface GpuState {
   /** MHz. */
   clocks: { sm: number | null; memory: number | null; maxSm: number | null };
   mig: boolean;
-  /** Other processes that compute on it. */
+  /** Number of other processes that compute on it. */
   otherProcesses: number;
 }

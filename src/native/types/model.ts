@@ -3,58 +3,67 @@ import type { NativeHandle } from './handle';
 import type { NumberFormats } from './number-formats';
 import type { EstimateNormsOptions, EvaluateOptions, PassResult, Precision } from './pass';
 
-/** Channel widths, 'M' for a 2x2 max-pool (VGG). Other families use plain numbers. */
+/** Channel widths in forward order; 'M' is a 2x2 max-pool (VGG only). */
 export type Cfg = (number | 'M')[];
+
+/** Options of {@link NativeAddon.createModel}. */
 export interface ModelSpec {
+  /** Name of the architecture, for example "vgg". */
   arch: string;
+  /** Layers, for example 16. */
   depth: number;
   classes: number;
-  /** Widths; the architecture's default when absent. */
+  /** Widths; those of the published network when absent. */
   cfg?: Cfg;
-  /** Seed of the initial weights (PyTorch's own generator, so that seed 1 gives PyTorch's weights). */
+  /** Seed of the initial weights. They are those that PyTorch draws with this seed. */
   seed: number;
+  /** "cpu", "cuda" or "cuda:N". */
   device: string;
-  /** Side of the images, pixels; what the network was published for when absent. */
+  /** Side of the images in pixels; that of the published network when absent. */
   imageSize?: number;
   /**
-   * Low precision: outputs of all convolutions are quantised, and the gradients that come back to them; a trainer of this model
-   * quantises gradients, weights and momentum. The last linear layer stays in full precision. Keys do not change.
+   * Low precision (docs/reference.md#10): quantises the outputs of all convolutions and the gradients that return to them; a trainer of
+   * this model also quantises gradients, weights and momentum. The last linear layer stays in full precision. Keys do not change.
    */
   formats?: NumberFormats;
 }
 
+/** A network on a device. */
 export interface NativeModel extends NativeHandle {
   describe(): ModelDescription;
+  /** A copy of all parameters and buffers, in PyTorch's order. */
   stateDict(): Promise<StateDict>;
   /**
-   * Strict: every key must be there with the right shape and none may be left over. Absent may be what PyTorch's own networks lack:
-   * `num_batches_tracked`, the `indexes` of selections that take everything, `downsample.0.bias`.
+   * Takes weights. Every key must be present with the right shape, and no other key, else ERR_CHECKPOINT. Keys that
+   * PyTorch's own networks lack may be absent: `num_batches_tracked`, the `indexes` of complete selections, `downsample.0.bias`.
    */
   loadStateDict(state: StateDict): Promise<void>;
-  /** Re-draws all weights and resets BatchNorm statistics. */
+  /** Draws all weights anew and resets the BatchNorm statistics. */
   reinitialise(seed: number): Promise<void>;
   /**
-   * Masks at several ratios in one pass over |gamma| of all BN layers, in traversal order (spec section 5). 0 <= ratio < 1.
-   * `protective`: every layer keeps at least its tenth of the largest |gamma| (spec 7.5).
+   * Masks at several ratios in one pass over |gamma| of all BatchNorm layers, in traversal order (docs/reference.md#6).
+   * `protective`: every layer keeps at least its tenth of the largest |gamma| (docs/reference.md#8.5). ERR_PRUNE unless
+   * 0 <= ratio < 1.
    */
   masks(ratios: number[], options?: { protective?: boolean }): Promise<MaskResult[]>;
-  /** A new, smaller model (on the same device). The mask is packed as in MaskResult. */
+  /** A new, smaller model on the same device. ERR_PRUNE for a mask that cannot be pruned with. */
   prune(options: PruneOptions): Promise<PruneResult>;
-  /** Logits, shape [batch, classes], float32. `train` uses and updates batch statistics. */
+  /** Logits of shape (batch, classes), float32. `train` uses and updates batch statistics. */
   forward(images: TensorData, options?: { train?: boolean; precision?: Precision }): Promise<TensorData>;
   evaluate(options: EvaluateOptions): Promise<PassResult>;
   /**
    * Stochastic weight averaging: parameters become (1 - share) * own + share * those of `model`, in float32 and in place.
-   * Buffers stay. Both models are of one shape and device, or ERR_SHAPE.
+   * Buffers stay. ERR_SHAPE unless both models have the same shapes and device.
    */
   average(model: NativeModel, share: number): Promise<void>;
   /**
-   * Re-estimates the statistics of all BN layers from nothing by one pass over training data in training mode: the plain mean over
-   * batches (spec section 10). The result is of that pass.
+   * Estimates the statistics of all BatchNorm layers anew by one pass over training data in training mode: the mean over
+   * batches (docs/reference.md#10). The result is that of the pass.
    */
   estimateNorms(options: EstimateNormsOptions): Promise<PassResult>;
 }
 
+/** Structure of a network. */
 export interface ModelDescription {
   arch: string;
   depth: number;
@@ -62,16 +71,17 @@ export interface ModelDescription {
   cfg: Cfg;
   /** [channels, height, width] of an input image. */
   input: [number, number, number];
-  /** Keys of trainable parameters in module order = order of the optimiser's state. */
+  /** Keys of trainable parameters in module order, which is the order of the optimiser's state. */
   parameters: string[];
-  /** Entries of the state dict that are `*.indexes` (counted by the reference's parameter counter). */
+  /** Keys of the state dict that end in `.indexes`; the reference counts them as parameters. */
   indexes: string[];
-  /** The BN layers that the mask covers, in the reference's traversal order. Their sum of channels is N. */
+  /** BatchNorm layers that the mask covers, in the reference's traversal order. N is the sum of their channels. */
   batchNorms: { key: string; channels: number }[];
-  /** What the FLOPs rule of spec section 11 counts, in forward order. */
+  /** Layers that count for the FLOPs (docs/reference.md#11), in forward order. */
   layers: LayerInfo[];
 }
 
+/** A layer; `height` and `width` are those of its output, in pixels. */
 export type LayerInfo =
   | {
       kind: 'conv';
@@ -87,48 +97,58 @@ export type LayerInfo =
   | { kind: 'linear'; key: string; in: number; out: number; bias: boolean }
   | { kind: 'batchnorm' | 'relu'; key: string; channels: number; height: number; width: number }
   | { kind: 'maxpool' | 'avgpool'; key: string; channels: number; kernel: number; height: number; width: number };
-// height and width are those of the OUTPUT.
+
+/** The channels that a pruning ratio keeps. */
 export interface MaskResult {
+  /** Share of the channels to drop, 0 <= ratio < 1. */
   ratio: number;
+  /** Channels with a larger |gamma| are kept. */
   threshold: number;
+  /** Number of channels kept. */
   kept: number;
-  /** N: number of channels of all BN layers. */
+  /** N: number of channels of all BatchNorm layers. */
   total: number;
+  /** Channels kept in each BatchNorm layer, in traversal order. */
   keptPerLayer: number[];
   /** Packed bits, channel 0 = most significant bit of the first byte, zero padding. */
   bits: Uint8Array;
 }
 
+/** Options of {@link NativeModel.prune}. */
 export interface PruneOptions {
+  /** Packed as in {@link MaskResult}. */
   mask: Uint8Array;
-  /** What happens to a layer that would lose every channel: keep the channel with the largest |gamma|, or drop the layer. */
+  /** A layer that would lose every channel keeps the one with the largest |gamma|, or is removed. */
   emptyLayers: 'keep-one' | 'remove';
-  /** Copy weights from this model (same architecture) instead: lottery-ticket rewind. Its gammas are taken unmasked. */
+  /** Takes the weights of this model of the same architecture instead (rewinding), with its gammas unmasked. */
   weightsFrom?: NativeModel;
-  /** reference (default): the release's pruners; exact: the function of the dense network with masked gammas and betas. */
+  /** reference (default): as the reference prunes; exact: the function of the dense network with masked gammas and betas. */
   surgery?: 'reference' | 'exact';
   /** Widths become multiples of this, within the budget of the mask. Default 1. */
   roundTo?: number;
 }
 
+/** Result of {@link NativeModel.prune}. */
 export interface PruneResult {
   model: NativeModel;
+  /** In traversal order. */
   layers: PrunedLayer[];
-  /** The mask as it was applied: with the channels that were revived in empty layers, and rounded. */
+  /** The mask as applied: rounded, and with the channels that empty layers kept. */
   mask: Uint8Array;
-  /** A residual stream loses channels that are not zero: the ticket is another function than the masked network. */
+  /** True where a residual stream loses channels that are not zero: the ticket then computes another function than the masked network. */
   cutsLiveChannels: boolean;
 }
 
-/** A BN layer, in mask order. */
+/** A BatchNorm layer before and after pruning. */
 export interface PrunedLayer {
   key: string;
+  /** Channels before. */
   total: number;
   /** Channels that keep their gamma and beta. */
   kept: number;
-  /** Of these, channels that the mask dropped and that were kept so that the layer is not empty. */
+  /** Kept channels that the mask had dropped, so that the layer is not empty. */
   clamped: number;
-  /** Channels that the ticket still computes. */
+  /** Channels that the ticket computes. */
   width: number;
   removed: boolean;
 }

@@ -1,6 +1,4 @@
-/** Block floating point as the addon takes it: low-precision training, one rounding, and what a rounding costs. */
-
-/** Word lengths in bits of low-precision training (spec section 10): 2 to 22, or -1 for full precision. */
+/** Word lengths of low-precision training in bits (docs/reference.md#10): 2 to 22, or -1 for full precision. */
 export interface WordLengths {
   weight: number;
   activate: number;
@@ -9,31 +7,37 @@ export interface WordLengths {
   momentum: number;
 }
 
+/** Rounding to a format. */
 export type Rounding = 'stochastic' | 'nearest';
 
+/** Formats of low-precision training. */
 export interface NumberFormats extends WordLengths {
   rounding: Rounding;
-  /** qtorch (default): the release's quantiser; swalp: SWALP's own. */
+  /** qtorch (default): the quantiser of the reference; swalp: that of SWALP. */
   flavour?: 'qtorch' | 'swalp';
-  /** What becomes of infinities and NaN: error (default) ends the epoch with ERR_NUMERIC, which names tensor and step. */
+  /** Infinities and NaN: error (default) ends the epoch with ERR_NUMERIC, which names tensor and step. */
   nonFinite?: 'error' | 'propagate';
 }
 
+/** Options of {@link NativeAddon.blockQuantize}. */
 export interface BlockQuantizeOptions {
+  /** Word length: 2 to 22, or -1 for none. */
   bits: number;
+  /** Dimension with one exponent for each index; -1: one exponent for the whole tensor. */
   dim: number;
   rounding: Rounding;
   flavour?: 'qtorch' | 'swalp';
   device: string;
-  /** Keys the random bits of stochastic rounding. */
+  /** Seed of stochastic rounding; the random bits depend on epoch, step and lane as well. */
   seed: number;
   epoch?: number;
   step?: number;
   lane?: number;
-  /** Use the plain twin, by the library's operators. */
+  /** Computes by LibTorch's own operators instead of the kernel. */
   plain?: boolean;
 }
 
+/** Options of {@link NativeAddon.benchKernels}. */
 export interface BenchKernelsOptions {
   device: string;
   bits: number;
@@ -42,6 +46,7 @@ export interface BenchKernelsOptions {
   signal?: AbortSignal;
 }
 
+/** Options of {@link NativeAddon.benchCeilings}. */
 export interface BenchCeilingsOptions {
   device: string;
   /** Size of the copied tensor. */
@@ -52,13 +57,13 @@ export interface BenchCeilingsOptions {
   signal?: AbortSignal;
 }
 
-/** Time of one kernel on one shape. `bytes`: each value read once and written once; of a product, its three matrices once each. */
+/** Time of one kernel on one shape, milliseconds a call. */
 export interface KernelTime {
   kernel: 'copy' | 'quantize' | 'matmul';
   name: string;
   shape: number[];
+  /** Each value read once and written once; for a product, each of its three matrices once. */
   bytes: number;
-  /** Milliseconds of a call. */
   median: number;
   low: number;
   high: number;

@@ -1,17 +1,23 @@
 import type { BadImage, NativeDataset } from './dataset';
 import type { Rounding } from './number-formats';
 
+/** fp32, or bf16 autocast with fp32 weights. */
 export type Precision = 'fp32' | 'bf16';
+
+/** State of a running pass. */
 export interface Progress {
   step: number;
   steps: number;
+  /** Images so far. */
   images: number;
   seconds: number;
-  /** Running means; null where the device has not reported yet. */
+  /** Running means, `top1` in percent; null where the device has not reported yet. */
   loss: number | null;
   top1: number | null;
 }
-interface PassOptions {
+
+/** Options that all passes share. */
+export interface PassOptions {
   dataset: NativeDataset;
   batchSize: number;
   signal?: AbortSignal;
@@ -19,47 +25,51 @@ interface PassOptions {
   onProgress?: (progress: Progress) => void;
 }
 
+/** Options of {@link NativeTrainer.epoch}. */
 export interface EpochOptions extends PassOptions {
-  /** Epoch index: keys shuffle and augmentation. */
+  /** Counted from 0; shuffling and augmentation depend on it. */
   epoch: number;
+  /** Learning rate. */
   lr: number;
   /** Ends the epoch after this many steps: for benchmarks. */
   steps?: number;
 }
 
+/** Options of {@link NativeModel.evaluate}. */
 export interface EvaluateOptions extends PassOptions {
   precision: Precision;
-  /** Low precision: how activations are rounded, instead of as the model's formats say. */
+  /** Rounding of activations in low precision; that of the model's formats when absent. */
   rounding?: Rounding;
-  /** As a trainer's. */
+  /** As in {@link TrainerOptions}. */
   capture?: boolean;
 }
 
+/** Options of {@link NativeModel.estimateNorms}. */
 export interface EstimateNormsOptions extends PassOptions {
   precision: Precision;
-  /** Key the order of the images and their augmentation. */
+  /** The order of the images and their augmentation depend on seed and epoch. */
   seed: number;
   epoch: number;
 }
 
-/** One pass over a dataset. Accuracies in percent. `BatchMean` values are unweighted means of batch values, as the reference prints. */
+/** One pass over a data set. Accuracies in percent. `BatchMean`: mean of batch values without weights, as the reference prints. */
 export interface PassResult {
   images: number;
   steps: number;
   seconds: number;
-  /** Mean over samples. */
+  /** Mean over images. */
   loss: number;
   lossBatchMean: number;
   top1: number;
   top1BatchMean: number;
   top5: number;
   top5BatchMean: number;
-  /** Seconds the steps waited for data; 0 where all of it is on the device. */
+  /** Seconds that steps waited for data; 0 for data on the device. */
   waited: number;
-  /** Images left out because they do not decode. */
+  /** Images that do not decode and were left out. */
   bad: BadImage[];
-  /** Full batches were replays of one recorded step. Absent: no. */
+  /** True where full batches replayed one recorded step. */
   captured?: boolean;
-  /** Why not, where the device could; else empty or absent. */
+  /** Why nothing was recorded on a device that can; else empty or absent. */
   whyEager?: string;
 }

@@ -1,6 +1,6 @@
-/** What a profile of training steps tells: the half of the addon's type that cpp/train/profile stands behind. */
 import type { EpochOptions, PassResult } from './pass';
 
+/** Options of {@link NativeTrainer.profile}. */
 export interface ProfileOptions extends EpochOptions {
   steps: number;
 }
@@ -9,23 +9,23 @@ export interface ProfileOptions extends EpochOptions {
 export interface KernelUse {
   name: string;
   calls: number;
-  /** Of the kernel; of an operator, without the operators it calls. */
+  /** Time of the kernel, or of the operator without the operators that it calls. */
   milliseconds: number;
 }
 
 /** Sums over all profiled steps. Times are milliseconds. */
 export interface StepProfile {
-  /** kernels: of the GPU. operators: on the host, which is all there is on a CPU, and on a GPU whose profiler (CUPTI) is not there. */
+  /** kernels: on the GPU. operators: on the host, for a CPU or a GPU without a profiler (CUPTI). */
   source: 'kernels' | 'operators';
   /** Longest first. */
   kernels: KernelUse[];
-  /** Calls of the host that put work on the GPU: kernels, whole graphs, copies. 0 on a CPU. */
+  /** Host calls that start GPU work: kernels, graphs, copies. 0 on a CPU. */
   launches: number;
-  /** kernels: from the begin of the first to the end of the last. operators: wall-clock time of the steps. */
+  /** kernels: from the start of the first to the end of the last. operators: wall-clock time of the steps. */
   span: number;
-  /** How long of it any of them ran. */
+  /** Part of the span in which at least one of them ran. */
   busy: number;
-  /** Times that the GPU was idle in between, and the longest of them. 0 for operators. */
+  /** Number of idle gaps of the GPU; 0 for operators. */
   gaps: number;
   longestGap: number;
   pass: PassResult;

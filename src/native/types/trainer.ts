@@ -3,31 +3,37 @@ import type { NativeHandle } from './handle';
 import type { EpochOptions, PassResult, Precision } from './pass';
 import type { ProfileOptions, StepProfile } from './profile';
 
+/** Options of {@link NativeAddon.createTrainer}. */
 export interface TrainerOptions {
   momentum: number;
   weightDecay: number;
-  /** Strength s of the L1 subgradient on BN gammas; 0 switches it off. */
+  /** Factor s of the L1 subgradient on BatchNorm gammas; 0 switches it off. */
   l1: number;
   precision: Precision;
-  /** Keys shuffling and augmentation, with the epoch. */
+  /** Shuffling and augmentation depend on it and on the epoch. */
   seed: number;
-  /** Full batches are replays of a recorded step, on devices that can (default); false: all steps are eager. */
+  /** True (default): full batches replay a recorded step, on devices that can. False: every step is eager. */
   capture?: boolean;
 }
 
+/** SGD with momentum, weight decay and an L1 term on BatchNorm gammas. */
 export interface NativeTrainer extends NativeHandle {
+  /** Trains one epoch. ERR_NUMERIC where the loss, or a tensor in low precision, is infinite or NaN. */
   epoch(options: EpochOptions): Promise<PassResult>;
-  /** As epoch, under a profiler: where the time of its steps goes. */
+  /** Trains `steps` steps under a profiler. */
   profile(options: ProfileOptions): Promise<StepProfile>;
-  /** One step on given, already normalised images: for tests and parity. Gradients are those before the L1 term. */
+  /** One step on normalised images, for tests. Gradients are those before the L1 term. */
   step(options: { images: TensorData; labels: Int32Array; lr: number; gradients?: boolean }): Promise<StepResult>;
-  /** A consistent copy of weights and momentum on the host, contiguous NCHW. Keys of momentum are parameter keys. */
+  /** A consistent copy of weights and momentum on the host, contiguous NCHW. The keys of momentum are those of parameters. */
   snapshot(): Promise<{ state: StateDict; momentum: StateDict }>;
+  /** ERR_CHECKPOINT where it does not fit the model. */
   restoreMomentum(momentum: StateDict): Promise<void>;
 }
 
+/** Result of {@link NativeTrainer.step}. */
 export interface StepResult {
   loss: number;
+  /** Images classified correctly. */
   correct: number;
   gradients?: StateDict;
 }

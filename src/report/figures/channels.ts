@@ -1,10 +1,9 @@
-/** Channels kept in each layer, against the channels it had. */
-
+/** Channels kept in each layer, and those it had. */
 import type { LayerChannels } from '../input';
 import { type Dataset, FAINT, frame, INK, MARKER, ratioLabel, SERIES, type Spec, WIDTH } from '../theme';
 
 const HEIGHT = 110;
-/** More layers than this and their names no longer fit: the axis shows every few layers' numbers instead. */
+/** At most so many names of layers fit; beyond, the axis shows numbers. */
 const NAMED_LAYERS = 26;
 const PRUNED = 'pruned';
 const KEPT = 'kept';
@@ -80,7 +79,6 @@ function title(name: string, ratio: number, layers: LayerChannels['layers']): Sp
   };
 }
 
-/** "feature.41.weight" says no more than "feature.41". */
 function shortKey(key: string): string {
   return key.replace(/\.weight$/, '');
 }

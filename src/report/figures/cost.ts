@@ -1,5 +1,4 @@
-/** Accuracy against what training took: methods by colour, pruning ratios by shape. */
-
+/** Accuracy against the cost of training: methods by colour, pruning ratios by shape. */
 import type { CostPoint } from '../input';
 import { type Dataset, finite, frame, ratioLabel, type Spec } from '../theme';
 

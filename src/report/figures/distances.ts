@@ -1,5 +1,4 @@
-/** Distance of each epoch's mask to the older ones in the detector's window: the rule that finds the ticket, made visible. */
-
+/** Distance of each epoch's mask to the older ones in the detector's window. */
 import type { MaskMatrix } from '../input';
 import { type Dataset, frame, MARKER, MUTED, ratioLabel, SERIES, type Spec, WIDTH } from '../theme';
 
@@ -7,7 +6,7 @@ const COLUMNS = 3;
 const HEIGHT = 150;
 const LARGEST = 'largest distance in the window';
 const RANGE = 'range';
-/** The initial mask is far from every other: cut there, or nothing near the threshold can be seen. */
+/** The axis ends at so many thresholds, as the initial mask is far from all others. */
 const TOP = 4;
 
 interface Point {
@@ -57,7 +56,7 @@ export function distancePanels(matrices: MaskMatrix[]): Panel[] {
     .filter((panel) => panel.points.length > 0);
 }
 
-/** What the detector compared at each epoch, from the first one that fills its window. */
+/** The distances that the detector compared, from the first epoch with a full window on. */
 function pointsOf({ epochs, overlap, window, compared }: MaskMatrix): Point[] {
   if (window < 2) return []; // nothing is compared
   return epochs.slice(window - 1).map((epoch, i) => {

@@ -1,5 +1,4 @@
-/** Accuracy after retraining against the epoch the ticket was drawn at (the paper's Fig. 1). */
-
+/** Accuracy after retraining against the epoch of the ticket (figure 1 of the paper). */
 import type { DrawingCurve } from '../input';
 import { type Dataset, finite, frame, MUTED, ratioLabel, type Spec, WIDTH } from '../theme';
 
@@ -46,7 +45,7 @@ function panel(curves: DrawingCurve[], ratios: string[]): Spec[] {
   ];
 }
 
-/** A network has one dense accuracy, however many ratios repeat it. */
+/** One mark for each dense accuracy, which the ratios of a network share. */
 function denseMarks(curves: DrawingCurve[]): Spec[] {
   const known = [...new Set(curves.map((curve) => finite(curve.dense)))].filter((dense) => dense !== null);
   if (known.length === 0) return [];

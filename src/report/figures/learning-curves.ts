@@ -1,10 +1,9 @@
-/** Loss and top-1 of every run, training dashed, test solid and the weight average dotted, with the steps of the learning rate. */
-
+/** Loss and top-1 of every run: training dashed, test solid, weight average dotted, and the steps of the learning rate. */
 import type { EpochMetrics } from '../../run/metrics';
 import type { RunCurves } from '../input';
 import { type Dataset, finite, frame, MUTED, SERIES, type Spec, WIDTH } from '../theme';
 
-/** One panel a quantity: where its values are, what its axis says, and where a label does not meet the curves. */
+/** One panel for each quantity; `labelsAt` is where labels do not cover the curves. */
 const PANELS = [
   { title: 'cross-entropy loss', field: 'loss', labelsAt: 'top' },
   { title: 'top-1 accuracy (%)', field: 'top1', labelsAt: 'bottom' },
@@ -60,7 +59,7 @@ function curves(runs: RunCurves[], names: string[], panel: (typeof PANELS)[numbe
     mark: { type: 'line', strokeWidth: 1.4 },
     encoding: { ...position, color, strokeDash },
   };
-  // A line through one or two epochs cannot be seen without its points.
+  // A line through few epochs is hard to see without its points.
   const short = Math.max(...runs.map((run) => run.metrics.length)) <= 10;
   const dots = {
     data,
@@ -77,7 +76,7 @@ function points(run: string, line: EpochMetrics, field: 'loss' | 'top1'): Spec[]
   });
 }
 
-/** Where the rate changes, in completed epochs; runs of one schedule share their steps. */
+/** Changes of the learning rate by completed epochs, each once for all runs. */
 export function learningRateSteps(runs: RunCurves[]): { completed: number; label: string }[] {
   const steps = new Map<string, { completed: number; label: string }>();
   for (const { metrics } of runs) {

@@ -1,10 +1,9 @@
-/** The mask-distance matrices on one sheet, as in the paper: a row of panels for each network, one panel for each ratio. */
-
+/** The mask-distance matrices on one sheet: a row for each network, a panel for each ratio. */
 import type { MaskMatrix } from '../input';
 import { epochGrid } from '../matrix-image';
 import { type Dataset, FAINT, frame, INK, MARKER, MUTED, ratioLabel, type Spec } from '../theme';
 
-export interface MatrixPanel {
+interface MatrixPanel {
   matrix: MaskMatrix;
   /** The matrix as pixels: a PNG data URI. */
   image: string;
@@ -12,13 +11,13 @@ export interface MatrixPanel {
 
 const COLUMNS = 4;
 
-/** The sheet is wider than the other figures, so its type is larger: both come out at 8 points across a page. */
+/** Larger type than in the other figures, as the sheet is wider: both have 8 points on a page. */
 const TYPE = { labelFontSize: 12, titleFontSize: 13 };
 
 /** The box is drawn just outside the cells it holds, so that they stay visible. */
 const OUTSIDE = { xOffset: -1, x2Offset: 1, yOffset: -1, y2Offset: 1 };
 
-/** What the colours stand for: the distance of two masks, or the fraction of bits in which they are equal. */
+/** Meaning of the colours: the distance of two masks, or their fraction of equal bits. */
 export type Quantity = 'mask distance' | 'mask overlap';
 
 export function matrixSheet(
@@ -51,7 +50,7 @@ export function matrixSheet(
   });
 }
 
-/** A whole number of screen pixels a cell wherever there is room for one, so that no row is drawn wider than another. */
+/** A whole number of pixels for each cell where there is room, so that all rows are equally wide. */
 export function panelSide(cells: number, columns: number): number {
   const wanted = columns >= 4 ? 140 : columns === 3 ? 180 : 220;
   return cells <= wanted * 1.2 ? cells * Math.max(1, Math.round(wanted / cells)) : wanted;
@@ -109,7 +108,7 @@ function matrixPanel({ matrix, image }: MatrixPanel, side: number, rows: { title
   };
 }
 
-/** Text marks, not a title: a title stands higher where the panel has axis labels, and a row's headings should be level. */
+/** Text marks, because a title would stand higher over panels with axis labels. */
 function heading({ ratio, emergedAt }: MaskMatrix, side: number): Spec[] {
   const lines = [
     { text: ratioLabel(ratio), y: -23, fontSize: 13.5, fontWeight: 'bold' },
