@@ -50,7 +50,7 @@ export const benchEnergySchema = z.strictObject({
   dryRun: option(z.boolean().default(false), 'print the plan and run nothing'),
   imagesPerSecond: option(
     positive().optional(),
-    '--dry-run: training speed to estimate times with, where no finished row tells',
+    '--dry-run: training speed to estimate times with, where no finished row has it',
   ),
   ...energy,
   ...rowRuntime,

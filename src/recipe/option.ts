@@ -32,7 +32,7 @@ export const OPTIONS = z.registry<OptionInfo>();
 
 type Details = Partial<Omit<OptionInfo, 'help'>>;
 
-/** Makes a field an option. `allowed` is said only where the schema itself does not tell. */
+/** Makes a field an option. `allowed` is needed only where it does not follow from the schema. */
 export function option<T extends z.ZodType>(schema: T, help: string, allowed: string, details?: Details): T;
 export function option<T extends z.ZodType>(schema: T, help: string, details?: Details): T;
 export function option<T extends z.ZodType>(schema: T, help: string, given: string | Details = {}, more?: Details): T {
@@ -56,7 +56,7 @@ export function hidden<T extends z.ZodType>(schema: T): T {
   return copy;
 }
 
-/** Sentences about the values of the schemas below, which those that are derived from them inherit. */
+/** Allowed values of the schemas below; schemas derived from them inherit the text. */
 const ALLOWED = z.registry<{ text: string }>();
 
 function describing<T extends z.ZodType>(schema: T, text: string): T {

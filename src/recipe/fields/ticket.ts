@@ -24,7 +24,6 @@ export const detector = {
     'reference: newest mask against each older one, at most the threshold; consecutive: adjacent masks, all below it',
   ),
 };
-/** How a ticket is cut out. */
 export const cutting = {
   emptyLayers: option(
     z.enum(EMPTY_LAYERS).default('keep-one'),
