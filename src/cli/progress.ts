@@ -231,11 +231,10 @@ function barOf(share: number, width: number, { paint, unicode }: Brush): string 
 
 /** One line for a whole epoch, with the largest mask distance of every ratio. */
 export function epochLine({ phase, epochs }: { phase: string; epochs: number }, line: EpochMetrics): string {
-  const { completed, lr, train, test, swa, imagesPerSecond, distances, emerged } = line;
-  const masks = Object.entries(distances).map(([percent, values]) => {
-    const largest = values === null ? '-' : Math.max(0, ...values).toFixed(3);
-    return `p=${percent}% ${largest}${emerged[percent] === undefined ? '' : ' (ticket)'}`;
-  });
+  const { completed, lr, train, test, swa, imagesPerSecond, distances } = line;
+  const masks = Object.entries(distances).map(
+    ([percent, values]) => `${percent}% ${values === null ? '-' : Math.max(0, ...values).toFixed(3)}`,
+  );
   return [
     `${phase} epoch ${completed}/${epochs} lr ${Number(lr.toPrecision(6))} loss ${train.loss.toFixed(4)}`,
     `train ${train.top1.toFixed(2)}% test ${test.top1.toFixed(2)}%`,

@@ -209,7 +209,8 @@ function otherRecipe(path: string, differences: string[]): EarlybirdError {
   );
 }
 
-async function makeFolder(path: string): Promise<void> {
+/** Throws ERR_FILE. */
+export async function makeFolder(path: string): Promise<void> {
   await mkdir(path, { recursive: true }).catch((error: unknown) => {
     throw fileError(error, path, 'created');
   });

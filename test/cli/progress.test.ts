@@ -92,9 +92,9 @@ const EPOCH: EpochMetrics = {
   emerged: { 30: 1 },
 };
 
-test('the line of an epoch names masks and tickets', () => {
+test('the line of an epoch has the largest distance of its masks', () => {
   expect(epochLine({ phase: 'search', epochs: 8 }, EPOCH)).toBe(
-    'search epoch 1/8 lr 0.1 loss 2.0000 train 20.00% test 25.00% 100 images/s mask distance p=30% 0.080 (ticket), p=50% -',
+    'search epoch 1/8 lr 0.1 loss 2.0000 train 20.00% test 25.00% 100 images/s mask distance 30% 0.080, 50% -',
   );
 });
 
