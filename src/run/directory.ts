@@ -25,7 +25,7 @@ export const CHECKPOINT = 'checkpoint.pth.tar';
 export type RunState = 'new' | 'interrupted' | 'finished' | 'foreign';
 
 /** masks/index.json */
-export interface MaskIndex {
+interface MaskIndex {
   /** N: bits of one mask. */
   channels: number;
   /** Completed epochs of the first mask; earlier rows of the files are zero. */
