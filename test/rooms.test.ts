@@ -9,10 +9,7 @@ const root = join(__dirname, '..');
  * folder, or a single file at the root of src/ without its extension.
  */
 const SRC: [room: string, below: string][] = [
-  [
-    'index',
-    'cost report train prune bench ticket energy run recipe network native data checkpoint atomic tensor errors',
-  ],
+  ['index', 'cost report train prune ticket energy run recipe network native data checkpoint atomic tensor errors'],
   [
     'cli',
     'cost report train prune bench engine ticket energy run recipe network native libtorch data checkpoint measure package tensor errors',
@@ -21,7 +18,7 @@ const SRC: [room: string, below: string][] = [
   ['report', 'train prune engine ticket energy run recipe network native data checkpoint atomic errors'],
   ['train', 'prune engine ticket energy run recipe network native data checkpoint atomic tensor errors'],
   ['prune', 'engine energy run recipe network native data checkpoint measure atomic tensor errors'],
-  ['bench', 'engine ticket run recipe network native data measure package atomic tensor errors'],
+  ['bench', 'engine ticket run recipe network native data measure package tensor errors'],
   ['engine', 'energy run recipe native data package errors'],
   ['ticket', 'run recipe native checkpoint tensor errors'],
   ['energy', 'run native'],

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// What a GPU has to reach, and whether the parts that gpu.sh measured reach it.
+// Judges the parts that gpu.sh measured by the project's targets for a GPU.
 //   node scripts/bench/targets.mjs PARTS [OUT]
 // Reads PARTS/status.tsv (name, exit code or "-", seconds) and PARTS/*.json; any other result in PARTS, such as
 // full-cifar.json, is a part as well. Prints a table and writes it to OUT/<date>-<device>.md, with all parts to .json.

@@ -1,10 +1,10 @@
-/** `bench compare A.json B.json`: what changed between two results of one benchmark on one machine. */
+/** `bench compare A.json B.json`: ratios of two results of one benchmark on one machine. */
 import { readFile } from 'node:fs/promises';
 import { isMachine, type Machine, machineName } from '../engine/machine';
 import { EarlybirdError } from '../errors';
 import type { Spread } from '../measure';
 
-export interface ComparedFigure {
+interface ComparedFigure {
   /** Where in the result: "systems.earlybird.imagesPerSecond". */
   name: string;
   a: number;
@@ -15,16 +15,17 @@ export interface ComparedFigure {
   overlap: boolean;
 }
 
+/** Figures that two results have in common, and the conditions that differ. */
 export interface BenchComparison {
   a: string;
   b: string;
   machine: Machine;
   figures: ComparedFigure[];
-  /** What else is not the same: versions, clocks, limits, steps, how steps were run. */
+  /** Other conditions that differ: versions, clocks, limits, steps, how steps were run. */
   differences: { name: string; a: string; b: string }[];
 }
 
-/** What two results must have in common; one that only one of them names is another. */
+/** Must be the same in both results; a setting that only one of them names differs. */
 const SETTINGS = [
   'bench',
   'model',
@@ -38,7 +39,7 @@ const SETTINGS = [
   'ticket.roundTo',
   'machine.threads',
 ];
-/** What may differ, and is said. */
+/** May differ; the comparison names those that do. */
 const CONDITIONS = [
   'steps',
   'rounds',
@@ -50,6 +51,10 @@ const CONDITIONS = [
   ...['driver', 'clocks.sm', 'clocks.memory', 'powerLimitWatts'].map((name) => `machine.gpu.state.${name}`),
 ];
 
+/**
+ * Compares two files that `earlybird bench ... --json` wrote. Throws ERR_BENCH_MACHINE for results of two machines,
+ * ERR_USAGE for results of different settings, ERR_FILE for other files.
+ */
 export async function compareBenches({ files }: { files: string[] }): Promise<BenchComparison> {
   const [a, b, ...more] = files;
   if (a === undefined || b === undefined || more.length > 0)
@@ -58,7 +63,7 @@ export async function compareBenches({ files }: { files: string[] }): Promise<Be
   if (first.machine.fingerprint !== second.machine.fingerprint) {
     throw new EarlybirdError(
       'ERR_BENCH_MACHINE',
-      `${a} is of ${machineName(first.machine)} and ${b} of ${machineName(second.machine)}: figures of two machines make no ratio, measure both on one.`,
+      `${a} was measured on ${machineName(first.machine)} and ${b} on ${machineName(second.machine)}: measure both on one machine.`,
     );
   }
   const [other] = differing(SETTINGS, first, second);
@@ -110,12 +115,12 @@ async function readResult(path: string): Promise<BenchFile> {
     if (!isMachine(value?.machine)) throw new Error();
     return value!;
   } catch {
-    throw bad('is no result of a benchmark that names its machine');
+    throw bad('is not a result of a benchmark that names its machine');
   }
 }
 
-/** Every measured figure, by its place; an element of a list by its own name. Single runs are within what is summed up over them. */
-export function* spreadsOf(value: unknown, path = ''): Generator<[string, Spread]> {
+/** Every measured figure by its path; list elements by their `name`. Single runs are part of other figures. */
+function* spreadsOf(value: unknown, path = ''): Generator<[string, Spread]> {
   if (typeof value !== 'object' || value === null) return;
   const { median, low, high } = value as Partial<Spread>;
   if (typeof median === 'number' && typeof low === 'number' && typeof high === 'number') {

@@ -1,9 +1,8 @@
-/** `bench detect`: what detection costs an epoch: masks of three ratios, their files, their distances, and the decision. */
+/** `bench detect`: the cost of detection after an epoch: masks of three ratios, files, distances and the decision. */
 import { performance } from 'node:perf_hooks';
 import { type Engine, openEngine } from '../engine/device';
 import { describeMachine, type Machine } from '../engine/machine';
 import { type Spread, spread } from '../measure';
-import { withOwned } from '../native/owned';
 import type { NativeModel } from '../native/types/model';
 import type { Recipe } from '../recipe/recipe';
 import { RunDirectory } from '../run/directory';
@@ -14,6 +13,7 @@ import { inTemporaryFolder } from './program';
 import { timeSteps } from './step';
 import { createTraining, NETWORKS, networkWithGammas } from './workload';
 
+/** The time of detection, and its share of a training epoch. */
 export interface DetectBench {
   bench: 'detect';
   machine: Machine;
@@ -38,21 +38,17 @@ type DetectRecipe = Recipe<'benchDetect'>;
 
 const RATIOS = [0.3, 0.5, 0.7];
 
+/** Times the detection of tickets, as after an epoch of a search. */
 export async function benchDetect(recipe: DetectRecipe, options: RunOptions = {}): Promise<DetectBench> {
   const engine = openEngine(recipe, options.observer?.log);
   const epochSeconds = recipe.epochSeconds ?? (await measureEpoch(engine, recipe, options));
-  const { channels, times } = await inTemporaryFolder((folder) =>
-    withOwned(async (own) => {
-      const model = own(await networkWithGammas(engine, recipe));
-      const channels = model.describe().batchNorms.reduce((sum, norm) => sum + norm.channels, 0);
-      const directory = RunDirectory.at(folder);
-      await directory.writeMaskIndex({ channels, first: 0, ratios: RATIOS });
-      return {
-        channels,
-        times: await timeDetection({ model, directory, channels }, recipe.repetitions, options.signal),
-      };
-    }),
-  );
+  using model = await networkWithGammas(engine, recipe);
+  const channels = model.describe().batchNorms.reduce((sum, norm) => sum + norm.channels, 0);
+  const times = await inTemporaryFolder(async (folder) => {
+    const directory = RunDirectory.at(folder);
+    await directory.writeMaskIndex({ channels, first: 0, ratios: RATIOS });
+    return timeDetection({ model, directory, channels }, recipe.repetitions, options.signal);
+  });
   const [detectMs, wholeMs] = [spread(times.detect)!, spread(times.whole)!];
   return {
     bench: 'detect',
@@ -70,7 +66,7 @@ interface Detection {
   channels: number;
 }
 
-/** Milliseconds of `repetitions` detections as in a run, with and without its files; `now` is a clock in milliseconds. */
+/** Milliseconds of `repetitions` detections as in a run, with and without its files; `now` is a clock in ms. */
 export async function timeDetection(
   { model, directory, channels }: Detection,
   repetitions: number,
@@ -99,10 +95,8 @@ export async function timeDetection(
 
 async function measureEpoch(engine: Engine, recipe: DetectRecipe, { signal }: RunOptions): Promise<number> {
   const { steps, warmup } = recipe;
-  return withOwned(async (own) => {
-    const { dataset, trainer } = await createTraining(own, engine, recipe);
-    await timeSteps(trainer, dataset, recipe, { steps: warmup, epoch: 0 }, signal);
-    const { imagesPerSecond } = await timeSteps(trainer, dataset, recipe, { steps, epoch: 1 }, signal);
-    return NETWORKS[recipe.model].data.counts.train / imagesPerSecond;
-  });
+  using training = await createTraining(engine, recipe);
+  await timeSteps(training, recipe, { steps: warmup, epoch: 0 }, signal);
+  const { imagesPerSecond } = await timeSteps(training, recipe, { steps, epoch: 1 }, signal);
+  return NETWORKS[recipe.model].data.counts.train / imagesPerSecond;
 }

@@ -1,9 +1,9 @@
-/** The benchmarks for programs: `earlybird/bench`. */
+/** The benchmarks as functions: `earlybird/bench`. */
 export { type BenchComparison, compareBenches } from './compare';
 export { benchDetect, type DetectBench } from './detect';
 export { benchKernels, type KernelsBench } from './kernels';
 export { benchLoader, type LoaderBench } from './loader';
 export { benchLowPrecision, type LowPrecisionBench } from './low-precision';
 export { benchProfile, type ProfileBench } from './profile';
-export { type BenchResult, bench } from './step-peer';
+export { benchStep, type StepBench } from './step-peer';
 export { benchTicket, type TicketBench } from './ticket';

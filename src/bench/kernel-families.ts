@@ -1,4 +1,4 @@
-/** What kind of work a kernel or operator does, told by its name. */
+/** Kernels and operators by the kind of their work, which their names tell. */
 import type { KernelUse } from '../native/types/profile';
 
 export const FAMILIES = [
@@ -16,8 +16,8 @@ export const FAMILIES = [
 export type Family = (typeof FAMILIES)[number];
 
 /**
- * The first match counts. Names are those of cuDNN, cuBLAS, ATen and our own kernels on a GPU, and of ATen's operators and our
- * autograd nodes on a CPU. Narrow patterns come before wide ones: a copy is an elementwise kernel by name.
+ * The first match counts. Names are those of cuDNN, cuBLAS, ATen and our own kernels on a GPU, and of ATen's
+ * operators and our autograd nodes on a CPU. Narrow patterns come first: a copy is an elementwise kernel by name.
  */
 const PATTERNS: readonly (readonly [RegExp, Family])[] = [
   [/step_kernel|sgd_step|_fused_sgd|FusedSgd|multi_tensor_apply|_foreach_/i, 'optimiser'],

@@ -23,6 +23,7 @@ export interface KernelRow {
 type Mode = (typeof QUANTISER_MODES)[number];
 type ByMode<T> = Record<Mode, T>;
 
+/** Times of the quantiser, of a copy and of the peer. */
 export interface KernelsBench {
   machine: Machine;
   device: string;
@@ -41,7 +42,7 @@ export interface KernelsBench {
   failure?: string;
 }
 
-/** Of both tensors of a copy; no cache holds as much. */
+/** Bytes of both tensors of a copy that no cache holds. */
 const BEYOND_CACHES = 256 << 20;
 
 /** The record of peer_quant.py, as far as it is read here. */
@@ -49,6 +50,7 @@ interface PeerRecord {
   quantize: Record<string, Partial<ByMode<{ ms: { median: number } }>>>;
 }
 
+/** Times the quantiser. Throws ERR_USAGE for a folder without the peer. */
 export async function benchKernels(asked: BenchKernelsRecipe, options: RunOptions = {}): Promise<KernelsBench> {
   const { observer, signal, commandLine } = options;
   const recipe = settlePeer(asked, 'peer_quant.py', observer?.log);

@@ -1,4 +1,4 @@
-/** One run of our image loader alone: every image of a folder, pass after pass, as training would see it. */
+/** Times our image loader in this process: every image of a folder, pass after pass, as training reads it. */
 import { readdir } from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
@@ -21,7 +21,7 @@ export interface LoaderRecord {
   files: number;
   /** Median over the timed passes. */
   imagesPerSecond: number;
-  /** Images per second of one worker, by the processor time of all threads where that is more than the wall time of the workers. */
+  /** Images per second of one worker, by processor time where that exceeds the wall time of the workers. */
   perCore: number;
   /** Resident memory after the first and after the last pass, MiB; null for the peer. */
   residentMib: { first: number; last: number } | null;
@@ -36,7 +36,7 @@ export async function timeLoader(recipe: BenchLoaderRecipe, { signal }: RunOptio
   const { addon, device } = openEngine({ device: 'cpu', noCuda: false, threads: 1 });
   requireJpeg(addon);
   const listing = await imagesUnder(recipe.data, signal);
-  const stream = await createStream(addon, listing, {
+  using stream = await createStream(addon, listing, {
     classes: 1 + listing.labels.reduce((most, label) => Math.max(most, label), 0),
     device,
     mean: [...IMAGENET_MEAN],
@@ -46,41 +46,37 @@ export async function timeLoader(recipe: BenchLoaderRecipe, { signal }: RunOptio
     workers,
     maxBad: listing.count,
   });
-  try {
-    const rates: { wall: number; core: number }[] = [];
-    const resident: number[] = [];
-    let bad = 0;
-    // The first pass warms the page cache, as the peer's does.
-    for (let epoch = 0; epoch <= passes; epoch++) {
-      const before = process.cpuUsage();
-      const pass = await stream.drain({ seed, epoch, batchSize, signal });
-      const { user, system } = process.cpuUsage(before);
-      const busy = Math.max(pass.seconds * workers, (user + system) / 1e6);
-      rates.push({ wall: pass.images / pass.seconds, core: pass.images / busy });
-      resident.push(process.memoryUsage.rss() / MIB);
-      bad = pass.bad.length;
-    }
-    const timed = rates.slice(1);
-    return {
-      workers,
-      files: listing.count,
-      imagesPerSecond: spread(timed.map(({ wall }) => wall))!.median,
-      perCore: spread(timed.map(({ core }) => core))!.median,
-      residentMib: { first: resident[0]!, last: resident.at(-1)! },
-      bad,
-      versions: {
-        earlybird: packageVersion(),
-        libtorch: addon.loaded,
-        node: process.version,
-        device: os.cpus()[0]?.model ?? 'unknown',
-      },
-    };
-  } finally {
-    stream.dispose();
+  const rates: { wall: number; core: number }[] = [];
+  const resident: number[] = [];
+  let bad = 0;
+  // The first pass warms the page cache, as the peer's does.
+  for (let epoch = 0; epoch <= passes; epoch++) {
+    const before = process.cpuUsage();
+    const pass = await stream.drain({ seed, epoch, batchSize, signal });
+    const { user, system } = process.cpuUsage(before);
+    const busy = Math.max(pass.seconds * workers, (user + system) / 1e6);
+    rates.push({ wall: pass.images / pass.seconds, core: pass.images / busy });
+    resident.push(process.memoryUsage.rss() / MIB);
+    bad = pass.bad.length;
   }
+  const timed = rates.slice(1);
+  return {
+    workers,
+    files: listing.count,
+    imagesPerSecond: spread(timed.map(({ wall }) => wall))!.median,
+    perCore: spread(timed.map(({ core }) => core))!.median,
+    residentMib: { first: resident[0]!, last: resident.at(-1)! },
+    bad,
+    versions: {
+      earlybird: packageVersion(),
+      libtorch: addon.loaded,
+      node: process.version,
+      device: os.cpus()[0]?.model ?? 'unknown',
+    },
+  };
 }
 
-/** Shards where there are any, else the files the peer would find: every JPEG below the folder. */
+/** Shards where there are any, else the files that the peer finds: every JPEG below the folder. */
 export async function imagesUnder(folder: string, signal?: AbortSignal): Promise<ImageListing> {
   const root = path.resolve(folder);
   for (const split of ['train', 'val'] as const)

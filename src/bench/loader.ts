@@ -1,4 +1,4 @@
-/** `bench loader`: our image loader and those of the peer, each in a process of its own, taking turns over the same files. */
+/** `bench loader`: our image loader and those of the peer take turns over the same files, each in its own process. */
 import * as os from 'node:os';
 import { describeMachine, type Machine } from '../engine/machine';
 import { EarlybirdError } from '../errors';
@@ -23,6 +23,7 @@ export interface LoaderSummary extends Runs<LoaderRecord> {
   residentMib: { first: number; last: number } | null;
 }
 
+/** Images a second of our loader and of the peer's. */
 export interface LoaderBench {
   machine: Machine;
   data: string;
@@ -35,7 +36,7 @@ export interface LoaderBench {
   packed?: LoaderSummary;
   /** By the peer's modes. */
   peers: Record<string, LoaderSummary>;
-  /** Images per second of one core by the peer's modes, ours over the peer's, medians; null where there is no figure. */
+  /** Images per second of one core, ours over each mode of the peer, medians; null without a figure. */
   ratios: Record<string, number | null>;
   /** The same of our shards, over the peer's files. */
   packedRatios?: Record<string, number | null>;
@@ -43,6 +44,7 @@ export interface LoaderBench {
 
 const PACKED = 'packed';
 
+/** Times the loading of JPEG files. Throws ERR_USAGE where the peer is missing, ERR_DATASET where images are. */
 export async function benchLoader(asked: BenchLoaderRecipe, options: RunOptions = {}): Promise<LoaderBench> {
   const recipe = settlePeer(asked, 'peer_loader.py', options.observer?.log);
   const { data, packed, passes, rounds, workers = os.availableParallelism() } = recipe;

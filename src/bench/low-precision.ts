@@ -13,6 +13,7 @@ import { type StepRecord, timeStep } from './step';
 const SYSTEMS = ['fp32', 'bf16', 'low-fp32', 'low-bf16'] as const;
 type System = (typeof SYSTEMS)[number];
 
+/** Training steps in low and in full precision. */
 export interface LowPrecisionBench {
   machine: Machine;
   model: string;
@@ -21,10 +22,11 @@ export interface LowPrecisionBench {
   rounds: number;
   /** `low-*`: block floating point computed with at that precision. Milliseconds of a step, over the runs. */
   systems: Record<System, Runs<StepRecord> & { stepMs: Spread }>;
-  /** Step time over step time, medians. The first two are of low precision at bf16, the last of low precision at fp32. */
+  /** Step time over step time, medians. The first two are of low precision at bf16, the last at fp32. */
   ratios: Record<'lowPrecisionOverBf16' | 'lowPrecisionOverFp32' | 'lowPrecisionFp32OverFp32', number>;
 }
 
+/** Times the training step in low and in full precision, each computed with in fp32 and bf16. */
 export async function benchLowPrecision(recipe: BenchStepRecipe, options: RunOptions = {}): Promise<LowPrecisionBench> {
   const { model, batchSize, steps, rounds, peer = 'none' } = recipe;
   if (peer !== 'none')

@@ -17,8 +17,8 @@ interface PeerOptions {
 }
 
 /**
- * Settles which peer a recipe asks for: `peer` becomes the folder that holds the program, or undefined, and `python` the one to
- * run it. By default that is bench/peer of this package, once it has its environment or another Python is named.
+ * Settles which peer a recipe asks for: `peer` becomes the folder that holds the program, or undefined, and `python`
+ * the one to run it. The default is bench/peer of this package, once it has its environment or a Python is named.
  */
 export function settlePeer<R extends PeerOptions>(recipe: R, program: string, log?: (line: string) => void): R {
   const own = join(packageRoot, 'bench', 'peer');
@@ -49,7 +49,7 @@ export function peerRecord<T>(
   });
 }
 
-/** The result of `bench WHAT` of this package in another process, so that memory and threads are comparable with a peer's. */
+/** The result of `bench WHAT` of this package in another process: memory and threads compare with a peer's. */
 export async function runApart<T>(
   what: 'step' | 'loader',
   flags: Flags,

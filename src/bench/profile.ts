@@ -1,8 +1,7 @@
-/** `bench profile`: which kernels a training step spends its time in, and how far it is from the roofline of this machine. */
+/** `bench profile`: the kernels that a training step spends its time in, and the roofline of this machine. */
 import { type Engine, openEngine } from '../engine/device';
 import { describeMachine, type Machine } from '../engine/machine';
 import { type Spread, spread } from '../measure';
-import { withOwned } from '../native/owned';
 import type { KernelTime } from '../native/types/number-formats';
 import type { Precision } from '../native/types/pass';
 import type { KernelUse, StepProfile } from '../native/types/profile';
@@ -13,6 +12,7 @@ import { bytesOf, type Ceilings, type Roofline, rooflineOf, type StepWork, workO
 import { timeSteps } from './step';
 import { createTraining, LR } from './workload';
 
+/** Where the time of a training step goes, and its roofline. */
 export interface ProfileBench {
   bench: 'profile';
   machine: Machine;
@@ -27,7 +27,7 @@ export interface ProfileBench {
   stepMs: Spread;
   /** kernels: of the GPU. operators: on the host. */
   source: StepProfile['source'];
-  /** Of one step, under the profiler. */
+  /** Milliseconds and calls of one step, under the profiler. */
   families: (FamilyUse & { share: number })[];
   top: KernelUse[];
   kernels: number;
@@ -51,6 +51,7 @@ const SIZES = {
   quick: { copyBytes: 4 * 2 ** 20, side: 256, repetitions: 3 },
 };
 
+/** Profiles the training step and measures the ceilings of the device. */
 export async function benchProfile(recipe: Recipe<'benchProfile'>, options: RunOptions = {}): Promise<ProfileBench> {
   const { signal, observer } = options;
   const engine = openEngine(recipe, observer?.log);
@@ -60,25 +61,24 @@ export async function benchProfile(recipe: Recipe<'benchProfile'>, options: RunO
   observer?.log?.(
     `ceilings: copy ${ceilings.copyGBps.toFixed(1)} GB/s, ${ceilings.matmulPrecision} product ${ceilings.matmulTflops.toFixed(2)} TFLOP/s`,
   );
-  return withOwned(async (own) => {
-    const { dataset, model, trainer } = await createTraining(own, engine, recipe);
-    await timeSteps(trainer, dataset, recipe, { steps: warmup, epoch: 0 }, signal);
-    const windows: number[] = [];
-    for (let epoch = 1; epoch <= WINDOWS; epoch++)
-      windows.push((await timeSteps(trainer, dataset, recipe, { steps, epoch }, signal)).stepMs);
-    const profile = await trainer.profile({ dataset, lr: LR, batchSize, epoch: WINDOWS + 1, steps, signal });
-    const work = workOf(model.describe(), batchSize, precision);
-    const stepMs = spread(windows)!;
-    return {
-      bench: 'profile',
-      machine: await describeMachine(engine, options.commandLine),
-      ...{ model: name, batchSize, device, precision, steps, quick, stepMs },
-      ...perStep(profile, top),
-      ceilings,
-      work: { ...work, bytes: bytesOf(work) },
-      ...against(work, stepMs.median, { copy: ceilings.copyGBps * 1e9, matmul: ceilings.matmulTflops * 1e12 }),
-    };
-  });
+  using training = await createTraining(engine, recipe);
+  const { dataset, model, trainer } = training;
+  await timeSteps(training, recipe, { steps: warmup, epoch: 0 }, signal);
+  const windows: number[] = [];
+  for (let epoch = 1; epoch <= WINDOWS; epoch++)
+    windows.push((await timeSteps(training, recipe, { steps, epoch }, signal)).stepMs);
+  const profile = await trainer.profile({ dataset, lr: LR, batchSize, epoch: WINDOWS + 1, steps, signal });
+  const work = workOf(model.describe(), batchSize, precision);
+  const stepMs = spread(windows)!;
+  return {
+    bench: 'profile',
+    machine: await describeMachine(engine, options.commandLine),
+    ...{ model: name, batchSize, device, precision, steps, quick, stepMs },
+    ...perStep(profile, top),
+    ceilings,
+    work: { ...work, bytes: bytesOf(work) },
+    ...against(work, stepMs.median, { copy: ceilings.copyGBps * 1e9, matmul: ceilings.matmulTflops * 1e12 }),
+  };
 }
 
 /** A profile of many steps as that of one. */

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { EarlybirdError, type ErrorCode } from '../errors';
 import type { RunOptions } from '../run/observer';
 
-/** What a program prints. Rejects with ERR_USAGE and the last line of its errors when it fails, takes too long or is not there. */
+/** The output of a program. Rejects with ERR_USAGE and its last error line if it fails, is missing or too slow. */
 export function runProgram(
   program: string,
   words: string[],

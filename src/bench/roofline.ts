@@ -1,6 +1,6 @@
 /**
- * The roofline of a training step: the shortest time that its arithmetic and the bytes it moves allow on a machine whose ceilings
- * were measured. docs/performance.md states the counting rule.
+ * The roofline of a training step: the shortest time that its arithmetic and the bytes it moves allow on a machine
+ * whose ceilings were measured. docs/performance.md states the counting rule.
  */
 import type { LayerInfo, ModelDescription } from '../native/types/model';
 import type { Precision } from '../native/types/pass';
@@ -16,7 +16,7 @@ export interface Ceilings {
 
 /** The work of a training step. */
 export interface StepWork {
-  /** Multiplications and additions of convolutions and linear layers: forward, gradient of the input, gradient of the weights. */
+  /** Of convolutions and linear layers: forward, gradient of the input, gradient of the weights. */
   flops: number;
   /** Bytes of activations and their gradients, in the arithmetic's element size. */
   activationBytes: number;

@@ -6,7 +6,7 @@ import type { RunOptions } from '../run/observer';
 export const OURS = 'earlybird';
 
 /** One run of one program in every round. Several turns may be of one system. */
-export interface Turn<R> {
+interface Turn<R> {
   system: string;
   /** Says what the run gave, for the log. */
   text(result: R): string;

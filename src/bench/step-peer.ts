@@ -19,7 +19,8 @@ export interface SystemSummary extends Runs<StepRecord> {
   cifarEpochSeconds?: number;
 }
 
-export interface BenchResult {
+/** Training steps a second, ours and the peer's. */
+export interface StepBench {
   machine: Machine;
   model: string;
   batchSize: number;
@@ -34,7 +35,8 @@ export interface BenchResult {
   memoryRatios: Record<string, number | null>;
 }
 
-export async function bench(asked: BenchStepRecipe, options: RunOptions = {}): Promise<BenchResult> {
+/** Times our training step and, beside a peer, that of its modes. Throws ERR_USAGE for a folder without the peer. */
+export async function benchStep(asked: BenchStepRecipe, options: RunOptions = {}): Promise<StepBench> {
   const recipe = settlePeer(asked, 'peer_train.py', options.observer?.log);
   const { model, batchSize, steps, rounds } = recipe;
   const modes: readonly string[] = recipe.peer === undefined ? [] : recipe.modes;
@@ -49,7 +51,7 @@ export async function bench(asked: BenchStepRecipe, options: RunOptions = {}): P
     options,
   );
   const { data } = NETWORKS[model];
-  const systems: BenchResult['systems'] = {};
+  const systems: StepBench['systems'] = {};
   for (const [name, result] of Object.entries(runs)) {
     const rate = spread(result.runs.map(({ imagesPerSecond }) => imagesPerSecond));
     systems[name] = {
@@ -71,7 +73,7 @@ export async function bench(asked: BenchStepRecipe, options: RunOptions = {}): P
 }
 
 async function timeApart(recipe: BenchStepRecipe, options: RunOptions): Promise<StepRecord> {
-  const { systems } = await runApart<BenchResult>('step', ownFlags(recipe), recipe, options);
+  const { systems } = await runApart<StepBench>('step', ownFlags(recipe), recipe, options);
   return systems[OURS]!.runs[0]!;
 }
 

@@ -1,7 +1,6 @@
 /** Times our training step on random images that lie in memory as in a real run. */
 import { cpus } from 'node:os';
 import { type Engine, openEngine } from '../engine/device';
-import { withOwned } from '../native/owned';
 import type { NativeDataset } from '../native/types/dataset';
 import type { NumberFormats } from '../native/types/number-formats';
 import type { NativeTrainer } from '../native/types/trainer';
@@ -17,7 +16,7 @@ export interface StepRecord {
   /** Over the whole timed window. */
   imagesPerSecond: number;
   stepMs: number;
-  /** How full batches were run: a captured step replayed, or kernel by kernel and why. Absent on a CPU and for a peer. */
+  /** How full batches were run: by a captured step, or kernel by kernel and why. Absent on a CPU and for a peer. */
   engine?: 'captured' | 'eager' | `eager: ${string}` | undefined;
   /** Largest resident memory of the process, MiB; null on a GPU. */
   residentMib: number | null;
@@ -32,24 +31,21 @@ export async function timeStep(
   const engine = openEngine(recipe, observer?.log);
   const { addon, device, precision } = engine;
   const { warmup, steps } = recipe;
-  return withOwned(async (own) => {
-    const { dataset, trainer } = await createTraining(own, engine, recipe, formats);
-    await timeSteps(trainer, dataset, recipe, { steps: warmup, epoch: 0 }, signal);
-    return {
-      system: 'earlybird',
-      dtype: precision,
-      ...(await timeSteps(trainer, dataset, recipe, { steps, epoch: 1 }, signal)),
-      ...(device === 'cpu' ? { engine: undefined } : {}),
-      residentMib: device === 'cpu' ? process.resourceUsage().maxRSS / 1024 : null,
-      versions: { earlybird: packageVersion(), libtorch: addon.loaded, node: process.version, ...machine(engine) },
-    };
-  });
+  using training = await createTraining(engine, recipe, formats);
+  await timeSteps(training, recipe, { steps: warmup, epoch: 0 }, signal);
+  return {
+    system: 'earlybird',
+    dtype: precision,
+    ...(await timeSteps(training, recipe, { steps, epoch: 1 }, signal)),
+    ...(device === 'cpu' ? { engine: undefined } : {}),
+    residentMib: device === 'cpu' ? process.resourceUsage().maxRSS / 1024 : null,
+    versions: { earlybird: packageVersion(), libtorch: addon.loaded, node: process.version, ...machine(engine) },
+  };
 }
 
 /** Times `steps` training steps; starts another epoch when one runs out. */
 export async function timeSteps(
-  trainer: NativeTrainer,
-  dataset: NativeDataset,
+  { trainer, dataset }: { trainer: NativeTrainer; dataset: NativeDataset },
   { batchSize }: { batchSize: number },
   { steps: wanted, epoch: first }: { steps: number; epoch: number },
   signal?: AbortSignal,

@@ -1,11 +1,11 @@
-/** `bench step --ticket P`: the step of a ticket over that of the dense network, ours and the peer's, beside the ratio of FLOPs. */
+/** `bench step --ticket P`: the step of a ticket over that of the dense network, beside the ratio of FLOPs. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openEngine } from '../engine/device';
 import { describeMachine, type Machine } from '../engine/machine';
 import { ratioOf, type Spread, spread } from '../measure';
-import { withOwned } from '../native/owned';
 import type { Cfg, ModelDescription } from '../native/types/model';
+import type { NativeTrainer } from '../native/types/trainer';
 import { forwardFlops, parameterCount } from '../network/flops';
 import type { BenchStepRecipe } from '../recipe/recipe';
 import type { RunOptions } from '../run/observer';
@@ -26,6 +26,7 @@ export interface TicketSystem {
   failure?: string;
 }
 
+/** Steps of a ticket over those of the dense network, ours and the peer's. */
 export interface TicketBench {
   bench: 'ticket';
   machine: Machine;
@@ -48,6 +49,7 @@ export interface TicketBench {
 /** Milliseconds of a step of the two networks. */
 type Pair = { dense: number; ticket: number };
 
+/** Times the step of the dense network and of a ticket cut from it. Throws ERR_USAGE where the peer is missing. */
 export async function benchTicket(asked: BenchStepRecipe, options: RunOptions = {}): Promise<TicketBench> {
   const recipe = settlePeer(asked, 'peer_train.py', options.observer?.log);
   const modes: readonly string[] = recipe.peer === undefined ? [] : recipe.modes;
@@ -118,38 +120,39 @@ export function summarise(
 }
 
 /** Dense and ticket in this process, taking turns over the same images. */
-function timeTicket(recipe: BenchStepRecipe, options: RunOptions): Promise<TicketBench> {
+async function timeTicket(recipe: BenchStepRecipe, options: RunOptions): Promise<TicketBench> {
   const { signal, observer, commandLine } = options;
   const engine = openEngine(recipe, observer?.log);
   const { addon, precision } = engine;
   const { roundTo, seed, steps, warmup } = recipe;
   const ratio = recipe.ticket!;
-  return withOwned(async (own) => {
-    const dense = own(await networkWithGammas(engine, recipe));
-    const [mask] = await dense.masks([ratio]);
-    const { model: small } = await dense.prune({ mask: mask!.bits, emptyLayers: 'keep-one', roundTo });
-    own(small);
-    const dataset = own(await randomImages(engine, recipe));
-    const settings = { ...HYPER_PARAMETERS, precision, seed };
-    const turnOf = async (system: keyof Pair, model: typeof dense) => {
-      const trainer = own(await addon.createTrainer(model, settings));
-      const time = (window: { steps: number; epoch: number }) => timeSteps(trainer, dataset, recipe, window, signal);
-      await time({ steps: warmup, epoch: 0 });
-      const run = async (round: number) => (await time({ steps, epoch: round + 1 })).stepMs;
-      return { system, text: String, run };
-    };
-    const windows = await takeTurns([await turnOf('dense', dense), await turnOf('ticket', small)], 2, { signal });
-    const pairs = windows.dense!.runs.map((ms, i): Pair => ({ dense: ms, ticket: windows.ticket!.runs[i]! }));
-    const [large, less] = [dense.describe(), small.describe()];
-    const parameters = (description: ModelDescription) => parameterCount(description, new Map()).parameters;
-    const ticket = {
-      ratio,
-      roundTo,
-      cfg: less.cfg,
-      flopsRatio: forwardFlops(less.layers) / forwardFlops(large.layers),
-      parameterRatio: parameters(less) / parameters(large),
-    };
-    const machine = await describeMachine(engine, commandLine);
-    return summarise({ machine, ticket }, recipe, { [OURS]: { runs: pairs } });
+  using dense = await networkWithGammas(engine, recipe);
+  const [mask] = await dense.masks([ratio]);
+  using small = (await dense.prune({ mask: mask!.bits, emptyLayers: 'keep-one', roundTo })).model;
+  using dataset = await randomImages(engine, recipe);
+  const settings = { ...HYPER_PARAMETERS, precision, seed };
+  using denseTrainer = await addon.createTrainer(dense, settings);
+  using ticketTrainer = await addon.createTrainer(small, settings);
+  const time = (trainer: NativeTrainer, window: { steps: number; epoch: number }) =>
+    timeSteps({ trainer, dataset }, recipe, window, signal);
+  for (const trainer of [denseTrainer, ticketTrainer]) await time(trainer, { steps: warmup, epoch: 0 });
+  const turnOf = (system: keyof Pair, trainer: NativeTrainer) => ({
+    system,
+    text: String,
+    run: async (round: number) => (await time(trainer, { steps, epoch: round + 1 })).stepMs,
   });
+  const turns = [turnOf('dense', denseTrainer), turnOf('ticket', ticketTrainer)];
+  const windows = await takeTurns<number>(turns, 2, { signal });
+  const pairs = windows.dense!.runs.map((ms, i): Pair => ({ dense: ms, ticket: windows.ticket!.runs[i]! }));
+  const [large, less] = [dense.describe(), small.describe()];
+  const parameters = (description: ModelDescription) => parameterCount(description, new Map()).parameters;
+  const ticket = {
+    ratio,
+    roundTo,
+    cfg: less.cfg,
+    flopsRatio: forwardFlops(less.layers) / forwardFlops(large.layers),
+    parameterRatio: parameters(less) / parameters(large),
+  };
+  const machine = await describeMachine(engine, commandLine);
+  return summarise({ machine, ticket }, recipe, { [OURS]: { runs: pairs } });
 }

@@ -5,7 +5,7 @@ import { KNOWN, type KnownDataset } from '../data/known';
 import { Random } from '../data/random';
 import { releaseImages } from '../engine/datasets';
 import type { Engine } from '../engine/device';
-import type { withOwned } from '../native/owned';
+import { disposing, orDispose } from '../native/owned';
 import type { NativeDataset } from '../native/types/dataset';
 import type { ModelDescription, NativeModel } from '../native/types/model';
 import type { NumberFormats } from '../native/types/number-formats';
@@ -25,17 +25,20 @@ export const NETWORKS: Record<(typeof BENCH_MODELS)[number], { arch: string; dep
 export const HYPER_PARAMETERS = { momentum: 0.9, weightDecay: 1e-4, l1: 1e-4 };
 export const LR = 0.1;
 
-type Own = Parameters<Parameters<typeof withOwned>[0]>[0];
 type Workload = Pick<BenchStepRecipe, 'model' | 'batchSize' | 'seed'> & { capture?: boolean | undefined };
 
 /** A new network with a trainer, and images for it. */
-export async function createTraining(own: Own, engine: Engine, recipe: Workload, formats?: NumberFormats) {
+export async function createTraining(engine: Engine, recipe: Workload, formats?: NumberFormats) {
   const { precision, addon } = engine;
   const { seed, capture } = recipe;
-  const dataset = own(await randomImages(engine, recipe));
-  const model = own(await createNetwork(engine, recipe, formats));
-  const trainer = own(await addon.createTrainer(model, { ...HYPER_PARAMETERS, precision, seed, capture }));
-  return { dataset, model, trainer };
+  const dataset = await randomImages(engine, recipe);
+  return orDispose(dataset, async () => {
+    const model = await createNetwork(engine, recipe, formats);
+    return orDispose(model, async () => {
+      const trainer = await addon.createTrainer(model, { ...HYPER_PARAMETERS, precision, seed, capture });
+      return { dataset, model, trainer, ...disposing([dataset, model, trainer]) };
+    });
+  });
 }
 
 function createNetwork(
@@ -47,21 +50,18 @@ function createNetwork(
   return addon.createModel({ arch, depth, classes: data.classes, seed, device, formats });
 }
 
-/** A network whose gammas all differ, in an order drawn from the seed; those of a new one are equal, so that no mask exists. */
+/** A network whose gammas differ, in an order drawn from the seed: equal ones, as of a new network, give no mask. */
 export async function networkWithGammas(
   engine: Engine,
   recipe: Pick<Workload, 'model' | 'seed'>,
 ): Promise<NativeModel> {
   const model = await createNetwork(engine, recipe);
-  try {
+  return orDispose(model, async () => {
     const state = await model.stateDict();
     for (const [key, gammas] of gammasFor(model.describe(), recipe.seed)) state.set(`${key}.weight`, gammas);
     await model.loadStateDict(state);
-  } catch (error) {
-    model.dispose();
-    throw error;
-  }
-  return model;
+    return model;
+  });
 }
 
 /** Between 0 and 1, by the key of the BN layer. */

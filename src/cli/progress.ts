@@ -65,8 +65,11 @@ interface Output {
 
 /**
  * The last line of the terminal is the bar; log lines scroll away above it. The cursor waits before its first column, so that
- * clearing from there to the end of the screen also removes the rows into which a narrower window has broken the line.
+ * clearing from there to the end of the screen also removes the rows into which a narrower window has broken the line. The
+ * space keeps that from being all of a screen, which tmux would save in its history.
  */
+const CLEAR = '\r \x1b[J';
+
 function liveOutput(stream: NodeJS.WriteStream): Output {
   let shown: State | null = null;
   const unicode = /utf-?8/i.test(process.env.LC_ALL || process.env.LC_CTYPE || process.env.LANG || '');
@@ -76,8 +79,8 @@ function liveOutput(stream: NodeJS.WriteStream): Output {
       process.once('exit', end);
     }
     shown = state;
-    const look = { width: (stream.columns || 80) - 1, colour: stream.hasColors(), unicode };
-    stream.write(`\r\x1b[J${barLine(state, look)}\r`);
+    const look = { width: (stream.columns || 80) - 2, colour: stream.hasColors(), unicode };
+    stream.write(`${CLEAR}${barLine(state, look)}\r`);
   };
   const redraw = () => shown && draw(shown);
   const end = () => {
@@ -85,10 +88,10 @@ function liveOutput(stream: NodeJS.WriteStream): Output {
     shown = null;
     stream.off('resize', redraw);
     process.off('exit', end);
-    stream.write('\r\x1b[J');
+    stream.write(`${CLEAR}\r`);
   };
   const log = (line: string) => {
-    stream.write(`${shown ? '\r\x1b[J' : ''}${line}\n`);
+    stream.write(`${shown ? `${CLEAR}\r` : ''}${line}\n`);
     redraw();
   };
   return { log, draw, end };
@@ -202,13 +205,12 @@ export function barLine(state: State, { width, colour, unicode }: Look): string 
   const paint = (name: keyof typeof PAINT, text: string) =>
     colour && text && PAINT[name] ? `\x1b[${PAINT[name]}m${text}\x1b[0m` : text;
   const kept = facts(state);
-  const room = () =>
-    width - [` ${label}`, ...(percent ? [percent] : []), ...kept.map(({ text }) => text)].join('  ').length;
+  const room = () => width - [label, ...(percent ? [percent] : []), ...kept.map(({ text }) => text)].join('  ').length;
   while (kept.length > 0 && room() < (share === null ? 0 : BAR.least + 2)) kept.pop();
-  if (room() < 0) return ` ${label}`.slice(0, width);
+  if (room() < 0) return label.slice(0, width);
   const bar = share === null ? '' : barOf(share, Math.min(BAR.most, room() - 2), { paint, unicode });
   return [
-    paint('label', ` ${label}`),
+    paint('label', label),
     ...[bar, paint('percent', percent)].filter(Boolean),
     ...kept.sort((a, b) => a.order - b.order).map(({ name, text }) => paint(name, text)),
   ].join('  ');
@@ -229,11 +231,10 @@ function barOf(share: number, width: number, { paint, unicode }: Brush): string 
 
 /** One line for a whole epoch, with the largest mask distance of every ratio. */
 export function epochLine({ phase, epochs }: { phase: string; epochs: number }, line: EpochMetrics): string {
-  const { completed, lr, train, test, swa, imagesPerSecond, distances, emerged } = line;
-  const masks = Object.entries(distances).map(([percent, values]) => {
-    const largest = values === null ? '-' : Math.max(0, ...values).toFixed(3);
-    return `p=${percent}% ${largest}${emerged[percent] === undefined ? '' : ' (ticket)'}`;
-  });
+  const { completed, lr, train, test, swa, imagesPerSecond, distances } = line;
+  const masks = Object.entries(distances).map(
+    ([percent, values]) => `${percent}% ${values === null ? '-' : Math.max(0, ...values).toFixed(3)}`,
+  );
   return [
     `${phase} epoch ${completed}/${epochs} lr ${Number(lr.toPrecision(6))} loss ${train.loss.toFixed(4)}`,
     `train ${train.top1.toFixed(2)}% test ${test.top1.toFixed(2)}%`,

@@ -1,5 +1,5 @@
 /**
- * `bench energy`: accuracy and costs of dense training, lottery tickets, network slimming and EB Train, at several ratios and seeds.
+ * `bench energy`: accuracy and costs of dense training, lottery tickets, network slimming and EB Train.
  * Each row is a run of its own under --save: a finished one is not run again, an interrupted one goes on.
  */
 import { join } from 'node:path';
@@ -28,12 +28,13 @@ import { refuseMixedMachines } from './same-machine';
 import { benchOf, type EnergyBench } from './summary';
 import { drawFigure, writeTables } from './tables';
 
+/** A comparison of methods, and the files it was written to. */
 export interface EnergyBenchResult extends EnergyBench {
   /** Tables and figures. */
   files: string[];
 }
 
-/** Throws ERR_RECIPE where the folder holds rows of another recipe, ERR_BENCH_MACHINE where they are of another machine. */
+/** Throws ERR_RECIPE or ERR_BENCH_MACHINE where the folder holds rows of another recipe or machine. */
 export async function benchEnergy(recipe: BenchEnergyRecipe, options: RunOptions = {}): Promise<EnergyBenchResult> {
   const { observer, signal } = options;
   const rows = rowsOf(recipe);
@@ -58,7 +59,7 @@ export async function benchEnergy(recipe: BenchEnergyRecipe, options: RunOptions
       failures.set(row, error);
       observer?.log?.(`${nameOf(row)}: ${error.message}`);
     }
-    // After every row, so that an interrupted comparison has tables. With --force, rows not yet run again are of an earlier one.
+    // After every row, so that an interrupted comparison has tables; with --force only of rows that were run again.
     bench = benchOf(recipe, await readRows(recipe, options.force ? rows.slice(0, i + 1) : rows, failures));
     if (bench) tables = await writeTables(recipe.save, bench);
   }
@@ -71,7 +72,7 @@ export async function benchEnergy(recipe: BenchEnergyRecipe, options: RunOptions
   return { ...bench, files: [...tables, ...figures] };
 }
 
-/** Before hours are spent: what lies there is of this recipe and, unless only the tables are missing, of this machine. */
+/** Before hours are spent: checks recipe and, unless only tables are missing, machine of the rows on disk. */
 async function checkRows(recipe: BenchEnergyRecipe, rows: readonly EnergyRow[]): Promise<void> {
   await checkIdentities(recipe, rows);
   const read = await readRows(recipe, rows);

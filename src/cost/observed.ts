@@ -1,4 +1,4 @@
-/** What rows on disk tell of rows to come. */
+/** Figures of rows on disk by which a plan estimates the others. */
 import { statistic } from '../measure';
 import type { RowResult } from './row-results';
 import { METHODS, type StageKind } from './rows';

@@ -14,7 +14,7 @@ export interface PlanInputs {
   notes: string[];
 }
 
-/** `images` and `forward`: from rows on disk. Otherwise from the data set's name and the network itself, which needs LibTorch. */
+/** From rows on disk where they tell, else from the data set's name and the network itself, which needs LibTorch. */
 export async function planInputs(
   recipe: BenchEnergyRecipe,
   { images, forward }: Omit<PlanInputs, 'notes'>,
@@ -46,10 +46,6 @@ async function describe(
   { classes, size }: KnownDataset,
 ): Promise<number> {
   const spec = { arch, depth: depth!, classes, cfg, seed: 1, device: 'cpu', imageSize: imageSize ?? size };
-  const model = await loadAddon({ device: 'cpu' }).createModel(spec);
-  try {
-    return forwardFlops(model.describe().layers);
-  } finally {
-    model.dispose();
-  }
+  using model = await loadAddon({ device: 'cpu' }).createModel(spec);
+  return forwardFlops(model.describe().layers);
 }

@@ -1,6 +1,6 @@
 /**
- * `bench energy --dry-run`: every row with its epochs, its FLOPs and its estimated costs. What is known only after a run is taken
- * from rows on disk, else bounded from above, and the row's assumptions name it. Nothing is run.
+ * `bench energy --dry-run`: every row with its epochs, its FLOPs and its estimated costs. What is known only after a
+ * run is taken from rows on disk, else bounded from above, and the row's assumptions name it. Nothing is run.
  */
 import { networkName } from '../network/names';
 import type { BenchEnergyRecipe } from '../recipe/recipe';
@@ -30,6 +30,7 @@ export interface PlannedRow extends EnergyRow {
   assumptions: string[];
 }
 
+/** The rows of a comparison of methods, before they are run. */
 export interface EnergyPlan {
   dryRun: true;
   network: string;
@@ -56,6 +57,7 @@ interface PlannedStage extends StageKind {
   joules: Estimate;
 }
 
+/** Plans a comparison of methods. Throws ERR_RECIPE and ERR_BENCH_MACHINE as `benchEnergy` does. */
 export async function planEnergy(recipe: BenchEnergyRecipe): Promise<EnergyPlan> {
   const wanted = rowsOf(recipe);
   await checkIdentities(recipe, wanted);
@@ -136,7 +138,7 @@ function planStages(context: Context, result: RowResult, assumptions: string[]):
   });
 }
 
-/** Of both trainings. A ticket is drawn after as many epochs as in finished rows, else after the last one that is possible. */
+/** Of both trainings. A ticket is drawn as late as in finished rows, else after the last epoch that is possible. */
 function epochsOf({ recipe, observed }: Context, { method, ratio }: RowResult, assumptions: string[]) {
   const { epochs } = recipe;
   const { kind, low } = METHODS[method];
@@ -151,7 +153,7 @@ function epochsOf({ recipe, observed }: Context, { method, ratio }: RowResult, a
   return [drawn, method === 'eb-reinit' ? epochs : epochs - drawn];
 }
 
-/** Of one epoch. */
+/** Seconds and joules of one epoch. */
 function epochCosts({ recipe, observed, inputs }: Context, { ratio, low }: StageKind, assumptions: string[]) {
   const { imagesPerSecond, watts } = recipe;
   const own = observed.epoch({ ratio, low });

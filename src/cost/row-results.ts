@@ -28,7 +28,7 @@ export interface Energy {
 const unknown = (reason: string): Energy => ({ joules: null, estimated: false, ways: [], reason });
 
 /** One training of a row. */
-export interface Stage extends StageKind {
+interface Stage extends StageKind {
   folder: string;
   finished: boolean;
   epochs: number;
@@ -158,8 +158,8 @@ async function readStage(kind: StageKind, folder: string): Promise<Stage | null>
 }
 
 /**
- * The energy of a phase from the first folder that metered it, without the loading of data: some methods open it once, others
- * twice, which is no property of the method.
+ * The energy of a phase from the first folder that metered it, without the loading of data: some methods open it
+ * once, others twice, which is no property of the method.
  */
 async function energyOf(folders: readonly string[], phase: string, epochs: number): Promise<Energy> {
   const files = await Promise.all(folders.map(readEnergy));

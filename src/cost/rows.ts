@@ -11,7 +11,7 @@ export interface EnergyRow {
   method: EnergyMethod;
   ratio: number | null;
   seed: number;
-  /** Lottery tickets and network slimming begin with the dense training of their seed, which has a folder of its own. */
+  /** The dense training that lottery tickets and network slimming begin with has a folder of its own. */
   folder: string;
 }
 
@@ -77,7 +77,7 @@ export function denseRecipe(recipe: BenchEnergyRecipe, seed: number) {
   return parseRecipe('retrain', { ...common, save: denseFolder(recipe.save, seed), seed, report: false });
 }
 
-/** Lottery ticket and network slimming: the mask of the trained dense network; the first goes back to its initial weights. */
+/** Cuts by the mask of the trained dense network; a lottery ticket goes back to the initial weights. */
 export function cutRecipe(recipe: BenchEnergyRecipe, { method, ratio, seed, folder }: EnergyRow) {
   const dense = denseFolder(recipe.save, seed);
   return parseRecipe('prune', {

@@ -10,7 +10,7 @@ export function machineOf({ earlybird, libtorch, machine, device, deviceName, th
   return { earlybird, libtorch, machine, device, deviceName, threads };
 }
 
-/** Hardware and versions in one line. Which of several equal GPUs it was does not count, nor do the threads beside a GPU. */
+/** Hardware and versions in one line, without the index of the GPU and without the threads beside one. */
 export function machineLine({ earlybird, libtorch, machine, device, deviceName, threads }: MachineRecord): string {
   const kind = device.replace(/:\d+$/, '');
   const cores = kind === 'cpu' ? `, ${threads} thread${threads === 1 ? '' : 's'}` : '';

@@ -36,8 +36,8 @@ export interface EnergyGroup {
   /** Grams, only where --carbon says how many a kWh makes. */
   co2?: Statistic | null;
   /**
-   * Top-1 minus the baseline's in points, and costs of the baseline over those here: means; null where one is missing. Null for the
-   * baseline itself, and for the dense network where the baseline has ratios.
+   * Top-1 minus the baseline's in points, and costs of the baseline over those here: means; null where one is missing.
+   * Null for the baseline itself, and for the dense network where the baseline has ratios.
    */
   gain: Record<'top1' | Costs, number | null> | null;
 }

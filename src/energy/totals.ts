@@ -48,7 +48,7 @@ export function totalOf({ seconds, joules, parts }: EnergyReading, needed: Itera
   };
 }
 
-export function plus(a: EnergyTotal, b: EnergyTotal): EnergyTotal {
+function plus(a: EnergyTotal, b: EnergyTotal): EnergyTotal {
   const [before, after] = [measuredWays(a), measuredWays(b)];
   const known = a.joules !== null && b.joules !== null;
   const differ = known && !sameWays(before, after);

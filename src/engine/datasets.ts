@@ -107,7 +107,7 @@ async function both<A extends Disposable, B extends Disposable | null | undefine
   });
 }
 
-export type StreamSettings = Omit<
+type StreamSettings = Omit<
   Parameters<NativeAddon['createStream']>[0],
   'files' | 'file' | 'offsets' | 'lengths' | 'labels' | 'resize' | 'rank' | 'worldSize'
 >;

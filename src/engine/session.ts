@@ -9,7 +9,7 @@ import { type DeviceOptions, type Engine, openEngine } from './device';
 
 type SessionOptions = DeviceOptions & DataOptions & EnergyOptions;
 
-export interface TestSession extends Engine, Disposable {
+interface TestSession extends Engine, Disposable {
   /** Facts of the dataset. Its pixels are with the engine: a second copy here would double the memory of a run. */
   dataset: OpenedData['dataset'];
   test: NativeDataset;

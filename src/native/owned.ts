@@ -20,13 +20,3 @@ export async function orDispose<R>(handle: Disposable, work: () => R | Promise<R
     throw error;
   }
 }
-
-/** Runs `work`, whose `own` takes each handle as it is made; disposes of them in reverse order. */
-export async function withOwned<R>(work: (own: <T extends Disposable>(handle: T) => T) => Promise<R>): Promise<R> {
-  const handles: Disposable[] = [];
-  using _all = disposing(handles);
-  return await work((handle) => {
-    handles.push(handle);
-    return handle;
-  });
-}

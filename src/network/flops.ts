@@ -50,6 +50,7 @@ function layerFlops(layer: LayerInfo): number {
   }
 }
 
+/** Sizes of a network. */
 export interface ParameterCount {
   /** Trainable weights. */
   parameters: number;

@@ -1,6 +1,5 @@
 /** Pruning: draw the mask of a checkpoint at ratio p and cut the masked channels out of the network. */
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { writeFileAtomic } from '../atomic';
 import { stateDictOf } from '../checkpoint/keys';
@@ -19,7 +18,7 @@ import type { PruneRecipe } from '../recipe/recipe';
 import { weightsValue } from '../run/checkpoint';
 import { precisionFor } from '../run/checkpoint-formats';
 import { completedOf, type ModelInfo, modelInfo, networkEntries, networkFor } from '../run/checkpoint-network';
-import { RunDirectory } from '../run/directory';
+import { makeFolder, RunDirectory } from '../run/directory';
 import type { RunOptions } from '../run/observer';
 import type { StateDict } from '../tensor';
 import { type PruneReport, pruneNotes, pruneText, sharesOf } from './report';
@@ -95,7 +94,7 @@ export async function prune(
     completed: initial ? (completedOf(initial.value, initial.path) ?? 0) : drawn,
     drawn,
   };
-  await mkdir(recipe.save, { recursive: true });
+  await makeFolder(recipe.save);
   const info = modelInfo(description, formats);
   await writeCheckpoint(report.ticket, ticketValue(await ticket.stateDict(), info, report, recipe));
   await writeFileAtomic(join(recipe.save, 'prune.txt'), Buffer.from(pruneText(report)));

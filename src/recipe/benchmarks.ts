@@ -1,4 +1,4 @@
-/** Recipes of the benchmarks that look closer: where a step's time goes, what detection costs, and what to make of results. */
+/** Options of the benchmarks. */
 import { z } from 'zod';
 import { runtime } from './fields/runtime';
 import { count, FOLDER, oneOf, option, POSITIVE, positive, RATIO, ratio, SWITCH, wholeNumber } from './option';

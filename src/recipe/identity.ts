@@ -3,7 +3,7 @@ import { OPTIONS } from './option';
 import { formatsOf, PRECISION_KEYS } from './precision';
 import { type CommandName, SCHEMAS } from './recipe';
 
-/** The part of a recipe that decides what a run computes: two runs with equal identities give equal weights. */
+/** The entries of a recipe that decide what a run computes: two runs with equal identities give equal weights. */
 export function identityOf(command: CommandName, recipe: object): Record<string, unknown> {
   const shape = SCHEMAS[command].shape as Record<string, z.ZodType>;
   const idle = new Set([

@@ -48,7 +48,7 @@ export function precisionOptions(given: PrecisionOptions, fromCheckpoint?: Numbe
   return Object.fromEntries(entries) as Complete;
 }
 
-/** The formats of a recipe, or undefined for full precision: every word length is -1. */
+/** The number formats of a recipe; undefined in full precision, where every word length is -1. */
 export function formatsOf(options: PrecisionOptions): NumberFormats | undefined {
   const all = precisionOptions(options);
   if (WORD_LENGTHS.every((key) => all[key] === -1)) return undefined;
@@ -64,7 +64,7 @@ export function formatsOf(options: PrecisionOptions): NumberFormats | undefined 
   };
 }
 
-/** Options that decide nothing in full precision: they must not tell two equal runs apart. */
+/** Options without effect in full precision: they must not tell two equal runs apart. */
 export const PRECISION_KEYS: readonly string[] = [...Object.keys(STANDARD), 'testRounding', 'variant'];
 
 /** The word lengths of a format, as checkpoints name them. */

@@ -1,7 +1,7 @@
 /**
- * Presets: named parts of recipes, laid beneath what the command line gives. Entries a command does not know are left out, so one
- * preset serves search, prune, retrain and evaluate alike; what a command has otherwise stands under its name. Where the published
- * scripts do something one would not expect, a note says so when the preset is used. Expected results are in docs/.
+ * Presets: named parts of recipes, which flags override. Entries that a command does not know are left out, so that one preset serves
+ * search, prune, retrain and evaluate; what differs for a command stands under its name. Where the published scripts do something
+ * unexpected, a note is logged when the preset is used. Expected results are in docs/.
  */
 import { EarlybirdError } from '../errors';
 import type { CommandName } from './recipe';
@@ -11,13 +11,13 @@ type Part = Record<string, unknown>;
 export interface Preset {
   help: string;
   recipe: Part;
-  /** What these commands have otherwise. */
+  /** Entries that differ for these commands. */
   commands?: Partial<Record<CommandName, Part>>;
-  /** What is odd in the published hyper-parameters, said when one of these commands uses the preset. */
+  /** Oddities of the published hyper-parameters, logged when one of these commands uses the preset. */
   notes?: { for: CommandName[]; text: string }[];
 }
 
-/** Hyper-parameters common to the reference's standard-train scripts (spec 1.3). */
+/** Hyper-parameters common to the reference's standard-train scripts (docs/reference.md#2). */
 const standardTrain = {
   dataset: 'cifar100',
   arch: 'vgg',
@@ -32,7 +32,7 @@ const standardTrain = {
 };
 const standardRetrain = { testBatchSize: 128 };
 
-/** Common to the reference's ImageNet scripts (spec 1.3). */
+/** Common to the reference's ImageNet scripts (docs/reference.md#2). */
 const imagenet = {
   dataset: 'imagenet',
   sr: true,
@@ -60,7 +60,7 @@ const cifar = (help: string, recipe: Part): Preset => ({
   ],
 });
 
-/** What scripts/low-precision has beside that. Prune and evaluate read the word lengths from the checkpoint. */
+/** Added by scripts/low-precision. Prune and evaluate read the word lengths from the checkpoint. */
 const lowPrecision = {
   wlWeight: 8,
   wlActivate: 8,
@@ -72,7 +72,7 @@ const lowPrecision = {
   swaStart: 140,
 };
 
-/** A whole EB Train on made-up images in about two minutes on two cores: shows what happens, proves nothing about accuracy. */
+/** A whole EB Train on made-up images in about two minutes on two cores. Its accuracies mean nothing. */
 const demo = {
   dataset: 'synthetic',
   arch: 'vgg',
@@ -96,6 +96,7 @@ const demo = {
 
 const ONE_STAGE = 'train has one recipe for both of its stages, that of the search';
 
+/** The presets by name; `recipe` and `commands[name]` together are input for `parseRecipe`. */
 export const PRESETS: Record<string, Preset> = {
   'vgg16-cifar100': cifar('VGG-16 on CIFAR-100 as in scripts/standard-train', {}),
   'vgg16-cifar10': cifar('VGG-16 on CIFAR-10, the same hyper-parameters', { dataset: 'cifar10' }),
@@ -166,7 +167,7 @@ export const PRESETS: Record<string, Preset> = {
   demo: { help: 'a whole EB Train on synthetic images in about two minutes', recipe: demo },
 };
 
-/** The part of a preset that a command with these keys understands. Throws ERR_RECIPE for an unknown name. */
+/** The part of a preset that a command with these keys has. Throws ERR_RECIPE for an unknown name. */
 export function presetRecipe(name: string, command: CommandName, keys: readonly string[]): Part {
   const { recipe, commands } = presetNamed(name);
   return Object.fromEntries(

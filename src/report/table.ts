@@ -12,6 +12,8 @@ interface Column {
   cell: (row: SummaryRow) => string;
   /** Value whose ratio to the first row is shown. */
   ratio?: (row: SummaryRow) => number | null;
+  /** A cost of the whole training: not compared with a run that was stopped. */
+  ofTraining?: boolean;
   /** Left out where no row has a value. */
   optional?: (row: SummaryRow) => number | null | undefined;
 }
@@ -23,11 +25,12 @@ const COLUMNS: Column[] = [
   { title: 'SWA top-1', cell: (row) => formatPercent(row.top1Swa), optional: (row) => row.top1Swa },
   { title: 'parameters', cell: (row) => formatParameters(row.parameters), ratio: (row) => row.parameters },
   { title: 'FLOPs', cell: (row) => formatFlops(row.flops), ratio: (row) => row.flops },
-  { title: 'time', cell: (row) => formatSeconds(row.seconds), ratio: (row) => row.seconds },
+  { title: 'time', cell: (row) => formatSeconds(row.seconds), ratio: (row) => row.seconds, ofTraining: true },
   {
     title: 'energy',
     cell: (row) => formatJoules(row.joules),
     ratio: (row) => row.joules,
+    ofTraining: true,
     optional: (row) => row.joules,
   },
 ];
@@ -75,8 +78,9 @@ function cells(rows: SummaryRow[]): string[][] {
   return [
     shown.map((column) => column.title),
     ...rows.map((row, i) =>
-      shown.map(({ cell, ratio }) => {
-        const compared = i > 0 && ratio ? formatRatio(ratio(row), ratio(rows[0]!)) : '';
+      shown.map(({ cell, ratio, ofTraining }) => {
+        const compared =
+          i > 0 && ratio && !(ofTraining && rows[0]!.stopped) ? formatRatio(ratio(row), ratio(rows[0]!)) : '';
         return compared ? `${cell(row)} (${compared})` : cell(row);
       }),
     ),

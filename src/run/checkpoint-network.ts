@@ -8,7 +8,7 @@ import { defaultDepth } from '../network/names';
 import { formatsFrom, formatsValue } from './checkpoint-formats';
 import { parseTicketFile } from './names';
 
-export interface NetworkInfo {
+interface NetworkInfo {
   arch: string;
   depth: number;
   classes: number;

@@ -9,7 +9,8 @@ import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { TEMP_NAME, writeFileAtomic } from '../atomic';
-import { EarlybirdError } from '../errors';
+import { EarlybirdError, fileError } from '../errors';
+import { flagOf } from '../recipe/option';
 import type { EpochMetrics } from './metrics';
 import { maskFile } from './names';
 import { type RecordOptions, recordText } from './record';
@@ -24,7 +25,7 @@ export const CHECKPOINT = 'checkpoint.pth.tar';
 export type RunState = 'new' | 'interrupted' | 'finished' | 'foreign';
 
 /** masks/index.json */
-export interface MaskIndex {
+interface MaskIndex {
   /** N: bits of one mask. */
   channels: number;
   /** Completed epochs of the first mask; earlier rows of the files are zero. */
@@ -208,9 +209,10 @@ function otherRecipe(path: string, differences: string[]): EarlybirdError {
   );
 }
 
-async function makeFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true }).catch((error: Error) => {
-    throw new EarlybirdError('ERR_FILE', `${path} cannot be created: choose another --save.`, String(error));
+/** Throws ERR_FILE. */
+export async function makeFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true }).catch((error: unknown) => {
+    throw fileError(error, path, 'created');
   });
 }
 
@@ -221,14 +223,14 @@ export function parseMetrics(text: string): EpochMetrics[] {
   return lines.map((line) => JSON.parse(line) as EpochMetrics);
 }
 
-/** "lr: 0.1 there, 0.2 now" for every key that differs. */
+/** "--lr: 0.1 there, 0.2 now" for every key that differs. */
 export function differingKeys(there: Record<string, unknown>, now: Record<string, unknown>): string[] {
   const plain = JSON.parse(JSON.stringify(now)) as Record<string, unknown>;
   const keys = [...new Set([...Object.keys(there), ...Object.keys(plain)])];
   const show = (value: unknown) => (value === undefined ? 'unset' : JSON.stringify(value));
   return keys
     .filter((key) => !isDeepStrictEqual(there[key], plain[key]))
-    .map((key) => `${key}: ${show(there[key])} there, ${show(plain[key])} now`);
+    .map((key) => `--${flagOf(key)}: ${show(there[key])} there, ${show(plain[key])} now`);
 }
 
 /** Short name of an identity, kept in checkpoints. */

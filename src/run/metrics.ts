@@ -1,4 +1,4 @@
-/** One line of metrics.jsonl: what an epoch of a run measured. */
+/** One line of metrics.jsonl: the measurements of an epoch. */
 export interface EpochMetrics {
   /** Epoch index, 0-based. */
   epoch: number;
@@ -17,7 +17,7 @@ export interface EpochMetrics {
   imagesPerSecond: number;
   /** Joules of the epoch's passes and detection, or null where nothing measures them. */
   joules: number | null;
-  /** What was spent since the line before, by window; "whole" is all of it. Absent where nothing was metered. */
+  /** Energy since the line before, by window; "whole" is all of it. Absent where nothing was metered. */
   energy?: EnergyTotals;
   /** Per ratio (percent, for example "30"): distances of the mask drawn BEFORE this epoch to the older ones, or null while the window fills. */
   distances: Record<string, number[] | null>;
@@ -42,10 +42,11 @@ export interface EnergyTotal {
   seconds: number;
   /** null where any of the windows could not be read, or the same parts were not read in all of them. */
   joules: number | null;
-  /** Joules by part and method, for example "gpu counter": what was read, also where it is no sum. Absent where nothing was. */
+  /** Joules by part and method, for example "gpu counter", also where `joules` is null. Absent where nothing was read. */
   parts?: Record<string, number>;
-  /** Why there is no figure, or that it is coarse or estimated; what could never be read says so in the sources. */
+  /** Why there is no figure, or that it is coarse or estimated. */
   reason?: string;
 }
 
+/** Totals by window (metrics.jsonl) or by phase (energy.json). */
 export type EnergyTotals = Record<string, EnergyTotal>;

@@ -1,7 +1,7 @@
-/** What a running experiment tells whoever started it. The command line shows it; a library user may ignore it. */
 import type { Progress } from '../native/types/pass';
 import type { EpochMetrics } from './metrics';
 
+/** Callbacks of a running experiment, each optional. */
 export interface Observer {
   /** One line for the log. */
   log?(line: string): void;
@@ -13,7 +13,7 @@ export interface Observer {
   metrics?(line: EpochMetrics): void;
 }
 
-/** What every experiment takes beside its recipe. */
+/** Arguments of every experiment beside its recipe. */
 export interface RunOptions {
   observer?: Observer;
   /** Aborting stops within one training step; what was completed stays on disk and is resumed by the same call. */

@@ -9,7 +9,7 @@ export function round2(value: number): number {
 const cell = (value: number) => value.toFixed(5).padStart(10);
 
 /** One row of record.txt: mean of batch losses, train and test top-1 as unweighted means over batches, rounded. */
-export function recordRow(metrics: EpochMetrics): [number, number, number] {
+function recordRow(metrics: EpochMetrics): [number, number, number] {
   return [metrics.train.lossBatchMean, round2(metrics.train.top1BatchMean), round2(metrics.test.top1BatchMean)];
 }
 

@@ -47,6 +47,8 @@ export interface SummaryRow {
   /** Wall seconds spent in training and evaluation. */
   seconds: number;
   joules: number | null;
+  /** Trained for a part of its epochs only: its time and energy are nothing to compare with. */
+  stopped?: boolean;
   /** How the joules were obtained, to print under the table: "measured: ...", "estimated from ...". */
   joulesBy?: string | null;
 }

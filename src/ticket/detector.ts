@@ -1,4 +1,4 @@
-/** The Early-Bird detector: decides from a sequence of masks at which epoch a ticket has emerged. Pure. */
+/** The Early-Bird detector: decides from a sequence of masks at which epoch a ticket has emerged. */
 import { maskDistance } from './mask';
 
 /**
@@ -8,19 +8,32 @@ import { maskDistance } from './mask';
 export type DetectorRule = 'reference' | 'consecutive';
 
 export interface DetectorOptions {
+  /** Masks (`reference`) or distances (`consecutive`) that must agree. */
   window: number;
+  /** Largest mask distance that counts as agreement, 0 to 1. */
   threshold: number;
   rule: DetectorRule;
 }
 
+/** The settings of the reference. */
 export const REFERENCE_DETECTOR: DetectorOptions = { window: 5, threshold: 0.1, rule: 'reference' };
 
 export interface Observation {
-  /** Oldest first; null while the window fills. */
+  /** Mask distances, oldest first; null while the window fills. */
   distances: number[] | null;
   emerged: boolean;
 }
 
+/**
+ * Looks for an Early-Bird ticket at one pruning ratio: give it the mask of the weights after each epoch.
+ *
+ * @example
+ * const detector = new EarlyBird(gammasOf(state).length);
+ * for (const state of states) {
+ *   const { bits } = maskFromGammas(gammasOf(state), 0.3);
+ *   if (detector.push(bits).emerged) break;
+ * }
+ */
 export class EarlyBird {
   private masks: Uint8Array[] = [];
 
@@ -30,7 +43,7 @@ export class EarlyBird {
     readonly options: DetectorOptions = REFERENCE_DETECTOR,
   ) {}
 
-  /** Takes the mask of the current weights, in packed form. */
+  /** Takes the mask of the current weights: packed bits, channel 0 in the most significant bit of the first byte. */
   push(mask: Uint8Array): Observation {
     const held = this.options.rule === 'reference' ? this.options.window : this.options.window + 1;
     this.masks = [...this.masks, mask].slice(-held);
@@ -44,7 +57,7 @@ export class EarlyBird {
     return { distances, emerged: !distances.some((d) => d > threshold) };
   }
 
-  /** The masks held, oldest first: all that is needed to go on after a resume. */
+  /** The masks held, oldest first: the state to restore after a resume. */
   get state(): readonly Uint8Array[] {
     return this.masks;
   }

@@ -15,24 +15,39 @@ import type { RunOptions } from '../run/observer';
 import { gammasOf, maskFromGammas } from './mask';
 
 /** Masks of one run at one ratio; row i is the mask after epochs[i] completed epochs. */
-export interface MaskSeries {
+interface MaskSeries {
   ratio: number;
   channels: number;
   epochs: number[];
   masks: Uint8Array[];
 }
 
+/** The matrix of one ratio. */
 export interface DistanceResult {
   ratio: number;
+  /** Path of overlap_{p}.npy. */
   file: string;
+  /** Completed epochs of each row and column. */
   epochs: number[];
+  /** N: bits of a mask. */
   channels: number;
-  /** Fractions of equal bits, row-major. */
+  /** Fractions of equal bits (1 - distance), shape [epochs, epochs], row-major. */
   overlap: Float64Array;
+  /** Where the masks came from. */
   source: 'masks' | 'checkpoints';
 }
 
-/** Writes overlap_{p}.npy for every ratio. Row and column 0 belong to the first epoch, whatever it is. */
+/**
+ * Computes the mask-distance matrix of the run in `recipe.save` at every ratio, from stored masks or from checkpoints, and writes it
+ * to overlap_{p}.npy there.
+ *
+ * @param recipe from `parseRecipe('distance', ...)`
+ * @throws ERR_FILE where masks or checkpoints of the asked epochs are missing, ERR_CHECKPOINT for what cannot be read, ERR_USAGE
+ *
+ * @example
+ * const [matrix] = await distance(parseRecipe('distance', { save: 'logs', percent: 0.3 }));
+ * const between = (i: number, j: number) => 1 - matrix!.overlap[i * matrix!.epochs.length + j]!;
+ */
 export async function distance(
   recipe: DistanceRecipe,
   { observer, signal }: RunOptions = {},
@@ -52,12 +67,12 @@ export async function distance(
   return results;
 }
 
-/** Overlap matrix by the native kernel. */
+/** Overlap matrix of a series, by the native kernel. */
 export function overlapOf(addon: NativeAddon, { masks, channels }: MaskSeries): Float64Array {
   return addon.maskOverlap(new Uint8Array(Buffer.concat(masks)), masks.length, channels);
 }
 
-/** overlap_{p}.npy, a square float64 matrix, and overlap_{p}.json, which says what epochs its rows stand for. Returns the former. */
+/** Writes overlap_{p}.npy, a square float64 matrix, and overlap_{p}.json with the epochs of its rows. Returns the path of the first. */
 export async function writeMatrix(
   folder: string,
   { ratio, epochs }: MaskSeries,
@@ -159,11 +174,10 @@ async function checkpointEpochs(folder: string, { first, last }: Range): Promise
   }
   const start = first ?? Math.min(...present);
   const end = last ?? Math.max(...present);
-  if (end < start)
-    throw new EarlybirdError(
-      'ERR_USAGE',
-      `--end_epoch ${end} is not possible: give ${start} (the first epoch) or more.`,
-    );
+  if (end < start) {
+    const message = `--end_epoch ${end} is not possible: give ${start} (the first epoch) or more.`;
+    throw new EarlybirdError('ERR_USAGE', message);
+  }
   const wanted = Array.from({ length: end - start + 1 }, (_, i) => start + i);
   // A range that was not asked for may have gaps (--keep-checkpoints every:N); one that was asked for may not.
   const isExplicit = first !== undefined || last !== undefined;

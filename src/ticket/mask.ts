@@ -1,20 +1,30 @@
 /**
- * Masks in plain TypeScript: the slow twin of the native mask, and what reads checkpoints of any network without building it.
+ * Masks in plain TypeScript: the slow twin of the native mask, which also reads checkpoints of networks that are not built here.
  * Packed form everywhere: channel 0 is the most significant bit of the first byte, zero padding.
  */
 import { numbersOf } from '../checkpoint/value';
 import type { StateDict } from '../tensor';
 
 export interface Mask {
+  /** Channels whose |gamma| is not above this are masked. */
   threshold: number;
+  /** Channels that stay, of `total`. */
   kept: number;
   total: number;
+  /** Packed; 1 is a channel that stays. */
   bits: Uint8Array;
 }
 
 /**
  * Mask at ratio p (paper section 3, reference class EarlyBird): sort |gamma|, threshold = sorted[int(N*p)], keep what is strictly
- * above. Ties at the threshold all go; NaN sorts last and is never kept. 0 <= p < 1.
+ * above. Channels equal to the threshold all go; NaN sorts last and is never kept.
+ *
+ * @param gammas scales of all BN layers in traversal order, shape [N]
+ * @param ratio p, 0 <= p < 1
+ *
+ * @example
+ * const { value } = await readCheckpoint('ckpt9.pth.tar');
+ * const { kept, total } = maskFromGammas(gammasOf(stateDictOf(value, 'ckpt9.pth.tar')), 0.5);
  */
 export function maskFromGammas(gammas: Float32Array, ratio: number): Mask {
   const magnitudes = gammas.map(Math.abs);
@@ -30,7 +40,7 @@ export function maskFromGammas(gammas: Float32Array, ratio: number): Mask {
   return { threshold, kept, total: gammas.length, bits };
 }
 
-/** Gammas of all BatchNorm layers of a state dict, flattened in traversal order; any key layout: a BN is what has a running_var. */
+/** Gammas of all BatchNorm layers of a state dict in traversal order, shape [N]. In any layout of keys a layer with running_var is one. */
 export function gammasOf(state: StateDict): Float32Array {
   const layers: Float64Array[] = [];
   for (const key of state.keys()) {
@@ -55,17 +65,17 @@ function differingBits(a: Uint8Array, b: Uint8Array): number {
   return count;
 }
 
-/** Fraction of equal bits of two masks over `total` channels, float64. */
+/** Fraction of equal bits of two masks over `total` channels. */
 export function overlap(a: Uint8Array, b: Uint8Array, total: number): number {
   return (total - differingBits(a, b)) / total;
 }
 
-/** d = 1 - equal/N in float64, as the reference computes it (so 90 of 100 gives 0.09999999999999998). */
+/** Mask distance d = 1 - equal/N, 0 to 1, computed as in the reference (so 90 equal of 100 give 0.09999999999999998). */
 export function maskDistance(a: Uint8Array, b: Uint8Array, total: number): number {
   return 1 - overlap(a, b, total);
 }
 
-/** Overlap of every pair, row-major: the twin of the native maskOverlap. */
+/** Fraction of equal bits of every pair of masks, shape [masks, masks], row-major: the twin of the native maskOverlap. */
 export function overlapMatrix(masks: readonly Uint8Array[], total: number): Float64Array {
   const matrix = new Float64Array(masks.length ** 2);
   masks.forEach((a, i) => {

@@ -119,7 +119,8 @@ async function summaryOf(
   };
   const denseLabel = compareDense ? 'dense' : `dense, stopped after ${drawnAfter} epochs`;
   const ticketLabel = `ticket p=${percent}${fromScratch ? ', new weights' : init ? ', rewound' : ''}`;
-  return [summaryRow(denseLabel, search), summaryRow(ticketLabel, retrain, costs)];
+  const denseRow = { ...summaryRow(denseLabel, search), ...(compareDense ? {} : { stopped: true }) };
+  return [denseRow, summaryRow(ticketLabel, retrain, costs)];
 }
 
 /** With compareDense the search is not stopped: it is the dense training, bit for bit. */

@@ -1,10 +1,10 @@
-/** Which parts of a detection are timed, by a clock that moves only where work is done; and that no native handle is left. */
+/** Which parts of a detection are timed, by a clock that moves where work is done; and that no handle is left. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { benchDetect, timeDetection } from '../../src/bench/detect';
 import { benchProfile } from '../../src/bench/profile';
 import { timeStep } from '../../src/bench/step';
-import { withOwned } from '../../src/native/owned';
+import { disposing } from '../../src/native/owned';
 import type { MaskResult, NativeModel } from '../../src/native/types/model';
 import { parseRecipe } from '../../src/recipe/recipe';
 import { RunDirectory } from '../../src/run/directory';
@@ -74,15 +74,14 @@ test('a detection is timed with the files of its masks, and without', async () =
     );
 });
 
-test('handles are given back in reverse order, whatever fails', async () => {
+test('handles are disposed of in reverse order, whatever fails', async () => {
   const order: number[] = [];
   const handle = (n: number) => ({ [Symbol.dispose]: () => void order.push(n) });
-  const failing = withOwned(async (own) => {
-    own(handle(1));
-    own(handle(2));
+  const failing = async () => {
+    using _handles = disposing([handle(1), handle(2)]);
     throw new Error('no memory');
-  });
-  await expect(failing).rejects.toThrow('no memory');
+  };
+  await expect(failing()).rejects.toThrow('no memory');
   expect(order).toEqual([2, 1]);
 });
 

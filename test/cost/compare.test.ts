@@ -1,4 +1,4 @@
-/** What `bench energy` runs and refuses, with trainings that do nothing. */
+/** The trainings that `bench energy` starts and the folders that it refuses; the trainings here do nothing. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { benchEnergy } from '../../src/cost/compare';

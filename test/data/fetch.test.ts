@@ -5,7 +5,7 @@ import * as http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { command } from '../../src/cli/commands/data';
+import { data } from '../../src/cli/commands/data';
 import { fetchDataset, OFFICIAL_ARCHIVES } from '../../src/data/fetch';
 import { openDataset } from '../../src/data/open';
 import { cifarFiles, writeArchive } from '../support/cifar-files';
@@ -43,7 +43,7 @@ async function cli(...args: string[]): Promise<{ out: string; exitCode: typeof p
   try {
     await yargs(['data', ...args])
       .parserConfiguration(parser)
-      .command(command('data', ''))
+      .command(data('data', ''))
       .exitProcess(false)
       .strict()
       .parseAsync();

@@ -57,8 +57,17 @@ test('the log has the lines of the reference, and what the ticket saves', () => 
     'new model flops: 500',
     'pruned: 25.00% of channels, 40.00% of parameters, 50.00% of forward FLOPs (reference surgery)',
     'training step, 32 images of 32 px: dense 20.0 ms, ticket 15.0 ms (0.75x)',
+    expect.stringMatching(/^warning: 50% were asked for: masked channels stay/),
     'saved folder/pruned.pth.tar',
   ]);
+});
+
+test('a share of channels that is far from --percent is said, whichever way', () => {
+  const warned = (channels: number) =>
+    effectLines({ ...report, effective: { ...report.effective, channels } }).filter((line) => /warning/.test(line));
+  expect(warned(0.45)).toEqual([]);
+  expect(warned(0.8)).toEqual([expect.stringContaining('equal the threshold')]);
+  expect(warned(0.3)).toEqual([expect.stringContaining('--round-to')]);
 });
 
 test('rounded tickets are shown with and without; their layers say what is kept', () => {

@@ -40,6 +40,13 @@ describe('the summary', () => {
     expect(lines[2]!.indexOf(' M') - lines[3]!.indexOf(' M')).toBe(0);
   });
 
+  test('compares no time with that of a run that was stopped', () => {
+    const [dense, ...others] = SAMPLE.summary;
+    const text = summaryTable([{ ...dense!, stopped: true }, ...others]);
+    expect(text).toContain('9.13 M (0.62x)');
+    expect(text).not.toContain('12.3 s (');
+  });
+
   test('says so where the data is synthetic, in every form', () => {
     for (const table of [summaryTable, htmlTable]) {
       expect(table(SAMPLE.summary, { synthetic: true })).toContain('Synthetic dataset');

@@ -53,7 +53,7 @@ test('another recipe is refused with the keys that differ, unless forced', async
   const other = { lr: 0.2, schedule: [80, 120], extra: true };
   await expect(RunDirectory.open(folder, other)).rejects.toMatchObject({ code: 'ERR_RECIPE' });
   await expect(RunDirectory.open(folder, other)).rejects.toThrow(
-    'lr: 0.1 there, 0.2 now; extra: unset there, true now',
+    '--lr: 0.1 there, 0.2 now; --extra: unset there, true now',
   );
   expect((await RunDirectory.open(folder, other, { force: true })).state).toBe('new');
   expect(existsSync(join(folder, 'checkpoint.pth.tar'))).toBe(false);

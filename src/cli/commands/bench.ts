@@ -6,7 +6,7 @@ const step = defineCommand({
   run: async (recipe, options) => {
     if (recipe.lowPrecision) return (await import('../../bench/low-precision.js')).benchLowPrecision(recipe, options);
     if (recipe.ticket !== undefined) return (await import('../../bench/ticket.js')).benchTicket(recipe, options);
-    return (await import('../../bench/step-peer.js')).bench(recipe, options);
+    return (await import('../../bench/step-peer.js')).benchStep(recipe, options);
   },
   print: async (result) => (await import('../print/step.js')).stepText(result),
 });
@@ -59,7 +59,7 @@ const energy = defineCommand({
   },
 });
 
-export const command = defineGroup([
+export const bench = defineGroup([
   ['step', 'Time the training step, alone or beside the modes of a PyTorch peer', step],
   ['profile', 'Show what a training step spends its time on, and how far it is from the roofline', profile],
   ['detect', 'Time what the detection of tickets adds to an epoch', detect],

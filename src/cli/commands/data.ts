@@ -31,13 +31,13 @@ const fetch = defineCommand({
     `${dataset}: ${file} (${bytes} bytes, md5 OK${fetched === 0 ? ', was there already' : ''})`,
 });
 
-const { data, imageSize } = dataset('cifar10');
+const ofRuns = dataset('cifar10');
 
 const verify = defineCommand({
   options: z.strictObject({
     name: option(z.enum(DATASETS), DATASETS.join(', '), oneOf(DATASETS), { positional: 'name' }),
-    data,
-    imageSize,
+    data: ofRuns.data,
+    imageSize: ofRuns.imageSize,
   }),
   async run({ name, data, imageSize }, { show, signal }) {
     const onProgress = (done: number, total: number, what: string) => show(what, done, total);
@@ -87,7 +87,7 @@ const pack = defineCommand({
   print: packText,
 });
 
-export const command = defineGroup([
+export const data = defineGroup([
   ['fetch', 'Fetch the official archive of CIFAR-10 or CIFAR-100; run again to go on after a cut', fetch],
   ['verify', 'Check a dataset: archive checksum, every image, images per class; exit code 1 if it is damaged', verify],
   [

@@ -5,7 +5,7 @@ import { FILE, option } from '../../recipe/option';
 import { defineCommand } from '../command';
 import { inspectText } from '../print/inspect';
 
-export const command = defineCommand({
+export const inspect = defineCommand({
   options: z.strictObject({ file: option(z.string().min(1), 'the file to look into', FILE, { positional: 'file' }) }),
   run: ({ file }) => inspectFile(file),
   print: inspectText,

@@ -67,7 +67,7 @@ const fetch = defineCommand({
   print: text,
 });
 
-export const command = defineGroup(
+export const libtorch = defineGroup(
   [
     ['where', 'Print which LibTorch is used', where],
     ['use', 'Remember a LibTorch in the configuration file', use],

@@ -23,8 +23,12 @@ export function pruneLog(report: PruneReport): string {
   ].join('\n');
 }
 
+/** Difference between asked and real share of channels that is worth a line. */
+const FAR = 0.1;
+
 /** What is really gone, and what that saves. */
 export function effectLines({
+  ratio,
   effective,
   surgery,
   time,
@@ -41,6 +45,7 @@ export function effectLines({
     time
       ? `training step, ${time.batchSize} images of ${time.imageSize} px: dense ${milliseconds(time.dense)}, ticket ${milliseconds(time.ticket)} (${time.ratio.toFixed(2)}x)`
       : `training step: ${timeMissing}`,
+    ...farFrom(ratio, channels),
   ];
   if (unrounded === null) return lines;
   const row = (name: string, costs: Costs, step: number | null | undefined) =>
@@ -50,4 +55,13 @@ export function effectLines({
     row(`multiples of ${roundTo}`, after, time?.ticket),
     row('without rounding', unrounded, unrounded.step),
   ];
+}
+
+function farFrom(asked: number, gone: number): string[] {
+  if (Math.abs(asked - gone) <= FAR) return [];
+  const why =
+    gone > asked
+      ? 'many |gamma| equal the threshold and go with it; a longer search tells them apart'
+      : 'masked channels stay where another layer reads them, as in residual streams, and by --protective and --round-to';
+  return [`warning: ${(100 * asked).toFixed(0)}% were asked for: ${why}`];
 }

@@ -39,12 +39,14 @@ export function trainText({
   synthetic,
   report,
   directory,
-}: TrainResult & { report: string | null }): string {
+  trainingFlopsOverDense,
+}: TrainResult & { report: string | null; trainingFlopsOverDense: number }): string {
   return [
     `ticket p=${ticket.percent}% after ${ticket.completed} epochs: ${ticket.file}`,
     ...effectLines(prune),
     '',
     summaryTable(summary, { synthetic }),
+    `Training FLOPs of both stages: ${trainingFlopsOverDense.toFixed(2)}x those of the dense network trained for all epochs.`,
     '',
     report ? `report: ${report}` : `files: ${directory}`,
   ].join('\n');

@@ -1,10 +1,10 @@
 /** Results of `bench step` as text: beside a peer, of a ticket, in low precision. */
 import type { LowPrecisionBench } from '../../bench/low-precision';
-import type { BenchResult } from '../../bench/step-peer';
+import type { StepBench } from '../../bench/step-peer';
 import type { TicketBench } from '../../bench/ticket';
 import { columns, range, times, versionsText, withMachine } from './cells';
 
-export function stepText(result: BenchResult | TicketBench | LowPrecisionBench): string {
+export function stepText(result: StepBench | TicketBench | LowPrecisionBench): string {
   if ('memoryRatios' in result) return peerText(result);
   return 'overFlops' in result ? ticketText(result) : lowPrecisionText(result);
 }
@@ -12,7 +12,7 @@ export function stepText(result: BenchResult | TicketBench | LowPrecisionBench):
 const howOften = ({ rounds, steps }: { rounds: number; steps: number }) =>
   `medians of ${rounds} runs of ${steps} steps, taking turns`;
 
-function peerText(result: BenchResult): string {
+function peerText(result: StepBench): string {
   const { model, batchSize, systems, ratios, memoryRatios } = result;
   const line = columns(12, 5, 11, 18, 8, 10, 8);
   return withMachine(result, [

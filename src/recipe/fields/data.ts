@@ -4,7 +4,7 @@ import { count, FOLDER, NON_NEGATIVE, nonNegative, oneOf, optionOf, POSITIVE, po
 
 const option = optionOf('Data');
 
-export const FILTERS = ['none', 'lowpass', 'highpass'] as const;
+const FILTERS = ['none', 'lowpass', 'highpass'] as const;
 export const dataset = (standard: DatasetName) => ({
   dataset: option(z.enum(DATASETS).default(standard), 'dataset; folder is a folder of class folders', oneOf(DATASETS), {
     group: 'Common',

@@ -4,9 +4,9 @@ import { averaging } from './training';
 
 const option = optionOf('Precision');
 
-export const ROUNDINGS = ['stochastic', 'nearest'] as const;
-export const FLAVOURS = ['qtorch', 'swalp'] as const;
-export const NON_FINITE = ['error', 'propagate'] as const;
+const ROUNDINGS = ['stochastic', 'nearest'] as const;
+const FLAVOURS = ['qtorch', 'swalp'] as const;
+const NON_FINITE = ['error', 'propagate'] as const;
 const wordLength = (what: string, standard: string) =>
   option(
     z.union([z.literal(-1), z.number().int().min(2).max(22)]).optional(),
@@ -45,7 +45,8 @@ export const lowPrecision = (standard = '-1') => ({
 });
 
 export const AS_CHECKPOINT = 'as the checkpoint says, else -1';
-/** What `prune` takes of it: the rest is accepted, as the release's scripts share their options. */
+
+/** The part that `prune` uses; the rest is accepted, because the reference's scripts share their options. */
 export const prunedPrecision = () => {
   const { nonFinite, testRounding, ...used } = lowPrecision(AS_CHECKPOINT);
   return { ...used, ...allHidden({ nonFinite, testRounding, ...averaging }) };

@@ -12,7 +12,7 @@ export const unusedBits = {
   bitsE: unusedWidth('bits-E'),
   bitsR: unusedWidth('bits-R'),
 };
-/** What the reference's ResNet-50 scripts tell PyTorch's launcher. */
+/** Flags of PyTorch's launcher in the reference's ResNet-50 scripts. */
 export const launcher = {
   localRank: option(count(0).optional(), 'accepted for compatibility', wholeNumber(0), {
     hidden: true,

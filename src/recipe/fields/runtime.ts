@@ -15,7 +15,7 @@ import {
 const option = optionOf('Machine');
 const output = optionOf('Output');
 
-export const PRECISIONS = ['auto', 'fp32', 'bf16'] as const;
+const PRECISIONS = ['auto', 'fp32', 'bf16'] as const;
 export const files = {
   save: option(z.string().min(1).default('./logs'), 'folder of the run; created if missing', FOLDER, {
     group: 'Common',
@@ -72,7 +72,7 @@ export const runtime = {
     group: 'Training',
   }),
 };
-/** What a run tells of its energy (energy.ts). */
+/** Energy metering (energy/meter.ts). */
 export const energy = {
   energy: output(
     z.enum(['auto', 'off']).default('auto'),

@@ -5,8 +5,8 @@ import { isWholePercent, percentOf, WHOLE_PERCENTS } from '../ratio';
 const option = optionOf('Ticket');
 
 export const RULES = ['reference', 'consecutive'] as const;
-export const EMPTY_LAYERS = ['keep-one', 'remove'] as const;
-export const SURGERIES = ['reference', 'exact'] as const;
+const EMPTY_LAYERS = ['keep-one', 'remove'] as const;
+const SURGERIES = ['reference', 'exact'] as const;
 export const detector = {
   ratios: option(
     z
@@ -29,7 +29,7 @@ export const detector = {
     oneOf(RULES),
   ),
 };
-/** How a ticket is cut out, wherever that is done. */
+/** How a ticket is cut out. */
 export const cutting = {
   emptyLayers: option(
     z.enum(EMPTY_LAYERS).default('keep-one'),

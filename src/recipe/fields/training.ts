@@ -1,7 +1,4 @@
-/**
- * The options that recipes are built from, in groups. Names and defaults are the reference's (its spec sections 1.1 and
- * 1.2) where it has them.
- */
+/** Options of training. Here and in the other files of this folder names and defaults are the reference's (docs/reference.md#1). */
 import { z } from 'zod';
 import { count, FILE, NON_NEGATIVE, nonNegative, optionOf, POSITIVE, positive, SWITCH, wholeNumber } from '../option';
 

@@ -22,13 +22,20 @@ import { type WrittenFigures, writeSpec } from '../write';
 import { drawingCurves } from './drawing-curves';
 import { comparisonOf, type DetectorChoice } from './runs';
 
-/** Both spellings: the release writes an underscore, its README a hyphen. */
+/** Both spellings: the reference writes an underscore, its README a hyphen. */
 const MATRIX = /^overlap[_-](\d*\.?\d+)\.npy$/;
 
 type Params = Partial<Provenance> & {
   recipe?: { arch?: string; depth?: number } & Partial<DetectorChoice> & PrecisionOptions;
 };
 
+/**
+ * Draws the matrices of overlap_{p}.npy in `recipe.folders` in one sheet, or with `recipe.drawing` accuracy against drawing epoch, as
+ * SVG and PNG. Returns their paths.
+ *
+ * @param recipe from `parseRecipe('plot', ...)`
+ * @throws ERR_FILE where a folder has no matrix, or no finished run
+ */
 export async function plot(recipe: PlotRecipe, { observer }: RunOptions = {}): Promise<WrittenFigures> {
   const params = await RunDirectory.at(recipe.folders[0]!).readJson<Params>('params.json');
   const dataset = params?.dataset ?? { name: 'unknown dataset', synthetic: false };
@@ -103,7 +110,7 @@ async function rowsOf(run: RunDirectory, name: string, side: number): Promise<nu
   return Array.from({ length: side }, (_, i) => 1 + i);
 }
 
-/** From the result of a search, else from the names of the tickets: EB-30-12.pth.tar was drawn after 11 epochs. */
+/** Read from the result of a search, else from the names of the tickets: EB-30-12.pth.tar was drawn after 11 epochs. */
 async function emergedAt(folder: string, result: RunResult | null, ratio: number): Promise<number | null> {
   if (result) return ticketAt(result, ratio)?.completed ?? null;
   const tickets = (await readdir(folder)).map(parseTicketFile).filter((ticket) => ticket?.key === ratioKey(ratio));
