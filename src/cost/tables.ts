@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { writeFileAtomic } from '../atomic';
 import { sameWays } from '../energy/totals';
 import { type CostBlock, type CostTable, type CostValue, costLatex, costMarkdown } from '../report/cost-table';
+import { accuracyAgainstCost } from '../report/figures';
 import type { CostPoint } from '../report/input';
 import { ratioLabel } from '../report/theme';
-import { writeAccuracyAgainstCost } from '../report/write';
+import { writeSpec } from '../report/write';
 import { METHODS } from './rows';
 import { machineLine } from './same-machine';
 import type { EnergyBench, EnergyGroup } from './summary';
@@ -114,5 +115,5 @@ export function drawFigure(save: string, { groups, dataset }: EnergyBench) {
   const quantity = metered
     ? `energy of training (kJ${estimated ? ', estimated' : ''})`
     : `training FLOPs (${flops.name}, exact)`;
-  return writeAccuracyAgainstCost(join(save, NAME), points, quantity, dataset);
+  return writeSpec(join(save, NAME), accuracyAgainstCost(points, quantity, dataset));
 }

@@ -5,7 +5,7 @@ import { NumpyType, numpyType } from '../checkpoint/pickle/numpy-scalar';
 import { unpickle } from '../checkpoint/pickle/read';
 import { Budget, refuse } from '../checkpoint/refuse';
 import { elementCount, isBytes, type Value } from '../checkpoint/value';
-import { EarlybirdError } from '../errors';
+import { datasetError } from './errors';
 
 /** A C-ordered numpy array of bytes, empty until its state arrives. It is a tensor for whoever reads the result. */
 class ByteArray extends Stateful {
@@ -51,8 +51,7 @@ export function readBatchPickle(bytes: Uint8Array, file: string): Value {
   try {
     return unpickle(bytes, 0, new Budget(BUDGET_PER_BYTE * bytes.length), lookUp).value;
   } catch (error) {
-    throw new EarlybirdError(
-      'ERR_DATASET',
+    throw datasetError(
       `${file} is not a CIFAR batch as the official python archives hold them (${(error as Error).message}); fetch the archive again.`,
     );
   }

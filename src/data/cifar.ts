@@ -12,6 +12,7 @@ import { isBytes, isDict, isTensor } from '../checkpoint/value';
 import { EarlybirdError } from '../errors';
 import { readBatchPickle } from './batch-pickle';
 import type { ImageSet } from './dataset';
+import { datasetError } from './errors';
 import { KNOWN, type KnownDataset } from './known';
 
 export type CifarName = 'cifar10' | 'cifar100';
@@ -116,14 +117,10 @@ export async function readCifar(kind: CifarKind, place: string, options: Options
     options.onProgress?.(parts.size, kind.python.train.length + 1, `reading ${kind.title}`);
   }
   const form = FORMS.find((candidate) => wanted(kind[candidate]).some((file) => parts.has(file)));
-  if (!form)
-    throw new EarlybirdError('ERR_DATASET', `${place} holds no ${kind.title} files; check --data and --dataset.`);
+  if (!form) throw datasetError(`${place} holds no ${kind.title} files; check --data and --dataset.`);
   const missing = [...kind[form].train, ...kind[form].test].filter((file) => !parts.has(file));
   if (missing.length > 0)
-    throw new EarlybirdError(
-      'ERR_DATASET',
-      `${place} lacks ${missing.join(', ')} of ${kind.title}; unpack or fetch it again.`,
-    );
+    throw datasetError(`${place} lacks ${missing.join(', ')} of ${kind.title}; unpack or fetch it again.`);
   const named = names.get(form) ?? [];
   return {
     train: await join(kind[form].train.map((file) => parts.get(file)!)),
@@ -178,10 +175,7 @@ async function* filesInArchive(
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof EarlybirdError) throw error;
-    throw new EarlybirdError(
-      'ERR_DATASET',
-      `${archive} is cut off or damaged (${(error as Error).message}); remove it and fetch it again.`,
-    );
+    throw datasetError(`${archive} is cut off or damaged (${(error as Error).message}); remove it and fetch it again.`);
   } finally {
     source.destroy();
   }
@@ -278,5 +272,5 @@ async function join(sets: ImageSet[]): Promise<ImageSet> {
 }
 
 function damaged(where: string, why: string): EarlybirdError {
-  return new EarlybirdError('ERR_DATASET', `${where} is damaged or not a CIFAR file: ${why}; fetch it again.`);
+  return datasetError(`${where} is damaged or not a CIFAR file: ${why}; fetch it again.`);
 }

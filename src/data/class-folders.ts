@@ -3,7 +3,7 @@ import type { Dirent } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import * as path from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
-import { EarlybirdError } from '../errors';
+import { datasetError } from './errors';
 import { type ImageListing, inParallel, NameTable, range, WHOLE_FILE } from './listing';
 
 /** By name, as in the reference: ImageNet holds a PNG that is called .JPEG. */
@@ -27,8 +27,7 @@ export async function classesOf(root: string): Promise<string[]> {
     if (folders && folders.length > 0) return folders;
   }
   await explainFlat(root, 'val');
-  throw new EarlybirdError(
-    'ERR_DATASET',
+  throw datasetError(
     `${root} holds neither train/<wnid>/ and val/<wnid>/ folders of images nor shards (train-*.tar, val-*.tar); check the path.`,
   );
 }
@@ -42,14 +41,12 @@ export async function listSplit(
 ): Promise<ImageListing> {
   const folder = path.join(root, split);
   const present = await foldersIn(folder);
-  if (!present)
-    throw new EarlybirdError('ERR_DATASET', `There is no folder ${folder} with <wnid>/*.JPEG in it; check the path.`);
+  if (!present) throw datasetError(`There is no folder ${folder} with <wnid>/*.JPEG in it; check the path.`);
   if (present.length === 0) await explainFlat(root, split);
   const known = new Set(classNames);
   const strangers = present.filter((name) => !known.has(name));
   if (strangers.length > 0)
-    throw new EarlybirdError(
-      'ERR_DATASET',
+    throw datasetError(
       `${folder} has ${strangers.length} class folders (${strangers.slice(0, 3).join(', ')}) that ${await sourceOfClasses(root)} lacks; both must name the same classes.`,
     );
   const there = new Set(present);
@@ -61,7 +58,7 @@ export async function listSplit(
   });
   const empty = present.find((name) => names[classNames.indexOf(name)]!.length === 0);
   if (empty !== undefined && split === 'train')
-    throw new EarlybirdError('ERR_DATASET', `${path.join(folder, empty)} holds no JPEG image; add some or remove it.`);
+    throw datasetError(`${path.join(folder, empty)} holds no JPEG image; add some or remove it.`);
   return listing(folder, split, classNames, names);
 }
 
@@ -72,8 +69,7 @@ async function listing(
   names: readonly (readonly string[])[],
 ): Promise<ImageListing> {
   const count = names.reduce((sum, { length }) => sum + length, 0);
-  if (count === 0)
-    throw new EarlybirdError('ERR_DATASET', `${folder} holds no JPEG image in class folders; check the path.`);
+  if (count === 0) throw datasetError(`${folder} holds no JPEG image in class folders; check the path.`);
   const labels = new Int32Array(count);
   const files = new Array<string>(count);
   const table = new NameTable();
@@ -112,8 +108,7 @@ async function explainFlat(root: string, split: string): Promise<void> {
     : list
       ? `by the ground truth that ImageNet's development kit has for it (${list}, found beside it, names the classes but not which image is which)`
       : "by the ground truth of ImageNet's development kit or Kaggle's LOC_val_solution.csv";
-  throw new EarlybirdError(
-    'ERR_DATASET',
+  throw datasetError(
     `${folder} holds ${images} images without class folders, so their classes are unknown: move each into ${split}/<wnid>/ ${by}; "earlybird data pack" can then make shards of them.`,
   );
 }

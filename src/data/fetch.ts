@@ -1,7 +1,7 @@
 import * as path from 'node:path';
 import { type DownloadResult, download } from '../download';
-import { EarlybirdError } from '../errors';
 import type { CifarName } from './cifar';
+import { usageError } from './errors';
 
 interface OfficialArchive {
   url: string;
@@ -53,7 +53,7 @@ interface FetchOptions {
  */
 export async function fetchDataset(name: string, dir: string, options: FetchOptions = {}): Promise<DownloadResult> {
   if (!Object.hasOwn(FETCHED, name))
-    throw new EarlybirdError('ERR_USAGE', `"${name}" cannot be fetched; known are ${Object.keys(FETCHED).join(', ')}.`);
+    throw usageError(`"${name}" cannot be fetched; known are ${Object.keys(FETCHED).join(', ')}.`);
   const archive = FETCHED[name as CifarName];
   const official = OFFICIAL_ARCHIVES[archive]!;
   const { url = official.url, md5, onProgress, signal } = options;

@@ -12,10 +12,10 @@ import { readdir, realpath } from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
-import { EarlybirdError } from '../errors';
 import { type CachedImages, readCache, writeCache } from './cache';
 import { foldersIn } from './class-folders';
 import type { ImageSet } from './dataset';
+import { datasetError } from './errors';
 import { withQuietSharp } from './quiet-sharp';
 
 export interface FolderOptions {
@@ -55,8 +55,7 @@ export async function readImageFolder(root: string, options: FolderOptions): Pro
   const listing = await listImages(root, signal);
   const total = listing.train.length + listing.test.length;
   if (total * imageSize * imageSize * 3 > MAX_BYTES)
-    throw new EarlybirdError(
-      'ERR_DATASET',
+    throw datasetError(
       `The ${total} images under ${root} need more than 4 GB at ${imageSize}x${imageSize}; choose a smaller image size or fewer images.`,
     );
   const key = createHash('sha256').update(`${listing.key} ${imageSize}`).digest('hex');
@@ -83,14 +82,12 @@ async function listImages(root: string, signal?: AbortSignal): Promise<Listing> 
   const test = await testFolder(root);
   const classNames = await foldersIn(train);
   if (!classNames || !test)
-    throw new EarlybirdError(
-      'ERR_DATASET',
+    throw datasetError(
       `${root} is not a folder with train/<class>/ and test/<class>/ (or val/<class>/) of images; check --data.`,
     );
   const strangers = ((await foldersIn(test)) ?? []).filter((name) => !classNames.includes(name));
   if (strangers.length > 0)
-    throw new EarlybirdError(
-      'ERR_DATASET',
+    throw datasetError(
       `${test} has classes that ${train} lacks (${strangers.slice(0, 3).join(', ')}); both must use the same class folders.`,
     );
   const hash = createHash('sha256').update(JSON.stringify(classNames));
@@ -100,10 +97,7 @@ async function listImages(root: string, signal?: AbortSignal): Promise<Listing> 
       const entries = await readdir(path.join(folder, name)).catch(() => []);
       const files = entries.filter((file) => IMAGE_FILE.test(file) && !file.startsWith('.')).sort();
       if (files.length === 0 && folder === train)
-        throw new EarlybirdError(
-          'ERR_DATASET',
-          `${path.join(folder, name)} holds no PNG, JPEG or WebP image; add some or remove it.`,
-        );
+        throw datasetError(`${path.join(folder, name)} holds no PNG, JPEG or WebP image; add some or remove it.`);
       for (const [i, file] of files.entries()) {
         const relative = path.posix.join(path.basename(folder), name, file);
         // Synchronous calls are several times faster than the thread pool; the pause lets other work run.
@@ -113,8 +107,7 @@ async function listImages(root: string, signal?: AbortSignal): Promise<Listing> 
         if (i % 64 === 63) await breathe(undefined, { signal }).catch(() => signal?.throwIfAborted());
       }
     }
-    if (found.length === 0)
-      throw new EarlybirdError('ERR_DATASET', `${folder} holds no PNG, JPEG or WebP image; check --data.`);
+    if (found.length === 0) throw datasetError(`${folder} holds no PNG, JPEG or WebP image; check --data.`);
     return found;
   };
   return { classNames, train: await list(train), test: await list(test), key: hash.digest('hex') };
@@ -162,8 +155,7 @@ async function decodeAll(root: string, listing: Listing, options: FolderOptions)
   );
 
   if (broken.length > 0)
-    throw new EarlybirdError(
-      'ERR_DATASET',
+    throw datasetError(
       `${broken.length} of ${jobs.length} images under ${root} cannot be decoded (${broken.sort().slice(0, 3).join('; ')}${broken.length > 3 ? '; ...' : ''}); repair or remove them.`,
     );
   return { classNames: listing.classNames, train, test };

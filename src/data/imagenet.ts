@@ -1,7 +1,6 @@
 import * as path from 'node:path';
-import { EarlybirdError } from '../errors';
 import { classesOf, listSplit } from './class-folders';
-import { dataFileError } from './file-error';
+import { dataFileError, usageError } from './errors';
 import { KNOWN } from './known';
 import { fingerprintOf, type ImageListing, type ListedDataset, pickListing } from './listing';
 import { readShards, shardsOf } from './shards';
@@ -43,15 +42,11 @@ export function resizeFor(size: number): number {
 export async function openImagenet(options: ImagenetOptions): Promise<ListedDataset> {
   const { data, imageSize = IMAGENET_SIZE, limitTrain, limitTest, seed = 1, signal } = options;
   if (!data)
-    throw new EarlybirdError(
-      'ERR_USAGE',
+    throw usageError(
       'The dataset "imagenet" needs --data, a folder with train/<wnid>/*.JPEG and val/<wnid>/*.JPEG, or of shards.',
     );
   if (!Number.isInteger(imageSize) || imageSize < 32 || imageSize > 1024)
-    throw new EarlybirdError(
-      'ERR_USAGE',
-      `The image size is ${imageSize}, but must be a whole number of pixels from 32 to 1024.`,
-    );
+    throw usageError(`The image size is ${imageSize}, but must be a whole number of pixels from 32 to 1024.`);
   try {
     const { classNames, ...sets } = await list(path.resolve(data), options);
     const part = (set: ImageListing, limit: number | undefined, flag: string) =>

@@ -1,8 +1,8 @@
 /** Finds CIFAR: an archive, the folder of its files, a folder above either, or class folders of images. */
 import { stat } from 'node:fs/promises';
 import * as path from 'node:path';
-import { EarlybirdError } from '../errors';
 import type { CifarKind } from './cifar';
+import { datasetError } from './errors';
 import { isImageFolder } from './image-folder';
 
 interface Place {
@@ -19,7 +19,7 @@ export async function locateCifar(kind: CifarKind, data: string | undefined, cac
   }
   const remedy = `run "earlybird data fetch ${kind.name}", pass --data with the folder or archive, or use --dataset synthetic`;
   const looked = data ? `at ${data}` : `in ${places.join(' or ')}`;
-  throw new EarlybirdError('ERR_DATASET', `No ${kind.title} ${looked}: ${remedy}.`);
+  throw datasetError(`No ${kind.title} ${looked}: ${remedy}.`);
 }
 
 async function lookIn(place: string, kind: CifarKind): Promise<Place | null> {

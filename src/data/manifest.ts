@@ -1,7 +1,7 @@
 /** manifest.json describes the shards that `data pack` made. Until all are made, progress.jsonl is there instead. */
 import { readFile } from 'node:fs/promises';
 import * as path from 'node:path';
-import { EarlybirdError } from '../errors';
+import { datasetError } from './errors';
 
 export const MANIFEST = 'manifest.json';
 export const PROGRESS = 'progress.jsonl';
@@ -37,8 +37,7 @@ export async function readManifest(root: string): Promise<Manifest | null> {
   } catch {
     // Falls through to the error below.
   }
-  throw new EarlybirdError(
-    'ERR_DATASET',
+  throw datasetError(
     `${place} is damaged or not from "earlybird data pack"; move it elsewhere, or pack the images again into an empty folder.`,
   );
 }

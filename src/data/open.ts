@@ -1,9 +1,8 @@
 import * as path from 'node:path';
-import { EarlybirdError } from '../errors';
 import { defaultCacheDir } from './cache';
 import { CIFAR, type CifarKind, readCifar } from './cifar';
 import { type Dataset, type ImageSet, MEAN, STD, withFingerprint } from './dataset';
-import { dataFileError } from './file-error';
+import { dataFileError, datasetError, usageError } from './errors';
 import { type FolderOptions, readImageFolder } from './image-folder';
 import { DATASETS, type DatasetName, KNOWN } from './known';
 import { locateCifar } from './locate';
@@ -48,18 +47,13 @@ export async function openDataset(options: OpenOptions): Promise<Dataset> {
   options.signal?.throwIfAborted();
   const name = options.dataset as DatasetName;
   if (name === 'imagenet')
-    throw new EarlybirdError(
-      'ERR_USAGE',
+    throw usageError(
       'The dataset "imagenet" is read from disk while it is used, not held in memory; open it with openImagenet.',
     );
-  if (!DATASETS.includes(name))
-    throw new EarlybirdError('ERR_USAGE', `Unknown dataset "${name}"; known are ${DATASETS.join(', ')}.`);
+  if (!DATASETS.includes(name)) throw usageError(`Unknown dataset "${name}"; known are ${DATASETS.join(', ')}.`);
   const { imageSize = 32 } = options;
   if (!Number.isInteger(imageSize) || imageSize < 1 || imageSize > 1024)
-    throw new EarlybirdError(
-      'ERR_USAGE',
-      `The image size is ${imageSize}, but must be a whole number of pixels from 1 to 1024.`,
-    );
+    throw usageError(`The image size is ${imageSize}, but must be a whole number of pixels from 1 to 1024.`);
   try {
     const opened = name === 'synthetic' ? await openSynthetic(options) : limit(await openFiles(name, options), options);
     return await withFingerprint({ ...opened, mean: [...MEAN], std: [...STD] });
@@ -72,10 +66,7 @@ export async function openDataset(options: OpenOptions): Promise<Dataset> {
 async function openFiles(name: Exclude<DatasetName, 'imagenet' | 'synthetic'>, options: OpenOptions): Promise<Opened> {
   if (name !== 'folder') return openCifar(CIFAR[name], options);
   if (!options.data)
-    throw new EarlybirdError(
-      'ERR_USAGE',
-      'The dataset "folder" needs --data, a folder with train/<class>/ and test/<class>/.',
-    );
+    throw usageError('The dataset "folder" needs --data, a folder with train/<class>/ and test/<class>/.');
   return openFolder(name, options.data, options.imageSize ?? 32, options);
 }
 
@@ -85,8 +76,7 @@ async function openCifar(kind: CifarKind, options: OpenOptions): Promise<Opened>
     // Sorted folder names give the official order: both sets list their classes alphabetically.
     const opened = await openFolder(kind.name, place.path, kind.size, options);
     if (opened.classes === kind.classes) return opened;
-    throw new EarlybirdError(
-      'ERR_DATASET',
+    throw datasetError(
       `${place.path} has ${opened.classes} class folders where ${kind.title} has ${kind.classes}; use --dataset folder for other images.`,
     );
   }

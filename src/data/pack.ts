@@ -10,7 +10,7 @@ import { TEMP_NAME, writeFileAtomic } from '../atomic';
 import { EarlybirdError } from '../errors';
 import { classesOf, listSplit } from './class-folders';
 import { type EncodeOptions, encodeImage, reasonOf } from './encode';
-import { dataFileError } from './file-error';
+import { dataFileError, datasetError, usageError } from './errors';
 import { fingerprintOf, type ImageListing, inParallel, range } from './listing';
 import { MANIFEST, type Manifest, PROGRESS, readManifest } from './manifest';
 import { withQuietSharp } from './quiet-sharp';
@@ -117,15 +117,12 @@ async function packAll(from: string, to: string, { signal, onProgress, ...option
 async function planOf(from: string, to: string, options: PackOptions, signal?: AbortSignal): Promise<Plan> {
   const { shortSide = null, maxSide = null, quality = 90, shardSize = '1000', splits = ['train', 'val'] } = options;
   if (shortSide !== null && maxSide !== null)
-    throw new EarlybirdError('ERR_USAGE', '--short-side and --max-side are both given; give one of them.');
+    throw usageError('--short-side and --max-side are both given; give one of them.');
   for (const [flag, side] of [['--short-side', shortSide] as const, ['--max-side', maxSide] as const])
     if (side !== null && !(Number.isInteger(side) && side >= 16))
-      throw new EarlybirdError(
-        'ERR_USAGE',
-        `${flag} ${side} is not possible: give a whole number of pixels, 16 or more.`,
-      );
+      throw usageError(`${flag} ${side} is not possible: give a whole number of pixels, 16 or more.`);
   if (!(Number.isInteger(quality) && quality >= 1 && quality <= 100))
-    throw new EarlybirdError('ERR_USAGE', `--quality ${quality} is not possible: give a whole number from 1 to 100.`);
+    throw usageError(`--quality ${quality} is not possible: give a whole number from 1 to 100.`);
   const limit = limitOf(shardSize);
   const classes = await classesOf(from);
   const listings = [];
@@ -147,8 +144,7 @@ function limitOf(shardSize: string): Plan['limit'] {
   const [, number, unit] = /^(\d+(?:\.\d+)?)\s*(MB)?$/i.exec(shardSize.trim()) ?? [];
   const value = Number(number);
   if (!(value > 0) || (!unit && !Number.isInteger(value)))
-    throw new EarlybirdError(
-      'ERR_USAGE',
+    throw usageError(
       `--shard-size ${shardSize} is not possible: give a number of images such as 1000, or of megabytes such as 256MB.`,
     );
   const none = Number.POSITIVE_INFINITY;
@@ -352,8 +348,7 @@ async function readBad(folder: string): Promise<BadFile[]> {
 }
 
 function foreign(folder: string): EarlybirdError {
-  return new EarlybirdError(
-    'ERR_DATASET',
+  return datasetError(
     `${folder} holds shards of other images, made with other options or not by data pack; choose another folder, or empty it.`,
   );
 }

@@ -6,8 +6,8 @@
 import { open, readdir, readFile, stat } from 'node:fs/promises';
 import * as path from 'node:path';
 import { writeFileAtomic } from '../atomic';
-import { EarlybirdError } from '../errors';
 import { hasClassFolders } from './class-folders';
+import { datasetError } from './errors';
 import { type ImageListing, inParallel, NameTable } from './listing';
 import { isUnfinished, MANIFEST, type Manifest, type ManifestShard, readManifest } from './manifest';
 import { type TarEntry, TarFile } from './tar-entries';
@@ -61,8 +61,7 @@ export async function shardsOf(root: string, split: 'train' | 'val'): Promise<st
 /** Reads the shards under a folder. Classes are those of its manifest.json, else the numbers in the shards. Rejects with ERR_DATASET. */
 export async function readShards(root: string, options: ShardOptions): Promise<Shards> {
   if (await isUnfinished(root))
-    throw new EarlybirdError(
-      'ERR_DATASET',
+    throw datasetError(
       `${root} holds only a part of its shards, as data pack was interrupted; run the same data pack command again.`,
     );
   const manifest = await readManifest(root);
@@ -71,8 +70,7 @@ export async function readShards(root: string, options: ShardOptions): Promise<S
   const largest = Math.max(train?.largest ?? -1, val.largest);
   const classNames = manifest?.classes ?? Array.from({ length: largest + 1 }, (_, label) => String(label));
   if (largest >= classNames.length)
-    throw new EarlybirdError(
-      'ERR_DATASET',
+    throw datasetError(
       `${root} has an image of class ${largest}, but ${MANIFEST} names only ${classNames.length} classes; pack it again.`,
     );
   return { classNames, train: train?.listing ?? null, test: val.listing };
@@ -86,8 +84,7 @@ export async function readSplit(
   manifest: Manifest | null = null,
 ): Promise<{ listing: ImageListing; largest: number }> {
   const files = await shardsOf(root, split);
-  if (files.length === 0)
-    throw new EarlybirdError('ERR_DATASET', `${root} holds no ${split}-*.tar; check --data, or pack both splits.`);
+  if (files.length === 0) throw datasetError(`${root} holds no ${split}-*.tar; check --data, or pack both splits.`);
   let done = 0;
   const shards = await inParallel(files, AT_ONCE, async (file) => {
     signal?.throwIfAborted();
@@ -110,15 +107,13 @@ function checkAgainst(
   const counts = new Map(found.map(({ name, index }) => [name, index.keys.length]));
   const lost = named.find(({ file, images }) => counts.get(file) !== images);
   if (lost)
-    throw new EarlybirdError(
-      'ERR_DATASET',
+    throw datasetError(
       `${path.join(root, lost.file)} holds ${counts.get(lost.file) ?? 'none'} of the ${lost.images} images that ${MANIFEST} says; run the same data pack command again.`,
     );
   const known = new Set(named.map(({ file }) => file));
   const stranger = found.find(({ name }) => !known.has(name));
   if (stranger)
-    throw new EarlybirdError(
-      'ERR_DATASET',
+    throw datasetError(
       `${path.join(root, stranger.name)} is not among the shards that ${MANIFEST} names; move it elsewhere.`,
     );
 }
@@ -154,8 +149,7 @@ async function walk(file: string, size: number, signal?: AbortSignal): Promise<S
     let label: number | null = null;
     const close = () => {
       if (image && label === null)
-        throw new EarlybirdError(
-          'ERR_DATASET',
+        throw datasetError(
           CLASS_ARCHIVE.test(path.basename(file))
             ? `${file} is ImageNet's archive of one class, not a shard: unpack each of them into a folder of its name (mkdir n01440764 && tar -xf n01440764.tar -C n01440764), and remove it.`
             : `${file} has the image ${image.name} without ${key}.cls; pack it again.`,
@@ -179,7 +173,7 @@ async function walk(file: string, size: number, signal?: AbortSignal): Promise<S
     }
     close();
     if (index.keys.length > 0) return index;
-    throw new EarlybirdError('ERR_DATASET', `${file} holds no pair of key.jpg and key.cls; pack it again.`);
+    throw datasetError(`${file} holds no pair of key.jpg and key.cls; pack it again.`);
   } finally {
     await handle.close();
   }
@@ -188,7 +182,7 @@ async function walk(file: string, size: number, signal?: AbortSignal): Promise<S
 async function labelIn(tar: TarFile, { name, offset, size }: TarEntry, file: string): Promise<number> {
   const text = size <= 16 ? (await tar.read(offset, size)).toString('latin1').trim() : '';
   if (/^\d+$/.test(text) && Number(text) <= 0x7fff_ffff) return Number(text);
-  throw new EarlybirdError('ERR_DATASET', `${name} in ${file} is not a class number; pack it again.`);
+  throw datasetError(`${name} in ${file} is not a class number; pack it again.`);
 }
 
 function listingOf(shards: readonly { file: string; name: string; index: ShardIndex }[]): ImageListing {

@@ -1,5 +1,5 @@
-import { EarlybirdError } from '../errors';
 import type { ImageSet } from './dataset';
+import { usageError } from './errors';
 import { range } from './listing';
 import { Random } from './random';
 
@@ -15,7 +15,7 @@ export function stratifiedIndexes(
   flag: string,
 ): Int32Array {
   if (limit !== undefined && !(Number.isInteger(limit) && limit > 0))
-    throw new EarlybirdError('ERR_USAGE', `${flag} is ${limit}, but must be a whole number of images, 1 or more.`);
+    throw usageError(`${flag} is ${limit}, but must be a whole number of images, 1 or more.`);
   if (limit === undefined || limit >= labels.length) return range(labels.length);
 
   const members = new Map<number, number[]>();

@@ -3,7 +3,8 @@
  * Understands ustar, GNU long names, and sizes and names in pax headers.
  */
 import type { FileHandle } from 'node:fs/promises';
-import { EarlybirdError } from '../errors';
+import type { EarlybirdError } from '../errors';
+import { datasetError } from './errors';
 
 export interface TarEntry {
   name: string;
@@ -76,7 +77,7 @@ export class TarFile {
   }
 
   private damaged(what: string): EarlybirdError {
-    return new EarlybirdError('ERR_DATASET', `${this.path} ${what}; make or fetch it again.`);
+    return datasetError(`${this.path} ${what}; make or fetch it again.`);
   }
 }
 

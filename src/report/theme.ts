@@ -83,3 +83,15 @@ export function finite(value: number | null | undefined): number | null {
 export function ratioLabel(ratio: number): string {
   return `p = ${Number(ratio.toFixed(4))}`;
 }
+
+export const BOTTOM_LEGEND = { orient: 'bottom', direction: 'horizontal', title: null };
+
+/** A straight line across the panel for each value. */
+export function rule(style: Spec, encoding: Spec, values: Spec[] = [{}]): Spec {
+  return { data: { values }, mark: { type: 'rule', ...style }, encoding };
+}
+
+/** A small text for each value. */
+export function label(style: Spec, encoding: Spec, values: Spec[] = [{}]): Spec {
+  return { data: { values }, mark: { type: 'text', fontSize: 9.5, color: MUTED, ...style }, encoding };
+}

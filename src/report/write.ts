@@ -1,11 +1,10 @@
 import path from 'node:path';
 import { writeFileAtomic } from '../atomic';
-import { accuracyAgainstCost, drawingEpochs, FIGURES, matrices } from './figures';
-import type { Quantity } from './figures/matrices';
+import { FIGURES } from './figures';
 import { type HtmlFigure, renderHtml } from './html';
-import type { CostPoint, DrawingCurve, MaskMatrix, ReportInput } from './input';
+import type { ReportInput } from './input';
 import { hasFonts, NO_FONTS, renderPng, renderSvg } from './render';
-import type { Dataset } from './theme';
+import type { Spec } from './theme';
 
 /** Result of the functions that write figures. */
 export interface WrittenFigures {
@@ -38,35 +37,8 @@ export async function writeReport(directory: string, input: ReportInput): Promis
   };
 }
 
-/** Writes `<base>.svg` and `<base>.png`; no file without matrices. */
-export async function writeMatrixSheet(
-  base: string,
-  list: MaskMatrix[],
-  dataset: Dataset,
-  quantity: Quantity = 'mask distance',
-): Promise<WrittenFigures> {
-  const spec = await matrices(list, dataset, quantity);
-  return spec === null ? { figures: [], notes: [] } : writeFigure(base, await renderSvg(spec));
-}
-
-/** Writes `<base>.svg` and `<base>.png`: accuracy against drawing epoch. */
-export async function writeDrawingEpochs(
-  base: string,
-  curves: DrawingCurve[],
-  dataset: Dataset,
-): Promise<WrittenFigures> {
-  const spec = drawingEpochs(curves, dataset);
-  return spec === null ? { figures: [], notes: [] } : writeFigure(base, await renderSvg(spec));
-}
-
-/** Writes `<base>.svg` and `<base>.png`: accuracy against a cost. */
-export async function writeAccuracyAgainstCost(
-  base: string,
-  points: CostPoint[],
-  quantity: string,
-  dataset: Dataset,
-): Promise<WrittenFigures> {
-  const spec = accuracyAgainstCost(points, quantity, dataset);
+/** Writes `<base>.svg` and `<base>.png`; no files for null, a figure without data. */
+export async function writeSpec(base: string, spec: Spec | null): Promise<WrittenFigures> {
   return spec === null ? { figures: [], notes: [] } : writeFigure(base, await renderSvg(spec));
 }
 

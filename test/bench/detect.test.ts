@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { benchDetect, timeDetection } from '../../src/bench/detect';
 import { benchProfile } from '../../src/bench/profile';
 import { timeStep } from '../../src/bench/step';
-import { disposing } from '../../src/native/owned';
 import type { MaskResult, NativeModel } from '../../src/native/types/model';
 import { parseRecipe } from '../../src/recipe/recipe';
 import { RunDirectory } from '../../src/run/directory';
@@ -72,17 +71,6 @@ test('a detection is timed with the files of its masks, and without', async () =
     expect([...readFileSync(join(folder.path, 'masks', `${percent}.bits`))]).toEqual(
       Array.from({ length: epoch }, (_, i) => i + 1),
     );
-});
-
-test('handles are disposed of in reverse order, whatever fails', async () => {
-  const order: number[] = [];
-  const handle = (n: number) => ({ [Symbol.dispose]: () => void order.push(n) });
-  const failing = async () => {
-    using _handles = disposing([handle(1), handle(2)]);
-    throw new Error('no memory');
-  };
-  await expect(failing()).rejects.toThrow('no memory');
-  expect(order).toEqual([2, 1]);
 });
 
 const cpu = { device: 'cpu', batchSize: 50_000 };

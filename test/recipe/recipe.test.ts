@@ -1,7 +1,6 @@
 /** @jest-environment ./test/support/yargs-environment.js */
 import { normaliseArguments, PARSER } from '../../src/cli/arguments';
 import { addOptions, recipeFrom, type Values } from '../../src/cli/options';
-import { requestedDevice } from '../../src/engine/device';
 import { identityOf } from '../../src/recipe/identity';
 import { PRESETS } from '../../src/recipe/presets';
 import { type CommandName, parseRecipe } from '../../src/recipe/recipe';
@@ -246,17 +245,6 @@ test('every preset is a valid recipe of every command it serves', () => {
   for (const preset of Object.keys(PRESETS))
     for (const command of ['search', 'retrain', 'train', 'evaluate'] as const)
       expect(() => recipe(command, `--preset ${preset}`)).not.toThrow();
-});
-
-test.each([
-  [{ device: 'auto', noCuda: false }, 'auto'],
-  [{ device: 'auto', noCuda: true, gpuIds: '0' }, 'cpu'],
-  [{ device: 'auto', noCuda: false, gpuIds: '-1' }, 'cpu'],
-  [{ device: 'auto', noCuda: false, gpuIds: '4,5,6,7' }, 'cuda:4'],
-  [{ device: 'cpu', noCuda: false, gpuIds: '0,1' }, 'cpu'],
-  [{ device: 'cuda:1', noCuda: false, gpuIds: '0' }, 'cuda:1'],
-])('%j means %s', (wish, device) => {
-  expect(requestedDevice(wish)).toBe(device);
 });
 
 test('retraining leaves to a ticket what network it is', () => {

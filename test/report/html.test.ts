@@ -1,10 +1,11 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { matrices } from '../../src/report/figures';
 import { renderHtml } from '../../src/report/html';
 import type { ReportInput } from '../../src/report/input';
 import { hasFonts } from '../../src/report/render';
-import { writeMatrixSheet, writeReport } from '../../src/report/write';
+import { writeReport, writeSpec } from '../../src/report/write';
 import { maskMatrix, SAMPLE } from '../support/report-sample';
 
 const VOID = new Set(['meta', 'br', 'hr', 'img', 'link', 'input', '!doctype']);
@@ -119,20 +120,19 @@ test('names of clip paths do not meet those of other figures', () => {
 });
 
 describe('the matrix sheet', () => {
+  const NAMELESS = { name: '', synthetic: false };
+
   test('is written beside its name, or not at all where there is no matrix', async () => {
     const base = path.join(directory, 'sheet');
-    const { figures } = await writeMatrixSheet(base, [maskMatrix([0, 1, 2])], { name: '', synthetic: false });
+    const { figures } = await writeSpec(base, await matrices([maskMatrix([0, 1, 2])], NAMELESS));
     expect(figures[0]).toBe(`${base}.svg`);
-    expect(await writeMatrixSheet(base, [maskMatrix([])], { name: '', synthetic: false })).toEqual({
-      figures: [],
-      notes: [],
-    });
+    expect(await writeSpec(base, await matrices([maskMatrix([])], NAMELESS))).toEqual({ figures: [], notes: [] });
   });
 
   test('fails with the file and the remedy where it cannot be written', async () => {
     const blocked = path.join(directory, 'file');
     await writeFile(blocked, '');
-    const sheet = writeMatrixSheet(path.join(blocked, 'x'), [maskMatrix([0, 1])], { name: '', synthetic: false });
+    const sheet = writeSpec(path.join(blocked, 'x'), await matrices([maskMatrix([0, 1])], NAMELESS));
     await expect(sheet).rejects.toMatchObject({ code: 'ERR_FILE', message: expect.stringContaining('x.svg') });
   });
 });

@@ -5,7 +5,7 @@ import type { View } from '../tensor-view';
 import type { Dict, Value } from '../value';
 
 /** Values, and intermediate objects that must not reach the result. */
-export type Item = Value | Global | Storage | StorageView | Stateful;
+export type Item = Value | Global | Storage | Stateful;
 
 /** The part of the machine that builders use. */
 export interface Machine {
@@ -38,15 +38,6 @@ export class Storage {
   constructor(
     readonly key: string,
     readonly dtype: Dtype,
-    readonly numel: number,
-  ) {}
-}
-
-/** A part of a storage: an old form of the legacy layout, which kept views as storages of their own. */
-export class StorageView {
-  constructor(
-    readonly base: Storage,
-    readonly offset: number,
     readonly numel: number,
   ) {}
 }

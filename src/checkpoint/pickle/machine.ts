@@ -1,17 +1,7 @@
 /** The stack machine of Python's pickles: bytes, stack, memo, and the objects that are built. */
 import { type Budget, refuse } from '../refuse';
 import { isBytes, isDict, type Value } from '../value';
-import {
-  addItem,
-  Global,
-  type Item,
-  type LookUp,
-  narrow,
-  type PendingTensor,
-  Stateful,
-  Storage,
-  StorageView,
-} from './item';
+import { addItem, Global, type Item, type LookUp, narrow, type PendingTensor, Stateful, Storage } from './item';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -204,24 +194,19 @@ export class PickleMachine {
   /** ("storage", class, key, location, numel[, view]): the location (cpu, cuda:0) does not matter to the bytes. */
   persistentId(id: Item): Item {
     if (!Array.isArray(id)) refuse('it refers to outside data in an unknown way');
-    const [tag, type, key, , numel, view] = id as Item[];
+    const [tag, type, key, , numel, view = null] = id as Item[];
     if (tag === 'module') refuse('it is a whole pickled model; save model.state_dict() instead');
     if (tag !== 'storage' || !(type instanceof Global) || type.dtype === undefined || typeof key !== 'string')
       refuse('it refers to outside data in an unknown way');
+    if (view !== null)
+      refuse(
+        'it has views of storages, as only very old versions of PyTorch wrote; load and save it once with a PyTorch between 0.4 and 2',
+      );
     if (!Number.isSafeInteger(numel) || (numel as number) < 0) refuse(`storage ${key} has an impossible size`);
     this.budget.node(256);
     const storage = this.storages.get(key) ?? new Storage(key, type.dtype, numel as number);
     if (storage.dtype !== type.dtype || storage.numel !== numel) refuse(`storage ${key} is described in two ways`);
     this.storages.set(key, storage);
-    return Array.isArray(view) ? storageView(storage, view) : storage;
+    return storage;
   }
-}
-
-/** (view key, offset, numel), in elements. */
-function storageView(base: Storage, [, offset, numel]: Item[]): StorageView {
-  if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(numel))
-    refuse(`storage ${base.key} has a view without limits`);
-  const [from, count] = [offset as number, numel as number];
-  if (from < 0 || count < 0 || from + count > base.numel) refuse(`storage ${base.key} has a view beyond its end`);
-  return new StorageView(base, from, count);
 }

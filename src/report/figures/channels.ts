@@ -1,6 +1,6 @@
 /** Channels kept in each layer, and those it had. */
 import type { LayerChannels } from '../input';
-import { type Dataset, FAINT, frame, INK, MARKER, ratioLabel, SERIES, type Spec, WIDTH } from '../theme';
+import { BOTTOM_LEGEND, type Dataset, FAINT, frame, INK, MARKER, ratioLabel, SERIES, type Spec, WIDTH } from '../theme';
 
 const HEIGHT = 110;
 /** At most so many names of layers fit; beyond, the axis shows numbers. */
@@ -8,6 +8,10 @@ const NAMED_LAYERS = 26;
 const PRUNED = 'pruned';
 const KEPT = 'kept';
 const CLAMPED = 'clamped: kept so that the layer does not vanish';
+const CLAMPED_MARK = {
+  transform: [{ filter: 'datum.clamped > 0' }],
+  mark: { type: 'point', shape: 'triangle-down', filled: true, size: 40, yOffset: -5, opacity: 1, color: MARKER },
+};
 
 export function keptChannels(channels: LayerChannels[], dataset: Dataset): Spec | null {
   const shown = channels.filter((ticket) => ticket.layers.length > 0);
@@ -33,7 +37,7 @@ function panel({ name, ratio, layers }: LayerChannels, clamped: boolean): Spec {
       ? { labelAngle: -45, labelOverlap: false, title: null }
       : { labelAngle: 0, values: everyFew(values.length), ticks: true },
   };
-  const legend = { orient: 'bottom', direction: 'horizontal', title: null, symbolStrokeWidth: 0 };
+  const legend = { ...BOTTOM_LEGEND, symbolStrokeWidth: 0 };
   const scale = { domain: [KEPT, PRUNED], range: [SERIES[0], FAINT] };
   const color = (what: string) => ({ datum: what, scale, legend: { ...legend, symbolType: 'square' } });
   const shape = { datum: CLAMPED, scale: { range: ['triangle-down'] }, legend: { ...legend, symbolFillColor: MARKER } };
@@ -46,23 +50,7 @@ function panel({ name, ratio, layers }: LayerChannels, clamped: boolean): Spec {
     layer: [
       { mark: 'bar', encoding: { x, y: { ...y, field: 'total' }, color: color(PRUNED) } },
       { mark: 'bar', encoding: { x, y: { ...y, field: 'kept' }, color: color(KEPT) } },
-      ...(clamped
-        ? [
-            {
-              transform: [{ filter: 'datum.clamped > 0' }],
-              mark: {
-                type: 'point',
-                shape: 'triangle-down',
-                filled: true,
-                size: 40,
-                yOffset: -5,
-                opacity: 1,
-                color: MARKER,
-              },
-              encoding: { x, y: { ...y, field: 'kept' }, shape },
-            },
-          ]
-        : []),
+      ...(clamped ? [{ ...CLAMPED_MARK, encoding: { x, y: { ...y, field: 'kept' }, shape } }] : []),
     ],
   };
 }

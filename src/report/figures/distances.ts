@@ -1,6 +1,18 @@
 /** Distance of each epoch's mask to the older ones in the detector's window. */
 import type { MaskMatrix } from '../input';
-import { type Dataset, frame, MARKER, MUTED, ratioLabel, SERIES, type Spec, WIDTH } from '../theme';
+import {
+  BOTTOM_LEGEND,
+  type Dataset,
+  frame,
+  label,
+  MARKER,
+  MUTED,
+  ratioLabel,
+  rule,
+  SERIES,
+  type Spec,
+  WIDTH,
+} from '../theme';
 
 const COLUMNS = 3;
 const HEIGHT = 150;
@@ -83,12 +95,14 @@ function band(points: Point[], last: number, top: number, first: boolean): Spec[
     scale: { domain: [0, top], nice: false },
     axis: { tickCount: 5 },
   };
-  const legend = { orient: 'bottom', direction: 'horizontal', title: null, symbolType: 'square', symbolStrokeWidth: 0 };
+  const legend = { ...BOTTOM_LEGEND, symbolType: 'square', symbolStrokeWidth: 0 };
   const color = (name: string) => ({
     datum: name,
     scale: { domain: [LARGEST, RANGE], range: [SERIES[0], '#b3d4e8'] },
     legend,
   });
+  const high = { x, y: { ...y, field: 'high' } };
+  const dots = points.length <= 10 ? points.filter((point) => point.high <= top) : [];
   return [
     {
       data: { values: points },
@@ -98,53 +112,31 @@ function band(points: Point[], last: number, top: number, first: boolean): Spec[
     {
       data: { values: points },
       mark: { type: 'line', clip: true, strokeWidth: 1.4 },
-      encoding: { x, y: { ...y, field: 'high' }, color: color(LARGEST) },
+      encoding: { ...high, color: color(LARGEST) },
     },
-    {
-      data: { values: points.length <= 10 ? points.filter((point) => point.high <= top) : [] },
-      mark: { type: 'circle', size: 16, opacity: 1, color: SERIES[0] },
-      encoding: { x, y: { ...y, field: 'high' } },
-    },
+    { data: { values: dots }, mark: { type: 'circle', size: 16, opacity: 1, color: SERIES[0] }, encoding: high },
   ];
 }
 
 function thresholdMarks(threshold: number, last: number): Spec[] {
   const y = { datum: threshold, type: 'quantitative' };
+  const x = { datum: Math.max(last, 1) };
+  const place = { align: 'right', baseline: 'bottom', dx: -3, dy: -2 };
   return [
-    {
-      data: { values: [{}] },
-      mark: { type: 'rule', color: MUTED, strokeDash: [4, 2], strokeWidth: 0.9 },
-      encoding: { y },
-    },
-    {
-      data: { values: [{}] },
-      mark: { type: 'text', align: 'right', baseline: 'bottom', dx: -3, dy: -2, fontSize: 9.5, color: MUTED },
-      encoding: { x: { datum: Math.max(last, 1) }, y, text: { value: `threshold ${threshold}` } },
-    },
+    rule({ color: MUTED, strokeDash: [4, 2], strokeWidth: 0.9 }, { y }),
+    label(place, { x, y, text: { value: `threshold ${threshold}` } }),
   ];
 }
 
 function emergenceMarks({ emergedAt }: Panel, last: number): Spec[] {
   if (emergedAt === null) return [];
   const x = { datum: emergedAt, type: 'quantitative' };
-  const rightHalf = emergedAt > last / 2;
+  const place = emergedAt > last / 2 ? { align: 'right', dx: -4 } : { align: 'left', dx: 4 };
   return [
-    {
-      data: { values: [{}] },
-      mark: { type: 'rule', color: MARKER, strokeDash: [4, 2], strokeWidth: 1.1 },
-      encoding: { x },
-    },
-    {
-      data: { values: [{}] },
-      mark: {
-        type: 'text',
-        align: rightHalf ? 'right' : 'left',
-        dx: rightHalf ? -4 : 4,
-        dy: 10,
-        fontSize: 9.5,
-        color: MARKER,
-      },
-      encoding: { x, y: { value: 0 }, text: { value: `ticket after ${emergedAt} epochs` } },
-    },
+    rule({ color: MARKER, strokeDash: [4, 2], strokeWidth: 1.1 }, { x }),
+    label(
+      { ...place, dy: 10, color: MARKER },
+      { x, y: { value: 0 }, text: { value: `ticket after ${emergedAt} epochs` } },
+    ),
   ];
 }

@@ -1,6 +1,6 @@
 /** Accuracy after retraining against the epoch of the ticket (figure 1 of the paper). */
 import type { DrawingCurve } from '../input';
-import { type Dataset, finite, frame, MUTED, ratioLabel, type Spec, WIDTH } from '../theme';
+import { BOTTOM_LEGEND, type Dataset, finite, frame, label, MUTED, ratioLabel, rule, type Spec, WIDTH } from '../theme';
 
 const COLUMNS = 2;
 const HEIGHT = 200;
@@ -30,10 +30,9 @@ function panel(curves: DrawingCurve[], ratios: string[]): Spec[] {
   const values = curves.flatMap((curve) =>
     curve.points.map((point) => ({ ratio: ratioLabel(curve.ratio), epoch: point.epoch, top1: finite(point.top1) })),
   );
-  const legend = { orient: 'bottom', direction: 'horizontal', title: null };
   const x = { field: 'epoch', type: 'quantitative', title: 'epoch the ticket is drawn at', axis: { tickMinStep: 1 } };
   const y = { field: 'top1', type: 'quantitative', title: 'top-1 after retraining (%)', scale: { zero: false } };
-  const series = { field: 'ratio', type: 'nominal', scale: { domain: ratios }, legend };
+  const series = { field: 'ratio', type: 'nominal', scale: { domain: ratios }, legend: BOTTOM_LEGEND };
   return [
     ...denseMarks(curves),
     { data: { values }, mark: { type: 'line', strokeWidth: 1.4 }, encoding: { x, y, color: series } },
@@ -49,14 +48,11 @@ function panel(curves: DrawingCurve[], ratios: string[]): Spec[] {
 function denseMarks(curves: DrawingCurve[]): Spec[] {
   const known = [...new Set(curves.map((curve) => finite(curve.dense)))].filter((dense) => dense !== null);
   if (known.length === 0) return [];
-  const data = { values: known.map((dense) => ({ dense, label: `dense ${dense.toFixed(2)} %` })) };
+  const values = known.map((dense) => ({ dense, label: `dense ${dense.toFixed(2)} %` }));
   const y = { field: 'dense', type: 'quantitative' };
+  const place = { align: 'right', baseline: 'bottom', dx: -3, dy: -2 };
   return [
-    { data, mark: { type: 'rule', color: MUTED, strokeDash: [5, 3], strokeWidth: 1 }, encoding: { y } },
-    {
-      data,
-      mark: { type: 'text', align: 'right', baseline: 'bottom', dx: -3, dy: -2, fontSize: 9.5, color: MUTED },
-      encoding: { x: { value: 'width' }, y, text: { field: 'label' } },
-    },
+    rule({ color: MUTED, strokeDash: [5, 3], strokeWidth: 1 }, { y }, values),
+    label(place, { x: { value: 'width' }, y, text: { field: 'label' } }, values),
   ];
 }

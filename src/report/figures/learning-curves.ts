@@ -1,7 +1,7 @@
 /** Loss and top-1 of every run: training dashed, test solid, weight average dotted, and the steps of the learning rate. */
 import type { EpochMetrics } from '../../run/metrics';
 import type { RunCurves } from '../input';
-import { type Dataset, finite, frame, MUTED, SERIES, type Spec, WIDTH } from '../theme';
+import { BOTTOM_LEGEND, type Dataset, finite, frame, label, MUTED, rule, SERIES, type Spec, WIDTH } from '../theme';
 
 /** One panel for each quantity; `labelsAt` is where labels do not cover the curves. */
 const PANELS = [
@@ -30,42 +30,26 @@ export function learningCurves(runs: RunCurves[], dataset: Dataset): Spec | null
 
 function curves(runs: RunCurves[], names: string[], panel: (typeof PANELS)[number]): Spec[] {
   const data = { values: runs.flatMap((run) => run.metrics.flatMap((line) => points(run.name, line, panel.field))) };
-  const legend = { orient: 'bottom', direction: 'horizontal', title: null };
-  const position = {
-    x: {
-      field: 'completed',
-      type: 'quantitative',
-      title: 'epochs',
-      scale: { zero: true, nice: false },
-      axis: { tickMinStep: 1 },
-    },
-    y: { field: 'value', type: 'quantitative', title: panel.title, scale: { zero: false } },
-  };
+  const scale = { zero: true, nice: false };
+  const x = { field: 'completed', type: 'quantitative', title: 'epochs', scale, axis: { tickMinStep: 1 } };
+  const y = { field: 'value', type: 'quantitative', title: panel.title, scale: { zero: false } };
   const color = {
     field: 'run',
     type: 'nominal',
     scale: { domain: names, range: SERIES },
-    legend: { ...legend, columns: 3, symbolType: 'stroke' },
+    legend: { ...BOTTOM_LEGEND, columns: 3, symbolType: 'stroke' },
   };
   const present = SPLITS.filter((split) => runs.some(({ metrics }) => metrics.some((line) => line[split])));
   const strokeDash = {
     field: 'split',
     type: 'nominal',
     scale: { domain: present, range: present.map((split) => DASHES[split]) },
-    legend: { ...legend, symbolType: 'stroke' },
+    legend: { ...BOTTOM_LEGEND, symbolType: 'stroke' },
   };
-  const lines = {
-    data,
-    mark: { type: 'line', strokeWidth: 1.4 },
-    encoding: { ...position, color, strokeDash },
-  };
+  const lines = { data, mark: { type: 'line', strokeWidth: 1.4 }, encoding: { x, y, color, strokeDash } };
   // A line through few epochs is hard to see without its points.
   const short = Math.max(...runs.map((run) => run.metrics.length)) <= 10;
-  const dots = {
-    data,
-    mark: { type: 'circle', size: 16, opacity: 1 },
-    encoding: { ...position, color },
-  };
+  const dots = { data, mark: { type: 'circle', size: 16, opacity: 1 }, encoding: { x, y, color } };
   return short ? [lines, dots] : [lines];
 }
 
@@ -92,16 +76,9 @@ export function learningRateSteps(runs: RunCurves[]): { completed: number; label
 function stepMarks(steps: { completed: number; label: string }[], at: 'top' | 'bottom'): Spec[] {
   if (steps.length === 0) return [];
   const x = { field: 'completed', type: 'quantitative' };
+  const y = { value: at === 'top' ? 0 : HEIGHT };
   return [
-    {
-      data: { values: steps },
-      mark: { type: 'rule', color: MUTED, strokeWidth: 0.7, strokeDash: [1, 2] },
-      encoding: { x },
-    },
-    {
-      data: { values: steps },
-      mark: { type: 'text', align: 'left', dx: 3, dy: at === 'top' ? 9 : -7, fontSize: 9.5, color: MUTED },
-      encoding: { x, y: { value: at === 'top' ? 0 : HEIGHT }, text: { field: 'label' } },
-    },
+    rule({ color: MUTED, strokeWidth: 0.7, strokeDash: [1, 2] }, { x }, steps),
+    label({ align: 'left', dx: 3, dy: at === 'top' ? 9 : -7 }, { x, y, text: { field: 'label' } }, steps),
   ];
 }

@@ -1,7 +1,7 @@
 /** The mask-distance matrices on one sheet: a row for each network, a panel for each ratio. */
 import type { MaskMatrix } from '../input';
 import { epochGrid } from '../matrix-image';
-import { type Dataset, FAINT, frame, INK, MARKER, MUTED, ratioLabel, type Spec } from '../theme';
+import { type Dataset, FAINT, frame, INK, label, MARKER, ratioLabel, type Spec } from '../theme';
 
 interface MatrixPanel {
   matrix: MaskMatrix;
@@ -13,6 +13,8 @@ const COLUMNS = 4;
 
 /** Larger type than in the other figures, as the sheet is wider: both have 8 points on a page. */
 const TYPE = { labelFontSize: 12, titleFontSize: 13 };
+
+const IMAGE = { type: 'image', aspect: false, align: 'left', baseline: 'top' };
 
 /** The box is drawn just outside the cells it holds, so that they stay visible. */
 const OUTSIDE = { xOffset: -1, x2Offset: 1, yOffset: -1, y2Offset: 1 };
@@ -91,15 +93,7 @@ function matrixPanel({ matrix, image }: MatrixPanel, side: number, rows: { title
     layer: [
       {
         data: { values: [{ image, from }] },
-        mark: {
-          type: 'image',
-          aspect: false,
-          smooth: false,
-          align: 'left',
-          baseline: 'top',
-          width: side,
-          height: side,
-        },
+        mark: { ...IMAGE, smooth: false, width: side, height: side },
         encoding: { x, y, url: { field: 'image', type: 'nominal' } },
       },
       ...windowBox(matrix),
@@ -111,16 +105,17 @@ function matrixPanel({ matrix, image }: MatrixPanel, side: number, rows: { title
 /** Text marks, because a title would stand higher over panels with axis labels. */
 function heading({ ratio, emergedAt }: MaskMatrix, side: number): Spec[] {
   const lines = [
-    { text: ratioLabel(ratio), y: -23, fontSize: 13.5, fontWeight: 'bold' },
+    { text: ratioLabel(ratio), y: -23, fontSize: 13.5, fontWeight: 'bold', color: INK },
     emergedAt === null
-      ? { text: 'no ticket yet', y: -7, fontSize: 12, color: MUTED }
+      ? { text: 'no ticket yet', y: -7, fontSize: 12 }
       : { text: `ticket after ${emergedAt} epochs`, y: -7, fontSize: 12, color: MARKER },
   ];
-  return lines.map(({ text, y, ...style }) => ({
-    data: { values: [{}] },
-    mark: { type: 'text', align: 'center', baseline: 'bottom', color: INK, ...style },
-    encoding: { x: { value: side / 2 }, y: { value: y }, text: { value: text } },
-  }));
+  return lines.map(({ text, y, ...style }) =>
+    label(
+      { align: 'center', baseline: 'bottom', ...style },
+      { x: { value: side / 2 }, y: { value: y }, text: { value: text } },
+    ),
+  );
 }
 
 /** The dashed box: the masks the detector compared when the ticket emerged. */
@@ -151,7 +146,7 @@ function bar(image: string, side: number, title: Quantity): Spec {
     height: side,
     view: { stroke: null },
     data: { values: [{ image, top: domain[1], left: 0 }] },
-    mark: { type: 'image', aspect: false, align: 'left', baseline: 'top', width: 11, height: side },
+    mark: { ...IMAGE, width: 11, height: side },
     encoding: {
       x: { field: 'left', type: 'quantitative', scale: { domain: [0, 1] }, axis: null },
       y: {

@@ -15,9 +15,10 @@ import { RunDirectory } from '../../run/directory';
 import { parseTicketFile, ratioKey } from '../../run/names';
 import type { RunOptions } from '../../run/observer';
 import { type RunResult, ticketAt } from '../../run/result';
+import { drawingEpochs, matrices } from '../figures';
 import type { MaskMatrix } from '../input';
 import type { Dataset } from '../theme';
-import { type WrittenFigures, writeDrawingEpochs, writeMatrixSheet } from '../write';
+import { type WrittenFigures, writeSpec } from '../write';
 import { drawingCurves } from './drawing-curves';
 import { comparisonOf, type DetectorChoice } from './runs';
 
@@ -43,7 +44,7 @@ export async function plot(recipe: PlotRecipe, { observer }: RunOptions = {}): P
     recipe.name ?? (recipe.drawing ? 'drawing-epoch' : 'mask-distance'),
   );
   const written = recipe.drawing
-    ? await writeDrawingEpochs(base, await drawingCurves(recipe.folders), dataset)
+    ? await writeSpec(base, drawingEpochs(await drawingCurves(recipe.folders), dataset))
     : await matrixFigure(base, recipe, dataset);
   for (const note of written.notes) observer?.log?.(note);
   return written;
@@ -52,11 +53,11 @@ export async function plot(recipe: PlotRecipe, { observer }: RunOptions = {}): P
 async function matrixFigure(base: string, recipe: PlotRecipe, dataset: Dataset): Promise<WrittenFigures> {
   const runs = await Promise.all(recipe.folders.map((folder) => matricesIn(folder, recipe)));
   const names = runs.map((run) => run[0]!.network);
-  const matrices = runs.flatMap((run, i) => {
+  const list = runs.flatMap((run, i) => {
     const isAlone = names.indexOf(names[i]!) === names.lastIndexOf(names[i]!);
     return isAlone ? run : run.map((matrix) => ({ ...matrix, network: `${names[i]} (${recipe.folders[i]})` }));
   });
-  return writeMatrixSheet(base, matrices, dataset, recipe.overlap ? 'mask overlap' : 'mask distance');
+  return writeSpec(base, await matrices(list, dataset, recipe.overlap ? 'mask overlap' : 'mask distance'));
 }
 
 async function matricesIn(folder: string, { ratios, title }: PlotRecipe): Promise<MaskMatrix[]> {

@@ -1,4 +1,7 @@
-import { fileError } from '../errors';
+import { EarlybirdError, fileError } from '../errors';
+
+export const datasetError = (message: string) => new EarlybirdError('ERR_DATASET', message);
+export const usageError = (message: string) => new EarlybirdError('ERR_USAGE', message);
 
 /** ERR_FILE for an error of the file system, naming the file that the system names, else `place`; other errors as they are. */
 export function dataFileError(error: unknown, place: string): unknown {
