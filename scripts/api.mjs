@@ -54,7 +54,8 @@ function undocumented(project) {
   const isDocumented = (reflection) => hasText(reflection) || reflection.signatures?.some(hasText);
   return project
     .getReflectionsByKind(ReflectionKind.SomeExport)
-    .filter((reflection) => !reflection.parent?.kindOf(ReflectionKind.ClassOrInterface) && !isDocumented(reflection))
+    .filter((reflection) => reflection.parent?.kindOf(ReflectionKind.SomeModule) && !isDocumented(reflection))
+    .filter((reflection) => !reflection.kindOf(ReflectionKind.Module))
     .map((reflection) => `${reflection.name} (${fileOf(reflection)})`);
 }
 
@@ -99,7 +100,7 @@ async function main() {
   const page = join(root, 'docs/api.md');
   const { text, missing } = await render();
   if (missing.length > 0) {
-    console.error(`no docblock: ${missing.join(', ')}`);
+    throw new StepError(`no docblock: ${missing.join(', ')}`, 'say what it is: shape, unit, errors, source');
   }
   if (!process.argv.includes('--check')) return writeFileSync(page, text);
   if (!existsSync(page) || readFileSync(page, 'utf8') !== text) {

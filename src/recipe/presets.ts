@@ -9,6 +9,7 @@ import type { CommandName } from './recipe';
 
 type Part = Record<string, unknown>;
 
+/** Published hyper-parameters of one experiment. */
 export interface Preset {
   help: string;
   recipe: Part;

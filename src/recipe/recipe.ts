@@ -30,16 +30,27 @@ type Schemas = typeof SCHEMAS;
 export type CommandName = keyof Schemas;
 /** A validated recipe. Entries have the names of the options in camel case. */
 export type Recipe<C extends CommandName> = z.infer<Schemas[C]>;
+/** Options of `earlybird search`. */
 export type SearchRecipe = Recipe<'search'>;
+/** Options of `earlybird retrain`. */
 export type RetrainRecipe = Recipe<'retrain'>;
+/** Options of `earlybird prune`. */
 export type PruneRecipe = Recipe<'prune'>;
+/** Options of `earlybird train`. */
 export type TrainRecipe = Recipe<'train'>;
+/** Options of `earlybird evaluate`. */
 export type EvaluateRecipe = Recipe<'evaluate'>;
+/** Options of `earlybird distance`. */
 export type DistanceRecipe = Recipe<'distance'>;
+/** Options of `earlybird plot`. */
 export type PlotRecipe = Recipe<'plot'>;
+/** Options of `earlybird bench step`. */
 export type BenchStepRecipe = Recipe<'benchStep'>;
+/** Options of `earlybird bench loader`. */
 export type BenchLoaderRecipe = Recipe<'benchLoader'>;
+/** Options of `earlybird bench kernels`. */
 export type BenchKernelsRecipe = Recipe<'benchKernels'>;
+/** Options of `earlybird bench energy`. */
 export type BenchEnergyRecipe = Recipe<'benchEnergy'>;
 
 /**

@@ -7,6 +7,7 @@ import { maskDistance } from './mask';
  */
 export type DetectorRule = 'reference' | 'consecutive';
 
+/** When a ticket counts as emerged. */
 export interface DetectorOptions {
   /** Masks (`reference`) or distances (`consecutive`) that must agree. */
   window: number;
@@ -18,6 +19,7 @@ export interface DetectorOptions {
 /** The settings of the reference. */
 export const REFERENCE_DETECTOR: DetectorOptions = { window: 5, threshold: 0.1, rule: 'reference' };
 
+/** What one more mask tells the detector. */
 export interface Observation {
   /** Mask distances, oldest first; null while the window fills. */
   distances: number[] | null;
