@@ -178,8 +178,8 @@ function facts({ what, unit, done, total, imagesPerSecond, loss, top1, lr, left,
     ['loss', 3, loss !== undefined && `loss ${fixed(loss, 4)}`],
     ['loss', 4, top1 !== undefined && `top-1 ${fixed(top1, 2)}%`],
     ['plain', 1, unit === 'step' ? `step ${count}` : [count, unit].filter(Boolean).join(' ')],
-    ['left', 6, left !== undefined && `${leftOfAll === undefined ? '' : 'epoch '}left ${duration(left)}`],
     ['plain', 2, imagesPerSecond !== undefined && `${Math.round(imagesPerSecond)} images/s`],
+    ['left', 6, left !== undefined && `${leftOfAll === undefined ? '' : 'epoch '}left ${duration(left)}`],
     ['plain', 5, lr !== undefined && `lr ${Number(lr.toPrecision(6))}`],
   ];
   return facts.flatMap(([name, order, text]) => (text ? [{ name, order, text }] : []));
