@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { DTYPE_BYTES, type StateDict, type TensorData } from '../../src/tensor';
 import { gammasOf, maskFromGammas } from '../../src/ticket/mask';
-import { addon, floats, smallModel } from './small';
+import { addon, floats, smallModel } from '../support/small-handles';
 
 function randomise(state: StateDict, seed: number): StateDict {
   let random = seed;

@@ -4,7 +4,7 @@ import type { StateDict, TensorData } from '../../src/tensor';
 import { layoutOf, valuesOf } from '../parity/lib/fill';
 import { centred } from '../parity/lib/random';
 import { floatTensor } from '../parity/lib/tensors';
-import { addon, floats } from './small';
+import { addon, floats } from '../support/small-handles';
 
 const SIDE = 32;
 
