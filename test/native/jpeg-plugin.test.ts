@@ -1,4 +1,4 @@
-/** What is said where the JPEG decoder cannot be opened, or finds another libjpeg than it was built for. */
+/** Messages where the JPEG decoder does not open, or finds another libjpeg than it was built for. */
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -48,7 +48,7 @@ test.each(Object.entries(NETWORKS))('%s', async (name, { arch, depth, data }) =>
     arithmeticMs > trafficMs ? 'arithmetic' : 'traffic',
   ]);
 
-  // What an unfused ReLU would add: its output five times, 2 bytes each.
+  // An unfused ReLU would add its output five times, 2 bytes each.
   const relu = description.layers.reduce(
     (sum, layer) => sum + (layer.kind === 'relu' ? layer.channels * layer.height * layer.width : 0),
     0,
