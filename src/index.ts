@@ -29,7 +29,14 @@ export type * from './native/types/number-formats';
 export type * from './native/types/pass';
 export type * from './native/types/profile';
 export type * from './native/types/trainer';
-export { forwardFlops, maskFlops, maskMemoryKB, type ParameterCount, parameterCount } from './network/flops';
+export {
+  type Costs,
+  forwardFlops,
+  maskFlops,
+  maskMemoryKB,
+  type ParameterCount,
+  parameterCount,
+} from './network/flops';
 export { prune } from './prune/prune';
 export type { PruneReport } from './prune/report';
 export { formatsOf, type PrecisionOptions } from './recipe/precision';

@@ -7,7 +7,7 @@ import { createDisplay, type Show } from './progress';
 
 /** `path` is the name with those of the groups it is in: "data pack". */
 export type Command = (path: string, describe: string) => CommandModule<object, Flags>;
-export type Table = [name: string, describe: string, command: Command][];
+type Table = [name: string, describe: string, command: Command][];
 
 interface Context extends RunOptions {
   signal: AbortSignal;

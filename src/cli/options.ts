@@ -2,7 +2,7 @@
 import type { Argv } from 'yargs';
 import { z } from 'zod';
 import { EarlybirdError } from '../errors';
-import { flagOf, GROUPS, OPTIONS, type OptionInfo, option, optionOf, parseOptions, SWITCH } from '../recipe/option';
+import { flagOf, GROUPS, OPTIONS, type OptionInfo, option, optionOf, parseOptions } from '../recipe/option';
 import { PRESETS, presetNotes, presetRecipe } from '../recipe/presets';
 import { type CommandName, parseRecipe, type Recipe, SCHEMAS } from '../recipe/recipe';
 import { PARSER } from './arguments';
@@ -22,10 +22,10 @@ const SHELL = z.strictObject({
     'the name of a preset',
     { group: 'Common' },
   ),
-  force: output(z.boolean().default(false), 'start over where --save holds a finished or a different run', SWITCH),
-  printRecipe: output(z.boolean().default(false), 'print the validated options as JSON and stop', SWITCH),
-  json: output(z.boolean().default(false), 'print the result as one JSON object', SWITCH),
-  quiet: output(z.boolean().default(false), 'no progress and no log', SWITCH),
+  force: output(z.boolean().default(false), 'start over where --save holds a finished or a different run'),
+  printRecipe: output(z.boolean().default(false), 'print the validated options as JSON and stop'),
+  json: output(z.boolean().default(false), 'print the result as one JSON object'),
+  quiet: output(z.boolean().default(false), 'no progress and no log'),
 });
 type Shell = z.infer<typeof SHELL>;
 

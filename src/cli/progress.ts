@@ -23,7 +23,7 @@ export interface State {
   leftOfAll?: number;
 }
 
-export interface Look {
+interface Look {
   width: number;
   colour: boolean;
   /** The terminal shows more than ASCII. */
@@ -32,7 +32,7 @@ export interface Look {
 
 export type Show = (what: string, done: number, total: number | null, unit?: string) => void;
 
-export interface Display {
+interface Display {
   observer: Observer;
   /** Shows how many files or bytes are done. */
   show: Show;
@@ -170,7 +170,7 @@ function counting({ draw }: Output): Show {
 
 const fixed = (value: number | null, digits: number) => (value === null ? '-' : value.toFixed(digits));
 
-/** What a line says after its label, the most important first: what the bar leaves out in a narrow window is at the end. */
+/** What a line says after its label: the most important first, each with its place in the line. */
 function facts({ what, unit, done, total, imagesPerSecond, loss, top1, lr, left, leftOfAll }: State) {
   const count = `${done}${total === null ? '' : `/${total}`}`;
   const facts: [name: keyof typeof PAINT, order: number, text: string | false | undefined][] = [
@@ -246,17 +246,13 @@ export function epochLine({ phase, epochs }: { phase: string; epochs: number }, 
 
 /** 8 -> "8 s", 75 -> "1 min 15 s", 8040 -> "2 h 14 min", 200000 -> "2 d 7 h". */
 export function duration(seconds: number): string {
-  const units: [name: string, size: number][] = [
-    ['d', 86_400],
-    ['h', 3600],
-    ['min', 60],
-    ['s', 1],
-  ];
   const whole = Math.round(seconds);
-  const first = units.findIndex(([, size]) => whole >= size);
-  if (first < 0) return '0 s';
-  return units
-    .slice(first, first + 2)
-    .map(([name, size], i) => `${Math.floor((i === 0 ? whole : whole % units[first]![1]) / size)} ${name}`)
-    .join(' ');
+  const units = [
+    `${Math.floor(whole / 86_400)} d`,
+    `${Math.floor(whole / 3600) % 24} h`,
+    `${Math.floor(whole / 60) % 60} min`,
+    `${whole % 60} s`,
+  ];
+  const first = units.findIndex((text) => !text.startsWith('0 '));
+  return units.slice(first).slice(0, 2).join(' ');
 }

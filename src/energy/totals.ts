@@ -7,7 +7,7 @@ export const WHOLE = 'whole';
 /** Windows of an epoch whose sum is its `joules`. */
 const EPOCH_WINDOWS = ['detect', 'train', 'evaluate', 'average'];
 
-/** How a part is read: the keys of EnergyTotal.parts. */
+/** Key of EnergyTotal.parts: the part and the method by which it is read. */
 export const wayOf = ({ part, method }: Pick<EnergySource, 'part' | 'method'>) => `${part} ${method}`;
 const isGiven = (way: string) => way === wayOf({ part: 'given', method: 'estimated' });
 
@@ -28,7 +28,7 @@ export const measuredWays = ({ parts = {} }: Pick<EnergyTotal, 'parts'>) =>
 
 export const isEstimated = ({ parts = {} }: Pick<EnergyTotal, 'parts'>) => Object.keys(parts).some(isGiven);
 
-/** Whether figures of two sets of parts may be added or compared. Given watts alone go with any set, and are flagged. */
+/** True where figures of two sets of parts may be added or compared. Given watts alone go with any set, and are flagged. */
 export const sameWays = (a: readonly string[], b: readonly string[]) =>
   a.length === 0 || b.length === 0 || a.join() === b.join();
 

@@ -32,7 +32,7 @@ export interface OpenedData {
 }
 
 interface Opening {
-  /** Whether the training images are needed; a resident dataset has them anyway. */
+  /** False: only the test images are needed. A resident dataset has both anyway. */
   train: boolean;
   log: (line: string) => void;
   signal?: AbortSignal | undefined;

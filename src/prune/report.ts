@@ -5,7 +5,7 @@ import type { PruneRecipe } from '../recipe/recipe';
 
 /** Fractions of the dense network that the ticket does without. */
 interface Shares {
-  /** Of the channels of all BN layers; one that is masked but still computed counts as there. */
+  /** Channels of all BN layers that are no longer computed; a masked channel may still be. */
   channels: number;
   parameters: number;
   flops: number;
@@ -33,7 +33,7 @@ export interface PruneReport {
   roundTo: number;
   /** Every layer keeps the channels above its 90 % point of |gamma|. */
   protective: boolean;
-  /** What is really gone. */
+  /** Shares that are really gone. */
   effective: Shares;
   /** Channels whose |gamma| is not above this are masked. */
   threshold: number;

@@ -1,7 +1,7 @@
 /** Options of the benchmarks. */
 import { z } from 'zod';
 import { runtime } from './fields/runtime';
-import { count, FOLDER, oneOf, option, POSITIVE, positive, RATIO, ratio, SWITCH, wholeNumber } from './option';
+import { count, folder, option, positive, ratio } from './option';
 
 export const BENCH_MODELS = ['vgg16', 'preresnet101', 'resnet18', 'resnet50'] as const;
 export const PEER_MODES = ['reference', 'tuned', 'compiled'] as const;
@@ -10,20 +10,19 @@ export const LOADER_MODES = ['pillow', 'draft', 'torchvision', 'simplejpeg', 'da
 export const QUANTISER_MODES = ['eager', 'compiled'] as const;
 
 const network = {
-  model: option(z.enum(BENCH_MODELS).default('vgg16'), 'network', oneOf(BENCH_MODELS)),
-  batchSize: option(count().default(64), 'images per training step', wholeNumber(), { aliases: ['batch'] }),
+  model: option(z.enum(BENCH_MODELS).default('vgg16'), 'network'),
+  batchSize: option(count().default(64), 'images per training step', { aliases: ['batch'] }),
 };
 const beside = {
   peer: option(
-    z.string().min(1).optional(),
+    folder().min(1).optional(),
     'folder of the PyTorch peer (bench/peer/README.md), or none to time this program alone',
-    FOLDER,
     { defaultHelp: 'bench/peer of this package, where npm run bench:peers has made its environment' },
   ),
   python: option(z.string().min(1).optional(), 'Python with PyTorch, for the peer', 'the name of a program', {
     defaultHelp: 'that of .venv in the folder of the peer, else python3',
   }),
-  timeout: option(count().default(900), 'seconds after which a run is given up', wholeNumber()),
+  timeout: option(count().default(900), 'seconds after which a run is given up'),
 };
 const modesOf = <const M extends readonly string[]>(modes: M) =>
   option(
@@ -35,23 +34,23 @@ const modesOf = <const M extends readonly string[]>(modes: M) =>
     `some of ${modes.join(', ')}`,
   );
 
-const quick = option(z.boolean().default(false), 'small sizes, for a look at whether it works', SWITCH);
+const quick = option(z.boolean().default(false), 'small sizes, for a look at whether it works');
 
 const benchProfileSchema = z.strictObject({
   ...network,
-  steps: option(count().default(10), 'profiled steps, and as many timed without the profiler', wholeNumber()),
-  warmup: option(count().default(3), 'steps before them', wholeNumber()),
-  top: option(count().default(15), 'kernels to list', wholeNumber()),
+  steps: option(count().default(10), 'profiled steps, and as many timed without the profiler'),
+  warmup: option(count().default(3), 'steps before them'),
+  top: option(count().default(15), 'kernels to list'),
   quick,
   ...runtime,
 });
 
 const benchDetectSchema = z.strictObject({
   ...network,
-  steps: option(count().default(20), 'timed training steps, from which the epoch is reckoned', wholeNumber()),
-  warmup: option(count().default(3), 'untimed steps before them', wholeNumber()),
-  repetitions: option(count().default(20), 'timed detections', wholeNumber()),
-  epochSeconds: option(positive().optional(), 'seconds of a training epoch, where they are known', POSITIVE, {
+  steps: option(count().default(20), 'timed training steps, from which the epoch is reckoned'),
+  warmup: option(count().default(3), 'untimed steps before them'),
+  repetitions: option(count().default(20), 'timed detections'),
+  epochSeconds: option(positive().optional(), 'seconds of a training epoch, where they are known', {
     defaultHelp: 'measured by --steps',
   }),
   ...runtime,
@@ -67,49 +66,47 @@ export const BENCH_SCHEMAS = {
   benchDetect: benchDetectSchema,
   benchCompare: benchCompareSchema,
 };
+
 export const benchStepSchema = z.strictObject({
-  model: option(z.enum(BENCH_MODELS).default('vgg16'), 'network', oneOf(BENCH_MODELS)),
-  batchSize: option(count().default(64), 'images per training step', wholeNumber(), { aliases: ['batch'] }),
-  steps: option(count().default(20), 'timed steps of a run', wholeNumber()),
-  warmup: option(count().default(3), 'untimed steps before them', wholeNumber()),
-  rounds: option(count().default(3), 'times that each program runs, in alternating order', wholeNumber()),
+  ...network,
+  steps: option(count().default(20), 'timed steps of a run'),
+  warmup: option(count().default(3), 'untimed steps before them'),
+  rounds: option(count().default(3), 'times that each program runs, in alternating order'),
   ...beside,
   modes: modesOf(PEER_MODES),
   lowPrecision: option(
     z.boolean().default(false),
     'time low precision (8 bits everywhere, stochastic) beside full precision, each at fp32 and bf16; no peer',
-    SWITCH,
   ),
   ticket: option(
     ratio().gt(0).optional(),
     'time the ticket of this pruning ratio beside the dense network; its gammas are drawn from --seed',
-    RATIO,
     { defaultHelp: 'the dense network only' },
   ),
-  roundTo: option(count().default(1), 'with --ticket: widths become multiples of this', wholeNumber()),
+  roundTo: option(count().default(1), 'with --ticket: widths become multiples of this'),
   ...runtime,
 });
 
 export const benchLoaderSchema = z.strictObject({
-  data: option(z.string().min(1), 'folder of JPEG files, searched to its depths, or of shards (required)', FOLDER),
-  packed: option(z.string().min(1).optional(), 'shards of the same images, timed as well', FOLDER),
-  workers: option(count().max(1024).optional(), 'decoding threads of the runs on many cores', wholeNumber(), {
+  data: option(folder().min(1), 'folder of JPEG files, searched to its depths, or of shards (required)'),
+  packed: option(folder().min(1).optional(), 'shards of the same images, timed as well'),
+  workers: option(count(1, 1024).optional(), 'decoding threads of the runs on many cores', {
     defaultHelp: 'all cores',
   }),
-  passes: option(count().default(3), 'timed passes over the images, after an untimed one', wholeNumber()),
-  rounds: option(count().default(3), 'times that each program runs, in alternating order', wholeNumber()),
-  batchSize: option(count().default(64), 'images of a batch', wholeNumber()),
-  imageSize: option(count(32).default(224), 'side of the network input, pixels; the peer knows 224', wholeNumber(32)),
+  passes: option(count().default(3), 'timed passes over the images, after an untimed one'),
+  rounds: option(count().default(3), 'times that each program runs, in alternating order'),
+  batchSize: option(count().default(64), 'images of a batch'),
+  imageSize: option(count(32).default(224), 'side of the network input, pixels; the peer knows 224'),
   ...beside,
   modes: modesOf(LOADER_MODES),
-  single: option(z.boolean().default(false), 'one run of this program, in this process', SWITCH, { hidden: true }),
+  single: option(z.boolean().default(false), 'one run of this program, in this process', { hidden: true }),
   seed: runtime.seed,
 });
 
 export const benchKernelsSchema = z.strictObject({
-  bits: option(count(2).max(22).default(8), 'word length of the quantiser', 'a whole number from 2 to 22'),
-  repetitions: option(count().default(20), 'timed calls of each kernel', wholeNumber()),
-  rounds: option(count().default(3), 'times that each program runs, in alternating order', wholeNumber()),
+  bits: option(count(2, 22).default(8), 'word length of the quantiser'),
+  repetitions: option(count().default(20), 'timed calls of each kernel'),
+  rounds: option(count().default(3), 'times that each program runs, in alternating order'),
   ...beside,
   modes: modesOf(QUANTISER_MODES),
   device: runtime.device,

@@ -6,7 +6,7 @@ import { lowPrecision } from './fields/precision';
 import { checkpoints, energy, files, runtime } from './fields/runtime';
 import { cutting, detector } from './fields/ticket';
 import { training } from './fields/training';
-import { count, NON_NEGATIVE, nonNegative, oneOf, option, POSITIVE, positive, SWITCH } from './option';
+import { count, nonNegative, option, positive } from './option';
 
 export const ENERGY_METHODS = ['dense', 'lt', 'ns', 'eb-reinit', 'eb-ff', 'eb-lf', 'eb-ll'] as const;
 export type EnergyMethod = (typeof ENERGY_METHODS)[number];
@@ -31,11 +31,7 @@ export const benchEnergySchema = z.strictObject({
     'what is compared: dense training, one-shot lottery ticket, network slimming, EB Train with new weights, and EB Train in full and low precision (eb-lf: search low, retraining full)',
     `different ones of ${ENERGY_METHODS.join(', ')}`,
   ),
-  baseline: option(
-    z.enum(ENERGY_METHODS).default('dense'),
-    'method that the others are compared with',
-    oneOf(ENERGY_METHODS),
-  ),
+  baseline: option(z.enum(ENERGY_METHODS).default('dense'), 'method that the others are compared with'),
   ratios: detector.ratios,
   seeds: option(
     z.array(count(0)).min(1).default([1]).refine(distinct),
@@ -48,17 +44,13 @@ export const benchEnergySchema = z.strictObject({
   detectorRule: detector.detectorRule,
   ...rowCutting,
   ...checkpoints('none'),
-  carbon: option(
-    nonNegative().optional(),
-    'grams of CO2 for a kWh where this runs; adds a table of grams',
-    NON_NEGATIVE,
-    { defaultHelp: 'no such table' },
-  ),
-  dryRun: option(z.boolean().default(false), 'print the plan and run nothing', SWITCH),
+  carbon: option(nonNegative().optional(), 'grams of CO2 for a kWh where this runs; adds a table of grams', {
+    defaultHelp: 'no such table',
+  }),
+  dryRun: option(z.boolean().default(false), 'print the plan and run nothing'),
   imagesPerSecond: option(
     positive().optional(),
-    '--dry-run: training speed to estimate times with, where no finished row tells',
-    POSITIVE,
+    '--dry-run: training speed to estimate times with, where no finished row has it',
   ),
   ...energy,
   ...rowRuntime,

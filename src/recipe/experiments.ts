@@ -7,7 +7,7 @@ import { launcher, unused } from './fields/reference';
 import { checkpoints, energy, files, runtime } from './fields/runtime';
 import { cutting, detector, percent } from './fields/ticket';
 import { batches, continuing, scratch, training } from './fields/training';
-import { count, FILE, FOLDER, hidden, oneOf, option, optionOf, ratio, SWITCH, wholeNumber } from './option';
+import { count, file, folder, hidden, option, optionOf, ratio } from './option';
 import { VARIANTS } from './precision';
 import { isWholePercent, WHOLE_PERCENTS } from './ratio';
 
@@ -21,7 +21,7 @@ export const searchSchema = z.strictObject({
   ...training,
   ...lowPrecision(),
   ...detector,
-  stopAtTicket: ticket(z.boolean().default(false), 'end the search once a ticket emerged at every ratio', SWITCH),
+  stopAtTicket: ticket(z.boolean().default(false), 'end the search once a ticket emerged at every ratio'),
   ...checkpoints('all'),
   ...continuing(count(0).default(0), 'first epoch index'),
   scratch: scratch('pruned.pth.tar whose cfg the network takes'),
@@ -40,7 +40,7 @@ export const retrainSchema = z.strictObject({
   ...continuing(count(0).optional(), 'first epoch index; the epochs the ticket has completed, where it says so'),
   ...checkpoints('none'),
   scratch: scratch('the ticket: pruned.pth.tar; without it the dense network is trained'),
-  reinit: ticket(z.boolean().default(false), 'draw new weights instead of inheriting those of the ticket', SWITCH),
+  reinit: ticket(z.boolean().default(false), 'draw new weights instead of inheriting those of the ticket'),
   ...launcher,
   ...energy,
   ...runtime,
@@ -48,21 +48,19 @@ export const retrainSchema = z.strictObject({
 
 export const pruneSchema = z.strictObject({
   ...files,
-  save: common(z.string().min(1).default('.'), 'folder to write pruned.pth.tar and prune.txt to', FOLDER),
-  dataset: common(z.enum(DATASETS).optional(), 'dataset, for the number of classes', oneOf(DATASETS), {
+  save: common(folder().min(1).default('.'), 'folder to write pruned.pth.tar and prune.txt to'),
+  dataset: common(z.enum(DATASETS).optional(), 'dataset, for the number of classes', {
     defaultHelp: 'as the checkpoint',
   }),
-  data: option(z.string().optional(), 'accepted for compatibility; pruning needs no images', FOLDER, { hidden: true }),
-  testBatchSize: option(count().default(256), 'accepted for compatibility; pruning needs no images', wholeNumber(), {
-    hidden: true,
-  }),
+  data: option(folder().optional(), 'accepted for compatibility; pruning needs no images', { hidden: true }),
+  testBatchSize: option(count().default(256), 'accepted for compatibility; pruning needs no images', { hidden: true }),
   ...checkpointNetwork,
   percent,
-  model: common(z.string().min(1), 'checkpoint to prune (required)', FILE),
-  init: ticket(z.string().optional(), 'checkpoint whose weights the ticket gets instead (lottery-ticket rewind)', FILE),
+  model: common(file().min(1), 'checkpoint to prune (required)'),
+  init: ticket(file().optional(), 'checkpoint whose weights the ticket gets instead (lottery-ticket rewind)'),
   ...cutting,
   ...prunedPrecision(),
-  multiGPU: option(count(0).optional(), 'accepted for compatibility; prefixes are recognised', wholeNumber(0), {
+  multiGPU: option(count(0).optional(), 'accepted for compatibility; prefixes are recognised', {
     flag: 'multi-GPU',
     hidden: true,
   }),
@@ -78,7 +76,6 @@ export const trainSchema = z.strictObject({
   variant: optionOf('Precision')(
     z.enum(VARIANTS).optional(),
     "the paper's names: full or low precision in the search and in the retraining (lf: low, then full)",
-    oneOf(VARIANTS),
     { defaultHelp: 'll where a --wl option is given, else ff; lf and ll take 8 bits where none is' },
   ),
   ...lowPrecision(),
@@ -94,16 +91,15 @@ export const trainSchema = z.strictObject({
   detectorThreshold: detector.detectorThreshold,
   detectorRule: detector.detectorRule,
   ...cutting,
-  fromScratch: ticket(z.boolean().default(false), 'retrain the ticket from new weights, for all epochs', SWITCH),
+  fromScratch: ticket(z.boolean().default(false), 'retrain the ticket from new weights, for all epochs'),
   init: ticket(
     z.string().optional(),
     "checkpoint whose weights the ticket gets (lottery-ticket rewind); self for this run's initial weights",
-    `${FILE}, or self`,
+    'the path of a file, or self',
   ),
   compareDense: optionOf('Training')(
     z.boolean().default(false),
     'train the dense network to the end as well, for comparison',
-    SWITCH,
   ),
   ...checkpoints('none'),
   ...energy,
@@ -112,25 +108,17 @@ export const trainSchema = z.strictObject({
 
 export const evaluateSchema = z.strictObject({
   ...unused,
-  startEpoch: hidden(option(count(0).optional(), 'accepted for compatibility', wholeNumber(0))),
+  startEpoch: hidden(option(count(0).optional(), 'accepted for compatibility')),
   ...dataset('cifar10'),
   ...checkpointNetwork,
   cfg: model.cfg,
   ...lowPrecision(AS_CHECKPOINT),
   ...batches,
-  batchSize: optionOf('Training')(
-    count().optional(),
-    'images per test batch, as the evaluation scripts name it',
-    wholeNumber(),
-    {
-      defaultHelp: 'as --test-batch-size',
-    },
-  ),
-  scratch: scratch('pruned.pth.tar whose cfg the network takes'),
-  resume: common(z.string().optional(), 'checkpoint to evaluate', FILE, {
-    aliases: ['model'],
-    positional: 'file',
+  batchSize: optionOf('Training')(count().optional(), 'images per test batch, as the evaluation scripts name it', {
+    defaultHelp: 'as --test-batch-size',
   }),
+  scratch: scratch('pruned.pth.tar whose cfg the network takes'),
+  resume: common(file().optional(), 'checkpoint to evaluate', { aliases: ['model'], positional: 'file' }),
   ...launcher,
   ...energy,
   ...runtime,

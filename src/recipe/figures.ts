@@ -2,20 +2,18 @@ import { z } from 'zod';
 import { unusedBits } from './fields/reference';
 import { files, runtime } from './fields/runtime';
 import { percent } from './fields/ticket';
-import { count, FILE, FOLDER, option, ratio, SWITCH, wholeNumber } from './option';
+import { count, file, folder, option, ratio } from './option';
 
 export const distanceSchema = z.strictObject({
   ...files,
   dataset: option(z.string().optional(), 'accepted for compatibility', 'a name', { hidden: true }),
-  testBatchSize: option(count().optional(), 'accepted for compatibility', wholeNumber(), { hidden: true }),
-  depth: option(count().optional(), 'accepted for compatibility; read from the checkpoints', wholeNumber(), {
-    hidden: true,
-  }),
+  testBatchSize: option(count().optional(), 'accepted for compatibility', { hidden: true }),
+  depth: option(count().optional(), 'accepted for compatibility; read from the checkpoints', { hidden: true }),
   arch: option(z.string().optional(), 'accepted for compatibility; read from the checkpoints', 'a name', {
     hidden: true,
   }),
-  model: option(z.string().optional(), 'accepted for compatibility', FILE, { hidden: true }),
-  save_1: option(z.string().optional(), 'accepted for compatibility', FOLDER, { flag: 'save-1', hidden: true }),
+  model: option(file().optional(), 'accepted for compatibility', { hidden: true }),
+  save_1: option(folder().optional(), 'accepted for compatibility', { flag: 'save-1', hidden: true }),
   ...unusedBits,
   percent,
   ratios: option(
@@ -23,10 +21,10 @@ export const distanceSchema = z.strictObject({
     'several ratios at once, instead of --percent',
     'numbers from 0 up to 1',
   ),
-  startEpoch: option(count(0).optional(), 'first row: the mask after this many completed epochs', wholeNumber(0), {
+  startEpoch: option(count(0).optional(), 'first row: the mask after this many completed epochs', {
     defaultHelp: 'the first there is',
   }),
-  endEpoch: option(count(0).optional(), 'last row (inclusive)', wholeNumber(0), { defaultHelp: 'the last there is' }),
+  endEpoch: option(count(0).optional(), 'last row (inclusive)', { defaultHelp: 'the last there is' }),
   from: option(
     z.enum(['auto', 'masks', 'checkpoints']).default('auto'),
     'read masks/*.bits or the checkpoints',
@@ -43,16 +41,12 @@ export const plotSchema = z.strictObject({
   ratios: option(z.array(ratio()).min(1).optional(), 'pruning ratios to draw', 'numbers from 0 up to 1', {
     defaultHelp: 'all there are',
   }),
-  overlap: option(z.boolean().default(false), 'draw the overlap instead of the distance', SWITCH),
+  overlap: option(z.boolean().default(false), 'draw the overlap instead of the distance'),
   drawing: option(
     z.boolean().default(false),
     'draw accuracy against drawing epoch instead, from finished runs of train or retrain',
-    SWITCH,
   ),
-  output: option(z.string().min(1).optional(), 'folder of the sheet', FOLDER, {
-    flag: 'save',
-    defaultHelp: 'the first folder',
-  }),
+  output: option(folder().min(1).optional(), 'folder of the sheet', { flag: 'save', defaultHelp: 'the first folder' }),
   name: option(
     z
       .string()

@@ -30,16 +30,23 @@ export interface OptionInfo {
 
 export const OPTIONS = z.registry<OptionInfo>();
 
-type Details = Omit<OptionInfo, 'help' | 'allowed'>;
+type Details = Partial<Omit<OptionInfo, 'help'>>;
 
-export function option<T extends z.ZodType>(schema: T, help: string, allowed: string, details: Details = {}): T {
-  OPTIONS.add(schema, { help, allowed, ...details });
+/** Makes a field an option. `allowed` is needed only where it does not follow from the schema. */
+export function option<T extends z.ZodType>(schema: T, help: string, allowed: string, details?: Details): T;
+export function option<T extends z.ZodType>(schema: T, help: string, details?: Details): T;
+export function option<T extends z.ZodType>(schema: T, help: string, given: string | Details = {}, more?: Details): T {
+  const details = typeof given === 'string' ? { allowed: given, ...more } : given;
+  OPTIONS.add(schema, { help, allowed: allowedBy(schema), ...details });
   return schema;
 }
 
 /** `option` for the fields of one group. */
 export function optionOf(group: Group): typeof option {
-  return (schema, help, allowed, details) => option(schema, help, allowed, { group, ...details });
+  return <T extends z.ZodType>(schema: T, help: string, given: string | Details = {}, more?: Details) =>
+    typeof given === 'string'
+      ? option(schema, help, given, { group, ...more })
+      : option(schema, help, { group, ...given });
 }
 
 /** The same option, accepted but not shown. */
@@ -49,20 +56,33 @@ export function hidden<T extends z.ZodType>(schema: T): T {
   return copy;
 }
 
-export const count = (minimum = 1) => z.number().int().min(minimum);
-export const positive = () => z.number().positive();
-export const nonNegative = () => z.number().min(0);
-/** A pruning ratio: 0 <= p < 1. */
-export const ratio = () => z.number().min(0).lt(1);
+/** Allowed values of the schemas below; schemas derived from them inherit the text. */
+const ALLOWED = z.registry<{ text: string }>();
 
-export const wholeNumber = (minimum = 1) => `a whole number, ${minimum} or more`;
-export const POSITIVE = 'a number above 0';
-export const NON_NEGATIVE = 'a number, 0 or more';
-export const RATIO = 'a number from 0 up to, but not including, 1';
-export const FOLDER = 'the path of a folder';
-export const FILE = 'the path of a file';
-export const SWITCH = 'true or false';
-export const oneOf = (values: readonly string[]) => `one of ${values.join(', ')}`;
+function describing<T extends z.ZodType>(schema: T, text: string): T {
+  ALLOWED.add(schema, { text });
+  return schema;
+}
+
+export const count = (minimum = 1, maximum?: number) => {
+  const whole = z.number().int().min(minimum);
+  if (maximum === undefined) return describing(whole, `a whole number, ${minimum} or more`);
+  return describing(whole.max(maximum), `a whole number from ${minimum} to ${maximum}`);
+};
+export const positive = () => describing(z.number().positive(), 'a number above 0');
+export const nonNegative = () => describing(z.number().min(0), 'a number, 0 or more');
+/** A pruning ratio: 0 <= p < 1. */
+export const ratio = () => describing(z.number().min(0).lt(1), 'a number from 0 up to, but not including, 1');
+export const folder = () => describing(z.string(), 'the path of a folder');
+export const file = () => describing(z.string(), 'the path of a file');
+
+function allowedBy(schema: z.ZodType): string {
+  const { type, innerType, entries } = schema.def as { type: string; innerType?: z.ZodType; entries?: object };
+  if (innerType) return allowedBy(innerType);
+  if (type === 'boolean') return 'true or false';
+  if (entries) return `one of ${Object.values(entries).join(', ')}`;
+  return ALLOWED.get(schema)?.text ?? 'another value';
+}
 
 /** The names of a zod object's option, as a command line spells them. */
 export function flagOf(key: string, info?: OptionInfo): string {

@@ -4,6 +4,7 @@
  * unexpected, a note is logged when the preset is used. Expected results are in docs/.
  */
 import { EarlybirdError } from '../errors';
+import { EIGHT_BITS } from './precision';
 import type { CommandName } from './recipe';
 
 type Part = Record<string, unknown>;
@@ -44,29 +45,24 @@ const imagenet = {
   momentum: 0.9,
 };
 
-const BATCHES_OF_128 =
-  'the published retraining tests in batches of 128 where the search tests in batches of 256: its accuracies are means over other batches';
+const note = (text: string, commands: CommandName[] = ['retrain']) => ({ for: commands, text });
+const BATCHES_OF_128 = note(
+  'the published retraining tests in batches of 128 where the search tests in batches of 256: its accuracies are means over other batches',
+);
+const NEW_WEIGHTS = note(
+  "the published retraining draws new weights although the paper inherits the ticket's; --reinit does that",
+);
 
 const cifar = (help: string, recipe: Part): Preset => ({
   help,
   recipe: { ...standardTrain, ...recipe },
   commands: { retrain: standardRetrain },
-  notes: [
-    { for: ['retrain'], text: BATCHES_OF_128 },
-    {
-      for: ['retrain'],
-      text: "the published retraining draws new weights although the paper inherits the ticket's; --reinit does that",
-    },
-  ],
+  notes: [BATCHES_OF_128, NEW_WEIGHTS],
 });
 
 /** Added by scripts/low-precision. Prune and evaluate read the word lengths from the checkpoint. */
 const lowPrecision = {
-  wlWeight: 8,
-  wlActivate: 8,
-  wlGrad: 8,
-  wlError: 8,
-  wlMomentum: 8,
+  ...EIGHT_BITS,
   rounding: 'stochastic',
   swa: true,
   swaStart: 140,
@@ -109,15 +105,14 @@ export const PRESETS: Record<string, Preset> = {
       retrain: { ...lowPrecision, ...standardRetrain },
     },
     notes: [
-      { for: ['retrain'], text: BATCHES_OF_128 },
-      {
-        for: ['retrain'],
-        text: "the published retraining keeps the ticket's weights, and its variant from new weights keeps the old BatchNorm statistics and saves the raw model as swa.pth.tar; --reinit draws all anew, and swa.pth.tar holds the average",
-      },
-      {
-        for: ['search', 'retrain', 'train'],
-        text: 'as published, averaging leaves the learning rate where the schedule has it, and tests in low precision round stochastically',
-      },
+      BATCHES_OF_128,
+      note(
+        "the published retraining keeps the ticket's weights, and its variant from new weights keeps the old BatchNorm statistics and saves the raw model as swa.pth.tar; --reinit draws all anew, and swa.pth.tar holds the average",
+      ),
+      note(
+        'as published, averaging leaves the learning rate where the schedule has it, and tests in low precision round stochastically',
+        ['search', 'retrain', 'train'],
+      ),
     ],
   },
   'preresnet101-cifar10': cifar('PreResNet-101 on CIFAR-10, the same hyper-parameters', {
@@ -134,15 +129,11 @@ export const PRESETS: Record<string, Preset> = {
     recipe: { ...imagenet, arch: 'resnet18', percent: 0.3 },
     commands: { retrain: { batchSize: 128 }, evaluate: { batchSize: 128 } },
     notes: [
-      {
-        for: ['retrain'],
-        text: 'as published, the retraining takes batches of 128 where the search took 256, at the same learning rate of 0.1',
-      },
-      {
-        for: ['retrain'],
-        text: "the published retraining draws new weights although the paper inherits the ticket's; --reinit does that",
-      },
-      { for: ['train'], text: `${ONE_STAGE}: batches of 256, where the published retraining takes 128` },
+      note(
+        'as published, the retraining takes batches of 128 where the search took 256, at the same learning rate of 0.1',
+      ),
+      NEW_WEIGHTS,
+      note(`${ONE_STAGE}: batches of 256, where the published retraining takes 128`, ['train']),
     ],
   },
   'resnet50-imagenet': {
@@ -153,15 +144,11 @@ export const PRESETS: Record<string, Preset> = {
       evaluate: { arch: 'resnet50_prune', batchSize: 128 },
     },
     notes: [
-      {
-        for: ['retrain'],
-        text: 'as published, the retraining leaves the L1 term off, which the search has on (--sparsity-regularization puts it on)',
-      },
-      {
-        for: ['retrain'],
-        text: "the published retraining draws new weights although the paper inherits the ticket's; --reinit does that",
-      },
-      { for: ['train'], text: `${ONE_STAGE}: with the L1 term, which the published retraining leaves off` },
+      note(
+        'as published, the retraining leaves the L1 term off, which the search has on (--sparsity-regularization puts it on)',
+      ),
+      NEW_WEIGHTS,
+      note(`${ONE_STAGE}: with the L1 term, which the published retraining leaves off`, ['train']),
     ],
   },
   demo: { help: 'a whole EB Train on synthetic images in about two minutes', recipe: demo },

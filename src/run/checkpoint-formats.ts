@@ -1,4 +1,4 @@
-/** Number formats as checkpoints of low-precision networks carry them. */
+/** Number formats in checkpoints of low-precision networks. */
 import { hasWrappedKeys } from '../checkpoint/keys';
 import { isDict, type Value } from '../checkpoint/value';
 import { EarlybirdError } from '../errors';

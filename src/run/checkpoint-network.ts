@@ -49,7 +49,7 @@ export function extrasOf(value: Value): Dict | null {
   return isDict(extras) ? extras : null;
 }
 
-/** What a checkpoint records about its network; the rest is absent. Throws ERR_CHECKPOINT for an impossible cfg. */
+/** Reads the network from a checkpoint, as far as that records it. Throws ERR_CHECKPOINT for an impossible cfg. */
 export function checkpointNetwork(value: Value, name: string): Partial<NetworkInfo> {
   const extras = extrasOf(value) ?? new Map<string, Value>();
   const [arch, depth, classes, imageSize] = ['arch', 'depth', 'classes', 'image_size'].map((key) => extras.get(key));

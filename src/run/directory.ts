@@ -75,7 +75,7 @@ export class RunDirectory {
     return new RunDirectory(path);
   }
 
-  /** How the run that the folder holds differs from this identity; null where it holds none. */
+  /** Differences between this identity and that of the run in the folder; null where it holds none. */
   private async differences(identity: Record<string, unknown>): Promise<string[] | null> {
     const params = await this.readJson<{ identity?: Record<string, unknown> }>('params.json');
     return params && differingKeys(params.identity ?? {}, identity);
@@ -183,7 +183,7 @@ export class RunDirectory {
     return metrics;
   }
 
-  /** Whether anything here took time: a checkpoint, a result, a stage of a run that has several. */
+  /** True where something here took time: a checkpoint, a result, a stage of a run that has several. */
   private holdsWork(): boolean {
     const names = [CHECKPOINT, 'result.json', join('search', CHECKPOINT), join('retrain', CHECKPOINT)];
     return names.some((name) => this.has(name));

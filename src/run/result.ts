@@ -26,7 +26,7 @@ export interface RunResult extends Costs {
   joulesBy?: string | null;
 }
 
-/** What `search`, `retrain` and `ebTrain` return. */
+/** Return value of `search`, `retrain` and `ebTrain`. */
 export interface FinishedRun<R = RunResult> {
   result: R;
   /** True where the folder already held the finished run, so that nothing was computed. */

@@ -6,7 +6,7 @@ import { type DetectorOptions, EarlyBird } from './detector';
 
 export interface Ticket {
   ratio: number;
-  /** Of its file: completed epochs + 1, as in the reference. */
+  /** In the name of its file: completed epochs + 1, as in the reference. */
   number: number;
 }
 

@@ -59,7 +59,7 @@ export interface TrainingRun extends RunOptions {
   start: TrainingStart;
 }
 
-/** Where to begin: an epoch, and what a checkpoint restored. */
+/** The first epoch to run, and the state that a checkpoint restored. */
 export interface TrainingStart {
   completed: number;
   best: number;

@@ -40,7 +40,7 @@ import {
   storedResult,
 } from './resume';
 
-/** How a search differs from a retraining. */
+/** The difference between a search and a retraining. */
 export interface RunSpec {
   command: 'search' | 'retrain';
   cfg?: Cfg | undefined;

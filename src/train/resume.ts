@@ -1,4 +1,4 @@
-/** How a run goes on from what its folder holds, and the reasons why it may not. */
+/** Rules of resuming: where a run goes on, and when it may not. */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';

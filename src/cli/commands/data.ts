@@ -9,7 +9,7 @@ import { BAD_LIST, pack as packImages } from '../../data/pack';
 import { verifyDataset } from '../../data/verify';
 import { loaderCheck } from '../../engine/loader-check';
 import { dataset } from '../../recipe/fields/data';
-import { count, FOLDER, oneOf, option, wholeNumber } from '../../recipe/option';
+import { count, folder, option } from '../../recipe/option';
 import { defineCommand, defineGroup } from '../command';
 import { packText, verifyText } from '../print/data';
 
@@ -17,8 +17,8 @@ const FETCHED = ['cifar10', 'cifar100'] as const;
 
 const fetch = defineCommand({
   options: z.strictObject({
-    name: option(z.enum(FETCHED), FETCHED.join(' or '), oneOf(FETCHED), { positional: 'name' }),
-    dir: option(z.string().optional(), 'where to put it', FOLDER, { defaultHelp: 'the cache' }),
+    name: option(z.enum(FETCHED), FETCHED.join(' or '), { positional: 'name' }),
+    dir: option(folder().optional(), 'where to put it', { defaultHelp: 'the cache' }),
     url: option(z.string().optional(), 'a mirror that has the same file', 'an address'),
   }),
   async run({ name, dir, url }, { show, signal }) {
@@ -35,7 +35,7 @@ const ofRuns = dataset('cifar10');
 
 const verify = defineCommand({
   options: z.strictObject({
-    name: option(z.enum(DATASETS), DATASETS.join(', '), oneOf(DATASETS), { positional: 'name' }),
+    name: option(z.enum(DATASETS), DATASETS.join(', '), { positional: 'name' }),
     data: ofRuns.data,
     imageSize: ofRuns.imageSize,
   }),
@@ -53,21 +53,20 @@ const SPLITS = ['train', 'val', 'train,val'] as const;
 
 const pack = defineCommand({
   options: z.strictObject({
-    from: option(z.string().min(1), 'the folder with train/ and val/', FOLDER, { positional: 'from' }),
-    to: option(z.string().min(1), 'the folder for the shards; created if missing', FOLDER, { positional: 'to' }),
-    shortSide: option(count().optional(), 'largest shorter side, pixels', wholeNumber()),
-    maxSide: option(count().optional(), 'largest longer side, pixels', wholeNumber()),
+    from: option(folder().min(1), 'the folder with train/ and val/', { positional: 'from' }),
+    to: option(folder().min(1), 'the folder for the shards; created if missing', { positional: 'to' }),
+    shortSide: option(count().optional(), 'largest shorter side, pixels'),
+    maxSide: option(count().optional(), 'largest longer side, pixels'),
     quality: option(
       count().max(100).default(90),
       'JPEG quality of images that are changed; the others are copied',
       'a whole number from 1 to 100',
     ),
     shardSize: option(z.string().default('1000'), 'size of a shard', 'images, or megabytes such as 256MB'),
-    split: option(z.enum(SPLITS).default('train,val'), 'what to pack', oneOf(SPLITS)),
+    split: option(z.enum(SPLITS).default('train,val'), 'what to pack'),
     maxBad: option(
       count(0).default(0),
       `more images than this that do not decode make the exit code 1; all are left out and listed in ${BAD_LIST}`,
-      wholeNumber(0),
     ),
   }),
   async run({ from, to, shortSide = null, maxSide = null, split, maxBad, ...options }, { show, signal }) {

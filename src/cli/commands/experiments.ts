@@ -4,14 +4,8 @@ import { defineCommand } from '../command';
 export const search = defineCommand({
   options: 'search',
   examples: [
-    [
-      'earlybird search --preset vgg16-cifar10 --data DIR',
-      "the paper's search: all 160 epochs, tickets at 30, 50, 70 %",
-    ],
-    [
-      'earlybird search --preset vgg16-cifar10 --data DIR --stop-at-ticket',
-      'ends once a ticket emerged at every ratio',
-    ],
+    ['earlybird search --preset vgg16-cifar10 --data DIR', 'all 160 epochs, tickets at 30, 50 and 70 %'],
+    ['earlybird search --preset vgg16-cifar10 --data DIR --stop-at-ticket', 'until there is one at every ratio'],
     ['earlybird search --dataset folder --data DIR --arch resnet18 -sr', 'your own images, a folder for each class'],
   ],
   async run(recipe, options) {
@@ -26,10 +20,7 @@ export const prune = defineCommand({
   options: 'prune',
   examples: [
     ['earlybird prune --model SAVE/EB-30-15.pth.tar --percent 0.3 --save PRUNED', 'a ticket of the search'],
-    [
-      'earlybird prune --model model.pth --arch vgg --depth 16 --dataset cifar10',
-      'any PyTorch checkpoint of a known network',
-    ],
+    ['earlybird prune --model FILE --arch vgg --depth 16 --dataset cifar10', 'a PyTorch checkpoint of a known network'],
     ['earlybird prune --model FILE --percent 0.5 --surgery exact --round-to 8', 'widths that are multiples of 8'],
   ],
   run: async (recipe, options) => (await import('../../prune/prune.js')).prune(recipe, options),
@@ -39,10 +30,7 @@ export const prune = defineCommand({
 export const retrain = defineCommand({
   options: 'retrain',
   examples: [
-    [
-      'earlybird retrain --scratch PRUNED/pruned.pth.tar --dataset cifar10 --data DIR',
-      "goes on with the ticket's weights",
-    ],
+    ['earlybird retrain --scratch PRUNED/pruned.pth.tar --dataset cifar10 --data DIR', 'with its own weights'],
     ['earlybird retrain --scratch PRUNED/pruned.pth.tar --dataset cifar10 --data DIR --reinit', 'with new weights'],
     ['earlybird retrain --dataset cifar10 --data DIR --arch vgg --depth 16', 'the dense network, to compare with'],
   ],

@@ -1,12 +1,12 @@
 /** `earlybird inspect FILE`: what is in a checkpoint, safetensors or .npy file. Works without LibTorch. */
 import { z } from 'zod';
 import { inspectFile } from '../../checkpoint/inspect';
-import { FILE, option } from '../../recipe/option';
+import { file, option } from '../../recipe/option';
 import { defineCommand } from '../command';
 import { inspectText } from '../print/inspect';
 
 export const inspect = defineCommand({
-  options: z.strictObject({ file: option(z.string().min(1), 'the file to look into', FILE, { positional: 'file' }) }),
+  options: z.strictObject({ file: option(file().min(1), 'the file to look into', { positional: 'file' }) }),
   run: ({ file }) => inspectFile(file),
   print: inspectText,
 });

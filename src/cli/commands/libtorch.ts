@@ -4,7 +4,7 @@ import { EarlybirdError } from '../../errors';
 import { configPath, writeConfig } from '../../libtorch/config';
 import { fetchByPip, fetchFromArchive } from '../../libtorch/fetch';
 import { describeLibTorch, findLibTorch, type LibTorch } from '../../libtorch/find';
-import { FOLDER, oneOf, option, SWITCH } from '../../recipe/option';
+import { folder, option } from '../../recipe/option';
 import { defineCommand, defineGroup } from '../command';
 
 const text = ({ version, variant, root }: LibTorch) => `LibTorch ${version} (${variant}): ${root}`;
@@ -17,13 +17,10 @@ const where = defineCommand({
 
 const use = defineCommand({
   options: z.strictObject({
-    dir: option(
-      z.string().optional(),
-      'a LibTorch, a site-packages with torch in it, or a virtual environment',
-      FOLDER,
-      { positional: 'dir' },
-    ),
-    none: option(z.boolean().default(false), 'forget it again', SWITCH),
+    dir: option(folder().optional(), 'a LibTorch, a site-packages with torch in it, or a virtual environment', {
+      positional: 'dir',
+    }),
+    none: option(z.boolean().default(false), 'forget it again'),
   }),
   async run({ dir, none }) {
     if (none === (dir !== undefined)) throw new EarlybirdError('ERR_USAGE', 'Give either a folder or --none.');
@@ -43,7 +40,7 @@ const VARIANTS = ['cpu', 'cuda'] as const;
 
 const fetch = defineCommand({
   options: z.strictObject({
-    variant: option(z.enum(VARIANTS).default('cpu'), 'build that pip shall install', oneOf(VARIANTS)),
+    variant: option(z.enum(VARIANTS).default('cpu'), 'build that pip shall install'),
     torchVersion: option(z.string().optional(), 'version that pip shall install', 'such as 2.13.0', {
       defaultHelp: 'the one this version of earlybird was tested with',
     }),

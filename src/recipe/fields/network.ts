@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import { DEFAULT_NETWORK, DEPTH_LIST, NETWORK_LIST } from '../../network/names';
-import { count, optionOf, wholeNumber } from '../option';
+import { count, optionOf } from '../option';
 
 const option = optionOf('Network');
 const common = { group: 'Common' } as const;
 
 export const model = {
   arch: option(z.string().min(1).default(DEFAULT_NETWORK), `network: ${NETWORK_LIST}`, 'the name of a network', common),
-  depth: option(count().optional(), 'depth of the network', wholeNumber(), { ...common, defaultHelp: DEPTH_LIST }),
+  depth: option(count().optional(), 'depth of the network', { ...common, defaultHelp: DEPTH_LIST }),
   cfg: option(
     z
       .array(z.union([count(), z.literal('M')]))
@@ -25,7 +25,7 @@ const networkOf = (what: string) => ({
     ...common,
     defaultHelp: `as the ${what} says, else ${DEFAULT_NETWORK}`,
   }),
-  depth: option(count().optional(), 'depth of the network', wholeNumber(), {
+  depth: option(count().optional(), 'depth of the network', {
     ...common,
     defaultHelp: `as the ${what} says, else ${DEPTH_LIST}`,
   }),

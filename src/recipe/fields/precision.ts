@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { allHidden, oneOf, optionOf } from '../option';
+import { allHidden, optionOf } from '../option';
 import { averaging } from './training';
 
 const option = optionOf('Precision');
@@ -21,27 +21,19 @@ export const lowPrecision = (standard = '-1') => ({
   wlGrad: wordLength('the gradients of weights', standard),
   wlError: wordLength('the gradients that come back to the outputs of convolutions', standard),
   wlMomentum: wordLength('momentum', standard),
-  rounding: option(z.enum(ROUNDINGS).optional(), 'how values are rounded', oneOf(ROUNDINGS), {
+  rounding: option(z.enum(ROUNDINGS).optional(), 'how values are rounded', {
     defaultHelp: standard === '-1' ? 'stochastic' : 'as the checkpoint says, else stochastic',
   }),
-  bfpFlavour: option(
-    z.enum(FLAVOURS).optional(),
-    "the reference's quantiser (qtorch) or SWALP's own",
-    oneOf(FLAVOURS),
-    { aliases: ['bfp-flavor'], defaultHelp: standard === '-1' ? 'qtorch' : 'as the checkpoint says, else qtorch' },
-  ),
-  nonFinite: option(
-    z.enum(NON_FINITE).optional(),
-    'infinities and NaN end the run with an error, or propagate',
-    oneOf(NON_FINITE),
-    { defaultHelp: 'error' },
-  ),
-  testRounding: option(
-    z.enum(ROUNDINGS).optional(),
-    'how outputs of convolutions are rounded while testing',
-    oneOf(ROUNDINGS),
-    { defaultHelp: 'as --rounding' },
-  ),
+  bfpFlavour: option(z.enum(FLAVOURS).optional(), "the reference's quantiser (qtorch) or SWALP's own", {
+    aliases: ['bfp-flavor'],
+    defaultHelp: standard === '-1' ? 'qtorch' : 'as the checkpoint says, else qtorch',
+  }),
+  nonFinite: option(z.enum(NON_FINITE).optional(), 'infinities and NaN end the run with an error, or propagate', {
+    defaultHelp: 'error',
+  }),
+  testRounding: option(z.enum(ROUNDINGS).optional(), 'how outputs of convolutions are rounded while testing', {
+    defaultHelp: 'as --rounding',
+  }),
 });
 
 export const AS_CHECKPOINT = 'as the checkpoint says, else -1';

@@ -1,23 +1,12 @@
 import { z } from 'zod';
-import {
-  count,
-  FOLDER,
-  NON_NEGATIVE,
-  nonNegative,
-  oneOf,
-  optionOf,
-  POSITIVE,
-  positive,
-  SWITCH,
-  wholeNumber,
-} from '../option';
+import { count, folder, nonNegative, optionOf, positive } from '../option';
 
 const option = optionOf('Machine');
 const output = optionOf('Output');
 
 const PRECISIONS = ['auto', 'fp32', 'bf16'] as const;
 export const files = {
-  save: option(z.string().min(1).default('./logs'), 'folder of the run; created if missing', FOLDER, {
+  save: option(folder().min(1).default('./logs'), 'folder of the run; created if missing', {
     group: 'Common',
     identity: false,
   }),
@@ -33,7 +22,7 @@ export const runtime = {
     'auto, cpu, cuda or cuda:N',
     { group: 'Common', identity: false },
   ),
-  noCuda: option(z.boolean().default(false), 'same as --device cpu', SWITCH, { identity: false }),
+  noCuda: option(z.boolean().default(false), 'same as --device cpu', { identity: false }),
   gpuIds: option(
     z
       .string()
@@ -41,36 +30,23 @@ export const runtime = {
       .optional(),
     'GPUs, same as --device cuda:N, which wins; so far the first one computes; -1 for the CPU',
     'GPU numbers such as 0,1, or -1',
-    {
-      identity: false,
-      defaultHelp: 'as --device',
-    },
+    { identity: false, defaultHelp: 'as --device' },
   ),
-  precision: option(
-    z.enum(PRECISIONS).default('auto'),
-    'arithmetic of forward and backward passes; auto is fp32',
-    oneOf(PRECISIONS),
-    { group: 'Precision' },
-  ),
+  precision: option(z.enum(PRECISIONS).default('auto'), 'arithmetic of forward and backward passes; auto is fp32', {
+    group: 'Precision',
+  }),
   capture: option(
     z.boolean().default(true),
     'record a step as a CUDA graph and replay it for full batches; does nothing on the CPU',
-    SWITCH,
     { identity: false },
   ),
   cudnnSearch: option(
     z.boolean().default(false),
     'let cuDNN time its algorithms and take the fastest; another process may then take others, with other bits',
-    SWITCH,
     { identity: false },
   ),
-  threads: option(count().max(1024).optional(), 'CPU threads', 'a whole number from 1 to 1024', {
-    identity: false,
-    defaultHelp: 'all cores',
-  }),
-  seed: option(count(0).default(1), 'seed of weights, order and augmentation', wholeNumber(0), {
-    group: 'Training',
-  }),
+  threads: option(count(1, 1024).optional(), 'CPU threads', { identity: false, defaultHelp: 'all cores' }),
+  seed: option(count(0).default(1), 'seed of weights, order and augmentation', { group: 'Training' }),
 };
 /** Energy metering (energy/meter.ts). */
 export const energy = {
@@ -80,13 +56,11 @@ export const energy = {
     'auto or off',
     { identity: false },
   ),
-  watts: output(positive().optional(), 'power to count where nothing can be read; flagged as an estimate', POSITIVE, {
+  watts: output(positive().optional(), 'power to count where nothing can be read; flagged as an estimate', {
     identity: false,
     defaultHelp: 'none',
   }),
-  idleSeconds: output(nonNegative().default(0), 'measure the idle machine first, for N seconds', NON_NEGATIVE, {
-    identity: false,
-  }),
+  idleSeconds: output(nonNegative().default(0), 'measure the idle machine first, for N seconds', { identity: false }),
 };
 const KEEP = /^(all|none|ticket|every:[1-9]\d*)$/;
 export const checkpoints = (standard: string) => ({

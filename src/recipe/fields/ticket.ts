@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { count, NON_NEGATIVE, nonNegative, oneOf, optionOf, RATIO, ratio, SWITCH, wholeNumber } from '../option';
+import { count, nonNegative, optionOf, ratio } from '../option';
 import { isWholePercent, percentOf, WHOLE_PERCENTS } from '../ratio';
 
 const option = optionOf('Ticket');
@@ -17,45 +17,34 @@ export const detector = {
     'pruning ratios to look for tickets at',
     WHOLE_PERCENTS,
   ),
-  detectorWindow: option(
-    count().default(5),
-    'masks (rule reference) or distances (consecutive) that must agree',
-    wholeNumber(),
-  ),
-  detectorThreshold: option(nonNegative().default(0.1), 'largest mask distance that counts as agreement', NON_NEGATIVE),
+  detectorWindow: option(count().default(5), 'masks (rule reference) or distances (consecutive) that must agree'),
+  detectorThreshold: option(nonNegative().default(0.1), 'largest mask distance that counts as agreement'),
   detectorRule: option(
     z.enum(RULES).default('reference'),
     'reference: newest mask against each older one, at most the threshold; consecutive: adjacent masks, all below it',
-    oneOf(RULES),
   ),
 };
-/** How a ticket is cut out. */
 export const cutting = {
   emptyLayers: option(
     z.enum(EMPTY_LAYERS).default('keep-one'),
     'a layer that would lose every channel keeps its largest |gamma|, or is removed',
-    oneOf(EMPTY_LAYERS),
   ),
   surgery: option(
     z.enum(SURGERIES).default('reference'),
     'reference: as the 2020 code prunes; exact: the ticket computes what the masked dense network does',
-    oneOf(SURGERIES),
   ),
   roundTo: option(
     count().default(1),
     'make layer widths multiples of N (such as 8) within the channels that the mask keeps; 1 is off',
-    wholeNumber(),
   ),
   protective: option(
     z.boolean().default(false),
     'keep in every layer the channels above its 90 % point of |gamma|, whatever the mask; --percent below 0.9',
-    SWITCH,
   ),
   measure: option(
     z.boolean().default(true),
     'time training steps of the dense network and of the ticket once that is written: 4 each, seconds on a CPU for images of 32 pixels, up to a minute for 224',
-    SWITCH,
     { identity: false },
   ),
 };
-export const percent = option(ratio().default(0.5), 'pruning ratio p', RATIO, { group: 'Common' });
+export const percent = option(ratio().default(0.5), 'pruning ratio p', { group: 'Common' });

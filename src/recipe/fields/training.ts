@@ -1,13 +1,13 @@
 /** Options of training. Here and in the other files of this folder names and defaults are the reference's (docs/reference.md#1). */
 import { z } from 'zod';
-import { count, FILE, NON_NEGATIVE, nonNegative, optionOf, POSITIVE, positive, SWITCH, wholeNumber } from '../option';
+import { count, file, nonNegative, optionOf, positive } from '../option';
 
 const option = optionOf('Training');
 const output = optionOf('Output');
 
 export const batches = {
-  batchSize: option(count().default(64), 'images per training step', wholeNumber()),
-  testBatchSize: option(count().default(256), 'images per test batch', wholeNumber()),
+  batchSize: option(count().default(64), 'images per training step'),
+  testBatchSize: option(count().default(256), 'images per test batch'),
 };
 
 /** Stochastic weight averaging, of low-precision training or any other. */
@@ -15,51 +15,37 @@ export const averaging = {
   swa: option(
     z.boolean().default(false),
     'weight averaging: also test and save the mean of the weights after each epoch, in full precision (swa.pth.tar)',
-    SWITCH,
   ),
-  swaStart: option(count(0).default(160), 'first epoch index that --swa averages', wholeNumber(0)),
+  swaStart: option(count(0).default(160), 'first epoch index that --swa averages'),
 };
 
 export const training = {
-  sr: option(
-    z.boolean().default(false),
-    'sparsity regularisation: add the L1 subgradient on BN gammas (also -sr)',
-    SWITCH,
-    {
-      flag: 'sparsity-regularization',
-      aliases: ['sr'],
-    },
-  ),
-  s: option(nonNegative().default(1e-4), 'strength of the L1 term', NON_NEGATIVE),
-  ...batches,
-  epochs: option(count().default(160), 'end of the epoch indexes (exclusive)', wholeNumber(), {
-    group: 'Common',
+  sr: option(z.boolean().default(false), 'sparsity regularisation: add the L1 subgradient on BN gammas (also -sr)', {
+    flag: 'sparsity-regularization',
+    aliases: ['sr'],
   }),
+  s: option(nonNegative().default(1e-4), 'strength of the L1 term'),
+  ...batches,
+  epochs: option(count().default(160), 'end of the epoch indexes (exclusive)', { group: 'Common' }),
   schedule: option(
     z.array(count(0)).default([80, 120]),
     'epoch indexes from which the learning rate is 0.1 times smaller',
     'whole numbers, 0 or more',
   ),
-  lr: option(positive().default(0.1), 'initial learning rate', POSITIVE),
-  momentum: option(nonNegative().default(0.9), 'SGD momentum', NON_NEGATIVE),
-  weightDecay: option(nonNegative().default(1e-4), 'weight decay, on all parameters', NON_NEGATIVE, {
-    aliases: ['wd'],
-  }),
-  logInterval: output(count().default(100), 'steps between two progress lines', wholeNumber(), { identity: false }),
-  report: output(z.boolean().default(true), 'write report/index.html at the end', SWITCH, { identity: false }),
+  lr: option(positive().default(0.1), 'initial learning rate'),
+  momentum: option(nonNegative().default(0.9), 'SGD momentum'),
+  weightDecay: option(nonNegative().default(1e-4), 'weight decay, on all parameters', { aliases: ['wd'] }),
+  logInterval: output(count().default(100), 'steps between two progress lines', { identity: false }),
+  report: output(z.boolean().default(true), 'write report/index.html at the end', { identity: false }),
   ...averaging,
 };
 
 export const continuing = <T extends z.ZodType>(startEpoch: T, startHelp: string) => ({
-  startEpoch: option(startEpoch, startHelp, wholeNumber(0)),
-  resume: option(
-    z.string().optional(),
-    'checkpoint to go on from; a run that was interrupted resumes without this',
-    FILE,
-    { identity: false },
-  ),
+  startEpoch: option(startEpoch, startHelp),
+  resume: option(file().optional(), 'checkpoint to go on from; a run that was interrupted resumes without this', {
+    identity: false,
+  }),
 });
 
 /** Not part of a run's identity: the contents of the file are (train/resume.ts). */
-export const scratch = (help: string) =>
-  option(z.string().optional(), help, FILE, { group: 'Common', identity: false });
+export const scratch = (help: string) => option(file().optional(), help, { group: 'Common', identity: false });

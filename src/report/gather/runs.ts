@@ -1,4 +1,4 @@
-/** What the reports of search, retrain and train have in common: from the folders of finished runs to what is drawn. */
+/** Common parts of the reports of search, retrain and train, read from the folders of finished runs. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { readEnergy, sourceText } from '../../energy/file';
