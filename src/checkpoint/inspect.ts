@@ -1,4 +1,4 @@
-/** What is in a checkpoint, safetensors or .npy file. Runs nothing from the file. */
+/** The content of a checkpoint, safetensors or .npy file. Runs nothing from the file. */
 import type { TensorData } from '../tensor';
 import { bestOf, cfgOf, epochOf } from './keys';
 import { looksLikeNpy, parseNpy } from './npy';

@@ -20,7 +20,7 @@ export type Format = 'zip' | 'legacy' | 'safetensors';
 /** A checkpoint file in memory. */
 export interface Checkpoint {
   format: Format;
-  /** What was saved. For a safetensors file: the state dict, or { state_dict, metadata } where it has metadata. */
+  /** The saved value. For a safetensors file: the state dict, or { state_dict, metadata } where it has metadata. */
   value: Value;
 }
 

@@ -35,6 +35,8 @@ let loaded: { addon: NativeAddon; cuda: boolean; libtorch: FoundLibTorch } | und
  * ```ts
  * const addon = loadAddon({ device: 'cpu' });
  * const model = await addon.createModel({ arch: 'vgg', depth: 16, classes: 10, seed: 1, device: 'cpu' });
+ * const { value } = await readCheckpoint('model_best.pth.tar');
+ * await model.loadStateDict(stateDictOf(value));
  * const [mask] = await model.masks([0.3]);
  * console.log(`${mask.kept} of ${mask.total} channels have a |gamma| above ${mask.threshold}`);
  * model.dispose();

@@ -1,4 +1,4 @@
-/** Keys, cfg and optimiser state of the release's files, in all their spellings. */
+/** Keys, cfg and optimiser state of the reference's files, in all their spellings. */
 import * as path from 'node:path';
 import { inspectFile } from '../../src/checkpoint/inspect';
 import {

@@ -1,4 +1,4 @@
-/** What is written is what is read, for any value; and PyTorch reads it too. */
+/** Any value that is written is read back, and PyTorch reads it too. */
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as os from 'node:os';

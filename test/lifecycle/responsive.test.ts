@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stateDictValue } from '../../src/checkpoint/keys';
 import { writeCheckpoint } from '../../src/checkpoint/pth';
-import { addon, floats, smallDataset, smallModel, smallTrainer } from '../native/small';
+import { addon, floats, smallDataset, smallModel, smallTrainer } from '../support/small-handles';
 
 test('a timer keeps ticking through an epoch, an evaluation and a checkpoint', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'earlybird-'));

@@ -2,7 +2,7 @@
 import * as fc from 'fast-check';
 import type { BlockQuantizeOptions } from '../../src/native/types/number-formats';
 import type { TensorData } from '../../src/tensor';
-import { addon, floats } from './small';
+import { addon, floats } from '../support/small-handles';
 
 afterAll(() => addon.setThreads(addon.runtime().threads));
 

@@ -3,8 +3,8 @@
 import type { ModelSpec } from '../../src/native/types/model';
 import type { BlockQuantizeOptions, NumberFormats } from '../../src/native/types/number-formats';
 import { floatTensor } from '../parity/lib/tensors';
-import { addonWithCuda } from './gpu';
-import { smallSpec } from './small';
+import { addonWithCuda } from '../support/gpu';
+import { smallSpec } from '../support/small-handles';
 
 const addon = addonWithCuda('CUDA kernels of low precision');
 const onGpu = addon ? test : test.skip;

@@ -1,8 +1,8 @@
 /** Training on CUDA, where BN layers are kernels of ours, gives what the CPU gives. Skips where there is no GPU. */
 import type { ModelSpec } from '../../src/native/types/model';
 import { floatTensor } from '../parity/lib/tensors';
-import { addonWithCuda } from './gpu';
-import { floats, smallSpec } from './small';
+import { addonWithCuda } from '../support/gpu';
+import { floats, smallSpec } from '../support/small-handles';
 
 const addon = addonWithCuda('BN kernels on CUDA');
 const onGpu = addon ? test : test.skip;

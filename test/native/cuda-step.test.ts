@@ -4,8 +4,8 @@ import type { FilterSpec } from '../../src/native/types/dataset';
 import type { ModelSpec, NativeModel } from '../../src/native/types/model';
 import type { Precision } from '../../src/native/types/pass';
 import type { StateDict } from '../../src/tensor';
-import { addonWithCuda } from './gpu';
-import { smallSpec } from './small';
+import { addonWithCuda } from '../support/gpu';
+import { smallSpec } from '../support/small-handles';
 
 const addon = addonWithCuda('captured steps');
 const onGpu = addon ? test : test.skip;

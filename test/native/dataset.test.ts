@@ -1,5 +1,5 @@
 /** Batches of the resident dataset against a plain twin in TypeScript, and the promises its randomness makes. */
-import { addon, floats, smallDataset, smallSpec } from './small';
+import { addon, floats, smallDataset, smallSpec } from '../support/small-handles';
 
 /** Philox4x32-10 (Salmon et al. 2011) with BigInt: slow and plain. */
 function philox(seed: bigint, counter: [bigint, bigint, bigint, bigint]): bigint[] {

@@ -4,7 +4,7 @@ import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { EnergyReading, MeterOptions, NativeMeter } from '../../src/native/types/energy';
 import { temporaryFolder } from '../cli/tiny';
-import { addon } from './small';
+import { addon } from '../support/small-handles';
 
 const folder = temporaryFolder();
 afterAll(() => folder.remove());

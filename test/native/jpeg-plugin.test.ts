@@ -1,4 +1,4 @@
-/** What is said where the JPEG decoder cannot be opened, or finds another libjpeg than it was built for. */
+/** Messages where the JPEG decoder does not open, or finds another libjpeg than it was built for. */
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,8 +6,8 @@ import { dirname, join, resolve } from 'node:path';
 import { findLibTorch } from '../../src/libtorch/find';
 import { addonPath } from '../../src/native/addon';
 import { jpegPaths, loadJpeg, requireJpeg, whyNoJpeg } from '../../src/native/jpeg';
-import { addon } from './small';
-import { createStream, FIXTURES } from './streams';
+import { addon } from '../support/small-handles';
+import { createStream, FIXTURES } from '../support/streams';
 
 const folder = mkdtempSync(join(tmpdir(), 'earlybird-jpeg-'));
 const sources = resolve(__dirname, '../../cpp/jpeg');

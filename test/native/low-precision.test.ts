@@ -5,7 +5,7 @@ import type { NumberFormats } from '../../src/native/types/number-formats';
 import type { NativeTrainer, TrainerOptions } from '../../src/native/types/trainer';
 import type { StateDict } from '../../src/tensor';
 import { lowPrecisionStep } from '../parity/lib/low-precision-step';
-import { addon, floats, smallDataset, smallModel, smallTrainer } from './small';
+import { addon, floats, smallDataset, smallModel, smallTrainer } from '../support/small-handles';
 
 const EIGHT: NumberFormats = { weight: 8, activate: 8, grad: 8, error: 8, momentum: 8, rounding: 'stochastic' };
 const FULL: NumberFormats = { weight: -1, activate: -1, grad: -1, error: -1, momentum: -1, rounding: 'stochastic' };

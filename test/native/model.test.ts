@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { DTYPE_BYTES, type StateDict, type TensorData } from '../../src/tensor';
 import { gammasOf, maskFromGammas } from '../../src/ticket/mask';
-import { addon, floats, smallModel } from './small';
+import { addon, floats, smallModel } from '../support/small-handles';
 
 function randomise(state: StateDict, seed: number): StateDict {
   let random = seed;
@@ -30,7 +30,7 @@ const images = (count: number): TensorData => ({
   data: new Uint8Array(Float32Array.from({ length: count * 3072 }, (_, i) => Math.sin(i * 0.37) * 2).buffer),
 });
 
-test('seed 1 gives the weights that PyTorch draws for the release at seed 1', async () => {
+test('seed 1 gives the weights that PyTorch draws for the reference at seed 1', async () => {
   // Hash of all conv and linear weights of torch.manual_seed(1); vgg(depth=16) in PyTorch 2.13, computed there.
   const model = await addon.createModel({ arch: 'vgg', depth: 16, classes: 10, seed: 1, device: 'cpu' });
   const hash = createHash('sha256');

@@ -1,6 +1,6 @@
 /** Steps under the profiler: they train as any other, and their time is accounted for. */
 import type { NativeTrainer } from '../../src/native/types/trainer';
-import { addon, smallDataset, smallModel, smallTrainer } from './small';
+import { addon, smallDataset, smallModel, smallTrainer } from '../support/small-handles';
 
 addon.setThreads(1);
 

@@ -4,7 +4,7 @@ import type { StateDict, TensorData } from '../../src/tensor';
 import { layoutOf, valuesOf } from '../parity/lib/fill';
 import { centred } from '../parity/lib/random';
 import { floatTensor } from '../parity/lib/tensors';
-import { addon, floats } from './small';
+import { addon, floats } from '../support/small-handles';
 
 const SIDE = 32;
 
@@ -157,7 +157,7 @@ describe.each(Object.entries(NETWORKS))('%s', (name, spec) => {
       const { model, layers } = await dense.prune({ mask: mask!.bits, emptyLayers: 'keep-one', surgery, roundTo: 8 });
       const { cfg, batchNorms } = model.describe();
       const free = spec.arch === 'resnet18' || spec.arch === 'resnet34' ? cfg.slice(0, -1) : cfg;
-      // Of a ResNet-50 the widths that the release lists and ignores are no widths.
+      // The reference lists widths of ResNet-50 that it ignores.
       if (spec.arch !== 'resnet50_official')
         expect(free.filter((width) => width !== 'M' && width % 8 !== 0)).toEqual([]);
       expect(batchNorms.filter(({ channels }) => channels % 8 !== 0)).toEqual([]);

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { bytesOf, macsOf, rooflineOf, workOf } from '../../src/bench/roofline';
 import { NETWORKS } from '../../src/bench/workload';
 import type { ModelDescription } from '../../src/native/types/model';
-import { addon } from './small';
+import { addon } from '../support/small-handles';
 
 const DOC = readFileSync(join(resolve(__dirname, '..', '..'), 'docs', 'performance.md'), 'utf8');
 const H200 = { copy: 4.8e12, matmul: 989e12 };
@@ -48,7 +48,7 @@ test.each(Object.entries(NETWORKS))('%s', async (name, { arch, depth, data }) =>
     arithmeticMs > trafficMs ? 'arithmetic' : 'traffic',
   ]);
 
-  // What an unfused ReLU would add: its output five times, 2 bytes each.
+  // An unfused ReLU would add its output five times, 2 bytes each.
   const relu = description.layers.reduce(
     (sum, layer) => sum + (layer.kind === 'relu' ? layer.channels * layer.height * layer.width : 0),
     0,

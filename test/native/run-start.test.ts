@@ -1,4 +1,4 @@
-/** What a run begins from: an earlier checkpoint, a ticket, the initial weights, and what is no start at all. */
+/** A run starts from an earlier checkpoint, a ticket or initial weights; other files are refused. */
 import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readCheckpoint } from '../../src/checkpoint/pth';

@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { createStream, difference, FIXTURES, pixels } from './streams';
+import { createStream, difference, FIXTURES, pixels } from '../support/streams';
 
 const root = resolve(__dirname, '../..');
 const sample = process.env.EARLYBIRD_IMAGENET_SAMPLE ?? resolve(root, '../shared/data/imagenet-sample-250.tar');

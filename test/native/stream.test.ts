@@ -3,8 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { addon, smallModel, smallTrainer } from './small';
-import { createStream, difference, FIXTURES, makeImages, pixels, streamSpec } from './streams';
+import { addon, smallModel, smallTrainer } from '../support/small-handles';
+import { createStream, difference, FIXTURES, makeImages, pixels, streamSpec } from '../support/streams';
 
 const folder = mkdtempSync(join(tmpdir(), 'earlybird-stream-'));
 let files: string[];

@@ -2,8 +2,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
-import { addon, smallDataset, smallModel, smallTrainer } from './small';
-import { FIXTURES, streamSpec } from './streams';
+import { addon, smallDataset, smallModel, smallTrainer } from '../support/small-handles';
+import { FIXTURES, streamSpec } from '../support/streams';
 
 const folder = join(__dirname, '../../src/native/types');
 const interfaces = new Map<string, ts.InterfaceDeclaration>();

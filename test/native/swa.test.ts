@@ -1,7 +1,7 @@
 /** Weight averaging, statistics estimated anew, and protective masks. */
 
 import type { StateDict, TensorData } from '../../src/tensor';
-import { addon, floats, smallDataset, smallModel, smallTrainer } from './small';
+import { addon, floats, smallDataset, smallModel, smallTrainer } from '../support/small-handles';
 
 const isParameter = (key: string) => /(weight|bias)$/.test(key);
 const counted = (state: StateDict, key: string) => Number(new BigInt64Array(state.get(key)!.data.slice().buffer)[0]);

@@ -1,6 +1,6 @@
 /** The training step: determinism, resume, and the arithmetic of one update against a plain twin. */
 import type { NativeTrainer } from '../../src/native/types/trainer';
-import { addon, floats, smallDataset, smallModel, smallSpec, smallTrainer } from './small';
+import { addon, floats, smallDataset, smallModel, smallSpec, smallTrainer } from '../support/small-handles';
 
 async function weights(trainer: NativeTrainer): Promise<Buffer> {
   const { state, momentum } = await trainer.snapshot();

@@ -5,7 +5,7 @@
 
 import { type Training, trainingFlops } from '../../src/cost/training-flops';
 import { forwardFlops } from '../../src/network/flops';
-import { addon } from './small';
+import { addon } from '../support/small-handles';
 
 async function forwardOf(arch: string, depth: number, classes: number): Promise<number> {
   const model = await addon.createModel({ arch, depth, classes, seed: 1, device: 'cpu' });

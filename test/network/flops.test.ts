@@ -7,7 +7,7 @@ const VGG: Record<number, Cfg> = {
   16: [64, 64, 'M', 128, 128, 'M', 256, 256, 256, 'M', 512, 512, 512, 'M', 512, 512, 512],
 };
 
-/** The description a VGG for CIFAR gives of itself (spec section 3.1). */
+/** The description a VGG for CIFAR gives of itself (docs/reference.md#4.1). */
 function vgg(cfg: Cfg, classes: number): ModelDescription {
   const layers: LayerInfo[] = [];
   let [channels, size] = [3, 32];

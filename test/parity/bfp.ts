@@ -25,7 +25,7 @@ interface CaseJson {
 /** The library's base overflows there, by accident; the data say not to follow it. */
 const OVERFLOW = 0x7e800000; // 2^126
 const DRAWS = 400;
-/** Of a mean of draws, in standard deviations: one of all the thousands of means may come near 4.5. */
+/** Tolerance of a mean of draws in standard deviations: among thousands of means one may come near 4.5. */
 const DEVIATIONS = 6;
 /** The share of draws that go up is known to this: 16 random bits an element. */
 const RESOLUTION = 2 ** -15;
@@ -63,7 +63,7 @@ async function check({ addon }: Context, { shape, input_hex, results }: CaseJson
   return checks.done();
 }
 
-/** Which elements lie in blocks whose values are to be followed. */
+/** Marks the elements in blocks whose values are compared. */
 function knownBlocks(input: Float32Array, shape: number[], dim: number): boolean[] {
   const inner = dim < 0 ? input.length : shape.slice(dim + 1).reduce((a, b) => a * b, 1);
   const blocks = dim < 0 ? 1 : shape[dim]!;

@@ -34,7 +34,7 @@ export async function main(args: string[]): Promise<void> {
   process.exitCode = tally.failed > 0 ? 1 : !present || tally.total === 0 ? 2 : 0;
 }
 
-/** What to do, or why not. */
+/** The request, or the text of a usage error. */
 function parse(args: string[]): { dir: string; only: string } | string {
   try {
     const { positionals, values } = parseArgs({ args, allowPositionals: true, options: { only: { type: 'string' } } });

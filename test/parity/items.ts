@@ -19,7 +19,7 @@ import * as train from './train';
 
 export interface Item {
   name: string;
-  /** What of the folder the item reads; it is skipped where that is absent. */
+  /** File or folder that the item reads; without it the item is skipped. */
   needs: string;
   cases(context: Context): Iterable<Case>;
 }

@@ -11,7 +11,7 @@ interface OverlapJson {
   matrices: Record<string, number[][]>;
 }
 
-/** The matrix of mask overlaps between checkpoints, native and in TypeScript, against the release's .npy: exact. */
+/** The matrix of mask overlaps between checkpoints, native and in TypeScript, against the reference's .npy: exact. */
 export function* cases(context: Context): Iterable<Case> {
   const { reference } = context;
   const { gammas_file, matrices } = reference.json<OverlapJson>('overlap.json');

@@ -12,8 +12,8 @@ interface EdgeJson {
 type Edge = EdgeJson['cases'][string];
 
 /**
- * Tickets with layers that would become empty. The release loses weights or fails here; ours keeps the channel with the largest
- * |gamma| and its real values, refuses a mask without any channel, and with `remove` reproduces the release's widths.
+ * Tickets with layers that would become empty. The reference loses weights or fails here; ours keeps the channel with the largest
+ * |gamma| and its real values, refuses a mask without any channel, and with `remove` reproduces the reference's widths.
  */
 export function* cases(context: Context): Iterable<Case> {
   for (const [name, edge] of Object.entries(context.reference.json<EdgeJson>('prune_edge.json').cases)) {
@@ -46,7 +46,7 @@ async function check(context: Context, dense: NativeModel, edge: Edge): Promise<
     return checks.done();
   }
   await checkKeepOne(checks, context, dense, mask!, edge);
-  // Only VGG loses whole layers in the release; the other families keep channel 0, and have the widths of keep-one.
+  // Only VGG loses whole layers in the reference; the other families keep channel 0, and have the widths of keep-one.
   if (edge.cfg.includes('M')) await checkRemove(checks, dense, mask!, edge);
   return checks.done();
 }
@@ -110,7 +110,7 @@ async function checkKeepOne(
   model.dispose();
 }
 
-/** The release's own widths; of the tensors, those that it did not lose. */
+/** The reference's own widths; of the tensors, those that it did not lose. */
 async function checkRemove(checks: Checks, dense: NativeModel, mask: MaskResult, edge: Edge): Promise<void> {
   const { model, layers } = await dense.prune({ mask: mask.bits, emptyLayers: 'remove' });
   checks.equal(

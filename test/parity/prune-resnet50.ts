@@ -25,7 +25,7 @@ interface CutJson {
 const LOGIT_TOLERANCE = 20 * 4.5e-6;
 
 /**
- * The ResNet-50 pruner: counts, widths and costs of the free-width network. The release copies no weights there, so that they have
+ * The ResNet-50 pruner: counts, widths and costs of the free-width network. The reference copies no weights there, so that they have
  * no golden values; that ours are those of the dense network is tested in test/native/pruner.test.ts.
  */
 export function* cases(context: Context): Iterable<Case> {

@@ -7,7 +7,7 @@ export type Status = 'ok' | 'FAIL' | 'skip';
 export interface Outcome {
   name: string;
   status: Status;
-  /** What was measured, what differs, or why it is skipped. */
+  /** The measurement, the difference, or the reason of a skip. */
   remark: string;
 }
 

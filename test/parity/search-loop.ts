@@ -37,7 +37,7 @@ export async function checkSearch(search: SearchJson, threshold: number): Promis
   }
 }
 
-/** Every file that the release saved, under its name, with its epoch, best accuracy and weights; and no ticket more. */
+/** Every file that the reference saved, under its name, with its epoch, best accuracy and weights; and no ticket more. */
 async function checkFiles(checks: Checks, dir: string, saved: EventJson[]): Promise<void> {
   for (const { file, epoch_field, best_prec1, first_gamma_at_save } of saved) {
     const { value } = await readCheckpoint(join(dir, file!));
@@ -66,7 +66,7 @@ async function checkFiles(checks: Checks, dir: string, saved: EventJson[]): Prom
 
 const firstGamma = (state: StateDict): number => floatsOf(state.get('bn.weight')!)[0]!;
 
-/** What the release prints: every epoch at which a detector sees a ticket, not only the first. */
+/** The reference prints every epoch at which a detector sees a ticket, not only the first. */
 function announcements(search: SearchJson, threshold: number): string[] {
   const percents = percentsOf(search);
   const detectors = percents.map(() => new EarlyBird(channelsOf(search), { ...REFERENCE_DETECTOR, threshold }));

@@ -1,4 +1,4 @@
-/** What an item hands to the command: named cases that pass (with a remark), fail (by throwing) or are skipped. */
+/** A named comparison: it passes with a remark, fails by throwing, or is skipped. */
 export interface Case {
   /** For example `forward vgg16_cifar10 eval`: the item, what it is about, which part. */
   name: string;
@@ -26,7 +26,7 @@ export function lazy<T>(make: () => T): () => T {
   };
 }
 
-/** What `make` returns, or throws, for as often as it is asked. */
+/** Calls `make` once; every call of the result returns or throws the same. */
 function attempt<T>(make: () => T): () => T {
   try {
     const value = make();

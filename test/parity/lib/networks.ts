@@ -15,7 +15,7 @@ export function classesOf(dataset: string): number {
   return classes;
 }
 
-/** What every item is given: the folder, and the addon under test. */
+/** Arguments of every item: the folder, and the addon under test. */
 export class Context {
   /** Loaded when the first case needs it: some run without. */
   private readonly loaded: () => NativeAddon;

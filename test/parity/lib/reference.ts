@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Skip } from './case';
 import type { Seed } from './random';
 
-/** How the files of the reference name a network. */
+/** Name of a network in the files of the reference. */
 export interface SpecJson {
   arch: string;
   depth?: number;
@@ -32,7 +32,7 @@ export class Reference {
     return existsSync(join(this.dir, file));
   }
 
-  /** Of a file that a case reads; skips the case where it is absent. */
+  /** Path of a file that a case reads; skips the case where the file is absent. */
   path(file: string): string {
     if (!this.has(file)) throw new Skip(`${file} is not in ${this.dir}`);
     return join(this.dir, file);

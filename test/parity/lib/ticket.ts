@@ -18,7 +18,7 @@ export interface TensorJson {
   sum: number;
 }
 
-/** One ticket, as the release's pruner drew it. */
+/** One ticket, as the reference's pruner drew it. */
 export interface TicketJson {
   model: SpecJson;
   seed: Seed;
@@ -42,7 +42,7 @@ export interface TicketJson {
   num_batches_tracked?: number[];
 }
 
-/** What the mask leaves of each layer, and what the release prints about it and about the dense network. */
+/** The channels that stay in each layer, and the lines that the reference prints about them and the dense network. */
 export async function checkMask(checks: Checks, dense: NativeModel, mask: MaskResult, want: TicketJson): Promise<void> {
   const layers = dense.describe().batchNorms.map(({ channels }, i) => [channels, mask.keptPerLayer[i]]);
   checks.equal('layers: total and remaining', layers, want.layers_total_remaining);
@@ -71,7 +71,7 @@ export async function checkStructure(checks: Checks, pruned: NativeModel, want: 
   checks.equal('parameters without indexes', after.parameters, want.params_without_indexes);
   checks.equal('FLOPs', after.flops, want.flops);
   if (want.prune_txt === undefined) return;
-  // Ours keeps the first part, which the release overwrites.
+  // Ours keeps the first part, which the reference overwrites.
   const text = pruneText({ ...BLANK, cfg, after });
   checks.equal('prune.txt', text.slice(-want.prune_txt.length), want.prune_txt);
 }
@@ -110,7 +110,7 @@ const BLANK: PruneReport = {
   drawn: null,
 };
 
-/** Every tensor bit for bit; of those in `shapesOnly` (drawn afresh by the release) the shape alone. */
+/** Every tensor bit for bit; of those in `shapesOnly` (drawn afresh by the reference) the shape alone. */
 export function checkTensors(checks: Checks, state: StateDict, want: TicketJson, shapesOnly: string[] = []): void {
   const weights = [...state].filter(([key]) => !key.endsWith('.num_batches_tracked'));
   const expected = want.tensors ?? {};

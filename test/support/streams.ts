@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import sharp from 'sharp';
 import type { NativeDataset, StreamSpec } from '../../src/native/types/dataset';
-import { addon, floats } from './small';
+import { addon, floats } from './small-handles';
 
 export const FIXTURES = resolve(__dirname, '../fixtures/jpeg');
 
