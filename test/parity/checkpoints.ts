@@ -80,7 +80,7 @@ function compareTensor(checks: Checks, at: string, actual: TensorData, expected:
 }
 
 async function checkBad(context: Context, file: string, expect: string, other: SpecJson): Promise<string> {
-  const refusal = await refusalOf(async () => stateDictOf((await readCheckpoint(file)).value));
+  const refusal = await refusalOf(async () => stateDictOf((await readCheckpoint(file)).value, file));
   // "refuse (preferred) or load", "loading the rest or refusing are both fine"
   if (/\bor load\b|both fine/.test(expect)) return refusal ? 'refused' : 'loaded';
   if (/^refuse\b/.test(expect)) {
