@@ -27,7 +27,14 @@ function slugOf(heading: string): string {
 function anchorsOf(page: string): Set<string> {
   const text = read(page);
   const ids = [...text.matchAll(/<a id="([^"]+)"/g)].map((match) => match[1]!);
-  return new Set([...ids, ...[...text.matchAll(/^#+ (.*)$/gm)].map((match) => slugOf(match[1]!))]);
+  const slugs = new Map<string, number>();
+  for (const [, heading] of text.matchAll(/^#+ (.*)$/gm)) {
+    const slug = slugOf(heading!);
+    const before = slugs.get(slug);
+    slugs.set(slug, (before ?? -1) + 1);
+    if (before !== undefined) slugs.set(`${slug}-${before + 1}`, 0);
+  }
+  return new Set([...ids, ...slugs.keys()]);
 }
 
 /** Why a link does not lead anywhere, or null. */
