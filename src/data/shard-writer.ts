@@ -25,6 +25,6 @@ export async function* shardBytes(images: AsyncIterable<ShardImage>): AsyncGener
     });
   const filled = fill();
   filled.catch((error: Error) => tar.destroy(error));
-  yield* tar as unknown as AsyncIterable<Uint8Array>;
+  yield* tar as AsyncIterable<Uint8Array>;
   await filled;
 }

@@ -1,5 +1,5 @@
 /** Images of one set, as {@link VerifyReport} counts them. */
-export interface SetReport {
+interface SetReport {
   images: number;
   /** Images of every class, in the order of classNames. */
   perClass: number[];

@@ -13,6 +13,8 @@ import { unzip } from './unzip';
 
 export type Variant = 'cpu' | 'cuda';
 
+const PIP_OPTIONS = ['--quiet', '--no-input', '--no-warn-script-location', '--only-binary', ':all:'];
+
 interface PipOptions {
   variant: Variant;
   /** Default: the pinned version of this variant. */
@@ -50,17 +52,7 @@ export async function fetchByPip({
     const install = (what: string[]) => {
       log?.(`pip install ${what.join(' ')}`);
       const index = indexUrl ? ['--index-url', indexUrl] : [];
-      const args = [
-        'install',
-        '--quiet',
-        '--no-input',
-        '--no-warn-script-location',
-        '--only-binary',
-        ':all:',
-        '--target',
-        folder,
-      ];
-      return call([...pip, ...args, ...index, ...what]);
+      return call([...pip, 'install', ...PIP_OPTIONS, '--target', folder, ...index, ...what]);
     };
     // For a plain version number pip would choose a CUDA build of several gigabytes.
     const wanted = variant === 'cpu' && process.arch === 'x64' && !version.includes('+') ? `${version}+cpu` : version;

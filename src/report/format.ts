@@ -1,4 +1,4 @@
-/** Numbers as people read them; whatever is missing is a dash. */
+/** Text of numbers, with a dash for missing ones, and text in HTML. */
 
 export const MISSING = '–';
 
@@ -55,4 +55,11 @@ function grouped(value: number, digits: number): string {
 
 function known(value: number | null | undefined): value is number {
   return typeof value === 'number' && Number.isFinite(value);
+}
+
+const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+
+/** Text that is safe inside an HTML element or a quoted attribute. */
+export function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => ENTITIES[character]!);
 }

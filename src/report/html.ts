@@ -1,6 +1,5 @@
 /** The report as one page without scripts or requests, for screens and paper, light and dark. */
-import { escapeHtml } from './escape';
-import { formatJoules, formatSeconds, formatWatts } from './format';
+import { escapeHtml, formatJoules, formatSeconds, formatWatts } from './format';
 import type { ReportInput } from './input';
 import { STYLE } from './style';
 import { htmlTable } from './table';

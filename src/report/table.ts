@@ -1,7 +1,14 @@
 /** The summary: dense network against ticket. Ratios are to the first row. */
 import type { SummaryRow } from '../run/result';
-import { escapeHtml } from './escape';
-import { formatFlops, formatJoules, formatParameters, formatPercent, formatRatio, formatSeconds } from './format';
+import {
+  escapeHtml,
+  formatFlops,
+  formatJoules,
+  formatParameters,
+  formatPercent,
+  formatRatio,
+  formatSeconds,
+} from './format';
 
 interface TableOptions {
   synthetic?: boolean;

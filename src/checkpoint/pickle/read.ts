@@ -15,7 +15,7 @@ import type { Item, LookUp, PendingTensor, Storage } from './item';
 import { PickleMachine } from './machine';
 import { STEPS, STOP } from './opcodes';
 
-export interface Unpickled {
+interface Unpickled {
   value: Value;
   /** Tensors of `value` whose bytes are still missing. */
   pending: PendingTensor[];

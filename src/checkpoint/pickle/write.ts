@@ -5,7 +5,7 @@ import { rowMajorStrides } from '../tensor-view';
 import { isBytes, isDict, isTensor, isWellFormed, OrderedDict, type Value } from '../value';
 import { STORAGE_OF_DTYPE } from './globals';
 
-export interface Pickled {
+interface Pickled {
   pickle: Uint8Array;
   /** Bytes of storage 0, 1, ...; tensors with the same memory share one. */
   storages: Uint8Array[];
