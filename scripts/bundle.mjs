@@ -12,7 +12,7 @@ import { carryDecoder } from './jpeg.mjs';
 
 const LIMIT = 60e6;
 const CONTENTS = ['package.json', 'CMakeLists.txt', 'LICENSE', 'dist', 'bench', 'binding', 'cpp', 'cmake', 'scripts'];
-/** What no program reads at run time. */
+/** Files that no program reads at run time. */
 const BALLAST =
   /\.(map|md|markdown|ts|mts|cts|flow|tsbuildinfo)$|\/(test|tests|__tests__|docs|example|examples|\.github|\.venv|__pycache__)$/;
 

@@ -53,7 +53,7 @@ async function main() {
 
 function notOne(folder) {
   throw new StepError(
-    `${folder} is no LibTorch`,
+    `${folder} is not a LibTorch`,
     'give a folder that holds lib/libtorch_cpu.so, or one with torch/ in it',
   );
 }

@@ -1,4 +1,4 @@
-/** What package.json, its lock file and the documents say of this package to npm and cmake-js. */
+/** package.json, its lock file and the documents, as npm and cmake-js read them. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 

@@ -73,7 +73,7 @@ class EnergyMeter {
 };
 
 struct EnergyMeterOptions {
-  /// Of the GPU; empty: none is read.
+  /// PCI address of the GPU; empty: none is read.
   std::string pci_bus_id;
   /// Replace the system's NVML and powercap tree, if not empty.
   std::string nvml, powercap;

@@ -27,7 +27,7 @@ struct PrunedLayer {
   int64_t total = 0;
   /// Number of channels that keep their gamma and beta.
   int64_t kept = 0;
-  /// Of these, the channels that the mask dropped and that are kept so that the layer is not empty.
+  /// Kept channels that the mask dropped and that are kept so that the layer is not empty.
   int64_t clamped = 0;
   /// Number of channels that the ticket computes.
   int64_t width = 0;

@@ -10,7 +10,7 @@ import { reportFailure, root, run, StepError } from '../build.mjs';
 
 const FOLDER = join(root, 'bench', 'peer');
 const PYTHON = join(FOLDER, '.venv', 'bin', 'python3');
-/** What a requirement is for, and the module that shows that it works. */
+/** The purpose of a requirement, and the module that shows that it works. */
 const PACKAGES = {
   torch: { module: 'torch', use: 'peer_train, peer_quant, peer_ops' },
   pillow: { module: 'PIL', use: 'peer_loader: pillow, draft; image folders of peer_train' },

@@ -16,7 +16,7 @@ export interface Ceilings {
 
 /** The work of a training step. */
 export interface StepWork {
-  /** Of convolutions and linear layers: forward, gradient of the input, gradient of the weights. */
+  /** FLOPs of convolutions and linear layers: forward, gradient of the input, gradient of the weights. */
   flops: number;
   /** Bytes of activations and their gradients, in the arithmetic's element size. */
   activationBytes: number;

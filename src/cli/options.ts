@@ -152,7 +152,7 @@ function kindOf(schema: z.ZodType): Kind {
   return def.type === 'default' ? { ...inner, fallback: def.defaultValue } : inner;
 }
 
-/** Numbers and lists from text; what is no number stays text, for the schema to refuse with its value. */
+/** Numbers and lists from text; other text stays text, for the schema to refuse with its value. */
 function fromText(value: unknown, schema: z.ZodType): unknown {
   const { type, element } = kindOf(schema);
   if (type === 'array') {

@@ -170,7 +170,7 @@ function counting({ draw }: Output): Show {
 
 const fixed = (value: number | null, digits: number) => (value === null ? '-' : value.toFixed(digits));
 
-/** What a line says after its label: the most important first, each with its place in the line. */
+/** The parts of a line after its label: the most important first, each with its place in the line. */
 function facts({ what, unit, done, total, imagesPerSecond, loss, top1, lr, left, leftOfAll }: State) {
   const count = `${done}${total === null ? '' : `/${total}`}`;
   const facts: [name: keyof typeof PAINT, order: number, text: string | false | undefined][] = [

@@ -20,13 +20,13 @@ export interface Estimate {
 
 export interface PlannedRow extends EnergyRow {
   state: RowResult['state'];
-  /** Of the dense network and of the ticket. */
+  /** Epochs of the dense network and of the ticket. */
   epochs: { dense: number; ticket: number };
   /** null where the network or the number of images is not known: the plan's notes say why. */
   flops: RowResult['flops'];
   seconds: Estimate;
   joules: Estimate;
-  /** What the figures assume; empty where they are measured or follow from the recipe. */
+  /** Assumptions behind the figures; empty where they are measured or follow from the recipe. */
   assumptions: string[];
 }
 
@@ -41,7 +41,7 @@ export interface EnergyPlan {
   /** Forward FLOPs of one image in the dense network. */
   forward: number | null;
   rows: PlannedRow[];
-  /** What is yet to run. The dense training of a seed is run once, however many rows begin with it. */
+  /** Trainings yet to run. The dense training of a seed is run once, however many rows begin with it. */
   left: { rows: number; seconds: Estimate; joules: Estimate };
   notes: string[];
 }
@@ -52,7 +52,7 @@ interface PlannedStage extends StageKind {
   /** Epochs already on disk. */
   done: number;
   forward: number | null;
-  /** Of one epoch. */
+  /** Cost of one epoch. */
   seconds: Estimate;
   joules: Estimate;
 }
@@ -138,7 +138,7 @@ function planStages(context: Context, result: RowResult, assumptions: string[]):
   });
 }
 
-/** Of both trainings. A ticket is drawn as late as in finished rows, else after the last epoch that is possible. */
+/** Costs of both trainings. A ticket is drawn as late as in finished rows, else after the last epoch that is possible. */
 function epochsOf({ recipe, observed }: Context, { method, ratio }: RowResult, assumptions: string[]) {
   const { epochs } = recipe;
   const { kind, low } = METHODS[method];

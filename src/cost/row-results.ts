@@ -21,7 +21,7 @@ export interface Energy {
   ways: string[];
   /** Why there are no joules. */
   reason?: string;
-  /** What the joules leave out. */
+  /** Parts that the joules leave out. */
   note?: string;
 }
 
@@ -56,7 +56,7 @@ export interface RowResult extends EnergyRow {
   /** Epochs after which an Early-Bird ticket was drawn. */
   drawn: number | null;
   seconds: number | null;
-  /** Of all trainings and, where it was metered, of pruning. */
+  /** Sum over all trainings and, where it was metered, pruning. */
   energy: Energy;
   /** `paper` is null where a network is too small for that rule. */
   flops: { paper: number | null; exact: number } | null;
@@ -175,7 +175,7 @@ async function energyOf(folders: readonly string[], phase: string, epochs: numbe
   return { ...energy, reason: total.reason ?? (reasons.join('; ') || 'a window could not be read') };
 }
 
-/** What energies that are added or compared have in common, and the reason if they cannot be. */
+/** The sources that energies to be added or compared have in common, and the reason if they cannot be. */
 export function inCommon(energies: readonly Energy[]): { estimated: boolean; ways: string[]; reason: string | null } {
   const ways = energies.find((energy) => energy.ways.length > 0)?.ways ?? [];
   const missing = energies.find(({ joules }) => joules === null);

@@ -19,7 +19,7 @@ export interface DetectorOptions {
 /** The settings of the reference. */
 export const REFERENCE_DETECTOR: DetectorOptions = { window: 5, threshold: 0.1, rule: 'reference' };
 
-/** What one more mask tells the detector. */
+/** The detector's answer to one more mask. */
 export interface Observation {
   /** Mask distances, oldest first; null while the window fills. */
   distances: number[] | null;

@@ -145,7 +145,7 @@ describeTrained('the scripts of scripts/low-precision', () => {
     expect([refused.status, refused.stderr.includes('[ERR_RECIPE]')]).toEqual([2, true]);
   });
 
-  test('a file as the release writes it, without momentum and word lengths, is resumed in either precision', async () => {
+  test('a file as the reference writes it, without momentum and word lengths, is resumed in either precision', async () => {
     const value = (await readCheckpoint(at(run, 'ckpt1.pth.tar'))).value as Dict;
     const optimizer = new Map([...(value.get('optimizer') as Dict), ['state', new Map()]]);
     const theirs = [...value].filter(([key]) => key !== 'earlybird');

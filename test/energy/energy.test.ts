@@ -1,4 +1,4 @@
-/** What runs tell of their energy, on an engine whose work has fixed prices: an epoch 100 J, a test 10, an average 5, masks 1. */
+/** The energy that runs report, on an engine whose work has fixed prices: an epoch 100 J, a test 10, an average 5, masks 1. */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type EnergyFile, mergeSources, methodText, readEnergy, sourceText } from '../../src/energy/file';

@@ -1,4 +1,4 @@
-/** What a run asks of the engine for ImageNet; the engine itself is made up here. */
+/** The calls of a run to the engine for ImageNet; the engine itself is made up here. */
 import { rmSync } from 'node:fs';
 import * as os from 'node:os';
 import { openSession, openTestSession } from '../../src/engine/session';

@@ -29,7 +29,7 @@ test('the twin is Philox: known answers of the Random123 distribution', () => {
 const MEAN = [0.4914, 0.4822, 0.4465].map(Math.fround);
 const STD = [0.2023, 0.1994, 0.201].map(Math.fround);
 
-/** Spec section 2 for one image: pad, crop, flip, scale, threshold, normalise. */
+/** docs/reference.md#3 for one image: pad, crop, flip, scale, threshold, normalise. */
 function expected(
   pixels: Uint8Array,
   index: number,

@@ -88,7 +88,7 @@ test('an aborted estimate gives the momentum back', async () => {
 describe('protective masks', () => {
   const ascending = (values: readonly number[]) => [...values].sort((a, b) => a - b);
 
-  /** Spec 7.5, word by word. */
+  /** The protective rule of docs/reference.md#8, word by word. */
   function twin(layers: number[][], ratio: number): { threshold: number; kept: boolean[] } {
     const sizes = layers.map((layer) => Math.trunc(0.9 * layer.length));
     const thresholds = layers.map((layer, l) => ascending(layer)[sizes[l]!]!);

@@ -7,7 +7,7 @@ import { type CommandName, parseRecipe } from '../../src/recipe/recipe';
 
 declare const yargs: typeof import('yargs/yargs');
 
-/** What the command line makes of a line of arguments. */
+/** Parses a line of arguments as the command line does. */
 function recipe<C extends CommandName>(command: C, line: string): Values<C> {
   const words = normaliseArguments(line.split(' ').filter(Boolean));
   const cli = addOptions(yargs(words).parserConfiguration(PARSER), command);

@@ -15,7 +15,7 @@ export interface FakeRun {
   /** Joules of the phase; null: read in vain. Absent: there is no energy.json. */
   joules?: number | null;
   method?: EnergySource['method'];
-  /** What was read; "gpu" by default, "given" where it is estimated. */
+  /** The part that was read; "gpu" by default, "given" where it is estimated. */
   part?: EnergySource['part'];
   /** Joules of opening the data, within `joules`. */
   load?: number;

@@ -19,7 +19,7 @@ type Weights = Map<string, Float32Array>;
 
 export interface FakeEngine {
   addon: NativeAddon;
-  /** What was asked for, in order. */
+  /** The calls, in order. */
   models: ModelSpec[];
   evaluations: EvaluateOptions[];
   protective: boolean[];

@@ -11,7 +11,7 @@ sys.path.insert(0, sys.argv[1])
 programs = json.loads(sys.argv[2])
 print(json.dumps({name: vars(importlib.import_module(name).arguments(words)) for name, words in programs.items()}))`;
 
-/** What programs read from the words of their command lines; one process for all, since importing PyTorch takes seconds. */
+/** The options that programs read from their command lines; one process for all, since importing PyTorch takes seconds. */
 export function parsedBy(python: string, programs: Record<string, string[]>): Record<string, unknown> {
   const words = ['-c', PARSE, PEERS, JSON.stringify(programs)];
   const { status, stdout, stderr, error } = spawnSync(python, words, { encoding: 'utf8' });

@@ -76,7 +76,7 @@ describe('a ticket of low precision', () => {
     expect(engine.models.at(-2)!.formats).toBeUndefined();
   });
 
-  test('of the release, which says no word lengths, is taken in full precision with a note', async () => {
+  test('of the reference, which says no word lengths, is taken in full precision with a note', async () => {
     const value = (await readCheckpoint(ticket())).value as Dict;
     const released = at('released.pth.tar');
     await writeCheckpoint(released, new Map([...value].filter(([key]) => key !== 'earlybird')));

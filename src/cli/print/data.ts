@@ -2,7 +2,7 @@
 import { BAD_LIST, type BadFile, type PackResult } from '../../data/pack';
 import type { VerifyReport } from '../../data/verify-report';
 
-/** What it is, how many images, what is wrong. */
+/** The report of `data verify`: the data set, counts of images, faults. */
 export function verifyText(report: VerifyReport): string {
   const { dataset, synthetic, official, md5, classNames, train, test, fingerprint, problems } = report;
   const lines = [`${dataset}${synthetic ? ' (synthetic pictures, made up by rule)' : `: ${report.path}`}`];

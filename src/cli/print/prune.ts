@@ -2,7 +2,7 @@ import type { PrunedLayer } from '../../native/types/model';
 import type { Costs } from '../../network/flops';
 import { type PruneReport, pythonList } from '../../prune/report';
 
-/** What the reference prints while it prunes, and what it comes to. */
+/** The log of a pruning: the reference's lines, then totals. */
 export function pruneLog(report: PruneReport): string {
   const { before, after, layers, maskMemoryKB: memory, maskFlops: flops, cfg, roundTo, ticket } = report;
   // The reference counts before it revives a channel; rounded widths have a mask of their own.
@@ -26,7 +26,7 @@ export function pruneLog(report: PruneReport): string {
 /** Difference between asked and real share of channels that is worth a line. */
 const FAR = 0.1;
 
-/** What is really gone, and what that saves. */
+/** The channels, parameters and FLOPs that are gone. */
 export function effectLines({
   ratio,
   effective,
