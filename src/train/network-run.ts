@@ -183,7 +183,7 @@ function openAveraging(
   });
   if (start >= epochs) {
     observer?.log?.(
-      `--swa averages from epoch index ${start} on, which --epochs ${epochs} never reaches: give a smaller --swa_start`,
+      `--swa averages from epoch index ${start} on, which --epochs ${epochs} never reaches: give a smaller --swa-start`,
     );
   }
   return averaging;
