@@ -4,6 +4,7 @@
 import { cfgOf, EarlybirdError, parseRecipe, prune, readCheckpoint } from 'earlybird';
 
 const [model, ratio, save, arch, depth] = process.argv.slice(2);
+if (save === undefined) throw new Error('usage: prune-a-checkpoint.mjs FILE RATIO FOLDER [ARCH DEPTH]');
 
 try {
   const recipe = parseRecipe('prune', {

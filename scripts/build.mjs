@@ -48,12 +48,15 @@ export async function buildNative(
   if (clean) rmSync(folder, { recursive: true, force: true });
   const out = join(folder, 'build');
   mkdirSync(out, { recursive: true });
+  // CMake refuses a folder that was made for sources elsewhere, as in a clone that has been moved.
+  if (cachedIn(out, 'CMAKE_HOME_DIRECTORY') !== root) rmSync(join(out, 'CMakeCache.txt'), { force: true });
 
   const system = new (require('cmake-js').BuildSystem)({
     directory: root,
     out,
     noLog: true,
-    generator: generatorOf(out),
+    // CMake refuses another generator than the one a folder was made with.
+    generator: cachedIn(out, 'CMAKE_GENERATOR'),
     // Unless it is given both, cmake-js demands that g++ or clang++ is on PATH.
     ...(CXX && CC && { cppCompilerPath: CXX, cCompilerPath: CC }),
     cMakeOptions: { LIBTORCH_ROOT: libtorch.root, EB_CUDA: cuda, ...(archs && { EB_CUDA_ARCHS: archs }) },
@@ -71,10 +74,11 @@ export async function buildNative(
   return { folder: join(out, 'Release'), cuda: has('CUDA plugin'), jpeg: has('JPEG decoder') };
 }
 
-/** CMake refuses another generator than the one a folder was made with. */
-function generatorOf(folder) {
+/** An entry of CMake's cache. */
+function cachedIn(folder, name) {
   const cache = join(folder, 'CMakeCache.txt');
-  return existsSync(cache) ? readFileSync(cache, 'utf8').match(/^CMAKE_GENERATOR:INTERNAL=(.*)$/m)?.[1] : undefined;
+  if (!existsSync(cache)) return undefined;
+  return readFileSync(cache, 'utf8').match(new RegExp(`^${name}:INTERNAL=(.*)$`, 'm'))?.[1];
 }
 
 /** Ninja begins its lines with "[12/64]", Make with "[ 19%]". */
@@ -85,9 +89,9 @@ function percentTo(progress = () => {}) {
   };
 }
 
-/** One compiler a core, as far as memory goes: a LibTorch translation unit takes up to 1.5 GB. */
+/** One compiler a core, as far as memory goes: a translation unit takes up to 2 GB. */
 function jobs() {
-  return Math.max(1, Math.min(os.availableParallelism(), Math.floor(os.freemem() / 1.5e9)));
+  return Math.max(1, Math.min(os.availableParallelism(), Math.floor(os.freemem() / 2e9)));
 }
 
 function requireTool(name, what, remedy) {
@@ -133,7 +137,7 @@ function failed(command, failure, { remedy, status, signal, error, stdout, stder
   if (signal === 'SIGKILL' || /Killed signal|Cannot allocate memory/.test(output)) {
     return new StepError(
       `${failure}: memory ran out`,
-      'free some memory (a compiler takes up to 1.5 GB) and run this again',
+      'free some memory (a compiler takes up to 2 GB) and run this again',
     );
   }
   return new StepError(

@@ -91,7 +91,7 @@ describe('examples', () => {
   });
 
   test('prune-a-checkpoint writes a ticket, and says what is wrong with a file', () => {
-    const file = join(root, 'test/fixtures/checkpoints/pruned_vgg_small.pth.tar');
+    const file = join(root, 'test/fixtures/reference/checkpoints/pruned_vgg_small.pth.tar');
     const text = example('prune-a-checkpoint.mjs', file, '0.3', folder, 'vgg', '16');
     expect(text).toContain(`written to ${join(folder, 'pruned.pth.tar')}`);
     const missing = spawnSync(process.execPath, [

@@ -88,7 +88,7 @@ export async function prune(
     before,
     after,
     time: null,
-    timeMissing: 'not measured (--measure false)',
+    timeMissing: 'not measured (--no-measure)',
     unrounded: unrounded && { ...(await costsOf(unrounded)), step: null },
     // A file of weights alone, as the reference's init.pth.tar, is from before training.
     completed: initial ? (completedOf(initial.value, initial.path) ?? 0) : drawn,

@@ -84,10 +84,10 @@ test('what was not measured says why', () => {
     ...report,
     roundTo: 8,
     time: null,
-    timeMissing: 'not measured (--measure false)',
+    timeMissing: 'not measured (--no-measure)',
     unrounded: { ...costs(55, 450), step: null },
   });
-  expect(lines[1]).toBe('training step: not measured (--measure false)');
+  expect(lines[1]).toBe('training step: not measured (--no-measure)');
   expect(lines.slice(-2).every((line) => line.endsWith('training step -'))).toBe(true);
 });
 

@@ -22,15 +22,15 @@ export const runtime = {
     'auto, cpu, cuda or cuda:N',
     { group: 'Common', identity: false },
   ),
-  noCuda: option(z.boolean().default(false), 'same as --device cpu', { identity: false }),
+  noCuda: option(z.boolean().default(false), 'compute on the CPU', { identity: false }),
   gpuIds: option(
     z
       .string()
       .regex(/^-?\d+(,\d+)*$/)
       .optional(),
-    'GPUs, same as --device cuda:N, which wins; so far the first one computes; -1 for the CPU',
+    'GPUs, of which the first one computes so far; -1 for the CPU; --device wins',
     'GPU numbers such as 0,1, or -1',
-    { identity: false, defaultHelp: 'as --device' },
+    { identity: false, defaultHelp: 'a GPU if there is one' },
   ),
   precision: option(z.enum(PRECISIONS).default('auto'), 'arithmetic of forward and backward passes; auto is fp32', {
     group: 'Precision',
