@@ -6,20 +6,20 @@ import { commandFirst, normaliseArguments, PARSER } from './arguments';
 import type { Command } from './command';
 import { INTERRUPTED } from './interrupt';
 
-/** Name, description, and the module in commands/ that has it under this name. Data, so that --help loads none of them. */
-const COMMANDS: [name: string, describe: string, module: string][] = [
-  ['train', 'All in one go: search until a ticket emerges, prune, train only the ticket, report', 'experiments'],
-  ['search', 'Train the dense network and save Early-Bird tickets as they emerge', 'experiments'],
-  ['prune', 'Cut a ticket out of a checkpoint: pruned.pth.tar and prune.txt', 'experiments'],
-  ['retrain', 'Train a ticket on, with its own weights or with new ones', 'experiments'],
-  ['evaluate', 'Test a checkpoint: exact top-1 and top-5, and the means over batches of the reference', 'experiments'],
-  ['distance', 'Write the mask-distance matrix of a run: overlap_{p}.npy', 'figures'],
-  ['plot', 'Draw mask-distance matrices, or accuracy against drawing epoch', 'figures'],
-  ['bench', 'Time this program, alone or beside PyTorch, or compare what methods cost', 'bench'],
-  ['data', 'Fetch, check and pack datasets', 'data'],
-  ['inspect', 'Print keys, shapes and dtypes of a checkpoint, safetensors or .npy file', 'inspect'],
-  ['doctor', 'Show what was found on this machine, and how to repair what is wrong', 'doctor'],
-  ['libtorch', 'Show, fetch or choose the LibTorch to use', 'libtorch'],
+/** Name and description; commands/<name>.ts exports the command under its name. Data, so that --help loads none of them. */
+const COMMANDS: [name: string, describe: string][] = [
+  ['train', 'All in one go: search until a ticket emerges, prune, train only the ticket, report'],
+  ['search', 'Train the dense network and save Early-Bird tickets as they emerge'],
+  ['prune', 'Cut a ticket out of a checkpoint: pruned.pth.tar and prune.txt'],
+  ['retrain', 'Train a ticket on, with its own weights or with new ones'],
+  ['evaluate', 'Test a checkpoint: exact top-1 and top-5, and the means over batches of the reference'],
+  ['distance', 'Write the mask-distance matrix of a run: overlap_{p}.npy'],
+  ['plot', 'Draw mask-distance matrices, or accuracy against drawing epoch'],
+  ['bench', 'Time this program, alone or beside PyTorch, or compare what methods cost'],
+  ['data', 'Fetch, check and pack datasets'],
+  ['inspect', 'Print keys, shapes and dtypes of a checkpoint, safetensors or .npy file'],
+  ['doctor', 'Show what was found on this machine, and how to repair what is wrong'],
+  ['libtorch', 'Show, fetch or choose the LibTorch to use'],
 ];
 
 async function main(argv: string[]): Promise<void> {
@@ -48,8 +48,8 @@ async function main(argv: string[]): Promise<void> {
       if (error && error.name !== 'YError') throw error;
       throw new EarlybirdError('ERR_USAGE', `${(message ?? error.message).replaceAll('\n', ' ')} (see ${hint})`);
     });
-  for (const [name, describe, module] of COMMANDS) {
-    if (name === asked) cli.command((require(`./commands/${module}`)[name] as Command)(name, describe));
+  for (const [name, describe] of COMMANDS) {
+    if (name === asked) cli.command((require(`./commands/${name}`)[name] as Command)(name, describe));
     else cli.command(name, describe, {}, misplaced);
   }
   cli.completion('completion', 'Print a script that completes commands and options in bash or zsh');

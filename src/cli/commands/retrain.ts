@@ -1,0 +1,17 @@
+/** `earlybird retrain`. */
+import { defineCommand } from '../command';
+
+export const retrain = defineCommand({
+  options: 'retrain',
+  examples: [
+    ['earlybird retrain --scratch PRUNED/pruned.pth.tar --dataset cifar10 --data DIR', 'with its own weights'],
+    ['earlybird retrain --scratch PRUNED/pruned.pth.tar --dataset cifar10 --data DIR --reinit', 'with new weights'],
+    ['earlybird retrain --dataset cifar10 --data DIR --arch vgg --depth 16', 'the dense network, to compare with'],
+  ],
+  async run(recipe, options) {
+    const { reportRetrain } = await import('../../report/gather/reports.js');
+    const run = await (await import('../../train/retrain.js')).retrain(recipe, options);
+    return { ...run.result, report: await reportRetrain(recipe, run, options.observer) };
+  },
+  print: async (result) => (await import('../print/run.js')).runText(result),
+});

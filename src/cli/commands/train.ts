@@ -1,0 +1,21 @@
+/** `earlybird train`. */
+import { defineCommand } from '../command';
+
+export const train = defineCommand({
+  options: 'train',
+  examples: [
+    ['earlybird train --preset demo', 'the whole method on synthetic images, about two minutes on two cores'],
+    ['earlybird train --preset vgg16-cifar10 --data DIR', "the paper's recipe: L1 term, batches of 256, 160 epochs"],
+    ['earlybird train --preset vgg16-cifar10 --data DIR --compare-dense', 'with the dense network, to compare with'],
+    ['earlybird train --preset vgg16-cifar10 --data DIR --variant ll', 'in 8 bits'],
+    ['earlybird train --dataset folder --data DIR --arch resnet18 -sr', 'your own images, a folder for each class'],
+  ],
+  async run(recipe, options) {
+    const { reportTrain } = await import('../../report/gather/reports.js');
+    const run = await (await import('../../train/eb-train.js')).ebTrain(recipe, options);
+    const { shareOfDense } = await import('../../cost/training-flops.js');
+    const report = await reportTrain(recipe, run, options.observer);
+    return { ...run.result, trainingFlopsOverDense: shareOfDense(run.result, recipe), report };
+  },
+  print: async (result) => (await import('../print/run.js')).trainText(result),
+});
