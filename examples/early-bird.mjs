@@ -13,17 +13,13 @@ const shared = { classes, height, width, mean, std, device, filter: { kind: 'non
 const train = await addon.createDataset({ ...shared, ...images.train, padding: 4, flip: true });
 const test = await addon.createDataset({ ...shared, ...images.test, padding: 0, flip: false });
 
-/** Trains from one epoch on until `stop` says so after an epoch, or to the end. Returns the number of completed epochs. */
+/** Trains from an epoch on. Returns the number of completed epochs once `stop` is true after one; nothing at the end. */
 async function run(model, from, stop) {
   const options = { momentum: 0.9, weightDecay: 1e-4, l1: 1e-4, precision: 'fp32', seed };
   const trainer = await addon.createTrainer(model, options);
   for (let epoch = from; epoch < epochs; epoch++) {
-    const { loss } = await trainer.epoch({
-      dataset: train,
-      batchSize: 50,
-      epoch,
-      lr: learningRate(epoch, 0.1, schedule),
-    });
+    const lr = learningRate(epoch, 0.1, schedule);
+    const { loss } = await trainer.epoch({ dataset: train, batchSize: 50, epoch, lr });
     const { top1 } = await model.evaluate({ dataset: test, batchSize: 200, precision: 'fp32' });
     console.log(`epoch ${epoch + 1}: loss ${loss.toFixed(3)}, top-1 ${top1.toFixed(1)} %`);
     if (await stop?.()) return epoch + 1;
@@ -39,6 +35,7 @@ const drawn = await run(dense, 0, async () => {
   [mask] = await dense.masks([ratio]);
   return detector.push(mask.bits).emerged;
 });
+if (drawn === undefined) throw new Error(`the mask still moves after ${epochs} epochs: train longer`);
 const ticket = await dense.prune({ mask: mask.bits, emptyLayers: 'keep-one' });
 console.log(
   `ticket after ${drawn} epochs: ${mask.kept} of ${mask.total} channels, cfg ${ticket.model.describe().cfg.join(' ')}`,

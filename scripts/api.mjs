@@ -2,11 +2,14 @@
 // Writes docs/api.md from the docblocks of what src/index.ts and src/bench/index.ts export; fails where an export has none.
 // With --check it writes nothing, and fails where the page is not what the sources say.
 //   npm run api [-- --check]
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Application, Comment, CommentTag, Converter, ReflectionKind, UnknownType } from 'typedoc';
 import { reportFailure, root, StepError } from './build.mjs';
+
+/** The modules that the page describes, in this order; typedoc writes a file of this name for each. */
+const MODULES = { index: 'src/index.ts', bench: 'src/bench/index.ts' };
 
 /** The group of an export, by the room that declares it. */
 const GROUPS = [
@@ -62,7 +65,7 @@ function undocumented(project) {
 async function render() {
   const out = mkdtempSync(join(tmpdir(), 'earlybird-api-'));
   const app = await Application.bootstrapWithPlugins({
-    entryPoints: ['src/index.ts', 'src/bench/index.ts'].map((file) => join(root, file)),
+    entryPoints: Object.values(MODULES).map((file) => join(root, file)),
     tsconfig: join(root, 'tsconfig.json'),
     plugin: ['typedoc-plugin-markdown'],
     outputs: [{ name: 'markdown', path: out }],
@@ -89,9 +92,8 @@ async function render() {
   if (!project) throw new StepError('the sources cannot be read', 'run `npm run lint`');
   const missing = undocumented(project);
   await app.generateOutputs(project);
-  const pages = readdirSync(out).filter((file) => file !== 'README.md' && file.endsWith('.md'));
-  pages.sort((a, b) => Number(b === 'index.md') - Number(a === 'index.md'));
-  const text = pages.map((file) => readFileSync(join(out, file), 'utf8').replaceAll(/\((?:index|bench)\.md#/g, '(#'));
+  const pages = Object.keys(MODULES).map((name) => readFileSync(join(out, `${name}.md`), 'utf8'));
+  const text = pages.map((page) => page.replaceAll(/\(\w+\.md#/g, '(#'));
   rmSync(out, { recursive: true });
   return { text: [HEAD, ...text].join('\n'), missing };
 }
