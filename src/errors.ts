@@ -19,6 +19,7 @@ export class EarlybirdError extends Error {
 
 /** All codes. The C++ side (cpp/core/error.h) uses the same strings. */
 const ERROR_CODES = [
+  'ERR_NODE', // this Node is too old
   'ERR_USAGE', // a flag or argument is wrong
   'ERR_RECIPE', // a recipe does not validate
   'ERR_SHAPE', // tensors do not fit together

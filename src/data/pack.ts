@@ -7,7 +7,7 @@ import { type FileHandle, open, readdir, readFile, rm, stat } from 'node:fs/prom
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { isLeftOver, TEMP_NAME, writeFileAtomic } from '../atomic';
-import { EarlybirdError } from '../errors';
+import { EarlybirdError, onDisk } from '../errors';
 import { lockFolder } from '../lock';
 import { classesOf, listSplit } from './class-folders';
 import { type EncodeOptions, encodeImage, reasonOf } from './encode';
@@ -104,7 +104,7 @@ async function packAll(from: string, to: string, { signal, onProgress, ...option
         const start = own().at(-1)?.next ?? 0;
         const report = (here: number) => onProgress?.(finished + here, total, 'packing images');
         const step = await packShard(plan, split, own().length, start, report, signal);
-        await note(log, step);
+        await onDisk(path.join(plan.to, PROGRESS), 'written', () => note(log, step));
         steps.push(step);
       }
       finished += split.order.length;

@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { download, hashFile } from '../download';
-import { EarlybirdError } from '../errors';
+import { EarlybirdError, fileError, systemCode } from '../errors';
 import { type FolderLock, lockFolder } from '../lock';
 import { packageRoot } from '../package';
 import { describeLibTorch, type LibTorch, libtorchFolder } from './find';
@@ -90,6 +90,8 @@ export async function fetchFromArchive({ from, sha256, onProgress, signal }: Arc
     else
       await unzip(path, folder, signal).catch((error) => {
         signal?.throwIfAborted();
+        if (systemCode(error) !== '')
+          throw fileError(error, (error as NodeJS.ErrnoException).path ?? folder, 'written');
         throw new EarlybirdError(
           'ERR_FILE',
           `${path} cannot be unpacked: give a whole .zip or .whl file.`,
