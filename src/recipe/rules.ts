@@ -11,7 +11,25 @@ interface Entries {
   percent?: number;
   methods?: string[];
   baseline?: string;
+  epochs?: number;
+  startEpoch?: number;
+  detectorWindow?: number;
+  detectorRule?: string;
+  stopAtTicket?: boolean;
+  compareDense?: boolean;
+  swa?: boolean;
+  swaStart?: number;
 }
+
+/** Masks that a detector needs before a ticket can emerge. */
+const masksNeeded = ({ detectorWindow = 0, detectorRule }: Entries) =>
+  detectorWindow + (detectorRule === 'consecutive' ? 1 : 0);
+
+/** Masks that it gets to see. */
+const masksDrawn = ({ epochs = Infinity, startEpoch = 0 }: Entries) => epochs - startEpoch;
+
+/** A search may be asked for its masks alone; `train` may not. */
+const endsWithTicket = ({ stopAtTicket, compareDense }: Entries) => stopAtTicket === true || compareDense !== undefined;
 
 const RULES: { isBroken(recipe: Entries): boolean; message(recipe: Entries): string }[] = [
   {
@@ -29,6 +47,16 @@ const RULES: { isBroken(recipe: Entries): boolean; message(recipe: Entries): str
     isBroken: ({ protective, percent = 0 }) => protective === true && percent >= 0.9,
     message: ({ percent }) =>
       `--percent ${percent} is not possible with --protective, which keeps about a tenth of every layer: give a ratio below 0.9.`,
+  },
+  {
+    isBroken: (recipe) => endsWithTicket(recipe) && masksNeeded(recipe) > masksDrawn(recipe),
+    message: (recipe) =>
+      `--detector-window ${recipe.detectorWindow} needs the masks of ${masksNeeded(recipe)} epochs, so that no ticket can emerge within --epochs ${recipe.epochs}: give more --epochs or a smaller --detector-window.`,
+  },
+  {
+    isBroken: ({ swa, swaStart = 0, epochs = Infinity }) => swa === true && swaStart >= epochs,
+    message: ({ swaStart, epochs }) =>
+      `--swa averages from epoch index ${swaStart} on, which --epochs ${epochs} never reaches: give a smaller --swa-start, or leave out --swa.`,
   },
   {
     isBroken: ({ methods, baseline }) => methods !== undefined && !methods.includes(baseline!),

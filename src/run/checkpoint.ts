@@ -90,6 +90,8 @@ export function weightsValue(state: StateDict, { formats, convolutions }: ModelI
 export interface RestoredCheckpoint extends Snapshot {
   completed: number;
   best: number;
+  /** Short name of the recipe that wrote it. */
+  identityHash: string | undefined;
   detectors: Value | undefined;
   average: AveragedWeights | undefined;
 }
@@ -98,11 +100,13 @@ export interface RestoredCheckpoint extends Snapshot {
 export async function readTrainingCheckpoint(path: string, parameters: readonly string[]): Promise<RestoredCheckpoint> {
   const { value } = await readCheckpoint(path);
   const state = stateDictOf(value, path);
+  const hash = extrasOf(value)?.get('recipe');
   return {
     state,
     momentum: momentumOf(value, parameters, parameterKeys(state)).momentum,
     completed: completedOf(value, path) ?? 0,
     best: bestOf(value) ?? 0,
+    identityHash: typeof hash === 'string' ? hash : undefined,
     detectors: extrasOf(value)?.get('detectors'),
     average: averageFrom(value, path),
   };
