@@ -19,7 +19,11 @@ interface Entries {
   compareDense?: boolean;
   swa?: boolean;
   swaStart?: number;
+  imageSize?: number;
 }
+
+/** Datasets whose images are not resized. */
+const FIXED_SIZE = ['cifar10', 'cifar100', 'synthetic'];
 
 /** Masks that a detector needs before a ticket can emerge. */
 const masksNeeded = ({ detectorWindow = 0, detectorRule }: Entries) =>
@@ -57,6 +61,11 @@ const RULES: { isBroken(recipe: Entries): boolean; message(recipe: Entries): str
     isBroken: ({ swa, swaStart = 0, epochs = Infinity }) => swa === true && swaStart >= epochs,
     message: ({ swaStart, epochs }) =>
       `--swa averages from epoch index ${swaStart} on, which --epochs ${epochs} never reaches: give a smaller --swa-start, or leave out --swa.`,
+  },
+  {
+    isBroken: ({ dataset = '', imageSize = 32 }) => imageSize !== 32 && FIXED_SIZE.includes(dataset),
+    message: ({ dataset, imageSize }) =>
+      `--image-size ${imageSize} does nothing with --dataset ${dataset}, whose images have 32 pixels: leave it out, or give --dataset folder.`,
   },
   {
     isBroken: ({ methods, baseline }) => methods !== undefined && !methods.includes(baseline!),
