@@ -1,6 +1,5 @@
 /** Evaluation of a checkpoint: exact top-1 and top-5, and the reference's unweighted means over batches. */
 import { stateDictOf } from '../checkpoint/keys';
-import { readCheckpoint } from '../checkpoint/pth';
 import type { EnergyFile } from '../energy/file';
 import { phaseTotals } from '../energy/totals';
 import { openTestSession } from '../engine/session';
@@ -12,6 +11,7 @@ import { formatsOf } from '../recipe/precision';
 import type { EvaluateRecipe } from '../recipe/recipe';
 import { precisionFor } from '../run/checkpoint-formats';
 import { networkFor } from '../run/checkpoint-network';
+import { readGiven } from '../run/given';
 import type { RunOptions } from '../run/observer';
 import { cfgFrom } from './search';
 
@@ -56,7 +56,7 @@ export async function evaluate(recipe: EvaluateRecipe, options: RunOptions = {})
   if (checkpoint === undefined) {
     throw new EarlybirdError('ERR_USAGE', '--resume is missing: give the checkpoint to evaluate.');
   }
-  const { value } = await readCheckpoint(checkpoint);
+  const { value } = await readGiven(checkpoint, recipe.resume === undefined ? 'scratch' : 'resume');
   const given = { ...recipe, cfg: recipe.cfg ?? (await cfgFrom(recipe.scratch)) };
   const network = networkFor(given, value, checkpoint);
   const { arch, depth, cfg } = network;

@@ -1,12 +1,12 @@
 /** Retraining: train a ticket on, with its own weights (the paper's EB Train) or with new ones. */
 import { cfgOf, stateDictOf } from '../checkpoint/keys';
-import { readCheckpoint } from '../checkpoint/pth';
 import type { Value } from '../checkpoint/value';
 import type { Session } from '../engine/session';
 import { EarlybirdError } from '../errors';
 import type { RetrainRecipe } from '../recipe/recipe';
 import { precisionFor } from '../run/checkpoint-formats';
 import { checkpointNetwork, completedOf, networkFor } from '../run/checkpoint-network';
+import { readGiven } from '../run/given';
 import type { RunOptions } from '../run/observer';
 import type { FinishedRun } from '../run/result';
 import { type RunSpec, runNetwork } from './network-run';
@@ -30,7 +30,7 @@ export async function retrain(
 ): Promise<FinishedRun> {
   if (recipe.scratch === undefined) return runNetwork(recipe, 'retrain', async () => denseSpec(recipe), options);
   const { scratch } = recipe;
-  const { value } = await readCheckpoint(scratch);
+  const { value } = await readGiven(scratch, 'scratch');
   const { arch, depth, formats } = networkFor(recipe, value, scratch);
   const precision = precisionFor(recipe, value, scratch, formats, options.observer?.log);
   const complete = { ...recipe, arch, depth, ...precision };
