@@ -23,7 +23,7 @@ import { type ModelInfo, modelInfo } from '../run/checkpoint-network';
 import { identityHash, RunDirectory } from '../run/directory';
 import { orRemedy } from '../run/given';
 import { epochsText, ratioKey, ticketFile } from '../run/names';
-import type { Observer, RunOptions } from '../run/observer';
+import type { RunOptions } from '../run/observer';
 import { recordBest } from '../run/record';
 import { type FinishedRun, type RunResult, secondsOf } from '../run/result';
 import type { StateDict } from '../tensor';
