@@ -4,7 +4,7 @@ import { bestOf, cfgOf, epochOf } from './keys';
 import { looksLikeNpy, parseNpy } from './npy';
 import { parseCheckpoint } from './pth';
 import { readWholeFile } from './read-file';
-import { isBytes, isDict, isTensor, type Value } from './value';
+import { isBytes, isDict, isTensor, type Key, Opaque, UnreadTensor, type Value } from './value';
 
 export interface InspectReport {
   file: string;
@@ -57,8 +57,12 @@ function soundCfg(value: Value): InspectReport['cfg'] {
 
 /** Collects the leaves of a value tree. Lists of plain values are one leaf. */
 function collect(report: InspectReport, key: string, node: Value): void {
-  const below = (name: string | number) => (key === '' ? String(name) : `${key}.${name}`);
+  const below = (name: Key) => (key === '' ? String(name) : `${key}.${name}`);
   if (isTensor(node)) report.tensors.push(describeTensor(key, node));
+  else if (node instanceof UnreadTensor) {
+    const { dtype, shape, bytes } = node;
+    report.tensors.push({ key, dtype, shape, bytes });
+  } else if (node instanceof Opaque) report.values.push({ key, value: String(node) });
   else if (isDict(node)) for (const [name, member] of node) collect(report, below(name), member);
   else if (isBytes(node)) report.values.push({ key, value: `${node.byteLength} bytes` });
   else if (Array.isArray(node) && node.some((member) => typeof member === 'object' && member !== null))

@@ -1,16 +1,13 @@
 /** PyTorch checkpoints (.pth, .pt, .pth.tar): both layouts of torch.save, and safetensors. */
 import { crc32 } from 'node:zlib';
 import { type WriteOptions, writeFileAtomic } from '../atomic';
-import { DTYPE_BYTES } from '../tensor';
-import { LEGACY_START, parseLegacy } from './legacy';
-import { unpickle } from './pickle/read';
+import { looksLikeLegacy, parseLegacy } from './legacy';
+import { finish, runPickle } from './pickle/read';
 import { pickleValue } from './pickle/write';
 import { readWholeFile } from './read-file';
 import { Budget, namingFile, refuse } from './refuse';
 import { looksLikeSafetensors, parseSafetensors } from './safetensors';
-import { denseBytes } from './tensor-view';
 import { OrderedDict, type Value } from './value';
-
 import { ZipArchive } from './zip/read';
 import { type ZipRecord, zipChunks } from './zip/write';
 
@@ -26,7 +23,7 @@ export interface Checkpoint {
 
 /**
  * Reads a checkpoint that PyTorch, earlybird or a safetensors library wrote. Nothing in the file is run: Python objects other than
- * plain data and tensors are refused. Tensors are views of the file's bytes and may be unaligned; {@link numbersOf} reads them.
+ * plain data and tensors are {@link Opaque} leaves. Tensors are views of the file's bytes and may be unaligned; {@link numbersOf} reads them.
  * Throws ERR_FILE, or ERR_CHECKPOINT for a file of another kind or a damaged one.
  *
  * @example
@@ -75,35 +72,39 @@ function sniff(bytes: Uint8Array): Format {
   const starts = (magic: Uint8Array) => Buffer.compare(bytes.subarray(0, magic.length), magic) === 0;
   if (bytes.length === 0) refuse('it is empty');
   if (starts(Uint8Array.of(0x50, 0x4b, 0x03, 0x04))) return 'zip';
-  if (starts(LEGACY_START)) return 'legacy';
+  if (looksLikeLegacy(bytes)) return 'legacy';
   if (looksLikeSafetensors(bytes)) return 'safetensors';
   if (Buffer.from(bytes.subarray(257, 262)).toString('latin1') === 'ustar')
     refuse(
-      'it is a tar archive, the layout of PyTorch before 0.1.10; load and save it once with a PyTorch between 0.4 and 2',
+      'it is a tar archive, the layout of PyTorch before 0.1.10',
+      'load and save it once with a PyTorch between 0.4 and 2',
     );
-  refuse('it is neither a PyTorch checkpoint nor a safetensors file');
+  refuse(
+    'it is neither a PyTorch checkpoint nor a safetensors file',
+    'name a file that torch.save or safetensors wrote',
+  );
 }
 
 function parseZip(bytes: Uint8Array, budget: Budget): Value {
   const archive = new ZipArchive(bytes, budget);
   const pickleName = archive.names.find((name) => /^[^/]+\/data\.pkl$/.test(name));
-  if (pickleName === undefined) refuse('it is a zip archive without data.pkl, so not a PyTorch checkpoint');
+  if (pickleName === undefined)
+    refuse('it is a zip archive without data.pkl, so not a PyTorch checkpoint', 'name a file that torch.save wrote');
   const folder = pickleName.slice(0, -'data.pkl'.length);
   if (
     archive.has(`${folder}byteorder`) &&
     Buffer.from(archive.read(`${folder}byteorder`)).toString('latin1') !== 'little'
   )
-    refuse('it was not written on a little-endian machine');
+    refuse('it was not written on a little-endian machine', 'load and save it once with PyTorch on such a one');
 
-  const { value, pending, storages } = unpickle(archive.read(pickleName), 0, budget);
+  const unpickled = runPickle(archive.read(pickleName), 0, budget);
   const found = new Map<string, Uint8Array>();
-  for (const { key, dtype, numel } of storages.values()) {
+  for (const { key, bytes } of unpickled.storages.values()) {
     const data = archive.read(`${folder}data/${key}`);
-    if (data.length !== numel * DTYPE_BYTES[dtype]) refuse(`storage ${key} has another size than its tensors say`);
+    if (data.length !== bytes) refuse(`storage ${key} has another size than its tensors say`);
     found.set(key, data);
   }
-  for (const { tensor, storage, view } of pending) tensor.data = denseBytes(found.get(storage.key)!, view, budget);
-  return value;
+  return finish(unpickled, ({ key }) => found.get(key), budget);
 }
 
 function checkpointChunks(value: Value): AsyncGenerator<Uint8Array> {
