@@ -3,6 +3,7 @@
  * run is taken from rows on disk, else assumed, and the row's assumptions name it. Nothing is run.
  */
 import { networkName } from '../network/names';
+import { flopsOf, NO_PAPER_FLOPS } from '../network/training-flops';
 import type { EnergyMethod } from '../recipe/cost';
 import type { BenchEnergyRecipe } from '../recipe/recipe';
 import { observedIn } from './observed';
@@ -10,7 +11,6 @@ import { atRatio, type PlanInputs, planInputs } from './plan-inputs';
 import { checkIdentities, type RowResult, readRow } from './row-results';
 import { type EnergyRow, METHODS, rowsOf, type StageKind, stagesOf } from './rows';
 import { refuseMixedMachines } from './same-machine';
-import { flopsOf, NO_PAPER_FLOPS } from './training-flops';
 
 /** Seconds or joules: measured, or estimated, or null with the reason. */
 export interface Estimate {

@@ -4,8 +4,8 @@
  */
 
 import { planEnergy } from '../../src/cost/plan';
-import { type Training, trainingFlops } from '../../src/cost/training-flops';
 import { forwardFlops } from '../../src/network/flops';
+import { type Training, trainingFlops } from '../../src/network/training-flops';
 import { presetRecipe } from '../../src/recipe/presets';
 import { parseRecipe } from '../../src/recipe/recipe';
 import { addon } from '../support/small-handles';

@@ -3,7 +3,7 @@
 import { methodText } from '../../energy/file';
 import { formatsText } from '../../recipe/precision';
 import { formatJoules } from '../../report/format';
-import { summaryTable } from '../../report/table';
+import { summaryTable, trainingHeadline } from '../../report/table';
 import type { RunResult } from '../../run/result';
 import type { TrainResult } from '../../train/eb-train';
 import type { EvaluateResult } from '../../train/evaluate';
@@ -39,14 +39,15 @@ export function trainText({
   synthetic,
   report,
   directory,
-  trainingFlopsOverDense,
-}: TrainResult & { report: string | null; trainingFlopsOverDense: number }): string {
+  trainingFlops,
+}: TrainResult & { report: string | null }): string {
   return [
     `ticket p=${ticket.percent}% after ${ticket.completed} epochs: ${ticket.file}`,
     ...effectLines(prune),
     '',
+    trainingHeadline(trainingFlops),
+    '',
     summaryTable(summary, { synthetic }),
-    `Training FLOPs of both stages: ${trainingFlopsOverDense.toFixed(2)}x those of the dense network trained for all epochs.`,
     '',
     report ? `report: ${report}` : `files: ${directory}`,
   ].join('\n');
