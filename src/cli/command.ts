@@ -2,7 +2,7 @@
 import type { CommandModule } from 'yargs';
 import type { RunOptions } from '../run/observer';
 import { interruptSignal } from './interrupt';
-import { addOptions, type Flags, positionalsOf, recipeFrom, type Source, type Values } from './options';
+import { addOptions, type Flags, positionalsOf, recipeFrom, type Shell, type Source, type Values } from './options';
 import { createDisplay, type Show } from './progress';
 
 /** `path` is the name with those of the groups it is in: "data pack". */
@@ -20,7 +20,7 @@ interface Definition<S extends Source, R> {
   examples?: [line: string, does: string][];
   run(values: Values<S>, context: Context): R | Promise<R>;
   /** The result as text, for people. --json prints it as it is. */
-  print(result: R): string | Promise<string>;
+  print(result: R, shell: Shell): string | Promise<string>;
 }
 
 export function defineCommand<S extends Source, R>({ options, examples = [], run, print }: Definition<S, R>): Command {
@@ -41,7 +41,7 @@ export function defineCommand<S extends Source, R>({ options, examples = [], run
       },
     };
     const result = await Promise.resolve(run(recipe, context)).finally(end);
-    write(shell.json ? JSON.stringify(result, plain, 2) : await print(result));
+    write(shell.json ? JSON.stringify(result, plain, 2) : await print(result, shell));
   };
   return (path, describe) => ({
     command: `${path.split(' ').at(-1)}${positionalsOf(options, '[]')}`,

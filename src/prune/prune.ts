@@ -10,6 +10,7 @@ import { RunMeter, writeEnergy } from '../energy/meter';
 import { phaseTotals } from '../energy/totals';
 import { type Engine, openEngine } from '../engine/device';
 import { EarlybirdError } from '../errors';
+import type { Spread } from '../measure';
 import type { MaskResult, NativeModel } from '../native/types/model';
 import { costsOf, maskFlops, maskMemoryKB } from '../network/flops';
 import { loadModel } from '../network/load';
@@ -22,7 +23,7 @@ import { makeFolder, RunDirectory } from '../run/directory';
 import type { RunOptions } from '../run/observer';
 import type { StateDict } from '../tensor';
 import { type PruneReport, pruneNotes, pruneText, sharesOf } from './report';
-import { compareSteps } from './step-time';
+import { compareSteps, isNoisy } from './step-time';
 
 /** The name of a ticket in its folder. */
 const TICKET = 'pruned.pth.tar';
@@ -140,6 +141,8 @@ async function maskOf(dense: NativeModel, { model, percent, protective }: PruneR
   );
 }
 
+const rangeOf = ({ low, high }: Spread) => ({ low, high });
+
 /** The ticket is written by now: where its step cannot be timed, the report says why. */
 async function measure(
   { addon, precision }: Engine,
@@ -150,11 +153,13 @@ async function measure(
 ): Promise<Pick<PruneReport, 'time' | 'timeMissing' | 'unrounded'>> {
   try {
     const { milliseconds, ...batch } = await compareSteps(addon, models, { precision, seed, signal });
-    const [dense, ticket, other] = milliseconds as [number, number, number?];
+    const [dense, ticket, other] = milliseconds as [Spread, Spread, Spread?];
+    const [of, to] = [dense.median, ticket.median];
+    const ranges = { dense: rangeOf(dense), ticket: rangeOf(ticket) };
     return {
-      time: { ...batch, dense, ticket, ratio: ticket / dense },
+      time: { ...batch, dense: of, ticket: to, ratio: to / of, ranges, noisy: isNoisy(dense) || isNoisy(ticket) },
       timeMissing: null,
-      unrounded: unrounded && { ...unrounded, step: other ?? null },
+      unrounded: unrounded && { ...unrounded, step: other?.median ?? null },
     };
   } catch (error) {
     signal?.throwIfAborted();

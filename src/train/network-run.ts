@@ -39,6 +39,7 @@ import {
   scratchHash,
   storedResult,
 } from './resume';
+import { searchNotes } from './start-notes';
 
 /** The difference between a search and a retraining. */
 export interface RunSpec {
@@ -118,7 +119,12 @@ async function train(run: OpenRun): Promise<RunResult> {
   using averaging = recipe.swa ? openAveraging(run, shape, restored) : undefined;
   const network = modelInfo(model.describe(), formats);
   const start = await beginFolder(run, restored, model, network);
-  if (spec.detection) await beginMasks(run, spec.detection.ratios, channels, start.completed);
+  if (spec.detection) {
+    await beginMasks(run, spec.detection.ratios, channels, start.completed);
+    const { stopAtTicket } = spec.detection;
+    const notes = searchNotes({ ...recipe, stopAtTicket }, model.describe(), start.completed);
+    for (const note of notes) options.observer?.log?.(note);
+  }
 
   const outcome = await runTraining({
     ...options,
