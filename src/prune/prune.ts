@@ -10,6 +10,7 @@ import { RunMeter, writeEnergy } from '../energy/meter';
 import { phaseTotals } from '../energy/totals';
 import { type Engine, openEngine } from '../engine/device';
 import { EarlybirdError } from '../errors';
+import { lockFolder } from '../lock';
 import type { Spread } from '../measure';
 import type { MaskResult, NativeModel } from '../native/types/model';
 import { costsOf, maskFlops, maskMemoryKB } from '../network/flops';
@@ -19,7 +20,7 @@ import type { PruneRecipe } from '../recipe/recipe';
 import { weightsValue } from '../run/checkpoint';
 import { precisionFor } from '../run/checkpoint-formats';
 import { completedOf, type ModelInfo, modelInfo, networkEntries, networkFor } from '../run/checkpoint-network';
-import { makeFolder, RunDirectory } from '../run/directory';
+import { RunDirectory } from '../run/directory';
 import type { RunOptions } from '../run/observer';
 import type { StateDict } from '../tensor';
 import { type PruneReport, pruneNotes, pruneText, sharesOf } from './report';
@@ -41,9 +42,17 @@ const TICKET = 'pruned.pth.tar';
  * const report = await prune(parseRecipe('prune', { model: 'logs/EB-30-12.pth.tar', percent: 0.3, save: 'ticket' }));
  * console.log(report.cfg, report.effective.flops); // widths, and the share of forward FLOPs that is gone
  */
-export async function prune(
+export async function prune(recipe: PruneRecipe, options: PruneOptions = {}): Promise<PruneReport> {
+  using lock = await lockFolder(recipe.save);
+  lock.requireWritable();
+  return pruneLocked(recipe, options);
+}
+
+type PruneOptions = RunOptions & { energy?: RunMeter };
+
+async function pruneLocked(
   recipe: PruneRecipe,
-  { observer, signal, energy: shared }: RunOptions & { energy?: RunMeter } = {},
+  { observer, signal, energy: shared }: PruneOptions,
 ): Promise<PruneReport> {
   const source = await readInput(recipe.model);
   const initial = recipe.init === undefined ? null : await readInput(recipe.init);
@@ -95,7 +104,6 @@ export async function prune(
     completed: initial ? (completedOf(initial.value, initial.path) ?? 0) : drawn,
     drawn,
   };
-  await makeFolder(recipe.save);
   const info = modelInfo(description, formats);
   await writeCheckpoint(report.ticket, ticketValue(await ticket.stateDict(), info, report, recipe));
   await writeFileAtomic(join(recipe.save, 'prune.txt'), Buffer.from(pruneText(report)));
@@ -109,16 +117,15 @@ export async function prune(
 }
 
 /** Pruning is quick and repeatable: it is done again unless its result, prune.json, is there. */
-export async function pruneOnce(
-  recipe: PruneRecipe,
-  options: NonNullable<Parameters<typeof prune>[1]> = {},
-): Promise<PruneReport> {
+export async function pruneOnce(recipe: PruneRecipe, options: PruneOptions = {}): Promise<PruneReport> {
   const folder = RunDirectory.at(recipe.save);
   const before = await folder.readJson<PruneReport>('prune.json');
   // Its path may be spelt differently now.
   const ticket = folder.file(TICKET);
   if (before && existsSync(ticket) && !options.force) return { ...before, ticket };
-  const report = await prune(recipe, options);
+  using lock = await lockFolder(recipe.save);
+  lock.requireWritable();
+  const report = await pruneLocked(recipe, options);
   await folder.writeJson('prune.json', report);
   return report;
 }

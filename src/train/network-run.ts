@@ -8,6 +8,7 @@ import { epochsTotal } from '../energy/totals';
 import { provenanceOf } from '../engine/provenance';
 import { openSession, type Session } from '../engine/session';
 import { EarlybirdError } from '../errors';
+import { lockFolder } from '../lock';
 import { orDispose } from '../native/owned';
 import type { NativeAddon } from '../native/types/addon';
 import type { Cfg, ModelSpec, NativeModel } from '../native/types/model';
@@ -81,7 +82,8 @@ export async function runNetwork(
   const { resume, save } = recipe;
   if (resume && !existsSync(resume)) throw new EarlybirdError('ERR_FILE', `--resume ${resume} does not exist.`);
   const identity = { ...identityOf(command, recipe), ...(await scratchHash(recipe.scratch)) };
-  const { directory, state } = await RunDirectory.open(save, identity, { force: options.force, keep: resume });
+  using lock = await lockFolder(save);
+  const { directory, state } = await RunDirectory.open(lock, identity, { force: options.force, keep: resume });
   if (state === 'finished') {
     options.observer?.log?.(`${save} holds this run, finished; --force runs it again`);
     return { result: await storedResult(directory), reused: true };
