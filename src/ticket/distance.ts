@@ -5,6 +5,7 @@ import { stateDictOf } from '../checkpoint/keys';
 import { writeNpy } from '../checkpoint/npy';
 import { readCheckpoint } from '../checkpoint/pth';
 import { EarlybirdError } from '../errors';
+import { DERIVED, lockFolder } from '../lock';
 import { loadAddon } from '../native/addon';
 import type { NativeAddon } from '../native/types/addon';
 import { isWholePercent } from '../recipe/ratio';
@@ -59,6 +60,8 @@ export async function distance(
   );
   const addon = loadAddon({ device: 'cpu' });
   const results: DistanceResult[] = [];
+  using lock = await lockFolder(recipe.save, { name: DERIVED, wait: 10_000 });
+  lock.requireWritable();
   for (const one of series) {
     const overlap = overlapOf(addon, one);
     const file = await writeMatrix(recipe.save, one, overlap);

@@ -8,6 +8,7 @@ import { epochsTotal } from '../energy/totals';
 import { provenanceOf } from '../engine/provenance';
 import { openSession, type Session } from '../engine/session';
 import { EarlybirdError } from '../errors';
+import { lockFolder } from '../lock';
 import { orDispose } from '../native/owned';
 import type { NativeAddon } from '../native/types/addon';
 import type { Cfg, ModelSpec, NativeModel } from '../native/types/model';
@@ -39,6 +40,7 @@ import {
   scratchHash,
   storedResult,
 } from './resume';
+import { searchNotes } from './start-notes';
 
 /** The difference between a search and a retraining. */
 export interface RunSpec {
@@ -80,7 +82,8 @@ export async function runNetwork(
   const { resume, save } = recipe;
   if (resume && !existsSync(resume)) throw new EarlybirdError('ERR_FILE', `--resume ${resume} does not exist.`);
   const identity = { ...identityOf(command, recipe), ...(await scratchHash(recipe.scratch)) };
-  const { directory, state } = await RunDirectory.open(save, identity, { force: options.force, keep: resume });
+  using lock = await lockFolder(save);
+  const { directory, state } = await RunDirectory.open(lock, identity, { force: options.force, keep: resume });
   if (state === 'finished') {
     options.observer?.log?.(`${save} holds this run, finished; --force runs it again`);
     return { result: await storedResult(directory), reused: true };
@@ -118,7 +121,12 @@ async function train(run: OpenRun): Promise<RunResult> {
   using averaging = recipe.swa ? openAveraging(run, shape, restored) : undefined;
   const network = modelInfo(model.describe(), formats);
   const start = await beginFolder(run, restored, model, network);
-  if (spec.detection) await beginMasks(run, spec.detection.ratios, channels, start.completed);
+  if (spec.detection) {
+    await beginMasks(run, spec.detection.ratios, channels, start.completed);
+    const { stopAtTicket } = spec.detection;
+    const notes = searchNotes({ ...recipe, stopAtTicket }, model.describe(), start.completed);
+    for (const note of notes) options.observer?.log?.(note);
+  }
 
   const outcome = await runTraining({
     ...options,
