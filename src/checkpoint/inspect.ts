@@ -2,6 +2,7 @@
 import type { TensorData } from '../tensor';
 import { bestOf, cfgOf, epochOf } from './keys';
 import { looksLikeNpy, parseNpy } from './npy';
+import { weightsAt } from './places';
 import { parseCheckpoint } from './pth';
 import { readWholeFile } from './read-file';
 import { isBytes, isDict, isTensor, type Key, Opaque, UnreadTensor, type Value } from './value';
@@ -18,8 +19,8 @@ export interface InspectReport {
   tensors: { key: string; dtype: string; shape: number[]; bytes: number }[];
 }
 
-/** Throws ERR_FILE, ERR_CHECKPOINT. */
-export async function inspectFile(file: string): Promise<InspectReport> {
+/** `key`: shows the weights at this place as the file's state_dict. Throws ERR_FILE, ERR_CHECKPOINT. */
+export async function inspectFile(file: string, key?: string): Promise<InspectReport> {
   const bytes = await readWholeFile(file);
   const report: InspectReport = {
     file,
@@ -35,7 +36,8 @@ export async function inspectFile(file: string): Promise<InspectReport> {
     report.tensors.push(describeTensor('', parseNpy(bytes, file)));
     return report;
   }
-  const { format, value } = parseCheckpoint(bytes, file);
+  const { format, value: whole } = parseCheckpoint(bytes, file);
+  const value = weightsAt(whole, key, file);
   collect(report, '', value);
   return {
     ...report,

@@ -4,6 +4,7 @@ import { type WriteOptions, writeFileAtomic } from '../atomic';
 import { looksLikeLegacy, parseLegacy } from './legacy';
 import { finish, runPickle } from './pickle/read';
 import { pickleValue } from './pickle/write';
+import { weightsAt } from './places';
 import { readWholeFile } from './read-file';
 import { Budget, namingFile, refuse } from './refuse';
 import { looksLikeSafetensors, parseSafetensors } from './safetensors';
@@ -21,6 +22,14 @@ export interface Checkpoint {
   value: Value;
 }
 
+/** Options of {@link readCheckpoint}. */
+export interface ReadOptions {
+  /** Where the weights lie, as a dotted path such as "models.student": they become the `state_dict` of the value. */
+  key?: string | undefined;
+  /** What to do about a damaged file; otherwise to copy it again. */
+  remedy?: string | undefined;
+}
+
 /**
  * Reads a checkpoint that PyTorch, earlybird or a safetensors library wrote. Nothing in the file is run: Python objects other than
  * plain data and tensors are {@link Opaque} leaves. Tensors are views of the file's bytes and may be unaligned; {@link numbersOf} reads them.
@@ -33,8 +42,9 @@ export interface Checkpoint {
  * console.log(cfgOf(value), weights.get('feature.0.weight')?.shape);
  * ```
  */
-export async function readCheckpoint(file: string): Promise<Checkpoint> {
-  return parseCheckpoint(await readWholeFile(file), file);
+export async function readCheckpoint(file: string, { key, remedy }: ReadOptions = {}): Promise<Checkpoint> {
+  const { format, value } = parseCheckpoint(await readWholeFile(file), file, undefined, remedy);
+  return { format, value: weightsAt(value, key, file) };
 }
 
 /** As readCheckpoint, of bytes in memory. `name` is the file's name in messages. */
@@ -42,22 +52,27 @@ export function parseCheckpoint(
   bytes: Uint8Array,
   name = 'the checkpoint',
   budget = new Budget(bytes.length),
+  remedy?: string,
 ): Checkpoint {
-  return namingFile(name, () => {
-    const format = sniff(bytes);
-    if (format === 'zip') return { format, value: parseZip(bytes, budget) };
-    if (format === 'legacy') return { format, value: parseLegacy(bytes, budget) };
-    const { tensors, metadata } = parseSafetensors(bytes, budget);
-    const state = new OrderedDict(tensors);
-    if (metadata.size === 0) return { format, value: state };
-    return {
-      format,
-      value: new Map<string, Value>([
-        ['state_dict', state],
-        ['metadata', metadata],
-      ]),
-    };
-  });
+  return namingFile(
+    name,
+    () => {
+      const format = sniff(bytes);
+      if (format === 'zip') return { format, value: parseZip(bytes, budget) };
+      if (format === 'legacy') return { format, value: parseLegacy(bytes, budget) };
+      const { tensors, metadata } = parseSafetensors(bytes, budget);
+      const state = new OrderedDict(tensors);
+      if (metadata.size === 0) return { format, value: state };
+      return {
+        format,
+        value: new Map<string, Value>([
+          ['state_dict', state],
+          ['metadata', metadata],
+        ]),
+      };
+    },
+    remedy,
+  );
 }
 
 /**

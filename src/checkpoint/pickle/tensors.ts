@@ -8,7 +8,7 @@ import { type Builder, Global, type Item, type Machine, Storage } from './item';
 export const TENSOR_BUILDERS: Readonly<Record<string, Builder>> = {
   'torch._utils._rebuild_tensor': tensor,
   'torch._utils._rebuild_tensor_v2': tensor,
-  'torch._utils._rebuild_tensor_v3': ([storage, start, sizes, steps, gradient, hooks, dtype, metadata], machine) =>
+  'torch._utils._rebuild_tensor_v3': ([storage, start, sizes, steps, _gradient, _hooks, dtype, metadata], machine) =>
     made(storage, [start, sizes, steps], textOf(dtype), metadata, machine),
   'torch._utils._rebuild_parameter': wrapped,
   'torch._utils._rebuild_parameter_with_state': wrapped,
