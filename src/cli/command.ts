@@ -3,7 +3,7 @@ import type { CommandModule } from 'yargs';
 import { type EarlybirdError, fileError, systemCode } from '../errors';
 import type { RunOptions } from '../run/observer';
 import { interruptSignal } from './interrupt';
-import { addOptions, type Flags, positionalsOf, recipeFrom, type Source, type Values } from './options';
+import { addOptions, type Flags, positionalsOf, recipeFrom, type Shell, type Source, type Values } from './options';
 import { createDisplay, type Show } from './progress';
 
 /** `path` is the name with those of the groups it is in: "data pack". */
@@ -21,7 +21,7 @@ interface Definition<S extends Source, R> {
   examples?: [line: string, does: string][];
   run(values: Values<S>, context: Context): R | Promise<R>;
   /** The result as text, for people. --json prints it as it is. */
-  print(result: R): string | Promise<string>;
+  print(result: R, shell: Shell): string | Promise<string>;
 }
 
 export function defineCommand<S extends Source, R>({ options, examples = [], run, print }: Definition<S, R>): Command {
@@ -42,7 +42,8 @@ export function defineCommand<S extends Source, R>({ options, examples = [], run
       },
     };
     const result = await Promise.resolve(run(recipe, context)).finally(end);
-    write(shell.json ? JSON.stringify(result, plain, 2) : await print(result), Object.hasOwn(recipe, 'save'));
+    const text = shell.json ? JSON.stringify(result, plain, 2) : await print(result, shell);
+    write(text, Object.hasOwn(recipe, 'save'));
   };
   return (path, describe) => ({
     command: `${path.split(' ').at(-1)}${positionalsOf(options, '[]')}`,

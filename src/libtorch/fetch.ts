@@ -2,7 +2,7 @@
  * Puts a LibTorch into `.libtorch/`: from the package index by pip, or from an archive or folder that the user names. Replaces the old
  * one once the new one is complete.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { download, hashFile } from '../download';
@@ -54,14 +54,14 @@ export async function fetchByPip({
     const install = (what: string[]) => {
       log?.(`pip install ${what.join(' ')}`);
       const index = indexUrl ? ['--index-url', indexUrl] : [];
-      return call([...pip, 'install', ...PIP_OPTIONS, '--target', folder, ...index, ...what]);
+      return wait([...pip, 'install', ...PIP_OPTIONS, '--target', folder, ...index, ...what]);
     };
     // For a plain version number pip would choose a CUDA build of several gigabytes.
     const wanted = variant === 'cpu' && process.arch === 'x64' && !version.includes('+') ? `${version}+cpu` : version;
-    const torch = install(['--no-deps', `torch==${wanted}`]);
+    const torch = await install(['--no-deps', `torch==${wanted}`]);
     if (torch.status !== 0) throw pipFailure(variant, wanted, indexUrl, torch);
     if (existsSync(join(folder, 'torch', 'lib', 'libtorch_cuda.so'))) {
-      const libraries = install(nvidiaRequirements(folder));
+      const libraries = await install(nvidiaRequirements(folder));
       if (libraries.status !== 0) throw pipFailure(variant, wanted, indexUrl, libraries);
     }
     rmSync(join(folder, '.pip'), { recursive: true, force: true });
@@ -153,8 +153,29 @@ function findPip(environment: string): string[] {
   );
 }
 
-function call([command, ...args]: string[]) {
+interface Said {
+  status: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+function call([command, ...args]: string[]): Said {
   return spawnSync(command!, args, { encoding: 'utf8', maxBuffer: 1 << 26, env: process.env });
+}
+
+/** `call` for what takes minutes: whoever waits can show that it goes on. */
+function wait([command, ...args]: string[]): Promise<Said> {
+  const child = spawn(command!, args, { stdio: ['ignore', 'pipe', 'pipe'], env: process.env });
+  const said: Said = { status: null, stdout: '', stderr: '' };
+  for (const stream of ['stdout', 'stderr'] as const) {
+    child[stream].setEncoding('utf8').on('data', (text: string) => {
+      said[stream] += text;
+    });
+  }
+  return new Promise((done) => {
+    child.on('error', (error) => done({ ...said, stderr: String(error) }));
+    child.on('close', (status) => done({ ...said, status }));
+  });
 }
 
 /** Requirements of the wheel that LibTorch links to: CUDA and NVIDIA's libraries. */

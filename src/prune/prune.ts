@@ -11,6 +11,7 @@ import { phaseTotals } from '../energy/totals';
 import { type Engine, openEngine } from '../engine/device';
 import { EarlybirdError } from '../errors';
 import { lockFolder } from '../lock';
+import type { Spread } from '../measure';
 import type { MaskResult, NativeModel } from '../native/types/model';
 import { costsOf, maskFlops, maskMemoryKB } from '../network/flops';
 import { loadModel } from '../network/load';
@@ -24,7 +25,7 @@ import { readGiven } from '../run/given';
 import type { RunOptions } from '../run/observer';
 import type { StateDict } from '../tensor';
 import { type PruneReport, pruneNotes, pruneText, sharesOf } from './report';
-import { compareSteps } from './step-time';
+import { compareSteps, isNoisy } from './step-time';
 
 /** The name of a ticket in its folder. */
 const TICKET = 'pruned.pth.tar';
@@ -54,15 +55,20 @@ async function pruneLocked(
   recipe: PruneRecipe,
   { observer, signal, energy: shared }: PruneOptions,
 ): Promise<PruneReport> {
-  const source = await readInput(recipe.model, 'model');
+  const source = await readInput(recipe.model, 'model', recipe.key);
   const initial = recipe.init === undefined ? null : await readInput(recipe.init, 'init');
   const engine = openEngine(recipe, observer?.log);
   const network = networkFor(recipe, source.value, source.path);
   const formats = formatsOf(precisionFor(recipe, source.value, source.path, network.formats, observer?.log));
   const load = ({ value, path }: Input) => {
-    const state = stateDictOf(value, path);
-    const classes = classesFor(recipe, network.classes, state);
-    return loadModel(engine.addon, { ...network, formats, classes, seed: recipe.seed, device: engine.device }, state);
+    const state = stateDictOf(value, path, observer?.log);
+    const classes = classesFor(recipe, network.classes);
+    return loadModel(
+      engine.addon,
+      { ...network, formats, classes, seed: recipe.seed, device: engine.device },
+      state,
+      path,
+    );
   };
   using ownMeter = shared ? null : await RunMeter.open(engine, recipe, signal);
   const energy = shared ?? ownMeter!;
@@ -104,7 +110,7 @@ async function pruneLocked(
     completed: initial ? (completedOf(initial.value, initial.path) ?? 0) : drawn,
     drawn,
   };
-  const info = modelInfo(description, formats);
+  const info = modelInfo(description, formats, network.normalisation);
   await writeCheckpoint(report.ticket, ticketValue(await ticket.stateDict(), info, report, recipe));
   await writeFileAtomic(join(recipe.save, 'prune.txt'), Buffer.from(pruneText(report)));
   const spent = (await energy.lap()) ?? {};
@@ -135,8 +141,8 @@ interface Input {
   value: Value;
 }
 
-async function readInput(path: string, flag: string): Promise<Input> {
-  return { path, value: (await readGiven(path, flag)).value };
+async function readInput(path: string, flag: string, key?: string): Promise<Input> {
+  return { path, value: (await readGiven(path, flag, { key })).value };
 }
 
 async function maskOf(dense: NativeModel, { model, percent, protective }: PruneRecipe): Promise<MaskResult> {
@@ -148,6 +154,8 @@ async function maskOf(dense: NativeModel, { model, percent, protective }: PruneR
   );
 }
 
+const rangeOf = ({ low, high }: Spread) => ({ low, high });
+
 /** The ticket is written by now: where its step cannot be timed, the report says why. */
 async function measure(
   { addon, precision }: Engine,
@@ -158,11 +166,13 @@ async function measure(
 ): Promise<Pick<PruneReport, 'time' | 'timeMissing' | 'unrounded'>> {
   try {
     const { milliseconds, ...batch } = await compareSteps(addon, models, { precision, seed, signal });
-    const [dense, ticket, other] = milliseconds as [number, number, number?];
+    const [dense, ticket, other] = milliseconds as [Spread, Spread, Spread?];
+    const [of, to] = [dense.median, ticket.median];
+    const ranges = { dense: rangeOf(dense), ticket: rangeOf(ticket) };
     return {
-      time: { ...batch, dense, ticket, ratio: ticket / dense },
+      time: { ...batch, dense: of, ticket: to, ratio: to / of, ranges, noisy: isNoisy(dense) || isNoisy(ticket) },
       timeMissing: null,
-      unrounded: unrounded && { ...unrounded, step: other ?? null },
+      unrounded: unrounded && { ...unrounded, step: other?.median ?? null },
     };
   } catch (error) {
     signal?.throwIfAborted();
@@ -170,11 +180,15 @@ async function measure(
   }
 }
 
-/** Those of the dataset where its name fixes them; imagenet may be a part of it, so that the checkpoint decides. */
-function classesFor({ model, dataset }: PruneRecipe, classes: number | undefined, state: StateDict): number {
+/** Those of the checkpoint. A dataset that is named must have as many, where its name fixes them; imagenet may be a part of it. */
+function classesFor({ model, dataset }: PruneRecipe, classes: number | undefined): number {
   const named = dataset && dataset !== 'imagenet' ? knownDataset(dataset)?.classes : undefined;
-  const key = [...state.keys()].find((name) => /(^|\.)(classifier|fc)(\.\d+)*\.bias$/.test(name));
-  const known = named ?? classes ?? (key === undefined ? undefined : state.get(key)?.shape[0]);
+  if (named !== undefined && classes !== undefined && named !== classes)
+    throw new EarlybirdError(
+      'ERR_CHECKPOINT',
+      `${model} tells ${classes} classes apart, but --dataset ${dataset} has ${named}: give the dataset it was trained on, or none.`,
+    );
+  const known = named ?? classes;
   if (known !== undefined) return known;
   throw new EarlybirdError(
     'ERR_CHECKPOINT',

@@ -2,18 +2,18 @@
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { type Checkpoint, readCheckpoint } from '../checkpoint/pth';
+import { type Checkpoint, type ReadOptions, readCheckpoint } from '../checkpoint/pth';
 import { EarlybirdError } from '../errors';
 import { parseTicketFile } from './names';
 
 /** The checkpoint that a flag names. Throws ERR_FILE with the tickets that are near where there is no such file. */
-export async function readGiven(path: string, flag: string): Promise<Checkpoint> {
+export async function readGiven(path: string, flag: string, options: ReadOptions = {}): Promise<Checkpoint> {
   if (!existsSync(path)) {
     const near = await ticketsNear(path);
     const found = near.length > 0 ? `; there are ${near.join(', ')}: give one of them` : ': check the path';
     throw new EarlybirdError('ERR_FILE', `--${flag} ${path} does not exist${found}.`);
   }
-  return readCheckpoint(path);
+  return readCheckpoint(path, options);
 }
 
 /** Tickets of a search in the folder of the path, and files of its name in the folders beside that. */

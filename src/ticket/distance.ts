@@ -103,7 +103,7 @@ async function readSeries(recipe: DistanceRecipe, ratios: number[], signal: Abor
       );
     }
   }
-  return { source: 'checkpoints' as const, series: await fromCheckpoints(recipe.save, ratios, range, signal) };
+  return { source: 'checkpoints' as const, series: await fromCheckpoints(recipe, ratios, range, signal) };
 }
 
 /** The masks that a search stored at a ratio, or null. */
@@ -135,7 +135,7 @@ function cut(series: MaskSeries, { first, last }: Range, folder: string): MaskSe
 
 /** ckpt{e}.pth.tar holds e+1 completed epochs, init.pth.tar none. */
 async function fromCheckpoints(
-  folder: string,
+  { save: folder, key }: DistanceRecipe,
   ratios: number[],
   range: Range,
   signal: AbortSignal | undefined,
@@ -145,7 +145,7 @@ async function fromCheckpoints(
   for (const epoch of epochs) {
     signal?.throwIfAborted();
     const path = join(folder, checkpointName(epoch));
-    const gammas = gammasOf(stateDictOf((await readCheckpoint(path)).value, path));
+    const gammas = gammasOf(stateDictOf((await readCheckpoint(path, { key })).value, path));
     for (const one of series) {
       const { total, bits } = maskFromGammas(gammas, one.ratio);
       if (total === 0 || (one.masks.length > 0 && total !== one.channels)) {

@@ -6,7 +6,7 @@ import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ENERGY_FILE, type EnergyFile, mergeEnergy, methodText, readEnergy } from '../energy/file';
 import { epochsTotal } from '../energy/totals';
-import { provenanceOf } from '../engine/provenance';
+import { type Provenance, provenanceOf } from '../engine/provenance';
 import { openSession, type Session } from '../engine/session';
 import { EarlybirdError } from '../errors';
 import { lockFolder } from '../lock';
@@ -24,6 +24,7 @@ import { type FinishedRun, type RunResult, type SummaryRow, secondsOf, summaryRo
 import { decidingDistance } from './closest';
 import { retrain } from './retrain';
 import { search } from './search';
+import { type TrainingCost, trainingCost } from './training-cost';
 
 /** Result of EB Train. */
 export interface TrainResult {
@@ -33,6 +34,8 @@ export interface TrainResult {
   search: RunResult;
   prune: PruneReport;
   retrain: RunResult;
+  /** Training FLOPs of EB Train against those of the dense network trained to the end. */
+  trainingFlops: TrainingCost;
   /** Dense (up to where it was trained) against ticket. */
   summary: SummaryRow[];
   /** True for made-up images: accuracies mean nothing. */
@@ -57,7 +60,7 @@ export async function ebTrain(recipe: TrainRecipe, options: RunOptions = {}): Pr
   const { directory, state } = await RunDirectory.open(lock, identity, options);
   if (state === 'finished') {
     options.observer?.log?.(`${recipe.save} holds this run, finished; --force runs it again`);
-    return { result: (await directory.readJson<TrainResult>('result.json'))!, reused: true };
+    return { result: await storedResult(recipe, directory), reused: true };
   }
   if (state === 'continued')
     await RunDirectory.check(join(recipe.save, 'search'), identityOf('search', searchRecipe(recipe)));
@@ -71,6 +74,13 @@ export async function ebTrain(recipe: TrainRecipe, options: RunOptions = {}): Pr
   });
   await directory.writeJson('result.json', result);
   return { result, reused: false };
+}
+
+/** Files of older versions have no training FLOPs. */
+async function storedResult(recipe: TrainRecipe, directory: RunDirectory): Promise<TrainResult> {
+  const result = (await directory.readJson<TrainResult>('result.json'))!;
+  const { dataset } = (await directory.readJson<Pick<Provenance, 'dataset'>>('params.json'))!;
+  return { ...result, trainingFlops: trainingCost(result, recipe, dataset.train) };
 }
 
 async function runStages(
@@ -95,12 +105,14 @@ async function runStages(
     retrain(retrainRecipe(recipe, folder, pruned.ticket), shared),
   );
 
+  const drawn = { percent: percentOf(ratio), completed: ticket.completed, file: ticket.file };
   const stages = { search: searched, prune: pruned, retrain: retrained };
   const energy = await mergedEnergy(directory, stages);
   return {
     directory: recipe.save,
-    ticket: { percent: percentOf(ratio), completed: ticket.completed, file: ticket.file },
+    ticket: drawn,
     ...stages,
+    trainingFlops: trainingCost({ ticket: drawn, ...stages }, recipe, session.dataset.train.count),
     summary: await summaryOf(recipe, stages, ticket.completed, energy),
     synthetic: session.dataset.synthetic,
   };

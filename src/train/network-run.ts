@@ -14,14 +14,13 @@ import type { NativeAddon } from '../native/types/addon';
 import type { Cfg, ModelSpec, NativeModel } from '../native/types/model';
 import type { NativeTrainer } from '../native/types/trainer';
 import { costsOf, maskChannels } from '../network/flops';
-import { loadModel } from '../network/load';
+import { loadModel, loadWeights } from '../network/load';
 import { identityOf } from '../recipe/identity';
 import { formatsOf } from '../recipe/precision';
 import type { RetrainRecipe, SearchRecipe } from '../recipe/recipe';
 import { initialValue, type RestoredCheckpoint, readTrainingCheckpoint } from '../run/checkpoint';
 import { type ModelInfo, modelInfo } from '../run/checkpoint-network';
 import { identityHash, RunDirectory } from '../run/directory';
-import { orRemedy } from '../run/given';
 import { epochsText, ratioKey, ticketFile } from '../run/names';
 import type { RunOptions } from '../run/observer';
 import { recordBest } from '../run/record';
@@ -43,6 +42,7 @@ import {
   scratchHash,
   storedResult,
 } from './resume';
+import { searchNotes } from './start-notes';
 
 /** The difference between a search and a retraining. */
 export interface RunSpec {
@@ -122,10 +122,15 @@ async function train(run: OpenRun): Promise<RunResult> {
 
   const restored = run.from === null ? null : await restore(run, run.from, model, trainer);
   using averaging = recipe.swa ? openAveraging(run, shape, restored) : undefined;
-  const network = modelInfo(model.describe(), formats);
+  const network = modelInfo(model.describe(), formats, { mean: session.dataset.mean, std: session.dataset.std });
   const start = await beginFolder(run, restored, model, network);
   if (watch && restored) await restoreWatch(run, watch, restored, start);
-  if (spec.detection) await beginMasks(run, spec.detection.ratios, channels, start.completed);
+  if (spec.detection) {
+    await beginMasks(run, spec.detection.ratios, channels, start.completed);
+    const { stopAtTicket } = spec.detection;
+    const notes = searchNotes({ ...recipe, stopAtTicket }, model.describe(), start.completed);
+    for (const note of notes) options.observer?.log?.(note);
+  }
 
   const outcome = await runTraining({
     ...options,
@@ -157,7 +162,7 @@ function shapeOf({ recipe, spec, session }: OpenRun): ModelSpec {
 /** With the weights that the run begins with. */
 async function newModel(addon: NativeAddon, shape: ModelSpec, { weights, reinit }: RunSpec): Promise<NativeModel> {
   if (!weights) return addon.createModel(shape);
-  const model = await loadModel(addon, shape, weights);
+  const model = await loadModel(addon, shape, weights, 'The ticket');
   if (reinit) await orDispose(model, () => model.reinitialise(shape.seed));
   return model;
 }
@@ -171,12 +176,14 @@ async function restore(
   model: NativeModel,
   trainer: NativeTrainer,
 ): Promise<RestoredCheckpoint> {
-  const { directory, options } = run;
-  const read = () => readTrainingCheckpoint(path, model.describe().parameters);
+  const { directory, recipe, options } = run;
   // With a result, the run counts as finished without its checkpoint.
   const what = existsSync(directory.file('result.json')) ? directory.path : 'it';
-  const restored = isOwn(run) ? await orRemedy(path, `remove ${what} to start this stage again`, read) : await read();
-  await model.loadStateDict(restored.state);
+  const restored = await readTrainingCheckpoint(path, model.describe().parameters, {
+    ...(isOwn(run) ? { remedy: `remove ${what} to start this stage again` } : { key: recipe.key }),
+    log: options.observer?.log,
+  });
+  await loadWeights(model, restored.state, path);
   await trainer.restoreMomentum(restored.momentum);
   options.observer?.log?.(`resumed from ${path} after ${epochsText(restored.completed)}`);
   return restored;
