@@ -156,6 +156,7 @@ no_output() {
   mkdir "$work/output"
   bash "$cases/T2-17/make.sh" "$work/output" >"$work/said" 2>&1
   local line
+  equal "$(grep -c 'exit code' "$work/said") answers" '2 answers' || return 1
   while read -r line; do
     case $line in *'code 0, epochs trained: 20' | *'code 130, '*) ;; *) echo "$line"; return 1 ;; esac
   done <"$work/said"
