@@ -34,7 +34,7 @@ export function defineCommand<S extends Source, R>({ options, examples = [], run
       observer,
       show,
       force: shell.force,
-      commandLine: ['earlybird', ...process.argv.slice(2)].join(' '),
+      commandLine: ['earlybird', ...process.argv.slice(2)].map(shellWord).join(' '),
       // Only what asks for it stops cleanly; the rest ends at once.
       get signal() {
         return interruptSignal();
@@ -76,6 +76,11 @@ function usage(path: string, describe: string, words: string, examples: [string,
   const lines = examples.map(([line, does]) => `# ${does}\n$ ${line}`);
   const all = [`earlybird ${path}${words} [options]`, describe, ...(lines.length > 0 ? ['Examples:', ...lines] : [])];
   return all.join('\n\n').replaceAll(':\n\n#', ':\n#');
+}
+
+/** A word of a command line as a shell takes it, for copying. */
+function shellWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 function write(text: string): void {

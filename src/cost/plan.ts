@@ -70,10 +70,10 @@ export async function planEnergy(recipe: BenchEnergyRecipe): Promise<EnergyPlan>
     forward: observed.forward(null),
   });
   const planned = results.map((result) => planRow({ recipe, observed, inputs }, result));
-  const { arch, depth, dataset, epochs } = recipe;
+  const { arch, depth, cfg, dataset, epochs } = recipe;
   return {
     dryRun: true,
-    network: networkName(arch, depth!),
+    network: networkName(arch, depth!, cfg),
     dataset,
     epochs,
     images: inputs.images,
