@@ -21,7 +21,8 @@ export async function renderPdf(svg: string, title: string): Promise<Uint8Array>
   const document = new PDFDocument({ size, margin: 0, info });
   const chunks: Buffer[] = [];
   document.on('data', (chunk: Buffer) => chunks.push(chunk));
-  SVGtoPDF(document, text, 0, 0, { width: size[0], height: size[1], assumePt: true });
+  document.scale(POINTS);
+  SVGtoPDF(document, text, 0, 0, { assumePt: true });
   document.end();
   await once(document, 'end');
   return Buffer.concat(chunks);

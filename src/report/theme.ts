@@ -21,12 +21,14 @@ export const FONT_SIZE = 11;
 export interface Layout {
   width: number;
   columns: number;
+  /** Pixels beside the panels that a colour bar may take. */
+  aside: number;
 }
 
 /** With axes about 7 inches: the text width of a paper. */
-export const WIDE: Layout = { width: 600, columns: 4 };
+export const WIDE: Layout = { width: 600, columns: 4, aside: 40 };
 /** A phone: panels stand below each other. */
-export const NARROW: Layout = { width: 210, columns: 1 };
+export const NARROW: Layout = { width: 210, columns: 1, aside: 0 };
 
 /** Okabe and Ito's palette, which colour-blind readers can tell apart, without its yellow (too faint for a line on white). */
 export const SERIES = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#000000', '#56b4e9'];

@@ -32,7 +32,10 @@ export function accuracyAgainstCost(
   // The legend is shared with the rules of the standard deviations, which are fainter than the points.
   const legend = { orient: 'right', title: null, symbolOpacity: 1 };
   const color = { field: 'method', type: 'nominal', sort: null, legend };
-  const x = { type: 'quantitative', title: quantity, scale: { zero: true, padding: 8 } };
+  const highest = Math.max(...values.map(({ costHigh }) => costHigh));
+  // Room at the end, so that the frame cuts no mark.
+  const scale = { domain: [0, 1.05 * highest || 1], nice: false };
+  const x = { type: 'quantitative', title: quantity, scale };
   const y = { type: 'quantitative', title: 'top-1 (%)', scale: { zero: false, padding: 8 } };
   const spread = { type: 'rule', strokeWidth: 1, opacity: 0.6 };
   return frame(dataset, {

@@ -46,7 +46,7 @@ export function matrixSheet(
   const networks = [...new Set(shown.map((panel) => panel.matrix.network))];
   const columns = Math.min(layout.columns, Math.max(...networks.map((name) => ratiosOf(shown, name).length)));
   const cells = Math.max(...shown.map((panel) => epochGrid(panel.matrix.epochs).size));
-  const side = panelSide(cells, Math.min(WANTED, (layout.width - BAR + GAP) / columns - GAP));
+  const side = panelSide(cells, Math.min(WANTED, (layout.width + layout.aside - BAR + GAP) / columns - GAP));
   const rows = networks.map((network) => ({
     title: { text: network, anchor: 'start', frame: 'group', offset: 10 },
     columns,
