@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { writeFileAtomic } from '../atomic';
 import { stateDictOf } from '../checkpoint/keys';
-import { readCheckpoint, writeCheckpoint } from '../checkpoint/pth';
+import { writeCheckpoint } from '../checkpoint/pth';
 import type { Value } from '../checkpoint/value';
 import { knownDataset } from '../data/known';
 import { RunMeter, writeEnergy } from '../energy/meter';
@@ -21,6 +21,7 @@ import { weightsValue } from '../run/checkpoint';
 import { precisionFor } from '../run/checkpoint-formats';
 import { completedOf, type ModelInfo, modelInfo, networkEntries, networkFor } from '../run/checkpoint-network';
 import { RunDirectory } from '../run/directory';
+import { readGiven } from '../run/given';
 import type { RunOptions } from '../run/observer';
 import type { StateDict } from '../tensor';
 import { type PruneReport, pruneNotes, pruneText, sharesOf } from './report';
@@ -54,8 +55,8 @@ async function pruneLocked(
   recipe: PruneRecipe,
   { observer, signal, energy: shared }: PruneOptions,
 ): Promise<PruneReport> {
-  const source = await readInput(recipe.model, recipe.key);
-  const initial = recipe.init === undefined ? null : await readInput(recipe.init);
+  const source = await readInput(recipe.model, 'model', recipe.key);
+  const initial = recipe.init === undefined ? null : await readInput(recipe.init, 'init');
   const engine = openEngine(recipe, observer?.log);
   const network = networkFor(recipe, source.value, source.path);
   const formats = formatsOf(precisionFor(recipe, source.value, source.path, network.formats, observer?.log));
@@ -140,8 +141,8 @@ interface Input {
   value: Value;
 }
 
-async function readInput(path: string, key?: string): Promise<Input> {
-  return { path, value: (await readCheckpoint(path, { key })).value };
+async function readInput(path: string, flag: string, key?: string): Promise<Input> {
+  return { path, value: (await readGiven(path, flag, { key })).value };
 }
 
 async function maskOf(dense: NativeModel, { model, percent, protective }: PruneRecipe): Promise<MaskResult> {

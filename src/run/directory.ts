@@ -208,6 +208,12 @@ export class RunDirectory {
     return ['result.json', ...CHECKPOINTS].some((name) => this.has(name));
   }
 
+  /** A run that failed before any of its stages began leaves nothing. */
+  async forgetUnbegun(): Promise<void> {
+    const names = (await readdir(this.path)).filter((name) => !name.startsWith('.'));
+    if (names.length === 1 && names[0] === 'params.json') await rm(this.file('params.json'), { force: true });
+  }
+
   private async remove(isIt: (name: string) => boolean, folder = '.', keep?: string): Promise<void> {
     // A kill in between must leave neither a result without its run nor a checkpoint without its recipe.
     const rank = (name: string) => (name === 'result.json' ? 0 : name === 'params.json' ? 2 : 1);

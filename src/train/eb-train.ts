@@ -17,6 +17,7 @@ import { FULL_PRECISION, precisionOptions } from '../recipe/precision';
 import { percentOf } from '../recipe/ratio';
 import { entriesFor, parseRecipe, type TrainRecipe } from '../recipe/recipe';
 import { CHECKPOINT, RunDirectory } from '../run/directory';
+import { orRemedy } from '../run/given';
 import { epochsText, ratioKey, ticketStage } from '../run/names';
 import type { RunOptions } from '../run/observer';
 import { type FinishedRun, type RunResult, type SummaryRow, secondsOf, summaryRow, ticketAt } from '../run/result';
@@ -67,7 +68,10 @@ export async function ebTrain(recipe: TrainRecipe, options: RunOptions = {}): Pr
   const provenance = provenanceOf(session, options.commandLine);
   await rm(directory.file('result.json'), { force: true });
   await directory.writeJson('params.json', { command: 'train', identity, recipe, seed: recipe.seed, ...provenance });
-  const result = await runStages(recipe, options, session, directory);
+  const result = await runStages(recipe, options, session, directory).catch(async (error: unknown) => {
+    await directory.forgetUnbegun();
+    throw error;
+  });
   await directory.writeJson('result.json', result);
   return { result, reused: false };
 }
@@ -93,9 +97,13 @@ async function runStages(
 
   const name = ticketStage(ratio, ticket.completed + 1);
   const cut = pruneRecipe(recipe, directory.file(`pruned_${name}`), ticket.file, session.device);
-  const pruned = await pruneOnce(cut, { ...shared, energy: session.energy });
+  const pruned = await orRemedy(cut.model, `remove ${directory.file('search')} to search again`, () =>
+    pruneOnce(cut, { ...shared, energy: session.energy }),
+  );
   const folder = directory.file(`retrain_${name}${fromScratch ? '_scratch' : ''}`);
-  const { result: retrained } = await retrain(retrainRecipe(recipe, folder, pruned.ticket), shared);
+  const { result: retrained } = await orRemedy(pruned.ticket, 'remove it to prune again', () =>
+    retrain(retrainRecipe(recipe, folder, pruned.ticket), shared),
+  );
 
   const drawn = { percent: percentOf(ratio), completed: ticket.completed, file: ticket.file };
   const stages = { search: searched, prune: pruned, retrain: retrained };

@@ -21,6 +21,7 @@ import type { RetrainRecipe, SearchRecipe } from '../recipe/recipe';
 import { initialValue, type RestoredCheckpoint, readTrainingCheckpoint } from '../run/checkpoint';
 import { type ModelInfo, modelInfo } from '../run/checkpoint-network';
 import { identityHash, RunDirectory } from '../run/directory';
+import { orRemedy } from '../run/given';
 import { epochsText, ratioKey, ticketFile } from '../run/names';
 import type { RunOptions } from '../run/observer';
 import { recordBest } from '../run/record';
@@ -120,7 +121,7 @@ async function train(run: OpenRun): Promise<RunResult> {
   const channels = maskChannels(model.describe());
   const watch = spec.detection && new TicketWatch(spec.detection.ratios, channels, spec.detection.options);
 
-  const restored = run.from === null ? null : await restore(run, model, trainer);
+  const restored = run.from === null ? null : await restore(run, run.from, model, trainer);
   using averaging = recipe.swa ? openAveraging(run, shape, restored) : undefined;
   const network = modelInfo(model.describe(), formats, { mean: session.dataset.mean, std: session.dataset.std });
   const start = await beginFolder(run, restored, model, network);
@@ -167,20 +168,26 @@ async function newModel(addon: NativeAddon, shape: ModelSpec, { weights, reinit 
   return model;
 }
 
+/** True where the run goes on from the latest checkpoint of its own folder. */
+const isOwn = ({ directory, from }: OpenRun) => from !== null && resolve(from) === resolve(latestOf(directory));
+
 async function restore(
-  { from, directory, recipe, options: { observer } }: OpenRun,
+  run: OpenRun,
+  path: string,
   model: NativeModel,
   trainer: NativeTrainer,
 ): Promise<RestoredCheckpoint> {
-  const path = from!;
-  const isOwn = resolve(path) === resolve(latestOf(directory));
-  const restored = await readTrainingCheckpoint(path, model.describe().parameters, {
-    ...(isOwn ? { remedy: 'it is damaged: delete it to start this stage again' } : { key: recipe.key }),
-    log: observer?.log,
-  });
+  const { directory, recipe, options } = run;
+  const log = options.observer?.log;
+  const read = (key?: string) => readTrainingCheckpoint(path, model.describe().parameters, { key, log });
+  // With a result, the run counts as finished without its checkpoint.
+  const what = existsSync(directory.file('result.json')) ? directory.path : 'it';
+  const restored = isOwn(run)
+    ? await orRemedy(path, `remove ${what} to start this stage again`, read)
+    : await read(recipe.key);
   await loadWeights(model, restored.state, path);
   await trainer.restoreMomentum(restored.momentum);
-  observer?.log?.(`resumed from ${path} after ${epochsText(restored.completed)}`);
+  options.observer?.log?.(`resumed from ${path} after ${epochsText(restored.completed)}`);
   return restored;
 }
 
@@ -199,16 +206,16 @@ function openAveraging(
 
 /** Writes what a run has before its first epoch, and cuts what it has of epochs that come again. */
 async function beginFolder(
-  { recipe, spec, directory, from, params }: OpenRun,
+  run: OpenRun,
   restored: RestoredCheckpoint | null,
   model: NativeModel,
   network: ModelInfo,
 ): Promise<TrainingStart> {
+  const { recipe, spec, directory, from, params } = run;
   const { completed, best } = restored ?? { completed: spec.startEpoch, best: 0 };
   await refuseEmptyRun(directory, from, completed, recipe.epochs);
   // From another file the run begins anew there: a later kill must not bring back the checkpoint that was left behind.
-  const latest = latestOf(directory);
-  if (from === null || resolve(from) !== resolve(latest)) await rm(latest, { force: true });
+  if (!isOwn(run)) await rm(latestOf(directory), { force: true });
   await rm(directory.file('result.json'), { force: true });
   await directory.writeJson('params.json', params);
   if (!from && spec.saveInit) {
@@ -219,14 +226,19 @@ async function beginFolder(
 
 /** The detectors go on where they were; those with other options than before look at the stored masks anew. */
 async function restoreWatch(
-  { directory, from, params, spec, options: { observer } }: OpenRun,
+  run: OpenRun,
   watch: TicketWatch,
   { identityHash: before, completed, detectors }: RestoredCheckpoint,
   start: TrainingStart,
 ): Promise<void> {
-  const isOwn = from !== null && resolve(from) === resolve(latestOf(directory));
+  const {
+    directory,
+    params,
+    spec,
+    options: { observer },
+  } = run;
   const anew =
-    isOwn && before !== identityHash(params.identity)
+    isOwn(run) && before !== identityHash(params.identity)
       ? await detectAnew(directory, watch, spec.detection!.ratios, completed, observer)
       : null;
   if (anew === null) return watch.restore(detectors);

@@ -57,7 +57,7 @@ export async function logChanges(
   if (there.epochs === epochs) return;
   observer?.log?.(
     `note: --epochs ${epochs} instead of ${there.epochs} leaves --schedule ${schedule.join(' ')} as it is: ` +
-      'the added epochs have the learning rate after its last step',
+      'the added epochs go on with its learning rates',
   );
 }
 
