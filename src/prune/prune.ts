@@ -45,7 +45,7 @@ const TICKET = 'pruned.pth.tar';
 export async function prune(recipe: PruneRecipe, options: PruneOptions = {}): Promise<PruneReport> {
   using lock = await lockFolder(recipe.save);
   lock.requireWritable();
-  return pruneLocked(recipe, options);
+  return await pruneLocked(recipe, options); // awaited here: the lock is held to the end
 }
 
 type PruneOptions = RunOptions & { energy?: RunMeter };
