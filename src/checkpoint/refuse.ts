@@ -24,13 +24,17 @@ export function refuse(reason: string, remedy = DAMAGED): never {
   throw new Refusal(reason, remedy);
 }
 
-/** Runs a reader of bytes in memory; makes a refusal one sentence with file and remedy. */
-export function namingFile<T>(name: string, read: () => T): T {
+/**
+ * Runs a reader of bytes in memory; makes a refusal one sentence with file and remedy. `instead`: what to do about a damaged file, where
+ * there is more to say than to copy it again.
+ */
+export function namingFile<T>(name: string, read: () => T, instead = DAMAGED): T {
   try {
     return read();
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    throw new EarlybirdError(error.code, `${name} cannot be read: ${error.message}; ${error.remedy}`, error.detail);
+    const remedy = error.remedy === DAMAGED ? instead : error.remedy;
+    throw new EarlybirdError(error.code, `${name} cannot be read: ${error.message}; ${remedy}`, error.detail);
   }
 }
 

@@ -7,7 +7,7 @@ import { EarlybirdError } from '../errors';
 import { parseTicketFile } from './names';
 
 /** The checkpoint that a flag names. Throws ERR_FILE with the tickets that are near where there is no such file. */
-export async function readGiven(path: string, flag: string, options?: ReadOptions): Promise<Checkpoint> {
+export async function readGiven(path: string, flag: string, options: ReadOptions = {}): Promise<Checkpoint> {
   if (!existsSync(path)) {
     const near = await ticketsNear(path);
     const found = near.length > 0 ? `; there are ${near.join(', ')}: give one of them` : ': check the path';

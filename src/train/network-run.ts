@@ -177,13 +177,12 @@ async function restore(
   trainer: NativeTrainer,
 ): Promise<RestoredCheckpoint> {
   const { directory, recipe, options } = run;
-  const log = options.observer?.log;
-  const read = (key?: string) => readTrainingCheckpoint(path, model.describe().parameters, { key, log });
   // With a result, the run counts as finished without its checkpoint.
   const what = existsSync(directory.file('result.json')) ? directory.path : 'it';
-  const restored = isOwn(run)
-    ? await orRemedy(path, `remove ${what} to start this stage again`, read)
-    : await read(recipe.key);
+  const restored = await readTrainingCheckpoint(path, model.describe().parameters, {
+    ...(isOwn(run) ? { remedy: `remove ${what} to start this stage again` } : { key: recipe.key }),
+    log: options.observer?.log,
+  });
   await loadWeights(model, restored.state, path);
   await trainer.restoreMomentum(restored.momentum);
   options.observer?.log?.(`resumed from ${path} after ${epochsText(restored.completed)}`);
