@@ -33,7 +33,6 @@ const TICKET = 'pruned.pth.tar';
  * pruned.pth.tar and prune.txt to `recipe.save`. With `recipe.init` the ticket gets the weights of that checkpoint instead.
  *
  * @param recipe from `parseRecipe('prune', ...)`
- * @param options `energy`: the meter of a longer run; it is not disposed of
  * @returns sizes and costs before and after, each layer, and the times of a training step if `recipe.measure` is on
  * @throws ERR_FILE, ERR_CHECKPOINT for what cannot be read; ERR_PRUNE for an empty mask
  *
@@ -41,9 +40,15 @@ const TICKET = 'pruned.pth.tar';
  * const report = await prune(parseRecipe('prune', { model: 'logs/EB-30-12.pth.tar', percent: 0.3, save: 'ticket' }));
  * console.log(report.cfg, report.effective.flops); // widths, and the share of forward FLOPs that is gone
  */
-export async function prune(
+export function prune(recipe: PruneRecipe, options: RunOptions = {}): Promise<PruneReport> {
+  return cutTicket(recipe, options, null);
+}
+
+/** `prune` with the meter of a longer run, which is not disposed of, or with its own. */
+async function cutTicket(
   recipe: PruneRecipe,
-  { observer, signal, energy: shared }: RunOptions & { energy?: RunMeter } = {},
+  { observer, signal }: RunOptions,
+  shared: RunMeter | null,
 ): Promise<PruneReport> {
   const source = await readInput(recipe.model);
   const initial = recipe.init === undefined ? null : await readInput(recipe.init);
@@ -111,14 +116,15 @@ export async function prune(
 /** Pruning is quick and repeatable: it is done again unless its result, prune.json, is there. */
 export async function pruneOnce(
   recipe: PruneRecipe,
-  options: NonNullable<Parameters<typeof prune>[1]> = {},
+  options: RunOptions = {},
+  meter: RunMeter | null = null,
 ): Promise<PruneReport> {
   const folder = RunDirectory.at(recipe.save);
   const before = await folder.readJson<PruneReport>('prune.json');
   // Its path may be spelt differently now.
   const ticket = folder.file(TICKET);
   if (before && existsSync(ticket) && !options.force) return { ...before, ticket };
-  const report = await prune(recipe, options);
+  const report = await cutTicket(recipe, options, meter);
   await folder.writeJson('prune.json', report);
   return report;
 }

@@ -18,8 +18,8 @@ import { RunDirectory } from '../run/directory';
 import { ticketStage } from '../run/names';
 import type { RunOptions } from '../run/observer';
 import { type FinishedRun, type RunResult, type SummaryRow, secondsOf, summaryRow, ticketAt } from '../run/result';
-import { retrain } from './retrain';
-import { search } from './search';
+import { retrainIn } from './retrain';
+import { searchIn } from './search';
 import { type TrainingCost, trainingCost } from './training-cost';
 
 /** Result of EB Train. */
@@ -78,17 +78,16 @@ async function runStages(
   session: Session,
   directory: RunDirectory,
 ): Promise<TrainResult> {
-  const shared = { ...options, session };
   const { percent: ratio, fromScratch } = recipe;
-  const { result: searched } = await search(searchRecipe(recipe), shared);
+  const { result: searched } = await searchIn(session, searchRecipe(recipe), options);
   const ticket = ticketAt(searched, ratio);
   if (!ticket) throw noTicket(recipe);
 
   const name = ticketStage(ratio, ticket.completed + 1);
   const cut = pruneRecipe(recipe, directory.file(`pruned_${name}`), ticket.file, session.device);
-  const pruned = await pruneOnce(cut, { ...shared, energy: session.energy });
+  const pruned = await pruneOnce(cut, options, session.energy);
   const folder = directory.file(`retrain_${name}${fromScratch ? '_scratch' : ''}`);
-  const { result: retrained } = await retrain(retrainRecipe(recipe, folder, pruned.ticket), shared);
+  const { result: retrained } = await retrainIn(session, retrainRecipe(recipe, folder, pruned.ticket), options);
 
   const drawn = { percent: percentOf(ratio), completed: ticket.completed, file: ticket.file };
   const stages = { search: searched, prune: pruned, retrain: retrained };

@@ -69,14 +69,15 @@ interface OpenRun {
 }
 
 /**
- * Runs, resumes, or returns the result of an earlier, finished run of the same recipe. `session` is shared, and not disposed of.
+ * Runs, resumes, or returns the result of an earlier, finished run of the same recipe. A `shared` session is not disposed of.
  * `prepare` reads what only a run that is not finished needs.
  */
 export async function runNetwork(
+  shared: Session | null,
   recipe: SearchRecipe | RetrainRecipe,
   command: RunSpec['command'],
   prepare: () => Promise<RunSpec>,
-  { session: shared, ...options }: RunOptions & { session?: Session },
+  options: RunOptions,
 ): Promise<FinishedRun> {
   const { resume, save } = recipe;
   if (resume && !existsSync(resume)) throw new EarlybirdError('ERR_FILE', `--resume ${resume} does not exist.`);

@@ -24,17 +24,24 @@ import { type RunSpec, runNetwork } from './network-run';
  * const { result } = await retrain(recipe);
  * console.log(result.top1Last, result.flops);
  */
-export async function retrain(
+export function retrain(recipe: RetrainRecipe, options: RunOptions = {}): Promise<FinishedRun> {
+  return retrainIn(null, recipe, options);
+}
+
+/** `retrain` in a session that others share, or in its own. */
+export async function retrainIn(
+  session: Session | null,
   recipe: RetrainRecipe,
-  options: RunOptions & { session?: Session } = {},
+  options: RunOptions,
 ): Promise<FinishedRun> {
-  if (recipe.scratch === undefined) return runNetwork(recipe, 'retrain', async () => denseSpec(recipe), options);
+  if (recipe.scratch === undefined)
+    return runNetwork(session, recipe, 'retrain', async () => denseSpec(recipe), options);
   const { scratch } = recipe;
   const { value } = await readCheckpoint(scratch);
   const { arch, depth, formats } = networkFor(recipe, value, scratch);
   const precision = precisionFor(recipe, value, scratch, formats, options.observer?.log);
   const complete = { ...recipe, arch, depth, ...precision };
-  return runNetwork(complete, 'retrain', async () => ticketSpec(complete, value, scratch), options);
+  return runNetwork(session, complete, 'retrain', async () => ticketSpec(complete, value, scratch), options);
 }
 
 /** Saves the initial weights, to which a lottery-ticket rewind goes back. */
