@@ -1,6 +1,7 @@
 /** package.json, its lock file and the documents, as npm and cmake-js read them. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { programCommand } from '../src/package';
 
 const root = join(__dirname, '..');
 const read = (...path: string[]) => readFileSync(join(root, ...path), 'utf8');
@@ -20,6 +21,12 @@ test('cmake-js is told the version of Node-API that the sources ask for', () => 
 
 test('packages come from the registry of whoever installs', () => {
   expect(read('package-lock.json')).not.toContain('"resolved"');
+});
+
+test('a remedy names the command as it was started', () => {
+  expect(programCommand('doctor', '/usr/local/bin/earlybird')).toBe('earlybird doctor');
+  expect(programCommand('doctor', '/clone/dist/cli/main.js')).toBe('earlybird doctor');
+  expect(programCommand('doctor', '/project/node_modules/.bin/earlybird')).toBe('npx --no-install earlybird doctor');
 });
 
 // Another program has the name `earlybird` in the registry.
