@@ -15,7 +15,7 @@ import type { MaskResult, NativeModel } from '../native/types/model';
 import { costsOf, maskFlops, maskMemoryKB } from '../network/flops';
 import { loadModel } from '../network/load';
 import { formatsOf } from '../recipe/precision';
-import type { PruneRecipe } from '../recipe/recipe';
+import { type PruneRecipe, requireParsed } from '../recipe/recipe';
 import { weightsValue } from '../run/checkpoint';
 import { precisionFor } from '../run/checkpoint-formats';
 import { completedOf, type ModelInfo, modelInfo, networkEntries, networkFor } from '../run/checkpoint-network';
@@ -40,7 +40,8 @@ const TICKET = 'pruned.pth.tar';
  * const report = await prune(parseRecipe('prune', { model: 'logs/EB-30-12.pth.tar', percent: 0.3, save: 'ticket' }));
  * console.log(report.cfg, report.effective.flops); // widths, and the share of forward FLOPs that is gone
  */
-export function prune(recipe: PruneRecipe, options: RunOptions = {}): Promise<PruneReport> {
+export async function prune(recipe: PruneRecipe, options: RunOptions = {}): Promise<PruneReport> {
+  requireParsed('prune', recipe);
   return cutTicket(recipe, options, null);
 }
 

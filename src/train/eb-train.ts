@@ -13,7 +13,7 @@ import type { PruneReport } from '../prune/report';
 import { identityOf } from '../recipe/identity';
 import { FULL_PRECISION, precisionOptions } from '../recipe/precision';
 import { percentOf } from '../recipe/ratio';
-import { entriesFor, parseRecipe, type TrainRecipe } from '../recipe/recipe';
+import { entriesFor, parseRecipe, requireParsed, type TrainRecipe } from '../recipe/recipe';
 import { RunDirectory } from '../run/directory';
 import { ticketStage } from '../run/names';
 import type { RunOptions } from '../run/observer';
@@ -51,6 +51,7 @@ export interface TrainResult {
  * for (const { label, top1Last, seconds } of result.summary) console.log(label, top1Last, seconds);
  */
 export async function ebTrain(recipe: TrainRecipe, options: RunOptions = {}): Promise<FinishedRun<TrainResult>> {
+  requireParsed('train', recipe);
   const identity = identityOf('train', recipe);
   const { directory, state } = await RunDirectory.open(recipe.save, identity, options);
   if (state === 'finished') {

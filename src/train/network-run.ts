@@ -16,7 +16,7 @@ import { costsOf, maskChannels } from '../network/flops';
 import { loadModel } from '../network/load';
 import { identityOf } from '../recipe/identity';
 import { formatsOf } from '../recipe/precision';
-import type { RetrainRecipe, SearchRecipe } from '../recipe/recipe';
+import { type RetrainRecipe, requireParsed, type SearchRecipe } from '../recipe/recipe';
 import { initialValue, type RestoredCheckpoint, readTrainingCheckpoint } from '../run/checkpoint';
 import { type ModelInfo, modelInfo } from '../run/checkpoint-network';
 import { identityHash, RunDirectory } from '../run/directory';
@@ -79,6 +79,7 @@ export async function runNetwork(
   prepare: () => Promise<RunSpec>,
   options: RunOptions,
 ): Promise<FinishedRun> {
+  requireParsed(command, recipe);
   const { resume, save } = recipe;
   if (resume && !existsSync(resume)) throw new EarlybirdError('ERR_FILE', `--resume ${resume} does not exist.`);
   const identity = { ...identityOf(command, recipe), ...(await scratchHash(recipe.scratch)) };
