@@ -7,6 +7,7 @@ const root = join(__dirname, '..');
 const read = (...path: string[]) => readFileSync(join(root, ...path), 'utf8');
 const manifest = JSON.parse(read('package.json')) as {
   name: string;
+  version: string;
   bin: Record<string, string>;
   private?: boolean;
   binary: { napi_versions: number[] };
@@ -17,6 +18,10 @@ test('cmake-js is told the version of Node-API that the sources ask for', () => 
     const version = /^#define NAPI_VERSION (\d+)$/m.exec(read('binding', file))?.[1];
     expect([file, manifest.binary.napi_versions]).toEqual([file, [Number(version)]]);
   }
+});
+
+test('CITATION.cff has the version of the package', () => {
+  expect(/^version: (.*)$/m.exec(read('CITATION.cff'))?.[1]).toBe(manifest.version);
 });
 
 test('packages come from the registry of whoever installs', () => {
