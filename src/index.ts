@@ -3,10 +3,10 @@
 export type { WriteOptions } from './atomic';
 export { cfgOf, stateDictOf, stateDictValue } from './checkpoint/keys';
 export { readNpy, writeNpy } from './checkpoint/npy';
-export { type Checkpoint, type Format, readCheckpoint, writeCheckpoint } from './checkpoint/pth';
+export { type Checkpoint, type Format, type ReadOptions, readCheckpoint, writeCheckpoint } from './checkpoint/pth';
 export { readSafetensors, type Safetensors, writeSafetensors } from './checkpoint/safetensors';
-export { momentumOf, type SgdState, sgdOptimizerValue } from './checkpoint/sgd';
-export { type Dict, numbersOf, OrderedDict, type Value } from './checkpoint/value';
+export { momentumOf, type RestoredMomentum, type SgdState, sgdOptimizerValue } from './checkpoint/sgd';
+export { type Dict, type Key, numbersOf, Opaque, OrderedDict, UnreadTensor, type Value } from './checkpoint/value';
 export { benchEnergy, type EnergyBenchResult } from './cost/compare';
 export { type EnergyPlan, planEnergy } from './cost/plan';
 export type { Dataset, ImageSet } from './data/dataset';

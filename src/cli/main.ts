@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 /** The command line: a table of commands, strict parsing, errors and exit codes. A command's code is loaded when it is asked for. */
-import { EarlybirdError, type ErrorCode } from '../errors';
+import './node-version';
+
+import { EarlybirdError, type ErrorCode, fileError } from '../errors';
 import { packageVersion } from '../package';
 import { commandFirst, normaliseArguments, PARSER } from './arguments';
 import type { Command } from './command';
@@ -75,7 +77,9 @@ function checkFirst(first: string, asked: string | undefined): void {
 const USAGE_CODES: ErrorCode[] = ['ERR_USAGE', 'ERR_RECIPE'];
 
 /** Exit codes: 1 failed, 2 bad usage, 130 interrupted. */
-function report(error: unknown, json: boolean): number {
+function report(thrown: unknown, json: boolean): number {
+  const { path = 'A file' } = thrown as NodeJS.ErrnoException;
+  const error = fileError(thrown, path, 'read or written');
   const { code = 'ERR_INTERNAL', message, detail, stack } = error as Partial<EarlybirdError> & Error;
   if (json) process.stderr.write(`${JSON.stringify({ error: { code, message, detail } })}\n`);
   else process.stderr.write(`earlybird: ${message} [${code}]\n${code === 'ERR_INTERNAL' ? `${stack}\n` : ''}`);
@@ -84,6 +88,8 @@ function report(error: unknown, json: boolean): number {
 }
 
 async function start(): Promise<void> {
+  // A log on a full disk, or a reader that has gone, ends no training: what is computed is in its folder.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   const raw = process.argv.slice(2);
   try {
     await main(commandFirst(normaliseArguments(raw)));

@@ -4,9 +4,10 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { download, hashFile } from '../download';
-import { EarlybirdError } from '../errors';
+import { EarlybirdError, fileError, systemCode } from '../errors';
+import { type FolderLock, lockFolder } from '../lock';
 import { packageRoot } from '../package';
 import { describeLibTorch, type LibTorch, libtorchFolder } from './find';
 import { unzip } from './unzip';
@@ -47,7 +48,8 @@ export async function fetchByPip({
   indexUrl,
   log,
 }: PipOptions): Promise<LibTorch> {
-  return replaceFolder(async (folder) => {
+  using _lock = await lockPlace();
+  return await replaceFolder(async (folder) => {
     const pip = findPip(join(folder, '.pip'));
     const install = (what: string[]) => {
       log?.(`pip install ${what.join(' ')}`);
@@ -68,6 +70,7 @@ export async function fetchByPip({
 
 /** Takes the official archive (.zip), a wheel (.whl), or a folder with a LibTorch in it. Downloads go on where they stopped. */
 export async function fetchFromArchive({ from, sha256, onProgress, signal }: ArchiveOptions): Promise<LibTorch> {
+  using _lock = await lockPlace();
   const isAddress = /^https?:\/\//.test(from);
   const cache = `${libtorchFolder()}.download`;
   const path = isAddress ? join(cache, basename(new URL(from).pathname) || 'libtorch.zip') : resolve(from);
@@ -87,6 +90,8 @@ export async function fetchFromArchive({ from, sha256, onProgress, signal }: Arc
     else
       await unzip(path, folder, signal).catch((error) => {
         signal?.throwIfAborted();
+        if (systemCode(error) !== '')
+          throw fileError(error, (error as NodeJS.ErrnoException).path ?? folder, 'written');
         throw new EarlybirdError(
           'ERR_FILE',
           `${path} cannot be unpacked: give a whole .zip or .whl file.`,
@@ -96,6 +101,13 @@ export async function fetchFromArchive({ from, sha256, onProgress, signal }: Arc
   });
   if (isAddress) rmSync(cache, { recursive: true, force: true });
   return libtorch;
+}
+
+/** The lock of the folder that a LibTorch comes into; it lies beside that folder, which is replaced. */
+async function lockPlace(): Promise<FolderLock> {
+  const lock = await lockFolder(dirname(libtorchFolder()), { name: '.libtorch.lock' });
+  lock.requireWritable();
+  return lock;
 }
 
 /** Fills a new folder and puts it into the place of the old one only when a LibTorch is in it. */

@@ -10,6 +10,7 @@ import { RunMeter, writeEnergy } from '../energy/meter';
 import { phaseTotals } from '../energy/totals';
 import { type Engine, openEngine } from '../engine/device';
 import { EarlybirdError } from '../errors';
+import { lockFolder } from '../lock';
 import type { Spread } from '../measure';
 import type { MaskResult, NativeModel } from '../native/types/model';
 import { costsOf, maskFlops, maskMemoryKB } from '../network/flops';
@@ -19,7 +20,7 @@ import { type PruneRecipe, requireParsed } from '../recipe/recipe';
 import { weightsValue } from '../run/checkpoint';
 import { precisionFor } from '../run/checkpoint-formats';
 import { completedOf, type ModelInfo, modelInfo, networkEntries, networkFor } from '../run/checkpoint-network';
-import { makeFolder, RunDirectory } from '../run/directory';
+import { RunDirectory } from '../run/directory';
 import type { RunOptions } from '../run/observer';
 import type { StateDict } from '../tensor';
 import { type PruneReport, pruneNotes, pruneText, sharesOf } from './report';
@@ -42,24 +43,31 @@ const TICKET = 'pruned.pth.tar';
  */
 export async function prune(recipe: PruneRecipe, options: RunOptions = {}): Promise<PruneReport> {
   requireParsed('prune', recipe);
-  return cutTicket(recipe, options, null);
+  using lock = await lockFolder(recipe.save);
+  lock.requireWritable();
+  return pruneLocked(recipe, options, null);
 }
 
 /** `prune` with the meter of a longer run, which is not disposed of, or with its own. */
-async function cutTicket(
+async function pruneLocked(
   recipe: PruneRecipe,
   { observer, signal }: RunOptions,
   shared: RunMeter | null,
 ): Promise<PruneReport> {
-  const source = await readInput(recipe.model);
+  const source = await readInput(recipe.model, recipe.key);
   const initial = recipe.init === undefined ? null : await readInput(recipe.init);
   const engine = openEngine(recipe, observer?.log);
   const network = networkFor(recipe, source.value, source.path);
   const formats = formatsOf(precisionFor(recipe, source.value, source.path, network.formats, observer?.log));
   const load = ({ value, path }: Input) => {
-    const state = stateDictOf(value, path);
-    const classes = classesFor(recipe, network.classes, state);
-    return loadModel(engine.addon, { ...network, formats, classes, seed: recipe.seed, device: engine.device }, state);
+    const state = stateDictOf(value, path, observer?.log);
+    const classes = classesFor(recipe, network.classes);
+    return loadModel(
+      engine.addon,
+      { ...network, formats, classes, seed: recipe.seed, device: engine.device },
+      state,
+      path,
+    );
   };
   using ownMeter = shared ? null : await RunMeter.open(engine, recipe, signal);
   const energy = shared ?? ownMeter!;
@@ -101,8 +109,7 @@ async function cutTicket(
     completed: initial ? (completedOf(initial.value, initial.path) ?? 0) : drawn,
     drawn,
   };
-  await makeFolder(recipe.save);
-  const info = modelInfo(description, formats);
+  const info = modelInfo(description, formats, network.normalisation);
   await writeCheckpoint(report.ticket, ticketValue(await ticket.stateDict(), info, report, recipe));
   await writeFileAtomic(join(recipe.save, 'prune.txt'), Buffer.from(pruneText(report)));
   const spent = (await energy.lap()) ?? {};
@@ -125,7 +132,9 @@ export async function pruneOnce(
   // Its path may be spelt differently now.
   const ticket = folder.file(TICKET);
   if (before && existsSync(ticket) && !options.force) return { ...before, ticket };
-  const report = await cutTicket(recipe, options, meter);
+  using lock = await lockFolder(recipe.save);
+  lock.requireWritable();
+  const report = await pruneLocked(recipe, options, meter);
   await folder.writeJson('prune.json', report);
   return report;
 }
@@ -135,8 +144,8 @@ interface Input {
   value: Value;
 }
 
-async function readInput(path: string): Promise<Input> {
-  return { path, value: (await readCheckpoint(path)).value };
+async function readInput(path: string, key?: string): Promise<Input> {
+  return { path, value: (await readCheckpoint(path, { key })).value };
 }
 
 async function maskOf(dense: NativeModel, { model, percent, protective }: PruneRecipe): Promise<MaskResult> {
@@ -174,11 +183,15 @@ async function measure(
   }
 }
 
-/** Those of the dataset where its name fixes them; imagenet may be a part of it, so that the checkpoint decides. */
-function classesFor({ model, dataset }: PruneRecipe, classes: number | undefined, state: StateDict): number {
+/** Those of the checkpoint. A dataset that is named must have as many, where its name fixes them; imagenet may be a part of it. */
+function classesFor({ model, dataset }: PruneRecipe, classes: number | undefined): number {
   const named = dataset && dataset !== 'imagenet' ? knownDataset(dataset)?.classes : undefined;
-  const key = [...state.keys()].find((name) => /(^|\.)(classifier|fc)(\.\d+)*\.bias$/.test(name));
-  const known = named ?? classes ?? (key === undefined ? undefined : state.get(key)?.shape[0]);
+  if (named !== undefined && classes !== undefined && named !== classes)
+    throw new EarlybirdError(
+      'ERR_CHECKPOINT',
+      `${model} tells ${classes} classes apart, but --dataset ${dataset} has ${named}: give the dataset it was trained on, or none.`,
+    );
+  const known = named ?? classes;
   if (known !== undefined) return known;
   throw new EarlybirdError(
     'ERR_CHECKPOINT',

@@ -8,6 +8,7 @@ import { epochsTotal } from '../energy/totals';
 import { type Provenance, provenanceOf } from '../engine/provenance';
 import { openSession, type Session } from '../engine/session';
 import { EarlybirdError } from '../errors';
+import { lockFolder } from '../lock';
 import { pruneOnce } from '../prune/prune';
 import type { PruneReport } from '../prune/report';
 import { identityOf } from '../recipe/identity';
@@ -53,7 +54,8 @@ export interface TrainResult {
 export async function ebTrain(recipe: TrainRecipe, options: RunOptions = {}): Promise<FinishedRun<TrainResult>> {
   requireParsed('train', recipe);
   const identity = identityOf('train', recipe);
-  const { directory, state } = await RunDirectory.open(recipe.save, identity, options);
+  using lock = await lockFolder(recipe.save);
+  const { directory, state } = await RunDirectory.open(lock, identity, options);
   if (state === 'finished') {
     options.observer?.log?.(`${recipe.save} holds this run, finished; --force runs it again`);
     return { result: await storedResult(recipe, directory), reused: true };

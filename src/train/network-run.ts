@@ -8,12 +8,13 @@ import { epochsTotal } from '../energy/totals';
 import { provenanceOf } from '../engine/provenance';
 import { openSession, type Session } from '../engine/session';
 import { EarlybirdError } from '../errors';
+import { lockFolder } from '../lock';
 import { orDispose } from '../native/owned';
 import type { NativeAddon } from '../native/types/addon';
 import type { Cfg, ModelSpec, NativeModel } from '../native/types/model';
 import type { NativeTrainer } from '../native/types/trainer';
 import { costsOf, maskChannels } from '../network/flops';
-import { loadModel } from '../network/load';
+import { loadModel, loadWeights } from '../network/load';
 import { identityOf } from '../recipe/identity';
 import { formatsOf } from '../recipe/precision';
 import { type RetrainRecipe, requireParsed, type SearchRecipe } from '../recipe/recipe';
@@ -21,7 +22,7 @@ import { initialValue, type RestoredCheckpoint, readTrainingCheckpoint } from '.
 import { type ModelInfo, modelInfo } from '../run/checkpoint-network';
 import { identityHash, RunDirectory } from '../run/directory';
 import { ratioKey, ticketFile } from '../run/names';
-import type { Observer, RunOptions } from '../run/observer';
+import type { RunOptions } from '../run/observer';
 import { recordBest } from '../run/record';
 import { type FinishedRun, type RunResult, secondsOf } from '../run/result';
 import type { StateDict } from '../tensor';
@@ -83,7 +84,8 @@ export async function runNetwork(
   const { resume, save } = recipe;
   if (resume && !existsSync(resume)) throw new EarlybirdError('ERR_FILE', `--resume ${resume} does not exist.`);
   const identity = { ...identityOf(command, recipe), ...(await scratchHash(recipe.scratch)) };
-  const { directory, state } = await RunDirectory.open(save, identity, { force: options.force, keep: resume });
+  using lock = await lockFolder(save);
+  const { directory, state } = await RunDirectory.open(lock, identity, { force: options.force, keep: resume });
   if (state === 'finished') {
     options.observer?.log?.(`${save} holds this run, finished; --force runs it again`);
     return { result: await storedResult(directory), reused: true };
@@ -117,9 +119,9 @@ async function train(run: OpenRun): Promise<RunResult> {
   const channels = maskChannels(model.describe());
   const watch = spec.detection && new TicketWatch(spec.detection.ratios, channels, spec.detection.options);
 
-  const restored = run.from === null ? null : await restore(run.from, model, trainer, watch, options.observer);
+  const restored = run.from === null ? null : await restore(run, model, trainer, watch);
   using averaging = recipe.swa ? openAveraging(run, shape, restored) : undefined;
-  const network = modelInfo(model.describe(), formats);
+  const network = modelInfo(model.describe(), formats, { mean: session.dataset.mean, std: session.dataset.std });
   const start = await beginFolder(run, restored, model, network);
   if (spec.detection) {
     await beginMasks(run, spec.detection.ratios, channels, start.completed);
@@ -158,20 +160,24 @@ function shapeOf({ recipe, spec, session }: OpenRun): ModelSpec {
 /** With the weights that the run begins with. */
 async function newModel(addon: NativeAddon, shape: ModelSpec, { weights, reinit }: RunSpec): Promise<NativeModel> {
   if (!weights) return addon.createModel(shape);
-  const model = await loadModel(addon, shape, weights);
+  const model = await loadModel(addon, shape, weights, 'The ticket');
   if (reinit) await orDispose(model, () => model.reinitialise(shape.seed));
   return model;
 }
 
 async function restore(
-  path: string,
+  { from, directory, recipe, options: { observer } }: OpenRun,
   model: NativeModel,
   trainer: NativeTrainer,
   watch: TicketWatch | undefined,
-  observer: Observer | undefined,
 ): Promise<RestoredCheckpoint> {
-  const restored = await readTrainingCheckpoint(path, model.describe().parameters);
-  await model.loadStateDict(restored.state);
+  const path = from!;
+  const isOwn = resolve(path) === resolve(latestOf(directory));
+  const restored = await readTrainingCheckpoint(path, model.describe().parameters, {
+    ...(isOwn ? { remedy: 'it is damaged: delete it to start this stage again' } : { key: recipe.key }),
+    log: observer?.log,
+  });
+  await loadWeights(model, restored.state, path);
   await trainer.restoreMomentum(restored.momentum);
   watch?.restore(restored.detectors);
   observer?.log?.(`resumed from ${path} after ${restored.completed} epochs`);
