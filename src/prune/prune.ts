@@ -45,7 +45,7 @@ export async function prune(recipe: PruneRecipe, options: RunOptions = {}): Prom
   requireParsed('prune', recipe);
   using lock = await lockFolder(recipe.save);
   lock.requireWritable();
-  return pruneLocked(recipe, options, null);
+  return await pruneLocked(recipe, options, null);
 }
 
 /** `prune` with the meter of a longer run, which is not disposed of, or with its own. */

@@ -2,6 +2,7 @@
  * EB Train (paper section 4): search until a ticket emerges, prune it out, train only that. One process, one folder with a
  * sub-folder for each stage; each stage is finished, resumable or new on its own, so that a killed run goes on where it was.
  */
+import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ENERGY_FILE, type EnergyFile, mergeEnergy, methodText, readEnergy } from '../energy/file';
 import { epochsTotal } from '../energy/totals';
@@ -15,10 +16,11 @@ import { identityOf } from '../recipe/identity';
 import { FULL_PRECISION, precisionOptions } from '../recipe/precision';
 import { percentOf } from '../recipe/ratio';
 import { entriesFor, parseRecipe, requireParsed, type TrainRecipe } from '../recipe/recipe';
-import { RunDirectory } from '../run/directory';
-import { ticketStage } from '../run/names';
+import { CHECKPOINT, RunDirectory } from '../run/directory';
+import { epochsText, ratioKey, ticketStage } from '../run/names';
 import type { RunOptions } from '../run/observer';
 import { type FinishedRun, type RunResult, type SummaryRow, secondsOf, summaryRow, ticketAt } from '../run/result';
+import { decidingDistance } from './closest';
 import { retrainIn } from './retrain';
 import { searchIn } from './search';
 import { type TrainingCost, trainingCost } from './training-cost';
@@ -60,8 +62,11 @@ export async function ebTrain(recipe: TrainRecipe, options: RunOptions = {}): Pr
     options.observer?.log?.(`${recipe.save} holds this run, finished; --force runs it again`);
     return { result: await storedResult(recipe, directory), reused: true };
   }
+  if (state === 'continued')
+    await RunDirectory.check(join(recipe.save, 'search'), identityOf('search', searchRecipe(recipe)));
   using session = await openSession(recipe, options);
   const provenance = provenanceOf(session, options.commandLine);
+  await rm(directory.file('result.json'), { force: true });
   await directory.writeJson('params.json', { command: 'train', identity, recipe, seed: recipe.seed, ...provenance });
   const result = await runStages(recipe, options, session, directory);
   await directory.writeJson('result.json', result);
@@ -84,7 +89,7 @@ async function runStages(
   const { percent: ratio, fromScratch } = recipe;
   const { result: searched } = await searchIn(session, searchRecipe(recipe), options);
   const ticket = ticketAt(searched, ratio);
-  if (!ticket) throw noTicket(recipe);
+  if (!ticket) throw await noTicket(recipe, searched);
 
   const name = ticketStage(ratio, ticket.completed + 1);
   const cut = pruneRecipe(recipe, directory.file(`pruned_${name}`), ticket.file, session.device);
@@ -131,7 +136,7 @@ async function summaryOf(
     joules: total?.joules ?? null,
     joulesBy: methodText(energy?.sources ?? [], total),
   };
-  const denseLabel = compareDense ? 'dense' : `dense, stopped after ${drawnAfter} epochs`;
+  const denseLabel = compareDense ? 'dense' : `dense, stopped after ${epochsText(drawnAfter)}`;
   const ticketLabel = `ticket p=${percent}${fromScratch ? ', new weights' : init ? ', rewound' : ''}`;
   const denseRow = { ...summaryRow(denseLabel, search), ...(compareDense ? {} : { stopped: true }) };
   return [denseRow, summaryRow(ticketLabel, retrain, costs)];
@@ -184,9 +189,23 @@ function pruneRecipe(recipe: TrainRecipe, save: string, ticket: string, device: 
   });
 }
 
-function noTicket({ epochs, percent, detectorThreshold }: TrainRecipe): EarlybirdError {
+/** Says what is nearest, and ways that keep what was trained. */
+async function noTicket(
+  { epochs, percent, detectorThreshold }: TrainRecipe,
+  { directory }: RunResult,
+): Promise<EarlybirdError> {
+  const lines = await RunDirectory.at(directory).readMetrics();
+  const distances = lines.flatMap(({ epoch, distances }) => {
+    const distance = decidingDistance(distances[ratioKey(percent)]);
+    return distance === null ? [] : [{ epoch, distance }];
+  });
+  const [nearest] = distances.sort((a, b) => a.distance - b.distance);
+  const best =
+    nearest && `the smallest mask distance was ${nearest.distance.toFixed(4)}, after ${epochsText(nearest.epoch)}`;
   return new EarlybirdError(
     'ERR_PRUNE',
-    `No ticket emerged at --percent ${percent} within ${epochs} epochs: raise --detector-threshold (now ${detectorThreshold}) or --epochs.`,
+    `No ticket emerged at --percent ${percent} within ${epochsText(epochs)}${best ? ` (${best})` : ''}: run the same command with a ` +
+      `larger --detector-threshold (now ${detectorThreshold}) or a smaller --detector-window, which trains nothing again, or with ` +
+      `more --epochs, which goes on; or cut the last weights: earlybird prune --model ${join(directory, CHECKPOINT)} --percent ${percent} --save DIR.`,
   );
 }

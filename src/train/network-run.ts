@@ -21,7 +21,7 @@ import { type RetrainRecipe, requireParsed, type SearchRecipe } from '../recipe/
 import { initialValue, type RestoredCheckpoint, readTrainingCheckpoint } from '../run/checkpoint';
 import { type ModelInfo, modelInfo } from '../run/checkpoint-network';
 import { identityHash, RunDirectory } from '../run/directory';
-import { ratioKey, ticketFile } from '../run/names';
+import { epochsText, ratioKey, ticketFile } from '../run/names';
 import type { RunOptions } from '../run/observer';
 import { recordBest } from '../run/record';
 import { type FinishedRun, type RunResult, secondsOf } from '../run/result';
@@ -30,11 +30,13 @@ import type { DetectorOptions } from '../ticket/detector';
 import { TicketWatch } from '../ticket/watch';
 import { Averaging } from './averaging';
 import { runTraining, type TrainingOutcome, type TrainingStart } from './loop';
+import { detectAnew } from './reread';
 import {
   averageOf,
   checkDataset,
   firstMask,
   latestOf,
+  logChanges,
   refuseEmptyRun,
   resumeFile,
   scratchHash,
@@ -90,6 +92,7 @@ export async function runNetwork(
     options.observer?.log?.(`${save} holds this run, finished; --force runs it again`);
     return { result: await storedResult(directory), reused: true };
   }
+  if (state === 'continued') await logChanges(directory, identity, recipe, options.observer);
   if (state === 'foreign' && !resume) {
     throw new EarlybirdError(
       'ERR_RECIPE',
@@ -119,10 +122,11 @@ async function train(run: OpenRun): Promise<RunResult> {
   const channels = maskChannels(model.describe());
   const watch = spec.detection && new TicketWatch(spec.detection.ratios, channels, spec.detection.options);
 
-  const restored = run.from === null ? null : await restore(run, model, trainer, watch);
+  const restored = run.from === null ? null : await restore(run, model, trainer);
   using averaging = recipe.swa ? openAveraging(run, shape, restored) : undefined;
   const network = modelInfo(model.describe(), formats, { mean: session.dataset.mean, std: session.dataset.std });
   const start = await beginFolder(run, restored, model, network);
+  if (watch && restored) await restoreWatch(run, watch, restored, start);
   if (spec.detection) {
     await beginMasks(run, spec.detection.ratios, channels, start.completed);
     const { stopAtTicket } = spec.detection;
@@ -169,7 +173,6 @@ async function restore(
   { from, directory, recipe, options: { observer } }: OpenRun,
   model: NativeModel,
   trainer: NativeTrainer,
-  watch: TicketWatch | undefined,
 ): Promise<RestoredCheckpoint> {
   const path = from!;
   const isOwn = resolve(path) === resolve(latestOf(directory));
@@ -179,8 +182,7 @@ async function restore(
   });
   await loadWeights(model, restored.state, path);
   await trainer.restoreMomentum(restored.momentum);
-  watch?.restore(restored.detectors);
-  observer?.log?.(`resumed from ${path} after ${restored.completed} epochs`);
+  observer?.log?.(`resumed from ${path} after ${epochsText(restored.completed)}`);
   return restored;
 }
 
@@ -189,18 +191,12 @@ function openAveraging(
   shape: ModelSpec,
   restored: RestoredCheckpoint | null,
 ): Averaging {
-  const { swaStart: start, epochs } = recipe;
-  const averaging = new Averaging({
+  const { swaStart: start } = recipe;
+  return new Averaging({
     start,
     create: (state) => loadModel(session.addon, shape, state),
     restored: restored ? averageOf(restored, start, observer) : undefined,
   });
-  if (start >= epochs) {
-    observer?.log?.(
-      `--swa averages from epoch index ${start} on, which --epochs ${epochs} never reaches: give a smaller --swa-start`,
-    );
-  }
-  return averaging;
 }
 
 /** Writes what a run has before its first epoch, and cuts what it has of epochs that come again. */
@@ -215,11 +211,28 @@ async function beginFolder(
   // From another file the run begins anew there: a later kill must not bring back the checkpoint that was left behind.
   const latest = latestOf(directory);
   if (from === null || resolve(from) !== resolve(latest)) await rm(latest, { force: true });
+  await rm(directory.file('result.json'), { force: true });
   await directory.writeJson('params.json', params);
   if (!from && spec.saveInit) {
     await writeCheckpoint(directory.file('init.pth.tar'), initialValue(await model.stateDict(), network));
   }
   return { completed, best, metrics: await directory.rewind(completed) };
+}
+
+/** The detectors go on where they were; those with other options than before look at the stored masks anew. */
+async function restoreWatch(
+  { directory, from, params, spec, options: { observer } }: OpenRun,
+  watch: TicketWatch,
+  { identityHash: before, completed, detectors }: RestoredCheckpoint,
+  start: TrainingStart,
+): Promise<void> {
+  const isOwn = from !== null && resolve(from) === resolve(latestOf(directory));
+  const anew =
+    isOwn && before !== identityHash(params.identity)
+      ? await detectAnew(directory, watch, spec.detection!.ratios, completed, observer)
+      : null;
+  if (anew === null) return watch.restore(detectors);
+  start.metrics = await directory.writeMetrics(start.metrics.map((line) => ({ ...line, ...anew.get(line.epoch) })));
 }
 
 async function beginMasks({ directory, from }: OpenRun, ratios: number[], channels: number, completed: number) {

@@ -58,9 +58,9 @@ describe('a written report', () => {
     html = await readFile(written.html, 'utf8');
   });
 
-  test('has every figure as SVG and PNG, and leaves no temporary file', async () => {
+  test('has every figure as SVG, PNG and PDF, and leaves no temporary file', async () => {
     const names = ['learning-curves', 'mask-distances', 'distance-matrix', 'kept-channels', 'drawing-epoch'];
-    const kinds = (await hasFonts()) ? ['svg', 'png'] : ['svg'];
+    const kinds = (await hasFonts()) ? ['svg', 'png', 'pdf'] : ['svg'];
     const files = names.flatMap((name) => kinds.map((kind) => `${name}.${kind}`));
     expect(written.figures.map((file) => path.basename(file))).toEqual(files);
     expect((await readdir(folder())).sort()).toEqual([...files, 'index.html'].sort());
@@ -120,10 +120,11 @@ test('a report of nothing still is a page', async () => {
 test('names of clip paths do not meet those of other figures', () => {
   const svg =
     '<svg xmlns="http://www.w3.org/2000/svg"><clipPath id="clip0"></clipPath><g clip-path="url(#clip0)"></g></svg>';
-  const figures = ['a', 'b'].map((id) => ({ id, title: id, caption: '', svg }));
+  const figures = ['a', 'b'].map((id) => ({ id, title: id, caption: '', wide: svg, narrow: svg }));
   const html = renderHtml(SAMPLE, figures);
   expect(html).toContain('<clipPath id="a-clip0"></clipPath><g clip-path="url(#a-clip0)">');
   expect(html).toContain('<clipPath id="b-clip0"></clipPath><g clip-path="url(#b-clip0)">');
+  expect(html).toContain('<clipPath id="b-narrow-clip0"></clipPath><g clip-path="url(#b-narrow-clip0)">');
 });
 
 describe('the matrix sheet', () => {
