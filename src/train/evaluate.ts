@@ -8,7 +8,7 @@ import type { NumberFormats } from '../native/types/number-formats';
 import { costsOf } from '../network/flops';
 import { loadModel } from '../network/load';
 import { formatsOf } from '../recipe/precision';
-import type { EvaluateRecipe } from '../recipe/recipe';
+import { type EvaluateRecipe, requireParsed } from '../recipe/recipe';
 import { precisionFor } from '../run/checkpoint-formats';
 import { type Normalisation, networkFor } from '../run/checkpoint-network';
 import { readGiven } from '../run/given';
@@ -52,6 +52,7 @@ export interface EvaluateResult {
  * const { top1, top5 } = await evaluate(recipe); // percent
  */
 export async function evaluate(recipe: EvaluateRecipe, options: RunOptions = {}): Promise<EvaluateResult> {
+  requireParsed('evaluate', recipe);
   const checkpoint = recipe.resume ?? recipe.scratch;
   if (checkpoint === undefined) {
     throw new EarlybirdError('ERR_USAGE', '--resume is missing: give the checkpoint to evaluate.');
