@@ -5,6 +5,7 @@ import { stateDictOf } from '../checkpoint/keys';
 import { writeNpy } from '../checkpoint/npy';
 import { readCheckpoint } from '../checkpoint/pth';
 import { EarlybirdError } from '../errors';
+import { DERIVED, lockFolder } from '../lock';
 import { loadAddon } from '../native/addon';
 import type { NativeAddon } from '../native/types/addon';
 import { isWholePercent } from '../recipe/ratio';
@@ -58,6 +59,8 @@ export async function distance(
   observer?.log?.(`${series[0]!.masks.length} masks of ${series[0]!.channels} channels from ${source} of ${save}`);
   const addon = loadAddon({ device: 'cpu' });
   const results: DistanceResult[] = [];
+  using lock = await lockFolder(recipe.save, { name: DERIVED, wait: 10_000 });
+  lock.requireWritable();
   for (const one of series) {
     const overlap = overlapOf(addon, one);
     const file = await writeMatrix(save, one, overlap);
@@ -99,7 +102,7 @@ async function readSeries(recipe: DistanceRecipe, ratios: number[], signal: Abor
       );
     }
   }
-  return { source: 'checkpoints' as const, series: await fromCheckpoints(recipe.save, ratios, range, signal) };
+  return { source: 'checkpoints' as const, series: await fromCheckpoints(recipe, ratios, range, signal) };
 }
 
 /** The masks that a search stored at a ratio, or null. */
@@ -131,7 +134,7 @@ function cut(series: MaskSeries, { first, last }: Range, folder: string): MaskSe
 
 /** ckpt{e}.pth.tar holds e+1 completed epochs, init.pth.tar none. */
 async function fromCheckpoints(
-  folder: string,
+  { save: folder, key }: DistanceRecipe,
   ratios: number[],
   range: Range,
   signal: AbortSignal | undefined,
@@ -141,7 +144,7 @@ async function fromCheckpoints(
   for (const epoch of epochs) {
     signal?.throwIfAborted();
     const path = join(folder, checkpointName(epoch));
-    const gammas = gammasOf(stateDictOf((await readCheckpoint(path)).value, path));
+    const gammas = gammasOf(stateDictOf((await readCheckpoint(path, { key })).value, path));
     for (const one of series) {
       const { total, bits } = maskFromGammas(gammas, one.ratio);
       if (total === 0 || (one.masks.length > 0 && total !== one.channels)) {

@@ -4,6 +4,7 @@ import { readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { readEnergy, sourceText } from '../../energy/file';
 import type { Provenance } from '../../engine/provenance';
+import { DERIVED, lockFolder } from '../../lock';
 import { loadAddon } from '../../native/addon';
 import { networkName } from '../../network/names';
 import { RunDirectory } from '../../run/directory';
@@ -138,6 +139,8 @@ export async function drawReport(
   const drawn = join(save, 'report', 'index.html');
   if (reused && existsSync(drawn)) return drawn;
   try {
+    using lock = await lockFolder(save, { name: DERIVED, wait: 60_000 });
+    lock.requireWritable();
     const input = await compose();
     const files = await listFiles(save, stages);
     const { html, notes } = await writeReport(join(save, 'report'), { ...input, files });
