@@ -121,6 +121,11 @@ export function epochTicks(first: number, last: number, most = 5): number[] {
   return Array.from({ length: Math.floor((last - start) / step) + 1 }, (_, i) => start + i * step);
 }
 
+/** Says when a ticket emerged. */
+export function emergenceText(completed: number): string {
+  return `ticket after ${completed} ${completed === 1 ? 'epoch' : 'epochs'}`;
+}
+
 /** An axis of whole epochs. */
 export const epochAxis = (first: number, last: number, most?: number) => ({
   values: epochTicks(first, last, most),

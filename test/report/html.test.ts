@@ -86,6 +86,23 @@ describe('a written report', () => {
     for (const figure of figures) expect(figure).toContain('Synthetic data (shapes-10)');
   });
 
+  test('lists every epoch, folded, and links the files of the run', () => {
+    expect(html).toContain('<summary>search (dense): 12 epochs</summary>');
+    expect(html).toContain('<tr><th scope="row">1</th><td>0.1</td><td>2.0000</td><td>10.00 %</td>');
+    const page = renderHtml({ ...SAMPLE, files: ['search/EB-30-8.pth.tar', 'a "b"/c.txt'] }, []);
+    expectWellFormed(page);
+    expect(page).toContain('<a href="../search/EB-30-8.pth.tar">search/EB-30-8.pth.tar</a>');
+    expect(page).toContain('<a href="../a%20%22b%22/c.txt">a &quot;b&quot;/c.txt</a>');
+    expect(html).not.toContain('<h2>Files</h2>');
+  });
+
+  test('has a drawing for paper and one for a phone of every figure, enlarged alike', () => {
+    expect(html.match(/class="on-wide"/g)).toHaveLength(5);
+    expect(html.match(/class="on-narrow"/g)).toHaveLength(5);
+    for (const [, width, box] of html.matchAll(/<svg[^>]* width="(\d+)"[^>]* viewBox="0 0 ([\d.]+)/g))
+      expect(Number(width) / Number(box)).toBeCloseTo(1.2, 2);
+  });
+
   test('has no name twice', () => {
     const names = [...html.matchAll(/ id="([^"]+)"/g)].map(([, name]) => name);
     expect(new Set(names).size).toBe(names.length);

@@ -3,6 +3,7 @@ import type { MaskMatrix } from '../input';
 import {
   bottomLegend,
   type Dataset,
+  emergenceText,
   epochAxis,
   frame,
   type Layout,
@@ -68,7 +69,7 @@ export function distances(
 function heading({ title, emergedAt }: Panel): Spec {
   return emergedAt === null
     ? { text: title, subtitle: 'no ticket yet' }
-    : { text: title, subtitle: `ticket after ${emergedAt} epochs`, subtitleColor: MARKER };
+    : { text: title, subtitle: emergenceText(emergedAt), subtitleColor: MARKER };
 }
 
 /** One panel for each network and ratio that holds at least one full window. */

@@ -3,6 +3,7 @@ import type { MaskMatrix } from '../input';
 import { epochGrid } from '../matrix-image';
 import {
   type Dataset,
+  emergenceText,
   epochAxis,
   FAINT,
   FONT_SIZE,
@@ -112,9 +113,7 @@ function matrixPanel({ matrix, image }: MatrixPanel, side: number, rows: { title
 function heading({ ratio, emergedAt }: MaskMatrix, side: number): Spec[] {
   const lines = [
     { text: ratioLabel(ratio), y: -8 - FONT_SIZE - 3, fontWeight: 'bold', color: INK },
-    emergedAt === null
-      ? { text: 'no ticket yet', y: -7 }
-      : { text: `ticket after ${emergedAt} epochs`, y: -7, color: MARKER },
+    emergedAt === null ? { text: 'no ticket yet', y: -7 } : { text: emergenceText(emergedAt), y: -7, color: MARKER },
   ];
   return lines.map(({ text, y, ...style }) =>
     label(
