@@ -16,7 +16,7 @@ import type { MaskResult, NativeModel } from '../native/types/model';
 import { costsOf, maskFlops, maskMemoryKB } from '../network/flops';
 import { loadModel } from '../network/load';
 import { formatsOf } from '../recipe/precision';
-import type { PruneRecipe } from '../recipe/recipe';
+import { type PruneRecipe, requireParsed } from '../recipe/recipe';
 import { weightsValue } from '../run/checkpoint';
 import { precisionFor } from '../run/checkpoint-formats';
 import { completedOf, type ModelInfo, modelInfo, networkEntries, networkFor } from '../run/checkpoint-network';
@@ -35,7 +35,6 @@ const TICKET = 'pruned.pth.tar';
  * pruned.pth.tar and prune.txt to `recipe.save`. With `recipe.init` the ticket gets the weights of that checkpoint instead.
  *
  * @param recipe from `parseRecipe('prune', ...)`
- * @param options `energy`: the meter of a longer run; it is not disposed of
  * @returns sizes and costs before and after, each layer, and the times of a training step if `recipe.measure` is on
  * @throws ERR_FILE, ERR_CHECKPOINT for what cannot be read; ERR_PRUNE for an empty mask
  *
@@ -43,17 +42,18 @@ const TICKET = 'pruned.pth.tar';
  * const report = await prune(parseRecipe('prune', { model: 'logs/EB-30-12.pth.tar', percent: 0.3, save: 'ticket' }));
  * console.log(report.cfg, report.effective.flops); // widths, and the share of forward FLOPs that is gone
  */
-export async function prune(recipe: PruneRecipe, options: PruneOptions = {}): Promise<PruneReport> {
+export async function prune(recipe: PruneRecipe, options: RunOptions = {}): Promise<PruneReport> {
+  requireParsed('prune', recipe);
   using lock = await lockFolder(recipe.save);
   lock.requireWritable();
-  return await pruneLocked(recipe, options);
+  return await pruneLocked(recipe, options, null);
 }
 
-type PruneOptions = RunOptions & { energy?: RunMeter };
-
+/** `prune` with the meter of a longer run, which is not disposed of, or with its own. */
 async function pruneLocked(
   recipe: PruneRecipe,
-  { observer, signal, energy: shared }: PruneOptions,
+  { observer, signal }: RunOptions,
+  shared: RunMeter | null,
 ): Promise<PruneReport> {
   const source = await readInput(recipe.model, 'model', recipe.key);
   const initial = recipe.init === undefined ? null : await readInput(recipe.init, 'init');
@@ -123,7 +123,11 @@ async function pruneLocked(
 }
 
 /** Pruning is quick and repeatable: it is done again unless its result, prune.json, is there. */
-export async function pruneOnce(recipe: PruneRecipe, options: PruneOptions = {}): Promise<PruneReport> {
+export async function pruneOnce(
+  recipe: PruneRecipe,
+  options: RunOptions = {},
+  meter: RunMeter | null = null,
+): Promise<PruneReport> {
   const folder = RunDirectory.at(recipe.save);
   const before = await folder.readJson<PruneReport>('prune.json');
   // Its path may be spelt differently now.
@@ -131,7 +135,7 @@ export async function pruneOnce(recipe: PruneRecipe, options: PruneOptions = {})
   if (before && existsSync(ticket) && !options.force) return { ...before, ticket };
   using lock = await lockFolder(recipe.save);
   lock.requireWritable();
-  const report = await pruneLocked(recipe, options);
+  const report = await pruneLocked(recipe, options, meter);
   await folder.writeJson('prune.json', report);
   return report;
 }

@@ -40,6 +40,12 @@ interface MaskIndex {
   ratios: number[];
 }
 
+/** The folder of a search, also where `train` made it: SAVE/search. */
+export function searchFolderOf(folder: string): string {
+  const within = join(folder, 'search');
+  return existsSync(join(within, 'params.json')) && !existsSync(join(folder, 'metrics.jsonl')) ? within : folder;
+}
+
 export class RunDirectory {
   private constructor(readonly path: string) {}
 

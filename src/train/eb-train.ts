@@ -15,15 +15,15 @@ import type { PruneReport } from '../prune/report';
 import { identityOf } from '../recipe/identity';
 import { FULL_PRECISION, precisionOptions } from '../recipe/precision';
 import { percentOf } from '../recipe/ratio';
-import { entriesFor, parseRecipe, type TrainRecipe } from '../recipe/recipe';
+import { entriesFor, parseRecipe, requireParsed, type TrainRecipe } from '../recipe/recipe';
 import { CHECKPOINT, RunDirectory } from '../run/directory';
 import { orRemedy } from '../run/given';
 import { epochsText, ratioKey, ticketStage } from '../run/names';
 import type { RunOptions } from '../run/observer';
 import { type FinishedRun, type RunResult, type SummaryRow, secondsOf, summaryRow, ticketAt } from '../run/result';
 import { decidingDistance } from './closest';
-import { retrain } from './retrain';
-import { search } from './search';
+import { retrainIn } from './retrain';
+import { searchIn } from './search';
 import { type TrainingCost, trainingCost } from './training-cost';
 
 /** Result of EB Train. */
@@ -55,6 +55,7 @@ export interface TrainResult {
  * for (const { label, top1Last, seconds } of result.summary) console.log(label, top1Last, seconds);
  */
 export async function ebTrain(recipe: TrainRecipe, options: RunOptions = {}): Promise<FinishedRun<TrainResult>> {
+  requireParsed('train', recipe);
   const identity = identityOf('train', recipe);
   using lock = await lockFolder(recipe.save);
   const { directory, state } = await RunDirectory.open(lock, identity, options);
@@ -89,20 +90,19 @@ async function runStages(
   session: Session,
   directory: RunDirectory,
 ): Promise<TrainResult> {
-  const shared = { ...options, session };
   const { percent: ratio, fromScratch } = recipe;
-  const { result: searched } = await search(searchRecipe(recipe), shared);
+  const { result: searched } = await searchIn(session, searchRecipe(recipe), options);
   const ticket = ticketAt(searched, ratio);
   if (!ticket) throw await noTicket(recipe, searched);
 
   const name = ticketStage(ratio, ticket.completed + 1);
   const cut = pruneRecipe(recipe, directory.file(`pruned_${name}`), ticket.file, session.device);
   const pruned = await orRemedy(cut.model, `remove ${directory.file('search')} to search again`, () =>
-    pruneOnce(cut, { ...shared, energy: session.energy }),
+    pruneOnce(cut, options, session.energy),
   );
   const folder = directory.file(`retrain_${name}${fromScratch ? '_scratch' : ''}`);
   const { result: retrained } = await orRemedy(pruned.ticket, 'remove it to prune again', () =>
-    retrain(retrainRecipe(recipe, folder, pruned.ticket), shared),
+    retrainIn(session, retrainRecipe(recipe, folder, pruned.ticket), options),
   );
 
   const drawn = { percent: percentOf(ratio), completed: ticket.completed, file: ticket.file };

@@ -8,7 +8,7 @@ import type { NumberFormats } from '../native/types/number-formats';
 import { costsOf } from '../network/flops';
 import { loadModel } from '../network/load';
 import { formatsOf } from '../recipe/precision';
-import type { EvaluateRecipe } from '../recipe/recipe';
+import { type EvaluateRecipe, requireParsed } from '../recipe/recipe';
 import { precisionFor } from '../run/checkpoint-formats';
 import { type Normalisation, networkFor } from '../run/checkpoint-network';
 import { readGiven } from '../run/given';
@@ -52,14 +52,14 @@ export interface EvaluateResult {
  * const { top1, top5 } = await evaluate(recipe); // percent
  */
 export async function evaluate(recipe: EvaluateRecipe, options: RunOptions = {}): Promise<EvaluateResult> {
+  requireParsed('evaluate', recipe);
   const checkpoint = recipe.resume ?? recipe.scratch;
   if (checkpoint === undefined) {
     throw new EarlybirdError('ERR_USAGE', '--resume is missing: give the checkpoint to evaluate.');
   }
   const { observer } = options;
-  const { value } = await readGiven(checkpoint, recipe.resume === undefined ? 'scratch' : 'resume', {
-    key: recipe.key,
-  });
+  const flag = recipe.resume === undefined ? 'scratch' : 'resume';
+  const { value } = await readGiven(checkpoint, flag, { key: recipe.key });
   const given = { ...recipe, cfg: recipe.cfg ?? (await cfgFrom(recipe.scratch, undefined)) };
   const network = networkFor(given, value, checkpoint);
   const { arch, depth, cfg } = network;

@@ -17,7 +17,7 @@ import { costsOf, maskChannels } from '../network/flops';
 import { loadModel, loadWeights } from '../network/load';
 import { identityOf } from '../recipe/identity';
 import { formatsOf } from '../recipe/precision';
-import type { RetrainRecipe, SearchRecipe } from '../recipe/recipe';
+import { type RetrainRecipe, requireParsed, type SearchRecipe } from '../recipe/recipe';
 import { initialValue, type RestoredCheckpoint, readTrainingCheckpoint } from '../run/checkpoint';
 import { type ModelInfo, modelInfo } from '../run/checkpoint-network';
 import { identityHash, RunDirectory } from '../run/directory';
@@ -72,15 +72,17 @@ interface OpenRun {
 }
 
 /**
- * Runs, resumes, or returns the result of an earlier, finished run of the same recipe. `session` is shared, and not disposed of.
+ * Runs, resumes, or returns the result of an earlier, finished run of the same recipe. A `shared` session is not disposed of.
  * `prepare` reads what only a run that is not finished needs.
  */
 export async function runNetwork(
+  shared: Session | null,
   recipe: SearchRecipe | RetrainRecipe,
   command: RunSpec['command'],
   prepare: () => Promise<RunSpec>,
-  { session: shared, ...options }: RunOptions & { session?: Session },
+  options: RunOptions,
 ): Promise<FinishedRun> {
+  requireParsed(command, recipe);
   const { resume, save } = recipe;
   if (resume && !existsSync(resume)) throw new EarlybirdError('ERR_FILE', `--resume ${resume} does not exist.`);
   const identity = { ...identityOf(command, recipe), ...(await scratchHash(recipe.scratch)) };

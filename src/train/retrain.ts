@@ -25,11 +25,18 @@ import { type RunSpec, runNetwork } from './network-run';
  * const { result } = await retrain(recipe);
  * console.log(result.top1Last, result.flops);
  */
-export async function retrain(
+export function retrain(recipe: RetrainRecipe, options: RunOptions = {}): Promise<FinishedRun> {
+  return retrainIn(null, recipe, options);
+}
+
+/** `retrain` in a session that others share, or in its own. */
+export async function retrainIn(
+  session: Session | null,
   recipe: RetrainRecipe,
-  options: RunOptions & { session?: Session } = {},
+  options: RunOptions,
 ): Promise<FinishedRun> {
-  if (recipe.scratch === undefined) return runNetwork(recipe, 'retrain', async () => denseSpec(recipe), options);
+  if (recipe.scratch === undefined)
+    return runNetwork(session, recipe, 'retrain', async () => denseSpec(recipe), options);
   const { scratch } = recipe;
   const { value } = await readGiven(scratch, 'scratch', { key: recipe.key });
   const network = networkFor(recipe, value, scratch);
@@ -37,7 +44,8 @@ export async function retrain(
   const precision = precisionFor(recipe, value, scratch, formats, options.observer?.log);
   const complete = { ...recipe, arch, depth, ...precision };
   const log = options.observer?.log;
-  return runNetwork(complete, 'retrain', async () => ticketSpec(complete, value, scratch, network.cfg, log), options);
+  const spec = async () => ticketSpec(complete, value, scratch, network.cfg, log);
+  return runNetwork(session, complete, 'retrain', spec, options);
 }
 
 /** Saves the initial weights, to which a lottery-ticket rewind goes back. */

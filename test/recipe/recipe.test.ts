@@ -3,7 +3,7 @@ import { normaliseArguments, PARSER } from '../../src/cli/arguments';
 import { addOptions, recipeFrom, type Values } from '../../src/cli/options';
 import { identityOf } from '../../src/recipe/identity';
 import { PRESETS } from '../../src/recipe/presets';
-import { type CommandName, parseRecipe } from '../../src/recipe/recipe';
+import { type CommandName, parseRecipe, requireParsed } from '../../src/recipe/recipe';
 
 declare const yargs: typeof import('yargs/yargs');
 
@@ -293,4 +293,12 @@ test('how low precision rounds tells runs apart only in low precision, and where
   expect(identityOf('train', recipe('train', '--variant lf'))).not.toEqual(
     identityOf('train', recipe('train', '--variant ll')),
   );
+});
+
+test('a recipe that parseRecipe has not made is refused in one sentence', () => {
+  for (const command of ['search', 'retrain', 'train', 'prune', 'evaluate'] as const) {
+    const input = command === 'prune' ? { model: 'm.pth.tar' } : {};
+    expect(() => requireParsed(command, input)).toThrow(/^The recipe has no entry "\w+": make it with parseRecipe\('/);
+    expect(() => requireParsed(command, parseRecipe(command, input))).not.toThrow();
+  }
 });
