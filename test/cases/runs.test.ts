@@ -272,7 +272,7 @@ describeTrained('what is missing or damaged', () => {
     truncateSync(join(save, 'checkpoint.pth.tar'), 3000);
     const { stderr } = await failed(search(save));
     expect(stderr).toMatch(
-      /checkpoint\.pth\.tar cannot be read: .*; remove it to start this stage again\. \[ERR_CHECKPOINT\]\n$/,
+      /checkpoint\.pth\.tar cannot be read: .*; remove it to start this stage again \[ERR_CHECKPOINT\]\n$/,
     );
     rmSync(join(save, 'checkpoint.pth.tar'));
     await succeed(search(save));
