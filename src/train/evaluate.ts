@@ -76,6 +76,8 @@ export async function evaluate(recipe: EvaluateRecipe, options: RunOptions = {})
       `${checkpoint} tells ${network.classes} classes apart, but ${name} has ${classes}: give the --dataset and --data it was trained on${list}.`,
     );
   }
+  if (network.normalisation && network.normalisation.mean.join() !== dataset.mean.join())
+    observer?.log?.(`the images of ${name} are normalised as ${checkpoint} says, not as others of ${name}`);
   refuseOtherSize(recipe, network.imageSize, imageSize, checkpoint);
   const shape = { arch, depth, classes, cfg, seed: recipe.seed, device, imageSize, formats };
   using model = await loadModel(addon, shape, stateDictOf(value, checkpoint, observer?.log), checkpoint);

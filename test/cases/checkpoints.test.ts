@@ -4,13 +4,14 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { inspectFile } from '../../src/checkpoint/inspect';
 import { stateDictOf } from '../../src/checkpoint/keys';
-import { readCheckpoint } from '../../src/checkpoint/pth';
+import { readCheckpoint, writeCheckpoint } from '../../src/checkpoint/pth';
 import { momentumOf } from '../../src/checkpoint/sgd';
 import { isDict, numbersOf, Opaque, type Value } from '../../src/checkpoint/value';
 import { inferNetwork } from '../../src/network/infer';
 import { prune } from '../../src/prune/prune';
 import { parseRecipe } from '../../src/recipe/recipe';
 import type { StateDict, TensorData } from '../../src/tensor';
+import { evaluate } from '../../src/train/evaluate';
 
 const file = (name: string) => path.join(__dirname, 'checkpoints', name);
 const refusal = (about: RegExp) =>
@@ -58,6 +59,32 @@ test.each(FILES)('%s has the weights of its plain file', async (name, plain, lin
   expect(contentOf(state).sort(order)).toEqual(contentOf(expected).sort(order));
   expect(lines).toEqual(line === '' ? [] : [`${name}: ${line}`]);
   expect(inferNetwork(state)).toEqual({ arch: 'vgg', depth: 11, cfg: CFG, classes: 10 });
+});
+
+test('evaluate takes size and normalisation of the file, and names --dataset where that cannot be', async () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'earlybird-cases-'));
+  const { value } = await readCheckpoint(file('plain/weights.pth.tar'));
+  const test = async (entries: [string, Value][]) => {
+    const resume = path.join(folder, 'own.pth.tar');
+    await writeCheckpoint(resume, new Map([...(value as Map<string, Value>), ['earlybird', new Map(entries)]]));
+    const lines: string[] = [];
+    const recipe = parseRecipe('evaluate', { resume, dataset: 'synthetic', limitTrain: 10, limitTest: 20 });
+    return { ...(await evaluate(recipe, { observer: { log: (line) => lines.push(line) } })), lines };
+  };
+  const asDataset = await test([['image_size', 32]]);
+  const entries: [string, Value][] = [
+    ['mean', [9, -9, 5]],
+    ['std', [0.01, 0.001, 0.02]],
+  ];
+  const own = await test(entries);
+  expect(own.loss).not.toBe(asDataset.loss);
+  expect(own.lines.join()).toMatch(/normalised as .*own\.pth\.tar says/);
+  const refusalOf = expect.objectContaining({
+    code: 'ERR_DATASET',
+    message: expect.stringMatching(/64x64.*--dataset/),
+  });
+  await expect(test([['image_size', 64]])).rejects.toThrow(refusalOf);
+  fs.rmSync(folder, { recursive: true });
 });
 
 test('--key takes other weights than the usual ones', async () => {
