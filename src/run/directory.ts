@@ -81,7 +81,8 @@ export class RunDirectory {
   static async check(path: string, identity: Record<string, unknown>): Promise<void> {
     const directory = new RunDirectory(path);
     const before = (await directory.identity()) ?? identity;
-    if (directory.holdsWork() && !directory.canBecome(before, identity))
+    const isOther = differing(before, identity).length > 0;
+    if (isOther && directory.holdsWork() && !directory.canBecome(before, identity))
       throw otherRecipe(path, differingKeys(before, identity));
   }
 

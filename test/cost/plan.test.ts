@@ -126,7 +126,7 @@ test('a ticket is drawn after an eighth of the epochs, not before the detector h
   expect(await drawn(160, 5)).toBe(20);
   expect(await drawn(90, 5)).toBe(11);
   expect(await drawn(10, 5)).toBe(4);
-  expect(await drawn(3, 5)).toBe(2);
+  expect(await drawn(5, 5)).toBe(4);
 });
 
 test('one number for all ratios, or one for each', async () => {
