@@ -23,11 +23,10 @@ struct eb_jpeg {
   struct jpeg_source_mgr source;
   jmp_buf escape;
   char reason[JMSG_LENGTH_MAX + 32];
-  int ended;   /* the data ran out before the image did */
-  int no_tail; /* no end-of-image marker where one belongs */
+  int ended; /* the data ran out before the image did */
   uint8_t* pixels;
   size_t capacity;
-  uint8_t* row; /* one row in CMYK */
+  uint8_t* row; /* one row in CMYK, or one that is not wanted */
   size_t row_capacity;
 };
 
@@ -100,13 +99,6 @@ static void source_skip(j_decompress_ptr info, long count) {
   info->src->bytes_in_buffer -= (size_t)count;
 }
 
-static int has_end(const uint8_t* data, size_t size) {
-  const size_t least = size > 2048 ? size - 2048 : 0; /* some writers pad their files */
-  for (size_t i = size - 1; i > least; --i)
-    if (data[i] == JPEG_EOI && data[i - 1] == 0xFF) return 1;
-  return 0;
-}
-
 /* --- The interface --------------------------------------------------------------------------------------------------
  */
 
@@ -155,7 +147,6 @@ static int jpeg_plugin_open(eb_jpeg* self, const uint8_t* data, size_t size, eb_
   if (size >= sizeof png && memcmp(data, png, sizeof png) == 0)
     fail(self, "a PNG, not a JPEG; `earlybird data pack` converts it");
   if (size < 2 || data[0] != 0xFF || data[1] != 0xD8) fail(self, "not a JPEG");
-  self->no_tail = !has_end(data, size);
   self->source.next_input_byte = data;
   self->source.bytes_in_buffer = size;
   jpeg_read_header(&self->info, TRUE);
@@ -210,7 +201,7 @@ static int jpeg_plugin_decode(eb_jpeg* self, int left, int top, int width, int h
   if (span < info->output_width) jpeg_crop_scanline(info, &first, &span);
   const size_t stride = ((size_t)info->output_width * 3 + 31) / 32 * 32;
   reserve(self, &self->pixels, &self->capacity, stride * (size_t)height + SLACK);
-  if (cmyk) reserve(self, &self->row, &self->row_capacity, (size_t)info->output_width * 4);
+  reserve(self, &self->row, &self->row_capacity, (size_t)info->output_width * 4);
 
   if (top > 0) jpeg_skip_scanlines(info, (JDIMENSION)top);
   for (int y = 0; y < height;) {
@@ -228,9 +219,14 @@ static int jpeg_plugin_decode(eb_jpeg* self, int left, int top, int width, int h
     if (got == 0) fail(self, "truncated");
     y += (int)got;
   }
-  /* A truncated file is bad whatever the rectangle, so the rest is checked; usually the end marker is enough. */
-  if (self->no_tail && info->output_scanline < info->output_height)
-    jpeg_skip_scanlines(info, info->output_height - info->output_scanline);
+  /* A damaged file is bad whatever the rectangle, so the rest is checked. libjpeg skips what lies before a row that is
+   * read, but not what comes after the last one. */
+  const JDIMENSION left_over = info->output_height - info->output_scanline;
+  if (left_over > 1) jpeg_skip_scanlines(info, left_over - 1);
+  if (left_over > 0) {
+    JSAMPROW row = self->row;
+    jpeg_read_scanlines(info, &row, 1);
+  }
   jpeg_abort_decompress(info);
   pixels->data = self->pixels + ((size_t)left - first) * 3;
   pixels->stride = stride;

@@ -1,7 +1,9 @@
 /** Sets of encoded images on disk. A million images must not cost a million objects, so places are flat arrays and names joined strings. */
 import { createHash } from 'node:crypto';
+import { open, readFile } from 'node:fs/promises';
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { Dataset } from './dataset';
+import type { Unread } from './kinds';
 
 /** The length that stands for the whole file. (A length of 0 is an empty entry of a shard: a bad image.) */
 export const WHOLE_FILE = -1;
@@ -27,6 +29,12 @@ export type ListedDataset = Omit<Dataset, 'train' | 'test'> & {
   /** Null where only the test set was requested. */
   train: ImageListing | null;
   test: ImageListing;
+  /** What is read, and what lies beside it: "in class folders (2 shards beside them are not read)". */
+  where: string;
+  /** Pictures that are not read. */
+  unread: Unread[];
+  /** "3 of 1000 classes have images", or null where all of them do. */
+  emptyClasses: string | null;
 };
 
 /** Names in groups (of one folder, of one shard), each group one string: a tenth of the memory of so many strings. */
@@ -129,4 +137,17 @@ function lastNotAbove(groups: readonly { start: number }[], index: number): numb
     else high = middle - 1;
   }
   return low;
+}
+
+/** The encoded bytes of an image. */
+export async function bytesOf({ files, file, offsets, lengths }: ImageListing, index: number): Promise<Buffer> {
+  const place = files[file[index]!]!;
+  const length = lengths[index]!;
+  if (length === WHOLE_FILE) return readFile(place);
+  const handle = await open(place, 'r');
+  try {
+    return (await handle.read(Buffer.alloc(length), 0, length, offsets[index]!)).buffer;
+  } finally {
+    await handle.close();
+  }
 }

@@ -95,8 +95,8 @@ async function openCifar(kind: CifarKind, options: OpenOptions): Promise<Opened>
 
 async function openFolder(name: string, root: string, size: number, options: OpenOptions): Promise<Opened> {
   const folder: FolderOptions = { ...options, imageSize: size, cacheDir: options.cacheDir ?? defaultCacheDir() };
-  const { classNames, train, test } = await readImageFolder(path.resolve(root), folder);
-  return { name, synthetic: false, classes: classNames.length, classNames, height: size, width: size, train, test };
+  const images = await readImageFolder(path.resolve(root), folder);
+  return { name, synthetic: false, classes: images.classNames.length, height: size, width: size, ...images };
 }
 
 async function openSynthetic({ limitTrain, limitTest, seed = 1, signal }: OpenOptions): Promise<Opened> {

@@ -1,11 +1,10 @@
 /** Checks ImageNet on disk: every image decodes, and shards are those that were packed. */
-import { open, readFile } from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { hashFile } from '../download';
-import { checkImage, isJpeg, reasonOf } from './encode';
+import { checkImage, isJpeg, reasonOf } from './decode';
 import { type ImagenetOptions, openImagenet } from './imagenet';
-import { type ImageListing, inParallel, WHOLE_FILE } from './listing';
+import { bytesOf, type ImageListing, inParallel, WHOLE_FILE } from './listing';
 import { readManifest } from './manifest';
 import { withQuietSharp } from './quiet-sharp';
 import { setReport, type VerifyReport } from './verify-report';
@@ -80,16 +79,4 @@ async function brokenImages(set: ImageListing, options: VerifyImagenetOptions): 
   return [
     `${broken.size} of ${set.count} images cannot be decoded and are left out in training (${named}${broken.size > NAMED ? '; ...' : ''}).`,
   ];
-}
-
-async function bytesOf({ files, file, offsets, lengths }: ImageListing, index: number): Promise<Buffer> {
-  const place = files[file[index]!]!;
-  const length = lengths[index]!;
-  if (length === WHOLE_FILE) return readFile(place);
-  const handle = await open(place, 'r');
-  try {
-    return (await handle.read(Buffer.alloc(length), 0, length, offsets[index]!)).buffer;
-  } finally {
-    await handle.close();
-  }
 }

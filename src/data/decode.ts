@@ -1,0 +1,87 @@
+/**
+ * Decodes images with sharp by the rules of the training loader: the same files are good, and a picture in inks (CMYK) has the same
+ * colours. EXIF rotation and colour profiles are ignored.
+ */
+import type { Sharp, SharpOptions } from 'sharp';
+import { MOST_PIXELS, readBitmap } from './bitmap';
+import { archiveKind, archiveTitle } from './kinds';
+
+type SharpModule = typeof import('sharp');
+
+const OPTIONS: SharpOptions = { failOn: 'error', ignoreIcc: true, limitInputPixels: MOST_PIXELS };
+/** Some writers pad their files. */
+const TAIL = 2048;
+/** What libjpeg says of lost pixels. Its other warnings are odd, but do no harm to the picture. */
+const LOST = /premature end|bad Huffman code|bad arithmetic code|Inconsistent progression|found marker .* instead/;
+
+/** By the first bytes, as in the training loader. */
+export function isJpeg(bytes: Uint8Array): boolean {
+  return bytes[0] === 0xff && bytes[1] === 0xd8;
+}
+
+/** Rejects where an image does not decode to its end. A JPEG may lack its last bytes as long as no pixel is lost. */
+export async function checkImage(sharp: SharpModule, bytes: Buffer): Promise<void> {
+  if (bytes.length === 0) throw new Error('empty');
+  if (!isJpeg(bytes)) {
+    if (readBitmap(bytes)) return;
+    const kind = archiveKind(bytes);
+    if (kind) throw new Error(`${archiveTitle(kind)}, not an image`);
+    await sharp(bytes, OPTIONS).raw().toBuffer();
+    return;
+  }
+  // All of it at full size: a decoding at a smaller size does not meet the faults in the last rows.
+  const whole = withEnd(bytes);
+  const decode = (failOn: 'warning' | 'error') =>
+    sharp(whole, { ...OPTIONS, failOn })
+      .raw()
+      .toBuffer();
+  await decode('warning').catch((error: Error) => {
+    if (!LOST.test(error.message)) return decode('error');
+    throw whole === bytes ? error : new Error('truncated');
+  });
+}
+
+/** An image in sRGB or grey, ready for further steps. Rejects where its header is damaged. */
+export async function openImage(sharp: SharpModule, bytes: Buffer): Promise<Sharp> {
+  const bitmap = isJpeg(bytes) ? null : readBitmap(bytes);
+  if (bitmap)
+    return sharp(bitmap.data, { raw: { width: bitmap.width, height: bitmap.height, channels: 3 }, ...OPTIONS });
+  const image = sharp(withEnd(bytes), OPTIONS);
+  if ((await image.metadata()).space !== 'cmyk') return image;
+  const { data, info } = await image
+    .pipelineColourspace('cmyk')
+    .toColourspace('cmyk')
+    .raw({ depth: 'uchar' })
+    .toBuffer({ resolveWithObject: true });
+  const { width, height, channels } = info;
+  return sharp(inksToRgb(data, channels), { raw: { width, height, channels: 3 }, ...OPTIONS });
+}
+
+/** Cyan, magenta, yellow and black as Pillow mixes them. */
+function inksToRgb(inks: Buffer, channels: number): Buffer {
+  const count = inks.length / channels;
+  const out = Buffer.allocUnsafe(count * 3);
+  for (let i = 0, from = 0, to = 0; i < count; i++, from += channels) {
+    const light = 255 - inks[from + 3]!;
+    for (let c = 0; c < 3; c++) {
+      const product = inks[from + c]! * light + 128;
+      out[to++] = light - (((product >> 8) + product) >> 8); // less ink * light / 255, rounded
+    }
+  }
+  return out;
+}
+
+/** A JPEG with an end-of-image marker, which sharp wants even where every pixel is there. */
+function withEnd(bytes: Buffer): Buffer {
+  if (!isJpeg(bytes) || bytes.subarray(-TAIL).lastIndexOf(END) >= 0) return bytes;
+  return Buffer.concat([bytes, END]);
+}
+
+const END = Buffer.of(0xff, 0xd9);
+
+/** One line that says why an image was refused. */
+export function reasonOf(error: unknown): string {
+  const line = (error as Error).message.split('\n')[0]!.trim();
+  if (/Unsupported JPEG process|SOF type 0x/i.test(line)) return `a JPEG of a kind that is not read (${line})`;
+  return line.replace(/^(Input buffer has corrupt header: )?(Vips\w+|vips\w*|\w+load_buffer): /, '');
+}
