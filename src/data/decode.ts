@@ -82,6 +82,28 @@ const END = Buffer.of(0xff, 0xd9);
 /** One line that says why an image was refused. */
 export function reasonOf(error: unknown): string {
   const line = (error as Error).message.split('\n')[0]!.trim();
-  if (/Unsupported JPEG process|SOF type 0x/i.test(line)) return `a JPEG of a kind that is not read (${line})`;
-  return line.replace(/^(Input buffer has corrupt header: )?(Vips\w+|vips\w*|\w+load_buffer): /, '');
+  return line.replace(/^(Input buffer has corrupt header: )?((Vips\w+|vips\w*|\w+load_buffer): )?/, '');
+}
+
+/** True for a reason that speaks of the kind of an image, not of damage. */
+export function isForeign(reason: string): boolean {
+  return /Unsupported JPEG process|SOF type 0x|Unsupported JPEG data precision|of a form that is not read/i.test(
+    reason,
+  );
+}
+
+const KINDS: readonly [name: string, start: string][] = [
+  ['a PNG', '\x89PNG'],
+  ['a WebP', 'RIFF'],
+  ['a BMP', 'BM'],
+  ['a TIFF', 'II'],
+  ['a TIFF', 'MM'],
+  ['a GIF', 'GIF'],
+  ['a PNM', 'P'],
+];
+
+/** What an image is, by its first bytes. */
+export function formatOf(bytes: Buffer): string {
+  const start = bytes.toString('latin1', 0, 4);
+  return KINDS.find(([, magic]) => start.startsWith(magic))?.[0] ?? 'not a JPEG';
 }

@@ -80,7 +80,9 @@ export async function readSamples(tar: TarFile, file: string, signal?: AbortSign
       await close();
       group = { sample: name.sample, pictures: [], others: [], labels: new Map(), notes: new Map() };
     }
-    if (isImageName(entry.name)) group.pictures.push({ ...name, entry });
+    if (entry.link) {
+      if (isImageName(entry.name)) index.unread.push({ file: entry.name, reason: 'a link to another member' });
+    } else if (isImageName(entry.name)) group.pictures.push({ ...name, entry });
     else if (name.extension === 'cls' || name.extension === 'class') group.labels.set(name.stem, entry);
     else if (name.extension === 'json') group.notes.set(name.stem, entry);
     else if (isOtherPicture(entry.name))

@@ -2,9 +2,11 @@
 import * as os from 'node:os';
 import type { Dataset, ImageSet } from '../data/dataset';
 import { openImagenet, resizeFor } from '../data/imagenet';
+import { someOf, type Unread } from '../data/kinds';
 import { PADDING } from '../data/known';
 import type { ImageListing } from '../data/listing';
 import { openDataset } from '../data/open';
+import { EarlybirdError } from '../errors';
 import { requireJpeg } from '../native/jpeg';
 import { orDispose } from '../native/owned';
 import type { NativeAddon } from '../native/types/addon';
@@ -41,11 +43,12 @@ interface Opening {
 /** All images in the memory of the device. */
 export async function openResident(
   { addon, device }: Engine,
-  { dataset: name, data, limitTrain, limitTest, imageSize, filter, sigma, sparsityGt }: DataOptions,
-  { signal }: Opening,
+  { dataset: name, data, limitTrain, limitTest, imageSize, filter, sigma, sparsityGt, maxBad = 100 }: DataOptions,
+  { log, signal }: Opening,
 ): Promise<OpenedData> {
   const opened = await openDataset({ dataset: name, data, limitTrain, limitTest, imageSize, signal });
   const { classes, mean, std, height, width } = opened;
+  reportUnread(name, opened.unread ?? [], maxBad, log);
   const common = { classes, mean, std, device, height, width, filter: { kind: filter, sigma }, threshold: sparsityGt };
   const resident = async ({ images, labels }: ImageSet, augmentation: { padding: number; flip: boolean }) => {
     const set = await addon.createDataset({ ...common, ...augmentation, images, labels });
@@ -70,7 +73,9 @@ export async function openStreams(
   const opened = await openImagenet({ data, limitTrain, limitTest, imageSize, train, signal });
   const { classes, mean, std, height: size, train: listing } = opened;
   const sizes = [listing && `${listing.count} training images`, `${opened.test.count} test images`];
-  log(`imagenet: ${sizes.filter(Boolean).join(', ')}, ${classes} classes`);
+  log(`imagenet: ${sizes.filter(Boolean).join(', ')}, ${classes} classes, ${opened.where}`);
+  if (opened.emptyClasses) log(`imagenet: ${opened.emptyClasses}`);
+  reportUnread('imagenet', opened.unread, maxBad, log);
   const settings = { classes, mean, std, device, size, workers, maxBad };
   const [test, training] = await both(
     () => createStream(addon, opened.test, { ...settings, transform: 'evaluate' }),
@@ -83,6 +88,18 @@ export async function openStreams(
     sets: { test, ...(training ? { train: training } : {}) },
     nameOf: (set, index) => names[set]!(index),
   };
+}
+
+/** Says which pictures are not read. Throws ERR_DATASET for more than may be. */
+function reportUnread(name: string, unread: readonly Unread[], maxBad: number, log: Opening['log']): void {
+  if (unread.length === 0) return;
+  const text = `${unread.length} images are not read (${someOf(unread.map(({ file, reason }) => `${file}: ${reason}`))})`;
+  if (unread.length > maxBad)
+    throw new EarlybirdError(
+      'ERR_DATASET',
+      `${text}, more than --max-bad ${maxBad}: make JPEG of them, move them away, or raise --max-bad.`,
+    );
+  log(`${name}: ${text}`);
 }
 
 type WithoutSets = Omit<Dataset, 'train' | 'test'>;
