@@ -1,5 +1,5 @@
 /** ImageNet as unpacked: `train/<wnid>/*.JPEG` and `val/<wnid>/*.JPEG`. Reads folders, no images: 1.28 million names take seconds. */
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import * as path from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
 import { classFiles, foldersIn } from './class-files';
@@ -26,6 +26,7 @@ export async function classesOf(root: string): Promise<string[]> {
     if (folders && folders.length > 0) return folders;
   }
   await explainFlat(root, 'val');
+  await explainPart(root);
   throw datasetError(
     `${root} holds neither train/<wnid>/ and val/<wnid>/ folders of images nor shards (train-*.tar, val-*.tar); check the path.`,
   );
@@ -121,6 +122,20 @@ async function explainFlat(root: string, split: string): Promise<void> {
   throw datasetError(
     `${folder} holds ${images} images without class folders, so their classes are unknown: move each into ${split}/<wnid>/ ${by}; "earlybird data pack" can then make shards of them.`,
   );
+}
+
+/** Throws ERR_DATASET where the parent of a folder, or a file in it that is no plain tar, is what is looked for. */
+async function explainPart(root: string): Promise<void> {
+  const above = path.dirname(root);
+  if (/^(train|val|test)$/.test(path.basename(root)) && (await hasClassFolders(above)))
+    throw datasetError(`${root} is one part of a data set: give --data its parent, ${above}.`);
+  if ((await stat(root).catch(() => null))?.isFile())
+    throw datasetError(`${root} is a file: unpack it, and give the folder with train/ and val/.`);
+  const packed = (await readdir(root).catch(() => [] as string[])).find((name) =>
+    /\.(tar\.\w+|tgz|zip|7z|rar)$/i.test(name),
+  );
+  if (packed)
+    throw datasetError(`${path.join(root, packed)} is a compressed archive, which is not read: unpack it first.`);
 }
 
 async function synsetList(root: string): Promise<{ file: string; classes: string[] } | null> {

@@ -91,7 +91,9 @@ async function listImages(root: string, signal?: AbortSignal): Promise<Listing> 
   const classNames = await foldersIn(train);
   if (!classNames || !test)
     throw datasetError(
-      `${root} is not a folder with train/<class>/ and test/<class>/ (or val/<class>/) of images; check --data.`,
+      (await isImageFolder(path.dirname(root)))
+        ? `${root} is one part of a data set: give --data its parent, ${path.dirname(root)}.`
+        : `${root} is not a folder with train/<class>/ and test/<class>/ (or val/<class>/) of images; check --data.`,
     );
   const strangers = ((await foldersIn(test)) ?? []).filter((name) => !classNames.includes(name));
   if (strangers.length > 0)
