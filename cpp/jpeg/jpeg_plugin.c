@@ -1,4 +1,5 @@
-/* Decoding with libjpeg-turbo. In C because libjpeg reports errors by longjmp, which must not jump over destructors. */
+/* Decoding with libjpeg-turbo, and pictures without compression (PPM), into which images of other kinds are decoded
+ * before training. In C because libjpeg reports errors by longjmp, which must not jump over destructors. */
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,8 @@ struct eb_jpeg {
   size_t capacity;
   uint8_t* row; /* one row in CMYK, or one that is not wanted */
   size_t row_capacity;
+  const uint8_t* plain; /* the pixels of a PPM; null for a JPEG */
+  int plain_width, plain_height;
 };
 
 /* --- Errors and warnings --------------------------------------------------------------------------------------------
@@ -135,6 +138,68 @@ static eb_jpeg* jpeg_plugin_create(char* reason, size_t size) {
   return NULL;
 }
 
+static void reserve(eb_jpeg* self, uint8_t** buffer, size_t* capacity, size_t bytes) {
+  if (*capacity >= bytes) return;
+  free(*buffer);
+  *capacity = 0;
+  *buffer = malloc(bytes);
+  if (!*buffer) fail(self, EB_JPEG_NO_MEMORY);
+  *capacity = bytes;
+}
+
+/* --- PPM: "P6", width, height and 255, each after one blank, then RGB rows ------------------------------------------
+ */
+
+/* A number of at most six digits and the blank after it; -1 where there is none. */
+static int number_at(const uint8_t* data, size_t size, size_t* at) {
+  int value = 0;
+  const size_t start = *at;
+  while (*at < size && *at - start < 6 && data[*at] >= '0' && data[*at] <= '9') value = value * 10 + data[(*at)++] - '0';
+  if (*at == start || *at >= size || (data[*at] != ' ' && data[*at] != '\n')) return -1;
+  ++*at;
+  return value;
+}
+
+static int open_plain(eb_jpeg* self, const uint8_t* data, size_t size, eb_jpeg_header* header) {
+  size_t at = 3;
+  const int width = number_at(data, size, &at), height = number_at(data, size, &at), most = number_at(data, size, &at);
+  if (width < 1 || height < 1 || most != 255) fail(self, "a PPM of a form that is not read");
+  if ((double)width * height > MOST_PIXELS) fail(self, "too large (more than 178 megapixels)");
+  if ((size - at) / 3 / (size_t)width < (size_t)height) fail(self, "truncated");
+  self->plain = data + at;
+  header->width = self->plain_width = width;
+  header->height = self->plain_height = height;
+  header->components = 3;
+  return 1;
+}
+
+/* A pixel at 1/denominator of the size is the mean of a square, as in libjpeg. */
+static int decode_plain(eb_jpeg* self, int left, int top, int width, int height, int denominator,
+                        eb_jpeg_pixels* pixels) {
+  const int columns = (self->plain_width + denominator - 1) / denominator;
+  const int rows = (self->plain_height + denominator - 1) / denominator;
+  if (left < 0 || top < 0 || width < 1 || height < 1 || left + width > columns || top + height > rows)
+    fail(self, "a rectangle outside the image was asked for");
+  const size_t stride = ((size_t)width * 3 + 31) / 32 * 32, line = (size_t)self->plain_width * 3;
+  reserve(self, &self->pixels, &self->capacity, stride * (size_t)height + SLACK);
+  for (int y = 0; y < height; ++y)
+    for (int x = 0; x < width; ++x) {
+      const int x0 = (left + x) * denominator, y0 = (top + y) * denominator;
+      const int x1 = x0 + denominator < self->plain_width ? x0 + denominator : self->plain_width;
+      const int y1 = y0 + denominator < self->plain_height ? y0 + denominator : self->plain_height;
+      const unsigned count = (unsigned)((x1 - x0) * (y1 - y0));
+      for (int c = 0; c < 3; ++c) {
+        unsigned sum = count / 2;
+        for (int v = y0; v < y1; ++v)
+          for (int u = x0; u < x1; ++u) sum += self->plain[(size_t)v * line + (size_t)u * 3 + (size_t)c];
+        self->pixels[(size_t)y * stride + (size_t)x * 3 + (size_t)c] = (uint8_t)(sum / count);
+      }
+    }
+  pixels->data = self->pixels;
+  pixels->stride = stride;
+  return 1;
+}
+
 static int jpeg_plugin_open(eb_jpeg* self, const uint8_t* data, size_t size, eb_jpeg_header* header) {
   static const uint8_t png[4] = {0x89, 'P', 'N', 'G'};
   if (setjmp(self->escape)) {
@@ -143,7 +208,9 @@ static int jpeg_plugin_open(eb_jpeg* self, const uint8_t* data, size_t size, eb_
   }
   jpeg_abort_decompress(&self->info);
   self->ended = 0;
+  self->plain = NULL;
   if (size == 0) fail(self, "empty");
+  if (size > 3 && memcmp(data, "P6\n", 3) == 0) return open_plain(self, data, size, header);
   if (size >= sizeof png && memcmp(data, png, sizeof png) == 0)
     fail(self, "a PNG, not a JPEG; `earlybird data pack` converts it");
   if (size < 2 || data[0] != 0xFF || data[1] != 0xD8) fail(self, "not a JPEG");
@@ -155,15 +222,6 @@ static int jpeg_plugin_open(eb_jpeg* self, const uint8_t* data, size_t size, eb_
   header->components = self->info.num_components;
   if ((double)header->width * header->height > MOST_PIXELS) fail(self, "too large (more than 178 megapixels)");
   return 1;
-}
-
-static void reserve(eb_jpeg* self, uint8_t** buffer, size_t* capacity, size_t bytes) {
-  if (*capacity >= bytes) return;
-  free(*buffer);
-  *capacity = 0;
-  *buffer = malloc(bytes);
-  if (!*buffer) fail(self, EB_JPEG_NO_MEMORY);
-  *capacity = bytes;
 }
 
 static uint8_t times(unsigned a, unsigned b) {
@@ -184,6 +242,7 @@ static int jpeg_plugin_decode(eb_jpeg* self, int left, int top, int width, int h
     jpeg_abort_decompress(info);
     return 0;
   }
+  if (self->plain) return decode_plain(self, left, top, width, height, denominator, pixels);
   const int cmyk = info->num_components == 4;
   info->scale_num = 1;
   info->scale_denom = (unsigned)denominator;

@@ -4,7 +4,7 @@ import * as path from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
 import { classFiles, foldersIn } from './class-files';
 import { datasetError } from './errors';
-import { isImageName, type Unread } from './kinds';
+import { isImageName, isJpegName, type Unread } from './kinds';
 import { type ImageListing, inParallel, NameTable, range, WHOLE_FILE } from './listing';
 
 /** Lists of the classes that come with ImageNet: one wnid at the beginning of each line. */
@@ -83,11 +83,13 @@ async function listing(
   if (count === 0) throw datasetError(`${folder} holds no image in class folders; check the path.`);
   const labels = new Int32Array(count);
   const files = new Array<string>(count);
+  const others: number[] = [];
   const table = new NameTable();
   let at = 0;
   for (const [label, group] of names.entries()) {
     const place = path.join(folder, classNames[label]!);
     for (const name of group) {
+      if (!isJpegName(name)) others.push(at);
       labels[at] = label;
       files[at++] = `${place}${path.sep}${name}`;
     }
@@ -100,6 +102,7 @@ async function listing(
     offsets: new Float64Array(count),
     lengths: new Float64Array(count).fill(WHOLE_FILE),
     labels,
+    others: Int32Array.from(others),
     count,
     nameOf: (index) => table.at(index),
   };

@@ -93,6 +93,7 @@ export function isForeign(reason: string): boolean {
 }
 
 const KINDS: readonly [name: string, start: string][] = [
+  ['a JPEG', '\xff\xd8'],
   ['a PNG', '\x89PNG'],
   ['a WebP', 'RIFF'],
   ['a BMP', 'BM'],

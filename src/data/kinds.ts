@@ -17,6 +17,9 @@ export interface Unread {
 /** True for the name of an image that is read. */
 export const isImageName = (name: string): boolean => IMAGE.test(name);
 
+/** True for the name of a JPEG, which alone is decoded during training. */
+export const isJpegName = (name: string): boolean => /\.jpe?g$/i.test(name);
+
 /** True for the name of a picture of a kind that is not read. */
 export const isOtherPicture = (name: string): boolean => OTHER_PICTURE.test(name);
 

@@ -19,6 +19,8 @@ export interface ImageListing {
   /** Bytes; -1 for the whole file. */
   lengths: Float64Array;
   labels: Int32Array;
+  /** Indexes of images whose names are not those of JPEG files, ascending; absent where there are none. */
+  others?: Int32Array;
   count: number;
   /** Name of an image for messages. It keeps none of the arrays above alive. */
   nameOf(index: number): string;
@@ -71,7 +73,8 @@ export function range(count: number): Int32Array {
 /** The images at `indexes`; files that none of them lies in are left out. */
 export function pickListing(listing: ImageListing, indexes: Int32Array): ImageListing {
   if (indexes.length === listing.count) return listing;
-  const { files, file, offsets, lengths, labels, nameOf } = listing;
+  const { files, file, offsets, lengths, labels, others, nameOf } = listing;
+  const other = new Set(others);
   const used = [...new Set(Array.from(indexes, (index) => file[index]!))].sort((a, b) => a - b);
   const place = new Map(used.map((old, now) => [old, now]));
   return {
@@ -80,6 +83,7 @@ export function pickListing(listing: ImageListing, indexes: Int32Array): ImageLi
     offsets: Float64Array.from(indexes, (index) => offsets[index]!),
     lengths: Float64Array.from(indexes, (index) => lengths[index]!),
     labels: Int32Array.from(indexes, (index) => labels[index]!),
+    others: range(indexes.length).filter((i) => other.has(indexes[i]!)),
     count: indexes.length,
     nameOf: (index) => nameOf(indexes[index]!),
   };

@@ -13,6 +13,8 @@ export interface ShardIndex {
   offsets: number[];
   lengths: number[];
   labels: number[];
+  /** Images, by their places in these lists, whose names are not those of JPEG files. */
+  others: number[];
   unread: Unread[];
 }
 
@@ -40,6 +42,7 @@ interface Group {
 const CLASS_ARCHIVE = /^n\d{8}\.tar$/i;
 /** Longest .json that is searched for a label. */
 const MAX_JSON = 1 << 20;
+const JPEG = /^jpe?g$/;
 const MAX_LABEL = 0x7fff_ffff;
 
 /** Null for the names that webdataset passes by. */
@@ -55,7 +58,7 @@ export const isMeta = (name: string): boolean => /(^|\/)__[^/]*__(\/|$)/.test(na
 
 /** Reads the headers of a shard, and its labels. Rejects with ERR_DATASET where no image has a class. */
 export async function readSamples(tar: TarFile, file: string, signal?: AbortSignal): Promise<ShardIndex> {
-  const index: ShardIndex = { keys: [], offsets: [], lengths: [], labels: [], unread: [] };
+  const index: ShardIndex = { keys: [], offsets: [], lengths: [], labels: [], others: [], unread: [] };
   let group = null as Group | null;
   let members = 0;
   const close = async () => {
@@ -97,8 +100,7 @@ export async function readSamples(tar: TarFile, file: string, signal?: AbortSign
 /** One picture for each label. Further pictures of the same label, such as a mask, are side files of the sample. */
 function take(index: ShardIndex, sample: string, pictures: Picture[], labels: Map<string, number>): void {
   const chosen = new Map<string, Picture>();
-  const rank = ({ stem, extension }: Picture, of: string) =>
-    (stem === of ? 0 : 2) + (/^jpe?g$/.test(extension) ? 0 : 1);
+  const rank = ({ stem, extension }: Picture, of: string) => (stem === of ? 0 : 2) + (JPEG.test(extension) ? 0 : 1);
   for (const picture of pictures) {
     const only = pictures.length === 1 && labels.size === 1 ? [...labels.keys()][0] : undefined;
     const of = [picture.stem, sample, only].find((stem) => stem !== undefined && labels.has(stem));
@@ -109,7 +111,8 @@ function take(index: ShardIndex, sample: string, pictures: Picture[], labels: Ma
     const before = chosen.get(of);
     if (!before || rank(picture, of) < rank(before, of)) chosen.set(of, picture);
   }
-  for (const [of, { stem, entry }] of chosen) {
+  for (const [of, { stem, extension, entry }] of chosen) {
+    if (!JPEG.test(extension)) index.others.push(index.keys.length);
     index.keys.push(stem);
     index.offsets.push(entry.offset);
     index.lengths.push(entry.size);

@@ -176,9 +176,13 @@ export async function indexOf(file: string, signal?: AbortSignal): Promise<Shard
 }
 
 function isIndex(index: Partial<ShardIndex> | undefined): index is ShardIndex {
-  const { keys, offsets, lengths, labels, unread } = index ?? {};
+  const { keys, offsets, lengths, labels, others, unread } = index ?? {};
   const lists = [keys, offsets, lengths, labels];
-  return Array.isArray(unread) && lists.every((list) => Array.isArray(list) && list.length === keys?.length);
+  return (
+    Array.isArray(unread) &&
+    Array.isArray(others) &&
+    lists.every((list) => Array.isArray(list) && list.length === keys?.length)
+  );
 }
 
 async function walk(file: string, size: number, signal?: AbortSignal): Promise<ShardIndex> {
@@ -200,15 +204,17 @@ function listingOf(shards: readonly { file: string; name: string; index: ShardIn
     labels: new Int32Array(count),
     count,
   };
+  const others: number[] = [];
   let at = 0;
   for (const [shard, { index }] of shards.entries()) {
     listing.file.fill(shard, at, at + index.keys.length);
     listing.offsets.set(index.offsets, at);
     listing.lengths.set(index.lengths, at);
     listing.labels.set(index.labels, at);
+    for (const place of index.others) others.push(at + place);
     at += index.keys.length;
   }
   const table = new NameTable();
   for (const { name, index } of shards) table.add(`${name}:`, index.keys);
-  return { ...listing, nameOf: (index) => table.at(index) };
+  return { ...listing, others: Int32Array.from(others), nameOf: (index) => table.at(index) };
 }

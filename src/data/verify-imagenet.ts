@@ -79,6 +79,8 @@ async function brokenImages(set: ImageListing, options: VerifyImagenetOptions, r
   const { onProgress, signal, loader } = options;
   const broken = new Map<number, string>();
   const others = new Map<number, string>();
+  const named = new Set(set.others);
+  const kinds: string[] = [];
   let done = 0;
   await withQuietSharp((sharp) =>
     inParallel(set.labels, 2 * os.availableParallelism(), async (_label, index) => {
@@ -86,7 +88,8 @@ async function brokenImages(set: ImageListing, options: VerifyImagenetOptions, r
       try {
         const bytes = await bytesOf(set, index);
         await checkImage(sharp, bytes);
-        if (!isJpeg(bytes)) others.set(index, formatOf(bytes));
+        if (named.has(index)) kinds.push(formatOf(bytes));
+        else if (!isJpeg(bytes)) others.set(index, `${formatOf(bytes)} by another name`);
       } catch (error) {
         const reason = reasonOf(error);
         (isForeign(reason) ? others : broken).set(index, reason);
@@ -95,18 +98,22 @@ async function brokenImages(set: ImageListing, options: VerifyImagenetOptions, r
     }),
   );
   for (const { index, reason } of (await loader?.(set, { onProgress, signal })) ?? [])
-    if (!others.has(index)) (isForeign(reason) ? others : broken).set(index, reason);
-  const named = (found: Map<number, string>) =>
+    if (!others.has(index) && !named.has(index)) (isForeign(reason) ? others : broken).set(index, reason);
+  const listed = (found: Map<number, string>) =>
     someOf(
       [...found].sort(([a], [b]) => a - b).map(([index, reason]) => `${set.nameOf(index)}: ${reason}`),
       NAMED,
     );
+  if (kinds.length > 0)
+    report.notes.push(
+      `${kinds.length} of ${set.count} images are no JPEG (${[...new Set(kinds)].sort().join(', ')}): training decodes them once, into the cache; "earlybird data pack" makes JPEG of them`,
+    );
   if (broken.size > 0)
     report.problems.push(
-      `${broken.size} of ${set.count} images cannot be decoded and are left out in training (${named(broken)}).`,
+      `${broken.size} of ${set.count} images cannot be decoded and are left out in training (${listed(broken)}).`,
     );
   if (others.size > 0)
     report.notRead.push(
-      `${others.size} of ${set.count} images are sound, but of kinds that training does not decode, and are left out (${named(others)}): "earlybird data pack" makes JPEG of those that it can read.`,
+      `${others.size} of ${set.count} images are sound, but of kinds that training does not decode, and are left out (${listed(others)}): "earlybird data pack" makes JPEG of those that it can read.`,
     );
 }

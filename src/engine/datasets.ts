@@ -1,5 +1,7 @@
 /** Datasets in the engine: resident in the memory of the device, or decoded while they are used. */
 import * as os from 'node:os';
+import { defaultCacheDir } from '../data/cache';
+import { convertOthers } from '../data/converted';
 import type { Dataset, ImageSet } from '../data/dataset';
 import { openImagenet, resizeFor } from '../data/imagenet';
 import { someOf, type Unread } from '../data/kinds';
@@ -77,9 +79,16 @@ export async function openStreams(
   if (opened.emptyClasses) log(`imagenet: ${opened.emptyClasses}`);
   reportUnread('imagenet', opened.unread, maxBad, log);
   const settings = { classes, mean, std, device, size, workers, maxBad };
+  const decoded = (set: ImageListing, what: string) => {
+    const others = set.others?.length ?? 0;
+    if (others > 0) log(`imagenet: ${others} ${what} images are no JPEG and are decoded once, into the cache`);
+    return convertOthers(set, { cacheDir: defaultCacheDir(), signal });
+  };
+  const tests = await decoded(opened.test, 'test');
+  const trains = listing && (await decoded(listing, 'training'));
   const [test, training] = await both(
-    () => createStream(addon, opened.test, { ...settings, transform: 'evaluate' }),
-    async () => listing && createStream(addon, listing, { ...settings, transform: 'train' }),
+    () => createStream(addon, tests, { ...settings, transform: 'evaluate' }),
+    async () => trains && createStream(addon, trains, { ...settings, transform: 'train' }),
     signal,
   );
   const names = { train: listing?.nameOf, test: opened.test.nameOf };

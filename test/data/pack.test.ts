@@ -246,8 +246,11 @@ test('verify says what training would leave out', async () => {
   inner().place('train/n01/a.JPEG', await picture(3, 30, 20).png().toBuffer());
   inner().place('manifest.json', 'of something else');
   const loader = async ({ count }: ImageListing) => (count === 4 ? [{ index: 3, reason: 'odd' }] : []);
-  const { problems } = await verifyDataset({ dataset: 'imagenet', data: tree.at('in'), loader });
+  const { problems, notRead } = await verifyDataset({ dataset: 'imagenet', data: tree.at('in'), loader });
   expect(problems).toEqual([
-    '2 of 4 images cannot be decoded and are left out in training (train/n01/a.JPEG: not a JPEG; `earlybird data pack` converts it; train/n03/n03_0.JPEG: odd).',
+    '1 of 4 images cannot be decoded and are left out in training (train/n03/n03_0.JPEG: odd).',
+  ]);
+  expect(notRead).toEqual([
+    '1 of 4 images are sound, but of kinds that training does not decode, and are left out (train/n01/a.JPEG: a PNG by another name): "earlybird data pack" makes JPEG of those that it can read.',
   ]);
 });
