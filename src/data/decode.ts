@@ -5,6 +5,7 @@
 import type { Sharp, SharpOptions } from 'sharp';
 import { MOST_PIXELS, readBitmap } from './bitmap';
 import { archiveKind, archiveTitle } from './kinds';
+import { Turns } from './turns';
 
 type SharpModule = typeof import('sharp');
 
@@ -35,11 +36,27 @@ export async function checkImage(sharp: SharpModule, bytes: Buffer): Promise<voi
     sharp(whole, { ...OPTIONS, failOn })
       .raw()
       .toBuffer();
-  await decode('warning').catch((error: Error) => {
-    if (!LOST.test(error.message)) return decode('error');
-    throw whole === bytes ? error : new Error('truncated');
-  });
+  const failed = await turns
+    .together(() => decode('warning'))
+    .then(
+      () => false,
+      () => true,
+    );
+  if (!failed) return;
+  // libvips keeps its messages for all threads together, so only an image that is decoded alone has the right one.
+  await turns.alone(() =>
+    decode('warning').catch((error: Error) => {
+      if (!LOST.test(error.message)) return decode('error');
+      throw whole === bytes ? error : new Error('truncated');
+    }),
+  );
 }
+
+/** Sharp's work on images, where it matters whose message a message is. */
+const turns = new Turns();
+
+/** Makes a file or pixels of an image that {@link openImage} has opened. */
+export const finish = <T>(work: () => Promise<T>): Promise<T> => turns.together(work);
 
 /** An image in sRGB or grey, ready for further steps. Rejects where its header is damaged. */
 export async function openImage(sharp: SharpModule, bytes: Buffer): Promise<Sharp> {
@@ -87,7 +104,7 @@ export function reasonOf(error: unknown): string {
 
 /** True for a reason that speaks of the kind of an image, not of damage. */
 export function isForeign(reason: string): boolean {
-  return /Unsupported JPEG process|SOF type 0x|Unsupported JPEG data precision|of a form that is not read/i.test(
+  return /Unsupported JPEG process|SOF type 0x|progressive\/lossless parameters|Unsupported JPEG data precision|of a form that is not read/i.test(
     reason,
   );
 }

@@ -2,7 +2,7 @@
  * Makes an image of a shard: checks that it decodes to its last byte, scales it down where requested, and stores it as a plain JPEG. As
  * training scripts do, it drops transparency.
  */
-import { checkImage, openImage } from './decode';
+import { checkImage, finish, openImage } from './decode';
 
 /** Size and quality of the images in shards. */
 export interface EncodeOptions {
@@ -30,10 +30,10 @@ export async function encodeImage(
   image.removeAlpha();
   if (side !== null)
     image.resize(side, side, { fit: options.shortSide === null ? 'inside' : 'outside', withoutEnlargement: true });
-  return image
+  image
     .toColourspace(space === 'b-w' ? 'b-w' : 'srgb')
-    .jpeg({ quality: options.quality, chromaSubsampling: '4:2:0', progressive: false })
-    .toBuffer();
+    .jpeg({ quality: options.quality, chromaSubsampling: '4:2:0', progressive: false });
+  return finish(() => image.toBuffer());
 }
 
 function fits(width: number, height: number, { shortSide, maxSide }: EncodeOptions): boolean {

@@ -29,7 +29,7 @@ export const isLitter = (path: string): boolean =>
 
 /** ".gif", or "no extension". */
 export function kindOf(name: string): string {
-  return /[^/](\.[^./]+)$/.exec(name)?.[1]?.toLowerCase() ?? 'no extension';
+  return /[^/](\.[^./]+)$/.exec(name.replace(/^.*\.tar:/, ''))?.[1]?.toLowerCase() ?? 'no extension';
 }
 
 /** "3 .gif, 1 .pdf": so many files of each kind. */
