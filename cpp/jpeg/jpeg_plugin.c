@@ -49,7 +49,11 @@ static void on_error(j_common_ptr info) {
   if (self->ended) fail(self, "truncated");
   char text[JMSG_LENGTH_MAX];
   self->errors.format_message(info, text);
-  fail(self, text);
+  if (self->errors.msg_code != JERR_SOF_UNSUPPORTED) fail(self, text);
+  /* Pillow and sharp bring decoders that read more. */
+  char reason[JMSG_LENGTH_MAX + 32];
+  snprintf(reason, sizeof reason, "%.180s; `earlybird data pack` may convert it", text);
+  fail(self, reason);
 }
 
 /* libjpeg fills damaged parts with grey and only warns. Such an image must not be trained on. */

@@ -12,12 +12,23 @@ type SharpModule = typeof import('sharp');
 const OPTIONS: SharpOptions = { failOn: 'error', ignoreIcc: true, limitInputPixels: MOST_PIXELS };
 /** Some writers pad their files. */
 const TAIL = 2048;
-/** What libjpeg says of lost pixels. Its other warnings are odd, but do no harm to the picture. */
-const LOST = /premature end|bad Huffman code|bad arithmetic code|Inconsistent progression|found marker .* instead/;
+/** Warnings of libjpeg that are odd, but do no harm to the picture. */
+const HARMLESS = /extraneous bytes|Adobe color transform|JFIF revision|SOS parameters|bad ICC marker/;
 
 /** By the first bytes, as in the training loader. */
 export function isJpeg(bytes: Uint8Array): boolean {
   return bytes[0] === 0xff && bytes[1] === 0xd8;
+}
+
+/** True for a lossless JPEG, which older decoders do not read: by its frame header, the first marker from C0 to CF that is no table. */
+export function isLossless(bytes: Buffer): boolean {
+  for (let at = 2; at + 4 <= bytes.length && bytes[at] === 0xff; ) {
+    const marker = bytes[at + 1]!;
+    if (marker === 0xff) at++;
+    else if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)) return (marker & 3) === 3;
+    else at += 2 + bytes.readUInt16BE(at + 2);
+  }
+  return false;
 }
 
 /** Rejects where an image does not decode to its end. A JPEG may lack its last bytes as long as no pixel is lost. */
@@ -27,7 +38,8 @@ export async function checkImage(sharp: SharpModule, bytes: Buffer): Promise<voi
     if (readBitmap(bytes)) return;
     const kind = archiveKind(bytes);
     if (kind) throw new Error(`${archiveTitle(kind)}, not an image`);
-    await sharp(bytes, OPTIONS).raw().toBuffer();
+    const pixels = await turns.together(() => sharp(bytes, OPTIONS).raw().toBuffer());
+    if (!pixels?.length) throw new Error('it does not decode');
     return;
   }
   // All of it at full size: a decoding at a smaller size does not meet the faults in the last rows.
@@ -36,26 +48,28 @@ export async function checkImage(sharp: SharpModule, bytes: Buffer): Promise<voi
     sharp(whole, { ...OPTIONS, failOn })
       .raw()
       .toBuffer();
-  const failed = await turns
+  // libvips keeps its messages for all threads together: one that another thread has taken arrives as a success without pixels, and
+  // only an image that is decoded alone has the right one.
+  const good = await turns
     .together(() => decode('warning'))
     .then(
+      (pixels) => pixels?.length > 0,
       () => false,
-      () => true,
     );
-  if (!failed) return;
-  // libvips keeps its messages for all threads together, so only an image that is decoded alone has the right one.
-  await turns.alone(() =>
-    decode('warning').catch((error: Error) => {
-      if (!LOST.test(error.message)) return decode('error');
+  if (good) return;
+  await turns.alone(async () => {
+    const pixels = await decode('warning').catch((error: Error) => {
+      if (HARMLESS.test(error.message)) return decode('error');
       throw whole === bytes ? error : new Error('truncated');
-    }),
-  );
+    });
+    if (!pixels?.length) throw new Error('it does not decode');
+  });
 }
 
 /** Sharp's work on images, where it matters whose message a message is. */
 const turns = new Turns();
 
-/** Makes a file or pixels of an image that {@link openImage} has opened. */
+/** Runs Sharp's work on an image that {@link openImage} has opened. */
 export const finish = <T>(work: () => Promise<T>): Promise<T> => turns.together(work);
 
 /** An image in sRGB or grey, ready for further steps. Rejects where its header is damaged. */
@@ -64,12 +78,9 @@ export async function openImage(sharp: SharpModule, bytes: Buffer): Promise<Shar
   if (bitmap)
     return sharp(bitmap.data, { raw: { width: bitmap.width, height: bitmap.height, channels: 3 }, ...OPTIONS });
   const image = sharp(withEnd(bytes), OPTIONS);
-  if ((await image.metadata()).space !== 'cmyk') return image;
-  const { data, info } = await image
-    .pipelineColourspace('cmyk')
-    .toColourspace('cmyk')
-    .raw({ depth: 'uchar' })
-    .toBuffer({ resolveWithObject: true });
+  if ((await turns.together(() => image.metadata())).space !== 'cmyk') return image;
+  image.pipelineColourspace('cmyk').toColourspace('cmyk').raw({ depth: 'uchar' });
+  const { data, info } = await turns.together(() => image.toBuffer({ resolveWithObject: true }));
   const { width, height, channels } = info;
   return sharp(inksToRgb(data, channels), { raw: { width, height, channels: 3 }, ...OPTIONS });
 }

@@ -2,7 +2,7 @@
  * Makes an image of a shard: checks that it decodes to its last byte, scales it down where requested, and stores it as a plain JPEG. As
  * training scripts do, it drops transparency.
  */
-import { checkImage, finish, openImage } from './decode';
+import { checkImage, finish, isLossless, openImage } from './decode';
 
 /** Size and quality of the images in shards. */
 export interface EncodeOptions {
@@ -22,9 +22,9 @@ export async function encodeImage(
 ): Promise<Buffer> {
   await checkImage(sharp, bytes);
   const image = await openImage(sharp, bytes);
-  const { format, width, height, space, isProgressive } = await image.metadata();
-  // Plain files are decoded fastest; CMYK, progressive files and other formats are converted.
-  const plain = format === 'jpeg' && !isProgressive && (space === 'srgb' || space === 'b-w');
+  const { format, width, height, space, isProgressive } = await finish(() => image.metadata());
+  // Plain files are decoded fastest; CMYK, progressive and lossless files and other formats are converted.
+  const plain = format === 'jpeg' && !isProgressive && !isLossless(bytes) && (space === 'srgb' || space === 'b-w');
   if (plain && fits(width, height, options)) return bytes;
   const side = options.shortSide ?? options.maxSide;
   image.removeAlpha();

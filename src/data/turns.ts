@@ -6,7 +6,8 @@ export class Turns {
 
   /** Runs beside other work, but not beside work that is done alone. */
   async together<T>(work: () => Promise<T>): Promise<T> {
-    for (let seen = null as unknown; seen !== this.last; ) await (seen = this.last);
+    // Others may come while this waits.
+    for (let before: Promise<unknown> | null = null; before !== this.last; await before) before = this.last;
     this.running++;
     try {
       return await work();
@@ -21,7 +22,10 @@ export class Turns {
     const before = this.last;
     const mine = (async () => {
       await before;
-      if (this.running > 0) await new Promise<void>((resolve) => (this.idle = resolve));
+      if (this.running > 0)
+        await new Promise<void>((resolve) => {
+          this.idle = resolve;
+        });
       this.idle = null;
       return work();
     })();
