@@ -5,12 +5,14 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
+import { open, readdir, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
-import { TEMP_NAME, writeFileAtomic } from '../atomic';
-import { EarlybirdError, fileError } from '../errors';
+import { isLeftOver, writeFileAtomic } from '../atomic';
+import { EarlybirdError, onDisk, systemCode } from '../errors';
+import { makeFolder } from '../folder';
+import type { FolderLock } from '../lock';
 import { flagOf } from '../recipe/option';
+import { differing, isContinuable } from './changes';
 import type { EpochMetrics } from './metrics';
 import { maskFile } from './names';
 import { type RecordOptions, recordText } from './record';
@@ -18,11 +20,16 @@ import { type RecordOptions, recordText } from './record';
 /** All files of a run; --force removes these and nothing else. */
 const OWN_FILES =
   /^(params\.json|result\.json|energy\.json|metrics\.jsonl|record\.txt|masks|report|overlap_[\d.]+\.(npy|json)|(init|checkpoint|model_best|swa|ckpt\d+|EB-\d+-\d+)\.pth\.tar)$/;
+const isOwn = (name: string) => OWN_FILES.test(name);
 /** The checkpoint to resume from. */
 export const CHECKPOINT = 'checkpoint.pth.tar';
 
+/** Where a run, or one of several stages, goes on. */
+const CHECKPOINTS = [CHECKPOINT, join('search', CHECKPOINT), join('retrain', CHECKPOINT)];
+
 /** foreign: a checkpoint without the params.json of its run, as in a folder of the reference. */
-export type RunState = 'new' | 'interrupted' | 'finished' | 'foreign';
+/** continued: a run whose options changed in a way that keeps its work (changes.ts). */
+export type RunState = 'new' | 'interrupted' | 'finished' | 'foreign' | 'continued';
 
 /** masks/index.json */
 interface MaskIndex {
@@ -33,41 +40,49 @@ interface MaskIndex {
   ratios: number[];
 }
 
+/** The folder of a search, also where `train` made it: SAVE/search. */
+export function searchFolderOf(folder: string): string {
+  const within = join(folder, 'search');
+  return existsSync(join(within, 'params.json')) && !existsSync(join(folder, 'metrics.jsonl')) ? within : folder;
+}
+
 export class RunDirectory {
   private constructor(readonly path: string) {}
 
   /**
-   * Opens or creates the folder for a run with this identity (the part of the recipe that decides the result). `force` removes the
-   * files of an earlier run, except `keep`. Throws ERR_RECIPE where the folder holds a run with another identity.
+   * Opens a locked folder for a run with this identity (the part of the recipe that decides the result). `force` removes the files of
+   * an earlier run, except `keep`. Throws ERR_RECIPE where the folder holds a run with another identity.
    */
   static async open(
-    path: string,
+    lock: FolderLock,
     identity: Record<string, unknown>,
     { force = false, keep }: { force?: boolean | undefined; keep?: string | undefined } = {},
   ): Promise<{ directory: RunDirectory; state: RunState }> {
-    await makeFolder(path);
+    const path = lock.folder;
     const directory = new RunDirectory(path);
-    // Temporary files of interrupted writes.
-    await directory.removeMatching(TEMP_NAME);
-    await directory.removeMatching(TEMP_NAME, 'masks');
-    if (force) await directory.removeMatching(OWN_FILES, '.', keep);
-    const differences = await directory.differences(identity);
-    if (!differences) return { directory, state: directory.has(CHECKPOINT) ? 'foreign' : 'new' };
-    if (differences.length > 0) {
-      if (directory.holdsWork()) throw otherRecipe(path, differences);
+    if (!force && directory.has('result.json') && (await directory.isOf(identity)))
+      return { directory, state: 'finished' };
+    lock.requireWritable();
+    for (const folder of ['.', 'masks']) await directory.remove(isLeftOver, folder);
+    if (force) await directory.remove(isOwn, '.', keep);
+    const before = await directory.identity();
+    if (!before) return { directory, state: directory.has(CHECKPOINT) ? 'foreign' : 'new' };
+    if (differing(before, identity).length > 0) {
+      if (directory.canBecome(before, identity)) return { directory, state: 'continued' };
+      if (directory.holdsWork()) throw otherRecipe(path, differingKeys(before, identity));
       // Another run failed or was stopped before it had anything to lose.
-      await directory.removeMatching(OWN_FILES, '.', keep);
+      await directory.remove(isOwn, '.', keep);
       return { directory, state: 'new' };
     }
-    if (directory.has('result.json')) return { directory, state: 'finished' };
     return { directory, state: directory.has(CHECKPOINT) ? 'interrupted' : 'new' };
   }
 
   /** Throws ERR_RECIPE where `open` would; changes nothing. */
   static async check(path: string, identity: Record<string, unknown>): Promise<void> {
     const directory = new RunDirectory(path);
-    const differences = (await directory.differences(identity)) ?? [];
-    if (differences.length > 0 && directory.holdsWork()) throw otherRecipe(path, differences);
+    const before = (await directory.identity()) ?? identity;
+    if (directory.holdsWork() && !directory.canBecome(before, identity))
+      throw otherRecipe(path, differingKeys(before, identity));
   }
 
   /** A folder to read, or one that exists. */
@@ -75,10 +90,19 @@ export class RunDirectory {
     return new RunDirectory(path);
   }
 
-  /** Differences between this identity and that of the run in the folder; null where it holds none. */
-  private async differences(identity: Record<string, unknown>): Promise<string[] | null> {
+  /** The identity of the run in the folder; null where it holds none. */
+  private async identity(): Promise<Record<string, unknown> | null> {
     const params = await this.readJson<{ identity?: Record<string, unknown> }>('params.json');
-    return params && differingKeys(params.identity ?? {}, identity);
+    return params && (params.identity ?? {});
+  }
+
+  private async isOf(identity: Record<string, unknown>): Promise<boolean> {
+    const there = await this.identity();
+    return there !== null && differing(there, identity).length === 0;
+  }
+
+  private canBecome(before: Record<string, unknown>, now: Record<string, unknown>): boolean {
+    return CHECKPOINTS.some((name) => this.has(name)) && isContinuable(before, now);
   }
 
   private has(name: string): boolean {
@@ -111,17 +135,20 @@ export class RunDirectory {
   // --- metrics.jsonl, record.txt
 
   async readMetrics(): Promise<EpochMetrics[]> {
-    return parseMetrics(await readFile(this.file('metrics.jsonl'), 'utf8').catch(() => ''));
+    return parseMetrics((await contentsOf(this.file('metrics.jsonl')))?.toString('utf8') ?? '');
   }
 
   async appendMetrics(line: EpochMetrics): Promise<void> {
-    const file = await open(this.file('metrics.jsonl'), 'a');
-    try {
-      await file.write(`${JSON.stringify(line)}\n`);
+    await onDisk(this.file('metrics.jsonl'), 'written', async () => {
+      await using file = await open(this.file('metrics.jsonl'), 'a');
+      await file.appendFile(`${JSON.stringify(line)}\n`);
       await file.sync();
-    } finally {
-      await file.close();
-    }
+    });
+  }
+
+  async writeMetrics(lines: EpochMetrics[]): Promise<EpochMetrics[]> {
+    await writeFileAtomic(this.file('metrics.jsonl'), lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    return lines;
   }
 
   async writeRecord(epochs: number, metrics: readonly EpochMetrics[], options?: RecordOptions): Promise<void> {
@@ -132,25 +159,23 @@ export class RunDirectory {
 
   async writeMask(ratio: number, row: number, bits: Uint8Array): Promise<void> {
     const name = maskFile(ratio);
-    const file = await open(this.file(name), this.has(name) ? 'r+' : 'w');
-    try {
+    await onDisk(this.file(name), 'written', async () => {
+      await using file = await open(this.file(name), this.has(name) ? 'r+' : 'w');
       await file.write(bits, 0, bits.length, row * bits.length);
       await file.truncate((row + 1) * bits.length);
       await file.sync();
-    } finally {
-      await file.close();
-    }
+    });
   }
 
   async writeMaskIndex(index: MaskIndex): Promise<void> {
-    await mkdir(this.file('masks'), { recursive: true });
+    await makeFolder(this.file('masks'));
     await this.writeJson('masks/index.json', index);
   }
 
   /** Masks from the first one on; null where this folder holds none at that ratio. */
   async readMasks(ratio: number): Promise<{ index: MaskIndex; rows: Uint8Array[] } | null> {
     const index = await this.readJson<MaskIndex>('masks/index.json');
-    const bytes = await readFile(this.file(maskFile(ratio))).catch(() => null);
+    const bytes = await contentsOf(this.file(maskFile(ratio)));
     if (!index || !bytes) return null;
     const size = Math.ceil(index.channels / 8);
     const count = Math.floor(bytes.length / size);
@@ -175,28 +200,28 @@ export class RunDirectory {
 
   /** Cuts the metrics back to `completed` epochs and returns those that remain. */
   async rewind(completed: number): Promise<EpochMetrics[]> {
-    const metrics = (await this.readMetrics()).filter((line) => line.completed <= completed);
-    await writeFileAtomic(
-      this.file('metrics.jsonl'),
-      Buffer.from(metrics.map((line) => `${JSON.stringify(line)}\n`).join('')),
-    );
-    return metrics;
+    return this.writeMetrics((await this.readMetrics()).filter((line) => line.completed <= completed));
   }
 
   /** True where something here took time: a checkpoint, a result, a stage of a run that has several. */
   private holdsWork(): boolean {
-    const names = [CHECKPOINT, 'result.json', join('search', CHECKPOINT), join('retrain', CHECKPOINT)];
-    return names.some((name) => this.has(name));
+    return ['result.json', ...CHECKPOINTS].some((name) => this.has(name));
   }
 
-  private async removeMatching(pattern: RegExp, folder = '.', keep?: string): Promise<void> {
+  /** A run that failed before any of its stages began leaves nothing. */
+  async forgetUnbegun(): Promise<void> {
+    const names = (await readdir(this.path)).filter((name) => !name.startsWith('.'));
+    if (names.length === 1 && names[0] === 'params.json') await rm(this.file('params.json'), { force: true });
+  }
+
+  private async remove(isIt: (name: string) => boolean, folder = '.', keep?: string): Promise<void> {
     // A kill in between must leave neither a result without its run nor a checkpoint without its recipe.
     const rank = (name: string) => (name === 'result.json' ? 0 : name === 'params.json' ? 2 : 1);
     const names = await readdir(this.file(folder)).catch(() => [] as string[]);
     for (const name of names.sort((a, b) => rank(a) - rank(b))) {
       const path = this.file(join(folder, name));
-      if (pattern.test(name) && (keep === undefined || resolve(path) !== resolve(keep))) {
-        await rm(path, { recursive: true, force: true });
+      if (isIt(name) && (keep === undefined || resolve(path) !== resolve(keep))) {
+        await onDisk(path, 'removed', () => rm(path, { recursive: true, force: true }));
       }
     }
   }
@@ -209,11 +234,14 @@ function otherRecipe(path: string, differences: string[]): EarlybirdError {
   );
 }
 
-/** Throws ERR_FILE. */
-export async function makeFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true }).catch((error: unknown) => {
-    throw fileError(error, path, 'created');
-  });
+/** Null where there is no such file; throws ERR_FILE where it cannot be read. */
+async function contentsOf(path: string): Promise<Buffer | null> {
+  return onDisk(path, 'read', () =>
+    readFile(path).catch((error) => {
+      if (['ENOENT', 'ENOTDIR'].includes(systemCode(error))) return null;
+      throw error;
+    }),
+  );
 }
 
 /** Complete lines only: a kill may have cut the last one. */
@@ -225,12 +253,8 @@ export function parseMetrics(text: string): EpochMetrics[] {
 
 /** "--lr: 0.1 there, 0.2 now" for every key that differs. */
 export function differingKeys(there: Record<string, unknown>, now: Record<string, unknown>): string[] {
-  const plain = JSON.parse(JSON.stringify(now)) as Record<string, unknown>;
-  const keys = [...new Set([...Object.keys(there), ...Object.keys(plain)])];
   const show = (value: unknown) => (value === undefined ? 'unset' : JSON.stringify(value));
-  return keys
-    .filter((key) => !isDeepStrictEqual(there[key], plain[key]))
-    .map((key) => `--${flagOf(key)}: ${show(there[key])} there, ${show(plain[key])} now`);
+  return differing(there, now).map((key) => `--${flagOf(key)}: ${show(there[key])} there, ${show(now[key])} now`);
 }
 
 /** Short name of an identity, kept in checkpoints. */

@@ -5,11 +5,12 @@ import { stateDictOf } from '../checkpoint/keys';
 import { writeNpy } from '../checkpoint/npy';
 import { readCheckpoint } from '../checkpoint/pth';
 import { EarlybirdError } from '../errors';
+import { DERIVED, lockFolder } from '../lock';
 import { loadAddon } from '../native/addon';
 import type { NativeAddon } from '../native/types/addon';
 import { isWholePercent } from '../recipe/ratio';
 import type { DistanceRecipe } from '../recipe/recipe';
-import { RunDirectory } from '../run/directory';
+import { RunDirectory, searchFolderOf } from '../run/directory';
 import { maskFile } from '../run/names';
 import type { RunOptions } from '../run/observer';
 import { gammasOf, maskFromGammas } from './mask';
@@ -39,7 +40,7 @@ export interface DistanceResult {
 
 /**
  * Computes the mask-distance matrix of the run in `recipe.save` at every ratio, from stored masks or from checkpoints, and writes it
- * to overlap_{p}.npy there.
+ * to overlap_{p}.npy there. In a folder of `train` that is the search within.
  *
  * @param recipe from `parseRecipe('distance', ...)`
  * @throws ERR_FILE where masks or checkpoints of the asked epochs are missing, ERR_CHECKPOINT for what cannot be read, ERR_USAGE
@@ -53,15 +54,16 @@ export async function distance(
   { observer, signal }: RunOptions = {},
 ): Promise<DistanceResult[]> {
   const ratios = recipe.ratios ?? [recipe.percent];
-  const { source, series } = await readSeries(recipe, ratios, signal);
-  observer?.log?.(
-    `${series[0]!.masks.length} masks of ${series[0]!.channels} channels from ${source} of ${recipe.save}`,
-  );
+  const save = searchFolderOf(recipe.save);
+  const { source, series } = await readSeries({ ...recipe, save }, ratios, signal);
+  observer?.log?.(`${series[0]!.masks.length} masks of ${series[0]!.channels} channels from ${source} of ${save}`);
   const addon = loadAddon({ device: 'cpu' });
   const results: DistanceResult[] = [];
+  using lock = await lockFolder(recipe.save, { name: DERIVED, wait: 10_000 });
+  lock.requireWritable();
   for (const one of series) {
     const overlap = overlapOf(addon, one);
-    const file = await writeMatrix(recipe.save, one, overlap);
+    const file = await writeMatrix(save, one, overlap);
     results.push({ ratio: one.ratio, file, epochs: one.epochs, channels: one.channels, overlap, source });
   }
   return results;
@@ -100,7 +102,7 @@ async function readSeries(recipe: DistanceRecipe, ratios: number[], signal: Abor
       );
     }
   }
-  return { source: 'checkpoints' as const, series: await fromCheckpoints(recipe.save, ratios, range, signal) };
+  return { source: 'checkpoints' as const, series: await fromCheckpoints(recipe, ratios, range, signal) };
 }
 
 /** The masks that a search stored at a ratio, or null. */
@@ -132,7 +134,7 @@ function cut(series: MaskSeries, { first, last }: Range, folder: string): MaskSe
 
 /** ckpt{e}.pth.tar holds e+1 completed epochs, init.pth.tar none. */
 async function fromCheckpoints(
-  folder: string,
+  { save: folder, key }: DistanceRecipe,
   ratios: number[],
   range: Range,
   signal: AbortSignal | undefined,
@@ -142,7 +144,7 @@ async function fromCheckpoints(
   for (const epoch of epochs) {
     signal?.throwIfAborted();
     const path = join(folder, checkpointName(epoch));
-    const gammas = gammasOf(stateDictOf((await readCheckpoint(path)).value, path));
+    const gammas = gammasOf(stateDictOf((await readCheckpoint(path, { key })).value, path));
     for (const one of series) {
       const { total, bits } = maskFromGammas(gammas, one.ratio);
       if (total === 0 || (one.masks.length > 0 && total !== one.channels)) {

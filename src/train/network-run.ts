@@ -8,20 +8,21 @@ import { epochsTotal } from '../energy/totals';
 import { provenanceOf } from '../engine/provenance';
 import { openSession, type Session } from '../engine/session';
 import { EarlybirdError } from '../errors';
+import { lockFolder } from '../lock';
 import { orDispose } from '../native/owned';
 import type { NativeAddon } from '../native/types/addon';
 import type { Cfg, ModelSpec, NativeModel } from '../native/types/model';
 import type { NativeTrainer } from '../native/types/trainer';
 import { costsOf, maskChannels } from '../network/flops';
-import { loadModel } from '../network/load';
+import { loadModel, loadWeights } from '../network/load';
 import { identityOf } from '../recipe/identity';
 import { formatsOf } from '../recipe/precision';
-import type { RetrainRecipe, SearchRecipe } from '../recipe/recipe';
+import { type RetrainRecipe, requireParsed, type SearchRecipe } from '../recipe/recipe';
 import { initialValue, type RestoredCheckpoint, readTrainingCheckpoint } from '../run/checkpoint';
 import { type ModelInfo, modelInfo } from '../run/checkpoint-network';
 import { identityHash, RunDirectory } from '../run/directory';
-import { ratioKey, ticketFile } from '../run/names';
-import type { Observer, RunOptions } from '../run/observer';
+import { epochsText, ratioKey, ticketFile } from '../run/names';
+import type { RunOptions } from '../run/observer';
 import { recordBest } from '../run/record';
 import { type FinishedRun, type RunResult, secondsOf } from '../run/result';
 import type { StateDict } from '../tensor';
@@ -29,16 +30,19 @@ import type { DetectorOptions } from '../ticket/detector';
 import { TicketWatch } from '../ticket/watch';
 import { Averaging } from './averaging';
 import { runTraining, type TrainingOutcome, type TrainingStart } from './loop';
+import { detectAnew } from './reread';
 import {
   averageOf,
   checkDataset,
   firstMask,
   latestOf,
+  logChanges,
   refuseEmptyRun,
   resumeFile,
   scratchHash,
   storedResult,
 } from './resume';
+import { searchNotes } from './start-notes';
 
 /** The difference between a search and a retraining. */
 export interface RunSpec {
@@ -68,23 +72,27 @@ interface OpenRun {
 }
 
 /**
- * Runs, resumes, or returns the result of an earlier, finished run of the same recipe. `session` is shared, and not disposed of.
+ * Runs, resumes, or returns the result of an earlier, finished run of the same recipe. A `shared` session is not disposed of.
  * `prepare` reads what only a run that is not finished needs.
  */
 export async function runNetwork(
+  shared: Session | null,
   recipe: SearchRecipe | RetrainRecipe,
   command: RunSpec['command'],
   prepare: () => Promise<RunSpec>,
-  { session: shared, ...options }: RunOptions & { session?: Session },
+  options: RunOptions,
 ): Promise<FinishedRun> {
+  requireParsed(command, recipe);
   const { resume, save } = recipe;
   if (resume && !existsSync(resume)) throw new EarlybirdError('ERR_FILE', `--resume ${resume} does not exist.`);
   const identity = { ...identityOf(command, recipe), ...(await scratchHash(recipe.scratch)) };
-  const { directory, state } = await RunDirectory.open(save, identity, { force: options.force, keep: resume });
+  using lock = await lockFolder(save);
+  const { directory, state } = await RunDirectory.open(lock, identity, { force: options.force, keep: resume });
   if (state === 'finished') {
     options.observer?.log?.(`${save} holds this run, finished; --force runs it again`);
     return { result: await storedResult(directory), reused: true };
   }
+  if (state === 'continued') await logChanges(directory, identity, recipe, options.observer);
   if (state === 'foreign' && !resume) {
     throw new EarlybirdError(
       'ERR_RECIPE',
@@ -114,11 +122,17 @@ async function train(run: OpenRun): Promise<RunResult> {
   const channels = maskChannels(model.describe());
   const watch = spec.detection && new TicketWatch(spec.detection.ratios, channels, spec.detection.options);
 
-  const restored = run.from === null ? null : await restore(run.from, model, trainer, watch, options.observer);
+  const restored = run.from === null ? null : await restore(run, run.from, model, trainer);
   using averaging = recipe.swa ? openAveraging(run, shape, restored) : undefined;
-  const network = modelInfo(model.describe(), formats);
+  const network = modelInfo(model.describe(), formats, { mean: session.dataset.mean, std: session.dataset.std });
   const start = await beginFolder(run, restored, model, network);
-  if (spec.detection) await beginMasks(run, spec.detection.ratios, channels, start.completed);
+  if (watch && restored) await restoreWatch(run, watch, restored, start);
+  if (spec.detection) {
+    await beginMasks(run, spec.detection.ratios, channels, start.completed);
+    const { stopAtTicket } = spec.detection;
+    const notes = searchNotes({ ...recipe, stopAtTicket }, model.describe(), start.completed);
+    for (const note of notes) options.observer?.log?.(note);
+  }
 
   const outcome = await runTraining({
     ...options,
@@ -150,23 +164,30 @@ function shapeOf({ recipe, spec, session }: OpenRun): ModelSpec {
 /** With the weights that the run begins with. */
 async function newModel(addon: NativeAddon, shape: ModelSpec, { weights, reinit }: RunSpec): Promise<NativeModel> {
   if (!weights) return addon.createModel(shape);
-  const model = await loadModel(addon, shape, weights);
+  const model = await loadModel(addon, shape, weights, 'The ticket');
   if (reinit) await orDispose(model, () => model.reinitialise(shape.seed));
   return model;
 }
 
+/** True where the run goes on from the latest checkpoint of its own folder. */
+const isOwn = ({ directory, from }: OpenRun) => from !== null && resolve(from) === resolve(latestOf(directory));
+
 async function restore(
+  run: OpenRun,
   path: string,
   model: NativeModel,
   trainer: NativeTrainer,
-  watch: TicketWatch | undefined,
-  observer: Observer | undefined,
 ): Promise<RestoredCheckpoint> {
-  const restored = await readTrainingCheckpoint(path, model.describe().parameters);
-  await model.loadStateDict(restored.state);
+  const { directory, recipe, options } = run;
+  // With a result, the run counts as finished without its checkpoint.
+  const what = existsSync(directory.file('result.json')) ? directory.path : 'it';
+  const restored = await readTrainingCheckpoint(path, model.describe().parameters, {
+    ...(isOwn(run) ? { remedy: `remove ${what} to start this stage again` } : { key: recipe.key }),
+    log: options.observer?.log,
+  });
+  await loadWeights(model, restored.state, path);
   await trainer.restoreMomentum(restored.momentum);
-  watch?.restore(restored.detectors);
-  observer?.log?.(`resumed from ${path} after ${restored.completed} epochs`);
+  options.observer?.log?.(`resumed from ${path} after ${epochsText(restored.completed)}`);
   return restored;
 }
 
@@ -175,37 +196,53 @@ function openAveraging(
   shape: ModelSpec,
   restored: RestoredCheckpoint | null,
 ): Averaging {
-  const { swaStart: start, epochs } = recipe;
-  const averaging = new Averaging({
+  const { swaStart: start } = recipe;
+  return new Averaging({
     start,
     create: (state) => loadModel(session.addon, shape, state),
     restored: restored ? averageOf(restored, start, observer) : undefined,
   });
-  if (start >= epochs) {
-    observer?.log?.(
-      `--swa averages from epoch index ${start} on, which --epochs ${epochs} never reaches: give a smaller --swa-start`,
-    );
-  }
-  return averaging;
 }
 
 /** Writes what a run has before its first epoch, and cuts what it has of epochs that come again. */
 async function beginFolder(
-  { recipe, spec, directory, from, params }: OpenRun,
+  run: OpenRun,
   restored: RestoredCheckpoint | null,
   model: NativeModel,
   network: ModelInfo,
 ): Promise<TrainingStart> {
+  const { recipe, spec, directory, from, params } = run;
   const { completed, best } = restored ?? { completed: spec.startEpoch, best: 0 };
   await refuseEmptyRun(directory, from, completed, recipe.epochs);
   // From another file the run begins anew there: a later kill must not bring back the checkpoint that was left behind.
-  const latest = latestOf(directory);
-  if (from === null || resolve(from) !== resolve(latest)) await rm(latest, { force: true });
+  if (!isOwn(run)) await rm(latestOf(directory), { force: true });
+  await rm(directory.file('result.json'), { force: true });
   await directory.writeJson('params.json', params);
   if (!from && spec.saveInit) {
     await writeCheckpoint(directory.file('init.pth.tar'), initialValue(await model.stateDict(), network));
   }
   return { completed, best, metrics: await directory.rewind(completed) };
+}
+
+/** The detectors go on where they were; those with other options than before look at the stored masks anew. */
+async function restoreWatch(
+  run: OpenRun,
+  watch: TicketWatch,
+  { identityHash: before, completed, detectors }: RestoredCheckpoint,
+  start: TrainingStart,
+): Promise<void> {
+  const {
+    directory,
+    params,
+    spec,
+    options: { observer },
+  } = run;
+  const anew =
+    isOwn(run) && before !== identityHash(params.identity)
+      ? await detectAnew(directory, watch, spec.detection!.ratios, completed, observer)
+      : null;
+  if (anew === null) return watch.restore(detectors);
+  start.metrics = await directory.writeMetrics(start.metrics.map((line) => ({ ...line, ...anew.get(line.epoch) })));
 }
 
 async function beginMasks({ directory, from }: OpenRun, ratios: number[], channels: number, completed: number) {

@@ -5,7 +5,7 @@ import { basename, dirname, resolve } from 'node:path';
 import type { Provenance } from '../engine/provenance';
 import { EarlybirdError } from '../errors';
 import type { AveragedWeights, RestoredCheckpoint } from '../run/checkpoint';
-import { CHECKPOINT, type RunDirectory, type RunState } from '../run/directory';
+import { CHECKPOINT, differingKeys, type RunDirectory, type RunState } from '../run/directory';
 import type { Observer } from '../run/observer';
 import type { RunResult } from '../run/result';
 
@@ -39,8 +39,26 @@ export function resumeFile(
   asked: string | undefined,
   before: string | undefined,
 ): string | null {
-  if (state === 'interrupted' && (asked === undefined || asked === before)) return latestOf(directory);
+  if ((state === 'interrupted' || state === 'continued') && (asked === undefined || asked === before))
+    return latestOf(directory);
   return asked ?? null;
+}
+
+/** Says which options of a run changed, and what that means for its learning rates. */
+export async function logChanges(
+  directory: RunDirectory,
+  identity: Record<string, unknown>,
+  { epochs, schedule }: { epochs: number; schedule: readonly number[] },
+  observer: Observer | undefined,
+): Promise<void> {
+  const params = await directory.readJson<{ identity: Record<string, unknown> }>('params.json');
+  const there = params?.identity ?? {};
+  observer?.log?.(`${directory.path} goes on with other options (${differingKeys(there, identity).join('; ')})`);
+  if (there.epochs === epochs) return;
+  observer?.log?.(
+    `note: --epochs ${epochs} instead of ${there.epochs} leaves --schedule ${schedule.join(' ')} as it is: ` +
+      'the added epochs go on with its learning rates',
+  );
 }
 
 /** Throws ERR_RECIPE where no epoch is left. A run that was killed after its last epoch has metrics, and may finish. */

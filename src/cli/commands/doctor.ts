@@ -8,8 +8,9 @@ import { type FoundLibTorch, searchLibTorch, unsupported } from '../../libtorch/
 import { libjpegRemedy } from '../../libtorch/libjpeg';
 import { addonPath } from '../../native/addon';
 import { type ProbeResult, probeAddon } from '../../native/probe';
-import { buildCommand } from '../../package';
+import { buildCommand, programCommand } from '../../package';
 import { defineCommand } from '../command';
+import { NODE_REMEDY, runsOnNode } from '../node-version';
 import { type Check, doctorText } from '../print/doctor';
 
 type Loaded = Extract<ProbeResult, { ok: true }>;
@@ -53,8 +54,7 @@ function* examine(): Generator<[name: string, Finding]> {
 
 function checkNode(): Finding {
   const text = `${process.version}, Node-API ${process.versions.napi}, ${process.execPath}`;
-  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-  return major > 20 || (major === 20 && minor >= 19) ? good(text) : fault(text, 'install Node 20.19 or newer');
+  return runsOnNode(process.versions.node) ? good(text) : fault(text, NODE_REMEDY);
 }
 
 function checkSystem(): Finding {
@@ -78,10 +78,13 @@ function checkLibTorch(): Finding & { found?: FoundLibTorch } {
     const { found, attempts } = searchLibTorch();
     if (!found) {
       const tried = attempts.map(({ source, where, why }) => `\n${source}: ${where}: ${why}`).join('');
-      return fault(`none was found${tried}`, 'earlybird libtorch fetch, or set LIBTORCH to the folder of one you have');
+      return fault(
+        `none was found${tried}`,
+        `${programCommand('libtorch fetch')}, or set LIBTORCH to the folder of one you have`,
+      );
     }
     const reason = unsupported(found);
-    if (reason) return fault(reason, 'earlybird libtorch fetch');
+    if (reason) return fault(reason, programCommand('libtorch fetch'));
     return { ...good(`${found.version} (${found.variant}), by ${found.source}: ${found.root}`), found };
   } catch (error) {
     return fault((error as Error).message, 'as the message says');
@@ -143,7 +146,7 @@ function checkCuda(libtorch: FoundLibTorch, { runtime }: Loaded): Finding {
   if (libtorch.variant === 'cpu')
     return warning(
       `there is a GPU (driver ${driver}), but this LibTorch is a CPU build`,
-      'earlybird libtorch fetch --variant cuda',
+      programCommand('libtorch fetch --variant cuda'),
     );
   const devices = runtime.cudaDevices.map(
     ({ index, name, memoryBytes, capability }) =>
