@@ -1,4 +1,5 @@
-/* Decoding with libjpeg-turbo. In C because libjpeg reports errors by longjmp, which must not jump over destructors. */
+/* Decoding with libjpeg-turbo, and pictures without compression (PPM), into which images of other kinds are decoded
+ * before training. In C because libjpeg reports errors by longjmp, which must not jump over destructors. */
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,12 +24,13 @@ struct eb_jpeg {
   struct jpeg_source_mgr source;
   jmp_buf escape;
   char reason[JMSG_LENGTH_MAX + 32];
-  int ended;   /* the data ran out before the image did */
-  int no_tail; /* no end-of-image marker where one belongs */
+  int ended; /* the data ran out before the image did */
   uint8_t* pixels;
   size_t capacity;
-  uint8_t* row; /* one row in CMYK */
+  uint8_t* row; /* one row in CMYK, or one that is not wanted */
   size_t row_capacity;
+  const uint8_t* plain; /* the pixels of a PPM; null for a JPEG */
+  int plain_width, plain_height;
 };
 
 /* --- Errors and warnings --------------------------------------------------------------------------------------------
@@ -47,7 +49,11 @@ static void on_error(j_common_ptr info) {
   if (self->ended) fail(self, "truncated");
   char text[JMSG_LENGTH_MAX];
   self->errors.format_message(info, text);
-  fail(self, text);
+  if (self->errors.msg_code != JERR_SOF_UNSUPPORTED) fail(self, text);
+  /* Pillow and sharp bring decoders that read more. */
+  char reason[JMSG_LENGTH_MAX + 32];
+  snprintf(reason, sizeof reason, "%.180s; `earlybird data pack` may convert it", text);
+  fail(self, reason);
 }
 
 /* libjpeg fills damaged parts with grey and only warns. Such an image must not be trained on. */
@@ -100,13 +106,6 @@ static void source_skip(j_decompress_ptr info, long count) {
   info->src->bytes_in_buffer -= (size_t)count;
 }
 
-static int has_end(const uint8_t* data, size_t size) {
-  const size_t least = size > 2048 ? size - 2048 : 0; /* some writers pad their files */
-  for (size_t i = size - 1; i > least; --i)
-    if (data[i] == JPEG_EOI && data[i - 1] == 0xFF) return 1;
-  return 0;
-}
-
 /* --- The interface --------------------------------------------------------------------------------------------------
  */
 
@@ -143,6 +142,68 @@ static eb_jpeg* jpeg_plugin_create(char* reason, size_t size) {
   return NULL;
 }
 
+static void reserve(eb_jpeg* self, uint8_t** buffer, size_t* capacity, size_t bytes) {
+  if (*capacity >= bytes) return;
+  free(*buffer);
+  *capacity = 0;
+  *buffer = malloc(bytes);
+  if (!*buffer) fail(self, EB_JPEG_NO_MEMORY);
+  *capacity = bytes;
+}
+
+/* --- PPM: "P6", width, height and 255, each after one blank, then RGB rows ------------------------------------------
+ */
+
+/* A number of at most six digits and the blank after it; -1 where there is none. */
+static int number_at(const uint8_t* data, size_t size, size_t* at) {
+  int value = 0;
+  const size_t start = *at;
+  while (*at < size && *at - start < 6 && data[*at] >= '0' && data[*at] <= '9') value = value * 10 + data[(*at)++] - '0';
+  if (*at == start || *at >= size || (data[*at] != ' ' && data[*at] != '\n')) return -1;
+  ++*at;
+  return value;
+}
+
+static int open_plain(eb_jpeg* self, const uint8_t* data, size_t size, eb_jpeg_header* header) {
+  size_t at = 3;
+  const int width = number_at(data, size, &at), height = number_at(data, size, &at), most = number_at(data, size, &at);
+  if (width < 1 || height < 1 || most != 255) fail(self, "a PPM of a form that is not read");
+  if ((double)width * height > MOST_PIXELS) fail(self, "too large (more than 178 megapixels)");
+  if ((size - at) / 3 / (size_t)width < (size_t)height) fail(self, "truncated");
+  self->plain = data + at;
+  header->width = self->plain_width = width;
+  header->height = self->plain_height = height;
+  header->components = 3;
+  return 1;
+}
+
+/* A pixel at 1/denominator of the size is the mean of a square, as in libjpeg. */
+static int decode_plain(eb_jpeg* self, int left, int top, int width, int height, int denominator,
+                        eb_jpeg_pixels* pixels) {
+  const int columns = (self->plain_width + denominator - 1) / denominator;
+  const int rows = (self->plain_height + denominator - 1) / denominator;
+  if (left < 0 || top < 0 || width < 1 || height < 1 || left + width > columns || top + height > rows)
+    fail(self, "a rectangle outside the image was asked for");
+  const size_t stride = ((size_t)width * 3 + 31) / 32 * 32, line = (size_t)self->plain_width * 3;
+  reserve(self, &self->pixels, &self->capacity, stride * (size_t)height + SLACK);
+  for (int y = 0; y < height; ++y)
+    for (int x = 0; x < width; ++x) {
+      const int x0 = (left + x) * denominator, y0 = (top + y) * denominator;
+      const int x1 = x0 + denominator < self->plain_width ? x0 + denominator : self->plain_width;
+      const int y1 = y0 + denominator < self->plain_height ? y0 + denominator : self->plain_height;
+      const unsigned count = (unsigned)((x1 - x0) * (y1 - y0));
+      for (int c = 0; c < 3; ++c) {
+        unsigned sum = count / 2;
+        for (int v = y0; v < y1; ++v)
+          for (int u = x0; u < x1; ++u) sum += self->plain[(size_t)v * line + (size_t)u * 3 + (size_t)c];
+        self->pixels[(size_t)y * stride + (size_t)x * 3 + (size_t)c] = (uint8_t)(sum / count);
+      }
+    }
+  pixels->data = self->pixels;
+  pixels->stride = stride;
+  return 1;
+}
+
 static int jpeg_plugin_open(eb_jpeg* self, const uint8_t* data, size_t size, eb_jpeg_header* header) {
   static const uint8_t png[4] = {0x89, 'P', 'N', 'G'};
   if (setjmp(self->escape)) {
@@ -151,11 +212,12 @@ static int jpeg_plugin_open(eb_jpeg* self, const uint8_t* data, size_t size, eb_
   }
   jpeg_abort_decompress(&self->info);
   self->ended = 0;
+  self->plain = NULL;
   if (size == 0) fail(self, "empty");
+  if (size > 3 && memcmp(data, "P6\n", 3) == 0) return open_plain(self, data, size, header);
   if (size >= sizeof png && memcmp(data, png, sizeof png) == 0)
     fail(self, "a PNG, not a JPEG; `earlybird data pack` converts it");
   if (size < 2 || data[0] != 0xFF || data[1] != 0xD8) fail(self, "not a JPEG");
-  self->no_tail = !has_end(data, size);
   self->source.next_input_byte = data;
   self->source.bytes_in_buffer = size;
   jpeg_read_header(&self->info, TRUE);
@@ -164,15 +226,6 @@ static int jpeg_plugin_open(eb_jpeg* self, const uint8_t* data, size_t size, eb_
   header->components = self->info.num_components;
   if ((double)header->width * header->height > MOST_PIXELS) fail(self, "too large (more than 178 megapixels)");
   return 1;
-}
-
-static void reserve(eb_jpeg* self, uint8_t** buffer, size_t* capacity, size_t bytes) {
-  if (*capacity >= bytes) return;
-  free(*buffer);
-  *capacity = 0;
-  *buffer = malloc(bytes);
-  if (!*buffer) fail(self, EB_JPEG_NO_MEMORY);
-  *capacity = bytes;
 }
 
 static uint8_t times(unsigned a, unsigned b) {
@@ -193,6 +246,7 @@ static int jpeg_plugin_decode(eb_jpeg* self, int left, int top, int width, int h
     jpeg_abort_decompress(info);
     return 0;
   }
+  if (self->plain) return decode_plain(self, left, top, width, height, denominator, pixels);
   const int cmyk = info->num_components == 4;
   info->scale_num = 1;
   info->scale_denom = (unsigned)denominator;
@@ -210,7 +264,7 @@ static int jpeg_plugin_decode(eb_jpeg* self, int left, int top, int width, int h
   if (span < info->output_width) jpeg_crop_scanline(info, &first, &span);
   const size_t stride = ((size_t)info->output_width * 3 + 31) / 32 * 32;
   reserve(self, &self->pixels, &self->capacity, stride * (size_t)height + SLACK);
-  if (cmyk) reserve(self, &self->row, &self->row_capacity, (size_t)info->output_width * 4);
+  reserve(self, &self->row, &self->row_capacity, (size_t)info->output_width * 4);
 
   if (top > 0) jpeg_skip_scanlines(info, (JDIMENSION)top);
   for (int y = 0; y < height;) {
@@ -228,9 +282,14 @@ static int jpeg_plugin_decode(eb_jpeg* self, int left, int top, int width, int h
     if (got == 0) fail(self, "truncated");
     y += (int)got;
   }
-  /* A truncated file is bad whatever the rectangle, so the rest is checked; usually the end marker is enough. */
-  if (self->no_tail && info->output_scanline < info->output_height)
-    jpeg_skip_scanlines(info, info->output_height - info->output_scanline);
+  /* A damaged file is bad whatever the rectangle, so the rest is checked. libjpeg skips what lies before a row that is
+   * read, but not what comes after the last one. */
+  const JDIMENSION left_over = info->output_height - info->output_scanline;
+  if (left_over > 1) jpeg_skip_scanlines(info, left_over - 1);
+  if (left_over > 0) {
+    JSAMPROW row = self->row;
+    jpeg_read_scanlines(info, &row, 1);
+  }
   jpeg_abort_decompress(info);
   pixels->data = self->pixels + ((size_t)left - first) * 3;
   pixels->stride = stride;

@@ -13,6 +13,7 @@ import { EarlybirdError } from '../errors';
 import { readBatchPickle } from './batch-pickle';
 import type { ImageSet } from './dataset';
 import { datasetError } from './errors';
+import { archiveKind, archiveTitle } from './kinds';
 import { KNOWN, type KnownDataset } from './known';
 
 export type CifarName = 'cifar10' | 'cifar100';
@@ -28,6 +29,8 @@ interface Files {
 
 export interface CifarKind extends KnownDataset {
   name: CifarName;
+  /** Of the classes, in their order. */
+  names: readonly string[];
   python: Files & { labelKey: string; namesKey: string };
   /** Bytes before the pixels of a record; the last one is the (fine) label. */
   binary: Files & { labelBytes: number };
@@ -38,6 +41,7 @@ const FIVE = [1, 2, 3, 4, 5];
 export const CIFAR: Record<CifarName, CifarKind> = {
   cifar10: {
     name: 'cifar10',
+    names: 'airplane automobile bird cat deer dog frog horse ship truck'.split(' '),
     ...KNOWN.cifar10,
     python: {
       archive: 'cifar-10-python.tar.gz',
@@ -59,6 +63,15 @@ export const CIFAR: Record<CifarName, CifarKind> = {
   },
   cifar100: {
     name: 'cifar100',
+    names: [
+      'apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can',
+      'castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin',
+      'elephant flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard lion lizard',
+      'lobster man maple_tree motorcycle mountain mouse mushroom oak_tree orange orchid otter palm_tree pear',
+      'pickup_truck pine_tree plain plate poppy porcupine possum rabbit raccoon ray road rocket rose sea seal shark',
+      'shrew skunk skyscraper snail snake spider squirrel streetcar sunflower sweet_pepper table tank telephone',
+      'television tiger tractor train trout tulip turtle wardrobe whale willow_tree wolf woman worm',
+    ].flatMap((line) => line.split(' ')),
     ...KNOWN.cifar100,
     python: {
       archive: 'cifar-100-python.tar.gz',
@@ -152,12 +165,16 @@ async function* filesInArchive(
   names: string[],
   signal?: AbortSignal,
 ): AsyncGenerator<[string, Buffer]> {
+  const kind = archiveKind(await beginningOf(archive));
+  if (kind && kind !== '.gz')
+    throw datasetError(`${archive} is ${archiveTitle(kind)}, which is not read: unpack it first.`);
   const { extract } = await import('tar-stream');
   const unpacked = extract();
   const source = createReadStream(archive, { highWaterMark: 1 << 20 });
-  const flow = (await isGzip(archive))
-    ? pipeline(source, createGunzip({ chunkSize: 1 << 20 }), unpacked, { signal })
-    : pipeline(source, unpacked, { signal });
+  const flow =
+    kind === '.gz'
+      ? pipeline(source, createGunzip({ chunkSize: 1 << 20 }), unpacked, { signal })
+      : pipeline(source, unpacked, { signal });
   flow.catch(() => undefined);
   try {
     for await (const entry of unpacked) {
@@ -181,11 +198,10 @@ async function* filesInArchive(
   }
 }
 
-async function isGzip(file: string): Promise<boolean> {
+async function beginningOf(file: string): Promise<Buffer> {
   const handle = await open(file, 'r');
   try {
-    const { buffer } = await handle.read(Buffer.alloc(2), 0, 2, 0);
-    return buffer.readUInt16BE() === 0x1f8b;
+    return (await handle.read(Buffer.alloc(8), 0, 8, 0)).buffer;
   } finally {
     await handle.close();
   }

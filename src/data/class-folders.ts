@@ -1,13 +1,12 @@
 /** ImageNet as unpacked: `train/<wnid>/*.JPEG` and `val/<wnid>/*.JPEG`. Reads folders, no images: 1.28 million names take seconds. */
-import type { Dirent } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import * as path from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
+import { classFiles, foldersIn } from './class-files';
 import { datasetError } from './errors';
+import { isImageName, isJpegName, type Unread } from './kinds';
 import { type ImageListing, inParallel, NameTable, range, WHOLE_FILE } from './listing';
 
-/** By name, as in the reference: ImageNet holds a PNG that is called .JPEG. */
-const IMAGE_FILE = /\.(jpe?g|png)$/i;
 /** Lists of the classes that come with ImageNet: one wnid at the beginning of each line. */
 const SYNSET_LISTS = ['LOC_synset_mapping.txt', 'synset_words.txt', 'synsets.txt'];
 /** Files that name the class of each image in a val/ without class folders. */
@@ -27,6 +26,7 @@ export async function classesOf(root: string): Promise<string[]> {
     if (folders && folders.length > 0) return folders;
   }
   await explainFlat(root, 'val');
+  await explainPart(root);
   throw datasetError(
     `${root} holds neither train/<wnid>/ and val/<wnid>/ folders of images nor shards (train-*.tar, val-*.tar); check the path.`,
   );
@@ -35,10 +35,10 @@ export async function classesOf(root: string): Promise<string[]> {
 /** The images of one split, by class and name as torchvision's ImageFolder orders them. Rejects with ERR_DATASET. */
 export async function listSplit(
   root: string,
-  split: 'train' | 'val',
+  split: string,
   classNames: readonly string[],
   signal?: AbortSignal,
-): Promise<ImageListing> {
+): Promise<{ listing: ImageListing; unread: Unread[] }> {
   const folder = path.join(root, split);
   const present = await foldersIn(folder);
   if (!present) throw datasetError(`There is no folder ${folder} with <wnid>/*.JPEG in it; check the path.`);
@@ -50,16 +50,27 @@ export async function listSplit(
       `${folder} has ${strangers.length} class folders (${strangers.slice(0, 3).join(', ')}) that ${await sourceOfClasses(root)} lacks; both must name the same classes.`,
     );
   const there = new Set(present);
-  const names = await inParallel(classNames, AT_ONCE, async (name) => {
-    signal?.throwIfAborted();
-    if (!there.has(name)) return [];
-    const entries = await readdir(path.join(folder, name));
-    return entries.filter((file) => IMAGE_FILE.test(file) && !file.startsWith('.')).sort();
-  });
-  const empty = present.find((name) => names[classNames.indexOf(name)]!.length === 0);
-  if (empty !== undefined && split === 'train')
-    throw datasetError(`${path.join(folder, empty)} holds no JPEG image; add some or remove it.`);
-  return listing(folder, split, classNames, names);
+  const found = await inParallel(classNames, AT_ONCE, async (name) =>
+    there.has(name) ? classFiles(path.join(folder, name), signal) : { images: [], unread: [] },
+  );
+  const unread = found.flatMap((files, label) =>
+    files.unread.map(({ file, reason }) => ({ file: `${split}/${classNames[label]}/${file}`, reason })),
+  );
+  for (const name of (await readdir(folder)).filter((file) => isImageName(file) && !present.includes(file)).sort())
+    unread.push({ file: `${split}/${name}`, reason: 'an image in no class folder' });
+  const empty = present.find((name) => found[classNames.indexOf(name)]!.images.length === 0);
+  if (empty !== undefined && split === 'train') throw emptyClass(path.join(folder, empty), unread, `train/${empty}/`);
+  const names = found.map(({ images }) => images);
+  return { listing: await listing(folder, split, classNames, names), unread };
+}
+
+function emptyClass(folder: string, unread: readonly Unread[], prefix: string): Error {
+  const first = unread.find(({ file }) => file.startsWith(prefix));
+  return datasetError(
+    first
+      ? `${folder} holds no image that can be read (${first.file}: ${first.reason}); make JPEG or PNG of its images, or remove it.`
+      : `${folder} holds no image; add some or remove it.`,
+  );
 }
 
 async function listing(
@@ -69,14 +80,16 @@ async function listing(
   names: readonly (readonly string[])[],
 ): Promise<ImageListing> {
   const count = names.reduce((sum, { length }) => sum + length, 0);
-  if (count === 0) throw datasetError(`${folder} holds no JPEG image in class folders; check the path.`);
+  if (count === 0) throw datasetError(`${folder} holds no image in class folders; check the path.`);
   const labels = new Int32Array(count);
   const files = new Array<string>(count);
+  const others: number[] = [];
   const table = new NameTable();
   let at = 0;
   for (const [label, group] of names.entries()) {
     const place = path.join(folder, classNames[label]!);
     for (const name of group) {
+      if (!isJpegName(name)) others.push(at);
       labels[at] = label;
       files[at++] = `${place}${path.sep}${name}`;
     }
@@ -89,6 +102,7 @@ async function listing(
     offsets: new Float64Array(count),
     lengths: new Float64Array(count).fill(WHOLE_FILE),
     labels,
+    others: Int32Array.from(others),
     count,
     nameOf: (index) => table.at(index),
   };
@@ -98,7 +112,7 @@ async function listing(
 async function explainFlat(root: string, split: string): Promise<void> {
   const folder = path.join(root, split);
   const entries = await readdir(folder).catch(() => [] as string[]);
-  const images = entries.filter((name) => IMAGE_FILE.test(name)).length;
+  const images = entries.filter((name) => isImageName(name)).length;
   if (images === 0) return;
   const around = await readdir(root);
   const truth = GROUND_TRUTHS.find((name) => around.includes(name));
@@ -111,6 +125,20 @@ async function explainFlat(root: string, split: string): Promise<void> {
   throw datasetError(
     `${folder} holds ${images} images without class folders, so their classes are unknown: move each into ${split}/<wnid>/ ${by}; "earlybird data pack" can then make shards of them.`,
   );
+}
+
+/** Throws ERR_DATASET where the parent of a folder, or a file in it that is no plain tar, is what is looked for. */
+async function explainPart(root: string): Promise<void> {
+  const above = path.dirname(root);
+  if (/^(train|val|test)$/.test(path.basename(root)) && (await hasClassFolders(above)))
+    throw datasetError(`${root} is one part of a data set: give --data its parent, ${above}.`);
+  if ((await stat(root).catch(() => null))?.isFile())
+    throw datasetError(`${root} is a file: unpack it, and give the folder with train/ and val/.`);
+  const packed = (await readdir(root).catch(() => [] as string[])).find((name) =>
+    /\.(tar\.\w+|tgz|zip|7z|rar)$/i.test(name),
+  );
+  if (packed)
+    throw datasetError(`${path.join(root, packed)} is a compressed archive, which is not read: unpack it first.`);
 }
 
 async function synsetList(root: string): Promise<{ file: string; classes: string[] } | null> {
@@ -131,21 +159,4 @@ async function sourceOfClasses(root: string): Promise<string> {
 export async function hasClassFolders(root: string): Promise<boolean> {
   for (const split of ['train', 'val']) if ((await foldersIn(path.join(root, split)))?.length) return true;
   return false;
-}
-
-/** Names of the folders in a folder, sorted; null where it is not there. */
-export async function foldersIn(folder: string): Promise<string[] | null> {
-  const entries = await readdir(folder, { withFileTypes: true }).catch(() => null);
-  if (!entries) return null;
-  const isFolder = async (entry: Dirent) =>
-    entry.isDirectory() ||
-    (entry.isSymbolicLink() &&
-      (await stat(path.join(folder, entry.name)).then(
-        (info) => info.isDirectory(),
-        () => false,
-      )));
-  const kept = await inParallel(entries, AT_ONCE, async (entry) =>
-    !entry.name.startsWith('.') && (await isFolder(entry)) ? [entry.name] : [],
-  );
-  return kept.flat().sort();
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as breathe } from 'node:timers/promises';
+import type { Unread } from './kinds';
 
 /** 8-bit images in memory. */
 export interface ImageSet {
@@ -28,6 +29,8 @@ export interface Dataset {
   test: ImageSet;
   /** sha256 of shapes, labels and pixels of both sets, after limiting. */
   fingerprint: string;
+  /** Class folders: pictures that are not read. */
+  unread?: Unread[];
 }
 
 /** Constants of the reference for both CIFAR sets (docs/reference.md#3); used for class folders and the synthetic set too. */

@@ -1,7 +1,8 @@
 /**
- * Makes an image of a shard: decodes it to its last byte, scales it down where requested, and stores it as a plain JPEG. As training
- * scripts do, it applies neither EXIF rotation nor colour profiles, and drops transparency.
+ * Makes an image of a shard: checks that it decodes to its last byte, scales it down where requested, and stores it as a plain JPEG. As
+ * training scripts do, it drops transparency.
  */
+import { checkImage, finish, isLossless, openImage } from './decode';
 
 /** Size and quality of the images in shards. */
 export interface EncodeOptions {
@@ -13,40 +14,26 @@ export interface EncodeOptions {
   quality: number;
 }
 
-type Sharp = typeof import('sharp');
-
 /** The bytes to keep. Rejects where the image does not decode. */
-export async function encodeImage(sharp: Sharp, bytes: Buffer, options: EncodeOptions): Promise<Buffer> {
-  const { format, width, height, space, isProgressive } = await sharp(bytes).metadata();
-  // Plain files are decoded fastest; CMYK, progressive files and other formats are converted.
-  const plain = format === 'jpeg' && !isProgressive && (space === 'srgb' || space === 'b-w');
-  if (plain && fits(width, height, options)) {
-    await checkImage(sharp, bytes);
-    return bytes;
-  }
+export async function encodeImage(
+  sharp: typeof import('sharp'),
+  bytes: Buffer,
+  options: EncodeOptions,
+): Promise<Buffer> {
+  await checkImage(sharp, bytes);
+  const image = await openImage(sharp, bytes);
+  const { format, width, height, space, isProgressive } = await finish(() => image.metadata());
+  // Plain files are decoded fastest; CMYK, progressive and lossless files and other formats are converted.
+  const plain = format === 'jpeg' && !isProgressive && !isLossless(bytes) && (space === 'srgb' || space === 'b-w');
+  if (plain && fits(width, height, options)) return bytes;
   const side = options.shortSide ?? options.maxSide;
-  const image = sharp(bytes, { failOn: 'error', ignoreIcc: true }).removeAlpha();
+  image.removeAlpha();
   if (side !== null)
     image.resize(side, side, { fit: options.shortSide === null ? 'inside' : 'outside', withoutEnlargement: true });
-  return image
+  image
     .toColourspace(space === 'b-w' ? 'b-w' : 'srgb')
-    .jpeg({ quality: options.quality, chromaSubsampling: '4:2:0', progressive: false })
-    .toBuffer();
-}
-
-/** Rejects where an image does not decode to its end. A small size is enough: every coefficient is read all the same. */
-export async function checkImage(sharp: Sharp, bytes: Buffer): Promise<void> {
-  await sharp(bytes, { failOn: 'error', ignoreIcc: true }).resize(16, 16, { fit: 'fill' }).raw().toBuffer();
-}
-
-/** By the first bytes, as in the training loader. */
-export function isJpeg(bytes: Uint8Array): boolean {
-  return bytes[0] === 0xff && bytes[1] === 0xd8;
-}
-
-/** One line that says why an image was refused. */
-export function reasonOf(error: unknown): string {
-  return (error as Error).message.split('\n')[0]!.trim();
+    .jpeg({ quality: options.quality, chromaSubsampling: '4:2:0', progressive: false });
+  return finish(() => image.toBuffer());
 }
 
 function fits(width: number, height: number, { shortSide, maxSide }: EncodeOptions): boolean {

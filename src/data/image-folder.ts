@@ -1,21 +1,24 @@
 /**
- * Class folders: `train/<class>/*` and `test/<class>/*` (or `val/`), PNG, JPEG or WebP, decoded once to one size. The cache of the
+ * Class folders: `train/<class>/*` and `test/<class>/*` (or `val/`), of the kinds that torchvision's ImageFolder takes, decoded once to one size. The cache of the
  * result is rebuilt when a file is added, removed or changed.
  *
- * Pixels: grey, CMYK, palette and 16-bit images become 8-bit sRGB; transparency is dropped, not blended; the first frame of an animation
+ * Pixels: grey, CMYK (mixed as Pillow does), palette and 16-bit images become 8-bit sRGB; transparency is dropped, not blended; the first frame of an animation
  * counts; EXIF rotation is ignored. An image of another size is scaled to cover the square and cut at the centre (sharp's `cover`,
  * Lanczos); one of the right size keeps its pixels.
  */
 import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
-import { readdir, realpath } from 'node:fs/promises';
+import { readFile, realpath } from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
 import { type CachedImages, readCache, writeCache } from './cache';
-import { foldersIn } from './class-folders';
+import { foldersIn } from './class-files';
+import { listSplit } from './class-folders';
 import type { ImageSet } from './dataset';
+import { checkImage, openImage, reasonOf } from './decode';
 import { datasetError } from './errors';
+import type { Unread } from './kinds';
 import { withQuietSharp } from './quiet-sharp';
 
 export interface FolderOptions {
@@ -37,11 +40,13 @@ interface Listing {
   classNames: string[];
   train: ListedImage[];
   test: ListedImage[];
+  unread: Unread[];
   /** Changes when any path, size or time of change does. */
   key: string;
 }
 
-const IMAGE_FILE = /\.(png|jpe?g|webp)$/i;
+/** Changes where the same files give other pixels. */
+const PIXELS = 2;
 const MAX_BYTES = 0xffff_ffff;
 
 /** True for a folder that holds `train/` and `test/` or `val/`. */
@@ -50,7 +55,10 @@ export async function isImageFolder(root: string): Promise<boolean> {
 }
 
 /** Classes are the sorted names of the folders in `train/`. Rejects with ERR_DATASET: no images, other classes, images that do not decode. */
-export async function readImageFolder(root: string, options: FolderOptions): Promise<CachedImages> {
+export async function readImageFolder(
+  root: string,
+  options: FolderOptions,
+): Promise<CachedImages & { unread: Unread[] }> {
   const { imageSize, cacheDir, signal } = options;
   const listing = await listImages(root, signal);
   const total = listing.train.length + listing.test.length;
@@ -58,7 +66,7 @@ export async function readImageFolder(root: string, options: FolderOptions): Pro
     throw datasetError(
       `The ${total} images under ${root} need more than 4 GB at ${imageSize}x${imageSize}; choose a smaller image size or fewer images.`,
     );
-  const key = createHash('sha256').update(`${listing.key} ${imageSize}`).digest('hex');
+  const key = createHash('sha256').update(`${listing.key} ${imageSize} ${PIXELS}`).digest('hex');
   const place = createHash('sha256')
     .update(await realpath(root))
     .digest('hex')
@@ -66,7 +74,7 @@ export async function readImageFolder(root: string, options: FolderOptions): Pro
   const cache = path.join(cacheDir, 'images', `${path.basename(path.resolve(root))}-${place}-${imageSize}.bin`);
 
   const cached = options.fresh ? null : await readCache(cache, key, signal);
-  if (cached) return cached;
+  if (cached) return { ...cached, unread: listing.unread };
   const images = await decodeAll(root, listing, options);
   await writeCache(cache, key, images, signal).catch((error) => {
     signal?.throwIfAborted();
@@ -74,7 +82,7 @@ export async function readImageFolder(root: string, options: FolderOptions): Pro
       `The decoded images could not be kept in ${cache} (${error.message}); they will be decoded again next time.`,
     );
   });
-  return images;
+  return { ...images, unread: listing.unread };
 }
 
 async function listImages(root: string, signal?: AbortSignal): Promise<Listing> {
@@ -83,7 +91,9 @@ async function listImages(root: string, signal?: AbortSignal): Promise<Listing> 
   const classNames = await foldersIn(train);
   if (!classNames || !test)
     throw datasetError(
-      `${root} is not a folder with train/<class>/ and test/<class>/ (or val/<class>/) of images; check --data.`,
+      (await isImageFolder(path.dirname(root)))
+        ? `${root} is one part of a data set: give --data its parent, ${path.dirname(root)}.`
+        : `${root} is not a folder with train/<class>/ and test/<class>/ (or val/<class>/) of images; check --data.`,
     );
   const strangers = ((await foldersIn(test)) ?? []).filter((name) => !classNames.includes(name));
   if (strangers.length > 0)
@@ -91,26 +101,22 @@ async function listImages(root: string, signal?: AbortSignal): Promise<Listing> 
       `${test} has classes that ${train} lacks (${strangers.slice(0, 3).join(', ')}); both must use the same class folders.`,
     );
   const hash = createHash('sha256').update(JSON.stringify(classNames));
-  const list = async (folder: string): Promise<ListedImage[]> => {
-    const found: ListedImage[] = [];
-    for (const [label, name] of classNames.entries()) {
-      const entries = await readdir(path.join(folder, name)).catch(() => []);
-      const files = entries.filter((file) => IMAGE_FILE.test(file) && !file.startsWith('.')).sort();
-      if (files.length === 0 && folder === train)
-        throw datasetError(`${path.join(folder, name)} holds no PNG, JPEG or WebP image; add some or remove it.`);
-      for (const [i, file] of files.entries()) {
-        const relative = path.posix.join(path.basename(folder), name, file);
-        // Synchronous calls are several times faster than the thread pool; the pause lets other work run.
-        const { size, mtimeMs } = statSync(path.join(root, relative));
-        hash.update(`${relative}\0${size}\0${mtimeMs}\n`);
-        found.push({ file: relative, label });
-        if (i % 64 === 63) await breathe(undefined, { signal }).catch(() => signal?.throwIfAborted());
-      }
+  const list = async (split: string): Promise<{ images: ListedImage[]; unread: Unread[] }> => {
+    const { listing, unread } = await listSplit(root, split, classNames, signal);
+    const images: ListedImage[] = [];
+    for (let i = 0; i < listing.count; i++) {
+      const file = listing.nameOf(i);
+      // Synchronous calls are several times faster than the thread pool; the pause lets other work run.
+      const { size, mtimeMs } = statSync(path.join(root, file));
+      hash.update(`${file}\0${size}\0${mtimeMs}\n`);
+      images.push({ file, label: listing.labels[i]! });
+      if (i % 64 === 63) await breathe(undefined, { signal }).catch(() => signal?.throwIfAborted());
     }
-    if (found.length === 0) throw datasetError(`${folder} holds no PNG, JPEG or WebP image; check --data.`);
-    return found;
+    return { images, unread };
   };
-  return { classNames, train: await list(train), test: await list(test), key: hash.digest('hex') };
+  const [trained, tested] = [await list('train'), await list(path.basename(test))];
+  const unread = [...trained.unread, ...tested.unread];
+  return { classNames, train: trained.images, test: tested.images, unread, key: hash.digest('hex') };
 }
 
 async function decodeAll(root: string, listing: Listing, options: FolderOptions): Promise<CachedImages> {
@@ -136,7 +142,9 @@ async function decodeAll(root: string, listing: Listing, options: FolderOptions)
       signal?.throwIfAborted();
       const { file, into } = jobs[next++]!;
       try {
-        const { data, info } = await sharp(path.join(root, file), { failOn: 'error' })
+        const encoded = await readFile(path.join(root, file));
+        await checkImage(sharp, encoded);
+        const { data, info } = await (await openImage(sharp, encoded))
           .resize(imageSize, imageSize, { fit: 'cover' })
           .toColourspace('srgb')
           .removeAlpha()
@@ -145,7 +153,7 @@ async function decodeAll(root: string, listing: Listing, options: FolderOptions)
         if (info.channels === 3) into.set(data);
         else for (let i = 0; i < bytes; i++) into[i] = data[Math.floor(i / 3) * info.channels]!;
       } catch (error) {
-        broken.push(`${file}: ${(error as Error).message.split('\n')[0]}`);
+        broken.push(`${file}: ${reasonOf(error)}`);
       }
       if (++done % 256 === 0 || done === jobs.length) onProgress?.(done, jobs.length, 'decoding images');
     }

@@ -1,9 +1,8 @@
 import * as path from 'node:path';
-import { classesOf, listSplit } from './class-folders';
 import { dataFileError, usageError } from './errors';
 import { KNOWN } from './known';
 import { fingerprintOf, type ImageListing, type ListedDataset, pickListing } from './listing';
-import { readShards, shardsOf } from './shards';
+import { emptyClasses, openSource } from './source';
 import { stratifiedIndexes } from './subset';
 
 /** Channel statistics of ImageNet's training set, as every published network uses them. */
@@ -48,11 +47,13 @@ export async function openImagenet(options: ImagenetOptions): Promise<ListedData
   if (!Number.isInteger(imageSize) || imageSize < 32 || imageSize > 1024)
     throw usageError(`The image size is ${imageSize}, but must be a whole number of pixels from 32 to 1024.`);
   try {
-    const { classNames, ...sets } = await list(path.resolve(data), options);
+    const splits = options.train === false ? (['val'] as const) : (['train', 'val'] as const);
+    const source = await openSource(path.resolve(data), { ...options, splits, first: 'shards' });
+    const { classNames, unread, where } = source;
     const part = (set: ImageListing, limit: number | undefined, flag: string) =>
       pickListing(set, stratifiedIndexes(set.labels, limit, seed, flag));
-    const train = sets.train && part(sets.train, limitTrain, '--limit-train');
-    const test = part(sets.test, limitTest, '--limit-test');
+    const train = source.train && part(source.train, limitTrain, '--limit-train');
+    const test = part(source.test!, limitTest, '--limit-test');
     return {
       name: 'imagenet',
       synthetic: false,
@@ -65,23 +66,12 @@ export async function openImagenet(options: ImagenetOptions): Promise<ListedData
       train,
       test,
       fingerprint: await fingerprintOf(classNames, [train, test], signal),
+      where,
+      unread: [...unread.train, ...unread.val],
+      emptyClasses: emptyClasses(source),
     };
   } catch (error) {
     signal?.throwIfAborted();
     throw dataFileError(error, data);
   }
-}
-
-async function list(
-  root: string,
-  { train = true, onProgress, signal }: ImagenetOptions,
-): Promise<{ classNames: string[]; train: ImageListing | null; test: ImageListing }> {
-  const shards = [...(await shardsOf(root, 'val')), ...(train ? await shardsOf(root, 'train') : [])];
-  if (shards.length > 0) return readShards(root, { train, onProgress, signal });
-  const classNames = await classesOf(root);
-  return {
-    classNames,
-    train: train ? await listSplit(root, 'train', classNames, signal) : null,
-    test: await listSplit(root, 'val', classNames, signal),
-  };
 }

@@ -1,7 +1,9 @@
 /** Sets of encoded images on disk. A million images must not cost a million objects, so places are flat arrays and names joined strings. */
 import { createHash } from 'node:crypto';
+import { open, readFile } from 'node:fs/promises';
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { Dataset } from './dataset';
+import type { Unread } from './kinds';
 
 /** The length that stands for the whole file. (A length of 0 is an empty entry of a shard: a bad image.) */
 export const WHOLE_FILE = -1;
@@ -17,6 +19,8 @@ export interface ImageListing {
   /** Bytes; -1 for the whole file. */
   lengths: Float64Array;
   labels: Int32Array;
+  /** Indexes of images whose names are not those of JPEG files, ascending; absent where there are none. */
+  others?: Int32Array;
   count: number;
   /** Name of an image for messages. It keeps none of the arrays above alive. */
   nameOf(index: number): string;
@@ -27,6 +31,12 @@ export type ListedDataset = Omit<Dataset, 'train' | 'test'> & {
   /** Null where only the test set was requested. */
   train: ImageListing | null;
   test: ImageListing;
+  /** What is read, and what lies beside it: "in class folders (2 shards beside them are not read)". */
+  where: string;
+  /** Pictures that are not read. */
+  unread: Unread[];
+  /** "3 of 1000 classes have images", or null where all of them do. */
+  emptyClasses: string | null;
 };
 
 /** Names in groups (of one folder, of one shard), each group one string: a tenth of the memory of so many strings. */
@@ -63,7 +73,8 @@ export function range(count: number): Int32Array {
 /** The images at `indexes`; files that none of them lies in are left out. */
 export function pickListing(listing: ImageListing, indexes: Int32Array): ImageListing {
   if (indexes.length === listing.count) return listing;
-  const { files, file, offsets, lengths, labels, nameOf } = listing;
+  const { files, file, offsets, lengths, labels, others, nameOf } = listing;
+  const other = new Set(others);
   const used = [...new Set(Array.from(indexes, (index) => file[index]!))].sort((a, b) => a - b);
   const place = new Map(used.map((old, now) => [old, now]));
   return {
@@ -72,6 +83,7 @@ export function pickListing(listing: ImageListing, indexes: Int32Array): ImageLi
     offsets: Float64Array.from(indexes, (index) => offsets[index]!),
     lengths: Float64Array.from(indexes, (index) => lengths[index]!),
     labels: Int32Array.from(indexes, (index) => labels[index]!),
+    others: range(indexes.length).filter((i) => other.has(indexes[i]!)),
     count: indexes.length,
     nameOf: (index) => nameOf(indexes[index]!),
   };
@@ -129,4 +141,17 @@ function lastNotAbove(groups: readonly { start: number }[], index: number): numb
     else high = middle - 1;
   }
   return low;
+}
+
+/** The encoded bytes of an image. */
+export async function bytesOf({ files, file, offsets, lengths }: ImageListing, index: number): Promise<Buffer> {
+  const place = files[file[index]!]!;
+  const length = lengths[index]!;
+  if (length === WHOLE_FILE) return readFile(place);
+  const handle = await open(place, 'r');
+  try {
+    return (await handle.read(Buffer.alloc(length), 0, length, offsets[index]!)).buffer;
+  } finally {
+    await handle.close();
+  }
 }

@@ -17,6 +17,10 @@ export async function locateCifar(kind: CifarKind, data: string | undefined, cac
     const found = await lookIn(place, kind);
     if (found) return found;
   }
+  if (data && (await isImageFolder(path.dirname(path.resolve(data)))))
+    throw datasetError(
+      `${data} is one part of a data set: give --data its parent, ${path.dirname(path.resolve(data))}.`,
+    );
   const remedy = `run "earlybird data fetch ${kind.name}", pass --data with the folder or archive, or use --dataset synthetic`;
   const looked = data ? `at ${data}` : `in ${places.join(' or ')}`;
   throw datasetError(`No ${kind.title} ${looked}: ${remedy}.`);

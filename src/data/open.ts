@@ -75,9 +75,13 @@ async function openCifar(kind: CifarKind, options: OpenOptions): Promise<Opened>
   if (place.kind === 'images') {
     // Sorted folder names give the official order: both sets list their classes alphabetically.
     const opened = await openFolder(kind.name, place.path, kind.size, options);
-    if (opened.classes === kind.classes) return opened;
+    if (opened.classes !== kind.classes)
+      throw datasetError(
+        `${place.path} has ${opened.classes} class folders where ${kind.title} has ${kind.classes}; use --dataset folder for other images.`,
+      );
+    if (namesFit(kind, opened.classNames)) return opened;
     throw datasetError(
-      `${place.path} has ${opened.classes} class folders where ${kind.title} has ${kind.classes}; use --dataset folder for other images.`,
+      `The class folders in ${place.path} (${opened.classNames.slice(0, 3).join(', ')}, ...) are not those of ${kind.title} (${kind.names.slice(0, 3).join(', ')}, ...); use --dataset folder for other images.`,
     );
   }
   const { train, test, classNames } = await readCifar(kind, place.path, options);
@@ -93,10 +97,18 @@ async function openCifar(kind: CifarKind, options: OpenOptions): Promise<Opened>
   };
 }
 
+/** Half of the official names, in any spelling, or numbers. */
+function namesFit({ names, classes }: CifarKind, given: readonly string[]): boolean {
+  const plain = (name: string) => name.toLowerCase().replace(/[^a-z]/g, '');
+  const known = new Set(names.map(plain));
+  const numbered = given.every((name) => /^\D*\d{1,3}$/.test(name) && Number(/\d+$/.exec(name)![0]) <= classes);
+  return numbered || 2 * given.filter((name) => known.has(plain(name))).length >= given.length;
+}
+
 async function openFolder(name: string, root: string, size: number, options: OpenOptions): Promise<Opened> {
   const folder: FolderOptions = { ...options, imageSize: size, cacheDir: options.cacheDir ?? defaultCacheDir() };
-  const { classNames, train, test } = await readImageFolder(path.resolve(root), folder);
-  return { name, synthetic: false, classes: classNames.length, classNames, height: size, width: size, train, test };
+  const images = await readImageFolder(path.resolve(root), folder);
+  return { name, synthetic: false, classes: images.classNames.length, height: size, width: size, ...images };
 }
 
 async function openSynthetic({ limitTrain, limitTest, seed = 1, signal }: OpenOptions): Promise<Opened> {

@@ -1,23 +1,25 @@
 /**
- * Class folders of images become tar shards in the WebDataset convention. The shard of an image depends on the list of images and the
+ * Class folders of images, or other shards, become tar shards in the WebDataset convention. The shard of an image depends on the list of images and the
  * options alone. Shards are whole or not there, and progress.jsonl lists them, so a second run continues after the last one.
  */
 import { createHash } from 'node:crypto';
-import { type FileHandle, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, readdir, readFile, realpath, rm, stat } from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { isLeftOver, TEMP_NAME, writeFileAtomic } from '../atomic';
 import { EarlybirdError, onDisk } from '../errors';
 import { lockFolder } from '../lock';
-import { classesOf, listSplit } from './class-folders';
-import { type EncodeOptions, encodeImage, reasonOf } from './encode';
+import { reasonOf } from './decode';
+import { type EncodeOptions, encodeImage } from './encode';
 import { dataFileError, datasetError, usageError } from './errors';
-import { fingerprintOf, type ImageListing, inParallel, range } from './listing';
+import type { Unread } from './kinds';
+import { bytesOf, fingerprintOf, type ImageListing, inParallel, range } from './listing';
 import { MANIFEST, type Manifest, PROGRESS, readManifest } from './manifest';
 import { withQuietSharp } from './quiet-sharp';
 import { Random } from './random';
 import { shardBytes } from './shard-writer';
 import { indexOf } from './shards';
+import { openSource } from './source';
 
 /** Options of {@link pack}. */
 export interface PackOptions extends Partial<EncodeOptions> {
@@ -28,7 +30,7 @@ export interface PackOptions extends Partial<EncodeOptions> {
   signal?: AbortSignal;
 }
 
-/** An image that does not decode. */
+/** An image that is left out. */
 export interface BadFile {
   file: string;
   reason: string;
@@ -41,6 +43,8 @@ export interface PackResult {
   bad: BadFile[];
   /** False where the folder held all shards before. */
   packed: boolean;
+  /** What was read: "in class folders". */
+  where: string;
 }
 
 /** One finished shard, a line of progress.jsonl. */
@@ -61,7 +65,8 @@ interface Plan {
   options: EncodeOptions & { shardSize: string };
   limit: { images: number; bytes: number };
   classes: string[];
-  splits: { name: string; listing: ImageListing; order: Int32Array }[];
+  splits: { name: string; listing: ImageListing; order: Int32Array; unread: Unread[] }[];
+  where: string;
   key: string;
 }
 
@@ -70,9 +75,9 @@ export const BAD_LIST = 'bad.txt';
 const ORDER_SEED = 1;
 
 /**
- * Packs class folders of images (`from/train/<class>/`, `from/val/<class>/`) into tar shards in the folder `to`, with manifest.json.
- * Images that do not decode are left out and listed. Interrupted, the same call continues. Rejects with ERR_USAGE, ERR_DATASET,
- * ERR_FILE, or `signal.reason`.
+ * Packs class folders of images (`from/train/<class>/`, `from/val/<class>/`), or shards where there are none, into tar shards in the
+ * folder `to`, with manifest.json. Images that do not decode are left out and listed. Interrupted, the same call continues. Rejects
+ * with ERR_USAGE, ERR_DATASET, ERR_FILE, or `signal.reason`.
  */
 export async function pack(from: string, to: string, options: PackOptions = {}): Promise<PackResult> {
   options.signal?.throwIfAborted();
@@ -89,7 +94,7 @@ async function packAll(from: string, to: string, { signal, onProgress, ...option
   if (before && before.key !== plan.key) throw foreign(plan.to);
   if (before && (await isWhole(plan.to, before))) {
     await rm(path.join(plan.to, PROGRESS), { force: true });
-    return { folder: plan.to, manifest: before, bad: await readBad(plan.to), packed: false };
+    return { folder: plan.to, manifest: before, bad: await readBad(plan.to), packed: false, where: plan.where };
   }
   const steps = await readSteps(plan, before !== null);
   // Without a manifest, the folder counts as interrupted.
@@ -125,12 +130,17 @@ async function planOf(from: string, to: string, options: PackOptions, signal?: A
   if (!(Number.isInteger(quality) && quality >= 1 && quality <= 100))
     throw usageError(`--quality ${quality} is not possible: give a whole number from 1 to 100.`);
   const limit = limitOf(shardSize);
-  const classes = await classesOf(from);
-  const listings = [];
-  for (const name of splits) {
-    const listing = await listSplit(from, name, classes, signal);
-    listings.push({ name, listing, order: shuffled(listing.count, listings.length) });
-  }
+  await checkApart(from, to);
+  const { classNames: classes, ...source } = await openSource(from, {
+    splits,
+    first: 'folders',
+    renumber: true,
+    signal,
+  });
+  const listings = splits.map((name, i) => {
+    const listing = source[name === 'val' ? 'test' : name]!;
+    return { name, listing, order: shuffled(listing.count, i), unread: source.unread[name] };
+  });
   const asked = { shortSide, maxSide, quality, shardSize };
   const fingerprint = await fingerprintOf(
     classes,
@@ -138,7 +148,20 @@ async function planOf(from: string, to: string, options: PackOptions, signal?: A
     signal,
   );
   const key = createHash('sha256').update(JSON.stringify({ asked, splits, fingerprint })).digest('hex');
-  return { from, to, options: asked, limit, classes, splits: listings, key };
+  return { from, to, options: asked, limit, classes, splits: listings, where: source.where, key };
+}
+
+/** Shards beside their source would be read in its place, or packed again. */
+async function checkApart(from: string, to: string): Promise<void> {
+  const real = async (place: string): Promise<string> =>
+    realpath(place).catch(async () => {
+      const above = path.dirname(place);
+      return above === place ? place : path.join(await real(above), path.basename(place));
+    });
+  const [source, target] = [await real(from), await real(to)];
+  const inside = ['train', 'val'].some((split) => `${target}/`.startsWith(`${path.join(source, split)}/`));
+  if (source === target || inside)
+    throw usageError(`The shards cannot go into ${to}, among the images that they are made of; give another folder.`);
 }
 
 function limitOf(shardSize: string): Plan['limit'] {
@@ -179,10 +202,9 @@ async function packShard(
   await withQuietSharp(async (sharp) => {
     const encode = async (position: number) => {
       const index = order[position]!;
-      const source = listing.files[index]!;
       // A disk that fails stops packing; it does not make a bad image.
-      const read = await readFile(source).catch((error) => {
-        throw dataFileError(error, source);
+      const read = await bytesOf(listing, index).catch((error) => {
+        throw dataFileError(error, listing.files[listing.file[index]!]!);
       });
       try {
         return { index, bytes: await encodeImage(sharp, read, plan.options) };
@@ -237,10 +259,17 @@ async function packShard(
   return step;
 }
 
-/** "train/n01440764/n01440764_10026.JPEG" as a key: class and name, without a further dot, which would end it. */
+/**
+ * "train/n01440764/n01440764_10026.JPEG" as a key: class and name, without a further dot, which would end it. The key of an image in a
+ * shard is kept.
+ */
 function keyOf(name: string): string {
-  const [, folder, base] = name.split('/');
-  return `${folder!.replaceAll('.', '_')}/${base!.replace(/\.[^.]*$/, '').replaceAll('.', '_')}`;
+  const [, shard, member] = /^([^:]*\.tar):(.*)$/.exec(name) ?? [];
+  if (shard !== undefined) return member!.replace(/^(\.?\/)+/, '').replaceAll('.', '_');
+  const below = name.split('/').slice(1);
+  const base = below.pop()!.replace(/\.[^.]*$/, '');
+  // Readers of shards pass by members such as __this__.
+  return [...below, base].map((part) => part.replaceAll('.', '_').replace(/^__(.*)__$/, '_$1_')).join('/');
 }
 
 /** True where all shards of a manifest are there with their sizes; `data verify` checks their bytes. */
@@ -303,14 +332,14 @@ async function note(log: FileHandle, step: Step): Promise<void> {
 }
 
 async function conclude(plan: Plan, steps: readonly Step[]): Promise<PackResult> {
-  const bad = steps.flatMap((step) => step.bad);
-  const splits = plan.splits.map(({ name }) => {
+  const bad = [...plan.splits.flatMap(({ unread }) => unread), ...steps.flatMap((step) => step.bad)];
+  const splits = plan.splits.map(({ name, unread }) => {
     const own = steps.filter(({ split }) => split === name);
     const shards = own
       .filter(({ images }) => images > 0)
       .map(({ file, images, bytes, sha256 }) => ({ file, images, bytes, sha256 }));
     const sum = (of: 'images' | 'bytes') => shards.reduce((total, shard) => total + shard[of], 0);
-    const lost = own.reduce((total, step) => total + step.bad.length, 0);
+    const lost = own.reduce((total, step) => total + step.bad.length, unread.length);
     return [name, { images: sum('images'), bad: lost, bytes: sum('bytes'), shards }] as const;
   });
   const manifest: Manifest = {
@@ -323,7 +352,7 @@ async function conclude(plan: Plan, steps: readonly Step[]): Promise<PackResult>
   await writeFileAtomic(path.join(plan.to, BAD_LIST), bad.map(({ file, reason }) => `${file}\t${reason}\n`).join(''));
   await writeFileAtomic(path.join(plan.to, MANIFEST), `${JSON.stringify(manifest, null, 1)}\n`);
   await rm(path.join(plan.to, PROGRESS), { force: true });
-  return { folder: plan.to, manifest, bad, packed: true };
+  return { folder: plan.to, manifest, bad, packed: true, where: plan.where };
 }
 
 async function readBad(folder: string): Promise<BadFile[]> {

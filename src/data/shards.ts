@@ -1,5 +1,5 @@
 /**
- * Tar shards in the WebDataset convention: for each key an image `key.jpg` and its class `key.cls`. `train-*.tar` and `val-*.tar`, in
+ * Tar shards in the WebDataset convention: for each key an image `key.jpg` and its class, `key.cls` or `label` in `key.json`. `train-*.tar` and `val-*.tar`, in
  * the folder itself or in `train/` and `val/`. An index beside each shard (`<shard>.idx.json`) keeps the places of its images; it holds
  * while the shard has the same size and time of change.
  */
@@ -8,33 +8,31 @@ import * as path from 'node:path';
 import { writeFileAtomic } from '../atomic';
 import { hasClassFolders } from './class-folders';
 import { datasetError } from './errors';
+import type { Unread } from './kinds';
 import { type ImageListing, inParallel, NameTable } from './listing';
 import { isUnfinished, MANIFEST, type Manifest, type ManifestShard, readManifest } from './manifest';
-import { type TarEntry, TarFile } from './tar-entries';
-
-/** Key, place and class of each image in a shard. */
-interface ShardIndex {
-  keys: string[];
-  offsets: number[];
-  lengths: number[];
-  labels: number[];
-}
+import { readSamples, type ShardIndex } from './shard-samples';
+import { TarFile } from './tar-entries';
 
 interface Shards {
   classNames: string[];
   train: ImageListing | null;
-  test: ImageListing;
+  test: ImageListing | null;
+  unread: Record<'train' | 'val', Unread[]>;
+  /** How many shards are read. */
+  files: number;
 }
 
 interface ShardOptions {
-  /** False: only the test set. */
-  train?: boolean;
-  onProgress?: (done: number, total: number, what: string) => void;
-  signal?: AbortSignal;
+  splits: readonly ('train' | 'val')[];
+  /** Numbers anew the classes that have images, where there is no manifest. */
+  renumber?: boolean;
+  onProgress?: ((done: number, total: number, what: string) => void) | undefined;
+  signal?: AbortSignal | undefined;
 }
 
 interface StoredIndex {
-  version: 1;
+  version: 2;
   size: number;
   mtimeMs: number;
   index: ShardIndex;
@@ -42,9 +40,8 @@ interface StoredIndex {
 
 const SPLITS = { train: /^(.*[-_])?train[-_]?\d+\.tar$/i, val: /^(.*[-_])?(val|validation)[-_]?\d+\.tar$/i };
 const AT_ONCE = 8;
-
-/** ImageNet's training set comes as an archive of these, one for each class, with images and no .cls. */
-const CLASS_ARCHIVE = /^n\d{8}\.tar$/i;
+/** So many times more classes than classes with images are refused where only numbers name them: a hundred of ImageNet's thousand do. */
+const MOST_EMPTY = 10;
 
 /** The shards of a split, sorted. In train/ and val/, class folders take precedence over archives. */
 export async function shardsOf(root: string, split: 'train' | 'val'): Promise<string[]> {
@@ -65,24 +62,59 @@ export async function readShards(root: string, options: ShardOptions): Promise<S
       `${root} holds only a part of its shards, as data pack was interrupted; run the same data pack command again.`,
     );
   const manifest = await readManifest(root);
-  const train = options.train === false ? null : await readSplit(root, 'train', options, manifest);
-  const val = await readSplit(root, 'val', options, manifest);
-  const largest = Math.max(train?.largest ?? -1, val.largest);
-  const classNames = manifest?.classes ?? Array.from({ length: largest + 1 }, (_, label) => String(label));
-  if (largest >= classNames.length)
+  const split = async (name: 'train' | 'val') =>
+    options.splits.includes(name) ? readSplit(root, name, options, manifest) : null;
+  const [train, val] = [await split('train'), await split('val')];
+  const read = {
+    train: train?.listing ?? null,
+    test: val?.listing ?? null,
+    unread: { train: train?.unread ?? [], val: val?.unread ?? [] },
+    files: (train?.files ?? 0) + (val?.files ?? 0),
+  };
+  if (!manifest) return { ...read, ...(options.renumber ? renumbered(read) : { classNames: numberNames(root, read) }) };
+  const largest = Math.max(train?.largest ?? -1, val?.largest ?? -1);
+  if (largest >= manifest.classes.length)
     throw datasetError(
-      `${root} has an image of class ${largest}, but ${MANIFEST} names only ${classNames.length} classes; pack it again.`,
+      `${root} has an image of class ${largest}, but ${MANIFEST} names only ${manifest.classes.length} classes; pack it again.`,
     );
-  return { classNames, train: train?.listing ?? null, test: val.listing };
+  return { ...read, classNames: manifest.classes };
 }
 
-/** The images of one split, and the largest class among them. */
+type Sets = { train: ImageListing | null; test: ImageListing | null };
+
+/** 0, 1, 2, ... up to the largest class. Throws ERR_DATASET where hardly any of them has an image: these are numbers of a larger list. */
+function numberNames(root: string, { train, test }: Sets): string[] {
+  const used = usedClasses([train, test]);
+  const count = used.at(-1)! + 1;
+  if (count > MOST_EMPTY * used.length)
+    throw datasetError(
+      `The shards in ${root} have images of only ${used.length} of the classes 0 to ${count - 1}, and the network would get ${count} classes: number them from 0 to ${used.length - 1}; "earlybird data pack ${root} OUT" does that.`,
+    );
+  return Array.from({ length: count }, (_, label) => String(label));
+}
+
+/** The classes that have images get the labels 0, 1, 2, ... in their order, and keep their numbers as names. */
+function renumbered({ train, test }: Sets): Sets & { classNames: string[] } {
+  const used = usedClasses([train, test]);
+  const place = new Map(used.map((label, i) => [label, i]));
+  const anew = (set: ImageListing) => ({ ...set, labels: set.labels.map((label) => place.get(label)!) });
+  return { classNames: used.map(String), train: train && anew(train), test: test && anew(test) };
+}
+
+/** The classes that have images, ascending. */
+export function usedClasses(sets: readonly (ImageListing | null)[]): number[] {
+  const used = new Set<number>();
+  for (const set of sets) if (set) for (const label of set.labels) used.add(label);
+  return [...used].sort((a, b) => a - b);
+}
+
+/** The images of one split, the largest class among them, and what is not read. */
 export async function readSplit(
   root: string,
   split: 'train' | 'val',
-  { onProgress, signal }: Omit<ShardOptions, 'train'>,
+  { onProgress, signal }: Pick<ShardOptions, 'onProgress' | 'signal'>,
   manifest: Manifest | null = null,
-): Promise<{ listing: ImageListing; largest: number }> {
+): Promise<{ listing: ImageListing; largest: number; unread: Unread[]; files: number }> {
   const files = await shardsOf(root, split);
   if (files.length === 0) throw datasetError(`${root} holds no ${split}-*.tar; check --data, or pack both splits.`);
   let done = 0;
@@ -94,7 +126,16 @@ export async function readSplit(
   });
   checkAgainst(manifest?.splits[split]?.shards ?? null, shards, root);
   const listing = listingOf(shards);
-  return { listing, largest: listing.labels.reduce((most, label) => Math.max(most, label), -1) };
+  if (listing.count === 0)
+    throw datasetError(`${files[0]} and all ${split} shards beside it are empty; pack them again.`);
+  return {
+    listing,
+    largest: listing.labels.reduce((most, label) => Math.max(most, label), -1),
+    unread: shards.flatMap(({ name, index }) =>
+      index.unread.map(({ file, reason }) => ({ file: `${name}:${file}`, reason })),
+    ),
+    files: files.length,
+  };
 }
 
 /** Throws ERR_DATASET where the shards differ from those of the manifest. */
@@ -125,64 +166,32 @@ export async function indexOf(file: string, signal?: AbortSignal): Promise<Shard
   const stored = await readFile(place, 'utf8')
     .then((text) => JSON.parse(text) as StoredIndex)
     .catch(() => null);
-  if (stored?.version === 1 && stored.size === size && stored.mtimeMs === mtimeMs && isIndex(stored.index))
+  if (stored?.version === 2 && stored.size === size && stored.mtimeMs === mtimeMs && isIndex(stored.index))
     return stored.index;
   const index = await walk(file, size, signal);
-  const value: StoredIndex = { version: 1, size, mtimeMs, index };
+  const value: StoredIndex = { version: 2, size, mtimeMs, index };
   // Without a writable folder, shards are walked each time.
   await writeFileAtomic(place, JSON.stringify(value)).catch(() => signal?.throwIfAborted());
   return index;
 }
 
 function isIndex(index: Partial<ShardIndex> | undefined): index is ShardIndex {
-  const { keys, offsets, lengths, labels } = index ?? {};
-  return [keys, offsets, lengths, labels].every((list) => Array.isArray(list) && list.length === keys?.length);
+  const { keys, offsets, lengths, labels, others, unread } = index ?? {};
+  const lists = [keys, offsets, lengths, labels];
+  return (
+    Array.isArray(unread) &&
+    Array.isArray(others) &&
+    lists.every((list) => Array.isArray(list) && list.length === keys?.length)
+  );
 }
 
 async function walk(file: string, size: number, signal?: AbortSignal): Promise<ShardIndex> {
   const handle = await open(file, 'r');
   try {
-    const tar = new TarFile(handle, file, size);
-    const index: ShardIndex = { keys: [], offsets: [], lengths: [], labels: [] };
-    let key: string | null = null;
-    let image: TarEntry | null = null;
-    let label: number | null = null;
-    const close = () => {
-      if (image && label === null)
-        throw datasetError(
-          CLASS_ARCHIVE.test(path.basename(file))
-            ? `${file} is ImageNet's archive of one class, not a shard: unpack each of them into a folder of its name (mkdir n01440764 && tar -xf n01440764.tar -C n01440764), and remove it.`
-            : `${file} has the image ${image.name} without ${key}.cls; pack it again.`,
-        );
-      if (!image) return;
-      index.keys.push(key!);
-      index.offsets.push(image.offset);
-      index.lengths.push(image.size);
-      index.labels.push(label!);
-    };
-    for await (const entry of tar.entries()) {
-      signal?.throwIfAborted();
-      const [, stem, extension] = /^((?:.*\/)?[^/]+?)\.([^/]*)$/.exec(entry.name) ?? [];
-      if (stem === undefined) continue;
-      if (stem !== key) {
-        close();
-        [key, image, label] = [stem, null, null];
-      }
-      if (/^jpe?g$/i.test(extension!)) image = entry;
-      else if (extension === 'cls') label = await labelIn(tar, entry, file);
-    }
-    close();
-    if (index.keys.length > 0) return index;
-    throw datasetError(`${file} holds no pair of key.jpg and key.cls; pack it again.`);
+    return await readSamples(new TarFile(handle, file, size), file, signal);
   } finally {
     await handle.close();
   }
-}
-
-async function labelIn(tar: TarFile, { name, offset, size }: TarEntry, file: string): Promise<number> {
-  const text = size <= 16 ? (await tar.read(offset, size)).toString('latin1').trim() : '';
-  if (/^\d+$/.test(text) && Number(text) <= 0x7fff_ffff) return Number(text);
-  throw datasetError(`${name} in ${file} is not a class number; pack it again.`);
 }
 
 function listingOf(shards: readonly { file: string; name: string; index: ShardIndex }[]): ImageListing {
@@ -195,15 +204,17 @@ function listingOf(shards: readonly { file: string; name: string; index: ShardIn
     labels: new Int32Array(count),
     count,
   };
+  const others: number[] = [];
   let at = 0;
   for (const [shard, { index }] of shards.entries()) {
     listing.file.fill(shard, at, at + index.keys.length);
     listing.offsets.set(index.offsets, at);
     listing.lengths.set(index.lengths, at);
     listing.labels.set(index.labels, at);
+    for (const place of index.others) others.push(at + place);
     at += index.keys.length;
   }
   const table = new NameTable();
   for (const { name, index } of shards) table.add(`${name}:`, index.keys);
-  return { ...listing, nameOf: (index) => table.at(index) };
+  return { ...listing, others: Int32Array.from(others), nameOf: (index) => table.at(index) };
 }

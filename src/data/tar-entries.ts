@@ -5,11 +5,14 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { EarlybirdError } from '../errors';
 import { datasetError } from './errors';
+import { archiveKind, archiveTitle } from './kinds';
 
 export interface TarEntry {
   name: string;
   offset: number;
   size: number;
+  /** A link to another member, without bytes of its own. */
+  link: boolean;
 }
 
 const BLOCK = 512;
@@ -29,7 +32,7 @@ export class TarFile {
     readonly size: number,
   ) {}
 
-  /** The plain files, in order. Throws ERR_DATASET where the archive is cut off or not a tar. */
+  /** The plain files and the links, in order. Throws ERR_DATASET where the archive is cut off or not a tar. */
   async *entries(): AsyncGenerator<TarEntry> {
     let at = 0;
     let meta: { name?: string; size?: number } = {};
@@ -37,7 +40,9 @@ export class TarFile {
       const header = await this.read(at, BLOCK);
       if (header.every((byte) => byte === 0)) return;
       const type = this.check(header, at);
-      const size = type === 'x' || type === 'L' ? sizeIn(header) : (meta.size ?? sizeIn(header));
+      // Links, folders and devices have no bytes, whatever their headers say.
+      const bare = type >= '1' && type <= '6';
+      const size = bare ? 0 : type === 'x' || type === 'L' ? sizeIn(header) : (meta.size ?? sizeIn(header));
       const offset = at + BLOCK;
       const next = offset + Math.ceil(size / BLOCK) * BLOCK;
       if (offset + size > this.size) throw this.damaged('ends in the middle of an entry');
@@ -46,7 +51,10 @@ export class TarFile {
         const text = Buffer.from(await this.read(offset, size));
         meta = { ...meta, ...(type === 'x' ? paxOf(text) : { name: textOf(text) }) };
       } else {
-        if (type === '0' || type === '\0' || type === '7') yield { name: meta.name ?? nameIn(header), offset, size };
+        const name = meta.name ?? nameIn(header);
+        // Old archives mark folders by a slash alone.
+        if ('0\x00712'.includes(type) && !name.endsWith('/'))
+          yield { name, offset, size, link: type === '1' || type === '2' };
         // A global pax header ('g') and folders say nothing about the next file.
         meta = {};
       }
@@ -71,6 +79,8 @@ export class TarFile {
   private check(header: Buffer, at: number): string {
     let sum = 8 * 32;
     for (let i = 0; i < BLOCK; i++) if (i < 148 || i >= 156) sum += header[i]!;
+    const kind = at === 0 ? archiveKind(header) : null;
+    if (kind) throw datasetError(`${this.path} is ${archiveTitle(kind)}, not a plain tar: unpack it first.`);
     if (sum !== octal(header.subarray(148, 156)))
       throw this.damaged(at === 0 ? 'is not a tar archive' : `is damaged at byte ${at}`);
     return String.fromCharCode(header[156]!);

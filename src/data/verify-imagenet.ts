@@ -1,13 +1,14 @@
 /** Checks ImageNet on disk: every image decodes, and shards are those that were packed. */
-import { open, readFile } from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { hashFile } from '../download';
-import { checkImage, isJpeg, reasonOf } from './encode';
+import { checkImage, formatOf, isForeign, isJpeg, reasonOf } from './decode';
 import { type ImagenetOptions, openImagenet } from './imagenet';
-import { type ImageListing, inParallel, WHOLE_FILE } from './listing';
+import { countKinds, someOf, type Unread } from './kinds';
+import { bytesOf, type ImageListing, inParallel, WHOLE_FILE } from './listing';
 import { readManifest } from './manifest';
 import { withQuietSharp } from './quiet-sharp';
+import { besideFolders, besideMembers, type Present } from './verify-present';
 import { setReport, type VerifyReport } from './verify-report';
 
 /** At most so many images that do not decode are named. */
@@ -24,20 +25,38 @@ export type VerifyImagenetOptions = ImagenetOptions & { loader?: LoaderCheck | n
 export async function verifyImagenet(options: VerifyImagenetOptions, report: VerifyReport): Promise<VerifyReport> {
   if (options.data) report.path = path.resolve(options.data);
   try {
-    const { classNames, fingerprint, train, test } = await openImagenet(options);
+    const { classNames, fingerprint, train, test, where, emptyClasses, unread } = await openImagenet(options);
     report.classNames = classNames;
     report.fingerprint = fingerprint;
     report.train = train && setReport(train.labels, classNames.length);
     report.test = setReport(test.labels, classNames.length);
+    report.notes.push(`read ${where}`, ...(emptyClasses ? [emptyClasses] : []));
+    const sets = [train, test].filter((set) => set !== null);
     // Only shards have a manifest of ours.
-    if (test.lengths[0] !== WHOLE_FILE)
-      report.problems.push(...(await damagedShards(path.resolve(options.data!), options)));
-    for (const set of [train, test]) if (set) report.problems.push(...(await brokenImages(set, options)));
+    const shards = test.lengths[0] !== WHOLE_FILE;
+    if (shards) report.problems.push(...(await damagedShards(report.path!, options)));
+    const beside = await (shards ? besideMembers : besideFolders)(report.path!, sets, options.signal);
+    report.problems.push(...beside.problems);
+    sayBeside(report, beside, unread);
+    for (const set of sets) await brokenImages(set, options, report);
   } catch (error) {
     if ((error as { code?: string }).code !== 'ERR_DATASET') throw error;
     report.problems.push((error as Error).message);
   }
   return report;
+}
+
+/** Puts what lies beside the images into a report. `unread` has reasons for some of it. */
+export function sayBeside(
+  { notRead, notes }: VerifyReport,
+  { pictures, others }: Pick<Present, 'pictures' | 'others'>,
+  unread: readonly Unread[],
+): void {
+  const reasons = new Map(unread.map(({ file, reason }) => [file, reason]));
+  const named = pictures.map((file) => (reasons.has(file) ? `${file}: ${reasons.get(file)}` : file));
+  if (pictures.length > 0) notRead.push(`${pictures.length} images are not read (${someOf(named, NAMED)}).`);
+  if (others.length > 0)
+    notes.push(`${others.length} files are no images and are not read: ${countKinds(others)} (${someOf(others)})`);
 }
 
 async function damagedShards(root: string, { onProgress, signal }: ImagenetOptions): Promise<string[]> {
@@ -56,9 +75,12 @@ async function damagedShards(root: string, { onProgress, signal }: ImagenetOptio
 }
 
 /** An image must decode to its end, and the training loader must take it. */
-async function brokenImages(set: ImageListing, options: VerifyImagenetOptions): Promise<string[]> {
+async function brokenImages(set: ImageListing, options: VerifyImagenetOptions, report: VerifyReport): Promise<void> {
   const { onProgress, signal, loader } = options;
   const broken = new Map<number, string>();
+  const others = new Map<number, string>();
+  const named = new Set(set.others);
+  const kinds: string[] = [];
   let done = 0;
   await withQuietSharp((sharp) =>
     inParallel(set.labels, 2 * os.availableParallelism(), async (_label, index) => {
@@ -66,30 +88,32 @@ async function brokenImages(set: ImageListing, options: VerifyImagenetOptions): 
       try {
         const bytes = await bytesOf(set, index);
         await checkImage(sharp, bytes);
-        if (!isJpeg(bytes)) broken.set(index, 'not a JPEG; `earlybird data pack` converts it');
+        if (named.has(index)) kinds.push(formatOf(bytes));
+        else if (!isJpeg(bytes)) others.set(index, `${formatOf(bytes)} by another name`);
       } catch (error) {
-        broken.set(index, reasonOf(error));
+        const reason = reasonOf(error);
+        (isForeign(reason) ? others : broken).set(index, reason);
       }
       if (++done % 256 === 0 || done === set.count) onProgress?.(done, set.count, 'decoding images');
     }),
   );
-  for (const { index, reason } of (await loader?.(set, { onProgress, signal })) ?? []) broken.set(index, reason);
-  if (broken.size === 0) return [];
-  const first = [...broken].sort(([a], [b]) => a - b).slice(0, NAMED);
-  const named = first.map(([index, reason]) => `${set.nameOf(index)}: ${reason}`).join('; ');
-  return [
-    `${broken.size} of ${set.count} images cannot be decoded and are left out in training (${named}${broken.size > NAMED ? '; ...' : ''}).`,
-  ];
-}
-
-async function bytesOf({ files, file, offsets, lengths }: ImageListing, index: number): Promise<Buffer> {
-  const place = files[file[index]!]!;
-  const length = lengths[index]!;
-  if (length === WHOLE_FILE) return readFile(place);
-  const handle = await open(place, 'r');
-  try {
-    return (await handle.read(Buffer.alloc(length), 0, length, offsets[index]!)).buffer;
-  } finally {
-    await handle.close();
-  }
+  for (const { index, reason } of (await loader?.(set, { onProgress, signal })) ?? [])
+    if (!others.has(index) && !named.has(index)) (isForeign(reason) ? others : broken).set(index, reason);
+  const listed = (found: Map<number, string>) =>
+    someOf(
+      [...found].sort(([a], [b]) => a - b).map(([index, reason]) => `${set.nameOf(index)}: ${reason}`),
+      NAMED,
+    );
+  if (kinds.length > 0)
+    report.notes.push(
+      `${kinds.length} of ${set.count} images are no JPEG (${[...new Set(kinds)].sort().join(', ')}): training decodes them once, into the cache; "earlybird data pack" makes JPEG of them`,
+    );
+  if (broken.size > 0)
+    report.problems.push(
+      `${broken.size} of ${set.count} images cannot be decoded and are left out in training (${listed(broken)}).`,
+    );
+  if (others.size > 0)
+    report.notRead.push(
+      `${others.size} of ${set.count} images are sound, but of kinds that training does not decode, and are left out (${listed(others)}): "earlybird data pack" makes JPEG of those that it can read.`,
+    );
 }

@@ -20,6 +20,10 @@ export interface VerifyReport {
   fingerprint: string | null;
   /** One sentence for each fault; empty for a dataset in order. */
   problems: string[];
+  /** One sentence for each lot of images that are not read although they may be sound. */
+  notRead: string[];
+  /** What is read, classes without images, files that are no images. */
+  notes: string[];
 }
 
 /** Counts the labels of a set. */

@@ -7,7 +7,7 @@ import { CIFAR, type CifarKind } from './cifar';
 import { OFFICIAL_ARCHIVES } from './fetch';
 import { locateCifar } from './locate';
 import { type OpenOptions, openDataset } from './open';
-import { type VerifyImagenetOptions, verifyImagenet } from './verify-imagenet';
+import { sayBeside, type VerifyImagenetOptions, verifyImagenet } from './verify-imagenet';
 import { setReport, type VerifyReport } from './verify-report';
 
 /** Reads everything past the cache. Faults of the data go into `problems`; unknown names, absent data and aborts reject as in openDataset. */
@@ -25,6 +25,8 @@ export async function verifyDataset(
     test: null,
     fingerprint: null,
     problems: [],
+    notRead: [],
+    notes: [],
   };
   if (options.dataset === 'imagenet') return verifyImagenet(options, report);
   const kind = Object.hasOwn(CIFAR, options.dataset) ? CIFAR[options.dataset as keyof typeof CIFAR] : null;
@@ -36,6 +38,8 @@ export async function verifyDataset(
     report.train = setReport(dataset.train.labels, dataset.classes);
     report.test = setReport(dataset.test.labels, dataset.classes);
     report.fingerprint = dataset.fingerprint;
+    if (dataset.unread?.length)
+      sayBeside(report, { pictures: dataset.unread.map(({ file }) => file), others: [] }, dataset.unread);
   } catch (error) {
     if ((error as { code?: string }).code !== 'ERR_DATASET') throw error;
     report.problems.push((error as Error).message);

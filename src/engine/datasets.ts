@@ -1,10 +1,14 @@
 /** Datasets in the engine: resident in the memory of the device, or decoded while they are used. */
 import * as os from 'node:os';
+import { defaultCacheDir } from '../data/cache';
+import { convertOthers } from '../data/converted';
 import type { Dataset, ImageSet } from '../data/dataset';
 import { openImagenet, resizeFor } from '../data/imagenet';
+import { someOf, type Unread } from '../data/kinds';
 import { PADDING } from '../data/known';
 import type { ImageListing } from '../data/listing';
 import { openDataset } from '../data/open';
+import { EarlybirdError } from '../errors';
 import { requireJpeg } from '../native/jpeg';
 import { orDispose } from '../native/owned';
 import type { NativeAddon } from '../native/types/addon';
@@ -43,12 +47,24 @@ interface Opening {
 /** All images in the memory of the device. */
 export async function openResident(
   { addon, device }: Engine,
-  { dataset: name, data, limitTrain, limitTest, imageSize, filter, sigma, sparsityGt, normalisation }: DataOptions,
-  { signal }: Opening,
+  {
+    dataset: name,
+    data,
+    limitTrain,
+    limitTest,
+    imageSize,
+    filter,
+    sigma,
+    sparsityGt,
+    normalisation,
+    maxBad = 100,
+  }: DataOptions,
+  { log, signal }: Opening,
 ): Promise<OpenedData> {
   const opened = await openDataset({ dataset: name, data, limitTrain, limitTest, imageSize, signal });
   const { classes, height, width } = opened;
   const { mean, std } = normalisation ?? opened;
+  reportUnread(name, opened.unread ?? [], maxBad, log);
   const common = { classes, mean, std, device, height, width, filter: { kind: filter, sigma }, threshold: sparsityGt };
   const resident = async ({ images, labels }: ImageSet, augmentation: { padding: number; flip: boolean }) => {
     const set = await addon.createDataset({ ...common, ...augmentation, images, labels });
@@ -82,11 +98,20 @@ export async function openStreams(
   const { classes, height: size, train: listing } = opened;
   const { mean, std } = normalisation ?? opened;
   const sizes = [listing && `${listing.count} training images`, `${opened.test.count} test images`];
-  log(`imagenet: ${sizes.filter(Boolean).join(', ')}, ${classes} classes`);
+  log(`imagenet: ${sizes.filter(Boolean).join(', ')}, ${classes} classes, ${opened.where}`);
+  if (opened.emptyClasses) log(`imagenet: ${opened.emptyClasses}`);
+  reportUnread('imagenet', opened.unread, maxBad, log);
   const settings = { classes, mean, std, device, size, workers, maxBad };
+  const decoded = (set: ImageListing, what: string) => {
+    const others = set.others?.length ?? 0;
+    if (others > 0) log(`imagenet: ${others} ${what} images are no JPEG and are decoded once, into the cache`);
+    return convertOthers(set, { cacheDir: defaultCacheDir(), signal });
+  };
+  const tests = await decoded(opened.test, 'test');
+  const trains = listing && (await decoded(listing, 'training'));
   const [test, training] = await both(
-    () => createStream(addon, opened.test, { ...settings, transform: 'evaluate' }),
-    async () => listing && createStream(addon, listing, { ...settings, transform: 'train' }),
+    () => createStream(addon, tests, { ...settings, transform: 'evaluate' }),
+    async () => trains && createStream(addon, trains, { ...settings, transform: 'train' }),
     signal,
   );
   const names = { train: listing?.nameOf, test: opened.test.nameOf };
@@ -95,6 +120,18 @@ export async function openStreams(
     sets: { test, ...(training ? { train: training } : {}) },
     nameOf: (set, index) => names[set]!(index),
   };
+}
+
+/** Says which pictures are not read. Throws ERR_DATASET for more than may be. */
+function reportUnread(name: string, unread: readonly Unread[], maxBad: number, log: Opening['log']): void {
+  if (unread.length === 0) return;
+  const text = `${unread.length} images are not read (${someOf(unread.map(({ file, reason }) => `${file}: ${reason}`))})`;
+  if (unread.length > maxBad)
+    throw new EarlybirdError(
+      'ERR_DATASET',
+      `${text}, more than --max-bad ${maxBad}: make JPEG of them, move them away, or raise --max-bad.`,
+    );
+  log(`${name}: ${text}`);
 }
 
 type WithoutSets = Omit<Dataset, 'train' | 'test'>;

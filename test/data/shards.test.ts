@@ -113,7 +113,7 @@ test('damaged shards are refused with a reason', async () => {
   ]);
   await refused(/a\.cls in .*val-0\.tar is not a class number/);
   await shard('val-0.tar', [['a.txt', 'x']]);
-  await refused(/holds no pair of key\.jpg and key\.cls/);
+  await refused(/holds no pair of an image \(key\.jpg\) and its class \(key\.cls\)/);
   const file = await shard('val-0.tar', good);
   const whole = readFileSync(file);
   writeFileSync(file, whole.subarray(0, 600));

@@ -43,7 +43,7 @@ const verify = defineCommand({
     const onProgress = (done: number, total: number, what: string) => show(what, done, total);
     const loader = name === 'imagenet' ? loaderCheck() : null;
     const report = await verifyDataset({ dataset: name, data, loader, imageSize, onProgress, signal });
-    if (report.problems.length > 0) process.exitCode = 1;
+    if (report.problems.length + report.notRead.length > 0) process.exitCode = 1;
     return report;
   },
   print: verifyText,
@@ -66,13 +66,13 @@ const pack = defineCommand({
     split: option(z.enum(SPLITS).default('train,val'), 'what to pack'),
     maxBad: option(
       count(0).default(0),
-      `more images than this that do not decode make the exit code 1; all are left out and listed in ${BAD_LIST}`,
+      `more images than this that are not read make the exit code 1; all are left out and listed in ${BAD_LIST}`,
     ),
   }),
   async run({ from, to, shortSide = null, maxSide = null, split, maxBad, ...options }, { show, signal }) {
     // libuv's threads decode; the pool has four unless this is set before its first use.
     process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, availableParallelism()));
-    const { folder, manifest, bad, packed } = await packImages(from, to, {
+    const { folder, manifest, bad, packed, where } = await packImages(from, to, {
       ...options,
       shortSide,
       maxSide,
@@ -81,7 +81,7 @@ const pack = defineCommand({
       signal,
     });
     if (bad.length > maxBad) process.exitCode = 1;
-    return { folder, packed, bad, ...manifest };
+    return { folder, packed, bad, where, ...manifest };
   },
   print: packText,
 });
@@ -91,7 +91,7 @@ export const data = defineGroup([
   ['verify', 'Check a dataset: archive checksum, every image, images per class; exit code 1 if it is damaged', verify],
   [
     'pack',
-    'Make tar shards of train/<class>/* and val/<class>/*: every image checked, larger ones made smaller; run again to go on',
+    'Make tar shards of class folders or of other shards: every image checked, larger ones made smaller; run again to go on',
     pack,
   ],
 ]);

@@ -1,0 +1,139 @@
+/**
+ * Images of other kinds than JPEG, for a loader that decodes JPEG alone: each is decoded once, into one file of the cache, as a PPM. The
+ * file is made anew where an image is added, removed or changed.
+ */
+import { createHash } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { writeFileAtomic } from '../atomic';
+import { checkImage, openImage } from './decode';
+import { dataFileError, datasetError } from './errors';
+import { bytesOf, type ImageListing, inParallel } from './listing';
+import { withQuietSharp } from './quiet-sharp';
+
+export interface ConvertOptions {
+  cacheDir: string;
+  onProgress?: (done: number, total: number, what: string) => void;
+  signal?: AbortSignal | undefined;
+}
+
+/** Place of each image in the file; null for one that does not decode. */
+interface Index {
+  key: string;
+  bytes: number;
+  places: ([offset: number, length: number] | null)[];
+}
+
+/** More than this is better packed once and for all. */
+const MOST_BYTES = 16e9;
+
+/**
+ * The same images, where those that are no JPEG lie decoded in the cache. One that does not decode stays where it is, and the loader
+ * counts it as bad. Rejects with ERR_DATASET where they need more than 16 GB, ERR_FILE, or `signal.reason`.
+ */
+export async function convertOthers(listing: ImageListing, options: ConvertOptions): Promise<ImageListing> {
+  const { others } = listing;
+  if (!others?.length) return listing;
+  const key = await keyOf(listing, others);
+  const file = path.join(options.cacheDir, 'images', `decoded-${key.slice(0, 16)}.ppm`);
+  const { places } = (await readIndex(file, key)) ?? (await convert(listing, others, file, key, options));
+  const out = {
+    ...listing,
+    files: [...listing.files, file],
+    file: Int32Array.from(listing.file),
+    offsets: Float64Array.from(listing.offsets),
+    lengths: Float64Array.from(listing.lengths),
+  };
+  for (const [i, place] of places.entries()) {
+    if (!place) continue;
+    out.file[others[i]!] = listing.files.length;
+    [out.offsets[others[i]!], out.lengths[others[i]!]] = place;
+  }
+  return out;
+}
+
+async function keyOf(listing: ImageListing, others: Int32Array): Promise<string> {
+  const hash = createHash('sha256');
+  const known = new Map<string, Promise<string>>();
+  const state = (file: string) => {
+    if (!known.has(file))
+      known.set(
+        file,
+        stat(file).then(
+          ({ size, mtimeMs }) => `${size} ${mtimeMs}`,
+          () => 'absent',
+        ),
+      );
+    return known.get(file)!;
+  };
+  for (const index of others) {
+    const file = listing.files[listing.file[index]!]!;
+    hash.update(`${file}\0${await state(file)}\0${listing.offsets[index]} ${listing.lengths[index]}\n`);
+  }
+  return hash.digest('hex');
+}
+
+async function readIndex(file: string, key: string): Promise<Index | null> {
+  try {
+    const index = JSON.parse(await readFile(`${file}.json`, 'utf8')) as Index;
+    return index.key === key && (await stat(file)).size === index.bytes ? index : null;
+  } catch {
+    return null; // made anew
+  }
+}
+
+async function convert(
+  listing: ImageListing,
+  others: Int32Array,
+  file: string,
+  key: string,
+  { onProgress, signal }: ConvertOptions,
+): Promise<Index> {
+  const index: Index = { key, bytes: 0, places: [] };
+  await withQuietSharp(async (sharp) => {
+    async function* pictures() {
+      const step = 4 * os.availableParallelism();
+      for (let at = 0; at < others.length; at += step) {
+        signal?.throwIfAborted();
+        const made = await inParallel(others.subarray(at, at + step), step, (image) => ppmOf(sharp, listing, image));
+        for (const bytes of made) {
+          index.places.push(bytes && [index.bytes, bytes.length]);
+          index.bytes += bytes?.length ?? 0;
+          if (bytes) yield bytes;
+        }
+        if (index.bytes > MOST_BYTES)
+          throw datasetError(
+            `The ${others.length} images that are no JPEG need more than ${MOST_BYTES / 1e9} GB when they are decoded: make shards of JPEG of the data set with "earlybird data pack".`,
+          );
+        onProgress?.(Math.min(others.length, at + step), others.length, 'decoding images that are no JPEG');
+      }
+    }
+    await writeFileAtomic(file, pictures(), { ...(signal && { signal }), makeFolder: true });
+  });
+  await writeFileAtomic(`${file}.json`, JSON.stringify(index));
+  return index;
+}
+
+/** Null for an image that does not decode. */
+async function ppmOf(sharp: typeof import('sharp'), listing: ImageListing, index: number): Promise<Buffer | null> {
+  const bytes = await bytesOf(listing, index).catch((error) => {
+    throw dataFileError(error, listing.files[listing.file[index]!]!);
+  });
+  try {
+    await checkImage(sharp, bytes);
+    const image = (await openImage(sharp, bytes)).toColourspace('srgb').removeAlpha();
+    const { data, info } = await image.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
+    const pixels = info.channels === 3 ? data : tripled(data, info.channels);
+    return Buffer.concat([Buffer.from(`P6\n${info.width} ${info.height}\n255\n`), pixels]);
+  } catch {
+    return null;
+  }
+}
+
+/** Grey as RGB. */
+function tripled(grey: Buffer, channels: number): Buffer {
+  const out = Buffer.allocUnsafe((grey.length / channels) * 3);
+  for (let i = 0; i < out.length; i++) out[i] = grey[Math.floor(i / 3) * channels]!;
+  return out;
+}
