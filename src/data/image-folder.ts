@@ -9,9 +9,9 @@
 import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { readdir, realpath } from 'node:fs/promises';
-import * as os from 'node:os';
 import * as path from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
+import { availableCores } from '../cores';
 import { type CachedImages, readCache, writeCache } from './cache';
 import { foldersIn } from './class-folders';
 import type { ImageSet } from './dataset';
@@ -151,7 +151,7 @@ async function decodeAll(root: string, listing: Listing, options: FolderOptions)
     }
   };
   await withQuietSharp((sharp) =>
-    Promise.all(Array.from({ length: 2 * os.availableParallelism() }, () => worker(sharp))),
+    Promise.all(Array.from({ length: 2 * availableCores().usable }, () => worker(sharp))),
   );
 
   if (broken.length > 0)

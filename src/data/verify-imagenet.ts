@@ -1,7 +1,7 @@
 /** Checks ImageNet on disk: every image decodes, and shards are those that were packed. */
 import { open, readFile } from 'node:fs/promises';
-import * as os from 'node:os';
 import * as path from 'node:path';
+import { availableCores } from '../cores';
 import { hashFile } from '../download';
 import { checkImage, isJpeg, reasonOf } from './encode';
 import { type ImagenetOptions, openImagenet } from './imagenet';
@@ -61,7 +61,7 @@ async function brokenImages(set: ImageListing, options: VerifyImagenetOptions): 
   const broken = new Map<number, string>();
   let done = 0;
   await withQuietSharp((sharp) =>
-    inParallel(set.labels, 2 * os.availableParallelism(), async (_label, index) => {
+    inParallel(set.labels, 2 * availableCores().usable, async (_label, index) => {
       signal?.throwIfAborted();
       try {
         const bytes = await bytesOf(set, index);

@@ -1,5 +1,6 @@
 /** Datasets in the engine: resident in the memory of the device, or decoded while they are used. */
-import * as os from 'node:os';
+
+import { aboveQuota, availableCores } from '../cores';
 import type { Dataset, ImageSet } from '../data/dataset';
 import { openImagenet, resizeFor } from '../data/imagenet';
 import { PADDING } from '../data/known';
@@ -63,10 +64,12 @@ export async function openResident(
 /** Images that are decoded while they are used. */
 export async function openStreams(
   { addon, device }: Engine,
-  { data, limitTrain, limitTest, imageSize, workers = os.availableParallelism(), maxBad = 100 }: DataOptions,
+  { data, limitTrain, limitTest, imageSize, workers = availableCores().usable, maxBad = 100 }: DataOptions,
   { train, log, signal }: Opening,
 ): Promise<OpenedData> {
   requireJpeg(addon); // before a million images are listed
+  const above = aboveQuota('--workers', workers);
+  if (above) log(above);
   const opened = await openImagenet({ data, limitTrain, limitTest, imageSize, train, signal });
   const { classes, mean, std, height: size, train: listing } = opened;
   const sizes = [listing && `${listing.count} training images`, `${opened.test.count} test images`];

@@ -1,4 +1,5 @@
 /** The device that a recipe asks for, and the addon that computes on it. */
+import { aboveQuota } from '../cores';
 import { EarlybirdError } from '../errors';
 import { loadAddon } from '../native/addon';
 import type { NativeAddon } from '../native/types/addon';
@@ -35,6 +36,8 @@ export function openEngine(options: DeviceOptions, log: (line: string) => void =
   if (options.threads !== undefined) addon.setThreads(options.threads);
   if (options.cudnnSearch) addon.setCudnnSearch(true);
   const { cudaDevices, cpuCapability, threads } = addon.runtime();
+  const above = aboveQuota(options.threads === undefined ? 'OMP_NUM_THREADS' : '--threads', threads);
+  if (above) log(above);
   const device = settle(
     requested,
     cudaDevices.map(({ index }) => index),
