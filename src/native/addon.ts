@@ -6,11 +6,11 @@ import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, resolve, sep } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 import * as nodeGypBuild from 'node-gyp-build';
-import { availableCores } from '../cores';
 import { EarlybirdError } from '../errors';
 import { type FoundLibTorch, findLibTorch, libtorchId, unsupported } from '../libtorch/find';
 import { buildCommand, packageRoot } from '../package';
 import { jpegPaths, loadJpeg } from './jpeg';
+import { settleThreads } from './threads';
 import type { NativeAddon } from './types/addon';
 
 /** Options of {@link loadAddon}. */
@@ -74,7 +74,7 @@ function load(device: string | undefined) {
   const addon = requireNative<RawAddon>(path, libtorch);
   checkVersions(addon, path);
   addon.setErrorClass(EarlybirdError);
-  limitThreads(addon);
+  settleThreads(addon);
 
   const plugin = join(dirname(path), 'earlybird_cuda.so');
   if (cuda && existsSync(plugin)) loadPlugin(addon, plugin);
@@ -127,12 +127,6 @@ function whatThereIs(folders: string[]): string {
 
 function namesIn(folder: string, recursive = false): string[] {
   return existsSync(folder) ? readdirSync(folder, { recursive, encoding: 'utf8' }) : [];
-}
-
-/** LibTorch's own default knows the cores, and not the CPU quota of a container. */
-function limitThreads(addon: NativeAddon): void {
-  const { usable } = availableCores();
-  if (process.env.OMP_NUM_THREADS === undefined && usable < addon.runtime().threads) addon.setThreads(usable);
 }
 
 function requireNative<T>(path: string, libtorch: FoundLibTorch): T {

@@ -5,6 +5,7 @@ import { momentumOf, sgdOptimizerValue } from '../checkpoint/sgd';
 import { type Dict, isDict, type Value } from '../checkpoint/value';
 import type { StateDict } from '../tensor';
 import { completedOf, extrasOf, type ModelInfo, networkEntries } from './checkpoint-network';
+import { type InsideEpoch, insideEntries, insideFrom } from './inside-epoch';
 
 export interface Snapshot {
   state: StateDict;
@@ -33,6 +34,8 @@ export interface CheckpointContent {
   detectors?: Value | undefined;
   /** Once averaging has begun. */
   average?: AveragedWeights | undefined;
+  /** Inside an epoch. */
+  inside?: InsideEpoch;
 }
 
 export function checkpointValue(content: CheckpointContent): Dict {
@@ -51,6 +54,7 @@ export function checkpointValue(content: CheckpointContent): Dict {
         ['recipe', content.identityHash],
         ...networkEntries(network),
         ['detectors', content.detectors ?? null],
+        ...insideEntries(content.inside),
       ]),
     ],
   ]);
@@ -92,6 +96,7 @@ export interface RestoredCheckpoint extends Snapshot {
   best: number;
   detectors: Value | undefined;
   average: AveragedWeights | undefined;
+  inside: InsideEpoch | undefined;
 }
 
 /** Reads a training checkpoint, ours or the reference's. Throws ERR_CHECKPOINT. */
@@ -105,6 +110,7 @@ export async function readTrainingCheckpoint(path: string, parameters: readonly 
     best: bestOf(value) ?? 0,
     detectors: extrasOf(value)?.get('detectors'),
     average: averageFrom(value, path),
+    inside: insideFrom(extrasOf(value), path),
   };
 }
 

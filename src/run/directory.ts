@@ -17,9 +17,11 @@ import { type RecordOptions, recordText } from './record';
 
 /** All files of a run; --force removes these and nothing else. */
 const OWN_FILES =
-  /^(params\.json|result\.json|energy\.json|metrics\.jsonl|record\.txt|masks|report|overlap_[\d.]+\.(npy|json)|(init|checkpoint|model_best|swa|ckpt\d+|EB-\d+-\d+)\.pth\.tar)$/;
+  /^(params\.json|result\.json|energy\.json|metrics\.jsonl|record\.txt|masks|report|overlap_[\d.]+\.(npy|json)|(init|checkpoint|inside-epoch|model_best|swa|ckpt\d+|EB-\d+-\d+)\.pth\.tar)$/;
 /** The checkpoint to resume from. */
 export const CHECKPOINT = 'checkpoint.pth.tar';
+/** The one inside an epoch (--checkpoint-every), while there is one. */
+export const INSIDE_EPOCH = 'inside-epoch.pth.tar';
 
 /** foreign: a checkpoint without the params.json of its run, as in a folder of the reference. */
 export type RunState = 'new' | 'interrupted' | 'finished' | 'foreign';
@@ -60,7 +62,7 @@ export class RunDirectory {
       return { directory, state: 'new' };
     }
     if (directory.has('result.json')) return { directory, state: 'finished' };
-    return { directory, state: directory.has(CHECKPOINT) ? 'interrupted' : 'new' };
+    return { directory, state: [CHECKPOINT, INSIDE_EPOCH].some((name) => directory.has(name)) ? 'interrupted' : 'new' };
   }
 
   /** Throws ERR_RECIPE where `open` would; changes nothing. */
@@ -185,8 +187,8 @@ export class RunDirectory {
 
   /** True where something here took time: a checkpoint, a result, a stage of a run that has several. */
   private holdsWork(): boolean {
-    const names = [CHECKPOINT, 'result.json', join('search', CHECKPOINT), join('retrain', CHECKPOINT)];
-    return names.some((name) => this.has(name));
+    const trained = [CHECKPOINT, INSIDE_EPOCH].flatMap((name) => [name, join('search', name), join('retrain', name)]);
+    return ['result.json', ...trained].some((name) => this.has(name));
   }
 
   private async removeMatching(pattern: RegExp, folder = '.', keep?: string): Promise<void> {

@@ -21,7 +21,7 @@ import { initialValue, type RestoredCheckpoint, readTrainingCheckpoint } from '.
 import { type ModelInfo, modelInfo } from '../run/checkpoint-network';
 import { identityHash, RunDirectory } from '../run/directory';
 import { ratioKey, ticketFile } from '../run/names';
-import type { Observer, RunOptions } from '../run/observer';
+import type { RunOptions } from '../run/observer';
 import { recordBest } from '../run/record';
 import { type FinishedRun, type RunResult, secondsOf } from '../run/result';
 import type { StateDict } from '../tensor';
@@ -33,8 +33,10 @@ import {
   averageOf,
   checkDataset,
   firstMask,
+  insideOf,
   latestOf,
   refuseEmptyRun,
+  refuseForeignInside,
   resumeFile,
   scratchHash,
   storedResult,
@@ -114,7 +116,7 @@ async function train(run: OpenRun): Promise<RunResult> {
   const channels = maskChannels(model.describe());
   const watch = spec.detection && new TicketWatch(spec.detection.ratios, channels, spec.detection.options);
 
-  const restored = run.from === null ? null : await restore(run.from, model, trainer, watch, options.observer);
+  const restored = run.from === null ? null : await restore(run, run.from, model, trainer, watch);
   using averaging = recipe.swa ? openAveraging(run, shape, restored) : undefined;
   const network = modelInfo(model.describe(), formats);
   const start = await beginFolder(run, restored, model, network);
@@ -156,17 +158,20 @@ async function newModel(addon: NativeAddon, shape: ModelSpec, { weights, reinit 
 }
 
 async function restore(
+  { directory, options: { observer } }: OpenRun,
   path: string,
   model: NativeModel,
   trainer: NativeTrainer,
   watch: TicketWatch | undefined,
-  observer: Observer | undefined,
 ): Promise<RestoredCheckpoint> {
   const restored = await readTrainingCheckpoint(path, model.describe().parameters);
+  refuseForeignInside(directory, path, restored);
   await model.loadStateDict(restored.state);
   await trainer.restoreMomentum(restored.momentum);
   watch?.restore(restored.detectors);
-  observer?.log?.(`resumed from ${path} after ${restored.completed} epochs`);
+  const { completed, inside } = restored;
+  const steps = inside ? ` and ${inside.position.steps} steps of the next` : '';
+  observer?.log?.(`resumed from ${path} after ${completed} epochs${steps}`);
   return restored;
 }
 
@@ -196,16 +201,18 @@ async function beginFolder(
   model: NativeModel,
   network: ModelInfo,
 ): Promise<TrainingStart> {
-  const { completed, best } = restored ?? { completed: spec.startEpoch, best: 0 };
+  const { completed, best, inside } = restored ?? { completed: spec.startEpoch, best: 0 };
   await refuseEmptyRun(directory, from, completed, recipe.epochs);
   // From another file the run begins anew there: a later kill must not bring back the checkpoint that was left behind.
-  const latest = latestOf(directory);
-  if (from === null || resolve(from) !== resolve(latest)) await rm(latest, { force: true });
+  const own = [insideOf(directory), latestOf(directory)];
+  if (from === null || !own.some((file) => resolve(from) === resolve(file))) {
+    for (const file of own) await rm(file, { force: true });
+  }
   await directory.writeJson('params.json', params);
   if (!from && spec.saveInit) {
     await writeCheckpoint(directory.file('init.pth.tar'), initialValue(await model.stateDict(), network));
   }
-  return { completed, best, metrics: await directory.rewind(completed) };
+  return { completed, best, inside, metrics: await directory.rewind(completed) };
 }
 
 async function beginMasks({ directory, from }: OpenRun, ratios: number[], channels: number, completed: number) {

@@ -1,11 +1,12 @@
 /** Rules of resuming: where a run goes on, and when it may not. */
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import type { Provenance } from '../engine/provenance';
 import { EarlybirdError } from '../errors';
 import type { AveragedWeights, RestoredCheckpoint } from '../run/checkpoint';
-import { CHECKPOINT, type RunDirectory, type RunState } from '../run/directory';
+import { CHECKPOINT, INSIDE_EPOCH, type RunDirectory, type RunState } from '../run/directory';
 import type { Observer } from '../run/observer';
 import type { RunResult } from '../run/result';
 
@@ -30,17 +31,28 @@ export async function scratchHash(path: string | undefined): Promise<{ scratchSh
   return { scratchSha256: createHash('sha256').update(bytes).digest('hex') };
 }
 
+export const insideOf = (directory: RunDirectory) => directory.file(INSIDE_EPOCH);
 export const latestOf = (directory: RunDirectory) => directory.file(CHECKPOINT);
 
-/** The file to go on from: the latest checkpoint of this run, unless --resume names another start than last time. */
+/** The file to go on from: the latest checkpoint of this run, inside an epoch or after one, unless --resume names another start than last time. */
 export function resumeFile(
   directory: RunDirectory,
   state: RunState,
   asked: string | undefined,
   before: string | undefined,
 ): string | null {
-  if (state === 'interrupted' && (asked === undefined || asked === before)) return latestOf(directory);
-  return asked ?? null;
+  if (state !== 'interrupted' || (asked !== undefined && asked !== before)) return asked ?? null;
+  // A kill after the checkpoint of that epoch may have left the file inside it, from which that epoch comes out the same.
+  return [insideOf(directory), latestOf(directory)].find((file) => existsSync(file))!;
+}
+
+/** Throws ERR_RECIPE where a checkpoint from inside an epoch would go on in another run, whose order of images is not its own. */
+export function refuseForeignInside(directory: RunDirectory, from: string, { inside }: RestoredCheckpoint): void {
+  if (!inside || resolve(from) === resolve(insideOf(directory))) return;
+  throw new EarlybirdError(
+    'ERR_RECIPE',
+    `${from} was written inside an epoch and goes on only in its own run: give --resume a checkpoint.pth.tar.`,
+  );
 }
 
 /** Throws ERR_RECIPE where no epoch is left. A run that was killed after its last epoch has metrics, and may finish. */
