@@ -1,7 +1,7 @@
 // Early-Bird tickets by hand, on the handles of the engine: train dense, watch the mask, stop when it holds still, cut the ticket
 // out, train only that. `earlybird train` does this and more (checkpoints, resume, report).
 //   node examples/early-bird.mjs [cifar10 FOLDER]
-import { EarlyBird, learningRate, loadAddon, openDataset } from 'earlybird';
+import { EarlyBird, learningRate, loadAddon, openDataset } from 'earlybird-tickets';
 
 const [dataset, data] = process.argv.length > 2 ? process.argv.slice(2) : ['synthetic'];
 const [device, seed, ratio, epochs, schedule] = ['cpu', 1, 0.5, 12, [6, 9]];

@@ -1,7 +1,7 @@
 // Prunes a PyTorch checkpoint of a network we know (`torch.save(model.state_dict(), FILE)` or a training checkpoint), and writes
 // FOLDER/pruned.pth.tar, which `torch.load(..., weights_only=True)` reads: `cfg`, the widths, and `state_dict`.
 //   node examples/prune-a-checkpoint.mjs FILE RATIO FOLDER [ARCH DEPTH]
-import { cfgOf, EarlybirdError, parseRecipe, prune, readCheckpoint } from 'earlybird';
+import { cfgOf, EarlybirdError, parseRecipe, prune, readCheckpoint } from 'earlybird-tickets';
 
 const [model, ratio, save, arch, depth] = process.argv.slice(2);
 if (save === undefined) throw new Error('usage: prune-a-checkpoint.mjs FILE RATIO FOLDER [ARCH DEPTH]');

@@ -25,7 +25,7 @@ const GROUPS = [
 const HEAD = `<!-- Made by \`npm run api\` from the sources; do not edit. -->
 # API
 
-Everything that \`import { ... } from 'earlybird'\`, or \`require\`, gives; and, at the end, \`earlybird/bench\`. A recipe has the options of
+Everything that \`import { ... } from 'earlybird-tickets'\`, or \`require\`, gives; and, at the end, \`earlybird-tickets/bench\`. A recipe has the options of
 the command of that name, in camelCase: \`earlybird search --help\` lists them with their defaults. Ratios are from 0 to 1, accuracies
 are in percent, times in seconds, energy in joules. What fails throws \`EarlybirdError\` with a stable \`code\`.
 `;

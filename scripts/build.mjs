@@ -22,9 +22,10 @@ export class StepError extends Error {
   }
 }
 
-export function buildTypeScript() {
+export async function buildTypeScript() {
   if (!existsSync(join(root, 'tsconfig.json'))) return;
-  run(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', root], 'the TypeScript sources do not compile');
+  const tsc = [require.resolve('typescript/bin/tsc'), '-p', root];
+  await follow(process.execPath, tsc, 'the TypeScript sources do not compile');
 }
 
 /**
@@ -66,7 +67,7 @@ export async function buildNative(
   const [cmake, ...configure] = await system.getConfigureCommand();
   // What was found for another LibTorch in this folder is forgotten. cmake-js sets the flags, which hides CXXFLAGS.
   configure.push('-Ueb_cuda_*', '-Ueb_jpeg_*', `-DCMAKE_CXX_FLAGS=${CXXFLAGS}`);
-  const said = run(cmake, configure, 'CMake could not configure the native build', { cwd: out });
+  const said = await follow(cmake, configure, 'CMake could not configure the native build', { cwd: out });
   if (verbose) process.stderr.write(said);
   const [, ...build] = await system.getBuildCommand();
   await follow(cmake, build, 'the native sources do not compile', { verbose, onLine: percentTo(progress) });
@@ -105,12 +106,15 @@ export function run(command, args, failure, { cwd = root, remedy } = {}) {
   return result.stdout;
 }
 
-/** Runs a command whose lines are read as they come. They are shown when it fails, or always when verbose. */
-function follow(command, args, failure, { verbose, onLine }) {
+/**
+ * Runs a command while other things go on, such as the display of progress; its lines are read as they come. Returns its output,
+ * which is shown when it fails, or always when verbose.
+ */
+export function follow(command, args, failure, { cwd = root, remedy, verbose = false, onLine = () => {} } = {}) {
   // NINJA_STATUS could hide what is left to do.
   const env = { ...process.env, NINJA_STATUS: '[%f/%t] ' };
   const child = spawn(command, args, {
-    cwd: root,
+    cwd,
     env,
     stdio: ['ignore', verbose ? 'inherit' : 'pipe', verbose ? 'inherit' : 'pipe'],
   });
@@ -124,7 +128,7 @@ function follow(command, args, failure, { verbose, onLine }) {
   }
   return new Promise((done, reject) => {
     const end = (result) =>
-      result.status === 0 ? done() : reject(failed([command, ...args], failure, { stdout, ...result }));
+      result.status === 0 ? done(stdout) : reject(failed([command, ...args], failure, { remedy, stdout, ...result }));
     child.on('error', (error) => end({ error }));
     child.on('close', (status, signal) => end({ status, signal }));
   });
@@ -172,7 +176,7 @@ async function main() {
       target: { type: 'string' },
     },
   });
-  if (!values['native-only'] || !existsSync(join(root, 'dist', 'libtorch', 'find.js'))) buildTypeScript();
+  if (!values['native-only'] || !existsSync(join(root, 'dist', 'libtorch', 'find.js'))) await buildTypeScript();
   if (values['ts-only']) return;
   if (values.libtorch) process.env.LIBTORCH = resolve(values.libtorch);
   const { findLibTorch } = require('../dist/libtorch/find.js');

@@ -29,11 +29,11 @@ here=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
 exec "$here/bin/node" "$here/app/dist/cli/main.js" "$@"
 `;
 
-function main() {
+async function main() {
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const name = `earlybird-bundle-${version}-${process.platform}-${process.arch}`;
   const { values } = util.parseArgs({ options: { out: { type: 'string', default: join(root, `${name}.tar.xz`) } } });
-  buildTypeScript();
+  await buildTypeScript();
 
   const work = mkdtempSync(join(tmpdir(), 'earlybird-bundle-'));
   try {

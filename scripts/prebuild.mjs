@@ -38,7 +38,7 @@ async function main() {
     },
   });
   if (values.list) return list();
-  buildTypeScript();
+  await buildTypeScript();
   const { describeLibTorch, findLibTorch } = require('../dist/libtorch/find.js');
   const libtorches = values.libtorch?.map((folder) => describeLibTorch(folder) ?? notOne(folder)) ?? [findLibTorch()];
   for (const libtorch of libtorches) {

@@ -7,7 +7,7 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import util from 'node:util';
-import { buildNative, buildTypeScript, root, run, StepError, showProgress } from './build.mjs';
+import { buildNative, buildTypeScript, follow, root, StepError, showProgress } from './build.mjs';
 import { hasLibjpeg, installLibjpeg } from './jpeg.mjs';
 
 const require = createRequire(import.meta.url);
@@ -39,7 +39,7 @@ function checkMachine() {
   return `Node ${process.versions.node}, ${process.platform} ${process.arch}`;
 }
 
-function installPackages() {
+async function installPackages() {
   const wanted = readJson('package-lock.json').packages;
   const installed = existsSync(join(root, 'node_modules/.package-lock.json'))
     ? readJson('node_modules/.package-lock.json').packages
@@ -51,7 +51,7 @@ function installPackages() {
   const npm = process.env.npm_execpath ? [process.execPath, process.env.npm_execpath] : ['npm'];
   // Not `npm ci`: it refuses a lock file made where the registry does not carry the optional packages of other platforms.
   const install = [...npm.slice(1), 'install', '--no-save', '--no-audit', '--no-fund', '--prefer-offline'];
-  run(npm[0], install, 'npm could not install the packages of package-lock.json', {
+  await follow(npm[0], install, 'npm could not install the packages of package-lock.json', {
     remedy:
       'check the network, proxy and registry settings of npm (the output above names the package), then run this again',
   });
@@ -103,12 +103,17 @@ function provideLibjpeg() {
   return `not found; everything works but reading JPEG files (ImageNet). For that: ${libjpegRemedy('npm run setup')}`;
 }
 
-function compileAddon(head) {
+function compileAddon({ head, note }) {
   const libtorch = require('../dist/libtorch/find.js').findLibTorch();
   const sources = [...files('cpp'), ...files('binding'), ...files('cmake'), 'CMakeLists.txt', 'package-lock.json'];
   const more = `${libtorch.root} ${stamp(join(libtorch.root, 'lib/libtorch_cpu.so'))} ${options.cuda} ${hasLibjpeg()}`;
   return ifChanged(join('build', libtorch.id), 'build/Release/earlybird.node', { paths: sources, more }, async () => {
-    const { cuda, jpeg } = await buildNative(libtorch, { ...options, progress: showProgress(head, INDENT) });
+    const show = showProgress(head, INDENT);
+    const progress = (percent) => {
+      note(`compiling, ${percent}%, `);
+      show(percent);
+    };
+    const { cuda, jpeg } = await buildNative(libtorch, { ...options, progress });
     return `CUDA plugin: ${cuda}; JPEG decoder: ${jpeg}`;
   });
 }
@@ -150,6 +155,32 @@ function readJson(path) {
   return JSON.parse(readFileSync(join(root, path), 'utf8'));
 }
 
+/**
+ * Says that a step goes on: how long it has taken, behind its head on a terminal, else in lines that come ever more seldom. What is
+ * known of it can be noted.
+ */
+function heartbeat(head) {
+  const { isTTY } = process.stderr;
+  const start = Date.now();
+  let known = '';
+  let next = 5;
+  const timer = setInterval(() => {
+    const seconds = Math.floor((Date.now() - start) / 1000);
+    if (isTTY) process.stderr.write(`\r${head}${known}${seconds} s\x1b[K`);
+    else if (seconds >= next) {
+      next *= 2;
+      say(`${seconds} s`);
+    }
+  }, 1000);
+  return {
+    head,
+    note: (text) => {
+      known = text;
+    },
+    stop: () => clearInterval(timer),
+  };
+}
+
 /** Something to know while a step goes on. */
 function say(text) {
   process.stderr.write(`${text}\n${INDENT}`);
@@ -163,8 +194,9 @@ for (const [index, { name, work }] of STEPS.entries()) {
   process.stderr.write(head);
   // On a terminal, the outcome takes the place of the progress shown until then.
   const again = process.stderr.isTTY ? `\r\x1b[K${head}` : '';
+  const beat = heartbeat(head);
   try {
-    process.stderr.write(`${again}${await work(head)}\n`);
+    process.stderr.write(`${again}${await work(beat)}\n`);
   } catch (error) {
     const detail = error.detail ? `\n${error.detail}` : '';
     const remedy = error.remedy ?? 'as the cause says, then run this again';
@@ -172,5 +204,7 @@ for (const [index, { name, work }] of STEPS.entries()) {
       `${again}FAILED${detail}\n  step:   ${name}\n  cause:  ${error.message}\n  remedy: ${remedy}\n`,
     );
     process.exit(1);
+  } finally {
+    beat.stop();
   }
 }

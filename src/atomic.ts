@@ -6,9 +6,22 @@ import * as fs from 'node:fs/promises';
 import * as path from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { fileError, systemCode } from './errors';
+import { makeFolder as makeFolders } from './folder';
 
 /** Matches the name of a temporary file; group 1 is the name of the file, group 2 the process id. */
 export const TEMP_NAME = /^\.(.+)\.tmp-(\d+)-\d+$/;
+
+/** True for the name of a temporary file whose process has ended, or is this one. */
+export function isLeftOver(name: string): boolean {
+  const pid = Number(TEMP_NAME.exec(name)?.[2]);
+  if (!pid || pid === process.pid) return pid > 0;
+  try {
+    process.kill(pid, 0);
+    return false;
+  } catch (error) {
+    return systemCode(error) === 'ESRCH';
+  }
+}
 
 /** Bytes in one write call: enough for full disk speed, few enough to abort soon. */
 const WRITE_BYTES = 1 << 20;
@@ -62,7 +75,7 @@ async function replace(
 ): Promise<void> {
   let temporary = '';
   try {
-    if (makeFolder) await fs.mkdir(path.dirname(file), { recursive: true });
+    if (makeFolder) await makeFolders(path.dirname(file));
     temporary = await withFreshName(file, fill);
     signal?.throwIfAborted();
     await fs.rename(temporary, file);

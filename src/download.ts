@@ -1,12 +1,13 @@
 /** A download that continues after a cut: `<file>.part` becomes `<file>` once it is complete and its checksum holds. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { type FileHandle, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { type FileHandle, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { syncFolder } from './atomic';
-import { EarlybirdError, fileError } from './errors';
+import { EarlybirdError, onDisk } from './errors';
+import { makeFolder } from './folder';
 import { httpGet } from './http';
 
 export interface DownloadOptions {
@@ -43,7 +44,7 @@ export interface DownloadResult {
 export async function download(options: DownloadOptions): Promise<DownloadResult> {
   const { url, file, signal, attempts = 5, retryDelayMs = 500 } = options;
   signal?.throwIfAborted();
-  await onDisk(file, () => mkdir(path.dirname(file), { recursive: true }));
+  await makeFolder(path.dirname(file));
   const present = await sizeOf(file);
   if (present !== null && (options.sha256 || options.md5) && !(await findFault(file, options)))
     return { file, bytes: present, fetched: 0 };
@@ -74,7 +75,7 @@ export async function download(options: DownloadOptions): Promise<DownloadResult
       `${url} gave a file whose ${fault}; it was removed, so try again, and if this repeats fetch the file by other means and put it at ${file}.`,
     );
   }
-  await onDisk(file, async () => {
+  await onDisk(file, 'written', async () => {
     await rename(part, file);
     await rm(`${part}.tag`, { force: true });
     await syncFolder(path.dirname(file));
@@ -121,7 +122,7 @@ async function fetchRest(part: string, options: DownloadOptions): Promise<number
     if (start === total) return 0;
     const newTag = response.headers.etag?.startsWith('W/') ? undefined : response.headers.etag;
     const validator = newTag ?? response.headers['last-modified'];
-    await onDisk(part, async () => {
+    await onDisk(part, 'written', async () => {
       if (start === 0) await discard(part);
       if (validator) await writeFile(`${part}.tag`, validator);
     });
@@ -175,13 +176,13 @@ async function append(
   total: number | null,
   { bytes, onProgress }: DownloadOptions,
 ): Promise<number> {
-  const handle: FileHandle = await onDisk(part, () => open(part, 'a'));
+  const handle: FileHandle = await onDisk(part, 'written', () => open(part, 'a'));
   let done = start;
   let reported = 0;
   const known = total ?? bytes ?? null;
   try {
     for await (const chunk of response as AsyncIterable<Buffer>) {
-      await onDisk(part, () => handle.appendFile(chunk));
+      await onDisk(part, 'written', () => handle.appendFile(chunk));
       done += chunk.length;
       if (Date.now() - reported < 100) continue;
       reported = Date.now();
@@ -190,7 +191,7 @@ async function append(
     onProgress?.(done, known);
     if (known !== null && done < known)
       throw new TransientError(`the connection ended after ${done} of ${known} bytes`);
-    await onDisk(part, () => handle.sync());
+    await onDisk(part, 'written', () => handle.sync());
   } finally {
     await handle.close();
   }
@@ -215,7 +216,7 @@ async function findFault(file: string, { bytes, sha256, md5 }: DownloadOptions):
 /** Hexadecimal digest of a file, read as a stream. Rejects with ERR_FILE. */
 export async function hashFile(file: string, algorithm: 'sha256' | 'md5', signal?: AbortSignal): Promise<string> {
   const hash = createHash(algorithm);
-  return onDisk(file, async () => {
+  return onDisk(file, 'written', async () => {
     for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) {
       signal?.throwIfAborted();
       hash.update(chunk);
@@ -234,13 +235,6 @@ async function sizeOf(file: string): Promise<number | null> {
     (info) => info.size,
     () => null,
   );
-}
-
-/** An error of the disk, so that it is never mistaken for one of the network. */
-async function onDisk<T>(file: string, work: () => Promise<T>): Promise<T> {
-  return work().catch((error) => {
-    throw fileError(error, file, 'read or written');
-  });
 }
 
 function describeFailure(error: unknown, url: string, part: string, kept: number): unknown {

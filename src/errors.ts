@@ -19,6 +19,7 @@ export class EarlybirdError extends Error {
 
 /** All codes. The C++ side (cpp/core/error.h) uses the same strings. */
 const ERROR_CODES = [
+  'ERR_NODE', // this Node is too old
   'ERR_USAGE', // a flag or argument is wrong
   'ERR_RECIPE', // a recipe does not validate
   'ERR_SHAPE', // tensors do not fit together
@@ -37,7 +38,7 @@ const ERROR_CODES = [
   'ERR_NUMERIC', // NaN or infinity where training cannot go on
   'ERR_DISPOSED', // a handle was used after dispose()
   'ERR_BENCH_MACHINE', // benchmarks of different machines were to be compared
-  'ERR_BUSY', // a handle is in use by a job that does not allow this call
+  'ERR_BUSY', // a handle or a folder is in use by something that does not allow this call
   'ERR_ABORTED', // stopped by an AbortSignal or Ctrl-C
   'ERR_TORCH', // LibTorch threw an error that none of the above fits
   'ERR_INTERNAL', // a fault of ours
@@ -71,4 +72,13 @@ export function fileError(error: unknown, file: string, doing: string): unknown 
   if (code === '') return error;
   const reason = REASONS[code] ?? `the system reports ${code}`;
   return new EarlybirdError('ERR_FILE', `${file} cannot be ${doing}: ${reason}.`, String(error));
+}
+
+/** Runs `work` on a file. Throws ERR_FILE, which names it, for what the file system says. */
+export async function onDisk<T>(file: string, doing: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw fileError(error, file, doing);
+  }
 }

@@ -3,13 +3,12 @@
 export type { WriteOptions } from './atomic';
 export { cfgOf, stateDictOf, stateDictValue } from './checkpoint/keys';
 export { readNpy, writeNpy } from './checkpoint/npy';
-export { type Checkpoint, type Format, readCheckpoint, writeCheckpoint } from './checkpoint/pth';
+export { type Checkpoint, type Format, type ReadOptions, readCheckpoint, writeCheckpoint } from './checkpoint/pth';
 export { readSafetensors, type Safetensors, writeSafetensors } from './checkpoint/safetensors';
-export { momentumOf, type SgdState, sgdOptimizerValue } from './checkpoint/sgd';
-export { type Dict, numbersOf, OrderedDict, type Value } from './checkpoint/value';
+export { momentumOf, type RestoredMomentum, type SgdState, sgdOptimizerValue } from './checkpoint/sgd';
+export { type Dict, type Key, numbersOf, Opaque, OrderedDict, UnreadTensor, type Value } from './checkpoint/value';
 export { benchEnergy, type EnergyBenchResult } from './cost/compare';
 export { type EnergyPlan, planEnergy } from './cost/plan';
-export { type FlopsRule, type Training, trainingFlops } from './cost/training-flops';
 export type { Dataset, ImageSet } from './data/dataset';
 export type { EncodeOptions } from './data/encode';
 export { type ImagenetOptions, openImagenet } from './data/imagenet';
@@ -37,6 +36,7 @@ export {
   type ParameterCount,
   parameterCount,
 } from './network/flops';
+export { type FlopsRule, type Training, trainingFlops } from './network/training-flops';
 export { prune } from './prune/prune';
 export type { PruneReport } from './prune/report';
 export { formatsOf, type PrecisionOptions } from './recipe/precision';
@@ -78,3 +78,4 @@ export { type EvaluateResult, evaluate } from './train/evaluate';
 export { retrain } from './train/retrain';
 export { learningRate } from './train/schedule';
 export { search } from './train/search';
+export type { TrainingCost } from './train/training-cost';

@@ -4,7 +4,12 @@ import { join } from 'node:path';
 
 const root = join(__dirname, '..');
 const read = (...path: string[]) => readFileSync(join(root, ...path), 'utf8');
-const manifest = JSON.parse(read('package.json')) as { private?: boolean; binary: { napi_versions: number[] } };
+const manifest = JSON.parse(read('package.json')) as {
+  name: string;
+  bin: Record<string, string>;
+  private?: boolean;
+  binary: { napi_versions: number[] };
+};
 
 test('cmake-js is told the version of Node-API that the sources ask for', () => {
   for (const file of ['napi_setup.h', 'loader.c']) {
@@ -17,17 +22,30 @@ test('packages come from the registry of whoever installs', () => {
   expect(read('package-lock.json')).not.toContain('"resolved"');
 });
 
-// Another program has the name in the registry.
-test('nothing publishes or installs the package by its name', () => {
-  expect(manifest.private).toBe(true);
-  const pages = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' }).filter((name) =>
-    name.endsWith('.md'),
+// Another program has the name `earlybird` in the registry.
+describe('the name of the package', () => {
+  const pages = ['docs', 'examples', 'prebuilds', 'bench/peer'].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name)),
   );
-  const texts = ['README.md', 'CONTRIBUTING.md', ...pages.map((name) => join('docs', name))];
-  expect(texts.length).toBeGreaterThan(10);
-  expect(
-    texts.filter((name) =>
-      /npm (install|i|add) (-g )?earlybird(?![-./\w])|npx (-y |--yes )?earlybird/.test(read(name)),
-    ),
-  ).toEqual([]);
+  const texts = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...pages.filter((name) => /\.(md|mjs)$/.test(name))];
+
+  test('is free, and nothing is published before somebody decides so', () => {
+    const { name, bin, private: kept } = manifest;
+    expect({ name, bin, kept }).toEqual({
+      name: 'earlybird-tickets',
+      bin: { earlybird: 'dist/cli/main.js' },
+      kept: true,
+    });
+    const lock = JSON.parse(read('package-lock.json')) as { name: string; packages: Record<string, { name?: string }> };
+    expect([lock.name, lock.packages['']!.name]).toEqual([name, name]);
+  });
+
+  test.each([
+    ['installs the other program', /npm (install|i|add) (-g )?earlybird(?!-tickets[-@.\w])/],
+    ['lets npx install it', /npx (-y |--yes )?earlybird/],
+    ['imports by its name', /(from|require\(|import\()\s*['"]earlybird(\/[a-z]+)?['"]/],
+  ])('no document %s', (_what, pattern) => {
+    expect(texts.length).toBeGreaterThan(10);
+    expect(texts.filter((name) => pattern.test(read(name)))).toEqual([]);
+  });
 });

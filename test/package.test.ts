@@ -6,7 +6,7 @@ import { join } from 'node:path';
 
 const root = join(__dirname, '..');
 const folder = mkdtempSync(join(tmpdir(), 'earlybird-package-'));
-const installed = join(folder, 'node_modules', 'earlybird');
+const installed = join(folder, 'node_modules', 'earlybird-tickets');
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -29,8 +29,8 @@ describe('the packed tarball', () => {
   test('gives the same names to import and require', () => {
     const names =
       "console.log(JSON.stringify(Object.keys(api).filter((name) => !name.startsWith('__') && name !== 'default' && name !== 'module.exports').sort()))";
-    writeFileSync(join(folder, 'names.mjs'), `import * as api from 'earlybird'; ${names}`);
-    writeFileSync(join(folder, 'names.cjs'), `const api = require('earlybird'); ${names}`);
+    writeFileSync(join(folder, 'names.mjs'), `import * as api from 'earlybird-tickets'; ${names}`);
+    writeFileSync(join(folder, 'names.cjs'), `const api = require('earlybird-tickets'); ${names}`);
     const imported = JSON.parse(node('names.mjs')) as string[];
     expect(imported).toEqual(JSON.parse(node('names.cjs')));
     expect(imported).toEqual(
@@ -38,16 +38,16 @@ describe('the packed tarball', () => {
     );
   });
 
-  test('has its benchmarks under earlybird/bench', () => {
+  test('has its benchmarks under earlybird-tickets/bench', () => {
     writeFileSync(
       join(folder, 'bench.mjs'),
-      "import { benchKernels } from 'earlybird/bench'; console.log(typeof benchKernels)",
+      "import { benchKernels } from 'earlybird-tickets/bench'; console.log(typeof benchKernels)",
     );
     expect(node('bench.mjs').trim()).toBe('function');
   });
 
   test('brings its types', () => {
-    const text = `import { maskDistance, parseRecipe } from 'earlybird';
+    const text = `import { maskDistance, parseRecipe } from 'earlybird-tickets';
       const distance: number = maskDistance(new Uint8Array(1), new Uint8Array(1), 8);
       const { percent }: { percent: number } = parseRecipe('prune', { model: 'a.pth.tar' });
       // @ts-expect-error: the distance is a number

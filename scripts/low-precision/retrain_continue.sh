@@ -26,4 +26,5 @@ earlybird retrain \
   --wl-error 8 \
   --wl-momentum 8 \
   --rounding stochastic \
+  --reference-metrics \
   "$@"

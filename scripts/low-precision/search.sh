@@ -24,4 +24,5 @@ earlybird search \
   --wl-error 8 \
   --wl-momentum 8 \
   --rounding stochastic \
+  --reference-metrics \
   "$@"

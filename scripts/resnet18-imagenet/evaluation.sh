@@ -18,4 +18,5 @@ earlybird evaluate \
   --sparsity-regularization \
   --scratch baseline/resnet18-imagenet/pruned_0.3/pruned.pth.tar \
   --resume baseline/resnet18-imagenet/retrain_0.3/model_best.pth.tar \
+  --reference-metrics \
   "$@"

@@ -19,4 +19,5 @@ earlybird retrain \
   --momentum 0.9 \
   --sparsity-regularization \
   --scratch baseline/resnet18-imagenet/pruned_0.3/pruned.pth.tar \
+  --reference-metrics \
   "$@"

@@ -15,4 +15,5 @@ earlybird search \
   --save baseline/resnet18-imagenet \
   --momentum 0.9 \
   --sparsity-regularization \
+  --reference-metrics \
   "$@"

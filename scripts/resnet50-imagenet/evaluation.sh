@@ -17,4 +17,5 @@ earlybird evaluate \
   --momentum 0.9 \
   --scratch baseline/resnet50-imagenet/pruned_0.7/pruned.pth.tar \
   --resume baseline/resnet50-imagenet/retrain_0.7/model_best.pth.tar \
+  --reference-metrics \
   "$@"

@@ -19,4 +19,5 @@ earlybird retrain \
   --momentum 0.9 \
   --swa_start 60 \
   --scratch baseline/resnet50-imagenet/pruned_0.7/pruned.pth.tar \
+  --reference-metrics \
   "$@"

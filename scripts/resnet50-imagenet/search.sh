@@ -17,4 +17,5 @@ earlybird search \
   --momentum 0.9 \
   --swa_start 60 \
   --sparsity-regularization \
+  --reference-metrics \
   "$@"

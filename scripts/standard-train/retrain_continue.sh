@@ -18,4 +18,5 @@ earlybird retrain \
   --momentum 0.9 \
   --sparsity-regularization \
   --scratch baseline/vgg16-cifar100/pruned_0.3/pruned.pth.tar \
+  --reference-metrics \
   "$@"

@@ -15,4 +15,5 @@ earlybird search \
   --save baseline/vgg16-cifar100 \
   --momentum 0.9 \
   --sparsity-regularization \
+  --reference-metrics \
   "$@"

@@ -1,4 +1,4 @@
-/** The benchmarks as functions: `earlybird/bench`. */
+/** The benchmarks as functions: `earlybird-tickets/bench`. */
 export { type BenchComparison, compareBenches } from './compare';
 export { benchDetect, type DetectBench } from './detect';
 export { benchKernels, type KernelsBench } from './kernels';

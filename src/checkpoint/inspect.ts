@@ -2,9 +2,10 @@
 import type { TensorData } from '../tensor';
 import { bestOf, cfgOf, epochOf } from './keys';
 import { looksLikeNpy, parseNpy } from './npy';
+import { weightsAt } from './places';
 import { parseCheckpoint } from './pth';
 import { readWholeFile } from './read-file';
-import { isBytes, isDict, isTensor, type Value } from './value';
+import { isBytes, isDict, isTensor, type Key, Opaque, UnreadTensor, type Value } from './value';
 
 export interface InspectReport {
   file: string;
@@ -18,8 +19,8 @@ export interface InspectReport {
   tensors: { key: string; dtype: string; shape: number[]; bytes: number }[];
 }
 
-/** Throws ERR_FILE, ERR_CHECKPOINT. */
-export async function inspectFile(file: string): Promise<InspectReport> {
+/** `key`: shows the weights at this place as the file's state_dict. Throws ERR_FILE, ERR_CHECKPOINT. */
+export async function inspectFile(file: string, key?: string): Promise<InspectReport> {
   const bytes = await readWholeFile(file);
   const report: InspectReport = {
     file,
@@ -35,7 +36,8 @@ export async function inspectFile(file: string): Promise<InspectReport> {
     report.tensors.push(describeTensor('', parseNpy(bytes, file)));
     return report;
   }
-  const { format, value } = parseCheckpoint(bytes, file);
+  const { format, value: whole } = parseCheckpoint(bytes, file);
+  const value = weightsAt(whole, key, file);
   collect(report, '', value);
   return {
     ...report,
@@ -57,8 +59,12 @@ function soundCfg(value: Value): InspectReport['cfg'] {
 
 /** Collects the leaves of a value tree. Lists of plain values are one leaf. */
 function collect(report: InspectReport, key: string, node: Value): void {
-  const below = (name: string | number) => (key === '' ? String(name) : `${key}.${name}`);
+  const below = (name: Key) => (key === '' ? String(name) : `${key}.${name}`);
   if (isTensor(node)) report.tensors.push(describeTensor(key, node));
+  else if (node instanceof UnreadTensor) {
+    const { dtype, shape, bytes } = node;
+    report.tensors.push({ key, dtype, shape, bytes });
+  } else if (node instanceof Opaque) report.values.push({ key, value: String(node) });
   else if (isDict(node)) for (const [name, member] of node) collect(report, below(name), member);
   else if (isBytes(node)) report.values.push({ key, value: `${node.byteLength} bytes` });
   else if (Array.isArray(node) && node.some((member) => typeof member === 'object' && member !== null))

@@ -1,37 +1,62 @@
 /** Names of the parts of a checkpoint: the reference's keys, and one spelling for those of its variants. */
 import { EarlybirdError } from '../errors';
 import type { StateDict } from '../tensor';
-import { type Dict, isDict, isTensor, numbersOf, OrderedDict, type Value } from './value';
+import { contentOf, findWeights } from './places';
+import { SAVE_WEIGHTS } from './refuse';
+import { type Dict, isDict, isTensor, numbersOf, Opaque, OrderedDict, UnreadTensor, type Value } from './value';
+import { unwrap } from './wrappers';
 
 /**
  * Keys of low-precision models, in which a quantiser wraps each convolution: `feature.3.0.weight`, `layer1.0.conv2.0.weight`,
  * `layer1.0.downsample.0.0.weight`. Keys of plain models do not match.
  */
 const WRAPPED = /^((?:.*\.)?(?:feature\.\d+|conv\d+|downsample\.0))\.0\.(weight|bias)$/;
-/** PyTorch's multi-device wrappers put it before every key. */
-const PREFIX = 'module.';
+/** Entries of modules that are no tensors. */
+const EXTRA_STATE = /(^|\.)_extra_state$/;
 
 /**
- * The weights of a checkpoint under the keys of the full-precision model: of its `state_dict`, or of a bare dictionary of tensors.
- * The prefix `module.` is removed. Throws ERR_CHECKPOINT; `name` is the file's name in messages.
+ * The weights of a checkpoint under the keys of the full-precision model: of its `state_dict`, of an entry that scripts use instead
+ * (`model`, `net`, ...), or of a bare dictionary of tensors. Prefixes of PyTorch's wrappers are taken off. What is not plain of this
+ * is one line of `log`. Throws ERR_CHECKPOINT; `name` is the file's name in messages.
  */
-export function stateDictOf(value: Value, name = 'the checkpoint'): StateDict {
+export function stateDictOf(value: Value, name = 'the checkpoint', log?: (line: string) => void): StateDict {
   const dict = dictOf(value, name);
-  const source = dict.get('state_dict') ?? dict;
-  if (!isDict(source) || source.size === 0)
-    fail(`${name} has no weights under state_dict; name a file that a training run wrote`);
-  const prefixed = [...source.keys()].every((key) => typeof key === 'string' && key.startsWith(PREFIX));
+  const place = findWeights(dict, name);
+  if (!place)
+    fail(
+      `${name} has no weights (no dictionary of tensors): ${contentOf(dict)}; name a file with weights, or where they lie by --key`,
+    );
+  const { weights, where, others } = place;
+  const { plain: names, prefixes } = unwrap([...weights.keys()].filter((key) => typeof key === 'string'));
   const state: StateDict = new Map();
-  for (const [key, tensor] of source) {
-    if (typeof key !== 'string' || !isTensor(tensor))
-      fail(
-        `${name} has something other than a tensor under ${JSON.stringify(key)}, so it is not a state dict; name a file with state_dict`,
-      );
-    const plain = plainKey(prefixed ? key.slice(PREFIX.length) : key);
+  for (const [key, tensor] of weights) {
+    const unwrapped = names.get(key as string);
+    if (unwrapped === undefined && typeof key === 'string') continue;
+    if (EXTRA_STATE.test(String(key)) && !isTensor(tensor)) continue;
+    if (unwrapped === undefined || !isTensor(tensor)) fail(`${name}${notAWeight(String(key), tensor)}`);
+    const plain = plainKey(unwrapped);
     if (state.has(plain)) fail(`${name} has two tensors for ${plain}; keep only the keys of one model`);
     state.set(plain, tensor);
   }
+  const ours = isDict(dict.get('earlybird'));
+  const notes = [
+    ...(where === '' || where === 'state_dict' ? [] : [`the weights are those under ${where}`]),
+    ...(prefixes.length > 0 ? [`the prefix ${prefixes.slice(0, 3).join(', ')} is taken off their keys`] : []),
+    ...(others.length > 0 && !ours ? [`it has others under ${others.join(', ')} (--key takes them)`] : []),
+  ];
+  if (notes.length > 0) log?.(`${name}: ${notes.join('; ')}`);
   return state;
+}
+
+/** Why an entry of a state dict cannot be taken, and what to do. */
+function notAWeight(key: string, value: Value): string {
+  if (value instanceof UnreadTensor) {
+    const { dtype, shape, reason } = value;
+    return ` cannot give weights: the tensor ${JSON.stringify(key)} (${dtype}, shape (${shape.join(', ')})) ${reason}; save it as float32`;
+  }
+  if (value instanceof Opaque)
+    return ` cannot give weights: ${JSON.stringify(key)} is a Python object, ${value}; ${SAVE_WEIGHTS}`;
+  return ` has something other than a tensor under ${JSON.stringify(key)}, so it is not a state dict; name a file with state_dict, or where the weights lie by --key`;
 }
 
 /** The key of the full-precision model for one of a low-precision model; others unchanged. */
@@ -49,8 +74,10 @@ export function wrappedKeys(state: StateDict, convolutions: readonly string[]): 
 
 /** True for weights of a low-precision model. */
 export function hasWrappedKeys(value: Value): boolean {
-  const state = isDict(value) ? (value.get('state_dict') ?? value) : undefined;
-  return isDict(state) && [...state.keys()].some((key) => typeof key === 'string' && WRAPPED.test(key));
+  const weights = isDict(value) ? findWeights(value, 'the checkpoint')?.weights : undefined;
+  if (!weights) return false;
+  const { plain } = unwrap([...weights.keys()].filter((key) => typeof key === 'string'));
+  return [...plain.values()].some((key) => WRAPPED.test(key));
 }
 
 /** A state dict as part of a checkpoint for {@link writeCheckpoint}: PyTorch reads it as an OrderedDict. */

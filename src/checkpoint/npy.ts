@@ -64,7 +64,8 @@ export function parseNpy(bytes: Uint8Array, name = 'the array', budget = new Bud
     if (data.length !== elementCount(shape) * DTYPE_BYTES[dtype])
       refuse('its data has another size than its shape says');
     const strides = fortran === 'True' ? rowMajorStrides([...shape].reverse()).reverse() : rowMajorStrides(shape);
-    return { dtype, shape, data: denseBytes(data, { dtype, offset: 0, shape, strides }, budget) };
+    const dense = denseBytes(data, { itemBytes: DTYPE_BYTES[dtype], offset: 0, shape, strides }, budget);
+    return { dtype, shape, data: dense ?? refuse('its columns would take more memory than the file') };
   });
 }
 

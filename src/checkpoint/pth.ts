@@ -1,16 +1,14 @@
 /** PyTorch checkpoints (.pth, .pt, .pth.tar): both layouts of torch.save, and safetensors. */
 import { crc32 } from 'node:zlib';
 import { type WriteOptions, writeFileAtomic } from '../atomic';
-import { DTYPE_BYTES } from '../tensor';
-import { LEGACY_START, parseLegacy } from './legacy';
-import { unpickle } from './pickle/read';
+import { looksLikeLegacy, parseLegacy } from './legacy';
+import { finish, runPickle } from './pickle/read';
 import { pickleValue } from './pickle/write';
+import { weightsAt } from './places';
 import { readWholeFile } from './read-file';
 import { Budget, namingFile, refuse } from './refuse';
 import { looksLikeSafetensors, parseSafetensors } from './safetensors';
-import { denseBytes } from './tensor-view';
 import { OrderedDict, type Value } from './value';
-
 import { ZipArchive } from './zip/read';
 import { type ZipRecord, zipChunks } from './zip/write';
 
@@ -24,9 +22,17 @@ export interface Checkpoint {
   value: Value;
 }
 
+/** Options of {@link readCheckpoint}. */
+export interface ReadOptions {
+  /** Where the weights lie, as a dotted path such as "models.student": they become the `state_dict` of the value. */
+  key?: string | undefined;
+  /** What to do about a damaged file; otherwise to copy it again. */
+  remedy?: string | undefined;
+}
+
 /**
  * Reads a checkpoint that PyTorch, earlybird or a safetensors library wrote. Nothing in the file is run: Python objects other than
- * plain data and tensors are refused. Tensors are views of the file's bytes and may be unaligned; {@link numbersOf} reads them.
+ * plain data and tensors are {@link Opaque} leaves. Tensors are views of the file's bytes and may be unaligned; {@link numbersOf} reads them.
  * Throws ERR_FILE, or ERR_CHECKPOINT for a file of another kind or a damaged one.
  *
  * @example
@@ -36,8 +42,9 @@ export interface Checkpoint {
  * console.log(cfgOf(value), weights.get('feature.0.weight')?.shape);
  * ```
  */
-export async function readCheckpoint(file: string): Promise<Checkpoint> {
-  return parseCheckpoint(await readWholeFile(file), file);
+export async function readCheckpoint(file: string, { key, remedy }: ReadOptions = {}): Promise<Checkpoint> {
+  const { format, value } = parseCheckpoint(await readWholeFile(file), file, undefined, remedy);
+  return { format, value: weightsAt(value, key, file) };
 }
 
 /** As readCheckpoint, of bytes in memory. `name` is the file's name in messages. */
@@ -45,22 +52,27 @@ export function parseCheckpoint(
   bytes: Uint8Array,
   name = 'the checkpoint',
   budget = new Budget(bytes.length),
+  remedy?: string,
 ): Checkpoint {
-  return namingFile(name, () => {
-    const format = sniff(bytes);
-    if (format === 'zip') return { format, value: parseZip(bytes, budget) };
-    if (format === 'legacy') return { format, value: parseLegacy(bytes, budget) };
-    const { tensors, metadata } = parseSafetensors(bytes, budget);
-    const state = new OrderedDict(tensors);
-    if (metadata.size === 0) return { format, value: state };
-    return {
-      format,
-      value: new Map<string, Value>([
-        ['state_dict', state],
-        ['metadata', metadata],
-      ]),
-    };
-  });
+  return namingFile(
+    name,
+    () => {
+      const format = sniff(bytes);
+      if (format === 'zip') return { format, value: parseZip(bytes, budget) };
+      if (format === 'legacy') return { format, value: parseLegacy(bytes, budget) };
+      const { tensors, metadata } = parseSafetensors(bytes, budget);
+      const state = new OrderedDict(tensors);
+      if (metadata.size === 0) return { format, value: state };
+      return {
+        format,
+        value: new Map<string, Value>([
+          ['state_dict', state],
+          ['metadata', metadata],
+        ]),
+      };
+    },
+    remedy,
+  );
 }
 
 /**
@@ -75,35 +87,39 @@ function sniff(bytes: Uint8Array): Format {
   const starts = (magic: Uint8Array) => Buffer.compare(bytes.subarray(0, magic.length), magic) === 0;
   if (bytes.length === 0) refuse('it is empty');
   if (starts(Uint8Array.of(0x50, 0x4b, 0x03, 0x04))) return 'zip';
-  if (starts(LEGACY_START)) return 'legacy';
+  if (looksLikeLegacy(bytes)) return 'legacy';
   if (looksLikeSafetensors(bytes)) return 'safetensors';
   if (Buffer.from(bytes.subarray(257, 262)).toString('latin1') === 'ustar')
     refuse(
-      'it is a tar archive, the layout of PyTorch before 0.1.10; load and save it once with a PyTorch between 0.4 and 2',
+      'it is a tar archive, the layout of PyTorch before 0.1.10',
+      'load and save it once with a PyTorch between 0.4 and 2',
     );
-  refuse('it is neither a PyTorch checkpoint nor a safetensors file');
+  refuse(
+    'it is neither a PyTorch checkpoint nor a safetensors file',
+    'name a file that torch.save or safetensors wrote',
+  );
 }
 
 function parseZip(bytes: Uint8Array, budget: Budget): Value {
   const archive = new ZipArchive(bytes, budget);
   const pickleName = archive.names.find((name) => /^[^/]+\/data\.pkl$/.test(name));
-  if (pickleName === undefined) refuse('it is a zip archive without data.pkl, so not a PyTorch checkpoint');
+  if (pickleName === undefined)
+    refuse('it is a zip archive without data.pkl, so not a PyTorch checkpoint', 'name a file that torch.save wrote');
   const folder = pickleName.slice(0, -'data.pkl'.length);
   if (
     archive.has(`${folder}byteorder`) &&
     Buffer.from(archive.read(`${folder}byteorder`)).toString('latin1') !== 'little'
   )
-    refuse('it was not written on a little-endian machine');
+    refuse('it was not written on a little-endian machine', 'load and save it once with PyTorch on such a one');
 
-  const { value, pending, storages } = unpickle(archive.read(pickleName), 0, budget);
+  const unpickled = runPickle(archive.read(pickleName), 0, budget);
   const found = new Map<string, Uint8Array>();
-  for (const { key, dtype, numel } of storages.values()) {
+  for (const { key, bytes } of unpickled.storages.values()) {
     const data = archive.read(`${folder}data/${key}`);
-    if (data.length !== numel * DTYPE_BYTES[dtype]) refuse(`storage ${key} has another size than its tensors say`);
+    if (data.length !== bytes) refuse(`storage ${key} has another size than its tensors say`);
     found.set(key, data);
   }
-  for (const { tensor, storage, view } of pending) tensor.data = denseBytes(found.get(storage.key)!, view, budget);
-  return value;
+  return finish(unpickled, ({ key }) => found.get(key), budget);
 }
 
 function checkpointChunks(value: Value): AsyncGenerator<Uint8Array> {

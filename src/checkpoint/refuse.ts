@@ -1,59 +1,95 @@
 /** Refusal of a file, and the memory that reading one may take. */
 import { EarlybirdError } from '../errors';
 
-/** Throws ERR_CHECKPOINT. `reason` is a clause, to which namingFile adds the file. */
-export function refuse(reason: string): never {
-  throw new EarlybirdError('ERR_CHECKPOINT', reason);
+/** For a file that was cut off or changed on its way. */
+const DAMAGED = 'it is damaged: copy it again from its source';
+/** For a whole file whose weights cannot be taken as they are. */
+export const SAVE_WEIGHTS = 'save its weights alone, torch.save(model.state_dict(), ...)';
+
+/** A refusal in the making: what to do follows once the file is named. */
+class Refusal extends EarlybirdError {
+  constructor(
+    reason: string,
+    readonly remedy: string,
+  ) {
+    super('ERR_CHECKPOINT', reason);
+  }
 }
 
-/** Runs a reader of bytes in memory; makes a refusal one sentence with file and remedy. */
-export function namingFile<T>(name: string, read: () => T): T {
+/**
+ * Throws ERR_CHECKPOINT. `reason` is a clause, to which namingFile adds file and remedy; without `remedy` the file is taken to be
+ * damaged.
+ */
+export function refuse(reason: string, remedy = DAMAGED): never {
+  throw new Refusal(reason, remedy);
+}
+
+/**
+ * Runs a reader of bytes in memory; makes a refusal one sentence with file and remedy. `instead`: what to do about a damaged file, where
+ * there is more to say than to copy it again.
+ */
+export function namingFile<T>(name: string, read: () => T, instead = DAMAGED): T {
   try {
     return read();
   } catch (error) {
-    if (!(error instanceof EarlybirdError)) throw error;
-    throw new EarlybirdError(
-      error.code,
-      `${name} cannot be read: ${error.message}; copy it again from its source or save it anew with torch.save or earlybird`,
-      error.detail,
-    );
+    if (!(error instanceof Refusal)) throw error;
+    const remedy = error.remedy === DAMAGED ? instead : error.remedy;
+    throw new EarlybirdError(error.code, `${name} cannot be read: ${error.message}; ${remedy}`, error.detail);
   }
 }
 
 /** Fixed allowances beside the file's own size: small files have proportionally larger structure than large ones. */
 const SPARE_BUFFER_BYTES = 1 << 20;
 const SPARE_NODE_BYTES = 16 << 20;
+/** More than this is more than a JavaScript heap holds beside the work. */
+const MOST_STRUCTURE_BYTES = 1 << 30;
 
 /**
  * Memory that a reader allocates for one file beyond its bytes. A few hostile bytes can ask for petabytes (a stride of 0, a deflate
- * bomb, a million empty dicts), so every allocation that the file decides on is charged here first.
+ * bomb, a list of lists that repeats itself), so every allocation that the file decides on is charged here first.
  *
  * - buffers: tensors that had to be copied, inflated records. At most the file's size + 1 MiB.
- * - nodes: pickle operations, dicts, strings, directory entries, at an estimate of their heap size.
- *   Buffers and nodes together: at most the file's size + 16 MiB. So reading never takes more than twice the file + 16 MiB.
+ * - nodes: pickle operations, dicts, strings, directory entries, at an estimate of their heap size. What the bytes read so far can
+ *   make at most is earned as they are read, so that a sound file of many small values never runs out. Buffers and nodes together:
+ *   at most the file's size + 16 MiB + what was earned, which ends at 1 GiB.
  */
 export class Budget {
   buffers = 0;
   nodes = 0;
+  private earned = 0;
 
   constructor(readonly fileBytes: number) {}
 
   buffer(bytes: number): void {
-    this.buffers += bytes;
-    if (this.buffers > this.fileBytes + SPARE_BUFFER_BYTES) this.overdrawn();
-    this.check();
+    if (!this.tryBuffer(bytes)) this.overdrawn();
+  }
+
+  /** False, and nothing charged, where the bytes are more than the file may cost. */
+  tryBuffer(bytes: number): boolean {
+    const buffers = this.buffers + bytes;
+    if (buffers > this.fileBytes + SPARE_BUFFER_BYTES || buffers + this.nodes > this.limit) return false;
+    this.buffers = buffers;
+    return true;
   }
 
   node(bytes: number): void {
     this.nodes += bytes;
-    this.check();
+    if (this.buffers + this.nodes > this.limit) this.overdrawn();
   }
 
-  private check(): void {
-    if (this.buffers + this.nodes > this.fileBytes + SPARE_NODE_BYTES) this.overdrawn();
+  /** `bytes` of structure at most stand in what was read now. */
+  earn(bytes: number): void {
+    this.earned = Math.min(this.earned + bytes, MOST_STRUCTURE_BYTES);
+  }
+
+  private get limit(): number {
+    return this.fileBytes + SPARE_NODE_BYTES + this.earned;
   }
 
   private overdrawn(): never {
-    refuse('its content would take more memory than twice its size (repeated, expanded or compressed data)');
+    refuse(
+      'its content would take more memory than its size allows (repeated, expanded or compressed data)',
+      SAVE_WEIGHTS,
+    );
   }
 }

@@ -7,7 +7,9 @@
  */
 import { EarlybirdError } from '../errors';
 import type { StateDict } from '../tensor';
+import { plainKey } from './keys';
 import { type Dict, isDict, isTensor, type Value } from './value';
+import { unwrap } from './wrappers';
 
 /** State of an SGD optimiser. */
 export interface SgdState {
@@ -45,17 +47,28 @@ export function sgdOptimizerValue({ momentum, parameters, lr, momentumFactor, we
   ]);
 }
 
+/** What {@link momentumOf} found. */
+export interface RestoredMomentum {
+  momentum: StateDict;
+  /** Of the first group of parameters. */
+  lr: number;
+  /** Why there is no momentum although the file has the state of an optimiser. */
+  note?: string;
+}
+
 /**
  * Momentum and learning rate of a checkpoint, or of its `optimizer` entry. `parameters` are the keys wanted, in module order.
  * `allParameters` are the keys of all parameters, `*.indexes` included; give it where `parameters` leaves them out, to read files of
- * the reference. Throws ERR_CHECKPOINT where there is no optimiser or its positions fit neither list.
+ * the reference. There is no momentum, but a note, for the state of another optimiser than SGD, and for several groups of parameters
+ * without names, whose order is not that of the network. Throws ERR_CHECKPOINT where there is no optimiser or its positions fit
+ * neither list.
  */
 export function momentumOf(
   value: Value,
   parameters: readonly string[],
   allParameters: readonly string[] = parameters,
-): { momentum: StateDict; lr: number } {
-  const optimizer = isDict(value) ? (value.get('optimizer') ?? value) : value;
+): RestoredMomentum {
+  const optimizer = isDict(value) ? (value.get('optimizer') ?? onlyOptimizer(value) ?? value) : value;
   const state = isDict(optimizer) ? optimizer.get('state') : undefined;
   const groups = isDict(optimizer) ? optimizer.get('param_groups') : undefined;
   if (!isDict(state) || !Array.isArray(groups) || !groups.every(isDict) || groups.length === 0)
@@ -63,10 +76,18 @@ export function momentumOf(
   const lr = (groups[0] as Dict).get('lr');
   if (typeof lr !== 'number') fail('has an optimizer without a learning rate');
 
-  const ids = (groups as Dict[]).flatMap((group) => (group.get('params') ?? []) as Value[]);
-  const keys = keysByPosition(ids.length, parameters, allParameters);
-  const wanted = new Set(parameters);
   const momentum: StateDict = new Map();
+  const foreign = otherOptimizer(state);
+  if (foreign) return { momentum, lr, note: foreign };
+  const ids = (groups as Dict[]).flatMap((group) => (group.get('params') ?? []) as Value[]);
+  const named = (groups as Dict[]).flatMap((group) => (group.get('param_names') ?? []) as Value[]);
+  if (groups.length > 1 && named.length !== ids.length) {
+    const sizes = (groups as Dict[]).map((group) => ((group.get('params') ?? []) as Value[]).length);
+    const note = `its optimizer has ${groups.length} groups of parameters (${sizes.join(' and ')}), whose order is not that of the network`;
+    return { momentum, lr, note };
+  }
+  const keys = named.length === ids.length ? namesOf(named) : keysByPosition(ids.length, parameters, allParameters);
+  const wanted = new Set(parameters);
   for (const [position, id] of ids.entries()) {
     const key = keys[position]!;
     const slot = state.get(id as number);
@@ -74,6 +95,39 @@ export function momentumOf(
     if (isTensor(buffer) && wanted.has(key)) momentum.set(key, buffer);
   }
   return { momentum, lr };
+}
+
+/** Lightning keeps a list of optimisers; other scripts name theirs in their own way. */
+function onlyOptimizer(value: Dict): Value | undefined {
+  const list = value.get('optimizer_states');
+  if (Array.isArray(list)) return list.length === 1 ? list[0] : undefined;
+  return value.get('optimizer_state_dict') ?? value.get('optim');
+}
+
+/** Entries that optimisers of PyTorch keep for a parameter, and which they are. */
+const OTHERS: readonly [entry: string, name: string][] = [
+  ['exp_avg_sq', 'Adam (or one of its kind)'],
+  ['exp_inf', 'Adamax'],
+  ['square_avg', 'RMSprop'],
+  ['acc_delta', 'Adadelta'],
+  ['sum', 'Adagrad'],
+  ['prev', 'Rprop'],
+  ['ax', 'ASGD'],
+];
+
+function otherOptimizer(state: Dict): string | undefined {
+  const slots = [...state.values()].filter(isDict);
+  const entries = new Set(slots.flatMap((slot) => [...slot.keys()].map(String)));
+  if (entries.size === 0 || entries.has('momentum_buffer')) return undefined;
+  const name = OTHERS.find(([entry]) => entries.has(entry))?.[1] ?? 'another kind';
+  return `its optimizer is ${name}, not SGD (its state has ${[...entries].slice(0, 4).join(', ')})`;
+}
+
+/** Names of a model in a wrapper have its prefix, and those of a low-precision model its quantisers. */
+function namesOf(names: readonly Value[]): string[] {
+  const texts = names.map(String);
+  const { plain } = unwrap(texts);
+  return texts.map((name) => plainKey(plain.get(name) ?? name));
 }
 
 /** The list of keys that has as many entries as the optimiser has positions. */

@@ -5,19 +5,27 @@ import { elementCount } from './value';
 
 /** Offset and strides in elements of the storage. */
 export interface View {
-  dtype: Dtype;
+  /** Bytes of an element. */
+  itemBytes: number;
   offset: number;
   shape: number[];
   strides: number[];
 }
 
 /**
- * Bytes of the view, DTYPE_BYTES[dtype] * product(shape) of them. Row-major views share the storage's memory, so tensors that share
- * memory in the file still do; others are copied, charged to `budget`. Refuses a view that leaves its storage.
+ * Bytes of the view, itemBytes * product(shape) of them. Row-major views share the storage's memory, so tensors that share memory in
+ * the file still do; others are copied, charged to `budget`. Undefined where the copy is more than the budget has. Refuses a view
+ * that leaves its storage.
  */
-export function denseBytes(storage: Uint8Array, view: View, budget: Budget): Uint8Array {
-  const { offset, shape, strides } = view;
-  const itemBytes = DTYPE_BYTES[view.dtype];
+export function denseBytes(storage: Uint8Array, view: View, budget: Budget): Uint8Array | undefined {
+  const count = checkView(storage.byteLength, view);
+  const { itemBytes, offset, shape, strides } = view;
+  if (isRowMajor(shape, strides)) return storage.subarray(offset * itemBytes, (offset + count) * itemBytes);
+  return budget.tryBuffer(count * itemBytes) ? gather(storage, view, count) : undefined;
+}
+
+/** The number of elements. Refuses a view that leaves its storage of `bytes` bytes. */
+export function checkView(bytes: number, { itemBytes, offset, shape, strides }: View): number {
   const count = elementCount(shape);
   if (shape.length !== strides.length || Number.isNaN(count))
     refuse(`a tensor has an impossible shape (${shape.join(', ')})`);
@@ -25,12 +33,9 @@ export function denseBytes(storage: Uint8Array, view: View, budget: Budget): Uin
 
   // The last element of the view. Sums beyond the safe integers are refused by the comparison.
   const last = count === 0 ? offset - 1 : shape.reduce((at, size, d) => at + (size - 1) * strides[d]!, offset);
-  if (last >= storage.byteLength / itemBytes || offset > storage.byteLength / itemBytes)
+  if (last >= bytes / itemBytes || offset > bytes / itemBytes)
     refuse(`a tensor of shape (${shape.join(', ')}) reaches beyond its storage`);
-
-  if (isRowMajor(shape, strides)) return storage.subarray(offset * itemBytes, (offset + count) * itemBytes);
-  budget.buffer(count * itemBytes);
-  return gather(storage, view, itemBytes, count);
+  return count;
 }
 
 function isSize(value: unknown): value is number {
@@ -48,8 +53,8 @@ function isRowMajor(shape: number[], strides: number[]): boolean {
 }
 
 /** Copies element by element in row-major order, bytewise: storages need not be aligned. */
-function gather(storage: Uint8Array, view: View, itemBytes: number, count: number): Uint8Array {
-  const { shape, strides } = view;
+function gather(storage: Uint8Array, view: View, count: number): Uint8Array {
+  const { itemBytes, shape, strides } = view;
   const dense = new Uint8Array(count * itemBytes);
   const index = shape.map(() => 0);
   let from = view.offset * itemBytes;
@@ -64,6 +69,29 @@ function gather(storage: Uint8Array, view: View, itemBytes: number, count: numbe
     }
   }
   return dense;
+}
+
+/**
+ * A copy with the sign of every element turned: PyTorch leaves that to be done when the values are used. Undefined where the copy is
+ * more than the budget has.
+ */
+export function negated(bytes: Uint8Array, dtype: Dtype, budget: Budget): Uint8Array | undefined {
+  if (!budget.tryBuffer(bytes.byteLength)) return undefined;
+  const result = new Uint8Array(bytes);
+  const itemBytes = DTYPE_BYTES[dtype];
+  for (let at = 0; at < result.length; at += itemBytes) {
+    if (dtype.includes('float')) result[at + itemBytes - 1]! ^= 0x80;
+    else {
+      // Two's complement: all bits turned, plus one.
+      let carry = 1;
+      for (let i = at; i < at + itemBytes; i++) {
+        carry += ~result[i]! & 0xff;
+        result[i] = carry;
+        carry >>= 8;
+      }
+    }
+  }
+  return result;
 }
 
 /** Row-major strides of a shape, in elements. */

@@ -3,16 +3,61 @@ import { DTYPE_BYTES, type Dtype, type TensorData } from '../tensor';
 
 /**
  * Python's None, bool, int, float, str, bytes, list or tuple, dict, and tensors.
- * A Python int is a number where it is a safe integer, else a bigint. Tuples and sets come back as arrays.
- * A number is written as a Python int where it is a safe integer (not -0), else as a float.
+ * A Python int is a number where it is a safe integer, else a bigint. Tuples and sets come back as arrays, complex numbers and
+ * torch's constants (a dtype, a device) as text. A number is written as a Python int where it is a safe integer (not -0), else as a
+ * float. What cannot be read is an {@link Opaque} or an {@link UnreadTensor}.
  */
-export type Value = null | boolean | number | bigint | string | Uint8Array | TensorData | Value[] | Dict;
+export type Value =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | TensorData
+  | UnreadTensor
+  | Opaque
+  | Value[]
+  | Dict;
 
-/** A Python dict in file order. Keys are strings or integers (those of optimizer.state). */
-export type Dict = Map<string | number, Value>;
+/** A key of a Python dict. A tuple, or an object that is not read, is a text that shows it. */
+export type Key = string | number | bigint | boolean | null;
+
+/** A Python dict in file order. */
+export type Dict = Map<Key, Value>;
 
 /** A Python collections.OrderedDict, which is what `model.state_dict()` returns. */
-export class OrderedDict extends Map<string | number, Value> {}
+export class OrderedDict extends Map<Key, Value> {}
+
+/** A Python object of a class that is not known here. Nothing of it was built or run. */
+export class Opaque {
+  constructor(
+    /** Its class or function, such as "argparse.Namespace". */
+    readonly name: string,
+  ) {}
+
+  toString(): string {
+    return `${this.name}, not read`;
+  }
+
+  toJSON(): string {
+    return this.toString();
+  }
+}
+
+/** A tensor whose values are not read: its element type, its layout or its size is none that is known here. */
+export class UnreadTensor {
+  /** Of its values in the file. */
+  bytes = 0;
+
+  constructor(
+    /** Named as in PyTorch, with the layout where that is not strided, such as "complex64" or "float32 (sparse_coo)". */
+    readonly dtype: string,
+    readonly shape: number[],
+    /** Why its values cannot be taken: completes "the tensor ...". */
+    readonly reason: string,
+  ) {}
+}
 
 export function isDict(value: unknown): value is Dict {
   // By tag, not instanceof: maps may come from another realm (jest, worker_threads).
@@ -86,7 +131,7 @@ const ELEMENT_READERS: Record<Dtype, (view: DataView, at: number) => number> = {
 };
 
 /** IEEE 754 binary16 bits to a number. */
-function halfToNumber(bits: number): number {
+export function halfToNumber(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 0x1f;
   const fraction = bits & 0x3ff;

@@ -1,8 +1,9 @@
 /** Makes a yargs command of options, what is run, and how its result is printed. Its name and description stand in the table that lists it. */
 import type { CommandModule } from 'yargs';
+import { type EarlybirdError, fileError, systemCode } from '../errors';
 import type { RunOptions } from '../run/observer';
 import { interruptSignal } from './interrupt';
-import { addOptions, type Flags, positionalsOf, recipeFrom, type Source, type Values } from './options';
+import { addOptions, type Flags, positionalsOf, recipeFrom, type Shell, type Source, type Values } from './options';
 import { createDisplay, type Show } from './progress';
 
 /** `path` is the name with those of the groups it is in: "data pack". */
@@ -20,7 +21,7 @@ interface Definition<S extends Source, R> {
   examples?: [line: string, does: string][];
   run(values: Values<S>, context: Context): R | Promise<R>;
   /** The result as text, for people. --json prints it as it is. */
-  print(result: R): string | Promise<string>;
+  print(result: R, shell: Shell): string | Promise<string>;
 }
 
 export function defineCommand<S extends Source, R>({ options, examples = [], run, print }: Definition<S, R>): Command {
@@ -41,7 +42,8 @@ export function defineCommand<S extends Source, R>({ options, examples = [], run
       },
     };
     const result = await Promise.resolve(run(recipe, context)).finally(end);
-    write(shell.json ? JSON.stringify(result, plain, 2) : await print(result));
+    const text = shell.json ? JSON.stringify(result, plain, 2) : await print(result, shell);
+    write(text, Object.hasOwn(recipe, 'save'));
   };
   return (path, describe) => ({
     command: `${path.split(' ').at(-1)}${positionalsOf(options, '[]')}`,
@@ -78,8 +80,15 @@ function usage(path: string, describe: string, words: string, examples: [string,
   return all.join('\n\n').replaceAll(':\n\n#', ':\n#');
 }
 
-function write(text: string): void {
-  process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+/** `isKept`: the result is in the folder of the run as well, so that it is not lost where it cannot be printed. */
+function write(text: string, isKept = false): void {
+  process.stdout.write(text.endsWith('\n') ? text : `${text}\n`, (error) => {
+    // A reader that has gone, such as head, has what it wanted.
+    if (!error || systemCode(error) === 'EPIPE') return;
+    const { message, code } = fileError(error, 'The standard output', 'written') as EarlybirdError;
+    process.stderr.write(`earlybird: ${message} [${code}]\n`);
+    if (!isKept) process.exitCode = 1;
+  });
 }
 
 /** Matrices go to files, not into JSON results. */

@@ -1,10 +1,13 @@
 #!/usr/bin/env node
 /** The command line: a table of commands, strict parsing, errors and exit codes. A command's code is loaded when it is asked for. */
-import { EarlybirdError, type ErrorCode } from '../errors';
+import './node-version';
+
+import { EarlybirdError, type ErrorCode, fileError } from '../errors';
 import { packageVersion } from '../package';
 import { commandFirst, normaliseArguments, PARSER } from './arguments';
 import type { Command } from './command';
 import { INTERRUPTED } from './interrupt';
+import { nearest } from './nearest';
 
 /** Name and description; commands/<name>.ts exports the command under its name. Data, so that --help loads none of them. */
 const COMMANDS: [name: string, describe: string][] = [
@@ -12,7 +15,7 @@ const COMMANDS: [name: string, describe: string][] = [
   ['search', 'Train the dense network and save Early-Bird tickets as they emerge'],
   ['prune', 'Cut a ticket out of a checkpoint: pruned.pth.tar and prune.txt'],
   ['retrain', 'Train a ticket on, with its own weights or with new ones'],
-  ['evaluate', 'Test a checkpoint: exact top-1 and top-5, and the means over batches of the reference'],
+  ['evaluate', 'Test a checkpoint: top-1 and top-5'],
   ['distance', 'Write the mask-distance matrix of a run: overlap_{p}.npy'],
   ['plot', 'Draw mask-distance matrices, or accuracy against drawing epoch'],
   ['bench', 'Time this program, alone or beside PyTorch, or compare what methods cost'],
@@ -23,8 +26,9 @@ const COMMANDS: [name: string, describe: string][] = [
 ];
 
 async function main(argv: string[]): Promise<void> {
-  const { default: yargs } = await import('yargs/yargs');
   const asked = argv.find((argument) => COMMANDS.some(([name]) => name === argument));
+  checkFirst(argv[0]!, asked);
+  const { default: yargs } = await import('yargs/yargs');
   const hint = asked === undefined ? 'earlybird --help' : `earlybird ${asked} --help`;
   const cli = yargs(argv)
     .scriptName('earlybird')
@@ -50,21 +54,32 @@ async function main(argv: string[]): Promise<void> {
     });
   for (const [name, describe] of COMMANDS) {
     if (name === asked) cli.command((require(`./commands/${name}`)[name] as Command)(name, describe));
-    else cli.command(name, describe, {}, misplaced);
+    else cli.command(name, describe);
   }
-  cli.completion('completion', 'Print a script that completes commands and options in bash or zsh');
+  cli.completion(COMPLETION, 'Print a script that completes commands and options in bash or zsh');
   await cli.parseAsync();
 }
 
-/** Only the first word that is a command has its code loaded; another one can run only if a flag's value was taken for it. */
-function misplaced(): never {
-  throw new EarlybirdError('ERR_USAGE', 'Put the command before its flags: earlybird <command> --flag ...');
+const COMPLETION = 'completion';
+
+/** The first word is a flag or a command; another command may stand behind a flag whose value is taken for one. */
+function checkFirst(first: string, asked: string | undefined): void {
+  const names = [...COMMANDS.map(([name]) => name), COMPLETION];
+  if (first.startsWith('-') || names.includes(first)) return;
+  const near = nearest(first, names);
+  const advice = near ? `did you mean ${near}?` : 'earlybird --help lists them.';
+  throw new EarlybirdError(
+    'ERR_USAGE',
+    `${first} is not a command: ${asked ? `put the command first, as in earlybird ${asked} --flag ...` : advice}`,
+  );
 }
 
 const USAGE_CODES: ErrorCode[] = ['ERR_USAGE', 'ERR_RECIPE'];
 
 /** Exit codes: 1 failed, 2 bad usage, 130 interrupted. */
-function report(error: unknown, json: boolean): number {
+function report(thrown: unknown, json: boolean): number {
+  const { path = 'A file' } = thrown as NodeJS.ErrnoException;
+  const error = fileError(thrown, path, 'read or written');
   const { code = 'ERR_INTERNAL', message, detail, stack } = error as Partial<EarlybirdError> & Error;
   if (json) process.stderr.write(`${JSON.stringify({ error: { code, message, detail } })}\n`);
   else process.stderr.write(`earlybird: ${message} [${code}]\n${code === 'ERR_INTERNAL' ? `${stack}\n` : ''}`);
@@ -73,6 +88,8 @@ function report(error: unknown, json: boolean): number {
 }
 
 async function start(): Promise<void> {
+  // A log on a full disk, or a reader that has gone, ends no training: what is computed is in its folder.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   const raw = process.argv.slice(2);
   try {
     await main(commandFirst(normaliseArguments(raw)));

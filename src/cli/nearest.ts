@@ -8,14 +8,18 @@ export function nearest(word: string, words: readonly string[]): string | undefi
   return best && best.edits <= Math.max(1, Math.floor(word.length / 3)) ? best.other : undefined;
 }
 
-/** Levenshtein distance: letters to insert, remove or replace. */
+/** Letters to insert, remove or replace, and neighbours to exchange: Levenshtein distance with transpositions. */
 function edits(a: string, b: string): number {
+  let above: number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
-    for (let j = 1; j <= b.length; j++)
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
-    row = next;
+    for (let j = 1; j <= b.length; j++) {
+      const exchanged = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      const changed = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, changed, exchanged ? above[j - 2]! + 1 : Infinity));
+    }
+    [above, row] = [row, next];
   }
   return row[b.length]!;
 }

@@ -24,13 +24,20 @@ const SHELL = z.strictObject({
   ),
   force: output(z.boolean().default(false), 'start over where --save holds a finished or a different run'),
   printRecipe: output(z.boolean().default(false), 'print the validated options as JSON and stop'),
+  referenceMetrics: output(
+    z.boolean().default(false),
+    'also print accuracies as the reference does, as means over batches; --json and record.txt always have them',
+  ),
   json: output(z.boolean().default(false), 'print the result as one JSON object'),
   quiet: output(z.boolean().default(false), 'no progress and no log'),
 });
-type Shell = z.infer<typeof SHELL>;
+export type Shell = z.infer<typeof SHELL>;
 
-/** Where these mean something: in commands that have the other option. A preset names a network, --force starts a training over. */
-const ONLY_WITH: Partial<Record<keyof Shell, string>> = { preset: 'arch', force: 'epochs' };
+/**
+ * Where these mean something: in commands that have the other option. A preset names a network, --force starts a training over,
+ * and a command that takes one checkpoint to go on from, or to test, prints its accuracy.
+ */
+const ONLY_WITH: Partial<Record<keyof Shell, string>> = { preset: 'arch', force: 'epochs', referenceMetrics: 'resume' };
 
 export type Flags = Record<string, unknown>;
 
@@ -107,7 +114,13 @@ export function recipeFrom<S extends Source>(
   const fields = fieldsOf(source);
   refuseUnknown(fields, flags);
   const given: Record<string, unknown> = {};
-  for (const { key, flag, schema, info } of fields) {
+  for (const {
+    key,
+    flag,
+    schema,
+    info,
+    kind: { type },
+  } of fields) {
     const word = info.positional === flag ? undefined : flags[info.positional!];
     if (word !== undefined && flags[flag] !== undefined)
       throw new EarlybirdError(
@@ -115,6 +128,8 @@ export function recipeFrom<S extends Source>(
         `${info.positional!.toUpperCase()} and --${flag} are one option: give one.`,
       );
     const value = flags[flag] ?? word;
+    if (type !== 'boolean' && [value].flat().includes(false))
+      throw new EarlybirdError('ERR_USAGE', `--no-${flag} is not possible: --${flag} takes a value, ${info.allowed}.`);
     if (value !== undefined && !(Array.isArray(value) && value.length === 0)) given[key] = fromText(value, schema);
   }
   const shell = SHELL.parse(Object.fromEntries(Object.keys(SHELL.shape).map((key) => [key, given[key]])));
@@ -130,10 +145,13 @@ function refuseUnknown(fields: readonly Field[], flags: Flags): void {
   const known = fields.flatMap(({ flag, info }) => [flag, info.positional ?? flag, ...(info.aliases ?? [])]);
   const name = Object.keys(flags).find((flag) => !['_', '$0', 'help', 'h', 'version', 'V', ...known].includes(flag));
   if (name === undefined) return;
-  const near = nearest(name, known);
+  // Only --no-name gives a name the value false.
+  const no = flags[name] === false ? 'no-' : '';
+  const switches = fields.flatMap(({ flag, kind }) => (kind.type === 'boolean' ? flag : []));
+  const near = nearest(name, no ? switches : known);
   throw new EarlybirdError(
     'ERR_USAGE',
-    `--${name} is not an option of this command: ${near ? `did you mean --${near}?` : '--help lists them.'}`,
+    `--${no}${name} is not an option of this command: ${near ? `did you mean --${no}${near}?` : '--help lists them.'}`,
   );
 }
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { openEngine } from '../engine/device';
 import { engineProvenance } from '../engine/provenance';
 import { EarlybirdError, type ErrorCode } from '../errors';
+import { lockFolder } from '../lock';
 import { pruneOnce } from '../prune/prune';
 import type { BenchEnergyRecipe } from '../recipe/recipe';
 import { RunDirectory } from '../run/directory';
@@ -37,6 +38,8 @@ export interface EnergyBenchResult extends EnergyBench {
 /** Throws ERR_RECIPE or ERR_BENCH_MACHINE where the folder holds rows of another recipe or machine. */
 export async function benchEnergy(recipe: BenchEnergyRecipe, options: RunOptions = {}): Promise<EnergyBenchResult> {
   const { observer, signal } = options;
+  using lock = await lockFolder(recipe.save);
+  lock.requireWritable();
   const rows = rowsOf(recipe);
   if (!options.force) await checkRows(recipe, rows);
   // Several rows begin with the dense training of their seed: it runs once, also if it fails.
@@ -102,7 +105,8 @@ async function runRow(
 
 async function cutAndRetrain(recipe: BenchEnergyRecipe, row: EnergyRow, options: RunOptions): Promise<void> {
   const identity = cutIdentity(recipe, row);
-  const { directory, state } = await RunDirectory.open(row.folder, identity, options);
+  using lock = await lockFolder(row.folder);
+  const { directory, state } = await RunDirectory.open(lock, identity, options);
   if (state === 'finished') return;
   await directory.writeJson('params.json', { command: 'bench energy', identity, recipe, seed: row.seed });
   // Without a checkpoint of the retraining the ticket may be one of another recipe.

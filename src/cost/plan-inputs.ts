@@ -2,6 +2,7 @@
 import { type KnownDataset, knownDataset } from '../data/known';
 import type { EarlybirdError } from '../errors';
 import { loadAddon } from '../native/addon';
+import type { NativeModel } from '../native/types/model';
 import { forwardFlops } from '../network/flops';
 import type { BenchEnergyRecipe } from '../recipe/recipe';
 
@@ -10,42 +11,80 @@ export interface PlanInputs {
   images: number | null;
   /** Forward FLOPs of one image in the dense network. */
   forward: number | null;
+  /** Forward FLOPs of one image in the ticket that is assumed at a ratio; null where the network is not known. */
+  ticket(ratio: number): number | null;
   /** Why one of them is null. */
   notes: string[];
 }
 
-/** From rows on disk where they tell, else from the data set's name and the network itself, which needs LibTorch. */
-export async function planInputs(
-  recipe: BenchEnergyRecipe,
-  { images, forward }: Omit<PlanInputs, 'notes'>,
-): Promise<PlanInputs> {
-  const { dataset, limitTrain } = recipe;
-  const data = knownDataset(dataset);
-  const count = images ?? (data && Math.min(data.counts.train, limitTrain ?? Infinity)) ?? limitTrain ?? null;
-  const notes: string[] = [];
-  const missing = (why: string) => notes.push(`FLOPs unknown: ${why}`);
-  if (count === null)
-    missing(`how many images --dataset ${dataset} has is known once it is opened; give --limit-train.`);
-  if (forward !== null) return { images: count, forward, notes };
-  if (!data) {
-    missing(`how many classes --dataset ${dataset} has is known once it is opened.`);
-    return { images: count, forward, notes };
-  }
-  try {
-    return { images: count, forward: await describe(recipe, data), notes };
-  } catch (error) {
-    const { code, message } = error as EarlybirdError;
-    if (code !== 'ERR_LIBTORCH' && code !== 'ERR_NOT_BUILT') throw error;
-    missing(`the network describes itself through LibTorch. ${message}`);
-    return { images: count, forward, notes };
-  }
+interface Known {
+  images: number | null;
+  forward: number | null;
+  /** Ratios of which the FLOPs of a ticket have to be assumed. */
+  ratios: number[];
 }
 
-async function describe(
-  { arch, depth, cfg, imageSize }: BenchEnergyRecipe,
+/** From rows on disk where they tell, else from the data set's name and the network itself, which needs LibTorch. */
+export async function planInputs(recipe: BenchEnergyRecipe, known: Known): Promise<PlanInputs> {
+  const { dataset, limitTrain, assumeFlops } = recipe;
+  const data = knownDataset(dataset);
+  const images = known.images ?? (data && Math.min(data.counts.train, limitTrain ?? Infinity)) ?? limitTrain ?? null;
+  const notes: string[] = [];
+  const missing = (why: string) => notes.push(`FLOPs unknown: ${why}`);
+  if (images === null)
+    missing(`how many images --dataset ${dataset} has is known once it is opened; give --limit-train.`);
+  let { forward } = known;
+  let uniform: ReadonlyMap<number, number> = new Map();
+  if (!data) missing(`how many classes --dataset ${dataset} has is known once it is opened.`);
+  else if (forward === null || (!assumeFlops && known.ratios.length > 0)) {
+    try {
+      const counted = await countFlops(recipe, data, assumeFlops ? [] : known.ratios);
+      forward ??= counted.dense;
+      uniform = counted.tickets;
+    } catch (error) {
+      const { code, message } = error as EarlybirdError;
+      if (code !== 'ERR_LIBTORCH' && code !== 'ERR_NOT_BUILT') throw error;
+      missing(`the network describes itself through LibTorch. ${message}`);
+    }
+  }
+  const share = (ratio: number) => atRatio(recipe, assumeFlops, ratio);
+  const ticket = (ratio: number) =>
+    assumeFlops && forward !== null ? share(ratio)! * forward : (uniform.get(ratio) ?? null);
+  return { images, forward, ticket, notes };
+}
+
+/** The number of a list with one for each ratio, or with one for all. */
+export function atRatio(
+  { ratios }: BenchEnergyRecipe,
+  list: readonly number[] | undefined,
+  ratio: number,
+): number | undefined {
+  return list?.[list.length === 1 ? 0 : ratios.indexOf(ratio)];
+}
+
+async function countFlops(
+  { arch, depth, cfg, imageSize, emptyLayers, surgery, roundTo }: BenchEnergyRecipe,
   { classes, size }: KnownDataset,
-): Promise<number> {
+  ratios: readonly number[],
+): Promise<{ dense: number; tickets: Map<number, number> }> {
   const spec = { arch, depth: depth!, classes, cfg, seed: 1, device: 'cpu', imageSize: imageSize ?? size };
   using model = await loadAddon({ device: 'cpu' }).createModel(spec);
-  return forwardFlops(model.describe().layers);
+  const tickets = new Map<number, number>();
+  for (const ratio of ratios) {
+    const cut = await model.prune({ mask: uniformMask(model, ratio), emptyLayers, surgery, roundTo });
+    using ticket = cut.model;
+    tickets.set(ratio, forwardFlops(ticket.describe().layers));
+  }
+  return { dense: forwardFlops(model.describe().layers), tickets };
+}
+
+/** The first channels of every layer, 1 - p of them. */
+function uniformMask(model: NativeModel, ratio: number): Uint8Array {
+  const kept = model.describe().batchNorms.flatMap(({ channels }) => {
+    const keep = Math.max(1, Math.round((1 - ratio) * channels));
+    return Array.from({ length: channels }, (_, i) => i < keep);
+  });
+  const bits = new Uint8Array(Math.ceil(kept.length / 8));
+  for (const [i, keep] of kept.entries()) if (keep) bits[i >> 3]! |= 0x80 >> (i & 7);
+  return bits;
 }

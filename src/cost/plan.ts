@@ -1,15 +1,16 @@
 /**
  * `bench energy --dry-run`: every row with its epochs, its FLOPs and its estimated costs. What is known only after a
- * run is taken from rows on disk, else bounded from above, and the row's assumptions name it. Nothing is run.
+ * run is taken from rows on disk, else assumed, and the row's assumptions name it. Nothing is run.
  */
 import { networkName } from '../network/names';
+import { flopsOf, NO_PAPER_FLOPS } from '../network/training-flops';
+import type { EnergyMethod } from '../recipe/cost';
 import type { BenchEnergyRecipe } from '../recipe/recipe';
 import { observedIn } from './observed';
-import { type PlanInputs, planInputs } from './plan-inputs';
+import { atRatio, type PlanInputs, planInputs } from './plan-inputs';
 import { checkIdentities, type RowResult, readRow } from './row-results';
 import { type EnergyRow, METHODS, rowsOf, type StageKind, stagesOf } from './rows';
 import { refuseMixedMachines } from './same-machine';
-import { flopsOf, NO_PAPER_FLOPS } from './training-flops';
 
 /** Seconds or joules: measured, or estimated, or null with the reason. */
 export interface Estimate {
@@ -22,8 +23,12 @@ export interface PlannedRow extends EnergyRow {
   state: RowResult['state'];
   /** Epochs of the dense network and of the ticket. */
   epochs: { dense: number; ticket: number };
+  /** Forward FLOPs of one image in the ticket; null for a dense row, and where they are not known. */
+  ticketForward: number | null;
   /** null where the network or the number of images is not known: the plan's notes say why. */
   flops: RowResult['flops'];
+  /** Exact FLOPs over those of the baseline at this ratio and seed; null where one of them is unknown. */
+  overBaseline: number | null;
   seconds: Estimate;
   joules: Estimate;
   /** Assumptions behind the figures; empty where they are measured or follow from the recipe. */
@@ -42,7 +47,7 @@ export interface EnergyPlan {
   forward: number | null;
   rows: PlannedRow[];
   /** Trainings yet to run. The dense training of a seed is run once, however many rows begin with it. */
-  left: { rows: number; seconds: Estimate; joules: Estimate };
+  left: { rows: number; epochs: number; flops: number | null; seconds: Estimate; joules: Estimate };
   notes: string[];
 }
 
@@ -68,8 +73,13 @@ export async function planEnergy(recipe: BenchEnergyRecipe): Promise<EnergyPlan>
   const inputs = await planInputs(recipe, {
     images: stages[0]?.dataset.train ?? null,
     forward: observed.forward(null),
+    ratios: unseenRatios(results, observed),
   });
   const planned = results.map((result) => planRow({ recipe, observed, inputs }, result));
+  compareWithBaseline(
+    planned.map(({ row }) => row),
+    recipe.baseline,
+  );
   const { arch, depth, dataset, epochs } = recipe;
   return {
     dryRun: true,
@@ -79,11 +89,11 @@ export async function planEnergy(recipe: BenchEnergyRecipe): Promise<EnergyPlan>
     images: inputs.images,
     forward: inputs.forward,
     rows: planned.map(({ row }) => row),
-    left: leftOf(planned),
+    left: leftOf(planned, inputs.images),
     notes: [
       ...inputs.notes,
       ...(planned.some(({ row }) => row.flops?.paper === null) ? [NO_PAPER_FLOPS] : []),
-      'Estimates: an epoch takes what epochs of that kind took on disk, else what --images-per-second and --watts say.',
+      'FLOPs: training, three forward passes an image (docs/cost.md). An estimated epoch takes what epochs of that kind took on disk, else what --images-per-second and --watts say.',
     ],
   };
 }
@@ -94,6 +104,21 @@ interface Context {
   inputs: PlanInputs;
 }
 
+/** Ratios whose rows are not finished, and of which no ticket is on disk. */
+function unseenRatios(results: readonly RowResult[], observed: Context['observed']): number[] {
+  const open = results.flatMap(({ state, ratio }) => (state === 'finished' || ratio === null ? [] : ratio));
+  return [...new Set(open)].filter((ratio) => observed.forward(ratio) === null);
+}
+
+function compareWithBaseline(rows: readonly PlannedRow[], baseline: EnergyMethod): void {
+  for (const row of rows) {
+    const other = rows.find(
+      ({ method, seed, ratio }) => method === baseline && seed === row.seed && (ratio === null || ratio === row.ratio),
+    );
+    if (row.flops && other?.flops && other !== row) row.overBaseline = row.flops.exact / other.flops.exact;
+  }
+}
+
 interface Planned {
   row: PlannedRow;
   /** Empty for a finished row. */
@@ -102,13 +127,14 @@ interface Planned {
 
 function planRow(context: Context, result: RowResult): Planned {
   const { method, ratio, seed, folder, state } = result;
-  const own = { method, ratio, seed, folder, state };
+  const own = { method, ratio, seed, folder, state, overBaseline: null };
   if (state === 'finished') {
     const { stages, flops, energy } = result;
     const epochs = { dense: stages[0]!.epochs, ticket: stages[1]?.epochs ?? 0 };
     const seconds = { value: result.seconds, estimated: false };
     const joules = { value: energy.joules, estimated: energy.estimated, reason: energy.reason };
-    return { row: { ...own, epochs, flops, seconds, joules, assumptions: [] }, stages: [] };
+    const ticketForward = stages[1]?.forward ?? null;
+    return { row: { ...own, epochs, ticketForward, flops, seconds, joules, assumptions: [] }, stages: [] };
   }
   const assumptions: string[] = [];
   const stages = planStages(context, result, assumptions);
@@ -116,41 +142,54 @@ function planRow(context: Context, result: RowResult): Planned {
   const cost = (name: 'seconds' | 'joules') => total(stages.map((stage) => times(stage[name], stage.epochs)));
   const flops = plannedFlops(stages, context.inputs.images);
   const costs = { seconds: cost('seconds'), joules: cost('joules') };
-  return { row: { ...own, epochs, flops, ...costs, assumptions: [...new Set(assumptions)] }, stages };
+  const ticketForward = stages[1]?.forward ?? null;
+  return { row: { ...own, epochs, ticketForward, flops, ...costs, assumptions: [...new Set(assumptions)] }, stages };
 }
 
 function planStages(context: Context, result: RowResult, assumptions: string[]): PlannedStage[] {
-  const { observed, inputs } = context;
+  const { inputs } = context;
   const epochs = epochsOf(context, result, assumptions);
   return stagesOf(result).flatMap((kind, i): PlannedStage[] => {
     if (!kind) return [];
     const { ratio } = kind;
-    const ticket = ratio === null ? null : observed.forward(ratio);
-    if (ratio !== null)
-      assumptions.push(
-        ticket === null
-          ? 'the ticket counts as the dense network: at most'
-          : `the ticket has the FLOPs of finished ones at p = ${ratio}`,
-      );
+    const forward = ratio === null ? inputs.forward : ticketForward(context, ratio, assumptions);
     const done = result.stages.find(({ name }) => name === kind.name)?.epochs ?? 0;
     const costs = epochCosts(context, kind, assumptions);
-    return [{ ...kind, epochs: epochs[i]!, done, forward: ticket ?? inputs.forward, ...costs }];
+    return [{ ...kind, epochs: epochs[i]!, done, forward, ...costs }];
   });
 }
 
-/** Costs of both trainings. A ticket is drawn as late as in finished rows, else after the last epoch that is possible. */
+function ticketForward({ recipe, observed, inputs }: Context, ratio: number, assumptions: string[]): number | null {
+  const seen = observed.forward(ratio);
+  const assumed = inputs.ticket(ratio);
+  if (seen !== null) assumptions.push(`the ticket has the FLOPs of finished ones at p = ${ratio}`);
+  else if (assumed === null) assumptions.push('the ticket counts as the dense network: at most');
+  else if (recipe.assumeFlops) assumptions.push("the ticket's share of FLOPs is that of --assume-flops");
+  else assumptions.push('the ticket keeps 1 - p of the channels of every layer; --assume-flops says otherwise');
+  return seen ?? assumed ?? inputs.forward;
+}
+
+/** Epochs of both trainings. A ticket is drawn as late as in finished rows, else as the recipe assumes. */
 function epochsOf({ recipe, observed }: Context, { method, ratio }: RowResult, assumptions: string[]) {
-  const { epochs } = recipe;
+  const { epochs, assumeEpoch } = recipe;
   const { kind, low } = METHODS[method];
   if (kind !== 'early-bird') return [epochs, epochs];
   const before = observed.drawn(ratio!, low.search);
-  const drawn = before === null ? epochs - 1 : Math.round(before);
-  assumptions.push(
-    before === null
-      ? `the ticket is drawn after epoch ${drawn}, the last time it can be: at most`
-      : `the ticket is drawn after epoch ${drawn}, as in finished rows`,
-  );
+  const drawn = before === null ? assumedEpoch(recipe, ratio!) : Math.round(before);
+  const why = assumeEpoch ? 'as --assume-epoch says' : 'about an eighth of --epochs; --assume-epoch says otherwise';
+  assumptions.push(`the ticket is drawn after epoch ${drawn}, ${before === null ? why : 'as in finished rows'}`);
   return [drawn, method === 'eb-reinit' ? epochs : epochs - drawn];
+}
+
+/**
+ * The epochs that fit the paper's tables are about an eighth of all: 20 of 160 for VGG-16 at p = 0.3, 11 of 90 for ResNet-18
+ * (docs/cost.md). No ticket comes before the detector has a window of masks.
+ */
+function assumedEpoch(recipe: BenchEnergyRecipe, ratio: number): number {
+  const { epochs, assumeEpoch, detectorWindow } = recipe;
+  return (
+    atRatio(recipe, assumeEpoch, ratio) ?? Math.min(epochs - 1, Math.max(detectorWindow - 1, Math.round(epochs / 8)))
+  );
 }
 
 /** Seconds and joules of one epoch. */
@@ -198,17 +237,21 @@ function plannedFlops(stages: readonly PlannedStage[], images: number | null): P
   return flopsOf(stages.map(({ forward, epochs }) => ({ forward: forward!, images: epochs * images })));
 }
 
-function leftOf(planned: readonly Planned[]): EnergyPlan['left'] {
+function leftOf(planned: readonly Planned[], images: number | null): EnergyPlan['left'] {
   const seeds = new Set<number>();
   const stages = planned.flatMap(({ row, stages }) =>
-    stages.filter(({ name }) => {
-      const isAgain = name === 'dense' && seeds.has(row.seed);
-      if (name === 'dense') seeds.add(row.seed);
-      return !isAgain;
+    stages.flatMap((stage) => {
+      const isAgain = stage.name === 'dense' && seeds.has(row.seed);
+      if (stage.name === 'dense') seeds.add(row.seed);
+      return isAgain ? [] : { ...stage, epochs: Math.max(0, stage.epochs - stage.done) };
     }),
   );
-  const left = (name: 'seconds' | 'joules') =>
-    total(stages.map((stage) => times(stage[name], Math.max(0, stage.epochs - stage.done))));
-  const rows = planned.filter(({ row }) => row.state !== 'finished').length;
-  return { rows, seconds: left('seconds'), joules: left('joules') };
+  const cost = (name: 'seconds' | 'joules') => total(stages.map((stage) => times(stage[name], stage.epochs)));
+  return {
+    rows: planned.filter(({ row }) => row.state !== 'finished').length,
+    epochs: stages.reduce((sum, { epochs }) => sum + epochs, 0),
+    flops: plannedFlops(stages, images)?.exact ?? null,
+    seconds: cost('seconds'),
+    joules: cost('joules'),
+  };
 }

@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { readEnergy } from '../energy/file';
 import { isEstimated, measuredWays, minus, sameWays, settled, waysText } from '../energy/totals';
 import type { Provenance } from '../engine/provenance';
+import { flopsOf } from '../network/training-flops';
 import type { PruneReport } from '../prune/report';
 import { identityOf } from '../recipe/identity';
 import type { BenchEnergyRecipe } from '../recipe/recipe';
@@ -11,7 +12,6 @@ import { type RunResult, secondsOf } from '../run/result';
 import type { TrainResult } from '../train/eb-train';
 import { denseFolder, denseRecipe, type EnergyRow, identityOfRow, METHODS, type StageKind, stagesOf } from './rows';
 import { type MachineRecord, machineOf } from './same-machine';
-import { flopsOf } from './training-flops';
 
 export interface Energy {
   joules: number | null;

@@ -3,12 +3,12 @@ import { sameWays, waysText } from '../energy/totals';
 import type { Provenance } from '../engine/provenance';
 import { type Statistic, statistic } from '../measure';
 import { networkName } from '../network/names';
+import { NO_PAPER_FLOPS } from '../network/training-flops';
 import type { EnergyMethod } from '../recipe/cost';
 import type { BenchEnergyRecipe } from '../recipe/recipe';
 import { type Energy, inCommon, type RowResult } from './row-results';
 import { METHODS, nameOf } from './rows';
 import { type MachineRecord, refuseMixedMachines } from './same-machine';
-import { NO_PAPER_FLOPS } from './training-flops';
 
 type Costs = 'joules' | 'paperFlops' | 'exactFlops' | 'seconds';
 

@@ -39,7 +39,7 @@ const BUILDERS: Record<string, Builder | undefined> = {
 };
 
 const lookUp: LookUp = (name) => {
-  if (Object.hasOwn(BUILDERS, name)) return new Global(BUILDERS[name]);
+  if (Object.hasOwn(BUILDERS, name)) return new Global(name, BUILDERS[name]);
   refuse(`it names ${name}, which has no place in a data file`);
 };
 

@@ -1,5 +1,6 @@
 import * as path from 'node:path';
 import { type DownloadResult, download } from '../download';
+import { lockFolder } from '../lock';
 import type { CifarName } from './cifar';
 import { usageError } from './errors';
 
@@ -58,5 +59,7 @@ export async function fetchDataset(name: string, dir: string, options: FetchOpti
   const official = OFFICIAL_ARCHIVES[archive]!;
   const { url = official.url, md5, onProgress, signal } = options;
   const expected = md5 ? { md5 } : { md5: official.md5, bytes: official.bytes };
-  return download({ url, file: path.join(dir, archive), ...expected, onProgress, signal });
+  using lock = await lockFolder(dir);
+  lock.requireWritable();
+  return await download({ url, file: path.join(lock.folder, archive), ...expected, onProgress, signal });
 }

@@ -3,11 +3,12 @@
  * options alone. Shards are whole or not there, and progress.jsonl lists them, so a second run continues after the last one.
  */
 import { createHash } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import * as path from 'node:path';
-import { TEMP_NAME, writeFileAtomic } from '../atomic';
+import { isLeftOver, TEMP_NAME, writeFileAtomic } from '../atomic';
 import { availableCores } from '../cores';
-import { EarlybirdError } from '../errors';
+import { EarlybirdError, onDisk } from '../errors';
+import { lockFolder } from '../lock';
 import { classesOf, listSplit } from './class-folders';
 import { type EncodeOptions, encodeImage, reasonOf } from './encode';
 import { dataFileError, datasetError, usageError } from './errors';
@@ -83,7 +84,7 @@ export async function pack(from: string, to: string, options: PackOptions = {}):
 
 async function packAll(from: string, to: string, { signal, onProgress, ...options }: PackOptions): Promise<PackResult> {
   const plan = await planOf(path.resolve(from), path.resolve(to), options, signal);
-  await mkdir(plan.to, { recursive: true });
+  using _lock = await lockFolder(plan.to);
   const before = await readManifest(plan.to);
   if (before && before.key !== plan.key) throw foreign(plan.to);
   if (before && (await isWhole(plan.to, before))) {
@@ -103,7 +104,7 @@ async function packAll(from: string, to: string, { signal, onProgress, ...option
         const start = own().at(-1)?.next ?? 0;
         const report = (here: number) => onProgress?.(finished + here, total, 'packing images');
         const step = await packShard(plan, split, own().length, start, report, signal);
-        await note(log, step);
+        await onDisk(path.join(plan.to, PROGRESS), 'written', () => note(log, step));
         steps.push(step);
       }
       finished += split.order.length;
@@ -273,8 +274,8 @@ async function readSteps(plan: Plan, ours: boolean): Promise<Step[]> {
   if (head !== undefined ? keyIn(head) !== plan.key : !ours && names.some((name) => name.endsWith('.tar')))
     throw foreign(plan.to);
   for (const name of names) {
-    const [, of, pid] = TEMP_NAME.exec(name) ?? [];
-    if (of?.endsWith('.tar') && !isOthers(Number(pid))) await rm(path.join(plan.to, name), { force: true });
+    if (TEMP_NAME.exec(name)?.[1]?.endsWith('.tar') && isLeftOver(name))
+      await rm(path.join(plan.to, name), { force: true });
   }
   const steps: Step[] = [];
   for (const line of lines) {
@@ -293,17 +294,6 @@ function keyIn(head: string): unknown {
     return (JSON.parse(head) as { key?: unknown } | null)?.key;
   } catch {
     return undefined;
-  }
-}
-
-/** True for the id of another running process, whose temporary files are in use. */
-function isOthers(pid: number): boolean {
-  if (pid === process.pid) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
   }
 }
 

@@ -24,6 +24,8 @@ export interface DataOptions {
   filter: 'none' | 'lowpass' | 'highpass';
   sigma: number;
   sparsityGt: number;
+  /** Of the network to be tested, where it was trained under another than that of the dataset. */
+  normalisation?: Pick<Dataset, 'mean' | 'std'> | undefined;
 }
 
 export interface OpenedData {
@@ -42,11 +44,12 @@ interface Opening {
 /** All images in the memory of the device. */
 export async function openResident(
   { addon, device }: Engine,
-  { dataset: name, data, limitTrain, limitTest, imageSize, filter, sigma, sparsityGt }: DataOptions,
+  { dataset: name, data, limitTrain, limitTest, imageSize, filter, sigma, sparsityGt, normalisation }: DataOptions,
   { signal }: Opening,
 ): Promise<OpenedData> {
   const opened = await openDataset({ dataset: name, data, limitTrain, limitTest, imageSize, signal });
-  const { classes, mean, std, height, width } = opened;
+  const { classes, height, width } = opened;
+  const { mean, std } = normalisation ?? opened;
   const common = { classes, mean, std, device, height, width, filter: { kind: filter, sigma }, threshold: sparsityGt };
   const resident = async ({ images, labels }: ImageSet, augmentation: { padding: number; flip: boolean }) => {
     const set = await addon.createDataset({ ...common, ...augmentation, images, labels });
@@ -64,14 +67,23 @@ export async function openResident(
 /** Images that are decoded while they are used. */
 export async function openStreams(
   { addon, device }: Engine,
-  { data, limitTrain, limitTest, imageSize, workers = availableCores().usable, maxBad = 100 }: DataOptions,
+  {
+    data,
+    limitTrain,
+    limitTest,
+    imageSize,
+    workers = availableCores().usable,
+    maxBad = 100,
+    normalisation,
+  }: DataOptions,
   { train, log, signal }: Opening,
 ): Promise<OpenedData> {
   requireJpeg(addon); // before a million images are listed
   const above = aboveQuota('--workers', workers);
   if (above) log(above);
   const opened = await openImagenet({ data, limitTrain, limitTest, imageSize, train, signal });
-  const { classes, mean, std, height: size, train: listing } = opened;
+  const { classes, height: size, train: listing } = opened;
+  const { mean, std } = normalisation ?? opened;
   const sizes = [listing && `${listing.count} training images`, `${opened.test.count} test images`];
   log(`imagenet: ${sizes.filter(Boolean).join(', ')}, ${classes} classes`);
   const settings = { classes, mean, std, device, size, workers, maxBad };

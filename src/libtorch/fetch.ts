@@ -2,11 +2,12 @@
  * Puts a LibTorch into `.libtorch/`: from the package index by pip, or from an archive or folder that the user names. Replaces the old
  * one once the new one is complete.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { download, hashFile } from '../download';
-import { EarlybirdError } from '../errors';
+import { EarlybirdError, fileError, systemCode } from '../errors';
+import { type FolderLock, lockFolder } from '../lock';
 import { packageRoot } from '../package';
 import { describeLibTorch, type LibTorch, libtorchFolder } from './find';
 import { unzip } from './unzip';
@@ -47,19 +48,20 @@ export async function fetchByPip({
   indexUrl,
   log,
 }: PipOptions): Promise<LibTorch> {
-  return replaceFolder(async (folder) => {
+  using _lock = await lockPlace();
+  return await replaceFolder(async (folder) => {
     const pip = findPip(join(folder, '.pip'));
     const install = (what: string[]) => {
       log?.(`pip install ${what.join(' ')}`);
       const index = indexUrl ? ['--index-url', indexUrl] : [];
-      return call([...pip, 'install', ...PIP_OPTIONS, '--target', folder, ...index, ...what]);
+      return wait([...pip, 'install', ...PIP_OPTIONS, '--target', folder, ...index, ...what]);
     };
     // For a plain version number pip would choose a CUDA build of several gigabytes.
     const wanted = variant === 'cpu' && process.arch === 'x64' && !version.includes('+') ? `${version}+cpu` : version;
-    const torch = install(['--no-deps', `torch==${wanted}`]);
+    const torch = await install(['--no-deps', `torch==${wanted}`]);
     if (torch.status !== 0) throw pipFailure(variant, wanted, indexUrl, torch);
     if (existsSync(join(folder, 'torch', 'lib', 'libtorch_cuda.so'))) {
-      const libraries = install(nvidiaRequirements(folder));
+      const libraries = await install(nvidiaRequirements(folder));
       if (libraries.status !== 0) throw pipFailure(variant, wanted, indexUrl, libraries);
     }
     rmSync(join(folder, '.pip'), { recursive: true, force: true });
@@ -68,6 +70,7 @@ export async function fetchByPip({
 
 /** Takes the official archive (.zip), a wheel (.whl), or a folder with a LibTorch in it. Downloads go on where they stopped. */
 export async function fetchFromArchive({ from, sha256, onProgress, signal }: ArchiveOptions): Promise<LibTorch> {
+  using _lock = await lockPlace();
   const isAddress = /^https?:\/\//.test(from);
   const cache = `${libtorchFolder()}.download`;
   const path = isAddress ? join(cache, basename(new URL(from).pathname) || 'libtorch.zip') : resolve(from);
@@ -87,6 +90,8 @@ export async function fetchFromArchive({ from, sha256, onProgress, signal }: Arc
     else
       await unzip(path, folder, signal).catch((error) => {
         signal?.throwIfAborted();
+        if (systemCode(error) !== '')
+          throw fileError(error, (error as NodeJS.ErrnoException).path ?? folder, 'written');
         throw new EarlybirdError(
           'ERR_FILE',
           `${path} cannot be unpacked: give a whole .zip or .whl file.`,
@@ -96,6 +101,13 @@ export async function fetchFromArchive({ from, sha256, onProgress, signal }: Arc
   });
   if (isAddress) rmSync(cache, { recursive: true, force: true });
   return libtorch;
+}
+
+/** The lock of the folder that a LibTorch comes into; it lies beside that folder, which is replaced. */
+async function lockPlace(): Promise<FolderLock> {
+  const lock = await lockFolder(dirname(libtorchFolder()), { name: '.libtorch.lock' });
+  lock.requireWritable();
+  return lock;
 }
 
 /** Fills a new folder and puts it into the place of the old one only when a LibTorch is in it. */
@@ -141,8 +153,29 @@ function findPip(environment: string): string[] {
   );
 }
 
-function call([command, ...args]: string[]) {
+interface Said {
+  status: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+function call([command, ...args]: string[]): Said {
   return spawnSync(command!, args, { encoding: 'utf8', maxBuffer: 1 << 26, env: process.env });
+}
+
+/** `call` for what takes minutes: whoever waits can show that it goes on. */
+function wait([command, ...args]: string[]): Promise<Said> {
+  const child = spawn(command!, args, { stdio: ['ignore', 'pipe', 'pipe'], env: process.env });
+  const said: Said = { status: null, stdout: '', stderr: '' };
+  for (const stream of ['stdout', 'stderr'] as const) {
+    child[stream].setEncoding('utf8').on('data', (text: string) => {
+      said[stream] += text;
+    });
+  }
+  return new Promise((done) => {
+    child.on('error', (error) => done({ ...said, stderr: String(error) }));
+    child.on('close', (status) => done({ ...said, status }));
+  });
 }
 
 /** Requirements of the wheel that LibTorch links to: CUDA and NVIDIA's libraries. */

@@ -1,11 +1,65 @@
+import { EarlybirdError } from '../errors';
 import { orDispose } from '../native/owned';
 import type { NativeAddon } from '../native/types/addon';
-import type { ModelSpec, NativeModel } from '../native/types/model';
+import type { ModelDescription, ModelSpec, NativeModel } from '../native/types/model';
 import type { StateDict } from '../tensor';
+import { inferNetwork } from './infer';
 
-/** A new network with these weights. The caller owns it. */
-export async function loadModel(addon: NativeAddon, spec: ModelSpec, state: StateDict): Promise<NativeModel> {
+/** A new network with these weights. The caller owns it. `name` is that of the file in errors. */
+export async function loadModel(
+  addon: NativeAddon,
+  spec: ModelSpec,
+  state: StateDict,
+  name = 'The state dict',
+): Promise<NativeModel> {
   const model = await addon.createModel(spec);
-  await orDispose(model, () => model.loadStateDict(state));
+  await orDispose(model, () => loadWeights(model, state, name));
   return model;
+}
+
+/** Throws ERR_CHECKPOINT for weights that do not fit: it lists what does not, and what network the weights look like. */
+export async function loadWeights(model: NativeModel, state: StateDict, name: string): Promise<void> {
+  try {
+    await model.loadStateDict(state);
+  } catch (error) {
+    const { code, message } = error as EarlybirdError;
+    if (code !== 'ERR_CHECKPOINT') throw error;
+    const text = misfitText(model.describe(), await model.stateDict(), state, name);
+    throw text === undefined ? error : new EarlybirdError('ERR_CHECKPOINT', text, message);
+  }
+}
+
+/** Keys that networks of PyTorch lack, and that take their default then. */
+const OPTIONAL = /(^|\.)(num_batches_tracked|indexes|downsample\.0\.bias)$/;
+
+function misfitText({ arch, depth, classes }: ModelDescription, own: StateDict, state: StateDict, name: string) {
+  const missing = [...own.keys()].filter((key) => !state.has(key) && !OPTIONAL.test(key));
+  const strange = [...state.keys()].filter((key) => !own.has(key));
+  const other = [...state].flatMap(([key, { shape }]) => {
+    const wanted = own.get(key)?.shape;
+    if (!wanted || wanted.join() === shape.join()) return [];
+    return [`${key} is (${shape.join(', ')}) instead of (${wanted.join(', ')})`];
+  });
+  const parts = [
+    [missing, missing.length === 1 ? 'key is missing' : 'keys are missing'],
+    [strange, strange.length === 1 ? 'key is strange' : 'keys are strange'],
+    [other, other.length === 1 ? 'shape differs' : 'shapes differ'],
+  ] as const;
+  const found = parts
+    .filter(([list]) => list.length > 0)
+    .map(([list, what]) => `${list.length} ${what} (${listed(list)})`);
+  if (found.length === 0) return undefined;
+  const network = `--arch ${arch} --depth ${depth} with ${classes} classes`;
+  return `${name} does not fit ${network}: ${found.join(', ')}; ${likely(state)}.`;
+}
+
+function listed(list: readonly string[]): string {
+  return list.length > 3 ? `${list.slice(0, 3).join(', ')}, ...` : list.join(', ');
+}
+
+function likely(state: StateDict): string {
+  const seen = inferNetwork(state);
+  if (!seen) return 'its keys are of no network known here: give a file of one of them';
+  const classes = seen.classes === undefined ? '' : ` with ${seen.classes} classes, as its --dataset has`;
+  return `its keys look like --arch ${seen.arch} --depth ${seen.depth}${classes}`;
 }

@@ -10,6 +10,8 @@ import { RunMeter, writeEnergy } from '../energy/meter';
 import { phaseTotals } from '../energy/totals';
 import { type Engine, openEngine } from '../engine/device';
 import { EarlybirdError } from '../errors';
+import { lockFolder } from '../lock';
+import type { Spread } from '../measure';
 import type { MaskResult, NativeModel } from '../native/types/model';
 import { costsOf, maskFlops, maskMemoryKB } from '../network/flops';
 import { loadModel } from '../network/load';
@@ -18,11 +20,11 @@ import type { PruneRecipe } from '../recipe/recipe';
 import { weightsValue } from '../run/checkpoint';
 import { precisionFor } from '../run/checkpoint-formats';
 import { completedOf, type ModelInfo, modelInfo, networkEntries, networkFor } from '../run/checkpoint-network';
-import { makeFolder, RunDirectory } from '../run/directory';
+import { RunDirectory } from '../run/directory';
 import type { RunOptions } from '../run/observer';
 import type { StateDict } from '../tensor';
 import { type PruneReport, pruneNotes, pruneText, sharesOf } from './report';
-import { compareSteps } from './step-time';
+import { compareSteps, isNoisy } from './step-time';
 
 /** The name of a ticket in its folder. */
 const TICKET = 'pruned.pth.tar';
@@ -40,19 +42,32 @@ const TICKET = 'pruned.pth.tar';
  * const report = await prune(parseRecipe('prune', { model: 'logs/EB-30-12.pth.tar', percent: 0.3, save: 'ticket' }));
  * console.log(report.cfg, report.effective.flops); // widths, and the share of forward FLOPs that is gone
  */
-export async function prune(
+export async function prune(recipe: PruneRecipe, options: PruneOptions = {}): Promise<PruneReport> {
+  using lock = await lockFolder(recipe.save);
+  lock.requireWritable();
+  return pruneLocked(recipe, options);
+}
+
+type PruneOptions = RunOptions & { energy?: RunMeter };
+
+async function pruneLocked(
   recipe: PruneRecipe,
-  { observer, signal, energy: shared }: RunOptions & { energy?: RunMeter } = {},
+  { observer, signal, energy: shared }: PruneOptions,
 ): Promise<PruneReport> {
-  const source = await readInput(recipe.model);
+  const source = await readInput(recipe.model, recipe.key);
   const initial = recipe.init === undefined ? null : await readInput(recipe.init);
   const engine = openEngine(recipe, observer?.log);
   const network = networkFor(recipe, source.value, source.path);
   const formats = formatsOf(precisionFor(recipe, source.value, source.path, network.formats, observer?.log));
   const load = ({ value, path }: Input) => {
-    const state = stateDictOf(value, path);
-    const classes = classesFor(recipe, network.classes, state);
-    return loadModel(engine.addon, { ...network, formats, classes, seed: recipe.seed, device: engine.device }, state);
+    const state = stateDictOf(value, path, observer?.log);
+    const classes = classesFor(recipe, network.classes);
+    return loadModel(
+      engine.addon,
+      { ...network, formats, classes, seed: recipe.seed, device: engine.device },
+      state,
+      path,
+    );
   };
   using ownMeter = shared ? null : await RunMeter.open(engine, recipe, signal);
   const energy = shared ?? ownMeter!;
@@ -94,8 +109,7 @@ export async function prune(
     completed: initial ? (completedOf(initial.value, initial.path) ?? 0) : drawn,
     drawn,
   };
-  await makeFolder(recipe.save);
-  const info = modelInfo(description, formats);
+  const info = modelInfo(description, formats, network.normalisation);
   await writeCheckpoint(report.ticket, ticketValue(await ticket.stateDict(), info, report, recipe));
   await writeFileAtomic(join(recipe.save, 'prune.txt'), Buffer.from(pruneText(report)));
   const spent = (await energy.lap()) ?? {};
@@ -108,16 +122,15 @@ export async function prune(
 }
 
 /** Pruning is quick and repeatable: it is done again unless its result, prune.json, is there. */
-export async function pruneOnce(
-  recipe: PruneRecipe,
-  options: NonNullable<Parameters<typeof prune>[1]> = {},
-): Promise<PruneReport> {
+export async function pruneOnce(recipe: PruneRecipe, options: PruneOptions = {}): Promise<PruneReport> {
   const folder = RunDirectory.at(recipe.save);
   const before = await folder.readJson<PruneReport>('prune.json');
   // Its path may be spelt differently now.
   const ticket = folder.file(TICKET);
   if (before && existsSync(ticket) && !options.force) return { ...before, ticket };
-  const report = await prune(recipe, options);
+  using lock = await lockFolder(recipe.save);
+  lock.requireWritable();
+  const report = await pruneLocked(recipe, options);
   await folder.writeJson('prune.json', report);
   return report;
 }
@@ -127,8 +140,8 @@ interface Input {
   value: Value;
 }
 
-async function readInput(path: string): Promise<Input> {
-  return { path, value: (await readCheckpoint(path)).value };
+async function readInput(path: string, key?: string): Promise<Input> {
+  return { path, value: (await readCheckpoint(path, { key })).value };
 }
 
 async function maskOf(dense: NativeModel, { model, percent, protective }: PruneRecipe): Promise<MaskResult> {
@@ -140,6 +153,8 @@ async function maskOf(dense: NativeModel, { model, percent, protective }: PruneR
   );
 }
 
+const rangeOf = ({ low, high }: Spread) => ({ low, high });
+
 /** The ticket is written by now: where its step cannot be timed, the report says why. */
 async function measure(
   { addon, precision }: Engine,
@@ -150,11 +165,13 @@ async function measure(
 ): Promise<Pick<PruneReport, 'time' | 'timeMissing' | 'unrounded'>> {
   try {
     const { milliseconds, ...batch } = await compareSteps(addon, models, { precision, seed, signal });
-    const [dense, ticket, other] = milliseconds as [number, number, number?];
+    const [dense, ticket, other] = milliseconds as [Spread, Spread, Spread?];
+    const [of, to] = [dense.median, ticket.median];
+    const ranges = { dense: rangeOf(dense), ticket: rangeOf(ticket) };
     return {
-      time: { ...batch, dense, ticket, ratio: ticket / dense },
+      time: { ...batch, dense: of, ticket: to, ratio: to / of, ranges, noisy: isNoisy(dense) || isNoisy(ticket) },
       timeMissing: null,
-      unrounded: unrounded && { ...unrounded, step: other ?? null },
+      unrounded: unrounded && { ...unrounded, step: other?.median ?? null },
     };
   } catch (error) {
     signal?.throwIfAborted();
@@ -162,11 +179,15 @@ async function measure(
   }
 }
 
-/** Those of the dataset where its name fixes them; imagenet may be a part of it, so that the checkpoint decides. */
-function classesFor({ model, dataset }: PruneRecipe, classes: number | undefined, state: StateDict): number {
+/** Those of the checkpoint. A dataset that is named must have as many, where its name fixes them; imagenet may be a part of it. */
+function classesFor({ model, dataset }: PruneRecipe, classes: number | undefined): number {
   const named = dataset && dataset !== 'imagenet' ? knownDataset(dataset)?.classes : undefined;
-  const key = [...state.keys()].find((name) => /(^|\.)(classifier|fc)(\.\d+)*\.bias$/.test(name));
-  const known = named ?? classes ?? (key === undefined ? undefined : state.get(key)?.shape[0]);
+  if (named !== undefined && classes !== undefined && named !== classes)
+    throw new EarlybirdError(
+      'ERR_CHECKPOINT',
+      `${model} tells ${classes} classes apart, but --dataset ${dataset} has ${named}: give the dataset it was trained on, or none.`,
+    );
+  const known = named ?? classes;
   if (known !== undefined) return known;
   throw new EarlybirdError(
     'ERR_CHECKPOINT',

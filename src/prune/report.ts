@@ -20,6 +20,10 @@ interface StepTime {
   ticket: number;
   /** ticket / dense. */
   ratio: number;
+  /** Shortest and longest of five steps; absent in files of older versions. */
+  ranges?: Record<'dense' | 'ticket', { low: number; high: number }>;
+  /** The steps of one network differ so much that the ratio means little. */
+  noisy?: boolean;
 }
 
 /** Result of `prune`. */

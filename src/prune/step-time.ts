@@ -1,6 +1,6 @@
 /** Times training steps of several networks side by side. */
 import { performance } from 'node:perf_hooks';
-import { alternating, spread } from '../measure';
+import { alternating, type Spread, spread } from '../measure';
 import { disposing } from '../native/owned';
 import type { NativeAddon } from '../native/types/addon';
 import type { NativeModel } from '../native/types/model';
@@ -8,7 +8,9 @@ import type { Precision } from '../native/types/pass';
 import type { NativeTrainer } from '../native/types/trainer';
 import type { TensorData } from '../tensor';
 
-const ROUNDS = 3;
+const ROUNDS = 5;
+/** Share of the median that the range of the steps may have: beyond it, something else used the machine, and medians say little. */
+const STEADY = 0.5;
 /** Images wider than those of CIFAR come in small batches: only the ratio counts. */
 const [SMALL_SIDE, SMALL_BATCH, LARGE_BATCH] = [64, 32, 4];
 
@@ -16,14 +18,14 @@ interface StepTimes {
   batchSize: number;
   /** Side of the images, pixels. */
   imageSize: number;
-  /** Median milliseconds of a step, in the order of the models. */
-  milliseconds: number[];
+  /** Milliseconds of a step, in the order of the models. */
+  milliseconds: Spread[];
 }
 
 export const batchFor = (side: number) => (side > SMALL_SIDE ? LARGE_BATCH : SMALL_BATCH);
 
 /**
- * Medians of three steps each, after one untimed, the models taking turns, on random images of the first model's input size.
+ * Five steps each, after one untimed, the models taking turns, on random images of the first model's input size.
  * Weights stay (learning rate 0), but BatchNorm statistics move: for models whose state is no longer needed.
  */
 export async function compareSteps(
@@ -50,8 +52,10 @@ export async function compareSteps(
       if (round > 0) times[i]!.push(performance.now() - start);
     }
   }
-  return { batchSize, imageSize, milliseconds: times.map((values) => spread(values)!.median) };
+  return { batchSize, imageSize, milliseconds: times.map((values) => spread(values)!) };
 }
+
+export const isNoisy = ({ median, low, high }: Spread) => high - low > STEADY * median;
 
 function noise(shape: number[]): TensorData {
   const values = Float32Array.from(

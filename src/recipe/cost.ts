@@ -50,7 +50,19 @@ export const benchEnergySchema = z.strictObject({
   dryRun: option(z.boolean().default(false), 'print the plan and run nothing'),
   imagesPerSecond: option(
     positive().optional(),
-    '--dry-run: training speed to estimate times with, where no finished row has it',
+    '--dry-run: training speed to estimate times with, where no finished row has it; "bench step" measures it',
+  ),
+  assumeEpoch: option(
+    z.array(count()).min(1).optional(),
+    '--dry-run: epochs before a ticket is drawn, where no finished row tells; one number, or one for each of --ratios',
+    'whole numbers, 1 or more',
+    { defaultHelp: 'an eighth of --epochs' },
+  ),
+  assumeFlops: option(
+    z.array(z.number().positive().max(1)).min(1).optional(),
+    "--dry-run: a ticket's share of the dense network's forward FLOPs, where no finished row tells; one number, or one for each of --ratios",
+    'numbers above 0, at most 1',
+    { defaultHelp: 'those of a ticket that keeps 1 - p of every layer' },
   ),
   ...energy,
   ...rowRuntime,

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { DATASETS } from '../data/known';
 import { dataset } from './fields/data';
-import { checkpointNetwork, model, ticketNetwork } from './fields/network';
+import { checkpointNetwork, model, ticketNetwork, weightsKey } from './fields/network';
 import { AS_CHECKPOINT, lowPrecision, prunedPrecision } from './fields/precision';
 import { launcher, unused } from './fields/reference';
 import { checkpoints, energy, files, runtime } from './fields/runtime';
@@ -25,6 +25,7 @@ export const searchSchema = z.strictObject({
   ...checkpoints('all'),
   ...continuing(count(0).default(0), 'first epoch index'),
   scratch: scratch('pruned.pth.tar whose cfg the network takes'),
+  ...weightsKey,
   ...launcher,
   ...energy,
   ...runtime,
@@ -40,6 +41,7 @@ export const retrainSchema = z.strictObject({
   ...continuing(count(0).optional(), 'first epoch index; the epochs the ticket has completed, where it says so'),
   ...checkpoints('none'),
   scratch: scratch('the ticket: pruned.pth.tar; without it the dense network is trained'),
+  ...weightsKey,
   reinit: ticket(z.boolean().default(false), 'draw new weights instead of inheriting those of the ticket'),
   ...launcher,
   ...energy,
@@ -57,6 +59,7 @@ export const pruneSchema = z.strictObject({
   ...checkpointNetwork,
   percent,
   model: common(file().min(1), 'checkpoint to prune (required)'),
+  ...weightsKey,
   init: ticket(file().optional(), 'checkpoint whose weights the ticket gets instead (lottery-ticket rewind)'),
   ...cutting,
   ...prunedPrecision(),
@@ -119,6 +122,7 @@ export const evaluateSchema = z.strictObject({
   }),
   scratch: scratch('pruned.pth.tar whose cfg the network takes'),
   resume: common(file().optional(), 'checkpoint to evaluate', { aliases: ['model'], positional: 'file' }),
+  ...weightsKey,
   ...launcher,
   ...energy,
   ...runtime,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { weightsKey } from './fields/network';
 import { unusedBits } from './fields/reference';
 import { files, runtime } from './fields/runtime';
 import { percent } from './fields/ticket';
@@ -30,6 +31,7 @@ export const distanceSchema = z.strictObject({
     'read masks/*.bits or the checkpoints',
     'auto, masks or checkpoints',
   ),
+  ...weightsKey,
   noCuda: runtime.noCuda,
   gpuIds: runtime.gpuIds,
 });

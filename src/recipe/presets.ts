@@ -54,10 +54,10 @@ const NEW_WEIGHTS = note(
   "the published retraining draws new weights although the paper inherits the ticket's; --reinit does that",
 );
 
-const cifar = (help: string, recipe: Part): Preset => ({
+const cifar = (help: string, recipe: Part, commands: Preset['commands'] = {}): Preset => ({
   help,
   recipe: { ...standardTrain, ...recipe },
-  commands: { retrain: standardRetrain },
+  commands: { retrain: standardRetrain, ...commands },
   notes: [BATCHES_OF_128, NEW_WEIGHTS],
 });
 
@@ -95,7 +95,12 @@ const ONE_STAGE = 'train has one recipe for both of its stages, that of the sear
 
 /** The presets by name; `recipe` and `commands[name]` together are input for `parseRecipe`. */
 export const PRESETS: Record<string, Preset> = {
-  'vgg16-cifar100': cifar('VGG-16 on CIFAR-100 as in scripts/standard-train', {}),
+  'vgg16-cifar100': cifar(
+    'VGG-16 on CIFAR-100 as in scripts/standard-train',
+    {},
+    // The ratios of the paper's table for this network.
+    { benchEnergy: { ratios: [0.1, 0.3, 0.5] } },
+  ),
   'vgg16-cifar10': cifar('VGG-16 on CIFAR-10, the same hyper-parameters', { dataset: 'cifar10' }),
   'vgg16-cifar10-lp': {
     help: 'VGG-16 on CIFAR-10 in 8 bits as in scripts/low-precision',

@@ -11,7 +11,15 @@ interface Entries {
   percent?: number;
   methods?: string[];
   baseline?: string;
+  epochs?: number;
+  ratios?: number[];
+  assumeEpoch?: number[];
+  assumeFlops?: number[];
 }
+
+/** One number stands for all ratios. */
+const fits = (list: number[] | undefined, ratios: number[]) =>
+  list === undefined || list.length === 1 || list.length === ratios.length;
 
 const RULES: { isBroken(recipe: Entries): boolean; message(recipe: Entries): string }[] = [
   {
@@ -34,6 +42,16 @@ const RULES: { isBroken(recipe: Entries): boolean; message(recipe: Entries): str
     isBroken: ({ methods, baseline }) => methods !== undefined && !methods.includes(baseline!),
     message: ({ methods, baseline }) =>
       `--baseline ${baseline} is not among --methods ${methods!.join(' ')}: add it there, or give another one.`,
+  },
+  {
+    isBroken: ({ assumeEpoch, assumeFlops, ratios = [] }) => !fits(assumeEpoch, ratios) || !fits(assumeFlops, ratios),
+    message: ({ ratios }) =>
+      `--assume-epoch and --assume-flops take one number, or one for each of --ratios ${ratios!.join(' ')}: give that many.`,
+  },
+  {
+    isBroken: ({ assumeEpoch = [], epochs = 0 }) => assumeEpoch.some((epoch) => epoch >= epochs),
+    message: ({ assumeEpoch, epochs }) =>
+      `--assume-epoch ${assumeEpoch!.join(' ')} leaves a ticket nothing of --epochs ${epochs}: give smaller numbers.`,
   },
 ];
 

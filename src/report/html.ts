@@ -2,7 +2,7 @@
 import { escapeHtml, formatJoules, formatSeconds, formatWatts } from './format';
 import type { ReportInput } from './input';
 import { STYLE } from './style';
-import { htmlTable } from './table';
+import { htmlTable, trainingHeadline } from './table';
 import { datasetLabel } from './theme';
 
 export interface HtmlFigure {
@@ -31,7 +31,7 @@ export function renderHtml(input: ReportInput, figures: HtmlFigure[]): string {
 </header>
 <section>
 <h2>Summary</h2>
-${htmlTable(input.summary, { synthetic })}
+${input.trainingFlops ? `<p><strong>${escapeHtml(trainingHeadline(input.trainingFlops))}</strong></p>\n` : ''}${htmlTable(input.summary, { synthetic })}
 </section>
 ${energyHtml(input.energy)}<section>
 <h2>Figures</h2>

@@ -1,5 +1,6 @@
 import type { EnergyTotals, EpochMetrics } from '../run/metrics';
 import type { SummaryRow } from '../run/result';
+import type { TrainingCost } from '../train/training-cost';
 
 /** Learning curves of a run. */
 export interface RunCurves {
@@ -70,6 +71,8 @@ export interface ReportInput {
   channels: LayerChannels[];
   drawing: DrawingCurve[];
   summary: SummaryRow[];
+  /** Training FLOPs of EB Train against those of the dense network; said above the summary. */
+  trainingFlops?: TrainingCost;
   /** Totals of each phase by path, and sentences on the counters. */
   energy?: { phases: EnergyTotals; sources: string[] } | null;
   /** Distance at or under which a ticket emerges. Default 0.1. */

@@ -1,5 +1,6 @@
 /** The summary: dense network against ticket. Ratios are to the first row. */
 import type { SummaryRow } from '../run/result';
+import type { TrainingCost } from '../train/training-cost';
 import {
   escapeHtml,
   formatFlops,
@@ -50,6 +51,11 @@ function tableNotes(rows: readonly SummaryRow[], options: TableOptions): string[
     'Best top-1 is that of the epoch chosen on the test set. FLOPs: forward pass of one image. (0.50x): half of the first row.',
     ...[...methods].map((method) => `Energy ${method}.`),
   ];
+}
+
+/** The paper's claim about a run, in one sentence. */
+export function trainingHeadline({ ebTrain, dense, ratio, epochs }: TrainingCost): string {
+  return `EB Train took ${ratio.toFixed(2)}x the training FLOPs of the dense network: ${formatFlops(ebTrain)} for search and retraining, ${formatFlops(dense)} for all ${epochs} epochs of the dense one.`;
 }
 
 export function summaryTable(rows: SummaryRow[], options: TableOptions = {}): string {

@@ -1,12 +1,20 @@
 /** The network of a checkpoint: which it is, and how our files record it. */
 import { basename } from 'node:path';
-import { cfgOf, epochOf } from '../checkpoint/keys';
+import { cfgOf, epochOf, stateDictOf } from '../checkpoint/keys';
 import { type Dict, isDict, type Value } from '../checkpoint/value';
+import { EarlybirdError } from '../errors';
 import type { Cfg, ModelDescription } from '../native/types/model';
 import type { NumberFormats } from '../native/types/number-formats';
-import { defaultDepth } from '../network/names';
+import { inferNetwork, isSameNetwork } from '../network/infer';
+import { DEFAULT_NETWORK, defaultDepth } from '../network/names';
 import { formatsFrom, formatsValue } from './checkpoint-formats';
 import { parseTicketFile } from './names';
+
+/** What was done to the pixels (0 to 1) of the images that a network was trained on, by channel. */
+export interface Normalisation {
+  mean: [number, number, number];
+  std: [number, number, number];
+}
 
 interface NetworkInfo {
   arch: string;
@@ -15,6 +23,8 @@ interface NetworkInfo {
   cfg: Cfg;
   /** Side of the images it was trained on, pixels; absent in files of others. */
   imageSize?: number;
+  /** Absent in files of others, and in ours of before it was recorded. */
+  normalisation?: Normalisation | undefined;
   /** Absent in full precision. */
   formats?: NumberFormats | undefined;
 }
@@ -25,20 +35,28 @@ export interface ModelInfo extends NetworkInfo {
   convolutions: readonly string[];
 }
 
-export function modelInfo(description: ModelDescription, formats: NumberFormats | undefined): ModelInfo {
+export function modelInfo(
+  description: ModelDescription,
+  formats: NumberFormats | undefined,
+  normalisation?: Normalisation,
+): ModelInfo {
   const { arch, depth, classes, cfg, input, layers } = description;
   const convolutions = layers.flatMap(({ kind, key }) => (kind === 'conv' ? [key] : []));
-  return { arch, depth, classes, cfg, imageSize: input[1], formats, convolutions };
+  return { arch, depth, classes, cfg, imageSize: input[1], normalisation, formats, convolutions };
 }
 
 /** Entries of the `earlybird` dictionary of a checkpoint, from which other commands read the network. */
-export function networkEntries({ arch, depth, classes, cfg, imageSize, formats }: NetworkInfo): [string, Value][] {
+export function networkEntries(network: NetworkInfo): [string, Value][] {
+  const { arch, depth, classes, cfg, imageSize, normalisation, formats } = network;
   return [
     ['arch', arch],
     ['depth', depth],
     ['classes', classes],
     ['cfg', [...cfg]],
     ['image_size', imageSize ?? null],
+    ...(normalisation
+      ? [['mean', [...normalisation.mean]] as [string, Value], ['std', [...normalisation.std]] as [string, Value]]
+      : []),
     ['formats', formatsValue(formats)],
   ];
 }
@@ -55,26 +73,50 @@ export function checkpointNetwork(value: Value, name: string): Partial<NetworkIn
   const [arch, depth, classes, imageSize] = ['arch', 'depth', 'classes', 'image_size'].map((key) => extras.get(key));
   const cfg = cfgOf(value, name) ?? cfgOf(extras, name);
   const formats = formatsFrom(extras.get('formats'), name);
+  const normalisation = normalisationFrom(extras);
   return {
     ...(typeof arch === 'string' ? { arch } : {}),
     ...(typeof depth === 'number' ? { depth } : {}),
     ...(typeof classes === 'number' ? { classes } : {}),
     ...(cfg ? { cfg } : {}),
     ...(typeof imageSize === 'number' ? { imageSize } : {}),
+    ...(normalisation ? { normalisation } : {}),
     ...(formats ? { formats } : {}),
   };
 }
 
-/** The network of a checkpoint: as given, else as the checkpoint records, else the reference's default. */
+function normalisationFrom(extras: Dict): Normalisation | undefined {
+  const [mean, std] = [extras.get('mean'), extras.get('std')];
+  const isThree = (value: Value | undefined): value is [number, number, number] =>
+    Array.isArray(value) && value.length === 3 && value.every((entry) => Number.isFinite(entry));
+  return isThree(mean) && isThree(std) && std.every((entry) => entry > 0) ? { mean, std } : undefined;
+}
+
+/**
+ * The network of a checkpoint: as given, else as the checkpoint records, else as the keys and shapes of its weights show, else the
+ * reference's default. Throws ERR_CHECKPOINT where the weights show another depth than the given one.
+ */
 export function networkFor(
   given: { arch?: string | undefined; depth?: number | undefined; cfg?: Cfg | undefined },
   value: Value,
   name: string,
 ): Pick<NetworkInfo, 'arch' | 'depth'> & Partial<NetworkInfo> {
   const recorded = checkpointNetwork(value, name);
-  const arch = given.arch ?? recorded.arch ?? 'vgg';
-  const depth = given.depth ?? (recorded.arch === arch ? recorded.depth : undefined) ?? defaultDepth(arch);
-  return { ...recorded, arch, depth, ...(given.cfg ? { cfg: given.cfg } : {}) };
+  const seen = inferNetwork(stateDictOf(value, name));
+  const arch = given.arch ?? recorded.arch ?? seen?.arch ?? DEFAULT_NETWORK;
+  const own = seen && isSameNetwork(seen.arch, arch) ? seen : undefined;
+  const depth =
+    given.depth ?? (recorded.arch === arch ? recorded.depth : undefined) ?? own?.depth ?? defaultDepth(arch);
+  const classes = recorded.classes ?? seen?.classes;
+  const cfg = given.cfg ?? recorded.cfg;
+  const network = { ...recorded, ...(classes === undefined ? {} : { classes }), arch, depth };
+  if (cfg) return { ...network, cfg };
+  if (own && own.depth !== depth)
+    throw new EarlybirdError(
+      'ERR_CHECKPOINT',
+      `${name} holds a ${arch} of depth ${own.depth} by its keys, not ${depth}: give --depth ${own.depth}, or none.`,
+    );
+  return own ? { ...network, cfg: own.cfg } : network;
 }
 
 /**

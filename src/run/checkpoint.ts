@@ -1,6 +1,6 @@
 /** The training checkpoint: the reference's four keys, and one of ours (`earlybird`) with what an exact resume needs. */
 import { bestOf, parameterKeys, stateDictOf, stateDictValue, wrappedKeys } from '../checkpoint/keys';
-import { readCheckpoint } from '../checkpoint/pth';
+import { type ReadOptions, readCheckpoint } from '../checkpoint/pth';
 import { momentumOf, sgdOptimizerValue } from '../checkpoint/sgd';
 import { type Dict, isDict, type Value } from '../checkpoint/value';
 import type { StateDict } from '../tensor';
@@ -99,13 +99,22 @@ export interface RestoredCheckpoint extends Snapshot {
   inside: InsideEpoch | undefined;
 }
 
-/** Reads a training checkpoint, ours or the reference's. Throws ERR_CHECKPOINT. */
-export async function readTrainingCheckpoint(path: string, parameters: readonly string[]): Promise<RestoredCheckpoint> {
-  const { value } = await readCheckpoint(path);
-  const state = stateDictOf(value, path);
+/**
+ * Reads a training checkpoint, ours, the reference's or one of another program; what is not taken of it is said in `log`. Throws
+ * ERR_CHECKPOINT.
+ */
+export async function readTrainingCheckpoint(
+  path: string,
+  parameters: readonly string[],
+  { log, ...options }: ReadOptions & { log?: ((line: string) => void) | undefined } = {},
+): Promise<RestoredCheckpoint> {
+  const { value } = await readCheckpoint(path, options);
+  const state = stateDictOf(value, path, log);
+  const { momentum, note } = momentumOf(value, parameters, parameterKeys(state));
+  if (note) log?.(`${path}: ${note}: momentum begins at 0`);
   return {
     state,
-    momentum: momentumOf(value, parameters, parameterKeys(state)).momentum,
+    momentum,
     completed: completedOf(value, path) ?? 0,
     best: bestOf(value) ?? 0,
     detectors: extrasOf(value)?.get('detectors'),

@@ -5,11 +5,13 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
+import { open, readdir, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { TEMP_NAME, writeFileAtomic } from '../atomic';
-import { EarlybirdError, fileError } from '../errors';
+import { isLeftOver, writeFileAtomic } from '../atomic';
+import { EarlybirdError, onDisk, systemCode } from '../errors';
+import { makeFolder } from '../folder';
+import type { FolderLock } from '../lock';
 import { flagOf } from '../recipe/option';
 import type { EpochMetrics } from './metrics';
 import { maskFile } from './names';
@@ -18,6 +20,7 @@ import { type RecordOptions, recordText } from './record';
 /** All files of a run; --force removes these and nothing else. */
 const OWN_FILES =
   /^(params\.json|result\.json|energy\.json|metrics\.jsonl|record\.txt|masks|report|overlap_[\d.]+\.(npy|json)|(init|checkpoint|inside-epoch|model_best|swa|ckpt\d+|EB-\d+-\d+)\.pth\.tar)$/;
+const isOwn = (name: string) => OWN_FILES.test(name);
 /** The checkpoint to resume from. */
 export const CHECKPOINT = 'checkpoint.pth.tar';
 /** The one inside an epoch (--checkpoint-every), while there is one. */
@@ -39,29 +42,29 @@ export class RunDirectory {
   private constructor(readonly path: string) {}
 
   /**
-   * Opens or creates the folder for a run with this identity (the part of the recipe that decides the result). `force` removes the
-   * files of an earlier run, except `keep`. Throws ERR_RECIPE where the folder holds a run with another identity.
+   * Opens a locked folder for a run with this identity (the part of the recipe that decides the result). `force` removes the files of
+   * an earlier run, except `keep`. Throws ERR_RECIPE where the folder holds a run with another identity.
    */
   static async open(
-    path: string,
+    lock: FolderLock,
     identity: Record<string, unknown>,
     { force = false, keep }: { force?: boolean | undefined; keep?: string | undefined } = {},
   ): Promise<{ directory: RunDirectory; state: RunState }> {
-    await makeFolder(path);
+    const path = lock.folder;
     const directory = new RunDirectory(path);
-    // Temporary files of interrupted writes.
-    await directory.removeMatching(TEMP_NAME);
-    await directory.removeMatching(TEMP_NAME, 'masks');
-    if (force) await directory.removeMatching(OWN_FILES, '.', keep);
+    if (!force && directory.has('result.json') && (await directory.differences(identity))?.length === 0)
+      return { directory, state: 'finished' };
+    lock.requireWritable();
+    for (const folder of ['.', 'masks']) await directory.remove(isLeftOver, folder);
+    if (force) await directory.remove(isOwn, '.', keep);
     const differences = await directory.differences(identity);
     if (!differences) return { directory, state: directory.has(CHECKPOINT) ? 'foreign' : 'new' };
     if (differences.length > 0) {
       if (directory.holdsWork()) throw otherRecipe(path, differences);
       // Another run failed or was stopped before it had anything to lose.
-      await directory.removeMatching(OWN_FILES, '.', keep);
+      await directory.remove(isOwn, '.', keep);
       return { directory, state: 'new' };
     }
-    if (directory.has('result.json')) return { directory, state: 'finished' };
     return { directory, state: [CHECKPOINT, INSIDE_EPOCH].some((name) => directory.has(name)) ? 'interrupted' : 'new' };
   }
 
@@ -113,17 +116,15 @@ export class RunDirectory {
   // --- metrics.jsonl, record.txt
 
   async readMetrics(): Promise<EpochMetrics[]> {
-    return parseMetrics(await readFile(this.file('metrics.jsonl'), 'utf8').catch(() => ''));
+    return parseMetrics((await contentsOf(this.file('metrics.jsonl')))?.toString('utf8') ?? '');
   }
 
   async appendMetrics(line: EpochMetrics): Promise<void> {
-    const file = await open(this.file('metrics.jsonl'), 'a');
-    try {
-      await file.write(`${JSON.stringify(line)}\n`);
+    await onDisk(this.file('metrics.jsonl'), 'written', async () => {
+      await using file = await open(this.file('metrics.jsonl'), 'a');
+      await file.appendFile(`${JSON.stringify(line)}\n`);
       await file.sync();
-    } finally {
-      await file.close();
-    }
+    });
   }
 
   async writeRecord(epochs: number, metrics: readonly EpochMetrics[], options?: RecordOptions): Promise<void> {
@@ -134,25 +135,23 @@ export class RunDirectory {
 
   async writeMask(ratio: number, row: number, bits: Uint8Array): Promise<void> {
     const name = maskFile(ratio);
-    const file = await open(this.file(name), this.has(name) ? 'r+' : 'w');
-    try {
+    await onDisk(this.file(name), 'written', async () => {
+      await using file = await open(this.file(name), this.has(name) ? 'r+' : 'w');
       await file.write(bits, 0, bits.length, row * bits.length);
       await file.truncate((row + 1) * bits.length);
       await file.sync();
-    } finally {
-      await file.close();
-    }
+    });
   }
 
   async writeMaskIndex(index: MaskIndex): Promise<void> {
-    await mkdir(this.file('masks'), { recursive: true });
+    await makeFolder(this.file('masks'));
     await this.writeJson('masks/index.json', index);
   }
 
   /** Masks from the first one on; null where this folder holds none at that ratio. */
   async readMasks(ratio: number): Promise<{ index: MaskIndex; rows: Uint8Array[] } | null> {
     const index = await this.readJson<MaskIndex>('masks/index.json');
-    const bytes = await readFile(this.file(maskFile(ratio))).catch(() => null);
+    const bytes = await contentsOf(this.file(maskFile(ratio)));
     if (!index || !bytes) return null;
     const size = Math.ceil(index.channels / 8);
     const count = Math.floor(bytes.length / size);
@@ -191,14 +190,14 @@ export class RunDirectory {
     return ['result.json', ...trained].some((name) => this.has(name));
   }
 
-  private async removeMatching(pattern: RegExp, folder = '.', keep?: string): Promise<void> {
+  private async remove(isIt: (name: string) => boolean, folder = '.', keep?: string): Promise<void> {
     // A kill in between must leave neither a result without its run nor a checkpoint without its recipe.
     const rank = (name: string) => (name === 'result.json' ? 0 : name === 'params.json' ? 2 : 1);
     const names = await readdir(this.file(folder)).catch(() => [] as string[]);
     for (const name of names.sort((a, b) => rank(a) - rank(b))) {
       const path = this.file(join(folder, name));
-      if (pattern.test(name) && (keep === undefined || resolve(path) !== resolve(keep))) {
-        await rm(path, { recursive: true, force: true });
+      if (isIt(name) && (keep === undefined || resolve(path) !== resolve(keep))) {
+        await onDisk(path, 'removed', () => rm(path, { recursive: true, force: true }));
       }
     }
   }
@@ -211,11 +210,14 @@ function otherRecipe(path: string, differences: string[]): EarlybirdError {
   );
 }
 
-/** Throws ERR_FILE. */
-export async function makeFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true }).catch((error: unknown) => {
-    throw fileError(error, path, 'created');
-  });
+/** Null where there is no such file; throws ERR_FILE where it cannot be read. */
+async function contentsOf(path: string): Promise<Buffer | null> {
+  return onDisk(path, 'read', () =>
+    readFile(path).catch((error) => {
+      if (['ENOENT', 'ENOTDIR'].includes(systemCode(error))) return null;
+      throw error;
+    }),
+  );
 }
 
 /** Complete lines only: a kill may have cut the last one. */

@@ -5,6 +5,7 @@ import { stateDictOf } from '../checkpoint/keys';
 import { writeNpy } from '../checkpoint/npy';
 import { readCheckpoint } from '../checkpoint/pth';
 import { EarlybirdError } from '../errors';
+import { DERIVED, lockFolder } from '../lock';
 import { loadAddon } from '../native/addon';
 import type { NativeAddon } from '../native/types/addon';
 import { isWholePercent } from '../recipe/ratio';
@@ -59,6 +60,8 @@ export async function distance(
   );
   const addon = loadAddon({ device: 'cpu' });
   const results: DistanceResult[] = [];
+  using lock = await lockFolder(recipe.save, { name: DERIVED, wait: 10_000 });
+  lock.requireWritable();
   for (const one of series) {
     const overlap = overlapOf(addon, one);
     const file = await writeMatrix(recipe.save, one, overlap);
@@ -100,7 +103,7 @@ async function readSeries(recipe: DistanceRecipe, ratios: number[], signal: Abor
       );
     }
   }
-  return { source: 'checkpoints' as const, series: await fromCheckpoints(recipe.save, ratios, range, signal) };
+  return { source: 'checkpoints' as const, series: await fromCheckpoints(recipe, ratios, range, signal) };
 }
 
 /** The masks that a search stored at a ratio, or null. */
@@ -132,7 +135,7 @@ function cut(series: MaskSeries, { first, last }: Range, folder: string): MaskSe
 
 /** ckpt{e}.pth.tar holds e+1 completed epochs, init.pth.tar none. */
 async function fromCheckpoints(
-  folder: string,
+  { save: folder, key }: DistanceRecipe,
   ratios: number[],
   range: Range,
   signal: AbortSignal | undefined,
@@ -142,7 +145,7 @@ async function fromCheckpoints(
   for (const epoch of epochs) {
     signal?.throwIfAborted();
     const path = join(folder, checkpointName(epoch));
-    const gammas = gammasOf(stateDictOf((await readCheckpoint(path)).value, path));
+    const gammas = gammasOf(stateDictOf((await readCheckpoint(path, { key })).value, path));
     for (const one of series) {
       const { total, bits } = maskFromGammas(gammas, one.ratio);
       if (total === 0 || (one.masks.length > 0 && total !== one.channels)) {

@@ -5,9 +5,10 @@
 import { dirname, join } from 'node:path';
 import { ENERGY_FILE, type EnergyFile, mergeEnergy, methodText, readEnergy } from '../energy/file';
 import { epochsTotal } from '../energy/totals';
-import { provenanceOf } from '../engine/provenance';
+import { type Provenance, provenanceOf } from '../engine/provenance';
 import { openSession, type Session } from '../engine/session';
 import { EarlybirdError } from '../errors';
+import { lockFolder } from '../lock';
 import { pruneOnce } from '../prune/prune';
 import type { PruneReport } from '../prune/report';
 import { identityOf } from '../recipe/identity';
@@ -20,6 +21,7 @@ import type { RunOptions } from '../run/observer';
 import { type FinishedRun, type RunResult, type SummaryRow, secondsOf, summaryRow, ticketAt } from '../run/result';
 import { retrain } from './retrain';
 import { search } from './search';
+import { type TrainingCost, trainingCost } from './training-cost';
 
 /** Result of EB Train. */
 export interface TrainResult {
@@ -29,6 +31,8 @@ export interface TrainResult {
   search: RunResult;
   prune: PruneReport;
   retrain: RunResult;
+  /** Training FLOPs of EB Train against those of the dense network trained to the end. */
+  trainingFlops: TrainingCost;
   /** Dense (up to where it was trained) against ticket. */
   summary: SummaryRow[];
   /** True for made-up images: accuracies mean nothing. */
@@ -49,10 +53,11 @@ export interface TrainResult {
  */
 export async function ebTrain(recipe: TrainRecipe, options: RunOptions = {}): Promise<FinishedRun<TrainResult>> {
   const identity = identityOf('train', recipe);
-  const { directory, state } = await RunDirectory.open(recipe.save, identity, options);
+  using lock = await lockFolder(recipe.save);
+  const { directory, state } = await RunDirectory.open(lock, identity, options);
   if (state === 'finished') {
     options.observer?.log?.(`${recipe.save} holds this run, finished; --force runs it again`);
-    return { result: (await directory.readJson<TrainResult>('result.json'))!, reused: true };
+    return { result: await storedResult(recipe, directory), reused: true };
   }
   using session = await openSession(recipe, options);
   const provenance = provenanceOf(session, options.commandLine);
@@ -60,6 +65,13 @@ export async function ebTrain(recipe: TrainRecipe, options: RunOptions = {}): Pr
   const result = await runStages(recipe, options, session, directory);
   await directory.writeJson('result.json', result);
   return { result, reused: false };
+}
+
+/** Files of older versions have no training FLOPs. */
+async function storedResult(recipe: TrainRecipe, directory: RunDirectory): Promise<TrainResult> {
+  const result = (await directory.readJson<TrainResult>('result.json'))!;
+  const { dataset } = (await directory.readJson<Pick<Provenance, 'dataset'>>('params.json'))!;
+  return { ...result, trainingFlops: trainingCost(result, recipe, dataset.train) };
 }
 
 async function runStages(
@@ -80,12 +92,14 @@ async function runStages(
   const folder = directory.file(`retrain_${name}${fromScratch ? '_scratch' : ''}`);
   const { result: retrained } = await retrain(retrainRecipe(recipe, folder, pruned.ticket), shared);
 
+  const drawn = { percent: percentOf(ratio), completed: ticket.completed, file: ticket.file };
   const stages = { search: searched, prune: pruned, retrain: retrained };
   const energy = await mergedEnergy(directory, stages);
   return {
     directory: recipe.save,
-    ticket: { percent: percentOf(ratio), completed: ticket.completed, file: ticket.file },
+    ticket: drawn,
     ...stages,
+    trainingFlops: trainingCost({ ticket: drawn, ...stages }, recipe, session.dataset.train.count),
     summary: await summaryOf(recipe, stages, ticket.completed, energy),
     synthetic: session.dataset.synthetic,
   };

@@ -11,8 +11,8 @@ import { loadModel } from '../network/load';
 import { formatsOf } from '../recipe/precision';
 import type { EvaluateRecipe } from '../recipe/recipe';
 import { precisionFor } from '../run/checkpoint-formats';
-import { networkFor } from '../run/checkpoint-network';
-import type { RunOptions } from '../run/observer';
+import { type Normalisation, networkFor } from '../run/checkpoint-network';
+import type { Observer, RunOptions } from '../run/observer';
 import { cfgFrom } from './search';
 
 /** Scores of a checkpoint on a test set. */
@@ -56,14 +56,15 @@ export async function evaluate(recipe: EvaluateRecipe, options: RunOptions = {})
   if (checkpoint === undefined) {
     throw new EarlybirdError('ERR_USAGE', '--resume is missing: give the checkpoint to evaluate.');
   }
-  const { value } = await readCheckpoint(checkpoint);
-  const given = { ...recipe, cfg: recipe.cfg ?? (await cfgFrom(recipe.scratch)) };
+  const { observer } = options;
+  const { value } = await readCheckpoint(checkpoint, { key: recipe.key });
+  const given = { ...recipe, cfg: recipe.cfg ?? (await cfgFrom(recipe.scratch, undefined)) };
   const network = networkFor(given, value, checkpoint);
   const { arch, depth, cfg } = network;
   const formats = formatsOf(precisionFor(recipe, value, checkpoint, network.formats, options.observer?.log));
   const rounding = formats && recipe.testRounding ? { rounding: recipe.testRounding } : {};
 
-  using session = await openTestSession(recipe, options);
+  using session = await openTestSession(testData(recipe, network, checkpoint, observer), options);
   const { addon, dataset, device, energy, precision, test } = session;
   const { name, synthetic, classes, height: imageSize } = dataset;
   if (network.classes !== undefined && network.classes !== classes) {
@@ -73,8 +74,9 @@ export async function evaluate(recipe: EvaluateRecipe, options: RunOptions = {})
       `${checkpoint} tells ${network.classes} classes apart, but ${name} has ${classes}: give the --dataset and --data it was trained on${list}.`,
     );
   }
+  refuseOtherSize(recipe, network.imageSize, imageSize, checkpoint);
   const shape = { arch, depth, classes, cfg, seed: recipe.seed, device, imageSize, formats };
-  using model = await loadModel(addon, shape, stateDictOf(value, checkpoint));
+  using model = await loadModel(addon, shape, stateDictOf(value, checkpoint, observer?.log), checkpoint);
   const pass = await energy.metered('evaluate', () =>
     model.evaluate({
       dataset: test,
@@ -109,4 +111,30 @@ export async function evaluate(recipe: EvaluateRecipe, options: RunOptions = {})
       phases: phaseTotals('evaluate', [], spent),
     },
   };
+}
+
+/** The test images as the network was trained on them: in its size, under its normalisation. */
+function testData(
+  recipe: EvaluateRecipe,
+  { imageSize, normalisation }: { imageSize?: number; normalisation?: Normalisation | undefined },
+  checkpoint: string,
+  observer: Observer | undefined,
+) {
+  if (recipe.imageSize !== undefined && imageSize !== undefined && recipe.imageSize !== imageSize)
+    observer?.log?.(`${checkpoint} was trained on images of ${imageSize} pixels and is tested on ${recipe.imageSize}`);
+  return { ...recipe, imageSize: recipe.imageSize ?? imageSize, normalisation };
+}
+
+/** Throws ERR_DATASET where a dataset of one size has another than the checkpoint. */
+function refuseOtherSize(
+  { imageSize: asked, dataset }: EvaluateRecipe,
+  trained: number | undefined,
+  size: number,
+  checkpoint: string,
+): void {
+  if (asked !== undefined || trained === undefined || trained === size) return;
+  throw new EarlybirdError(
+    'ERR_DATASET',
+    `${checkpoint} was trained on images of ${trained}x${trained} pixels, but those of ${dataset} are ${size}x${size}: give the --dataset it was trained on.`,
+  );
 }

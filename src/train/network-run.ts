@@ -1,19 +1,18 @@
 /** All that search and retraining share around the loop: folder, data, network, trainer, resume, result. */
 import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import { writeCheckpoint } from '../checkpoint/pth';
 import { methodText, readEnergy } from '../energy/file';
 import { epochsTotal } from '../energy/totals';
 import { provenanceOf } from '../engine/provenance';
 import { openSession, type Session } from '../engine/session';
 import { EarlybirdError } from '../errors';
+import { lockFolder } from '../lock';
 import { orDispose } from '../native/owned';
 import type { NativeAddon } from '../native/types/addon';
 import type { Cfg, ModelSpec, NativeModel } from '../native/types/model';
 import type { NativeTrainer } from '../native/types/trainer';
 import { costsOf, maskChannels } from '../network/flops';
-import { loadModel } from '../network/load';
+import { loadModel, loadWeights } from '../network/load';
 import { identityOf } from '../recipe/identity';
 import { formatsOf } from '../recipe/precision';
 import type { RetrainRecipe, SearchRecipe } from '../recipe/recipe';
@@ -33,14 +32,17 @@ import {
   averageOf,
   checkDataset,
   firstMask,
-  insideOf,
+  isOwnCheckpoint,
   latestOf,
+  ownRemedy,
   refuseEmptyRun,
   refuseForeignInside,
+  removeOwnCheckpoints,
   resumeFile,
   scratchHash,
   storedResult,
 } from './resume';
+import { searchNotes } from './start-notes';
 
 /** The difference between a search and a retraining. */
 export interface RunSpec {
@@ -82,7 +84,8 @@ export async function runNetwork(
   const { resume, save } = recipe;
   if (resume && !existsSync(resume)) throw new EarlybirdError('ERR_FILE', `--resume ${resume} does not exist.`);
   const identity = { ...identityOf(command, recipe), ...(await scratchHash(recipe.scratch)) };
-  const { directory, state } = await RunDirectory.open(save, identity, { force: options.force, keep: resume });
+  using lock = await lockFolder(save);
+  const { directory, state } = await RunDirectory.open(lock, identity, { force: options.force, keep: resume });
   if (state === 'finished') {
     options.observer?.log?.(`${save} holds this run, finished; --force runs it again`);
     return { result: await storedResult(directory), reused: true };
@@ -116,11 +119,16 @@ async function train(run: OpenRun): Promise<RunResult> {
   const channels = maskChannels(model.describe());
   const watch = spec.detection && new TicketWatch(spec.detection.ratios, channels, spec.detection.options);
 
-  const restored = run.from === null ? null : await restore(run, run.from, model, trainer, watch);
+  const restored = run.from === null ? null : await restore(run, model, trainer, watch);
   using averaging = recipe.swa ? openAveraging(run, shape, restored) : undefined;
-  const network = modelInfo(model.describe(), formats);
+  const network = modelInfo(model.describe(), formats, { mean: session.dataset.mean, std: session.dataset.std });
   const start = await beginFolder(run, restored, model, network);
-  if (spec.detection) await beginMasks(run, spec.detection.ratios, channels, start.completed);
+  if (spec.detection) {
+    await beginMasks(run, spec.detection.ratios, channels, start.completed);
+    const { stopAtTicket } = spec.detection;
+    const notes = searchNotes({ ...recipe, stopAtTicket }, model.describe(), start.completed);
+    for (const note of notes) options.observer?.log?.(note);
+  }
 
   const outcome = await runTraining({
     ...options,
@@ -152,21 +160,25 @@ function shapeOf({ recipe, spec, session }: OpenRun): ModelSpec {
 /** With the weights that the run begins with. */
 async function newModel(addon: NativeAddon, shape: ModelSpec, { weights, reinit }: RunSpec): Promise<NativeModel> {
   if (!weights) return addon.createModel(shape);
-  const model = await loadModel(addon, shape, weights);
+  const model = await loadModel(addon, shape, weights, 'The ticket');
   if (reinit) await orDispose(model, () => model.reinitialise(shape.seed));
   return model;
 }
 
 async function restore(
-  { directory, options: { observer } }: OpenRun,
-  path: string,
+  { from, directory, recipe, options: { observer } }: OpenRun,
   model: NativeModel,
   trainer: NativeTrainer,
   watch: TicketWatch | undefined,
 ): Promise<RestoredCheckpoint> {
-  const restored = await readTrainingCheckpoint(path, model.describe().parameters);
+  const path = from!;
+  const remedy = ownRemedy(directory, path);
+  const restored = await readTrainingCheckpoint(path, model.describe().parameters, {
+    ...(remedy ? { remedy } : { key: recipe.key }),
+    log: observer?.log,
+  });
   refuseForeignInside(directory, path, restored);
-  await model.loadStateDict(restored.state);
+  await loadWeights(model, restored.state, path);
   await trainer.restoreMomentum(restored.momentum);
   watch?.restore(restored.detectors);
   const { completed, inside } = restored;
@@ -203,11 +215,7 @@ async function beginFolder(
 ): Promise<TrainingStart> {
   const { completed, best, inside } = restored ?? { completed: spec.startEpoch, best: 0 };
   await refuseEmptyRun(directory, from, completed, recipe.epochs);
-  // From another file the run begins anew there: a later kill must not bring back the checkpoint that was left behind.
-  const own = [insideOf(directory), latestOf(directory)];
-  if (from === null || !own.some((file) => resolve(from) === resolve(file))) {
-    for (const file of own) await rm(file, { force: true });
-  }
+  if (from === null || !isOwnCheckpoint(directory, from)) await removeOwnCheckpoints(directory);
   await directory.writeJson('params.json', params);
   if (!from && spec.saveInit) {
     await writeCheckpoint(directory.file('init.pth.tar'), initialValue(await model.stateDict(), network));

@@ -1,7 +1,7 @@
 /** Rules of resuming: where a run goes on, and when it may not. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import type { Provenance } from '../engine/provenance';
 import { EarlybirdError } from '../errors';
@@ -31,8 +31,24 @@ export async function scratchHash(path: string | undefined): Promise<{ scratchSh
   return { scratchSha256: createHash('sha256').update(bytes).digest('hex') };
 }
 
-export const insideOf = (directory: RunDirectory) => directory.file(INSIDE_EPOCH);
+const insideOf = (directory: RunDirectory) => directory.file(INSIDE_EPOCH);
 export const latestOf = (directory: RunDirectory) => directory.file(CHECKPOINT);
+/** Those that an interrupted run goes on from, the newest first. */
+const ownCheckpoints = (directory: RunDirectory) => [insideOf(directory), latestOf(directory)];
+export const isOwnCheckpoint = (directory: RunDirectory, path: string) =>
+  ownCheckpoints(directory).some((file) => resolve(path) === resolve(file));
+
+/** What to do about a damaged checkpoint of this run; undefined for other files. */
+export function ownRemedy(directory: RunDirectory, path: string): string | undefined {
+  if (!isOwnCheckpoint(directory, path)) return undefined;
+  const inside = resolve(path) === resolve(insideOf(directory));
+  return `it is damaged: delete it to ${inside ? 'go on from the last whole epoch' : 'start this stage again'}`;
+}
+
+/** The run begins anew in this folder: a later kill must not bring back a checkpoint that was left behind. */
+export async function removeOwnCheckpoints(directory: RunDirectory): Promise<void> {
+  for (const file of ownCheckpoints(directory)) await rm(file, { force: true });
+}
 
 /** The file to go on from: the latest checkpoint of this run, inside an epoch or after one, unless --resume names another start than last time. */
 export function resumeFile(
@@ -43,7 +59,7 @@ export function resumeFile(
 ): string | null {
   if (state !== 'interrupted' || (asked !== undefined && asked !== before)) return asked ?? null;
   // A kill after the checkpoint of that epoch may have left the file inside it, from which that epoch comes out the same.
-  return [insideOf(directory), latestOf(directory)].find((file) => existsSync(file))!;
+  return ownCheckpoints(directory).find((file) => existsSync(file))!;
 }
 
 /** Throws ERR_RECIPE where a checkpoint from inside an epoch would go on in another run, whose order of images is not its own. */

@@ -4,9 +4,10 @@ import { readCheckpoint } from '../checkpoint/pth';
 import type { Value } from '../checkpoint/value';
 import type { Session } from '../engine/session';
 import { EarlybirdError } from '../errors';
+import type { Cfg } from '../native/types/model';
 import type { RetrainRecipe } from '../recipe/recipe';
 import { precisionFor } from '../run/checkpoint-formats';
-import { checkpointNetwork, completedOf, networkFor } from '../run/checkpoint-network';
+import { checkpointNetwork, completedOf, extrasOf, networkFor } from '../run/checkpoint-network';
 import type { RunOptions } from '../run/observer';
 import type { FinishedRun } from '../run/result';
 import { type RunSpec, runNetwork } from './network-run';
@@ -30,11 +31,13 @@ export async function retrain(
 ): Promise<FinishedRun> {
   if (recipe.scratch === undefined) return runNetwork(recipe, 'retrain', async () => denseSpec(recipe), options);
   const { scratch } = recipe;
-  const { value } = await readCheckpoint(scratch);
-  const { arch, depth, formats } = networkFor(recipe, value, scratch);
+  const { value } = await readCheckpoint(scratch, { key: recipe.key });
+  const network = networkFor(recipe, value, scratch);
+  const { arch, depth, formats } = network;
   const precision = precisionFor(recipe, value, scratch, formats, options.observer?.log);
   const complete = { ...recipe, arch, depth, ...precision };
-  return runNetwork(complete, 'retrain', async () => ticketSpec(complete, value, scratch), options);
+  const log = options.observer?.log;
+  return runNetwork(complete, 'retrain', async () => ticketSpec(complete, value, scratch, network.cfg, log), options);
 }
 
 /** Saves the initial weights, to which a lottery-ticket rewind goes back. */
@@ -42,8 +45,15 @@ function denseSpec({ cfg, startEpoch = 0 }: RetrainRecipe): RunSpec {
   return { command: 'retrain', saveInit: true, cfg, startEpoch };
 }
 
-function ticketSpec({ arch, reinit, startEpoch }: RetrainRecipe, value: Value, path: string): RunSpec {
-  const cfg = cfgOf(value, path);
+function ticketSpec(
+  { arch, reinit, startEpoch }: RetrainRecipe,
+  value: Value,
+  path: string,
+  widths: Cfg | undefined,
+  log: ((line: string) => void) | undefined,
+): RunSpec {
+  // Files of other programs have no cfg: their widths are those of their weights.
+  const cfg = cfgOf(value, path) ?? (extrasOf(value) ? undefined : widths);
   if (!cfg) {
     throw new EarlybirdError(
       'ERR_CHECKPOINT',
@@ -58,7 +68,7 @@ function ticketSpec({ arch, reinit, startEpoch }: RetrainRecipe, value: Value, p
     command: 'retrain',
     saveInit: false,
     cfg,
-    weights: stateDictOf(value, path),
+    weights: stateDictOf(value, path, log),
     reinit,
     startEpoch: startEpoch ?? (reinit ? 0 : (completedOf(value, path) ?? 0)),
   };

@@ -1,9 +1,11 @@
 /** Search: train the dense network and watch for Early-Bird tickets. */
-import { cfgOf } from '../checkpoint/keys';
+import { cfgOf, stateDictOf } from '../checkpoint/keys';
 import { readCheckpoint } from '../checkpoint/pth';
 import type { Session } from '../engine/session';
 import type { Cfg } from '../native/types/model';
+import { inferNetwork } from '../network/infer';
 import type { SearchRecipe } from '../recipe/recipe';
+import { extrasOf } from '../run/checkpoint-network';
 import type { RunOptions } from '../run/observer';
 import type { FinishedRun } from '../run/result';
 import { runNetwork } from './network-run';
@@ -26,7 +28,7 @@ export function search(recipe: SearchRecipe, options: RunOptions & { session?: S
   const { ratios, detectorWindow: window, detectorThreshold: threshold, detectorRule: rule, stopAtTicket } = recipe;
   const prepare = async () => ({
     command: 'search' as const,
-    cfg: recipe.cfg ?? (await cfgFrom(recipe.scratch)),
+    cfg: recipe.cfg ?? (await cfgFrom(recipe.scratch, recipe.key)),
     startEpoch: recipe.startEpoch,
     detection: { ratios, options: { window, threshold, rule }, stopAtTicket },
     saveInit: true,
@@ -34,8 +36,9 @@ export function search(recipe: SearchRecipe, options: RunOptions & { session?: S
   return runNetwork(recipe, 'search', prepare, options);
 }
 
-/** The widths in a pruned.pth.tar; undefined without a file. */
-export async function cfgFrom(path: string | undefined): Promise<Cfg | undefined> {
+/** The widths of a ticket, as it records them or its weights show them; undefined without a file. */
+export async function cfgFrom(path: string | undefined, key: string | undefined): Promise<Cfg | undefined> {
   if (path === undefined) return undefined;
-  return cfgOf((await readCheckpoint(path)).value, path);
+  const { value } = await readCheckpoint(path, { key });
+  return cfgOf(value, path) ?? (extrasOf(value) ? undefined : inferNetwork(stateDictOf(value, path))?.cfg);
 }

@@ -118,6 +118,15 @@ test.each([
   expect(stderr.match(/compiling, \d+%/g)).toEqual(['0%', '10%', '60%', '100%'].map((done) => `compiling, ${done}`));
 });
 
+test('says that it goes on where npm and pip take long', () => {
+  rmSync(path('node_modules/.package-lock.json'));
+  tool('npm', '/bin/sleep 6');
+  tool('python3', 'case "$*" in *install*) /bin/sleep 6; exit 1;; esac');
+  const { stderr } = setup();
+  expect(stderr).toMatch(/npm packages: 5 s\n +installed/);
+  expect(stderr).toMatch(/LibTorch: pip install [^\n]+\n +5 s\n/);
+}, 60_000);
+
 test('cmake-js configures for the LibTorch that was found, and needs no download', () => {
   fakeCompilers();
   setup({ LIBTORCH: fakeLibTorch(), CXXFLAGS: '-march=native' });

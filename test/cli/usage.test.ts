@@ -95,9 +95,42 @@ test('completion prints a script, which asks for commands and options', async ()
   expect(stdout.split('\n')).toContain('--percent');
 });
 
-test('what is no option is refused with the one that was meant', async () => {
-  const { stderr } = await cli(['train', '--percnt', '0.3'], noLibTorch).done;
-  expect(stderr).toContain('did you mean --percent?');
+test.each([
+  [['train', '--percnt', '0.3'], '--percnt is not an option of this command: did you mean --percent?'],
+  [['train', '--no-reprot'], '--no-reprot is not an option of this command: did you mean --no-report?'],
+  [['train', '--no-epochs'], '--no-epochs is not possible: --epochs takes a value, a whole number, 1 or more.'],
+  [['search', '--no-ratios'], '--no-ratios is not possible: --ratios takes a value'],
+  [['tarin'], 'tarin is not a command: did you mean train?'],
+  [['help', 'tarin'], 'tarin is not a command: did you mean train?'],
+  [['quantum'], 'quantum is not a command: earlybird --help lists them.'],
+  [['data', 'vrify'], 'Did you mean verify?'],
+  [['--percent', '0.3', 'train'], '0.3 is not a command: put the command first, as in earlybird train --flag ...'],
+])('%j is refused with what was meant', async (words, said) => {
+  const { status, stderr } = await cli(words, noLibTorch).done;
+  expect(status).toBe(2);
+  expect(stderr).toContain(said);
+});
+
+test.each([
+  ['train', ['report', 'sr', 'measure', 'capture']],
+  ['search', ['report', 'sparsity-regularization', 'capture']],
+  ['prune', ['measure', 'protective']],
+  ['evaluate', ['capture']],
+  ['bench energy', ['sr', 'capture']],
+])('%s: --no-x turns any switch off', async (command, names) => {
+  const needed = command === 'prune' ? ['--model', 'x'] : [];
+  const words = [...command.split(' '), ...needed, ...names.map((name) => `--no-${name}`), '--print-recipe'];
+  const { status, stdout } = await cli(words, noLibTorch).done;
+  expect(status).toBe(0);
+  const key = (name: string) => (/^s(p|r)/.test(name) ? 'sr' : name);
+  expect(JSON.parse(stdout)).toMatchObject(Object.fromEntries(names.map((name) => [key(name), false])));
+});
+
+test('means over batches are printed when they are asked for', async () => {
+  const offered = async (name: string) =>
+    /--reference-metrics/.test((await cli([name, '--help'], noLibTorch).done).stdout);
+  const commands = ['search', 'retrain', 'evaluate', 'train', 'prune', 'plot'];
+  expect(await Promise.all(commands.map(offered))).toEqual([true, true, true, false, false, false]);
 });
 
 test('--print-recipe prints the validated recipe and stops', async () => {

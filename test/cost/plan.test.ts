@@ -13,10 +13,20 @@ afterAll(() => temporary.remove());
 const EPOCHS = 10;
 let count = 0;
 
-/** `seen`: a finished dense training of seed 1 is on disk, so that no plan needs LibTorch. */
+/**
+ * `seen`: a finished dense training of seed 1 is on disk. With it and the share of FLOPs that tickets are assumed to have, no plan
+ * needs LibTorch.
+ */
 function recipeFor(more: object = {}, seen: Partial<FakeRun> | null = {}): BenchEnergyRecipe {
   const save = join(temporary.path, String(count++));
-  const recipe = parseRecipe('benchEnergy', { save, epochs: EPOCHS, ratios: [0.3], seeds: [1, 2], ...more });
+  const recipe = parseRecipe('benchEnergy', {
+    save,
+    epochs: EPOCHS,
+    ratios: [0.3],
+    seeds: [1, 2],
+    assumeFlops: [0.5],
+    ...more,
+  });
   if (seen) finish(recipe, 'dense', 1, { epochs: EPOCHS, forward: 2e9, ...seen });
   return recipe;
 }
@@ -91,19 +101,46 @@ test('a row like a finished one takes what that took, flagged as estimated', asy
   });
 });
 
-test('an unknown ticket is bounded from above, and the assumptions are said', async () => {
-  const recipe = recipeFor({}, { joules: 90 });
+test('what an unknown ticket is taken for can be chosen, and is said', async () => {
+  const recipe = recipeFor({ epochs: EPOCHS, assumeEpoch: [2] }, { joules: 90 });
   const { row } = await planned(recipe, 'eb-ff', 1);
-  expect(row.epochs).toEqual({ dense: 9, ticket: 1 });
-  expect(row.flops!.exact).toBe(3 * 2e9 * EPOCHS * IMAGES);
+  expect(row.epochs).toEqual({ dense: 2, ticket: 8 });
+  expect(row.ticketForward).toBe(1e9);
+  expect(row.flops!.exact).toBe(3 * (2 * 2e9 + 8 * 1e9) * IMAGES);
+  expect(row.overBaseline).toBe(0.6);
   expect(row.assumptions).toEqual([
-    'the ticket is drawn after epoch 9, the last time it can be: at most',
-    'the ticket counts as the dense network: at most',
+    'the ticket is drawn after epoch 2, as --assume-epoch says',
+    "the ticket's share of FLOPs is that of --assume-flops",
     'an epoch of the ticket takes what one of the dense network does: at most',
   ]);
   const reinit = (await planned(recipe, 'eb-reinit', 1)).row;
-  expect(reinit.epochs).toEqual({ dense: 9, ticket: 10 });
-  expect(reinit.seconds.value).toBe(38);
+  expect(reinit.epochs).toEqual({ dense: 2, ticket: 10 });
+  expect(reinit.seconds.value).toBe(24);
+});
+
+test('a ticket is drawn after an eighth of the epochs, not before the detector has its masks', async () => {
+  const drawn = async (epochs: number, detectorWindow: number) => {
+    const recipe = recipeFor({ epochs, detectorWindow, methods: ['dense', 'eb-ff'] }, null);
+    return (await planned({ ...recipe, dataset: 'folder' }, 'eb-ff', 1)).row.epochs.dense;
+  };
+  expect(await drawn(160, 5)).toBe(20);
+  expect(await drawn(90, 5)).toBe(11);
+  expect(await drawn(10, 5)).toBe(4);
+  expect(await drawn(3, 5)).toBe(2);
+});
+
+test('one number for all ratios, or one for each', async () => {
+  const recipe = recipeFor({ ratios: [0.3, 0.5], assumeEpoch: [4, 2], assumeFlops: [0.8, 0.5], seeds: [1] });
+  const { rows } = await planEnergy(recipe);
+  const early = rows.filter(({ method }) => method === 'eb-ff');
+  expect(early.map(({ epochs, ticketForward }) => [epochs.dense, ticketForward])).toEqual([
+    [4, 1.6e9],
+    [2, 1e9],
+  ]);
+  const refuse = (more: Record<string, unknown>) => () => parseRecipe('benchEnergy', more);
+  expect(refuse({ assumeEpoch: [1, 2] })).toThrow('take one number, or one for each of --ratios 0.3 0.5 0.7');
+  expect(refuse({ assumeEpoch: [160] })).toThrow('--assume-epoch 160 leaves a ticket nothing of --epochs 160');
+  expect(refuse({ assumeFlops: [1.5] })).toThrow('--assume-flops 1.5 is not possible: give numbers above 0');
 });
 
 test('finished rows tell when tickets are drawn and how small they are', async () => {
@@ -116,7 +153,7 @@ test('finished rows tell when tickets are drawn and how small they are', async (
   // The ticket of network slimming has the same ratio; of a low-precision search nothing is known yet.
   expect((await planned(recipe, 'ns', 2)).row.flops!.exact).toBe(3 * (2e9 + 1e9) * EPOCHS * IMAGES);
   const low = (await planned(recipe, 'eb-ll', 2)).row;
-  expect(low.epochs.dense).toBe(9);
+  expect(low.epochs.dense).toBe(4);
   expect(low.seconds).toEqual({
     value: null,
     estimated: true,
@@ -159,8 +196,16 @@ test('as text: a line a row, its assumptions by letter', async () => {
   const recipe = recipeFor({ methods: ['dense', 'eb-ff'], seeds: [1] });
   const text = planText(await planEnergy(recipe));
   expect(text).toMatch(/^VGG-19 on cifar10, 10 epochs of 1000 images: nothing was run$/m);
-  expect(text).toMatch(/^Dense +– +1 +finished +10 +0 +60\.00 T +60\.00 T +20\.0 s +–$/m);
-  expect(text).toMatch(/^EB Train FF +0\.3 +1 +new +9 +1 +60\.00 T +60\.00 T +~20\.0 s +– +a b c$/m);
-  expect(text).toMatch(/^a: the ticket is drawn after epoch 9/m);
-  expect(text).toMatch(/^left: 1 of 2 rows, ~20\.0 s, –/m);
+  expect(text).toMatch(/^Dense +– +1 +finished +10 +0 +– +60\.00 T +60\.00 T +– +20\.0 s +–$/m);
+  expect(text).toMatch(/^EB Train FF +0\.3 +1 +new +4 +6 +1\.00 G +42\.00 T +42\.00 T +0\.70x +~20\.0 s +– +a b c$/m);
+  expect(text).toMatch(/^a: the ticket is drawn after epoch 4/m);
+  expect(text).toMatch(/^left: 1 of 2 rows, 10 epochs, 42\.00 T FLOPs, ~20\.0 s; .* \(~: estimated\)$/m);
+});
+
+test('rows that differ in their seed alone are one line', async () => {
+  const text = planText(await planEnergy(recipeFor({ methods: ['dense', 'eb-ff'], seeds: [2, 3, 4] })));
+  expect(text.match(/^(Dense|EB Train FF) .*$/gm)).toEqual([
+    expect.stringMatching(/^Dense +– +2 3 4 +new/),
+    expect.stringMatching(/^EB Train FF +0\.3 +2 3 4 +new/),
+  ]);
 });

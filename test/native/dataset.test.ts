@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 /** Batches of the resident dataset against a plain twin in TypeScript, and the promises its randomness makes. */
 import { addon, floats, smallDataset, smallSpec } from '../support/small-handles';
 
@@ -115,6 +116,42 @@ test('a filter is applied to the cropped pixels, before scaling', async () => {
 test('a constant image has no edges: the high-pass gives zeros, not NaN cast to bytes', async () => {
   const out = await addon.filterImages(new Uint8Array(3072).fill(200), [1, 32, 32, 3], { kind: 'highpass', sigma: 1 });
   expect(out.every((pixel) => pixel === 0)).toBe(true);
+});
+
+/** sha256 (start) of scipy.ndimage.gaussian_filter(image, sigma) of scipy 1.17.1 and NumPy 2.4.6, of both images below. */
+const LOW_PASS: [sigma: number, sha256: string][] = [
+  [0.3, '4ef199f9896939b7'],
+  [0.5, 'edf96bf611e263f9'],
+  [0.7, '60cad1f37d6c88d6'],
+  [1, '5b5dbfa42c04472e'],
+  [1.5, 'f8a8e3a196c8ff96'],
+  [1.7, 'd162b29f5f99ab2b'],
+  [2, '84068f068d0f492a'],
+  [2.5, 'a7712f2add43c003'],
+  [3, '173b0c2a47a13f11'],
+  [3.3, '276691fa24a978d2'],
+  [4, '010afbd01c047ec0'],
+  [5, '07703ec8022f4d70'],
+  [6.5, '68a558d2eca94bd1'],
+  [8, '40e2b0262561cadf'],
+  [13, '1da401f2832c8be9'],
+  [16, 'da64b63f64c9a6a4'],
+  [17, '0535eecbb48d3af7'],
+  [20, '2c3bc7f87a7f13b9'],
+  [33.3, 'a99fd7cb3a22b09a'],
+  [40, 'f44cfecde463fb85'],
+];
+
+test.each(LOW_PASS)('the low-pass of sigma %d has the pixels of scipy', async (sigma, sha256) => {
+  // Sums of the weights that differ in the last bit show in pixels whose exact value is a whole number.
+  const step = Uint8Array.from({ length: 3072 }, (_, i) => {
+    const [y, x, c] = [Math.floor(i / 96), Math.floor(i / 3) % 32, i % 3];
+    return (x < 16 ? 200 : 60) + 7 * c + Math.floor(y / 8);
+  });
+  const hash = createHash('sha256');
+  for (const image of [step, new Uint8Array(3072).fill(200)])
+    hash.update(await addon.filterImages(image, [1, 32, 32, 3], { kind: 'lowpass', sigma }));
+  expect(hash.digest('hex').slice(0, 16)).toBe(sha256);
 });
 
 test.each([

@@ -3,8 +3,11 @@
  * of the tickets, to 2 decimals of GFLOPs, and the drawing epochs are the paper's.
  */
 
-import { type Training, trainingFlops } from '../../src/cost/training-flops';
+import { planEnergy } from '../../src/cost/plan';
 import { forwardFlops } from '../../src/network/flops';
+import { type Training, trainingFlops } from '../../src/network/training-flops';
+import { presetRecipe } from '../../src/recipe/presets';
+import { parseRecipe } from '../../src/recipe/recipe';
 import { addon } from '../support/small-handles';
 
 async function forwardOf(arch: string, depth: number, classes: number): Promise<number> {
@@ -114,5 +117,25 @@ describe('Table 2: VGG-16 on CIFAR-100, units of 0.05 P', () => {
     // The paper cuts 243.6 to 243 and rounds the others.
     const shown = method === 'earlyBird' && drawn === 20 ? Math.floor : Math.round;
     expect(String(shown(flops / 0.05e15))).toBe(printed);
+  });
+
+  test('bench energy --dry-run prints it, told when the tickets were drawn and how large they are', async () => {
+    const methods = ['dense', 'eb-ff', 'eb-reinit'];
+    const told = { methods, assumeEpoch: [25, 20, 13], assumeFlops: [0.92, 0.78, 0.62], seeds: [1] };
+    const preset = presetRecipe('vgg16-cifar100', 'benchEnergy', ['dataset', 'arch', 'depth', 'epochs', 'ratios']);
+    const { rows } = await planEnergy(parseRecipe('benchEnergy', { ...preset, ...told, save: '/nowhere' }));
+    const shown = rows.map(({ flops }) => Math.round((10 * flops!.paper!) / 0.05e15) / 10);
+    expect(shown).toEqual([302.4, 282.2, 243.6, 196.6, 325.7, 273, 211.8]);
+  });
+
+  test('a plan that is told nothing counts tickets that keep 1 - p of every layer', async () => {
+    const recipe = parseRecipe('benchEnergy', { dataset: 'cifar100', depth: 16, ratios: [0.3], save: '/nowhere' });
+    const row = (await planEnergy(recipe)).rows.find(({ method }) => method === 'eb-ff')!;
+    const widths = [64, 64, 'M', 128, 128, 'M', 256, 256, 256, 'M', 512, 512, 512, 'M', 512, 512, 512] as const;
+    const cfg = widths.map((width) => (width === 'M' ? width : Math.round(0.7 * width)));
+    const model = await addon.createModel({ arch: 'vgg', depth: 16, classes: 100, cfg, seed: 1, device: 'cpu' });
+    expect(row.ticketForward).toBe(forwardFlops(model.describe().layers));
+    expect(row.epochs).toEqual({ dense: 20, ticket: 140 });
+    model.dispose();
   });
 });

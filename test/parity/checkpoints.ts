@@ -63,7 +63,7 @@ function compare(checks: Checks, at: string, actual: Value | undefined, expected
     const dict = isDict(actual) ? actual : new Map<string | number, Value>();
     checks.equal(`${at} keys`, [...dict.keys()].map(String), Object.keys(expected));
     for (const [key, value] of dict)
-      if (String(key) in expected) compare(checks, `${at}.${key}`, value, expected[key]!);
+      if (String(key) in expected) compare(checks, `${at}.${key}`, value, expected[String(key)]!);
   } else {
     // Integers beyond 64 bits arrive as bigint here, and as text from the reference.
     checks.equal(at, typeof actual === 'bigint' ? String(actual) : actual, expected);

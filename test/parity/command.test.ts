@@ -29,6 +29,13 @@ describe('npm run parity', () => {
     expect(last).toBe(`${samples.length} passed, 0 failed, 0 skipped`);
   });
 
+  test('a low-precision network of other sizes and batches is checked by what its file says', () => {
+    // Evaluated with NumPy: 8-6-4 in batches of 3.
+    const { status, lines } = parity(join(fixtures, '../optimlp-other-sizes'), '--only', 'optimlp');
+    expect(status).toBe(0);
+    expect(lines[0]).toMatch(/^ok {3}optimlp two-layer network of 8-6-4 in batches of 3 {2}21 exact$/);
+  });
+
   test('a value that differs fails its case, and the command', () => {
     const text = readFileSync(join(fixtures, 'generator.json'), 'utf8');
     writeFileSync(join(dir, 'generator.json'), text.replace('"k24": 10946269', '"k24": 10946270'));

@@ -1,7 +1,7 @@
 import { effectLines, pruneLog } from '../../src/cli/print/prune';
 import type { PrunedLayer } from '../../src/native/types/model';
 import { type PruneReport, pruneNotes, sharesOf } from '../../src/prune/report';
-import { batchFor } from '../../src/prune/step-time';
+import { batchFor, isNoisy } from '../../src/prune/step-time';
 
 const layer = (part: Partial<PrunedLayer>): PrunedLayer => ({
   key: 'bn',
@@ -30,7 +30,15 @@ const report: PruneReport = {
   cfg: [5, 'M', 10],
   before: costs(100, 1000),
   after: costs(60, 500),
-  time: { batchSize: 32, imageSize: 32, dense: 20, ticket: 15, ratio: 0.75 },
+  time: {
+    batchSize: 32,
+    imageSize: 32,
+    dense: 20,
+    ticket: 15,
+    ratio: 0.75,
+    ranges: { dense: { low: 19, high: 21 }, ticket: { low: 14.5, high: 16 } },
+    noisy: false,
+  },
   timeMissing: null,
   unrounded: null,
   completed: 3,
@@ -56,7 +64,7 @@ test('the log has the lines of the reference, and what the ticket saves', () => 
     'new model param: 67',
     'new model flops: 500',
     'pruned: 25.00% of channels, 40.00% of parameters, 50.00% of forward FLOPs (reference surgery)',
-    'training step, 32 images of 32 px: dense 20.0 ms, ticket 15.0 ms (0.75x)',
+    'training step, 32 images of 32 px, median and range of 5: dense 20.0 ms (19.0 to 21.0), ticket 15.0 ms (14.5 to 16.0): 0.75x',
     expect.stringMatching(/^warning: 50% were asked for: masked channels stay/),
     'saved folder/pruned.pth.tar',
   ]);
@@ -77,6 +85,14 @@ test('rounded tickets are shown with and without; their layers say what is kept'
     'multiples of 8: parameters 60, forward FLOPs 500, training step 15.0 ms',
     'without rounding: parameters 55, forward FLOPs 450, training step 16.0 ms',
   ]);
+});
+
+test('steps that differ much are shown with their range, and no ratio is made of them', () => {
+  const ranges = { dense: { low: 15, high: 40 }, ticket: { low: 14.5, high: 16 } };
+  const [, line] = effectLines({ ...report, time: { ...report.time!, ranges, noisy: true } });
+  expect(line).toContain('dense 20.0 ms (15.0 to 40.0), ticket 15.0 ms (14.5 to 16.0): too noisy to compare');
+  expect(line).not.toContain('0.75x');
+  expect([14, 20, 24.1].map((high) => isNoisy({ median: 14, low: 14, high }))).toEqual([false, false, true]);
 });
 
 test('what was not measured says why', () => {

@@ -27,6 +27,13 @@ beforeAll(async () => {
 });
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
+test('the headline of EB Train stands above the summary; other reports have none', () => {
+  const html = renderHtml({ ...SAMPLE, trainingFlops: { ebTrain: 5e12, dense: 1e13, ratio: 0.5, epochs: 10 } }, []);
+  expectWellFormed(html);
+  expect(html).toMatch(/EB Train took 0\.50x the training FLOPs[^<]*<\/strong><\/p>\n<div[^>]*><table class="summary"/);
+  expect(renderHtml(SAMPLE, [])).not.toContain('EB Train took');
+});
+
 test('energy: a row for each phase, reasons, and where the figures come from; nothing where none was metered', () => {
   const total = { windows: 1, seconds: 20, joules: 3000 };
   const lost = { windows: 1, seconds: 2, joules: null, reason: 'the GPU <was> lost' };

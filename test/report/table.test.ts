@@ -6,7 +6,7 @@ import {
   formatRatio,
   formatSeconds,
 } from '../../src/report/format';
-import { htmlTable, summaryTable } from '../../src/report/table';
+import { htmlTable, summaryTable, trainingHeadline } from '../../src/report/table';
 import { SAMPLE } from '../support/report-sample';
 
 test('numbers read as in the papers', () => {
@@ -45,6 +45,13 @@ describe('the summary', () => {
     const text = summaryTable([{ ...dense!, stopped: true }, ...others]);
     expect(text).toContain('9.13 M (0.62x)');
     expect(text).not.toContain('12.3 s (');
+  });
+
+  test('has its headline: what EB Train costs against the dense network trained to the end', () => {
+    const cost = { ebTrain: 8.37e15, dense: 15.06e15, ratio: 8.37 / 15.06, epochs: 160 };
+    expect(trainingHeadline(cost)).toBe(
+      'EB Train took 0.56x the training FLOPs of the dense network: 8.37 P for search and retraining, 15.06 P for all 160 epochs of the dense one.',
+    );
   });
 
   test('says so where the data is synthetic, in every form', () => {

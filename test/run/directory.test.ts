@@ -2,11 +2,20 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { lockFolder } from '../../src/lock';
 import { differingKeys, identityHash, parseMetrics, RunDirectory } from '../../src/run/directory';
 import { metrics } from '../support/metrics';
 
 const identity = { lr: 0.1, schedule: [80, 120] };
 let folder: string;
+
+/** As a run opens its folder. */
+async function opened(...rest: Parameters<typeof RunDirectory.open> extends [unknown, ...infer R] ? R : never) {
+  await mkdir(folder, { recursive: true });
+  using lock = await lockFolder(folder);
+  return await RunDirectory.open(lock, ...rest);
+}
+
 beforeEach(() => {
   folder = join(mkdtempSync(join(tmpdir(), 'eb-run-')), 'run');
 });
@@ -14,7 +23,7 @@ afterEach(() => rmSync(join(folder, '..'), { recursive: true, force: true }));
 
 /** A folder as a run leaves it when it is killed. */
 async function killed(): Promise<RunDirectory> {
-  const { directory } = await RunDirectory.open(folder, identity);
+  const { directory } = await opened(identity);
   await directory.writeJson('params.json', { identity });
   for (let epoch = 0; epoch < 3; epoch++) await directory.appendMetrics(metrics(epoch, 1, 2, 3));
   writeFileSync(join(folder, 'metrics.jsonl'), '{"epoch":3,"comp', { flag: 'a' });
@@ -24,25 +33,25 @@ async function killed(): Promise<RunDirectory> {
 }
 
 test('new, interrupted, finished', async () => {
-  expect((await RunDirectory.open(folder, identity)).state).toBe('new');
+  expect((await opened(identity)).state).toBe('new');
   const directory = await killed();
-  expect((await RunDirectory.open(folder, identity)).state).toBe('interrupted');
+  expect((await opened(identity)).state).toBe('interrupted');
   await directory.writeJson('result.json', {});
-  expect((await RunDirectory.open(folder, identity)).state).toBe('finished');
+  expect((await opened(identity)).state).toBe('finished');
 });
 
 test('a checkpoint without a recipe is of no run of ours, unless forced away', async () => {
   const directory = await killed();
   rmSync(directory.file('params.json'));
-  expect((await RunDirectory.open(folder, identity)).state).toBe('foreign');
-  expect((await RunDirectory.open(folder, identity, { force: true })).state).toBe('new');
+  expect((await opened(identity)).state).toBe('foreign');
+  expect((await opened(identity, { force: true })).state).toBe('new');
   expect(existsSync(directory.file('checkpoint.pth.tar'))).toBe(false);
 });
 
 test('opening removes what interrupted writes left, and nothing else', async () => {
   await killed();
   writeFileSync(join(folder, 'notes.tmp'), 'mine');
-  await RunDirectory.open(folder, identity);
+  await opened(identity);
   expect(existsSync(join(folder, '.checkpoint.pth.tar.tmp-999999-0'))).toBe(false);
   expect(existsSync(join(folder, 'notes.tmp'))).toBe(true);
 });
@@ -51,19 +60,17 @@ test('another recipe is refused with the keys that differ, unless forced', async
   await killed();
   writeFileSync(join(folder, 'notes.txt'), 'mine');
   const other = { lr: 0.2, schedule: [80, 120], extra: true };
-  await expect(RunDirectory.open(folder, other)).rejects.toMatchObject({ code: 'ERR_RECIPE' });
-  await expect(RunDirectory.open(folder, other)).rejects.toThrow(
-    '--lr: 0.1 there, 0.2 now; --extra: unset there, true now',
-  );
-  expect((await RunDirectory.open(folder, other, { force: true })).state).toBe('new');
+  await expect(opened(other)).rejects.toMatchObject({ code: 'ERR_RECIPE' });
+  await expect(opened(other)).rejects.toThrow('--lr: 0.1 there, 0.2 now; --extra: unset there, true now');
+  expect((await opened(other, { force: true })).state).toBe('new');
   expect(existsSync(join(folder, 'checkpoint.pth.tar'))).toBe(false);
   expect(existsSync(join(folder, 'notes.txt'))).toBe(true);
 });
 
 test('another recipe may take a folder in which nothing was trained yet', async () => {
-  const { directory } = await RunDirectory.open(folder, identity);
+  const { directory } = await opened(identity);
   await directory.writeJson('params.json', { identity });
-  expect((await RunDirectory.open(folder, { lr: 0.2 })).state).toBe('new');
+  expect((await opened({ lr: 0.2 })).state).toBe('new');
   expect(existsSync(directory.file('params.json'))).toBe(false);
 });
 
@@ -71,7 +78,7 @@ test('forcing keeps the file to resume from', async () => {
   const directory = await killed();
   writeFileSync(directory.file('ckpt1.pth.tar'), 'x');
   writeFileSync(directory.file('ckpt2.pth.tar'), 'x');
-  await RunDirectory.open(folder, identity, { force: true, keep: directory.file('ckpt1.pth.tar') });
+  await opened(identity, { force: true, keep: directory.file('ckpt1.pth.tar') });
   expect(existsSync(directory.file('ckpt1.pth.tar'))).toBe(true);
   expect(existsSync(directory.file('ckpt2.pth.tar'))).toBe(false);
 });
@@ -83,7 +90,7 @@ test('rewinding drops torn and later lines', async () => {
 });
 
 test('mask rows can be written again, which cuts off later ones', async () => {
-  const { directory } = await RunDirectory.open(folder, identity);
+  const { directory } = await opened(identity);
   await directory.writeMaskIndex({ channels: 12, first: 0, ratios: [0.3] });
   for (let row = 0; row < 4; row++) await directory.writeMask(0.3, row, new Uint8Array([row, 0xf0]));
   await directory.writeMask(0.3, 1, new Uint8Array([9, 0xf0]));
@@ -93,14 +100,14 @@ test('mask rows can be written again, which cuts off later ones', async () => {
 });
 
 test('masks of a late start begin at that row', async () => {
-  const { directory } = await RunDirectory.open(folder, identity);
+  const { directory } = await opened(identity);
   await directory.writeMaskIndex({ channels: 8, first: 3, ratios: [0.3] });
   await directory.writeMask(0.3, 3, new Uint8Array([7]));
   expect((await directory.readMasks(0.3))!.rows.map((row) => [...row])).toEqual([[7]]);
 });
 
 test('masks begin where those on the way to a checkpoint do, or there', async () => {
-  const { directory } = await RunDirectory.open(folder, identity);
+  const { directory } = await opened(identity);
   expect(await directory.firstMask(0.3, 5)).toBe(5);
   await directory.writeMaskIndex({ channels: 8, first: 3, ratios: [0.3] });
   for (const row of [3, 4]) await directory.writeMask(0.3, row, new Uint8Array([row]));
@@ -117,5 +124,5 @@ test('identities compare by value and hash regardless of order', () => {
 
 test('a folder that is there but empty is a new run', async () => {
   await mkdir(folder, { recursive: true });
-  expect((await RunDirectory.open(folder, identity)).state).toBe('new');
+  expect((await opened(identity)).state).toBe('new');
 });

@@ -3,8 +3,11 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include <array>
 #include <cmath>
 #include <numbers>
+#include <span>
+#include <vector>
 
 namespace earlybird {
 namespace {
@@ -30,13 +33,31 @@ at::Tensor correlate(const at::Tensor& pixels, int64_t axis, const std::vector<d
   return sum.to(at::kByte);
 }
 
+/// The sum in NumPy's order, which scipy divides the weights by: eight partial sums, and halves of more than 128 numbers.
+double numpy_sum(std::span<const double> values) {
+  const size_t count = values.size(), whole = count - count % 8;
+  if (count > 128) {
+    const size_t half = count / 2 - count / 2 % 8;
+    return numpy_sum(values.first(half)) + numpy_sum(values.subspan(half));
+  }
+  double total = 0;
+  if (whole > 0) {
+    std::array<double, 8> part{};
+    for (size_t i = 0; i < whole; ++i) part[i % 8] += values[i];
+    total = ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7]));
+  }
+  for (size_t i = whole; i < count; ++i) total += values[i];
+  return total;
+}
+
 at::Tensor low_pass(const at::Tensor& images, double sigma) {
   const auto radius = static_cast<int64_t>(4.0 * sigma + 0.5);
-  std::vector<double> weights;
-  double total = 0;
-  for (int64_t i = -radius; i <= radius; ++i) total += std::exp(-0.5 / (sigma * sigma) * static_cast<double>(i * i));
-  for (int64_t i = 0; i <= radius; ++i)
-    weights.push_back(std::exp(-0.5 / (sigma * sigma) * static_cast<double>(i * i)) / total);
+  std::vector<double> both_sides;
+  for (int64_t i = -radius; i <= radius; ++i)
+    both_sides.push_back(std::exp(-0.5 / (sigma * sigma) * static_cast<double>(i * i)));
+  const double total = numpy_sum(both_sides);
+  std::vector<double> weights(both_sides.begin() + radius, both_sides.end());
+  for (double& weight : weights) weight /= total;
   at::Tensor out = images;
   for (const int64_t axis : {1, 2, 3})
     out = correlate(out, axis, weights);  // axis 3 mixes the colours, as the reference does

@@ -1,11 +1,17 @@
-/** The Python names that a checkpoint may use. Every entry builds plain data; any other name refuses the file. */
-import type { Dtype, TensorData } from '../../tensor';
+/**
+ * What the Python objects named in a checkpoint become: plain data, tensors, or a leaf that is not read. The names that are known are
+ * those that `torch.load(weights_only=True)` takes (torch/_weights_only_unpickler.py), and numpy's scalars.
+ */
+import type { Dtype } from '../../tensor';
+import { dtypeNamed } from '../dtypes';
 import { refuse } from '../refuse';
-import { isTensor, OrderedDict, type Value } from '../value';
-import { addItem, type Builder, Global, type Item, type LookUp, type Machine, Storage } from './item';
+import { isBytes, isDict, OrderedDict } from '../value';
+import { isAttack } from './attacks';
+import { addItem, type Builder, Global, type Item, type LookUp, type Machine, UnknownGlobal } from './item';
 import { numpyScalar, numpyType } from './numpy-scalar';
+import { integers, TENSOR_BUILDERS } from './tensors';
 
-const STORAGES: Record<string, Dtype> = {
+const STORAGES: Record<string, string> = {
   DoubleStorage: 'float64',
   FloatStorage: 'float32',
   HalfStorage: 'float16',
@@ -16,26 +22,43 @@ const STORAGES: Record<string, Dtype> = {
   CharStorage: 'int8',
   ByteStorage: 'uint8',
   BoolStorage: 'bool',
+  ComplexFloatStorage: 'complex64',
+  ComplexDoubleStorage: 'complex128',
+  QInt8Storage: 'qint8',
+  QUInt8Storage: 'quint8',
+  QInt32Storage: 'qint32',
+  QUInt4x2Storage: 'quint4x2',
+  QUInt2x4Storage: 'quint2x4',
+  UntypedStorage: 'uint8',
+  _UntypedStorage: 'uint8',
 };
 
 /** The storage class PyTorch writes for a dtype. */
 export const STORAGE_OF_DTYPE = Object.fromEntries(
-  Object.entries(STORAGES).map(([name, dtype]) => [dtype, name]),
+  Object.entries(STORAGES)
+    .filter(([name]) => !name.includes('Untyped'))
+    .map(([name, dtype]) => [dtype, name]),
 ) as Record<Dtype, string>;
 
-/** A dtype such as `torch.float32` is data: its own name. */
-const TORCH_DTYPES = /^torch\.(float(16|32|64)?|double|half|bfloat16|u?int8|int(16|32|64)?|long|short|bool)$/;
+const STORAGE_CLASS = /^torch(?:\.cuda|\.storage)?\.(\w+)$/;
+/** Constants are data: their own names. */
+const TORCH_CONSTANT = /^torch\.(\w+_format|per_(?:tensor|channel)_\w+|strided|jagged|sparse_\w+|_mkldnn)$/;
 
 const BUILDERS: Record<string, Builder> = {
+  ...TENSOR_BUILDERS,
   'collections.OrderedDict': orderedDict,
-  'torch._utils._rebuild_tensor': tensor,
-  'torch._utils._rebuild_tensor_v2': tensor,
-  'torch._utils._rebuild_parameter': wrappedTensor,
-  'torch._utils._rebuild_parameter_with_state': wrappedTensor,
+  'collections.Counter': counter,
   'torch.Size': ([sizes]) => integers(sizes),
   'torch.device': device,
+  'torch.serialization._get_layout': ([name]) => (typeof name === 'string' ? name : refuse('a layout has no name')),
   'builtins.set': setOf,
   '__builtin__.set': setOf,
+  'builtins.frozenset': setOf,
+  '__builtin__.frozenset': setOf,
+  'builtins.bytearray': byteArray,
+  '__builtin__.bytearray': byteArray,
+  'builtins.complex': complex,
+  '__builtin__.complex': complex,
   '_codecs.encode': encodedBytes,
   'numpy.dtype': numpyType,
   // numpy 2 and numpy 1 spell the same function differently.
@@ -43,52 +66,41 @@ const BUILDERS: Record<string, Builder> = {
   'numpy.core.multiarray.scalar': numpyScalar,
 };
 
-/** The listed global `name`; refuses any other. */
+/** What the name stands for; refuses those of an attack. */
 export const lookUpGlobal: LookUp = (name) => {
-  if (Object.hasOwn(BUILDERS, name)) return new Global(BUILDERS[name]);
-  const storage = /^torch(?:\.cuda)?\.(\w+)$/.exec(name)?.[1] ?? '';
-  if (Object.hasOwn(STORAGES, storage)) return new Global(undefined, STORAGES[storage]);
-  if (TORCH_DTYPES.test(name)) return name;
-  refuse(
-    `it asks for the Python object ${JSON.stringify(name)}, which is not among those a checkpoint needs (nothing was run)`,
-  );
+  if (Object.hasOwn(BUILDERS, name)) return new Global(name, BUILDERS[name]);
+  const storage = STORAGE_CLASS.exec(name)?.[1] ?? '';
+  if (Object.hasOwn(STORAGES, storage)) return new Global(name, undefined, STORAGES[storage]);
+  if (TORCH_CONSTANT.test(name) || (name.startsWith('torch.') && dtypeNamed(name.slice('torch.'.length)))) return name;
+  if (isAttack(name))
+    refuse(
+      `it asks for the Python object ${JSON.stringify(name)}, which no checkpoint needs (nothing was run)`,
+      'it may be an attack on those who load it: do not use it',
+    );
+  return new UnknownGlobal(name);
 };
 
-function orderedDict(args: Item[], machine: Machine): Item {
+function orderedDict(args: Item[], { budget }: Machine): Item {
   const dict = new OrderedDict();
-  machine.budget.node(256);
+  budget.node(256);
   // Python 2 passes the items as a list of pairs.
   const pairs = args[0] ?? [];
   if (args.length > 1 || !Array.isArray(pairs)) refuse('an OrderedDict has unexpected arguments');
   for (const pair of pairs) {
     if (!Array.isArray(pair) || pair.length !== 2) refuse('an OrderedDict has an item that is not a pair');
+    budget.node(96);
     addItem(dict, pair[0] as Item, pair[1] as Item);
   }
   return dict;
 }
 
-/** (storage, offset, sizes, strides, ...): what follows (requires_grad, hooks, metadata) is not data. */
-function tensor([storage, start, sizes, steps]: Item[], machine: Machine): Item {
-  const shape = integers(sizes);
-  const strides = integers(steps);
-  const [offset] = integers([start as Value]) as [number];
-  if (!(storage instanceof Storage)) refuse('a tensor has no storage');
-  machine.budget.node(512);
-  const { dtype } = storage;
-  const made: TensorData = { dtype, shape, data: new Uint8Array(0) };
-  machine.pending.push({ tensor: made, storage, view: { dtype, offset, shape, strides } });
-  return made;
-}
-
-/** A copy, because the file may still change its own list. PyTorch allows 64 dimensions. */
-function integers(items: Item | undefined): number[] {
-  if (!Array.isArray(items) || items.length > 64 || !items.every(Number.isSafeInteger))
-    refuse('a tensor has sizes, strides or an offset that are not integers');
-  return [...items] as number[];
-}
-
-function wrappedTensor([inner]: Item[]): Item {
-  return isTensor(inner) ? inner : refuse('a Parameter does not hold a tensor');
+/** A dictionary of counts, such as the milestones of a MultiStepLR. */
+function counter([counts]: Item[], { budget }: Machine): Item {
+  if (counts === undefined) {
+    budget.node(256);
+    return new Map();
+  }
+  return isDict(counts) ? counts : refuse('a Counter has no counts');
 }
 
 function device([type, index]: Item[]): string {
@@ -96,8 +108,21 @@ function device([type, index]: Item[]): string {
   return typeof index === 'number' ? `${type}:${index}` : type;
 }
 
-function setOf([members]: Item[]): Item {
+function setOf([members = []]: Item[]): Item {
   return Array.isArray(members) ? members : refuse('a set has no list of members');
+}
+
+/** As Python prints it. */
+function complex([real = 0, imaginary = 0]: Item[]): string {
+  if (typeof real !== 'number' || typeof imaginary !== 'number') refuse('a complex number is not made of two numbers');
+  const sign = imaginary < 0 || Object.is(imaginary, -0) ? '-' : '+';
+  return `(${real}${sign}${Math.abs(imaginary)}j)`;
+}
+
+/** (bytes), (text, encoding) or nothing */
+function byteArray([content, encoding]: Item[], machine: Machine): Item {
+  if (content === undefined) return new Uint8Array(0);
+  return isBytes(content) ? content : encodedBytes([content, encoding === 'latin-1' ? 'latin1' : encoding!], machine);
 }
 
 /** `_codecs.encode(text, 'latin1')`: how protocol 2 writes bytes. */

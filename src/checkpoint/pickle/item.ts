@@ -1,8 +1,9 @@
 /** Types of the items on the stack of the pickle machine. */
-import type { Dtype, TensorData } from '../../tensor';
+import type { TensorData } from '../../tensor';
+import { ELEMENT_BYTES } from '../dtypes';
 import { type Budget, refuse } from '../refuse';
 import type { View } from '../tensor-view';
-import type { Dict, Value } from '../value';
+import { type Dict, type Key, Opaque, type UnreadTensor, type Value } from '../value';
 
 /** Values, and intermediate objects that must not reach the result. */
 export type Item = Value | Global | Storage | Stateful;
@@ -15,18 +16,32 @@ export interface Machine {
 
 export type Builder = (args: Item[], machine: Machine) => Item;
 
-/** Finds a Python object by its full name in a list; refuses names that are not listed. */
+/** Finds a Python object by its full name; refuses names that may not stand in the file. */
 export type LookUp = (name: string) => Item;
 
-/** A listed class or function. */
+/** A class or function. */
 export class Global {
   constructor(
+    readonly name: string,
     /** Undefined where the object is named, but never called. */
     readonly build: Builder | undefined,
-    /** Set for storage classes, which stand only in persistent ids. */
-    readonly dtype?: Dtype,
+    /** Element type of a storage class, which stands only in persistent ids. */
+    readonly dtype?: string,
   ) {}
 }
+
+/** A class or function that is not known here: whatever is made of it is a leaf that is not read. */
+export class UnknownGlobal extends Global {
+  constructor(name: string) {
+    super(name, ([type], { budget }) => {
+      budget.node(64);
+      return new Opaque(type instanceof Global && MAKERS.test(name) ? type.name : name);
+    });
+  }
+}
+
+/** Functions whose first argument is the class of what they make. */
+const MAKERS = /^(copyreg|copy_reg|numpy\.(_?core)\.multiarray)\._reconstruct(or)?$/;
 
 /** An object whose attributes arrive after its construction. */
 export abstract class Stateful {
@@ -37,25 +52,56 @@ export abstract class Stateful {
 export class Storage {
   constructor(
     readonly key: string,
-    readonly dtype: Dtype,
+    readonly dtype: string,
     readonly numel: number,
   ) {}
+
+  get bytes(): number {
+    return this.numel * ELEMENT_BYTES[this.dtype]!;
+  }
 }
 
 /** A tensor whose bytes are filled in when the storages have been found. */
 export interface PendingTensor {
-  tensor: TensorData;
+  tensor: TensorData | UnreadTensor;
   storage: Storage;
   view: View;
+  /** The sign of every element is still to be turned. */
+  negate?: boolean;
 }
 
-/** dict[key] = item, where key is a string or an integer that is not there yet. */
+/** dict[key] = item, where the key is not there yet. */
 export function addItem(dict: Dict, key: Item, item: Item): void {
-  if (typeof key !== 'string' && !Number.isSafeInteger(key))
-    refuse('a dictionary has a key that is neither text nor an integer');
-  if (dict.has(key as string | number)) refuse(`the key ${JSON.stringify(key)} stands twice in one dictionary`);
+  const plain = keyOf(key, dict);
+  if (dict.has(plain)) refuse(`the key ${JSON.stringify(String(plain))} stands twice in one dictionary`);
   // Intermediate items are weeded out when the finished tree is walked.
-  dict.set(key as string | number, item as Value);
+  dict.set(plain, item as Value);
+}
+
+function keyOf(key: Item, dict: Dict): Key {
+  if (key === null || (typeof key !== 'object' && key !== undefined)) return key;
+  // Two of them may look alike.
+  if (key instanceof Opaque || key instanceof Global) return `${key.name}, not read (#${dict.size})`;
+  refuse('a dictionary has a key that is neither text nor an integer');
+}
+
+/** A tuple as Python prints it. Tuples may share members, so that the text is charged as it grows. */
+export function tupleText(items: Item[], budget: Budget, depth = 0): string {
+  if (depth > 16) refuse('a dictionary has a key that is a tuple of tuples more than 16 deep');
+  const texts = items.map((item) => {
+    if (Array.isArray(item)) return tupleText(item as Item[], budget, depth + 1);
+    const text = typeof item === 'string' ? JSON.stringify(item) : memberText(item);
+    budget.node(32 + 4 * text.length);
+    return text;
+  });
+  budget.node(64);
+  return texts.length === 1 ? `(${texts[0]},)` : `(${texts.join(', ')})`;
+}
+
+function memberText(item: Item): string {
+  if (item === null) return 'None';
+  if (typeof item === 'boolean') return item ? 'True' : 'False';
+  return item instanceof Opaque || item instanceof Global ? item.name : String(item);
 }
 
 /** A number where it is exact, else the bigint itself. */

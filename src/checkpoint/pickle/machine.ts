@@ -1,7 +1,20 @@
 /** The stack machine of Python's pickles: bytes, stack, memo, and the objects that are built. */
-import { type Budget, refuse } from '../refuse';
-import { isBytes, isDict, type Value } from '../value';
-import { addItem, Global, type Item, type LookUp, narrow, type PendingTensor, Stateful, Storage } from './item';
+import { type Budget, refuse, SAVE_WEIGHTS } from '../refuse';
+import { isBytes, isDict, Opaque, type Value } from '../value';
+import {
+  addItem,
+  Global,
+  type Item,
+  type LookUp,
+  narrow,
+  type PendingTensor,
+  Stateful,
+  Storage,
+  tupleText,
+} from './item';
+
+/** Half a surrogate pair, which Python's text may have: file names that are not UTF-8. */
+const SURROGATE = /\xed[\xa0-\xbf][\x80-\xbf]/g;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -13,6 +26,8 @@ export class PickleMachine {
   /** Heights of the stack at the open marks. */
   private readonly marks: number[] = [];
   readonly memo = new Map<number, Item>();
+  /** Which of the arrays are tuples: only those may be keys. */
+  private readonly tuples = new WeakSet<Item[]>();
   readonly view: DataView;
 
   constructor(
@@ -57,6 +72,15 @@ export class PickleMachine {
     try {
       return utf8.decode(bytes);
     } catch {
+      return this.loneSurrogates(bytes);
+    }
+  }
+
+  private loneSurrogates(bytes: Uint8Array): string {
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+    try {
+      return utf8.decode(Buffer.from(text.replace(SURROGATE, '\xef\xbf\xbd'), 'latin1'));
+    } catch {
       refuse('it holds text that is not UTF-8');
     }
   }
@@ -73,18 +97,19 @@ export class PickleMachine {
   }
 
   /** A little-endian two's complement integer. */
-  long(count: number): number | bigint {
-    if (count > 255) refuse('it holds an integer of more than 2,040 bits');
+  long(count: number): Item {
     const bytes = this.slice(count);
+    // Longer ones would take time that grows with the square of their length.
+    if (count > 255) return new Opaque('builtins.int');
     this.budget.node(count);
     let value = 0n;
     for (let i = count - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[i]!);
     return narrow(BigInt.asIntN(8 * count, value));
   }
 
-  /** ASCII up to a newline: a module or a name. */
-  line(): string {
-    const end = this.bytes.subarray(this.at, this.at + 256).indexOf(0x0a);
+  /** ASCII up to a newline: a name, or a value of protocol 0. */
+  line(longest = 1024): string {
+    const end = this.bytes.subarray(this.at, this.at + longest).indexOf(0x0a);
     if (end < 0) refuse('its pickle has a name without an end');
     const text = this.latin1(end);
     this.take(1);
@@ -123,6 +148,10 @@ export class PickleMachine {
     return this.stack[this.stack.length - 1]!;
   }
 
+  duplicate(): void {
+    this.push(this.peek());
+  }
+
   put(index: number): void {
     this.budget.node(48);
     this.memo.set(index, this.peek());
@@ -142,6 +171,12 @@ export class PickleMachine {
     return items as Value[];
   }
 
+  tuple(items: Item[]): Value[] {
+    const tuple = this.list(items);
+    this.tuples.add(tuple);
+    return tuple;
+  }
+
   dict(items: Item[]): void {
     this.budget.node(256);
     this.push(new Map());
@@ -150,20 +185,23 @@ export class PickleMachine {
 
   append(items: Item[]): void {
     const target = this.peek();
+    if (target instanceof Opaque) return;
     if (!Array.isArray(target)) refuse('its pickle appends to something that is not a list');
     for (const item of items) target.push(item as Value);
   }
 
   setItems(items: Item[]): void {
     const target = this.peek();
+    if (target instanceof Opaque) return;
     if (!isDict(target)) refuse('its pickle sets items of something that is not a dictionary');
     if (items.length % 2 !== 0) refuse('its pickle has a key without a value');
     this.budget.node(48 * items.length);
     for (let i = 0; i < items.length; i += 2) addItem(target, this.key(items[i]!), items[i + 1]!);
   }
 
-  /** Keys that a program of Python 2 wrote may come as bytes. */
+  /** Keys that a program of Python 2 wrote may come as bytes; a tuple becomes text, as Python prints it. */
   private key(key: Item): Item {
+    if (Array.isArray(key) && this.tuples.has(key)) return tupleText(key as Item[], this.budget);
     if (!isBytes(key)) return key;
     this.budget.node(2 * key.length);
     return Buffer.from(key).toString('latin1');
@@ -176,31 +214,42 @@ export class PickleMachine {
     this.push(this.lookUp(`${module}.${name}`));
   }
 
-  reduce(): void {
-    const [callable, args] = this.popMany(2);
-    if (!(callable instanceof Global) || callable.build === undefined || !Array.isArray(args))
-      refuse('its pickle calls something that is not a function');
-    this.push(callable.build(args, this));
+  /** A call of `callable`; of what is not read comes what is not read. */
+  call(callable: Item, args: Item): void {
+    if (callable instanceof Opaque) this.push(callable);
+    else if (callable instanceof Global && callable.build !== undefined && Array.isArray(args))
+      this.push(callable.build(args, this));
+    else refuse('its pickle calls something that is not a function');
   }
 
-  /** Attributes: those of numpy objects; an OrderedDict's `_metadata`, which is not data. */
+  /** A new object of a class, which has its contents later (NEWOBJ, NEWOBJ_EX, INST, OBJ, copyreg). */
+  newObject(type: Item, args: Item): void {
+    if (type instanceof Global && type.build === undefined) this.push(new Opaque(type.name));
+    else this.call(type, args);
+  }
+
+  /** Attributes: those of numpy objects. Others are no data, such as the `_metadata` of a state dict. */
   build(): void {
     const state = this.pop();
     const target = this.peek();
     if (target instanceof Stateful) target.setState(state, this.budget);
-    else if (!isDict(target)) refuse('its pickle sets attributes of something that has none');
+    else if (typeof target !== 'object' || target === null)
+      refuse('its pickle sets attributes of something that has none');
   }
 
   /** ("storage", class, key, location, numel[, view]): the location (cpu, cuda:0) does not matter to the bytes. */
   persistentId(id: Item): Item {
     if (!Array.isArray(id)) refuse('it refers to outside data in an unknown way');
     const [tag, type, key, , numel, view = null] = id as Item[];
-    if (tag === 'module') refuse('it is a whole pickled model; save model.state_dict() instead');
+    // Before PyTorch 1.6 the classes of models stand beside their source text.
+    if (tag === 'module' && type instanceof Global) return type;
+    if (tag === 'module') refuse('it is a whole pickled model, not a state_dict', SAVE_WEIGHTS);
     if (tag !== 'storage' || !(type instanceof Global) || type.dtype === undefined || typeof key !== 'string')
       refuse('it refers to outside data in an unknown way');
     if (view !== null)
       refuse(
-        'it has views of storages, as only very old versions of PyTorch wrote; load and save it once with a PyTorch between 0.4 and 2',
+        'it has views of storages, as only very old versions of PyTorch wrote',
+        'load and save it once with a PyTorch between 0.4 and 2',
       );
     if (!Number.isSafeInteger(numel) || (numel as number) < 0) refuse(`storage ${key} has an impossible size`);
     this.budget.node(256);

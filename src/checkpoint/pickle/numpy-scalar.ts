@@ -1,12 +1,13 @@
 /** A numpy scalar in a pickle: the reference stores its best accuracy as numpy.float64. Decoded to a plain number or boolean. */
 
 import { refuse } from '../refuse';
-import { isBytes } from '../value';
+import { halfToNumber, isBytes, Opaque } from '../value';
 import { type Item, narrow, Stateful } from './item';
 
 const READERS: Record<string, (view: DataView, little: boolean) => number | bigint | boolean> = {
   f8: (view, little) => view.getFloat64(0, little),
   f4: (view, little) => view.getFloat32(0, little),
+  f2: (view, little) => halfToNumber(view.getUint16(0, little)),
   i8: (view, little) => view.getBigInt64(0, little),
   u8: (view, little) => view.getBigUint64(0, little),
   i4: (view, little) => view.getInt32(0, little),
@@ -38,15 +39,14 @@ export class NumpyType extends Stateful {
   }
 }
 
-/** numpy.dtype(code, align, copy) */
-export function numpyType([code]: Item[]): NumpyType {
-  if (typeof code !== 'string' || !Object.hasOwn(READERS, code))
-    refuse('a numpy value is not a real number or boolean');
-  return new NumpyType(code);
+/** numpy.dtype(code, align, copy). Types of other things than real numbers and booleans are not read. */
+export function numpyType([code]: Item[]): Item {
+  return typeof code === 'string' && Object.hasOwn(READERS, code) ? new NumpyType(code) : new Opaque('numpy.dtype');
 }
 
 /** numpy scalar(dtype, bytes); Python 2 passes the bytes as text. */
-export function numpyScalar([type, raw]: Item[]): number | bigint | boolean {
+export function numpyScalar([type, raw]: Item[]): Item {
+  if (type instanceof Opaque) return new Opaque('numpy.generic');
   const bytes = typeof raw === 'string' ? Buffer.from(raw, 'latin1') : raw;
   if (!(type instanceof NumpyType) || !isBytes(bytes)) refuse('a numpy scalar is not made of a type and bytes');
   if (bytes.byteLength !== Number(type.code[1])) refuse('a numpy scalar has the wrong number of bytes');

@@ -2,8 +2,9 @@
 import { EarlybirdError } from '../../errors';
 import { DTYPE_BYTES, type TensorData } from '../../tensor';
 import { rowMajorStrides } from '../tensor-view';
-import { isBytes, isDict, isTensor, isWellFormed, OrderedDict, type Value } from '../value';
+import { type Dict, isBytes, isDict, isTensor, isWellFormed, OrderedDict, type Value } from '../value';
 import { STORAGE_OF_DTYPE } from './globals';
+import { MAX_DEPTH } from './read';
 
 interface Pickled {
   pickle: Uint8Array;
@@ -12,9 +13,6 @@ interface Pickled {
   /** Elements of each storage. */
   numels: number[];
 }
-
-/** Deeper values cannot be read back (read.ts), so they are not written. */
-const MAX_DEPTH = 64;
 
 /** Throws ERR_CHECKPOINT on values that have no Python form. */
 export function pickleValue(value: Value): Pickled {
@@ -57,7 +55,7 @@ class PickleWriter {
     else if (isDict(value)) this.dict(value, depth);
     else if (isBytes(value)) this.raw(value);
     else if (isTensor(value)) this.tensor(value);
-    else unwritable(`a value of type ${typeof value}`);
+    else unwritable(typeof value === 'object' ? 'something that was not read' : `a value of type ${typeof value}`);
   }
 
   private list(items: Value[], depth: number): void {
@@ -66,11 +64,10 @@ class PickleWriter {
     this.op('e');
   }
 
-  private dict(dict: Map<string | number, Value>, depth: number): void {
+  private dict(dict: Dict, depth: number): void {
     this.op(dict instanceof OrderedDict ? 'ccollections\nOrderedDict\n)R(' : '}(');
     for (const [key, item] of dict) {
-      if (typeof key !== 'string' && !Number.isSafeInteger(key))
-        unwritable('a key that is neither a string nor an integer');
+      if (typeof key === 'object' && key !== null) unwritable('a key that is an object');
       this.value(key, depth + 1);
       this.value(item, depth + 1);
     }

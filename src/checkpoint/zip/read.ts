@@ -53,7 +53,9 @@ export class ZipArchive {
     const packed = this.packedBytes(name, entry);
     const bytes = entry.method === 0 ? packed : this.inflate(name, entry, packed);
     if (bytes.length !== entry.size) refuse(`the record ${JSON.stringify(name)} is shorter than the archive says`);
-    if (crc32(bytes) !== entry.crc) refuse(`the record ${JSON.stringify(name)} is damaged (its CRC-32 does not match)`);
+    // 0 stands where the writer was told to leave checksums out (torch.serialization.set_crc32_options).
+    if (entry.crc !== 0 && crc32(bytes) !== entry.crc)
+      refuse(`the record ${JSON.stringify(name)} is damaged (its CRC-32 does not match)`);
     return bytes;
   }
 
@@ -96,6 +98,7 @@ export class ZipArchive {
       const entryEnd = extraEnd + this.view.getUint16(next + 32, true);
       if (entryEnd > end) refuse('the directory of the archive is damaged');
       this.budget.node(256 + 2 * (nameEnd - next));
+      this.budget.earn(256 + 2 * (nameEnd - next));
       const name = this.text(next + 46, nameEnd);
       if (this.entries.has(name)) refuse(`the record ${JSON.stringify(name)} stands twice in the archive`);
       const entry = this.readEntry(next, nameEnd, extraEnd);

@@ -11,6 +11,7 @@ import { addonPath } from '../../native/addon';
 import { type ProbeResult, probeAddon } from '../../native/probe';
 import { buildCommand } from '../../package';
 import { defineCommand } from '../command';
+import { NODE_REMEDY, runsOnNode } from '../node-version';
 import { type Check, doctorText } from '../print/doctor';
 
 type Loaded = Extract<ProbeResult, { ok: true }>;
@@ -54,8 +55,7 @@ function* examine(): Generator<[name: string, Finding]> {
 
 function checkNode(): Finding {
   const text = `${process.version}, Node-API ${process.versions.napi}, ${process.execPath}`;
-  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-  return major > 20 || (major === 20 && minor >= 19) ? good(text) : fault(text, 'install Node 20.19 or newer');
+  return runsOnNode(process.versions.node) ? good(text) : fault(text, NODE_REMEDY);
 }
 
 function checkSystem(): Finding {

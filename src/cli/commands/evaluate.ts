@@ -8,5 +8,6 @@ export const evaluate = defineCommand({
     ['earlybird evaluate SAVE/swa.pth.tar --dataset cifar10 --data DIR', 'the averaged weights of a run with --swa'],
   ],
   run: async (recipe, options) => (await import('../../train/evaluate.js')).evaluate(recipe, options),
-  print: async (result) => (await import('../print/run.js')).evaluateText(result),
+  print: async (result, { referenceMetrics }) =>
+    (await import('../print/run.js')).evaluateText(result, referenceMetrics),
 });

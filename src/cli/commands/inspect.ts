@@ -1,12 +1,16 @@
 /** `earlybird inspect FILE`: what is in a checkpoint, safetensors or .npy file. Works without LibTorch. */
 import { z } from 'zod';
 import { inspectFile } from '../../checkpoint/inspect';
+import { weightsKey } from '../../recipe/fields/network';
 import { file, option } from '../../recipe/option';
 import { defineCommand } from '../command';
 import { inspectText } from '../print/inspect';
 
 export const inspect = defineCommand({
-  options: z.strictObject({ file: option(file().min(1), 'the file to look into', { positional: 'file' }) }),
-  run: ({ file }) => inspectFile(file),
+  options: z.strictObject({
+    file: option(file().min(1), 'the file to look into', { positional: 'file' }),
+    ...weightsKey,
+  }),
+  run: ({ file, key }) => inspectFile(file, key),
   print: inspectText,
 });

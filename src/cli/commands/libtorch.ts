@@ -57,7 +57,11 @@ const fetch = defineCommand({
       show('fetching', Math.round(done / 1e6), total && Math.round(total / 1e6), 'MB');
     if (from === undefined && sha256 !== undefined)
       throw new EarlybirdError('ERR_USAGE', '--sha256 is for an archive: give that as --from.');
-    if (from === undefined) return fetchByPip({ variant, version, indexUrl, log: observer?.log });
+    if (from === undefined) {
+      const start = Date.now();
+      const timer = setInterval(() => show('pip install', Math.round((Date.now() - start) / 1e3), null, 's'), 1000);
+      return fetchByPip({ variant, version, indexUrl, log: observer?.log }).finally(() => clearInterval(timer));
+    }
     if (version === undefined && indexUrl === undefined) return fetchFromArchive({ from, sha256, onProgress });
     throw new EarlybirdError('ERR_USAGE', '--torch-version and --index-url are for pip: leave them out with --from.');
   },

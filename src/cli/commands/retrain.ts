@@ -13,5 +13,5 @@ export const retrain = defineCommand({
     const run = await (await import('../../train/retrain.js')).retrain(recipe, options);
     return { ...run.result, report: await reportRetrain(recipe, run, options.observer) };
   },
-  print: async (result) => (await import('../print/run.js')).runText(result),
+  print: async (result, { referenceMetrics }) => (await import('../print/run.js')).runText(result, referenceMetrics),
 });

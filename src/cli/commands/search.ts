@@ -13,5 +13,5 @@ export const search = defineCommand({
     const run = await (await import('../../train/search.js')).search(recipe, options);
     return { ...run.result, report: await reportSearch(recipe, run, options.observer) };
   },
-  print: async (result) => (await import('../print/run.js')).runText(result),
+  print: async (result, { referenceMetrics }) => (await import('../print/run.js')).runText(result, referenceMetrics),
 });

@@ -13,9 +13,7 @@ export const train = defineCommand({
   async run(recipe, options) {
     const { reportTrain } = await import('../../report/gather/reports.js');
     const run = await (await import('../../train/eb-train.js')).ebTrain(recipe, options);
-    const { shareOfDense } = await import('../../cost/training-flops.js');
-    const report = await reportTrain(recipe, run, options.observer);
-    return { ...run.result, trainingFlopsOverDense: shareOfDense(run.result, recipe), report };
+    return { ...run.result, report: await reportTrain(recipe, run, options.observer) };
   },
   print: async (result) => (await import('../print/run.js')).trainText(result),
 });

@@ -10,7 +10,9 @@ export function energyText(result: EnergyBenchResult): string {
   return `${costText(tableOf(result))}\n\n${result.files.join('\n')}`;
 }
 
-const HEAD = ['method', 'p', 'seed', 'state', 'dense', 'ticket', 'FLOPs', 'exact', 'time', 'energy', ''];
+const HEAD = [
+  ...['method', 'p', 'seed', 'state', 'dense', 'ticket', 'an image', 'FLOPs', 'exact', 'of base', 'time', 'energy', ''],
+];
 
 /** One line a row; small letters name what its figures take for granted. */
 export function planText({ network, dataset, epochs, images, rows, left, notes }: EnergyPlan): string {
@@ -26,13 +28,15 @@ export function planText({ network, dataset, epochs, images, rows, left, notes }
     row.state,
     String(row.epochs.dense),
     String(row.epochs.ticket),
+    formatFlops(row.ticketForward),
     formatFlops(row.flops?.paper),
     formatFlops(row.flops?.exact),
+    row.overBaseline === null ? MISSING : `${row.overBaseline.toFixed(2)}x`,
     estimateText(row.seconds, formatSeconds),
     estimateText(row.joules, formatJoules),
     row.assumptions.map(letter).join(' '),
   ];
-  const table = [HEAD, ...rows.map(cells)];
+  const table = [HEAD, ...seedsTogether(rows.map(cells))];
   const widths = HEAD.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
   const isText = (column: number) => column === 0 || column === HEAD.length - 1;
   const line = (row: string[]) =>
@@ -49,8 +53,32 @@ export function planText({ network, dataset, epochs, images, rows, left, notes }
     ...reasons.map((text) => `${MISSING}: ${text}`),
     ...notes,
     '',
-    `left: ${left.rows} of ${rows.length} rows, ${estimateText(left.seconds, formatSeconds)}, ${estimateText(left.joules, formatJoules)} (~: estimated; the dense training of a seed is run once)`,
+    leftText(left, rows.length),
   ].join('\n');
+}
+
+const SEED = HEAD.indexOf('seed');
+
+/** Rows that differ in nothing but their seed are one. */
+function seedsTogether(rows: readonly string[][]): string[][] {
+  const seeds = new Map<string, string[]>();
+  for (const row of rows) {
+    const key = JSON.stringify(row.with(SEED, ''));
+    seeds.set(key, [...(seeds.get(key) ?? []), row[SEED]!]);
+  }
+  return [...seeds].map(([key, list]) => (JSON.parse(key) as string[]).with(SEED, list.join(' ')));
+}
+
+function leftText({ rows, epochs, flops, seconds, joules }: EnergyPlan['left'], all: number): string {
+  const known = [
+    `${rows} of ${all} rows`,
+    `${epochs} epochs`,
+    ...(flops === null ? [] : [`${formatFlops(flops)} FLOPs`]),
+    ...(seconds.value === null ? [] : [estimateText(seconds, formatSeconds)]),
+    ...(joules.value === null ? [] : [estimateText(joules, formatJoules)]),
+  ];
+  const estimated = [seconds, joules].some(({ value }) => value !== null);
+  return `left: ${known.join(', ')}; the dense training of a seed is run once${estimated ? ' (~: estimated)' : ''}`;
 }
 
 const estimateText = ({ value, estimated }: Estimate, format: (value: number | null) => string) =>

@@ -38,13 +38,10 @@ export function effectLines({
   unrounded,
 }: PruneReport): string[] {
   const share = (value: number) => `${(100 * value).toFixed(2)}%`;
-  const milliseconds = (value: number) => `${value.toFixed(1)} ms`;
   const { channels, parameters, flops } = effective;
   const lines = [
     `pruned: ${share(channels)} of channels, ${share(parameters)} of parameters, ${share(flops)} of forward FLOPs (${surgery} surgery)`,
-    time
-      ? `training step, ${time.batchSize} images of ${time.imageSize} px: dense ${milliseconds(time.dense)}, ticket ${milliseconds(time.ticket)} (${time.ratio.toFixed(2)}x)`
-      : `training step: ${timeMissing}`,
+    time ? stepText(time) : `training step: ${timeMissing}`,
     ...farFrom(ratio, channels),
   ];
   if (unrounded === null) return lines;
@@ -55,6 +52,20 @@ export function effectLines({
     row(`multiples of ${roundTo}`, after, time?.ticket),
     row('without rounding', unrounded, unrounded.step),
   ];
+}
+
+const milliseconds = (value: number) => `${value.toFixed(1)} ms`;
+
+/** A ratio only where the steps of each network took about the same time. */
+function stepText(time: NonNullable<PruneReport['time']>): string {
+  const { batchSize, imageSize, ratio, ranges, noisy = false } = time;
+  const one = (name: 'dense' | 'ticket') => {
+    const range = ranges?.[name];
+    const shown = range ? ` (${range.low.toFixed(1)} to ${range.high.toFixed(1)})` : '';
+    return `${name} ${milliseconds(time[name])}${shown}`;
+  };
+  const verdict = noisy ? ': too noisy to compare, other programs use this machine' : `: ${ratio.toFixed(2)}x`;
+  return `training step, ${batchSize} images of ${imageSize} px, median and range of 5: ${one('dense')}, ${one('ticket')}${verdict}`;
 }
 
 function farFrom(asked: number, gone: number): string[] {

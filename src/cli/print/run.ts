@@ -3,7 +3,7 @@
 import { methodText } from '../../energy/file';
 import { formatsText } from '../../recipe/precision';
 import { formatJoules } from '../../report/format';
-import { summaryTable } from '../../report/table';
+import { summaryTable, trainingHeadline } from '../../report/table';
 import type { RunResult } from '../../run/result';
 import type { TrainResult } from '../../train/eb-train';
 import type { EvaluateResult } from '../../train/evaluate';
@@ -11,7 +11,8 @@ import { effectLines } from './prune';
 
 const percent = (value: number | null) => (value === null ? '-' : `${value.toFixed(2)}%`);
 
-export function runText(result: RunResult & { report: string | null }): string {
+/** `asReference`: with the accuracy that the reference prints, a mean over batches beside the exact one. */
+export function runText(result: RunResult & { report: string | null }, asReference = false): string {
   const tickets = Object.entries(result.tickets).map(
     ([p, { file, completed }]) => `ticket p=${p}% after ${completed} epochs: ${file}`,
   );
@@ -22,7 +23,7 @@ export function runText(result: RunResult & { report: string | null }): string {
     ...(result.swa
       ? [`SWA: top-1 ${percent(result.swa.top1)}, mean of ${result.swa.n} epochs in full precision: ${result.swa.file}`]
       : []),
-    `Best accuracy: ${result.bestPrec1.toFixed(2)} (mean over batches, as the reference prints it)`,
+    ...(asReference ? [`Best accuracy: ${result.bestPrec1.toFixed(2)} (mean over batches)`] : []),
     `parameters ${result.parameters}, forward FLOPs ${result.flops}, ${result.seconds.toFixed(1)} s of training and testing`,
     ...(result.joules == null
       ? []
@@ -39,20 +40,21 @@ export function trainText({
   synthetic,
   report,
   directory,
-  trainingFlopsOverDense,
-}: TrainResult & { report: string | null; trainingFlopsOverDense: number }): string {
+  trainingFlops,
+}: TrainResult & { report: string | null }): string {
   return [
     `ticket p=${ticket.percent}% after ${ticket.completed} epochs: ${ticket.file}`,
     ...effectLines(prune),
     '',
+    trainingHeadline(trainingFlops),
+    '',
     summaryTable(summary, { synthetic }),
-    `Training FLOPs of both stages: ${trainingFlopsOverDense.toFixed(2)}x those of the dense network trained for all epochs.`,
     '',
     report ? `report: ${report}` : `files: ${directory}`,
   ].join('\n');
 }
 
-export function evaluateText(result: EvaluateResult): string {
+export function evaluateText(result: EvaluateResult, asReference = false): string {
   const { top1, top5, top1BatchMean, top5BatchMean, loss, parameters, flops, dataset, lowPrecision } = result;
   const energy = result.energy?.phases['evaluate/evaluate'];
   const joules = energy?.joules ?? null;
@@ -60,7 +62,9 @@ export function evaluateText(result: EvaluateResult): string {
     `${result.checkpoint} on ${dataset.test} test images of ${dataset.name}${dataset.synthetic ? ' (synthetic)' : ''}`,
     ...(lowPrecision ? [`low precision: ${formatsText(lowPrecision)}`] : []),
     `top-1 ${percent(top1)}, top-5 ${percent(top5)}, loss ${loss.toFixed(4)}`,
-    `Prec@1: ${top1BatchMean.toFixed(2)}, Prec@5: ${top5BatchMean.toFixed(2)} (means over batches, as the reference prints them)`,
+    ...(asReference
+      ? [`Prec@1: ${top1BatchMean.toFixed(2)}, Prec@5: ${top5BatchMean.toFixed(2)} (means over batches)`]
+      : []),
     `parameters ${parameters}, forward FLOPs ${flops}`,
     ...(joules === null ? [] : [`energy: ${formatJoules(joules)} (${methodText(result.energy!.sources, energy)})`]),
   ].join('\n');

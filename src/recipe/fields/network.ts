@@ -19,6 +19,16 @@ export const model = {
   ),
 };
 
+/** Part of a run's identity: other weights of one file make another run. */
+export const weightsKey = {
+  key: option(
+    z.string().min(1).optional(),
+    'where the weights lie in the checkpoint: keys from the outside in, with dots, such as state_dict_ema',
+    'a key such as state_dict_ema, or keys with dots between them',
+    { defaultHelp: 'state_dict, model, net, ... or the one dictionary of tensors' },
+  ),
+};
+
 /** The network of a file, which records it: `what` names the file. */
 const networkOf = (what: string) => ({
   arch: option(z.string().min(1).optional(), `network: ${NETWORK_LIST}`, 'the name of a network', {

@@ -43,7 +43,7 @@ export const cutting = {
   ),
   measure: option(
     z.boolean().default(true),
-    'time training steps of the dense network and of the ticket once that is written: 4 each, seconds on a CPU for images of 32 pixels, up to a minute for 224',
+    'time training steps of the dense network and of the ticket once that is written: 6 each, seconds on a CPU for images of 32 pixels, up to a minute for 224',
     { identity: false },
   ),
 };

@@ -3,11 +3,12 @@
  * epoch (paper Fig. 1).
  */
 import { readdir } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { readNpy } from '../../checkpoint/npy';
 import { numbersOf } from '../../checkpoint/value';
 import type { Provenance } from '../../engine/provenance';
 import { EarlybirdError } from '../../errors';
+import { DERIVED, lockFolder } from '../../lock';
 import { networkName } from '../../network/names';
 import { formatsOf, lengthsText, type PrecisionOptions } from '../../recipe/precision';
 import type { PlotRecipe } from '../../recipe/recipe';
@@ -43,6 +44,8 @@ export async function plot(recipe: PlotRecipe, { observer }: RunOptions = {}): P
     recipe.output ?? recipe.folders[0]!,
     recipe.name ?? (recipe.drawing ? 'drawing-epoch' : 'mask-distance'),
   );
+  using lock = await lockFolder(dirname(base), { name: DERIVED, wait: 10_000 });
+  lock.requireWritable();
   const written = recipe.drawing
     ? await writeSpec(base, drawingEpochs(await drawingCurves(recipe.folders), dataset))
     : await matrixFigure(base, recipe, dataset);

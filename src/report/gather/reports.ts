@@ -73,6 +73,7 @@ export function reportTrain(
       matrices: await writeMatrices(folder, ratios, result.search, network, recipe),
       channels: [{ name: ticket, ratio: result.prune.ratio, layers: result.prune.layers }],
       summary: result.summary,
+      trainingFlops: result.trainingFlops,
       threshold: recipe.detectorThreshold,
       energy: await energyOf(save),
     };

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { readEnergy, sourceText } from '../../energy/file';
 import type { Provenance } from '../../engine/provenance';
+import { DERIVED, lockFolder } from '../../lock';
 import { loadAddon } from '../../native/addon';
 import { networkName } from '../../network/names';
 import { RunDirectory } from '../../run/directory';
@@ -112,6 +113,8 @@ export async function drawReport(
   const drawn = join(save, 'report', 'index.html');
   if (reused && existsSync(drawn)) return drawn;
   try {
+    using lock = await lockFolder(save, { name: DERIVED, wait: 60_000 });
+    lock.requireWritable();
     const { html, notes } = await writeReport(join(save, 'report'), await compose());
     for (const note of notes) observer?.log?.(note);
     return html;

@@ -1,6 +1,4 @@
 /** FLOPs of trainings by two rules. As the paper's tables, neither counts evaluation, masks, detection or pruning. */
-import type { TrainRecipe } from '../recipe/recipe';
-import type { TrainResult } from '../train/eb-train';
 
 /** The training of one network. */
 export interface Training {
@@ -32,17 +30,4 @@ export function flopsOf(trainings: readonly Training[]): { paper: number | null;
     paper: vanishes ? null : trainingFlops(trainings, 'paper'),
     exact: trainingFlops(trainings, 'exact'),
   };
-}
-
-/** Training FLOPs of EB Train over those of the dense network trained for all epochs, which need not have been run. */
-export function shareOfDense(
-  { ticket, search, prune, retrain }: Pick<TrainResult, 'ticket' | 'search' | 'prune' | 'retrain'>,
-  { epochs, fromScratch }: Pick<TrainRecipe, 'epochs' | 'fromScratch'>,
-): number {
-  const first = fromScratch ? 0 : (prune.completed ?? 0);
-  const ours = [
-    { forward: search.flops, images: ticket.completed },
-    { forward: retrain.flops, images: epochs - first },
-  ];
-  return trainingFlops(ours, 'exact') / trainingFlops([{ forward: search.flops, images: epochs }], 'exact');
 }

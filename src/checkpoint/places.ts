@@ -1,0 +1,85 @@
+/** Where the weights lie in a checkpoint: training scripts name them in many ways. */
+import { EarlybirdError } from '../errors';
+import { type Dict, isDict, isTensor, type Key, UnreadTensor, type Value } from './value';
+
+/** Names in use, the one that a script trains first and averages after. */
+const NAMES = ['state_dict', 'model_state_dict', 'model', 'net', 'network', 'weights', 'params', 'module'];
+const AVERAGES = ['state_dict_ema', 'model_ema', 'ema_state_dict', 'ema'];
+
+/** A dictionary of weights, and where it was found. */
+interface Place {
+  weights: Dict;
+  /** Its key; '' where the file itself is the dictionary. */
+  where: string;
+  /** Keys of further ones. */
+  others: string[];
+}
+
+/** The weights of a checkpoint, or undefined where there are none. Throws ERR_CHECKPOINT where several are there and none is usual. */
+export function findWeights(value: Dict, name: string): Place | undefined {
+  const found = [...value].flatMap(([key, entry]) => (isWeights(entry) ? [key] : []));
+  const usual = [...NAMES, ...AVERAGES].find((key) => found.includes(key));
+  const own = value.get('state_dict');
+  const others = (key: Key) => found.filter((other) => other !== key).map(String);
+  if (isDict(own) && own.size > 0) return { weights: own, where: 'state_dict', others: others('state_dict') };
+  if (isWeights(value)) return { weights: value, where: '', others: [] };
+  const key = usual ?? found[0];
+  if (key === undefined) return undefined;
+  if (usual === undefined && found.length > 1)
+    fail(`${name} has weights under ${found.map(show).join(', ')}; choose by --key`);
+  return { weights: value.get(key) as Dict, where: String(key), others: others(key) };
+}
+
+/** The checkpoint with what lies at the dotted path `key` as its state_dict. Throws ERR_CHECKPOINT where nothing does. */
+export function weightsAt(value: Value, key: string | undefined, name: string): Value {
+  if (key === undefined) return value;
+  const found = at(value, key.split('.'));
+  if (found === undefined) fail(`${name} has nothing under --key ${key}; ${contentOf(value)}`);
+  const place = isDict(found) && !isWeights(found) ? findWeights(found, `${key} of ${name}`) : undefined;
+  if (!place && !isWeights(found)) fail(`${name} has no dictionary of tensors under --key ${key}; ${contentOf(value)}`);
+  return new Map<Key, Value>([
+    ...(isDict(value) && !isWeights(value) ? value : []),
+    ['state_dict', place?.weights ?? found],
+  ]);
+}
+
+/** What a file has, for messages. */
+export function contentOf(value: Value): string {
+  if (!isDict(value)) return 'it is no dictionary';
+  const keys = [...value.keys()].slice(0, 12).map(show);
+  return `it has ${keys.join(', ')}${value.size > 12 ? `, ... (${value.size} in all)` : ''}`;
+}
+
+/** A dictionary with tensors under names, and nothing nested. */
+function isWeights(value: Value | undefined): boolean {
+  if (!isDict(value)) return false;
+  const members = [...value.values()];
+  return (
+    members.some((member) => isTensor(member) || member instanceof UnreadTensor) &&
+    !members.some((member) => Array.isArray(member) || isDict(member)) &&
+    [...value.keys()].every((key) => typeof key === 'string')
+  );
+}
+
+/** Keys may have dots of their own, so that every split of the path is tried. */
+function at(value: Value, path: readonly string[]): Value | undefined {
+  if (path.length === 0) return value;
+  for (let count = path.length; count > 0; count--) {
+    const head = path.slice(0, count).join('.');
+    const next = memberOf(value, head);
+    const found = next === undefined ? undefined : at(next, path.slice(count));
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function memberOf(value: Value, name: string): Value | undefined {
+  if (Array.isArray(value)) return /^\d+$/.test(name) ? value[Number(name)] : undefined;
+  return isDict(value) ? (value.get(name) ?? value.get(Number(name))) : undefined;
+}
+
+const show = (key: Key) => JSON.stringify(String(key));
+
+function fail(message: string): never {
+  throw new EarlybirdError('ERR_CHECKPOINT', message);
+}

@@ -1,0 +1,241 @@
+/**
+ * One folder, one writer. A lock is a small file in the folder that names the process that writes there. It counts as long as that
+ * process lives: the lock of a killed one is taken over.
+ */
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync } from 'node:fs';
+import { constants, copyFile, link, open, readFile, rename, rm } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { EarlybirdError, fileError, systemCode } from './errors';
+import { makeFolder } from './folder';
+
+/** The lock of a run, a ticket or a dataset that is being made. */
+const WHOLE = '.earlybird.lock';
+/** The lock of files that are computed from a run, such as its figures: they may be made while it goes on. */
+export const DERIVED = '.earlybird-figures.lock';
+
+interface Owner {
+  pid: number;
+  host: string;
+  /** Start of the process in clock ticks after boot, which tells it from a later one with its number; null where unknown. */
+  start: string | null;
+  /** What its number is unique in: a boot of the machine, and a namespace of it. */
+  boot: string | null;
+  namespace: string | null;
+  since: string;
+}
+
+/** A folder that this process may write to, until it is disposed of. */
+export class FolderLock implements Disposable {
+  constructor(
+    readonly folder: string,
+    private readonly file: string,
+    private readonly text: string,
+    private readonly made: readonly string[],
+    /** Why nothing can be written here; null where the lock is held. */
+    private readonly refused: unknown,
+  ) {
+    if (refused === null) held.add(this);
+  }
+
+  /** Throws ERR_FILE where the folder can only be read. */
+  requireWritable(): void {
+    if (this.refused !== null) throw this.refused;
+  }
+
+  /** Gives the folder free. One that was made for the lock and is still empty goes. */
+  [Symbol.dispose](): void {
+    if (!held.delete(this)) return;
+    try {
+      if (readFileSync(this.file, 'utf8') === this.text) rmSync(this.file);
+      for (const folder of this.made.toReversed()) if (readdirSync(folder).length === 0) rmdirSync(folder);
+    } catch {
+      // What is left is the lock of a process that has ended.
+    }
+  }
+}
+
+const held = new Set<FolderLock>();
+let watching = false;
+
+/** Locks end with process.exit() too, which runs no finally. */
+function releaseAtExit(): void {
+  if (watching) return;
+  watching = true;
+  process.on('exit', () => {
+    for (const lock of [...held]) lock[Symbol.dispose]();
+  });
+}
+
+/**
+ * Makes the folder where it is not there, and takes its lock before anything in it is touched.
+ *
+ * @param options `name`: DERIVED for files computed from a run; `wait`: milliseconds to wait for another process
+ * @throws ERR_BUSY where another process holds it, ERR_FILE where the folder cannot be made
+ */
+export async function lockFolder(
+  folder: string,
+  { name = WHOLE, wait = 0 }: { name?: string; wait?: number } = {},
+): Promise<FolderLock> {
+  releaseAtExit();
+  const file = join(folder, name);
+  const text = `${JSON.stringify(thisProcess())}\n`;
+  const made: string[] = [];
+  const end = Date.now() + wait;
+  for (let vanished = 0; ; ) {
+    made.push(...(await makeFolder(folder)));
+    try {
+      const owner = await take(file, text);
+      if (owner === null) return new FolderLock(folder, file, text, made, null);
+      if (Date.now() >= end) throw inUse(folder, file, owner);
+      await sleep(100);
+    } catch (error) {
+      const code = systemCode(error);
+      // Its holder takes an empty folder with it.
+      if (code === 'ENOENT' && vanished++ < 20) continue;
+      const reason = fileError(error, file, 'written');
+      if (!['EROFS', 'EACCES', 'EPERM'].includes(code)) throw reason;
+      return new FolderLock(folder, file, text, made, reason);
+    }
+  }
+}
+
+function inUse(folder: string, file: string, { pid, host, since }: Owner): EarlybirdError {
+  const who = pid === process.pid && host === hostname() ? `this process (${pid})` : `process ${pid} on ${host}`;
+  return new EarlybirdError(
+    'ERR_BUSY',
+    `${folder} is in use by ${who} since ${since}; wait for it, or remove ${file} if that process is gone.`,
+  );
+}
+
+let counter = 0;
+
+/**
+ * Makes `file` with this text. Returns null, or the living process that has it. The file of a dead one is replaced under a lock of its
+ * own, named after what is replaced, so that of several processes that see it one replaces it and none replaces its successor.
+ */
+async function take(file: string, text: string): Promise<Owner | null> {
+  const temporary = join(dirname(file), `.${basename(file)}.tmp-${process.pid}-${counter++}`);
+  try {
+    for (;;) {
+      await writeWhole(temporary, text);
+      if (await linkNew(temporary, file)) return null;
+      const there = await readWhole(file);
+      if (there === null) continue;
+      const owner = ownerIn(there);
+      if (owner && isAlive(owner)) return owner;
+      const guard = `${file}-${createHash('sha256').update(there).digest('hex').slice(0, 12)}`;
+      const other = await take(guard, text);
+      if (other) return other;
+      try {
+        if ((await readWhole(file)) !== there) continue;
+        await rename(temporary, file);
+        return null;
+      } finally {
+        await rm(guard, { force: true });
+      }
+    }
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+async function writeWhole(file: string, text: string): Promise<void> {
+  const handle = await open(file, 'w');
+  try {
+    await handle.write(text);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'];
+
+/** False where `to` exists, or where the holder of the folder has swept `from` away: both are tried again. */
+async function linkNew(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to).catch((error) => {
+      if (NO_LINKS.includes(systemCode(error))) return copyFile(from, to, constants.COPYFILE_EXCL);
+      throw error;
+    });
+    return true;
+  } catch (error) {
+    if (['EEXIST', 'ENOENT'].includes(systemCode(error))) return false;
+    throw error;
+  }
+}
+
+/** Null where there is no such file. One that is being copied gets half a second to be whole. */
+async function readWhole(file: string): Promise<string | null> {
+  for (let tries = 0; ; tries++) {
+    const text = await readFile(file, 'utf8').catch((error) => {
+      if (systemCode(error) === 'ENOENT') return null;
+      throw error;
+    });
+    if (text === null || ownerIn(text) || tries === 5) return text;
+    await sleep(100);
+  }
+}
+
+/** Null for a text that names none, as a power cut may leave it. */
+function ownerIn(text: string): Owner | null {
+  try {
+    const owner = JSON.parse(text) as Partial<Owner> | null;
+    return Number.isSafeInteger(owner?.pid) && owner!.pid! > 0 && typeof owner!.host === 'string'
+      ? (owner as Owner)
+      : null;
+  } catch {
+    return null;
+  }
+}
+
+function thisProcess(): Owner {
+  return {
+    pid: process.pid,
+    host: hostname(),
+    start: statOf(process.pid)?.start ?? null,
+    boot: bootId(),
+    namespace: namespaceId(),
+    since: new Date()
+      .toISOString()
+      .replace('T', ' ')
+      .replace(/\.\d+Z/, ' UTC'),
+  };
+}
+
+/** What cannot be judged from here counts as alive: a process of another machine, or of another container on this one. */
+function isAlive({ pid, host, start, boot, namespace }: Owner): boolean {
+  if (host !== hostname()) return true;
+  if (boot !== bootId()) return false;
+  if (namespace !== namespaceId()) return true;
+  const found = statOf(pid);
+  if (found) return !found.ended && (start === null || start === found.start);
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return systemCode(error) === 'EPERM';
+  }
+}
+
+/** From /proc/PID/stat, whose second field is a name in brackets; null on systems without, and for processes that are hidden. */
+function statOf(pid: number): { start: string; ended: boolean } | null {
+  const text = textOf(() => readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  const fields = text?.slice(text.lastIndexOf(')') + 2).split(' ');
+  // A zombie has ended; its parent has not asked for its exit code yet.
+  return fields?.[19] === undefined ? null : { start: fields[19], ended: ['Z', 'X'].includes(fields[0]!) };
+}
+
+const bootId = () => textOf(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim());
+const namespaceId = () => textOf(() => readlinkSync('/proc/self/ns/pid'));
+
+function textOf(read: () => string): string | null {
+  try {
+    return read();
+  } catch {
+    return null;
+  }
+}
