@@ -58,7 +58,7 @@ describeTrained.each(Object.entries(KINDS))('killed inside an epoch: %s', (kind,
     expect(existsSync(join(save, INSIDE))).toBe(false);
   });
 
-  test.each([1, 2, 4])('SIGKILL at file number %d', async (time) => {
+  test.each([1, 4])('SIGKILL at file number %d', async (time) => {
     const save = at(`killed ${time}`);
     expect((await stopAt(save, time, 'SIGKILL')).signal).toBe('SIGKILL');
     // Also without the option, which says only what is written.

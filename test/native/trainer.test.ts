@@ -75,15 +75,17 @@ test.each<[string, Partial<ModelSpec>]>([
   }
   expect(from).toMatchObject({ batches: 5, steps: 5, images: 70 });
   expect(settled(last!)).toEqual(settled(whole));
-  expect(last!.seconds).toBe(from!.seconds);
+  expect(last!.seconds).toBeCloseTo(from!.seconds, 2);
   const { state: wanted, momentum: speed } = await trainer.snapshot();
   expect([state, momentum]).toEqual([wanted, speed]);
   for (const handle of [model, trainer, dataset]) handle.dispose();
 });
 
 test('an aborted epoch says where it stands, and goes on there', async () => {
-  const dataset = await smallDataset(2000);
-  const epoch = { dataset, epoch: 0, lr: 0.05, batchSize: 10 };
+  const { threads } = addon.runtime();
+  addon.setThreads(1);
+  const dataset = await smallDataset(1000);
+  const epoch = { dataset, epoch: 0, lr: 0.05, batchSize: 5 };
   const [model, other] = await Promise.all([smallModel(), smallModel()]);
   const [trainer, whole] = await Promise.all([smallTrainer(model), smallTrainer(other)]);
   const stop = new AbortController();
@@ -91,12 +93,13 @@ test('an aborted epoch says where it stands, and goes on there', async () => {
   await expect(aborted).rejects.toThrow('enough');
   const from = await trainer.position();
   expect(from.steps).toBeGreaterThan(0);
-  expect(from).toMatchObject({ batches: from.steps, images: 10 * from.steps, bad: [] });
+  expect(from).toMatchObject({ batches: from.steps, images: 5 * from.steps, bad: [] });
   const shown: number[] = [];
   const result = await trainer.epoch({ ...epoch, from, onProgress: ({ step, steps }) => shown.push(step, steps) });
   expect(settled(result)).toEqual(settled(await whole.epoch(epoch)));
   expect((await weights(trainer)).equals(await weights(whole))).toBe(true);
   expect(shown.slice(-2)).toEqual([200, 200]);
+  addon.setThreads(threads);
   for (const handle of [trainer, whole, model, other, dataset]) handle.dispose();
 });
 
