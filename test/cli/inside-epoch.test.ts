@@ -71,19 +71,19 @@ describeTrained.each(Object.entries(KINDS))('killed inside an epoch: %s', (kind,
 
 describeTrained('inside an epoch', () => {
   const search = (save: string, ...more: string[]) => [
-    ...['search', ...TINY, ...EAGER, '--limit-train', '3200', '--epochs', '2', '--save', save, ...more],
+    ...['search', ...TINY, ...EAGER, '--limit-train', '1280', '--epochs', '2', '--save', save, ...more],
   ];
 
   test('Ctrl-C writes where it stands, and a rerun ends as a run without it', async () => {
     const [save, whole] = [join(folder.path, 'interrupted'), join(folder.path, 'not-interrupted')];
-    const stopped = await stopWhen(search(save, '--checkpoint-every', '30'), save, (name) => name === INSIDE, 'SIGINT');
+    const stopped = await stopWhen(search(save, '--checkpoint-every', '15'), save, (name) => name === INSIDE, 'SIGINT');
     expect([stopped.status, stopped.stdout]).toEqual([130, '']);
     const { stdout } = await succeed(['inspect', join(save, INSIDE), '--json']);
     expect(JSON.parse(stdout).epoch).toBe(0);
     const again = await succeed(search(save));
     const steps = Number(/after 0 epochs and (\d+) steps of the next/.exec(again.stderr)?.[1]);
-    expect(steps).toBeGreaterThan(30);
-    expect(steps % 30).toBeGreaterThan(0);
+    expect(steps).toBeGreaterThan(15);
+    expect(steps % 15).toBeGreaterThan(0);
     await succeed(search(whole));
     expect(differences(outcomeOf(save), outcomeOf(whole))).toEqual([]);
     const [line] = metricsOf(save);
@@ -92,7 +92,7 @@ describeTrained('inside an epoch', () => {
 
   test('its file goes on in its own run only', async () => {
     const save = join(folder.path, 'left');
-    await stopWhen(search(save, '--checkpoint-every', '30'), save, (name) => name === INSIDE, 'SIGKILL');
+    await stopWhen(search(save, '--checkpoint-every', '15'), save, (name) => name === INSIDE, 'SIGKILL');
     const { status, stderr } = await cli(search(join(folder.path, 'other'), '--resume', join(save, INSIDE))).done;
     expect(status).toBe(2);
     expect(stderr).toContain('goes on only in its own run');
