@@ -150,6 +150,35 @@ function failed(command, failure, { remedy, status, signal, error, stdout, stder
   );
 }
 
+/**
+ * Says that something goes on: how long it has taken, behind its head on a terminal, else in lines that come ever more seldom. What is
+ * known of it can be noted.
+ */
+export function heartbeat(head = '', indent = '') {
+  const { isTTY } = process.stderr;
+  const start = Date.now();
+  let known = '';
+  let next = 5;
+  const timer = setInterval(() => {
+    const seconds = Math.floor((Date.now() - start) / 1000);
+    if (isTTY) process.stderr.write(`\r${head}${known}${seconds} s\x1b[K`);
+    else if (seconds >= next) {
+      next *= 2;
+      process.stderr.write(`${seconds} s\n${indent}`);
+    }
+  }, 1000);
+  return {
+    head,
+    note: (text) => {
+      known = text;
+    },
+    stop() {
+      clearInterval(timer);
+      if (isTTY) process.stderr.write('\r\x1b[K');
+    },
+  };
+}
+
 /** Shows how far a build is: behind `head` in a line of the terminal, left empty at the end; else in a line at every tenth. */
 export function showProgress(head = '', indent = '') {
   let shown = -1;

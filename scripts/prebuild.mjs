@@ -112,9 +112,8 @@ function made() {
 
 function list() {
   const ids = made();
-  const none =
-    'none: whoever installs this package has to build the addon (CMake, a C++20 compiler, minutes of time); `npm run prebuild` makes some';
-  process.stderr.write(`prebuilt addons for ${platform}: ${ids.length > 0 ? ids.join(', ') : none}\n`);
+  const none = `warning: no prebuilt addon for ${platform} is packed: whoever installs this package has to build it (CMake, a C++20 compiler, minutes of time); \`npm run prebuild\` makes some`;
+  process.stderr.write(ids.length > 0 ? `prebuilt addons for ${platform}: ${ids.join(', ')}\n` : `${none}\n`);
 }
 
 /** A release ships a build for every LibTorch that `earlybird libtorch fetch` can bring, the CUDA one with its plugin. */

@@ -7,7 +7,7 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import util from 'node:util';
-import { buildNative, buildTypeScript, follow, root, StepError, showProgress } from './build.mjs';
+import { buildNative, buildTypeScript, follow, heartbeat, root, StepError, showProgress } from './build.mjs';
 import { hasLibjpeg, installLibjpeg } from './jpeg.mjs';
 
 const require = createRequire(import.meta.url);
@@ -155,32 +155,6 @@ function readJson(path) {
   return JSON.parse(readFileSync(join(root, path), 'utf8'));
 }
 
-/**
- * Says that a step goes on: how long it has taken, behind its head on a terminal, else in lines that come ever more seldom. What is
- * known of it can be noted.
- */
-function heartbeat(head) {
-  const { isTTY } = process.stderr;
-  const start = Date.now();
-  let known = '';
-  let next = 5;
-  const timer = setInterval(() => {
-    const seconds = Math.floor((Date.now() - start) / 1000);
-    if (isTTY) process.stderr.write(`\r${head}${known}${seconds} s\x1b[K`);
-    else if (seconds >= next) {
-      next *= 2;
-      say(`${seconds} s`);
-    }
-  }, 1000);
-  return {
-    head,
-    note: (text) => {
-      known = text;
-    },
-    stop: () => clearInterval(timer),
-  };
-}
-
 /** Something to know while a step goes on. */
 function say(text) {
   process.stderr.write(`${text}\n${INDENT}`);
@@ -194,7 +168,7 @@ for (const [index, { name, work }] of STEPS.entries()) {
   process.stderr.write(head);
   // On a terminal, the outcome takes the place of the progress shown until then.
   const again = process.stderr.isTTY ? `\r\x1b[K${head}` : '';
-  const beat = heartbeat(head);
+  const beat = heartbeat(head, INDENT);
   try {
     process.stderr.write(`${again}${await work(beat)}\n`);
   } catch (error) {

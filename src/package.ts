@@ -14,6 +14,11 @@ export function isClone(): boolean {
   return existsSync(join(packageRoot, 'tsconfig.json'));
 }
 
+/** A command of this program as the user has to type it: one that npx started is not on PATH. */
+export function programCommand(words: string, started = process.argv[1] ?? ''): string {
+  return `${/[\\/]node_modules[\\/]\.bin[\\/]/.test(started) ? 'npx --no-install ' : ''}earlybird ${words}`;
+}
+
 /** The command that builds the addon. */
 export function buildCommand(): string {
   return isClone() ? 'npm run setup' : `${process.execPath} ${join(packageRoot, 'scripts', 'build.mjs')} --native-only`;

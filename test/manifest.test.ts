@@ -1,11 +1,13 @@
 /** package.json, its lock file and the documents, as npm and cmake-js read them. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { programCommand } from '../src/package';
 
 const root = join(__dirname, '..');
 const read = (...path: string[]) => readFileSync(join(root, ...path), 'utf8');
 const manifest = JSON.parse(read('package.json')) as {
   name: string;
+  version: string;
   bin: Record<string, string>;
   private?: boolean;
   binary: { napi_versions: number[] };
@@ -18,8 +20,18 @@ test('cmake-js is told the version of Node-API that the sources ask for', () => 
   }
 });
 
+test('CITATION.cff has the version of the package', () => {
+  expect(/^version: (.*)$/m.exec(read('CITATION.cff'))?.[1]).toBe(manifest.version);
+});
+
 test('packages come from the registry of whoever installs', () => {
   expect(read('package-lock.json')).not.toContain('"resolved"');
+});
+
+test('a remedy names the command as it was started', () => {
+  expect(programCommand('doctor', '/usr/local/bin/earlybird')).toBe('earlybird doctor');
+  expect(programCommand('doctor', '/clone/dist/cli/main.js')).toBe('earlybird doctor');
+  expect(programCommand('doctor', '/project/node_modules/.bin/earlybird')).toBe('npx --no-install earlybird doctor');
 });
 
 // Another program has the name `earlybird` in the registry.

@@ -47,11 +47,17 @@ describe('the packed tarball', () => {
   });
 
   test('brings its types', () => {
-    const text = `import { maskDistance, parseRecipe } from 'earlybird-tickets';
+    const text = `import { maskDistance, parseRecipe, prune, retrain, search } from 'earlybird-tickets';
       const distance: number = maskDistance(new Uint8Array(1), new Uint8Array(1), 8);
       const { percent }: { percent: number } = parseRecipe('prune', { model: 'a.pth.tar' });
       // @ts-expect-error: the distance is a number
       const wrong: string = distance;
+      // @ts-expect-error: what stages share is no option
+      search(parseRecipe('search', {}), { session: null });
+      // @ts-expect-error: what stages share is no option
+      retrain(parseRecipe('retrain', {}), { session: null });
+      // @ts-expect-error: what stages share is no option
+      prune(parseRecipe('prune', {}), { energy: null });
       console.log(percent, wrong);`;
     for (const name of ['types.mts', 'types.cts']) writeFileSync(join(folder, name), text);
     const options = [

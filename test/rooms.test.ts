@@ -24,7 +24,7 @@ const SRC: [room: string, below: string][] = [
   ['energy', 'run native'],
   ['run', 'recipe network native checkpoint lock atomic folder tensor errors'],
   ['recipe', 'network native data errors'],
-  ['network', 'native tensor'],
+  ['network', 'native tensor errors'],
   ['native', 'libtorch package cores tensor errors'],
   ['libtorch', 'download package lock atomic errors'],
   ['data', 'checkpoint download cores lock atomic errors'],

@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import util from 'node:util';
-import { reportFailure, root, run, StepError } from '../build.mjs';
+import { follow, heartbeat, reportFailure, root, run, StepError } from '../build.mjs';
 
 const FOLDER = join(root, 'bench', 'peer');
 const PYTHON = join(FOLDER, '.venv', 'bin', 'python3');
@@ -20,7 +20,7 @@ const PACKAGES = {
   'nvidia-ml-py': { module: 'pynvml', use: 'energy counter of a GPU' },
 };
 
-function main() {
+async function main() {
   const { values } = util.parseArgs({
     options: {
       cpu: { type: 'boolean', default: false },
@@ -36,10 +36,11 @@ function main() {
   const { required, optional } = requirementsOf(file);
   say(`installing ${required.join(' ')}${cuda ? ' (5 GB with the libraries of CUDA)' : ''}`);
   const pip = ['-m', 'pip', 'install', '--disable-pip-version-check', '--no-input'];
-  run(PYTHON, [...pip, ...required], 'pip could not install the packages that the peers need', {
+  const beat = heartbeat();
+  await follow(PYTHON, [...pip, ...required], 'pip could not install the packages that the peers need', {
     verbose: values.verbose,
     remedy: 'check the network and the package index of pip (the output above names the package), then run this again',
-  });
+  }).finally(beat.stop);
   for (const requirement of optional) {
     say(`installing ${requirement}`);
     // The constraints keep pip from replacing PyTorch by the release that an optional package prefers.

@@ -29,10 +29,13 @@ export function stateDictOf(value: Value, name = 'the checkpoint', log?: (line: 
   const { weights, where, others } = place;
   const { plain: names, prefixes } = unwrap([...weights.keys()].filter((key) => typeof key === 'string'));
   const state: StateDict = new Map();
+  const left: string[] = [];
   for (const [key, tensor] of weights) {
     const unwrapped = names.get(key as string);
-    if (unwrapped === undefined && typeof key === 'string') continue;
-    if (EXTRA_STATE.test(String(key)) && !isTensor(tensor)) continue;
+    if ((unwrapped === undefined && typeof key === 'string') || (EXTRA_STATE.test(String(key)) && !isTensor(tensor))) {
+      left.push(String(key));
+      continue;
+    }
     if (unwrapped === undefined || !isTensor(tensor)) fail(`${name}${notAWeight(String(key), tensor)}`);
     const plain = plainKey(unwrapped);
     if (state.has(plain)) fail(`${name} has two tensors for ${plain}; keep only the keys of one model`);
@@ -40,11 +43,12 @@ export function stateDictOf(value: Value, name = 'the checkpoint', log?: (line: 
   }
   const ours = isDict(dict.get('earlybird'));
   const notes = [
-    ...(where === '' || where === 'state_dict' ? [] : [`the weights are those under ${where}`]),
+    `the weights are those ${where === '' ? 'of the file' : `under ${where}`}`,
     ...(prefixes.length > 0 ? [`the prefix ${prefixes.slice(0, 3).join(', ')} is taken off their keys`] : []),
-    ...(others.length > 0 && !ours ? [`it has others under ${others.join(', ')} (--key takes them)`] : []),
+    ...(left.length > 0 ? [`${left.join(', ')} is no weight and is left out`] : []),
+    ...(others.length > 0 && !ours ? [`others are under ${others.join(', ')} (--key takes them)`] : []),
   ];
-  if (notes.length > 0) log?.(`${name}: ${notes.join('; ')}`);
+  if (notes.length > 1 || (where !== '' && where !== 'state_dict')) log?.(`${name}: ${notes.join('; ')}`);
   return state;
 }
 

@@ -60,8 +60,8 @@ export function parseCheckpoint(
       const format = sniff(bytes);
       if (format === 'zip') return { format, value: parseZip(bytes, budget) };
       if (format === 'legacy') return { format, value: parseLegacy(bytes, budget) };
-      const { tensors, metadata } = parseSafetensors(bytes, budget);
-      const state = new OrderedDict(tensors);
+      const { entries, metadata } = parseSafetensors(bytes, budget);
+      const state = new OrderedDict(entries);
       if (metadata.size === 0) return { format, value: state };
       return {
         format,

@@ -7,12 +7,20 @@ import { EarlybirdError } from '../errors';
 import { DTYPE_BYTES, type Dtype, type StateDict, type TensorData } from '../tensor';
 import { readWholeFile } from './read-file';
 import { Budget, namingFile, refuse } from './refuse';
-import { elementCount, isWellFormed } from './value';
+import { elementCount, isTensor, isWellFormed, UnreadTensor } from './value';
 
 /** A safetensors file in memory. */
 export interface Safetensors {
   /** In the order of the header. */
   tensors: StateDict;
+  /** Those of element types that are not read. */
+  unread: Map<string, UnreadTensor>;
+  metadata: Map<string, string>;
+}
+
+/** As {@link Safetensors}, all tensors in the order of the header. */
+interface Parsed {
+  entries: Map<string, TensorData | UnreadTensor>;
   metadata: Map<string, string>;
 }
 
@@ -29,6 +37,21 @@ const NAMES: Record<Dtype, string> = {
   bool: 'BOOL',
 };
 const DTYPES = new Map(Object.entries(NAMES).map(([dtype, name]) => [name, dtype as Dtype]));
+/** Types whose values are not read: PyTorch's name, and bits of an element. Unlike PyTorch's, a shape counts elements of 4 and 6 bits. */
+const OTHERS: Readonly<Record<string, readonly [dtype: string, bits: number]>> = {
+  U16: ['uint16', 16],
+  U32: ['uint32', 32],
+  U64: ['uint64', 64],
+  C64: ['complex64', 64],
+  F8_E4M3: ['float8_e4m3fn', 8],
+  F8_E4M3FNUZ: ['float8_e4m3fnuz', 8],
+  F8_E5M2: ['float8_e5m2', 8],
+  F8_E5M2FNUZ: ['float8_e5m2fnuz', 8],
+  F8_E8M0: ['float8_e8m0fnu', 8],
+  F6_E2M3: ['float6_e2m3fn', 6],
+  F6_E3M2: ['float6_e3m2fn', 6],
+  F4: ['float4_e2m1fn', 4],
+};
 
 /** Limit of the format's own implementation. */
 const MAX_HEADER = 100_000_000;
@@ -38,7 +61,12 @@ const JSON_HEAP_FACTOR = 16;
 /** Reads a safetensors file. Throws ERR_FILE, or ERR_CHECKPOINT on a damaged file. */
 export async function readSafetensors(file: string): Promise<Safetensors> {
   const bytes = await readWholeFile(file);
-  return namingFile(file, () => parseSafetensors(bytes, new Budget(bytes.length)));
+  const { entries, metadata } = namingFile(file, () => parseSafetensors(bytes, new Budget(bytes.length)));
+  const [tensors, unread]: [StateDict, Map<string, UnreadTensor>] = [new Map(), new Map()];
+  for (const [key, tensor] of entries)
+    if (isTensor(tensor)) tensors.set(key, tensor);
+    else unread.set(key, tensor);
+  return { tensors, unread, metadata };
 }
 
 /** Writes a safetensors file, keys in order. Throws ERR_FILE, or ERR_CHECKPOINT for a tensor whose data does not fill its shape. */
@@ -61,27 +89,27 @@ function headerLength(bytes: Uint8Array): number {
 }
 
 /** Throws ERR_CHECKPOINT whose message is a clause. Tensors are views into `bytes`. */
-export function parseSafetensors(bytes: Uint8Array, budget: Budget): Safetensors {
+export function parseSafetensors(bytes: Uint8Array, budget: Budget): Parsed {
   if (!looksLikeSafetensors(bytes)) refuse('it is not a safetensors file');
   const length = headerLength(bytes);
   if (length > MAX_HEADER) refuse('its header is larger than 100 MB');
+  budget.earn(JSON_HEAP_FACTOR * length);
   budget.node(JSON_HEAP_FACTOR * length);
   const header = parseHeader(bytes.subarray(8, 8 + length));
   const data = bytes.subarray(8 + length);
 
-  const tensors: StateDict = new Map();
+  const entries: Parsed['entries'] = new Map();
   const ranges: [number, number][] = [];
   for (const [key, entry] of Object.entries(header)) {
     if (key === '__metadata__') continue;
-    const { dtype, shape, start, end } = parseEntry(key, entry);
+    const { name, shape, start, end } = parseEntry(key, entry);
     if (start > end || end > data.length) refuse(`the tensor ${JSON.stringify(key)} reaches beyond the file`);
-    if (end - start !== elementCount(shape) * DTYPE_BYTES[dtype])
-      refuse(`the tensor ${JSON.stringify(key)} has another size than its shape says`);
     ranges.push([start, end]);
-    tensors.set(key, { dtype, shape, data: data.subarray(start, end) });
+    const tensor = tensorOf(name, shape, data.subarray(start, end));
+    entries.set(key, tensor ?? refuse(`the tensor ${JSON.stringify(key)} has another size than its shape says`));
   }
   checkNoGaps(ranges, data.length);
-  return { tensors, metadata: parseMetadata(header.__metadata__) };
+  return { entries, metadata: parseMetadata(header.__metadata__) };
 }
 
 function parseHeader(json: Uint8Array): Record<string, unknown> {
@@ -95,16 +123,25 @@ function parseHeader(json: Uint8Array): Record<string, unknown> {
   return header;
 }
 
-function parseEntry(key: string, entry: unknown): { dtype: Dtype; shape: number[]; start: number; end: number } {
+/** Undefined where the bytes are not as many as type and shape say. Of types that are not known nothing is. */
+function tensorOf(name: string, shape: number[], data: Uint8Array): TensorData | UnreadTensor | undefined {
+  const dtype = DTYPES.get(name);
+  const [other, bits] = Object.hasOwn(OTHERS, name) ? OTHERS[name]! : [name, undefined];
+  const wanted = dtype ? DTYPE_BYTES[dtype] * 8 : bits;
+  if (wanted !== undefined && data.length * 8 !== elementCount(shape) * wanted) return undefined;
+  if (dtype) return { dtype, shape, data };
+  return Object.assign(new UnreadTensor(other, shape, `is of ${other}, which is not read`), { bytes: data.length });
+}
+
+function parseEntry(key: string, entry: unknown): { name: string; shape: number[]; start: number; end: number } {
   if (!isObject(entry)) refuse(`the tensor ${JSON.stringify(key)} is not described`);
   const { dtype: name, shape, data_offsets: offsets } = entry;
-  const dtype = typeof name === 'string' ? DTYPES.get(name) : undefined;
-  if (dtype === undefined) refuse(`the tensor ${JSON.stringify(key)} has a dtype that is not supported`);
+  if (typeof name !== 'string' || !/^\w{1,40}$/.test(name)) refuse(`the tensor ${JSON.stringify(key)} has no dtype`);
   if (!Array.isArray(shape) || shape.length > 64 || Number.isNaN(elementCount(shape)))
     refuse(`the tensor ${JSON.stringify(key)} has an impossible shape`);
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every((at) => Number.isSafeInteger(at) && at >= 0))
     refuse(`the tensor ${JSON.stringify(key)} has impossible offsets`);
-  return { dtype, shape, start: offsets[0], end: offsets[1] };
+  return { name, shape, start: offsets[0], end: offsets[1] };
 }
 
 /** Also catches a key that stands twice: JSON keeps the last, and the first one's bytes are then a gap. */
@@ -118,7 +155,9 @@ function checkNoGaps(ranges: [number, number][], length: number): void {
   if (at !== length) refuse('its tensors do not fill the file');
 }
 
-function parseMetadata(metadata: unknown = {}): Map<string, string> {
+/** Some writers leave null where there is none. */
+function parseMetadata(given: unknown): Map<string, string> {
+  const metadata = given ?? {};
   if (!isObject(metadata)) refuse('its metadata is not a JSON object');
   for (const value of Object.values(metadata)) if (typeof value !== 'string') refuse('its metadata is not all text');
   return new Map(Object.entries(metadata) as [string, string][]);

@@ -35,7 +35,7 @@ export function defineCommand<S extends Source, R>({ options, examples = [], run
       observer,
       show,
       force: shell.force,
-      commandLine: ['earlybird', ...process.argv.slice(2)].join(' '),
+      commandLine: ['earlybird', ...process.argv.slice(2)].map(shellWord).join(' '),
       // Only what asks for it stops cleanly; the rest ends at once.
       get signal() {
         return interruptSignal();
@@ -89,6 +89,11 @@ function write(text: string, isKept = false): void {
     process.stderr.write(`earlybird: ${message} [${code}]\n`);
     if (!isKept) process.exitCode = 1;
   });
+}
+
+/** A word of a command line as a shell takes it, for copying. */
+function shellWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 /** Matrices go to files, not into JSON results. */

@@ -80,10 +80,10 @@ export async function planEnergy(recipe: BenchEnergyRecipe): Promise<EnergyPlan>
     planned.map(({ row }) => row),
     recipe.baseline,
   );
-  const { arch, depth, dataset, epochs } = recipe;
+  const { arch, depth, cfg, dataset, epochs } = recipe;
   return {
     dryRun: true,
-    network: networkName(arch, depth!),
+    network: networkName(arch, depth!, cfg),
     dataset,
     epochs,
     images: inputs.images,

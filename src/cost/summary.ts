@@ -62,11 +62,11 @@ export function benchOf(recipe: BenchEnergyRecipe, rows: RowResult[]): EnergyBen
   refuseMixedMachines(stages);
   const [first] = stages;
   if (!first || rows.every(({ state }) => state !== 'finished')) return null;
-  const { baseline, carbon = null, arch, depth, epochs } = recipe;
+  const { baseline, carbon = null, arch, depth, cfg, epochs } = recipe;
   const groups = groupsOf(rows, recipe);
   return {
     version: 1,
-    network: networkName(arch, depth!),
+    network: networkName(arch, depth!, cfg),
     dataset: first.dataset,
     epochs,
     baseline,

@@ -92,7 +92,7 @@ export async function writeTables(save: string, bench: EnergyBench): Promise<str
 }
 
 /** Accuracy against energy, or against FLOPs where some energy is unknown or of other parts. */
-export function drawFigure(save: string, { groups, dataset }: EnergyBench) {
+export function drawFigure(save: string, { groups, dataset, network }: EnergyBench) {
   const done = groups.filter(({ n }) => n > 0);
   const ways = done.find(({ energyWays }) => energyWays.length > 0)?.energyWays ?? [];
   const metered = done.every(({ joules, energyWays }) => joules !== null && sameWays(energyWays, ways));
@@ -115,5 +115,5 @@ export function drawFigure(save: string, { groups, dataset }: EnergyBench) {
   const quantity = metered
     ? `energy of training (kJ${estimated ? ', estimated' : ''})`
     : `training FLOPs (${flops.name}, exact)`;
-  return writeSpec(join(save, NAME), accuracyAgainstCost(points, quantity, dataset));
+  return writeSpec(join(save, NAME), accuracyAgainstCost(points, { network, quantity }, dataset));
 }

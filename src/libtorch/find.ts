@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { EarlybirdError } from '../errors';
-import { isClone, packageRoot } from '../package';
+import { isClone, packageRoot, programCommand } from '../package';
 import { cachePath, configPath, readConfig } from './config';
 
 type LibTorchSource = 'LIBTORCH' | 'config' | '.libtorch' | 'python3';
@@ -83,7 +83,7 @@ export function findLibTorch(): FoundLibTorch {
   const tried = attempts.map(({ source, where, why }) => `  ${source}: ${where}: ${why}`).join('\n');
   throw new EarlybirdError(
     'ERR_LIBTORCH',
-    'No LibTorch was found on this machine: run `earlybird libtorch fetch`, or set LIBTORCH to the folder of one you have.',
+    `No LibTorch was found on this machine: run \`${programCommand('libtorch fetch')}\`, or set LIBTORCH to the folder of one you have.`,
     `Looked at, in this order:\n${tried}`,
   );
 }
@@ -125,7 +125,10 @@ function notALibTorch(source: LibTorchSource, folder: string): EarlybirdError {
   const [name, remedy] =
     source === 'LIBTORCH'
       ? ['LIBTORCH names', 'correct or unset it']
-      : [`${configPath()} names`, 'run `earlybird libtorch use DIR` with the right folder, or `--none` to forget it'];
+      : [
+          `${configPath()} names`,
+          `run \`${programCommand('libtorch use DIR')}\` with the right folder, or \`--none\` to forget it`,
+        ];
   return new EarlybirdError(
     'ERR_LIBTORCH',
     `${name} ${folder}, which is not a LibTorch (it has no lib/libtorch_cpu.so): ${remedy}.`,

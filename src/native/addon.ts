@@ -8,7 +8,7 @@ import { isMainThread } from 'node:worker_threads';
 import * as nodeGypBuild from 'node-gyp-build';
 import { EarlybirdError } from '../errors';
 import { type FoundLibTorch, findLibTorch, libtorchId, unsupported } from '../libtorch/find';
-import { buildCommand, packageRoot } from '../package';
+import { buildCommand, packageRoot, programCommand } from '../package';
 import { jpegPaths, loadJpeg } from './jpeg';
 import { settleThreads } from './threads';
 import type { NativeAddon } from './types/addon';
@@ -161,7 +161,7 @@ function openLibrary(loader: Loader, path: string, libtorch: FoundLibTorch): voi
     const missing = String(error).match(/(\S+\.so[.\d]*): cannot open shared object file/)?.[1];
     const remedy = missing?.match(/cud|cublas|cupti|nccl|nv|cusparse|cufft|curand|cufile/)
       ? 'this is a CUDA build whose NVIDIA libraries are not there; install its nvidia-* wheels beside it, or use a CPU build of LibTorch'
-      : 'run `earlybird doctor` to see what is wrong with it';
+      : `run \`${programCommand('doctor')}\` to see what is wrong with it`;
     const what = missing ? `it needs ${missing}, which was not found` : String(error);
     throw new EarlybirdError(
       'ERR_LIBTORCH',

@@ -16,9 +16,10 @@ export const DEFAULT_NETWORK = 'vgg';
 /** The depth of a network where none is given. */
 export const defaultDepth = (arch: string): number => (NETWORKS[arch] ?? NETWORKS[DEFAULT_NETWORK]!).depth;
 
-/** For titles: "PreResNet-101". */
-export function networkName(arch: string, depth: number): string {
+/** For titles: "PreResNet-101". With channel widths of its own (`--cfg`) a network is not the published one of that depth. */
+export function networkName(arch: string, depth: number, cfg?: readonly unknown[]): string {
   const network = NETWORKS[arch];
+  if (cfg) return `${network?.family ?? arch}, custom widths`;
   return network ? `${network.family}-${depth}` : arch;
 }
 

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { writeFileAtomic } from '../atomic';
 import { stateDictOf } from '../checkpoint/keys';
-import { readCheckpoint, writeCheckpoint } from '../checkpoint/pth';
+import { writeCheckpoint } from '../checkpoint/pth';
 import type { Value } from '../checkpoint/value';
 import { knownDataset } from '../data/known';
 import { RunMeter, writeEnergy } from '../energy/meter';
@@ -16,11 +16,12 @@ import type { MaskResult, NativeModel } from '../native/types/model';
 import { costsOf, maskFlops, maskMemoryKB } from '../network/flops';
 import { loadModel } from '../network/load';
 import { formatsOf } from '../recipe/precision';
-import type { PruneRecipe } from '../recipe/recipe';
+import { type PruneRecipe, requireParsed } from '../recipe/recipe';
 import { weightsValue } from '../run/checkpoint';
 import { precisionFor } from '../run/checkpoint-formats';
 import { completedOf, type ModelInfo, modelInfo, networkEntries, networkFor } from '../run/checkpoint-network';
 import { RunDirectory } from '../run/directory';
+import { readGiven } from '../run/given';
 import type { RunOptions } from '../run/observer';
 import type { StateDict } from '../tensor';
 import { type PruneReport, pruneNotes, pruneText, sharesOf } from './report';
@@ -34,7 +35,6 @@ const TICKET = 'pruned.pth.tar';
  * pruned.pth.tar and prune.txt to `recipe.save`. With `recipe.init` the ticket gets the weights of that checkpoint instead.
  *
  * @param recipe from `parseRecipe('prune', ...)`
- * @param options `energy`: the meter of a longer run; it is not disposed of
  * @returns sizes and costs before and after, each layer, and the times of a training step if `recipe.measure` is on
  * @throws ERR_FILE, ERR_CHECKPOINT for what cannot be read; ERR_PRUNE for an empty mask
  *
@@ -42,20 +42,21 @@ const TICKET = 'pruned.pth.tar';
  * const report = await prune(parseRecipe('prune', { model: 'logs/EB-30-12.pth.tar', percent: 0.3, save: 'ticket' }));
  * console.log(report.cfg, report.effective.flops); // widths, and the share of forward FLOPs that is gone
  */
-export async function prune(recipe: PruneRecipe, options: PruneOptions = {}): Promise<PruneReport> {
+export async function prune(recipe: PruneRecipe, options: RunOptions = {}): Promise<PruneReport> {
+  requireParsed('prune', recipe);
   using lock = await lockFolder(recipe.save);
   lock.requireWritable();
-  return pruneLocked(recipe, options);
+  return await pruneLocked(recipe, options, null);
 }
 
-type PruneOptions = RunOptions & { energy?: RunMeter };
-
+/** `prune` with the meter of a longer run, which is not disposed of, or with its own. */
 async function pruneLocked(
   recipe: PruneRecipe,
-  { observer, signal, energy: shared }: PruneOptions,
+  { observer, signal }: RunOptions,
+  shared: RunMeter | null,
 ): Promise<PruneReport> {
-  const source = await readInput(recipe.model, recipe.key);
-  const initial = recipe.init === undefined ? null : await readInput(recipe.init);
+  const source = await readInput(recipe.model, 'model', recipe.key);
+  const initial = recipe.init === undefined ? null : await readInput(recipe.init, 'init');
   const engine = openEngine(recipe, observer?.log);
   const network = networkFor(recipe, source.value, source.path);
   const formats = formatsOf(precisionFor(recipe, source.value, source.path, network.formats, observer?.log));
@@ -122,7 +123,11 @@ async function pruneLocked(
 }
 
 /** Pruning is quick and repeatable: it is done again unless its result, prune.json, is there. */
-export async function pruneOnce(recipe: PruneRecipe, options: PruneOptions = {}): Promise<PruneReport> {
+export async function pruneOnce(
+  recipe: PruneRecipe,
+  options: RunOptions = {},
+  meter: RunMeter | null = null,
+): Promise<PruneReport> {
   const folder = RunDirectory.at(recipe.save);
   const before = await folder.readJson<PruneReport>('prune.json');
   // Its path may be spelt differently now.
@@ -130,7 +135,7 @@ export async function pruneOnce(recipe: PruneRecipe, options: PruneOptions = {})
   if (before && existsSync(ticket) && !options.force) return { ...before, ticket };
   using lock = await lockFolder(recipe.save);
   lock.requireWritable();
-  const report = await pruneLocked(recipe, options);
+  const report = await pruneLocked(recipe, options, meter);
   await folder.writeJson('prune.json', report);
   return report;
 }
@@ -140,8 +145,8 @@ interface Input {
   value: Value;
 }
 
-async function readInput(path: string, key?: string): Promise<Input> {
-  return { path, value: (await readCheckpoint(path, { key })).value };
+async function readInput(path: string, flag: string, key?: string): Promise<Input> {
+  return { path, value: (await readGiven(path, flag, { key })).value };
 }
 
 async function maskOf(dense: NativeModel, { model, percent, protective }: PruneRecipe): Promise<MaskResult> {

@@ -5,6 +5,10 @@ import { files, runtime } from './fields/runtime';
 import { percent } from './fields/ticket';
 import { count, file, folder, option, ratio } from './option';
 
+/** Kinds of files that figures are written as. */
+export const FIGURE_FORMATS = ['svg', 'png', 'pdf'] as const;
+const FORMATS_TEXT = 'some of svg, png and pdf';
+
 export const distanceSchema = z.strictObject({
   ...files,
   dataset: option(z.string().optional(), 'accepted for compatibility', 'a name', { hidden: true }),
@@ -58,5 +62,21 @@ export const plotSchema = z.strictObject({
     'a file name',
     { defaultHelp: 'mask-distance, or drawing-epoch' },
   ),
-  title: option(z.string().optional(), 'network named in the figure', 'text'),
+  title: option(
+    z.array(z.string()).min(1).optional(),
+    'network named in the figure: one text for each folder, or one for all',
+    'texts',
+  ),
+  initial: option(
+    z.boolean().default(false),
+    'also draw the mask from before training: all its gammas are equal, and it is equally far from all others',
+  ),
+  format: option(
+    z
+      .array(z.enum(FIGURE_FORMATS))
+      .min(1)
+      .default([...FIGURE_FORMATS]),
+    'kinds of files',
+    FORMATS_TEXT,
+  ),
 });

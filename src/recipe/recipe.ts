@@ -67,6 +67,18 @@ export function parseRecipe<C extends CommandName>(command: C, input: Record<str
   return complete(command, recipe) as Recipe<C>;
 }
 
+/** Refuses what `parseRecipe` has not completed, in programs that types do not keep from it. Throws ERR_RECIPE. */
+export function requireParsed(command: CommandName, recipe: object): void {
+  const missing = Object.entries(SCHEMAS[command].shape as Record<string, z.ZodType>).find(
+    ([key, schema]) => schema.def.type === 'default' && (recipe as Record<string, unknown>)[key] === undefined,
+  );
+  if (missing)
+    throw new EarlybirdError(
+      'ERR_RECIPE',
+      `The recipe has no entry "${missing[0]}": make it with parseRecipe('${command}', { ... }), which fills in what is left out.`,
+    );
+}
+
 /** The entries of a recipe that another command has as well. `without`: those that it takes from elsewhere. */
 export function entriesFor(
   command: CommandName,

@@ -15,7 +15,28 @@ interface Entries {
   ratios?: number[];
   assumeEpoch?: number[];
   assumeFlops?: number[];
+  startEpoch?: number;
+  detectorWindow?: number;
+  detectorRule?: string;
+  stopAtTicket?: boolean;
+  compareDense?: boolean;
+  swa?: boolean;
+  swaStart?: number;
+  imageSize?: number;
 }
+
+/** Datasets whose images are not resized. */
+const FIXED_SIZE = ['cifar10', 'cifar100', 'synthetic'];
+
+/** Masks that a detector needs before a ticket can emerge. */
+const masksNeeded = ({ detectorWindow = 0, detectorRule }: Entries) =>
+  detectorWindow + (detectorRule === 'consecutive' ? 1 : 0);
+
+/** Masks that it gets to see. */
+const masksDrawn = ({ epochs = Infinity, startEpoch = 0 }: Entries) => epochs - startEpoch;
+
+/** A search may be asked for its masks alone; `train` may not. */
+const endsWithTicket = ({ stopAtTicket, compareDense }: Entries) => stopAtTicket === true || compareDense !== undefined;
 
 /** One number stands for all ratios. */
 const fits = (list: number[] | undefined, ratios: number[]) =>
@@ -37,6 +58,21 @@ const RULES: { isBroken(recipe: Entries): boolean; message(recipe: Entries): str
     isBroken: ({ protective, percent = 0 }) => protective === true && percent >= 0.9,
     message: ({ percent }) =>
       `--percent ${percent} is not possible with --protective, which keeps about a tenth of every layer: give a ratio below 0.9.`,
+  },
+  {
+    isBroken: (recipe) => endsWithTicket(recipe) && masksNeeded(recipe) > masksDrawn(recipe),
+    message: (recipe) =>
+      `--detector-window ${recipe.detectorWindow} needs the masks of ${masksNeeded(recipe)} epochs, so that no ticket can emerge within --epochs ${recipe.epochs}: give more --epochs or a smaller --detector-window.`,
+  },
+  {
+    isBroken: ({ swa, swaStart = 0, epochs = Infinity }) => swa === true && swaStart >= epochs,
+    message: ({ swaStart, epochs }) =>
+      `--swa averages from epoch index ${swaStart} on, which --epochs ${epochs} never reaches: give a smaller --swa-start, or leave out --swa.`,
+  },
+  {
+    isBroken: ({ dataset = '', imageSize = 32 }) => imageSize !== 32 && FIXED_SIZE.includes(dataset),
+    message: ({ dataset, imageSize }) =>
+      `--image-size ${imageSize} does nothing with --dataset ${dataset}, whose images have 32 pixels: leave it out, or give --dataset folder.`,
   },
   {
     isBroken: ({ methods, baseline }) => methods !== undefined && !methods.includes(baseline!),

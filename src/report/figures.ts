@@ -7,7 +7,7 @@ import { learningCurves } from './figures/learning-curves';
 import { matrixSheet, type Quantity } from './figures/matrices';
 import type { MaskMatrix, ReportInput } from './input';
 import { colourBarPixels, matrixPixels, pngDataUri } from './matrix-image';
-import type { Dataset, Spec } from './theme';
+import { type Dataset, type Layout, type Spec, WIDE } from './theme';
 
 export { accuracyAgainstCost, distances, drawingEpochs, keptChannels, learningCurves, matrixSheet };
 
@@ -16,7 +16,7 @@ interface FigureEntry {
   id: string;
   title: string;
   caption: string;
-  spec: (input: ReportInput) => Spec | null | Promise<Spec | null>;
+  spec: (input: ReportInput, layout?: Layout) => Spec | null | Promise<Spec | null>;
 }
 
 export const FIGURES: FigureEntry[] = [
@@ -24,47 +24,64 @@ export const FIGURES: FigureEntry[] = [
     id: 'learning-curves',
     title: 'Learning curves',
     caption:
-      'Loss and top-1 accuracy on the training (dashed) and test images (solid), and of the weight average where there is one (dotted); grey lines are steps of the learning rate.',
-    spec: (input) => learningCurves(input.runs, input.dataset),
+      'Loss and top-1 accuracy on the training (dashed) and test images (solid), and of the weight average where there is one (dotted); grey lines are steps of the learning rate (lr).',
+    spec: (input, layout) => learningCurves(input.runs, input.dataset, layout),
   },
   {
     id: 'mask-distances',
     title: 'Distance of each new mask to the older ones',
     caption:
-      'Share of channels that differ between the newest mask and the older masks in the window. The ticket emerges once none differs by more than the threshold. The axis ends at four times the threshold.',
-    spec: (input) => distances(input.matrices, input.dataset, input.threshold),
+      'Share of channels that differ between the newest mask and the older masks in the window. The ticket emerges once none differs by more than the threshold. The axis ends at four times the threshold, or at 1.',
+    spec: (input, layout) => distances(input.matrices, input.dataset, input.threshold, layout),
   },
   {
     id: 'distance-matrix',
     title: 'Pairwise mask distances',
     caption:
       'Distance between the masks drawn at any two epochs, for each pruning ratio p; 0 (yellow) means that both keep the same channels. The dashed box holds the masks that were compared when the ticket emerged.',
-    spec: (input) => matrices(input.matrices, input.dataset),
+    spec: (input, layout) => matrices(input.matrices, input.dataset, { layout }),
   },
   {
     id: 'kept-channels',
     title: 'Channels kept in each layer',
     caption:
-      'Channels that the ticket keeps (blue) of those the dense network has (grey), from the input to the output.',
-    spec: (input) => keptChannels(input.channels, input.dataset),
+      'Channels that the ticket keeps (blue) of those the dense network has (grey), from the input to the output. A triangle marks a layer that would have vanished: its largest channel is kept.',
+    spec: (input, layout) => keptChannels(input.channels, input.dataset, layout),
   },
   {
     id: 'drawing-epoch',
     title: 'Accuracy against drawing epoch',
     caption: 'Top-1 accuracy after retraining a ticket, against the epoch at which it was drawn.',
-    spec: (input) => drawingEpochs(input.drawing, input.dataset),
+    spec: (input, layout) => drawingEpochs(input.drawing, input.dataset, layout),
   },
 ];
 
-/** The sheet of matrices with its pixels drawn. */
+/**
+ * The sheet of matrices with its pixels drawn. It begins after epoch 1, as in the paper: before training all gammas are equal, and that
+ * mask is equally far from all others. `initial` draws its row too.
+ */
 export async function matrices(
   list: MaskMatrix[],
   dataset: Dataset,
-  quantity: Quantity = 'mask distance',
+  { quantity = 'mask distance', initial = false, layout = WIDE }: SheetOptions = {},
 ): Promise<Spec | null> {
-  const drawn = list.filter((matrix) => matrix.epochs.length > 0);
+  const drawn = (initial ? list : list.map(trainedOnly)).filter((matrix) => matrix.epochs.length > 0);
   const panels = await Promise.all(
     drawn.map(async (matrix) => ({ matrix, image: await pngDataUri(await matrixPixels(matrix)) })),
   );
-  return matrixSheet(panels, await pngDataUri(await colourBarPixels()), dataset, quantity);
+  return matrixSheet(panels, await pngDataUri(await colourBarPixels(quantity)), dataset, quantity, layout);
+}
+
+interface SheetOptions {
+  quantity?: Quantity;
+  /** Also the mask from before training. Default false. */
+  initial?: boolean;
+  layout?: Layout;
+}
+
+function trainedOnly(matrix: MaskMatrix): MaskMatrix {
+  const { epochs, overlap } = matrix;
+  const rows = epochs.flatMap((epoch, i) => (epoch > 0 ? [i] : []));
+  const cells = rows.flatMap((row) => rows.map((column) => overlap[row * epochs.length + column]!));
+  return { ...matrix, epochs: rows.map((row) => epochs[row]!), overlap: Float64Array.from(cells) };
 }

@@ -1,4 +1,5 @@
 /** The report as one page without scripts or requests, for screens and paper, light and dark. */
+import { epochsHtml } from './epochs';
 import { escapeHtml, formatJoules, formatSeconds, formatWatts } from './format';
 import type { ReportInput } from './input';
 import { STYLE } from './style';
@@ -9,7 +10,9 @@ export interface HtmlFigure {
   id: string;
   title: string;
   caption: string;
-  svg: string;
+  /** SVG for screens of two sizes and paper: on a phone the panels stand below each other. */
+  wide: string;
+  narrow: string;
 }
 
 export function renderHtml(input: ReportInput, figures: HtmlFigure[]): string {
@@ -37,7 +40,7 @@ ${energyHtml(input.energy)}<section>
 <h2>Figures</h2>
 ${figures.length === 0 ? '<p>There is nothing to draw yet.</p>' : figures.map((figure, i) => figureHtml(figure, i + 1)).join('\n')}
 </section>
-<section>
+${epochsHtml(input.runs)}${filesHtml(input.files)}<section>
 <h2>How it was made</h2>
 ${provenanceHtml(input.provenance)}
 <details>
@@ -51,20 +54,28 @@ ${provenanceHtml(input.provenance)}
 `;
 }
 
-function figureHtml({ id, title, caption, svg }: HtmlFigure, number: number): string {
+function figureHtml({ id, title, caption, wide, narrow }: HtmlFigure, number: number): string {
   const name = escapeHtml(id);
   return `<figure id="${name}" aria-labelledby="${name}-caption">
-<div class="paper">${inlineSvg(svg, id)}</div>
+<div class="paper"><div class="on-wide">${inlineSvg(wide, id)}</div><div class="on-narrow">${inlineSvg(narrow, `${id}-narrow`)}</div></div>
 <figcaption id="${name}-caption"><strong>Figure ${number}. ${escapeHtml(title)}.</strong> ${escapeHtml(caption)}</figcaption>
 </figure>`;
 }
+
+/** All figures are enlarged alike, so that their type stays of one size. */
+const ENLARGED = 1.2;
 
 /** A figure inside the page: without namespaces, and with names of clip paths that no other figure has. */
 function inlineSvg(svg: string, id: string): string {
   const prefix = id.replace(/[^\w-]/g, '_');
   return svg
     .replace(/^<\?xml[^>]*>\s*/, '')
-    .replace(/<svg[^>]*>/, (tag) => tag.replace(/ xmlns(:\w+)?="[^"]*"/g, '').replace('<svg', '<svg role="img"'))
+    .replace(/<svg[^>]*>/, (tag) =>
+      tag
+        .replace(/ xmlns(:\w+)?="[^"]*"/g, '')
+        .replace(/ (width|height)="([\d.]+)"/g, (_, side, value) => ` ${side}="${Math.round(ENLARGED * value)}"`)
+        .replace('<svg', '<svg role="img"'),
+    )
     .replace(/ id="([^"]+)"/g, ` id="${prefix}-$1"`)
     .replace(/url\(#([^)]+)\)/g, `url(#${prefix}-$1)`);
 }
@@ -92,6 +103,22 @@ ${rows.join('\n')}
   return `<section>
 <h2>Energy</h2>
 ${table}${notes.join('\n')}
+</section>
+`;
+}
+
+/** Links to the run's files, from report/. */
+function filesHtml(files: ReportInput['files'] = []): string {
+  if (files.length === 0) return '';
+  const links = files.map((file) => {
+    const href = `../${file.split('/').map(encodeURIComponent).join('/')}`;
+    return `<li><a href="${escapeHtml(href)}">${escapeHtml(file)}</a></li>`;
+  });
+  return `<section>
+<h2>Files</h2>
+<ul class="files">
+${links.join('\n')}
+</ul>
 </section>
 `;
 }

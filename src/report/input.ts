@@ -75,6 +75,8 @@ export interface ReportInput {
   trainingFlops?: TrainingCost;
   /** Totals of each phase by path, and sentences on the counters. */
   energy?: { phases: EnergyTotals; sources: string[] } | null;
+  /** Tickets, checkpoints and tables of the run: paths relative to its folder, with slashes. */
+  files?: string[];
   /** Distance at or under which a ticket emerges. Default 0.1. */
   threshold?: number;
 }

@@ -42,11 +42,14 @@ export async function matrixPixels(matrix: MaskMatrix): Promise<Pixels> {
   return { width: size, height: size, rgba };
 }
 
-/** The colour bar: distance 1 on top, 0 at the bottom. */
-export async function colourBarPixels(height = 256): Promise<Pixels> {
+/** The colour bar, 1 on top and 0 at the bottom. Equal masks are yellow, whether their distance is 0 or their overlap 1. */
+export async function colourBarPixels(quantity: 'mask distance' | 'mask overlap', height = 256): Promise<Pixels> {
   const colour = await distanceColours();
   const rgba = new Uint8Array(height * 4);
-  for (let row = 0; row < height; row++) rgba.set(colour(1 - row / (height - 1)), 4 * row);
+  for (let row = 0; row < height; row++) {
+    const value = 1 - row / (height - 1);
+    rgba.set(colour(quantity === 'mask overlap' ? 1 - value : value), 4 * row);
+  }
   return { width: 1, height, rgba };
 }
 

@@ -30,7 +30,7 @@ function renumberClips(svg: string): string {
 }
 
 export const NO_FONTS =
-  'PNG figures need a font and this machine has none: install one (for example fonts-dejavu-core) or name a folder of .ttf files in EARLYBIRD_FONTS.';
+  'PNG and PDF figures need a font and this machine has none: install one (for example fonts-dejavu-core) or name a folder of .ttf files in EARLYBIRD_FONTS.';
 
 /** False where labels would silently vanish from a PNG. */
 export async function hasFonts(): Promise<boolean> {
@@ -39,12 +39,23 @@ export async function hasFonts(): Promise<boolean> {
   return new Resvg(probe, { font: fonts() }).getBBox() !== undefined;
 }
 
+/** The same picture with letters as outlines, which needs no fonts. Throws ERR_FILE on a machine without fonts. */
+export async function outlined(svg: string): Promise<{ text: string; width: number; height: number }> {
+  const { Resvg } = await resvgWithFonts();
+  const picture = new Resvg(svg, { font: fonts() });
+  return { text: picture.toString(), width: picture.width, height: picture.height };
+}
+
 /** `scale` 3 is 288 dots an inch. Throws ERR_FILE on a machine without fonts. */
 export async function renderPng(svg: string, scale = 3): Promise<Uint8Array> {
-  if (!(await hasFonts())) throw new EarlybirdError('ERR_FILE', NO_FONTS);
-  const { Resvg } = await import('@resvg/resvg-js');
+  const { Resvg } = await resvgWithFonts();
   // imageRendering 1 keeps the cells of a matrix crisp: resvg ignores the "pixelated" of browsers.
   return new Resvg(svg, { font: fonts(), imageRendering: 1, fitTo: { mode: 'zoom', value: scale } }).render().asPng();
+}
+
+async function resvgWithFonts() {
+  if (!(await hasFonts())) throw new EarlybirdError('ERR_FILE', NO_FONTS);
+  return import('@resvg/resvg-js');
 }
 
 /** The system's fonts, and those of EARLYBIRD_FONTS. */

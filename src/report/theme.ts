@@ -1,4 +1,5 @@
-/** Fonts, colours and the data label that all figures share. */
+/** Fonts, colours, sizes and the data label that all figures share. */
+import { knownDataset } from '../data/known';
 
 /** A vega-lite specification, or a part of one: plain data. */
 export type Spec = { [key: string]: unknown };
@@ -13,11 +14,24 @@ export interface Dataset {
 /** Sans-serif fonts of equal metrics; a bare Linux machine tends to have one of the last two. */
 export const FONT = 'Helvetica, Arial, Liberation Sans, DejaVu Sans, sans-serif';
 
-/** Width that a figure's panels share. With axes it comes to about 7 inches: the text width of a paper, at 8 point type. */
-export const WIDTH = 600;
+/** The one size of type, pixels: 8 points in a figure that is as wide as the text of a paper. */
+export const FONT_SIZE = 11;
+
+/** Room for a figure: pixels that its panels share, without axes, and panels beside each other at most. */
+export interface Layout {
+  width: number;
+  columns: number;
+  /** Pixels beside the panels that a colour bar may take. */
+  aside: number;
+}
+
+/** With axes about 7 inches: the text width of a paper. */
+export const WIDE: Layout = { width: 600, columns: 4, aside: 40 };
+/** A phone: panels stand below each other. */
+export const NARROW: Layout = { width: 210, columns: 1, aside: 0 };
 
 /** Okabe and Ito's palette, which colour-blind readers can tell apart, without its yellow (too faint for a line on white). */
-export const SERIES = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#56b4e9', '#e69f00', '#000000'];
+export const SERIES = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#000000', '#56b4e9'];
 
 export const INK = '#333333';
 export const MUTED = '#777777';
@@ -37,41 +51,49 @@ const CONFIG: Spec = {
     tickSize: 4,
     tickWidth: 0.6,
     labelColor: INK,
-    labelFontSize: 10,
+    labelFontSize: FONT_SIZE,
     labelPadding: 3,
     labelFlush: false,
     labelBound: false,
     titleColor: INK,
-    titleFontSize: 11,
+    titleFontSize: FONT_SIZE,
     titleFontWeight: 'normal',
     titlePadding: 6,
   },
   legend: {
     labelColor: INK,
-    labelFontSize: 10.5,
+    labelFontSize: FONT_SIZE,
     labelLimit: 0,
     columnPadding: 12,
     layout: { bottom: { direction: 'vertical', anchor: 'middle', margin: 4 } },
     symbolStrokeWidth: 1.8,
     titleColor: INK,
-    titleFontSize: 10.5,
+    titleFontSize: FONT_SIZE,
     titleFontWeight: 'normal',
   },
-  title: { color: INK, fontSize: 11.5, fontWeight: 'bold', subtitleColor: MUTED, subtitleFontSize: 10.5, offset: 6 },
+  title: {
+    color: INK,
+    fontSize: FONT_SIZE,
+    fontWeight: 'bold',
+    subtitleColor: MUTED,
+    subtitleFontSize: FONT_SIZE,
+    offset: 6,
+  },
   concat: { spacing: 22 },
   range: { category: SERIES },
 };
 
-/** Name of the data; says that synthetic data is synthetic. */
-export function datasetLabel(dataset: Dataset): string {
-  return dataset.synthetic ? `Synthetic data (${dataset.name}), not real images` : dataset.name;
+/** Name of the data as people write it; says that synthetic data is synthetic. */
+export function datasetLabel({ name, synthetic }: Dataset): string {
+  if (!synthetic) return knownDataset(name)?.title ?? name;
+  return `Synthetic data${name === 'synthetic' ? '' : ` (${name})`}, not real images`;
 }
 
 /** Adds the configuration and the data label to a figure. */
 export function frame(dataset: Dataset, body: Spec): Spec {
   const text = datasetLabel(dataset);
   const color = dataset.synthetic ? MARKER : MUTED;
-  const title = { text, anchor: 'start', frame: 'bounds', color, fontSize: 10.5, fontWeight: 'normal', offset: 10 };
+  const title = { text, anchor: 'start', frame: 'bounds', color, fontWeight: 'normal', offset: 10 };
   return { config: CONFIG, ...(text ? { title } : {}), ...body };
 }
 
@@ -84,7 +106,31 @@ export function ratioLabel(ratio: number): string {
   return `p = ${Number(ratio.toFixed(4))}`;
 }
 
-export const BOTTOM_LEGEND = { orient: 'bottom', direction: 'horizontal', title: null };
+/** Under the figure, in as many columns as there is room for. */
+export const bottomLegend = ({ columns }: Layout, most = 3) => ({
+  orient: 'bottom',
+  direction: 'horizontal',
+  title: null,
+  columns: columns === 1 ? 1 : most,
+});
+
+/** At most `most` round epochs from the first to the last, and the only one where there is but one. */
+export function epochTicks(first: number, last: number, most = 5): number[] {
+  const step = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].find((size) => last - first < most * size) ?? 5000;
+  const start = Math.ceil(first / step) * step;
+  return Array.from({ length: Math.floor((last - start) / step) + 1 }, (_, i) => start + i * step);
+}
+
+/** Says when a ticket emerged. */
+export function emergenceText(completed: number): string {
+  return `ticket after ${completed} ${completed === 1 ? 'epoch' : 'epochs'}`;
+}
+
+/** An axis of whole epochs. */
+export const epochAxis = (first: number, last: number, most?: number) => ({
+  values: epochTicks(first, last, most),
+  format: 'd',
+});
 
 /** A straight line across the panel for each value. */
 export function rule(style: Spec, encoding: Spec, values: Spec[] = [{}]): Spec {
@@ -93,5 +139,5 @@ export function rule(style: Spec, encoding: Spec, values: Spec[] = [{}]): Spec {
 
 /** A small text for each value. */
 export function label(style: Spec, encoding: Spec, values: Spec[] = [{}]): Spec {
-  return { data: { values }, mark: { type: 'text', fontSize: 9.5, color: MUTED, ...style }, encoding };
+  return { data: { values }, mark: { type: 'text', fontSize: FONT_SIZE, color: MUTED, ...style }, encoding };
 }

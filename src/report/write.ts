@@ -1,34 +1,38 @@
-import path from 'node:path';
+import { basename, join } from 'node:path';
 import { writeFileAtomic } from '../atomic';
+import { FIGURE_FORMATS } from '../recipe/figures';
 import { FIGURES } from './figures';
 import { type HtmlFigure, renderHtml } from './html';
 import type { ReportInput } from './input';
+import { renderPdf } from './pdf';
 import { hasFonts, NO_FONTS, renderPng, renderSvg } from './render';
-import type { Spec } from './theme';
+import { NARROW, type Spec } from './theme';
+
+type FigureFormat = (typeof FIGURE_FORMATS)[number];
 
 /** Result of the functions that write figures. */
 export interface WrittenFigures {
-  /** Paths of the .svg and .png files. */
+  /** Paths of the figures' files. */
   figures: string[];
   /** Sentences on figures that could not be written, with a remedy. */
   notes: string[];
 }
 
 /**
- * Writes a report into a folder: index.html, and each figure as .svg and .png. Without fonts on the machine there are no .png files, and
- * a note says so. Throws ERR_FILE.
+ * Writes a report into a folder: index.html, and each figure as .svg, .png and .pdf. Without fonts on the machine there are .svg files
+ * only, and a note says so. Throws ERR_FILE.
  */
 export async function writeReport(directory: string, input: ReportInput): Promise<WrittenFigures & { html: string }> {
   const shown: HtmlFigure[] = [];
   const files: WrittenFigures[] = [];
   for (const { spec, ...figure } of FIGURES) {
-    const drawn = await spec(input);
-    if (drawn === null) continue;
-    const svg = await renderSvg(drawn);
-    shown.push({ ...figure, svg });
-    files.push(await writeFigure(path.join(directory, figure.id), svg));
+    const [wide, narrow] = [await spec(input), await spec(input, NARROW)];
+    if (wide === null || narrow === null) continue;
+    const svg = await renderSvg(wide);
+    shown.push({ ...figure, wide: svg, narrow: await renderSvg(narrow) });
+    files.push(await writeFigure(join(directory, figure.id), svg, FIGURE_FORMATS));
   }
-  const html = path.join(directory, 'index.html');
+  const html = join(directory, 'index.html');
   await writeFileAtomic(html, renderHtml(input, shown), { makeFolder: true });
   return {
     html,
@@ -37,16 +41,29 @@ export async function writeReport(directory: string, input: ReportInput): Promis
   };
 }
 
-/** Writes `<base>.svg` and `<base>.png`; no files for null, a figure without data. */
-export async function writeSpec(base: string, spec: Spec | null): Promise<WrittenFigures> {
-  return spec === null ? { figures: [], notes: [] } : writeFigure(base, await renderSvg(spec));
+/** Writes `<base>.svg` and the other formats; no files for null, a figure without data. */
+export async function writeSpec(
+  base: string,
+  spec: Spec | null,
+  formats: readonly FigureFormat[] = FIGURE_FORMATS,
+): Promise<WrittenFigures> {
+  return spec === null ? { figures: [], notes: [] } : writeFigure(base, await renderSvg(spec), formats);
 }
 
-/** An SVG needs no fonts, a PNG does. */
-async function writeFigure(base: string, svg: string): Promise<WrittenFigures> {
-  const [vector, raster] = [`${base}.svg`, `${base}.png`];
-  await writeFileAtomic(vector, svg, { makeFolder: true });
-  if (!(await hasFonts())) return { figures: [vector], notes: [NO_FONTS] };
-  await writeFileAtomic(raster, await renderPng(svg));
-  return { figures: [vector, raster], notes: [] };
+const RENDERERS = {
+  svg: async (svg: string) => svg,
+  png: (svg: string) => renderPng(svg),
+  pdf: renderPdf,
+};
+
+/** An SVG needs no fonts, the others do. */
+async function writeFigure(base: string, svg: string, formats: readonly FigureFormat[]): Promise<WrittenFigures> {
+  const possible = (await hasFonts()) ? formats : formats.filter((format) => format === 'svg');
+  const figures: string[] = [];
+  for (const format of possible) {
+    const file = `${base}.${format}`;
+    await writeFileAtomic(file, await RENDERERS[format](svg, basename(base)), { makeFolder: true });
+    figures.push(file);
+  }
+  return { figures, notes: possible.length < formats.length ? [NO_FONTS] : [] };
 }

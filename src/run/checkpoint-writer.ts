@@ -21,6 +21,12 @@ export class CheckpointWriter {
     this.pending.catch(() => {});
   }
 
+  /** Does something with what is written, once that is on disk. */
+  add(work: () => Promise<void>): void {
+    this.pending = this.pending.then(work);
+    this.pending.catch(() => {});
+  }
+
   /** Waits until everything is on disk. Throws what a write threw. */
   settle(): Promise<void> {
     return this.pending;

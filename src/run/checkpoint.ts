@@ -94,6 +94,8 @@ export function weightsValue(state: StateDict, { formats, convolutions }: ModelI
 export interface RestoredCheckpoint extends Snapshot {
   completed: number;
   best: number;
+  /** Short name of the recipe that wrote it. */
+  identityHash: string | undefined;
   detectors: Value | undefined;
   average: AveragedWeights | undefined;
   inside: InsideEpoch | undefined;
@@ -112,11 +114,13 @@ export async function readTrainingCheckpoint(
   const state = stateDictOf(value, path, log);
   const { momentum, note } = momentumOf(value, parameters, parameterKeys(state));
   if (note) log?.(`${path}: ${note}: momentum begins at 0`);
+  const hash = extrasOf(value)?.get('recipe');
   return {
     state,
     momentum,
     completed: completedOf(value, path) ?? 0,
     best: bestOf(value) ?? 0,
+    identityHash: typeof hash === 'string' ? hash : undefined,
     detectors: extrasOf(value)?.get('detectors'),
     average: averageFrom(value, path),
     inside: insideFrom(extrasOf(value), path),

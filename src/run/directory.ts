@@ -7,12 +7,12 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { open, readdir, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import { isLeftOver, writeFileAtomic } from '../atomic';
 import { EarlybirdError, onDisk, systemCode } from '../errors';
 import { makeFolder } from '../folder';
 import type { FolderLock } from '../lock';
 import { flagOf } from '../recipe/option';
+import { differing, isContinuable } from './changes';
 import type { EpochMetrics } from './metrics';
 import { maskFile } from './names';
 import { type RecordOptions, recordText } from './record';
@@ -26,8 +26,12 @@ export const CHECKPOINT = 'checkpoint.pth.tar';
 /** The one inside an epoch (--checkpoint-every), while there is one. */
 export const INSIDE_EPOCH = 'inside-epoch.pth.tar';
 
+/** Where a run, or one of several stages, goes on. */
+const CHECKPOINTS = [CHECKPOINT, INSIDE_EPOCH].flatMap((name) => [name, join('search', name), join('retrain', name)]);
+
 /** foreign: a checkpoint without the params.json of its run, as in a folder of the reference. */
-export type RunState = 'new' | 'interrupted' | 'finished' | 'foreign';
+/** continued: a run whose options changed in a way that keeps its work (changes.ts). */
+export type RunState = 'new' | 'interrupted' | 'finished' | 'foreign' | 'continued';
 
 /** masks/index.json */
 interface MaskIndex {
@@ -36,6 +40,12 @@ interface MaskIndex {
   /** Completed epochs of the first mask; earlier rows of the files are zero. */
   first: number;
   ratios: number[];
+}
+
+/** The folder of a search, also where `train` made it: SAVE/search. */
+export function searchFolderOf(folder: string): string {
+  const within = join(folder, 'search');
+  return existsSync(join(within, 'params.json')) && !existsSync(join(folder, 'metrics.jsonl')) ? within : folder;
 }
 
 export class RunDirectory {
@@ -52,15 +62,16 @@ export class RunDirectory {
   ): Promise<{ directory: RunDirectory; state: RunState }> {
     const path = lock.folder;
     const directory = new RunDirectory(path);
-    if (!force && directory.has('result.json') && (await directory.differences(identity))?.length === 0)
+    if (!force && directory.has('result.json') && (await directory.isOf(identity)))
       return { directory, state: 'finished' };
     lock.requireWritable();
     for (const folder of ['.', 'masks']) await directory.remove(isLeftOver, folder);
     if (force) await directory.remove(isOwn, '.', keep);
-    const differences = await directory.differences(identity);
-    if (!differences) return { directory, state: directory.has(CHECKPOINT) ? 'foreign' : 'new' };
-    if (differences.length > 0) {
-      if (directory.holdsWork()) throw otherRecipe(path, differences);
+    const before = await directory.identity();
+    if (!before) return { directory, state: directory.has(CHECKPOINT) ? 'foreign' : 'new' };
+    if (differing(before, identity).length > 0) {
+      if (directory.canBecome(before, identity)) return { directory, state: 'continued' };
+      if (directory.holdsWork()) throw otherRecipe(path, differingKeys(before, identity));
       // Another run failed or was stopped before it had anything to lose.
       await directory.remove(isOwn, '.', keep);
       return { directory, state: 'new' };
@@ -71,8 +82,9 @@ export class RunDirectory {
   /** Throws ERR_RECIPE where `open` would; changes nothing. */
   static async check(path: string, identity: Record<string, unknown>): Promise<void> {
     const directory = new RunDirectory(path);
-    const differences = (await directory.differences(identity)) ?? [];
-    if (differences.length > 0 && directory.holdsWork()) throw otherRecipe(path, differences);
+    const before = (await directory.identity()) ?? identity;
+    if (directory.holdsWork() && !directory.canBecome(before, identity))
+      throw otherRecipe(path, differingKeys(before, identity));
   }
 
   /** A folder to read, or one that exists. */
@@ -80,10 +92,19 @@ export class RunDirectory {
     return new RunDirectory(path);
   }
 
-  /** Differences between this identity and that of the run in the folder; null where it holds none. */
-  private async differences(identity: Record<string, unknown>): Promise<string[] | null> {
+  /** The identity of the run in the folder; null where it holds none. */
+  private async identity(): Promise<Record<string, unknown> | null> {
     const params = await this.readJson<{ identity?: Record<string, unknown> }>('params.json');
-    return params && differingKeys(params.identity ?? {}, identity);
+    return params && (params.identity ?? {});
+  }
+
+  private async isOf(identity: Record<string, unknown>): Promise<boolean> {
+    const there = await this.identity();
+    return there !== null && differing(there, identity).length === 0;
+  }
+
+  private canBecome(before: Record<string, unknown>, now: Record<string, unknown>): boolean {
+    return CHECKPOINTS.some((name) => this.has(name)) && isContinuable(before, now);
   }
 
   private has(name: string): boolean {
@@ -125,6 +146,11 @@ export class RunDirectory {
       await file.appendFile(`${JSON.stringify(line)}\n`);
       await file.sync();
     });
+  }
+
+  async writeMetrics(lines: EpochMetrics[]): Promise<EpochMetrics[]> {
+    await writeFileAtomic(this.file('metrics.jsonl'), lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    return lines;
   }
 
   async writeRecord(epochs: number, metrics: readonly EpochMetrics[], options?: RecordOptions): Promise<void> {
@@ -176,18 +202,18 @@ export class RunDirectory {
 
   /** Cuts the metrics back to `completed` epochs and returns those that remain. */
   async rewind(completed: number): Promise<EpochMetrics[]> {
-    const metrics = (await this.readMetrics()).filter((line) => line.completed <= completed);
-    await writeFileAtomic(
-      this.file('metrics.jsonl'),
-      Buffer.from(metrics.map((line) => `${JSON.stringify(line)}\n`).join('')),
-    );
-    return metrics;
+    return this.writeMetrics((await this.readMetrics()).filter((line) => line.completed <= completed));
   }
 
   /** True where something here took time: a checkpoint, a result, a stage of a run that has several. */
   private holdsWork(): boolean {
-    const trained = [CHECKPOINT, INSIDE_EPOCH].flatMap((name) => [name, join('search', name), join('retrain', name)]);
-    return ['result.json', ...trained].some((name) => this.has(name));
+    return ['result.json', ...CHECKPOINTS].some((name) => this.has(name));
+  }
+
+  /** A run that failed before any of its stages began leaves nothing. */
+  async forgetUnbegun(): Promise<void> {
+    const names = (await readdir(this.path)).filter((name) => !name.startsWith('.'));
+    if (names.length === 1 && names[0] === 'params.json') await rm(this.file('params.json'), { force: true });
   }
 
   private async remove(isIt: (name: string) => boolean, folder = '.', keep?: string): Promise<void> {
@@ -229,12 +255,8 @@ export function parseMetrics(text: string): EpochMetrics[] {
 
 /** "--lr: 0.1 there, 0.2 now" for every key that differs. */
 export function differingKeys(there: Record<string, unknown>, now: Record<string, unknown>): string[] {
-  const plain = JSON.parse(JSON.stringify(now)) as Record<string, unknown>;
-  const keys = [...new Set([...Object.keys(there), ...Object.keys(plain)])];
   const show = (value: unknown) => (value === undefined ? 'unset' : JSON.stringify(value));
-  return keys
-    .filter((key) => !isDeepStrictEqual(there[key], plain[key]))
-    .map((key) => `--${flagOf(key)}: ${show(there[key])} there, ${show(plain[key])} now`);
+  return differing(there, now).map((key) => `--${flagOf(key)}: ${show(there[key])} there, ${show(now[key])} now`);
 }
 
 /** Short name of an identity, kept in checkpoints. */

@@ -7,6 +7,12 @@ export const ratioKey = (ratio: number): string => String(percentOf(ratio));
 /** The masks of a search, in its folder. */
 export const maskFile = (ratio: number): string => `masks/${ratioKey(ratio)}.bits`;
 
+/** "1 epoch", "2 epochs". */
+export const epochsText = (count: number): string => `${count} ${count === 1 ? 'epoch' : 'epochs'}`;
+
+/** The checkpoint of an epoch index that is kept. */
+export const checkpointFile = (epoch: number): string => `ckpt${epoch}.pth.tar`;
+
 /** A ticket; its number is one more than the epochs it has completed, as in the reference. */
 export const ticketFile = (ratio: number, number: number): string => `EB-${ratioKey(ratio)}-${number}.pth.tar`;
 

@@ -10,7 +10,7 @@ import { loadAddon } from '../native/addon';
 import type { NativeAddon } from '../native/types/addon';
 import { isWholePercent } from '../recipe/ratio';
 import type { DistanceRecipe } from '../recipe/recipe';
-import { RunDirectory } from '../run/directory';
+import { RunDirectory, searchFolderOf } from '../run/directory';
 import { maskFile } from '../run/names';
 import type { RunOptions } from '../run/observer';
 import { gammasOf, maskFromGammas } from './mask';
@@ -40,7 +40,7 @@ export interface DistanceResult {
 
 /**
  * Computes the mask-distance matrix of the run in `recipe.save` at every ratio, from stored masks or from checkpoints, and writes it
- * to overlap_{p}.npy there.
+ * to overlap_{p}.npy there. In a folder of `train` that is the search within.
  *
  * @param recipe from `parseRecipe('distance', ...)`
  * @throws ERR_FILE where masks or checkpoints of the asked epochs are missing, ERR_CHECKPOINT for what cannot be read, ERR_USAGE
@@ -54,17 +54,16 @@ export async function distance(
   { observer, signal }: RunOptions = {},
 ): Promise<DistanceResult[]> {
   const ratios = recipe.ratios ?? [recipe.percent];
-  const { source, series } = await readSeries(recipe, ratios, signal);
-  observer?.log?.(
-    `${series[0]!.masks.length} masks of ${series[0]!.channels} channels from ${source} of ${recipe.save}`,
-  );
+  const save = searchFolderOf(recipe.save);
+  const { source, series } = await readSeries({ ...recipe, save }, ratios, signal);
+  observer?.log?.(`${series[0]!.masks.length} masks of ${series[0]!.channels} channels from ${source} of ${save}`);
   const addon = loadAddon({ device: 'cpu' });
   const results: DistanceResult[] = [];
   using lock = await lockFolder(recipe.save, { name: DERIVED, wait: 10_000 });
   lock.requireWritable();
   for (const one of series) {
     const overlap = overlapOf(addon, one);
-    const file = await writeMatrix(recipe.save, one, overlap);
+    const file = await writeMatrix(save, one, overlap);
     results.push({ ratio: one.ratio, file, epochs: one.epochs, channels: one.channels, overlap, source });
   }
   return results;

@@ -29,7 +29,7 @@ export class TicketWatch {
 
   /** Takes the masks drawn after `completed` epochs. `newTickets` are those that emerge now. */
   observe(
-    masks: readonly MaskResult[],
+    masks: readonly Pick<MaskResult, 'ratio' | 'bits'>[],
     completed: number,
   ): { distances: Record<string, number[] | null>; newTickets: Ticket[] } {
     const distances: Record<string, number[] | null> = {};
@@ -43,6 +43,11 @@ export class TicketWatch {
       newTickets.push({ ratio: watched.ratio, number: watched.number });
     }
     return { distances, newTickets };
+  }
+
+  /** Says that the ticket at a ratio has the weights of another epoch. */
+  renumber(ratio: number, number: number): void {
+    this.watched.get(ratioKey(ratio))!.number = number;
   }
 
   /** The tickets that have emerged. */

@@ -2,6 +2,7 @@
  * EB Train (paper section 4): search until a ticket emerges, prune it out, train only that. One process, one folder with a
  * sub-folder for each stage; each stage is finished, resumable or new on its own, so that a killed run goes on where it was.
  */
+import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ENERGY_FILE, type EnergyFile, mergeEnergy, methodText, readEnergy } from '../energy/file';
 import { epochsTotal } from '../energy/totals';
@@ -14,13 +15,15 @@ import type { PruneReport } from '../prune/report';
 import { identityOf } from '../recipe/identity';
 import { FULL_PRECISION, precisionOptions } from '../recipe/precision';
 import { percentOf } from '../recipe/ratio';
-import { entriesFor, parseRecipe, type TrainRecipe } from '../recipe/recipe';
-import { RunDirectory } from '../run/directory';
-import { ticketStage } from '../run/names';
+import { entriesFor, parseRecipe, requireParsed, type TrainRecipe } from '../recipe/recipe';
+import { CHECKPOINT, RunDirectory } from '../run/directory';
+import { orRemedy } from '../run/given';
+import { epochsText, ratioKey, ticketStage } from '../run/names';
 import type { RunOptions } from '../run/observer';
 import { type FinishedRun, type RunResult, type SummaryRow, secondsOf, summaryRow, ticketAt } from '../run/result';
-import { retrain } from './retrain';
-import { search } from './search';
+import { decidingDistance } from './closest';
+import { retrainIn } from './retrain';
+import { searchIn } from './search';
 import { type TrainingCost, trainingCost } from './training-cost';
 
 /** Result of EB Train. */
@@ -52,6 +55,7 @@ export interface TrainResult {
  * for (const { label, top1Last, seconds } of result.summary) console.log(label, top1Last, seconds);
  */
 export async function ebTrain(recipe: TrainRecipe, options: RunOptions = {}): Promise<FinishedRun<TrainResult>> {
+  requireParsed('train', recipe);
   const identity = identityOf('train', recipe);
   using lock = await lockFolder(recipe.save);
   const { directory, state } = await RunDirectory.open(lock, identity, options);
@@ -59,10 +63,16 @@ export async function ebTrain(recipe: TrainRecipe, options: RunOptions = {}): Pr
     options.observer?.log?.(`${recipe.save} holds this run, finished; --force runs it again`);
     return { result: await storedResult(recipe, directory), reused: true };
   }
+  if (state === 'continued')
+    await RunDirectory.check(join(recipe.save, 'search'), identityOf('search', searchRecipe(recipe)));
   using session = await openSession(recipe, options);
   const provenance = provenanceOf(session, options.commandLine);
+  await rm(directory.file('result.json'), { force: true });
   await directory.writeJson('params.json', { command: 'train', identity, recipe, seed: recipe.seed, ...provenance });
-  const result = await runStages(recipe, options, session, directory);
+  const result = await runStages(recipe, options, session, directory).catch(async (error: unknown) => {
+    await directory.forgetUnbegun();
+    throw error;
+  });
   await directory.writeJson('result.json', result);
   return { result, reused: false };
 }
@@ -80,17 +90,20 @@ async function runStages(
   session: Session,
   directory: RunDirectory,
 ): Promise<TrainResult> {
-  const shared = { ...options, session };
   const { percent: ratio, fromScratch } = recipe;
-  const { result: searched } = await search(searchRecipe(recipe), shared);
+  const { result: searched } = await searchIn(session, searchRecipe(recipe), options);
   const ticket = ticketAt(searched, ratio);
-  if (!ticket) throw noTicket(recipe);
+  if (!ticket) throw await noTicket(recipe, searched);
 
   const name = ticketStage(ratio, ticket.completed + 1);
   const cut = pruneRecipe(recipe, directory.file(`pruned_${name}`), ticket.file, session.device);
-  const pruned = await pruneOnce(cut, { ...shared, energy: session.energy });
+  const pruned = await orRemedy(cut.model, `remove ${directory.file('search')} to search again`, () =>
+    pruneOnce(cut, options, session.energy),
+  );
   const folder = directory.file(`retrain_${name}${fromScratch ? '_scratch' : ''}`);
-  const { result: retrained } = await retrain(retrainRecipe(recipe, folder, pruned.ticket), shared);
+  const { result: retrained } = await orRemedy(pruned.ticket, 'remove it to prune again', () =>
+    retrainIn(session, retrainRecipe(recipe, folder, pruned.ticket), options),
+  );
 
   const drawn = { percent: percentOf(ratio), completed: ticket.completed, file: ticket.file };
   const stages = { search: searched, prune: pruned, retrain: retrained };
@@ -131,7 +144,7 @@ async function summaryOf(
     joules: total?.joules ?? null,
     joulesBy: methodText(energy?.sources ?? [], total),
   };
-  const denseLabel = compareDense ? 'dense' : `dense, stopped after ${drawnAfter} epochs`;
+  const denseLabel = compareDense ? 'dense' : `dense, stopped after ${epochsText(drawnAfter)}`;
   const ticketLabel = `ticket p=${percent}${fromScratch ? ', new weights' : init ? ', rewound' : ''}`;
   const denseRow = { ...summaryRow(denseLabel, search), ...(compareDense ? {} : { stopped: true }) };
   return [denseRow, summaryRow(ticketLabel, retrain, costs)];
@@ -184,9 +197,23 @@ function pruneRecipe(recipe: TrainRecipe, save: string, ticket: string, device: 
   });
 }
 
-function noTicket({ epochs, percent, detectorThreshold }: TrainRecipe): EarlybirdError {
+/** Says what is nearest, and ways that keep what was trained. */
+async function noTicket(
+  { epochs, percent, detectorThreshold }: TrainRecipe,
+  { directory }: RunResult,
+): Promise<EarlybirdError> {
+  const lines = await RunDirectory.at(directory).readMetrics();
+  const distances = lines.flatMap(({ epoch, distances }) => {
+    const distance = decidingDistance(distances[ratioKey(percent)]);
+    return distance === null ? [] : [{ epoch, distance }];
+  });
+  const [nearest] = distances.sort((a, b) => a.distance - b.distance);
+  const best =
+    nearest && `the smallest mask distance was ${nearest.distance.toFixed(4)}, after ${epochsText(nearest.epoch)}`;
   return new EarlybirdError(
     'ERR_PRUNE',
-    `No ticket emerged at --percent ${percent} within ${epochs} epochs: raise --detector-threshold (now ${detectorThreshold}) or --epochs.`,
+    `No ticket emerged at --percent ${percent} within ${epochsText(epochs)}${best ? ` (${best})` : ''}: run the same command with a ` +
+      `larger --detector-threshold (now ${detectorThreshold}) or a smaller --detector-window, which trains nothing again, or with ` +
+      `more --epochs, which goes on; or cut the last weights: earlybird prune --model ${join(directory, CHECKPOINT)} --percent ${percent} --save DIR.`,
   );
 }

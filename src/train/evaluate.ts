@@ -1,6 +1,5 @@
 /** Evaluation of a checkpoint: exact top-1 and top-5, and the reference's unweighted means over batches. */
 import { stateDictOf } from '../checkpoint/keys';
-import { readCheckpoint } from '../checkpoint/pth';
 import type { EnergyFile } from '../energy/file';
 import { phaseTotals } from '../energy/totals';
 import { openTestSession } from '../engine/session';
@@ -9,9 +8,10 @@ import type { NumberFormats } from '../native/types/number-formats';
 import { costsOf } from '../network/flops';
 import { loadModel } from '../network/load';
 import { formatsOf } from '../recipe/precision';
-import type { EvaluateRecipe } from '../recipe/recipe';
+import { type EvaluateRecipe, requireParsed } from '../recipe/recipe';
 import { precisionFor } from '../run/checkpoint-formats';
 import { type Normalisation, networkFor } from '../run/checkpoint-network';
+import { readGiven } from '../run/given';
 import type { Observer, RunOptions } from '../run/observer';
 import { cfgFrom } from './search';
 
@@ -52,12 +52,14 @@ export interface EvaluateResult {
  * const { top1, top5 } = await evaluate(recipe); // percent
  */
 export async function evaluate(recipe: EvaluateRecipe, options: RunOptions = {}): Promise<EvaluateResult> {
+  requireParsed('evaluate', recipe);
   const checkpoint = recipe.resume ?? recipe.scratch;
   if (checkpoint === undefined) {
     throw new EarlybirdError('ERR_USAGE', '--resume is missing: give the checkpoint to evaluate.');
   }
   const { observer } = options;
-  const { value } = await readCheckpoint(checkpoint, { key: recipe.key });
+  const flag = recipe.resume === undefined ? 'scratch' : 'resume';
+  const { value } = await readGiven(checkpoint, flag, { key: recipe.key });
   const given = { ...recipe, cfg: recipe.cfg ?? (await cfgFrom(recipe.scratch, undefined)) };
   const network = networkFor(given, value, checkpoint);
   const { arch, depth, cfg } = network;

@@ -19,11 +19,12 @@ import { CheckpointWriter, isKept, writeNamed } from '../run/checkpoint-writer';
 import { CHECKPOINT, INSIDE_EPOCH, type RunDirectory } from '../run/directory';
 import type { InsideEpoch } from '../run/inside-epoch';
 import type { AverageMetrics, EnergyTotals, EpochMetrics } from '../run/metrics';
-import { ratioKey, ticketFile } from '../run/names';
+import { checkpointFile, epochsText, ratioKey, ticketFile } from '../run/names';
 import type { RunOptions } from '../run/observer';
 import { recordBest } from '../run/record';
 import type { Ticket, TicketWatch } from '../ticket/watch';
 import type { Averaging } from './averaging';
+import { ClosestMasks, decidingDistance } from './closest';
 import { EpochParts } from './inside-epoch';
 import { learningRate } from './schedule';
 
@@ -103,6 +104,8 @@ async function epochs(run: TrainingRun, writer: CheckpointWriter, metrics: Epoch
   const { directory, settings, trainer, energy, detection, observer } = run;
   let { completed, best } = run.start;
   let snapshot: Snapshot | null = null;
+  const { watch } = detection ?? {};
+  const closest = new ClosestMasks(directory, metrics, (epoch) => isKept(settings.keepCheckpoints, epoch, true));
   const swa = run.averaging !== undefined || run.network.formats !== undefined;
 
   for (; completed < settings.epochs; completed++) {
@@ -113,8 +116,10 @@ async function epochs(run: TrainingRun, writer: CheckpointWriter, metrics: Epoch
     if (newTickets.length > 0) {
       await writer.settle();
       snapshot ??= await trainer.snapshot();
-      await saveTickets(run, newTickets, content(run, snapshot, completed + 1, completed, best, lr));
+      await saveTickets(run, newTickets, distances, content(run, snapshot, completed + 1, completed, best, lr));
     }
+    const detected = { epoch, distances, emerged: watch?.emerged ?? {} };
+    if (watch) writer.add(() => closest.keep(detected));
     if (detection?.stopAtTicket && detection.watch.allEmerged) break;
 
     observer?.epoch?.({ phase: run.phase, epoch, epochs: settings.epochs, lr });
@@ -138,13 +143,14 @@ async function epochs(run: TrainingRun, writer: CheckpointWriter, metrics: Epoch
     // Later epochs are in their lines: a sum of all of them after each would cost more and more.
     if (epoch === run.start.completed) await writePhase(run, metrics);
     await directory.writeRecord(settings.epochs, metrics, { swa });
-    const searching = detection !== undefined && !detection.watch.allEmerged;
     const written = content(run, snapshot, epoch + 1, epoch + 1, best, lr);
     if (average) {
       await writeCheckpoint(directory.file('swa.pth.tar'), averageValue(written, written.average!, average.top1));
     }
     const links = [
-      ...(isKept(settings.keepCheckpoints, epoch, searching) ? [directory.file(`ckpt${epoch}.pth.tar`)] : []),
+      ...(isKept(settings.keepCheckpoints, epoch, watch ? !watch.allEmerged : false)
+        ? [directory.file(checkpointFile(epoch))]
+        : []),
       ...(improved ? [directory.file('model_best.pth.tar')] : []),
     ];
     const latest = directory.file(CHECKPOINT);
@@ -173,13 +179,16 @@ async function detect({ model, directory, energy, detection, settings }: Trainin
 async function saveTickets(
   { directory, observer }: TrainingRun,
   tickets: readonly Ticket[],
+  distances: EpochMetrics['distances'],
   written: CheckpointContent,
 ): Promise<void> {
   const files = tickets.map(({ ratio, number }) => directory.file(ticketFile(ratio, number)));
   await writeNamed(files, checkpointValue(written));
   for (const { ratio, number } of tickets) {
     const file = ticketFile(ratio, number);
-    observer?.log?.(`ticket at p=${ratioKey(ratio)}% after ${written.completed} epochs: ${file}`);
+    const distance = decidingDistance(distances[ratioKey(ratio)]);
+    const why = distance === null ? '' : ` (mask distance ${distance.toFixed(3)})`;
+    observer?.log?.(`ticket at p=${ratioKey(ratio)}% after ${epochsText(written.completed)}${why}: ${file}`);
   }
 }
 

@@ -1,5 +1,6 @@
 /** All that search and retraining share around the loop: folder, data, network, trainer, resume, result. */
 import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { writeCheckpoint } from '../checkpoint/pth';
 import { methodText, readEnergy } from '../energy/file';
 import { epochsTotal } from '../energy/totals';
@@ -15,11 +16,11 @@ import { costsOf, maskChannels } from '../network/flops';
 import { loadModel, loadWeights } from '../network/load';
 import { identityOf } from '../recipe/identity';
 import { formatsOf } from '../recipe/precision';
-import type { RetrainRecipe, SearchRecipe } from '../recipe/recipe';
+import { type RetrainRecipe, requireParsed, type SearchRecipe } from '../recipe/recipe';
 import { initialValue, type RestoredCheckpoint, readTrainingCheckpoint } from '../run/checkpoint';
 import { type ModelInfo, modelInfo } from '../run/checkpoint-network';
 import { identityHash, RunDirectory } from '../run/directory';
-import { ratioKey, ticketFile } from '../run/names';
+import { epochsText, ratioKey, ticketFile } from '../run/names';
 import type { RunOptions } from '../run/observer';
 import { recordBest } from '../run/record';
 import { type FinishedRun, type RunResult, secondsOf } from '../run/result';
@@ -28,16 +29,18 @@ import type { DetectorOptions } from '../ticket/detector';
 import { TicketWatch } from '../ticket/watch';
 import { Averaging } from './averaging';
 import { runTraining, type TrainingOutcome, type TrainingStart } from './loop';
+import { detectAnew } from './reread';
 import {
   averageOf,
   checkDataset,
   firstMask,
   isOwnCheckpoint,
   latestOf,
+  logChanges,
   ownRemedy,
   refuseEmptyRun,
   refuseForeignInside,
-  removeOwnCheckpoints,
+  removeLeftBehind,
   resumeFile,
   scratchHash,
   storedResult,
@@ -72,15 +75,17 @@ interface OpenRun {
 }
 
 /**
- * Runs, resumes, or returns the result of an earlier, finished run of the same recipe. `session` is shared, and not disposed of.
+ * Runs, resumes, or returns the result of an earlier, finished run of the same recipe. A `shared` session is not disposed of.
  * `prepare` reads what only a run that is not finished needs.
  */
 export async function runNetwork(
+  shared: Session | null,
   recipe: SearchRecipe | RetrainRecipe,
   command: RunSpec['command'],
   prepare: () => Promise<RunSpec>,
-  { session: shared, ...options }: RunOptions & { session?: Session },
+  options: RunOptions,
 ): Promise<FinishedRun> {
+  requireParsed(command, recipe);
   const { resume, save } = recipe;
   if (resume && !existsSync(resume)) throw new EarlybirdError('ERR_FILE', `--resume ${resume} does not exist.`);
   const identity = { ...identityOf(command, recipe), ...(await scratchHash(recipe.scratch)) };
@@ -90,6 +95,7 @@ export async function runNetwork(
     options.observer?.log?.(`${save} holds this run, finished; --force runs it again`);
     return { result: await storedResult(directory), reused: true };
   }
+  if (state === 'continued') await logChanges(directory, identity, recipe, options.observer);
   if (state === 'foreign' && !resume) {
     throw new EarlybirdError(
       'ERR_RECIPE',
@@ -119,10 +125,11 @@ async function train(run: OpenRun): Promise<RunResult> {
   const channels = maskChannels(model.describe());
   const watch = spec.detection && new TicketWatch(spec.detection.ratios, channels, spec.detection.options);
 
-  const restored = run.from === null ? null : await restore(run, model, trainer, watch);
+  const restored = run.from === null ? null : await restore(run, run.from, model, trainer);
   using averaging = recipe.swa ? openAveraging(run, shape, restored) : undefined;
   const network = modelInfo(model.describe(), formats, { mean: session.dataset.mean, std: session.dataset.std });
   const start = await beginFolder(run, restored, model, network);
+  if (watch && restored) await restoreWatch(run, watch, restored, start);
   if (spec.detection) {
     await beginMasks(run, spec.detection.ratios, channels, start.completed);
     const { stopAtTicket } = spec.detection;
@@ -166,24 +173,22 @@ async function newModel(addon: NativeAddon, shape: ModelSpec, { weights, reinit 
 }
 
 async function restore(
-  { from, directory, recipe, options: { observer } }: OpenRun,
+  run: OpenRun,
+  path: string,
   model: NativeModel,
   trainer: NativeTrainer,
-  watch: TicketWatch | undefined,
 ): Promise<RestoredCheckpoint> {
-  const path = from!;
-  const remedy = ownRemedy(directory, path);
+  const { directory, recipe, options } = run;
   const restored = await readTrainingCheckpoint(path, model.describe().parameters, {
-    ...(remedy ? { remedy } : { key: recipe.key }),
-    log: observer?.log,
+    ...(isOwnCheckpoint(directory, path) ? { remedy: ownRemedy(directory, path) } : { key: recipe.key }),
+    log: options.observer?.log,
   });
   refuseForeignInside(directory, path, restored);
   await loadWeights(model, restored.state, path);
   await trainer.restoreMomentum(restored.momentum);
-  watch?.restore(restored.detectors);
   const { completed, inside } = restored;
   const steps = inside ? ` and ${inside.position.steps} steps of the next` : '';
-  observer?.log?.(`resumed from ${path} after ${completed} epochs${steps}`);
+  options.observer?.log?.(`resumed from ${path} after ${epochsText(completed)}${steps}`);
   return restored;
 }
 
@@ -192,35 +197,52 @@ function openAveraging(
   shape: ModelSpec,
   restored: RestoredCheckpoint | null,
 ): Averaging {
-  const { swaStart: start, epochs } = recipe;
-  const averaging = new Averaging({
+  const { swaStart: start } = recipe;
+  return new Averaging({
     start,
     create: (state) => loadModel(session.addon, shape, state),
     restored: restored ? averageOf(restored, start, observer) : undefined,
   });
-  if (start >= epochs) {
-    observer?.log?.(
-      `--swa averages from epoch index ${start} on, which --epochs ${epochs} never reaches: give a smaller --swa-start`,
-    );
-  }
-  return averaging;
 }
 
 /** Writes what a run has before its first epoch, and cuts what it has of epochs that come again. */
 async function beginFolder(
-  { recipe, spec, directory, from, params }: OpenRun,
+  run: OpenRun,
   restored: RestoredCheckpoint | null,
   model: NativeModel,
   network: ModelInfo,
 ): Promise<TrainingStart> {
+  const { recipe, spec, directory, from, params } = run;
   const { completed, best, inside } = restored ?? { completed: spec.startEpoch, best: 0 };
   await refuseEmptyRun(directory, from, completed, recipe.epochs);
-  if (from === null || !isOwnCheckpoint(directory, from)) await removeOwnCheckpoints(directory);
+  await removeLeftBehind(directory, from);
+  await rm(directory.file('result.json'), { force: true });
   await directory.writeJson('params.json', params);
   if (!from && spec.saveInit) {
     await writeCheckpoint(directory.file('init.pth.tar'), initialValue(await model.stateDict(), network));
   }
   return { completed, best, inside, metrics: await directory.rewind(completed) };
+}
+
+/** The detectors go on where they were; those with other options than before look at the stored masks anew. */
+async function restoreWatch(
+  run: OpenRun,
+  watch: TicketWatch,
+  { identityHash: before, completed, detectors }: RestoredCheckpoint,
+  start: TrainingStart,
+): Promise<void> {
+  const {
+    directory,
+    params,
+    spec,
+    options: { observer },
+  } = run;
+  const anew =
+    isOwnCheckpoint(directory, run.from!) && before !== identityHash(params.identity)
+      ? await detectAnew(directory, watch, spec.detection!.ratios, completed, observer)
+      : null;
+  if (anew === null) return watch.restore(detectors);
+  start.metrics = await directory.writeMetrics(start.metrics.map((line) => ({ ...line, ...anew.get(line.epoch) })));
 }
 
 async function beginMasks({ directory, from }: OpenRun, ratios: number[], channels: number, completed: number) {

@@ -6,7 +6,7 @@ import { basename, dirname, resolve } from 'node:path';
 import type { Provenance } from '../engine/provenance';
 import { EarlybirdError } from '../errors';
 import type { AveragedWeights, RestoredCheckpoint } from '../run/checkpoint';
-import { CHECKPOINT, INSIDE_EPOCH, type RunDirectory, type RunState } from '../run/directory';
+import { CHECKPOINT, differingKeys, INSIDE_EPOCH, type RunDirectory, type RunState } from '../run/directory';
 import type { Observer } from '../run/observer';
 import type { RunResult } from '../run/result';
 
@@ -38,16 +38,18 @@ const ownCheckpoints = (directory: RunDirectory) => [insideOf(directory), latest
 export const isOwnCheckpoint = (directory: RunDirectory, path: string) =>
   ownCheckpoints(directory).some((file) => resolve(path) === resolve(file));
 
-/** What to do about a damaged checkpoint of this run; undefined for other files. */
-export function ownRemedy(directory: RunDirectory, path: string): string | undefined {
-  if (!isOwnCheckpoint(directory, path)) return undefined;
-  const inside = resolve(path) === resolve(insideOf(directory));
-  return `it is damaged: delete it to ${inside ? 'go on from the last whole epoch' : 'start this stage again'}`;
+/** What to do about a damaged checkpoint of this run. With a result, it counts as finished without its checkpoint. */
+export function ownRemedy(directory: RunDirectory, path: string): string {
+  if (resolve(path) === resolve(insideOf(directory))) return 'remove it to go on from the last whole epoch';
+  const what = existsSync(directory.file('result.json')) ? directory.path : 'it';
+  return `remove ${what} to start this stage again`;
 }
 
-/** The run begins anew in this folder: a later kill must not bring back a checkpoint that was left behind. */
-export async function removeOwnCheckpoints(directory: RunDirectory): Promise<void> {
-  for (const file of ownCheckpoints(directory)) await rm(file, { force: true });
+/** From another file the run begins anew in this folder: a later kill must not bring back a checkpoint that was left behind. */
+export async function removeLeftBehind(directory: RunDirectory, from: string | null): Promise<void> {
+  const own = ownCheckpoints(directory);
+  const at = own.findIndex((file) => from !== null && resolve(file) === resolve(from));
+  for (const file of at < 0 ? own : own.slice(0, at)) await rm(file, { force: true });
 }
 
 /** The file to go on from: the latest checkpoint of this run, inside an epoch or after one, unless --resume names another start than last time. */
@@ -57,9 +59,12 @@ export function resumeFile(
   asked: string | undefined,
   before: string | undefined,
 ): string | null {
-  if (state !== 'interrupted' || (asked !== undefined && asked !== before)) return asked ?? null;
-  // A kill after the checkpoint of that epoch may have left the file inside it, from which that epoch comes out the same.
-  return ownCheckpoints(directory).find((file) => existsSync(file))!;
+  if (!(state === 'interrupted' || state === 'continued') || (asked !== undefined && asked !== before))
+    return asked ?? null;
+  // Where options changed, the masks are looked at anew between epochs. A kill after the checkpoint of an epoch may have left the
+  // file inside it, from which that epoch comes out the same.
+  const own = ownCheckpoints(directory).slice(state === 'continued' ? 1 : 0);
+  return own.find((file) => existsSync(file)) ?? null;
 }
 
 /** Throws ERR_RECIPE where a checkpoint from inside an epoch would go on in another run, whose order of images is not its own. */
@@ -68,6 +73,23 @@ export function refuseForeignInside(directory: RunDirectory, from: string, { ins
   throw new EarlybirdError(
     'ERR_RECIPE',
     `${from} was written inside an epoch and goes on only in its own run: give --resume a checkpoint.pth.tar.`,
+  );
+}
+
+/** Says which options of a run changed, and what that means for its learning rates. */
+export async function logChanges(
+  directory: RunDirectory,
+  identity: Record<string, unknown>,
+  { epochs, schedule }: { epochs: number; schedule: readonly number[] },
+  observer: Observer | undefined,
+): Promise<void> {
+  const params = await directory.readJson<{ identity: Record<string, unknown> }>('params.json');
+  const there = params?.identity ?? {};
+  observer?.log?.(`${directory.path} goes on with other options (${differingKeys(there, identity).join('; ')})`);
+  if (there.epochs === epochs) return;
+  observer?.log?.(
+    `note: --epochs ${epochs} instead of ${there.epochs} leaves --schedule ${schedule.join(' ')} as it is: ` +
+      'the added epochs go on with its learning rates',
   );
 }
 

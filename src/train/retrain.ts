@@ -1,6 +1,5 @@
 /** Retraining: train a ticket on, with its own weights (the paper's EB Train) or with new ones. */
 import { cfgOf, stateDictOf } from '../checkpoint/keys';
-import { readCheckpoint } from '../checkpoint/pth';
 import type { Value } from '../checkpoint/value';
 import type { Session } from '../engine/session';
 import { EarlybirdError } from '../errors';
@@ -8,6 +7,7 @@ import type { Cfg } from '../native/types/model';
 import type { RetrainRecipe } from '../recipe/recipe';
 import { precisionFor } from '../run/checkpoint-formats';
 import { checkpointNetwork, completedOf, extrasOf, networkFor } from '../run/checkpoint-network';
+import { readGiven } from '../run/given';
 import type { RunOptions } from '../run/observer';
 import type { FinishedRun } from '../run/result';
 import { type RunSpec, runNetwork } from './network-run';
@@ -25,19 +25,27 @@ import { type RunSpec, runNetwork } from './network-run';
  * const { result } = await retrain(recipe);
  * console.log(result.top1Last, result.flops);
  */
-export async function retrain(
+export function retrain(recipe: RetrainRecipe, options: RunOptions = {}): Promise<FinishedRun> {
+  return retrainIn(null, recipe, options);
+}
+
+/** `retrain` in a session that others share, or in its own. */
+export async function retrainIn(
+  session: Session | null,
   recipe: RetrainRecipe,
-  options: RunOptions & { session?: Session } = {},
+  options: RunOptions,
 ): Promise<FinishedRun> {
-  if (recipe.scratch === undefined) return runNetwork(recipe, 'retrain', async () => denseSpec(recipe), options);
+  if (recipe.scratch === undefined)
+    return runNetwork(session, recipe, 'retrain', async () => denseSpec(recipe), options);
   const { scratch } = recipe;
-  const { value } = await readCheckpoint(scratch, { key: recipe.key });
+  const { value } = await readGiven(scratch, 'scratch', { key: recipe.key });
   const network = networkFor(recipe, value, scratch);
   const { arch, depth, formats } = network;
   const precision = precisionFor(recipe, value, scratch, formats, options.observer?.log);
   const complete = { ...recipe, arch, depth, ...precision };
   const log = options.observer?.log;
-  return runNetwork(complete, 'retrain', async () => ticketSpec(complete, value, scratch, network.cfg, log), options);
+  const spec = async () => ticketSpec(complete, value, scratch, network.cfg, log);
+  return runNetwork(session, complete, 'retrain', spec, options);
 }
 
 /** Saves the initial weights, to which a lottery-ticket rewind goes back. */

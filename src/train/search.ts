@@ -24,7 +24,12 @@ import { runNetwork } from './network-run';
  * const { result } = await search(recipe, { observer: { log: console.error } });
  * console.log(result.tickets['30']?.file); // logs/EB-30-12.pth.tar
  */
-export function search(recipe: SearchRecipe, options: RunOptions & { session?: Session } = {}): Promise<FinishedRun> {
+export function search(recipe: SearchRecipe, options: RunOptions = {}): Promise<FinishedRun> {
+  return searchIn(null, recipe, options);
+}
+
+/** `search` in a session that others share, or in its own. */
+export function searchIn(session: Session | null, recipe: SearchRecipe, options: RunOptions): Promise<FinishedRun> {
   const { ratios, detectorWindow: window, detectorThreshold: threshold, detectorRule: rule, stopAtTicket } = recipe;
   const prepare = async () => ({
     command: 'search' as const,
@@ -33,7 +38,7 @@ export function search(recipe: SearchRecipe, options: RunOptions & { session?: S
     detection: { ratios, options: { window, threshold, rule }, stopAtTicket },
     saveInit: true,
   });
-  return runNetwork(recipe, 'search', prepare, options);
+  return runNetwork(session, recipe, 'search', prepare, options);
 }
 
 /** The widths of a ticket, as it records them or its weights show them; undefined without a file. */

@@ -60,6 +60,82 @@ test.each([
   expect(() => read(pickle)).toThrow(refusal(about));
 });
 
+/** `{w: <that>}` in a pickle of protocol 2. */
+const beside = (pickle: string) => `\x80\x02}X\x01\x00\x00\x00w${pickle}s.`;
+const namespace = 'cargparse\nNamespace\n)\x81';
+
+test.each([
+  ['an object with attributes', `${namespace}}X\x01\x00\x00\x00aK\x01sb`, 'argparse.Namespace'],
+  ['an object of many items', `${namespace}(${'K\x01K\x02'.repeat(1000)}u`, 'argparse.Namespace'],
+  ['an object that is its own attribute', `${namespace}q\x00}X\x01\x00\x00\x00ah\x00sb`, 'argparse.Namespace'],
+  ['an object that is called', `${namespace})R`, 'argparse.Namespace'],
+  ['an object of an object', `${namespace})\x81`, 'argparse.Namespace'],
+  ['what an unknown function returns', 'capp\nmake\n(K\x01tR', 'app.make'],
+  ['a class', 'capp\nNet\n', 'app.Net'],
+  ['copyreg with a class', 'ccopyreg\n_reconstructor\n(capp\nNet\nc__builtin__\nobject\nNtR', 'app.Net'],
+  ['INST', '(K\x01iapp\nNet\n', 'app.Net'],
+  ['OBJ', '(capp\nNet\nK\x01o', 'app.Net'],
+  ['NEWOBJ_EX', 'capp\nNet\n)}\x92', 'app.Net'],
+  ['a tensor of an unknown kind', 'ctorch._tensor\n_rebuild_from_type_v2\n(capp\nmake\ncapp\nType\n)NtR', 'app.Type'],
+  ['an integer of 300 bytes', `\x8b\x2c\x01\x00\x00${'\x01'.repeat(300)}`, 'builtins.int'],
+])('pickle: %s is a leaf of which nothing is made', (_what, pickle, name) => {
+  const value = read(beside(pickle)) as Map<string, Value>;
+  expect([...value]).toEqual([['w', { name }]]);
+  expect(String(value.get('w'))).toBe(`${name}, not read`);
+});
+
+test.each([
+  [
+    'a function that makes tensors by itself',
+    `${'ctorch._tensor\n_rebuild_from_type_v2\nq\x00'}(h\x00h\x00]q\x01NtR`,
+    /makes none/,
+  ],
+  [
+    'a list of arguments that holds itself',
+    'ctorch._tensor\n_rebuild_from_type_v2\nq\x00]q\x01(h\x00h\x00h\x01NeR',
+    /makes none/,
+  ],
+  ['tuples that double as a key', `})${'q\x00h\x00\x86'.repeat(40)}Ns.`, /16 deep/],
+  ['tuples nested without end as a key', `})${'\x85'.repeat(1000)}Ns.`, /16 deep/],
+  ['an attack among known names', beside('cos\nsystem\n(X\x02\x00\x00\x00lstR'), /os\.system/],
+  ['an attack as an attribute', beside(`${namespace}}X\x01\x00\x00\x00acbuiltins\neval\nsb`), /builtins\.eval/],
+  ['an attack under two names', beside('cbuiltins\ngetattr\n(cimportlib\nimport_module\nNtR'), /builtins\.getattr/],
+  ['attributes of a number', beside('K\x01Nb'), /attributes/],
+  [
+    'a huge storage of an unread type',
+    beside(storageOf('ComplexFloatStorage', '\x8a\x07\xff\xff\xff\xff\xff\xff\x1f')),
+    /storage|memory/,
+  ],
+])('pickle: %s', (_what, pickle, about) => {
+  const bytes = Buffer.from(pickle, 'latin1');
+  expect(() => unpickle(bytes, 0, new Budget(bytes.length))).toThrow(refusal(about));
+});
+
+/** A storage as a value. */
+function storageOf(type: string, numel: string): string {
+  return `(X\x07\x00\x00\x00storagectorch\n${type}\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpu${numel}tQ`;
+}
+
+test('sharing a dictionary copies nothing, and a list of pairs is charged for each copy', () => {
+  const pairs = `]q\x00(${Array.from({ length: 200 }, (_, i) => `K${String.fromCharCode(i)}N\x86`).join('')}e`;
+  const copies = `ccollections\nOrderedDict\nq\x01](${'h\x01h\x00\x85R'.repeat(20_000)}e.`;
+  expect(() => read(`${pairs}0${copies}`)).toThrow(refusal(/more memory/));
+});
+
+test('many small values of a sound file are within its memory', () => {
+  expect((read(`](${'}\x94'.repeat(400_000)}e.`) as Value[]).length).toBe(400_000);
+  expect((read(`](${'K\x01'.repeat(2_000_000)}e.`) as Value[]).length).toBe(2_000_000);
+  expect(read(`${']'.repeat(400)}${'a'.repeat(399)}.`)).toHaveLength(1);
+});
+
+test('protocols 0 and 1 are read, but for tensors that are named by text', () => {
+  const text = "(lp0\nI3\naF2.5\naS'x\\n\\'\\xe9'\np1\naVa\\u20ac\np2\naL1000000000000000000000L\naI01\naNag1\na.";
+  expect(read(text)).toEqual([3, 2.5, "x\n'\u00e9", 'a\u20ac', 10n ** 21n, true, null, "x\n'\u00e9"]);
+  expect(() => read("P('storage', 0)\n.")).toThrow(refusal(/protocol 0/));
+  for (const bad of ['Ix\n.', 'F\n.', 'Sx\n.', 'gx\n.', "S'x", 'V\\U00ffffff\n.'])
+    expect(() => read(bad)).toThrow(refusal(/./));
+});
+
 test('numpy scalars of every width, and bytes, are plain values', () => {
   const scalar = (code: string, order: string, raw: string) =>
     read(

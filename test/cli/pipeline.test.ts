@@ -1,7 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseNpy } from '../../src/checkpoint/npy';
 import { numbersOf } from '../../src/checkpoint/value';
+import type { TrainResult } from '../../src/train/eb-train';
 import { cli, root, start, succeed, trained } from './run-cli';
 import { EAGER, TINY, temporaryFolder } from './tiny';
 
@@ -150,7 +151,20 @@ trained('EB Train in one command, resumed after an interruption, reported, and n
   expect(existsSync(at('train', 'pruned_3002_0.3', 'pruned.pth.tar'))).toBe(true);
   expect(existsSync(at('train', 'retrain_3002_0.3', 'checkpoint.pth.tar'))).toBe(true);
   expect(existsSync(at('train', 'report', 'index.html'))).toBe(true);
-  expect((await succeed(args)).stderr).toContain('finished');
+  const headline = /EB Train took (\d\.\d\d)x the training FLOPs of the dense network/;
+  const [, share] = headline.exec(stdout)!;
+  expect(readFileSync(at('train', 'report', 'index.html'), 'utf8')).toContain(headline.exec(stdout)![0]);
+  const stored = JSON.parse(readFileSync(at('train', 'result.json'), 'utf8')) as TrainResult;
+  const { ticket, search, retrain, trainingFlops } = stored;
+  const dense = 4 * search.flops;
+  const ours = ticket.completed * search.flops + (4 - ticket.completed) * retrain.flops;
+  expect(trainingFlops).toMatchObject({ epochs: 4, ratio: expect.closeTo(ours / dense, 12) });
+  expect(Number(share)).toBeCloseTo(ours / dense, 2);
+  // Results of older versions do not have it.
+  writeFileSync(at('train', 'result.json'), JSON.stringify({ ...stored, trainingFlops: undefined }));
+  const again = await succeed(args);
+  expect(again.stderr).toContain('finished');
+  expect(again.stdout).toContain(headline.exec(stdout)![0]);
 });
 
 trained('an untrained network is not pruned', async () => {

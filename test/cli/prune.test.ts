@@ -39,7 +39,9 @@ describeTrained('prune', () => {
     expect(effective.channels).toBeCloseTo(1 - sum(layers.map(({ width }) => width)) / report.channels, 12);
     expect(effective.parameters).toBeCloseTo(1 - after.parameters / before.parameters, 12);
     expect(effective.flops).toBeCloseTo(1 - after.flops / before.flops, 12);
-    expect(time).toMatchObject({ batchSize: 32, imageSize: 32 });
+    expect(time).toMatchObject({ batchSize: 32, imageSize: 32, noisy: expect.any(Boolean) });
+    expect(time!.ranges!.dense.low).toBeLessThanOrEqual(time!.dense);
+    expect(time!.ranges!.ticket.high).toBeGreaterThanOrEqual(time!.ticket);
     expect(time!.ratio).toBeCloseTo(time!.ticket / time!.dense, 12);
     expect(existsSync(report.ticket)).toBe(true);
   });

@@ -3,7 +3,7 @@ import { normaliseArguments, PARSER } from '../../src/cli/arguments';
 import { addOptions, recipeFrom, type Values } from '../../src/cli/options';
 import { identityOf } from '../../src/recipe/identity';
 import { PRESETS } from '../../src/recipe/presets';
-import { type CommandName, parseRecipe } from '../../src/recipe/recipe';
+import { type CommandName, parseRecipe, requireParsed } from '../../src/recipe/recipe';
 
 declare const yargs: typeof import('yargs/yargs');
 
@@ -100,7 +100,9 @@ test.each([
   ['--data x --dataset folder', { data: 'x', dataset: 'folder' }],
   ['--swa False', { swa: false }],
   ['--swa True --swa_start 140', { swa: true, swaStart: 140 }],
-  ['--swa', { swa: true, swaStart: 160 }],
+  ['--swa --epochs 161', { swa: true, swaStart: 160 }],
+  ['--dataset cifar10 --image-size 32', { imageSize: 32 }],
+  ['--epochs 3', { epochs: 3 }],
   ['', { wlWeight: -1, wlActivate: -1, wlGrad: -1, wlError: -1, wlMomentum: -1, rounding: 'stochastic' }],
   ['--wl-weight 8 --wl-activate 7 --wl-grad 6', { wlWeight: 8, wlActivate: 7, wlGrad: 6, wlError: -1 }],
   ['--wl-error 22 --wl-momentum 2 --wl-weight -1', { wlError: 22, wlMomentum: 2, wlWeight: -1 }],
@@ -167,6 +169,13 @@ test.each([
   ['evaluate', '--wl-activate eight', '--wl-activate eight', 'ERR_RECIPE'],
   ['search', '--rounding up', 'one of stochastic, nearest', 'ERR_RECIPE'],
   ['search', '--swa_start -1', '--swa-start -1', 'ERR_RECIPE'],
+  ['search', '--swa', '--swa averages from epoch index 160 on, which --epochs 160 never reaches', 'ERR_RECIPE'],
+  ['retrain', '--swa --swa_start 4 --epochs 4', 'give a smaller --swa-start, or leave out --swa', 'ERR_RECIPE'],
+  ['train', '--epochs 4', '--detector-window 5 needs the masks of 5 epochs', 'ERR_RECIPE'],
+  ['train', '--epochs 5 --detector-rule consecutive', 'needs the masks of 6 epochs', 'ERR_RECIPE'],
+  ['search', '--stop-at-ticket --epochs 8 --start-epoch 4', 'no ticket can emerge within --epochs 8', 'ERR_RECIPE'],
+  ['search', '--image-size 64', '--image-size 64 does nothing with --dataset cifar10', 'ERR_RECIPE'],
+  ['evaluate', '--resume x --dataset synthetic --image-size 64', 'does nothing with --dataset synthetic', 'ERR_RECIPE'],
   ['train', '--variant fl', 'one of ff, lf, ll', 'ERR_RECIPE'],
   ['train', '--variant ff --wl-weight 8', '--variant ff is full precision', 'ERR_RECIPE'],
   ['prune', '--model x --protective --percent 0.9', 'below 0.9', 'ERR_RECIPE'],
@@ -279,9 +288,17 @@ test('how low precision rounds tells runs apart only in low precision, and where
   for (const more of ['--rounding nearest', '--wl-grad 8', '--bfp-flavour swalp', '--test-rounding nearest'])
     expect(identity(`--wl-weight 8 ${more}`)).not.toEqual(identity('--wl-weight 8'));
   expect(identity('--wl-weight 8 --rounding stochastic')).toEqual(identity('--wl-weight 8'));
-  expect(identity('--swa --swa_start 3')).not.toEqual(identity('--swa'));
+  expect(identity('--swa --swa_start 3')).not.toEqual(identity('--swa --swa_start 4'));
   expect(identityOf('train', recipe('train', '--variant ff'))).toEqual(identityOf('train', recipe('train', '')));
   expect(identityOf('train', recipe('train', '--variant lf'))).not.toEqual(
     identityOf('train', recipe('train', '--variant ll')),
   );
+});
+
+test('a recipe that parseRecipe has not made is refused in one sentence', () => {
+  for (const command of ['search', 'retrain', 'train', 'prune', 'evaluate'] as const) {
+    const input = command === 'prune' ? { model: 'm.pth.tar' } : {};
+    expect(() => requireParsed(command, input)).toThrow(/^The recipe has no entry "\w+": make it with parseRecipe\('/);
+    expect(() => requireParsed(command, parseRecipe(command, input))).not.toThrow();
+  }
 });

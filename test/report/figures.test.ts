@@ -1,11 +1,20 @@
 import { compile } from 'vega-lite';
-import { distances, drawingEpochs, FIGURES, keptChannels, learningCurves, matrices } from '../../src/report/figures';
+import {
+  accuracyAgainstCost,
+  distances,
+  drawingEpochs,
+  FIGURES,
+  keptChannels,
+  learningCurves,
+  matrices,
+} from '../../src/report/figures';
+import { layerName } from '../../src/report/figures/channels';
 import { distancePanels } from '../../src/report/figures/distances';
-import { learningRateSteps } from '../../src/report/figures/learning-curves';
-import { epochTicks, panelSide, windowBox } from '../../src/report/figures/matrices';
+import { learningRateSteps, outlyingPoints } from '../../src/report/figures/learning-curves';
+import { panelSide, windowBox } from '../../src/report/figures/matrices';
 import type { ReportInput } from '../../src/report/input';
 import { renderSvg } from '../../src/report/render';
-import type { Spec } from '../../src/report/theme';
+import { epochTicks, FONT_SIZE, NARROW, type Spec } from '../../src/report/theme';
 import { epochMetrics, maskMatrix, range, SAMPLE } from '../support/report-sample';
 
 const REAL = { name: 'CIFAR-100', synthetic: false };
@@ -31,6 +40,18 @@ describe.each(FIGURES)('$id', ({ spec }) => {
     const svg = await svgOf(spec(SAMPLE));
     expect(svg).toContain('Synthetic data (shapes-10), not real images');
     expect(svg).not.toMatch(/NaN|undefined|Infinity|<script/);
+  });
+
+  test('has type of one size, on paper and on a phone', async () => {
+    const svg = (await svgOf(spec(SAMPLE))) + (await svgOf(spec(SAMPLE, NARROW)));
+    const sizes = [...svg.matchAll(/font-size="([\d.]+)px"/g)].map(([, size]) => Number(size));
+    expect([...new Set(sizes)]).toEqual([FONT_SIZE]);
+  });
+
+  test('is no wider than the text of a paper, or than a phone', async () => {
+    const widthOf = (svg: string) => Number(/<svg[^>]* width="([\d.]+)"/.exec(svg)![1]);
+    expect(widthOf(await svgOf(spec(SAMPLE)))).toBeLessThan(720);
+    expect(widthOf(await svgOf(spec(SAMPLE, NARROW)))).toBeLessThan(320);
   });
 
   test('is the same, byte for byte, when drawn again', async () => {
@@ -72,6 +93,33 @@ describe('learning curves', () => {
     }
   });
 
+  test('mark a step that falls on the beginning of a ticket', () => {
+    const lines = range(6).map((epoch) => epochMetrics(epoch, { lr: epoch < 4 ? 0.1 : 0.01 }));
+    const runs = [
+      { name: 'search', phase: 'search' as const, metrics: lines.slice(0, 4) },
+      { name: 'ticket', phase: 'retrain' as const, metrics: lines.slice(4) },
+    ];
+    expect(learningRateSteps(runs)).toEqual([{ completed: 4, label: 'lr 0.01' }]);
+  });
+
+  test('have whole epochs on the axis, of short runs too', async () => {
+    const runs = [{ name: 'short', phase: 'search' as const, metrics: range(2).map((epoch) => epochMetrics(epoch)) }];
+    const svg = await svgOf(learningCurves(runs, REAL));
+    expect(svg).toContain('>epoch<');
+    expect(svg).not.toMatch(/>0\.5<\/text>.*>epoch</);
+    for (const epoch of [0, 1, 2]) expect(svg.match(new RegExp(`>${epoch}</text>`, 'g'))!.length).toBeGreaterThan(1);
+  });
+
+  test('leave a loss out that would flatten all others, and say so', async () => {
+    const huge = { loss: 283_000, lossBatchMean: 1, top1: 10, top1BatchMean: 10, top5: 50 };
+    const metrics = range(6).map((epoch) => epochMetrics(epoch, epoch === 0 ? { test: huge } : {}));
+    const svg = await svgOf(learningCurves([{ name: 'run', phase: 'search', metrics }], REAL));
+    expect(svg).toContain('above the axis: 283,000 (test, epoch 1)');
+    expect(svg).not.toContain('>250,000<');
+    const point = (value: number) => ({ run: 'a', split: 'test' as const, completed: 1, value });
+    expect(outlyingPoints([2.3, 1.5, 0.4, 0.01, 0.001].map(point))).toEqual([]);
+  });
+
   test('show a single epoch as a point, and a value that is not a number as a gap', async () => {
     const missing = { loss: Number.NaN, lossBatchMean: Number.NaN, top1: Number.NaN, top1BatchMean: Number.NaN };
     const run = { name: 'one', phase: 'retrain' as const, metrics: [epochMetrics(0, { train: missing })] };
@@ -107,6 +155,13 @@ describe('distances', () => {
     expect(panel!.points[0]!.high).toBeCloseTo(1 - 1 / 2);
   });
 
+  test('never end above 1, which no distance exceeds', async () => {
+    const svg = await svgOf(distances(SAMPLE.matrices, REAL, 1));
+    expect(svg).toContain('>1.0</text>');
+    expect(svg).not.toMatch(/>([2-4](\.0)?|1\.5)<\/text><text[^>]*>[2-4]/);
+    expect(svg).not.toContain('>4.0</text>');
+  });
+
   test('draw the threshold that was used and the ticket', async () => {
     const svg = await svgOf(distances(SAMPLE.matrices, REAL, 0.05));
     expect(svg).toContain('threshold 0.05');
@@ -124,13 +179,22 @@ describe('distance matrices', () => {
       'p = 0.5',
       'ticket after 7 epochs',
       'no ticket yet',
-      'epochs',
+      'epoch',
     ]) {
       expect(svg).toContain(`>${text}<`);
     }
     expect(svg.match(/<image /g)).toHaveLength(4);
     expect(svg.match(/>mask distance</g)).toHaveLength(1);
     expect(svg.match(/stroke-dasharray/g)).toHaveLength(2);
+  });
+
+  test('begin after the first epoch unless the mask from before training is asked for', async () => {
+    const cells = (svg: string) => [...svg.matchAll(/<image [^>]*height="(\d+)"/g)].map(([, side]) => Number(side));
+    const [trained] = cells(await svgOf(matrices([maskMatrix(range(12))], REAL)));
+    expect(trained! % 11).toBe(0);
+    const [all] = cells(await svgOf(matrices([maskMatrix(range(12))], REAL, { initial: true })));
+    expect(all! % 12).toBe(0);
+    expect(await matrices([maskMatrix([0])], REAL)).toBeNull();
   });
 
   test('stay small at 160 epochs', async () => {
@@ -148,26 +212,32 @@ describe('distance matrices', () => {
   });
 
   test('give every cell a whole number of pixels where they can', () => {
-    expect(panelSide(160, 4)).toBe(160);
-    expect(panelSide(90, 4) % 90).toBe(0);
-    expect(panelSide(1000, 4)).toBe(140);
+    expect(panelSide(160, 170)).toBe(160);
+    expect(panelSide(90, 200)).toBe(180);
+    expect(panelSide(1000, 140)).toBe(140);
   });
 
   test('have round ticks', () => {
-    expect(epochTicks(range(160))).toEqual([0, 50, 100, 150]);
-    expect(epochTicks([7])).toEqual([7]);
-    expect(epochTicks(range(6))).toEqual([0, 2, 4]);
-    expect(epochTicks(range(20).map((i) => i + 3))).toEqual([5, 10, 15, 20]);
+    expect(epochTicks(0, 159)).toEqual([0, 50, 100, 150]);
+    expect(epochTicks(7, 7)).toEqual([7]);
+    expect(epochTicks(0, 5)).toEqual([0, 2, 4]);
+    expect(epochTicks(3, 22)).toEqual([5, 10, 15, 20]);
   });
 });
 
 describe('kept channels', () => {
   test('name the layers, count the channels and mark the clamped ones', async () => {
     const svg = await svgOf(keptChannels(SAMPLE.channels, REAL));
-    for (const text of ['feature.1', 'feature.4', '41 of 128 channels kept (32.0 %)', 'clamped'])
+    for (const text of ['conv1', 'conv2', '41 of 128 channels kept (32.0 %)', 'layer stays'])
       expect(svg).toContain(text);
     const unclamped = { ...SAMPLE.channels[0]!, layers: SAMPLE.channels[0]!.layers.slice(0, 1) };
-    expect(await svgOf(keptChannels([unclamped], REAL))).not.toContain('clamped');
+    expect(await svgOf(keptChannels([unclamped], REAL))).not.toContain('layer stays');
+  });
+
+  test('VGG has convolutions by number, other networks their own names', () => {
+    expect(layerName('feature.1.weight', 0)).toBe('conv1');
+    expect(layerName('feature.4.0.weight', 1)).toBe('conv2');
+    expect(layerName('layer1.0.bn2.weight', 2)).toBe('layer1.0.bn2');
   });
 
   test('number the layers of a deep network', async () => {
@@ -188,5 +258,19 @@ describe('accuracy against drawing epoch', () => {
   test('does without it', async () => {
     const curve = { name: 'x', ratio: 0.3, dense: null, points: [{ epoch: 3, top1: 50 }] };
     expect(await svgOf(drawingEpochs([curve], REAL))).not.toContain('dense');
+  });
+});
+
+describe('accuracy against cost', () => {
+  const point = { method: 'LL', ratio: 0.3, top1: 60, top1Sd: 1, cost: 1, costSd: 3 };
+
+  test('names the network, draws no cost below 0, and a legend as opaque as its points', async () => {
+    const axes = { network: 'VGG-16', quantity: 'energy of training (kJ)' };
+    const spec = accuracyAgainstCost([point], axes, REAL)!;
+    const svg = await svgOf(spec);
+    expect(svg).toContain('>VGG-16<');
+    expect(JSON.stringify(spec)).toContain('"costLow":0,"costHigh":4');
+    const legend = svg.slice(svg.indexOf('role-legend'));
+    expect(legend).not.toContain('opacity="0.6"');
   });
 });

@@ -58,9 +58,9 @@ describe('a written report', () => {
     html = await readFile(written.html, 'utf8');
   });
 
-  test('has every figure as SVG and PNG, and leaves no temporary file', async () => {
+  test('has every figure as SVG, PNG and PDF, and leaves no temporary file', async () => {
     const names = ['learning-curves', 'mask-distances', 'distance-matrix', 'kept-channels', 'drawing-epoch'];
-    const kinds = (await hasFonts()) ? ['svg', 'png'] : ['svg'];
+    const kinds = (await hasFonts()) ? ['svg', 'png', 'pdf'] : ['svg'];
     const files = names.flatMap((name) => kinds.map((kind) => `${name}.${kind}`));
     expect(written.figures.map((file) => path.basename(file))).toEqual(files);
     expect((await readdir(folder())).sort()).toEqual([...files, 'index.html'].sort());
@@ -84,6 +84,23 @@ describe('a written report', () => {
     const figures = html.match(/<figure .*?<\/figure>/gs)!;
     expect(figures).toHaveLength(5);
     for (const figure of figures) expect(figure).toContain('Synthetic data (shapes-10)');
+  });
+
+  test('lists every epoch, folded, and links the files of the run', () => {
+    expect(html).toContain('<summary>search (dense): 12 epochs</summary>');
+    expect(html).toContain('<tr><th scope="row">1</th><td>0.1</td><td>2.0000</td><td>10.00 %</td>');
+    const page = renderHtml({ ...SAMPLE, files: ['search/EB-30-8.pth.tar', 'a "b"/c.txt'] }, []);
+    expectWellFormed(page);
+    expect(page).toContain('<a href="../search/EB-30-8.pth.tar">search/EB-30-8.pth.tar</a>');
+    expect(page).toContain('<a href="../a%20%22b%22/c.txt">a &quot;b&quot;/c.txt</a>');
+    expect(html).not.toContain('<h2>Files</h2>');
+  });
+
+  test('has a drawing for paper and one for a phone of every figure, enlarged alike', () => {
+    expect(html.match(/class="on-wide"/g)).toHaveLength(5);
+    expect(html.match(/class="on-narrow"/g)).toHaveLength(5);
+    for (const [, width, box] of html.matchAll(/<svg[^>]* width="(\d+)"[^>]* viewBox="0 0 ([\d.]+)/g))
+      expect(Number(width) / Number(box)).toBeCloseTo(1.2, 2);
   });
 
   test('has no name twice', () => {
@@ -120,10 +137,11 @@ test('a report of nothing still is a page', async () => {
 test('names of clip paths do not meet those of other figures', () => {
   const svg =
     '<svg xmlns="http://www.w3.org/2000/svg"><clipPath id="clip0"></clipPath><g clip-path="url(#clip0)"></g></svg>';
-  const figures = ['a', 'b'].map((id) => ({ id, title: id, caption: '', svg }));
+  const figures = ['a', 'b'].map((id) => ({ id, title: id, caption: '', wide: svg, narrow: svg }));
   const html = renderHtml(SAMPLE, figures);
   expect(html).toContain('<clipPath id="a-clip0"></clipPath><g clip-path="url(#a-clip0)">');
   expect(html).toContain('<clipPath id="b-clip0"></clipPath><g clip-path="url(#b-clip0)">');
+  expect(html).toContain('<clipPath id="b-narrow-clip0"></clipPath><g clip-path="url(#b-narrow-clip0)">');
 });
 
 describe('the matrix sheet', () => {

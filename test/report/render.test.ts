@@ -1,6 +1,7 @@
 import sharp from 'sharp';
 import { matrices } from '../../src/report/figures';
 import { colourBarPixels, epochGrid, matrixPixels, pngDataUri } from '../../src/report/matrix-image';
+import { renderPdf } from '../../src/report/pdf';
 import { hasFonts, renderPng, renderSvg } from '../../src/report/render';
 import { maskMatrix, range } from '../support/report-sample';
 
@@ -28,8 +29,11 @@ describe('a matrix as pixels', () => {
     expect(epochGrid([7])).toEqual({ step: 1, size: 1, from: 6.5, to: 7.5 });
   });
 
-  test('the colour bar runs from dark on top to yellow', async () => {
-    const { rgba } = await colourBarPixels(16);
+  test('the colour bar has 1 on top, dark as a distance and yellow as an overlap', async () => {
+    const overlap = await colourBarPixels('mask overlap', 16);
+    expect([...overlap.rgba.subarray(0, 4)]).toEqual(YELLOW);
+    expect([...overlap.rgba.subarray(-4)]).toEqual(DARK);
+    const { rgba } = await colourBarPixels('mask distance', 16);
     expect([...rgba.subarray(0, 4)]).toEqual(DARK);
     expect([...rgba.subarray(-4)]).toEqual(YELLOW);
   });
@@ -51,7 +55,7 @@ describe('PNG', () => {
       return;
     }
     const matrix = maskMatrix([0, 1], { overlap: Float64Array.of(1, 0, 0, 1), emergedAt: null });
-    const svg = await renderSvg((await matrices([matrix], { name: 'x', synthetic: false }))!);
+    const svg = await renderSvg((await matrices([matrix], { name: 'x', synthetic: false }, { initial: true }))!);
     const { data, info } = await sharp(Buffer.from(await renderPng(svg, 1)))
       .removeAlpha()
       .raw()
@@ -65,5 +69,23 @@ describe('PNG', () => {
     expect(counts.get('fde725')).toBeGreaterThan(1.9 * quarter);
     expect(counts.get('440154')).toBeGreaterThan(1.9 * quarter);
     expect(info.width).toBeGreaterThan(220);
+  });
+});
+
+describe('PDF', () => {
+  test('is one page of vectors without fonts, of the size of the figure, and the same when drawn again', async () => {
+    if (!(await hasFonts())) {
+      console.log('skipped: this machine has no font');
+      return;
+    }
+    const svg = await renderSvg((await matrices([maskMatrix(range(12))], { name: 'x', synthetic: false }))!);
+    const pdf = Buffer.from(await renderPdf(svg, 'figure')).toString('latin1');
+    const width = Number(/<svg[^>]* width="([\d.]+)"/.exec(svg)![1]);
+    expect(pdf.startsWith('%PDF-')).toBe(true);
+    expect(pdf.match(/\/Type \/Page\n/g)).toHaveLength(1);
+    expect(Number(/\/MediaBox \[0 0 ([\d.]+)/.exec(pdf)![1])).toBeCloseTo(0.75 * width, 0);
+    expect(pdf).not.toContain('/FontFile');
+    expect(pdf.match(/\/Subtype \/Image/g)!.length).toBeGreaterThanOrEqual(2);
+    expect(Buffer.from(await renderPdf(svg, 'figure')).toString('latin1')).toBe(pdf);
   });
 });

@@ -17,6 +17,8 @@ export interface Seed {
 }
 
 const fixtures = path.resolve(__dirname, '../fixtures/reference/checkpoints');
+const cases = path.resolve(__dirname, '../cases/checkpoints');
+const CASES = ['values', 'values-legacy', 'objects', 'objects-protocol5'];
 const FILES = [
   'pruned_vgg_small',
   'pruned_vgg_small_legacy',
@@ -45,6 +47,7 @@ export async function seeds(folder: string): Promise<Seed[]> {
   await writeNpy(npy, float([6, 7]));
   return [
     ...FILES.map((name) => ({ name, bytes: fs.readFileSync(path.join(fixtures, `${name}.pth.tar`)) })),
+    ...CASES.map((name) => ({ name, bytes: fs.readFileSync(path.join(cases, `${name}.pt`)) })),
     { name: 'safetensors', bytes: fs.readFileSync(safetensors) },
     { name: 'npy', bytes: fs.readFileSync(npy) },
   ];
@@ -100,6 +103,12 @@ const SPLICES = [
     'ctorch._utils\n_rebuild_tensor_v2\n',
     'c__builtin__\neval\n',
     'cnumpy\ndtype\n',
+    'cargparse\nNamespace\n)\x81',
+    'capp\nNet\n)}\x92',
+    'ctorch._tensor\n_rebuild_from_type_v2\n',
+    'ctorch\nComplexFloatStorage\n',
+    'ccollections\nCounter\n}\x85R',
+    '(iapp\nNet\n',
   ],
 ].map((text) => Buffer.from(text, 'latin1'));
 

@@ -30,3 +30,17 @@ export function pythonWithTorch(): string | null {
     console.warn('skipped: no Python has PyTorch, so that peer_train and peer_quant cannot be read');
   return found ?? null;
 }
+
+/** A Python that imports PyTorch, also from the LibTorch folder of the repository: where pip filled it, it is PyTorch itself. */
+export function torchProgram(): { python: string; env: NodeJS.ProcessEnv } | null {
+  const folder = resolve(__dirname, '..', '..', '.libtorch');
+  const python = join(PEERS, '.venv', 'bin', 'python3');
+  const candidates = [
+    ...(existsSync(python) ? [{ python, env: process.env }] : []),
+    { python: 'python3', env: process.env },
+    { python: 'python3', env: { ...process.env, PYTHONPATH: folder } },
+  ];
+  const found = candidates.find(({ python, env }) => spawnSync(python, ['-c', 'import torch'], { env }).status === 0);
+  if (!found) console.warn('skipped: no Python here imports torch');
+  return found ?? null;
+}

@@ -130,15 +130,6 @@ describe('a run that breaks and goes on equals one that does not', () => {
   });
 });
 
-test('an average that never begins is said', async () => {
-  const log: string[] = [];
-  const recipe = parseRecipe('search', { ...BASE, swa: true, epochs: 1, save: at('never') });
-  const { result } = await search(recipe, { observer: { log: (line) => log.push(line) } });
-  expect(result.swa).toBeNull();
-  expect(log.join('\n')).toMatch(/--swa averages from epoch index 160 on, which --epochs 1 never reaches/);
-  expect(engine.models).toHaveLength(1);
-});
-
 test('tests round as --test-rounding says, but the average does not', async () => {
   await run('rounding', { epochs: 3, testRounding: 'nearest' });
   expect(engine.evaluations.map(({ rounding }) => rounding)).toEqual(['nearest', 'nearest', 'nearest', undefined]);

@@ -26,6 +26,7 @@ export class PickleMachine {
   /** Heights of the stack at the open marks. */
   private readonly marks: number[] = [];
   readonly memo = new Map<number, Item>();
+  private readonly globals = new Map<string, Item>();
   /** Which of the arrays are tuples: only those may be keys. */
   private readonly tuples = new WeakSet<Item[]>();
   readonly view: DataView;
@@ -211,7 +212,14 @@ export class PickleMachine {
   global(module: Item, name: Item): void {
     if (typeof module !== 'string' || typeof name !== 'string')
       refuse('its pickle names an object by something other than text');
-    this.push(this.lookUp(`${module}.${name}`));
+    const full = `${module}.${name}`;
+    let item = this.globals.get(full);
+    if (item === undefined) {
+      item = this.lookUp(full);
+      this.budget.node(64 + 2 * full.length);
+      this.globals.set(full, item);
+    }
+    this.push(item);
   }
 
   /** A call of `callable`; of what is not read comes what is not read. */

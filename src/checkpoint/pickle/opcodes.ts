@@ -143,7 +143,7 @@ function quoted(text: string): string {
 
 /** Text of protocol 0: Latin-1, others as \\uXXXX or \\UXXXXXXXX. */
 function unescaped(text: string): string {
-  return text.replace(/\\u([\da-f]{4})|\\U00([\da-f]{6})/gi, (_, short?: string, long?: string) => {
+  return text.replace(/\\u([\da-fA-F]{4})|\\U00([\da-fA-F]{6})/g, (_, short?: string, long?: string) => {
     const code = Number.parseInt(short ?? long!, 16);
     return code > 0x10ffff ? refuse('it holds text beyond Unicode') : String.fromCodePoint(code);
   });

@@ -9,7 +9,7 @@ import { type FoundLibTorch, searchLibTorch, unsupported } from '../../libtorch/
 import { libjpegRemedy } from '../../libtorch/libjpeg';
 import { addonPath } from '../../native/addon';
 import { type ProbeResult, probeAddon } from '../../native/probe';
-import { buildCommand } from '../../package';
+import { buildCommand, programCommand } from '../../package';
 import { defineCommand } from '../command';
 import { NODE_REMEDY, runsOnNode } from '../node-version';
 import { type Check, doctorText } from '../print/doctor';
@@ -81,10 +81,13 @@ function checkLibTorch(): Finding & { found?: FoundLibTorch } {
     const { found, attempts } = searchLibTorch();
     if (!found) {
       const tried = attempts.map(({ source, where, why }) => `\n${source}: ${where}: ${why}`).join('');
-      return fault(`none was found${tried}`, 'earlybird libtorch fetch, or set LIBTORCH to the folder of one you have');
+      return fault(
+        `none was found${tried}`,
+        `${programCommand('libtorch fetch')}, or set LIBTORCH to the folder of one you have`,
+      );
     }
     const reason = unsupported(found);
-    if (reason) return fault(reason, 'earlybird libtorch fetch');
+    if (reason) return fault(reason, programCommand('libtorch fetch'));
     return { ...good(`${found.version} (${found.variant}), by ${found.source}: ${found.root}`), found };
   } catch (error) {
     return fault((error as Error).message, 'as the message says');
@@ -147,7 +150,7 @@ function checkCuda(libtorch: FoundLibTorch, { runtime }: Loaded): Finding {
   if (libtorch.variant === 'cpu')
     return warning(
       `there is a GPU (driver ${driver}), but this LibTorch is a CPU build`,
-      'earlybird libtorch fetch --variant cuda',
+      programCommand('libtorch fetch --variant cuda'),
     );
   const devices = runtime.cudaDevices.map(
     ({ index, name, memoryBytes, capability }) =>

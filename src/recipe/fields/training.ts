@@ -36,6 +36,7 @@ export const training = {
   momentum: option(nonNegative().default(0.9), 'SGD momentum'),
   weightDecay: option(nonNegative().default(1e-4), 'weight decay, on all parameters', { aliases: ['wd'] }),
   logInterval: output(count().default(100), 'steps between two progress lines', { identity: false }),
+  title: output(z.string().optional(), 'title of the report', 'text', { identity: false }),
   report: output(z.boolean().default(true), 'write report/index.html at the end', { identity: false }),
   ...averaging,
 };

@@ -1,17 +1,19 @@
 /** Distance of each epoch's mask to the older ones in the detector's window. */
 import type { MaskMatrix } from '../input';
 import {
-  BOTTOM_LEGEND,
+  bottomLegend,
   type Dataset,
+  emergenceText,
+  epochAxis,
   frame,
-  label,
+  type Layout,
   MARKER,
   MUTED,
   ratioLabel,
   rule,
   SERIES,
   type Spec,
-  WIDTH,
+  WIDE,
 } from '../theme';
 
 const COLUMNS = 3;
@@ -34,26 +36,40 @@ interface Panel {
   emergedAt: number | null;
 }
 
-export function distances(matrices: MaskMatrix[], dataset: Dataset, threshold = 0.1): Spec | null {
+export function distances(
+  matrices: MaskMatrix[],
+  dataset: Dataset,
+  threshold = 0.1,
+  layout: Layout = WIDE,
+): Spec | null {
   const panels = distancePanels(matrices);
   if (panels.length === 0) return null;
-  const last = Math.max(...panels.flatMap((panel) => panel.points.map((point) => point.epoch)));
-  const columns = Math.min(COLUMNS, panels.length);
-  const width = Math.min(300, (WIDTH - 50 * (columns - 1)) / columns + 20);
+  const last = Math.max(1, ...panels.flatMap((panel) => panel.points.map((point) => point.epoch)));
+  const columns = Math.min(COLUMNS, layout.columns, panels.length);
+  const width = Math.min(300, layout.width / columns - (columns > 1 ? 25 : 0));
+  // No distance is above 1.
+  const top = Math.min(1, TOP * (threshold || 0.1));
   return frame(dataset, {
     columns,
     concat: panels.map((panel, i) => ({
-      title: panel.title,
+      title: heading(panel),
       width,
       height: HEIGHT,
       layer: [
-        ...band(panel.points, last, TOP * (threshold || 0.1), i % columns === 0),
-        ...thresholdMarks(threshold, last),
-        ...emergenceMarks(panel, last),
+        ...band(panel.points, last, top, i % columns === 0, layout),
+        thresholdMark(threshold, layout),
+        ...(panel.emergedAt === null ? [] : [emergenceMark(panel.emergedAt)]),
       ],
     })),
-    resolve: { scale: { color: 'shared' } },
+    resolve: { scale: { color: 'shared', strokeDash: 'shared' } },
   });
+}
+
+/** The ticket is named above the panel, where no curve runs. */
+function heading({ title, emergedAt }: Panel): Spec {
+  return emergedAt === null
+    ? { text: title, subtitle: 'no ticket yet' }
+    : { text: title, subtitle: emergenceText(emergedAt), subtitleColor: MARKER };
 }
 
 /** One panel for each network and ratio that holds at least one full window. */
@@ -81,13 +97,13 @@ function pointsOf({ epochs, overlap, window, compared }: MaskMatrix): Point[] {
   });
 }
 
-function band(points: Point[], last: number, top: number, first: boolean): Spec[] {
+function band(points: Point[], last: number, top: number, first: boolean, layout: Layout): Spec[] {
   const x = {
     field: 'epoch',
     type: 'quantitative',
-    title: 'epochs',
-    scale: { domain: [0, Math.max(last, 1)], nice: false },
-    axis: { tickMinStep: 1, tickCount: 5 },
+    title: 'epoch',
+    scale: { domain: [0, last], nice: false },
+    axis: epochAxis(0, last),
   };
   const y = {
     type: 'quantitative',
@@ -95,11 +111,10 @@ function band(points: Point[], last: number, top: number, first: boolean): Spec[
     scale: { domain: [0, top], nice: false },
     axis: { tickCount: 5 },
   };
-  const legend = { ...BOTTOM_LEGEND, symbolType: 'square', symbolStrokeWidth: 0 };
   const color = (name: string) => ({
     datum: name,
     scale: { domain: [LARGEST, RANGE], range: [SERIES[0], '#b3d4e8'] },
-    legend,
+    legend: { ...bottomLegend(layout), symbolType: 'square', symbolStrokeWidth: 0 },
   });
   const high = { x, y: { ...y, field: 'high' } };
   const dots = points.length <= 10 ? points.filter((point) => point.high <= top) : [];
@@ -118,25 +133,17 @@ function band(points: Point[], last: number, top: number, first: boolean): Spec[
   ];
 }
 
-function thresholdMarks(threshold: number, last: number): Spec[] {
-  const y = { datum: threshold, type: 'quantitative' };
-  const x = { datum: Math.max(last, 1) };
-  const place = { align: 'right', baseline: 'bottom', dx: -3, dy: -2 };
-  return [
-    rule({ color: MUTED, strokeDash: [4, 2], strokeWidth: 0.9 }, { y }),
-    label(place, { x, y, text: { value: `threshold ${threshold}` } }),
-  ];
+/** The legend names the line, as text in the panel would lie on curves. */
+function thresholdMark(threshold: number, layout: Layout): Spec {
+  const strokeDash = {
+    datum: `threshold ${threshold}`,
+    scale: { range: [[4, 2]] },
+    legend: { ...bottomLegend(layout), symbolType: 'stroke', symbolStrokeColor: MUTED },
+  };
+  return rule({ color: MUTED, strokeWidth: 0.9 }, { y: { datum: threshold, type: 'quantitative' }, strokeDash });
 }
 
-function emergenceMarks({ emergedAt }: Panel, last: number): Spec[] {
-  if (emergedAt === null) return [];
+function emergenceMark(emergedAt: number): Spec {
   const x = { datum: emergedAt, type: 'quantitative' };
-  const place = emergedAt > last / 2 ? { align: 'right', dx: -4 } : { align: 'left', dx: 4 };
-  return [
-    rule({ color: MARKER, strokeDash: [4, 2], strokeWidth: 1.1 }, { x }),
-    label(
-      { ...place, dy: 10, color: MARKER },
-      { x, y: { value: 0 }, text: { value: `ticket after ${emergedAt} epochs` } },
-    ),
-  ];
+  return rule({ color: MARKER, strokeDash: [4, 2], strokeWidth: 1.1 }, { x });
 }

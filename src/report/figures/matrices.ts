@@ -1,7 +1,21 @@
 /** The mask-distance matrices on one sheet: a row for each network, a panel for each ratio. */
 import type { MaskMatrix } from '../input';
 import { epochGrid } from '../matrix-image';
-import { type Dataset, FAINT, frame, INK, label, MARKER, ratioLabel, type Spec } from '../theme';
+import {
+  type Dataset,
+  emergenceText,
+  epochAxis,
+  FAINT,
+  FONT_SIZE,
+  frame,
+  INK,
+  type Layout,
+  label,
+  MARKER,
+  ratioLabel,
+  type Spec,
+  WIDE,
+} from '../theme';
 
 interface MatrixPanel {
   matrix: MaskMatrix;
@@ -9,10 +23,9 @@ interface MatrixPanel {
   image: string;
 }
 
-const COLUMNS = 4;
-
-/** Larger type than in the other figures, as the sheet is wider: both have 8 points on a page. */
-const TYPE = { labelFontSize: 12, titleFontSize: 13 };
+/** Pixels between two panels, and of the colour bar with its axis. */
+const GAP = 24;
+const BAR = 60;
 
 const IMAGE = { type: 'image', aspect: false, align: 'left', baseline: 'top' };
 
@@ -27,18 +40,19 @@ export function matrixSheet(
   colourBar: string,
   dataset: Dataset,
   quantity: Quantity,
+  layout: Layout = WIDE,
 ): Spec | null {
   const shown = panels.filter((panel) => panel.matrix.epochs.length > 0);
   if (shown.length === 0) return null;
   const networks = [...new Set(shown.map((panel) => panel.matrix.network))];
-  const columns = Math.min(COLUMNS, Math.max(...networks.map((name) => ratiosOf(shown, name).length)));
+  const columns = Math.min(layout.columns, Math.max(...networks.map((name) => ratiosOf(shown, name).length)));
   const cells = Math.max(...shown.map((panel) => epochGrid(panel.matrix.epochs).size));
-  const side = panelSide(cells, columns);
+  const side = panelSide(cells, Math.min(WANTED, (layout.width + layout.aside - BAR + GAP) / columns - GAP));
   const rows = networks.map((network) => ({
-    title: { text: network, anchor: 'start', frame: 'group', fontSize: 14, offset: 10 },
+    title: { text: network, anchor: 'start', frame: 'group', offset: 10 },
     columns,
     bounds: 'flush',
-    spacing: { column: 30, row: 92 },
+    spacing: { column: GAP, row: 84 },
     concat: ratiosOf(shown, network).map((panel, i, row) =>
       matrixPanel(panel, side, {
         title: i % columns === 0,
@@ -52,18 +66,12 @@ export function matrixSheet(
   });
 }
 
-/** A whole number of pixels for each cell where there is room, so that all rows are equally wide. */
-export function panelSide(cells: number, columns: number): number {
-  const wanted = columns >= 4 ? 140 : columns === 3 ? 180 : 220;
-  return cells <= wanted * 1.2 ? cells * Math.max(1, Math.round(wanted / cells)) : wanted;
-}
+/** Pixels of a panel where there is room for it. */
+const WANTED = 220;
 
-/** At most five round epochs, and the only one where there is but one. */
-export function epochTicks(epochs: number[]): number[] {
-  const [first, last] = [epochs[0]!, epochs.at(-1)!];
-  const step = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].find((size) => last - first < 5 * size) ?? 5000;
-  const start = Math.ceil(first / step) * step;
-  return Array.from({ length: Math.floor((last - start) / step) + 1 }, (_, i) => start + i * step);
+/** A whole number of pixels for each cell where there is room, so that all rows are equally wide. */
+export function panelSide(cells: number, wanted: number): number {
+  return cells <= wanted ? cells * Math.floor(wanted / cells) : Math.floor(wanted);
 }
 
 function ratiosOf(panels: MatrixPanel[], network: string): MatrixPanel[] {
@@ -77,14 +85,13 @@ function sameGrid(a: MatrixPanel, b: MatrixPanel): boolean {
 
 function matrixPanel({ matrix, image }: MatrixPanel, side: number, rows: { title: boolean; labels: boolean }): Spec {
   const { from, to } = epochGrid(matrix.epochs);
-  const values = epochTicks(matrix.epochs);
   const scale = { domain: [from, to], nice: false, zero: false };
-  const axis = { ...TYPE, values, title: 'epochs' };
+  const axis = { ...epochAxis(matrix.epochs[0]!, matrix.epochs.at(-1)!), title: 'epoch' };
   const x = { field: 'from', type: 'quantitative', scale, axis };
   const y = {
     ...x,
     scale: { ...scale, reverse: true },
-    axis: { ...axis, labels: rows.labels, title: rows.title ? 'epochs' : null },
+    axis: { ...axis, labels: rows.labels, title: rows.title ? 'epoch' : null },
   };
   return {
     width: side,
@@ -105,10 +112,8 @@ function matrixPanel({ matrix, image }: MatrixPanel, side: number, rows: { title
 /** Text marks, because a title would stand higher over panels with axis labels. */
 function heading({ ratio, emergedAt }: MaskMatrix, side: number): Spec[] {
   const lines = [
-    { text: ratioLabel(ratio), y: -23, fontSize: 13.5, fontWeight: 'bold', color: INK },
-    emergedAt === null
-      ? { text: 'no ticket yet', y: -7, fontSize: 12 }
-      : { text: `ticket after ${emergedAt} epochs`, y: -7, fontSize: 12, color: MARKER },
+    { text: ratioLabel(ratio), y: -8 - FONT_SIZE - 3, fontWeight: 'bold', color: INK },
+    emergedAt === null ? { text: 'no ticket yet', y: -7 } : { text: emergenceText(emergedAt), y: -7, color: MARKER },
   ];
   return lines.map(({ text, y, ...style }) =>
     label(
@@ -139,21 +144,19 @@ export function windowBox(matrix: MaskMatrix): Spec[] {
 }
 
 function bar(image: string, side: number, title: Quantity): Spec {
-  // Equal masks are yellow either way.
-  const domain = title === 'mask overlap' ? [1, 0] : [0, 1];
   return {
     width: 11,
     height: side,
     view: { stroke: null },
-    data: { values: [{ image, top: domain[1], left: 0 }] },
+    data: { values: [{ image, top: 1, left: 0 }] },
     mark: { ...IMAGE, width: 11, height: side },
     encoding: {
       x: { field: 'left', type: 'quantitative', scale: { domain: [0, 1] }, axis: null },
       y: {
         field: 'top',
         type: 'quantitative',
-        scale: { domain },
-        axis: { ...TYPE, orient: 'right', title, values: [0, 0.2, 0.4, 0.6, 0.8, 1], format: '.1f' },
+        scale: { domain: [0, 1] },
+        axis: { orient: 'right', title, values: [0, 0.2, 0.4, 0.6, 0.8, 1], format: '.1f' },
       },
       url: { field: 'image', type: 'nominal' },
     },

@@ -16,9 +16,15 @@ interface Outcome {
   top1: number;
 }
 
-/** One curve for each network and ratio. A dense run among the folders gives the horizontal line. Throws ERR_FILE. */
-export async function drawingCurves(folders: readonly string[]): Promise<DrawingCurve[]> {
-  const outcomes = (await Promise.all(folders.map(outcomesOf))).flat();
+/**
+ * One curve for each network and ratio; `titles` name the network of each folder. A dense run among the folders gives the horizontal
+ * line. Throws ERR_FILE.
+ */
+export async function drawingCurves(
+  folders: readonly string[],
+  titles: readonly (string | undefined)[] = [],
+): Promise<DrawingCurve[]> {
+  const outcomes = (await Promise.all(folders.map((folder, i) => outcomesOf(folder, titles[i])))).flat();
   const curves = new Map<string, DrawingCurve>();
   for (const { name, ticket, top1 } of outcomes) {
     if (!ticket) continue;
@@ -34,16 +40,16 @@ export async function drawingCurves(folders: readonly string[]): Promise<Drawing
 
 type Params =
   | { command: 'train'; recipe: TrainRecipe }
-  | { command: 'retrain' | 'search'; recipe: { arch: string; depth: number; scratch?: string } };
+  | { command: 'retrain' | 'search'; recipe: { arch: string; depth: number; cfg?: unknown[]; scratch?: string } };
 
-async function outcomesOf(folder: string): Promise<Outcome[]> {
+async function outcomesOf(folder: string, title: string | undefined): Promise<Outcome[]> {
   const run = RunDirectory.at(folder);
   const params = await run.readJson<Params>('params.json');
   const result = await run.readJson<RunResult | TrainResult>('result.json');
   if (!params || !result) {
     throw new EarlybirdError('ERR_FILE', `${folder} holds no finished run: give folders of train or retrain.`);
   }
-  const name = networkName(params.recipe.arch, params.recipe.depth!);
+  const name = title ?? networkName(params.recipe.arch, params.recipe.depth!, params.recipe.cfg);
   if (params.command === 'train') {
     const { ticket, retrain, search } = result as TrainResult;
     const { percent: ratio, compareDense } = params.recipe;

@@ -3,7 +3,7 @@
  * epoch (paper Fig. 1).
  */
 import { readdir } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { readNpy } from '../../checkpoint/npy';
 import { numbersOf } from '../../checkpoint/value';
 import type { Provenance } from '../../engine/provenance';
@@ -12,7 +12,7 @@ import { DERIVED, lockFolder } from '../../lock';
 import { networkName } from '../../network/names';
 import { formatsOf, lengthsText, type PrecisionOptions } from '../../recipe/precision';
 import type { PlotRecipe } from '../../recipe/recipe';
-import { RunDirectory } from '../../run/directory';
+import { RunDirectory, searchFolderOf } from '../../run/directory';
 import { parseTicketFile, ratioKey } from '../../run/names';
 import type { RunOptions } from '../../run/observer';
 import { type RunResult, ticketAt } from '../../run/result';
@@ -21,25 +21,28 @@ import type { MaskMatrix } from '../input';
 import type { Dataset } from '../theme';
 import { type WrittenFigures, writeSpec } from '../write';
 import { drawingCurves } from './drawing-curves';
-import { comparisonOf, type DetectorChoice } from './runs';
+import { comparisonOf, type DetectorChoice, namedDataset } from './runs';
 
 /** Both spellings: the reference writes an underscore, its README a hyphen. */
 const MATRIX = /^overlap[_-](\d*\.?\d+)\.npy$/;
 
 type Params = Partial<Provenance> & {
-  recipe?: { arch?: string; depth?: number } & Partial<DetectorChoice> & PrecisionOptions;
+  recipe?: { arch?: string; depth?: number; cfg?: unknown[]; data?: string } & Partial<DetectorChoice> &
+    PrecisionOptions;
 };
 
 /**
  * Draws the matrices of overlap_{p}.npy in `recipe.folders` in one sheet, or with `recipe.drawing` accuracy against drawing epoch, as
- * SVG and PNG. Returns their paths.
+ * SVG, PNG and PDF. Returns their paths.
  *
  * @param recipe from `parseRecipe('plot', ...)`
  * @throws ERR_FILE where a folder has no matrix, or no finished run
  */
 export async function plot(recipe: PlotRecipe, { observer }: RunOptions = {}): Promise<WrittenFigures> {
   const params = await RunDirectory.at(recipe.folders[0]!).readJson<Params>('params.json');
-  const dataset = params?.dataset ?? { name: 'unknown dataset', synthetic: false };
+  const dataset = params?.dataset
+    ? namedDataset(params.dataset, params.recipe?.data)
+    : { name: 'unknown dataset', synthetic: false };
   const base = join(
     recipe.output ?? recipe.folders[0]!,
     recipe.name ?? (recipe.drawing ? 'drawing-epoch' : 'mask-distance'),
@@ -47,23 +50,57 @@ export async function plot(recipe: PlotRecipe, { observer }: RunOptions = {}): P
   using lock = await lockFolder(dirname(base), { name: DERIVED, wait: 10_000 });
   lock.requireWritable();
   const written = recipe.drawing
-    ? await writeSpec(base, drawingEpochs(await drawingCurves(recipe.folders), dataset))
+    ? await writeSpec(
+        base,
+        drawingEpochs(await drawingCurves(recipe.folders, titlesOf(recipe)), dataset),
+        recipe.format,
+      )
     : await matrixFigure(base, recipe, dataset);
   for (const note of written.notes) observer?.log?.(note);
   return written;
 }
 
 async function matrixFigure(base: string, recipe: PlotRecipe, dataset: Dataset): Promise<WrittenFigures> {
-  const runs = await Promise.all(recipe.folders.map((folder) => matricesIn(folder, recipe)));
+  const titles = titlesOf(recipe);
+  const runs = await Promise.all(
+    recipe.folders.map((folder, i) => matricesIn(searchFolderOf(folder), recipe.ratios, titles[i])),
+  );
   const names = runs.map((run) => run[0]!.network);
+  const folders = shortestNames(recipe.folders);
   const list = runs.flatMap((run, i) => {
     const isAlone = names.indexOf(names[i]!) === names.lastIndexOf(names[i]!);
-    return isAlone ? run : run.map((matrix) => ({ ...matrix, network: `${names[i]} (${recipe.folders[i]})` }));
+    return isAlone ? run : run.map((matrix) => ({ ...matrix, network: `${names[i]} (${folders[i]})` }));
   });
-  return writeSpec(base, await matrices(list, dataset, recipe.overlap ? 'mask overlap' : 'mask distance'));
+  const quantity = recipe.overlap ? 'mask overlap' : 'mask distance';
+  return writeSpec(base, await matrices(list, dataset, { quantity, initial: recipe.initial }), recipe.format);
 }
 
-async function matricesIn(folder: string, { ratios, title }: PlotRecipe): Promise<MaskMatrix[]> {
+/** One title for each folder; a single one names the network of all. Throws ERR_RECIPE for another number. */
+function titlesOf({ folders, title }: PlotRecipe): (string | undefined)[] {
+  if (title === undefined || title.length === 1) return folders.map(() => title?.[0]);
+  if (title.length === folders.length) return title;
+  throw new EarlybirdError(
+    'ERR_RECIPE',
+    `--title has ${title.length} texts for ${folders.length} folders: give one for each, or one for all.`,
+  );
+}
+
+/** Folders by as many names at the end of their paths as tell them apart. */
+export function shortestNames(folders: readonly string[]): string[] {
+  const paths = folders.map((folder) => relative('/', resolve(folder)).split(sep));
+  const longest = Math.max(...paths.map((path) => path.length));
+  for (let length = 1; length < longest; length++) {
+    const names = paths.map((path) => path.slice(-length).join('/'));
+    if (new Set(names).size === new Set(paths.map(String)).size) return names;
+  }
+  return paths.map((path) => path.join('/'));
+}
+
+async function matricesIn(
+  folder: string,
+  ratios: PlotRecipe['ratios'],
+  title: string | undefined,
+): Promise<MaskMatrix[]> {
   const names = await readdir(folder).catch(() => {
     throw new EarlybirdError('ERR_FILE', `${folder} cannot be read: give the folder of a run.`);
   });
@@ -93,8 +130,8 @@ async function readMatrix(folder: string, name: string, ratio: number, title: st
   const run = RunDirectory.at(folder);
   const params = await run.readJson<Params>('params.json');
   const result = await run.readJson<RunResult>('result.json');
-  const { arch, depth, detectorWindow = 5, detectorRule = 'reference' } = params?.recipe ?? {};
-  const named = arch !== undefined && depth !== undefined ? networkName(arch, depth) : basename(resolve(folder));
+  const { arch, depth, cfg, detectorWindow = 5, detectorRule = 'reference' } = params?.recipe ?? {};
+  const named = arch !== undefined && depth !== undefined ? networkName(arch, depth, cfg) : basename(resolve(folder));
   const formats = formatsOf(params?.recipe ?? {});
   return {
     network: (title ?? named) + (formats ? `, ${lengthsText(formats)}` : ''),

@@ -1,11 +1,13 @@
 /** The reports of search, retrain and train. */
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { formatsOf } from '../../recipe/precision';
 import type { RetrainRecipe, SearchRecipe, TrainRecipe } from '../../recipe/recipe';
 import { RunDirectory } from '../../run/directory';
 import type { Observer } from '../../run/observer';
 import { type FinishedRun, summaryRow } from '../../run/result';
 import type { TrainResult } from '../../train/eb-train';
+import type { ReportInput } from '../input';
+import { datasetLabel } from '../theme';
 import { describeRun, drawReport, energyOf, writeMatrices } from './runs';
 
 const metricsOf = (folder: string) => RunDirectory.at(folder).readMetrics();
@@ -21,7 +23,7 @@ export function reportSearch(
     const { network, input } = await describeRun(save);
     return {
       ...input,
-      title: `Early-Bird search: ${network}`,
+      title: recipe.title ?? `Early-Bird search: ${network}`,
       runs: [{ name: 'search (dense)', phase: 'search', metrics: await metricsOf(save) }],
       matrices: await writeMatrices(save, ratios, result, network, recipe),
       summary: [summaryRow('search (dense)', result)],
@@ -42,7 +44,7 @@ export function reportRetrain(
     const { network, input } = await describeRun(save);
     return {
       ...input,
-      title: `Training: ${network}, ${name}`,
+      title: recipe.title ?? `Training: ${network}, ${name}`,
       runs: [{ name, phase: 'retrain', metrics: await metricsOf(save) }],
       summary: [summaryRow(name, result)],
     };
@@ -56,7 +58,8 @@ export function reportTrain(
   observer?: Observer,
 ): Promise<string | null> {
   const { save, percent, compareDense } = recipe;
-  return drawReport(recipe, reused, observer, async () => {
+  const stages = ['search', basename(dirname(result.prune.ticket)), basename(result.retrain.directory)];
+  const compose = async (): Promise<ReportInput> => {
     const folder = join(save, 'search');
     const { network, input } = await describeRun(folder);
     const { ratios } = input.recipe as SearchRecipe;
@@ -65,7 +68,7 @@ export function reportTrain(
     return {
       ...input,
       recipe,
-      title: `EB Train${variant}: ${network} on ${input.dataset.name}, p = ${percent}`,
+      title: recipe.title ?? `EB Train${variant}: ${network} on ${datasetLabel(input.dataset)}, p = ${percent}`,
       runs: [
         { name: compareDense ? 'dense (search)' : 'search', phase: 'search', metrics: await metricsOf(folder) },
         { name: ticket, phase: 'retrain', metrics: await metricsOf(join(save, basename(result.retrain.directory))) },
@@ -77,5 +80,6 @@ export function reportTrain(
       threshold: recipe.detectorThreshold,
       energy: await energyOf(save),
     };
-  });
+  };
+  return drawReport(recipe, reused, observer, compose, stages);
 }

@@ -1,6 +1,7 @@
 /** Common parts of the reports of search, retrain and train, read from the folders of finished runs. */
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdir } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
 import { readEnergy, sourceText } from '../../energy/file';
 import type { Provenance } from '../../engine/provenance';
 import { DERIVED, lockFolder } from '../../lock';
@@ -16,18 +17,18 @@ import { writeReport } from '../write';
 
 /** Entries of params.json that reports show. */
 interface Params extends Provenance {
-  recipe: { arch: string; depth: number } & Record<string, unknown>;
+  recipe: { arch: string; depth: number; cfg?: unknown[]; data?: string } & Record<string, unknown>;
   seed: number;
 }
 
 /** Beginning of a report: network, dataset, recipe, provenance and energy of the run in `folder`. */
 export async function describeRun(folder: string): Promise<{ network: string; input: Omit<ReportInput, 'title'> }> {
   const params = (await RunDirectory.at(folder).readJson<Params>('params.json'))!;
-  const { dataset, recipe } = params;
+  const { recipe } = params;
   return {
-    network: networkName(recipe.arch, recipe.depth),
+    network: networkName(recipe.arch, recipe.depth, recipe.cfg),
     input: {
-      dataset,
+      dataset: namedDataset(params.dataset, recipe.data),
       recipe,
       provenance: provenanceTable(params),
       runs: [],
@@ -38,6 +39,11 @@ export async function describeRun(folder: string): Promise<{ network: string; in
       energy: await energyOf(folder),
     },
   };
+}
+
+/** Class folders have no name of their own: they are called as the folder that holds them. */
+export function namedDataset<D extends { name: string }>(dataset: D, data: string | undefined): D {
+  return dataset.name === 'folder' && data !== undefined ? { ...dataset, name: basename(resolve(data)) } : dataset;
 }
 
 export async function energyOf(folder: string): Promise<ReportInput['energy']> {
@@ -78,6 +84,24 @@ export function comparisonOf({
     : { window: detectorWindow, compared: 'newest' };
 }
 
+/** What people look for in a folder of a run; the checkpoint of each epoch is not among it. */
+const LISTED =
+  /^((EB-\d+-\d+|pruned|checkpoint|model_best|swa)\.pth\.tar|metrics\.jsonl|(params|result|energy|prune)\.json|(record|prune)\.txt|overlap_[\d.]+\.npy)$/;
+
+/** Files of a run and of its stages, relative to its folder. */
+export async function listFiles(save: string, stages: readonly string[] = []): Promise<string[]> {
+  const folders = await Promise.all(
+    ['', ...stages].map(async (stage) => {
+      const names = await readdir(join(save, stage)).catch(() => [] as string[]);
+      return names
+        .filter((name) => LISTED.test(name))
+        .sort()
+        .map((name) => (stage ? `${stage}/${name}` : name));
+    }),
+  );
+  return folders.flat();
+}
+
 /** The matrices of a search, also written beside its masks as overlap_{p}.npy. */
 export async function writeMatrices(
   folder: string,
@@ -101,13 +125,15 @@ export async function writeMatrices(
 
 /**
  * Writes report/ in the folder of a run and returns the path of its HTML; null where the recipe asks for none. A report that cannot be
- * drawn is logged and does not fail the run. That of a `reused` run is drawn only if it is missing.
+ * drawn is logged and does not fail the run. That of a `reused` run is drawn only if it is missing. `stages` are folders within, whose
+ * files are linked too.
  */
 export async function drawReport(
   { save, report }: { save: string; report: boolean },
   reused: boolean,
   observer: Observer | undefined,
   compose: () => Promise<ReportInput>,
+  stages: readonly string[] = [],
 ): Promise<string | null> {
   if (!report) return null;
   const drawn = join(save, 'report', 'index.html');
@@ -115,7 +141,9 @@ export async function drawReport(
   try {
     using lock = await lockFolder(save, { name: DERIVED, wait: 60_000 });
     lock.requireWritable();
-    const { html, notes } = await writeReport(join(save, 'report'), await compose());
+    const input = await compose();
+    const files = await listFiles(save, stages);
+    const { html, notes } = await writeReport(join(save, 'report'), { ...input, files });
     for (const note of notes) observer?.log?.(note);
     return html;
   } catch (error) {

@@ -1,0 +1,40 @@
+/** Every epoch as a row: the values behind the learning curves, folded in the page. */
+import type { EpochMetrics } from '../run/metrics';
+import { escapeHtml, formatPercent, formatSeconds, MISSING } from './format';
+import type { RunCurves } from './input';
+
+const COLUMNS: { title: string; cell: (line: EpochMetrics) => string }[] = [
+  { title: 'epoch', cell: (line) => String(line.completed) },
+  { title: 'lr', cell: (line) => String(Number(line.lr.toPrecision(3))) },
+  { title: 'train loss', cell: (line) => loss(line.train.loss) },
+  { title: 'train top-1', cell: (line) => formatPercent(line.train.top1) },
+  { title: 'test loss', cell: (line) => loss(line.test.loss) },
+  { title: 'test top-1', cell: (line) => formatPercent(line.test.top1) },
+  { title: 'time', cell: (line) => formatSeconds(line.seconds.train + line.seconds.evaluate) },
+];
+
+/** Empty where no epoch is complete. */
+export function epochsHtml(runs: RunCurves[]): string {
+  const tables = runs.filter(({ metrics }) => metrics.length > 0).map(tableOf);
+  return tables.length === 0 ? '' : `<section>\n<h2>Epochs</h2>\n${tables.join('\n')}\n</section>\n`;
+}
+
+function tableOf({ name, metrics }: RunCurves): string {
+  const head = COLUMNS.map(({ title }) => `<th scope="col">${title}</th>`).join('');
+  const rows = metrics.map((line) => {
+    const [epoch, ...values] = COLUMNS.map(({ cell }) => escapeHtml(cell(line)));
+    return `<tr><th scope="row">${epoch}</th>${values.map((text) => `<td>${text}</td>`).join('')}</tr>`;
+  });
+  return `<details>
+<summary>${escapeHtml(name)}: ${metrics.length} ${metrics.length === 1 ? 'epoch' : 'epochs'}</summary>
+<div class="wide"><table class="summary epochs">
+<thead><tr>${head}</tr></thead>
+<tbody>
+${rows.join('\n')}
+</tbody></table></div>
+</details>`;
+}
+
+function loss(value: number): string {
+  return Number.isFinite(value) ? value.toFixed(4) : MISSING;
+}

@@ -1,0 +1,40 @@
+/** Reads checkpoints that a user or a run names, with the remedy that fits. */
+import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { type Checkpoint, type ReadOptions, readCheckpoint } from '../checkpoint/pth';
+import { EarlybirdError } from '../errors';
+import { parseTicketFile } from './names';
+
+/** The checkpoint that a flag names. Throws ERR_FILE with the tickets that are near where there is no such file. */
+export async function readGiven(path: string, flag: string, options: ReadOptions = {}): Promise<Checkpoint> {
+  if (!existsSync(path)) {
+    const near = await ticketsNear(path);
+    const found = near.length > 0 ? `; there are ${near.join(', ')}: give one of them` : ': check the path';
+    throw new EarlybirdError('ERR_FILE', `--${flag} ${path} does not exist${found}.`);
+  }
+  return readCheckpoint(path, options);
+}
+
+/** Tickets of a search in the folder of the path, and files of its name in the folders beside that. */
+async function ticketsNear(path: string): Promise<string[]> {
+  const [folder, name] = [dirname(path), basename(path)];
+  const list = (place: string) => readdir(place).catch(() => [] as string[]);
+  const tickets = (await list(folder)).filter((file) => parseTicketFile(file) && file.endsWith('.pth.tar'));
+  const beside = (await list(dirname(folder)))
+    .map((other) => join(dirname(folder), other, name))
+    .filter((file) => existsSync(file));
+  return [...tickets.sort().map((file) => join(folder, file)), ...beside.sort()].slice(0, 8);
+}
+
+/** For a file that a run made itself: where it cannot be read, the message ends with this remedy. */
+export async function orRemedy<T>(path: string, remedy: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const { code, message, detail } = error as EarlybirdError;
+    if (code !== 'ERR_CHECKPOINT' || !message.startsWith(`${path} `)) throw error;
+    // The last clause tells what to do with a file from elsewhere.
+    throw new EarlybirdError(code, `${message.replace(/(; [^;]*)?\.?$/, '')}; ${remedy}.`, detail);
+  }
+}

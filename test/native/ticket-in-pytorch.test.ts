@@ -1,0 +1,122 @@
+/** The code of docs/ticket-in-pytorch.md, run by PyTorch on real tickets, against the program's own outputs. */
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { stateDictOf, stateDictValue } from '../../src/checkpoint/keys';
+import { readCheckpoint, writeCheckpoint } from '../../src/checkpoint/pth';
+import type { Value } from '../../src/checkpoint/value';
+import type { ModelSpec, NativeModel } from '../../src/native/types/model';
+import { prune } from '../../src/prune/prune';
+import { parseRecipe } from '../../src/recipe/recipe';
+import { checkpointNetwork, modelInfo, networkEntries } from '../../src/run/checkpoint-network';
+import type { StateDict, TensorData } from '../../src/tensor';
+import { temporaryFolder } from '../cli/tiny';
+import { torchProgram } from '../support/peers';
+import { addon, floats } from '../support/small-handles';
+
+const ROOT = resolve(__dirname, '..', '..');
+const CLASSES = 10;
+
+const NETWORKS = [
+  { arch: 'vgg', depth: 11, function: 'vgg', size: 32 },
+  { arch: 'resnet', depth: 20, function: 'resnet', size: 32 },
+  { arch: 'resnet18', depth: 18, function: 'resnet', size: 64 },
+  { arch: 'resnet50_official', depth: 50, function: 'resnet', size: 64 },
+];
+
+const images = (size: number): TensorData => ({
+  dtype: 'float32',
+  shape: [2, 3, size, size],
+  data: new Uint8Array(Float32Array.from({ length: 6 * size * size }, (_, i) => Math.sin(i * 0.37)).buffer),
+});
+
+/** The gammas decide what is pruned, so no two may be equal. */
+function withDifferentGammas(state: StateDict): StateDict {
+  const gammas = [...state.keys()].filter((key) => state.has(key.replace(/weight$/, 'running_mean')));
+  const changed = gammas
+    .filter((key) => key.endsWith('.weight'))
+    .map((key, layer): [string, TensorData] => {
+      const tensor = state.get(key)!;
+      const values = Float32Array.from({ length: tensor.data.length / 4 }, (_, i) => 1 + Math.sin(7 * i + layer) / 2);
+      return [key, { ...tensor, data: new Uint8Array(values.buffer) }];
+    });
+  return new Map([...state, ...changed]);
+}
+
+async function save(model: NativeModel, file: string): Promise<void> {
+  const content: [string, Value][] = [
+    ['state_dict', stateDictValue(await model.stateDict())],
+    ['earlybird', new Map(networkEntries(modelInfo(model.describe(), undefined)))],
+  ];
+  await writeCheckpoint(file, new Map(content));
+}
+
+const folder = temporaryFolder();
+afterAll(() => folder.remove());
+
+/** Prunes a network whose statistics saw images, and returns the ticket with the program's own outputs. */
+async function ticketOf({ arch, depth, size }: (typeof NETWORKS)[number]) {
+  const file = join(folder.path, `${arch}.pth.tar`);
+  const spec = { classes: CLASSES, device: 'cpu' };
+  using dense = await addon.createModel({ ...spec, arch, depth, imageSize: size, seed: 1 });
+  await dense.loadStateDict(withDifferentGammas(await dense.stateDict()));
+  await dense.forward(images(size), { train: true });
+  await save(dense, file);
+  const folderOfTicket = join(folder.path, `${arch}-pruned`);
+  const { ticket } = await prune(
+    parseRecipe('prune', {
+      model: file,
+      arch,
+      depth,
+      percent: 0.3,
+      save: folderOfTicket,
+      measure: false,
+      device: 'cpu',
+    }),
+  );
+  const { value } = await readCheckpoint(ticket);
+  const network = checkpointNetwork(value, ticket) as Pick<ModelSpec, 'arch' | 'depth' | 'cfg'>;
+  using small = await addon.createModel({ ...spec, ...network, imageSize: size, seed: 1 });
+  await small.loadStateDict(stateDictOf(value, ticket));
+  return { ticket, logits: floats(await small.forward(images(size), { precision: 'fp32' })) };
+}
+
+const page = readFileSync(join(ROOT, 'docs', 'ticket-in-pytorch.md'), 'utf8');
+const [vgg, resnet] = [...page.matchAll(/```python\n(.*?)```/gs)].map(([, code]) => code!);
+
+const COMPARE = `
+import json, sys, warnings
+for name, path, size in json.loads(sys.argv[1]):
+    x = torch.sin(torch.arange(6 * size * size, dtype=torch.float64) * 0.37).float().reshape(2, 3, size, size)
+    with torch.no_grad():
+        print(json.dumps(globals()[name](path)(x).flatten().tolist()))
+`;
+
+test('gives the outputs of the program', async () => {
+  const found = torchProgram();
+  if (!found) return;
+  const tickets = [];
+  for (const network of NETWORKS) tickets.push({ ...network, ...(await ticketOf(network)) });
+  const script = join(folder.path, 'page.py');
+  writeFileSync(script, `${vgg}\n${resnet}\n${COMPARE}`);
+  const cases = tickets.map((one) => [one.function, one.ticket, one.size]);
+  const { stdout, stderr } = spawnSync(found.python, [script, JSON.stringify(cases)], {
+    encoding: 'utf8',
+    env: found.env,
+  });
+  const outputs = stdout
+    .trim()
+    .split('\n')
+    .map((line) => (line ? (JSON.parse(line) as number[]) : null));
+  if (outputs.length !== tickets.length) throw new Error(stderr);
+  tickets.forEach(({ arch, logits }, i) => {
+    const largest = Math.max(...logits.map(Math.abs));
+    const off = Math.max(...logits.map((value, k) => Math.abs(value - outputs[i]![k]!)));
+    expect({ arch, same: off < 1e-4 * largest, largest: largest > 0 }).toEqual({ arch, same: true, largest: true });
+  });
+}, 300_000);
+
+test('the page builds a VGG in fifteen lines', () => {
+  const body = vgg!.slice(vgg!.indexOf('    file = ')).trimEnd().split('\n');
+  expect(body.length).toBeLessThanOrEqual(15);
+});
