@@ -2,6 +2,7 @@
 #include "bench.h"
 #include "core/device.h"
 #include "core/host_memory.h"
+#include "core/team.h"
 #include "data/stream/jpeg_decoder.h"
 #include "dataset_wrap.h"
 #include "energy_meter_wrap.h"
@@ -33,6 +34,12 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   method("runtime", runtime_js);
   method("setErrorClass", [](const Napi::CallbackInfo& info) {
     Environment::of(info.Env())->error_class = Napi::Persistent(info[0].As<Napi::Function>());
+  });
+  method("teamSize", [](const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      const std::chrono::milliseconds limit(info[1].ToNumber().Int64Value());
+      return Napi::Number::New(info.Env(), team_size(info[0].ToNumber().Int32Value(), limit));
+    });
   });
   method("setThreads", [](const Napi::CallbackInfo& info) {
     guarded(info.Env(), [&] { set_threads(info[0].ToNumber().Int32Value()); });

@@ -209,6 +209,25 @@ BlockFlavour flavour_in(const Napi::Object& object) {
   return flavour == "swalp" ? BlockFlavour::kSwalp : BlockFlavour::kQtorch;
 }
 
+PassPosition position_in(const Napi::Object& object, const char* name) {
+  PassPosition out;
+  if (object.Get(name).IsUndefined()) return out;
+  const Napi::Object from = object_in(object, name);
+  out.batches = integer_in(from, "batches");
+  out.steps = integer_in(from, "steps");
+  out.images = integer_in(from, "images");
+  out.seconds = number_in(from, "seconds");
+  out.waited = number_in(from, "waited");
+  const Napi::Object sums = object_in(from, "sums"), bad = object_in(from, "bad");
+  for (int64_t i = 0, count = integer_in(sums, "length"); i < count; ++i)
+    out.sums.push_back(number_in(sums, std::to_string(i).c_str()));
+  for (int64_t i = 0, count = integer_in(bad, "length"); i < count; ++i) {
+    const Napi::Object image = object_in(bad, std::to_string(i).c_str());
+    out.bad.push_back({integer_in(image, "index"), string_in(image, "reason")});
+  }
+  return out;
+}
+
 NumberFormats formats_in(const Napi::Object& object, const char* name) {
   const Napi::Object formats = object_in(object, name);
   const auto bits = [&](const char* of) {
@@ -288,6 +307,20 @@ Napi::Value to_js(Napi::Env env, const PassResult& result) {
   out.Set("bad", to_js(env, result.bad));
   out.Set("captured", result.captured);
   out.Set("whyEager", result.why_eager);
+  return out;
+}
+
+Napi::Value to_js(Napi::Env env, const PassPosition& position) {
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("batches", static_cast<double>(position.batches));
+  out.Set("steps", static_cast<double>(position.steps));
+  out.Set("images", static_cast<double>(position.images));
+  Napi::Array sums = Napi::Array::New(env, position.sums.size());
+  for (uint32_t i = 0; i < position.sums.size(); ++i) sums.Set(i, position.sums[i]);
+  out.Set("sums", sums);
+  out.Set("seconds", position.seconds);
+  out.Set("waited", position.waited);
+  out.Set("bad", to_js(env, position.bad));
   return out;
 }
 

@@ -44,6 +44,8 @@ Rounding rounding_in(const Napi::Object& object);
 /// "qtorch" (also if absent) or "swalp".
 BlockFlavour flavour_in(const Napi::Object& object);
 NumberFormats formats_in(const Napi::Object& object, const char* name);
+/// The start of an epoch if absent.
+PassPosition position_in(const Napi::Object& object, const char* name);
 
 // Writing.
 
@@ -51,6 +53,7 @@ Napi::Value to_js(Napi::Env env, const HostTensor& tensor);
 Napi::Value to_js(Napi::Env env, const HostState& state);
 Napi::Value to_js(Napi::Env env, const ModelDescription& description);
 Napi::Value to_js(Napi::Env env, const PassResult& result);
+Napi::Value to_js(Napi::Env env, const PassPosition& position);
 Napi::Value to_js(Napi::Env env, const std::vector<BadImage>& images);
 Napi::Value to_js(Napi::Env env, const std::vector<uint8_t>& bytes);
 

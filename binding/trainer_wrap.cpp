@@ -58,6 +58,7 @@ Napi::Value create_trainer_js(const Napi::CallbackInfo& info) {
 Napi::Function TrainerWrap::define(Napi::Env env) {
   Properties properties = {
       InstanceMethod<&TrainerWrap::epoch>("epoch"),
+      InstanceMethod<&TrainerWrap::position>("position"),
       InstanceMethod<&TrainerWrap::profile>("profile"),
       InstanceMethod<&TrainerWrap::step>("step"),
       InstanceMethod<&TrainerWrap::snapshot>("snapshot"),
@@ -75,13 +76,23 @@ Napi::Value TrainerWrap::epoch(const Napi::CallbackInfo& info) {
     const int64_t steps = integer_in(options, "steps", std::numeric_limits<int64_t>::max());
     if (steps < 1) throw Error("ERR_USAGE", "\"steps\" must be at least 1.");
     const double lr = number_in(options, "lr");
+    const PassPosition from = position_in(options, "from");
     return start(
         info.Env(),
-        [trainer = native(), dataset, epoch, lr, batch_size, steps](Job& job) -> Job::Finish {
-          const PassResult result = trainer->epoch(*dataset, epoch, lr, batch_size, steps, *job.token, job.progress());
+        [trainer = native(), dataset, epoch, lr, batch_size, steps, from](Job& job) -> Job::Finish {
+          const PassResult result =
+              trainer->epoch(*dataset, epoch, lr, batch_size, steps, *job.token, job.progress(), from);
           return [result](Napi::Env env) { return to_js(env, result); };
         },
         options);
+  });
+}
+
+Napi::Value TrainerWrap::position(const Napi::CallbackInfo& info) {
+  return promise(info.Env(), [&] {
+    return start(info.Env(), [trainer = native()](Job&) -> Job::Finish {
+      return [position = trainer->position()](Napi::Env env) { return to_js(env, position); };
+    });
   });
 }
 

@@ -12,6 +12,7 @@ class TrainerWrap : public Handle<TrainerWrap, Trainer> {
 
  private:
   Napi::Value epoch(const Napi::CallbackInfo& info);
+  Napi::Value position(const Napi::CallbackInfo& info);
   Napi::Value profile(const Napi::CallbackInfo& info);
   Napi::Value step(const Napi::CallbackInfo& info);
   Napi::Value snapshot(const Napi::CallbackInfo& info);

@@ -10,6 +10,7 @@
 #include "core/cuda_interface.h"
 #include "core/engine.h"
 #include "core/error.h"
+#include "core/team.h"
 
 namespace earlybird {
 namespace {
@@ -114,6 +115,7 @@ void initialise_process() {
   // Set before the engine's first parallel region, so that the threads of its team inherit it.
   Engine::instance().submit([] {
     at::globalContext().setFlushDenormal(true);
+    fix_team_size();
     spread_team();
   });
 }

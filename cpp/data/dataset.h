@@ -18,6 +18,12 @@ struct BadImage {
 
 class Pass;  // pass.h, which needs ATen
 
+/// Where a pass over a part of an epoch begins.
+struct PassStart {
+  int64_t batches = 0;        // done before
+  std::vector<BadImage> bad;  // met in them
+};
+
 /// Labelled images, on the device or in files, that become network input batch by batch.
 class Dataset {
  public:
@@ -30,10 +36,11 @@ class Dataset {
   virtual int64_t height() const = 0;
   virtual int64_t width() const = 0;
 
-  /// The batches of one training epoch; (seed, epoch) determine shuffle and augmentation. There is one pass at a time,
-  /// and it must not outlive the dataset or the token.
-  virtual std::unique_ptr<Pass> train_pass(uint64_t seed, uint32_t epoch, int64_t batch_size,
-                                           const CancelToken& cancel) = 0;
+  /// The batches of one training epoch from `start` on; (seed, epoch) determine shuffle and augmentation. There is one
+  /// pass at a time, and it must not outlive the dataset or the token. Throws ERR_CHECKPOINT where the epoch has fewer
+  /// batches.
+  virtual std::unique_ptr<Pass> train_pass(uint64_t seed, uint32_t epoch, int64_t batch_size, const CancelToken& cancel,
+                                           PassStart start = {}) = 0;
   /// Every image once, in the dataset's order.
   virtual std::unique_ptr<Pass> evaluation_pass(int64_t batch_size, const CancelToken& cancel) = 0;
   /// The pass that `drain` runs: a training epoch, or an evaluation pass for an evaluation dataset.
@@ -45,6 +52,9 @@ class Dataset {
   virtual HostTensor batch(const std::vector<int64_t>& indexes, uint64_t seed, uint32_t epoch) = 0;
   virtual std::vector<int32_t> labels(const std::vector<int64_t>& indexes) const = 0;
 };
+
+/// The number of images before a start. Throws ERR_CHECKPOINT where there are fewer.
+int64_t images_before(const PassStart& start, int64_t images, int64_t batch_size);
 
 /// Throws ERR_SHAPE.
 void check_indexes(const std::vector<int64_t>& indexes, int64_t count);

@@ -29,8 +29,11 @@ class Pass {
  public:
   virtual ~Pass() = default;
 
-  /// The number of batches, if no batch loses all its images.
+  /// The number of batches from its start on, if no batch loses all its images.
   virtual int64_t steps() const = 0;
+
+  /// Batches of the epoch up to the current one, those before the start of the pass included.
+  virtual int64_t batches() const = 0;
 
   /// Moves to the next batch that has images, and waits for it if needed. False after the last.
   virtual bool advance() = 0;
@@ -48,7 +51,7 @@ class Pass {
   /// Seconds that `advance` waited for data.
   virtual double waited() const { return 0; }
 
-  /// Images left out so far.
+  /// Images left out so far, those before the start of the pass included.
   virtual const std::vector<BadImage>& bad() const {
     static const std::vector<BadImage> none;
     return none;

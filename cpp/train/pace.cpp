@@ -9,8 +9,13 @@ constexpr auto kReportEvery = std::chrono::milliseconds(250);
 
 }  // namespace
 
-Pace::Pace(int64_t steps, const CancelToken& cancel, ProgressCallback callback)
-    : steps_(steps), cancel_(cancel), callback_(std::move(callback)) {}
+Pace::Pace(int64_t steps, const PassPosition& from, const CancelToken& cancel, ProgressCallback callback)
+    : steps_(steps),
+      done_(from.steps),
+      images_(from.images),
+      before_(from.seconds),
+      cancel_(cancel),
+      callback_(std::move(callback)) {}
 
 void Pace::step(int64_t images, PassSums& sums) {
   cancel_.check();
@@ -28,6 +33,6 @@ void Pace::step(int64_t images, PassSums& sums) {
   callback_(progress);
 }
 
-double Pace::seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+double Pace::seconds() const { return before_ + std::chrono::duration<double>(Clock::now() - start_).count(); }
 
 }  // namespace earlybird

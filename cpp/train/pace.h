@@ -10,13 +10,16 @@ namespace earlybird {
 /// Checks the cancel token at every step of a pass and reports progress at most four times a second.
 class Pace {
  public:
-  Pace(int64_t steps, const CancelToken& cancel, ProgressCallback callback);
+  /// `steps` of the whole epoch, of which `from` are done.
+  Pace(int64_t steps, const PassPosition& from, const CancelToken& cancel, ProgressCallback callback);
   void step(int64_t images, PassSums& sums);
+  /// Those before included.
   double seconds() const;
 
  private:
   using Clock = std::chrono::steady_clock;
-  int64_t steps_, done_ = 0, images_ = 0;
+  int64_t steps_, done_, images_;
+  double before_;
   const CancelToken& cancel_;
   ProgressCallback callback_;
   Clock::time_point start_ = Clock::now(), last_ = start_;

@@ -28,6 +28,18 @@ struct PassResult {
   std::string why_eager;      // if they were not, on a device with graphs
 };
 
+/// How far a training epoch has got: with the weights and the momentum of that moment, all that going on exactly needs.
+/// Shuffle, augmentation and rounding depend on seed, epoch and position alone.
+struct PassPosition {
+  int64_t batches = 0;  // of the epoch's order, those that lost all their images included
+  int64_t steps = 0;
+  int64_t images = 0;
+  std::vector<double> sums;  // kSums of them; empty before the first step
+  double seconds = 0;
+  double waited = 0;
+  std::vector<BadImage> bad;
+};
+
 struct Progress {
   int64_t step = 0;
   int64_t steps = 0;

@@ -33,11 +33,25 @@ PassResult result_of(const at::Tensor& on_host, int64_t images, int64_t steps) {
 PassSums::PassSums(at::Device device)
     : sums_(at::zeros({kSums}, at::TensorOptions().dtype(at::kDouble).device(device))) {}
 
-void PassSums::start() {
+void PassSums::start(const PassPosition& from) {
   at::NoGradGuard no_grad;
-  sums_.zero_();
-  images_ = steps_ = 0;
+  if (from.sums.empty())
+    sums_.zero_();
+  else if (from.sums.size() == kSums)
+    sums_.copy_(at::tensor(from.sums, at::kDouble));
+  else
+    throw Error("ERR_CHECKPOINT", "A position inside an epoch has another number of sums.");
+  images_ = from.images;
+  steps_ = from.steps;
   arrived_.reset();
+}
+
+void PassSums::write(PassPosition& to) const {
+  const at::Tensor on_host = sums_.cpu();
+  const auto* sums = on_host.const_data_ptr<double>();
+  to.sums.assign(sums, sums + kSums);
+  to.images = images_;
+  to.steps = steps_;
 }
 
 at::Tensor PassSums::add(const at::Tensor& logits, const at::Tensor& labels) {

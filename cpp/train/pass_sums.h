@@ -18,8 +18,8 @@ class PassSums {
  public:
   explicit PassSums(at::Device device);
 
-  /// Sets all sums to zero.
-  void start();
+  /// Sets all sums to zero, or to those of a position. Throws ERR_CHECKPOINT where that has another number of sums.
+  void start(const PassPosition& from = {});
 
   /// Adds one batch: float logits (B, K), labels (B). Returns the gradient of its mean loss for the logits. Device work
   /// only, which a graph may replay; `count` does the host's part and must follow once a batch.
@@ -31,6 +31,9 @@ class PassSums {
 
   /// Waits for the device. Throws ERR_NUMERIC when the loss is not finite: `where` names the pass.
   PassResult read(const std::string& where) const;
+
+  /// Writes sums, images and steps into a position. Waits for the device.
+  void write(PassPosition& to) const;
 
   /// The sums as far as the device has got, without waiting; nullopt while they are not on the host yet.
   std::optional<PassResult> peek();

@@ -39,6 +39,32 @@ class RunAheadLimit {
   int next_ = 0;
 };
 
+/// Keeps a position at the last step done.
+class Place {
+ public:
+  Place(PassPosition& position, const Pass& pass, const Pace& pace)
+      : position_(position), pass_(pass), pace_(pace), waited_(position.waited), bad_(pass.bad().size()) {}
+  ~Place() {
+    position_.seconds = pace_.seconds();
+    position_.waited = waited_ + pass_.waited();
+    position_.bad.assign(pass_.bad().begin(), pass_.bad().begin() + bad_);
+  }
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+
+  void step() {
+    position_.batches = pass_.batches();
+    bad_ = pass_.bad().size();
+  }
+
+ private:
+  PassPosition& position_;
+  const Pass& pass_;
+  const Pace& pace_;
+  double waited_;
+  size_t bad_;
+};
+
 }  // namespace
 
 PassResult run_pass(PassWork what, CapturedWork& captured, PassSums& sums, LowPrecision& numbers,
@@ -47,8 +73,11 @@ PassResult run_pass(PassWork what, CapturedWork& captured, PassSums& sums, LowPr
   // On the CPU autocast rounds the input itself.
   const bool bf16 = what.bf16 && !sums.tensor().is_cpu();
   if (!what.before) captured.prepare(pass, {what.batch_size, bf16}, what.work, what.state);
+  PassPosition whole;
+  PassPosition& position = what.position ? *what.position : whole;
   const int64_t steps = std::min(what.most_steps, pass.steps());
-  Pace pace(steps, cancel, progress);
+  Pace pace(position.steps + pass.steps(), position, cancel, progress);
+  Place place(position, pass, pace);
   RunAheadLimit run_ahead(sums.tensor().device());
   for (int64_t done = 0; done < steps && pass.advance(); ++done) {
     if (what.before) {
@@ -59,12 +88,14 @@ PassResult run_pass(PassWork what, CapturedWork& captured, PassSums& sums, LowPr
     }
     run_ahead.step();
     sums.count(pass.size());
+    place.step();
     pace.step(pass.size(), sums);
   }
+  place.step();  // also past batches without images at the end
   numbers.check(what.where);  // first: its error is more precise than that of the loss
   PassResult out = sums.read(what.where);
   out.seconds = pace.seconds();
-  out.waited = pass.waited();
+  out.waited = position.waited + pass.waited();
   out.bad = pass.bad();
   out.captured = captured.is_captured();
   out.why_eager = captured.why_eager();

@@ -26,6 +26,8 @@ struct PassWork {
   std::string where;
   /// Called before the work of each batch with its number of images; then nothing is captured.
   std::function<void(int64_t images)> before = {};
+  /// Where the pass began; at its end, also if that is an error, the last step done. The sums stay where they are.
+  PassPosition* position = nullptr;
 };
 
 /// Runs a pass from its first batch to the last, or to `most_steps`: training epochs and evaluations. The time of a

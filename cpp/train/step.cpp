@@ -33,13 +33,13 @@ Trainer::Step::Step(std::shared_ptr<Network> model, const TrainerOptions& chosen
   lr = at::zeros({}, parameters.front().options());
 }
 
-void Trainer::Step::start(int64_t epoch, double rate, int64_t first) {
+void Trainer::Step::start(int64_t epoch, double rate, const PassPosition& from) {
   at::NoGradGuard no_grad;
   network->train();
   forget_gradients();  // a step may have failed half way
   lr.fill_(rate);
-  numbers.start(epoch, first);
-  sums.start();
+  numbers.start(epoch, from.steps);
+  sums.start(from);
 }
 
 void Trainer::Step::forget_gradients() {

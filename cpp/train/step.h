@@ -19,8 +19,8 @@ namespace earlybird {
 struct Trainer::Step {
   Step(std::shared_ptr<Network> model, const TrainerOptions& chosen);
 
-  /// To be called before the steps of an epoch; `first` is the number of the first one.
-  void start(int64_t epoch, double rate, int64_t first = 0);
+  /// To be called before the steps of an epoch that follow a position.
+  void start(int64_t epoch, double rate, const PassPosition& from);
 
   /// Forward and backward; gradients are left in `parameters`, the batch is added to the sums.
   void gradients(const Batch& batch);

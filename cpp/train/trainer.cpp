@@ -17,11 +17,13 @@ Trainer::Trainer(std::shared_ptr<Network> network, const TrainerOptions& options
 Trainer::~Trainer() = default;
 
 PassResult Trainer::epoch(Dataset& dataset, int64_t epoch, double lr, int64_t batch_size, int64_t most_steps,
-                          const CancelToken& cancel, const ProgressCallback& progress) {
+                          const CancelToken& cancel, const ProgressCallback& progress, const PassPosition& from) {
   Step& step = *step_;
   check_fit(*step.network, dataset, batch_size);
-  step.start(epoch, lr);
-  const auto pass = dataset.train_pass(step.options.seed, static_cast<uint32_t>(epoch), batch_size, cancel);
+  const auto pass =
+      dataset.train_pass(step.options.seed, static_cast<uint32_t>(epoch), batch_size, cancel, {from.batches, from.bad});
+  step.start(epoch, lr, from);
+  position_ = from;
   const std::string where = "epoch " + std::to_string(epoch);
   const CapturedWork::Work work = [&step](const Batch& batch) {
     step.gradients(batch);
@@ -33,13 +35,16 @@ PassResult Trainer::epoch(Dataset& dataset, int64_t epoch, double lr, int64_t ba
                    .bf16 = step.options.bf16,
                    .work = work,
                    .state = step.state(),
-                   .where = where},
+                   .where = where,
+                   .position = &position_},
                   step.captured, step.sums, step.numbers, cancel, progress);
 }
 
 StepResult Trainer::step(const HostTensor& images, const HostTensor& labels, double lr, bool gradients) {
   Step& step = *step_;
-  step.start(0, lr, step.single_steps++);
+  PassPosition from;
+  from.steps = step.single_steps++;
+  step.start(0, lr, from);
   const at::Device device = step.parameters.front().device();
   step.gradients({view_of(images).to(device).contiguous(at::MemoryFormat::ChannelsLast),
                   view_of(labels).to(at::kLong).to(device)});
@@ -54,6 +59,14 @@ StepResult Trainer::step(const HostTensor& images, const HostTensor& labels, dou
   const at::Tensor sums = step.sums.tensor().cpu();
   out.loss = sums.const_data_ptr<double>()[kLoss];
   out.correct = static_cast<int64_t>(sums.const_data_ptr<double>()[kCorrect1]);
+  return out;
+}
+
+PassPosition Trainer::position() const {
+  step_->numbers.check("the epoch");
+  (void)step_->sums.read("the epoch");
+  PassPosition out = position_;
+  step_->sums.write(out);
   return out;
 }
 

@@ -41,9 +41,14 @@ class Trainer {
   Trainer(std::shared_ptr<Network> network, const TrainerOptions& options);
   ~Trainer();
 
-  /// `most_steps` ends the epoch early, for benchmarks.
+  /// Trains the epoch from a position on, of at most `most_steps` steps. The result is of all steps, those before the
+  /// position included.
   PassResult epoch(Dataset& dataset, int64_t epoch, double lr, int64_t batch_size, int64_t most_steps,
-                   const CancelToken& cancel, const ProgressCallback& progress);
+                   const CancelToken& cancel, const ProgressCallback& progress, const PassPosition& from = {});
+
+  /// Where the latest epoch() ended, also if it was cancelled; no step may have been done since. Throws ERR_NUMERIC
+  /// where numbers or the loss are no longer finite.
+  PassPosition position() const;
 
   /// One step outside of any epoch, on network input, float32 (B, C, H, W). The gradients are those before the L1 term.
   StepResult step(const HostTensor& images, const HostTensor& labels, double lr, bool gradients);
@@ -56,6 +61,7 @@ class Trainer {
  private:
   struct Step;
   std::unique_ptr<Step> step_;
+  PassPosition position_;
 };
 
 }  // namespace earlybird

@@ -2,6 +2,7 @@
 import { readdir } from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
+import { availableCores } from '../cores';
 import { IMAGENET_MEAN, IMAGENET_STD } from '../data/imagenet';
 import { type ImageListing, range, WHOLE_FILE } from '../data/listing';
 import { readSplit, shardsOf } from '../data/shards';
@@ -32,7 +33,7 @@ export interface LoaderRecord {
 const MIB = 1 << 20;
 
 export async function timeLoader(recipe: BenchLoaderRecipe, { signal }: RunOptions = {}): Promise<LoaderRecord> {
-  const { batchSize, passes, imageSize, seed, workers = os.availableParallelism() } = recipe;
+  const { batchSize, passes, imageSize, seed, workers = availableCores().usable } = recipe;
   const { addon, device } = openEngine({ device: 'cpu', noCuda: false, threads: 1 });
   requireJpeg(addon);
   const listing = await imagesUnder(recipe.data, signal);

@@ -1,5 +1,6 @@
 /** `bench loader`: our image loader and those of the peer take turns over the same files, each in its own process. */
-import * as os from 'node:os';
+
+import { availableCores } from '../cores';
 import { describeMachine, type Machine } from '../engine/machine';
 import { EarlybirdError } from '../errors';
 import { ratioOf, type Spread, spread } from '../measure';
@@ -47,7 +48,7 @@ const PACKED = 'packed';
 /** Times the loading of JPEG files. Throws ERR_USAGE where the peer is missing, ERR_DATASET where images are. */
 export async function benchLoader(asked: BenchLoaderRecipe, options: RunOptions = {}): Promise<LoaderBench> {
   const recipe = settlePeer(asked, 'peer_loader.py', options.observer?.log);
-  const { data, packed, passes, rounds, workers = os.availableParallelism() } = recipe;
+  const { data, packed, passes, rounds, workers = availableCores().usable } = recipe;
   const modes: readonly string[] = recipe.peer === undefined ? [] : recipe.modes;
   const folders = packed === undefined ? { [OURS]: data } : { [OURS]: data, [PACKED]: packed };
   const turns = (count: number, peers: readonly string[]) => [

@@ -4,9 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
-import * as os from 'node:os';
 import * as path from 'node:path';
 import { writeFileAtomic } from '../atomic';
+import { availableCores } from '../cores';
 import { checkImage, openImage } from './decode';
 import { dataFileError, datasetError } from './errors';
 import { bytesOf, type ImageListing, inParallel } from './listing';
@@ -93,7 +93,7 @@ async function convert(
   const index: Index = { key, bytes: 0, places: [] };
   await withQuietSharp(async (sharp) => {
     async function* pictures() {
-      const step = 4 * os.availableParallelism();
+      const step = 4 * availableCores().usable;
       for (let at = 0; at < others.length; at += step) {
         signal?.throwIfAborted();
         const made = await inParallel(others.subarray(at, at + step), step, (image) => ppmOf(sharp, listing, image));

@@ -9,9 +9,9 @@
 import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { readFile, realpath } from 'node:fs/promises';
-import * as os from 'node:os';
 import * as path from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
+import { availableCores } from '../cores';
 import { type CachedImages, readCache, writeCache } from './cache';
 import { foldersIn } from './class-files';
 import { listSplit } from './class-folders';
@@ -159,7 +159,7 @@ async function decodeAll(root: string, listing: Listing, options: FolderOptions)
     }
   };
   await withQuietSharp((sharp) =>
-    Promise.all(Array.from({ length: 2 * os.availableParallelism() }, () => worker(sharp))),
+    Promise.all(Array.from({ length: 2 * availableCores().usable }, () => worker(sharp))),
   );
 
   if (broken.length > 0)

@@ -4,9 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import { type FileHandle, open, readdir, readFile, realpath, rm, stat } from 'node:fs/promises';
-import * as os from 'node:os';
 import * as path from 'node:path';
 import { isLeftOver, TEMP_NAME, writeFileAtomic } from '../atomic';
+import { availableCores } from '../cores';
 import { EarlybirdError, onDisk } from '../errors';
 import { lockFolder } from '../lock';
 import { reasonOf } from './decode';
@@ -225,7 +225,7 @@ async function packShard(
         if (step.images >= plan.limit.images || weight >= plan.limit.bytes) break;
         signal?.throwIfAborted();
         const left = Math.min(order.length - position, plan.limit.images - step.images);
-        while (ahead.length < Math.min(2 * os.availableParallelism(), left)) ahead.push(begin(position + ahead.length));
+        while (ahead.length < Math.min(2 * availableCores().usable, left)) ahead.push(begin(position + ahead.length));
         const { index, bytes, reason } = (await ahead.shift()!) as { index: number; bytes?: Buffer; reason?: string };
         step.next = position + 1;
         report(step.next);

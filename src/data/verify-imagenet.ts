@@ -1,6 +1,6 @@
 /** Checks ImageNet on disk: every image decodes, and shards are those that were packed. */
-import * as os from 'node:os';
 import * as path from 'node:path';
+import { availableCores } from '../cores';
 import { hashFile } from '../download';
 import { checkImage, formatOf, isForeign, isJpeg, reasonOf } from './decode';
 import { type ImagenetOptions, openImagenet } from './imagenet';
@@ -83,7 +83,7 @@ async function brokenImages(set: ImageListing, options: VerifyImagenetOptions, r
   const kinds: string[] = [];
   let done = 0;
   await withQuietSharp((sharp) =>
-    inParallel(set.labels, 2 * os.availableParallelism(), async (_label, index) => {
+    inParallel(set.labels, 2 * availableCores().usable, async (_label, index) => {
       signal?.throwIfAborted();
       try {
         const bytes = await bytesOf(set, index);

@@ -1,5 +1,6 @@
 /** Datasets in the engine: resident in the memory of the device, or decoded while they are used. */
-import * as os from 'node:os';
+
+import { aboveQuota, availableCores } from '../cores';
 import { defaultCacheDir } from '../data/cache';
 import { convertOthers } from '../data/converted';
 import type { Dataset, ImageSet } from '../data/dataset';
@@ -87,13 +88,15 @@ export async function openStreams(
     limitTrain,
     limitTest,
     imageSize,
-    workers = os.availableParallelism(),
+    workers = availableCores().usable,
     maxBad = 100,
     normalisation,
   }: DataOptions,
   { train, log, signal }: Opening,
 ): Promise<OpenedData> {
   requireJpeg(addon); // before a million images are listed
+  const above = aboveQuota('--workers', workers);
+  if (above) log(above);
   const opened = await openImagenet({ data, limitTrain, limitTest, imageSize, train, signal });
   const { classes, height: size, train: listing } = opened;
   const { mean, std } = normalisation ?? opened;

@@ -1,6 +1,8 @@
 /** The device that a recipe asks for, and the addon that computes on it. */
+import { aboveQuota } from '../cores';
 import { EarlybirdError } from '../errors';
 import { loadAddon } from '../native/addon';
+import { settleThreads } from '../native/threads';
 import type { NativeAddon } from '../native/types/addon';
 import type { Precision } from '../native/types/pass';
 
@@ -32,9 +34,12 @@ export function requestedDevice({ device, noCuda, gpuIds }: DeviceOptions): stri
 export function openEngine(options: DeviceOptions, log: (line: string) => void = () => {}): Engine {
   const requested = requestedDevice(options);
   const addon = loadAddon({ device: requested });
-  if (options.threads !== undefined) addon.setThreads(options.threads);
+  const note = settleThreads(addon, options.threads);
+  if (note) log(note);
   if (options.cudnnSearch) addon.setCudnnSearch(true);
   const { cudaDevices, cpuCapability, threads } = addon.runtime();
+  const above = aboveQuota(options.threads === undefined ? 'OMP_NUM_THREADS' : '--threads', threads);
+  if (above) log(above);
   const device = settle(
     requested,
     cudaDevices.map(({ index }) => index),

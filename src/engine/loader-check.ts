@@ -1,5 +1,6 @@
 /** Finds the images of a listing that training would leave out, by decoding them all with the training loader. */
-import * as os from 'node:os';
+
+import { availableCores } from '../cores';
 import { IMAGENET_MEAN, IMAGENET_SIZE, IMAGENET_STD } from '../data/imagenet';
 import { type ImageListing, pickListing } from '../data/listing';
 import type { LoaderCheck } from '../data/verify-imagenet';
@@ -33,7 +34,7 @@ async function refused(addon: NativeAddon, listing: ImageListing, { onProgress, 
     std: IMAGENET_STD,
     size: IMAGENET_SIZE,
     transform: 'evaluate' as const,
-    workers: os.availableParallelism(),
+    workers: availableCores().usable,
   };
   for (let at = 0; at < listing.count; at += SLICE) {
     const indexes = Int32Array.from({ length: Math.min(SLICE, listing.count - at) }, (_, i) => at + i);

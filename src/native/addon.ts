@@ -10,6 +10,7 @@ import { EarlybirdError } from '../errors';
 import { type FoundLibTorch, findLibTorch, libtorchId, unsupported } from '../libtorch/find';
 import { buildCommand, packageRoot, programCommand } from '../package';
 import { jpegPaths, loadJpeg } from './jpeg';
+import { settleThreads } from './threads';
 import type { NativeAddon } from './types/addon';
 
 /** Options of {@link loadAddon}. */
@@ -73,6 +74,7 @@ function load(device: string | undefined) {
   const addon = requireNative<RawAddon>(path, libtorch);
   checkVersions(addon, path);
   addon.setErrorClass(EarlybirdError);
+  settleThreads(addon);
 
   const plugin = join(dirname(path), 'earlybird_cuda.so');
   if (cuda && existsSync(plugin)) loadPlugin(addon, plugin);

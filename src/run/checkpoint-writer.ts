@@ -1,4 +1,5 @@
 /** Writes checkpoints while training goes on: the write of one epoch overlaps the training of the next. */
+import { rm } from 'node:fs/promises';
 import { linkOrCopyAtomic } from '../atomic';
 import { writeCheckpoint } from '../checkpoint/pth';
 import type { Value } from '../checkpoint/value';
@@ -6,11 +7,16 @@ import type { Value } from '../checkpoint/value';
 export class CheckpointWriter {
   private pending: Promise<void> = Promise.resolve();
 
-  /** Starts a write once the one before is done. `links` are further names of the same file; nothing is written twice. */
-  async start(path: string, value: Value, links: readonly string[] = []): Promise<void> {
+  /**
+   * Starts a write once the one before is done. `links` are further names of the same file; nothing is written twice. `replaced` is
+   * a file that this one makes useless, removed at the end.
+   */
+  async start(path: string, value: Value, links: readonly string[] = [], replaced?: string): Promise<void> {
     await this.settle();
     // The file to resume from comes last: once it is there, all other names of that epoch are.
-    this.pending = writeNamed([...links, path], value);
+    this.pending = writeNamed([...links, path], value).then(() =>
+      replaced ? rm(replaced, { force: true }) : undefined,
+    );
     // A failure is thrown by the next settle(); until then it must not count as unhandled.
     this.pending.catch(() => {});
   }

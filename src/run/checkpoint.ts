@@ -5,6 +5,7 @@ import { momentumOf, sgdOptimizerValue } from '../checkpoint/sgd';
 import { type Dict, isDict, type Value } from '../checkpoint/value';
 import type { StateDict } from '../tensor';
 import { completedOf, extrasOf, type ModelInfo, networkEntries } from './checkpoint-network';
+import { type InsideEpoch, insideEntries, insideFrom } from './inside-epoch';
 
 export interface Snapshot {
   state: StateDict;
@@ -33,6 +34,8 @@ export interface CheckpointContent {
   detectors?: Value | undefined;
   /** Once averaging has begun. */
   average?: AveragedWeights | undefined;
+  /** Inside an epoch. */
+  inside?: InsideEpoch;
 }
 
 export function checkpointValue(content: CheckpointContent): Dict {
@@ -51,6 +54,7 @@ export function checkpointValue(content: CheckpointContent): Dict {
         ['recipe', content.identityHash],
         ...networkEntries(network),
         ['detectors', content.detectors ?? null],
+        ...insideEntries(content.inside),
       ]),
     ],
   ]);
@@ -94,6 +98,7 @@ export interface RestoredCheckpoint extends Snapshot {
   identityHash: string | undefined;
   detectors: Value | undefined;
   average: AveragedWeights | undefined;
+  inside: InsideEpoch | undefined;
 }
 
 /**
@@ -118,6 +123,7 @@ export async function readTrainingCheckpoint(
     identityHash: typeof hash === 'string' ? hash : undefined,
     detectors: extrasOf(value)?.get('detectors'),
     average: averageFrom(value, path),
+    inside: insideFrom(extrasOf(value), path),
   };
 }
 

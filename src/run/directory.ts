@@ -19,13 +19,15 @@ import { type RecordOptions, recordText } from './record';
 
 /** All files of a run; --force removes these and nothing else. */
 const OWN_FILES =
-  /^(params\.json|result\.json|energy\.json|metrics\.jsonl|record\.txt|masks|report|overlap_[\d.]+\.(npy|json)|(init|checkpoint|model_best|swa|ckpt\d+|EB-\d+-\d+)\.pth\.tar)$/;
+  /^(params\.json|result\.json|energy\.json|metrics\.jsonl|record\.txt|masks|report|overlap_[\d.]+\.(npy|json)|(init|checkpoint|inside-epoch|model_best|swa|ckpt\d+|EB-\d+-\d+)\.pth\.tar)$/;
 const isOwn = (name: string) => OWN_FILES.test(name);
 /** The checkpoint to resume from. */
 export const CHECKPOINT = 'checkpoint.pth.tar';
+/** The one inside an epoch (--checkpoint-every), while there is one. */
+export const INSIDE_EPOCH = 'inside-epoch.pth.tar';
 
 /** Where a run, or one of several stages, goes on. */
-const CHECKPOINTS = [CHECKPOINT, join('search', CHECKPOINT), join('retrain', CHECKPOINT)];
+const CHECKPOINTS = [CHECKPOINT, INSIDE_EPOCH].flatMap((name) => [name, join('search', name), join('retrain', name)]);
 
 /** foreign: a checkpoint without the params.json of its run, as in a folder of the reference. */
 /** continued: a run whose options changed in a way that keeps its work (changes.ts). */
@@ -74,7 +76,7 @@ export class RunDirectory {
       await directory.remove(isOwn, '.', keep);
       return { directory, state: 'new' };
     }
-    return { directory, state: directory.has(CHECKPOINT) ? 'interrupted' : 'new' };
+    return { directory, state: [CHECKPOINT, INSIDE_EPOCH].some((name) => directory.has(name)) ? 'interrupted' : 'new' };
   }
 
   /** Throws ERR_RECIPE where `open` would; changes nothing. */

@@ -11,12 +11,13 @@ import { EarlybirdError } from '../errors';
 import type { NativeDataset } from '../native/types/dataset';
 import type { MaskResult, NativeModel } from '../native/types/model';
 import type { Rounding } from '../native/types/number-formats';
-import type { PassResult, Precision, Progress } from '../native/types/pass';
+import type { EpochPosition, PassResult, Precision, Progress } from '../native/types/pass';
 import type { NativeTrainer } from '../native/types/trainer';
 import { averageValue, type CheckpointContent, checkpointValue, type Snapshot } from '../run/checkpoint';
 import type { ModelInfo } from '../run/checkpoint-network';
 import { CheckpointWriter, isKept, writeNamed } from '../run/checkpoint-writer';
-import { CHECKPOINT, type RunDirectory } from '../run/directory';
+import { CHECKPOINT, INSIDE_EPOCH, type RunDirectory } from '../run/directory';
+import type { InsideEpoch } from '../run/inside-epoch';
 import type { AverageMetrics, EnergyTotals, EpochMetrics } from '../run/metrics';
 import { checkpointFile, epochsText, ratioKey, ticketFile } from '../run/names';
 import type { RunOptions } from '../run/observer';
@@ -24,6 +25,7 @@ import { recordBest } from '../run/record';
 import type { Ticket, TicketWatch } from '../ticket/watch';
 import type { Averaging } from './averaging';
 import { ClosestMasks, decidingDistance } from './closest';
+import { EpochParts } from './inside-epoch';
 import { learningRate } from './schedule';
 
 interface TrainingSettings {
@@ -40,6 +42,7 @@ interface TrainingSettings {
   testRounding?: Rounding | undefined;
   seed: number;
   keepCheckpoints: string;
+  checkpointEvery?: number | undefined;
 }
 
 export interface TrainingRun extends RunOptions {
@@ -65,6 +68,8 @@ export interface TrainingStart {
   completed: number;
   best: number;
   metrics: EpochMetrics[];
+  /** Where that epoch has begun already. */
+  inside?: InsideEpoch | undefined;
 }
 
 export interface TrainingOutcome {
@@ -106,7 +111,8 @@ async function epochs(run: TrainingRun, writer: CheckpointWriter, metrics: Epoch
   for (; completed < settings.epochs; completed++) {
     const epoch = completed;
     const lr = learningRate(epoch, settings.lr, settings.schedule);
-    const { distances, newTickets } = await detect(run, completed);
+    const inside = epoch === run.start.completed ? run.start.inside : undefined;
+    const { distances, newTickets } = inside ? { ...inside, newTickets: [] } : await detect(run, completed);
     if (newTickets.length > 0) {
       await writer.settle();
       snapshot ??= await trainer.snapshot();
@@ -117,16 +123,17 @@ async function epochs(run: TrainingRun, writer: CheckpointWriter, metrics: Epoch
     if (detection?.stopAtTicket && detection.watch.allEmerged) break;
 
     observer?.epoch?.({ phase: run.phase, epoch, epochs: settings.epochs, lr });
-    const train = await energy.metered('train', () => trainPass(run, epoch, lr));
-    refuseDivergence(epoch, lr, train);
-    const test = await energy.metered('evaluate', () => testPass(run));
-    if (epoch === run.start.completed) logEager(run, train, test);
-    run.data.reportBad?.('train', train.bad);
-    run.data.reportBad?.('test', test.bad);
+    const parts = new EpochParts({
+      ...{ trainer, energy, writer, distances, signal: run.signal, from: inside },
+      every: settings.checkpointEvery,
+      batches: Math.ceil(run.data.train.count / settings.batchSize),
+      file: directory.file(INSIDE_EPOCH),
+      content: (now) => content(run, now, epoch, epoch, best, lr),
+    });
+    const { train, test, average } = await passes(run, parts, epoch, lr);
     snapshot = await trainer.snapshot();
-    const average = await averagePass(run, epoch);
 
-    const spent = await energy.lap();
+    const spent = await parts.lap();
     const emerged = detection?.watch.emerged ?? {};
     const line = metricsLine({ epoch, lr, train, test, average, spent, distances, emerged });
     metrics.push(line);
@@ -140,12 +147,14 @@ async function epochs(run: TrainingRun, writer: CheckpointWriter, metrics: Epoch
     if (average) {
       await writeCheckpoint(directory.file('swa.pth.tar'), averageValue(written, written.average!, average.top1));
     }
-    await writer.start(directory.file(CHECKPOINT), checkpointValue(written), [
+    const links = [
       ...(isKept(settings.keepCheckpoints, epoch, watch ? !watch.allEmerged : false)
         ? [directory.file(checkpointFile(epoch))]
         : []),
       ...(improved ? [directory.file('model_best.pth.tar')] : []),
-    ]);
+    ];
+    const latest = directory.file(CHECKPOINT);
+    await writer.start(latest, checkpointValue(written), links, directory.file(INSIDE_EPOCH));
     observer?.metrics?.(line);
   }
 
@@ -183,12 +192,32 @@ async function saveTickets(
   }
 }
 
+/** The passes of an epoch. A run that is aborted in one of them leaves a checkpoint, if it writes any inside epochs. */
+async function passes(run: TrainingRun, parts: EpochParts, epoch: number, lr: number) {
+  try {
+    const train = await parts.train((from, steps) => trainPass(run, epoch, lr, from, steps));
+    refuseDivergence(epoch, lr, train);
+    const test = await run.energy.metered('evaluate', () => testPass(run));
+    if (epoch === run.start.completed) logEager(run, train, test);
+    run.data.reportBad?.('train', train.bad);
+    run.data.reportBad?.('test', test.bad);
+    return { train, test, average: await averagePass(run, epoch) };
+  } catch (error) {
+    if (run.signal?.aborted) await parts.keep();
+    throw error;
+  }
+}
+
 function trainPass(
   { trainer, data, settings, signal, observer }: TrainingRun,
   epoch: number,
   lr: number,
+  from?: EpochPosition,
+  steps?: number,
 ): Promise<PassResult> {
   return trainer.epoch({
+    ...(from ? { from } : {}),
+    ...(steps ? { steps } : {}),
     dataset: data.train,
     batchSize: settings.batchSize,
     epoch,

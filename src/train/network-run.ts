@@ -1,7 +1,6 @@
 /** All that search and retraining share around the loop: folder, data, network, trainer, resume, result. */
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import { writeCheckpoint } from '../checkpoint/pth';
 import { methodText, readEnergy } from '../energy/file';
 import { epochsTotal } from '../energy/totals';
@@ -35,9 +34,13 @@ import {
   averageOf,
   checkDataset,
   firstMask,
+  isOwnCheckpoint,
   latestOf,
   logChanges,
+  ownRemedy,
   refuseEmptyRun,
+  refuseForeignInside,
+  removeLeftBehind,
   resumeFile,
   scratchHash,
   storedResult,
@@ -169,9 +172,6 @@ async function newModel(addon: NativeAddon, shape: ModelSpec, { weights, reinit 
   return model;
 }
 
-/** True where the run goes on from the latest checkpoint of its own folder. */
-const isOwn = ({ directory, from }: OpenRun) => from !== null && resolve(from) === resolve(latestOf(directory));
-
 async function restore(
   run: OpenRun,
   path: string,
@@ -179,15 +179,16 @@ async function restore(
   trainer: NativeTrainer,
 ): Promise<RestoredCheckpoint> {
   const { directory, recipe, options } = run;
-  // With a result, the run counts as finished without its checkpoint.
-  const what = existsSync(directory.file('result.json')) ? directory.path : 'it';
   const restored = await readTrainingCheckpoint(path, model.describe().parameters, {
-    ...(isOwn(run) ? { remedy: `remove ${what} to start this stage again` } : { key: recipe.key }),
+    ...(isOwnCheckpoint(directory, path) ? { remedy: ownRemedy(directory, path) } : { key: recipe.key }),
     log: options.observer?.log,
   });
+  refuseForeignInside(directory, path, restored);
   await loadWeights(model, restored.state, path);
   await trainer.restoreMomentum(restored.momentum);
-  options.observer?.log?.(`resumed from ${path} after ${epochsText(restored.completed)}`);
+  const { completed, inside } = restored;
+  const steps = inside ? ` and ${inside.position.steps} steps of the next` : '';
+  options.observer?.log?.(`resumed from ${path} after ${epochsText(completed)}${steps}`);
   return restored;
 }
 
@@ -212,16 +213,15 @@ async function beginFolder(
   network: ModelInfo,
 ): Promise<TrainingStart> {
   const { recipe, spec, directory, from, params } = run;
-  const { completed, best } = restored ?? { completed: spec.startEpoch, best: 0 };
+  const { completed, best, inside } = restored ?? { completed: spec.startEpoch, best: 0 };
   await refuseEmptyRun(directory, from, completed, recipe.epochs);
-  // From another file the run begins anew there: a later kill must not bring back the checkpoint that was left behind.
-  if (!isOwn(run)) await rm(latestOf(directory), { force: true });
+  await removeLeftBehind(directory, from);
   await rm(directory.file('result.json'), { force: true });
   await directory.writeJson('params.json', params);
   if (!from && spec.saveInit) {
     await writeCheckpoint(directory.file('init.pth.tar'), initialValue(await model.stateDict(), network));
   }
-  return { completed, best, metrics: await directory.rewind(completed) };
+  return { completed, best, inside, metrics: await directory.rewind(completed) };
 }
 
 /** The detectors go on where they were; those with other options than before look at the stored masks anew. */
@@ -238,7 +238,7 @@ async function restoreWatch(
     options: { observer },
   } = run;
   const anew =
-    isOwn(run) && before !== identityHash(params.identity)
+    isOwnCheckpoint(directory, run.from!) && before !== identityHash(params.identity)
       ? await detectAnew(directory, watch, spec.detection!.ratios, completed, observer)
       : null;
   if (anew === null) return watch.restore(detectors);

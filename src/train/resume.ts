@@ -1,11 +1,12 @@
 /** Rules of resuming: where a run goes on, and when it may not. */
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readFile, rm } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import type { Provenance } from '../engine/provenance';
 import { EarlybirdError } from '../errors';
 import type { AveragedWeights, RestoredCheckpoint } from '../run/checkpoint';
-import { CHECKPOINT, differingKeys, type RunDirectory, type RunState } from '../run/directory';
+import { CHECKPOINT, differingKeys, INSIDE_EPOCH, type RunDirectory, type RunState } from '../run/directory';
 import type { Observer } from '../run/observer';
 import type { RunResult } from '../run/result';
 
@@ -30,18 +31,49 @@ export async function scratchHash(path: string | undefined): Promise<{ scratchSh
   return { scratchSha256: createHash('sha256').update(bytes).digest('hex') };
 }
 
+const insideOf = (directory: RunDirectory) => directory.file(INSIDE_EPOCH);
 export const latestOf = (directory: RunDirectory) => directory.file(CHECKPOINT);
+/** Those that an interrupted run goes on from, the newest first. */
+const ownCheckpoints = (directory: RunDirectory) => [insideOf(directory), latestOf(directory)];
+export const isOwnCheckpoint = (directory: RunDirectory, path: string) =>
+  ownCheckpoints(directory).some((file) => resolve(path) === resolve(file));
 
-/** The file to go on from: the latest checkpoint of this run, unless --resume names another start than last time. */
+/** What to do about a damaged checkpoint of this run. With a result, it counts as finished without its checkpoint. */
+export function ownRemedy(directory: RunDirectory, path: string): string {
+  if (resolve(path) === resolve(insideOf(directory))) return 'remove it to go on from the last whole epoch';
+  const what = existsSync(directory.file('result.json')) ? directory.path : 'it';
+  return `remove ${what} to start this stage again`;
+}
+
+/** From another file the run begins anew in this folder: a later kill must not bring back a checkpoint that was left behind. */
+export async function removeLeftBehind(directory: RunDirectory, from: string | null): Promise<void> {
+  const own = ownCheckpoints(directory);
+  const at = own.findIndex((file) => from !== null && resolve(file) === resolve(from));
+  for (const file of at < 0 ? own : own.slice(0, at)) await rm(file, { force: true });
+}
+
+/** The file to go on from: the latest checkpoint of this run, inside an epoch or after one, unless --resume names another start than last time. */
 export function resumeFile(
   directory: RunDirectory,
   state: RunState,
   asked: string | undefined,
   before: string | undefined,
 ): string | null {
-  if ((state === 'interrupted' || state === 'continued') && (asked === undefined || asked === before))
-    return latestOf(directory);
-  return asked ?? null;
+  if (!(state === 'interrupted' || state === 'continued') || (asked !== undefined && asked !== before))
+    return asked ?? null;
+  // Where options changed, the masks are looked at anew between epochs. A kill after the checkpoint of an epoch may have left the
+  // file inside it, from which that epoch comes out the same.
+  const own = ownCheckpoints(directory).slice(state === 'continued' ? 1 : 0);
+  return own.find((file) => existsSync(file)) ?? null;
+}
+
+/** Throws ERR_RECIPE where a checkpoint from inside an epoch would go on in another run, whose order of images is not its own. */
+export function refuseForeignInside(directory: RunDirectory, from: string, { inside }: RestoredCheckpoint): void {
+  if (!inside || resolve(from) === resolve(insideOf(directory))) return;
+  throw new EarlybirdError(
+    'ERR_RECIPE',
+    `${from} was written inside an epoch and goes on only in its own run: give --resume a checkpoint.pth.tar.`,
+  );
 }
 
 /** Says which options of a run changed, and what that means for its learning rates. */

@@ -1,7 +1,6 @@
-import { existsSync, readdirSync, readFileSync, watch } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cli, describeTrained, type Outcome, succeed } from './run-cli';
+import { cli, describeTrained, stopWhen, succeed } from './run-cli';
 import { differences, EAGER, metricsOf, outcomeOf, TINY, temporaryFolder } from './tiny';
 
 const search = (save: string, ...more: string[]) => [
@@ -17,26 +16,6 @@ const search = (save: string, ...more: string[]) => [
 
 const folder = temporaryFolder();
 const whole = join(folder.path, 'whole');
-
-/** Starts a run and sends `signal` as soon as a file whose name matches appears or changes in its folder. */
-async function stopWhen(
-  args: string[],
-  save: string,
-  matches: (name: string) => boolean,
-  signal: NodeJS.Signals,
-): Promise<Outcome> {
-  await mkdir(save, { recursive: true });
-  const { child, done } = cli(args);
-  const watchers = [save, join(save, 'masks')].map((path) => {
-    if (!existsSync(path)) return null;
-    return watch(path, (_event, name) => {
-      if (name && matches(name)) child.kill(signal);
-    });
-  });
-  const outcome = await done;
-  for (const watcher of watchers) watcher?.close();
-  return outcome;
-}
 
 const lines = (save: string) =>
   existsSync(join(save, 'metrics.jsonl'))

@@ -1,6 +1,7 @@
 /** Runs the built command line in a child process. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, watch } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 
 export const root = resolve(__dirname, '..', '..');
@@ -54,6 +55,26 @@ export async function succeed(
   const outcome = await cli(args, options).done;
   if (outcome.status !== 0)
     throw new Error(`earlybird ${args.join(' ')} ended with ${outcome.status}: ${outcome.stderr}`);
+  return outcome;
+}
+
+/** Starts a run and sends `signal` as soon as a file whose name matches appears or changes in its folder. */
+export async function stopWhen(
+  args: string[],
+  save: string,
+  matches: (name: string) => boolean,
+  signal: NodeJS.Signals,
+): Promise<Outcome> {
+  await mkdir(save, { recursive: true });
+  const { child, done } = cli(args);
+  const watchers = [save, join(save, 'masks')].map((path) => {
+    if (!existsSync(path)) return null;
+    return watch(path, (_event, name) => {
+      if (name && matches(name)) child.kill(signal);
+    });
+  });
+  const outcome = await done;
+  for (const watcher of watchers) watcher?.close();
   return outcome;
 }
 

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
+import type { EpochPosition, PassResult } from '../../src/native/types/pass';
 import { addon, smallModel, smallTrainer } from '../support/small-handles';
 import { createStream, difference, FIXTURES, makeImages, pixels, streamSpec } from '../support/streams';
 
@@ -193,6 +194,55 @@ describe('bad files', () => {
       for (const name of names) expect([name, reasons[name]]).toEqual([name, expect.stringMatching(REASONS[name]!)]);
     }
     stream.dispose();
+  });
+
+  test('an epoch in parts has the bits, the bad images and the limit on them of a whole one', async () => {
+    // With batches of one, batches and steps differ.
+    const mixed = [...files.slice(0, 5), bad.text!, bad.empty!, ...files.slice(5, 9)];
+    const stream = await createStream(mixed, { maxBad: 2 });
+    const train = async (parts: number[]) => {
+      const model = await smallModel();
+      const trainer = await smallTrainer(model);
+      let from: EpochPosition | undefined;
+      let result: PassResult | undefined;
+      for (const steps of parts) {
+        result = await trainer.epoch({
+          dataset: stream,
+          epoch: 3,
+          lr: 0.01,
+          batchSize: 1,
+          steps,
+          ...(from ? { from } : {}),
+        });
+        from = await trainer.position();
+      }
+      const { state, momentum } = await trainer.snapshot();
+      for (const handle of [trainer, model]) handle.dispose();
+      const { images, steps, loss, top1, bad } = result!;
+      return { images, steps, loss, top1, bad, state, momentum, batches: from!.batches };
+    };
+    const whole = await train([99]);
+    expect(whole).toMatchObject({ images: 9, steps: 9, batches: 11 });
+    expect(whole.bad.map(({ index }) => index).sort()).toEqual([5, 6]);
+    expect(await train([1, 1, 1, 1, 1, 1, 1, 1, 1, 1])).toEqual(whole);
+    expect(await train([4, 99])).toEqual(whole);
+    stream.dispose();
+
+    const strict = await createStream(mixed, { maxBad: 1 });
+    const model = await smallModel();
+    const trainer = await smallTrainer(model);
+    const epoch = { dataset: strict, epoch: 3, lr: 0.01, batchSize: 1 };
+    const from = {
+      batches: 0,
+      steps: 0,
+      images: 0,
+      sums: [],
+      seconds: 0,
+      waited: 0,
+      bad: [{ index: 99, reason: 'before' }],
+    };
+    await expect(trainer.epoch({ ...epoch, from })).rejects.toMatchObject({ code: 'ERR_DATASET' });
+    for (const handle of [trainer, model, strict]) handle.dispose();
   });
 
   test('an image of no bytes in a shard is bad; a file that the system refuses ends the pass', async () => {

@@ -1,5 +1,8 @@
 /** The training step: determinism, resume, and the arithmetic of one update against a plain twin. */
+import type { ModelSpec } from '../../src/native/types/model';
+import type { EpochPosition, PassResult } from '../../src/native/types/pass';
 import type { NativeTrainer } from '../../src/native/types/trainer';
+import type { StateDict } from '../../src/tensor';
 import { addon, floats, smallDataset, smallModel, smallSpec, smallTrainer } from '../support/small-handles';
 
 async function weights(trainer: NativeTrainer): Promise<Buffer> {
@@ -37,6 +40,83 @@ test('a trainer restored from a snapshot continues to the same bits', async () =
   await resumed.epoch({ dataset, epoch: 1, lr: 0.05, batchSize: 32 });
   expect((await weights(resumed)).equals(await weights(trainer))).toBe(true);
   for (const handle of [model, again, trainer, resumed, dataset]) handle.dispose();
+});
+
+const LOW_FORMATS = { weight: 8, activate: 8, grad: 8, error: 8, momentum: 8, rounding: 'stochastic' } as const;
+const settled = ({ seconds, waited, captured, whyEager, ...rest }: PassResult) => rest;
+
+test.each<[string, Partial<ModelSpec>]>([
+  ['full precision', {}],
+  ['low precision', { formats: LOW_FORMATS }],
+])('an epoch in parts, each by another trainer, gives the bits of a whole one: %s', async (_name, spec) => {
+  const dataset = await smallDataset(70);
+  const epoch = { dataset, epoch: 1, lr: 0.05, batchSize: 16 };
+  const model = await smallModel(spec);
+  const trainer = await smallTrainer(model);
+  const whole = await trainer.epoch(epoch);
+  expect(whole).toMatchObject({ images: 70, steps: 5 });
+
+  let state: StateDict | undefined;
+  let momentum: StateDict | undefined;
+  let from: EpochPosition | undefined;
+  let last: PassResult | undefined;
+  for (const steps of [1, 2, 1, 9]) {
+    const part = await smallModel(spec);
+    const next = await smallTrainer(part);
+    if (state && momentum) {
+      await part.loadStateDict(state);
+      await next.restoreMomentum(momentum);
+    }
+    last = await next.epoch({ ...epoch, steps, ...(from ? { from } : {}) });
+    // As a checkpoint holds it.
+    from = JSON.parse(JSON.stringify(await next.position())) as EpochPosition;
+    ({ state, momentum } = await next.snapshot());
+    for (const handle of [next, part]) handle.dispose();
+  }
+  expect(from).toMatchObject({ batches: 5, steps: 5, images: 70 });
+  expect(settled(last!)).toEqual(settled(whole));
+  expect(last!.seconds).toBeCloseTo(from!.seconds, 2);
+  const { state: wanted, momentum: speed } = await trainer.snapshot();
+  expect([state, momentum]).toEqual([wanted, speed]);
+  for (const handle of [model, trainer, dataset]) handle.dispose();
+});
+
+test('an aborted epoch says where it stands, and goes on there', async () => {
+  const { threads } = addon.runtime();
+  addon.setThreads(1);
+  const dataset = await smallDataset(1000);
+  const epoch = { dataset, epoch: 0, lr: 0.05, batchSize: 5 };
+  const [model, other] = await Promise.all([smallModel(), smallModel()]);
+  const [trainer, whole] = await Promise.all([smallTrainer(model), smallTrainer(other)]);
+  const stop = new AbortController();
+  const aborted = trainer.epoch({ ...epoch, signal: stop.signal, onProgress: () => stop.abort(new Error('enough')) });
+  await expect(aborted).rejects.toThrow('enough');
+  const from = await trainer.position();
+  expect(from.steps).toBeGreaterThan(0);
+  expect(from).toMatchObject({ batches: from.steps, images: 5 * from.steps, bad: [] });
+  const shown: number[] = [];
+  const result = await trainer.epoch({ ...epoch, from, onProgress: ({ step, steps }) => shown.push(step, steps) });
+  expect(settled(result)).toEqual(settled(await whole.epoch(epoch)));
+  expect((await weights(trainer)).equals(await weights(whole))).toBe(true);
+  expect(shown.slice(-2)).toEqual([200, 200]);
+  addon.setThreads(threads);
+  for (const handle of [trainer, whole, model, other, dataset]) handle.dispose();
+});
+
+test('a position that no epoch of this data set has is refused', async () => {
+  const dataset = await smallDataset(70);
+  const model = await smallModel();
+  const trainer = await smallTrainer(model);
+  const from = { batches: 6, steps: 6, images: 70, sums: [1, 2, 3, 4, 5, 6], seconds: 1, waited: 0, bad: [] };
+  const epoch = { dataset, epoch: 0, lr: 0.05, batchSize: 16 };
+  const before = await weights(trainer);
+  for (const change of [{}, { batches: -1 }, { batches: 2, sums: [1] }]) {
+    await expect(trainer.epoch({ ...epoch, from: { ...from, ...change } })).rejects.toMatchObject({
+      code: 'ERR_CHECKPOINT',
+    });
+  }
+  expect((await weights(trainer)).equals(before)).toBe(true);
+  for (const handle of [trainer, model, dataset]) handle.dispose();
 });
 
 test('one update is: gradient + s*sign(gamma) + wd*w into momentum, then w -= lr*m', async () => {

@@ -33,6 +33,18 @@ test('a later write leaves the names of an earlier one as they were', async () =
   expect(readFileSync(at('now')).equals(before)).toBe(false);
 });
 
+test('a file that the new one replaces stays until that is whole, so also where its write fails', async () => {
+  const writer = new CheckpointWriter();
+  await writer.start(at('inside'), new Map([['epoch', 1]]));
+  await writer.start(at('no-such-folder/next'), new Map([['epoch', 2]]), [], at('inside'));
+  await expect(writer.settle()).rejects.toMatchObject({ code: 'ERR_FILE' });
+  expect(existsSync(at('inside'))).toBe(true);
+  const next = new CheckpointWriter();
+  await next.start(at('next'), new Map([['epoch', 2]]), [], at('inside'));
+  await next.settle();
+  expect([existsSync(at('next')), existsSync(at('inside'))]).toEqual([true, false]);
+});
+
 test('which epochs stay', () => {
   const kept = (policy: string, searching = false) =>
     [0, 1, 2, 3, 4, 5].filter((epoch) => isKept(policy, epoch, searching));

@@ -22,19 +22,23 @@ Filter filter_of(const std::string& name, double sigma) {
   throw Error("ERR_USAGE", "Unknown filter \"" + name + "\": use none, lowpass or highpass.");
 }
 
-/// One pass of a feed from its start.
+/// One pass of a feed from where it starts.
 class ResidentPass final : public Pass {
  public:
-  ResidentPass(std::shared_ptr<ResidentFeed> feed, int64_t images, int64_t batch_size)
-      : feed_(std::move(feed)), images_(images), batch_size_(batch_size) {}
+  ResidentPass(std::shared_ptr<ResidentFeed> feed, int64_t images, int64_t batch_size, int64_t batches = 0)
+      : feed_(std::move(feed)), images_(images), batch_size_(batch_size), batches_(batches) {}
 
   int64_t steps() const override { return (images_ + batch_size_ - 1) / batch_size_; }
 
   bool advance() override {
     first_ += size_;
     size_ = std::min(batch_size_, images_ - first_);
-    return size_ > 0;
+    if (size_ <= 0) return false;
+    ++batches_;
+    return true;
   }
+
+  int64_t batches() const override { return batches_; }
 
   int64_t size() const override { return size_; }
   Batch batch() override { return feed_->next(size_, /*bf16=*/false); }
@@ -42,7 +46,7 @@ class ResidentPass final : public Pass {
 
  private:
   std::shared_ptr<ResidentFeed> feed_;
-  int64_t images_, batch_size_, first_ = 0, size_ = 0;
+  int64_t images_, batch_size_, batches_, first_ = 0, size_ = 0;
 };
 
 }  // namespace
@@ -70,9 +74,10 @@ int64_t ResidentDataset::height() const { return data_->images.size(1); }
 int64_t ResidentDataset::width() const { return data_->images.size(2); }
 
 std::unique_ptr<Pass> ResidentDataset::train_pass(uint64_t seed, uint32_t epoch, int64_t batch_size,
-                                                  const CancelToken&) {
-  training_->start(at::tensor(shuffled(count(), seed, epoch), at::kLong), seed, epoch);
-  return std::make_unique<ResidentPass>(training_, count(), batch_size);
+                                                  const CancelToken&, PassStart start) {
+  const int64_t before = images_before(start, count(), batch_size);
+  training_->start(at::tensor(shuffled(count(), seed, epoch), at::kLong), seed, epoch, before);
+  return std::make_unique<ResidentPass>(training_, count() - before, batch_size, start.batches);
 }
 
 std::unique_ptr<Pass> ResidentDataset::evaluation_pass(int64_t batch_size, const CancelToken&) {
@@ -82,7 +87,7 @@ std::unique_ptr<Pass> ResidentDataset::evaluation_pass(int64_t batch_size, const
 
 std::unique_ptr<Pass> ResidentDataset::own_pass(uint64_t seed, uint32_t epoch, int64_t batch_size,
                                                 const CancelToken& cancel) {
-  return train_pass(seed, epoch, batch_size, cancel);
+  return train_pass(seed, epoch, batch_size, cancel, {});
 }
 
 HostTensor ResidentDataset::batch(const std::vector<int64_t>& indexes, uint64_t seed, uint32_t epoch) {

@@ -33,10 +33,11 @@ int64_t JpegStream::height() const { return state_->spec.transform.size; }
 int64_t JpegStream::width() const { return state_->spec.transform.size; }
 
 std::unique_ptr<Pass> JpegStream::train_pass(uint64_t seed, uint32_t epoch, int64_t batch_size,
-                                             const CancelToken& cancel) {
+                                             const CancelToken& cancel, PassStart start) {
   const StreamSpec& spec = state_->spec;
   std::vector<int64_t> order = share_of(shuffled(count(), seed, epoch), spec.rank, spec.world_size, /*padded=*/true);
-  return std::make_unique<StreamPass>(*state_, std::move(order), seed, epoch, batch_size, spec.most_bad, cancel);
+  return std::make_unique<StreamPass>(*state_, std::move(order), seed, epoch, batch_size, spec.most_bad, cancel,
+                                      std::move(start));
 }
 
 std::unique_ptr<Pass> JpegStream::evaluation_pass(int64_t batch_size, const CancelToken& cancel) {
@@ -49,7 +50,7 @@ std::unique_ptr<Pass> JpegStream::evaluation_pass(int64_t batch_size, const Canc
 
 std::unique_ptr<Pass> JpegStream::own_pass(uint64_t seed, uint32_t epoch, int64_t batch_size,
                                            const CancelToken& cancel) {
-  return state_->spec.transform.train ? train_pass(seed, epoch, batch_size, cancel)
+  return state_->spec.transform.train ? train_pass(seed, epoch, batch_size, cancel, {})
                                       : evaluation_pass(batch_size, cancel);
 }
 

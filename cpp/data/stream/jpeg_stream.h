@@ -39,8 +39,8 @@ class JpegStream final : public Dataset {
   int64_t height() const override;
   int64_t width() const override;
 
-  std::unique_ptr<Pass> train_pass(uint64_t seed, uint32_t epoch, int64_t batch_size,
-                                   const CancelToken& cancel) override;
+  std::unique_ptr<Pass> train_pass(uint64_t seed, uint32_t epoch, int64_t batch_size, const CancelToken& cancel,
+                                   PassStart start) override;
   std::unique_ptr<Pass> evaluation_pass(int64_t batch_size, const CancelToken& cancel) override;
   std::unique_ptr<Pass> own_pass(uint64_t seed, uint32_t epoch, int64_t batch_size, const CancelToken& cancel) override;
   HostTensor batch(const std::vector<int64_t>& indexes, uint64_t seed, uint32_t epoch) override;

@@ -35,8 +35,14 @@ struct StreamPass::Copies {
 };
 
 StreamPass::StreamPass(StreamState& state, std::vector<int64_t> order, uint64_t seed, uint32_t epoch,
-                       int64_t batch_size, int64_t most_bad, const CancelToken& cancel)
-    : state_(state), order_(std::move(order)), most_bad_(most_bad), cancel_(cancel) {
+                       int64_t batch_size, int64_t most_bad, const CancelToken& cancel, PassStart start)
+    : state_(state),
+      order_(std::move(order)),
+      most_bad_(most_bad),
+      cancel_(cancel),
+      batches_(start.batches),
+      bad_(std::move(start.bad)) {
+  order_.erase(order_.begin(), order_.begin() + images_before(start, static_cast<int64_t>(order_.size()), batch_size));
   const auto items = static_cast<int64_t>(order_.size());
   state_.reserve((items + batch_size - 1) / batch_size, batch_size);
   if (!state_.device.is_cpu()) {
@@ -75,6 +81,7 @@ bool StreamPass::advance() {
     }
     current_ = *std::move(staged_);
     staged_.reset();
+    ++batches_;
     account(current_);
   } while (current_.size == 0);
   if (copies_) {

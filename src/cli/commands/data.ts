@@ -1,7 +1,7 @@
 /** `earlybird data`: fetch the official archives, check a dataset that is there, pack images into shards. */
-import { availableParallelism } from 'node:os';
 import * as path from 'node:path';
 import { z } from 'zod';
+import { availableCores } from '../../cores';
 import { defaultCacheDir } from '../../data/cache';
 import { fetchDataset } from '../../data/fetch';
 import { DATASETS } from '../../data/known';
@@ -71,7 +71,7 @@ const pack = defineCommand({
   }),
   async run({ from, to, shortSide = null, maxSide = null, split, maxBad, ...options }, { show, signal }) {
     // libuv's threads decode; the pool has four unless this is set before its first use.
-    process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, availableParallelism()));
+    process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, availableCores().usable));
     const { folder, manifest, bad, packed, where } = await packImages(from, to, {
       ...options,
       shortSide,

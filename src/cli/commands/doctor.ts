@@ -1,8 +1,9 @@
 /** `earlybird doctor`: what was found on this machine, and how to repair what is wrong. */
 import { existsSync, readFileSync } from 'node:fs';
-import { availableParallelism, cpus, totalmem } from 'node:os';
+import { cpus, totalmem } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
+import { availableCores, quotaText } from '../../cores';
 import { sourceText } from '../../energy/file';
 import { type FoundLibTorch, searchLibTorch, unsupported } from '../../libtorch/find';
 import { libjpegRemedy } from '../../libtorch/libjpeg';
@@ -70,7 +71,9 @@ function checkSystem(): Finding {
 
 function checkProcessor(): Finding {
   const gigabytes = (totalmem() / 2 ** 30).toFixed(0);
-  return good(`${cpus()[0]?.model.trim() ?? 'unknown'}, ${availableParallelism()} cores, ${gigabytes} GiB`);
+  const { allowed, quota } = availableCores();
+  const cores = `${allowed} cores${quota === null ? '' : `, quota ${quotaText(quota)}`}`;
+  return good(`${cpus()[0]?.model.trim() ?? 'unknown'}, ${cores}, ${gigabytes} GiB`);
 }
 
 function checkLibTorch(): Finding & { found?: FoundLibTorch } {
@@ -107,8 +110,9 @@ function checkLoad(probe: ProbeResult): Finding {
 }
 
 function checkThreads({ runtime }: Loaded): Finding {
-  const cores = availableParallelism();
-  const text = `${runtime.threads} compute threads on ${cores} cores`;
+  const { allowed, quota, usable: cores } = availableCores();
+  const within = quota === null ? '' : ` with a quota of ${quotaText(quota)}`;
+  const text = `${runtime.threads} compute threads on ${allowed} cores${within}`;
   return runtime.threads <= cores ? good(text) : warning(text, `set OMP_NUM_THREADS or --threads to ${cores} or fewer`);
 }
 

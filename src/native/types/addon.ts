@@ -21,6 +21,11 @@ export interface NativeAddon {
   runtime(): RuntimeInfo;
   /** Sets the number of compute threads for all jobs of the engine. */
   setThreads(threads: number): void;
+  /**
+   * Starts a team of OpenMP threads and waits for at most `milliseconds`: how many it has. Fewer than `threads` where OpenMP forbids
+   * more, 0 where it does not start.
+   */
+  teamSize(threads: number, milliseconds: number): number;
   /** True: cuDNN times its algorithms for each new shape and takes the fastest. Off at first; for the whole process. */
   setCudnnSearch(on: boolean): void;
   /** Opens the CUDA plugin (earlybird_cuda.so) by absolute path, so that its kernels register with the dispatcher. */

@@ -31,8 +31,23 @@ export interface EpochOptions extends PassOptions {
   epoch: number;
   /** Learning rate. */
   lr: number;
-  /** Ends the epoch after this many steps: for benchmarks. */
+  /** Trains only this many steps of it. */
   steps?: number;
+  /** Where it goes on; its beginning when absent. ERR_CHECKPOINT where this epoch has no such place. */
+  from?: EpochPosition;
+}
+
+/** How far a training epoch has got: with weights and momentum of that moment, all that going on exactly needs. */
+export interface EpochPosition {
+  /** Of the order of the epoch; those that lost all their images count here and not in `steps`. */
+  batches: number;
+  steps: number;
+  images: number;
+  /** Sums of loss and correct answers over the steps. */
+  sums: number[];
+  seconds: number;
+  waited: number;
+  bad: BadImage[];
 }
 
 /** Options of {@link NativeModel.evaluate}. */

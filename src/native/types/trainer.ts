@@ -1,6 +1,6 @@
 import type { StateDict, TensorData } from '../../tensor';
 import type { NativeHandle } from './handle';
-import type { EpochOptions, PassResult, Precision } from './pass';
+import type { EpochOptions, EpochPosition, PassResult, Precision } from './pass';
 import type { ProfileOptions, StepProfile } from './profile';
 
 /** Options of {@link NativeAddon.createTrainer}. */
@@ -18,8 +18,13 @@ export interface TrainerOptions {
 
 /** SGD with momentum, weight decay and an L1 term on BatchNorm gammas. */
 export interface NativeTrainer extends NativeHandle {
-  /** Trains one epoch. ERR_NUMERIC where the loss, or a tensor in low precision, is infinite or NaN. */
+  /**
+   * Trains one epoch, or a part of one: the result is of all its steps, those before the part included. ERR_NUMERIC where the loss,
+   * or a tensor in low precision, is infinite or NaN.
+   */
   epoch(options: EpochOptions): Promise<PassResult>;
+  /** Where the latest `epoch` ended, also when it was aborted. ERR_NUMERIC as there. */
+  position(): Promise<EpochPosition>;
   /** Trains `steps` steps under a profiler. */
   profile(options: ProfileOptions): Promise<StepProfile>;
   /** One step on normalised images, for tests. Gradients are those before the L1 term. */

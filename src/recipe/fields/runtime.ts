@@ -70,4 +70,9 @@ export const checkpoints = (standard: string) => ({
     'all, none, ticket or every:N',
     { identity: false },
   ),
+  checkpointEvery: output(
+    count().optional(),
+    'also write a checkpoint after every N steps of an epoch (inside-epoch.pth.tar), from which a rerun goes on; for long epochs',
+    { identity: false, defaultHelp: 'none' },
+  ),
 });

@@ -1,0 +1,47 @@
+/** The number of compute threads: within the CPU quota unless it is given, and no more than OpenMP really starts. */
+import { availableCores } from '../cores';
+import { EarlybirdError } from '../errors';
+import type { NativeAddon } from './types/addon';
+
+type Threads = Pick<NativeAddon, 'runtime' | 'setThreads' | 'teamSize'>;
+
+const LIMIT_MS = 10_000;
+let settled: { asked: number | undefined; note: string | null } | undefined;
+
+/**
+ * Sets the number of threads once for each wish, and returns a sentence for the log where it is another one. LibTorch's
+ * convolutions wait for ever in a team that is smaller than they were told. Throws ERR_LIBTORCH where no team starts.
+ */
+export function settleThreads(addon: Threads, asked?: number): string | null {
+  if (settled && (asked === undefined || asked === settled.asked)) return settled.note;
+  if (asked !== undefined) addon.setThreads(asked);
+  const note = fitTeam(addon, asked);
+  settled = { asked, note };
+  return note;
+}
+
+/** Without the memory of what was settled. */
+export function fitTeam(addon: Threads, asked?: number, env: NodeJS.ProcessEnv = process.env): string | null {
+  const { threads } = addon.runtime();
+  // LibTorch's own default knows the cores, and not the CPU quota of a container.
+  const given = asked !== undefined || env.OMP_NUM_THREADS !== undefined;
+  const wanted = given ? threads : Math.min(threads, availableCores().usable);
+  const team = addon.teamSize(wanted, LIMIT_MS);
+  if (team === 0) {
+    throw new EarlybirdError(
+      'ERR_LIBTORCH',
+      `OpenMP has not started ${wanted} threads within ${LIMIT_MS / 1000} s (${settings(env)}), or give fewer --threads.`,
+    );
+  }
+  if (team !== threads) addon.setThreads(team);
+  return team === wanted
+    ? null
+    : `compute threads: ${team}, because OpenMP starts no more of ${wanted} here (${settings(env)})`;
+}
+
+/** What may be the reason. GOMP_SPINCOUNT, which the program itself sets, changes no team. */
+function settings(env: NodeJS.ProcessEnv): string {
+  const set = Object.keys(env).filter((name) => /^(OMP|GOMP|KMP)_/.test(name) && name !== 'GOMP_SPINCOUNT');
+  if (set.length === 0) return 'no variable of OpenMP is set: see `ulimit -u`';
+  return `${set.map((name) => `${name}=${env[name]}`).join(', ')}: unset ${set.length > 1 ? 'them' : 'it'}`;
+}

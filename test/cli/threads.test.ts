@@ -1,0 +1,26 @@
+/** Settings of OpenMP that make teams smaller than LibTorch expects: the run says with how many threads it computes. */
+import { join } from 'node:path';
+import { describeTrained, succeed } from './run-cli';
+import { EAGER, metricsOf, TINY, temporaryFolder } from './tiny';
+
+const folder = temporaryFolder();
+afterAll(() => folder.remove());
+
+describeTrained('teams of OpenMP', () => {
+  const search = async (name: string, env: NodeJS.ProcessEnv) => {
+    const save = join(folder.path, name);
+    const args = ['search', ...TINY, ...EAGER, '--epochs', '1', '--save', save, '--threads', '2'];
+    const { stderr } = await succeed(args, { env });
+    return { stderr, metrics: metricsOf(save) };
+  };
+
+  test('a team that is smaller than asked computes, and the same; those that OpenMP would choose are as asked', async () => {
+    const limited = await search('limited', { OMP_THREAD_LIMIT: '1' });
+    expect(limited.stderr).toContain(
+      'compute threads: 1, because OpenMP starts no more of 2 here (OMP_THREAD_LIMIT=1: unset it)',
+    );
+    const dynamic = await search('dynamic', { OMP_DYNAMIC: 'true' });
+    expect(dynamic.stderr).not.toContain('compute threads');
+    expect(limited.metrics).toEqual(dynamic.metrics);
+  });
+});
