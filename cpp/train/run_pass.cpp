@@ -91,7 +91,7 @@ PassResult run_pass(PassWork what, CapturedWork& captured, PassSums& sums, LowPr
     place.step();
     pace.step(pass.size(), sums);
   }
-  place.step();  // also past batches without images at the end
+  place.step();               // also past batches without images at the end
   numbers.check(what.where);  // first: its error is more precise than that of the loss
   PassResult out = sums.read(what.where);
   out.seconds = pace.seconds();

@@ -33,7 +33,8 @@ at::Tensor correlate(const at::Tensor& pixels, int64_t axis, const std::vector<d
   return sum.to(at::kByte);
 }
 
-/// The sum in NumPy's order, which scipy divides the weights by: eight partial sums, and halves of more than 128 numbers.
+/// The sum in NumPy's order, which scipy divides the weights by: eight partial sums, and halves of more than 128
+/// numbers.
 double numpy_sum(std::span<const double> values) {
   const size_t count = values.size(), whole = count - count % 8;
   if (count > 128) {

@@ -73,8 +73,8 @@ int64_t ResidentDataset::count() const { return data_->images.size(0); }
 int64_t ResidentDataset::height() const { return data_->images.size(1); }
 int64_t ResidentDataset::width() const { return data_->images.size(2); }
 
-std::unique_ptr<Pass> ResidentDataset::train_pass(uint64_t seed, uint32_t epoch, int64_t batch_size,
-                                                  const CancelToken&, PassStart start) {
+std::unique_ptr<Pass> ResidentDataset::train_pass(uint64_t seed, uint32_t epoch, int64_t batch_size, const CancelToken&,
+                                                  PassStart start) {
   const int64_t before = images_before(start, count(), batch_size);
   training_->start(at::tensor(shuffled(count(), seed, epoch), at::kLong), seed, epoch, before);
   return std::make_unique<ResidentPass>(training_, count() - before, batch_size, start.batches);

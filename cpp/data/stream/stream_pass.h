@@ -13,8 +13,8 @@
 
 namespace earlybird {
 
-/// One pass of a stream over `order` from `start` on. On the CPU a batch is read from its slot; on a GPU the next batch is copied while
-/// the current one is in use.
+/// One pass of a stream over `order` from `start` on. On the CPU a batch is read from its slot; on a GPU the next batch
+/// is copied while the current one is in use.
 class StreamPass final : public Pass {
  public:
   StreamPass(StreamState& state, std::vector<int64_t> order, uint64_t seed, uint32_t epoch, int64_t batch_size,
