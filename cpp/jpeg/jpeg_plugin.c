@@ -158,7 +158,8 @@ static void reserve(eb_jpeg* self, uint8_t** buffer, size_t* capacity, size_t by
 static int number_at(const uint8_t* data, size_t size, size_t* at) {
   int value = 0;
   const size_t start = *at;
-  while (*at < size && *at - start < 6 && data[*at] >= '0' && data[*at] <= '9') value = value * 10 + data[(*at)++] - '0';
+  while (*at < size && *at - start < 6 && data[*at] >= '0' && data[*at] <= '9')
+    value = value * 10 + data[(*at)++] - '0';
   if (*at == start || *at >= size || (data[*at] != ' ' && data[*at] != '\n')) return -1;
   ++*at;
   return value;
