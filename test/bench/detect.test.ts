@@ -22,6 +22,7 @@ jest.mock('../../src/native/addon', () => {
   const addon = {
     loaded: '0.0.0',
     setThreads: () => {},
+    teamSize: (threads: number) => threads,
     runtime: () => ({ threads: 1, cpuCapability: 'none', cudaDevices: [] }),
     benchCeilings: async () => [
       { kernel: 'copy', name: 'fp32', shape: [1], bytes: 1, median: 1, low: 1, high: 1 },

@@ -68,7 +68,16 @@ beforeAll(() => {
   );
   // Without `binary` in package.json, cmake-js would fetch the headers of Node.
   cpSync(join(repository, 'package.json'), path('package.json'));
-  for (const file of ['atomic.js', 'errors.js', 'http.js', 'download.js', 'package.js', 'libtorch']) {
+  for (const file of [
+    'atomic.js',
+    'errors.js',
+    'folder.js',
+    'lock.js',
+    'http.js',
+    'download.js',
+    'package.js',
+    'libtorch',
+  ]) {
     cpSync(join(repository, 'dist', file), path('dist', file), { recursive: true });
   }
   for (const folder of ['src', 'cpp', 'binding', 'cmake']) mkdirSync(path(folder));

@@ -137,7 +137,7 @@ describe('the pickle reader', () => {
   test('runs nothing and lets no other name through', () => {
     refuse(Buffer.from('cos\nsystem\n(U\x04trueitR.', 'latin1'), /names os\.system/);
     refuse(Buffer.from('\x80\x02cnumpy\nndarray\n)R.', 'latin1'), /not a function/);
-    refuse(Buffer.from('\x80\x02(i__builtin__\neval\n.', 'latin1'), /operation 0x69/);
+    refuse(Buffer.from('\x80\x02(i__builtin__\neval\n.', 'latin1'), /names __builtin__\.eval/);
   });
 
   test('survives any cut and any changed byte', () => {

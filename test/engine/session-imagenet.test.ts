@@ -13,6 +13,7 @@ jest.mock('../../src/native/addon', () => ({
   loadAddon: () => ({
     loaded: '0.0.0',
     setThreads: () => undefined,
+    teamSize: (threads: number) => threads,
     runtime: () => ({
       threads: 1,
       cpuCapability: 'none',

@@ -237,7 +237,7 @@ test('tunnels https through CONNECT and verifies the certificate', async () => {
   await expect(get('https://data.invalid/set.bin', { env, attempts: 1 })).rejects.toThrow('self-signed certificate');
 
   // A process trusts extra certificates only from its start on, so the good case needs a process of its own.
-  for (const name of ['errors', 'atomic', 'http', 'download']) {
+  for (const name of ['errors', 'folder', 'atomic', 'http', 'download']) {
     const options = { jsc: { parser: { syntax: 'typescript' } }, module: { type: 'commonjs' }, swcrc: false } as const;
     writeFileSync(
       path.join(folder, `${name}.js`),

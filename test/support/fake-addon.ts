@@ -55,6 +55,7 @@ export function fakeEngine(): FakeEngine {
     addon: {
       loaded: '0.0.0',
       setThreads: () => {},
+      teamSize: (threads: number) => threads,
       setCudnnSearch: () => {},
       runtime: () => ({ threads: 1, cpuCapability: 'none', bf16: false, cudaDevices: [], jpeg: '' }),
       createDataset: async ({ labels }: { labels: Int32Array }) => ({

@@ -8,8 +8,11 @@ export function isolate() {
   const source = join(__dirname, '..', '..', 'src');
   for (const file of [
     'atomic.ts',
+    'cores.ts',
     'errors.ts',
+    'folder.ts',
     'http.ts',
+    'lock.ts',
     'download.ts',
     'package.ts',
     'tensor.ts',
