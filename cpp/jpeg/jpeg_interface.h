@@ -41,8 +41,9 @@ typedef struct {
   int (*open)(eb_jpeg*, const uint8_t* data, size_t size, eb_jpeg_header* header);
 
   /* Decodes a rectangle of the opened image at 1/denominator (1, 2, 4 or 8) of its size, given in pixels of the scaled
-   * image, which measures ceil(size / denominator). Call it once for each `open`. Returns 0 on failure: see `error`. */
-  int (*decode)(eb_jpeg*, int left, int top, int width, int height, int denominator, eb_jpeg_pixels* pixels);
+   * image, which measures ceil(size / denominator). `whole`: reads to the end of the image, so that a damaged one fails
+   * whatever the rectangle. Call it once for each `open`. Returns 0 on failure: see `error`. */
+  int (*decode)(eb_jpeg*, int left, int top, int width, int height, int denominator, int whole, eb_jpeg_pixels* pixels);
 
   /* The reason why the last call failed, in a few words that complete "image.JPEG: ...". */
   const char* (*error)(const eb_jpeg*);
@@ -50,8 +51,8 @@ typedef struct {
 
 /* The plugin's only exported symbol is a function of this type. The number in its name changes with this file. */
 typedef const eb_jpeg_interface* (*eb_jpeg_entry)(void);
-#define EB_JPEG_ENTRY earlybird_jpeg_interface_v2
-#define EB_JPEG_ENTRY_NAME "earlybird_jpeg_interface_v2"
+#define EB_JPEG_ENTRY earlybird_jpeg_interface_v3
+#define EB_JPEG_ENTRY_NAME "earlybird_jpeg_interface_v3"
 
 #ifdef __cplusplus
 }

@@ -240,7 +240,7 @@ static void cmyk_to_rgb(const uint8_t* from, uint8_t* to, int count) {
     for (int c = 0; c < 3; ++c) to[c] = (uint8_t)(from[3] - times(255u - from[c], from[3]));
 }
 
-static int jpeg_plugin_decode(eb_jpeg* self, int left, int top, int width, int height, int denominator,
+static int jpeg_plugin_decode(eb_jpeg* self, int left, int top, int width, int height, int denominator, int whole,
                               eb_jpeg_pixels* pixels) {
   struct jpeg_decompress_struct* info = &self->info;
   if (setjmp(self->escape)) {
@@ -283,9 +283,8 @@ static int jpeg_plugin_decode(eb_jpeg* self, int left, int top, int width, int h
     if (got == 0) fail(self, "truncated");
     y += (int)got;
   }
-  /* A damaged file is bad whatever the rectangle, so the rest is checked. libjpeg skips what lies before a row that is
-   * read, but not what comes after the last one. */
-  const JDIMENSION left_over = info->output_height - info->output_scanline;
+  /* libjpeg checks what it skips before a row that is read, but not what comes after the last one. */
+  const JDIMENSION left_over = whole ? info->output_height - info->output_scanline : 0;
   if (left_over > 1) jpeg_skip_scanlines(info, left_over - 1);
   if (left_over > 0) {
     JSAMPROW row = self->row;

@@ -25,7 +25,7 @@ export function searchNotes(
     ...(sr ? [] : ["no L1 term on the gammas (-sr): the paper's tickets are drawn with it"]),
     ...(files > 0
       ? [
-          `checkpoints: ${upTo}${files} files ckpt{e}.pth.tar of ${megabytes(bytes)}, ${megabytes(files * bytes)} in all; --keep-checkpoints none, ticket or every:N keeps fewer`,
+          `checkpoints: ${upTo}${files} ${files === 1 ? 'file' : 'files'} ckpt{e}.pth.tar of ${megabytes(bytes)}, ${megabytes(files * bytes)} in all; --keep-checkpoints none, ticket or every:N keeps fewer`,
         ]
       : []),
   ];

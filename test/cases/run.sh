@@ -97,7 +97,7 @@ numbers() {
   fi
   grep -qE 'ERR_(DATASET|USAGE)' "$work/said" || { tail -n 1 "$work/said"; return 1; }
   earlybird data verify imagenet --data "$work/T2-13/from_one" >"$work/said" 2>&1
-  grep -qiE 'no (training )?image|empty|without' "$work/said" || { echo "from_one: $(tail -n 1 "$work/said")"; return 1; }
+  grep -qiE '[0-9]+ of [0-9]+ classes have|empty|without' "$work/said" || { echo "from_one: $(tail -n 1 "$work/said")"; return 1; }
 }
 folder_of() {
   local split file
@@ -120,7 +120,7 @@ one_judge() {
   earlybird data pack "$work/damaged" "$work/damaged-packed" --max-bad 10 >/dev/null 2>&1
   earlybird data verify imagenet --data "$work/damaged" >"$work/said" 2>&1
   local packed trained name
-  earlybird search --dataset imagenet --arch resnet18 --image-size 32 --batch-size 1 --epochs 1 --report false --data "$work/damaged" \
+  earlybird search --dataset imagenet --arch resnet18 --image-size 64 --batch-size 3 --epochs 1 --report false --data "$work/damaged" \
     --save "$work/damaged-run" >"$work/trained" 2>&1
   packed=$(grep -c '^train' "$work/damaged-packed/bad.txt")
   trained=$(look metrics "$work/damaged-run") || { tail -n 1 "$work/trained"; return 1; }

@@ -32,7 +32,9 @@ std::string ImageReader::read(int64_t index, uint64_t seed, uint32_t epoch, uint
   if (std::string reason = files_.read(index, bytes_, bytes); !reason.empty()) return reason;
   eb_jpeg_header header;
   if (!decoder_.open(bytes.data, bytes.size, header)) return decoder_.error();
-  return transform_.train ? train(header, seed, epoch, index, out) : evaluate(header, out);
+  std::string fault = transform_.train ? train(header, seed, epoch, index, out) : evaluate(header, index, out);
+  if (fault.empty()) sound_.add(index);
+  return fault;
 } catch (const std::bad_alloc&) {
   throw Error("ERR_OUT_OF_MEMORY", files_.name(index) +
                                        ": memory ran out while it was decoded; lower --workers or "
@@ -49,7 +51,8 @@ std::string ImageReader::train(const eb_jpeg_header& header, uint64_t seed, uint
   const int right = (box.left + box.width + denominator - 1) / denominator;
   const int bottom = (box.top + box.height + denominator - 1) / denominator;
   eb_jpeg_pixels pixels;
-  if (!decoder_.decode(left, top, right - left, bottom - top, denominator, pixels)) return decoder_.error();
+  if (!decoder_.decode(left, top, right - left, bottom - top, denominator, !sound_.has(index), pixels))
+    return decoder_.error();
   const double unit = denominator;
   across_.set(box.left / unit - left, box.width / unit, right - left, transform_.size, 0, transform_.size, box.flip);
   down_.set(box.top / unit - top, box.height / unit, bottom - top, transform_.size, 0, transform_.size, false);
@@ -57,11 +60,12 @@ std::string ImageReader::train(const eb_jpeg_header& header, uint64_t seed, uint
   return "";
 }
 
-std::string ImageReader::evaluate(const eb_jpeg_header& header, uint8_t* out) {
+std::string ImageReader::evaluate(const eb_jpeg_header& header, int64_t index, uint8_t* out) {
   const int shorter = std::min(header.width, header.height);
   const Centre x = centre_of(header.width, shorter, transform_), y = centre_of(header.height, shorter, transform_);
   eb_jpeg_pixels pixels;
-  if (!decoder_.decode(x.low, y.low, x.high - x.low, y.high - y.low, 1, pixels)) return decoder_.error();
+  if (!decoder_.decode(x.low, y.low, x.high - x.low, y.high - y.low, 1, !sound_.has(index), pixels))
+    return decoder_.error();
   across_.set(-x.low, header.width, x.high - x.low, x.resized, x.from, transform_.size, false);
   down_.set(-y.low, header.height, y.high - y.low, y.resized, y.from, transform_.size, false);
   resample(pixels.data, pixels.stride, across_, down_, out, scratch_);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -16,11 +17,24 @@ struct ImageTransform {
   int resize;
 };
 
-/// Makes the square RGB input of one encoded image at a time, and decodes only the rectangle that is needed. Each
-/// thread has its own, which keeps its buffers.
+/// Images that were once read to their end, and were sound: what a crop does not need of them is not read again.
+class SoundImages {
+ public:
+  explicit SoundImages(size_t count) : sound_(count) {}
+  bool has(int64_t index) const { return sound_[static_cast<size_t>(index)].load(std::memory_order_relaxed); }
+  void add(int64_t index) { sound_[static_cast<size_t>(index)].store(true, std::memory_order_relaxed); }
+
+ private:
+  std::vector<std::atomic<bool>> sound_;  // false at first
+};
+
+/// Makes the square RGB input of one encoded image at a time, and decodes only the rectangle that is needed, but for
+/// the first time: a damaged image is bad in every epoch, whatever its crop. Each thread has its own, which keeps its
+/// buffers.
 class ImageReader {
  public:
-  ImageReader(const ImageFiles& files, const ImageTransform& transform) : files_(files), transform_(transform) {}
+  ImageReader(const ImageFiles& files, const ImageTransform& transform, SoundImages& sound)
+      : files_(files), transform_(transform), sound_(sound) {}
 
   /// Writes size * size * 3 bytes. Returns the fault of the image, or "". Throws ERR_FILE and ERR_OUT_OF_MEMORY, which
   /// are not faults of the image.
@@ -28,10 +42,11 @@ class ImageReader {
 
  private:
   std::string train(const eb_jpeg_header& header, uint64_t seed, uint32_t epoch, int64_t index, uint8_t* out);
-  std::string evaluate(const eb_jpeg_header& header, uint8_t* out);
+  std::string evaluate(const eb_jpeg_header& header, int64_t index, uint8_t* out);
 
   const ImageFiles& files_;
   ImageTransform transform_;
+  SoundImages& sound_;
   JpegDecoder decoder_;
   std::vector<uint8_t> bytes_;
   ResampleAxis across_, down_;

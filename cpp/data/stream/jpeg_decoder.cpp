@@ -53,8 +53,9 @@ bool JpegDecoder::open(const uint8_t* data, size_t size, eb_jpeg_header& header)
   return false;
 }
 
-bool JpegDecoder::decode(int left, int top, int width, int height, int denominator, eb_jpeg_pixels& pixels) {
-  if (library_->decode(decoder_, left, top, width, height, denominator, &pixels) != 0) return true;
+bool JpegDecoder::decode(int left, int top, int width, int height, int denominator, bool whole,
+                         eb_jpeg_pixels& pixels) {
+  if (library_->decode(decoder_, left, top, width, height, denominator, whole, &pixels) != 0) return true;
   if (ran_out(library_->error(decoder_))) throw std::bad_alloc();
   return false;
 }

@@ -24,7 +24,7 @@ class JpegDecoder {
 
   /// See eb_jpeg_interface. Returns false on failure; `error` gives the reason. Throws std::bad_alloc.
   bool open(const uint8_t* data, size_t size, eb_jpeg_header& header);
-  bool decode(int left, int top, int width, int height, int denominator, eb_jpeg_pixels& pixels);
+  bool decode(int left, int top, int width, int height, int denominator, bool whole, eb_jpeg_pixels& pixels);
   std::string error() const;
 
  private:

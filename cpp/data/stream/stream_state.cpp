@@ -14,8 +14,9 @@ constexpr int64_t kSlots = 4;
 
 }  // namespace
 
-StreamState::StreamState(StreamSpec from) : spec(std::move(from)), files(std::move(spec.places)), device(spec.device) {
-  for (int i = 0; i < spec.workers; ++i) readers.push_back(std::make_unique<ImageReader>(files, spec.transform));
+StreamState::StreamState(StreamSpec from)
+    : spec(std::move(from)), files(std::move(spec.places)), sound(spec.labels.size()), device(spec.device) {
+  for (int i = 0; i < spec.workers; ++i) readers.push_back(std::make_unique<ImageReader>(files, spec.transform, sound));
   table = input_table(spec.mean, spec.std, 0).to(device);
 }
 

@@ -18,6 +18,7 @@ struct StreamState {
 
   StreamSpec spec;
   ImageFiles files;
+  SoundImages sound;
   std::vector<std::unique_ptr<ImageReader>> readers;  // one for each worker
   at::Device device;
   at::Tensor table;                  // float32 (3, 256), on the device

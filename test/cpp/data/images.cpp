@@ -105,7 +105,7 @@ void compare_rectangles(const std::filesystem::path& path) {
     if (!decoder.open(file.data(), file.size(), header)) return check(false, what + ": " + decoder.error(), 0);
     const int width = (header.width + denominator - 1) / denominator;
     const int height = (header.height + denominator - 1) / denominator;
-    if (!decoder.decode(0, 0, width, height, denominator, pixels))
+    if (!decoder.decode(0, 0, width, height, denominator, true, pixels))
       return check(false, what + ": " + decoder.error(), 0);
     Bytes whole(static_cast<size_t>(width) * height * 3);
     for (int y = 0; y < height; ++y)
@@ -114,7 +114,7 @@ void compare_rectangles(const std::filesystem::path& path) {
     for (uint64_t i = 0; i < 40; ++i) {
       const auto box = earlybird::draw_resized_crop(width, height, 9, 0, i);
       if (!decoder.open(file.data(), file.size(), header) ||
-          !decoder.decode(box.left, box.top, box.width, box.height, denominator, pixels))
+          !decoder.decode(box.left, box.top, box.width, box.height, denominator, true, pixels))
         return check(false, what + ": " + decoder.error(), 0);
       for (int y = 0; y < box.height; ++y)
         wrong += !std::equal(pixels.data + y * pixels.stride, pixels.data + y * pixels.stride + box.width * 3,
