@@ -1,5 +1,6 @@
 /** Fonts, colours, sizes and the data label that all figures share. */
 import { knownDataset } from '../data/known';
+import { epochsText } from '../run/names';
 
 /** A vega-lite specification, or a part of one: plain data. */
 export type Spec = { [key: string]: unknown };
@@ -123,7 +124,7 @@ export function epochTicks(first: number, last: number, most = 5): number[] {
 
 /** Says when a ticket emerged. */
 export function emergenceText(completed: number): string {
-  return `ticket after ${completed} ${completed === 1 ? 'epoch' : 'epochs'}`;
+  return `ticket after ${epochsText(completed)}`;
 }
 
 /** An axis of whole epochs. */

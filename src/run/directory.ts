@@ -42,6 +42,11 @@ interface MaskIndex {
   ratios: number[];
 }
 
+/** Throws ERR_FILE for a folder that is not there, before a lock would make it. */
+export function requireFolder(folder: string): void {
+  if (!existsSync(folder)) throw new EarlybirdError('ERR_FILE', `${folder} does not exist: check the path.`);
+}
+
 /** The folder of a search, also where `train` made it: SAVE/search. */
 export function searchFolderOf(folder: string): string {
   const within = join(folder, 'search');

@@ -10,8 +10,8 @@ import { loadAddon } from '../native/addon';
 import type { NativeAddon } from '../native/types/addon';
 import { isWholePercent } from '../recipe/ratio';
 import type { DistanceRecipe } from '../recipe/recipe';
-import { RunDirectory, searchFolderOf } from '../run/directory';
-import { maskFile } from '../run/names';
+import { RunDirectory, requireFolder, searchFolderOf } from '../run/directory';
+import { epochsText, maskFile } from '../run/names';
 import type { RunOptions } from '../run/observer';
 import { gammasOf, maskFromGammas } from './mask';
 
@@ -54,6 +54,7 @@ export async function distance(
   { observer, signal }: RunOptions = {},
 ): Promise<DistanceResult[]> {
   const ratios = recipe.ratios ?? [recipe.percent];
+  requireFolder(recipe.save);
   const save = searchFolderOf(recipe.save);
   const { source, series } = await readSeries({ ...recipe, save }, ratios, signal);
   observer?.log?.(`${series[0]!.masks.length} masks of ${series[0]!.channels} channels from ${source} of ${save}`);
@@ -187,7 +188,7 @@ async function checkpointEpochs(folder: string, { first, last }: Range): Promise
   if (isExplicit && missing !== undefined) {
     throw new EarlybirdError(
       'ERR_FILE',
-      `${join(folder, checkpointName(missing))} is missing (mask after ${missing} epochs): change --start_epoch or --end_epoch.`,
+      `${join(folder, checkpointName(missing))} is missing (mask after ${epochsText(missing)}): change --start_epoch or --end_epoch.`,
     );
   }
   return wanted.filter((epoch) => names.has(checkpointName(epoch)));

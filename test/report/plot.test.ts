@@ -5,6 +5,7 @@ import { writeNpy } from '../../src/checkpoint/npy';
 import { parseRecipe } from '../../src/recipe/recipe';
 import { plot, shortestNames } from '../../src/report/gather/plot';
 import { namedDataset } from '../../src/report/gather/runs';
+import { distance } from '../../src/ticket/distance';
 
 const folder = mkdtempSync(join(tmpdir(), 'earlybird-plot-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -67,4 +68,19 @@ test('shortest names', () => {
 test('class folders are called as the folder that holds them', () => {
   expect(namedDataset({ name: 'folder' }, 'images/flowers/')).toEqual({ name: 'flowers' });
   expect(namedDataset({ name: 'cifar10' }, 'images/flowers')).toEqual({ name: 'cifar10' });
+});
+
+test('a folder that is not there is named, and not made', async () => {
+  const absent = join(folder, 'absent');
+  const drawing = plot(parseRecipe('plot', { folders: [absent] }));
+  await expect(drawing).rejects.toMatchObject({
+    code: 'ERR_FILE',
+    message: `${absent} does not exist: check the path.`,
+  });
+  const distances = distance(parseRecipe('distance', { save: absent }));
+  await expect(distances).rejects.toMatchObject({
+    code: 'ERR_FILE',
+    message: `${absent} does not exist: check the path.`,
+  });
+  expect(existsSync(absent)).toBe(false);
 });

@@ -4,6 +4,7 @@ import { methodText } from '../../energy/file';
 import { formatsText } from '../../recipe/precision';
 import { formatJoules } from '../../report/format';
 import { summaryTable, trainingHeadline } from '../../report/table';
+import { epochsText } from '../../run/names';
 import type { RunResult } from '../../run/result';
 import type { TrainResult } from '../../train/eb-train';
 import type { EvaluateResult } from '../../train/evaluate';
@@ -14,7 +15,7 @@ const percent = (value: number | null) => (value === null ? '-' : `${value.toFix
 /** `asReference`: with the accuracy that the reference prints, a mean over batches beside the exact one. */
 export function runText(result: RunResult & { report: string | null }, asReference = false): string {
   const tickets = Object.entries(result.tickets).map(
-    ([p, { file, completed }]) => `ticket p=${p}% after ${completed} epochs: ${file}`,
+    ([p, { file, completed }]) => `ticket p=${p}% after ${epochsText(completed)}: ${file}`,
   );
   return [
     ...tickets,
@@ -43,7 +44,7 @@ export function trainText({
   trainingFlops,
 }: TrainResult & { report: string | null }): string {
   return [
-    `ticket p=${ticket.percent}% after ${ticket.completed} epochs: ${ticket.file}`,
+    `ticket p=${ticket.percent}% after ${epochsText(ticket.completed)}: ${ticket.file}`,
     ...effectLines(prune),
     '',
     trainingHeadline(trainingFlops),

@@ -12,7 +12,7 @@ import { DERIVED, lockFolder } from '../../lock';
 import { networkName } from '../../network/names';
 import { formatsOf, lengthsText, type PrecisionOptions } from '../../recipe/precision';
 import type { PlotRecipe } from '../../recipe/recipe';
-import { RunDirectory, searchFolderOf } from '../../run/directory';
+import { RunDirectory, requireFolder, searchFolderOf } from '../../run/directory';
 import { parseTicketFile, ratioKey } from '../../run/names';
 import type { RunOptions } from '../../run/observer';
 import { type RunResult, ticketAt } from '../../run/result';
@@ -39,6 +39,7 @@ type Params = Partial<Provenance> & {
  * @throws ERR_FILE where a folder has no matrix, or no finished run
  */
 export async function plot(recipe: PlotRecipe, { observer }: RunOptions = {}): Promise<WrittenFigures> {
+  for (const folder of recipe.folders) requireFolder(folder);
   const params = await RunDirectory.at(recipe.folders[0]!).readJson<Params>('params.json');
   const dataset = params?.dataset
     ? namedDataset(params.dataset, params.recipe?.data)
