@@ -26,8 +26,6 @@ export interface Checkpoint {
 export interface ReadOptions {
   /** Where the weights lie, as a dotted path such as "models.student": they become the `state_dict` of the value. */
   key?: string | undefined;
-  /** What to do about a damaged file; otherwise to copy it again. */
-  remedy?: string | undefined;
 }
 
 /**
@@ -42,8 +40,8 @@ export interface ReadOptions {
  * console.log(cfgOf(value), weights.get('feature.0.weight')?.shape);
  * ```
  */
-export async function readCheckpoint(file: string, { key, remedy }: ReadOptions = {}): Promise<Checkpoint> {
-  const { format, value } = parseCheckpoint(await readWholeFile(file), file, undefined, remedy);
+export async function readCheckpoint(file: string, { key }: ReadOptions = {}): Promise<Checkpoint> {
+  const { format, value } = parseCheckpoint(await readWholeFile(file), file);
   return { format, value: weightsAt(value, key, file) };
 }
 
@@ -52,27 +50,22 @@ export function parseCheckpoint(
   bytes: Uint8Array,
   name = 'the checkpoint',
   budget = new Budget(bytes.length),
-  remedy?: string,
 ): Checkpoint {
-  return namingFile(
-    name,
-    () => {
-      const format = sniff(bytes);
-      if (format === 'zip') return { format, value: parseZip(bytes, budget) };
-      if (format === 'legacy') return { format, value: parseLegacy(bytes, budget) };
-      const { entries, metadata } = parseSafetensors(bytes, budget);
-      const state = new OrderedDict(entries);
-      if (metadata.size === 0) return { format, value: state };
-      return {
-        format,
-        value: new Map<string, Value>([
-          ['state_dict', state],
-          ['metadata', metadata],
-        ]),
-      };
-    },
-    remedy,
-  );
+  return namingFile(name, () => {
+    const format = sniff(bytes);
+    if (format === 'zip') return { format, value: parseZip(bytes, budget) };
+    if (format === 'legacy') return { format, value: parseLegacy(bytes, budget) };
+    const { entries, metadata } = parseSafetensors(bytes, budget);
+    const state = new OrderedDict(entries);
+    if (metadata.size === 0) return { format, value: state };
+    return {
+      format,
+      value: new Map<string, Value>([
+        ['state_dict', state],
+        ['metadata', metadata],
+      ]),
+    };
+  });
 }
 
 /**

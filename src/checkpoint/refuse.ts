@@ -6,13 +6,24 @@ const DAMAGED = 'it is damaged: copy it again from its source';
 /** For a whole file whose weights cannot be taken as they are. */
 export const SAVE_WEIGHTS = 'save its weights alone, torch.save(model.state_dict(), ...)';
 
-/** A refusal in the making: what to do follows once the file is named. */
+/** A refusal in the making: the file is named later. */
 class Refusal extends EarlybirdError {
   constructor(
     reason: string,
     readonly remedy: string,
   ) {
     super('ERR_CHECKPOINT', reason);
+  }
+}
+
+/** A file that cannot be read, why, and what to do. */
+export class UnreadableFile extends EarlybirdError {
+  constructor(
+    readonly file: string,
+    readonly reason: string,
+    remedy: string,
+  ) {
+    super('ERR_CHECKPOINT', `${file} cannot be read: ${reason}; ${remedy}`);
   }
 }
 
@@ -24,17 +35,12 @@ export function refuse(reason: string, remedy = DAMAGED): never {
   throw new Refusal(reason, remedy);
 }
 
-/**
- * Runs a reader of bytes in memory; makes a refusal one sentence with file and remedy. `instead`: what to do about a damaged file, where
- * there is more to say than to copy it again.
- */
-export function namingFile<T>(name: string, read: () => T, instead = DAMAGED): T {
+/** Runs a reader of bytes in memory; makes a refusal one sentence with file and remedy. */
+export function namingFile<T>(name: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    const remedy = error.remedy === DAMAGED ? instead : error.remedy;
-    throw new EarlybirdError(error.code, `${name} cannot be read: ${error.message}; ${remedy}`, error.detail);
+    throw error instanceof Refusal ? new UnreadableFile(name, error.message, error.remedy) : error;
   }
 }
 

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type Checkpoint, type ReadOptions, readCheckpoint } from '../checkpoint/pth';
+import { UnreadableFile } from '../checkpoint/refuse';
 import { EarlybirdError } from '../errors';
 import { parseTicketFile } from './names';
 
@@ -32,9 +33,8 @@ export async function orRemedy<T>(path: string, remedy: string, work: () => Prom
   try {
     return await work();
   } catch (error) {
-    const { code, message, detail } = error as EarlybirdError;
-    if (code !== 'ERR_CHECKPOINT' || !message.startsWith(`${path} `)) throw error;
-    // The last clause tells what to do with a file from elsewhere.
-    throw new EarlybirdError(code, `${message.replace(/(; [^;]*)?\.?$/, '')}; ${remedy}.`, detail);
+    throw error instanceof UnreadableFile && error.file === path
+      ? new UnreadableFile(path, error.reason, remedy)
+      : error;
   }
 }

@@ -20,6 +20,7 @@ import { type RetrainRecipe, requireParsed, type SearchRecipe } from '../recipe/
 import { initialValue, type RestoredCheckpoint, readTrainingCheckpoint } from '../run/checkpoint';
 import { type ModelInfo, modelInfo } from '../run/checkpoint-network';
 import { identityHash, RunDirectory } from '../run/directory';
+import { orRemedy } from '../run/given';
 import { epochsText, ratioKey, ticketFile } from '../run/names';
 import type { RunOptions } from '../run/observer';
 import { recordBest } from '../run/record';
@@ -179,10 +180,11 @@ async function restore(
   trainer: NativeTrainer,
 ): Promise<RestoredCheckpoint> {
   const { directory, recipe, options } = run;
-  const restored = await readTrainingCheckpoint(path, model.describe().parameters, {
-    ...(isOwnCheckpoint(directory, path) ? { remedy: ownRemedy(directory, path) } : { key: recipe.key }),
-    log: options.observer?.log,
-  });
+  const read = (key?: string) =>
+    readTrainingCheckpoint(path, model.describe().parameters, { key, log: options.observer?.log });
+  const restored = isOwnCheckpoint(directory, path)
+    ? await orRemedy(path, ownRemedy(directory, path), read)
+    : await read(recipe.key);
   refuseForeignInside(directory, path, restored);
   await loadWeights(model, restored.state, path);
   await trainer.restoreMomentum(restored.momentum);

@@ -112,7 +112,7 @@ function checkLoad(probe: ProbeResult): Finding {
 function checkThreads({ runtime }: Loaded): Finding {
   const { allowed, quota, usable: cores } = availableCores();
   const within = quota === null ? '' : ` with a quota of ${quotaText(quota)}`;
-  const text = `${runtime.threads} compute threads on ${allowed} cores${within}`;
+  const text = `${runtime.threads} compute ${runtime.threads === 1 ? 'thread' : 'threads'} on ${allowed} cores${within}`;
   return runtime.threads <= cores ? good(text) : warning(text, `set OMP_NUM_THREADS or --threads to ${cores} or fewer`);
 }
 
