@@ -228,9 +228,11 @@ Napi::Value ModelWrap::choose_kernels(const Napi::CallbackInfo& info) {
 
 Napi::Value ModelWrap::time_widths(const Napi::CallbackInfo& info) {
   return promise(info.Env(), [&] {
-    const bool bf16 = bf16_in(object_argument(info, 0, "options"));
-    return start(info.Env(), [model = network(), bf16](Job&) -> Job::Finish {
-      return [costs = earlybird::time_widths(*model, bf16)](Napi::Env env) { return to_js(env, costs); };
+    const Napi::Object options = object_argument(info, 0, "options");
+    const bool bf16 = bf16_in(options);
+    const WidthCosts known = width_costs_in(object_in(options, "known"));
+    return start(info.Env(), [model = network(), bf16, known](Job&) -> Job::Finish {
+      return [costs = earlybird::time_widths(*model, bf16, known)](Napi::Env env) { return to_js(env, costs); };
     });
   });
 }

@@ -69,10 +69,10 @@ std::array<double, kMultiples.size()> time_class(const ShapeClass& shapes) {
 
 }  // namespace
 
-WidthCosts time_widths(Network& network, bool bf16) {
+WidthCosts time_widths(Network& network, bool bf16, const WidthCosts& known) {
   at::NoGradGuard no_grad;
-  WidthCosts out;
-  if (!network.parameters().front().is_cpu()) return out;
+  if (!network.parameters().front().is_cpu()) return {};
+  WidthCosts out = known;
   AutocastGuard autocast(bf16, at::kCPU);
   KernelsGuard own(network.kernels, /*measure=*/true);
   for (const LayerInfo& layer : network.describe().layers) {

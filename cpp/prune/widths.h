@@ -18,8 +18,9 @@ inline constexpr std::array<int64_t, 4> kMultiples = {1, 8, 16, 32};
 /// multiples of 1, 8, 16 and 32, and of no larger one. 0 where a class has no such width.
 using WidthCosts = std::map<std::string, std::array<double, kMultiples.size()>>;
 
-/// Measures the classes that tickets of a network can have. Empty on devices other than the CPU.
-WidthCosts time_widths(Network& network, bool bf16);
+/// The costs of the classes that tickets of a network can have: `known`, and the others measured. Empty on devices other
+/// than the CPU.
+WidthCosts time_widths(Network& network, bool bf16, const WidthCosts& known);
 
 /// Chooses widths by their costs.
 class FastestWidths {
