@@ -101,11 +101,12 @@ std::vector<Product> products(int64_t side, const at::TensorOptions& floats, at:
   std::vector<Product> out = {
       {{side, side, side}, [a, b, product = at::empty_like(a)]() mutable { at::mm_out(product, a, b); }}};
   if (!a.is_cpu()) return out;
+  using Scalars = c10::List<std::optional<at::Scalar>>;
   using Linear = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&, std::string_view,
-                            c10::List<std::optional<at::Scalar>>, std::optional<std::string_view>);
+                            Scalars, std::optional<std::string_view>);
   if (const auto linear = c10::Dispatcher::singleton().findSchema({"mkldnn::_linear_pointwise", ""}))
     out.push_back({{side, side, side}, [a, b, call = linear->typed<Linear>()] {
-                     call.call(a, b, std::nullopt, "none", {}, "");
+                     call.call(a, b, std::nullopt, "none", Scalars(), "");
                    }});
   constexpr int64_t kChannels = 256, kPixels = 16, kWeights = 9 * kChannels;
   if (const int64_t images = side * side * side / (kPixels * kPixels * kChannels * kWeights); images > 0) {
