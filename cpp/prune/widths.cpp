@@ -69,7 +69,7 @@ std::array<double, kMultiples.size()> time_class(const ShapeClass& shapes) {
 
 }  // namespace
 
-WidthCosts time_widths(Network& network, bool bf16, const WidthCosts& known) {
+WidthCosts time_widths(Network& network, bool bf16, const WidthCosts& known, const CancelToken& cancel) {
   at::NoGradGuard no_grad;
   if (!network.parameters().front().is_cpu()) return {};
   WidthCosts out = known;
@@ -79,7 +79,9 @@ WidthCosts time_widths(Network& network, bool bf16, const WidthCosts& known) {
     if (!is_timed(layer)) continue;
     for (int64_t width = 1; width <= std::max(layer.in, layer.out); ++width) {
       const ShapeClass shapes = class_of(layer, width, bf16);
-      if (!out.contains(shapes.name())) out[shapes.name()] = time_class(shapes);
+      if (out.contains(shapes.name())) continue;
+      cancel.check();
+      out[shapes.name()] = time_class(shapes);
     }
   }
   return out;

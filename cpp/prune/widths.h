@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/cancel.h"
 #include "model/description.h"
 
 namespace earlybird {
@@ -19,8 +20,8 @@ inline constexpr std::array<int64_t, 4> kMultiples = {1, 8, 16, 32};
 using WidthCosts = std::map<std::string, std::array<double, kMultiples.size()>>;
 
 /// The costs of the classes that tickets of a network can have: `known`, and the others measured. Empty on devices other
-/// than the CPU.
-WidthCosts time_widths(Network& network, bool bf16, const WidthCosts& known);
+/// than the CPU. Checks `cancel` before each class.
+WidthCosts time_widths(Network& network, bool bf16, const WidthCosts& known, const CancelToken& cancel);
 
 /// Chooses widths by their costs.
 class FastestWidths {
