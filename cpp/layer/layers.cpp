@@ -39,10 +39,11 @@ using WholeImage = Convolution<whole_image::forward, whole_image::backward_image
 
 bool is(const torch::ExpandingArray<2>& pair, int64_t value) { return (*pair)[0] == value && (*pair)[1] == value; }
 
-bool is_plain_3x3(const torch::nn::detail::ConvNdOptions<2>& options) {
+/// Stride 1, the size of the image kept, no bias: those that have several implementations.
+bool is_plain(const torch::nn::detail::ConvNdOptions<2>& options, int64_t kernel) {
   const auto* padding = std::get_if<torch::ExpandingArray<2>>(&options.padding());
-  return is(options.kernel_size(), 3) && is(options.stride(), 1) && is(options.dilation(), 1) &&
-         options.groups() == 1 && !options.bias() && padding && is(*padding, 1);
+  return is(options.kernel_size(), kernel) && is(options.stride(), 1) && is(options.dilation(), 1) &&
+         options.groups() == 1 && !options.bias() && padding && is(*padding, kernel / 2);
 }
 
 /// The arithmetic of a layer, which depends on the device of its input.
@@ -63,17 +64,18 @@ at::Tensor rounded(const at::Tensor& tensor) { return tensor.to(at::kBFloat16).t
 
 /// Returns a new tensor.
 at::Tensor convolved(torch::nn::Conv2d& conv, const at::Tensor& images) {
-  const Arithmetic arithmetic = arithmetic_for(images);
-  if (arithmetic == Arithmetic::kLibrary) return conv->forward(images);
-  const bool bf16 = arithmetic == Arithmetic::kRounded;
+  if (!images.is_cpu()) return conv->forward(images);
   const auto& options = conv->options;
-  constexpr int64_t kFewest = 32;  // channels; with fewer, matrix products are too narrow to be fast
-  if (is_plain_3x3(options) && std::min(options.in_channels(), options.out_channels()) >= kFewest) {
-    const at::Tensor pixels = images.to(bf16 ? at::kBFloat16 : at::kFloat);
-    if (images.size(2) == 2 && images.size(3) == 2) return WholeImage::apply(pixels, conv->weight);
-    if (images.size(2) >= 4 && images.size(3) >= 4) return Winograd::apply(pixels, conv->weight);
+  const at::ScalarType dtype = arithmetic_for(images) == Arithmetic::kFloat ? at::kFloat : at::kBFloat16;
+  if (is_plain(options, 3)) {
+    if (images.size(2) == 2 && images.size(3) == 2 && arithmetic_for(images) != Arithmetic::kLibrary &&
+        std::min(options.in_channels(), options.out_channels()) >= 32)
+      return WholeImage::apply(images.to(dtype), conv->weight);
+    const Algorithm algorithm = algorithm_for({dtype, 3, options.in_channels(), options.out_channels(),
+                                               std::min(images.size(2), images.size(3))});
+    if (algorithm != Algorithm::kDirect) return convolve_by(algorithm, images.to(dtype), conv->weight);
   }
-  if (!bf16) return conv->forward(images);
+  if (arithmetic_for(images) != Arithmetic::kRounded) return conv->forward(images);
   const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
   return at::conv2d(rounded(images), rounded(conv->weight), conv->bias, *options.stride(),
                     *std::get<torch::ExpandingArray<2>>(options.padding()), *options.dilation(), options.groups())
@@ -81,6 +83,14 @@ at::Tensor convolved(torch::nn::Conv2d& conv, const at::Tensor& images) {
 }
 
 }  // namespace
+
+at::Tensor convolve_by(Algorithm algorithm, const at::Tensor& images, const at::Tensor& weight) {
+  if (algorithm == Algorithm::kWinogradLibrary) return Winograd::apply(images, weight);
+  const int64_t padding = weight.size(2) / 2;
+  if (arithmetic_for(images) != Arithmetic::kRounded) return at::conv2d(images, weight, {}, 1, padding);
+  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
+  return at::conv2d(rounded(images), rounded(weight), {}, 1, padding).to(at::kBFloat16);
+}
 
 at::Tensor convolve(torch::nn::Conv2d& conv, const at::Tensor& images) {
   return quantized(convolved(conv, images), conv.get());
