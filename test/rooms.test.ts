@@ -46,7 +46,7 @@ const SRC: [room: string, below: string][] = [
 const CPP: [room: string, below: string][] = [
   ['binding', 'bench train data/stream data/resident data prune model layer quant energy core'],
   ['cuda', 'train data/resident prune optim quant core'],
-  ['bench', 'train data quant core'],
+  ['bench', 'train data layer quant core'],
   ['train', 'data model optim quant core'],
   ['data/stream', 'data core jpeg'],
   ['data/resident', 'data core'],

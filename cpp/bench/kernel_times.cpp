@@ -13,6 +13,7 @@
 #include <functional>
 
 #include "core/device.h"
+#include "layer/pointwise.h"
 #include "quant/block_float.h"
 
 namespace earlybird {
@@ -108,6 +109,9 @@ std::vector<Product> products(int64_t side, const at::TensorOptions& floats, at:
     out.push_back({{side, side, side}, [a, b, call = linear->typed<Linear>()] {
                      call.call(a, b, std::nullopt, "none", Scalars(), "");
                    }});
+  const at::Tensor column = a.view({1, side, side, 1}).contiguous(at::MemoryFormat::ChannelsLast),
+                   weights = at::randn({side, side, 1, 1}, floats);
+  out.push_back({{side, side, side}, [column, weights] { pointwise::forward(column, weights); }});
   constexpr int64_t kChannels = 256, kPixels = 16, kWeights = 9 * kChannels;
   if (const int64_t images = side * side * side / (kPixels * kPixels * kChannels * kWeights); images > 0) {
     const auto layout = at::MemoryFormat::ChannelsLast;

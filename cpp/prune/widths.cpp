@@ -41,14 +41,11 @@ std::array<int64_t, kMultiples.size()> widths_of(const ShapeClass& shapes) {
     shape.in = shape.out = width;
     return ShapeClass(shape).index() == shapes.index();
   };
-  // Odd widths from below: the first is 3 less, as 13 is of 16.
-  for (int64_t away = 3; away < example; ++away)
-    for (const int64_t width : {example - away, example + away})
-      if (width % 2 == 1 && width > 4 && fits(width) && out[0] == 0) out[0] = width;
-  for (size_t i = 1; i < kMultiples.size(); ++i)
+  for (size_t i = 0; i < kMultiples.size(); ++i)
     for (int64_t away = 0; away < example; ++away)
       for (const int64_t width : {example - away, example + away})
-        if (width > 0 && alignment_of(width) == i && fits(width) && out[i] == 0) out[i] = width;
+        // Where any width will do, an odd one.
+        if (out[i] == 0 && alignment_of(width) == i && (i > 0 || width % 2 == 1) && fits(width)) out[i] = width;
   return out;
 }
 
@@ -100,15 +97,9 @@ double FastestWidths::cost(const ChannelCut& cut, int64_t width) const {
     if (found == layers_.end()) return;
     const LayerInfo& layer = *found->second;
     const auto costs = costs_.find(class_of(layer, width, bf16_).name());
-    if (costs == costs_.end()) {
-      sum = std::numeric_limits<double>::quiet_NaN();
-      return;
-    }
-    // A multiple that the class cannot have costs what the largest one that it has does.
-    size_t at = alignment_of(width);
-    while (at > 0 && costs->second[at] == 0) --at;
+    const double each = costs == costs_.end() ? 0 : costs->second[alignment_of(width)];
     const int64_t products = layer.*other * layer.kernel * layer.kernel * layer.height * layer.width;
-    sum += costs->second[at] * static_cast<double>(products * width);
+    sum += each > 0 ? each * static_cast<double>(products * width) : std::numeric_limits<double>::quiet_NaN();
   };
   for (const std::string& key : cut.producers) add(key, &LayerInfo::in);
   for (const std::string& key : cut.consumers) add(key, &LayerInfo::out);
