@@ -60,7 +60,7 @@ export async function chooseKernels(
   for (const [name, kernel] of Object.entries(table)) {
     if (recorded[name] !== undefined && recorded[name] !== kernel) {
       log?.(
-        `warning: this run used ${recorded[name]} kernels (${name}), which are not there on this machine: it goes on with ` +
+        `warning: this run used ${recorded[name]} kernels (${name}), which this machine lacks or computes wrongly: it goes on with ` +
           `${kernel}, whose last bits differ`,
       );
     }
