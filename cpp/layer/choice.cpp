@@ -10,11 +10,11 @@
 namespace earlybird {
 namespace {
 
-constexpr std::array<const char*, 5> kAlgorithms = {"direct", "winograd-packed", "winograd-library", "winograd-onednn",
-                                                    "packed"};
+constexpr std::array<const char*, 3> kAlgorithms = {"direct", "winograd", "packed"};
 /// Upper bounds of the channels of a class, and an example of each.
 constexpr std::array<int64_t, ShapeClass::kWidths - 1> kBounds = {16, 32, 64, 128};
-constexpr std::array<int64_t, ShapeClass::kWidths> kExamples = {12, 24, 48, 96, 160};
+constexpr std::array<int64_t, ShapeClass::kWidths> kExamples = {8, 24, 48, 96, 160},
+                                                   kOddExamples = {13, 29, 53, 101, 173};
 /// Sides of the examples above 8 pixels: networks have fewer pixels where they have more channels.
 constexpr std::array<int64_t, ShapeClass::kWidths> kSides = {32, 32, 32, 16, 14};
 constexpr int64_t kSmall = 8;
@@ -63,23 +63,27 @@ const char* name_of(Algorithm algorithm) { return kAlgorithms[static_cast<size_t
 ShapeClass::ShapeClass(const ConvShape& shape) {
   const int64_t narrow = std::min(shape.in, shape.out);
   const auto width = static_cast<int>(std::upper_bound(kBounds.begin(), kBounds.end(), narrow) - kBounds.begin());
-  const int dtype = shape.dtype == at::kBFloat16, kernel = shape.kernel == 1, small = shape.side <= kSmall;
-  index_ = ((dtype * 2 + kernel) * kWidths + width) * 2 + small;
+  const int dtype = shape.dtype == at::kBFloat16, kernel = shape.kernel == 1, small = shape.side <= kSmall,
+            odd = shape.in % 8 != 0 || shape.out % 8 != 0;
+  index_ = (((dtype * 2 + kernel) * kWidths + width) * 2 + odd) * 2 + small;
+}
+
+ShapeClass::Parts ShapeClass::parts() const {
+  return {index_ / 8 / kWidths, index_ / 4 / kWidths % 2, index_ / 4 % kWidths, index_ / 2 % 2, index_ % 2};
 }
 
 std::string ShapeClass::name() const {
-  const int width = index_ / 2 % kWidths, kernel = index_ / 2 / kWidths % 2;
-  const std::string channels = width < kWidths - 1 ? "under " + std::to_string(kBounds[width])
-                                                   : std::to_string(kBounds[width - 1]) + " or more";
-  return std::string(index_ / 4 / kWidths ? "bf16 " : "fp32 ") + (kernel ? "1x1, " : "3x3, ") + channels +
-         " channels, " + (index_ % 2 ? "at most " : "over ") + std::to_string(kSmall) + " pixels";
+  const auto [bf16, pointwise, width, odd, small] = parts();
+  const std::string channels =
+      width < kWidths - 1 ? "under " + std::to_string(kBounds[width]) : std::to_string(kBounds[width - 1]) + " or more";
+  return std::string(bf16 ? "bf16 " : "fp32 ") + (pointwise ? "1x1, " : "3x3, ") + channels + (odd ? " odd" : "") +
+         " channels, " + (small ? "at most " : "over ") + std::to_string(kSmall) + " pixels";
 }
 
 ConvShape ShapeClass::example() const {
-  const int width = index_ / 2 % kWidths;
-  const int64_t channels = kExamples[width];
-  return {index_ / 4 / kWidths ? at::kBFloat16 : at::kFloat, index_ / 2 / kWidths % 2 ? 1 : 3, channels, channels,
-          index_ % 2 ? kSmall : kSides[width]};
+  const auto [bf16, pointwise, width, odd, small] = parts();
+  const int64_t channels = (odd ? kOddExamples : kExamples)[width];
+  return {bf16 ? at::kBFloat16 : at::kFloat, pointwise ? 1 : 3, channels, channels, small ? kSmall : kSides[width]};
 }
 
 Kernels kernels_of(const std::map<std::string, std::string>& names) {
@@ -111,8 +115,8 @@ KernelsGuard::~KernelsGuard() {
 }
 
 Algorithm algorithm_for(const ConvShape& shape) {
-  // A tile of Winograd is 4 pixels wide.
-  if (shape.kernel == 3 && shape.side < 4) return Algorithm::kDirect;
+  // A tile of Winograd is 4 pixels wide, and its vectors have eight channels.
+  if (shape.kernel == 3 && (shape.side < 4 || std::min(shape.in, shape.out) < 8)) return Algorithm::kDirect;
   const ShapeClass shapes(shape);
   if (!own_kernels) return answer_for(shapes);
   auto& own = (*own_kernels)[shapes.index()];
@@ -127,19 +131,20 @@ Algorithm by_rule(const ShapeClass& shapes) { return candidates_for(shapes).fron
 
 std::vector<Algorithm> candidates_for(const ShapeClass& shapes) {
   const ConvShape shape = shapes.example();
-  // With fewer channels matrix products are too narrow to be fast.
-  constexpr int64_t kFewest = 32;
-  if (shape.kernel == 1 || shape.in < kFewest) return {Algorithm::kDirect};
-  if (shape.dtype == at::kFloat || !has_bf16()) return {Algorithm::kWinogradLibrary, Algorithm::kDirect};
-  return {Algorithm::kDirect, Algorithm::kWinogradLibrary};
+  const Algorithm own = shape.kernel == 3 ? Algorithm::kWinograd : Algorithm::kPacked;
+  // Where the library multiplies bfloat16, or matrices are wide, it is hard to beat.
+  constexpr int64_t kWide = 128;
+  const bool multiplies = shape.dtype == at::kBFloat16 && has_bf16(),
+             wide = shape.dtype == at::kFloat && shape.kernel == 1 && shape.in >= kWide;
+  if (multiplies || wide) return {Algorithm::kDirect, own};
+  return {own, Algorithm::kDirect};
 }
 
 Algorithm fastest(Algorithm preferred, const Times& times) {
-  const auto best = std::min_element(times.begin(), times.end(),
-                                     [](const auto& a, const auto& b) { return a.second < b.second; });
+  const auto best =
+      std::min_element(times.begin(), times.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
   const auto own = times.find(preferred);
-  return best == times.end() || (own != times.end() && own->second <= kMargin * best->second) ? preferred
-                                                                                              : best->first;
+  return best == times.end() || (own != times.end() && own->second <= kMargin * best->second) ? preferred : best->first;
 }
 
 void set_kernel_mode(const std::string& mode) {

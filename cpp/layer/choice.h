@@ -13,14 +13,12 @@ namespace earlybird {
 
 /// The implementations of a convolution on the CPU. Up to rounding all give the same result.
 enum class Algorithm {
-  kDirect,           // LibTorch's convolution
-  kWinogradPacked,   // Winograd over our product of packed matrices
-  kWinogradLibrary,  // Winograd over LibTorch's product of matrices
-  kWinogradOnednn,   // Winograd over oneDNN's product of matrices, through LibTorch
-  kPacked,           // 1x1: our product of packed matrices
+  kDirect,    // LibTorch's convolution
+  kWinograd,  // 3x3 (winograd.h)
+  kPacked,    // 1x1 (pointwise.h)
 };
 
-/// "direct", "winograd-packed", ...
+/// "direct", "winograd" or "packed".
 const char* name_of(Algorithm algorithm);
 
 /// What decides the implementation of a convolution of stride 1, without groups and bias.
@@ -32,10 +30,11 @@ struct ConvShape {
   int64_t side;  // the shorter side of the image
 };
 
-/// Shapes that share one answer: by dtype, kernel, the narrower number of channels, and whether the image is small.
+/// Shapes that share one answer: by dtype, kernel, the narrower number of channels, whether both numbers of channels
+/// are multiples of eight, as in networks that are not pruned, and whether the image is small.
 class ShapeClass {
  public:
-  static constexpr int kWidths = 5, kCount = 2 * 2 * kWidths * 2;
+  static constexpr int kWidths = 5, kCount = 2 * 2 * kWidths * 2 * 2;
 
   explicit ShapeClass(const ConvShape& shape);
   /// 0 to kCount - 1.
@@ -48,6 +47,11 @@ class ShapeClass {
   ConvShape example() const;
 
  private:
+  struct Parts {
+    int bf16, pointwise, width, odd, small;
+  };
+  Parts parts() const;
+
   int index_;
 };
 

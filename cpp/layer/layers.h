@@ -13,8 +13,8 @@ namespace earlybird {
 /// Quantises under a QuantizeGuard.
 at::Tensor convolve(torch::nn::Conv2d& conv, const at::Tensor& images);
 
-/// A convolution of stride 1 that keeps the size of images, without bias, by one implementation. `images` are float32, or
-/// bfloat16 under autocast; `weight` is float32 (out, in, k, k). Differentiable.
+/// A convolution of stride 1 that keeps the size of images, without bias, by one implementation. `images` are float32,
+/// or bfloat16 under autocast; `weight` is float32 (out, in, k, k). Differentiable.
 at::Tensor convolve_by(Algorithm algorithm, const at::Tensor& images, const at::Tensor& weight);
 
 /// Never quantises: the last layer stays in full precision.

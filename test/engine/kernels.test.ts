@@ -33,20 +33,20 @@ const cacheFiles = () => readdirSync(join(process.env.EARLYBIRD_CACHE!, 'kernels
 const cacheFile = () => join(process.env.EARLYBIRD_CACHE!, 'kernels', cacheFiles()[0]!);
 
 test('a measurement is kept, and another process takes it', async () => {
-  Object.assign(fake, { measured: true, kernel: 'winograd-packed' });
-  expect(await chooseKernels(engine, await modelWith())).toEqual({ [CLASS]: 'winograd-packed' });
+  Object.assign(fake, { measured: true, kernel: 'winograd' });
+  expect(await chooseKernels(engine, await modelWith())).toEqual({ [CLASS]: 'winograd' });
   openKernels(fakeEngine().addon);
   const other = fakeEngine();
   openKernels(other.addon);
-  expect(other.kernelOptions).toEqual({ mode: 'auto', known: { [CLASS]: 'winograd-packed' } });
+  expect(other.kernelOptions).toEqual({ mode: 'auto', known: { [CLASS]: 'winograd' } });
 });
 
 test('the first answer stays, whatever a process that measured meanwhile says', async () => {
-  for (const kernel of ['winograd-packed', 'direct']) {
+  for (const kernel of ['winograd', 'direct']) {
     fake = Object.assign(fakeEngine(), { measured: true, kernel });
     await chooseKernels({ ...engine, addon: fake.addon }, await modelWith());
   }
-  expect(readMeasured(fake.addon).kernels).toEqual({ [CLASS]: 'winograd-packed' });
+  expect(readMeasured(fake.addon).kernels).toEqual({ [CLASS]: 'winograd' });
 });
 
 test('where nothing is measured nothing is written, and on a GPU nothing is asked', async () => {
@@ -88,15 +88,15 @@ test('a cache that cannot be written is a line of the log', async () => {
 test('the environment forces kernels, and then the cache is not read', async () => {
   Object.assign(fake, { measured: true });
   await chooseKernels(engine, await modelWith());
-  process.env.EARLYBIRD_KERNELS = 'winograd-library';
+  process.env.EARLYBIRD_KERNELS = 'packed';
   openKernels(fake.addon);
-  expect(fake.kernelOptions).toEqual({ mode: 'winograd-library', known: {} });
+  expect(fake.kernelOptions).toEqual({ mode: 'packed', known: {} });
 });
 
 test('recorded kernels are taken, and one that is not there is replaced with a warning', async () => {
   const lines: string[] = [];
   const log = (line: string) => lines.push(line);
-  const recorded = { [CLASS]: 'winograd-packed' };
+  const recorded = { [CLASS]: 'winograd' };
   expect(await chooseKernels(engine, await modelWith({ kernels: recorded }), { recorded, log })).toEqual(recorded);
   expect(lines).toEqual([]);
   const lost = { [CLASS]: 'lost' };

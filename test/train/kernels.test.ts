@@ -38,21 +38,21 @@ function begin(kernel: string): FakeEngine {
 const given = () => engine.models.map(({ kernels }) => kernels?.[CLASS]);
 
 test('an interrupted run goes on with the kernels that it began with, whatever would be measured now', async () => {
-  begin('winograd-packed').before = stopAt(2);
+  begin('winograd').before = stopAt(2);
   await expect(run('a')).rejects.toThrow('stop');
-  expect(recorded('a')).toEqual({ [CLASS]: 'winograd-packed' });
+  expect(recorded('a')).toEqual({ [CLASS]: 'winograd' });
   begin('direct');
   await run('a');
-  expect(given()).toEqual(['winograd-packed']);
-  expect(recorded('a')).toEqual({ [CLASS]: 'winograd-packed' });
+  expect(given()).toEqual(['winograd']);
+  expect(recorded('a')).toEqual({ [CLASS]: 'winograd' });
 });
 
 test('a run that goes on from the checkpoint of another folder takes the kernels of that run', async () => {
-  begin('winograd-packed');
+  begin('winograd');
   await run('b', { epochs: 2 });
   begin('direct');
   await run('c', { resume: at('b', 'checkpoint.pth.tar') });
-  expect(recorded('c')).toEqual({ [CLASS]: 'winograd-packed' });
+  expect(recorded('c')).toEqual({ [CLASS]: 'winograd' });
   mkdirSync(at('alone'));
   copyFileSync(at('b', 'checkpoint.pth.tar'), at('alone', 'checkpoint.pth.tar'));
   await run('d', { resume: at('alone', 'checkpoint.pth.tar') });
@@ -87,25 +87,25 @@ test('retraining takes the kernels of the search before it, also where that was 
       }),
       { observer },
     );
-  begin('winograd-packed').before = failInRetraining();
+  begin('winograd').before = failInRetraining();
   await expect(train()).rejects.toThrow('stop');
   const retraining = begin('direct');
   const { result } = await train();
-  expect(recorded('t', 'search')).toEqual({ [CLASS]: 'winograd-packed' });
+  expect(recorded('t', 'search')).toEqual({ [CLASS]: 'winograd' });
   expect(JSON.parse(readFileSync(join(result.retrain.directory, 'params.json'), 'utf8')).kernels).toEqual({
-    [CLASS]: 'winograd-packed',
+    [CLASS]: 'winograd',
   });
-  expect(retraining.models.at(-1)!.kernels).toEqual({ [CLASS]: 'winograd-packed' });
+  expect(retraining.models.at(-1)!.kernels).toEqual({ [CLASS]: 'winograd' });
 });
 
 test('a checkpoint is tested with the kernels of its run', async () => {
-  begin('winograd-packed');
+  begin('winograd');
   await run('f', { epochs: 2 });
   begin('direct');
   await evaluate(parseRecipe('evaluate', { ...DATA, resume: at('f', 'checkpoint.pth.tar'), testBatchSize: 8 }), {
     observer,
   });
-  expect(given()).toEqual(['winograd-packed']);
+  expect(given()).toEqual(['winograd']);
 });
 
 /** Ends a run in its epoch `number`. */

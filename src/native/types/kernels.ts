@@ -1,7 +1,7 @@
 /** Which implementation computes a convolution on the CPU. */
 
 /**
- * The implementation of each class of convolutions, by name, as in "fp32 3x3, under 64 channels, over 8 pixels": "winograd-packed".
+ * The implementation of each class of convolutions, by name, as in "fp32 3x3, under 64 channels, over 8 pixels": "winograd".
  * Other implementations give other last bits, so a run records its own.
  */
 export type KernelTable = Record<string, string>;

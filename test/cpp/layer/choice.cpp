@@ -34,6 +34,7 @@ EB_TEST("layer: classes of convolutions by channels and sides") {
   check(class_of(128, 128, 16) == class_of(2048, 512, 16), "128 channels and more", 0);
   check(class_of(64, 64, 8) == class_of(64, 64, 4) && class_of(64, 64, 8) != class_of(64, 64, 9), "sides", 0);
   check(class_of(64, 64, 16, 1) != class_of(64, 64, 16, 3), "kernels", 0);
+  check(class_of(64, 72, 16) == class_of(64, 64, 16) && class_of(64, 71, 16) != class_of(64, 64, 16), "odd", 0);
   for (int i = 0; i < ShapeClass::kCount; ++i) {
     const ShapeClass shapes(i);
     check(ShapeClass(shapes.example()).index() == i, shapes.name() + ": its example", i);
@@ -44,12 +45,12 @@ EB_TEST("layer: classes of convolutions by channels and sides") {
 
 EB_TEST("layer: the preferred implementation stays unless another one is clearly faster") {
   using enum Algorithm;
-  const auto choose = [](earlybird::Times times) { return earlybird::fastest(kWinogradPacked, times); };
-  check(choose({}) == kWinogradPacked, "nothing measured", 0);
-  check(choose({{kWinogradPacked, 1.09}, {kDirect, 1}}) == kWinogradPacked, "within the margin", 0);
-  check(choose({{kWinogradPacked, 1.11}, {kDirect, 1}}) == kDirect, "beyond the margin", 0);
-  check(choose({{kWinogradPacked, kRefused}, {kDirect, 9}}) == kDirect, "refused", 0);
-  check(choose({{kWinogradPacked, 1}, {kWinogradLibrary, 0.7}, {kDirect, 0.8}}) == kWinogradLibrary, "the fastest", 0);
+  const auto choose = [](earlybird::Times times) { return earlybird::fastest(kWinograd, times); };
+  check(choose({}) == kWinograd, "nothing measured", 0);
+  check(choose({{kWinograd, 1.09}, {kDirect, 1}}) == kWinograd, "within the margin", 0);
+  check(choose({{kWinograd, 1.11}, {kDirect, 1}}) == kDirect, "beyond the margin", 0);
+  check(choose({{kWinograd, kRefused}, {kDirect, 9}}) == kDirect, "refused", 0);
+  check(choose({{kWinograd, 1}, {kPacked, 0.7}, {kDirect, 0.8}}) == kPacked, "the fastest", 0);
 }
 
 EB_TEST("layer: kernels by name, without those of other versions") {
@@ -61,7 +62,7 @@ EB_TEST("layer: kernels by name, without those of other versions") {
   check(earlybird::kernels_of(names) == kernels, "and back", 0);
   check(earlybird::kernels_of({{wide.name(), "of the future"}, {"no class", "direct"}}) == Kernels{}, "unknown", 0);
   // A 1x1 convolution has no Winograd.
-  check(earlybird::kernels_of({{ShapeClass({at::kFloat, 1, 64, 64, 16}).name(), "winograd-library"}}) == Kernels{},
+  check(earlybird::kernels_of({{ShapeClass({at::kFloat, 1, 64, 64, 16}).name(), "winograd"}}) == Kernels{},
         "not of its class", 0);
 }
 
@@ -71,15 +72,16 @@ EB_TEST("layer: a network's own answer comes first, then a forced one, then a kn
   const Algorithm rule = earlybird::by_rule(shapes);
   check(earlybird::algorithm_for(shape) == rule, "rule", 0);
   check(earlybird::algorithm_for({at::kFloat, 3, 96, 96, 3}) == Algorithm::kDirect, "no tile fits", 0);
+  check(earlybird::algorithm_for({at::kFloat, 3, 7, 96, 16}) == Algorithm::kDirect, "no vector fits", 0);
   check(!earlybird::is_open(shapes), "nothing is open in this mode", 0);
   {
     const Mode forced("direct");
     check(earlybird::algorithm_for(shape) == Algorithm::kDirect, "forced", 0);
     check(!earlybird::is_open(shapes), "forced: nothing is open", 0);
     Kernels own;
-    own[shapes.index()] = Algorithm::kWinogradLibrary;
+    own[shapes.index()] = Algorithm::kWinograd;
     earlybird::KernelsGuard guard(own);
-    check(earlybird::algorithm_for(shape) == Algorithm::kWinogradLibrary, "own", 0);
+    check(earlybird::algorithm_for(shape) == Algorithm::kWinograd, "own", 0);
   }
   {
     const Mode measured("auto");
