@@ -13,7 +13,8 @@ Algorithm settled(Algorithm preferred, const Times& best, const Times& medians);
 /// nobody has run it on this kind of processor. For bfloat16 autocast has to be on.
 Answer measure(const ShapeClass& shapes);
 
-/// Milliseconds of a training step of one convolution: the best of a few. Autocast as above.
+/// Milliseconds of processor time of a training step of one convolution, all threads together: the best of a few. Other
+/// programs change it little, and one implementation at several widths spreads its work alike. Autocast as above.
 double time_convolution(const ConvShape& shape, int64_t batch);
 
 /// Images of a timed batch: enough for the tiles and small enough for a short probe.

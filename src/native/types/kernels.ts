@@ -15,7 +15,7 @@ export interface KernelAnswer {
 }
 
 /**
- * By class: picoseconds of a multiply-add where the widths are multiples of 1, 8, 16 and 32, and of no larger one; 0 where the class
+ * By class: picoseconds of processor time of a multiply-add where the widths are multiples of 1, 8, 16 and 32, and of no larger one; 0 where the class
  * has no such width.
  */
 export type WidthCosts = Record<string, number[]>;
