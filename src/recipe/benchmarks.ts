@@ -84,6 +84,11 @@ export const benchStepSchema = z.strictObject({
     { defaultHelp: 'the dense network only' },
   ),
   roundTo: option(count().default(1), 'with --ticket: widths become multiples of this'),
+  besideLoad: option(
+    count(1, 256).optional(),
+    'time the step beside as many busy programs too, and compare what they cost this program and the peer',
+    { defaultHelp: 'nothing else runs' },
+  ),
   ...runtime,
 });
 
