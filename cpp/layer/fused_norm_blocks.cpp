@@ -8,58 +8,77 @@
 namespace earlybird::fused_norm {
 namespace {
 
-using lanes::add_to;
 using lanes::each;
 using lanes::load;
+using lanes::load_beside;
+using lanes::prefetch;
 using lanes::store;
+using lanes::store_beside;
+
+template <class V>
+EB_INLINE void add_to(float* to, const V& value) {
+  V sum;
+  load(sum, to);
+  store(to, sum + value);
+}
 
 template <class V, class T>
 EB_INLINE void pass_gate(V& gradient, const V& x, const V& scale, const V& shift, const Gate<T>& gate, int64_t at) {
   if (!gate.relu) return;
-  const V zero{};
   V output;
   if (gate.output)
     load(output, gate.output + at);
   else
     output = x * scale + shift;
-  gradient = output <= zero ? zero : gradient;
+  gradient = where_positive(output, gradient);
+}
+
+/// What the next block of a pass over the gradient reads.
+template <class T>
+EB_INLINE void prefetch_inputs(const T* x, const T* gradient, int64_t count, const Gate<T>& gate) {
+  prefetch(x + count, count);
+  prefetch(gradient + count, count);
+  if (gate.output) prefetch(gate.output + count, count);
 }
 
 template <class T>
 EB_INLINE void moments(const T* x, int64_t rows, int64_t width, const float* shift, float* sums, float* squares) {
-  each(width, [=](auto* type, int64_t k, int skip) EB_ALWAYS {
+  prefetch(x + rows * width, rows * width);
+  each(width, [=](auto* type, int64_t k, int64_t slot) EB_ALWAYS {
     using V = std::remove_pointer_t<decltype(type)>;
     V sum{}, square{}, from, value;
-    load(from, shift + k);
+    load(from, shift + slot);
     for (int64_t r = 0; r < rows; ++r) {
       load(value, x + r * width + k);
-      value -= from;
-      sum += value;
-      square += value * value;
+      value = value - from;
+      sum = sum + value;
+      square = square + value * value;
     }
-    add_to(sums + k, sum, skip);
-    add_to(squares + k, square, skip);
+    add_to(sums + slot, sum);
+    add_to(squares + slot, square);
   });
 }
 
-/// ReLU keeps NaN, like LibTorch.
 template <class T>
 EB_INLINE void normalise(const T* x, int64_t rows, int64_t width, const Surroundings<T>& around, T* out) {
-  const auto [scales, shifts, shortcut, relu] = around;
-  each(width, [=](auto* type, int64_t k, int) EB_ALWAYS {
+  const auto [scales, shifts, shortcut, cut] = around;
+  const int64_t all = rows * width;
+  prefetch(x + all, all);
+  prefetch(out + all, all);
+  if (shortcut) prefetch(shortcut + all, all);
+  each(width, [=](auto* type, int64_t k, int64_t slot) EB_ALWAYS {
     using V = std::remove_pointer_t<decltype(type)>;
-    const V zero{};
     V scale, shift, value, plus;
-    load(scale, scales + k);
-    load(shift, shifts + k);
+    load(scale, scales + slot);
+    load(shift, shifts + slot);
     for (int64_t r = 0; r < rows; ++r) {
       load(value, x + r * width + k);
       value = value * scale + shift;
       if (shortcut) {
         load(plus, shortcut + r * width + k);
-        value += plus;
+        value = value + plus;
       }
-      if (relu) value = value < zero ? zero : value;
+      if (cut) value = lanes::relu(value);
       store(out + r * width + k, value);
     }
   });
@@ -68,22 +87,23 @@ EB_INLINE void normalise(const T* x, int64_t rows, int64_t width, const Surround
 template <class T>
 EB_INLINE void gradient_sums(const T* x, const T* gradient, int64_t rows, int64_t width, const Gate<T>& gate,
                              const float* mean, float* sums, float* products) {
-  each(width, [=](auto* type, int64_t k, int skip) EB_ALWAYS {
+  prefetch_inputs(x, gradient, rows * width, gate);
+  each(width, [=](auto* type, int64_t k, int64_t slot) EB_ALWAYS {
     using V = std::remove_pointer_t<decltype(type)>;
     V sum{}, product{}, scale, shift, middle, value, g;
-    load(scale, gate.scale + k);
-    load(shift, gate.shift + k);
-    load(middle, mean + k);
+    load(scale, gate.scale + slot);
+    load(shift, gate.shift + slot);
+    load(middle, mean + slot);
     for (int64_t r = 0; r < rows; ++r) {
       const int64_t at = r * width + k;
       load(value, x + at);
       load(g, gradient + at);
       pass_gate(g, value, scale, shift, gate, at);
-      sum += g;
-      product += g * (value - middle);
+      sum = sum + g;
+      product = product + g * (value - middle);
     }
-    add_to(sums + k, sum, skip);
-    add_to(products + k, product, skip);
+    add_to(sums + slot, sum);
+    add_to(products + slot, product);
   });
 }
 
@@ -91,14 +111,19 @@ EB_INLINE void gradient_sums(const T* x, const T* gradient, int64_t rows, int64_
 template <class T, class To>
 EB_INLINE void gradients(const T* x, const T* gradient, int64_t rows, int64_t width, const Gate<T>& gate,
                          const Slopes& slopes, const T* beside, To* images, T* shortcut) {
-  each(width, [=](auto* type, int64_t k, int) EB_ALWAYS {
+  const int64_t all = rows * width;
+  prefetch_inputs(x, gradient, all, gate);
+  prefetch(images + all, all);
+  if (shortcut) prefetch(shortcut + all, all);
+  if (beside) prefetch(beside + all, all);
+  each(width, [=](auto* type, int64_t k, int64_t slot) EB_ALWAYS {
     using V = std::remove_pointer_t<decltype(type)>;
     V scale, shift, middle, slope, offset, value, g, plus;
-    load(scale, gate.scale + k);
-    load(shift, gate.shift + k);
-    load(middle, slopes.mean + k);
-    load(slope, slopes.slope + k);
-    load(offset, slopes.offset + k);
+    load(scale, gate.scale + slot);
+    load(shift, gate.shift + slot);
+    load(middle, slopes.mean + slot);
+    load(slope, slopes.slope + slot);
+    load(offset, slopes.offset + slot);
     for (int64_t r = 0; r < rows; ++r) {
       const int64_t at = r * width + k;
       load(value, x + at);
@@ -108,19 +133,31 @@ EB_INLINE void gradients(const T* x, const T* gradient, int64_t rows, int64_t wi
       g = scale * g - ((value - middle) * slope + offset);
       if (beside) {
         load(plus, beside + at);
-        g += plus;
+        g = g + plus;
       }
-      store(images + at, g);
+      if constexpr (std::is_same_v<T, To>)
+        store(images + at, g);
+      else
+        store_beside<T>(images + at, g);
     }
   });
 }
 
-/// A row of `width` values to or from float32.
-template <class From, class To>
-EB_INLINE void copy_row(const From* from, int64_t width, To* to) {
-  each(width, [=](auto* type, int64_t k, int) EB_ALWAYS {
+/// A row of values to float32 and back.
+template <class T>
+EB_INLINE void widen(const T* from, int64_t width, float* to) {
+  each(width, [=](auto* type, int64_t k, int64_t) EB_ALWAYS {
     std::remove_pointer_t<decltype(type)> value;
     load(value, from + k);
+    store_beside<T>(to + k, value);
+  });
+}
+
+template <class T>
+EB_INLINE void narrow(const float* from, int64_t width, T* to) {
+  each(width, [=](auto* type, int64_t k, int64_t) EB_ALWAYS {
+    std::remove_pointer_t<decltype(type)> value;
+    load_beside<T>(value, from + k);
     store(to + k, value);
   });
 }
@@ -132,11 +169,11 @@ EB_INLINE void spread(const T* x, const T* gradient, int64_t rows, int64_t width
   for (int64_t r = 0; r < rows; ++r) {
     gradients<T, float>(x + r * width, gradient + r * width, 1, width, gate, slopes, nullptr, row, nullptr);
     if (beside)
-      copy_row(beside + r * chosen.width, chosen.width, wide);
+      widen(beside + r * chosen.width, chosen.width, wide);
     else
       std::memset(wide, 0, chosen.width * sizeof(float));
     for (int64_t k = 0; k < width; ++k) wide[chosen.channels[k]] += row[k];
-    copy_row(wide, chosen.width, images + r * chosen.width);
+    narrow(wide, chosen.width, images + r * chosen.width);
   }
 }
 

@@ -4,8 +4,8 @@
 
 #include <cstdint>
 
-// The kernels of fused_norm.h, over a block of `rows` pixels of `width` channels of float32 or bfloat16. Vectors of
-// channels and all arithmetic are float32.
+// The kernels of fused_norm.h, over a block of `rows` pixels of `width` channels of float32 or bfloat16. All arithmetic
+// is float32, and so are vectors of channels, which lie in the slots of core/lanes.h.
 namespace earlybird::fused_norm {
 
 /// The affine function of a block, with shortcut and ReLU.
@@ -40,12 +40,12 @@ struct Selection {
 };
 
 #define EB_NORM_KERNELS(T)                                                                                             \
-  /** Adds the sums of x - shift and of its squares over the pixels to `sums` and `squares` (width). */                \
+  /** Adds the sums of x - shift and of its squares over the pixels to `sums` and `squares`. */                \
   void add_moments(const T* x, int64_t rows, int64_t width, const float* shift, float* sums, float* squares);          \
   /** Writes the chosen `width` channels of the pixels at `wide` to `x`. */                                            \
   void gather_block(const T* wide, int64_t rows, int64_t width, const Selection& chosen, T* x);                        \
   void normalise_block(const T* x, int64_t rows, int64_t width, const Surroundings<T>& around, T* out);                \
-  /** Adds the sums of the gradient, and of its product with x - mean, to `sums` and `products` (width). */            \
+  /** Adds the sums of the gradient, and of its product with x - mean, to `sums` and `products`. */            \
   void add_gradients(const T* x, const T* gradient, int64_t rows, int64_t width, const Gate<T>& gate,                  \
                      const float* mean, float* sums, float* products);                                                 \
   /** Writes the gradient of the images, plus `beside` unless it is null, and that of the shortcut unless it is null. */ \

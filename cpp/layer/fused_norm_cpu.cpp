@@ -10,6 +10,7 @@
 #include <optional>
 #include <vector>
 
+#include "core/lanes.h"
 #include "layer/fused_norm_blocks.h"
 
 namespace earlybird::fused_norm {
@@ -20,8 +21,8 @@ using Floats = std::vector<float>;
 
 /// Number of pixels that are summed in float32 before the sum is added to the float64 one.
 constexpr int64_t kFloatSums = 32;
-/// Number of pixels that a kernel takes at once: fewer if each is long, so that memory is read in few streams.
-int64_t block_of(int64_t width) { return std::clamp<int64_t>(256 / width, 4, kFloatSums); }
+/// Number of pixels that a kernel takes at once: few enough that they and the next ones stay in the first cache.
+int64_t block_of(int64_t width) { return std::clamp<int64_t>(512 / width, 1, kFloatSums); }
 
 int64_t pixels_of(const at::Tensor& images) { return images.size(0) * images.size(2) * images.size(3); }
 
@@ -49,32 +50,49 @@ auto by_type(const at::Tensor& images, const Work& work) {
   return images.scalar_type() == at::kBFloat16 ? work(at::BFloat16{}) : work(float{});
 }
 
+/// A vector of channels in the slots of T.
+template <class T>
+Floats in_slots(const float* of_channels, int64_t width) {
+  Floats out(lanes::slots(width));
+  lanes::to_slots<T>(of_channels, width, out.data());
+  return out;
+}
+
 /// Two float64 sums a channel over all pixels. The order does not depend on the number of threads, because the chunk
-/// size depends only on the images. `work` adds pixels [first, first + rows) to two float32 sums.
-template <class Work>
+/// size depends only on the images. `work` adds pixels [first, first + rows) to two float32 sums, which lie in slots.
+template <class T, class Work>
 std::vector<double> sum_pixels(int64_t pixels, int64_t width, const Work& work) {
   constexpr int64_t kChunks = 64;
   const int64_t size = std::max<int64_t>(kFloatSums, (pixels + kChunks - 1) / kChunks), block = block_of(width);
-  const int64_t chunks = (pixels + size - 1) / size;
-  std::vector<double> partial(chunks * 2 * width);
+  const int64_t chunks = (pixels + size - 1) / size, slots = lanes::slots(width);
+  std::vector<double> partial(chunks * 2 * slots);
   at::parallel_for(0, chunks, 1, [&](int64_t from, int64_t to) {
-    Floats sums(2 * width);
+    Floats sums(2 * slots);
     for (int64_t chunk = from; chunk < to; ++chunk) {
-      double* out = partial.data() + chunk * 2 * width;
+      double* out = partial.data() + chunk * 2 * slots;
       const int64_t end = std::min(pixels, (chunk + 1) * size);
       for (int64_t first = chunk * size; first < end; first += kFloatSums) {
         std::fill(sums.begin(), sums.end(), 0.0f);
         const int64_t last = std::min(end, first + kFloatSums);
         for (int64_t p = first; p < last; p += block)
-          work(p, std::min(block, last - p), sums.data(), sums.data() + width);
-        for (int64_t k = 0; k < 2 * width; ++k) out[k] += sums[k];
+          work(p, std::min(block, last - p), sums.data(), sums.data() + slots);
+        for (int64_t k = 0; k < 2 * slots; ++k) out[k] += sums[k];
       }
     }
   });
   for (int64_t chunk = 1; chunk < chunks; ++chunk)
-    for (int64_t k = 0; k < 2 * width; ++k) partial[k] += partial[chunk * 2 * width + k];
-  partial.resize(2 * width);
-  return partial;
+    for (int64_t k = 0; k < 2 * slots; ++k) partial[k] += partial[chunk * 2 * slots + k];
+  // Out of the slots: which one is whose is found by sending the numbers of the channels there.
+  Floats number(width);
+  for (int64_t k = 0; k < width; ++k) number[k] = static_cast<float>(k);
+  const Floats whose = in_slots<T>(number.data(), width);
+  std::vector<double> out(2 * width);
+  for (int64_t slot = 0; slot < slots; ++slot) {
+    const auto k = static_cast<int64_t>(whose[slot]);
+    out[k] = partial[slot];
+    out[width + k] = partial[slots + slot];
+  }
+  return out;
 }
 
 /// Calls `work` with ranges of pixels on all threads, as few as there are threads.
@@ -160,10 +178,11 @@ std::array<at::Tensor, 4> fold_images(const at::Tensor& images, const Norm& norm
     // A selection of the images is one of their channels alone, since the layer is as wide as they are.
     const Norm whole{nullptr, nullptr, gathered.defined() ? norm.channels : nullptr, width, nullptr, nullptr, 0, 0};
     const Floats near = shift_of(from, pixels, row, whole);
+    const Floats near_slots = in_slots<T>(near.data(), width);
     T* taken = gathered.defined() ? gathered.mutable_data_ptr<T>() : nullptr;
-    const auto sums = sum_pixels(pixels, width, [&](int64_t p, int64_t rows, float* sum, float* square) {
+    const auto sums = sum_pixels<T>(pixels, width, [&](int64_t p, int64_t rows, float* sum, float* square) {
       if (taken) gather_block(from + p * row, rows, width, {row, norm.channels}, taken + p * width);
-      add_moments(taken ? taken + p * width : from + p * row, rows, width, near.data(), sum, square);
+      add_moments(taken ? taken + p * width : from + p * row, rows, width, near_slots.data(), sum, square);
     });
     float* mean = room(means);
     Floats variance(width);
@@ -219,7 +238,8 @@ at::Tensor apply_cpu(const at::Tensor& images, const at::Tensor& scale, const at
     using T = decltype(type);
     const T *from = data<T>(images), *added = data<T>(shortcut);
     T* to = out.mutable_data_ptr<T>();
-    const Surroundings<T> around{floats(scale), floats(shift), nullptr, relu};
+    const Floats scales = in_slots<T>(floats(scale), width), shifts = in_slots<T>(floats(shift), width);
+    const Surroundings<T> around{scales.data(), shifts.data(), nullptr, relu};
     each_block(pixels_of(images), width, [=](int64_t p, int64_t rows) {
       Surroundings<T> here = around;
       if (added) here.shortcut = added + p * width;
@@ -245,20 +265,31 @@ struct Pixels {
   }
 };
 
-/// The terms of the last pass, and the gradients of gamma and beta, from the sums of the first.
+/// The vectors of channels that both passes read, in slots.
+template <class T>
+struct Vectors {
+  Vectors(const at::Tensor& means, const at::Tensor& scales, const at::Tensor& shifts)
+      : mean(in_slots<T>(floats(means), means.numel())),
+        scale(in_slots<T>(floats(scales), means.numel())),
+        shift(in_slots<T>(floats(shifts), means.numel())) {}
+
+  Floats mean, scale, shift;
+};
+
+/// The terms of the last pass, in slots, and the gradients of gamma and beta, from the sums of the first.
 struct Terms {
   Floats slope, offset, gamma, beta;
 };
 
 template <class T>
-Terms terms_of(const Pixels<T>& all, int64_t pixels, const float* mean, const float* inverse_std) {
+Terms terms_of(const Pixels<T>& all, int64_t pixels, const Vectors<T>& vectors, const float* scale,
+               const float* inverse_std) {
   const int64_t width = all.width;
-  const auto sums = sum_pixels(pixels, width, [&](int64_t p, int64_t rows, float* sum, float* product) {
+  const auto sums = sum_pixels<T>(pixels, width, [&](int64_t p, int64_t rows, float* sum, float* product) {
     const Pixels<T> here = all.at(p);
-    add_gradients(here.x, here.gradient, rows, width, here.gate, mean, sum, product);
+    add_gradients(here.x, here.gradient, rows, width, here.gate, vectors.mean.data(), sum, product);
   });
   Terms out{Floats(width), Floats(width), Floats(width), Floats(width)};
-  const float* scale = all.gate.scale;
   for (int64_t k = 0; k < width; ++k) {
     const double each = 1.0 / static_cast<double>(pixels), spread = inverse_std[k];
     out.beta[k] = static_cast<float>(sums[k]);
@@ -266,6 +297,8 @@ Terms terms_of(const Pixels<T>& all, int64_t pixels, const float* mean, const fl
     out.slope[k] = static_cast<float>(scale[k] * spread * spread * sums[width + k] * each);
     out.offset[k] = static_cast<float>(scale[k] * sums[k] * each);
   }
+  out.slope = in_slots<T>(out.slope.data(), width);
+  out.offset = in_slots<T>(out.offset.data(), width);
   return out;
 }
 
@@ -287,10 +320,11 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> backward_cpu(
                    of_shortcut = has_shortcut ? images_of(images, width) : at::Tensor();
   return by_type(images, [&](auto type) {
     using T = decltype(type);
+    const Vectors<T> vectors(mean, scale, shift);
     const Pixels<T> all{data<T>(images), data<T>(gradient), width,
-                        {floats(scale), floats(shift), data<T>(output), relu}};
-    const Terms terms = terms_of(all, pixels, floats(mean), floats(inverse_std));
-    const Slopes slopes{floats(mean), terms.slope.data(), terms.offset.data()};
+                        {vectors.scale.data(), vectors.shift.data(), data<T>(output), relu}};
+    const Terms terms = terms_of(all, pixels, vectors, floats(scale), floats(inverse_std));
+    const Slopes slopes{vectors.mean.data(), terms.slope.data(), terms.offset.data()};
     const T* others = data<T>(beside);
     T *to = of_images.mutable_data_ptr<T>(), *to_shortcut = has_shortcut ? of_shortcut.mutable_data_ptr<T>() : nullptr;
     each_block(pixels, width, [=](int64_t p, int64_t rows) {
@@ -312,9 +346,11 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> backward_selected_cpu(
   const Selection chosen{row, channels.const_data_ptr<int64_t>()};
   return by_type(images, [&](auto type) {
     using T = decltype(type);
-    const Pixels<T> all{data<T>(images), data<T>(gradient), width, {floats(scale), floats(shift), nullptr, relu}};
-    const Terms terms = terms_of(all, pixels, floats(mean), floats(inverse_std));
-    const Slopes slopes{floats(mean), terms.slope.data(), terms.offset.data()};
+    const Vectors<T> vectors(mean, scale, shift);
+    const Pixels<T> all{data<T>(images), data<T>(gradient), width,
+                        {vectors.scale.data(), vectors.shift.data(), nullptr, relu}};
+    const Terms terms = terms_of(all, pixels, vectors, floats(scale), floats(inverse_std));
+    const Slopes slopes{vectors.mean.data(), terms.slope.data(), terms.offset.data()};
     const T* others = data<T>(beside);
     T* to = of_images.mutable_data_ptr<T>();
     each_part(pixels, row, [&](int64_t from, int64_t end) {
