@@ -37,8 +37,7 @@ CpuTimes read_times(const Team& team) {
   std::ifstream file("/proc/stat");
   std::ostringstream text;
   text << file.rdbuf();
-  return {seconds_of(CLOCK_MONOTONIC),
-          busy_seconds(text.str(), team.cores, static_cast<double>(sysconf(_SC_CLK_TCK))),
+  return {seconds_of(CLOCK_MONOTONIC), busy_seconds(text.str(), team.cores, static_cast<double>(sysconf(_SC_CLK_TCK))),
           seconds_of(CLOCK_PROCESS_CPUTIME_ID)};
 }
 

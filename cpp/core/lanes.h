@@ -29,8 +29,8 @@ struct One {
 template <class V>
 inline constexpr int kCount = sizeof(V) / sizeof(float);
 
-#define EB_LANES_OPERATOR(op)                                                                                    \
-  EB_INLINE Sixteen operator op(const Sixteen& x, const Sixteen& y) { return {x.a op y.a, x.b op y.b}; }         \
+#define EB_LANES_OPERATOR(op)                                                                            \
+  EB_INLINE Sixteen operator op(const Sixteen& x, const Sixteen& y) { return {x.a op y.a, x.b op y.b}; } \
   EB_INLINE One operator op(const One& x, const One& y) { return {x.a op y.a}; }
 EB_LANES_OPERATOR(+)
 EB_LANES_OPERATOR(-)

@@ -27,8 +27,10 @@ TORCH_LIBRARY(earlybird, m) {
       "norm_fold_batch(Tensor images, Tensor gamma, Tensor beta, Tensor? channels, Tensor(a!) running_mean, Tensor(b!) "
       "running_var, Tensor(c!) batches_tracked, float momentum, float eps) -> (Tensor, Tensor, Tensor, Tensor)");
   m.def(
-      "norm_fold_selected(Tensor images, Tensor gamma, Tensor beta, Tensor channels, Tensor(a!) running_mean, Tensor(b!) "
-      "running_var, Tensor(c!) batches_tracked, float momentum, float eps) -> (Tensor, Tensor, Tensor, Tensor, Tensor)");
+      "norm_fold_selected(Tensor images, Tensor gamma, Tensor beta, Tensor channels, Tensor(a!) running_mean, "
+      "Tensor(b!) "
+      "running_var, Tensor(c!) batches_tracked, float momentum, float eps) -> (Tensor, Tensor, Tensor, Tensor, "
+      "Tensor)");
   m.def(
       "norm_fold_running(Tensor gamma, Tensor beta, Tensor? channels, Tensor running_mean, Tensor running_var, float "
       "eps) -> (Tensor, Tensor)");
@@ -157,12 +159,10 @@ Four norm_backward(const Tensor& images, const Tensor& mean, const Tensor& inver
 std::tuple<Tensor, Tensor, Tensor> norm_backward_selected(const Tensor& images, const Tensor& mean,
                                                           const Tensor& inverse_std, const Tensor& scale,
                                                           const Tensor& shift, bool relu, const Tensor& gradient,
-                                                          const Tensor& channels, int64_t width,
-                                                          const Tensor& beside) {
-  static const auto op =
-      operator_of<std::tuple<Tensor, Tensor, Tensor>(const Tensor&, const Tensor&, const Tensor&, const Tensor&,
-                                                     const Tensor&, bool, const Tensor&, const Tensor&, int64_t,
-                                                     const Optional&)>("earlybird::norm_backward_selected");
+                                                          const Tensor& channels, int64_t width, const Tensor& beside) {
+  static const auto op = operator_of<std::tuple<Tensor, Tensor, Tensor>(
+      const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&, bool, const Tensor&, const Tensor&,
+      int64_t, const Optional&)>("earlybird::norm_backward_selected");
   return op.call(images, mean, inverse_std, scale, shift, relu, gradient, channels, width, optional(beside));
 }
 

@@ -73,10 +73,12 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> norm_backward(
     const at::Tensor& beside);
 
 /// Returns the gradients of images of `width` channels, gamma and beta.
-std::tuple<at::Tensor, at::Tensor, at::Tensor> norm_backward_selected(
-    const at::Tensor& images, const at::Tensor& mean, const at::Tensor& inverse_std, const at::Tensor& scale,
-    const at::Tensor& shift, bool relu, const at::Tensor& gradient, const at::Tensor& channels, int64_t width,
-    const at::Tensor& beside);
+std::tuple<at::Tensor, at::Tensor, at::Tensor> norm_backward_selected(const at::Tensor& images, const at::Tensor& mean,
+                                                                      const at::Tensor& inverse_std,
+                                                                      const at::Tensor& scale, const at::Tensor& shift,
+                                                                      bool relu, const at::Tensor& gradient,
+                                                                      const at::Tensor& channels, int64_t width,
+                                                                      const at::Tensor& beside);
 
 /// The kernels of layer/channel_gather.h: the given channels of images; and the way back, in which the other channels
 /// are zero, plus `beside` where it is defined. float32 or bfloat16, channels_last.

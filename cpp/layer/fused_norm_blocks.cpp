@@ -179,30 +179,30 @@ EB_INLINE void spread(const T* x, const T* gradient, int64_t rows, int64_t width
 
 }  // namespace
 
-#define EB_NORM_KERNELS(T)                                                                                             \
-  EB_EVERY_CPU void add_moments(const T* x, int64_t rows, int64_t width, const float* shift, float* sums,              \
-                                float* squares) {                                                                      \
-    moments(x, rows, width, shift, sums, squares);                                                                     \
-  }                                                                                                                    \
-  EB_EVERY_CPU void normalise_block(const T* x, int64_t rows, int64_t width, const Surroundings<T>& around, T* out) {  \
-    normalise(x, rows, width, around, out);                                                                            \
-  }                                                                                                                    \
-  EB_EVERY_CPU void add_gradients(const T* x, const T* gradient, int64_t rows, int64_t width, const Gate<T>& gate,     \
-                                  const float* mean, float* sums, float* products) {                                   \
-    gradient_sums(x, gradient, rows, width, gate, mean, sums, products);                                               \
-  }                                                                                                                    \
-  EB_EVERY_CPU void write_gradients(const T* x, const T* gradient, int64_t rows, int64_t width, const Gate<T>& gate,   \
-                                    const Slopes& slopes, const T* beside, T* images, T* shortcut) {                   \
-    gradients(x, gradient, rows, width, gate, slopes, beside, images, shortcut);                                       \
-  }                                                                                                                    \
-  EB_EVERY_CPU void spread_gradients(const T* x, const T* gradient, int64_t rows, int64_t width, const Gate<T>& gate,  \
-                                     const Slopes& slopes, const T* beside, const Selection& chosen, float* room,      \
-                                     T* images) {                                                                      \
-    spread(x, gradient, rows, width, gate, slopes, beside, chosen, room, images);                                      \
-  }                                                                                                                    \
-  void gather_block(const T* wide, int64_t rows, int64_t width, const Selection& chosen, T* x) {                       \
-    for (int64_t r = 0; r < rows; ++r)                                                                                 \
-      for (int64_t k = 0; k < width; ++k) x[r * width + k] = wide[r * chosen.width + chosen.channels[k]];              \
+#define EB_NORM_KERNELS(T)                                                                                            \
+  EB_EVERY_CPU void add_moments(const T* x, int64_t rows, int64_t width, const float* shift, float* sums,             \
+                                float* squares) {                                                                     \
+    moments(x, rows, width, shift, sums, squares);                                                                    \
+  }                                                                                                                   \
+  EB_EVERY_CPU void normalise_block(const T* x, int64_t rows, int64_t width, const Surroundings<T>& around, T* out) { \
+    normalise(x, rows, width, around, out);                                                                           \
+  }                                                                                                                   \
+  EB_EVERY_CPU void add_gradients(const T* x, const T* gradient, int64_t rows, int64_t width, const Gate<T>& gate,    \
+                                  const float* mean, float* sums, float* products) {                                  \
+    gradient_sums(x, gradient, rows, width, gate, mean, sums, products);                                              \
+  }                                                                                                                   \
+  EB_EVERY_CPU void write_gradients(const T* x, const T* gradient, int64_t rows, int64_t width, const Gate<T>& gate,  \
+                                    const Slopes& slopes, const T* beside, T* images, T* shortcut) {                  \
+    gradients(x, gradient, rows, width, gate, slopes, beside, images, shortcut);                                      \
+  }                                                                                                                   \
+  EB_EVERY_CPU void spread_gradients(const T* x, const T* gradient, int64_t rows, int64_t width, const Gate<T>& gate, \
+                                     const Slopes& slopes, const T* beside, const Selection& chosen, float* room,     \
+                                     T* images) {                                                                     \
+    spread(x, gradient, rows, width, gate, slopes, beside, chosen, room, images);                                     \
+  }                                                                                                                   \
+  void gather_block(const T* wide, int64_t rows, int64_t width, const Selection& chosen, T* x) {                      \
+    for (int64_t r = 0; r < rows; ++r)                                                                                \
+      for (int64_t k = 0; k < width; ++k) x[r * width + k] = wide[r * chosen.width + chosen.channels[k]];             \
   }
 
 EB_NORM_KERNELS(float)

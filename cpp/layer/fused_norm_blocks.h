@@ -40,15 +40,16 @@ struct Selection {
 };
 
 #define EB_NORM_KERNELS(T)                                                                                             \
-  /** Adds the sums of x - shift and of its squares over the pixels to `sums` and `squares`. */                \
+  /** Adds the sums of x - shift and of its squares over the pixels to `sums` and `squares`. */                        \
   void add_moments(const T* x, int64_t rows, int64_t width, const float* shift, float* sums, float* squares);          \
   /** Writes the chosen `width` channels of the pixels at `wide` to `x`. */                                            \
   void gather_block(const T* wide, int64_t rows, int64_t width, const Selection& chosen, T* x);                        \
   void normalise_block(const T* x, int64_t rows, int64_t width, const Surroundings<T>& around, T* out);                \
-  /** Adds the sums of the gradient, and of its product with x - mean, to `sums` and `products`. */            \
+  /** Adds the sums of the gradient, and of its product with x - mean, to `sums` and `products`. */                    \
   void add_gradients(const T* x, const T* gradient, int64_t rows, int64_t width, const Gate<T>& gate,                  \
                      const float* mean, float* sums, float* products);                                                 \
-  /** Writes the gradient of the images, plus `beside` unless it is null, and that of the shortcut unless it is null. */ \
+  /** Writes the gradient of the images, plus `beside` unless it is null, and that of the shortcut unless it is null.  \
+   */                                                                                                                  \
   void write_gradients(const T* x, const T* gradient, int64_t rows, int64_t width, const Gate<T>& gate,                \
                        const Slopes& slopes, const T* beside, T* images, T* shortcut);                                 \
   /** The same for the images that `chosen` channels were taken from: `beside` and `images` are wide, and the other */ \

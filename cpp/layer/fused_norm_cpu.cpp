@@ -217,8 +217,8 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor> fold_sele
 }
 
 std::tuple<at::Tensor, at::Tensor> fold_running_cpu(const at::Tensor& gamma, const at::Tensor& beta,
-                                                const Optional& channels, const at::Tensor& running_mean,
-                                                const at::Tensor& running_var, double eps) {
+                                                    const Optional& channels, const at::Tensor& running_mean,
+                                                    const at::Tensor& running_var, double eps) {
   const Norm norm = norm_of(gamma, beta, channels, running_mean, running_var, 0, eps);
   Floats mean(norm.width), variance(norm.width), inverse_std(norm.width);
   for (int64_t k = 0; k < norm.width; ++k) {
@@ -231,7 +231,7 @@ std::tuple<at::Tensor, at::Tensor> fold_running_cpu(const at::Tensor& gamma, con
 }
 
 at::Tensor apply_cpu(const at::Tensor& images, const at::Tensor& scale, const at::Tensor& shift,
-                    const Optional& shortcut, bool relu) {
+                     const Optional& shortcut, bool relu) {
   const int64_t width = images.size(1);
   const at::Tensor out = images_of(images, width);
   by_type(images, [&](auto type) {
@@ -321,8 +321,8 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> backward_cpu(
   return by_type(images, [&](auto type) {
     using T = decltype(type);
     const Vectors<T> vectors(mean, scale, shift);
-    const Pixels<T> all{data<T>(images), data<T>(gradient), width,
-                        {vectors.scale.data(), vectors.shift.data(), data<T>(output), relu}};
+    const Pixels<T> all{
+        data<T>(images), data<T>(gradient), width, {vectors.scale.data(), vectors.shift.data(), data<T>(output), relu}};
     const Terms terms = terms_of(all, pixels, vectors, floats(scale), floats(inverse_std));
     const Slopes slopes{vectors.mean.data(), terms.slope.data(), terms.offset.data()};
     const T* others = data<T>(beside);
@@ -337,18 +337,20 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> backward_cpu(
   });
 }
 
-std::tuple<at::Tensor, at::Tensor, at::Tensor> backward_selected_cpu(
-    const at::Tensor& images, const at::Tensor& mean, const at::Tensor& inverse_std, const at::Tensor& scale,
-    const at::Tensor& shift, bool relu, const at::Tensor& gradient, const at::Tensor& channels, int64_t row,
-    const Optional& beside) {
+std::tuple<at::Tensor, at::Tensor, at::Tensor> backward_selected_cpu(const at::Tensor& images, const at::Tensor& mean,
+                                                                     const at::Tensor& inverse_std,
+                                                                     const at::Tensor& scale, const at::Tensor& shift,
+                                                                     bool relu, const at::Tensor& gradient,
+                                                                     const at::Tensor& channels, int64_t row,
+                                                                     const Optional& beside) {
   const int64_t width = images.size(1), pixels = pixels_of(images);
   const at::Tensor of_images = images_of(images, row);
   const Selection chosen{row, channels.const_data_ptr<int64_t>()};
   return by_type(images, [&](auto type) {
     using T = decltype(type);
     const Vectors<T> vectors(mean, scale, shift);
-    const Pixels<T> all{data<T>(images), data<T>(gradient), width,
-                        {vectors.scale.data(), vectors.shift.data(), nullptr, relu}};
+    const Pixels<T> all{
+        data<T>(images), data<T>(gradient), width, {vectors.scale.data(), vectors.shift.data(), nullptr, relu}};
     const Terms terms = terms_of(all, pixels, vectors, floats(scale), floats(inverse_std));
     const Slopes slopes{vectors.mean.data(), terms.slope.data(), terms.offset.data()};
     const T* others = data<T>(beside);
