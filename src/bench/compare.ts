@@ -33,6 +33,7 @@ const SETTINGS = [
   'device',
   'precision',
   'bits',
+  'busy',
   'passes',
   'quick',
   'ticket.ratio',
