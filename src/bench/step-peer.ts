@@ -73,7 +73,7 @@ export async function benchStep(asked: BenchStepRecipe, options: RunOptions = {}
 }
 
 async function timeApart(recipe: BenchStepRecipe, options: RunOptions): Promise<StepRecord> {
-  const { systems } = await runApart<StepBench>('step', ownFlags(recipe), recipe, options);
+  const { systems } = await runApart<StepBench>(['bench', 'step'], ownFlags(recipe), recipe, options);
   return systems[OURS]!.runs[0]!;
 }
 
