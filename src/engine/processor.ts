@@ -20,9 +20,11 @@ const IDENTITY: [field: string, name: string][] = [
   ['CPU part', 'part'],
   ['CPU revision', 'revision'],
 ];
-/** Other flags (virtualisation, security, timers) choose no kernel, and may change with the kernel of the system. */
-const MATTERS =
-  /^(avx|avx2|fma|f16c|avx512\w*|avx_(vnni\w*|ifma|ne_convert)|avx10\w*|amx_\w+|asimd\w*|fphp|bf16|ebf16|i8mm|sve\w*|sme\w*)$/;
+/** Fields with flags, and those that kernels choose by. Others (security, timers) may change with the kernel of the system. */
+const SETS: [field: string, matters: RegExp][] = [
+  ['flags', /^(avx|avx2|fma|f16c|avx512\w*|avx_(vnni\w*|ifma|ne_convert)|avx10\w*|amx_\w+)$/],
+  ['Features', /^(asimd\w*|fphp|e?bf16|i8mm|sve\w*|sme\w*)$/],
+];
 
 /** Reads the text of /proc/cpuinfo. Cores of several kinds are all named, with the instruction sets that all of them have. */
 export function processorOf(cpuinfo: string): Processor {
@@ -39,10 +41,12 @@ export function processorOf(cpuinfo: string): Processor {
     const parts = IDENTITY.flatMap(([field, name]) => (core.has(field) ? `${name} ${core.get(field)}`.trim() : []));
     return parts.length > 0 ? parts.join(' ') : [];
   });
-  const flags = cores.flatMap((core) => {
-    const text = core.get('flags') ?? core.get('Features');
-    return text === undefined ? [] : [text.split(/\s+/).filter((flag) => MATTERS.test(flag))];
-  });
+  const flags = cores.flatMap((core) =>
+    SETS.flatMap(([field, matters]) => {
+      const text = core.get(field);
+      return text === undefined ? [] : [text.split(/\s+/).filter((flag) => matters.test(flag))];
+    }),
+  );
   const [first] = flags;
   return {
     microArchitecture: names.length > 0 ? [...new Set(names)].sort().join(' and ') : null,

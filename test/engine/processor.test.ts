@@ -6,7 +6,7 @@ const ARM = (part: string, features: string) =>
   `processor\t: 0\nBogoMIPS\t: 50.00\nFeatures\t: ${features}\nCPU implementer\t: 0x41\nCPU architecture: 8\nCPU variant\t: 0x3\nCPU part\t: ${part}\nCPU revision\t: 1\n`;
 
 test('x86: family, model and stepping, and the instruction sets that kernels choose between', () => {
-  const flags = 'fpu sse4_2 avx2 fma hypervisor avx512f avx512_bf16 avx_vnni amx_tile amx_bf16 md_clear';
+  const flags = 'fpu sse4_2 avx2 fma hypervisor smep sme avx512f avx512_bf16 avx_vnni amx_tile amx_bf16 md_clear';
   expect(processorOf(`${X86(25, flags)}\n${X86(25, flags)}\n`)).toEqual({
     microArchitecture: 'AuthenticAMD family 25 model 17 stepping 1',
     instructionSets: ['amx_bf16', 'amx_tile', 'avx2', 'avx512_bf16', 'avx512f', 'avx_vnni', 'fma'],

@@ -54,7 +54,7 @@ export async function benchJob(asked: BenchJobRecipe, options: RunOptions = {}):
   if (!force) for (const row of rows) await RunDirectory.check(row.folder, identityOfRow(recipe, row));
   const done = new Map((force ? [] : await Promise.all(rows.map(keptIn))).map((kept) => [kept.row, kept]));
   const left = rows.filter((row) => !done.get(row)?.record);
-  const failures = new Map<JobRow, string>();
+  const failures = new Map<JobRow, EarlybirdError>();
   let last: JobBenchResult | null = null;
   const write = async () => {
     const kept = rows.flatMap((row) => done.get(row) ?? []).filter(({ record }) => record !== null);
@@ -91,7 +91,7 @@ export async function benchJob(asked: BenchJobRecipe, options: RunOptions = {}):
         } catch (error) {
           // The other programs have their own results. Ours without a result is one too, unless the machine failed.
           if (signal?.aborted || (row.system === OURS && !isOwnFailure(error))) throw error;
-          failures.set(row, (error as Error).message);
+          failures.set(row, error as EarlybirdError);
           observer?.log?.(`${nameOf(row)}: ${(error as Error).message}`);
         }
         await write();
@@ -99,7 +99,10 @@ export async function benchJob(asked: BenchJobRecipe, options: RunOptions = {}):
     });
   } else await write();
   const result = last as JobBenchResult | null;
-  if (!result) throw new EarlybirdError('ERR_USAGE', `No run could be finished: ${[...failures.values()][0]}`);
+  if (!result) {
+    const [{ code, message } = new EarlybirdError('ERR_INTERNAL', 'no reason is known.')] = failures.values();
+    throw new EarlybirdError(code, `No run could be finished: ${message}`);
+  }
   const { figures, notes } = await drawJob(recipe.save, result);
   for (const note of notes) observer?.log?.(note);
   return { ...result, files: [...result.files, ...figures] };

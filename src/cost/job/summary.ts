@@ -66,7 +66,7 @@ export interface JobBench {
 export function summarise(
   recipe: BenchJobRecipe,
   runs: JobRun[],
-  failures: ReadonlyMap<JobRow, string>,
+  failures: ReadonlyMap<JobRow, Error>,
   { machine, dataset }: Pick<JobBench, 'machine' | 'dataset'>,
 ): JobBench {
   const { model, ratio, epochs, batchSize, seeds } = recipe;
@@ -133,7 +133,7 @@ function againstOurs(theirs: readonly JobRun[], ours: readonly JobRun[]): JobAga
 function notesOf(
   groups: readonly JobGroup[],
   { synthetic }: Provenance['dataset'],
-  failures: ReadonlyMap<JobRow, string>,
+  failures: ReadonlyMap<JobRow, Error>,
 ): string[] {
   const energies = groups.filter(({ joules }) => joules !== null);
   const [first] = energies;
@@ -155,7 +155,7 @@ function notesOf(
       : []),
     ...(alike ? [] : ['Energy is not of the same parts everywhere, and is not compared.']),
     ...missing.map((reason) => `No energy: ${reason}.`),
-    ...[...failures].map(([row, why]) => `${nameOf(row)}: ${why}`),
+    ...[...failures].map(([row, { message }]) => `${nameOf(row)}: ${message}`),
   ];
 }
 

@@ -2,7 +2,6 @@
 import { join } from 'node:path';
 import { writeFileAtomic } from '../../atomic';
 import { machineName } from '../../engine/machine';
-import type { Statistic } from '../../measure';
 import { type CostBlock, type CostTable, type CostValue, costLatex, costMarkdown } from '../../report/cost-table';
 import { accuracyAgainstCost } from '../../report/figures';
 import type { CostPoint } from '../../report/input';
@@ -12,57 +11,45 @@ import type { JobBench, JobGroup } from './summary';
 
 const NAME = 'bench-job';
 
-export function tableOf({ groups, network, dataset, epochs, batchSize, ratio, machine, notes }: JobBench): CostTable {
-  const block = (
-    title: string,
-    kind: CostBlock['kind'],
-    value: (group: JobGroup) => Statistic | null,
-    gain: (group: JobGroup) => number | null | undefined = () => null,
-    more: (group: JobGroup) => Partial<CostValue> = () => ({}),
-  ): CostBlock => ({
+type Field = 'top1' | 'denseTop1' | 'train' | 'whole' | 'joules' | 'denseEpochs' | 'flopsRatio' | 'epochRatio';
+
+export function tableOf(bench: JobBench): CostTable {
+  const { groups, network, dataset, epochs, batchSize, ratio, machine, notes } = bench;
+  const block = (title: string, kind: CostBlock['kind'], field: Field, unit = 1): CostBlock => ({
     title,
     kind,
-    cells: groups.map((group) => {
-      const statistic = value(group);
-      return [statistic && { mean: statistic.mean, sd: statistic.sd, gain: gain(group), ...more(group) }];
-    }),
+    cells: groups.map((group) => [costOf(group, field, unit)]),
   });
-  const less = ({ against }: JobGroup) => against && -against.top1.mean;
+  const images = `${dataset.train} training and ${dataset.test} test images`;
   return {
-    caption: `${network} on ${dataset.name}${dataset.synthetic ? ' (not real images)' : ''}, ${dataset.train} training and ${dataset.test} test images, ${epochs} epochs, batches of ${batchSize}; ${machineName(machine)}`,
+    caption: `${network} on ${dataset.name}${dataset.synthetic ? ' (not real images)' : ''}, ${images}, ${epochs} epochs, batches of ${batchSize}; ${machineName(machine)}`,
     methods: groups.map(({ system }) => system),
     columns: [ratioLabel(ratio)],
     main: [
-      block('Accuracy (%)', 'accuracy', ({ top1 }) => top1, less),
-      block(
-        'Training (s)',
-        'cost',
-        ({ train }) => train,
-        ({ against }) => against?.train,
-      ),
-      block(
-        'Energy (J)',
-        'cost',
-        ({ joules }) => joules,
-        ({ against }) => against?.joules,
-        ({ energyEstimated }) => ({
-          estimated: energyEstimated,
-        }),
-      ),
+      block('Accuracy (%)', 'accuracy', 'top1'),
+      block('Training (s)', 'cost', 'train'),
+      block('Whole job (s)', 'cost', 'whole'),
+      block('Energy (kJ)', 'cost', 'joules', 1e3),
     ],
     more: [
-      block(
-        'Whole job (s)',
-        'cost',
-        ({ whole }) => whole,
-        ({ against }) => against?.whole,
-      ),
-      block('Dense epochs', 'count', ({ denseEpochs }) => denseEpochs),
-      block('Accuracy of the dense network (%)', 'accuracy', ({ denseTop1 }) => denseTop1),
-      block('FLOPs, ticket over dense', 'cost', ({ flopsRatio }) => flopsRatio),
-      block('Seconds of an epoch, ticket over dense', 'cost', ({ epochRatio }) => epochRatio),
+      block('Dense epochs', 'count', 'denseEpochs'),
+      block('Accuracy of the dense network (%)', 'accuracy', 'denseTop1'),
+      block('FLOPs, ticket over dense', 'cost', 'flopsRatio'),
+      block('Seconds of an epoch, ticket over dense', 'cost', 'epochRatio'),
     ],
     notes,
+  };
+}
+
+function costOf(group: JobGroup, field: Field, unit: number): CostValue | null {
+  const { [field]: value, against, energyEstimated } = group;
+  if (!value) return null;
+  const gains: Partial<Record<Field, number | null>> = against ? { ...against, top1: -against.top1.mean } : {};
+  return {
+    mean: value.mean / unit,
+    sd: value.sd === null ? null : value.sd / unit,
+    gain: gains[field],
+    estimated: field === 'joules' && energyEstimated,
   };
 }
 
