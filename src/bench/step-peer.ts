@@ -74,7 +74,7 @@ export async function benchStep(asked: BenchStepRecipe, options: RunOptions = {}
 
 /** One round of our own program, in a process of its own. */
 export async function timeApart(recipe: BenchStepRecipe, options: RunOptions): Promise<StepRecord> {
-  const { systems } = await runApart<StepBench>('step', ownFlags(recipe), recipe, options);
+  const { systems } = await runApart<StepBench>(['bench', 'step'], ownFlags(recipe), recipe, options);
   return systems[OURS]!.runs[0]!;
 }
 

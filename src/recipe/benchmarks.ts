@@ -13,13 +13,18 @@ const network = {
   model: option(z.enum(BENCH_MODELS).default('vgg16'), 'network'),
   batchSize: option(count().default(64), 'images per training step', { aliases: ['batch'] }),
 };
-const beside = {
+/** A benchmark beside PyTorch. Who computes is no part of what is computed. */
+export const beside = {
   peer: option(
     folder().min(1).optional(),
     'folder of the PyTorch peer (bench/peer/README.md), or none to time this program alone',
-    { defaultHelp: 'bench/peer of this package, where npm run bench:peers has made its environment' },
+    {
+      identity: false,
+      defaultHelp: 'bench/peer of this package, where npm run bench:peers has made its environment',
+    },
   ),
   python: option(z.string().min(1).optional(), 'Python with PyTorch, for the peer', 'the name of a program', {
+    identity: false,
     defaultHelp: 'that of .venv in the folder of the peer, else python3',
   }),
   timeout: option(count().default(900), 'seconds after which a run is given up'),

@@ -83,6 +83,9 @@ export function ticketText(result: TicketBench): string {
     ),
     '',
     `FLOPs ratio ${flopsRatio.toFixed(3)}, parameters ${parameterRatio.toFixed(3)}: our step ratio is ${times(overFlops)} the FLOPs ratio`,
+    ...Object.entries(systems).flatMap(([name, { stepRatio }]) =>
+      stepRatio !== null && stepRatio >= 1 ? [`${name}: the ticket is not faster than the dense network`] : [],
+    ),
   ]);
 }
 
