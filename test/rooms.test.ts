@@ -19,7 +19,7 @@ const SRC: [room: string, below: string][] = [
   ['train', 'prune engine ticket energy run recipe network native data checkpoint lock atomic tensor errors'],
   ['prune', 'engine energy run recipe network native data checkpoint measure lock atomic tensor errors'],
   ['bench', 'engine ticket run recipe network native data measure package cores tensor errors'],
-  ['engine', 'energy run recipe native data package cores errors'],
+  ['engine', 'energy run recipe native data package cores errors atomic'],
   ['ticket', 'run recipe native checkpoint lock tensor errors'],
   ['energy', 'run native'],
   ['run', 'recipe network native checkpoint lock atomic folder tensor errors'],
@@ -46,7 +46,7 @@ const SRC: [room: string, below: string][] = [
 const CPP: [room: string, below: string][] = [
   ['binding', 'bench train data/stream data/resident data prune model layer quant energy core'],
   ['cuda', 'train data/resident prune optim quant core'],
-  ['bench', 'train data quant core'],
+  ['bench', 'train data layer quant core'],
   ['train', 'data model optim quant core'],
   ['data/stream', 'data core jpeg'],
   ['data/resident', 'data core'],

@@ -35,6 +35,7 @@ const SETTINGS = [
   'device',
   'precision',
   'bits',
+  'busy',
   'passes',
   'quick',
   'ticket.ratio',

@@ -132,7 +132,7 @@ async function timeTicket(recipe: BenchStepRecipe, options: RunOptions): Promise
   const ratio = recipe.ticket!;
   using dense = await networkWithGammas(engine, recipe);
   const [mask] = await dense.masks([ratio]);
-  const rounding = await roundingOf(engine, dense, roundTo, observer?.log);
+  const rounding = await roundingOf(engine, dense, roundTo, { log: observer?.log, signal });
   using small = (await dense.prune({ mask: mask!.bits, emptyLayers: 'keep-one', ...rounding })).model;
   const log = observer?.log;
   const kernels = {

@@ -93,6 +93,11 @@ export const benchStepSchema = z.strictObject({
     'with --ticket: widths become multiples of this; auto: where it is faster here',
     'a whole number, 1 or more, or auto',
   ),
+  besideLoad: option(
+    count(1, 256).optional(),
+    'time the step beside as many busy programs too, and compare what they cost this program and the peer',
+    { defaultHelp: 'nothing else runs' },
+  ),
   ...runtime,
 });
 

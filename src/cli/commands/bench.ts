@@ -4,6 +4,8 @@ import { defineCommand, defineGroup } from '../command';
 const step = defineCommand({
   options: 'benchStep',
   run: async (recipe, options) => {
+    if (recipe.besideLoad !== undefined)
+      return (await import('../../bench/beside-load.js')).benchBesideLoad(recipe, options);
     if (recipe.lowPrecision) return (await import('../../bench/low-precision.js')).benchLowPrecision(recipe, options);
     if (recipe.ticket !== undefined) return (await import('../../bench/ticket.js')).benchTicket(recipe, options);
     return (await import('../../bench/step-peer.js')).benchStep(recipe, options);
