@@ -9,6 +9,7 @@
 #include "environment.h"
 #include "errors.h"
 #include "model_wrap.h"
+#include "pack_jpeg.h"
 #include "quantize.h"
 #include "runtime.h"
 #include "trainer_wrap.h"
@@ -59,6 +60,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   method("createModel", create_model_js);
   method("createDataset", create_dataset_js);
   method("createStream", create_stream_js);
+  method("packJpeg", pack_jpeg_js);
   method("createTrainer", create_trainer_js);
   method("maskOverlap", mask_overlap_js);
   method("filterImages", filter_images_js);
