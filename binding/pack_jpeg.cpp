@@ -13,17 +13,17 @@ namespace earlybird {
 Napi::Value pack_jpeg_js(const Napi::CallbackInfo& info) {
   return promise(info.Env(), [&] {
     const Bytes jpeg = bytes_of(info[0], "jpeg");
-    return Job::start(
-        info.Env(),
-        [jpeg](Job&) -> Job::Finish {
-          JpegDecoder decoder;
-          std::vector<uint8_t> packed;
-          if (!decoder.pack(jpeg.data, jpeg.size, packed)) throw Error("ERR_DATASET", decoder.error() + ".");
-          return [packed = std::move(packed)](Napi::Env env) -> Napi::Value {
-            return packed.empty() ? env.Null() : to_js(env, packed);
-          };
-        },
-        {}, {info[0]});
+    return Job::start(info.Env(),
+                      [jpeg](Job&) -> Job::Finish {
+                        JpegDecoder decoder;
+                        std::vector<uint8_t> packed;
+                        if (!decoder.pack(jpeg.data, jpeg.size, packed))
+                          throw Error("ERR_DATASET", decoder.error() + ".");
+                        return [packed = std::move(packed)](Napi::Env env) -> Napi::Value {
+                          return packed.empty() ? env.Null() : to_js(env, packed);
+                        };
+                      },
+                      {}, {info[0]});
   });
 }
 

@@ -21,9 +21,9 @@ typedef struct {
   const uint8_t* starts; /* of each row in `blocks`, and the end of the last one */
   const uint8_t* blocks;
   size_t blocks_size;
-  const uint8_t *at, *end;  /* the rest of the current row */
-  uint32_t mcu;             /* the next one, counted over the image */
-  uint32_t first, last;     /* columns of MCUs that are wanted */
+  const uint8_t *at, *end; /* the rest of the current row */
+  uint32_t mcu;            /* the next one, counted over the image */
+  uint32_t first, last;    /* columns of MCUs that are wanted */
 } eb_packed;
 
 struct eb_jpeg {

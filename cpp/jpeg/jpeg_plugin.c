@@ -194,7 +194,6 @@ static int jpeg_plugin_decode(eb_jpeg* self, int left, int top, int width, int h
   if (self->packed.data) {
     if (whole) eb_packed_check(self);
     eb_packed_attach(self, first, info->output_width);
-    whole = 0;
   }
   const size_t stride = ((size_t)info->output_width * 3 + 31) / 32 * 32;
   eb_reserve(self, &self->pixels, &self->capacity, stride * (size_t)height + SLACK);
@@ -217,7 +216,7 @@ static int jpeg_plugin_decode(eb_jpeg* self, int left, int top, int width, int h
     y += (int)got;
   }
   /* libjpeg checks what it skips before a row that is read, but not what comes after the last one. */
-  const JDIMENSION left_over = whole ? info->output_height - info->output_scanline : 0;
+  const JDIMENSION left_over = whole && !self->packed.data ? info->output_height - info->output_scanline : 0;
   if (left_over > 1) jpeg_skip_scanlines(info, left_over - 1);
   if (left_over > 0) {
     JSAMPROW row = self->row;
@@ -229,7 +228,8 @@ static int jpeg_plugin_decode(eb_jpeg* self, int left, int top, int width, int h
   return 1;
 }
 
-static int jpeg_plugin_pack(eb_jpeg* self, const uint8_t* data, size_t size, const uint8_t** packed, size_t* packed_size) {
+static int jpeg_plugin_pack(eb_jpeg* self, const uint8_t* data, size_t size, const uint8_t** packed,
+                            size_t* packed_size) {
   eb_jpeg_header header;
   *packed_size = 0;
   if (!jpeg_plugin_open(self, data, size, &header)) return 0;

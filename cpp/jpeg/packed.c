@@ -1,6 +1,6 @@
-/* Packed images: a JPEG without its Huffman code, which takes most of the time of decoding. The blocks of luma and chroma
- * keep their coefficients, and libjpeg makes pixels of them as it does of a JPEG: the same ones at every scale, of any
- * rectangle, and without the rows and columns outside it.
+/* Packed images: a JPEG without its Huffman code, which takes most of the time of decoding. The blocks of luma and
+ * chroma keep their coefficients, and libjpeg makes pixels of them as it does of a JPEG: the same ones at every scale,
+ * of any rectangle, and without the rows and columns outside it.
  *
  *   8 bytes   "EBYUV 1\n"
  *   uint32    CRC-32 of all that follows
@@ -21,17 +21,17 @@
 enum { MAGIC = 8, FIXED = MAGIC + 12, WIDE = 0x80, MOST_BLOCK = 1 + 2 + 8 + 63 * 2, ENTRY = 4 };
 static const uint8_t magic[MAGIC] = {'E', 'B', 'Y', 'U', 'V', ' ', '1', '\n'};
 
-static uint32_t number_at(const uint8_t* at) {
+static uint32_t uint32_at(const uint8_t* at) {
   return at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
 }
 
-static void put_number(uint8_t* at, uint32_t value) {
+static void put_uint32(uint8_t* at, uint32_t value) {
   for (int i = 0; i < 4; ++i) at[i] = (uint8_t)(value >> 8 * i);
 }
 
-static int16_t short_at(const uint8_t* at) { return (int16_t)(uint16_t)(at[0] | at[1] << 8); }
+static int16_t int16_at(const uint8_t* at) { return (int16_t)(uint16_t)(at[0] | at[1] << 8); }
 
-static uint8_t* put_short(uint8_t* at, int value) {
+static uint8_t* put_int16(uint8_t* at, int value) {
   at[0] = (uint8_t)value;
   at[1] = (uint8_t)((unsigned)value >> 8);
   return at + 2;
@@ -73,7 +73,7 @@ void eb_packed_open(eb_jpeg* self, const uint8_t* data, size_t size, const uint8
   eb_packed* packed = &self->packed;
   if (memcmp(data, magic, MAGIC) != 0) eb_fail(self, "packed by another release: run `earlybird data pack` again");
   if (size < FIXED) eb_fail(self, "truncated");
-  const size_t bytes = number_at(data + MAGIC + 4), rows = number_at(data + MAGIC + 8);
+  const size_t bytes = uint32_at(data + MAGIC + 4), rows = uint32_at(data + MAGIC + 8);
   if (bytes > size - FIXED || rows >= (size - FIXED - bytes) / ENTRY) eb_fail(self, "truncated");
   *head = data + FIXED;
   *head_size = bytes;
@@ -87,7 +87,7 @@ void eb_packed_open(eb_jpeg* self, const uint8_t* data, size_t size, const uint8
 
 void eb_packed_check(eb_jpeg* self) {
   const eb_packed* packed = &self->packed;
-  if (crc_of(packed->data + MAGIC + 4, packed->size - MAGIC - 4) != number_at(packed->data + MAGIC))
+  if (crc_of(packed->data + MAGIC + 4, packed->size - MAGIC - 4) != uint32_at(packed->data + MAGIC))
     eb_fail(self, "corrupt: its checksum is another");
 }
 
@@ -95,7 +95,7 @@ void eb_packed_check(eb_jpeg* self) {
 static const uint8_t* read_block(const uint8_t* at, const uint8_t* end, JCOEF* out) {
   if (end - at < 3) return NULL;
   const unsigned count = at[0] & 0x7Fu, wide = at[0] >> 7;
-  const int constant = short_at(at + 1);
+  const int constant = int16_at(at + 1);
   at += 3;
   if (count > 8 || (unsigned)(end - at) < count) return NULL;
   uint64_t mask = 0;
@@ -105,7 +105,7 @@ static const uint8_t* read_block(const uint8_t* at, const uint8_t* end, JCOEF* o
   if ((size_t)(end - at) < bytes) return NULL;
   if (!out) return at + bytes;
   for (; mask; mask &= mask - 1, at += 1 + wide)
-    out[zigzag[__builtin_ctzll(mask)]] = (JCOEF)(wide ? short_at(at) : (int8_t)*at);
+    out[zigzag[__builtin_ctzll(mask)]] = (JCOEF)(wide ? int16_at(at) : (int8_t)*at);
   out[0] = (JCOEF)constant;
   return at;
 }
@@ -114,7 +114,7 @@ static void begin_row(eb_jpeg* self, uint32_t row) {
   eb_packed* packed = &self->packed;
   if (row >= packed->rows) eb_fail(self, "corrupt: rows of it are missing");
   const uint8_t* entry = packed->starts + (size_t)row * ENTRY;
-  const uint32_t start = number_at(entry), end = number_at(entry + ENTRY);
+  const uint32_t start = uint32_at(entry), end = uint32_at(entry + ENTRY);
   if (start > end || end > packed->blocks_size) eb_fail(self, "corrupt: a row begins behind its end");
   packed->at = packed->blocks + start;
   packed->end = packed->blocks + end;
@@ -203,12 +203,12 @@ static uint8_t* put_block(uint8_t* at, const JCOEF* block) {
   }
   const int count = mask ? 8 - __builtin_clzll(mask) / 8 : 0;
   *at++ = (uint8_t)(count | (wide ? WIDE : 0));
-  at = put_short(at, block[0]);
+  at = put_int16(at, block[0]);
   for (int i = 0; i < count; ++i) *at++ = (uint8_t)(mask >> 8 * i);
   for (; mask; mask &= mask - 1) {
     const int value = block[zigzag[__builtin_ctzll(mask)]];
     if (wide)
-      at = put_short(at, value);
+      at = put_int16(at, value);
     else
       *at++ = (uint8_t)value;
   }
@@ -244,24 +244,25 @@ int eb_packed_make(eb_jpeg* self, const uint8_t* data, size_t size) {
   memcpy(more(self, FIXED), magic, MAGIC);
   self->out_size = FIXED;
   put_head(self, data, size);
-  put_number(self->out + MAGIC + 4, (uint32_t)(self->out_size - FIXED));
-  put_number(self->out + MAGIC + 8, rows);
+  put_uint32(self->out + MAGIC + 4, (uint32_t)(self->out_size - FIXED));
+  put_uint32(self->out + MAGIC + 8, rows);
   const size_t starts = self->out_size, first = starts + ((size_t)rows + 1) * ENTRY;
   more(self, first - starts);
   self->out_size = first;
   for (JDIMENSION row = 0; row < rows; ++row) {
-    put_number(self->out + starts + (size_t)row * ENTRY, (uint32_t)(self->out_size - first));
+    put_uint32(self->out + starts + (size_t)row * ENTRY, (uint32_t)(self->out_size - first));
     put_row(self, blocks, row);
   }
-  put_number(self->out + starts + (size_t)rows * ENTRY, (uint32_t)(self->out_size - first));
-  put_number(self->out + MAGIC, crc_of(self->out + MAGIC + 4, self->out_size - MAGIC - 4));
+  put_uint32(self->out + starts + (size_t)rows * ENTRY, (uint32_t)(self->out_size - first));
+  put_uint32(self->out + MAGIC, crc_of(self->out + MAGIC + 4, self->out_size - MAGIC - 4));
   return self->out_size - first < UINT32_MAX;
 }
 
 #else
 
 static void missing(eb_jpeg* self) {
-  eb_fail(self, "packed by `data pack --cache yuv`, which needs jpegint.h of libjpeg-turbo: install it and build again");
+  eb_fail(self,
+          "packed by `data pack --cache yuv`, which needs jpegint.h of libjpeg-turbo: install it and build again");
 }
 
 void eb_packed_open(eb_jpeg* self, const uint8_t* data, size_t size, const uint8_t** head, size_t* head_size) {

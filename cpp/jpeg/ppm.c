@@ -26,8 +26,7 @@ int eb_plain_open(eb_jpeg* self, const uint8_t* data, size_t size, eb_jpeg_heade
 }
 
 /* A pixel at 1/denominator of the size is the mean of a square, as in libjpeg. */
-int eb_plain_decode(eb_jpeg* self, int left, int top, int width, int height, int denominator,
-                        eb_jpeg_pixels* pixels) {
+int eb_plain_decode(eb_jpeg* self, int left, int top, int width, int height, int denominator, eb_jpeg_pixels* pixels) {
   const int columns = (self->plain_width + denominator - 1) / denominator;
   const int rows = (self->plain_height + denominator - 1) / denominator;
   if (left < 0 || top < 0 || width < 1 || height < 1 || left + width > columns || top + height > rows)

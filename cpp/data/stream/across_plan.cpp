@@ -84,7 +84,7 @@ __attribute__((target("avx2"))) inline __m256i two_halves(const uint8_t* a, cons
                                  _mm_loadu_si128(reinterpret_cast<const __m128i*>(b)), 1);
 }
 
-__attribute__((target("avx2"))) inline __m256i load(const void* from) {
+__attribute__((target("avx2"))) inline __m256i load_register(const void* from) {
   return _mm256_loadu_si256(static_cast<const __m256i*>(from));
 }
 
@@ -98,11 +98,11 @@ __attribute__((target("avx2"))) void AcrossPlan::run_pairs(const uint8_t* row, u
   for (size_t r = 0; r < registers_; ++r, out += kRegister) {
     __m256i sums[4];
     for (__m256i& sum : sums) {
-      const __m256i order = load(shuffle);
+      const __m256i order = load_register(shuffle);
       sum = half;
       for (int t = 0; t < taps_; t += 2, weight += 16) {
         const __m256i pixels = two_halves(row + offset[0] + t * 3, row + offset[1] + t * 3);
-        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_shuffle_epi8(pixels, order), load(weight)));
+        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_shuffle_epi8(pixels, order), load_register(weight)));
       }
       sum = _mm256_srai_epi32(sum, ResampleAxis::kBits);
       offset += 2;
@@ -123,9 +123,9 @@ __attribute__((target("avx2"))) void AcrossPlan::run_two(const uint8_t* row, uin
     __m256i sums[2];
     for (__m256i& sum : sums) {
       const __m256i pixels = two_halves(row + offset[0], row + offset[1]);
-      const __m256i near = _mm256_shuffle_epi8(pixels, load(shuffle));
-      const __m256i far = _mm256_shuffle_epi8(pixels, load(shuffle + kRegister));
-      sum = _mm256_add_epi16(near, _mm256_mulhrs_epi16(_mm256_sub_epi16(far, near), load(weight)));
+      const __m256i near = _mm256_shuffle_epi8(pixels, load_register(shuffle));
+      const __m256i far = _mm256_shuffle_epi8(pixels, load_register(shuffle + kRegister));
+      sum = _mm256_add_epi16(near, _mm256_mulhrs_epi16(_mm256_sub_epi16(far, near), load_register(weight)));
       offset += 2;
       shuffle += 2 * kRegister;
       weight += 16;

@@ -26,9 +26,10 @@ class AcrossPlan {
 
   size_t registers_ = 0;  // of 32 output bytes
   int taps_ = 0;
-  std::vector<int32_t> offsets_;    // per run of output bytes: its first input byte
-  std::vector<uint8_t> shuffles_;   // per run: 16 places of its inputs; with two taps 16 of the near and 16 of the far ones
-  std::vector<int16_t> weights_;    // per run: 8 for each pair of taps; with two taps twice those of the far ones
+  std::vector<int32_t> offsets_;  // per run of output bytes: its first input byte
+  std::vector<uint8_t>
+      shuffles_;  // per run: 16 places of its inputs; with two taps 16 of the near and 16 of the far ones
+  std::vector<int16_t> weights_;  // per run: 8 for each pair of taps; with two taps twice those of the far ones
 };
 
 }  // namespace earlybird

@@ -16,7 +16,7 @@ constexpr int kOne = 1 << ResampleAxis::kBits, kHalf = kOne / 2;
 constexpr size_t kSlack = 64;  // vector loads read past the end of a row
 
 /// As std::lround for what is not negative, without the call.
-int16_t rounded(double value) {
+int16_t weight_of(double value) {
   const int whole = static_cast<int>(value);
   return static_cast<int16_t>(whole + (value - whole >= 0.5));
 }
@@ -194,8 +194,8 @@ void run(const uint8_t* pixels, size_t stride, const ResampleAxis& across, const
   const uint8_t** picked = down.taps > kMostTaps ? more.data() : rows;
   for (size_t i = 0; i < down.first.size(); ++i, out += bytes) {
     for (int t = 0; t < down.taps; ++t)
-      picked[t] =
-          scratch.between.data() + static_cast<size_t>(std::min(down.first[i] + t, range.end - 1) - range.first) * between;
+      picked[t] = scratch.between.data() +
+                  static_cast<size_t>(std::min(down.first[i] + t, range.end - 1) - range.first) * between;
     const int16_t* weights = &down.weights[i * down.taps];
     if (vector && down.taps == 2)
       down_two_avx2(picked, weights, bytes, out);
@@ -232,7 +232,7 @@ void ResampleAxis::set(double start, double length, int inputs, int outputs, int
     int sum = 0, largest = 0, used = 0;
     for (int x = lead; x < high - low; ++x) {
       const int tap = x - lead;
-      weight[tap] = rounded(exact_[x] / total * kOne);
+      weight[tap] = weight_of(exact_[x] / total * kOne);
       sum += weight[tap];
       if (weight[tap] > weight[largest]) largest = tap;
       if (weight[tap] != 0) used = tap + 1;
