@@ -1,3 +1,6 @@
+// Tests do not depend on what is faster here. Set before workers and child processes start, which inherit it.
+process.env.EARLYBIRD_KERNELS ??= 'rule';
+
 module.exports = {
   testEnvironment: 'node',
   roots: ['<rootDir>/test'],

@@ -8,6 +8,7 @@
 #include "energy_meter_wrap.h"
 #include "environment.h"
 #include "errors.h"
+#include "kernels.h"
 #include "model_wrap.h"
 #include "pack_jpeg.h"
 #include "quantize.h"
@@ -46,6 +47,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     guarded(info.Env(), [&] { set_threads(info[0].ToNumber().Int32Value()); });
   });
   method("setCudnnSearch", [](const Napi::CallbackInfo& info) { set_cudnn_search(info[0].ToBoolean()); });
+  method("setKernels", set_kernels_js);
+  method("kernels", kernels_js);
   method("loadPlugin", [](const Napi::CallbackInfo& info) {
     guarded(info.Env(), [&] { load_plugin(info[0].ToString().Utf8Value()); });
   });

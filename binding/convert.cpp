@@ -108,6 +108,18 @@ Napi::Object object_in(const Napi::Object& object, const char* name) {
   return value.As<Napi::Object>();
 }
 
+std::map<std::string, std::string> strings_in(const Napi::Object& object, const char* name) {
+  std::map<std::string, std::string> out;
+  if (object.Get(name).IsUndefined()) return out;
+  const Napi::Object strings = object_in(object, name);
+  const Napi::Array keys = strings.GetPropertyNames();
+  for (uint32_t i = 0; i < keys.Length(); ++i) {
+    const std::string key = keys.Get(i).ToString().Utf8Value();
+    out[key] = string_in(strings, key.c_str());
+  }
+  return out;
+}
+
 Napi::Object object_argument(const Napi::CallbackInfo& info, size_t position, const char* name) {
   if (info.Length() <= position || !info[position].IsObject()) wrong(name, "an object");
   return info[position].As<Napi::Object>();
@@ -243,6 +255,12 @@ NumberFormats formats_in(const Napi::Object& object, const char* name) {
     if (non_finite != "error" && non_finite != "propagate") wrong("nonFinite", "error or propagate");
     out.refuse_non_finite = non_finite == "error";
   }
+  return out;
+}
+
+Napi::Value to_js(Napi::Env env, const std::map<std::string, std::string>& strings) {
+  Napi::Object out = Napi::Object::New(env);
+  for (const auto& [key, value] : strings) out.Set(key, value);
   return out;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,9 @@ std::string string_in(const Napi::Object& object, const char* name);
 bool boolean_in(const Napi::Object& object, const char* name, bool otherwise);
 Napi::Object object_in(const Napi::Object& object, const char* name);
 Napi::Object object_argument(const Napi::CallbackInfo& info, size_t position, const char* name);
+
+/// An object of strings; empty if absent.
+std::map<std::string, std::string> strings_in(const Napi::Object& object, const char* name);
 
 /// A view of the bytes of a typed array, valid while the array is alive and not detached.
 struct Bytes {
@@ -49,6 +53,7 @@ PassPosition position_in(const Napi::Object& object, const char* name);
 
 // Writing.
 
+Napi::Value to_js(Napi::Env env, const std::map<std::string, std::string>& strings);
 Napi::Value to_js(Napi::Env env, const HostTensor& tensor);
 Napi::Value to_js(Napi::Env env, const HostState& state);
 Napi::Value to_js(Napi::Env env, const ModelDescription& description);

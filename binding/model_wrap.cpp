@@ -26,6 +26,30 @@ Napi::Value mask_to_js(Napi::Env env, const Mask& mask) {
   return out;
 }
 
+WidthCosts width_costs_in(const Napi::Object& object) {
+  WidthCosts out;
+  const Napi::Array names = object.GetPropertyNames();
+  for (uint32_t i = 0; i < names.Length(); ++i) {
+    const std::string name = names.Get(i).ToString().Utf8Value();
+    const Napi::Value value = object.Get(name);
+    const auto list = value.IsArray() ? value.As<Napi::Array>() : Napi::Array::New(object.Env());
+    if (list.Length() != kMultiples.size())
+      throw Error("ERR_USAGE", "\"widthCosts\" must hold " + std::to_string(kMultiples.size()) + " numbers a class.");
+    for (uint32_t k = 0; k < kMultiples.size(); ++k) out[name][k] = list.Get(k).ToNumber().DoubleValue();
+  }
+  return out;
+}
+
+Napi::Value to_js(Napi::Env env, const WidthCosts& costs) {
+  Napi::Object out = Napi::Object::New(env);
+  for (const auto& [name, values] : costs) {
+    Napi::Array list = Napi::Array::New(env, values.size());
+    for (uint32_t k = 0; k < values.size(); ++k) list.Set(k, values[k]);
+    out.Set(name, list);
+  }
+  return out;
+}
+
 PruneOptions prune_options_in(const Napi::Object& object) {
   PruneOptions out;
   const std::string empty = string_in(object, "emptyLayers");
@@ -39,6 +63,7 @@ PruneOptions prune_options_in(const Napi::Object& object) {
   }
   if (!object.Get("roundTo").IsUndefined()) out.round_to = integer_in(object, "roundTo");
   if (out.round_to < 1) throw Error("ERR_USAGE", "\"roundTo\" must be at least 1.");
+  if (!object.Get("widthCosts").IsUndefined()) out.width_costs = width_costs_in(object_in(object, "widthCosts"));
   return out;
 }
 
@@ -60,6 +85,7 @@ Napi::Value create_model_js(const Napi::CallbackInfo& info) {
     if (!object.Get("imageSize").IsUndefined()) spec.image_size = integer_in(object, "imageSize");
     spec.device = string_in(object, "device");
     if (!object.Get("formats").IsUndefined()) spec.formats = formats_in(object, "formats");
+    spec.kernels = strings_in(object, "kernels");
     return Job::start(info.Env(), [spec](Job&) mutable -> Job::Finish {
       spec.device = checked_device(spec.device);
       return [model = create_model(spec)](Napi::Env env) { return ModelWrap::wrap(env, model); };
@@ -93,6 +119,8 @@ Napi::Function ModelWrap::define(Napi::Env env) {
       InstanceMethod<&ModelWrap::reinitialise>("reinitialise"),
       InstanceMethod<&ModelWrap::masks>("masks"),
       InstanceMethod<&ModelWrap::prune>("prune"),
+      InstanceMethod<&ModelWrap::choose_kernels>("chooseKernels"),
+      InstanceMethod<&ModelWrap::time_widths>("timeWidths"),
       InstanceMethod<&ModelWrap::forward>("forward"),
       InstanceMethod<&ModelWrap::evaluate>("evaluate"),
       InstanceMethod<&ModelWrap::average>("average"),
@@ -185,6 +213,26 @@ Napi::Value ModelWrap::prune(const Napi::CallbackInfo& info) {
         out.Set("cutsLiveChannels", pruned.cuts_live_channels);
         return out;
       };
+    });
+  });
+}
+
+Napi::Value ModelWrap::choose_kernels(const Napi::CallbackInfo& info) {
+  return promise(info.Env(), [&] {
+    const bool bf16 = bf16_in(object_argument(info, 0, "options"));
+    return start(info.Env(), [model = network(), bf16](Job&) -> Job::Finish {
+      return [names = earlybird::choose_kernels(*model, bf16)](Napi::Env env) { return to_js(env, names); };
+    });
+  });
+}
+
+Napi::Value ModelWrap::time_widths(const Napi::CallbackInfo& info) {
+  return promise(info.Env(), [&] {
+    const Napi::Object options = object_argument(info, 0, "options");
+    const bool bf16 = bf16_in(options);
+    const WidthCosts known = width_costs_in(object_in(options, "known"));
+    return start(info.Env(), [model = network(), bf16, known](Job&) -> Job::Finish {
+      return [costs = earlybird::time_widths(*model, bf16, known)](Napi::Env env) { return to_js(env, costs); };
     });
   });
 }

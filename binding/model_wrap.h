@@ -21,6 +21,8 @@ class ModelWrap : public Handle<ModelWrap, Evaluator> {
   Napi::Value reinitialise(const Napi::CallbackInfo& info);
   Napi::Value masks(const Napi::CallbackInfo& info);
   Napi::Value prune(const Napi::CallbackInfo& info);
+  Napi::Value choose_kernels(const Napi::CallbackInfo& info);
+  Napi::Value time_widths(const Napi::CallbackInfo& info);
   Napi::Value forward(const Napi::CallbackInfo& info);
   Napi::Value evaluate(const Napi::CallbackInfo& info);
   Napi::Value average(const Napi::CallbackInfo& info);

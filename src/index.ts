@@ -23,6 +23,7 @@ export type * from './native/types/addon';
 export type * from './native/types/dataset';
 export type * from './native/types/energy';
 export type * from './native/types/handle';
+export type * from './native/types/kernels';
 export type * from './native/types/model';
 export type * from './native/types/number-formats';
 export type * from './native/types/pass';

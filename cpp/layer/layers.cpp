@@ -5,6 +5,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "core/device.h"
+#include "layer/pointwise.h"
 #include "layer/whole_image.h"
 #include "layer/winograd.h"
 #include "quant/quantized_layer.h"
@@ -15,7 +16,7 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// A convolution with its three passes (winograd.h, whole_image.h).
+/// A convolution with its three passes (winograd.h, whole_image.h, pointwise.h).
 template <auto forward_pass, auto backward_images, auto backward_weight>
 struct Convolution : torch::autograd::Function<Convolution<forward_pass, backward_images, backward_weight>> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& images, const at::Tensor& weight) {
@@ -37,12 +38,15 @@ struct Convolution : torch::autograd::Function<Convolution<forward_pass, backwar
 using Winograd = Convolution<winograd::forward, winograd::backward_images, winograd::backward_weight>;
 using WholeImage = Convolution<whole_image::forward, whole_image::backward_images, whole_image::backward_weight>;
 
+using Pointwise = Convolution<pointwise::forward, pointwise::backward_images, pointwise::backward_weight>;
+
 bool is(const torch::ExpandingArray<2>& pair, int64_t value) { return (*pair)[0] == value && (*pair)[1] == value; }
 
-bool is_plain_3x3(const torch::nn::detail::ConvNdOptions<2>& options) {
+/// Stride 1, the size of the image kept, no bias: those that have several implementations.
+bool is_plain(const torch::nn::detail::ConvNdOptions<2>& options, int64_t kernel) {
   const auto* padding = std::get_if<torch::ExpandingArray<2>>(&options.padding());
-  return is(options.kernel_size(), 3) && is(options.stride(), 1) && is(options.dilation(), 1) &&
-         options.groups() == 1 && !options.bias() && padding && is(*padding, 1);
+  return is(options.kernel_size(), kernel) && is(options.stride(), 1) && is(options.dilation(), 1) &&
+         options.groups() == 1 && !options.bias() && padding && is(*padding, kernel / 2);
 }
 
 /// The arithmetic of a layer, which depends on the device of its input.
@@ -61,26 +65,42 @@ Arithmetic arithmetic_for(const at::Tensor& input) {
 
 at::Tensor rounded(const at::Tensor& tensor) { return tensor.to(at::kBFloat16).to(at::kFloat); }
 
+/// LibTorch's convolution.
+at::Tensor direct(const at::Tensor& images, const at::Tensor& weight, const at::Tensor& bias, at::IntArrayRef stride,
+                  at::IntArrayRef padding, at::IntArrayRef dilation, int64_t groups) {
+  if (arithmetic_for(images) != Arithmetic::kRounded)
+    return at::conv2d(images, weight, bias, stride, padding, dilation, groups);
+  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
+  return at::conv2d(rounded(images), rounded(weight), bias, stride, padding, dilation, groups).to(at::kBFloat16);
+}
+
 /// Returns a new tensor.
 at::Tensor convolved(torch::nn::Conv2d& conv, const at::Tensor& images) {
-  const Arithmetic arithmetic = arithmetic_for(images);
-  if (arithmetic == Arithmetic::kLibrary) return conv->forward(images);
-  const bool bf16 = arithmetic == Arithmetic::kRounded;
   const auto& options = conv->options;
-  constexpr int64_t kFewest = 32;  // channels; with fewer, matrix products are too narrow to be fast
-  if (is_plain_3x3(options) && std::min(options.in_channels(), options.out_channels()) >= kFewest) {
-    const at::Tensor pixels = images.to(bf16 ? at::kBFloat16 : at::kFloat);
-    if (images.size(2) == 2 && images.size(3) == 2) return WholeImage::apply(pixels, conv->weight);
-    if (images.size(2) >= 4 && images.size(3) >= 4) return Winograd::apply(pixels, conv->weight);
+  const bool plain_3x3 = is_plain(options, 3);
+  if (images.is_cpu() && (plain_3x3 || is_plain(options, 1))) {
+    const Arithmetic arithmetic = arithmetic_for(images);
+    const at::ScalarType dtype = arithmetic == Arithmetic::kFloat ? at::kFloat : at::kBFloat16;
+    const int64_t in = options.in_channels(), out = options.out_channels(), height = images.size(2),
+                  width = images.size(3);
+    constexpr int64_t kFewest = 32;  // channels; with fewer, products of whole images are too narrow to be fast
+    if (plain_3x3 && height == 2 && width == 2 && arithmetic != Arithmetic::kLibrary && std::min(in, out) >= kFewest)
+      return WholeImage::apply(images.to(dtype), conv->weight);
+    const Algorithm algorithm = algorithm_for({dtype, plain_3x3 ? 3 : 1, in, out, std::min(height, width)});
+    if (algorithm != Algorithm::kDirect) return convolve_by(algorithm, images.to(dtype), conv->weight);
   }
-  if (!bf16) return conv->forward(images);
-  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
-  return at::conv2d(rounded(images), rounded(conv->weight), conv->bias, *options.stride(),
-                    *std::get<torch::ExpandingArray<2>>(options.padding()), *options.dilation(), options.groups())
-      .to(at::kBFloat16);
+  return direct(images, conv->weight, conv->bias, *options.stride(),
+                *std::get<torch::ExpandingArray<2>>(options.padding()), *options.dilation(), options.groups());
 }
 
 }  // namespace
+
+at::Tensor convolve_by(Algorithm algorithm, const at::Tensor& images, const at::Tensor& weight) {
+  if (algorithm == Algorithm::kWinograd) return Winograd::apply(images, weight);
+  if (algorithm == Algorithm::kPacked) return Pointwise::apply(images, weight);
+  const int64_t padding = weight.size(2) / 2;
+  return direct(images, weight, {}, {1, 1}, {padding, padding}, {1, 1}, 1);
+}
 
 at::Tensor convolve(torch::nn::Conv2d& conv, const at::Tensor& images) {
   return quantized(convolved(conv, images), conv.get());

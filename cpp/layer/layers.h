@@ -3,6 +3,7 @@
 #include <torch/nn.h>
 
 #include "layer/channel_select.h"
+#include "layer/choice.h"
 
 namespace earlybird {
 
@@ -11,6 +12,10 @@ namespace earlybird {
 
 /// Quantises under a QuantizeGuard.
 at::Tensor convolve(torch::nn::Conv2d& conv, const at::Tensor& images);
+
+/// A convolution of stride 1 that keeps the size of images, without bias, by one implementation. `images` are float32,
+/// or bfloat16 under autocast; `weight` is float32 (out, in, k, k). Differentiable.
+at::Tensor convolve_by(Algorithm algorithm, const at::Tensor& images, const at::Tensor& weight);
 
 /// Never quantises: the last layer stays in full precision.
 at::Tensor project(torch::nn::Linear& linear, const at::Tensor& features);

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "core/every_cpu.h"
+#include "layer/product.h"
 
 namespace earlybird::winograd {
 namespace {
@@ -120,21 +121,38 @@ struct Grid {
 /// any number of channels, and handling the rest one by one took as long as all the others.
 EB_INLINE int64_t last_whole(int64_t channel, int64_t channels) { return std::min(channel, channels - kLanes); }
 
-/// Thirty-six matrices (tiles, channels), one for each plane. Rows are padded to whole lanes, and planes by a cache
-/// line: without it, the 36 lines written at a time would often fall into the same cache set.
+/// Thirty-six matrices (rows, channels), one for each plane. Rows and planes are an odd number of cache lines apart:
+/// otherwise the lines that are written or read together would often fall into the same cache set.
 struct Planes {
-  int64_t channels, row, plane;
-  at::Tensor storage;
+  int64_t row, plane;
   float* data;
 
-  Planes(int64_t most_rows, int64_t channel_count)
-      : channels(channel_count),
-        row((channels + kLanes - 1) / kLanes * kLanes),
-        plane(most_rows * row + 16),
-        storage(at::empty({kPlanes * plane}, at::kFloat)),
-        data(storage.data_ptr<float>()) {}
+  static int64_t row_of(int64_t channels) {
+    return (channels + product::kBlock - 1) / product::kBlock / 2 * 2 * product::kBlock + product::kBlock;
+  }
+  static int64_t plane_of(int64_t rows, int64_t channels) { return (rows * row_of(channels) / 16 | 1) * 16; }
+  /// In floats.
+  static int64_t size_of(int64_t rows, int64_t channels) { return kPlanes * plane_of(rows, channels); }
 
-  at::Tensor matrices(int64_t rows) const { return storage.as_strided({kPlanes, rows, channels}, {plane, row, 1}); }
+  Planes(float* to, int64_t rows, int64_t channels)
+      : row(row_of(channels)), plane(plane_of(rows, channels)), data(to) {}
+
+  product::Matrix matrix(int p) const { return {data + p * plane, row, product::kBlock}; }
+};
+
+/// The planes of weights as right matrices (depth, columns) of products, in packed blocks of columns.
+struct Weights {
+  int64_t depth, columns, plane;
+  at::Tensor storage;
+
+  Weights(int64_t rows, int64_t width)
+      : depth(rows),
+        columns(width),
+        plane(rows * product::whole_blocks(width) + product::kBlock),
+        storage(at::empty({kPlanes * plane}, at::kFloat)) {}
+
+  float* data() const { return storage.data_ptr<float>(); }
+  product::Matrix matrix(int p) const { return {data() + p * plane, product::kBlock, depth * product::kBlock}; }
 };
 
 /// Runs `body(tile, its image, its first pixel row and column)` for each tile of [begin, end).
@@ -218,30 +236,58 @@ EB_TILE_KERNELS(at::BFloat16)
 
 // --- Weights ---
 
-/// Weights (out, 3, 3, in) in memory to 36 planes (out, in), turned by 180 degrees for the gradient of the images.
-EB_EVERY_CPU void read_weights(const float* weight, int64_t begin, int64_t end, int64_t in, bool turned, bool rounded,
-                               const Planes& planes) {
-  for (int64_t out = begin; out < end; ++out) {
-    float* to = planes.data + out * planes.row;
-    for (int64_t next = 0; next < in; next += kLanes) {
-      const int64_t channel = last_whole(next, in);
-      Lane window[kPlanes];
-      for (int k = 0; k < 9; ++k) {
-        Lane& value = window[k / 3 * kWindow + k % 3];
-        load(value, weight + (out * 9 + (turned ? 8 - k : k)) * in + channel);
-        if (rounded) {
-          at::BFloat16 low[kLanes];
-          store(low, value);
-          load(value, low);
+/// Eight columns at eight places of the depth, as eight vectors of columns. `columns` and `depth` are steps in memory.
+EB_INLINE void read_square(Lane* out, const float* from, int64_t columns, int64_t depth, int64_t column_count) {
+  if (columns == 1 && column_count >= kLanes) {
+    for (int d = 0; d < kLanes; ++d) load(out[d], from + d * depth);
+    return;
+  }
+  float values[kLanes][kLanes];
+  for (int64_t c = 0; c < kLanes; ++c)
+    for (int64_t d = 0; d < kLanes; ++d) values[d][c] = from[std::min(c, column_count - 1) * columns + d * depth];
+  for (int d = 0; d < kLanes; ++d) load(out[d], values[d]);
+}
+
+EB_INLINE void round_to_bf16(Lane& value) {
+  at::BFloat16 low[kLanes];
+  store(low, value);
+  load(value, low);
+}
+
+/// Weights (out, 3, 3, in) in memory to 36 planes (in, out); with `turned`, by 180 degrees, to planes (out, in), for
+/// the gradient of the images. Takes the blocks of columns [begin, end), each block as a whole so that it writes whole
+/// lines.
+EB_EVERY_CPU void read_weights(const float* weight, int64_t in, int64_t begin, int64_t end, bool turned, bool rounded,
+                               const Weights& to) {
+  const int64_t columns = turned ? 1 : 9 * in, depth = turned ? 9 * in : 1;
+  for (int64_t block = begin; block < end; ++block) {
+    const int64_t stop = std::min(to.columns, (block + 1) * product::kBlock);
+    for (int64_t next = 0; next < to.depth; next += kLanes) {
+      const int64_t first = last_whole(next, to.depth);
+      for (int64_t column = block * product::kBlock; column < stop; column += kLanes) {
+        Lane squares[9][kLanes];
+        for (int k = 0; k < 9; ++k)
+          read_square(squares[k], weight + column * columns + first * depth + (turned ? 8 - k : k) * in, columns, depth,
+                      to.columns - column);
+        for (int d = 0; d < kLanes; ++d) {
+          Lane window[kPlanes];
+          for (int k = 0; k < 9; ++k) {
+            Lane& value = window[k / 3 * kWindow + k % 3];
+            value = squares[k][d];
+            if (rounded) round_to_bf16(value);
+          }
+          for (int j = 0; j < 3; ++j) weights_to_planes(window + j, kWindow);
+          for (int i = 0; i < kWindow; ++i) weights_to_planes(window + i * kWindow, 1);
+          float* written =
+              to.data() + block * to.depth * product::kBlock + (first + d) * product::kBlock + column % product::kBlock;
+          for (int p = 0; p < kPlanes; ++p) std::memcpy(written + p * to.plane, window + p, sizeof(Lane));
         }
       }
-      for (int j = 0; j < 3; ++j) weights_to_planes(window + j, kWindow);
-      for (int i = 0; i < kWindow; ++i) weights_to_planes(window + i * kWindow, 1);
-      for (int p = 0; p < kPlanes; ++p) std::memcpy(to + p * planes.plane + channel, window + p, sizeof(Lane));
     }
   }
 }
 
+/// Planes (out, in) to the gradient of the weights.
 EB_EVERY_CPU void write_weight_gradients(float* weight, int64_t begin, int64_t end, int64_t in, const Planes& planes) {
   for (int64_t out = begin; out < end; ++out) {
     const float* from = planes.data + out * planes.row;
@@ -257,16 +303,37 @@ EB_EVERY_CPU void write_weight_gradients(float* weight, int64_t begin, int64_t e
 }
 
 // --- The three passes ---
+//
+// If the planes of the weights are small, each thread takes a few tiles through all that is done with them, so that
+// they never leave its cache. If not, the planes of the weights would be read anew for each few tiles: then all threads
+// transform many tiles, and share out the planes. Each sum has the same order either way and with any number of
+// threads.
 
-/// As many tiles as keep their planes in the last-level cache, but enough for an efficient matrix product. Depends only
-/// on shapes, so that results have the same bits with any number of threads.
-int64_t tiles_at_once(const Grid& grid, int64_t in, int64_t out) {
-  constexpr int64_t kCache = 8 << 20;
-  const int64_t fit = kCache / (static_cast<int64_t>(sizeof(float)) * kPlanes * (in + out));
-  return std::min(grid.count, std::clamp<int64_t>(fit, 64, 256));
+constexpr int64_t kOwnCache = 384 << 10, kSharedCache = 8 << 20;  // bytes
+constexpr int64_t kTilesAThread = 8, kWeightsAThread = 16;
+
+bool small_weights(int64_t in, int64_t out) { return kPlanes * in * out * 4 <= 3 << 20; }
+
+/// As many as a cache holds, but enough for an efficient product. Depends only on shapes, so that results have the same
+/// bits with any number of threads.
+int64_t tiles_at_once(const Grid& grid, int64_t in, int64_t out, int64_t cache) {
+  const int64_t fit = cache / (4 * kPlanes * (Planes::row_of(in) + Planes::row_of(out)));
+  const bool own = cache == kOwnCache;
+  return std::min(grid.count, std::clamp<int64_t>(fit / 8 * 8, own ? 16 : 64, own ? 64 : 256));
 }
 
-constexpr int64_t kTilesAThread = 8, kWeightsAThread = 16;
+/// Runs `work(plane, first column, number of columns)` on all threads.
+template <typename Work>
+void each_strip(int64_t columns, const Work& work) {
+  constexpr int64_t kStrip = 96;
+  const int64_t strips = (columns + kStrip - 1) / kStrip;
+  at::parallel_for(0, kPlanes * strips, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t item = begin; item < end; ++item) {
+      const int64_t column = item % strips * kStrip;
+      work(static_cast<int>(item / strips), column, std::min(kStrip, columns - column));
+    }
+  });
+}
 
 template <typename Visit>
 void with_pixels(const at::Tensor& images, const Visit& visit) {
@@ -276,86 +343,103 @@ void with_pixels(const at::Tensor& images, const Visit& visit) {
     visit(images.const_data_ptr<float>());
 }
 
-Planes planes_of(const at::Tensor& weight, bool turned, bool rounded) {
-  const int64_t out = weight.size(0), in = weight.size(1);
-  Planes planes(out, in);
-  const auto* from = weight.const_data_ptr<float>();
-  at::parallel_for(0, out, kWeightsAThread,
-                   [&](int64_t begin, int64_t end) { read_weights(from, begin, end, in, turned, rounded, planes); });
-  return planes;
-}
-
 at::Tensor channels_last(const at::Tensor& tensor) { return tensor.contiguous(at::MemoryFormat::ChannelsLast); }
 
-/// `images` times the planes of the weights, given as 36 matrices (channels of the images, channels of the result).
-at::Tensor convolve(const at::Tensor& images, const at::Tensor& matrices) {
-  const int64_t out = matrices.size(2);
+/// `images` convolved with weights (out, in, 3, 3), or with `turned` the gradient of the images.
+at::Tensor convolve(const at::Tensor& images, const at::Tensor& weight, bool turned) {
+  const int64_t in = weight.size(turned ? 0 : 1), out = weight.size(turned ? 1 : 0);
+  const Weights weights(in, out);
+  const bool rounded = images.scalar_type() == at::kBFloat16;
+  const auto* values = weight.const_data_ptr<float>();
+  at::parallel_for(0, product::whole_blocks(out) / product::kBlock, 1, [&](int64_t begin, int64_t end) {
+    read_weights(values, weight.size(1), begin, end, turned, rounded, weights);
+  });
+
   at::Tensor result = at::empty({images.size(0), out, images.size(2), images.size(3)},
                                 images.options().memory_format(at::MemoryFormat::ChannelsLast));
   const Grid from(images), to(result);
-  const int64_t at_once = tiles_at_once(from, from.channels, out);
-  const Planes inputs(at_once, from.channels), outputs(at_once, out);
-  for (int64_t first = 0; first < from.count; first += at_once) {
-    const int64_t count = std::min(at_once, from.count - first);
-    with_pixels(images, [&](const auto* pixels) {
-      at::parallel_for(first, first + count, kTilesAThread,
-                       [&](int64_t begin, int64_t end) { read_inputs(pixels, from, begin, end, first, inputs); });
-    });
-    at::Tensor product = outputs.matrices(count);
-    at::bmm_out(product, inputs.matrices(count), matrices);
-    with_pixels(result, [&](const auto* pixels) {
-      using Pixel = std::remove_cv_t<std::remove_pointer_t<decltype(pixels)>>;
-      auto* written = const_cast<Pixel*>(pixels);
-      at::parallel_for(first, first + count, kTilesAThread,
-                       [&](int64_t begin, int64_t end) { write_outputs(written, to, begin, end, first, outputs); });
-    });
-  }
+  const bool small = small_weights(in, out);
+  const int64_t at_once = tiles_at_once(from, in, out, small ? kOwnCache : kSharedCache);
+  const int64_t size = Planes::size_of(at_once, in), floats = size + Planes::size_of(at_once, out);
+  with_pixels(images, [&](const auto* pixels) {
+    using Pixel = std::remove_cv_t<std::remove_pointer_t<decltype(pixels)>>;
+    auto* written = result.data_ptr<Pixel>();
+    if (small) {
+      at::parallel_for(0, at_once ? (from.count + at_once - 1) / at_once : 0, 1, [&](int64_t begin, int64_t end) {
+        const at::Tensor storage = at::empty({floats}, at::kFloat);
+        auto* own = storage.data_ptr<float>();
+        const Planes inputs(own, at_once, in), outputs(own + size, at_once, out);
+        for (int64_t block = begin; block < end; ++block) {
+          const int64_t first = block * at_once, last = std::min(from.count, first + at_once);
+          read_inputs(pixels, from, first, last, first, inputs);
+          for (int p = 0; p < kPlanes; ++p)
+            product::multiply(last - first, out, in, inputs.matrix(p), false, weights.matrix(p), outputs.matrix(p),
+                              false);
+          write_outputs(written, to, first, last, first, outputs);
+        }
+      });
+      return;
+    }
+    const at::Tensor storage = at::empty({floats}, at::kFloat);
+    auto* shared = storage.data_ptr<float>();
+    const Planes inputs(shared, at_once, in), outputs(shared + size, at_once, out);
+    for (int64_t first = 0; first < from.count; first += at_once) {
+      const int64_t count = std::min(at_once, from.count - first);
+      at::parallel_for(0, count, kTilesAThread, [&](int64_t begin, int64_t end) {
+        read_inputs(pixels, from, first + begin, first + end, first, inputs);
+      });
+      each_strip(out, [&](int p, int64_t column, int64_t columns) {
+        product::multiply(count, columns, in, inputs.matrix(p), false, weights.matrix(p).from_column(column),
+                          outputs.matrix(p).from_column(column), false);
+      });
+      at::parallel_for(0, count, kTilesAThread, [&](int64_t begin, int64_t end) {
+        write_outputs(written, to, first + begin, first + end, first, outputs);
+      });
+    }
+  });
   return result;
 }
 
 }  // namespace
 
 at::Tensor forward(const at::Tensor& images, const at::Tensor& weight) {
-  const at::Tensor pixels = channels_last(images);
-  const Planes planes = planes_of(channels_last(weight), false, pixels.scalar_type() == at::kBFloat16);
-  return convolve(pixels, planes.matrices(weight.size(0)).transpose(1, 2));
+  return convolve(channels_last(images), channels_last(weight), false);
 }
 
 at::Tensor backward_images(const at::Tensor& gradient, const at::Tensor& weight) {
-  const at::Tensor pixels = channels_last(gradient);
-  const Planes planes = planes_of(channels_last(weight), true, pixels.scalar_type() == at::kBFloat16);
-  return convolve(pixels, planes.matrices(weight.size(0)));
+  return convolve(channels_last(gradient), channels_last(weight), true);
 }
 
 at::Tensor backward_weight(const at::Tensor& gradient, const at::Tensor& images) {
   const at::Tensor pixels = channels_last(images), slopes = channels_last(gradient);
   const int64_t out = slopes.size(1), in = pixels.size(1);
   const Grid from(pixels), to(slopes);
-  const int64_t at_once = tiles_at_once(from, in, out);
-  const Planes inputs(at_once, in), outputs(at_once, out), weights(out, in);
-  at::Tensor sum = weights.matrices(out);
-  if (from.count == 0) sum.zero_();
-  for (int64_t first = 0; first < from.count; first += at_once) {
-    const int64_t count = std::min(at_once, from.count - first);
-    with_pixels(pixels, [&](const auto* values) {
-      at::parallel_for(first, first + count, kTilesAThread,
-                       [&](int64_t begin, int64_t end) { read_inputs(values, from, begin, end, first, inputs); });
-    });
-    with_pixels(slopes, [&](const auto* values) {
-      at::parallel_for(first, first + count, kTilesAThread,
-                       [&](int64_t begin, int64_t end) { read_gradients(values, to, begin, end, first, outputs); });
-    });
-    const at::Tensor left = outputs.matrices(count).transpose(1, 2), right = inputs.matrices(count);
-    if (first == 0)
-      at::bmm_out(sum, left, right);
-    else
-      sum.baddbmm_(left, right);
-  }
+  const int64_t at_once = tiles_at_once(from, in, out, kSharedCache), size = Planes::size_of(at_once, in);
+  const at::Tensor storage = at::empty({size + Planes::size_of(at_once, out)}, at::kFloat),
+                   sums = at::empty({Planes::size_of(out, in)}, at::kFloat);
+  if (from.count == 0) sums.zero_();
+  auto* floats = storage.data_ptr<float>();
+  const Planes inputs(floats, at_once, in), outputs(floats + size, at_once, out), sum(sums.data_ptr<float>(), out, in);
+  with_pixels(pixels, [&](const auto* x) {
+    using Pixel = std::remove_cv_t<std::remove_pointer_t<decltype(x)>>;
+    const auto* g = slopes.const_data_ptr<Pixel>();
+    for (int64_t first = 0; first < from.count; first += at_once) {
+      const int64_t count = std::min(at_once, from.count - first);
+      at::parallel_for(0, count, kTilesAThread, [&](int64_t begin, int64_t end) {
+        read_inputs(x, from, first + begin, first + end, first, inputs);
+        read_gradients(g, to, first + begin, first + end, first, outputs);
+      });
+      each_strip(in, [&](int p, int64_t column, int64_t columns) {
+        product::multiply(out, columns, count, outputs.matrix(p), true, inputs.matrix(p).from_column(column),
+                          sum.matrix(p).from_column(column), first > 0);
+      });
+    }
+  });
   at::Tensor result =
       at::empty({out, in, 3, 3}, at::TensorOptions(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
   auto* written = result.data_ptr<float>();
   at::parallel_for(0, out, kWeightsAThread,
-                   [&](int64_t begin, int64_t end) { write_weight_gradients(written, begin, end, in, weights); });
+                   [&](int64_t begin, int64_t end) { write_weight_gradients(written, begin, end, in, sum); });
   return result;
 }
 

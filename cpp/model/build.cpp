@@ -74,6 +74,7 @@ std::shared_ptr<Network> create_model(const ModelSpec& spec) {
   auto network = builder->second(spec);
   network->initialise();
   network->formats = spec.formats;
+  network->kernels = kernels_of(spec.kernels);
   at::NoGradGuard no_grad;
   for (auto& parameter : network->parameters())
     if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(at::MemoryFormat::ChannelsLast));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -66,6 +67,8 @@ struct ModelSpec {
   int64_t image_size = 0;
   /// Low precision; full precision where absent.
   std::optional<NumberFormats> formats = {};
+  /// Answers that an earlier run used (layer/choice.h), by name.
+  std::map<std::string, std::string> kernels = {};
 };
 
 struct ModelDescription {

@@ -73,6 +73,20 @@ void load_state_dict(Network& network, const HostState& state) {
 
 std::string device_of(const Network& network) { return network.parameters().front().device().str(); }
 
+std::map<std::string, std::string> choose_kernels(Network& network, bool bf16) {
+  at::NoGradGuard no_grad;
+  if (!network.parameters().front().is_cpu()) return {};
+  network.eval();
+  const auto& [channels, height, width] = network.describe().input;
+  const at::Tensor image = at::zeros({1, channels, height, width}).contiguous(at::MemoryFormat::ChannelsLast);
+  {
+    AutocastGuard autocast(bf16, at::kCPU);
+    KernelsGuard own(network.kernels, /*measure=*/true);
+    network.forward(image);
+  }
+  return names_of(network.kernels);
+}
+
 HostTensor forward(Network& network, const HostTensor& images, bool train, bool bf16) {
   at::NoGradGuard no_grad;
   network.train(train);
@@ -83,6 +97,7 @@ HostTensor forward(Network& network, const HostTensor& images, bool train, bool 
   {
     AutocastGuard autocast(bf16, device.type());
     QuantizeGuard quantize(numbers.pass());
+    KernelsGuard own(network.kernels);
     logits = network.forward(input).to(at::kFloat);
   }
   numbers.check("a forward pass");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -29,6 +30,10 @@ void reinitialise(Network& network, uint64_t seed);
 
 /// "cpu" or "cuda:N".
 std::string device_of(const Network& network);
+
+/// The implementations of the network's convolutions on the CPU by class (layer/choice.h), those that are still open
+/// measured. Empty on other devices.
+std::map<std::string, std::string> choose_kernels(Network& network, bool bf16);
 
 /// Logits of float32 images (B, C, H, W). `train` uses and updates batch statistics.
 HostTensor forward(Network& network, const HostTensor& images, bool train, bool bf16);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#include "layer/choice.h"
 #include "model/model.h"
 
 namespace earlybird {
@@ -23,6 +24,9 @@ class Network : public torch::nn::Module {
 
   /// Formats of outputs, errors and the optimiser; full precision where absent.
   std::optional<NumberFormats> formats;
+
+  /// Implementations of its convolutions on the CPU, fixed by their first use or given by an earlier run.
+  Kernels kernels;
 };
 
 /// The reference's rule for residual networks: convolutions N(0, sqrt(2 / (k * k * out))) in traversal order, gammas as

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <map>
 #include <numeric>
@@ -148,16 +149,24 @@ class Widths {
   Surgery surgery_;
 };
 
-/// Adds channels until the width of every cut is a multiple. Cuts share layers, so this repeats until nothing changes.
+/// The width that a cut gets instead of a smaller one, at most `most`.
+using WidthRule = std::function<int64_t(const ChannelCut& cut, int64_t width, int64_t most)>;
+
+WidthRule to_multiples_of(int64_t multiple) {
+  return [multiple](const ChannelCut&, int64_t width, int64_t most) {
+    return std::min(most, std::max<int64_t>(1, (width + multiple - 1) / multiple) * multiple);
+  };
+}
+
+/// Adds channels until no cut wants more. Cuts share layers, so this repeats until nothing changes.
 std::vector<Bits> round_up(const std::vector<Cut>& cuts, const Widths& widths, std::vector<Bits> alive,
-                           int64_t multiple) {
+                           const WidthRule& rule) {
   for (bool changed = true; changed;) {
     changed = false;
     for (const Cut& cut : cuts) {
       const auto channels = static_cast<int64_t>(alive[cut.norms[0]].size());
       const int64_t width = static_cast<int64_t>(widths.kept(cut, alive).size());
-      const int64_t most = cut.selected->empty() ? channels : count(*cut.selected);
-      const int64_t wanted = std::min(most, std::max<int64_t>(1, (width + multiple - 1) / multiple) * multiple);
+      const int64_t wanted = rule(*cut.what, width, cut.selected->empty() ? channels : count(*cut.selected));
       for (int64_t i = width; i < wanted; ++i) widths.widen(cut, alive);
       changed = changed || wanted > width;
     }
@@ -165,10 +174,10 @@ std::vector<Bits> round_up(const std::vector<Cut>& cuts, const Widths& widths, s
   return alive;
 }
 
-/// A mask whose widths are multiples and that keeps at most as many channels as `alive`, if possible: raises the
+/// A mask whose widths are rounded and that keeps at most as many channels as `alive`, if possible: raises the
 /// threshold, then rounds up.
 std::vector<Bits> rounded(const std::vector<Cut>& cuts, const Widths& widths, const Gammas& gammas,
-                          const std::vector<Bits>& alive, int64_t multiple) {
+                          const std::vector<Bits>& alive, const WidthRule& rule) {
   struct Channel {
     float gamma;
     size_t norm;
@@ -184,7 +193,7 @@ std::vector<Bits> rounded(const std::vector<Cut>& cuts, const Widths& widths, co
     std::vector<Bits> out;
     for (const Bits& bits : alive) out.emplace_back(bits.size());
     for (int64_t i = 0; i < kept; ++i) out[order[i].norm][order[i].channel] = true;
-    return round_up(cuts, widths, std::move(out), multiple);
+    return round_up(cuts, widths, std::move(out), rule);
   };
   int64_t fits = 0, beyond = budget + 1;
   while (beyond - fits > 1) {
@@ -217,7 +226,15 @@ PrunePlan plan_pruning(const ModelDescription& description, PruneInput input, co
         input.gammas[cut.norms[0]][c] = std::numeric_limits<float>::quiet_NaN();
       }
   const Widths widths(input.gammas, options.surgery);
-  if (options.round_to > 1) out.alive = rounded(cuts, widths, input.gammas, out.alive, options.round_to);
+  if (options.width_costs) {
+    const FastestWidths fastest(description, *options.width_costs);
+    out.alive = rounded(cuts, widths, input.gammas, out.alive,
+                        [&fastest](const ChannelCut& cut, int64_t width, int64_t most) {
+                          return fastest.instead_of(cut, width, most);
+                        });
+  } else if (options.round_to > 1) {
+    out.alive = rounded(cuts, widths, input.gammas, out.alive, to_multiples_of(options.round_to));
+  }
 
   for (const auto& norm : description.batch_norms) {
     PrunedLayer layer;

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "model/description.h"
+#include "prune/widths.h"
 
 namespace earlybird {
 
@@ -20,6 +22,8 @@ struct PruneOptions {
   Surgery surgery = Surgery::kReference;
   /// Widths become multiples of this, within the budget of the mask.
   int64_t round_to = 1;
+  /// Instead: each width becomes the multiple that is fastest by these costs (widths.h), where one is.
+  std::optional<WidthCosts> width_costs = {};
 };
 
 struct PrunedLayer {

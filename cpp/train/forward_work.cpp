@@ -29,6 +29,7 @@ PassWork ForwardWork::start(Pass& pass, int64_t batch_size, bool bf16, const std
                 {
                   AutocastGuard autocast(bf16, batch.images.device().type());
                   QuantizeGuard quantize(numbers.pass());
+                  KernelsGuard own(network.kernels);
                   logits = network.forward(batch.images).to(at::kFloat);
                 }
                 sums.add(logits, batch.labels);

@@ -51,6 +51,7 @@ void Trainer::Step::gradients(const Batch& batch) {
   {
     AutocastGuard autocast(options.bf16, batch.images.device().type());
     QuantizeGuard quantize(numbers.pass());
+    KernelsGuard own(network->kernels);
     logits = network->forward(batch.images).to(at::kFloat);
   }
   logits.backward(sums.add(logits, batch.labels));

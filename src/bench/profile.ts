@@ -2,6 +2,7 @@
 import { type Engine, openEngine } from '../engine/device';
 import { describeMachine, type Machine } from '../engine/machine';
 import { type Spread, spread } from '../measure';
+import type { KernelTable } from '../native/types/kernels';
 import type { KernelTime } from '../native/types/number-formats';
 import type { Precision } from '../native/types/pass';
 import type { KernelUse, StepProfile } from '../native/types/profile';
@@ -36,6 +37,8 @@ export interface ProfileBench {
   idleMs: number;
   gaps: number;
   longestGapMs: number;
+  /** Which kernel computed each class of convolutions; empty on a GPU. */
+  convolutions: KernelTable;
   ceilings: { copyGBps: number; matmulTflops: number; matmulPrecision: Precision };
   work: StepWork & { bytes: number };
   roofline: Roofline;
@@ -75,6 +78,7 @@ export async function benchProfile(recipe: Recipe<'benchProfile'>, options: RunO
     machine: await describeMachine(engine, options.commandLine),
     ...{ model: name, batchSize, device, precision, steps, quick, stepMs },
     ...perStep(profile, top),
+    convolutions: training.kernels,
     ceilings,
     work: { ...work, bytes: bytesOf(work) },
     ...against(work, stepMs.median, { copy: ceilings.copyGBps * 1e9, matmul: ceilings.matmulTflops * 1e12 }),

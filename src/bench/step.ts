@@ -2,6 +2,7 @@
 import { cpus } from 'node:os';
 import { type Engine, openEngine } from '../engine/device';
 import type { NativeDataset } from '../native/types/dataset';
+import type { KernelTable } from '../native/types/kernels';
 import type { NumberFormats } from '../native/types/number-formats';
 import type { NativeTrainer } from '../native/types/trainer';
 import { packageVersion } from '../package';
@@ -18,6 +19,8 @@ export interface StepRecord {
   stepMs: number;
   /** How full batches were run: by a captured step, or kernel by kernel and why. Absent on a CPU and for a peer. */
   engine?: 'captured' | 'eager' | `eager: ${string}` | undefined;
+  /** Which kernel computed each class of convolutions; empty on a GPU, absent for a peer. */
+  kernels?: KernelTable;
   /** Largest resident memory of the process, MiB; null on a GPU. */
   residentMib: number | null;
   versions: Record<string, string | number>;
@@ -37,6 +40,7 @@ export async function timeStep(
     system: 'earlybird',
     dtype: precision,
     ...(await timeSteps(training, recipe, { steps, epoch: 1 }, signal)),
+    kernels: training.kernels,
     ...(device === 'cpu' ? { engine: undefined } : {}),
     residentMib: device === 'cpu' ? process.resourceUsage().maxRSS / 1024 : null,
     versions: { earlybird: packageVersion(), libtorch: addon.loaded, node: process.version, ...machine(engine) },

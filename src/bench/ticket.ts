@@ -2,8 +2,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openEngine } from '../engine/device';
+import { chooseKernels, roundingOf } from '../engine/kernels';
 import { describeMachine, type Machine } from '../engine/machine';
 import { ratioOf, type Spread, spread } from '../measure';
+import type { KernelTable } from '../native/types/kernels';
 import type { Cfg, ModelDescription } from '../native/types/model';
 import type { NativeTrainer } from '../native/types/trainer';
 import { forwardFlops, parameterCount } from '../network/flops';
@@ -34,7 +36,9 @@ export interface TicketBench {
   batchSize: number;
   steps: number;
   rounds: number;
-  ticket: { ratio: number; roundTo: number; cfg: Cfg; flopsRatio: number; parameterRatio: number };
+  ticket: { ratio: number; roundTo: BenchStepRecipe['roundTo']; cfg: Cfg; flopsRatio: number; parameterRatio: number };
+  /** Which kernel computed each class of convolutions of ours; empty on a GPU. */
+  kernels: KernelTable;
   systems: Record<string, TicketSystem>;
   /** Our step ratio over the FLOPs ratio: 1 where the ticket is as much faster as it is smaller. */
   overFlops: number;
@@ -76,15 +80,15 @@ export async function benchTicket(asked: BenchStepRecipe, options: RunOptions = 
       ...modes.map((mode) => ({ system: mode, text, run: () => theirs(mode), isPeer: true })),
     ];
     const runs = await takeTurns<Pair>(turns, recipe.rounds, options);
-    const { machine, ticket } = last!;
+    const { machine, ticket, kernels } = last!;
     // Its command line is that of the process apart.
     const { commandLine = machine.commandLine } = options;
-    return summarise({ machine: { ...machine, commandLine }, ticket }, recipe, runs);
+    return summarise({ machine: { ...machine, commandLine }, ticket, kernels }, recipe, runs);
   });
 }
 
 export function summarise(
-  { machine, ticket }: Pick<TicketBench, 'machine' | 'ticket'>,
+  { machine, ticket, kernels }: Pick<TicketBench, 'machine' | 'ticket' | 'kernels'>,
   recipe: Pick<BenchStepRecipe, 'model' | 'batchSize' | 'steps' | 'rounds' | 'precision'>,
   runs: Readonly<Record<string, Runs<Pair>>>,
 ): TicketBench {
@@ -111,7 +115,7 @@ export function summarise(
   return {
     bench: 'ticket',
     machine,
-    ...{ model, batchSize, steps, rounds, ticket, systems },
+    ...{ model, batchSize, steps, rounds, ticket, kernels, systems },
     overFlops: ours!.stepRatio! / ticket.flopsRatio,
     ratios,
     best: overBest(ratios),
@@ -128,7 +132,13 @@ async function timeTicket(recipe: BenchStepRecipe, options: RunOptions): Promise
   const ratio = recipe.ticket!;
   using dense = await networkWithGammas(engine, recipe);
   const [mask] = await dense.masks([ratio]);
-  using small = (await dense.prune({ mask: mask!.bits, emptyLayers: 'keep-one', roundTo })).model;
+  const rounding = await roundingOf(engine, dense, roundTo, observer?.log);
+  using small = (await dense.prune({ mask: mask!.bits, emptyLayers: 'keep-one', ...rounding })).model;
+  const log = observer?.log;
+  const kernels = {
+    ...(await chooseKernels(engine, dense, { log })),
+    ...(await chooseKernels(engine, small, { log })),
+  };
   using dataset = await randomImages(engine, recipe);
   const settings = { ...HYPER_PARAMETERS, precision, seed };
   using denseTrainer = await addon.createTrainer(dense, settings);
@@ -154,5 +164,5 @@ async function timeTicket(recipe: BenchStepRecipe, options: RunOptions): Promise
     parameterRatio: parameters(less) / parameters(large),
   };
   const machine = await describeMachine(engine, commandLine);
-  return summarise({ machine, ticket }, recipe, { [OURS]: { runs: pairs } });
+  return summarise({ machine, ticket, kernels }, recipe, { [OURS]: { runs: pairs } });
 }

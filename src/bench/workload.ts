@@ -5,6 +5,7 @@ import { KNOWN, type KnownDataset } from '../data/known';
 import { Random } from '../data/random';
 import { releaseImages } from '../engine/datasets';
 import type { Engine } from '../engine/device';
+import { chooseKernels } from '../engine/kernels';
 import { disposing, orDispose } from '../native/owned';
 import type { NativeDataset } from '../native/types/dataset';
 import type { ModelDescription, NativeModel } from '../native/types/model';
@@ -36,7 +37,8 @@ export async function createTraining(engine: Engine, recipe: Workload, formats?:
     const model = await createNetwork(engine, recipe, formats);
     return orDispose(model, async () => {
       const trainer = await addon.createTrainer(model, { ...HYPER_PARAMETERS, precision, seed, capture });
-      return { dataset, model, trainer, ...disposing([dataset, model, trainer]) };
+      const kernels = await chooseKernels(engine, model);
+      return { dataset, model, trainer, kernels, ...disposing([dataset, model, trainer]) };
     });
   });
 }

@@ -1,5 +1,6 @@
 /** The images and FLOPs that a plan needs, without training. */
 import { type KnownDataset, knownDataset } from '../data/known';
+import { USUAL_MULTIPLE } from '../engine/kernels';
 import type { EarlybirdError } from '../errors';
 import { loadAddon } from '../native/addon';
 import type { NativeModel } from '../native/types/model';
@@ -71,7 +72,9 @@ async function countFlops(
   using model = await loadAddon({ device: 'cpu' }).createModel(spec);
   const tickets = new Map<number, number>();
   for (const ratio of ratios) {
-    const cut = await model.prune({ mask: uniformMask(model, ratio), emptyLayers, surgery, roundTo });
+    // A plan measures nothing.
+    const rounding = { roundTo: roundTo === 'auto' ? USUAL_MULTIPLE : roundTo };
+    const cut = await model.prune({ mask: uniformMask(model, ratio), emptyLayers, surgery, ...rounding });
     using ticket = cut.model;
     tickets.set(ratio, forwardFlops(ticket.describe().layers));
   }

@@ -5,6 +5,7 @@ import { loadAddon } from '../native/addon';
 import { settleThreads } from '../native/threads';
 import type { NativeAddon } from '../native/types/addon';
 import type { Precision } from '../native/types/pass';
+import { openKernels } from './kernels';
 
 /** The entries of a recipe that say where and how to compute. */
 export interface DeviceOptions {
@@ -45,6 +46,7 @@ export function openEngine(options: DeviceOptions, log: (line: string) => void =
     cudaDevices.map(({ index }) => index),
     addon.loaded,
   );
+  if (device === 'cpu') openKernels(addon);
   if (options.gpuIds?.includes(',') && device !== 'cpu') {
     log(`--gpu_ids ${options.gpuIds}: only ${device} computes, training on several GPUs comes later`);
   }

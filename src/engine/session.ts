@@ -2,6 +2,7 @@
 import { type EnergyOptions, RunMeter } from '../energy/meter';
 import { orDispose } from '../native/owned';
 import type { BadImage, NativeDataset } from '../native/types/dataset';
+import type { KernelTable } from '../native/types/kernels';
 import type { RunOptions } from '../run/observer';
 import { badImagesLine } from './bad-images';
 import { type DataOptions, type OpenedData, openResident, openStreams } from './datasets';
@@ -14,6 +15,8 @@ interface TestSession extends Engine, Disposable {
   dataset: OpenedData['dataset'];
   test: NativeDataset;
   energy: RunMeter;
+  /** Those of the stages that came before in this session, or of the run that it goes on with. */
+  kernels: KernelTable;
   /** Logs one warning for the images of a pass that do not decode, if any. */
   reportBad(set: 'train' | 'test', bad: readonly BadImage[] | undefined): void;
 }
@@ -47,6 +50,7 @@ async function open(
     dataset,
     ...sets,
     energy,
+    kernels: {},
     reportBad(set, bad = []) {
       if (bad.length > 0) log(badImagesLine(set, bad, (index) => nameOf(set, index)));
     },

@@ -9,6 +9,7 @@ import { knownDataset } from '../data/known';
 import { RunMeter, writeEnergy } from '../energy/meter';
 import { phaseTotals } from '../energy/totals';
 import { type Engine, openEngine } from '../engine/device';
+import { chooseKernels, roundingOf } from '../engine/kernels';
 import { EarlybirdError } from '../errors';
 import { lockFolder } from '../lock';
 import type { Spread } from '../measure';
@@ -78,10 +79,11 @@ async function pruneLocked(
   const mask = await maskOf(dense, recipe);
   const { surgery, roundTo, emptyLayers } = recipe;
   const options = { mask: mask.bits, emptyLayers, surgery };
-  const cut = await dense.prune({ ...options, roundTo, weightsFrom: donor ?? undefined });
+  const rounding = await roundingOf(engine, dense, roundTo, observer?.log);
+  const cut = await dense.prune({ ...options, ...rounding, weightsFrom: donor ?? undefined });
   using ticket = cut.model;
-  using unrounded = roundTo > 1 ? (await dense.prune(options)).model : null;
-  const budget = roundTo > 1 ? mask.kept : undefined;
+  using unrounded = roundTo !== 1 ? (await dense.prune(options)).model : null;
+  const budget = roundTo !== 1 ? mask.kept : undefined;
   for (const note of pruneNotes({ ...cut, surgery, rewound: donor !== null, budget })) observer?.log?.(note);
 
   const description = ticket.describe();
@@ -162,13 +164,15 @@ const rangeOf = ({ low, high }: Spread) => ({ low, high });
 
 /** The ticket is written by now: where its step cannot be timed, the report says why. */
 async function measure(
-  { addon, precision }: Engine,
+  engine: Engine,
   models: readonly NativeModel[],
   { unrounded }: PruneReport,
   { seed }: PruneRecipe,
   signal: AbortSignal | undefined,
 ): Promise<Pick<PruneReport, 'time' | 'timeMissing' | 'unrounded'>> {
   try {
+    const { addon, precision } = engine;
+    for (const model of models) await chooseKernels(engine, model);
     const { milliseconds, ...batch } = await compareSteps(addon, models, { precision, seed, signal });
     const [dense, ticket, other] = milliseconds as [Spread, Spread, Spread?];
     const [of, to] = [dense.median, ticket.median];

@@ -33,8 +33,8 @@ export interface PruneReport {
   /** Pruning ratio p, 0 to 1. */
   ratio: number;
   surgery: PruneRecipe['surgery'];
-  /** Widths are multiples of this; 1 is no rounding. */
-  roundTo: number;
+  /** Widths are multiples of this; 1 is no rounding, and auto those that are fastest on this machine. */
+  roundTo: PruneRecipe['roundTo'];
   /** Every layer keeps the channels above its 90 % point of |gamma|. */
   protective: boolean;
   /** Shares that are really gone. */

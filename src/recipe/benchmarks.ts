@@ -83,7 +83,11 @@ export const benchStepSchema = z.strictObject({
     'time the ticket of this pruning ratio beside the dense network; its gammas are drawn from --seed',
     { defaultHelp: 'the dense network only' },
   ),
-  roundTo: option(count().default(1), 'with --ticket: widths become multiples of this'),
+  roundTo: option(
+    count().or(z.literal('auto')).default(1),
+    'with --ticket: widths become multiples of this; auto: where it is faster here',
+    'a whole number, 1 or more, or auto',
+  ),
   ...runtime,
 });
 

@@ -6,6 +6,7 @@ import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ENERGY_FILE, type EnergyFile, mergeEnergy, methodText, readEnergy } from '../energy/file';
 import { epochsTotal } from '../energy/totals';
+import { recordedKernels } from '../engine/kernels';
 import { type Provenance, provenanceOf } from '../engine/provenance';
 import { openSession, type Session } from '../engine/session';
 import { EarlybirdError } from '../errors';
@@ -92,6 +93,8 @@ async function runStages(
 ): Promise<TrainResult> {
   const { percent: ratio, fromScratch } = recipe;
   const { result: searched } = await searchIn(session, searchRecipe(recipe), options);
+  // Where it was finished before, its kernels are not in this session yet.
+  Object.assign(session.kernels, await recordedKernels(searched.directory));
   const ticket = ticketAt(searched, ratio);
   if (!ticket) throw await noTicket(recipe, searched);
 

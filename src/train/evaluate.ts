@@ -1,7 +1,9 @@
 /** Evaluation of a checkpoint: exact top-1 and top-5, and the reference's unweighted means over batches. */
+import { dirname } from 'node:path';
 import { stateDictOf } from '../checkpoint/keys';
 import type { EnergyFile } from '../energy/file';
 import { phaseTotals } from '../energy/totals';
+import { chooseKernels, recordedKernels } from '../engine/kernels';
 import { openTestSession } from '../engine/session';
 import { EarlybirdError } from '../errors';
 import type { NumberFormats } from '../native/types/number-formats';
@@ -79,8 +81,10 @@ export async function evaluate(recipe: EvaluateRecipe, options: RunOptions = {})
   if (network.normalisation && network.normalisation.mean.join() !== dataset.mean.join())
     observer?.log?.(`the images of ${name} are normalised as ${checkpoint} says, not as others of ${name}`);
   refuseOtherSize(recipe, network.imageSize, imageSize, checkpoint);
-  const shape = { arch, depth, classes, cfg, seed: recipe.seed, device, imageSize, formats };
+  const recorded = await recordedKernels(dirname(checkpoint));
+  const shape = { arch, depth, classes, cfg, seed: recipe.seed, device, imageSize, formats, kernels: recorded };
   using model = await loadModel(addon, shape, stateDictOf(value, checkpoint, observer?.log), checkpoint);
+  await chooseKernels(session, model, { recorded, log: observer?.log });
   const pass = await energy.metered('evaluate', () =>
     model.evaluate({
       dataset: test,

@@ -1,15 +1,18 @@
 /** All that search and retraining share around the loop: folder, data, network, trainer, resume, result. */
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { writeCheckpoint } from '../checkpoint/pth';
 import { methodText, readEnergy } from '../energy/file';
 import { epochsTotal } from '../energy/totals';
+import { chooseKernels, recordedKernels } from '../engine/kernels';
 import { provenanceOf } from '../engine/provenance';
 import { openSession, type Session } from '../engine/session';
 import { EarlybirdError } from '../errors';
 import { lockFolder } from '../lock';
 import { orDispose } from '../native/owned';
 import type { NativeAddon } from '../native/types/addon';
+import type { KernelTable } from '../native/types/kernels';
 import type { Cfg, ModelSpec, NativeModel } from '../native/types/model';
 import type { NativeTrainer } from '../native/types/trainer';
 import { costsOf, maskChannels } from '../network/flops';
@@ -119,17 +122,20 @@ async function train(run: OpenRun): Promise<RunResult> {
   const { addon, precision, energy } = session;
   const { seed, momentum, weightDecay, capture } = recipe;
   const formats = formatsOf(recipe);
-  const shape = shapeOf(run);
+  const recorded = { ...session.kernels, ...(run.from === null ? {} : await recordedKernels(dirname(run.from))) };
+  const shape = { ...shapeOf(run), kernels: recorded };
   using model = await newModel(addon, { ...shape, formats }, spec);
+  const kernels = await chooseKernels(session, model, { recorded, log: options.observer?.log });
+  Object.assign(session.kernels, kernels);
   const l1 = recipe.sr ? recipe.s : 0;
   using trainer = await addon.createTrainer(model, { momentum, weightDecay, l1, precision, seed, capture });
   const channels = maskChannels(model.describe());
   const watch = spec.detection && new TicketWatch(spec.detection.ratios, channels, spec.detection.options);
 
   const restored = run.from === null ? null : await restore(run, run.from, model, trainer);
-  using averaging = recipe.swa ? openAveraging(run, shape, restored) : undefined;
+  using averaging = recipe.swa ? openAveraging(run, { ...shape, kernels }, restored) : undefined;
   const network = modelInfo(model.describe(), formats, { mean: session.dataset.mean, std: session.dataset.std });
-  const start = await beginFolder(run, restored, model, network);
+  const start = await beginFolder(run, restored, model, network, kernels);
   if (watch && restored) await restoreWatch(run, watch, restored, start);
   if (spec.detection) {
     await beginMasks(run, spec.detection.ratios, channels, start.completed);
@@ -213,13 +219,14 @@ async function beginFolder(
   restored: RestoredCheckpoint | null,
   model: NativeModel,
   network: ModelInfo,
+  kernels: KernelTable,
 ): Promise<TrainingStart> {
   const { recipe, spec, directory, from, params } = run;
   const { completed, best, inside } = restored ?? { completed: spec.startEpoch, best: 0 };
   await refuseEmptyRun(directory, from, completed, recipe.epochs);
   await removeLeftBehind(directory, from);
   await rm(directory.file('result.json'), { force: true });
-  await directory.writeJson('params.json', params);
+  await directory.writeJson('params.json', { ...params, kernels });
   if (!from && spec.saveInit) {
     await writeCheckpoint(directory.file('init.pth.tar'), initialValue(await model.stateDict(), network));
   }

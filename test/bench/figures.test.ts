@@ -61,6 +61,7 @@ test('shares of the roofline, and the profile as text', () => {
     ...{ model: 'vgg16', batchSize: 256, device: 'cuda:0', precision: 'bf16', steps: 2, quick: false },
     stepMs: { median: 10, low: 9, high: 11 },
     ...perStep(profile, 5),
+    convolutions: {},
     ceilings: { copyGBps: 1000, matmulTflops: 500, matmulPrecision: 'bf16' },
     work: { ...work, bytes: 4e9 },
     roofline,
@@ -83,7 +84,7 @@ test('a ticket against the dense network and the peer', () => {
     compiled: { runs: [], failure: 'no compiler' },
   };
   const recipe = { model: 'vgg16', batchSize: 256, steps: 5, rounds: 1, precision: 'bf16' } as const;
-  const result = summarise({ machine: machineWith(), ticket }, recipe, runs);
+  const result = summarise({ machine: machineWith(), ticket, kernels: {} }, recipe, runs);
   expect(result.systems.earlybird!.stepRatio).toBe(0.3);
   expect(result.overFlops).toBeCloseTo(1.2, 12);
   expect(result.ratios).toEqual({ reference: 10, tuned: 1.5, compiled: null });

@@ -5,6 +5,7 @@
 import { numbersOf } from '../../src/checkpoint/value';
 import type { NativeAddon } from '../../src/native/types/addon';
 import type { EnergyReading, MeterOptions, NativeMeter } from '../../src/native/types/energy';
+import type { KernelAnswer, KernelTable } from '../../src/native/types/kernels';
 import type { ModelSpec, NativeModel } from '../../src/native/types/model';
 import type { EvaluateOptions, PassResult } from '../../src/native/types/pass';
 import type { NativeTrainer } from '../../src/native/types/trainer';
@@ -32,6 +33,13 @@ export interface FakeEngine {
   /** Parts beside the counter's. */
   parts: EnergyReading['parts'];
   meters: MeterOptions[];
+  /** What a measurement of kernels would choose, and whether one is made. */
+  kernel: string;
+  measured: boolean;
+  answers: KernelAnswer[];
+  kernelOptions: { mode: string; known: KernelTable } | undefined;
+  /** Of a width that is no multiple. */
+  cost: number;
   /** Windows that are open, of meters that are not disposed of. */
   windows: string[];
   /** Called before each epoch, test and average with its name; may throw. */
@@ -52,11 +60,20 @@ export function fakeEngine(): FakeEngine {
     parts: [],
     meters: [],
     windows: [],
+    kernel: 'direct',
+    measured: false,
+    answers: [],
+    kernelOptions: undefined,
+    cost: 1,
     addon: {
       loaded: '0.0.0',
       setThreads: () => {},
       teamSize: (threads: number) => threads,
       setCudnnSearch: () => {},
+      setKernels: (options: FakeEngine['kernelOptions']) => {
+        engine.kernelOptions = options;
+      },
+      kernels: () => engine.answers,
       runtime: () => ({ threads: 1, cpuCapability: 'none', bf16: false, cudaDevices: [], jpeg: '' }),
       createDataset: async ({ labels }: { labels: Int32Array }) => ({
         count: labels.length,
@@ -111,6 +128,12 @@ export function fakeEngine(): FakeEngine {
           keptPerLayer: [],
         }));
       },
+      chooseKernels: async () => {
+        if (engine.measured) engine.answers = [{ class: 'fp32 3x3', kernel: engine.kernel, milliseconds: {} }];
+        const given = Object.entries(spec.kernels ?? {}).filter(([, kernel]) => kernel !== 'lost');
+        return { 'fp32 3x3': engine.kernel, ...Object.fromEntries(given) };
+      },
+      timeWidths: async ({ known }) => ({ 'fp32 3x3': [engine.cost, 1, 1, 1], ...known }),
       prune: async () => ({
         model: modelOf(spec, new Map([...weights].map(([key, values]) => [key, values.slice()]))),
         layers: [{ key: 'feature.1', total: CHANNELS, kept: 2, clamped: 0, width: CHANNELS, removed: false }],

@@ -5,6 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { availableCores, quotaText } from '../../cores';
 import { sourceText } from '../../energy/file';
+import { kernelMode, readMeasured } from '../../engine/kernels';
 import { type FoundLibTorch, searchLibTorch, unsupported } from '../../libtorch/find';
 import { libjpegRemedy } from '../../libtorch/libjpeg';
 import { addonPath } from '../../native/addon';
@@ -12,7 +13,7 @@ import { type ProbeResult, probeAddon } from '../../native/probe';
 import { buildCommand, programCommand } from '../../package';
 import { defineCommand } from '../command';
 import { NODE_REMEDY, runsOnNode } from '../node-version';
-import { type Check, doctorText } from '../print/doctor';
+import { type Check, doctorText, kernelsText } from '../print/doctor';
 
 type Loaded = Extract<ProbeResult, { ok: true }>;
 type Finding = Omit<Check, 'name'>;
@@ -116,9 +117,11 @@ function checkThreads({ runtime }: Loaded): Finding {
   return runtime.threads <= cores ? good(text) : warning(text, `set OMP_NUM_THREADS or --threads to ${cores} or fewer`);
 }
 
-function checkKernels({ runtime }: Loaded): Finding {
-  const text = `${runtime.cpuCapability} kernels, bf16 ${runtime.bf16 ? 'in hardware' : 'as float32 arithmetic on rounded numbers'}`;
+function checkKernels({ runtime, loaded }: Loaded): Finding {
+  const chosen = kernelMode() === 'auto' ? readMeasured({ loaded }).kernels : kernelMode();
+  const instructions = `${runtime.cpuCapability} kernels, bf16 ${runtime.bf16 ? 'in hardware' : 'as float32 arithmetic on rounded numbers'}`;
   const forced = process.env.ATEN_CPU_CAPABILITY;
+  const text = `${instructions}\n${kernelsText(chosen)}`;
   return forced ? warning(`${text}, limited by ATEN_CPU_CAPABILITY=${forced}`, 'unset it') : good(text);
 }
 

@@ -17,3 +17,12 @@ function line({ name, status, text, remedy }: Check): string {
   const first = `${STATUS[status].padEnd(7)}${name.padEnd(12)}${text.replaceAll('\n', `\n${INDENT}`)}`;
   return remedy ? `${first}\n${INDENT}remedy: ${remedy}` : first;
 }
+
+/** How convolutions are computed on the CPU: what was measured, or what EARLYBIRD_KERNELS says. */
+export function kernelsText(chosen: Readonly<Record<string, string>> | string): string {
+  if (typeof chosen === 'string') return `convolutions: EARLYBIRD_KERNELS=${chosen}, nothing is measured`;
+  const entries = Object.entries(chosen).sort(([a], [b]) => (a < b ? -1 : 1));
+  if (entries.length === 0)
+    return 'convolutions: not measured yet; the first training on the CPU does it, in about a second';
+  return ['convolutions, as measured here:', ...entries.map(([name, kernel]) => `  ${name}: ${kernel}`)].join('\n');
+}

@@ -6,7 +6,7 @@ import { type PruneReport, pythonList } from '../../prune/report';
 export function pruneLog(report: PruneReport): string {
   const { before, after, layers, maskMemoryKB: memory, maskFlops: flops, cfg, roundTo, ticket } = report;
   // The reference counts before it revives a channel; rounded widths have a mask of their own.
-  const remaining = ({ kept, clamped }: PrunedLayer) => (roundTo > 1 ? kept : kept - clamped);
+  const remaining = ({ kept, clamped }: PrunedLayer) => (roundTo !== 1 ? kept : kept - clamped);
   return [
     `original model param: ${before.parametersWithIndexes}`,
     `original model flops: ${before.flops}`,
@@ -49,7 +49,7 @@ export function effectLines({
     `${name}: parameters ${costs.parameters}, forward FLOPs ${costs.flops}, training step ${step == null ? '-' : milliseconds(step)}`;
   return [
     ...lines,
-    row(`multiples of ${roundTo}`, after, time?.ticket),
+    row(roundTo === 'auto' ? 'widths by time' : `multiples of ${roundTo}`, after, time?.ticket),
     row('without rounding', unrounded, unrounded.step),
   ];
 }

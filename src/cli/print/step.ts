@@ -42,7 +42,7 @@ export function ticketText(result: TicketBench): string {
   const { ratio, roundTo, flopsRatio, parameterRatio } = ticket;
   const line = columns(12, 12, 12, 8, 8);
   return withMachine(result, [
-    `${model}, batch ${batchSize}, ticket at p = ${ratio}${roundTo > 1 ? `, widths rounded to ${roundTo}` : ''}: ${howOften(result)}`,
+    `${model}, batch ${batchSize}, ticket at p = ${ratio}${widthsText(roundTo)}: ${howOften(result)}`,
     '',
     line('', 'dense, ms', 'ticket, ms', 'ratio', 'ours'),
     ...Object.entries(systems).map(([name, { dense, ticket: small, stepRatio, failure }]) =>
@@ -54,6 +54,9 @@ export function ticketText(result: TicketBench): string {
     `FLOPs ratio ${flopsRatio.toFixed(3)}, parameters ${parameterRatio.toFixed(3)}: our step ratio is ${times(overFlops)} the FLOPs ratio`,
   ]);
 }
+
+const widthsText = (roundTo: number | 'auto') =>
+  roundTo === 1 ? '' : roundTo === 'auto' ? ', widths rounded where it is faster' : `, widths rounded to ${roundTo}`;
 
 function lowPrecisionText(result: LowPrecisionBench): string {
   const { model, batchSize, systems, ratios } = result;

@@ -8,6 +8,7 @@
 import type { TensorData } from '../../tensor';
 import type { DatasetSpec, FilterSpec, NativeDataset, StreamSpec } from './dataset';
 import type { GpuState, MeterOptions, NativeMeter } from './energy';
+import type { KernelAnswer, KernelTable } from './kernels';
 import type { ModelSpec, NativeModel } from './model';
 import type { BenchCeilingsOptions, BenchKernelsOptions, BlockQuantizeOptions, KernelTime } from './number-formats';
 import type { NativeTrainer, TrainerOptions } from './trainer';
@@ -28,6 +29,14 @@ export interface NativeAddon {
   teamSize(threads: number, milliseconds: number): number;
   /** True: cuDNN times its algorithms for each new shape and takes the fastest. Off at first; for the whole process. */
   setCudnnSearch(on: boolean): void;
+  /**
+   * How convolutions on the CPU are computed. `mode`: "auto" takes answers that were measured, "rule" none, or the name of an
+   * implementation for every class that has it (ERR_USAGE for another word). `known`: answers of an earlier process, for classes that
+   * have none here. "rule" at first.
+   */
+  setKernels(options: { mode: string; known: KernelTable }): void;
+  /** The answers that this process measured or was given. */
+  kernels(): KernelAnswer[];
   /** Opens the CUDA plugin (earlybird_cuda.so) by absolute path, so that its kernels register with the dispatcher. */
   loadPlugin(path: string): void;
   /** Opens the JPEG decoder (earlybird_jpeg.so) by absolute path; createStream needs it. */

@@ -1,5 +1,6 @@
 import type { StateDict, TensorData } from '../../tensor';
 import type { NativeHandle } from './handle';
+import type { KernelTable, WidthCosts } from './kernels';
 import type { NumberFormats } from './number-formats';
 import type { EstimateNormsOptions, EvaluateOptions, PassResult, Precision } from './pass';
 
@@ -26,6 +27,8 @@ export interface ModelSpec {
    * this model also quantises gradients, weights and momentum. The last linear layer stays in full precision. Keys do not change.
    */
   formats?: NumberFormats;
+  /** Implementations of its convolutions that an earlier run used. Those that are not there are left out. */
+  kernels?: KernelTable;
 }
 
 /** A network on a device. */
@@ -48,6 +51,13 @@ export interface NativeModel extends NativeHandle {
   masks(ratios: number[], options?: { protective?: boolean }): Promise<MaskResult[]>;
   /** A new, smaller model on the same device. ERR_PRUNE for a mask that cannot be pruned with. */
   prune(options: PruneOptions): Promise<PruneResult>;
+  /**
+   * The implementations of its convolutions on the CPU; they are fixed from here on. Those that are still open are measured first, in
+   * mode "auto". Empty on a GPU.
+   */
+  chooseKernels(options: { precision: Precision }): Promise<KernelTable>;
+  /** The costs of widths that tickets of this network can have: those of `known`, and the others measured. Empty on a GPU. */
+  timeWidths(options: { precision: Precision; known: WidthCosts }): Promise<WidthCosts>;
   /** Logits of shape (batch, classes), float32. `train` uses and updates batch statistics. */
   forward(images: TensorData, options?: { train?: boolean; precision?: Precision }): Promise<TensorData>;
   evaluate(options: EvaluateOptions): Promise<PassResult>;
@@ -126,6 +136,8 @@ export interface PruneOptions {
   surgery?: 'reference' | 'exact';
   /** Widths become multiples of this, within the budget of the mask. Default 1. */
   roundTo?: number;
+  /** Instead: a width becomes its next multiple of 8, 16 or 32 where that is faster by these costs. */
+  widthCosts?: WidthCosts;
 }
 
 /** Result of {@link NativeModel.prune}. */

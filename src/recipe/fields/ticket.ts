@@ -34,8 +34,9 @@ export const cutting = {
     'reference: as the 2020 code prunes; exact: the ticket computes what the masked dense network does',
   ),
   roundTo: option(
-    count().default(1),
-    'make layer widths multiples of N (such as 8) within the channels that the mask keeps; 1 is off',
+    count().or(z.literal('auto')).default(1),
+    'make layer widths multiples of N (such as 8) within the channels that the mask keeps; auto: where it is faster here; 1 is off',
+    'a whole number, 1 or more, or auto',
   ),
   protective: option(
     z.boolean().default(false),

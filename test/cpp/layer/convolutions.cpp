@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "check.h"
+#include "layer/pointwise.h"
 #include "layer/whole_image.h"
 #include "layer/winograd.h"
 
@@ -17,13 +18,17 @@ double deviation(const at::Tensor& got, const at::Tensor& truth) {
 
 struct Passes {
   const char* name;
+  int64_t kernel;
   decltype(&earlybird::winograd::forward) forward, backward_images, backward_weight;
 };
 
-const Passes kWinograd = {"winograd", earlybird::winograd::forward, earlybird::winograd::backward_images,
+const Passes kWinograd = {"winograd", 3, earlybird::winograd::forward, earlybird::winograd::backward_images,
                           earlybird::winograd::backward_weight};
-const Passes kWholeImage = {"whole_image", earlybird::whole_image::forward, earlybird::whole_image::backward_images,
+const Passes kWholeImage = {"whole_image", 3, earlybird::whole_image::forward, earlybird::whole_image::backward_images,
                             earlybird::whole_image::backward_weight};
+
+const Passes kPointwise = {"pointwise", 1, earlybird::pointwise::forward, earlybird::pointwise::backward_images,
+                           earlybird::pointwise::backward_weight};
 
 struct Results {
   at::Tensor forward, images, weight;
@@ -38,15 +43,16 @@ void compare(const Passes& passes, int64_t count, int64_t in, int64_t out, int64
              at::ScalarType type) {
   const auto layout = at::MemoryFormat::ChannelsLast;
   const at::Tensor images = at::randn({count, in, height, width}).to(type).contiguous(layout);
-  const at::Tensor weight = at::randn({out, in, 3, 3}).contiguous(layout);
+  const at::Tensor weight = at::randn({out, in, passes.kernel, passes.kernel}).contiguous(layout);
   const at::Tensor gradient = at::randn({count, out, height, width}).to(type).contiguous(layout);
 
   const at::Tensor exact_images = images.to(at::kDouble), exact_weight = weight.to(type).to(at::kDouble),
                    exact_gradient = gradient.to(at::kDouble);
-  const at::Tensor truth = at::conv2d(exact_images, exact_weight, {}, 1, 1);
+  const int64_t padding = passes.kernel / 2;
+  const at::Tensor truth = at::conv2d(exact_images, exact_weight, {}, 1, padding);
   const auto [truth_images, truth_weight, unused] =
-      at::convolution_backward(exact_gradient, exact_images, exact_weight, std::nullopt, {1, 1}, {1, 1}, {1, 1}, false,
-                               {0, 0}, 1, {true, true, false});
+      at::convolution_backward(exact_gradient, exact_images, exact_weight, std::nullopt, {1, 1}, {padding, padding},
+                               {1, 1}, false, {0, 0}, 1, {true, true, false});
 
   at::set_num_threads(1);
   const Results got = run(passes, images, weight, gradient);
@@ -75,6 +81,17 @@ EB_TEST("layer: 3x3 convolutions by Winograd against LibTorch in float64") {
     compare(kWinograd, 64, 64, 128, 16, 16, type);
     compare(kWinograd, 5, 24, 19, 32, 9, type);
     compare(kWinograd, 16, 200, 173, 8, 8, type);
+    compare(kWinograd, 2, 8, 11, 6, 6, type);
+    compare(kWinograd, 1, 170, 190, 4, 4, type);
+  }
+}
+
+EB_TEST("layer: 1x1 convolutions against LibTorch in float64") {
+  for (const auto type : {at::kFloat, at::kBFloat16}) {
+    compare(kPointwise, 3, 16, 64, 8, 8, type);
+    compare(kPointwise, 2, 1, 3, 5, 7, type);
+    compare(kPointwise, 4, 37, 13, 32, 32, type);
+    compare(kPointwise, 2, 300, 530, 9, 5, type);
   }
 }
 

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+namespace earlybird::pointwise {
+
+/// 1x1 convolutions with stride 1 on the CPU, as products of packed matrices (product.h): as fast with few and odd
+/// numbers of channels as they are small.
+///
+/// Images are (N, C, H, W), float32 or bfloat16; with bfloat16 the weights are rounded to bfloat16 too, and all sums
+/// are kept in float32. Weights and their gradients are float32 (out, in, 1, 1). Bits do not depend on the number of
+/// threads. The slow twin of each function is at::convolution or at::convolution_backward.
+
+/// (N, in, H, W) -> (N, out, H, W), channels_last.
+at::Tensor forward(const at::Tensor& images, const at::Tensor& weight);
+
+/// Gradient of the images, of the dtype of `gradient` (N, out, H, W).
+at::Tensor backward_images(const at::Tensor& gradient, const at::Tensor& weight);
+
+at::Tensor backward_weight(const at::Tensor& gradient, const at::Tensor& images);
+
+}  // namespace earlybird::pointwise

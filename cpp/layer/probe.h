@@ -1,0 +1,19 @@
+#pragma once
+
+#include "layer/choice.h"
+
+namespace earlybird {
+
+/// Times the candidates of a class on its example: forward pass and both gradients, the best of a few rounds in turns,
+/// on the threads of training. Takes some 50 ms a candidate. A candidate whose result or gradients differ from the
+/// direct convolution's by more than a share of their largest value is refused (5e-5 in float32, 1/32 in bfloat16):
+/// nobody has run it on this kind of processor. For bfloat16 autocast has to be on.
+Answer measure(const ShapeClass& shapes);
+
+/// Milliseconds of a training step of one convolution: the best of a few. Autocast as above.
+double time_convolution(const ConvShape& shape, int64_t batch);
+
+/// Images of a timed batch: enough for the tiles and small enough for a short probe.
+int64_t batch_for(const ConvShape& shape);
+
+}  // namespace earlybird

@@ -1,0 +1,136 @@
+// The kernel of product.cpp, which includes this file once for each instruction set, in a namespace of its own: vectors
+// in functions that were compiled for another instruction set would be taken apart.
+
+/// Loads and stores the first `count` values of a vector, all of them in the usual case.
+template <class V>
+inline void load(V& out, const float* from, int64_t count) {
+  if (count >= static_cast<int64_t>(sizeof(V) / sizeof(float))) {
+    std::memcpy(&out, from, sizeof(V));
+  } else {
+    out = V{};
+    std::memcpy(&out, from, count * sizeof(float));
+  }
+}
+
+template <class V>
+inline void store(float* to, const V& value, int64_t count) {
+  if (count >= static_cast<int64_t>(sizeof(V) / sizeof(float)))
+    std::memcpy(to, &value, sizeof(V));
+  else
+    std::memcpy(to, &value, count * sizeof(float));
+}
+
+/// Columns from `column` on: where they begin in the right matrix and in the result, for each vector of a tile.
+template <class V, int kVectors>
+struct Strip {
+  static constexpr int kLanes = sizeof(V) / sizeof(float);
+  const float* right[kVectors];
+  float* result[kVectors];
+  int64_t right_row, result_row;
+  int64_t left_over;  // columns of the last vector
+
+  Strip(int64_t column, int64_t columns, int64_t depth, const Matrix& b, const Matrix& c)
+      : right_row(b.row), result_row(c.row), left_over(columns - column - (kVectors - 1) * kLanes) {
+    for (int v = 0; v < kVectors; ++v) {
+      right[v] = b.at(depth, column + v * kLanes);
+      result[v] = c.at(0, column + v * kLanes);
+    }
+  }
+};
+
+/// `kRows` x `kVectors` sums in registers: rows from `row` on, depth [begin, end).
+template <class V, int kRows, int kVectors, bool kTransposed>
+inline void tile(int64_t row, int64_t begin, int64_t end, const Matrix& left, const Strip<V, kVectors>& strip,
+                 bool add) {
+  V sum[kRows][kVectors];
+  const float* b[kVectors];
+#pragma GCC unroll 8
+  for (int v = 0; v < kVectors; ++v) b[v] = strip.right[v];
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) sum[r][v] = V{};
+  const auto step = [&](const float* a, int64_t stride) {
+    V across[kVectors];
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) {
+      std::memcpy(&across[v], b[v], sizeof(V));
+      b[v] += strip.right_row;
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) sum[r][v] += a[r * stride] * across[v];
+  };
+  if constexpr (kTransposed) {
+    const float* a = left.at(begin, row);
+    for (int64_t k = begin; k < end; ++k, a += left.row) step(a, 1);
+  } else {
+    for (int64_t k = begin; k < end;) {
+      const float* a = left.at(row, k);
+      const int64_t stop = std::min(end, (k / kBlock + 1) * kBlock);
+      for (; k < stop; ++k, ++a) step(a, left.row);
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) {
+      float* to = strip.result[v] + (row + r) * strip.result_row;
+      const int64_t count = v + 1 < kVectors ? kBlock : strip.left_over;
+      if (add) {
+        V before;
+        load(before, to, count);
+        sum[r][v] += before;
+      }
+      store(to, sum[r][v], count);
+    }
+}
+
+/// Rows [first, last) of a strip. The rows of a tile divide a block, so that none crosses its
+/// end.
+template <class V, int kRows, int kVectors, bool kTransposed>
+inline void tiles(int64_t first, int64_t last, int64_t begin, int64_t end, const Matrix& left,
+                  const Strip<V, kVectors>& strip, bool add) {
+  int64_t row = first;
+  for (; row + kRows <= last; row += kRows) tile<V, kRows, kVectors, kTransposed>(row, begin, end, left, strip, add);
+  for (; row < last; ++row) tile<V, 1, kVectors, kTransposed>(row, begin, end, left, strip, add);
+}
+
+/// Columns are split so that no tile is narrow if that can be avoided: with few sums the latency of the additions
+/// shows. A strip of `right` stays in the first cache, some rows of `left` and of the result in the second.
+template <class V, int kRows, bool kTransposed>
+inline void all(int64_t rows, int64_t columns, int64_t depth, const Matrix& left, const Matrix& right,
+                const Matrix& result, bool add) {
+  constexpr int64_t kLanes = sizeof(V) / sizeof(float), kRowsAtOnce = 64;
+  for (int64_t begin = 0; begin == 0 || begin < depth; begin += kDepth) {
+    const int64_t end = std::min(depth, begin + kDepth);
+    const bool more = add || begin > 0;
+    for (int64_t first = 0; first < rows; first += kRowsAtOnce) {
+      const int64_t last = std::min(rows, first + kRowsAtOnce);
+      for (int64_t column = 0; column < columns;) {
+        const int64_t vectors = (columns - column + kLanes - 1) / kLanes;
+        const int64_t take = vectors == 4 ? 2 : std::min<int64_t>(vectors, 3);
+        if (take == 3)
+          tiles<V, kRows, 3, kTransposed>(first, last, begin, end, left,
+                                          Strip<V, 3>(column, columns, begin, right, result), more);
+        else if (take == 2)
+          tiles<V, kRows, 2, kTransposed>(first, last, begin, end, left,
+                                          Strip<V, 2>(column, columns, begin, right, result), more);
+        else
+          tiles<V, 2 * kRows, 1, kTransposed>(first, last, begin, end, left,
+                                              Strip<V, 1>(column, columns, begin, right, result), more);
+        column += take * kLanes;
+      }
+    }
+  }
+}
+
+inline void multiply(int64_t rows, int64_t columns, int64_t depth, Matrix left, bool transposed, Matrix right,
+                     Matrix result, bool add) {
+  using V = float __attribute__((vector_size(EB_VECTOR_BYTES)));
+  if (transposed)
+    all<V, EB_TILE_ROWS, true>(rows, columns, depth, left, right, result, add);
+  else
+    all<V, EB_TILE_ROWS, false>(rows, columns, depth, left, right, result, add);
+}

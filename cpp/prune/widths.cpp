@@ -1,0 +1,130 @@
+#include "prune/widths.h"
+
+#include <ATen/core/grad_mode.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "core/autocast.h"
+#include "layer/choice.h"
+#include "layer/probe.h"
+#include "model/network.h"
+
+namespace earlybird {
+namespace {
+
+constexpr double kGain = 0.95;
+
+/// Index of the largest multiple in kMultiples.
+size_t alignment_of(int64_t width) {
+  size_t out = 0;
+  for (size_t i = 1; i < kMultiples.size(); ++i)
+    if (width % kMultiples[i] == 0) out = i;
+  return out;
+}
+
+bool is_timed(const LayerInfo& layer) {
+  return layer.kind == LayerInfo::Kind::kConv && layer.groups == 1 && (layer.kernel == 1 || layer.kernel == 3);
+}
+
+ShapeClass class_of(const LayerInfo& layer, int64_t width, bool bf16) {
+  return ShapeClass({bf16 ? at::kBFloat16 : at::kFloat, layer.kernel, width, width,
+                     std::min(layer.height, layer.width)});
+}
+
+/// For each multiple the width of the class nearest to its example; 0 where it has none.
+std::array<int64_t, kMultiples.size()> widths_of(const ShapeClass& shapes) {
+  const int64_t example = shapes.example().in;
+  std::array<int64_t, kMultiples.size()> out{};
+  const auto fits = [&](int64_t width) {
+    ConvShape shape = shapes.example();
+    shape.in = shape.out = width;
+    return ShapeClass(shape).index() == shapes.index();
+  };
+  // Odd widths from below: the first is 3 less, as 13 is of 16.
+  for (int64_t away = 3; away < example; ++away)
+    for (const int64_t width : {example - away, example + away})
+      if (width % 2 == 1 && width > 4 && fits(width) && out[0] == 0) out[0] = width;
+  for (size_t i = 1; i < kMultiples.size(); ++i)
+    for (int64_t away = 0; away < example; ++away)
+      for (const int64_t width : {example - away, example + away})
+        if (width > 0 && alignment_of(width) == i && fits(width) && out[i] == 0) out[i] = width;
+  return out;
+}
+
+std::array<double, kMultiples.size()> time_class(const ShapeClass& shapes) {
+  std::array<double, kMultiples.size()> out{};
+  const auto widths = widths_of(shapes);
+  const int64_t batch = batch_for(shapes.example());
+  for (size_t i = 0; i < widths.size(); ++i) {
+    if (widths[i] == 0) continue;
+    ConvShape shape = shapes.example();
+    shape.in = shape.out = widths[i];
+    const auto products = static_cast<double>(batch * shape.in * shape.out * shape.kernel * shape.kernel * shape.side *
+                                              shape.side);
+    out[i] = time_convolution(shape, batch) * 1e9 / products;
+  }
+  return out;
+}
+
+}  // namespace
+
+WidthCosts time_widths(Network& network, bool bf16, const WidthCosts& known) {
+  at::NoGradGuard no_grad;
+  if (!network.parameters().front().is_cpu()) return {};
+  WidthCosts out = known;
+  AutocastGuard autocast(bf16, at::kCPU);
+  KernelsGuard own(network.kernels, /*measure=*/true);
+  for (const LayerInfo& layer : network.describe().layers) {
+    if (!is_timed(layer)) continue;
+    for (int64_t width = 1; width <= std::max(layer.in, layer.out); ++width) {
+      const ShapeClass shapes = class_of(layer, width, bf16);
+      if (!out.contains(shapes.name())) out[shapes.name()] = time_class(shapes);
+    }
+  }
+  return out;
+}
+
+FastestWidths::FastestWidths(const ModelDescription& description, const WidthCosts& costs)
+    : costs_(costs), bf16_(!costs.empty() && costs.begin()->first.starts_with("bf16")) {
+  for (const LayerInfo& layer : description.layers)
+    if (is_timed(layer)) layers_[layer.key] = &layer;
+}
+
+double FastestWidths::cost(const ChannelCut& cut, int64_t width) const {
+  double sum = 0;
+  const auto add = [&](const std::string& key, int64_t LayerInfo::* other) {
+    const auto found = layers_.find(key);
+    if (found == layers_.end()) return;
+    const LayerInfo& layer = *found->second;
+    const auto costs = costs_.find(class_of(layer, width, bf16_).name());
+    if (costs == costs_.end()) {
+      sum = std::numeric_limits<double>::quiet_NaN();
+      return;
+    }
+    // A multiple that the class cannot have costs what the largest one that it has does.
+    size_t at = alignment_of(width);
+    while (at > 0 && costs->second[at] == 0) --at;
+    const int64_t products = layer.*other * layer.kernel * layer.kernel * layer.height * layer.width;
+    sum += costs->second[at] * static_cast<double>(products * width);
+  };
+  for (const std::string& key : cut.producers) add(key, &LayerInfo::in);
+  for (const std::string& key : cut.consumers) add(key, &LayerInfo::out);
+  return sum;
+}
+
+int64_t FastestWidths::instead_of(const ChannelCut& cut, int64_t width, int64_t most) const {
+  const int64_t own = std::max<int64_t>(1, width);
+  int64_t best = std::min(most, own);
+  double least = kGain * cost(cut, best);
+  for (size_t i = 1; i < kMultiples.size(); ++i) {
+    const int64_t wider = std::min(most, (own + kMultiples[i] - 1) / kMultiples[i] * kMultiples[i]);
+    const double time = cost(cut, wider);
+    if (!(time < least)) continue;  // also where one of them is not known
+    least = time;
+    best = wider;
+  }
+  return best;
+}
+
+}  // namespace earlybird

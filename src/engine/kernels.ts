@@ -1,0 +1,149 @@
+/**
+ * The kernels of convolutions on the CPU: measured once on a machine, kept in the user's cache, and recorded by every run, since
+ * other kernels give other last bits. Not by the number of threads: a run gives the same bits with any.
+ */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeFileAtomic } from '../atomic';
+import { defaultCacheDir } from '../data/cache';
+import type { NativeAddon } from '../native/types/addon';
+import type { KernelTable, WidthCosts } from '../native/types/kernels';
+import type { NativeModel, PruneOptions } from '../native/types/model';
+import { packageVersion } from '../package';
+import type { Engine } from './device';
+import { machineFingerprint } from './machine';
+
+/** A file of the cache. */
+interface Measured {
+  kernels: KernelTable;
+  /** By precision. */
+  widths: Record<string, WidthCosts>;
+}
+
+type Addon = Pick<NativeAddon, 'loaded' | 'setKernels' | 'kernels'>;
+type Log = ((line: string) => void) | undefined;
+
+/** EARLYBIRD_KERNELS: "auto" measures, "rule" does not, the name of a kernel takes it wherever it is. */
+export const kernelMode = (): string => process.env.EARLYBIRD_KERNELS || 'auto';
+
+/** Gives the addon what was measured on this machine. Throws ERR_USAGE where EARLYBIRD_KERNELS is another word. */
+export function openKernels(addon: Addon): void {
+  addon.setKernels({ mode: kernelMode(), known: kernelMode() === 'auto' ? readMeasured(addon).kernels : {} });
+}
+
+/**
+ * The kernels of a model, measured where nothing is known; they stay those of this model. `recorded` is the table of an earlier run,
+ * which its model was made with: the log says which of its kernels are not there.
+ */
+export async function chooseKernels(
+  { addon, device, precision }: Engine,
+  model: NativeModel,
+  { recorded = {}, log }: { recorded?: KernelTable; log?: Log } = {},
+): Promise<KernelTable> {
+  if (device !== 'cpu') return {};
+  const before = addon.kernels().length;
+  const table = await model.chooseKernels({ precision });
+  const measured = addon.kernels();
+  if (measured.length > before) {
+    const kernels = Object.fromEntries(measured.map(({ class: name, kernel }) => [name, kernel]));
+    await addMeasured(addon, { kernels, widths: {} }, log);
+  }
+  for (const [name, kernel] of Object.entries(table)) {
+    if (recorded[name] !== undefined && recorded[name] !== kernel) {
+      log?.(
+        `warning: this run used ${recorded[name]} kernels (${name}), which are not there on this machine: it goes on with ` +
+          `${kernel}, whose last bits differ`,
+      );
+    }
+  }
+  return table;
+}
+
+/** Multiples of this are fast on every processor that we know, and on GPUs: what --round-to auto means unmeasured. */
+export const USUAL_MULTIPLE = 8;
+
+/**
+ * How --round-to rounds. `auto` goes by what widths cost on this machine, measured once; where nothing is measured, as on a GPU, it
+ * means multiples of 8.
+ */
+export async function roundingOf(
+  { addon, device, precision }: Engine,
+  model: NativeModel,
+  roundTo: number | 'auto',
+  log?: Log,
+): Promise<Pick<PruneOptions, 'roundTo' | 'widthCosts'>> {
+  if (roundTo !== 'auto') return { roundTo };
+  if (device !== 'cpu' || kernelMode() === 'rule') return { roundTo: USUAL_MULTIPLE };
+  const known = readMeasured(addon).widths[precision] ?? {};
+  const costs = await model.timeWidths({ precision, known });
+  if (Object.keys(costs).length > Object.keys(known).length)
+    await addMeasured(addon, { kernels: {}, widths: { [precision]: costs } }, log);
+  return { widthCosts: costs };
+}
+
+/** The table that a folder's run recorded; empty where there is none. */
+export async function recordedKernels(folder: string): Promise<KernelTable> {
+  try {
+    const params = JSON.parse(await readFile(join(folder, 'params.json'), 'utf8')) as { kernels?: unknown };
+    return stringsOf(params.kernels);
+  } catch {
+    return {};
+  }
+}
+
+/** What was measured on this machine; nothing where the file is absent or damaged, so that it is measured anew. */
+export function readMeasured(addon: Pick<NativeAddon, 'loaded'>): Measured {
+  try {
+    const { kernels, widths } = JSON.parse(readFileSync(cacheFile(addon), 'utf8')) as Record<string, unknown>;
+    const entries = Object.entries(objectOf(widths)).map(([precision, costs]) => [precision, costsOf(costs)]);
+    return { kernels: stringsOf(kernels), widths: Object.fromEntries(entries) };
+  } catch {
+    return { kernels: {}, widths: {} };
+  }
+}
+
+/** Another process may have measured meanwhile: the first answer stays. */
+async function addMeasured(addon: Pick<NativeAddon, 'loaded'>, more: Measured, log: Log): Promise<void> {
+  const there = readMeasured(addon);
+  const widths = { ...there.widths };
+  for (const [precision, costs] of Object.entries(more.widths)) widths[precision] = { ...costs, ...widths[precision] };
+  const merged: Measured = { kernels: { ...more.kernels, ...there.kernels }, widths };
+  try {
+    await writeFileAtomic(cacheFile(addon), `${JSON.stringify(merged, null, 2)}\n`, { makeFolder: true });
+  } catch (error) {
+    log?.(`what was measured of the kernels is not kept: ${(error as Error).message}`);
+  }
+}
+
+/** One for each kind of processor and version, since home folders are shared by machines. */
+function cacheFile({ loaded }: Pick<NativeAddon, 'loaded'>): string {
+  const parts = [machineFingerprint(null), processorFlags(), packageVersion(), loaded];
+  const name = createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
+  return join(defaultCacheDir(), 'kernels', `${name}.json`);
+}
+
+/** The instruction sets of the processor. */
+function processorFlags(): string {
+  try {
+    return (
+      readFileSync('/proc/cpuinfo', 'utf8')
+        .match(/^flags\s*:(.*)$/m)?.[1]
+        ?.trim() ?? ''
+    );
+  } catch {
+    return '';
+  }
+}
+
+const objectOf = (value: unknown): object => (typeof value === 'object' && value !== null ? value : {});
+
+const stringsOf = (value: unknown): KernelTable =>
+  Object.fromEntries(Object.entries(objectOf(value)).filter(([, name]) => typeof name === 'string'));
+
+const costsOf = (value: unknown): WidthCosts =>
+  Object.fromEntries(Object.entries(objectOf(value)).filter(([, list]) => isCosts(list)));
+
+const isCosts = (list: unknown) =>
+  Array.isArray(list) && list.length === 4 && list.every((cost) => Number.isFinite(cost) && cost >= 0);
