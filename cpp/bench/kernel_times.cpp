@@ -105,8 +105,9 @@ std::vector<Product> products(int64_t side, const at::TensorOptions& floats, at:
   using Linear = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&, std::string_view,
                             Scalars, std::optional<std::string_view>);
   if (const auto linear = c10::Dispatcher::singleton().findSchema({"mkldnn::_linear_pointwise", ""}))
-    out.push_back({{side, side, side},
-                   [a, b, call = linear->typed<Linear>()] { call.call(a, b, std::nullopt, "none", Scalars(), ""); }});
+    out.push_back({{side, side, side}, [a, b, call = linear->typed<Linear>()] {
+                     call.call(a, b, std::nullopt, "none", Scalars(), "");
+                   }});
   constexpr int64_t kChannels = 256, kPixels = 16, kWeights = 9 * kChannels;
   if (const int64_t images = side * side * side / (kPixels * kPixels * kChannels * kWeights); images > 0) {
     const auto layout = at::MemoryFormat::ChannelsLast;
@@ -161,8 +162,7 @@ std::vector<KernelTime> time_ceilings(const std::string& device_name, int64_t co
     for (const auto& [shape, call] : products(side, floats, type)) {
       cancel.check();
       const Spread ms = time_calls(call, repetitions, device);
-      const auto m = static_cast<double>(shape[0]), n = static_cast<double>(shape[1]),
-                 k = static_cast<double>(shape[2]);
+      const auto m = static_cast<double>(shape[0]), n = static_cast<double>(shape[1]), k = static_cast<double>(shape[2]);
       if (const double rate = m * n * k / ms.median; rate > most) {
         most = rate;
         const auto element = static_cast<double>(c10::elementSize(type));

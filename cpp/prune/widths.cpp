@@ -28,8 +28,8 @@ bool is_timed(const LayerInfo& layer) {
 }
 
 ShapeClass class_of(const LayerInfo& layer, int64_t width, bool bf16) {
-  return ShapeClass(
-      {bf16 ? at::kBFloat16 : at::kFloat, layer.kernel, width, width, std::min(layer.height, layer.width)});
+  return ShapeClass({bf16 ? at::kBFloat16 : at::kFloat, layer.kernel, width, width,
+                     std::min(layer.height, layer.width)});
 }
 
 /// For each multiple the width of the class nearest to its example; 0 where it has none.
@@ -60,8 +60,8 @@ std::array<double, kMultiples.size()> time_class(const ShapeClass& shapes) {
     if (widths[i] == 0) continue;
     ConvShape shape = shapes.example();
     shape.in = shape.out = widths[i];
-    const auto products =
-        static_cast<double>(batch * shape.in * shape.out * shape.kernel * shape.kernel * shape.side * shape.side);
+    const auto products = static_cast<double>(batch * shape.in * shape.out * shape.kernel * shape.kernel * shape.side *
+                                              shape.side);
     out[i] = time_convolution(shape, batch) * 1e9 / products;
   }
   return out;
@@ -93,7 +93,7 @@ FastestWidths::FastestWidths(const ModelDescription& description, const WidthCos
 
 double FastestWidths::cost(const ChannelCut& cut, int64_t width) const {
   double sum = 0;
-  const auto add = [&](const std::string& key, int64_t LayerInfo::*other) {
+  const auto add = [&](const std::string& key, int64_t LayerInfo::* other) {
     const auto found = layers_.find(key);
     if (found == layers_.end()) return;
     const LayerInfo& layer = *found->second;
