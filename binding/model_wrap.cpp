@@ -231,9 +231,14 @@ Napi::Value ModelWrap::time_widths(const Napi::CallbackInfo& info) {
     const Napi::Object options = object_argument(info, 0, "options");
     const bool bf16 = bf16_in(options);
     const WidthCosts known = width_costs_in(object_in(options, "known"));
-    return start(info.Env(), [model = network(), bf16, known](Job&) -> Job::Finish {
-      return [costs = earlybird::time_widths(*model, bf16, known)](Napi::Env env) { return to_js(env, costs); };
-    });
+    return start(
+        info.Env(),
+        [model = network(), bf16, known](Job& job) -> Job::Finish {
+          return [costs = earlybird::time_widths(*model, bf16, known, *job.token)](Napi::Env env) {
+            return to_js(env, costs);
+          };
+        },
+        options);
   });
 }
 

@@ -13,6 +13,7 @@
 #include <functional>
 
 #include "core/device.h"
+#include "layer/pointwise.h"
 #include "quant/block_float.h"
 
 namespace earlybird {
@@ -105,9 +106,11 @@ std::vector<Product> products(int64_t side, const at::TensorOptions& floats, at:
   using Linear = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&, std::string_view,
                             Scalars, std::optional<std::string_view>);
   if (const auto linear = c10::Dispatcher::singleton().findSchema({"mkldnn::_linear_pointwise", ""}))
-    out.push_back({{side, side, side}, [a, b, call = linear->typed<Linear>()] {
-                     call.call(a, b, std::nullopt, "none", Scalars(), "");
-                   }});
+    out.push_back({{side, side, side},
+                   [a, b, call = linear->typed<Linear>()] { call.call(a, b, std::nullopt, "none", Scalars(), ""); }});
+  const at::Tensor column = a.view({1, side, side, 1}).contiguous(at::MemoryFormat::ChannelsLast),
+                   weights = at::randn({side, side, 1, 1}, floats);
+  out.push_back({{side, side, side}, [column, weights] { pointwise::forward(column, weights); }});
   constexpr int64_t kChannels = 256, kPixels = 16, kWeights = 9 * kChannels;
   if (const int64_t images = side * side * side / (kPixels * kPixels * kChannels * kWeights); images > 0) {
     const auto layout = at::MemoryFormat::ChannelsLast;
@@ -162,7 +165,8 @@ std::vector<KernelTime> time_ceilings(const std::string& device_name, int64_t co
     for (const auto& [shape, call] : products(side, floats, type)) {
       cancel.check();
       const Spread ms = time_calls(call, repetitions, device);
-      const auto m = static_cast<double>(shape[0]), n = static_cast<double>(shape[1]), k = static_cast<double>(shape[2]);
+      const auto m = static_cast<double>(shape[0]), n = static_cast<double>(shape[1]),
+                 k = static_cast<double>(shape[2]);
       if (const double rate = m * n * k / ms.median; rate > most) {
         most = rate;
         const auto element = static_cast<double>(c10::elementSize(type));

@@ -22,7 +22,8 @@ std::vector<KernelTime> time_kernels(const std::string& device, int64_t bits, in
 
 /// The upper limits of a device: "copy" of `copy_bytes` of float32, and "matmul", the fastest product that the machine
 /// has in fp32 and in bf16 (left out on a CPU without bfloat16 instructions): of two `side` x `side` matrices, and on a
-/// CPU also by oneDNN, and as a 3x3 convolution of the same work. `bytes` of a product: its three matrices once each.
+/// CPU also by oneDNN, by our kernel, and as a 3x3 convolution of the same work. `bytes` of a product: its three
+/// matrices once each.
 std::vector<KernelTime> time_ceilings(const std::string& device, int64_t copy_bytes, int64_t side, int64_t repetitions,
                                       const CancelToken& cancel);
 

@@ -1,6 +1,7 @@
 #include "layer/choice.h"
 
 #include <algorithm>
+#include <cmath>
 #include <mutex>
 
 #include "core/device.h"
@@ -54,6 +55,15 @@ Algorithm answer_for(const ShapeClass& shapes) {
   if (all.mode == "rule") return by_rule(shapes);
   const auto found = all.answers.find(shapes.index());
   return found == all.answers.end() ? by_rule(shapes) : found->second.algorithm;
+}
+
+/// Whether its result was wrong where it was measured.
+bool is_refused(const ShapeClass& shapes, Algorithm algorithm) {
+  const std::lock_guard lock(known().mutex);
+  const auto found = known().answers.find(shapes.index());
+  if (found == known().answers.end()) return false;
+  const auto time = found->second.times.find(algorithm);
+  return time != found->second.times.end() && std::isinf(time->second);
 }
 
 }  // namespace
@@ -120,10 +130,9 @@ Algorithm algorithm_for(const ConvShape& shape) {
   const ShapeClass shapes(shape);
   if (!own_kernels) return answer_for(shapes);
   auto& own = (*own_kernels)[shapes.index()];
-  if (!own) {
-    if (measuring && is_open(shapes)) learn(shapes, measure(shapes));
-    own = answer_for(shapes);
-  }
+  // An answer of a run's own files may come from another machine: it is measured, and so checked, here as well.
+  if (measuring && is_open(shapes)) learn(shapes, measure(shapes));
+  if (!own || (measuring && is_refused(shapes, *own))) own = answer_for(shapes);
   return *own;
 }
 

@@ -228,10 +228,10 @@ PrunePlan plan_pruning(const ModelDescription& description, PruneInput input, co
   const Widths widths(input.gammas, options.surgery);
   if (options.width_costs) {
     const FastestWidths fastest(description, *options.width_costs);
-    out.alive = rounded(cuts, widths, input.gammas, out.alive,
-                        [&fastest](const ChannelCut& cut, int64_t width, int64_t most) {
-                          return fastest.instead_of(cut, width, most);
-                        });
+    out.alive =
+        rounded(cuts, widths, input.gammas, out.alive, [&fastest](const ChannelCut& cut, int64_t width, int64_t most) {
+          return fastest.instead_of(cut, width, most);
+        });
   } else if (options.round_to > 1) {
     out.alive = rounded(cuts, widths, input.gammas, out.alive, to_multiples_of(options.round_to));
   }

@@ -28,8 +28,8 @@ bool is_timed(const LayerInfo& layer) {
 }
 
 ShapeClass class_of(const LayerInfo& layer, int64_t width, bool bf16) {
-  return ShapeClass({bf16 ? at::kBFloat16 : at::kFloat, layer.kernel, width, width,
-                     std::min(layer.height, layer.width)});
+  return ShapeClass(
+      {bf16 ? at::kBFloat16 : at::kFloat, layer.kernel, width, width, std::min(layer.height, layer.width)});
 }
 
 /// For each multiple the width of the class nearest to its example; 0 where it has none.
@@ -41,14 +41,11 @@ std::array<int64_t, kMultiples.size()> widths_of(const ShapeClass& shapes) {
     shape.in = shape.out = width;
     return ShapeClass(shape).index() == shapes.index();
   };
-  // Odd widths from below: the first is 3 less, as 13 is of 16.
-  for (int64_t away = 3; away < example; ++away)
-    for (const int64_t width : {example - away, example + away})
-      if (width % 2 == 1 && width > 4 && fits(width) && out[0] == 0) out[0] = width;
-  for (size_t i = 1; i < kMultiples.size(); ++i)
+  for (size_t i = 0; i < kMultiples.size(); ++i)
     for (int64_t away = 0; away < example; ++away)
       for (const int64_t width : {example - away, example + away})
-        if (width > 0 && alignment_of(width) == i && fits(width) && out[i] == 0) out[i] = width;
+        // Where any width will do, an odd one.
+        if (out[i] == 0 && alignment_of(width) == i && (i > 0 || width % 2 == 1) && fits(width)) out[i] = width;
   return out;
 }
 
@@ -60,8 +57,8 @@ std::array<double, kMultiples.size()> time_class(const ShapeClass& shapes) {
     if (widths[i] == 0) continue;
     ConvShape shape = shapes.example();
     shape.in = shape.out = widths[i];
-    const auto products = static_cast<double>(batch * shape.in * shape.out * shape.kernel * shape.kernel * shape.side *
-                                              shape.side);
+    const auto products =
+        static_cast<double>(batch * shape.in * shape.out * shape.kernel * shape.kernel * shape.side * shape.side);
     out[i] = time_convolution(shape, batch) * 1e9 / products;
   }
   return out;
@@ -69,7 +66,7 @@ std::array<double, kMultiples.size()> time_class(const ShapeClass& shapes) {
 
 }  // namespace
 
-WidthCosts time_widths(Network& network, bool bf16, const WidthCosts& known) {
+WidthCosts time_widths(Network& network, bool bf16, const WidthCosts& known, const CancelToken& cancel) {
   at::NoGradGuard no_grad;
   if (!network.parameters().front().is_cpu()) return {};
   WidthCosts out = known;
@@ -79,7 +76,9 @@ WidthCosts time_widths(Network& network, bool bf16, const WidthCosts& known) {
     if (!is_timed(layer)) continue;
     for (int64_t width = 1; width <= std::max(layer.in, layer.out); ++width) {
       const ShapeClass shapes = class_of(layer, width, bf16);
-      if (!out.contains(shapes.name())) out[shapes.name()] = time_class(shapes);
+      if (out.contains(shapes.name())) continue;
+      cancel.check();
+      out[shapes.name()] = time_class(shapes);
     }
   }
   return out;
@@ -93,20 +92,14 @@ FastestWidths::FastestWidths(const ModelDescription& description, const WidthCos
 
 double FastestWidths::cost(const ChannelCut& cut, int64_t width) const {
   double sum = 0;
-  const auto add = [&](const std::string& key, int64_t LayerInfo::* other) {
+  const auto add = [&](const std::string& key, int64_t LayerInfo::*other) {
     const auto found = layers_.find(key);
     if (found == layers_.end()) return;
     const LayerInfo& layer = *found->second;
     const auto costs = costs_.find(class_of(layer, width, bf16_).name());
-    if (costs == costs_.end()) {
-      sum = std::numeric_limits<double>::quiet_NaN();
-      return;
-    }
-    // A multiple that the class cannot have costs what the largest one that it has does.
-    size_t at = alignment_of(width);
-    while (at > 0 && costs->second[at] == 0) --at;
+    const double each = costs == costs_.end() ? 0 : costs->second[alignment_of(width)];
     const int64_t products = layer.*other * layer.kernel * layer.kernel * layer.height * layer.width;
-    sum += costs->second[at] * static_cast<double>(products * width);
+    sum += each > 0 ? each * static_cast<double>(products * width) : std::numeric_limits<double>::quiet_NaN();
   };
   for (const std::string& key : cut.producers) add(key, &LayerInfo::in);
   for (const std::string& key : cut.consumers) add(key, &LayerInfo::out);

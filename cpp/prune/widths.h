@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/cancel.h"
 #include "model/description.h"
 
 namespace earlybird {
@@ -18,17 +19,17 @@ inline constexpr std::array<int64_t, 4> kMultiples = {1, 8, 16, 32};
 /// multiples of 1, 8, 16 and 32, and of no larger one. 0 where a class has no such width.
 using WidthCosts = std::map<std::string, std::array<double, kMultiples.size()>>;
 
-/// The costs of the classes that tickets of a network can have: `known`, and the others measured. Empty on devices other
-/// than the CPU.
-WidthCosts time_widths(Network& network, bool bf16, const WidthCosts& known);
+/// The costs of the classes that tickets of a network can have: `known`, and the others measured. Empty on devices
+/// other than the CPU. Checks `cancel` before each class.
+WidthCosts time_widths(Network& network, bool bf16, const WidthCosts& known, const CancelToken& cancel);
 
 /// Chooses widths by their costs.
 class FastestWidths {
  public:
   FastestWidths(const ModelDescription& description, const WidthCosts& costs);
 
-  /// The fastest of a width of the cut and its next multiples, which are at most `most`. Another one than `width` has to
-  /// beat it by a twentieth. At least 1.
+  /// The fastest of a width of the cut and its next multiples, which are at most `most`. Another one than `width` has
+  /// to beat it by a twentieth. At least 1.
   int64_t instead_of(const ChannelCut& cut, int64_t width, int64_t most) const;
 
  private:

@@ -114,7 +114,7 @@ function summaryOf(result: Runs<LoaderRecord>): LoaderSummary {
 function runOurs(recipe: BenchLoaderRecipe, data: string, workers: number, options: RunOptions): Promise<LoaderRecord> {
   const { passes, batchSize, imageSize, seed } = recipe;
   const flags = { data, workers, passes, batchSize, imageSize, seed, single: true };
-  return runApart<LoaderRecord>('loader', flags, recipe, options);
+  return runApart<LoaderRecord>(['bench', 'loader'], flags, recipe, options);
 }
 
 /** The record of peer_loader.py, as far as it is read here. */

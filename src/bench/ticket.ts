@@ -65,7 +65,7 @@ export async function benchTicket(asked: BenchStepRecipe, options: RunOptions = 
       // Beside a peer in a process of its own, as the peer is.
       last = await (modes.length === 0
         ? timeTicket(recipe, options)
-        : runApart<TicketBench>('step', ownFlags(recipe), recipe, options));
+        : runApart<TicketBench>(['bench', 'step'], ownFlags(recipe), recipe, options));
       await writeFile(cfg, JSON.stringify(last.ticket.cfg));
       const { dense, ticket } = last.systems[OURS]!;
       return { dense: dense!.median, ticket: ticket!.median };
@@ -132,7 +132,7 @@ async function timeTicket(recipe: BenchStepRecipe, options: RunOptions): Promise
   const ratio = recipe.ticket!;
   using dense = await networkWithGammas(engine, recipe);
   const [mask] = await dense.masks([ratio]);
-  const rounding = await roundingOf(engine, dense, roundTo, observer?.log);
+  const rounding = await roundingOf(engine, dense, roundTo, { log: observer?.log, signal });
   using small = (await dense.prune({ mask: mask!.bits, emptyLayers: 'keep-one', ...rounding })).model;
   const log = observer?.log;
   const kernels = {

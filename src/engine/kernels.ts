@@ -11,8 +11,8 @@ import { defaultCacheDir } from '../data/cache';
 import type { NativeAddon } from '../native/types/addon';
 import type { KernelTable, WidthCosts } from '../native/types/kernels';
 import type { NativeModel, PruneOptions } from '../native/types/model';
+import type { Precision } from '../native/types/pass';
 import { packageVersion } from '../package';
-import type { Engine } from './device';
 import { machineFingerprint } from './machine';
 
 /** A file of the cache. */
@@ -23,6 +23,13 @@ interface Measured {
 }
 
 type Addon = Pick<NativeAddon, 'loaded' | 'setKernels' | 'kernels'>;
+/** An Engine (device.ts, which opens the kernels). */
+interface Computing {
+  addon: NativeAddon;
+  device: string;
+  precision: Precision;
+}
+
 type Log = ((line: string) => void) | undefined;
 
 /** EARLYBIRD_KERNELS: "auto" measures, "rule" does not, the name of a kernel takes it wherever it is. */
@@ -38,7 +45,7 @@ export function openKernels(addon: Addon): void {
  * which its model was made with: the log says which of its kernels are not there.
  */
 export async function chooseKernels(
-  { addon, device, precision }: Engine,
+  { addon, device, precision }: Computing,
   model: NativeModel,
   { recorded = {}, log }: { recorded?: KernelTable; log?: Log } = {},
 ): Promise<KernelTable> {
@@ -53,7 +60,7 @@ export async function chooseKernels(
   for (const [name, kernel] of Object.entries(table)) {
     if (recorded[name] !== undefined && recorded[name] !== kernel) {
       log?.(
-        `warning: this run used ${recorded[name]} kernels (${name}), which are not there on this machine: it goes on with ` +
+        `warning: this run used ${recorded[name]} kernels (${name}), which this machine lacks or computes wrongly: it goes on with ` +
           `${kernel}, whose last bits differ`,
       );
     }
@@ -69,15 +76,15 @@ export const USUAL_MULTIPLE = 8;
  * means multiples of 8.
  */
 export async function roundingOf(
-  { addon, device, precision }: Engine,
+  { addon, device, precision }: Computing,
   model: NativeModel,
   roundTo: number | 'auto',
-  log?: Log,
+  { log, signal }: { log?: Log; signal?: AbortSignal | undefined } = {},
 ): Promise<Pick<PruneOptions, 'roundTo' | 'widthCosts'>> {
   if (roundTo !== 'auto') return { roundTo };
   if (device !== 'cpu' || kernelMode() === 'rule') return { roundTo: USUAL_MULTIPLE };
   const known = readMeasured(addon).widths[precision] ?? {};
-  const costs = await model.timeWidths({ precision, known });
+  const costs = await model.timeWidths({ precision, known, ...(signal && { signal }) });
   if (Object.keys(costs).length > Object.keys(known).length)
     await addMeasured(addon, { kernels: {}, widths: { [precision]: costs } }, log);
   return { widthCosts: costs };

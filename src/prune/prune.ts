@@ -79,7 +79,7 @@ async function pruneLocked(
   const mask = await maskOf(dense, recipe);
   const { surgery, roundTo, emptyLayers } = recipe;
   const options = { mask: mask.bits, emptyLayers, surgery };
-  const rounding = await roundingOf(engine, dense, roundTo, observer?.log);
+  const rounding = await roundingOf(engine, dense, roundTo, { log: observer?.log, signal });
   const cut = await dense.prune({ ...options, ...rounding, weightsFrom: donor ?? undefined });
   using ticket = cut.model;
   using unrounded = roundTo !== 1 ? (await dense.prune(options)).model : null;

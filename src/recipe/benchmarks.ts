@@ -13,13 +13,18 @@ const network = {
   model: option(z.enum(BENCH_MODELS).default('vgg16'), 'network'),
   batchSize: option(count().default(64), 'images per training step', { aliases: ['batch'] }),
 };
-const beside = {
+/** A benchmark beside PyTorch. Who computes is no part of what is computed. */
+export const beside = {
   peer: option(
     folder().min(1).optional(),
     'folder of the PyTorch peer (bench/peer/README.md), or none to time this program alone',
-    { defaultHelp: 'bench/peer of this package, where npm run bench:peers has made its environment' },
+    {
+      identity: false,
+      defaultHelp: 'bench/peer of this package, where npm run bench:peers has made its environment',
+    },
   ),
   python: option(z.string().min(1).optional(), 'Python with PyTorch, for the peer', 'the name of a program', {
+    identity: false,
     defaultHelp: 'that of .venv in the folder of the peer, else python3',
   }),
   timeout: option(count().default(900), 'seconds after which a run is given up'),
@@ -87,6 +92,11 @@ export const benchStepSchema = z.strictObject({
     count().or(z.literal('auto')).default(1),
     'with --ticket: widths become multiples of this; auto: where it is faster here',
     'a whole number, 1 or more, or auto',
+  ),
+  besideLoad: option(
+    count(1, 256).optional(),
+    'time the step beside as many busy programs too, and compare what they cost this program and the peer',
+    { defaultHelp: 'nothing else runs' },
   ),
   ...runtime,
 });

@@ -116,4 +116,11 @@ describeTrained('prune', () => {
     expect(report).toMatchObject({ surgery: 'exact', roundTo: 4, time: null });
     expect(report.cfg.filter((width) => width !== 'M' && width % 4 !== 0)).toEqual([]);
   });
+
+  test('--round-to auto is that of 8 where nothing is measured, and the file says so', async () => {
+    const cut = (roundTo: string) => prune(`round-${roundTo}`, '--round-to', roundTo, '--measure', 'false');
+    const [auto, eight] = [await cut('auto'), await cut('8')];
+    expect(auto).toMatchObject({ roundTo: 'auto', cfg: eight.cfg });
+    expect(auto.unrounded).not.toBeNull();
+  });
 });

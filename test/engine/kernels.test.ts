@@ -104,7 +104,7 @@ test('recorded kernels are taken, and one that is not there is replaced with a w
     [CLASS]: 'direct',
   });
   expect(lines).toEqual([
-    `warning: this run used lost kernels (${CLASS}), which are not there on this machine: it goes on with direct, whose last bits differ`,
+    `warning: this run used lost kernels (${CLASS}), which this machine lacks or computes wrongly: it goes on with direct, whose last bits differ`,
   ]);
 });
 

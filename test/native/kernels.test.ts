@@ -65,7 +65,7 @@ test('widths: costs of all classes, those that are known not measured again, and
   const costs = await model.timeWidths({ ...FP32, known: { [WIDE]: [7, 1, 1, 1] } });
   expect(costs[WIDE]).toEqual([7, 1, 1, 1]);
   expect(Object.keys(costs)).toContain('fp32 3x3, under 16 channels, over 8 pixels');
-  for (const [any] of Object.values(costs)) expect(any).toBeGreaterThan(0);
+  for (const each of Object.values(costs)) expect(Math.max(...each)).toBeGreaterThan(0);
 
   const cut = (more: object) => model.prune({ mask: maskOf(model), emptyLayers: 'keep-one', ...more });
   const dear = Object.fromEntries(Object.keys(costs).map((name) => [name, [4, 1, 1, 1]]));

@@ -302,3 +302,12 @@ test('a recipe that parseRecipe has not made is refused in one sentence', () => 
     expect(() => requireParsed(command, parseRecipe(command, input))).not.toThrow();
   }
 });
+
+test('--round-to takes a number or auto', () => {
+  expect(recipe('prune', '--model x --round-to 8').roundTo).toBe(8);
+  expect(recipe('train', '--round-to auto').roundTo).toBe('auto');
+  for (const value of ['0', '2.5', 'fast'])
+    expect(() => recipe('prune', `--model x --round-to ${value}`)).toThrow(
+      `--round-to ${value} is not possible: give a whole number, 1 or more, or auto.`,
+    );
+});

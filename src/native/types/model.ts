@@ -57,7 +57,7 @@ export interface NativeModel extends NativeHandle {
    */
   chooseKernels(options: { precision: Precision }): Promise<KernelTable>;
   /** The costs of widths that tickets of this network can have: those of `known`, and the others measured. Empty on a GPU. */
-  timeWidths(options: { precision: Precision; known: WidthCosts }): Promise<WidthCosts>;
+  timeWidths(options: { precision: Precision; known: WidthCosts; signal?: AbortSignal }): Promise<WidthCosts>;
   /** Logits of shape (batch, classes), float32. `train` uses and updates batch statistics. */
   forward(images: TensorData, options?: { train?: boolean; precision?: Precision }): Promise<TensorData>;
   evaluate(options: EvaluateOptions): Promise<PassResult>;

@@ -109,6 +109,18 @@ EB_TEST("layer: a network's own answer comes first, then a forced one, then a kn
   check(refused, "an unknown mode", 0);
 }
 
+EB_TEST("layer: an own answer that was found wrong on this machine is replaced") {
+  const earlybird::ConvShape shape{at::kFloat, 3, 48, 48, 16};
+  const ShapeClass shapes(shape);
+  const Mode measured("auto");
+  earlybird::learn(shapes, {Algorithm::kDirect, {{Algorithm::kDirect, 2}, {Algorithm::kWinograd, kRefused}}});
+  Kernels own;
+  own[shapes.index()] = Algorithm::kWinograd;
+  earlybird::KernelsGuard guard(own, /*measure=*/true);
+  check(earlybird::algorithm_for(shape) == Algorithm::kDirect, "replaced", 0);
+  check(own[shapes.index()] == Algorithm::kDirect, "and noted", 0);
+}
+
 EB_TEST("layer: the probe times every candidate and finds none of them wrong") {
   for (const int64_t channels : {48, 160})
     for (const int64_t side : {8, 16}) {

@@ -18,12 +18,12 @@ const std::vector<std::string> kKeys = {"a", "b", "c"};
 ModelDescription chain() {
   ModelDescription out;
   for (const std::string& key : kKeys)
-    out.layers.push_back({.kind = LayerInfo::Kind::kConv, .key = key, .in = 64, .out = 64, .kernel = 3, .height = 16,
-                          .width = 16});
+    out.layers.push_back(
+        {.kind = LayerInfo::Kind::kConv, .key = key, .in = 64, .out = 64, .kernel = 3, .height = 16, .width = 16});
   for (size_t i = 0; i < 2; ++i) {
     out.batch_norms.push_back({.key = "norm." + kKeys[i], .channels = 64});
-    out.cuts.push_back({.norms = {"norm." + kKeys[i]}, .producers = {kKeys[i]}, .consumers = {kKeys[i + 1]},
-                        .cfg_entry = i});
+    out.cuts.push_back(
+        {.norms = {"norm." + kKeys[i]}, .producers = {kKeys[i]}, .consumers = {kKeys[i + 1]}, .cfg_entry = i});
   }
   out.ticket_cfg = {64, 64};
   return out;
