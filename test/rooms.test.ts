@@ -14,7 +14,7 @@ const SRC: [room: string, below: string][] = [
     'cli',
     'cost report train prune bench engine ticket energy run recipe network native libtorch data checkpoint measure package cores tensor errors',
   ],
-  ['cost', 'report train prune engine energy run recipe network native data measure lock atomic errors'],
+  ['cost', 'report train prune bench engine energy run recipe network native data measure lock atomic errors'],
   ['report', 'train prune engine ticket energy run recipe network native data checkpoint lock atomic errors'],
   ['train', 'prune engine ticket energy run recipe network native data checkpoint lock atomic tensor errors'],
   ['prune', 'engine energy run recipe network native data checkpoint measure lock atomic tensor errors'],

@@ -109,6 +109,17 @@ class Resident:
         self.pick.copy_(self.order[self.at:self.at + batch])
         self.at += batch
 
+    def epoch(self):
+        """Feeds every image once, the last batch with what is left; yields whether a batch is full."""
+        full, order = self.pick, torch.randperm(self.count, device=self.pick.device)
+        for part in order.split(len(full)):
+            if len(part) == len(full):
+                full.copy_(part)
+            else:
+                self.pick = part
+            yield self.pick is full
+        self.pick = full
+
     def batch(self):
         count, device = len(self.pick), self.pick.device
         top, left = torch.randint(0, 2 * self.pad + 1, (2, count, 1), device=device)

@@ -1,13 +1,15 @@
-"""The four networks of the published release in plain PyTorch, with its state_dict keys and shapes.
+"""The networks of the published release in plain PyTorch, with its state_dict keys and shapes.
 
 build("vgg16") gives the dense network, build("vgg16", cfg=[...]) a pruned one: the cfg of a pruned.pth.tar.
 Run as a program it prints parameters, FLOPs and BN channels.
 """
+from functools import partial
+
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-INPUT_SIZE = {"vgg16": 32, "preresnet101": 32, "resnet18": 224, "resnet50": 224}
+INPUT_SIZE = {"vgg16": 32, "preresnet20": 32, "preresnet101": 32, "resnet18": 224, "resnet50": 224}
 
 
 class Select(nn.Module):
@@ -230,7 +232,8 @@ def resnet50(cfg=None, classes=1000):
 # ---- front door ------------------------------------------------------------------------------------------------
 
 def build(name, cfg=None, classes=None):
-    make = {"vgg16": VGG, "preresnet101": PreResNet, "resnet18": resnet18, "resnet50": resnet50}[name]
+    make = {"vgg16": VGG, "preresnet20": partial(PreResNet, depth=20), "preresnet101": PreResNet,
+            "resnet18": resnet18, "resnet50": resnet50}[name]
     return make(cfg, classes or (10 if INPUT_SIZE[name] == 32 else 1000))
 
 

@@ -27,7 +27,7 @@ try:
 except Exception:  # absent, or built for another torch
     transforms = None
 
-LR, MOMENTUM, WEIGHT_DECAY = 0.1, 0.9, 1e-4
+RATES = {"lr": 0.1, "momentum": 0.9, "weight_decay": 1e-4}
 
 
 # ---- reference mode --------------------------------------------------------------------------------------------
@@ -45,8 +45,14 @@ class FallbackTransform:
         else:
             dy, dx = torch.randint(0, 9, (2,)).tolist()
             x = F.pad(item.permute(2, 0, 1), (4, 4, 4, 4))[:, dy:dy + 32, dx:dx + 32]
-        x = x.flip(2) if torch.rand(()) < 0.5 else x
+        return self.scaled(x.flip(2) if torch.rand(()) < 0.5 else x)
+
+    def scaled(self, x):
         return (x.float() / 255 - self.mean) / self.std
+
+    def whole(self, item):
+        """For tests: all of the image, unflipped."""
+        return self.scaled(item.permute(2, 0, 1))
 
 
 def as_pil(item):
@@ -78,13 +84,12 @@ def reference_batches(args, size, device):
     return endless(loader), f"DataLoader, {workers} workers, {how}"
 
 
-def reference_step(args, model, device):
-    batches, data = reference_batches(args, INPUT_SIZE[args.model], device)
-    optimizer = torch.optim.SGD(model.parameters(), lr=LR, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY)
+def reference_training(model, device, l1, rates=RATES):
+    """The step on a batch from the host, its optimiser, and its sums of loss and right answers."""
+    optimizer = torch.optim.SGD(model.parameters(), **rates)
     history = {"loss": 0.0, "right": 0.0}
 
-    def step():
-        x, y = next(batches)
+    def step(x, y):
         x, y = x.to(device), y.to(device)
         optimizer.zero_grad()
         out = model(x)
@@ -95,11 +100,17 @@ def reference_step(args, model, device):
         loss.backward()
         for m in model.modules():
             if isinstance(m, nn.BatchNorm2d):
-                m.weight.grad.add_(args.l1 * torch.sign(m.weight.detach()))
+                m.weight.grad.add_(l1 * torch.sign(m.weight.detach()))
         optimizer.step()
 
+    return step, optimizer, lambda: (history["loss"], history["right"])
+
+
+def reference_step(args, model, device):
+    batches, data = reference_batches(args, INPUT_SIZE[args.model], device)
+    step, _, totals = reference_training(model, device, args.l1)
     notes = {"dtype": "fp32", "layout": "NCHW", "graph": False, "data": data}
-    return step, lambda: (history["loss"], history["right"]), notes
+    return lambda: step(*next(batches)), totals, notes
 
 
 # ---- tuned and compiled modes ----------------------------------------------------------------------------------
@@ -113,22 +124,20 @@ def tuned_source(args, size, device):
     return Streamed(files, labels, args.batch, workers, device), f"{workers} Pillow workers, uint8 to the device"
 
 
-def tuned_step(args, model, device):
-    size, cuda = INPUT_SIZE[args.model], device.type == "cuda"
+def tuned_training(args, model, source, size, device, rates=RATES):
+    """The step on the batch that `source` holds, its optimiser, its sums of loss and right answers, and its forward pass."""
     torch.backends.cudnn.benchmark = True
     torch.set_float32_matmul_precision("high")
     for m in model.modules():
         if isinstance(m, Select):
             m.freeze()
     model.to(memory_format=torch.channels_last)
-    source, data = tuned_source(args, size, device)
     mean, std = (torch.tensor(v, device=device).view(3, 1, 1) for v in STATISTICS[size])
     scale, offset = 1 / (255 * std), -mean / std
     weights = [p for name, p in model.named_parameters() if not name.endswith("indexes")]
     gammas = bn_gammas(model)
     # The rate is a tensor on the device, so that a schedule can change it between graph replays.
-    optimizer = torch.optim.SGD(weights, lr=torch.tensor(LR, device=device), momentum=MOMENTUM,
-                                weight_decay=WEIGHT_DECAY, fused=True)
+    optimizer = torch.optim.SGD(weights, **{**rates, "lr": torch.tensor(rates["lr"], device=device)}, fused=True)
     loss_sum, hits = torch.zeros((), device=device), torch.zeros((), dtype=torch.long, device=device)
 
     def forward(x, y):
@@ -152,6 +161,14 @@ def tuned_step(args, model, device):
             hits.add_(right)
         optimizer.step()
 
+    return step, optimizer, lambda: (loss_sum.item(), hits.item()), forward
+
+
+def tuned_step(args, model, device):
+    size, cuda = INPUT_SIZE[args.model], device.type == "cuda"
+    source, data = tuned_source(args, size, device)
+    step, optimizer, totals, _ = tuned_training(args, model, source, size, device)
+
     run, graph = step, False
     inductor_graphs = args.mode == "compiled" and args.compile_mode in ("reduce-overhead", "max-autotune")
     if inductor_graphs:
@@ -172,7 +189,7 @@ def tuned_step(args, model, device):
     notes = {"dtype": args.dtype, "layout": "channels_last", "graph": graph, "data": data}
     if args.mode == "compiled":
         notes["compile_mode"] = args.compile_mode
-    return fed_step, lambda: (loss_sum.item(), hits.item()), notes
+    return fed_step, totals, notes
 
 
 # ---- the run ---------------------------------------------------------------------------------------------------

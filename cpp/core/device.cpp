@@ -6,7 +6,6 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <dlfcn.h>
 
-#include "core/affinity.h"
 #include "core/cuda_interface.h"
 #include "core/engine.h"
 #include "core/error.h"
@@ -79,10 +78,7 @@ void set_threads(int threads) {
   if (threads < 1) throw Error("ERR_USAGE", "The number of threads must be at least 1.");
   // OpenMP keeps the number per thread: runtime() reads that of this thread, the engine computes.
   at::set_num_threads(threads);
-  Engine::instance().submit([threads] {
-    at::set_num_threads(threads);
-    spread_team();
-  });
+  Engine::instance().submit([threads] { at::set_num_threads(threads); });
 }
 
 void set_cudnn_search(bool on) {
@@ -116,7 +112,6 @@ void initialise_process() {
   Engine::instance().submit([] {
     at::globalContext().setFlushDenormal(true);
     fix_team_size();
-    spread_team();
   });
 }
 

@@ -27,12 +27,20 @@ TORCH_LIBRARY(earlybird, m) {
       "norm_fold_batch(Tensor images, Tensor gamma, Tensor beta, Tensor? channels, Tensor(a!) running_mean, Tensor(b!) "
       "running_var, Tensor(c!) batches_tracked, float momentum, float eps) -> (Tensor, Tensor, Tensor, Tensor)");
   m.def(
+      "norm_fold_selected(Tensor images, Tensor gamma, Tensor beta, Tensor channels, Tensor(a!) running_mean, "
+      "Tensor(b!) "
+      "running_var, Tensor(c!) batches_tracked, float momentum, float eps) -> (Tensor, Tensor, Tensor, Tensor, "
+      "Tensor)");
+  m.def(
       "norm_fold_running(Tensor gamma, Tensor beta, Tensor? channels, Tensor running_mean, Tensor running_var, float "
       "eps) -> (Tensor, Tensor)");
   m.def("norm_apply(Tensor images, Tensor scale, Tensor shift, Tensor? shortcut, bool relu) -> Tensor");
   m.def(
       "norm_backward(Tensor images, Tensor mean, Tensor inverse_std, Tensor scale, Tensor shift, Tensor? output, bool "
       "relu, bool shortcut, Tensor gradient, Tensor? beside) -> (Tensor, Tensor, Tensor, Tensor)");
+  m.def(
+      "norm_backward_selected(Tensor images, Tensor mean, Tensor inverse_std, Tensor scale, Tensor shift, bool relu, "
+      "Tensor gradient, Tensor channels, int width, Tensor? beside) -> (Tensor, Tensor, Tensor)");
   m.def("take_channels(Tensor images, Tensor channels) -> Tensor");
   m.def("put_channels(Tensor gradient, Tensor channels, int width, Tensor? beside) -> Tensor");
 }
@@ -43,6 +51,7 @@ namespace {
 using at::Tensor;
 using Optional = std::optional<Tensor>;
 using Four = std::tuple<Tensor, Tensor, Tensor, Tensor>;
+using Five = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor>;
 
 /// Throws unless the operator's schema fits `Signature`.
 template <class Signature>
@@ -116,6 +125,14 @@ Four norm_fold_batch(const Tensor& images, const Tensor& gamma, const Tensor& be
   return op.call(images, gamma, beta, optional(channels), running_mean, running_var, batches_tracked, momentum, eps);
 }
 
+Five norm_fold_selected(const Tensor& images, const Tensor& gamma, const Tensor& beta, const Tensor& channels,
+                        const Tensor& running_mean, const Tensor& running_var, const Tensor& batches_tracked,
+                        double momentum, double eps) {
+  static const auto op = operator_of<Five(const Tensor&, const Tensor&, const Tensor&, const Tensor&, Tensor, Tensor,
+                                          Tensor, double, double)>("earlybird::norm_fold_selected");
+  return op.call(images, gamma, beta, channels, running_mean, running_var, batches_tracked, momentum, eps);
+}
+
 std::tuple<Tensor, Tensor> norm_fold_running(const Tensor& gamma, const Tensor& beta, const Tensor& channels,
                                              const Tensor& running_mean, const Tensor& running_var, double eps) {
   static const auto op =
@@ -137,6 +154,16 @@ Four norm_backward(const Tensor& images, const Tensor& mean, const Tensor& inver
       operator_of<Four(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Optional&, bool,
                        bool, const Tensor&, const Optional&)>("earlybird::norm_backward");
   return op.call(images, mean, inverse_std, scale, shift, optional(output), relu, shortcut, gradient, optional(beside));
+}
+
+std::tuple<Tensor, Tensor, Tensor> norm_backward_selected(const Tensor& images, const Tensor& mean,
+                                                          const Tensor& inverse_std, const Tensor& scale,
+                                                          const Tensor& shift, bool relu, const Tensor& gradient,
+                                                          const Tensor& channels, int64_t width, const Tensor& beside) {
+  static const auto op = operator_of<std::tuple<Tensor, Tensor, Tensor>(
+      const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&, bool, const Tensor&, const Tensor&,
+      int64_t, const Optional&)>("earlybird::norm_backward_selected");
+  return op.call(images, mean, inverse_std, scale, shift, relu, gradient, channels, width, optional(beside));
 }
 
 Tensor take_channels(const Tensor& images, const Tensor& channels) {

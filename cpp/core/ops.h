@@ -52,6 +52,12 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> norm_fold_batch(
     const at::Tensor& running_mean, const at::Tensor& running_var, const at::Tensor& batches_tracked, double momentum,
     double eps);
 
+/// The same for some channels of the images; returns those channels first.
+std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor> norm_fold_selected(
+    const at::Tensor& images, const at::Tensor& gamma, const at::Tensor& beta, const at::Tensor& channels,
+    const at::Tensor& running_mean, const at::Tensor& running_var, const at::Tensor& batches_tracked, double momentum,
+    double eps);
+
 /// Returns scale and shift.
 std::tuple<at::Tensor, at::Tensor> norm_fold_running(const at::Tensor& gamma, const at::Tensor& beta,
                                                      const at::Tensor& channels, const at::Tensor& running_mean,
@@ -65,6 +71,14 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> norm_backward(
     const at::Tensor& images, const at::Tensor& mean, const at::Tensor& inverse_std, const at::Tensor& scale,
     const at::Tensor& shift, const at::Tensor& output, bool relu, bool shortcut, const at::Tensor& gradient,
     const at::Tensor& beside);
+
+/// Returns the gradients of images of `width` channels, gamma and beta.
+std::tuple<at::Tensor, at::Tensor, at::Tensor> norm_backward_selected(const at::Tensor& images, const at::Tensor& mean,
+                                                                      const at::Tensor& inverse_std,
+                                                                      const at::Tensor& scale, const at::Tensor& shift,
+                                                                      bool relu, const at::Tensor& gradient,
+                                                                      const at::Tensor& channels, int64_t width,
+                                                                      const at::Tensor& beside);
 
 /// The kernels of layer/channel_gather.h: the given channels of images; and the way back, in which the other channels
 /// are zero, plus `beside` where it is defined. float32 or bfloat16, channels_last.

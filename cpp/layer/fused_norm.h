@@ -5,7 +5,7 @@
 namespace earlybird::fused_norm {
 
 /// BatchNorm fused with shortcut and ReLU: one pass over the images for the statistics, one for the result, and two for
-/// the gradients, where LibTorch's separate operators make nine. The CPU kernels are in fused_norm.cpp, the CUDA
+/// the gradients, where LibTorch's separate operators make nine. The CPU kernels are in fused_norm_cpu.cpp, the CUDA
 /// kernels in cuda/norm_*.cuh; on CUDA each pass is one launch, which also computes the vectors of channels.
 ///
 /// Images are (N, C, H, W) in channels_last memory, float32 or bfloat16; vectors of channels are float32 (C). Sums have
@@ -27,6 +27,14 @@ struct Folded {
 /// Training: uses the statistics of the images and updates the running ones, like PyTorch.
 Folded fold_batch(const at::Tensor& images, const Layer& layer);
 
+/// The same for the channels of the layer alone, where `images` have all that the layer was made for: the channels are
+/// gathered in the pass that sums them.
+struct Selected {
+  at::Tensor images;  // with the layer's channels only
+  Folded folded;
+};
+Selected fold_selected(const at::Tensor& images, const Layer& layer);
+
 /// Evaluation: uses the running statistics. Only scale and shift of the result are defined.
 Folded fold_running(const Layer& layer);
 
@@ -47,5 +55,10 @@ struct Context {
 };
 /// `beside`, if defined, is another gradient of the images, which is added.
 Gradients backward(const Context& context, const at::Tensor& gradient, const at::Tensor& beside);
+
+/// After fold_selected(), whose images `context` has: gradients of the images it was given, with `width` channels, and
+/// of all gammas and betas; those of the other channels are zero, or that of `beside`.
+Gradients backward_selected(const Context& context, const at::Tensor& gradient, const at::Tensor& channels,
+                            int64_t width, const at::Tensor& beside);
 
 }  // namespace earlybird::fused_norm

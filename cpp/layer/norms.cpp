@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "core/error.h"
-#include "layer/channel_gather.h"
+#include "core/ops.h"
 #include "layer/fused_norm.h"
 #include "layer/layers.h"
 
@@ -17,7 +17,7 @@ using torch::autograd::variable_list;
 
 thread_local bool plain_norms = false;
 
-/// Selection before, and shortcut and ReLU after a BN layer.
+/// Selection before (never with a shortcut), and shortcut and ReLU after a BN layer.
 struct Around {
   const ChannelSelectImpl* select = nullptr;  // all channels where absent
   at::Tensor shortcut = {};
@@ -28,14 +28,21 @@ at::Tensor taken(const at::Tensor& of_channels, const at::Tensor& channels) {
   return channels.defined() ? of_channels.index_select(0, channels) : of_channels;
 }
 
+/// In the type and the layout of the images; mostly it is, and then no operator is called.
+at::Tensor prepared(const at::Tensor& gradient, const at::Tensor& images) {
+  if (!gradient.defined()) return gradient;
+  const at::Tensor typed =
+      gradient.scalar_type() == images.scalar_type() ? gradient : gradient.to(images.scalar_type());
+  return typed.contiguous(at::MemoryFormat::ChannelsLast);
+}
+
 /// Training mode, by the fused kernels. Returns the result, and the images again: gradients of the second are added in
 /// the same pass. Gradients: images, gamma, beta, shortcut.
 struct FusedNorm : torch::autograd::Function<FusedNorm> {
   static variable_list forward(AutogradContext* context, const at::Tensor& images, const at::Tensor&, const at::Tensor&,
-                               const std::optional<at::Tensor>& added, const at::Tensor& mean,
-                               const at::Tensor& inverse_std, const at::Tensor& scale, const at::Tensor& shift,
-                               bool relu) {
+                               const std::optional<at::Tensor>& added, const fused_norm::Layer& layer, bool relu) {
     const at::Tensor shortcut = added.value_or(at::Tensor());
+    const auto [mean, inverse_std, scale, shift] = fused_norm::fold_batch(images, layer);
     const at::Tensor out = fused_norm::apply(images, {mean, inverse_std, scale, shift}, shortcut, relu);
     context->set_materialize_grads(false);  // the returned images may have no reader, and then no gradient
     const bool needs_output = relu && shortcut.defined();
@@ -47,19 +54,42 @@ struct FusedNorm : torch::autograd::Function<FusedNorm> {
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     at::NoGradGuard no_grad;
-    if (!gradients[0].defined()) return {gradients[1], {}, {}, {}, {}, {}, {}, {}, {}};
+    if (!gradients[0].defined()) return {gradients[1], {}, {}, {}, {}, {}};
     const variable_list saved = context->get_saved_variables();
-    const auto prepared = [&](const at::Tensor& gradient) {
-      return gradient.defined() ? gradient.to(saved[0].scalar_type()).contiguous(at::MemoryFormat::ChannelsLast)
-                                : gradient;
-    };
     const fused_norm::Context what{saved[0],
                                    {saved[1], saved[2], saved[3], saved[4]},
                                    saved[5],
                                    context->saved_data["relu"].toBool(),
                                    context->saved_data["shortcut"].toBool()};
-    const fused_norm::Gradients out = fused_norm::backward(what, prepared(gradients[0]), prepared(gradients[1]));
-    return {out.images, out.gamma, out.beta, out.shortcut, {}, {}, {}, {}, {}};
+    const fused_norm::Gradients out =
+        fused_norm::backward(what, prepared(gradients[0], saved[0]), prepared(gradients[1], saved[0]));
+    return {out.images, out.gamma, out.beta, out.shortcut, {}, {}};
+  }
+};
+
+/// The same for the selected channels of the images. Gradients: images, gamma, beta.
+struct SelectedNorm : torch::autograd::Function<SelectedNorm> {
+  static variable_list forward(AutogradContext* context, const at::Tensor& images, const at::Tensor&, const at::Tensor&,
+                               const fused_norm::Layer& layer, bool relu) {
+    const auto [taken, folded] = fused_norm::fold_selected(images, layer);
+    const at::Tensor out = fused_norm::apply(taken, folded, {}, relu);
+    context->set_materialize_grads(false);
+    context->save_for_backward({taken, folded.mean, folded.inverse_std, folded.scale, folded.shift, layer.channels});
+    context->saved_data["relu"] = relu;
+    context->saved_data["width"] = images.size(1);
+    return {out, images};
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    at::NoGradGuard no_grad;
+    if (!gradients[0].defined()) return {gradients[1], {}, {}, {}, {}};
+    const variable_list saved = context->get_saved_variables();
+    const fused_norm::Context what{
+        saved[0], {saved[1], saved[2], saved[3], saved[4]}, {}, context->saved_data["relu"].toBool()};
+    const fused_norm::Gradients out =
+        fused_norm::backward_selected(what, prepared(gradients[0], saved[0]), saved[5],
+                                      context->saved_data["width"].toInt(), prepared(gradients[1], saved[0]));
+    return {out.images, out.gamma, out.beta, {}, {}};
   }
 };
 
@@ -102,9 +132,6 @@ Result run(torch::nn::BatchNorm2d& norm, const at::Tensor& images, Around around
   const at::Tensor pixels = images.contiguous(at::MemoryFormat::ChannelsLast);
   const at::Tensor shortcut =
       around.shortcut.defined() ? around.shortcut.contiguous(at::MemoryFormat::ChannelsLast) : at::Tensor();
-  // Gathers once, so that the four passes read only the selected channels.
-  const Gathered taken_in = around.select ? gather_channels(pixels, channels) : Gathered{pixels, pixels};
-  const at::Tensor& input = taken_in.channels;
   const fused_norm::Layer layer{norm->weight,
                                 norm->bias,
                                 channels,
@@ -113,17 +140,17 @@ Result run(torch::nn::BatchNorm2d& norm, const at::Tensor& images, Around around
                                 norm->num_batches_tracked,
                                 *norm->options.momentum(),
                                 norm->options.eps()};
-  if (!train) return {fused_norm::apply(input, fused_norm::fold_running(layer), shortcut, around.relu), images};
-
-  fused_norm::Folded folded;
-  {
-    at::NoGradGuard no_grad;
-    folded = fused_norm::fold_batch(input.detach(), layer);
+  if (!train) {
+    const at::Tensor input = around.select ? take_channels(pixels, channels) : pixels;
+    return {fused_norm::apply(input, fused_norm::fold_running(layer), shortcut, around.relu), images};
+  }
+  if (around.select) {
+    const variable_list out = SelectedNorm::apply(pixels, norm->weight, norm->bias, layer, around.relu);
+    return {out[0], out[1]};
   }
   const std::optional<at::Tensor> added = shortcut.defined() ? std::optional(shortcut) : std::nullopt;
-  const variable_list out = FusedNorm::apply(input, taken(norm->weight, channels), taken(norm->bias, channels), added,
-                                             folded.mean, folded.inverse_std, folded.scale, folded.shift, around.relu);
-  return {out[0], around.select ? taken_in.images : out[1]};
+  const variable_list out = FusedNorm::apply(pixels, norm->weight, norm->bias, added, layer, around.relu);
+  return {out[0], out[1]};
 }
 
 }  // namespace

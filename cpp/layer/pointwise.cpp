@@ -38,6 +38,10 @@ EB_EVERY_CPU void narrow(const float* from, at::BFloat16* to, int64_t count) {
   }
 }
 
+EB_EVERY_CPU void add(float* to, const float* more, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) to[i] += more[i];
+}
+
 void take(const float* from, float* to, int64_t count) { std::memcpy(to, from, count * sizeof(float)); }
 void take(const at::BFloat16* from, float* to, int64_t count) { widen(from, to, count); }
 
@@ -147,9 +151,12 @@ at::Tensor backward_weight(const at::Tensor& gradient, const at::Tensor& images)
   const int64_t parts = std::clamp<int64_t>(std::min(kItems / (row_parts * column_parts), kMostFloats / (out * in)), 1,
                                             std::max<int64_t>(1, pixels / (4 * kAtOnce)));
   const int64_t chunks = (pixels + kAtOnce - 1) / kAtOnce, of_part = (chunks + parts - 1) / parts;
-  const at::Tensor sums = at::empty({parts, out, in, 1, 1}, at::kFloat);
-  if (pixels == 0) sums.zero_();
-  auto* summed = sums.data_ptr<float>();
+  // The first sum is the result, so that the others are freed here.
+  at::Tensor result = at::empty({out, in, 1, 1}, at::kFloat);
+  const at::Tensor others = at::empty({(parts - 1) * out * in}, at::kFloat);
+  if (pixels == 0) result.zero_();
+  const auto sum_of = [first = result.data_ptr<float>(), more = others.data_ptr<float>(),
+                       size = out * in](int64_t part) { return part == 0 ? first : more + (part - 1) * size; };
   with_pixels(x, [&](const auto* values) {
     using Pixel = std::remove_cv_t<std::remove_pointer_t<decltype(values)>>;
     const auto* slopes = g.const_data_ptr<Pixel>();
@@ -160,7 +167,7 @@ at::Tensor backward_weight(const at::Tensor& gradient, const at::Tensor& images)
         const int64_t part = item / (row_parts * column_parts), row = item / column_parts % row_parts * kRows,
                       column = item % column_parts * kColumns;
         const int64_t rows = std::min(kRows, out - row), columns = std::min(kColumns, in - column);
-        const Matrix sum{summed + (part * out + row) * in + column, in, kBlock};
+        const Matrix sum{sum_of(part) + row * in + column, in, kBlock};
         for (int64_t chunk = part * of_part; chunk < std::min(chunks, (part + 1) * of_part); ++chunk) {
           const int64_t first = chunk * kAtOnce, count = std::min(kAtOnce, pixels - first);
           product::multiply(rows, columns, count, packed(slopes + first * out, count, out, row, rows, left.data()),
@@ -172,8 +179,10 @@ at::Tensor backward_weight(const at::Tensor& gradient, const at::Tensor& images)
       }
     });
   });
-  at::Tensor result = sums[0];
-  for (int64_t part = 1; part < parts; ++part) result.add_(sums[part]);
+  constexpr int64_t kSumsAThread = 4096;
+  at::parallel_for(0, out * in, kSumsAThread, [&](int64_t begin, int64_t end) {
+    for (int64_t part = 1; part < parts; ++part) add(sum_of(0) + begin, sum_of(part) + begin, end - begin);
+  });
   return result;
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "core/affinity.h"
 #include "core/error.h"
 #include "model/network.h"
 #include "train/pace.h"
@@ -80,6 +81,7 @@ PassResult run_pass(PassWork what, CapturedWork& captured, PassSums& sums, LowPr
   Place place(position, pass, pace);
   RunAheadLimit run_ahead(sums.tensor().device());
   for (int64_t done = 0; done < steps && pass.advance(); ++done) {
+    settle_team();
     if (what.before) {
       what.before(pass.size());
       what.work(pass.batch());

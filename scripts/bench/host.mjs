@@ -1,12 +1,12 @@
 #!/usr/bin/env node
 // Times what surrounds training: start-up, late timers, checkpoints, the distance matrix. Prints one JSON object.
 //   node scripts/bench/host.mjs
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { startTimes } from './start.mjs';
 
 const root = resolve(fileURLToPath(import.meta.url), '../../..');
 const require = createRequire(import.meta.url);
@@ -14,17 +14,6 @@ const api = require(join(root, 'dist/index.js'));
 const { spread } = require(join(root, 'dist/measure.js'));
 
 const round = (value) => Number(value.toPrecision(3));
-
-/** Median seconds of `count` processes. */
-function startUp(count, ...args) {
-  const seconds = Array.from({ length: count }, () => {
-    const start = performance.now();
-    const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
-    if (status !== 0) throw new Error(stderr);
-    return (performance.now() - start) / 1000;
-  });
-  return round(spread(seconds).median);
-}
 
 /** How late a timer of 10 ms fires while `work` runs, in ms. */
 async function lag(work) {
@@ -84,15 +73,12 @@ const matrixMs = Array.from({ length: 20 }, () => {
   return performance.now() - start;
 });
 
-const addonFile = JSON.stringify(join(root, 'dist/native/addon.js'));
-const firstTensor = `const a = require(${addonFile}).loadAddon({ device: 'cpu' }); a.filterImages(new Uint8Array(12), [1, 2, 2, 3], { kind: 'none', sigma: 1 })`;
 console.log(
   JSON.stringify(
     {
       machine: `${os.cpus()[0].model}, ${os.cpus().length} cores, Node ${process.version}, LibTorch ${addon.loaded}`,
       date: new Date().toISOString().slice(0, 10),
-      helpSeconds: startUp(7, join(root, 'dist/cli/main.js'), '--help'),
-      firstTensorSeconds: startUp(7, '-e', firstTensor),
+      startSeconds: startTimes(),
       timerLagMs: {
         epoch: await lag(() => epoch(1)),
         evaluate: await lag(() => model.evaluate({ dataset, batchSize: 64, precision: 'fp32' })),

@@ -1,6 +1,6 @@
 /** `bench compare A.json B.json`: ratios of two results of one benchmark on one machine. */
 import { readFile } from 'node:fs/promises';
-import { isMachine, type Machine, machineName } from '../engine/machine';
+import { isMachine, isOld, type Machine, machineDifferences, machineName } from '../engine/machine';
 import { EarlybirdError } from '../errors';
 import type { Spread } from '../measure';
 
@@ -23,6 +23,8 @@ export interface BenchComparison {
   figures: ComparedFigure[];
   /** Other conditions that differ: versions, clocks, limits, steps, how steps were run. */
   differences: { name: string; a: string; b: string }[];
+  /** What the results do not tell. */
+  notes: string[];
 }
 
 /** Must be the same in both results; a setting that only one of them names differs. */
@@ -33,12 +35,16 @@ const SETTINGS = [
   'device',
   'precision',
   'bits',
+  'busy',
   'passes',
   'quick',
   'ticket.ratio',
   'ticket.roundTo',
   'machine.threads',
+  // The kernels that LibTorch chose, which results of older versions name too.
+  'systems.earlybird.runs.0.versions.device',
 ];
+const UNKNOWN_SETS = 'both results are of an older version, which did not record the instruction sets of the processor';
 /** May differ; the comparison names those that do. */
 const CONDITIONS = [
   'steps',
@@ -61,9 +67,10 @@ export async function compareBenches({ files }: { files: string[] }): Promise<Be
     throw new EarlybirdError('ERR_USAGE', 'bench compare takes two results: earlybird bench compare A.json B.json.');
   const [first, second] = [await readResult(a), await readResult(b)];
   if (first.machine.fingerprint !== second.machine.fingerprint) {
+    const differences = machineDifferences(first.machine, second.machine).join(', ') || 'their fingerprints';
     throw new EarlybirdError(
       'ERR_BENCH_MACHINE',
-      `${a} was measured on ${machineName(first.machine)} and ${b} on ${machineName(second.machine)}: measure both on one machine.`,
+      `${a} was measured on ${machineName(first.machine)} and ${b} on ${machineName(second.machine)}, which differ (${differences}): measure both on one machine.`,
     );
   }
   const [other] = differing(SETTINGS, first, second);
@@ -86,7 +93,8 @@ export async function compareBenches({ files }: { files: string[] }): Promise<Be
       'ERR_USAGE',
       `${a} and ${b} have no figure in common: give results of the same benchmark.`,
     );
-  return { a, b, machine: second.machine, figures, differences: differing(CONDITIONS, first, second) };
+  const notes = isOld(second.machine) ? [UNKNOWN_SETS] : [];
+  return { a, b, machine: second.machine, figures, differences: differing(CONDITIONS, first, second), notes };
 }
 
 type BenchFile = { machine: Machine };

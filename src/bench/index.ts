@@ -1,4 +1,5 @@
 /** The benchmarks as functions: `earlybird-tickets/bench`. */
+export { benchBesideLoad, type LoadBench } from './beside-load';
 export { type BenchComparison, compareBenches } from './compare';
 export { benchDetect, type DetectBench } from './detect';
 export { benchKernels, type KernelsBench } from './kernels';

@@ -49,15 +49,15 @@ export function peerRecord<T>(
   });
 }
 
-/** The result of `bench WHAT` of this package in another process: memory and threads compare with a peer's. */
+/** The result of a command of this package in another process: memory, threads and start compare with a peer's. */
 export async function runApart<T>(
-  what: 'step' | 'loader',
+  command: readonly string[],
   flags: Flags,
   limits: { timeout: number },
   options: RunOptions,
 ): Promise<T> {
   const main = join(packageRoot, 'dist', 'cli', 'main.js');
-  const words = [main, 'bench', what, ...flagWords(flags), '--json', '--quiet'];
+  const words = [main, ...command, ...flagWords(flags), '--json', '--quiet'];
   return JSON.parse(await runProgram(process.execPath, words, limits, options)) as T;
 }
 

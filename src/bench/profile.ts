@@ -9,7 +9,7 @@ import type { KernelUse, StepProfile } from '../native/types/profile';
 import type { Recipe } from '../recipe/recipe';
 import type { RunOptions } from '../run/observer';
 import { byFamily, type FamilyUse } from './kernel-families';
-import { bytesOf, type Ceilings, type Roofline, rooflineOf, type StepWork, workOf } from './roofline';
+import { bytesOf, type Ceilings, normBytesOf, type Roofline, rooflineOf, type StepWork, workOf } from './roofline';
 import { timeSteps } from './step';
 import { createTraining, LR } from './workload';
 
@@ -42,6 +42,8 @@ export interface ProfileBench {
   ceilings: { copyGBps: number; matmulTflops: number; matmulPrecision: Precision };
   work: StepWork & { bytes: number };
   roofline: Roofline;
+  /** BatchNorm with what is fused into it: its bytes, and their rate under the profiler over that of a copy. */
+  normalisation: { bytes: number; copyShare: number | null };
   /** Roofline over measured step. */
   shares: { arithmetic: number; traffic: number; roofline: number };
 }
@@ -73,13 +75,15 @@ export async function benchProfile(recipe: Recipe<'benchProfile'>, options: RunO
   const profile = await trainer.profile({ dataset, lr: LR, batchSize, epoch: WINDOWS + 1, steps, signal });
   const work = workOf(model.describe(), batchSize, precision);
   const stepMs = spread(windows)!;
+  const steady = perStep(profile, top);
   return {
     bench: 'profile',
     machine: await describeMachine(engine, options.commandLine),
     ...{ model: name, batchSize, device, precision, steps, quick, stepMs },
-    ...perStep(profile, top),
+    ...steady,
     convolutions: training.kernels,
     ceilings,
+    normalisation: normalisationOf(steady.families, normBytesOf(model.describe(), batchSize, precision), ceilings),
     work: { ...work, bytes: bytesOf(work) },
     ...against(work, stepMs.median, { copy: ceilings.copyGBps * 1e9, matmul: ceilings.matmulTflops * 1e12 }),
   };
@@ -113,6 +117,16 @@ export function against(work: StepWork, stepMs: number, ceilings: Ceilings): Pic
     roofline: roofline.stepMs / stepMs,
   };
   return { roofline, shares };
+}
+
+/** Null where the profile shows no normalisation. */
+export function normalisationOf(
+  families: readonly FamilyUse[],
+  bytes: number,
+  { copyGBps }: Pick<ProfileBench['ceilings'], 'copyGBps'>,
+): ProfileBench['normalisation'] {
+  const use = families.find(({ family }) => family === 'normalisation');
+  return { bytes, copyShare: use ? bytes / use.milliseconds / 1e6 / copyGBps : null };
 }
 
 async function measureCeilings({ addon, device, precision }: Engine, quick: boolean, signal: AbortSignal | undefined) {

@@ -49,12 +49,14 @@ function ownError(line: string): EarlybirdError | null {
   }
 }
 
-export type Flags = Record<string, string | number | boolean | undefined>;
+export type Flags = Record<string, string | number | boolean | readonly (string | number)[] | undefined>;
 
-/** { batchSize: 64 } as --batch-size 64; undefined values are left out. */
+/** { batchSize: 64 } as --batch-size 64, lists as several words; undefined values are left out. */
 export function flagWords(flags: Flags): string[] {
   return Object.entries(flags).flatMap(([key, value]) =>
-    value === undefined ? [] : [`--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`, String(value)],
+    value === undefined
+      ? []
+      : [`--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`, ...[value].flat().map(String)],
   );
 }
 

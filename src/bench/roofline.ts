@@ -84,6 +84,15 @@ export function workOf(
   };
 }
 
+/** Forward an image is read for its sums, then read and written; backward it and the gradient are read twice, one is written. */
+const NORM_PASSES = 8;
+
+/** The bytes that BatchNorm in two passes each way moves in a training step, without shortcuts. */
+export function normBytesOf({ layers }: Pick<ModelDescription, 'layers'>, batch: number, precision: Precision): number {
+  const values = sumOf(layers, (layer) => (layer.kind === 'batchnorm' ? outputsOf(layer) : 0));
+  return NORM_PASSES * values * ELEMENT_BYTES[precision] * batch;
+}
+
 export const bytesOf = ({ activationBytes, weightBytes }: StepWork): number => activationBytes + weightBytes;
 
 export function rooflineOf(work: StepWork, ceilings: Ceilings): Roofline {

@@ -72,8 +72,9 @@ export async function benchStep(asked: BenchStepRecipe, options: RunOptions = {}
   };
 }
 
-async function timeApart(recipe: BenchStepRecipe, options: RunOptions): Promise<StepRecord> {
-  const { systems } = await runApart<StepBench>('step', ownFlags(recipe), recipe, options);
+/** One round of our own program, in a process of its own. */
+export async function timeApart(recipe: BenchStepRecipe, options: RunOptions): Promise<StepRecord> {
+  const { systems } = await runApart<StepBench>(['bench', 'step'], ownFlags(recipe), recipe, options);
   return systems[OURS]!.runs[0]!;
 }
 

@@ -65,7 +65,7 @@ export async function benchTicket(asked: BenchStepRecipe, options: RunOptions = 
       // Beside a peer in a process of its own, as the peer is.
       last = await (modes.length === 0
         ? timeTicket(recipe, options)
-        : runApart<TicketBench>('step', ownFlags(recipe), recipe, options));
+        : runApart<TicketBench>(['bench', 'step'], ownFlags(recipe), recipe, options));
       await writeFile(cfg, JSON.stringify(last.ticket.cfg));
       const { dense, ticket } = last.systems[OURS]!;
       return { dense: dense!.median, ticket: ticket!.median };

@@ -6,35 +6,23 @@ import { EarlybirdError, type ErrorCode, fileError } from '../errors';
 import { packageVersion } from '../package';
 import { commandFirst, normaliseArguments, PARSER } from './arguments';
 import type { Command } from './command';
+import { ABOUT, COMMANDS, COMPLETION, frontText } from './front';
 import { INTERRUPTED } from './interrupt';
 import { nearest } from './nearest';
-
-/** Name and description; commands/<name>.ts exports the command under its name. Data, so that --help loads none of them. */
-const COMMANDS: [name: string, describe: string][] = [
-  ['train', 'All in one go: search until a ticket emerges, prune, train only the ticket, report'],
-  ['search', 'Train the dense network and save Early-Bird tickets as they emerge'],
-  ['prune', 'Cut a ticket out of a checkpoint: pruned.pth.tar and prune.txt'],
-  ['retrain', 'Train a ticket on, with its own weights or with new ones'],
-  ['evaluate', 'Test a checkpoint: top-1 and top-5'],
-  ['distance', 'Write the mask-distance matrix of a run: overlap_{p}.npy'],
-  ['plot', 'Draw mask-distance matrices, or accuracy against drawing epoch'],
-  ['bench', 'Time this program, alone or beside PyTorch, or compare what methods cost'],
-  ['data', 'Fetch, check and pack datasets'],
-  ['inspect', 'Print keys, shapes and dtypes of a checkpoint, safetensors or .npy file'],
-  ['doctor', 'Show what was found on this machine, and how to repair what is wrong'],
-  ['libtorch', 'Show, fetch or choose the LibTorch to use'],
-];
 
 async function main(argv: string[]): Promise<void> {
   const asked = argv.find((argument) => COMMANDS.some(([name]) => name === argument));
   checkFirst(argv[0]!, asked);
+  const front = frontText(argv, Math.min(120, process.stdout.columns ?? 120));
+  if (front !== null) {
+    process.stdout.write(front);
+    return;
+  }
   const { default: yargs } = await import('yargs/yargs');
   const hint = asked === undefined ? 'earlybird --help' : `earlybird ${asked} --help`;
   const cli = yargs(argv)
     .scriptName('earlybird')
-    .usage(
-      'earlybird <command> [options]\n\nFinds Early-Bird tickets, prunes them out and trains only the small network.',
-    )
+    .usage(ABOUT)
     .parserConfiguration(PARSER)
     .help('help', 'Show this text')
     .alias('help', 'h')
@@ -56,15 +44,13 @@ async function main(argv: string[]): Promise<void> {
     if (name === asked) cli.command((require(`./commands/${name}`)[name] as Command)(name, describe));
     else cli.command(name, describe);
   }
-  cli.completion(COMPLETION, 'Print a script that completes commands and options in bash or zsh');
+  cli.completion(...COMPLETION);
   await cli.parseAsync();
 }
 
-const COMPLETION = 'completion';
-
 /** The first word is a flag or a command; another command may stand behind a flag whose value is taken for one. */
 function checkFirst(first: string, asked: string | undefined): void {
-  const names = [...COMMANDS.map(([name]) => name), COMPLETION];
+  const names = [...COMMANDS, COMPLETION].map(([name]) => name);
   if (first.startsWith('-') || names.includes(first)) return;
   const near = nearest(first, names);
   const advice = near ? `did you mean ${near}?` : 'earlybird --help lists them.';

@@ -2,16 +2,21 @@
 import type { Provenance } from '../engine/provenance';
 import { EarlybirdError } from '../errors';
 
-/** The machine of a run, from params.json. Runs of earlier versions have no fingerprint. */
+/**
+ * The machine of a run, from params.json. Runs of earlier versions have no fingerprint, or one without instruction sets: what they
+ * were made on cannot be told, and their costs stand in no table beside newer ones.
+ */
 export type MachineRecord = Pick<Provenance, 'earlybird' | 'libtorch' | 'device' | 'deviceName' | 'threads'> &
-  Partial<Pick<Provenance, 'machine'>>;
+  Partial<Pick<Provenance, 'machine' | 'processor'>>;
 
-export function machineOf({ earlybird, libtorch, machine, device, deviceName, threads }: MachineRecord): MachineRecord {
-  return { earlybird, libtorch, machine, device, deviceName, threads };
+export function machineOf(record: MachineRecord): MachineRecord {
+  const { earlybird, libtorch, machine, processor, device, deviceName, threads } = record;
+  return { earlybird, libtorch, machine, processor, device, deviceName, threads };
 }
 
 /** Hardware and versions in one line, without the index of the GPU and without the threads beside one. */
-export function machineLine({ earlybird, libtorch, machine, device, deviceName, threads }: MachineRecord): string {
+export function machineLine(record: MachineRecord): string {
+  const { earlybird, libtorch, machine, device, deviceName, threads } = record;
   const kind = device.replace(/:\d+$/, '');
   const cores = kind === 'cpu' ? `, ${threads} thread${threads === 1 ? '' : 's'}` : '';
   return `${kind} (${deviceName}${cores}), LibTorch ${libtorch}, earlybird ${earlybird}${machine ? `, machine ${machine}` : ''}`;
@@ -22,8 +27,9 @@ export function refuseMixedMachines(records: readonly { folder: string; machine:
   const [first, ...rest] = records;
   const other = rest.find(({ machine }) => machineLine(machine) !== machineLine(first!.machine));
   if (!first || !other) return;
+  const onWhat = (record: MachineRecord) => `${machineLine(record)}${record.processor ? ` (${record.processor})` : ''}`;
   throw new EarlybirdError(
     'ERR_BENCH_MACHINE',
-    `${first.folder} was made on ${machineLine(first.machine)}, but ${other.folder} on ${machineLine(other.machine)}: their costs are not comparable, choose another --save or run all on one machine.`,
+    `${first.folder} was made on ${onWhat(first.machine)}, but ${other.folder} on ${onWhat(other.machine)}: their costs are not comparable, choose another --save or run all on one machine.`,
   );
 }

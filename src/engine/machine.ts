@@ -7,19 +7,12 @@ import { places } from '../native/places';
 import type { NativeAddon } from '../native/types/addon';
 import type { GpuState } from '../native/types/energy';
 import { packageVersion } from '../package';
+import { hostProcessor, type Processor, processorText } from './processor';
 
 export interface Machine {
   /** Hash of the hardware alone: the same in every run on one machine. */
   fingerprint: string;
-  cpu: {
-    model: string;
-    cores: number;
-    memoryGiB: number;
-    /** cpufreq's, for example "performance"; null where it is not readable, as in most virtual machines. */
-    governor: string | null;
-    /** Clock of the first core as the benchmark ended; null where unknown. */
-    mhz: number | null;
-  };
+  cpu: MachineCpu;
   kernel: string;
   /** null on a CPU. */
   gpu: MachineGpu | null;
@@ -27,6 +20,17 @@ export interface Machine {
   threads: number | null;
   date: string;
   commandLine: string;
+}
+
+/** Results of older versions have no processor: a hypervisor may give one model name to several. */
+export interface MachineCpu extends Partial<Processor> {
+  model: string;
+  cores: number;
+  memoryGiB: number;
+  /** cpufreq's, for example "performance"; null where it is not readable, as in most virtual machines. */
+  governor: string | null;
+  /** Clock of the first core as the benchmark ended; null where unknown. */
+  mhz: number | null;
 }
 
 export interface MachineGpu {
@@ -51,6 +55,7 @@ function hardwareOf(engine: Engine | null): Hardware {
       model: first?.model.trim() ?? 'unknown',
       cores: os.cpus().length,
       memoryGiB: Math.round(os.totalmem() / 2 ** 30),
+      ...hostProcessor(),
       governor: readLine('/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor'),
       mhz: first?.speed || null,
     },
@@ -96,7 +101,11 @@ export async function describeMachine(
 
 /** Without clocks, limits and versions, which may change on one machine. A MIG slice has another name and memory than its GPU. */
 export function fingerprintOf({ cpu, gpu }: Hardware): string {
-  const parts = [cpu.model, cpu.cores, cpu.memoryGiB, gpu && [gpu.name, gpu.memoryGiB, gpu.capability]];
+  const { model, cores, memoryGiB, microArchitecture, instructionSets } = cpu;
+  const parts = [
+    ...[model, cores, memoryGiB, microArchitecture, instructionSets],
+    gpu && [gpu.name, gpu.memoryGiB, gpu.capability],
+  ];
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
 }
 
@@ -119,9 +128,34 @@ function readLine(path: string): string | null {
 
 /** The hardware in a few words. */
 export function machineName({ cpu, gpu }: Hardware): string {
-  const host = `${cpu.model}, ${cpu.cores} cores, ${cpu.memoryGiB} GiB`;
+  const details = processorText(cpu);
+  const host = `${cpu.model}${details && ` (${details})`}, ${cpu.cores} cores, ${cpu.memoryGiB} GiB`;
   return gpu ? `${gpu.name} (${gpu.memoryGiB} GiB${gpu.state?.mig ? ', a MIG slice' : ''}) on ${host}` : host;
 }
+
+/** Parts of the hardware that differ, in words; empty where the fingerprints cover nothing that does. */
+export function machineDifferences(a: Hardware, b: Hardware): string[] {
+  if (isOld(a) !== isOld(b))
+    return [`the ${isOld(a) ? 'first' : 'second'} was made by an older version, which did not record instruction sets`];
+  const simple = (name: string, of: (machine: Hardware) => string | number | null | undefined) =>
+    of(a) === of(b) ? [] : [`${name} ${of(a) ?? 'none'} and ${of(b) ?? 'none'}`];
+  const only = (name: string, { cpu: own }: Hardware, { cpu: other }: Hardware) => {
+    const sets = own.instructionSets?.filter((set) => !other.instructionSets?.includes(set)) ?? [];
+    return sets.length > 0 ? [`only the ${name} has ${sets.join(' ')}`] : [];
+  };
+  return [
+    ...simple('processors', ({ cpu }) => cpu.model),
+    ...simple('micro-architectures', ({ cpu }) => cpu.microArchitecture),
+    ...only('first', a, b),
+    ...only('second', b, a),
+    ...simple('cores', ({ cpu }) => cpu.cores),
+    ...simple('GiB of memory', ({ cpu }) => cpu.memoryGiB),
+    ...simple('GPUs', ({ gpu }) => gpu && `${gpu.name}, ${gpu.memoryGiB} GiB, ${gpu.capability}`),
+  ];
+}
+
+/** True for a result of a version that recorded nothing of the processor but its name. */
+export const isOld = ({ cpu }: Hardware): boolean => cpu.instructionSets === undefined;
 
 /** Hardware, state and versions, to print beside a figure. */
 export function machineText(machine: Machine): string {

@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { packageRoot, packageVersion } from '../package';
 import type { Engine } from './device';
 import { machineFingerprint } from './machine';
+import { hostProcessor, processorText } from './processor';
 import type { Session } from './session';
 
 /** Commit of this code; null outside a git checkout. */
@@ -26,6 +27,8 @@ export interface Provenance {
   libtorch: string;
   /** Fingerprint of the hardware. */
   machine: string;
+  /** Micro-architecture and instruction sets, which a fingerprint does not tell; absent in runs of older versions. */
+  processor?: string;
   device: string;
   deviceName: string;
   precision: string;
@@ -44,6 +47,7 @@ export function engineProvenance({ addon, device, precision }: Engine) {
     node: process.version,
     libtorch: addon.loaded,
     machine: machineFingerprint({ addon, device }),
+    processor: processorText(hostProcessor()),
     device,
     deviceName: runtime.cudaDevices.find(({ index }) => device === `cuda:${index}`)?.name ?? runtime.cpuCapability,
     precision,

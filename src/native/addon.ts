@@ -6,11 +6,12 @@ import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, resolve, sep } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 import * as nodeGypBuild from 'node-gyp-build';
+import { availableCores } from '../cores';
 import { EarlybirdError } from '../errors';
 import { type FoundLibTorch, findLibTorch, libtorchId, unsupported } from '../libtorch/find';
 import { buildCommand, packageRoot, programCommand } from '../package';
 import { jpegPaths, loadJpeg } from './jpeg';
-import { settleThreads } from './threads';
+import { settleThreads, spinCount } from './threads';
 import type { NativeAddon } from './types/addon';
 
 /** Options of {@link loadAddon}. */
@@ -59,10 +60,8 @@ function load(device: string | undefined) {
   const path = addonPath(libtorch);
   const cuda = libtorch.variant !== 'cpu' && device !== 'cpu';
 
-  // libgomp reads this when it is loaded. By default idle threads spin for milliseconds; where other work shares the cores, 2 of 12
-  // trainings then fell to a fifth of their speed. Threads that sleep at once halved it. So they spin for a fraction of a millisecond.
-  // In a worker thread this changes a copy only: set the variable for the process there.
-  if (process.env.OMP_WAIT_POLICY === undefined) process.env.GOMP_SPINCOUNT ??= '10000';
+  // libgomp reads this when it is loaded. In a worker thread this changes a copy only: set the variable for the process there.
+  if (process.env.OMP_WAIT_POLICY === undefined) process.env.GOMP_SPINCOUNT ??= spinCount(availableCores());
 
   // LibTorch's profiler reads this when it is loaded; without it every profile logs to stderr.
   process.env.KINETO_LOG_LEVEL ??= '6';

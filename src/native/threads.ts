@@ -1,5 +1,5 @@
 /** The number of compute threads: within the CPU quota unless it is given, and no more than OpenMP really starts. */
-import { availableCores } from '../cores';
+import { availableCores, type Cores } from '../cores';
 import { EarlybirdError } from '../errors';
 import type { NativeAddon } from './types/addon';
 
@@ -38,6 +38,15 @@ export function fitTeam(addon: Threads, asked?: number, env: NodeJS.ProcessEnv =
     ? null
     : `compute threads: ${team}, because OpenMP starts no more of ${wanted} here (${settings(env)})`;
 }
+
+/**
+ * GOMP_SPINCOUNT: how often an idle thread looks for work before it sleeps. By default it does for milliseconds; where other work
+ * shares the cores, 2 of 12 trainings then fell to a fifth of their speed. Threads that sleep at once halved it. So they spin for a
+ * fraction of a millisecond; not at all on one core, where the thread that they wait for needs it, nor within a CPU quota, which
+ * spinning uses up.
+ */
+export const spinCount = ({ allowed, quota }: Cores): string =>
+  allowed < 2 || (quota !== null && quota < allowed) ? '0' : '10000';
 
 /** What may be the reason. GOMP_SPINCOUNT, which the program itself sets, changes no team. */
 function settings(env: NodeJS.ProcessEnv): string {

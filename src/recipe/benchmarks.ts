@@ -13,13 +13,18 @@ const network = {
   model: option(z.enum(BENCH_MODELS).default('vgg16'), 'network'),
   batchSize: option(count().default(64), 'images per training step', { aliases: ['batch'] }),
 };
-const beside = {
+/** A benchmark beside PyTorch. Who computes is no part of what is computed. */
+export const beside = {
   peer: option(
     folder().min(1).optional(),
     'folder of the PyTorch peer (bench/peer/README.md), or none to time this program alone',
-    { defaultHelp: 'bench/peer of this package, where npm run bench:peers has made its environment' },
+    {
+      identity: false,
+      defaultHelp: 'bench/peer of this package, where npm run bench:peers has made its environment',
+    },
   ),
   python: option(z.string().min(1).optional(), 'Python with PyTorch, for the peer', 'the name of a program', {
+    identity: false,
     defaultHelp: 'that of .venv in the folder of the peer, else python3',
   }),
   timeout: option(count().default(900), 'seconds after which a run is given up'),
@@ -88,12 +93,18 @@ export const benchStepSchema = z.strictObject({
     'with --ticket: widths become multiples of this; auto: where it is faster here',
     'a whole number, 1 or more, or auto',
   ),
+  besideLoad: option(
+    count(1, 256).optional(),
+    'time the step beside as many busy programs too, and compare what they cost this program and the peer',
+    { defaultHelp: 'nothing else runs' },
+  ),
   ...runtime,
 });
 
 export const benchLoaderSchema = z.strictObject({
   data: option(folder().min(1), 'folder of JPEG files, searched to its depths, or of shards (required)'),
   packed: option(folder().min(1).optional(), 'shards of the same images, timed as well'),
+  cached: option(folder().min(1).optional(), 'the same images by data pack --cache yuv, timed as well'),
   workers: option(count(1, 1024).optional(), 'decoding threads of the runs on many cores', {
     defaultHelp: 'all cores',
   }),

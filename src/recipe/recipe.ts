@@ -6,6 +6,7 @@ import { BENCH_SCHEMAS, benchKernelsSchema, benchLoaderSchema, benchStepSchema }
 import { benchEnergySchema } from './cost';
 import { evaluateSchema, pruneSchema, retrainSchema, searchSchema, trainSchema } from './experiments';
 import { distanceSchema, plotSchema } from './figures';
+import { benchJobSchema } from './job';
 import { parseOptions } from './option';
 import { precisionOptions, settleVariant } from './precision';
 import { brokenRule } from './rules';
@@ -23,6 +24,7 @@ export const SCHEMAS = {
   benchKernels: benchKernelsSchema,
   ...BENCH_SCHEMAS,
   benchEnergy: benchEnergySchema,
+  benchJob: benchJobSchema,
 };
 
 type Schemas = typeof SCHEMAS;
@@ -52,6 +54,8 @@ export type BenchLoaderRecipe = Recipe<'benchLoader'>;
 export type BenchKernelsRecipe = Recipe<'benchKernels'>;
 /** Options of `earlybird bench energy`. */
 export type BenchEnergyRecipe = Recipe<'benchEnergy'>;
+/** Options of `earlybird bench job`. */
+export type BenchJobRecipe = Recipe<'benchJob'>;
 
 /**
  * Validates a recipe and fills in what it leaves open.

@@ -1,4 +1,5 @@
 /** The report as one page without scripts or requests, for screens and paper, light and dark. */
+import { speedText } from '../prune/speed';
 import { epochsHtml } from './epochs';
 import { escapeHtml, formatJoules, formatSeconds, formatWatts } from './format';
 import type { ReportInput } from './input';
@@ -34,7 +35,7 @@ export function renderHtml(input: ReportInput, figures: HtmlFigure[]): string {
 </header>
 <section>
 <h2>Summary</h2>
-${input.trainingFlops ? `<p><strong>${escapeHtml(trainingHeadline(input.trainingFlops))}</strong></p>\n` : ''}${htmlTable(input.summary, { synthetic })}
+${input.trainingFlops ? `<p><strong>${escapeHtml(trainingHeadline(input.trainingFlops))}</strong></p>\n` : ''}${input.speed ? `<p>${escapeHtml(speedText(input.speed))}</p>\n` : ''}${htmlTable(input.summary, { synthetic })}
 </section>
 ${energyHtml(input.energy)}<section>
 <h2>Figures</h2>

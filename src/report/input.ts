@@ -1,3 +1,4 @@
+import type { TicketSpeed } from '../prune/speed';
 import type { EnergyTotals, EpochMetrics } from '../run/metrics';
 import type { SummaryRow } from '../run/result';
 import type { TrainingCost } from '../train/training-cost';
@@ -73,6 +74,8 @@ export interface ReportInput {
   summary: SummaryRow[];
   /** Training FLOPs of EB Train against those of the dense network; said above the summary. */
   trainingFlops?: TrainingCost;
+  /** Of a ticket over its dense network. */
+  speed?: TicketSpeed;
   /** Totals of each phase by path, and sentences on the counters. */
   energy?: { phases: EnergyTotals; sources: string[] } | null;
   /** Tickets, checkpoints and tables of the run: paths relative to its folder, with slashes. */

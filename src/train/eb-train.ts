@@ -3,7 +3,7 @@
  * sub-folder for each stage; each stage is finished, resumable or new on its own, so that a killed run goes on where it was.
  */
 import { rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { ENERGY_FILE, type EnergyFile, mergeEnergy, methodText, readEnergy } from '../energy/file';
 import { epochsTotal } from '../energy/totals';
 import { recordedKernels } from '../engine/kernels';
@@ -13,6 +13,7 @@ import { EarlybirdError } from '../errors';
 import { lockFolder } from '../lock';
 import { pruneOnce } from '../prune/prune';
 import type { PruneReport } from '../prune/report';
+import { speedOfRun, type TicketSpeed } from '../prune/speed';
 import { identityOf } from '../recipe/identity';
 import { FULL_PRECISION, precisionOptions } from '../recipe/precision';
 import { percentOf } from '../recipe/ratio';
@@ -37,6 +38,8 @@ export interface TrainResult {
   retrain: RunResult;
   /** Training FLOPs of EB Train against those of the dense network trained to the end. */
   trainingFlops: TrainingCost;
+  /** The ticket's training step over that of the dense network, as the epochs of both took it. */
+  speed: TicketSpeed;
   /** Dense (up to where it was trained) against ticket. */
   summary: SummaryRow[];
   /** True for made-up images: accuracies mean nothing. */
@@ -78,11 +81,24 @@ export async function ebTrain(recipe: TrainRecipe, options: RunOptions = {}): Pr
   return { result, reused: false };
 }
 
-/** Files of older versions have no training FLOPs. */
+/** Files of older versions have no training FLOPs and no speed. */
 async function storedResult(recipe: TrainRecipe, directory: RunDirectory): Promise<TrainResult> {
   const result = (await directory.readJson<TrainResult>('result.json'))!;
   const { dataset } = (await directory.readJson<Pick<Provenance, 'dataset'>>('params.json'))!;
-  return { ...result, trainingFlops: trainingCost(result, recipe, dataset.train) };
+  return {
+    ...result,
+    trainingFlops: trainingCost(result, recipe, dataset.train),
+    speed: await speedIn(directory, result),
+  };
+}
+
+/** Only the names of the folders hold: the run may have been moved. */
+async function speedIn(directory: RunDirectory, { search, retrain }: Omit<Stages, 'prune'>): Promise<TicketSpeed> {
+  const stage = async ({ directory: folder, flops }: RunResult) => ({
+    flops,
+    metrics: await RunDirectory.at(directory.file(basename(folder))).readMetrics(),
+  });
+  return speedOfRun(await stage(search), await stage(retrain));
 }
 
 async function runStages(
@@ -116,6 +132,7 @@ async function runStages(
     ticket: drawn,
     ...stages,
     trainingFlops: trainingCost({ ticket: drawn, ...stages }, recipe, session.dataset.train.count),
+    speed: await speedIn(directory, stages),
     summary: await summaryOf(recipe, stages, ticket.completed, energy),
     synthetic: session.dataset.synthetic,
   };

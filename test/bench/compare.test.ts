@@ -45,6 +45,40 @@ test('two machines are refused by name', async () => {
   });
 });
 
+test('one processor name with other instruction sets: refused, and the sets are named', async () => {
+  const on = (instructionSets: string[]) => ({
+    machine: machineWith(null, 'AMD EPYC', { microArchitecture: 'family 25 model 17 stepping 1', instructionSets }),
+  });
+  const files = [
+    result('avx2.json', step(100, on(['avx2', 'fma']))),
+    result('avx512.json', step(100, on(['avx2', 'avx512_bf16', 'avx512f', 'fma']))),
+  ];
+  const refusal = {
+    code: 'ERR_BENCH_MACHINE',
+    message: expect.stringContaining('which differ (only the second has avx512_bf16 avx512f): measure both'),
+  };
+  await expect(compareBenches({ files })).rejects.toMatchObject(refusal);
+  expect((await compareBenches({ files: [files[0]!, files[0]!] })).notes).toEqual([]);
+});
+
+test('results of older versions compare with each other, with a note, and not with newer ones', async () => {
+  const old = result('old.json', step(100));
+  const machine = machineWith(null, 'A CPU', { microArchitecture: 'family 25', instructionSets: ['avx2'] });
+  const young = result('young.json', step(100, { machine }));
+  const comparison = await compareBenches({ files: [old, old] });
+  expect(compareText(comparison)).toMatch(/^note: .*did not record the instruction sets/m);
+  await expect(compareBenches({ files: [old, young] })).rejects.toMatchObject({
+    code: 'ERR_BENCH_MACHINE',
+    message: expect.stringContaining('the first was made by an older version'),
+  });
+  const kernels = (device: string) => ({ systems: { earlybird: { a: spread(1), runs: [{ versions: { device } }] } } });
+  const files = ['EPYC (AVX2)', 'EPYC (AVX512)'].map((device, i) => result(`k${i}.json`, step(1, kernels(device))));
+  await expect(compareBenches({ files })).rejects.toMatchObject({
+    code: 'ERR_USAGE',
+    message: expect.stringMatching(/EPYC \(AVX2\) and .* EPYC \(AVX512\)/),
+  });
+});
+
 test.each([
   ['other settings', step(100, { batchSize: 8 }), 'ERR_USAGE', /batchSize 64 .* 8/],
   ['a setting that only one has', step(100, { precision: 'bf16' }), 'ERR_USAGE', /precision - and .* bf16/],

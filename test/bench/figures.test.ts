@@ -1,6 +1,6 @@
 /** The figures that benchmarks compute from what was measured. */
 
-import { against, ceilingsOf, type ProfileBench, perStep } from '../../src/bench/profile';
+import { against, ceilingsOf, normalisationOf, type ProfileBench, perStep } from '../../src/bench/profile';
 import { summarise } from '../../src/bench/ticket';
 import { gammasFor } from '../../src/bench/workload';
 import { profileText } from '../../src/cli/print/profile';
@@ -63,6 +63,7 @@ test('shares of the roofline, and the profile as text', () => {
     ...perStep(profile, 5),
     convolutions: {},
     ceilings: { copyGBps: 1000, matmulTflops: 500, matmulPrecision: 'bf16' },
+    normalisation: { bytes: 2e9, copyShare: 0.715 },
     work: { ...work, bytes: 4e9 },
     roofline,
     shares,
@@ -71,7 +72,16 @@ test('shares of the roofline, and the profile as text', () => {
   expect(text).toContain('6 kernels and 1.0 launches a step; idle 2.000 ms in 2.0 gaps, the longest 1.500 ms');
   expect(text).toMatch(/^ +3\.000 +2\.0 +75\.0 % {2}matrix product$/m);
   expect(text).toContain('reaches 40.0 % of it');
+  expect(text).toMatch(/^normalisation moves 2000\.0 MB: 71\.5 % of the copy rate$/m);
+  const without = { ...result, normalisation: { bytes: 0, copyShare: null } };
+  expect(profileText(without)).not.toContain('normalisation');
   expect(profileText({ ...result, source: 'operators' })).toContain('calls of the host, not kernels');
+});
+
+test('the rate of normalisation beside that of a copy', () => {
+  const families = [{ family: 'normalisation' as const, calls: 5, milliseconds: 4 }];
+  expect(normalisationOf(families, 6e6, { copyGBps: 3 })).toEqual({ bytes: 6e6, copyShare: 0.5 });
+  expect(normalisationOf([], 6e6, { copyGBps: 3 })).toEqual({ bytes: 6e6, copyShare: null });
 });
 
 test('a ticket against the dense network and the peer', () => {

@@ -1,4 +1,4 @@
-import { bytesOf, macsOf, outputsOf, rooflineOf, workOf } from '../../src/bench/roofline';
+import { bytesOf, macsOf, normBytesOf, outputsOf, rooflineOf, workOf } from '../../src/bench/roofline';
 import type { LayerInfo } from '../../src/native/types/model';
 
 const conv = { kind: 'conv', key: 'c', in: 2, out: 4, kernel: 3, groups: 1, bias: false, height: 5, width: 6 } as const;
@@ -29,6 +29,11 @@ test('work by the counting rule, at either size', () => {
   const bf16 = workOf(network, 7, 'bf16');
   expect(bf16).toMatchObject({ activationBytes: values * 2 * 7, weightBytes: parameters * (2 * 2 + 6 * 4) });
   expect(bytesOf(bf16)).toBe(bf16.activationBytes + bf16.weightBytes);
+});
+
+test('BatchNorm reads or writes its values eight times a step', () => {
+  expect(normBytesOf(network, 7, 'fp32')).toBe(8 * 120 * 4 * 7);
+  expect(normBytesOf(network, 7, 'bf16')).toBe(8 * 120 * 2 * 7);
 });
 
 test('the roofline is the larger of the two', () => {

@@ -1,4 +1,5 @@
-import { describeMachine, machineName, machineText } from '../../src/engine/machine';
+import { describeMachine, machineDifferences, machineName, machineText } from '../../src/engine/machine';
+import { hostProcessor } from '../../src/engine/processor';
 import type { NativeAddon } from '../../src/native/types/addon';
 import { fakeEngine } from '../support/fake-addon';
 import { H200, machineWith } from '../support/machine';
@@ -24,6 +25,36 @@ test('another processor, no GPU, a slice of one: other machines', () => {
   const slice = { ...H200, name: 'NVIDIA H200 MIG 1g.18gb', memoryGiB: 16 };
   const all = [machineWith(H200), machineWith(null), machineWith(H200, 'Another CPU'), machineWith(slice)];
   expect(new Set(all.map(({ fingerprint }) => fingerprint)).size).toBe(4);
+});
+
+test('one model name with other instruction sets or another micro-architecture: other machines', async () => {
+  const processors = [
+    { microArchitecture: 'family 23', instructionSets: ['avx2'] },
+    { microArchitecture: 'family 25', instructionSets: ['avx2'] },
+    { microArchitecture: 'family 25', instructionSets: ['avx2', 'avx512f'] },
+    {},
+  ];
+  const machines = processors.map((processor) => machineWith(null, 'AMD EPYC', processor));
+  expect(new Set(machines.map(({ fingerprint }) => fingerprint)).size).toBe(4);
+  expect(machineName(machines[2]!)).toBe('AMD EPYC (family 25: avx2 avx512f), 2 cores, 8 GiB');
+  expect(machineName(machines[3]!)).toBe('AMD EPYC, 2 cores, 8 GiB');
+  expect((await describeMachine(null)).cpu).toMatchObject(hostProcessor());
+});
+
+test('what differs is said in words', () => {
+  const [avx2, avx512] = [['avx2'], ['avx2', 'avx512f']].map((instructionSets) =>
+    machineWith(null, 'A CPU', { microArchitecture: 'family 25', instructionSets }),
+  );
+  expect(machineDifferences(avx2!, avx2!)).toEqual([]);
+  expect(machineDifferences(avx2!, avx512!)).toEqual(['only the second has avx512f']);
+  expect(machineDifferences(avx512!, avx2!)).toEqual(['only the first has avx512f']);
+  expect(machineDifferences(machineWith(), avx2!)).toEqual([
+    'the first was made by an older version, which did not record instruction sets',
+  ]);
+  expect(machineDifferences(machineWith(null, 'B CPU'), machineWith(H200))).toEqual([
+    'processors B CPU and A CPU',
+    'GPUs none and NVIDIA H200, 140 GiB, 9.0',
+  ]);
 });
 
 test('the driver is asked for its state, and an answer that fails is a reason', async () => {

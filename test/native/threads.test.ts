@@ -1,5 +1,5 @@
 import { availableCores } from '../../src/cores';
-import { fitTeam } from '../../src/native/threads';
+import { fitTeam, spinCount } from '../../src/native/threads';
 
 /** An engine of `threads`, whose OpenMP starts no more than `most` (0: none at all). */
 function engineOf(threads: number, most = 1024) {
@@ -42,4 +42,14 @@ test('the default is within the usable cores; OMP_NUM_THREADS is obeyed', () => 
   const told = engineOf(usable + 3);
   expect(fitTeam(told, undefined, { OMP_NUM_THREADS: String(usable + 3) })).toBeNull();
   expect(told.set).toEqual([]);
+});
+
+test.each([
+  [{ allowed: 2, quota: null }, '10000'],
+  [{ allowed: 8, quota: 8 }, '10000'],
+  [{ allowed: 1, quota: null }, '0'],
+  [{ allowed: 2, quota: 1 }, '0'],
+  [{ allowed: 16, quota: 7.5 }, '0'],
+])('idle threads spin only on cores of their own: %j', ({ allowed, quota }, count) => {
+  expect(spinCount({ allowed, quota, usable: 1 })).toBe(count);
 });

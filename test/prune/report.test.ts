@@ -64,7 +64,7 @@ test('the log has the lines of the reference, and what the ticket saves', () => 
     'new model param: 67',
     'new model flops: 500',
     'pruned: 25.00% of channels, 40.00% of parameters, 50.00% of forward FLOPs (reference surgery)',
-    'training step, 32 images of 32 px, median and range of 5: dense 20.0 ms (19.0 to 21.0), ticket 15.0 ms (14.5 to 16.0): 0.75x',
+    'training step, 32 images of 32 px, median and range of 5: dense 20.0 ms (19.0 to 21.0), ticket 15.0 ms (14.5 to 16.0): 0.75x at 0.50x the FLOPs',
     expect.stringMatching(/^warning: 50% were asked for: masked channels stay/),
     'saved folder/pruned.pth.tar',
   ]);
@@ -87,12 +87,22 @@ test('rounded tickets are shown with and without; their layers say what is kept'
   ]);
 });
 
-test('steps that differ much are shown with their range, and no ratio is made of them', () => {
+test('steps that differ much are shown with their range, and their ratio is flagged', () => {
   const ranges = { dense: { low: 15, high: 40 }, ticket: { low: 14.5, high: 16 } };
   const [, line] = effectLines({ ...report, time: { ...report.time!, ranges, noisy: true } });
-  expect(line).toContain('dense 20.0 ms (15.0 to 40.0), ticket 15.0 ms (14.5 to 16.0): too noisy to compare');
-  expect(line).not.toContain('0.75x');
+  expect(line).toContain(
+    'dense 20.0 ms (15.0 to 40.0), ticket 15.0 ms (14.5 to 16.0): 0.75x at 0.50x the FLOPs; too noisy',
+  );
   expect([14, 20, 24.1].map((high) => isNoisy({ median: 14, low: 14, high }))).toEqual([false, false, true]);
+});
+
+test('a ticket that is not faster is said to be so, unless the steps are too noisy', () => {
+  const said = (time: object) =>
+    effectLines({ ...report, time: { ...report.time!, ...time } }).filter((line) => /not faster/.test(line));
+  expect(said({ ratio: 1.03, ticket: 20.6 })).toEqual([
+    'the ticket is not faster than the dense network on this machine',
+  ]);
+  expect([said({}), said({ ratio: 1.03, noisy: true })]).toEqual([[], []]);
 });
 
 test('what was not measured says why', () => {
@@ -103,7 +113,7 @@ test('what was not measured says why', () => {
     timeMissing: 'not measured (--no-measure)',
     unrounded: { ...costs(55, 450), step: null },
   });
-  expect(lines[1]).toBe('training step: not measured (--no-measure)');
+  expect(lines[1]).toBe('training step: not measured (--no-measure), at 0.50x the FLOPs');
   expect(lines.slice(-2).every((line) => line.endsWith('training step -'))).toBe(true);
 });
 

@@ -1,5 +1,6 @@
 /** A machine for tests of what is made of benchmarks. */
 import { fingerprintOf, type Machine, type MachineGpu } from '../../src/engine/machine';
+import type { Processor } from '../../src/engine/processor';
 
 export const H200: MachineGpu = {
   name: 'NVIDIA H200',
@@ -17,8 +18,12 @@ export const H200: MachineGpu = {
   },
 };
 
-export function machineWith(gpu: MachineGpu | null = null, model = 'A CPU'): Machine {
-  const cpu = { model, cores: 2, memoryGiB: 8, governor: null, mhz: 2400 };
+export function machineWith(
+  gpu: MachineGpu | null = null,
+  model = 'A CPU',
+  processor: Partial<Processor> = {},
+): Machine {
+  const cpu = { model, cores: 2, memoryGiB: 8, governor: null, mhz: 2400, ...processor };
   return {
     fingerprint: fingerprintOf({ cpu, gpu }),
     cpu,

@@ -24,7 +24,8 @@ const FIND = 'import importlib.util, sys; sys.exit(importlib.util.find_spec("tor
 /** A Python with PyTorch, or null with a printed reason. */
 export function pythonWithTorch(): string | null {
   const environment = join(PEERS, '.venv', 'bin', 'python3');
-  const candidates = [...(existsSync(environment) ? [environment] : []), 'python3'];
+  const named = process.env.EARLYBIRD_PYTHON;
+  const candidates = [...(named ? [named] : []), ...(existsSync(environment) ? [environment] : []), 'python3'];
   const found = candidates.find((python) => spawnSync(python, ['-c', FIND]).status === 0);
   if (found === undefined)
     console.warn('skipped: no Python has PyTorch, so that peer_train and peer_quant cannot be read');

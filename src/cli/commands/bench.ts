@@ -4,6 +4,8 @@ import { defineCommand, defineGroup } from '../command';
 const step = defineCommand({
   options: 'benchStep',
   run: async (recipe, options) => {
+    if (recipe.besideLoad !== undefined)
+      return (await import('../../bench/beside-load.js')).benchBesideLoad(recipe, options);
     if (recipe.lowPrecision) return (await import('../../bench/low-precision.js')).benchLowPrecision(recipe, options);
     if (recipe.ticket !== undefined) return (await import('../../bench/ticket.js')).benchTicket(recipe, options);
     return (await import('../../bench/step-peer.js')).benchStep(recipe, options);
@@ -59,6 +61,18 @@ const energy = defineCommand({
   },
 });
 
+const job = defineCommand({
+  options: 'benchJob',
+  examples: [
+    [
+      'earlybird bench job --data DIR --limit-train 5000 --epochs 40 --save runs/job',
+      'ours beside both modes of the peer',
+    ],
+  ],
+  run: async (recipe, options) => (await import('../../cost/job/job.js')).benchJob(recipe, options),
+  print: async (result) => (await import('../print/cost.js')).jobText(result),
+});
+
 export const bench = defineGroup([
   ['step', 'Time the training step, alone or beside the modes of a PyTorch peer', step],
   ['profile', 'Show what a training step spends its time on, and how far it is from the roofline', profile],
@@ -66,5 +80,6 @@ export const bench = defineGroup([
   ['kernels', 'Time the quantiser against a copy of memory, alone or beside PyTorch', kernels],
   ['loader', 'Time the loading of JPEG files, alone or beside the loaders of other libraries', loader],
   ['energy', 'Compare methods by accuracy, energy, FLOPs and time, at several ratios and seeds; resumable', energy],
+  ['job', 'Do a whole job, from new weights to a trained ticket, beside a PyTorch peer; resumable', job],
   ['compare', 'Ratios of two results of one benchmark on one machine (--json output)', compare],
 ]);

@@ -11,7 +11,9 @@ export const retrain = defineCommand({
   async run(recipe, options) {
     const { reportRetrain } = await import('../../report/gather/reports.js');
     const run = await (await import('../../train/retrain.js')).retrain(recipe, options);
-    return { ...run.result, report: await reportRetrain(recipe, run, options.observer) };
+    const { speedOfTicket } = await import('../../prune/speed.js');
+    const speed = recipe.scratch === undefined ? null : await speedOfTicket(recipe.scratch);
+    return { ...run.result, speed, report: await reportRetrain(recipe, run, options.observer) };
   },
   print: async (result, { referenceMetrics }) => (await import('../print/run.js')).runText(result, referenceMetrics),
 });

@@ -1,5 +1,7 @@
 /** Results of `bench energy` and its plan as text, for people. */
 import type { EnergyBenchResult } from '../../cost/compare';
+import type { JobBenchResult } from '../../cost/job/job';
+import { tableOf as jobTable } from '../../cost/job/tables';
 import type { EnergyPlan, Estimate, PlannedRow } from '../../cost/plan';
 import { METHODS } from '../../cost/rows';
 import { tableOf } from '../../cost/tables';
@@ -8,6 +10,10 @@ import { formatFlops, formatJoules, formatSeconds, MISSING } from '../../report/
 
 export function energyText(result: EnergyBenchResult): string {
   return `${costText(tableOf(result))}\n\n${result.files.join('\n')}`;
+}
+
+export function jobText(result: JobBenchResult): string {
+  return `${costText(jobTable(result))}\n\n${result.files.join('\n')}`;
 }
 
 const HEAD = [

@@ -6,7 +6,7 @@ import { medianAndRange, percent, withMachine } from './cells';
 const shortened = (name: string, most = 90) => (name.length > most ? `${name.slice(0, most - 3)}...` : name);
 
 export function profileText(result: ProfileBench): string {
-  const { source, work, roofline, shares, ceilings, stepMs, device } = result;
+  const { source, work, roofline, shares, ceilings, stepMs, device, normalisation } = result;
   const row = (name: string, calls: number, milliseconds: number, share?: number) =>
     [
       milliseconds.toFixed(3).padStart(10),
@@ -34,6 +34,11 @@ export function profileText(result: ProfileBench): string {
     `ceilings: copy ${ceilings.copyGBps.toFixed(1)} GB/s, ${ceilings.matmulPrecision} product ${ceilings.matmulTflops.toFixed(3)} TFLOP/s`,
     `arithmetic ${roofline.arithmeticMs.toFixed(3)} ms (${(work.flops / 1e9).toFixed(1)} GFLOP): the step reaches ${percent(shares.arithmetic)} of the matrix rate`,
     `traffic    ${roofline.trafficMs.toFixed(3)} ms (${(work.bytes / 1e6).toFixed(1)} MB): ${percent(shares.traffic)} of the copy rate`,
+    ...(normalisation.copyShare === null
+      ? []
+      : [
+          `normalisation moves ${(normalisation.bytes / 1e6).toFixed(1)} MB: ${percent(normalisation.copyShare)} of the copy rate`,
+        ]),
     `roofline   ${roofline.stepMs.toFixed(3)} ms: the step reaches ${percent(shares.roofline)} of it`,
   ]);
 }

@@ -41,7 +41,8 @@ export function effectLines({
   const { channels, parameters, flops } = effective;
   const lines = [
     `pruned: ${share(channels)} of channels, ${share(parameters)} of parameters, ${share(flops)} of forward FLOPs (${surgery} surgery)`,
-    time ? stepText(time) : `training step: ${timeMissing}`,
+    time ? stepText(time, 1 - flops) : `training step: ${timeMissing}, at ${(1 - flops).toFixed(2)}x the FLOPs`,
+    ...(time && !time.noisy && time.ratio >= 1 ? [NOT_FASTER] : []),
     ...farFrom(ratio, channels),
   ];
   if (unrounded === null) return lines;
@@ -54,18 +55,21 @@ export function effectLines({
   ];
 }
 
+const NOT_FASTER = 'the ticket is not faster than the dense network on this machine';
+
 const milliseconds = (value: number) => `${value.toFixed(1)} ms`;
 
-/** A ratio only where the steps of each network took about the same time. */
-function stepText(time: NonNullable<PruneReport['time']>): string {
+/** The ratio of the steps beside that of the FLOPs; where other programs disturbed the steps it says so. */
+function stepText(time: NonNullable<PruneReport['time']>, flops: number): string {
   const { batchSize, imageSize, ratio, ranges, noisy = false } = time;
   const one = (name: 'dense' | 'ticket') => {
     const range = ranges?.[name];
     const shown = range ? ` (${range.low.toFixed(1)} to ${range.high.toFixed(1)})` : '';
     return `${name} ${milliseconds(time[name])}${shown}`;
   };
-  const verdict = noisy ? ': too noisy to compare, other programs use this machine' : `: ${ratio.toFixed(2)}x`;
-  return `training step, ${batchSize} images of ${imageSize} px, median and range of 5: ${one('dense')}, ${one('ticket')}${verdict}`;
+  const both = `${ratio.toFixed(2)}x at ${flops.toFixed(2)}x the FLOPs`;
+  const verdict = noisy ? `${both}; too noisy to compare, other programs use this machine` : both;
+  return `training step, ${batchSize} images of ${imageSize} px, median and range of 5: ${one('dense')}, ${one('ticket')}: ${verdict}`;
 }
 
 function farFrom(asked: number, gone: number): string[] {

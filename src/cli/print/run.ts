@@ -1,6 +1,7 @@
 /** Results as text, for people. */
 
 import { methodText } from '../../energy/file';
+import { speedText, type TicketSpeed } from '../../prune/speed';
 import { formatsText } from '../../recipe/precision';
 import { formatJoules } from '../../report/format';
 import { summaryTable, trainingHeadline } from '../../report/table';
@@ -13,7 +14,10 @@ import { effectLines } from './prune';
 const percent = (value: number | null) => (value === null ? '-' : `${value.toFixed(2)}%`);
 
 /** `asReference`: with the accuracy that the reference prints, a mean over batches beside the exact one. */
-export function runText(result: RunResult & { report: string | null }, asReference = false): string {
+export function runText(
+  result: RunResult & { report: string | null; speed?: TicketSpeed | null },
+  asReference = false,
+): string {
   const tickets = Object.entries(result.tickets).map(
     ([p, { file, completed }]) => `ticket p=${p}% after ${epochsText(completed)}: ${file}`,
   );
@@ -29,6 +33,7 @@ export function runText(result: RunResult & { report: string | null }, asReferen
     ...(result.joules == null
       ? []
       : [`energy: ${formatJoules(result.joules)} of training, testing and detection (${result.joulesBy})`]),
+    ...(result.speed ? [speedText(result.speed)] : []),
     `files: ${result.directory}`,
     ...(result.report ? [`report: ${result.report}`] : []),
   ].join('\n');
@@ -42,12 +47,14 @@ export function trainText({
   report,
   directory,
   trainingFlops,
+  speed,
 }: TrainResult & { report: string | null }): string {
   return [
     `ticket p=${ticket.percent}% after ${epochsText(ticket.completed)}: ${ticket.file}`,
     ...effectLines(prune),
     '',
     trainingHeadline(trainingFlops),
+    speedText(speed),
     '',
     summaryTable(summary, { synthetic }),
     '',

@@ -1,10 +1,12 @@
-/** Results of `bench step` as text: beside a peer, of a ticket, in low precision. */
+/** Results of `bench step` as text: beside a peer, beside busy programs, of a ticket, in low precision. */
+import type { LoadBench } from '../../bench/beside-load';
 import type { LowPrecisionBench } from '../../bench/low-precision';
 import type { StepBench } from '../../bench/step-peer';
 import type { TicketBench } from '../../bench/ticket';
 import { columns, range, times, versionsText, withMachine } from './cells';
 
-export function stepText(result: StepBench | TicketBench | LowPrecisionBench): string {
+export function stepText(result: StepBench | TicketBench | LowPrecisionBench | LoadBench): string {
+  if ('busy' in result) return loadText(result);
   if ('memoryRatios' in result) return peerText(result);
   return 'overFlops' in result ? ticketText(result) : lowPrecisionText(result);
 }
@@ -37,6 +39,35 @@ function peerText(result: StepBench): string {
   ]);
 }
 
+export function loadText(result: LoadBench): string {
+  const { model, batchSize, busy, systems, ratios, ratioOfRatios, worst } = result;
+  const line = columns(12, 6, 10, 10, 18, 6, 8, 8, 22);
+  const programs = busy === 1 ? '1 busy program' : `${busy} busy programs`;
+  const modes = Object.keys(ratios);
+  return withMachine(result, [
+    `${model}, batch ${batchSize}, quiet and beside ${programs}: ${howOften(result)}${modes.length > 0 ? '; ours = earlybird / that row' : ''}`,
+    '',
+    line('', 'dtype', 'quiet', 'loaded', 'range', 'left', ...(modes.length > 0 ? ['ours', 'loaded', 'of quiet'] : [])),
+    ...Object.entries(systems).map(([name, { dtype, quiet, loaded, left, failure }]) => {
+      if (!quiet || !loaded) return line(name, `no figure: ${failure}`);
+      const kept = ratioOfRatios[name];
+      return line(
+        name,
+        dtype,
+        quiet.median.toFixed(1),
+        loaded.median.toFixed(1),
+        range(loaded, 1),
+        left!.toFixed(2),
+        ...(ratios[name] ? [times(ratios[name].quiet), times(ratios[name].loaded)] : []),
+        ...(kept ? [`${kept.median.toFixed(2)} (${range(kept, 2)})`] : []),
+      );
+    }),
+    ...(worst === null
+      ? []
+      : ['', `lowest of all rounds: ${worst.toFixed(2)} of the quiet ratio to the fastest mode of the peer`]),
+  ]);
+}
+
 export function ticketText(result: TicketBench): string {
   const { model, batchSize, ticket, systems, overFlops, ratios } = result;
   const { ratio, roundTo, flopsRatio, parameterRatio } = ticket;
@@ -52,6 +83,9 @@ export function ticketText(result: TicketBench): string {
     ),
     '',
     `FLOPs ratio ${flopsRatio.toFixed(3)}, parameters ${parameterRatio.toFixed(3)}: our step ratio is ${times(overFlops)} the FLOPs ratio`,
+    ...Object.entries(systems).flatMap(([name, { stepRatio }]) =>
+      stepRatio !== null && stepRatio >= 1 ? [`${name}: the ticket is not faster than the dense network`] : [],
+    ),
   ]);
 }
 

@@ -1,5 +1,6 @@
 /** The reports of search, retrain and train. */
 import { basename, dirname, join } from 'node:path';
+import { speedOfTicket } from '../../prune/speed';
 import { formatsOf } from '../../recipe/precision';
 import type { RetrainRecipe, SearchRecipe, TrainRecipe } from '../../recipe/recipe';
 import { RunDirectory } from '../../run/directory';
@@ -42,8 +43,10 @@ export function reportRetrain(
   const name = scratch === undefined ? 'dense' : reinit ? 'ticket, new weights' : 'ticket, inherited weights';
   return drawReport(recipe, reused, observer, async () => {
     const { network, input } = await describeRun(save);
+    const speed = scratch === undefined ? null : await speedOfTicket(scratch);
     return {
       ...input,
+      ...(speed ? { speed } : {}),
       title: recipe.title ?? `Training: ${network}, ${name}`,
       runs: [{ name, phase: 'retrain', metrics: await metricsOf(save) }],
       summary: [summaryRow(name, result)],
@@ -77,6 +80,7 @@ export function reportTrain(
       channels: [{ name: ticket, ratio: result.prune.ratio, layers: result.prune.layers }],
       summary: result.summary,
       trainingFlops: result.trainingFlops,
+      speed: result.speed,
       threshold: recipe.detectorThreshold,
       energy: await energyOf(save),
     };

@@ -2,6 +2,11 @@
 // running statistics, with one and two threads.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/core/stack.h>
+
+#include <limits>
+#include <vector>
 
 #include "check.h"
 #include "layer/layers.h"
@@ -110,6 +115,11 @@ EB_TEST("layer: fused BatchNorm against LibTorch in float64") {
       {"relu, bfloat16", 4, 16, 9, 0, false, true, false, bf16},
       {"selection, bfloat16", 4, 40, 6, 13, false, true, true, bf16},
       {"shortcut, bfloat16", 3, 32, 8, 0, true, true, false, bf16},
+      {"odd width, bfloat16", 3, 37, 5, 0, false, true, false, bf16},
+      {"seven channels, bfloat16", 3, 7, 6, 0, false, true, true, bf16},
+      {"shortcut, 13 channels", 4, 13, 7, 0, true},
+      {"selection of three", 4, 40, 6, 3, false, true, true},
+      {"selection, no gradient beside, bfloat16", 40, 21, 9, 12, false, true, false, bf16},
   };
   for (const Case& what : cases) {
     const Setup with(what);
@@ -131,9 +141,55 @@ EB_TEST("layer: fused BatchNorm against LibTorch in float64") {
       compare("running variance", got.variance, want.variance, 2e-6);
       if (threads == 2)
         check(at::equal(before.images, got.images) && at::equal(before.gamma, got.gamma) &&
-                  at::equal(before.mean, got.mean),
+                  at::equal(before.mean, got.mean) && at::equal(before.out, got.out),
               std::string("norm, ") + what.name + ": the same bits at two threads", 0);
       before = got;
     }
+  }
+}
+
+// The kernels of a device without one pass for both, against those of the CPU.
+EB_TEST("layer: BatchNorm of selected channels is the selection and then BatchNorm") {
+  for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+    at::manual_seed(5);
+    const int64_t width = 29, kept = 11;
+    const auto picture = [&](int64_t channels) {
+      return at::randn({3, channels, 5, 7}).to(type).contiguous(at::MemoryFormat::ChannelsLast);
+    };
+    const at::Tensor images = picture(width), gradient = picture(kept), beside = picture(width),
+                     channels = std::get<0>(at::randperm(width).narrow(0, 0, kept).sort());
+    const at::Tensor gamma = at::randn({width}), beta = at::randn({width});
+    const auto compute = [&](c10::DispatchKey kernel) {
+      at::Tensor mean = at::zeros({width}), variance = at::ones({width}), batches = at::zeros({}, at::kLong);
+      const auto find = [](const char* name) { return c10::Dispatcher::singleton().findSchemaOrThrow(name, ""); };
+      torch::jit::Stack stack{images, gamma, beta, channels, mean, variance, batches, 0.1, 1e-5};
+      find("earlybird::norm_fold_selected").callBoxedForDispatchKey(kernel, stack);
+      torch::jit::Stack back{stack.begin(), stack.end()};
+      torch::jit::push(back, true, gradient, channels, width, beside);
+      find("earlybird::norm_backward_selected").callBoxedForDispatchKey(kernel, back);
+      std::vector<at::Tensor> out{mean, variance, batches};
+      for (const torch::jit::IValue& value : stack) out.push_back(value.toTensor());
+      for (const torch::jit::IValue& value : back) out.push_back(value.toTensor());
+      return out;
+    };
+    const auto ours = compute(c10::DispatchKey::CPU), twin = compute(c10::DispatchKey::CompositeExplicitAutograd);
+    for (size_t i = 0; i < ours.size(); ++i) {
+      // The gradient of the images is rounded once here, and twice there.
+      const bool rounded = type == at::kBFloat16 && i == 8;
+      const double tolerance = rounded ? 1e-2 : 0;
+      const double found = deviation(ours[i], twin[i].to(at::kDouble));
+      check(found <= tolerance, "selected norm, result " + std::to_string(i) + " in " + c10::toString(type), found);
+    }
+  }
+}
+
+EB_TEST("layer: BatchNorm and ReLU keep NaN in bfloat16 and float32") {
+  for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+    torch::nn::BatchNorm2d norm(9);
+    at::Tensor images = at::randn({2, 9, 3, 3}).to(type).contiguous(at::MemoryFormat::ChannelsLast);
+    images.select(1, 4).fill_(std::numeric_limits<float>::quiet_NaN());
+    const at::Tensor nan = earlybird::normalise_relu(norm, images).isnan();
+    check(nan.select(1, 4).all().item<bool>() && nan.sum().item<int64_t>() == 18, "norm keeps NaN",
+          nan.sum().item<double>());
   }
 }

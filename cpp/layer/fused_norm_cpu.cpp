@@ -1,0 +1,380 @@
+// The operators of fused_norm.h on the CPU. The vectors of channels are computed in plain loops: a step has hundreds of
+// layers, and every operator of LibTorch costs microseconds.
+#include <ATen/EmptyTensor.h>
+#include <ATen/Parallel.h>
+#include <torch/library.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <optional>
+#include <vector>
+
+#include "core/lanes.h"
+#include "layer/fused_norm_blocks.h"
+
+namespace earlybird::fused_norm {
+namespace {
+
+using Optional = std::optional<at::Tensor>;
+using Floats = std::vector<float>;
+
+/// Number of pixels that are summed in float32 before the sum is added to the float64 one.
+constexpr int64_t kFloatSums = 32;
+/// Number of pixels that a kernel takes at once: few enough that they and the next ones stay in the first cache.
+int64_t block_of(int64_t width) { return std::clamp<int64_t>(512 / width, 1, kFloatSums); }
+
+int64_t pixels_of(const at::Tensor& images) { return images.size(0) * images.size(2) * images.size(3); }
+
+/// New memory, without a call through the dispatcher.
+at::Tensor vector_of(int64_t width) { return at::detail::empty_cpu({width}, at::kFloat); }
+at::Tensor images_of(const at::Tensor& like, int64_t width) {
+  return at::detail::empty_cpu({like.size(0), width, like.size(2), like.size(3)}, like.scalar_type(), false,
+                               at::MemoryFormat::ChannelsLast);
+}
+
+template <class T>
+const T* data(const at::Tensor& tensor) {
+  return tensor.const_data_ptr<T>();
+}
+template <class T>
+const T* data(const Optional& tensor) {
+  return tensor ? tensor->const_data_ptr<T>() : nullptr;
+}
+const float* floats(const at::Tensor& tensor) { return tensor.const_data_ptr<float>(); }
+float* room(const at::Tensor& tensor) { return tensor.mutable_data_ptr<float>(); }
+
+/// Calls work with float{} or BFloat16{}.
+template <class Work>
+auto by_type(const at::Tensor& images, const Work& work) {
+  return images.scalar_type() == at::kBFloat16 ? work(at::BFloat16{}) : work(float{});
+}
+
+/// A vector of channels in the slots of T.
+template <class T>
+Floats in_slots(const float* of_channels, int64_t width) {
+  Floats out(lanes::slots(width));
+  lanes::to_slots<T>(of_channels, width, out.data());
+  return out;
+}
+
+/// Two float64 sums a channel over all pixels. The order does not depend on the number of threads, because the chunk
+/// size depends only on the images. `work` adds pixels [first, first + rows) to two float32 sums, which lie in slots.
+template <class T, class Work>
+std::vector<double> sum_pixels(int64_t pixels, int64_t width, const Work& work) {
+  constexpr int64_t kChunks = 64;
+  const int64_t size = std::max<int64_t>(kFloatSums, (pixels + kChunks - 1) / kChunks), block = block_of(width);
+  const int64_t chunks = (pixels + size - 1) / size, slots = lanes::slots(width);
+  std::vector<double> partial(chunks * 2 * slots);
+  at::parallel_for(0, chunks, 1, [&](int64_t from, int64_t to) {
+    Floats sums(2 * slots);
+    for (int64_t chunk = from; chunk < to; ++chunk) {
+      double* out = partial.data() + chunk * 2 * slots;
+      const int64_t end = std::min(pixels, (chunk + 1) * size);
+      for (int64_t first = chunk * size; first < end; first += kFloatSums) {
+        std::fill(sums.begin(), sums.end(), 0.0f);
+        const int64_t last = std::min(end, first + kFloatSums);
+        for (int64_t p = first; p < last; p += block)
+          work(p, std::min(block, last - p), sums.data(), sums.data() + slots);
+        for (int64_t k = 0; k < 2 * slots; ++k) out[k] += sums[k];
+      }
+    }
+  });
+  for (int64_t chunk = 1; chunk < chunks; ++chunk)
+    for (int64_t k = 0; k < 2 * slots; ++k) partial[k] += partial[chunk * 2 * slots + k];
+  // Out of the slots: which one is whose is found by sending the numbers of the channels there.
+  Floats number(width);
+  for (int64_t k = 0; k < width; ++k) number[k] = static_cast<float>(k);
+  const Floats whose = in_slots<T>(number.data(), width);
+  std::vector<double> out(2 * width);
+  for (int64_t slot = 0; slot < slots; ++slot) {
+    const auto k = static_cast<int64_t>(whose[slot]);
+    out[k] = partial[slot];
+    out[width + k] = partial[slots + slot];
+  }
+  return out;
+}
+
+/// Calls `work` with ranges of pixels on all threads, as few as there are threads.
+template <class Work>
+void each_part(int64_t pixels, int64_t width, const Work& work) {
+  at::parallel_for(0, pixels, std::max<int64_t>(1, 16384 / width), work);
+}
+
+/// Calls `work` with blocks of pixels on all threads.
+template <class Work>
+void each_block(int64_t pixels, int64_t width, const Work& work) {
+  each_part(pixels, width, [=](int64_t from, int64_t to) {
+    for (int64_t p = from, block = block_of(width); p < to; p += block) work(p, std::min(block, to - p));
+  });
+}
+
+// --- Vectors of channels ---
+
+/// A BN layer. `channels`: those of its channels that the images have, null for all.
+struct Norm {
+  const float *gamma, *beta;
+  const int64_t* channels;
+  int64_t width;
+  float *running_mean, *running_var;
+  double momentum, eps;
+
+  int64_t channel(int64_t k) const { return channels ? channels[k] : k; }
+};
+
+Norm norm_of(const at::Tensor& gamma, const at::Tensor& beta, const Optional& channels, const at::Tensor& mean,
+             const at::Tensor& variance, double momentum, double eps) {
+  const int64_t width = channels ? channels->numel() : gamma.numel();
+  return {floats(gamma), floats(beta), data<int64_t>(channels), width, room(mean), room(variance), momentum, eps};
+}
+
+/// The layer as one affine function for each channel.
+void fold(const Norm& norm, const float* mean, const float* variance, float* inverse_std, float* scale, float* shift) {
+  const auto eps = static_cast<float>(norm.eps);
+  for (int64_t k = 0; k < norm.width; ++k) {
+    inverse_std[k] = 1 / std::sqrt(variance[k] + eps);
+    scale[k] = norm.gamma[norm.channel(k)] * inverse_std[k];
+    shift[k] = norm.beta[norm.channel(k)] - mean[k] * scale[k];
+  }
+}
+
+/// Moves the running statistics towards those of the batch; its variance is made unbiased.
+void track(const Norm& norm, const float* mean, const float* variance, int64_t pixels) {
+  const auto unbiased = static_cast<float>(static_cast<double>(pixels) / static_cast<double>(pixels - 1));
+  const auto momentum = static_cast<float>(norm.momentum);
+  for (int64_t k = 0; k < norm.width; ++k) {
+    float &to_mean = norm.running_mean[norm.channel(k)], &to_variance = norm.running_var[norm.channel(k)];
+    to_mean += momentum * (mean[k] - to_mean);
+    to_variance += momentum * (variance[k] * unbiased - to_variance);
+  }
+}
+
+// --- Forward ---
+
+/// A value near the mean of each channel (the mean of a few pixels), which is subtracted so that squares lose no
+/// digits.
+template <class T>
+Floats shift_of(const T* images, int64_t pixels, int64_t row, const Norm& norm) {
+  const int64_t taken = std::min<int64_t>(32, pixels);
+  Floats out(norm.width);
+  for (int64_t i = 0; i < taken; ++i) {
+    const T* from = images + i * pixels / taken * row;
+    for (int64_t k = 0; k < norm.width; ++k) out[k] += static_cast<float>(from[norm.channel(k)]);
+  }
+  for (float& value : out) value /= static_cast<float>(taken);
+  return out;
+}
+
+/// Training: mean, inverse_std, scale and shift of the images; moves the running statistics. `gathered`, if defined,
+/// gets the layer's channels of the images, in the pass that sums them.
+std::array<at::Tensor, 4> fold_images(const at::Tensor& images, const Norm& norm, const at::Tensor& gathered,
+                                      const at::Tensor& batches) {
+  const int64_t width = norm.width, row = images.size(1), pixels = pixels_of(images);
+  const at::Tensor means = vector_of(width), inverse_std = vector_of(width), scale = vector_of(width),
+                   shift = vector_of(width);
+  by_type(images, [&](auto type) {
+    using T = decltype(type);
+    const T* from = data<T>(images);
+    // A selection of the images is one of their channels alone, since the layer is as wide as they are.
+    const Norm whole{nullptr, nullptr, gathered.defined() ? norm.channels : nullptr, width, nullptr, nullptr, 0, 0};
+    const Floats near = shift_of(from, pixels, row, whole);
+    const Floats near_slots = in_slots<T>(near.data(), width);
+    T* taken = gathered.defined() ? gathered.mutable_data_ptr<T>() : nullptr;
+    const auto sums = sum_pixels<T>(pixels, width, [&](int64_t p, int64_t rows, float* sum, float* square) {
+      if (taken) gather_block(from + p * row, rows, width, {row, norm.channels}, taken + p * width);
+      add_moments(taken ? taken + p * width : from + p * row, rows, width, near_slots.data(), sum, square);
+    });
+    float* mean = room(means);
+    Floats variance(width);
+    for (int64_t k = 0; k < width; ++k) {
+      const double offset = sums[k] / static_cast<double>(pixels);
+      mean[k] = static_cast<float>(near[k] + offset);
+      variance[k] = static_cast<float>(std::max(0.0, sums[width + k] / static_cast<double>(pixels) - offset * offset));
+      if (std::isnan(sums[width + k])) variance[k] = mean[k];
+    }
+    track(norm, mean, variance.data(), pixels);
+    fold(norm, mean, variance.data(), room(inverse_std), room(scale), room(shift));
+  });
+  ++*batches.mutable_data_ptr<int64_t>();
+  return {means, inverse_std, scale, shift};
+}
+
+std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> fold_batch_cpu(
+    const at::Tensor& images, const at::Tensor& gamma, const at::Tensor& beta, const Optional& channels,
+    at::Tensor running_mean, at::Tensor running_var, at::Tensor batches, double momentum, double eps) {
+  const Norm norm = norm_of(gamma, beta, channels, running_mean, running_var, momentum, eps);
+  const auto [mean, inverse_std, scale, shift] = fold_images(images, norm, {}, batches);
+  return {mean, inverse_std, scale, shift};
+}
+
+std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor> fold_selected_cpu(
+    const at::Tensor& images, const at::Tensor& gamma, const at::Tensor& beta, const at::Tensor& channels,
+    at::Tensor running_mean, at::Tensor running_var, at::Tensor batches, double momentum, double eps) {
+  const Norm norm = norm_of(gamma, beta, channels, running_mean, running_var, momentum, eps);
+  const at::Tensor gathered = images_of(images, norm.width);
+  const auto [mean, inverse_std, scale, shift] = fold_images(images, norm, gathered, batches);
+  return {gathered, mean, inverse_std, scale, shift};
+}
+
+std::tuple<at::Tensor, at::Tensor> fold_running_cpu(const at::Tensor& gamma, const at::Tensor& beta,
+                                                    const Optional& channels, const at::Tensor& running_mean,
+                                                    const at::Tensor& running_var, double eps) {
+  const Norm norm = norm_of(gamma, beta, channels, running_mean, running_var, 0, eps);
+  Floats mean(norm.width), variance(norm.width), inverse_std(norm.width);
+  for (int64_t k = 0; k < norm.width; ++k) {
+    mean[k] = norm.running_mean[norm.channel(k)];
+    variance[k] = norm.running_var[norm.channel(k)];
+  }
+  const at::Tensor scale = vector_of(norm.width), shift = vector_of(norm.width);
+  fold(norm, mean.data(), variance.data(), inverse_std.data(), room(scale), room(shift));
+  return {scale, shift};
+}
+
+at::Tensor apply_cpu(const at::Tensor& images, const at::Tensor& scale, const at::Tensor& shift,
+                     const Optional& shortcut, bool relu) {
+  const int64_t width = images.size(1);
+  const at::Tensor out = images_of(images, width);
+  by_type(images, [&](auto type) {
+    using T = decltype(type);
+    const T *from = data<T>(images), *added = data<T>(shortcut);
+    T* to = out.mutable_data_ptr<T>();
+    const Floats scales = in_slots<T>(floats(scale), width), shifts = in_slots<T>(floats(shift), width);
+    const Surroundings<T> around{scales.data(), shifts.data(), nullptr, relu};
+    each_block(pixels_of(images), width, [=](int64_t p, int64_t rows) {
+      Surroundings<T> here = around;
+      if (added) here.shortcut = added + p * width;
+      normalise_block(from + p * width, rows, width, here, to + p * width);
+    });
+  });
+  return out;
+}
+
+// --- Backward ---
+
+/// What a pass over the pixels of the gradient reads.
+template <class T>
+struct Pixels {
+  const T *x, *gradient;
+  int64_t width;
+  Gate<T> gate;
+
+  Pixels at(int64_t pixel) const {
+    Pixels out{x + pixel * width, gradient + pixel * width, width, gate};
+    if (gate.output) out.gate.output += pixel * width;
+    return out;
+  }
+};
+
+/// The vectors of channels that both passes read, in slots.
+template <class T>
+struct Vectors {
+  Vectors(const at::Tensor& means, const at::Tensor& scales, const at::Tensor& shifts)
+      : mean(in_slots<T>(floats(means), means.numel())),
+        scale(in_slots<T>(floats(scales), means.numel())),
+        shift(in_slots<T>(floats(shifts), means.numel())) {}
+
+  Floats mean, scale, shift;
+};
+
+/// The terms of the last pass, in slots, and the gradients of gamma and beta, from the sums of the first.
+struct Terms {
+  Floats slope, offset, gamma, beta;
+};
+
+template <class T>
+Terms terms_of(const Pixels<T>& all, int64_t pixels, const Vectors<T>& vectors, const float* scale,
+               const float* inverse_std) {
+  const int64_t width = all.width;
+  const auto sums = sum_pixels<T>(pixels, width, [&](int64_t p, int64_t rows, float* sum, float* product) {
+    const Pixels<T> here = all.at(p);
+    add_gradients(here.x, here.gradient, rows, width, here.gate, vectors.mean.data(), sum, product);
+  });
+  Terms out{Floats(width), Floats(width), Floats(width), Floats(width)};
+  for (int64_t k = 0; k < width; ++k) {
+    const double each = 1.0 / static_cast<double>(pixels), spread = inverse_std[k];
+    out.beta[k] = static_cast<float>(sums[k]);
+    out.gamma[k] = static_cast<float>(sums[width + k] * spread);
+    out.slope[k] = static_cast<float>(scale[k] * spread * spread * sums[width + k] * each);
+    out.offset[k] = static_cast<float>(scale[k] * sums[k] * each);
+  }
+  out.slope = in_slots<T>(out.slope.data(), width);
+  out.offset = in_slots<T>(out.offset.data(), width);
+  return out;
+}
+
+/// One value for each of `width` channels, of which `channels` have that of `values` and the others zero.
+at::Tensor spread_over(const Floats& values, const int64_t* channels, int64_t width) {
+  at::Tensor out = vector_of(width);
+  float* to = room(out);
+  if (channels) std::fill(to, to + width, 0.0f);
+  for (size_t k = 0; k < values.size(); ++k) to[channels ? channels[k] : static_cast<int64_t>(k)] = values[k];
+  return out;
+}
+
+std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> backward_cpu(
+    const at::Tensor& images, const at::Tensor& mean, const at::Tensor& inverse_std, const at::Tensor& scale,
+    const at::Tensor& shift, const Optional& output, bool relu, bool has_shortcut, const at::Tensor& gradient,
+    const Optional& beside) {
+  const int64_t width = images.size(1), pixels = pixels_of(images);
+  const at::Tensor of_images = images_of(images, width),
+                   of_shortcut = has_shortcut ? images_of(images, width) : at::Tensor();
+  return by_type(images, [&](auto type) {
+    using T = decltype(type);
+    const Vectors<T> vectors(mean, scale, shift);
+    const Pixels<T> all{
+        data<T>(images), data<T>(gradient), width, {vectors.scale.data(), vectors.shift.data(), data<T>(output), relu}};
+    const Terms terms = terms_of(all, pixels, vectors, floats(scale), floats(inverse_std));
+    const Slopes slopes{vectors.mean.data(), terms.slope.data(), terms.offset.data()};
+    const T* others = data<T>(beside);
+    T *to = of_images.mutable_data_ptr<T>(), *to_shortcut = has_shortcut ? of_shortcut.mutable_data_ptr<T>() : nullptr;
+    each_block(pixels, width, [=](int64_t p, int64_t rows) {
+      const Pixels<T> here = all.at(p);
+      write_gradients(here.x, here.gradient, rows, width, here.gate, slopes, others ? others + p * width : nullptr,
+                      to + p * width, to_shortcut ? to_shortcut + p * width : nullptr);
+    });
+    return std::tuple(of_images, spread_over(terms.gamma, nullptr, width), spread_over(terms.beta, nullptr, width),
+                      of_shortcut);
+  });
+}
+
+std::tuple<at::Tensor, at::Tensor, at::Tensor> backward_selected_cpu(const at::Tensor& images, const at::Tensor& mean,
+                                                                     const at::Tensor& inverse_std,
+                                                                     const at::Tensor& scale, const at::Tensor& shift,
+                                                                     bool relu, const at::Tensor& gradient,
+                                                                     const at::Tensor& channels, int64_t row,
+                                                                     const Optional& beside) {
+  const int64_t width = images.size(1), pixels = pixels_of(images);
+  const at::Tensor of_images = images_of(images, row);
+  const Selection chosen{row, channels.const_data_ptr<int64_t>()};
+  return by_type(images, [&](auto type) {
+    using T = decltype(type);
+    const Vectors<T> vectors(mean, scale, shift);
+    const Pixels<T> all{
+        data<T>(images), data<T>(gradient), width, {vectors.scale.data(), vectors.shift.data(), nullptr, relu}};
+    const Terms terms = terms_of(all, pixels, vectors, floats(scale), floats(inverse_std));
+    const Slopes slopes{vectors.mean.data(), terms.slope.data(), terms.offset.data()};
+    const T* others = data<T>(beside);
+    T* to = of_images.mutable_data_ptr<T>();
+    each_part(pixels, row, [&](int64_t from, int64_t end) {
+      Floats space(width + row);
+      const Pixels<T> here = all.at(from);
+      spread_gradients(here.x, here.gradient, end - from, width, here.gate, slopes,
+                       others ? others + from * row : nullptr, chosen, space.data(), to + from * row);
+    });
+    return std::tuple(of_images, spread_over(terms.gamma, chosen.channels, row),
+                      spread_over(terms.beta, chosen.channels, row));
+  });
+}
+
+}  // namespace
+}  // namespace earlybird::fused_norm
+
+TORCH_LIBRARY_IMPL(earlybird, CPU, m) {
+  using namespace earlybird::fused_norm;
+  m.impl("norm_fold_batch", &fold_batch_cpu);
+  m.impl("norm_fold_selected", &fold_selected_cpu);
+  m.impl("norm_fold_running", &fold_running_cpu);
+  m.impl("norm_apply", &apply_cpu);
+  m.impl("norm_backward", &backward_cpu);
+  m.impl("norm_backward_selected", &backward_selected_cpu);
+}

@@ -1,0 +1,62 @@
+/** What is said before a command is named: the list of commands and the version. The parser of options, which takes most of the start, is not loaded for it. */
+import { packageVersion } from '../package';
+
+/** Name and description; commands/<name>.ts exports the command under its name. Data, so that --help loads none of them. */
+export const COMMANDS: [name: string, describe: string][] = [
+  ['train', 'All in one go: search until a ticket emerges, prune, train only the ticket, report'],
+  ['search', 'Train the dense network and save Early-Bird tickets as they emerge'],
+  ['prune', 'Cut a ticket out of a checkpoint: pruned.pth.tar and prune.txt'],
+  ['retrain', 'Train a ticket on, with its own weights or with new ones'],
+  ['evaluate', 'Test a checkpoint: top-1 and top-5'],
+  ['distance', 'Write the mask-distance matrix of a run: overlap_{p}.npy'],
+  ['plot', 'Draw mask-distance matrices, or accuracy against drawing epoch'],
+  ['bench', 'Time this program, alone or beside PyTorch, or compare what methods cost'],
+  ['data', 'Fetch, check and pack datasets'],
+  ['inspect', 'Print keys, shapes and dtypes of a checkpoint, safetensors or .npy file'],
+  ['doctor', 'Show what was found on this machine, and how to repair what is wrong'],
+  ['libtorch', 'Show, fetch or choose the LibTorch to use'],
+];
+/** A command of the parser itself. */
+export const COMPLETION: [name: string, describe: string] = [
+  'completion',
+  'Print a script that completes commands and options in bash or zsh',
+];
+export const ABOUT =
+  'earlybird <command> [options]\n\nFinds Early-Bird tickets, prunes them out and trains only the small network.';
+
+const FLAGS: [flag: string, describe: string][] = [
+  ['-h, --help', 'Show this text'],
+  ['-V, --version', 'Show version number'],
+];
+
+/** The text for a command line without a command, in lines of at most `width`; null where the parser has to read it. */
+export function frontText(argv: readonly string[], width: number): string | null {
+  const asks = (...names: string[]) => argv.length === 1 && names.includes(argv[0]!);
+  if (asks('--version', '-V')) return `${packageVersion()}\n`;
+  if (!asks('--help', '-h')) return null;
+  const commands = [...COMMANDS, COMPLETION].map(([name, describe]): [string, string] => [
+    `earlybird ${name}`,
+    describe,
+  ]);
+  return `${ABOUT}\n\nCommands:\n${table(commands, width)}\n\nOther:\n${table(FLAGS, width)}\n`;
+}
+
+/** Two columns; a description that is too long goes on below itself. */
+function table(rows: readonly [string, string][], width: number): string {
+  const first = Math.max(...rows.map(([name]) => name.length)) + 4;
+  return rows
+    .map(
+      ([name, describe]) => `  ${name}`.padEnd(first) + wrapped(describe, width - first).join(`\n${' '.repeat(first)}`),
+    )
+    .join('\n');
+}
+
+function wrapped(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}

@@ -1,0 +1,157 @@
+/**
+ * `bench job`: the whole task (a trained small network) by `train` and by the PyTorch peer, which trains the dense network to the end,
+ * prunes and trains again. Each run is a process of its own and a folder of its own under --save: a finished one is not run again.
+ */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { settlePeer } from '../../bench/peer';
+import { inTemporaryFolder } from '../../bench/program';
+import { OURS } from '../../bench/rounds';
+import { cifarBinary } from '../../data/cifar-binary';
+import { openDataset } from '../../data/open';
+import { RunMeter } from '../../energy/meter';
+import { openEngine } from '../../engine/device';
+import { describeMachine, type Machine } from '../../engine/machine';
+import { engineProvenance, type Provenance } from '../../engine/provenance';
+import { EarlybirdError } from '../../errors';
+import { lockFolder } from '../../lock';
+import type { BenchJobRecipe } from '../../recipe/recipe';
+import { RunDirectory } from '../../run/directory';
+import type { RunOptions } from '../../run/observer';
+import { type MachineRecord, machineOf, refuseMixedMachines } from '../same-machine';
+import { identityOfRow, type JobRow, nameOf, rowsOf, trainEntries } from './rows';
+import { type JobData, type JobRecord, runRow } from './run';
+import { type JobBench, summarise } from './summary';
+import { drawJob, writeJob } from './tables';
+
+/** The jobs of all programs, and the files they were written to. */
+export interface JobBenchResult extends JobBench {
+  files: string[];
+}
+
+/** What params.json of a row holds beside its identity. */
+interface Origin {
+  machine: MachineRecord;
+  dataset: Provenance['dataset'];
+  description: Machine;
+}
+
+/** A row as its folder has it. */
+interface Kept {
+  row: JobRow;
+  origin: Origin | null;
+  record: JobRecord | null;
+}
+
+/** Throws ERR_RECIPE or ERR_BENCH_MACHINE where the folder holds runs with other settings, images or of another machine. */
+export async function benchJob(asked: BenchJobRecipe, options: RunOptions = {}): Promise<JobBenchResult> {
+  const { observer, signal, force = false } = options;
+  const recipe = settlePeer(asked, 'peer_job.py', observer?.log);
+  const rows = rowsOf(recipe);
+  for (const row of rows) trainEntries(recipe, row);
+  using lock = await lockFolder(recipe.save);
+  lock.requireWritable();
+  if (!force) for (const row of rows) await RunDirectory.check(row.folder, identityOfRow(recipe, row));
+  const done = new Map((force ? [] : await Promise.all(rows.map(keptIn))).map((kept) => [kept.row, kept]));
+  const left = rows.filter((row) => !done.get(row)?.record);
+  const failures = new Map<JobRow, EarlybirdError>();
+  let last: JobBenchResult | null = null;
+  const write = async () => {
+    const kept = rows.flatMap((row) => done.get(row) ?? []).filter(({ record }) => record !== null);
+    const origin = kept[0]?.origin;
+    if (!origin) return;
+    refuseMixedMachines(kept.map(({ row, origin: own }) => ({ folder: row.folder, machine: own!.machine })));
+    const runs = kept.map(({ row, record }) => ({ ...row, record: record! }));
+    const bench = summarise(recipe, runs, failures, { machine: origin.description, dataset: origin.dataset });
+    last = { ...bench, files: await writeJob(recipe.save, bench) };
+  };
+  if (left.length > 0) {
+    const engine = openEngine(recipe, observer?.log);
+    const machine = machineOf(engineProvenance(engine));
+    const before = [...done.values()].flatMap(({ row, origin }) => (origin ? { folder: row.folder, ...origin } : []));
+    refuseMixedMachines([...before, { folder: 'what is left', machine }]);
+    await inTemporaryFolder(async (folder) => {
+      const data = await exportData(recipe, folder, options);
+      refuseOtherImages(before, data.dataset);
+      using meter = await RunMeter.open(engine, recipe, signal);
+      for (const [i, row] of left.entries()) {
+        signal?.throwIfAborted();
+        observer?.log?.(`run ${i + 1} of ${left.length}: ${nameOf(row)}`);
+        const origin = {
+          machine,
+          dataset: data.dataset,
+          description: await describeMachine(engine, options.commandLine),
+        };
+        try {
+          const record = await keep(recipe, row, origin, options, () => runRow(recipe, row, data, meter, options));
+          done.set(row, { row, origin, record });
+          observer?.log?.(
+            `${nameOf(row)}: top-1 ${record.top1.toFixed(2)}%, ${record.seconds.train.toFixed(1)} s of training`,
+          );
+        } catch (error) {
+          // The other programs have their own results. Ours without a result is one too, unless the machine failed.
+          if (signal?.aborted || (row.system === OURS && !isOwnFailure(error))) throw error;
+          failures.set(row, error as EarlybirdError);
+          observer?.log?.(`${nameOf(row)}: ${(error as Error).message}`);
+        }
+        await write();
+      }
+    });
+  } else await write();
+  const result = last as JobBenchResult | null;
+  if (!result) {
+    const [{ code, message } = new EarlybirdError('ERR_INTERNAL', 'no reason is known.')] = failures.values();
+    throw new EarlybirdError(code, `No run could be finished: ${message}`);
+  }
+  const { figures, notes } = await drawJob(recipe.save, result);
+  for (const note of notes) observer?.log?.(note);
+  return { ...result, files: [...result.files, ...figures] };
+}
+
+/** No ticket emerged, or training diverged. */
+const isOwnFailure = (error: unknown) => ['ERR_PRUNE', 'ERR_NUMERIC'].includes((error as EarlybirdError).code);
+
+async function keptIn(row: JobRow): Promise<Kept> {
+  const folder = RunDirectory.at(row.folder);
+  return { row, origin: await folder.readJson<Origin>('params.json'), record: await folder.readJson('result.json') };
+}
+
+/** A run of which nothing but its result counts: its folder says whose it is before it begins. */
+async function keep(
+  recipe: BenchJobRecipe,
+  row: JobRow,
+  origin: Origin,
+  options: RunOptions,
+  run: () => Promise<JobRecord>,
+): Promise<JobRecord> {
+  using lock = await lockFolder(row.folder);
+  const identity = identityOfRow(recipe, row);
+  const { directory } = await RunDirectory.open(lock, identity, options);
+  await directory.writeJson('params.json', { command: 'bench job', identity, recipe, ...origin });
+  const record = await run();
+  await directory.writeJson('result.json', record);
+  return record;
+}
+
+/** The images that `train` opens, for the peer: the same pixels, decoded once. */
+async function exportData(recipe: BenchJobRecipe, folder: string, { signal }: RunOptions): Promise<JobData> {
+  const { dataset, data, limitTrain, limitTest } = recipe;
+  const opened = await openDataset({ dataset, data, limitTrain, limitTest, signal });
+  const [train, test] = [join(folder, 'train.bin'), join(folder, 'test.bin')];
+  await writeFile(train, cifarBinary(opened.train));
+  await writeFile(test, cifarBinary(opened.test));
+  const { name, synthetic, classes, fingerprint } = opened;
+  return {
+    ...{ train, test, classes },
+    dataset: { name, synthetic, train: opened.train.count, test: opened.test.count, fingerprint },
+  };
+}
+
+function refuseOtherImages(before: readonly ({ folder: string } & Origin)[], now: Provenance['dataset']): void {
+  const other = before.find(({ dataset }) => dataset.fingerprint !== now.fingerprint);
+  if (!other) return;
+  throw new EarlybirdError(
+    'ERR_RECIPE',
+    `${other.folder} was run on other images (${other.dataset.fingerprint.slice(0, 12)}) than --data holds now (${now.fingerprint.slice(0, 12)}): choose another --save, or give --force to start over.`,
+  );
+}

@@ -1,0 +1,139 @@
+/** One row of `bench job`: a process that does the whole job, and the record of it. */
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { peerRecord, runApart } from '../../bench/peer';
+import { OURS } from '../../bench/rounds';
+import type { RunMeter } from '../../energy/meter';
+import { isEstimated, measuredWays, settled } from '../../energy/totals';
+import type { Provenance } from '../../engine/provenance';
+import type { BenchJobRecipe } from '../../recipe/recipe';
+import { RunDirectory } from '../../run/directory';
+import type { EpochMetrics } from '../../run/metrics';
+import type { RunOptions } from '../../run/observer';
+import type { TrainResult } from '../../train/eb-train';
+import type { Energy } from '../row-results';
+import { type JobRow, peerWords, trainEntries } from './rows';
+
+/** A network in a job: the dense one or the ticket. */
+export interface JobStage {
+  epochs: number;
+  parameters: number;
+  /** Multiplications and additions of a forward pass, by the rule of the program. */
+  flops: number;
+  /** Mean of its epochs, training alone; null where it had none. */
+  epochSeconds: number | null;
+}
+
+/** What a job gave and what it cost. */
+export interface JobRecord {
+  /** Exact test top-1 after the last epoch, percent; and that of the dense network after its own last epoch. */
+  top1: number;
+  denseTop1: number | null;
+  /** Passes over training images, tests after every epoch, and the whole process from start to end. */
+  seconds: { train: number; test: number; whole: number };
+  /** Of the whole process. */
+  energy: Energy;
+  dense: JobStage;
+  ticket: JobStage;
+  dtype: string;
+  /** Program and release. */
+  versions: Record<string, string | number>;
+}
+
+/** Files in CIFAR's binary layout for the peer, and what they were made of. */
+export interface JobData {
+  train: string;
+  test: string;
+  dataset: Provenance['dataset'];
+  classes: number;
+}
+
+type Done = Omit<JobRecord, 'seconds' | 'energy'> & { seconds: { train: number; test: number } };
+
+/** Runs a row in a process of its own. */
+export async function runRow(
+  recipe: BenchJobRecipe,
+  row: JobRow,
+  data: JobData,
+  meter: RunMeter,
+  options: RunOptions,
+): Promise<JobRecord> {
+  await meter.lap();
+  const start = performance.now();
+  const done = await meter.metered('job', () =>
+    row.system === OURS ? runOurs(recipe, row, options) : runPeer(recipe, row, data, options),
+  );
+  const whole = (performance.now() - start) / 1000;
+  return { ...done, seconds: { ...done.seconds, whole }, energy: await energyOf(meter) };
+}
+
+async function energyOf(meter: RunMeter): Promise<Energy> {
+  const window = (await meter.lap())?.job;
+  if (!window) return { joules: null, estimated: false, ways: [], reason: 'the runs were not metered' };
+  const total = settled(window);
+  const known = { joules: total.joules, estimated: isEstimated(total), ways: measuredWays(total) };
+  if (known.joules !== null) return known;
+  const reasons = meter.sources().flatMap(({ reason }) => reason ?? []);
+  return { ...known, reason: total.reason ?? (reasons.join('; ') || 'a window could not be read') };
+}
+
+async function runOurs(recipe: BenchJobRecipe, row: JobRow, options: RunOptions): Promise<Done> {
+  // A run that was cut short starts over, so that its time is that of one process.
+  const flags = { ...trainEntries(recipe, row), force: true };
+  const result = await runApart<TrainResult>(['train'], flags, recipe, options);
+  const folder = (stage: 'search' | 'retrain') => RunDirectory.at(result[stage].directory);
+  const [search, retrain] = [await folder('search').readMetrics(), await folder('retrain').readMetrics()];
+  const params = (await RunDirectory.at(join(row.folder, 'run')).readJson<Provenance>('params.json'))!;
+  const all = [...search, ...retrain];
+  const sum = (of: (line: EpochMetrics) => number) => all.reduce((total, line) => total + of(line), 0);
+  return {
+    top1: result.retrain.top1Last ?? Number.NaN,
+    denseTop1: result.search.top1Last,
+    seconds: { train: sum(({ seconds }) => seconds.train), test: sum(({ seconds }) => seconds.evaluate) },
+    dense: { ...stageOf(search), parameters: result.search.parameters, flops: result.search.flops },
+    ticket: { ...stageOf(retrain), parameters: result.retrain.parameters, flops: result.retrain.flops },
+    dtype: params.precision,
+    versions: { earlybird: params.earlybird, libtorch: params.libtorch, threads: params.threads },
+  };
+}
+
+function stageOf(metrics: readonly EpochMetrics[]): Pick<JobStage, 'epochs' | 'epochSeconds'> {
+  const seconds = metrics.reduce((sum, line) => sum + line.seconds.train, 0);
+  return { epochs: metrics.length, epochSeconds: metrics.length > 0 ? seconds / metrics.length : null };
+}
+
+/** The record of peer_job.py, as far as it is read here (bench/peer/README.md, "The record"). */
+interface PeerJob {
+  top1: number;
+  dense_top1: number;
+  dtype: string;
+  torch: string;
+  threads: number;
+  seconds: { train: number; test: number };
+  stages: Record<'dense' | 'retrain', PeerStage>;
+}
+
+interface PeerStage {
+  epochs: number;
+  seconds: { train: number };
+  parameters: number;
+  macs_per_image: number;
+}
+
+async function runPeer(recipe: BenchJobRecipe, row: JobRow, data: JobData, options: RunOptions): Promise<Done> {
+  const record = await peerRecord<PeerJob>(recipe, 'peer_job.py', peerWords(recipe, row, data), options);
+  const { dense, retrain } = record.stages;
+  const stage = ({ epochs, seconds, parameters, macs_per_image: macs }: PeerStage): JobStage => ({
+    ...{ epochs, parameters, flops: 2 * macs },
+    epochSeconds: seconds.train / epochs,
+  });
+  return {
+    top1: record.top1,
+    denseTop1: record.dense_top1,
+    seconds: record.seconds,
+    dense: stage(dense),
+    ticket: stage(retrain),
+    dtype: record.dtype,
+    versions: { torch: record.torch, threads: record.threads },
+  };
+}

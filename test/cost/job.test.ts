@@ -1,0 +1,184 @@
+/** `bench job` with programs that write what ours and the peer write, and do nothing else. */
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { jobText } from '../../src/cli/print/cost';
+import { benchJob, type JobBenchResult } from '../../src/cost/job/job';
+import { EarlybirdError } from '../../src/errors';
+import { type BenchJobRecipe, parseRecipe } from '../../src/recipe/recipe';
+import { temporaryFolder } from '../cli/tiny';
+import { fakeEngine } from '../support/fake-addon';
+import { PEERS } from '../support/peers';
+
+jest.mock('../../src/bench/program', () => ({
+  ...jest.requireActual('../../src/bench/program'),
+  runProgram: (program: string, words: string[]) => runs(program, words),
+}));
+jest.mock('../../src/engine/device', () => ({
+  ...jest.requireActual('../../src/engine/device'),
+  openEngine: () => ({ addon: fakeEngine().addon, device: 'cpu', precision: 'fp32' }),
+}));
+
+const calls: { name: string; words: string[] }[] = [];
+/** Throws in the run of this name. */
+let failing: Record<string, Error> = {};
+
+async function runs(_program: string, words: string[]): Promise<string> {
+  const of = (flag: string) => words[words.indexOf(`--${flag}`) + 1]!;
+  const system = words.includes('train') ? 'earlybird' : of('mode');
+  const name = `${system} ${of('seed')}`;
+  calls.push({ name, words });
+  if (failing[name]) throw failing[name];
+  return system === 'earlybird' ? ours(of('save'), Number(of('seed'))) : theirs(system, of('json'), words);
+}
+
+/** Two dense epochs of 10 s, one of the ticket of 6 s; tests of 1 s; 80 % and a point a seed. */
+function ours(save: string, seed: number): string {
+  const line = (train: number) => `${JSON.stringify({ seconds: { train, evaluate: 1 } })}\n`;
+  const write = (file: string, text: string) => {
+    mkdirSync(dirname(join(save, file)), { recursive: true });
+    writeFileSync(join(save, file), text);
+  };
+  write('search/metrics.jsonl', line(10).repeat(2));
+  write('retrain/metrics.jsonl', line(6));
+  write('params.json', JSON.stringify({ precision: 'fp32', earlybird: '1', libtorch: '2', threads: 1 }));
+  const stage = (name: string, top1Last: number, flops: number) => ({
+    ...{ directory: join(save, name), top1Last, flops, parameters: flops },
+  });
+  return JSON.stringify({ search: stage('search', 70, 100), retrain: stage('retrain', 80 + seed, 40) });
+}
+
+/** reference takes 104 s and reaches 83 %, tuned 52 s. Its ticket is no faster than the dense network. */
+function theirs(mode: string, file: string, words: string[]): string {
+  const [train, test] = ['train', 'test'].map((set) => readFileSync(words[words.indexOf(`--${set}`) + 1]!).length);
+  expect([train, test]).toEqual([64 * 3073, 32 * 3073]);
+  const seconds = mode === 'reference' ? 104 : 52;
+  const stage = (macs: number) => ({
+    ...{ epochs: 4, seconds: { train: seconds / 2, test: 4 }, parameters: macs, macs_per_image: macs },
+  });
+  const stages = { dense: stage(50), retrain: stage(20) };
+  const record = {
+    top1: 83,
+    dense_top1: 82,
+    dtype: 'fp32',
+    torch: '2',
+    threads: 1,
+    seconds: { train: seconds, test: 8 },
+  };
+  writeFileSync(file, JSON.stringify({ ...record, stages }));
+  return '';
+}
+
+const temporary = temporaryFolder();
+afterAll(() => temporary.remove());
+let save: string;
+let count = 0;
+beforeEach(() => {
+  save = join(temporary.path, String(count++));
+  calls.length = 0;
+  failing = {};
+});
+
+const recipeOf = (more: object = {}): BenchJobRecipe =>
+  parseRecipe('benchJob', {
+    ...{ save, dataset: 'synthetic', limitTrain: 64, limitTest: 32, epochs: 8, seeds: [1, 2], energy: 'off' },
+    ...{ model: 'preresnet20', detectorWindow: 2, device: 'cpu', peer: PEERS, python: 'python', ...more },
+  });
+const names = () => calls.map(({ name }) => name);
+const group = ({ groups }: JobBenchResult, system: string) => groups.find((candidate) => candidate.system === system)!;
+
+test('the programs take turns, with the same settings', async () => {
+  await benchJob(recipeOf());
+  expect(names()).toEqual(['earlybird 1', 'reference 1', 'tuned 1', 'tuned 2', 'reference 2', 'earlybird 2']);
+  const [own, peer] = [calls[0]!.words.join(' '), calls[1]!.words.join(' ')];
+  expect(own).toContain('train --dataset synthetic --limit-train 64 --limit-test 32');
+  expect(own).toMatch(/--arch resnet --depth 20 .*--sr true .*--percent 0\.5/);
+  for (const words of [own, peer]) expect(words).toMatch(/--epochs 8 .*--schedule 4 6\b/);
+  expect(own).toContain('--keep-checkpoints none');
+  expect(peer).toMatch(
+    /peer_job\.py --train .* --model preresnet20 --ratio 0\.5 --epochs 8 .*--mode reference --l1 0\.0001/,
+  );
+});
+
+test('accuracy, time and ratios, seed by seed', async () => {
+  const result = await benchJob(recipeOf());
+  expect(group(result, 'earlybird')).toMatchObject({
+    ...{ n: 2, of: 2, against: null, top1: { mean: 81.5 }, train: { mean: 26 }, denseEpochs: { mean: 2 } },
+    ...{ flopsRatio: { mean: 0.4 }, epochRatio: { mean: 0.6 } },
+  });
+  expect(group(result, 'reference').against).toMatchObject({
+    ...{ seeds: [1, 2], train: 4, joules: null, top1: { mean: -1.5, sd: expect.closeTo(Math.SQRT1_2, 3) } },
+  });
+  expect(group(result, 'tuned').against).toMatchObject({ train: 2 });
+  const text = jobText(result);
+  expect(text).toMatch(/^reference +104\.0 ± 0\.0 \(4\.00x\)$/m);
+  expect(text).toMatch(/^earlybird +81\.50 ± 0\.71$/m);
+  expect(text).toMatch(/^reference +83\.00 ± 0\.00 \(\+1\.50\)$/m);
+  expect(text).toContain('reference trains for 4.00x our time; our top-1 is 1.50 points below (2 paired seeds ± 0.71)');
+  expect(text).toContain(
+    'an epoch of the ticket takes 1.00x the time of a dense one at 0.40x its FLOPs: the ticket is not',
+  );
+  expect(text).not.toContain('earlybird: an epoch');
+  for (const name of ['json', 'md', 'tex', 'svg']) expect(existsSync(join(save, `bench-job.${name}`))).toBe(true);
+});
+
+test('a run that was cut short is done again, the finished ones are not', async () => {
+  const abort = new AbortController();
+  failing = { 'tuned 1': new Error('killed') };
+  abort.abort();
+  await expect(benchJob(recipeOf(), { signal: abort.signal })).rejects.toThrow();
+  expect(names()).toEqual([]);
+  await benchJob(recipeOf());
+  calls.length = 0;
+  failing = {};
+  rmSync(join(save, 'earlybird', 'seed-2', 'result.json'));
+  const result = await benchJob(recipeOf());
+  expect(names()).toEqual(['tuned 1', 'earlybird 2']);
+  expect(calls[1]!.words.join(' ')).toContain('--force true');
+  expect(result.groups.map(({ n }) => n)).toEqual([2, 2, 2]);
+  calls.length = 0;
+  expect((await benchJob(recipeOf())).groups).toEqual(result.groups);
+  await benchJob(recipeOf({ seeds: [1, 2, 3], modes: ['tuned'] }));
+  expect(names()).toEqual(['earlybird 3', 'tuned 3']);
+});
+
+test('other settings and other images are refused before anything runs', async () => {
+  await benchJob(recipeOf({ modes: ['tuned'], seeds: [1] }));
+  calls.length = 0;
+  await expect(benchJob(recipeOf({ lr: 0.2 }))).rejects.toMatchObject({
+    code: 'ERR_RECIPE',
+    message: expect.stringContaining('--lr: 0.1 there, 0.2 now'),
+  });
+  const params = join(save, 'tuned', 'seed-1', 'params.json');
+  const text = readFileSync(params, 'utf8');
+  const { fingerprint } = JSON.parse(text).dataset;
+  writeFileSync(params, text.replace(fingerprint, 'f'.repeat(64)));
+  await expect(benchJob(recipeOf())).rejects.toMatchObject({
+    code: 'ERR_RECIPE',
+    message: expect.stringContaining('was run on other images (ffffffffffff)'),
+  });
+  writeFileSync(params, text.replaceAll(JSON.parse(text).machine.machine, 'another'));
+  await expect(benchJob(recipeOf())).rejects.toMatchObject({ code: 'ERR_BENCH_MACHINE' });
+  expect(calls).toEqual([]);
+});
+
+test('a mode that fails leaves the others, a job of ours that fails ends it unless no ticket emerged', async () => {
+  failing = { 'reference 1': new EarlybirdError('ERR_USAGE', 'no torch'), 'reference 2': new Error('no torch') };
+  const result = await benchJob(recipeOf());
+  expect(group(result, 'reference')).toMatchObject({ n: 0, top1: null, against: null });
+  expect(jobText(result)).toContain('reference, seed 1: no torch');
+  failing = { 'earlybird 3': new EarlybirdError('ERR_PRUNE', 'No ticket emerged.') };
+  const more = await benchJob(recipeOf({ seeds: [3], modes: ['tuned'] }));
+  expect(more.groups.map(({ n }) => n)).toEqual([0, 1]);
+  failing = { 'earlybird 4': new EarlybirdError('ERR_FILE', 'disk full') };
+  await expect(benchJob(recipeOf({ seeds: [4], modes: ['tuned'] }))).rejects.toMatchObject({ code: 'ERR_FILE' });
+  failing = { 'earlybird 5': new EarlybirdError('ERR_PRUNE', 'No ticket emerged.') };
+  await expect(benchJob(recipeOf({ seeds: [5], peer: 'none' }))).rejects.toMatchObject({
+    code: 'ERR_PRUNE',
+    message: 'No run could be finished: No ticket emerged.',
+  });
+});
+
+test('settings in which no ticket can emerge are refused at once', async () => {
+  await expect(benchJob(recipeOf({ epochs: 4, detectorWindow: 5 }))).rejects.toMatchObject({ code: 'ERR_RECIPE' });
+  expect([calls, existsSync(save)]).toEqual([[], false]);
+});
