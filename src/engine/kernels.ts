@@ -126,22 +126,9 @@ async function addMeasured(addon: Pick<NativeAddon, 'loaded'>, more: Measured, l
 
 /** One for each kind of processor and version, since home folders are shared by machines. */
 function cacheFile({ loaded }: Pick<NativeAddon, 'loaded'>): string {
-  const parts = [machineFingerprint(null), processorFlags(), packageVersion(), loaded];
+  const parts = [machineFingerprint(null), packageVersion(), loaded];
   const name = createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
   return join(defaultCacheDir(), 'kernels', `${name}.json`);
-}
-
-/** The instruction sets of the processor. */
-function processorFlags(): string {
-  try {
-    return (
-      readFileSync('/proc/cpuinfo', 'utf8')
-        .match(/^flags\s*:(.*)$/m)?.[1]
-        ?.trim() ?? ''
-    );
-  } catch {
-    return '';
-  }
 }
 
 const objectOf = (value: unknown): object => (typeof value === 'object' && value !== null ? value : {});
