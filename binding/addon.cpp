@@ -10,6 +10,7 @@
 #include "errors.h"
 #include "kernels.h"
 #include "model_wrap.h"
+#include "pack_jpeg.h"
 #include "quantize.h"
 #include "runtime.h"
 #include "trainer_wrap.h"
@@ -62,6 +63,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   method("createModel", create_model_js);
   method("createDataset", create_dataset_js);
   method("createStream", create_stream_js);
+  method("packJpeg", pack_jpeg_js);
   method("createTrainer", create_trainer_js);
   method("maskOverlap", mask_overlap_js);
   method("filterImages", filter_images_js);

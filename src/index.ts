@@ -17,6 +17,7 @@ export type { ImageListing, ListedDataset } from './data/listing';
 export type { Manifest, ManifestShard } from './data/manifest';
 export { type OpenOptions, openDataset } from './data/open';
 export { type BadFile, type PackOptions, type PackResult, pack } from './data/pack';
+export type { JpegPacker } from './data/packed';
 export { type EnergyFile, readEnergy } from './energy/file';
 export { EarlybirdError, type ErrorCode } from './errors';
 export { type LoadOptions, loadAddon } from './native/addon';

@@ -45,14 +45,19 @@ typedef struct {
    * whatever the rectangle. Call it once for each `open`. Returns 0 on failure: see `error`. */
   int (*decode)(eb_jpeg*, int left, int top, int width, int height, int denominator, int whole, eb_jpeg_pixels* pixels);
 
+  /* Packs a JPEG in memory for `data pack --cache yuv`: `open` reads it faster, and `decode` gives the same pixels. The
+   * bytes belong to the decoder until its next call; none where a JPEG of this kind cannot be packed. Returns 0 on
+   * failure. */
+  int (*pack)(eb_jpeg*, const uint8_t* data, size_t size, const uint8_t** packed, size_t* packed_size);
+
   /* The reason why the last call failed, in a few words that complete "image.JPEG: ...". */
   const char* (*error)(const eb_jpeg*);
 } eb_jpeg_interface;
 
 /* The plugin's only exported symbol is a function of this type. The number in its name changes with this file. */
 typedef const eb_jpeg_interface* (*eb_jpeg_entry)(void);
-#define EB_JPEG_ENTRY earlybird_jpeg_interface_v3
-#define EB_JPEG_ENTRY_NAME "earlybird_jpeg_interface_v3"
+#define EB_JPEG_ENTRY earlybird_jpeg_interface_v4
+#define EB_JPEG_ENTRY_NAME "earlybird_jpeg_interface_v4"
 
 #ifdef __cplusplus
 }

@@ -1,59 +1,37 @@
 /* Decoding with libjpeg-turbo, and pictures without compression (PPM), into which images of other kinds are decoded
  * before training. In C because libjpeg reports errors by longjmp, which must not jump over destructors. */
-#include <setjmp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <jpeglib.h>
+#include "decoder.h"
 /* After jpeglib.h, which it does not include. */
 #include <jerror.h>
-
-#include "jpeg_interface.h"
 
 /* Fancy upsampling also uses the colours of neighbouring pixels, and libjpeg decodes only the columns it was asked for.
  * With so many more on each side, the rectangle has the same pixels as in a decoding of the whole image. */
 enum { MARGIN = 4 };
-enum { SLACK = 64 };
-/* Pillow has the same limit; a header of a few bytes can claim 4 gigapixels. */
-#define MOST_PIXELS 178956970.0
-
-struct eb_jpeg {
-  struct jpeg_decompress_struct info;
-  struct jpeg_error_mgr errors;
-  struct jpeg_source_mgr source;
-  jmp_buf escape;
-  char reason[JMSG_LENGTH_MAX + 32];
-  int ended; /* the data ran out before the image did */
-  uint8_t* pixels;
-  size_t capacity;
-  uint8_t* row; /* one row in CMYK, or one that is not wanted */
-  size_t row_capacity;
-  const uint8_t* plain; /* the pixels of a PPM; null for a JPEG */
-  int plain_width, plain_height;
-};
 
 /* --- Errors and warnings --------------------------------------------------------------------------------------------
  */
 
 static eb_jpeg* self_of(j_common_ptr info) { return (eb_jpeg*)info->client_data; }
 
-static void fail(eb_jpeg* self, const char* reason) {
+void eb_fail(eb_jpeg* self, const char* reason) {
   snprintf(self->reason, sizeof self->reason, "%s", reason);
   longjmp(self->escape, 1);
 }
 
 static void on_error(j_common_ptr info) {
   eb_jpeg* self = self_of(info);
-  if (self->errors.msg_code == JERR_OUT_OF_MEMORY) fail(self, EB_JPEG_NO_MEMORY);
-  if (self->ended) fail(self, "truncated");
+  if (self->errors.msg_code == JERR_OUT_OF_MEMORY) eb_fail(self, EB_JPEG_NO_MEMORY);
+  if (self->ended) eb_fail(self, "truncated");
   char text[JMSG_LENGTH_MAX];
   self->errors.format_message(info, text);
-  if (self->errors.msg_code != JERR_SOF_UNSUPPORTED) fail(self, text);
+  if (self->errors.msg_code != JERR_SOF_UNSUPPORTED) eb_fail(self, text);
   /* Pillow and sharp bring decoders that read more. */
   char reason[JMSG_LENGTH_MAX + 32];
   snprintf(reason, sizeof reason, "%.180s; `earlybird data pack` may convert it", text);
-  fail(self, reason);
+  eb_fail(self, reason);
 }
 
 /* libjpeg fills damaged parts with grey and only warns. Such an image must not be trained on. */
@@ -62,8 +40,8 @@ static void on_message(j_common_ptr info, int level) {
   eb_jpeg* self = self_of(info);
   switch (self->errors.msg_code) {
     case JWRN_HIT_MARKER:
-      if (self->ended) fail(self, "truncated");
-      fail(self, "corrupt: the data of the picture ends too early");
+      if (self->ended) eb_fail(self, "truncated");
+      eb_fail(self, "corrupt: the data of the picture ends too early");
       break;
     case JWRN_HUFF_BAD_CODE:
     case JWRN_ARITH_BAD_CODE:
@@ -72,7 +50,7 @@ static void on_message(j_common_ptr info, int level) {
       char text[JMSG_LENGTH_MAX], reason[JMSG_LENGTH_MAX + 16];
       self->errors.format_message(info, text);
       snprintf(reason, sizeof reason, "corrupt: %s", text);
-      fail(self, reason);
+      eb_fail(self, reason);
       break;
     }
     default: /* odd, but it does no harm to the pixels */
@@ -114,6 +92,7 @@ static void jpeg_plugin_destroy(eb_jpeg* self) {
   jpeg_destroy_decompress(&self->info);
   free(self->pixels);
   free(self->row);
+  free(self->out);
   free(self);
 }
 
@@ -142,67 +121,13 @@ static eb_jpeg* jpeg_plugin_create(char* reason, size_t size) {
   return NULL;
 }
 
-static void reserve(eb_jpeg* self, uint8_t** buffer, size_t* capacity, size_t bytes) {
+void eb_reserve(eb_jpeg* self, uint8_t** buffer, size_t* capacity, size_t bytes) {
   if (*capacity >= bytes) return;
   free(*buffer);
   *capacity = 0;
   *buffer = malloc(bytes);
-  if (!*buffer) fail(self, EB_JPEG_NO_MEMORY);
+  if (!*buffer) eb_fail(self, EB_JPEG_NO_MEMORY);
   *capacity = bytes;
-}
-
-/* --- PPM: "P6", width, height and 255, each after one blank, then RGB rows ------------------------------------------
- */
-
-/* A number of at most six digits and the blank after it; -1 where there is none. */
-static int number_at(const uint8_t* data, size_t size, size_t* at) {
-  int value = 0;
-  const size_t start = *at;
-  while (*at < size && *at - start < 6 && data[*at] >= '0' && data[*at] <= '9')
-    value = value * 10 + data[(*at)++] - '0';
-  if (*at == start || *at >= size || (data[*at] != ' ' && data[*at] != '\n')) return -1;
-  ++*at;
-  return value;
-}
-
-static int open_plain(eb_jpeg* self, const uint8_t* data, size_t size, eb_jpeg_header* header) {
-  size_t at = 3;
-  const int width = number_at(data, size, &at), height = number_at(data, size, &at), most = number_at(data, size, &at);
-  if (width < 1 || height < 1 || most != 255) fail(self, "a PPM of a form that is not read");
-  if ((double)width * height > MOST_PIXELS) fail(self, "too large (more than 178 megapixels)");
-  if ((size - at) / 3 / (size_t)width < (size_t)height) fail(self, "truncated");
-  self->plain = data + at;
-  header->width = self->plain_width = width;
-  header->height = self->plain_height = height;
-  header->components = 3;
-  return 1;
-}
-
-/* A pixel at 1/denominator of the size is the mean of a square, as in libjpeg. */
-static int decode_plain(eb_jpeg* self, int left, int top, int width, int height, int denominator,
-                        eb_jpeg_pixels* pixels) {
-  const int columns = (self->plain_width + denominator - 1) / denominator;
-  const int rows = (self->plain_height + denominator - 1) / denominator;
-  if (left < 0 || top < 0 || width < 1 || height < 1 || left + width > columns || top + height > rows)
-    fail(self, "a rectangle outside the image was asked for");
-  const size_t stride = ((size_t)width * 3 + 31) / 32 * 32, line = (size_t)self->plain_width * 3;
-  reserve(self, &self->pixels, &self->capacity, stride * (size_t)height + SLACK);
-  for (int y = 0; y < height; ++y)
-    for (int x = 0; x < width; ++x) {
-      const int x0 = (left + x) * denominator, y0 = (top + y) * denominator;
-      const int x1 = x0 + denominator < self->plain_width ? x0 + denominator : self->plain_width;
-      const int y1 = y0 + denominator < self->plain_height ? y0 + denominator : self->plain_height;
-      const unsigned count = (unsigned)((x1 - x0) * (y1 - y0));
-      for (int c = 0; c < 3; ++c) {
-        unsigned sum = count / 2;
-        for (int v = y0; v < y1; ++v)
-          for (int u = x0; u < x1; ++u) sum += self->plain[(size_t)v * line + (size_t)u * 3 + (size_t)c];
-        self->pixels[(size_t)y * stride + (size_t)x * 3 + (size_t)c] = (uint8_t)(sum / count);
-      }
-    }
-  pixels->data = self->pixels;
-  pixels->stride = stride;
-  return 1;
 }
 
 static int jpeg_plugin_open(eb_jpeg* self, const uint8_t* data, size_t size, eb_jpeg_header* header) {
@@ -214,18 +139,21 @@ static int jpeg_plugin_open(eb_jpeg* self, const uint8_t* data, size_t size, eb_
   jpeg_abort_decompress(&self->info);
   self->ended = 0;
   self->plain = NULL;
-  if (size == 0) fail(self, "empty");
-  if (size > 3 && memcmp(data, "P6\n", 3) == 0) return open_plain(self, data, size, header);
+  self->packed.data = NULL;
+  if (size == 0) eb_fail(self, "empty");
+  if (size > 3 && memcmp(data, "P6\n", 3) == 0) return eb_plain_open(self, data, size, header);
   if (size >= sizeof png && memcmp(data, png, sizeof png) == 0)
-    fail(self, "a PNG, not a JPEG; `earlybird data pack` converts it");
-  if (size < 2 || data[0] != 0xFF || data[1] != 0xD8) fail(self, "not a JPEG");
+    eb_fail(self, "a PNG, not a JPEG; `earlybird data pack` converts it");
+  if (eb_is_packed(data, size)) eb_packed_open(self, data, size, &data, &size);
+  if (size < 2 || data[0] != 0xFF || data[1] != 0xD8) eb_fail(self, "not a JPEG");
   self->source.next_input_byte = data;
   self->source.bytes_in_buffer = size;
   jpeg_read_header(&self->info, TRUE);
+  if (self->packed.data && !eb_packed_fits(self)) eb_fail(self, "corrupt: its head is of another kind");
   header->width = (int)self->info.image_width;
   header->height = (int)self->info.image_height;
   header->components = self->info.num_components;
-  if ((double)header->width * header->height > MOST_PIXELS) fail(self, "too large (more than 178 megapixels)");
+  if ((double)header->width * header->height > MOST_PIXELS) eb_fail(self, "too large (more than 178 megapixels)");
   return 1;
 }
 
@@ -247,7 +175,7 @@ static int jpeg_plugin_decode(eb_jpeg* self, int left, int top, int width, int h
     jpeg_abort_decompress(info);
     return 0;
   }
-  if (self->plain) return decode_plain(self, left, top, width, height, denominator, pixels);
+  if (self->plain) return eb_plain_decode(self, left, top, width, height, denominator, pixels);
   const int cmyk = info->num_components == 4;
   info->scale_num = 1;
   info->scale_denom = (unsigned)denominator;
@@ -257,21 +185,25 @@ static int jpeg_plugin_decode(eb_jpeg* self, int left, int top, int width, int h
   jpeg_start_decompress(info);
   const int columns = (int)info->output_width, rows = (int)info->output_height;
   if (left < 0 || top < 0 || width < 1 || height < 1 || left + width > columns || top + height > rows)
-    fail(self, "a rectangle outside the image was asked for");
+    eb_fail(self, "a rectangle outside the image was asked for");
 
   JDIMENSION first = (JDIMENSION)(left > MARGIN ? left - MARGIN : 0);
   const JDIMENSION end = (JDIMENSION)(left + width + MARGIN < columns ? left + width + MARGIN : columns);
   JDIMENSION span = end - first;
   if (span < info->output_width) jpeg_crop_scanline(info, &first, &span);
+  if (self->packed.data) {
+    if (whole) eb_packed_check(self);
+    eb_packed_attach(self, first, info->output_width);
+  }
   const size_t stride = ((size_t)info->output_width * 3 + 31) / 32 * 32;
-  reserve(self, &self->pixels, &self->capacity, stride * (size_t)height + SLACK);
-  reserve(self, &self->row, &self->row_capacity, (size_t)info->output_width * 4);
+  eb_reserve(self, &self->pixels, &self->capacity, stride * (size_t)height + SLACK);
+  eb_reserve(self, &self->row, &self->row_capacity, (size_t)info->output_width * 4);
 
   if (top > 0) jpeg_skip_scanlines(info, (JDIMENSION)top);
   for (int y = 0; y < height;) {
     if (cmyk) {
       JSAMPROW row = self->row;
-      if (jpeg_read_scanlines(info, &row, 1) != 1) fail(self, "truncated");
+      if (jpeg_read_scanlines(info, &row, 1) != 1) eb_fail(self, "truncated");
       cmyk_to_rgb(self->row, self->pixels + (size_t)y * stride, (int)info->output_width);
       ++y;
       continue;
@@ -280,11 +212,11 @@ static int jpeg_plugin_decode(eb_jpeg* self, int left, int top, int width, int h
     int count = height - y < 8 ? height - y : 8;
     for (int i = 0; i < count; ++i) some[i] = self->pixels + (size_t)(y + i) * stride;
     const JDIMENSION got = jpeg_read_scanlines(info, some, (JDIMENSION)count);
-    if (got == 0) fail(self, "truncated");
+    if (got == 0) eb_fail(self, "truncated");
     y += (int)got;
   }
   /* libjpeg checks what it skips before a row that is read, but not what comes after the last one. */
-  const JDIMENSION left_over = whole ? info->output_height - info->output_scanline : 0;
+  const JDIMENSION left_over = whole && !self->packed.data ? info->output_height - info->output_scanline : 0;
   if (left_over > 1) jpeg_skip_scanlines(info, left_over - 1);
   if (left_over > 0) {
     JSAMPROW row = self->row;
@@ -293,6 +225,24 @@ static int jpeg_plugin_decode(eb_jpeg* self, int left, int top, int width, int h
   jpeg_abort_decompress(info);
   pixels->data = self->pixels + ((size_t)left - first) * 3;
   pixels->stride = stride;
+  return 1;
+}
+
+static int jpeg_plugin_pack(eb_jpeg* self, const uint8_t* data, size_t size, const uint8_t** packed,
+                            size_t* packed_size) {
+  eb_jpeg_header header;
+  *packed_size = 0;
+  if (!jpeg_plugin_open(self, data, size, &header)) return 0;
+  if (self->plain || self->packed.data) return 1;
+  if (setjmp(self->escape)) {
+    jpeg_abort_decompress(&self->info);
+    return 0;
+  }
+  if (eb_packed_make(self, data, size)) {
+    *packed = self->out;
+    *packed_size = self->out_size;
+  }
+  jpeg_abort_decompress(&self->info);
   return 1;
 }
 
@@ -309,6 +259,7 @@ const eb_jpeg_interface* EB_JPEG_ENTRY(void) {
                                           jpeg_plugin_destroy,
                                           jpeg_plugin_open,
                                           jpeg_plugin_decode,
+                                          jpeg_plugin_pack,
                                           jpeg_plugin_error};
   return &table;
 }

@@ -33,9 +33,9 @@ void raise(uint32_t& top, uint32_t by) {
 /// One rounding of a tensor. The bits do not depend on the division among threads: maxima do not depend on order, and
 /// random bits depend on the number of the element.
 template <class T>
-class Pass {
+class BlockPass {
  public:
-  Pass(const T* from, T* to, const Blocks& shape, const Format& format, const NoiseKey& key)
+  BlockPass(const T* from, T* to, const Blocks& shape, const Format& format, const NoiseKey& key)
       : from_(from), to_(to), shape_(shape), format_(format), key_(key) {}
 
   /// Returns whether there was an infinity or NaN.
@@ -160,7 +160,7 @@ void block_quantize_cpu(const at::Tensor& values, int64_t bits, int64_t dim, boo
     const auto* from = static_cast<const T*>(values.const_data_ptr());
     auto* to = static_cast<T*>(out.data_ptr());
     const bool stream = to != from && static_cast<int64_t>(values.nbytes()) >= kStreamBytes;
-    return Pass<T>(from, to, blocks_in(values, dim), {grid_of(bits, nearest), swalp, stream}, key).run();
+    return BlockPass<T>(from, to, blocks_in(values, dim), {grid_of(bits, nearest), swalp, stream}, key).run();
   };
   const bool fault = values.scalar_type() == at::kFloat ? run(float{}) : run(uint16_t{});
   if (fault && faults) {

@@ -41,16 +41,22 @@ export interface LoaderBench {
   ratios: Record<string, number | null>;
   /** The same of our shards, over the peer's files. */
   packedRatios?: Record<string, number | null>;
+  /** Ours on the cache of --cached. */
+  cached?: LoaderSummary;
+  cachedRatios?: Record<string, number | null>;
+  /** Images per second of one core, the cache over the shards. */
+  cachedOverPacked?: number | null;
 }
 
 const PACKED = 'packed';
+const CACHED = 'cached';
 
 /** Times the loading of JPEG files. Throws ERR_USAGE where the peer is missing, ERR_DATASET where images are. */
 export async function benchLoader(asked: BenchLoaderRecipe, options: RunOptions = {}): Promise<LoaderBench> {
   const recipe = settlePeer(asked, 'peer_loader.py', options.observer?.log);
-  const { data, packed, passes, rounds, workers = availableCores().usable } = recipe;
+  const { data, packed, cached, passes, rounds, workers = availableCores().usable } = recipe;
   const modes: readonly string[] = recipe.peer === undefined ? [] : recipe.modes;
-  const folders = packed === undefined ? { [OURS]: data } : { [OURS]: data, [PACKED]: packed };
+  const folders = { [OURS]: data, ...(packed && { [PACKED]: packed }), ...(cached && { [CACHED]: cached }) };
   const turns = (count: number, peers: readonly string[]) => [
     ...Object.entries(folders).map(([system, folder]) => ({
       system,
@@ -68,7 +74,7 @@ export async function benchLoader(asked: BenchLoaderRecipe, options: RunOptions 
   const onManyCores = workers > 1 ? turns(workers, modes.slice(0, 1)) : [];
   const runs = await takeTurns<LoaderRecord>([...turns(1, modes), ...onManyCores], rounds, options);
   const summaries = Object.fromEntries(Object.entries(runs).map(([name, result]) => [name, summaryOf(result)]));
-  const { [OURS]: ours, [PACKED]: shards, ...peers } = summaries;
+  const { [OURS]: ours, [PACKED]: shards, [CACHED]: cache, ...peers } = summaries;
   const ratiosOf = ({ perCore }: LoaderSummary) =>
     Object.fromEntries(modes.map((mode) => [mode, ratioOf(perCore, peers[mode]!.perCore)]));
   return {
@@ -81,6 +87,8 @@ export async function benchLoader(asked: BenchLoaderRecipe, options: RunOptions 
     peers,
     ratios: ratiosOf(ours!),
     ...(shards && { packedRatios: ratiosOf(shards) }),
+    ...(cache && { cached: cache, cachedRatios: ratiosOf(cache) }),
+    ...(cache && shards && { cachedOverPacked: ratioOf(cache.perCore, shards.perCore) }),
   };
 }
 

@@ -3,6 +3,7 @@
  * training scripts do, it drops transparency.
  */
 import { checkImage, finish, isLossless, openImage } from './decode';
+import { isPacked } from './packed';
 
 /** Size and quality of the images in shards. */
 export interface EncodeOptions {
@@ -20,6 +21,7 @@ export async function encodeImage(
   bytes: Buffer,
   options: EncodeOptions,
 ): Promise<Buffer> {
+  if (isPacked(bytes)) throw new Error('an image of a cache; pack the JPEG that it was made of');
   await checkImage(sharp, bytes);
   const image = await openImage(sharp, bytes);
   const { format, width, height, space, isProgressive } = await finish(() => image.metadata());

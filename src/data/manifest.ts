@@ -21,7 +21,7 @@ export interface Manifest {
   /** Changes with the list of images and the options. */
   key: string;
   /** As given to {@link pack}. */
-  options: { shortSide: number | null; maxSide: number | null; quality: number; shardSize: string };
+  options: { shortSide: number | null; maxSide: number | null; quality: number; shardSize: string; cache?: 'yuv' };
   classes: string[];
   splits: Record<string, { images: number; bad: number; bytes: number; shards: ManifestShard[] }>;
 }

@@ -15,6 +15,7 @@ import { dataFileError, datasetError, usageError } from './errors';
 import type { Unread } from './kinds';
 import { bytesOf, fingerprintOf, type ImageListing, inParallel, range } from './listing';
 import { MANIFEST, type Manifest, PROGRESS, readManifest } from './manifest';
+import { type JpegPacker, packedOr } from './packed';
 import { withQuietSharp } from './quiet-sharp';
 import { Random } from './random';
 import { shardBytes } from './shard-writer';
@@ -26,6 +27,10 @@ export interface PackOptions extends Partial<EncodeOptions> {
   /** Images of a shard ("1000"), or megabytes ("256MB"). */
   shardSize?: string;
   splits?: readonly ('train' | 'val')[];
+  /** "yuv": images without their Huffman code, two times as large and read faster. Default "jpeg". */
+  cache?: 'jpeg' | 'yuv';
+  /** Makes the images of a cache. */
+  packer?: JpegPacker | undefined;
   onProgress?: (done: number, total: number, what: string) => void;
   signal?: AbortSignal;
 }
@@ -59,10 +64,18 @@ interface Step {
   bad: BadFile[];
 }
 
+/** An image of a shard, or why there is none. */
+interface Made {
+  index: number;
+  image?: { bytes: Buffer; extension: string };
+  reason?: string;
+}
+
 interface Plan {
   from: string;
   to: string;
-  options: EncodeOptions & { shardSize: string };
+  options: EncodeOptions & { shardSize: string; cache?: 'yuv' };
+  packer: JpegPacker | null;
   limit: { images: number; bytes: number };
   classes: string[];
   splits: { name: string; listing: ImageListing; order: Int32Array; unread: Unread[] }[];
@@ -130,7 +143,11 @@ async function planOf(from: string, to: string, options: PackOptions, signal?: A
   if (!(Number.isInteger(quality) && quality >= 1 && quality <= 100))
     throw usageError(`--quality ${quality} is not possible: give a whole number from 1 to 100.`);
   const limit = limitOf(shardSize);
+  if (options.cache === 'yuv' && !options.packer)
+    throw usageError('A cache needs "packer", the packJpeg of an addon with a JPEG decoder.');
   await checkApart(from, to);
+  if ((await readManifest(from))?.options.cache)
+    throw datasetError(`${from} holds a cache, not images: pack the images or JPEG shards that it was made of.`);
   const { classNames: classes, ...source } = await openSource(from, {
     splits,
     first: 'folders',
@@ -141,14 +158,16 @@ async function planOf(from: string, to: string, options: PackOptions, signal?: A
     const listing = source[name === 'val' ? 'test' : name]!;
     return { name, listing, order: shuffled(listing.count, i), unread: source.unread[name] };
   });
-  const asked = { shortSide, maxSide, quality, shardSize };
+  // Shards of JPEG keep the key that they had before there was a choice.
+  const asked = { shortSide, maxSide, quality, shardSize, ...(options.cache === 'yuv' && { cache: options.cache }) };
   const fingerprint = await fingerprintOf(
     classes,
     listings.map(({ listing }) => listing),
     signal,
   );
+  const packer = (asked.cache && options.packer) || null;
   const key = createHash('sha256').update(JSON.stringify({ asked, splits, fingerprint })).digest('hex');
-  return { from, to, options: asked, limit, classes, splits: listings, where: source.where, key };
+  return { from, to, options: asked, packer, limit, classes, splits: listings, where: source.where, key };
 }
 
 /** Shards beside their source would be read in its place, or packed again. */
@@ -200,17 +219,15 @@ async function packShard(
   const hash = createHash('sha256');
   const keys = new Set<string>();
   await withQuietSharp(async (sharp) => {
-    const encode = async (position: number) => {
+    const encode = async (position: number): Promise<Made> => {
       const index = order[position]!;
       // A disk that fails stops packing; it does not make a bad image.
       const read = await bytesOf(listing, index).catch((error) => {
         throw dataFileError(error, listing.files[listing.file[index]!]!);
       });
-      try {
-        return { index, bytes: await encodeImage(sharp, read, plan.options) };
-      } catch (error) {
-        return { index, reason: reasonOf(error) };
-      }
+      const jpeg = await encodeImage(sharp, read, plan.options).catch(reasonOf);
+      if (typeof jpeg === 'string') return { index, reason: jpeg };
+      return { index, image: await packedOr(jpeg, plan.packer) };
     };
     const begin = (position: number) => {
       const made = encode(position);
@@ -226,19 +243,19 @@ async function packShard(
         signal?.throwIfAborted();
         const left = Math.min(order.length - position, plan.limit.images - step.images);
         while (ahead.length < Math.min(2 * availableCores().usable, left)) ahead.push(begin(position + ahead.length));
-        const { index, bytes, reason } = (await ahead.shift()!) as { index: number; bytes?: Buffer; reason?: string };
+        const { index, image, reason } = await ahead.shift()!;
         step.next = position + 1;
         report(step.next);
-        if (!bytes) {
+        if (!image) {
           step.bad.push({ file: listing.nameOf(index), reason: reason! });
           continue;
         }
         step.images++;
-        weight += bytes.length;
+        weight += image.bytes.length;
         let key = keyOf(listing.nameOf(index));
         while (keys.has(key)) key += '_';
         keys.add(key);
-        yield { key, label: listing.labels[index]!, bytes };
+        yield { key, label: listing.labels[index]!, ...image };
       }
       await Promise.allSettled(ahead);
     }

@@ -5,6 +5,7 @@
 import * as path from 'node:path';
 import { datasetError } from './errors';
 import { isImageName, isLitter, isOtherPicture, type Unread } from './kinds';
+import { PACKED } from './packed';
 import type { TarEntry, TarFile } from './tar-entries';
 
 /** Key, place and class of each image in a shard, and the pictures without a class. */
@@ -42,7 +43,8 @@ interface Group {
 const CLASS_ARCHIVE = /^n\d{8}\.tar$/i;
 /** Longest .json that is searched for a label. */
 const MAX_JSON = 1 << 20;
-const JPEG = /^jpe?g$/;
+/** Read during training as they are. */
+const JPEG = new RegExp(`^(jpe?g|${PACKED})$`);
 const MAX_LABEL = 0x7fff_ffff;
 
 /** Null for the names that webdataset passes by. */
@@ -85,7 +87,7 @@ export async function readSamples(tar: TarFile, file: string, signal?: AbortSign
     }
     if (entry.link) {
       if (isImageName(entry.name)) index.unread.push({ file: entry.name, reason: 'a link to another member' });
-    } else if (isImageName(entry.name)) group.pictures.push({ ...name, entry });
+    } else if (isImageName(entry.name) || name.extension === PACKED) group.pictures.push({ ...name, entry });
     else if (name.extension === 'cls' || name.extension === 'class') group.labels.set(name.stem, entry);
     else if (name.extension === 'json') group.notes.set(name.stem, entry);
     else if (isOtherPicture(entry.name))

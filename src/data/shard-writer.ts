@@ -5,6 +5,8 @@ interface ShardImage {
   key: string;
   label: number;
   bytes: Buffer;
+  /** Of the image: "jpg". */
+  extension: string;
 }
 
 /** Constant times and owners: the same images give the same bytes anywhere. */
@@ -13,9 +15,9 @@ const PLAIN = { mtime: new Date(0), mode: 0o644, uid: 0, gid: 0 };
 export async function* shardBytes(images: AsyncIterable<ShardImage>): AsyncGenerator<Uint8Array> {
   const tar = pack();
   const fill = async () => {
-    for await (const { key, label, bytes } of images) {
+    for await (const { key, label, bytes, extension } of images) {
       await entry(`${key}.cls`, Buffer.from(String(label)));
-      await entry(`${key}.jpg`, bytes);
+      await entry(`${key}.${extension}`, bytes);
     }
     tar.finalize();
   };

@@ -7,6 +7,7 @@ import { type ImagenetOptions, openImagenet } from './imagenet';
 import { countKinds, someOf, type Unread } from './kinds';
 import { bytesOf, type ImageListing, inParallel, WHOLE_FILE } from './listing';
 import { readManifest } from './manifest';
+import { checkPacked, isPacked } from './packed';
 import { withQuietSharp } from './quiet-sharp';
 import { besideFolders, besideMembers, type Present } from './verify-present';
 import { setReport, type VerifyReport } from './verify-report';
@@ -87,9 +88,10 @@ async function brokenImages(set: ImageListing, options: VerifyImagenetOptions, r
       signal?.throwIfAborted();
       try {
         const bytes = await bytesOf(set, index);
-        await checkImage(sharp, bytes);
+        if (isPacked(bytes)) checkPacked(bytes);
+        else await checkImage(sharp, bytes);
         if (named.has(index)) kinds.push(formatOf(bytes));
-        else if (!isJpeg(bytes)) others.set(index, `${formatOf(bytes)} by another name`);
+        else if (!isJpeg(bytes) && !isPacked(bytes)) others.set(index, `${formatOf(bytes)} by another name`);
       } catch (error) {
         const reason = reasonOf(error);
         (isForeign(reason) ? others : broken).set(index, reason);

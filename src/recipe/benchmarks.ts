@@ -104,6 +104,7 @@ export const benchStepSchema = z.strictObject({
 export const benchLoaderSchema = z.strictObject({
   data: option(folder().min(1), 'folder of JPEG files, searched to its depths, or of shards (required)'),
   packed: option(folder().min(1).optional(), 'shards of the same images, timed as well'),
+  cached: option(folder().min(1).optional(), 'the same images by data pack --cache yuv, timed as well'),
   workers: option(count(1, 1024).optional(), 'decoding threads of the runs on many cores', {
     defaultHelp: 'all cores',
   }),

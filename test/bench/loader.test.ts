@@ -15,7 +15,7 @@ jest.mock('../../src/bench/program', () => ({
     if (words.includes('loader')) {
       const [workers, data] = [Number(of('workers')), of('data')];
       runs.push(`${data} ${workers}`);
-      const perCore = data === 'shards' ? 800 : 500;
+      const perCore = { shards: 800, cache: 1200 }[data] ?? 500;
       const record: LoaderRecord = {
         workers,
         files: 6,
@@ -53,13 +53,18 @@ afterEach(() => tree.remove());
 
 test('every program takes its turn, and ratios are those of one core', async () => {
   tree.place('peer_loader.py', '');
-  const recipe = { data: 'images', packed: 'shards', peer: tree.root, workers: 2, rounds: 2 };
+  const recipe = { data: 'images', packed: 'shards', cached: 'cache', peer: tree.root, workers: 2, rounds: 2 };
   const modes = ['pillow', 'draft', 'dali'];
   const result = await benchLoader(parseRecipe('benchLoader', { ...recipe, modes }));
-  const round = ['images 1', 'shards 1', 'pillow 1', 'draft 1', 'dali 1', 'images 2', 'shards 2', 'pillow 2'];
+  const round = [
+    ...['images 1', 'shards 1', 'cache 1', 'pillow 1', 'draft 1', 'dali 1'],
+    ...['images 2', 'shards 2', 'cache 2', 'pillow 2'],
+  ];
   expect(runs).toEqual([...round, ...[...round].reverse().filter((name) => !/^(draft|dali)/.test(name))]);
   expect(result.ratios).toEqual({ pillow: 5, draft: null, dali: null });
   expect(result.packedRatios).toEqual({ pillow: 8, draft: null, dali: null });
+  expect(result.cachedRatios).toEqual({ pillow: 12, draft: null, dali: null });
+  expect(result.cachedOverPacked).toBe(1.5);
   expect(result.peers.pillow!.runs[0]).toMatchObject({ perCore: 100, versions: { pillow: '11' } });
   expect(result.peers.dali!.failure).toContain('dali does not load (ImportError: no nvidia)');
   expect(result.ours).toMatchObject({ scaling: 1.8, perCore: { median: 500 }, residentMib: { first: 90, last: 91 } });
@@ -70,6 +75,7 @@ test('every program takes its turn, and ratios are those of one core', async () 
   expect(text).toMatch(/^pillow +100\.0 .* 5\.00x/m);
   expect(text).toMatch(/^draft +no figure: no draft here$/m);
   expect(text).toMatch(/^our shards over the peer on the files: pillow 8\.00x$/m);
+  expect(text).toMatch(/^our cache over the peer on the files: pillow 12\.00x\nour cache over our shards: 1\.50x$/m);
 });
 
 test('a folder without the peer is refused', async () => {

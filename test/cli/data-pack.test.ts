@@ -1,5 +1,5 @@
 /** `earlybird data pack` as a person runs it: exit codes, what is printed, and an interruption. */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fillTree, jpeg, makeTree, picture } from '../support/image-tree';
 import { cli, succeed, trained } from './run-cli';
 
@@ -40,6 +40,43 @@ trained('verify decodes as the training loader does', async () => {
   const { status, stdout } = await cli(['data', 'verify', 'imagenet', '--data', tree.at('mixed')]).done;
   const said = /^NOT READ: 1 of 2 images .* left out \(train\/n1\/png\.JPEG: a PNG by another name\)/m;
   expect([status, stdout]).toEqual([1, expect.stringMatching(said)]);
+});
+
+trained('a cache is made, verified and timed like shards, and a damaged byte in it is named', async () => {
+  const args = packTo('cache', '--cache', 'yuv', '--split', 'train', '--json');
+  const { options, splits } = JSON.parse((await succeed(args)).stdout);
+  expect([options.cache, splits.train.images]).toEqual(['yuv', 6]);
+  const shard = tree.at('cache/train-000000.tar');
+  writeFileSync(tree.at('cache/val-000000.tar'), readFileSync(shard));
+  const manifest = tree.at('cache/manifest.json');
+  const { train } = splits;
+  const both = { train, val: { ...train, shards: [{ ...train.shards[0], file: 'val-000000.tar' }] } };
+  writeFileSync(manifest, JSON.stringify({ ...JSON.parse(readFileSync(manifest, 'utf8')), splits: both }));
+  const verify = ['data', 'verify', 'imagenet', '--data', tree.at('cache')];
+  expect((await succeed(verify)).stdout).toMatch(/^read in 2 shards\nOK$/m);
+  const timed = [
+    'bench',
+    'loader',
+    '--data',
+    tree.at('cache'),
+    '--single',
+    '--passes',
+    '1',
+    '--image-size',
+    '32',
+    '--json',
+  ];
+  expect(JSON.parse((await succeed(timed)).stdout)).toMatchObject({ files: 6, bad: 0 });
+  const bytes = readFileSync(shard);
+  const image = bytes.indexOf('EBYUV 1\n');
+  bytes[image + 150]! ^= 1;
+  writeFileSync(shard, bytes);
+  const { status, stdout } = await cli(verify).done;
+  expect([status, stdout]).toEqual([1, expect.stringMatching(/sha256 of .*train-000000\.tar/)]);
+  expect(stdout).toMatch(
+    /1 of 6 images cannot be decoded .*\(train-000000\.tar:n\d\/n\d_\d: corrupt: its checksum is another\)/,
+  );
+  expect(JSON.parse((await succeed(timed)).stdout)).toMatchObject({ files: 6, bad: 1 });
 });
 
 test('wrong flags are refused with one sentence', async () => {

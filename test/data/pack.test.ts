@@ -1,9 +1,12 @@
 import { existsSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { crc32 } from 'node:zlib';
 import sharp from 'sharp';
 import { openImagenet } from '../../src/data/imagenet';
 import type { ImageListing } from '../../src/data/listing';
 import { type PackOptions, pack } from '../../src/data/pack';
+import type { JpegPacker } from '../../src/data/packed';
 import { verifyDataset } from '../../src/data/verify';
+import { EarlybirdError } from '../../src/errors';
 import { fillTree, jpeg, makeTree, picture, type Tree } from '../support/image-tree';
 
 let tree: Tree;
@@ -253,4 +256,77 @@ test('verify says what training would leave out', async () => {
   expect(notRead).toEqual([
     '1 of 4 images are sound, but of kinds that training does not decode, and are left out (train/n01/a.JPEG: a PNG by another name): "earlybird data pack" makes JPEG of those that it can read.',
   ]);
+});
+
+/** A packed image with nothing but its JPEG in it; small ones stay JPEG, and dark ones are refused as damaged ones are. */
+const packer: JpegPacker = async (jpeg) => {
+  const { width } = await sharp(jpeg).metadata();
+  if (width === 16) return null;
+  if (width === 17) throw new EarlybirdError('ERR_DATASET', 'corrupt.');
+  if (width === 18) throw new EarlybirdError('ERR_OUT_OF_MEMORY', 'no memory.');
+  const rest = Buffer.concat([Buffer.alloc(8), jpeg]);
+  const checksum = Buffer.alloc(4);
+  checksum.writeUInt32LE(crc32(rest));
+  return Buffer.concat([Buffer.from('EBYUV 1\n'), checksum, rest]);
+};
+const cached = { cache: 'yuv', packer } as const;
+
+test('a cache holds packed images, and JPEG where one cannot be packed', async () => {
+  await fillTree(inner(), CLASSES, 3);
+  inner().place('train/n01/null.JPEG', await jpeg(1, 16, 16));
+  inner().place('train/n01/odd.JPEG', await jpeg(1, 17, 16));
+  await run('jpegs');
+  const { manifest, bad } = await run('out', cached);
+  expect([bad, manifest.options]).toEqual([[], expect.objectContaining({ cache: 'yuv' })]);
+  const [plain, packed] = [
+    await openImagenet({ data: tree.at('jpegs') }),
+    await openImagenet({ data: tree.at('out') }),
+  ];
+  const [before, after] = [contents(plain.train!), contents(packed.train!)];
+  expect(Object.keys(after)).toEqual(Object.keys(before));
+  expect(packed.train!.others).toHaveLength(0);
+  for (const [key, { label, bytes }] of Object.entries(after)) {
+    const whole = /null|odd/.test(key) ? bytes : bytes.subarray(20);
+    expect([key, label, whole.equals(before[key]!.bytes)]).toEqual([key, before[key]!.label, true]);
+  }
+  expect((await verifyDataset({ dataset: 'imagenet', data: tree.at('out') })).problems).toEqual([]);
+  expect(await run('out', cached)).toMatchObject({ packed: false, manifest });
+  await expect(run('out')).rejects.toMatchObject({ code: 'ERR_DATASET' });
+  await expect(run('jpegs', cached)).rejects.toMatchObject({ code: 'ERR_DATASET' });
+  await expect(run('none', { cache: 'yuv' })).rejects.toMatchObject({ code: 'ERR_USAGE' });
+  await expect(pack(tree.at('out'), tree.at('twice'))).rejects.toMatchObject({
+    code: 'ERR_DATASET',
+    message: expect.stringContaining('holds a cache'),
+  });
+});
+
+test('a cache that was interrupted goes on to the same bytes, and a lack of memory is no bad image', async () => {
+  await fillTree(inner(), CLASSES, 4);
+  await run('whole', cached);
+  const controller = new AbortController();
+  const onProgress = (done: number) => done >= 6 && controller.abort(new Error('enough'));
+  await expect(run('out', { ...cached, signal: controller.signal, onProgress })).rejects.toThrow('enough');
+  expect(existsSync(tree.at('out/manifest.json'))).toBe(false);
+  await run('out', cached);
+  expect(shards('out')).toEqual(shards('whole'));
+  inner().place('train/n01/large.JPEG', await jpeg(1, 18, 16));
+  await expect(run('more', cached)).rejects.toMatchObject({ code: 'ERR_OUT_OF_MEMORY' });
+});
+
+test.each([
+  ['a changed byte', 60, /cannot be decoded .*_\d: corrupt: its checksum is another\)/],
+  ['another version', 6, /cannot be decoded .*_\d: packed by another release/],
+])('%s of a packed image is found by its checksum, without a manifest as well', async (_what, place, said) => {
+  await fillTree(inner(), CLASSES, 3);
+  await run('out', cached);
+  const { train } = await openImagenet({ data: tree.at('out') });
+  const shard = train!.files[0]!;
+  const bytes = readFileSync(shard);
+  bytes[train!.offsets[0]! + place]! ^= 2;
+  writeFileSync(shard, bytes);
+  const verify = async () => (await verifyDataset({ dataset: 'imagenet', data: tree.at('out') })).problems.join('\n');
+  expect(await verify()).toMatch(/sha256 of .*train-000000\.tar/);
+  expect(await verify()).toMatch(said);
+  rmSync(tree.at('out/manifest.json'));
+  expect(await verify()).toMatch(said);
 });

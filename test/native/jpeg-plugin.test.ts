@@ -61,7 +61,7 @@ test('a decoder built for another libjpeg says so', async () => {
     '#undef JPEG_LIB_VERSION',
     '#define JPEG_LIB_VERSION 42',
     '#define LIBJPEG_TURBO_VERSION 0.0',
-    `#include "${join(sources, 'jpeg_plugin.c')}"`,
+    ...['jpeg_plugin.c', 'packed.c', 'ppm.c'].map((name) => `#include "${join(sources, name)}"`),
   ].join('\n');
   loadJpeg(addon, [compile('abi.so', other, '-ljpeg', '-w')]);
   await expect(createStream([join(FIXTURES, '420.jpg')])).rejects.toMatchObject({

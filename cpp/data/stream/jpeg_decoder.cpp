@@ -60,6 +60,17 @@ bool JpegDecoder::decode(int left, int top, int width, int height, int denominat
   return false;
 }
 
+bool JpegDecoder::pack(const uint8_t* data, size_t size, std::vector<uint8_t>& packed) {
+  const uint8_t* bytes = nullptr;
+  size_t count = 0;
+  if (library_->pack(decoder_, data, size, &bytes, &count) != 0) {
+    packed.assign(bytes, bytes + count);
+    return true;
+  }
+  if (ran_out(library_->error(decoder_))) throw std::bad_alloc();
+  return false;
+}
+
 std::string JpegDecoder::error() const { return library_->error(decoder_); }
 
 }  // namespace earlybird

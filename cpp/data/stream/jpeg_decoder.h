@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "jpeg/jpeg_interface.h"
 
@@ -25,6 +26,8 @@ class JpegDecoder {
   /// See eb_jpeg_interface. Returns false on failure; `error` gives the reason. Throws std::bad_alloc.
   bool open(const uint8_t* data, size_t size, eb_jpeg_header& header);
   bool decode(int left, int top, int width, int height, int denominator, bool whole, eb_jpeg_pixels& pixels);
+  /// Sets `packed` to the image without its Huffman code; empty where it cannot be packed.
+  bool pack(const uint8_t* data, size_t size, std::vector<uint8_t>& packed);
   std::string error() const;
 
  private:

@@ -15,6 +15,12 @@ namespace {
 constexpr int kOne = 1 << ResampleAxis::kBits, kHalf = kOne / 2;
 constexpr size_t kSlack = 64;  // vector loads read past the end of a row
 
+/// As std::lround for what is not negative, without the call.
+int16_t weight_of(double value) {
+  const int whole = static_cast<int>(value);
+  return static_cast<int16_t>(whole + (value - whole >= 0.5));
+}
+
 uint8_t byte_of(int32_t sum) { return static_cast<uint8_t>(std::clamp(sum >> ResampleAxis::kBits, 0, 255)); }
 
 size_t row_bytes(const ResampleAxis& across) { return across.first.size() * 3; }
@@ -127,6 +133,25 @@ __attribute__((target("avx2"))) void down_avx2(const uint8_t* const* rows, const
   }
 }
 
+/// Two rows: near + round((far - near) * weight), which is the weighted sum, because the weights sum to one.
+__attribute__((target("avx2"))) void down_two_avx2(const uint8_t* const* rows, const int16_t* weights, size_t bytes,
+                                                   uint8_t* out) {
+  const bool swapped = weights[1] > weights[0];
+  const uint8_t *near = rows[swapped], *far = rows[!swapped];
+  const __m256i zero = _mm256_setzero_si256();
+  const __m256i weight = _mm256_set1_epi16(static_cast<int16_t>(2 * weights[!swapped]));
+  for (size_t x = 0; x + 32 <= bytes; x += 32) {
+    const __m256i a = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(near + x));
+    const __m256i b = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(far + x));
+    __m256i low = _mm256_unpacklo_epi8(a, zero), high = _mm256_unpackhi_epi8(a, zero);
+    const __m256i low_step = _mm256_sub_epi16(_mm256_unpacklo_epi8(b, zero), low);
+    const __m256i high_step = _mm256_sub_epi16(_mm256_unpackhi_epi8(b, zero), high);
+    low = _mm256_add_epi16(low, _mm256_mulhrs_epi16(low_step, weight));
+    high = _mm256_add_epi16(high, _mm256_mulhrs_epi16(high_step, weight));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + x), _mm256_packus_epi16(low, high));
+  }
+}
+
 bool has_avx2() {
   static const bool has = [] {
     __builtin_cpu_init();
@@ -139,6 +164,7 @@ bool has_avx2() {
 
 bool has_avx2() { return false; }
 void across_avx2(const uint8_t*, const uint8_t*, const ResampleAxis&, uint8_t*, uint8_t*) {}
+void down_two_avx2(const uint8_t* const*, const int16_t*, size_t, uint8_t*) {}
 void down_avx2(const uint8_t* const*, const int16_t*, int, size_t, uint8_t*) {}
 
 #endif
@@ -148,12 +174,15 @@ void run(const uint8_t* pixels, size_t stride, const ResampleAxis& across, const
   const RowRange range = rows_of(down);
   const size_t between = row_stride(across), bytes = row_bytes(across);
   const size_t needed = between * static_cast<size_t>(range.end - range.first) + kSlack;
-  if (scratch.size() < needed) scratch.resize(needed);
-  for (int y = range.first; y < range.end; y += vector ? 2 : 1) {
+  if (scratch.between.size() < needed) scratch.between.resize(needed);
+  const bool planned = vector && scratch.plan.set(across);
+  for (int y = range.first; y < range.end; y += vector && !planned ? 2 : 1) {
     const uint8_t* from = pixels + static_cast<size_t>(y) * stride;
-    uint8_t* to = scratch.data() + static_cast<size_t>(y - range.first) * between;
+    uint8_t* to = scratch.between.data() + static_cast<size_t>(y - range.first) * between;
     const bool pair = y + 1 < range.end;  // otherwise the same row twice
-    if (vector)
+    if (planned)
+      scratch.plan.run(from, to);
+    else if (vector)
       across_avx2(from, pair ? from + stride : from, across, to, pair ? to + between : to);
     else
       across_plain(from, across, to);
@@ -165,10 +194,13 @@ void run(const uint8_t* pixels, size_t stride, const ResampleAxis& across, const
   const uint8_t** picked = down.taps > kMostTaps ? more.data() : rows;
   for (size_t i = 0; i < down.first.size(); ++i, out += bytes) {
     for (int t = 0; t < down.taps; ++t)
-      picked[t] =
-          scratch.data() + static_cast<size_t>(std::min(down.first[i] + t, range.end - 1) - range.first) * between;
+      picked[t] = scratch.between.data() +
+                  static_cast<size_t>(std::min(down.first[i] + t, range.end - 1) - range.first) * between;
     const int16_t* weights = &down.weights[i * down.taps];
-    if (vector) down_avx2(picked, weights, down.taps, bytes, out);
+    if (vector && down.taps == 2)
+      down_two_avx2(picked, weights, bytes, out);
+    else if (vector)
+      down_avx2(picked, weights, down.taps, bytes, out);
     down_plain(picked, weights, down.taps, vector ? bytes / 32 * 32 : 0, bytes, out);
   }
 }
@@ -200,7 +232,7 @@ void ResampleAxis::set(double start, double length, int inputs, int outputs, int
     int sum = 0, largest = 0, used = 0;
     for (int x = lead; x < high - low; ++x) {
       const int tap = x - lead;
-      weight[tap] = static_cast<int16_t>(std::lround(exact_[x] / total * kOne));
+      weight[tap] = weight_of(exact_[x] / total * kOne);
       sum += weight[tap];
       if (weight[tap] > weight[largest]) largest = tap;
       if (weight[tap] != 0) used = tap + 1;

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "data/stream/across_plan.h"
+
 namespace earlybird {
 
 /// Resizing of one axis of an image: each output is a weighted sum of `taps` neighbouring inputs. The
@@ -25,7 +27,10 @@ class ResampleAxis {
 };
 
 /// Scratch of one thread.
-using ResampleScratch = std::vector<uint8_t>;
+struct ResampleScratch {
+  std::vector<uint8_t> between;
+  AcrossPlan plan;
+};
 
 /// Resizes RGB rows (`stride` bytes apart, with 64 readable bytes after the last) to dense RGB at `out`: across, then
 /// down, rounded to bytes in between, like Pillow. Integer arithmetic gives the same bytes on every machine.

@@ -7,6 +7,7 @@ import { fetchDataset } from '../../data/fetch';
 import { DATASETS } from '../../data/known';
 import { BAD_LIST, pack as packImages } from '../../data/pack';
 import { verifyDataset } from '../../data/verify';
+import { jpegPacker } from '../../engine/jpeg-packer';
 import { loaderCheck } from '../../engine/loader-check';
 import { dataset } from '../../recipe/fields/data';
 import { count, folder, option } from '../../recipe/option';
@@ -50,6 +51,7 @@ const verify = defineCommand({
 });
 
 const SPLITS = ['train', 'val', 'train,val'] as const;
+const CACHES = ['jpeg', 'yuv'] as const;
 
 const pack = defineCommand({
   options: z.strictObject({
@@ -63,6 +65,10 @@ const pack = defineCommand({
       'a whole number from 1 to 100',
     ),
     shardSize: option(z.string().default('1000'), 'size of a shard', 'images, or megabytes such as 256MB'),
+    cache: option(
+      z.enum(CACHES).default('jpeg'),
+      'yuv: images without their Huffman code, which take twice the space and less time to read, to the same pixels',
+    ),
     split: option(z.enum(SPLITS).default('train,val'), 'what to pack'),
     maxBad: option(
       count(0).default(0),
@@ -76,6 +82,7 @@ const pack = defineCommand({
       ...options,
       shortSide,
       maxSide,
+      packer: options.cache === 'yuv' ? jpegPacker() : undefined,
       splits: split.split(',') as ('train' | 'val')[],
       onProgress: (done, total, what) => show(what, done, total),
       signal,

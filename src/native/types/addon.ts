@@ -54,6 +54,11 @@ export interface NativeAddon {
   createDataset(spec: DatasetSpec): Promise<NativeDataset>;
   /** A data set of JPEG files, decoded batch by batch. ERR_NOT_BUILT without a JPEG decoder, ERR_DATASET for damaged shards. */
   createStream(spec: StreamSpec): Promise<NativeDataset>;
+  /**
+   * A JPEG without its Huffman code, as `data pack --cache yuv` stores it; null for one that cannot be packed (progressive, CMYK).
+   * ERR_NOT_BUILT without a JPEG decoder, ERR_DATASET where it does not decode.
+   */
+  packJpeg(jpeg: Uint8Array): Promise<Uint8Array | null>;
   /** SGD with momentum for a model. */
   createTrainer(model: NativeModel, options: TrainerOptions): Promise<NativeTrainer>;
 

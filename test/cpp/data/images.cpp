@@ -124,6 +124,57 @@ void compare_rectangles(const std::filesystem::path& path) {
   }
 }
 
+/// Rows of random rectangles of one file that differ from those of another; -1 where one does not decode.
+int64_t rows_that_differ(const Bytes& file, const Bytes& other, int denominator) {
+  earlybird::JpegDecoder decoders[2];
+  eb_jpeg_header headers[2];
+  const Bytes* files[2] = {&file, &other};
+  int64_t wrong = 0;
+  for (uint64_t i = 0; i < 40; ++i) {
+    eb_jpeg_pixels pixels[2];
+    earlybird::CropBox box = {};
+    for (int k : {0, 1}) {
+      if (!decoders[k].open(files[k]->data(), files[k]->size(), headers[k])) return -1;
+      box = earlybird::draw_resized_crop((headers[k].width + denominator - 1) / denominator,
+                                         (headers[k].height + denominator - 1) / denominator, 5, 1, i);
+      if (!decoders[k].decode(box.left, box.top, box.width, box.height, denominator, i % 2 == 0, pixels[k])) return -1;
+    }
+    for (int y = 0; y < box.height; ++y)
+      wrong += !std::equal(pixels[0].data + y * pixels[0].stride, pixels[0].data + y * pixels[0].stride + box.width * 3,
+                           pixels[1].data + y * pixels[1].stride);
+  }
+  return wrong;
+}
+
+/// A packed image has the pixels of its JPEG, names a changed byte, and harms nothing where it is not checked.
+void compare_packed(const std::filesystem::path& path) {
+  const Bytes file = contents(path);
+  const std::string what = path.filename().string();
+  earlybird::JpegDecoder decoder;
+  Bytes packed;
+  if (!decoder.pack(file.data(), file.size(), packed)) return check(false, what + ": " + decoder.error(), 0);
+  if (packed.empty()) return check(true, what + " stays a JPEG", 0);
+  for (const int denominator : {1, 2, 4, 8})
+    check(rows_that_differ(file, packed, denominator) == 0,
+          what + " packed has the pixels of the JPEG at 1/" + std::to_string(denominator), 0);
+  const Bytes seeds = noise(4 * 400, 3);
+  int64_t unnoticed = 0;
+  for (size_t i = 0; i < 400; ++i) {
+    Bytes damaged = packed;
+    const size_t place = 8 + (seeds[4 * i] << 16 | seeds[4 * i + 1] << 8 | seeds[4 * i + 2]) % (packed.size() - 8);
+    damaged[place] = static_cast<uint8_t>(damaged[place] ^ (1 + seeds[4 * i + 3] % 255));
+    if (i % 8 == 0) damaged.resize(place);
+    for (const bool whole : {true, false}) {
+      eb_jpeg_header header;
+      eb_jpeg_pixels pixels;
+      const bool good = decoder.open(damaged.data(), damaged.size(), header) &&
+                        decoder.decode(0, 0, std::min(header.width, 64), header.height, 1, whole, pixels);
+      unnoticed += good && whole;
+    }
+  }
+  check(unnoticed == 0, what + ", damaged copies that are taken for good", static_cast<double>(unnoticed));
+}
+
 }  // namespace
 
 EB_TEST("data: resampling against the definition of its filter") {
@@ -195,7 +246,9 @@ EB_TEST("data: rectangles of JPEG files against whole decodings") {
   const char* folder = std::getenv("EB_TEST_JPEGS");
   for (const auto& entry : std::filesystem::directory_iterator(folder ? folder : EB_TEST_FIXTURES "/jpeg")) {
     const std::string extension = entry.path().extension();
-    if (extension == ".jpg" || extension == ".JPEG") compare_rectangles(entry.path());
+    if (extension != ".jpg" && extension != ".JPEG") continue;
+    compare_rectangles(entry.path());
+    compare_packed(entry.path());
   }
 }
 

@@ -1,0 +1,12 @@
+/** Packs JPEG files for the cache of `data pack --cache yuv`. */
+
+import type { JpegPacker } from '../data/packed';
+import { loadAddon } from '../native/addon';
+import { requireJpeg } from '../native/jpeg';
+
+/** Throws ERR_LIBTORCH or ERR_NOT_BUILT where there is no JPEG decoder on this machine. */
+export function jpegPacker(): JpegPacker {
+  const addon = loadAddon({ device: 'cpu' });
+  requireJpeg(addon);
+  return (jpeg) => addon.packJpeg(jpeg);
+}
