@@ -134,8 +134,9 @@ async function keep(
 }
 
 /** The images that `train` opens, for the peer: the same pixels, decoded once. */
-async function exportData(recipe: BenchJobRecipe, folder: string, { signal }: RunOptions): Promise<JobData> {
+async function exportData(recipe: BenchJobRecipe, folder: string, { observer, signal }: RunOptions): Promise<JobData> {
   const { dataset, data, limitTrain, limitTest } = recipe;
+  observer?.log?.(`opening ${dataset}${data === undefined ? '' : ` in ${data}`}, for both sides`);
   const opened = await openDataset({ dataset, data, limitTrain, limitTest, signal });
   const [train, test] = [join(folder, 'train.bin'), join(folder, 'test.bin')];
   await writeFile(train, cifarBinary(opened.train));
