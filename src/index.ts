@@ -8,6 +8,7 @@ export { readSafetensors, type Safetensors, writeSafetensors } from './checkpoin
 export { momentumOf, type RestoredMomentum, type SgdState, sgdOptimizerValue } from './checkpoint/sgd';
 export { type Dict, type Key, numbersOf, Opaque, OrderedDict, UnreadTensor, type Value } from './checkpoint/value';
 export { benchEnergy, type EnergyBenchResult } from './cost/compare';
+export { benchJob, type JobBenchResult } from './cost/job/job';
 export { type EnergyPlan, planEnergy } from './cost/plan';
 export type { Dataset, ImageSet } from './data/dataset';
 export type { EncodeOptions } from './data/encode';
@@ -41,10 +42,12 @@ export {
 export { type FlopsRule, type Training, trainingFlops } from './network/training-flops';
 export { prune } from './prune/prune';
 export type { PruneReport } from './prune/report';
+export type { TicketSpeed } from './prune/speed';
 export { formatsOf, type PrecisionOptions } from './recipe/precision';
 export { PRESETS, type Preset } from './recipe/presets';
 export {
   type BenchEnergyRecipe,
+  type BenchJobRecipe,
   type BenchLoaderRecipe,
   type BenchStepRecipe,
   type CommandName,

@@ -4,6 +4,9 @@
 
 namespace earlybird {
 
+/// `fastest` where best times and medians agree; else, as beside other programs, the preferred one if it is right.
+Algorithm settled(Algorithm preferred, const Times& best, const Times& medians);
+
 /// Times the candidates of a class on its example: forward pass and both gradients, the best of a few rounds in turns,
 /// on the threads of training. Takes some 50 ms a candidate. A candidate whose result or gradients differ from the
 /// direct convolution's by more than a share of their largest value is refused (5e-5 in float32, 1/32 in bfloat16):

@@ -50,6 +50,13 @@ EB_TEST("layer: the preferred implementation stays unless another one is clearly
   check(choose({{kWinograd, 1.09}, {kDirect, 1}}) == kWinograd, "within the margin", 0);
   check(choose({{kWinograd, 1.11}, {kDirect, 1}}) == kDirect, "beyond the margin", 0);
   check(choose({{kWinograd, kRefused}, {kDirect, 9}}) == kDirect, "refused", 0);
+  const auto settle = [](earlybird::Times best, earlybird::Times medians) {
+    return earlybird::settled(kWinograd, best, medians);
+  };
+  check(settle({{kWinograd, 2}, {kDirect, 1}}, {{kWinograd, 3}, {kDirect, 2}}) == kDirect, "both say so", 0);
+  check(settle({{kWinograd, 2}, {kDirect, 1}}, {{kWinograd, 3}, {kDirect, 3}}) == kWinograd, "only the best", 0);
+  check(settle({{kWinograd, 1}, {kDirect, 1}}, {{kWinograd, 3}, {kDirect, 2}}) == kWinograd, "only the median", 0);
+  check(settle({{kWinograd, kRefused}, {kDirect, 1}}, {{kWinograd, kRefused}, {kDirect, 2}}) == kDirect, "wrong", 0);
   check(choose({{kWinograd, 1}, {kPacked, 0.7}, {kDirect, 0.8}}) == kPacked, "the fastest", 0);
 }
 
