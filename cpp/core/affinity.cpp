@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
+#include <string_view>
 
 namespace earlybird {
 namespace {
@@ -58,6 +60,10 @@ void gather_team(Team& team, int threads) {
   if (team.bound) set_cores(team, false);
   team = Team{};
   team.threads = threads;
+  // Set where idle threads may not spin: on one core, or within a quota of processor time, which is shared by all
+  // threads.
+  const char* spins = std::getenv("GOMP_SPINCOUNT");
+  if (spins && std::string_view(spins) == "0") return;
   if (threads < 2 || sched_getaffinity(0, sizeof team.allowed, &team.allowed) != 0) return;
   for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
     if (CPU_ISSET(cpu, &team.allowed)) team.cores.push_back(cpu);
