@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/every_cpu.h"
+#include "layer/pixels.h"
 #include "layer/product.h"
 
 namespace earlybird::pointwise {
@@ -84,16 +85,6 @@ struct Weights {
 
   Matrix matrix() const { return {storage.data_ptr<float>(), kBlock, depth * kBlock}; }
 };
-
-template <typename Visit>
-void with_pixels(const at::Tensor& images, const Visit& visit) {
-  if (images.scalar_type() == at::kBFloat16)
-    visit(images.const_data_ptr<at::BFloat16>());
-  else
-    visit(images.const_data_ptr<float>());
-}
-
-at::Tensor channels_last(const at::Tensor& tensor) { return tensor.contiguous(at::MemoryFormat::ChannelsLast); }
 
 int64_t pixels_of(const at::Tensor& images) { return images.size(0) * images.size(2) * images.size(3); }
 

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "core/every_cpu.h"
+#include "layer/pixels.h"
 #include "layer/product.h"
 
 namespace earlybird::winograd {
@@ -334,16 +335,6 @@ void each_strip(int64_t columns, const Work& work) {
     }
   });
 }
-
-template <typename Visit>
-void with_pixels(const at::Tensor& images, const Visit& visit) {
-  if (images.scalar_type() == at::kBFloat16)
-    visit(images.const_data_ptr<at::BFloat16>());
-  else
-    visit(images.const_data_ptr<float>());
-}
-
-at::Tensor channels_last(const at::Tensor& tensor) { return tensor.contiguous(at::MemoryFormat::ChannelsLast); }
 
 /// `images` convolved with weights (out, in, 3, 3), or with `turned` the gradient of the images.
 at::Tensor convolve(const at::Tensor& images, const at::Tensor& weight, bool turned) {

@@ -1,12 +1,12 @@
 /** Results of `bench energy` as tables, a figure and files. */
 import { join } from 'node:path';
-import { writeFileAtomic } from '../atomic';
 import { sameWays } from '../energy/totals';
-import { type CostBlock, type CostTable, type CostValue, costLatex, costMarkdown } from '../report/cost-table';
+import type { CostBlock, CostTable, CostValue } from '../report/cost-table';
 import { accuracyAgainstCost } from '../report/figures';
 import type { CostPoint } from '../report/input';
 import { ratioLabel } from '../report/theme';
 import { writeSpec } from '../report/write';
+import { writeFiles } from './files';
 import { METHODS } from './rows';
 import { machineLine } from './same-machine';
 import type { EnergyBench, EnergyGroup } from './summary';
@@ -78,18 +78,9 @@ function costOf(group: EnergyGroup, field: Field, unit: number): CostValue | nul
   return { mean: mean / unit, sd: sd === null ? null : sd / unit, gain, estimated };
 }
 
-/** JSON, Markdown and LaTeX under the folder of the comparison; returns their paths. */
-export async function writeTables(save: string, bench: EnergyBench): Promise<string[]> {
-  const table = tableOf(bench);
-  const contents = {
-    json: `${JSON.stringify(bench, null, 2)}\n`,
-    md: costMarkdown(table),
-    tex: costLatex(table),
-  };
-  const files = Object.entries(contents).map(([kind, text]) => [join(save, `${NAME}.${kind}`), text] as const);
-  for (const [file, text] of files) await writeFileAtomic(file, text);
-  return files.map(([file]) => file);
-}
+/** JSON, Markdown and LaTeX under the folder of the runs; returns their paths. */
+export const writeTables = (save: string, bench: EnergyBench): Promise<string[]> =>
+  writeFiles(save, NAME, bench, tableOf(bench));
 
 /** Accuracy against energy, or against FLOPs where some energy is unknown or of other parts. */
 export function drawFigure(save: string, { groups, dataset, network }: EnergyBench) {

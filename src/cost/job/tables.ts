@@ -1,12 +1,12 @@
 /** Results of `bench job` as a table, a figure and files. */
 import { join } from 'node:path';
-import { writeFileAtomic } from '../../atomic';
 import { machineName } from '../../engine/machine';
-import { type CostBlock, type CostTable, type CostValue, costLatex, costMarkdown } from '../../report/cost-table';
+import type { CostBlock, CostTable, CostValue } from '../../report/cost-table';
 import { accuracyAgainstCost } from '../../report/figures';
 import type { CostPoint } from '../../report/input';
 import { ratioLabel } from '../../report/theme';
 import { writeSpec } from '../../report/write';
+import { writeFiles } from '../files';
 import type { JobBench, JobGroup } from './summary';
 
 const NAME = 'bench-job';
@@ -54,17 +54,8 @@ function costOf(group: JobGroup, field: Field, unit: number): CostValue | null {
 }
 
 /** JSON, Markdown and LaTeX under the folder of the runs; returns their paths. */
-export async function writeJob(save: string, bench: JobBench): Promise<string[]> {
-  const table = tableOf(bench);
-  const contents = {
-    json: `${JSON.stringify(bench, null, 2)}\n`,
-    md: costMarkdown(table),
-    tex: costLatex(table),
-  };
-  const files = Object.entries(contents).map(([kind, text]) => [join(save, `${NAME}.${kind}`), text] as const);
-  for (const [file, text] of files) await writeFileAtomic(file, text);
-  return files.map(([file]) => file);
-}
+export const writeJob = (save: string, bench: JobBench): Promise<string[]> =>
+  writeFiles(save, NAME, bench, tableOf(bench));
 
 /** Accuracy against the seconds of training. */
 export function drawJob(save: string, { groups, dataset, network, ratio }: JobBench) {
