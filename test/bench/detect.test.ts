@@ -23,6 +23,7 @@ jest.mock('../../src/native/addon', () => {
     loaded: '0.0.0',
     setThreads: () => {},
     teamSize: (threads: number) => threads,
+    setKernels: () => undefined,
     runtime: () => ({ threads: 1, cpuCapability: 'none', cudaDevices: [] }),
     benchCeilings: async () => [
       { kernel: 'copy', name: 'fp32', shape: [1], bytes: 1, median: 1, low: 1, high: 1 },

@@ -14,6 +14,7 @@ jest.mock('../../src/native/addon', () => ({
     loaded: '0.0.0',
     setThreads: () => undefined,
     teamSize: (threads: number) => threads,
+    setKernels: () => undefined,
     runtime: () => ({
       threads: 1,
       cpuCapability: 'none',
