@@ -5,14 +5,14 @@
 //   node scripts/bench/precision.mjs --save DIR [--seeds 1,2,3] [-- FLAGS OF search]
 // Every search is a run of its own under DIR; finished ones are not run again. Ends with a table, also in DIR/precision.json and .md.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const main = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'dist', 'cli', 'main.js');
 const [own, flags] = splitAt(process.argv.slice(2), '--');
-const save = valueOf('--save') ?? fail('give --save DIR');
-const seeds = (valueOf('--seeds') ?? '1,2,3').split(',');
+const save = option('--save') ?? fail('give --save DIR');
+const seeds = (option('--seeds') ?? '1,2,3').split(',');
 
 const KINDS = {
   fp32: { precision: 'fp32', kernels: 'rule' },
@@ -80,7 +80,7 @@ function readRun(folder) {
     RATIOS.map((percent) => [percent, readFileSync(join(folder, 'masks', `${percent}.bits`))]),
   );
   const tickets = Object.fromEntries(
-    (result.tickets ?? []).map(({ ratio, completed }) => [Math.round(100 * ratio), completed]),
+    Object.entries(result.tickets).map(([percent, { completed }]) => [percent, completed]),
   );
   return {
     ...index,
@@ -88,13 +88,8 @@ function readRun(folder) {
     masks,
     tickets,
     epochs: masks[RATIOS[0]].length / width - 1,
-    top1: lastTop1(folder),
+    top1: result.top1Last,
   };
-}
-
-function lastTop1(folder) {
-  const lines = readFileSync(join(folder, 'metrics.jsonl'), 'utf8').trim().split('\n');
-  return JSON.parse(lines.at(-1)).test.top1;
 }
 
 // Row e of a file is the mask after e epochs.
@@ -123,7 +118,7 @@ function splitAt(words, mark) {
   return at < 0 ? [words, []] : [words.slice(0, at), words.slice(at + 1)];
 }
 
-function valueOf(name) {
+function option(name) {
   const at = own.indexOf(name);
   return at < 0 ? undefined : own[at + 1];
 }
