@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const main = join(root, 'dist', 'cli', 'main.js');
 
-// A part is one command. Targets are [path in its result, sign, bound]; `flops` is a bound as a multiple of the FLOPs ratio.
+// A part is one command. Targets are [path in its result, sign, bound].
 const NETWORKS = [
   { model: 'vgg16', batch: 64, steps: 6, fp32: 1.8, bf16: 1.4, memory: 0.75 },
   { model: 'resnet18', batch: 16, steps: 4, fp32: 1.7, bf16: 1.4, memory: 0.85 },

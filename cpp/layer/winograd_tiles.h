@@ -1,0 +1,89 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+
+#include "layer/product.h"
+
+// The transforms of winograd.cpp: between images or weights and the matrices that are multiplied, on one thread.
+namespace earlybird::winograd {
+
+constexpr int kTile = 4;            // outputs of a tile, in each direction
+constexpr int kWindow = kTile + 2;  // inputs of a tile
+constexpr int kPlanes = kWindow * kWindow;
+constexpr int kLanes = 8;
+
+/// The tiles of a batch of images, numbered along rows, then down, then through the batch.
+struct Grid {
+  int64_t height, width, channels, rows, columns, count;
+
+  explicit Grid(const at::Tensor& images)
+      : height(images.size(2)),
+        width(images.size(3)),
+        channels(images.size(1)),
+        rows((height + kTile - 1) / kTile),
+        columns((width + kTile - 1) / kTile),
+        count(images.size(0) * rows * columns) {}
+};
+
+/// Thirty-six matrices (rows, channels), one for each plane. Rows and planes are an odd number of cache lines apart:
+/// otherwise the lines that are written or read together would often fall into the same cache set.
+struct Planes {
+  int64_t row, plane;
+  float* data;
+
+  static int64_t row_of(int64_t channels) {
+    return (channels + product::kBlock - 1) / product::kBlock / 2 * 2 * product::kBlock + product::kBlock;
+  }
+  static int64_t plane_of(int64_t rows, int64_t channels) { return (rows * row_of(channels) / 16 | 1) * 16; }
+  /// In floats.
+  static int64_t size_of(int64_t rows, int64_t channels) { return kPlanes * plane_of(rows, channels); }
+
+  Planes(float* to, int64_t rows, int64_t channels)
+      : row(row_of(channels)), plane(plane_of(rows, channels)), data(to) {}
+
+  product::Matrix matrix(int p) const { return {data + p * plane, row, product::kBlock}; }
+};
+
+/// The planes of weights as right matrices (depth, columns) of products, in packed blocks of columns.
+struct Weights {
+  int64_t depth, columns, plane;
+  at::Tensor storage;
+
+  Weights(int64_t rows, int64_t width)
+      : depth(rows),
+        columns(width),
+        plane(rows * product::whole_blocks(width) + product::kBlock),
+        storage(at::empty({kPlanes * plane}, at::kFloat)) {}
+
+  float* data() const { return storage.data_ptr<float>(); }
+  product::Matrix matrix(int p) const { return {data() + p * plane, product::kBlock, depth * product::kBlock}; }
+};
+
+/// The tiles [begin, end) of images, whose pixels are zero outside, to planes that begin with tile `first`.
+void read_inputs(const float* images, const Grid& grid, int64_t begin, int64_t end, int64_t first,
+                 const Planes& planes);
+void read_inputs(const at::BFloat16* images, const Grid& grid, int64_t begin, int64_t end, int64_t first,
+                 const Planes& planes);
+
+/// The same for gradients of results.
+void read_gradients(const float* images, const Grid& grid, int64_t begin, int64_t end, int64_t first,
+                    const Planes& planes);
+void read_gradients(const at::BFloat16* images, const Grid& grid, int64_t begin, int64_t end, int64_t first,
+                    const Planes& planes);
+
+/// Planes to the results of the tiles, except what lies outside the image.
+void write_outputs(float* images, const Grid& grid, int64_t begin, int64_t end, int64_t first, const Planes& planes);
+void write_outputs(at::BFloat16* images, const Grid& grid, int64_t begin, int64_t end, int64_t first,
+                   const Planes& planes);
+
+/// Weights (out, 3, 3, in) in memory to 36 planes (in, out); with `turned`, by 180 degrees, to planes (out, in), for
+/// the gradient of the images; with `rounded`, of weights rounded to bfloat16. Takes the blocks of columns [begin,
+/// end), each as a whole so that it writes whole lines.
+void read_weights(const float* weight, int64_t in, int64_t begin, int64_t end, bool turned, bool rounded,
+                  const Weights& to);
+
+/// Rows [begin, end) of planes (out, in) to the gradient of the weights.
+void write_weight_gradients(float* weight, int64_t begin, int64_t end, int64_t in, const Planes& planes);
+
+}  // namespace earlybird::winograd
