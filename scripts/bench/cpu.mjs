@@ -34,7 +34,7 @@ const TICKETS = {
   resnet18: { fp32: [['overFlops', '<=', 1.12]], bf16: [['overFlops', '<=', 1.15]] },
 };
 const LOW_PRECISION = [
-  ['ratios.lowPrecisionFp32OverFp32', '<=', 0.6],
+  ['ratios.lowPrecisionOverFp32', '<=', 0.6],
   ['ratios.lowPrecisionOverBf16', '<=', 1.05],
 ];
 
@@ -175,9 +175,7 @@ const targets = PARTS.flatMap(({ name, targets: wanted }) =>
     );
   }),
 );
-const commands = Object.values(results).map(
-  (result) => `    earlybird ${result.machine.commandLine.replace(/^.*?main\.js /, '')}`,
-);
+const commands = Object.values(results).map((result) => `    ${result.machine.commandLine}`);
 const day = machine.date.slice(0, 10);
 const markdown = `# ${machine.cpu.model}, ${day}
 
