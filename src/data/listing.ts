@@ -115,7 +115,7 @@ export async function fingerprintOf(
 
 const SLICE = 4096;
 
-/** Runs `work` over the items, `limit` at a time; results in the order of the items. */
+/** Runs `work` over the items, `limit` at a time; results in the order of the items. Rejects as the first item that fails, whichever failed sooner. */
 export async function inParallel<T, R>(
   items: ArrayLike<T>,
   limit: number,
@@ -123,13 +123,20 @@ export async function inParallel<T, R>(
 ): Promise<R[]> {
   const results = new Array<R>(items.length);
   let next = 0;
+  let failed = Infinity;
+  let reason: unknown;
   const worker = async () => {
-    while (next < items.length) {
+    while (next < items.length && failed === Infinity) {
       const index = next++;
-      results[index] = await work(items[index] as T, index);
+      try {
+        results[index] = await work(items[index] as T, index);
+      } catch (error) {
+        if (index < failed) [failed, reason] = [index, error];
+      }
     }
   };
   await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));
+  if (failed < Infinity) throw reason;
   return results;
 }
 

@@ -1,6 +1,6 @@
 import { cpSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { type ImagenetOptions, openImagenet, resizeFor } from '../../src/data/imagenet';
-import { NameTable, pickListing } from '../../src/data/listing';
+import { inParallel, NameTable, pickListing } from '../../src/data/listing';
 import { openDataset } from '../../src/data/open';
 import { verifyDataset } from '../../src/data/verify';
 import { fillTree, jpeg, makeTree, type Tree } from '../support/image-tree';
@@ -119,6 +119,19 @@ test('names are found in any order, past empty groups', () => {
   table.add('b/', []);
   table.add('c/', ['3']);
   expect([2, 0, 1, 2, 1].map((i) => table.at(i))).toEqual(['c/3', 'a/1', 'a/2', 'c/3', 'a/2']);
+});
+
+test('of several items that fail, the first one is told, whichever failed sooner', async () => {
+  const started: number[] = [];
+  const work = async (item: number) => {
+    started.push(item);
+    if (item === 1) await new Promise((resolve) => setTimeout(resolve, 20));
+    if (item > 0) throw new Error(`item ${item}`);
+    return item;
+  };
+  await expect(inParallel([0, 1, 2, 3, 4, 5], 3, work)).rejects.toThrow('item 1');
+  expect(started).not.toContain(5);
+  expect(await inParallel([3, 2, 1], 2, async (item) => item * 2)).toEqual([6, 4, 2]);
 });
 
 test('picking keeps only the files that are needed', () => {
