@@ -163,17 +163,21 @@ EB_INLINE void narrow(const float* from, int64_t width, T* to) {
 }
 
 template <class T>
-EB_INLINE void spread(const T* x, const T* gradient, int64_t rows, int64_t width, const Gate<T>& gate,
+EB_INLINE void spread(const T* x, const T* gradient, int64_t rows, int64_t width, int64_t copies, const Gate<T>& gate,
                       const Slopes& slopes, const T* beside, const Selection& chosen, float* room, T* images) {
   float *row = room, *wide = room + width;
+  const int64_t channels = width / copies;
   for (int64_t r = 0; r < rows; ++r) {
     gradients<T, float>(x + r * width, gradient + r * width, 1, width, gate, slopes, nullptr, row, nullptr);
-    if (beside)
-      widen(beside + r * chosen.width, chosen.width, wide);
-    else
-      std::memset(wide, 0, chosen.width * sizeof(float));
-    for (int64_t k = 0; k < width; ++k) wide[chosen.channels[k]] += row[k];
-    narrow(wide, chosen.width, images + r * chosen.width);
+    for (int64_t copy = 0; copy < copies; ++copy) {
+      const int64_t at = (r * copies + copy) * chosen.width;
+      if (beside)
+        widen(beside + at, chosen.width, wide);
+      else
+        std::memset(wide, 0, chosen.width * sizeof(float));
+      for (int64_t k = 0; k < channels; ++k) wide[chosen.channels[k]] += row[copy * channels + k];
+      narrow(wide, chosen.width, images + at);
+    }
   }
 }
 
@@ -195,10 +199,10 @@ EB_INLINE void spread(const T* x, const T* gradient, int64_t rows, int64_t width
                                     const Slopes& slopes, const T* beside, T* images, T* shortcut) {                  \
     gradients(x, gradient, rows, width, gate, slopes, beside, images, shortcut);                                      \
   }                                                                                                                   \
-  EB_EVERY_CPU void spread_gradients(const T* x, const T* gradient, int64_t rows, int64_t width, const Gate<T>& gate, \
-                                     const Slopes& slopes, const T* beside, const Selection& chosen, float* room,     \
-                                     T* images) {                                                                     \
-    spread(x, gradient, rows, width, gate, slopes, beside, chosen, room, images);                                     \
+  EB_EVERY_CPU void spread_gradients(const T* x, const T* gradient, int64_t rows, int64_t width, int64_t copies,      \
+                                     const Gate<T>& gate, const Slopes& slopes, const T* beside,                      \
+                                     const Selection& chosen, float* room, T* images) {                               \
+    spread(x, gradient, rows, width, copies, gate, slopes, beside, chosen, room, images);                             \
   }                                                                                                                   \
   void gather_block(const T* wide, int64_t rows, int64_t width, const Selection& chosen, T* x) {                      \
     for (int64_t r = 0; r < rows; ++r)                                                                                \

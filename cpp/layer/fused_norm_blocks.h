@@ -4,8 +4,9 @@
 
 #include <cstdint>
 
-// The kernels of fused_norm.h, over a block of `rows` pixels of `width` channels of float32 or bfloat16. All arithmetic
-// is float32, and so are vectors of channels, which lie in the slots of core/lanes.h.
+// The kernels of fused_norm.h, over a block of `rows` of `width` values of float32 or bfloat16: the channels of a pixel,
+// or of a few pixels one after the other. All arithmetic is float32, and so are vectors of a value each, which lie in
+// the slots of core/lanes.h.
 namespace earlybird::fused_norm {
 
 /// The affine function of a block, with shortcut and ReLU.
@@ -53,9 +54,10 @@ struct Selection {
   void write_gradients(const T* x, const T* gradient, int64_t rows, int64_t width, const Gate<T>& gate,                \
                        const Slopes& slopes, const T* beside, T* images, T* shortcut);                                 \
   /** The same for the images that `chosen` channels were taken from: `beside` and `images` are wide, and the other */ \
-  /** channels get only `beside`. `room`: float32 (width + chosen.width). */                                           \
-  void spread_gradients(const T* x, const T* gradient, int64_t rows, int64_t width, const Gate<T>& gate,               \
-                        const Slopes& slopes, const T* beside, const Selection& chosen, float* room, T* images);
+  /** channels get only `beside`. A row is of `copies` pixels. `room`: float32 (width + chosen.width). */              \
+  void spread_gradients(const T* x, const T* gradient, int64_t rows, int64_t width, int64_t copies,                    \
+                        const Gate<T>& gate, const Slopes& slopes, const T* beside, const Selection& chosen,           \
+                        float* room, T* images);
 
 EB_NORM_KERNELS(float)
 EB_NORM_KERNELS(c10::BFloat16)

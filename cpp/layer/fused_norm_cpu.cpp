@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numeric>
 #include <optional>
 #include <vector>
 
@@ -19,12 +20,25 @@ namespace {
 using Optional = std::optional<at::Tensor>;
 using Floats = std::vector<float>;
 
-/// Number of pixels that are summed in float32 before the sum is added to the float64 one.
+/// Number of rows that are summed in float32 before the sum is added to the float64 one.
 constexpr int64_t kFloatSums = 32;
-/// Number of pixels that a kernel takes at once: few enough that they and the next ones stay in the first cache.
-int64_t block_of(int64_t width) { return std::clamp<int64_t>(512 / width, 1, kFloatSums); }
 
-int64_t pixels_of(const at::Tensor& images) { return images.size(0) * images.size(2) * images.size(3); }
+/// Images as kernels see them: rows of channels. Pixels of fewer channels than a vector has values lie in one row
+/// together, as `copies` of the layer, since channels one at a time take several times as long.
+struct Rows {
+  explicit Rows(const at::Tensor& images) : Rows(images, images.size(1)) {}
+  Rows(const at::Tensor& images, int64_t channels)
+      : pixels(images.size(0) * images.size(2) * images.size(3)),
+        copies(channels < 16 ? std::gcd<int64_t>(pixels, 16) : 1),
+        channels(channels),
+        count(pixels / copies),
+        width(channels * copies) {}
+
+  int64_t pixels, copies, channels, count, width;
+
+  /// Number of rows that a kernel takes at once: few enough that they and the next ones stay in the first cache.
+  int64_t block() const { return std::clamp<int64_t>(512 / width, 1, kFloatSums); }
+};
 
 /// New memory, without a call through the dispatcher.
 at::Tensor vector_of(int64_t width) { return at::detail::empty_cpu({width}, at::kFloat); }
@@ -50,27 +64,28 @@ auto by_type(const at::Tensor& images, const Work& work) {
   return images.scalar_type() == at::kBFloat16 ? work(at::BFloat16{}) : work(float{});
 }
 
-/// A vector of channels in the slots of T.
+/// A vector of channels in the slots of T, once for each copy in a row.
 template <class T>
-Floats in_slots(const float* of_channels, int64_t width) {
-  Floats out(lanes::slots(width));
-  lanes::to_slots<T>(of_channels, width, out.data());
+Floats in_slots(const float* of_channels, const Rows& rows) {
+  Floats row(rows.width), out(lanes::slots(rows.width));
+  for (int64_t k = 0; k < rows.width; ++k) row[k] = of_channels[k % rows.channels];
+  lanes::to_slots<T>(row.data(), rows.width, out.data());
   return out;
 }
 
 /// Two float64 sums a channel over all pixels. The order does not depend on the number of threads, because the chunk
-/// size depends only on the images. `work` adds pixels [first, first + rows) to two float32 sums, which lie in slots.
+/// size depends only on the images. `work` adds rows [first, first + count) to two float32 sums, which lie in slots.
 template <class T, class Work>
-std::vector<double> sum_pixels(int64_t pixels, int64_t width, const Work& work) {
+std::vector<double> sum_rows(const Rows& rows, const Work& work) {
   constexpr int64_t kChunks = 64;
-  const int64_t size = std::max<int64_t>(kFloatSums, (pixels + kChunks - 1) / kChunks), block = block_of(width);
-  const int64_t chunks = (pixels + size - 1) / size, slots = lanes::slots(width);
+  const int64_t size = std::max<int64_t>(kFloatSums, (rows.count + kChunks - 1) / kChunks), block = rows.block();
+  const int64_t chunks = (rows.count + size - 1) / size, slots = lanes::slots(rows.width);
   std::vector<double> partial(chunks * 2 * slots);
   at::parallel_for(0, chunks, 1, [&](int64_t from, int64_t to) {
     Floats sums(2 * slots);
     for (int64_t chunk = from; chunk < to; ++chunk) {
       double* out = partial.data() + chunk * 2 * slots;
-      const int64_t end = std::min(pixels, (chunk + 1) * size);
+      const int64_t end = std::min(rows.count, (chunk + 1) * size);
       for (int64_t first = chunk * size; first < end; first += kFloatSums) {
         std::fill(sums.begin(), sums.end(), 0.0f);
         const int64_t last = std::min(end, first + kFloatSums);
@@ -83,29 +98,31 @@ std::vector<double> sum_pixels(int64_t pixels, int64_t width, const Work& work) 
   for (int64_t chunk = 1; chunk < chunks; ++chunk)
     for (int64_t k = 0; k < 2 * slots; ++k) partial[k] += partial[chunk * 2 * slots + k];
   // Out of the slots: which one is whose is found by sending the numbers of the channels there.
-  Floats number(width);
-  for (int64_t k = 0; k < width; ++k) number[k] = static_cast<float>(k);
-  const Floats whose = in_slots<T>(number.data(), width);
-  std::vector<double> out(2 * width);
-  for (int64_t slot = 0; slot < slots; ++slot) {
-    const auto k = static_cast<int64_t>(whose[slot]);
-    out[k] = partial[slot];
-    out[width + k] = partial[slots + slot];
+  Floats number(rows.width);
+  std::iota(number.begin(), number.end(), 0.0f);
+  Floats whose(slots);
+  lanes::to_slots<T>(number.data(), rows.width, whose.data());
+  std::vector<int64_t> slot_of(rows.width);
+  for (int64_t slot = 0; slot < slots; ++slot) slot_of[static_cast<int64_t>(whose[slot])] = slot;
+  std::vector<double> out(2 * rows.channels);
+  for (int64_t k = 0; k < rows.width; ++k) {
+    out[k % rows.channels] += partial[slot_of[k]];
+    out[rows.channels + k % rows.channels] += partial[slots + slot_of[k]];
   }
   return out;
 }
 
-/// Calls `work` with ranges of pixels on all threads, as few as there are threads.
+/// Calls `work` with ranges of rows on all threads, as few as there are threads.
 template <class Work>
-void each_part(int64_t pixels, int64_t width, const Work& work) {
-  at::parallel_for(0, pixels, std::max<int64_t>(1, 16384 / width), work);
+void each_part(const Rows& rows, const Work& work) {
+  at::parallel_for(0, rows.count, std::max<int64_t>(1, 16384 / rows.width), work);
 }
 
-/// Calls `work` with blocks of pixels on all threads.
+/// Calls `work` with blocks of rows on all threads.
 template <class Work>
-void each_block(int64_t pixels, int64_t width, const Work& work) {
-  each_part(pixels, width, [=](int64_t from, int64_t to) {
-    for (int64_t p = from, block = block_of(width); p < to; p += block) work(p, std::min(block, to - p));
+void each_block(const Rows& rows, const Work& work) {
+  each_part(rows, [=, block = rows.block()](int64_t from, int64_t to) {
+    for (int64_t r = from; r < to; r += block) work(r, std::min(block, to - r));
   });
 }
 
@@ -169,7 +186,8 @@ Floats shift_of(const T* images, int64_t pixels, int64_t row, const Norm& norm) 
 /// gets the layer's channels of the images, in the pass that sums them.
 std::array<at::Tensor, 4> fold_images(const at::Tensor& images, const Norm& norm, const at::Tensor& gathered,
                                       const at::Tensor& batches) {
-  const int64_t width = norm.width, row = images.size(1), pixels = pixels_of(images);
+  const Rows rows(images, norm.width);
+  const int64_t width = norm.width, wide = images.size(1), pixels = rows.pixels;
   const at::Tensor means = vector_of(width), inverse_std = vector_of(width), scale = vector_of(width),
                    shift = vector_of(width);
   by_type(images, [&](auto type) {
@@ -177,12 +195,14 @@ std::array<at::Tensor, 4> fold_images(const at::Tensor& images, const Norm& norm
     const T* from = data<T>(images);
     // A selection of the images is one of their channels alone, since the layer is as wide as they are.
     const Norm whole{nullptr, nullptr, gathered.defined() ? norm.channels : nullptr, width, nullptr, nullptr, 0, 0};
-    const Floats near = shift_of(from, pixels, row, whole);
-    const Floats near_slots = in_slots<T>(near.data(), width);
+    const Floats near = shift_of(from, pixels, wide, whole);
+    const Floats near_slots = in_slots<T>(near.data(), rows);
     T* taken = gathered.defined() ? gathered.mutable_data_ptr<T>() : nullptr;
-    const auto sums = sum_pixels<T>(pixels, width, [&](int64_t p, int64_t rows, float* sum, float* square) {
-      if (taken) gather_block(from + p * row, rows, width, {row, norm.channels}, taken + p * width);
-      add_moments(taken ? taken + p * width : from + p * row, rows, width, near_slots.data(), sum, square);
+    const auto sums = sum_rows<T>(rows, [&](int64_t r, int64_t count, float* sum, float* square) {
+      if (taken)
+        gather_block(from + r * rows.copies * wide, count * rows.copies, width, {wide, norm.channels},
+                     taken + r * rows.width);
+      add_moments((taken ? taken : from) + r * rows.width, count, rows.width, near_slots.data(), sum, square);
     });
     float* mean = room(means);
     Floats variance(width);
@@ -232,18 +252,18 @@ std::tuple<at::Tensor, at::Tensor> fold_running_cpu(const at::Tensor& gamma, con
 
 at::Tensor apply_cpu(const at::Tensor& images, const at::Tensor& scale, const at::Tensor& shift,
                      const Optional& shortcut, bool relu) {
-  const int64_t width = images.size(1);
-  const at::Tensor out = images_of(images, width);
+  const Rows rows(images);
+  const at::Tensor out = images_of(images, rows.channels);
   by_type(images, [&](auto type) {
     using T = decltype(type);
     const T *from = data<T>(images), *added = data<T>(shortcut);
     T* to = out.mutable_data_ptr<T>();
-    const Floats scales = in_slots<T>(floats(scale), width), shifts = in_slots<T>(floats(shift), width);
+    const Floats scales = in_slots<T>(floats(scale), rows), shifts = in_slots<T>(floats(shift), rows);
     const Surroundings<T> around{scales.data(), shifts.data(), nullptr, relu};
-    each_block(pixels_of(images), width, [=](int64_t p, int64_t rows) {
+    each_block(rows, [=, width = rows.width](int64_t r, int64_t count) {
       Surroundings<T> here = around;
-      if (added) here.shortcut = added + p * width;
-      normalise_block(from + p * width, rows, width, here, to + p * width);
+      if (added) here.shortcut = added + r * width;
+      normalise_block(from + r * width, count, width, here, to + r * width);
     });
   });
   return out;
@@ -251,16 +271,16 @@ at::Tensor apply_cpu(const at::Tensor& images, const at::Tensor& scale, const at
 
 // --- Backward ---
 
-/// What a pass over the pixels of the gradient reads.
+/// What a pass over the gradient reads.
 template <class T>
-struct Pixels {
+struct Inputs {
   const T *x, *gradient;
   int64_t width;
   Gate<T> gate;
 
-  Pixels at(int64_t pixel) const {
-    Pixels out{x + pixel * width, gradient + pixel * width, width, gate};
-    if (gate.output) out.gate.output += pixel * width;
+  Inputs at(int64_t row) const {
+    Inputs out{x + row * width, gradient + row * width, width, gate};
+    if (gate.output) out.gate.output += row * width;
     return out;
   }
 };
@@ -268,10 +288,10 @@ struct Pixels {
 /// The vectors of channels that both passes read, in slots.
 template <class T>
 struct Vectors {
-  Vectors(const at::Tensor& means, const at::Tensor& scales, const at::Tensor& shifts)
-      : mean(in_slots<T>(floats(means), means.numel())),
-        scale(in_slots<T>(floats(scales), means.numel())),
-        shift(in_slots<T>(floats(shifts), means.numel())) {}
+  Vectors(const Rows& rows, const at::Tensor& means, const at::Tensor& scales, const at::Tensor& shifts)
+      : mean(in_slots<T>(floats(means), rows)),
+        scale(in_slots<T>(floats(scales), rows)),
+        shift(in_slots<T>(floats(shifts), rows)) {}
 
   Floats mean, scale, shift;
 };
@@ -282,23 +302,23 @@ struct Terms {
 };
 
 template <class T>
-Terms terms_of(const Pixels<T>& all, int64_t pixels, const Vectors<T>& vectors, const float* scale,
+Terms terms_of(const Inputs<T>& all, const Rows& rows, const Vectors<T>& vectors, const float* scale,
                const float* inverse_std) {
-  const int64_t width = all.width;
-  const auto sums = sum_pixels<T>(pixels, width, [&](int64_t p, int64_t rows, float* sum, float* product) {
-    const Pixels<T> here = all.at(p);
-    add_gradients(here.x, here.gradient, rows, width, here.gate, vectors.mean.data(), sum, product);
+  const int64_t width = rows.channels;
+  const auto sums = sum_rows<T>(rows, [&](int64_t r, int64_t count, float* sum, float* product) {
+    const Inputs<T> here = all.at(r);
+    add_gradients(here.x, here.gradient, count, here.width, here.gate, vectors.mean.data(), sum, product);
   });
   Terms out{Floats(width), Floats(width), Floats(width), Floats(width)};
   for (int64_t k = 0; k < width; ++k) {
-    const double each = 1.0 / static_cast<double>(pixels), spread = inverse_std[k];
+    const double each = 1.0 / static_cast<double>(rows.pixels), spread = inverse_std[k];
     out.beta[k] = static_cast<float>(sums[k]);
     out.gamma[k] = static_cast<float>(sums[width + k] * spread);
     out.slope[k] = static_cast<float>(scale[k] * spread * spread * sums[width + k] * each);
     out.offset[k] = static_cast<float>(scale[k] * sums[k] * each);
   }
-  out.slope = in_slots<T>(out.slope.data(), width);
-  out.offset = in_slots<T>(out.offset.data(), width);
+  out.slope = in_slots<T>(out.slope.data(), rows);
+  out.offset = in_slots<T>(out.offset.data(), rows);
   return out;
 }
 
@@ -315,25 +335,25 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> backward_cpu(
     const at::Tensor& images, const at::Tensor& mean, const at::Tensor& inverse_std, const at::Tensor& scale,
     const at::Tensor& shift, const Optional& output, bool relu, bool has_shortcut, const at::Tensor& gradient,
     const Optional& beside) {
-  const int64_t width = images.size(1), pixels = pixels_of(images);
-  const at::Tensor of_images = images_of(images, width),
-                   of_shortcut = has_shortcut ? images_of(images, width) : at::Tensor();
+  const Rows rows(images);
+  const at::Tensor of_images = images_of(images, rows.channels),
+                   of_shortcut = has_shortcut ? images_of(images, rows.channels) : at::Tensor();
   return by_type(images, [&](auto type) {
     using T = decltype(type);
-    const Vectors<T> vectors(mean, scale, shift);
-    const Pixels<T> all{
-        data<T>(images), data<T>(gradient), width, {vectors.scale.data(), vectors.shift.data(), data<T>(output), relu}};
-    const Terms terms = terms_of(all, pixels, vectors, floats(scale), floats(inverse_std));
+    const Vectors<T> vectors(rows, mean, scale, shift);
+    const Gate<T> gate{vectors.scale.data(), vectors.shift.data(), data<T>(output), relu};
+    const Inputs<T> all{data<T>(images), data<T>(gradient), rows.width, gate};
+    const Terms terms = terms_of(all, rows, vectors, floats(scale), floats(inverse_std));
     const Slopes slopes{vectors.mean.data(), terms.slope.data(), terms.offset.data()};
     const T* others = data<T>(beside);
     T *to = of_images.mutable_data_ptr<T>(), *to_shortcut = has_shortcut ? of_shortcut.mutable_data_ptr<T>() : nullptr;
-    each_block(pixels, width, [=](int64_t p, int64_t rows) {
-      const Pixels<T> here = all.at(p);
-      write_gradients(here.x, here.gradient, rows, width, here.gate, slopes, others ? others + p * width : nullptr,
-                      to + p * width, to_shortcut ? to_shortcut + p * width : nullptr);
+    each_block(rows, [=, width = rows.width](int64_t r, int64_t count) {
+      const Inputs<T> here = all.at(r);
+      write_gradients(here.x, here.gradient, count, width, here.gate, slopes, others ? others + r * width : nullptr,
+                      to + r * width, to_shortcut ? to_shortcut + r * width : nullptr);
     });
-    return std::tuple(of_images, spread_over(terms.gamma, nullptr, width), spread_over(terms.beta, nullptr, width),
-                      of_shortcut);
+    return std::tuple(of_images, spread_over(terms.gamma, nullptr, rows.channels),
+                      spread_over(terms.beta, nullptr, rows.channels), of_shortcut);
   });
 }
 
@@ -341,28 +361,29 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> backward_selected_cpu(const at::T
                                                                      const at::Tensor& inverse_std,
                                                                      const at::Tensor& scale, const at::Tensor& shift,
                                                                      bool relu, const at::Tensor& gradient,
-                                                                     const at::Tensor& channels, int64_t row,
+                                                                     const at::Tensor& channels, int64_t wide,
                                                                      const Optional& beside) {
-  const int64_t width = images.size(1), pixels = pixels_of(images);
-  const at::Tensor of_images = images_of(images, row);
-  const Selection chosen{row, channels.const_data_ptr<int64_t>()};
+  const Rows rows(images);
+  const at::Tensor of_images = images_of(images, wide);
+  const Selection chosen{wide, channels.const_data_ptr<int64_t>()};
   return by_type(images, [&](auto type) {
     using T = decltype(type);
-    const Vectors<T> vectors(mean, scale, shift);
-    const Pixels<T> all{
-        data<T>(images), data<T>(gradient), width, {vectors.scale.data(), vectors.shift.data(), nullptr, relu}};
-    const Terms terms = terms_of(all, pixels, vectors, floats(scale), floats(inverse_std));
+    const Vectors<T> vectors(rows, mean, scale, shift);
+    const Gate<T> gate{vectors.scale.data(), vectors.shift.data(), nullptr, relu};
+    const Inputs<T> all{data<T>(images), data<T>(gradient), rows.width, gate};
+    const Terms terms = terms_of(all, rows, vectors, floats(scale), floats(inverse_std));
     const Slopes slopes{vectors.mean.data(), terms.slope.data(), terms.offset.data()};
     const T* others = data<T>(beside);
     T* to = of_images.mutable_data_ptr<T>();
-    each_part(pixels, row, [&](int64_t from, int64_t end) {
-      Floats space(width + row);
-      const Pixels<T> here = all.at(from);
-      spread_gradients(here.x, here.gradient, end - from, width, here.gate, slopes,
-                       others ? others + from * row : nullptr, chosen, space.data(), to + from * row);
+    each_part(rows, [&](int64_t from, int64_t end) {
+      Floats space(rows.width + wide);
+      const Inputs<T> here = all.at(from);
+      const int64_t first = from * rows.copies * wide;
+      spread_gradients(here.x, here.gradient, end - from, rows.width, rows.copies, here.gate, slopes,
+                       others ? others + first : nullptr, chosen, space.data(), to + first);
     });
-    return std::tuple(of_images, spread_over(terms.gamma, chosen.channels, row),
-                      spread_over(terms.beta, chosen.channels, row));
+    return std::tuple(of_images, spread_over(terms.gamma, chosen.channels, wide),
+                      spread_over(terms.beta, chosen.channels, wide));
   });
 }
 
