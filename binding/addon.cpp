@@ -8,6 +8,7 @@
 #include "energy_meter_wrap.h"
 #include "environment.h"
 #include "errors.h"
+#include "group_wrap.h"
 #include "kernels.h"
 #include "model_wrap.h"
 #include "pack_jpeg.h"
@@ -26,6 +27,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   environment->dataset_class = Napi::Persistent(DatasetWrap::define(env));
   environment->trainer_class = Napi::Persistent(TrainerWrap::define(env));
   environment->meter_class = Napi::Persistent(EnergyMeterWrap::define(env));
+  environment->group_class = Napi::Persistent(GroupWrap::define(env));
 
   const auto method = [&](const char* name, auto function) {
     exports.Set(name, Napi::Function::New(env, function, name));
@@ -60,6 +62,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   });
   method("emptyCache", [](const Napi::CallbackInfo&) { empty_host_cache(); });
   method("shutdown", [](const Napi::CallbackInfo&) { shut_down(); });
+  method("joinRanks", join_ranks_js);
   method("createModel", create_model_js);
   method("createDataset", create_dataset_js);
   method("createStream", create_stream_js);

@@ -48,6 +48,14 @@ int64_t integer_from(const Napi::Object& object, const char* name, int64_t least
   return value;
 }
 
+/// The rank that shares the images with others; one of one if absent.
+template <typename Spec>
+void read_share(const Napi::Object& object, Spec& out) {
+  if (object.Get("worldSize").IsUndefined()) return;
+  out.world_size = integer_from(object, "worldSize", 1, 1 << 30);
+  out.rank = integer_from(object, "rank", 0, out.world_size - 1);
+}
+
 /// Copies everything.
 StreamSpec stream_spec_of(const Napi::Object& object) {
   StreamSpec out;
@@ -77,8 +85,7 @@ StreamSpec stream_spec_of(const Napi::Object& object) {
   out.transform.resize = static_cast<int>(integer_from(object, "resize", 1, 65535));
   out.workers = static_cast<int>(integer_from(object, "workers", 1, 1024));
   out.most_bad = integer_from(object, "maxBad", 0, 9007199254740991);
-  out.world_size = integer_from(object, "worldSize", 1, 1 << 30);
-  out.rank = integer_from(object, "rank", 0, out.world_size - 1);
+  read_share(object, out);
   return out;
 }
 
@@ -106,6 +113,7 @@ DatasetSpec dataset_spec_of(const Napi::Object& object) {
   out.filter = string_in(filter, "kind");
   out.sigma = number_in(filter, "sigma");
   out.threshold = number_in(object, "threshold");
+  read_share(object, out);
   return out;
 }
 

@@ -32,7 +32,7 @@ class Environment {
   void leave(Job* job);
 
   Napi::FunctionReference error_class;
-  Napi::FunctionReference model_class, dataset_class, trainer_class, meter_class;
+  Napi::FunctionReference model_class, dataset_class, trainer_class, meter_class, group_class;
 
  private:
   static void drain(napi_env env, napi_value, void* self, void*);

@@ -48,7 +48,8 @@ ProgressCallback Job::progress() {
 
 void Job::run() {
   try {
-    token->check();
+    // Work that was aborted before it began says so itself: a rank must first tell the others.
+    if (token->reason() != StopReason::kAborted) token->check();
     finish_ = work_(*this);
   } catch (...) {
     failure_ = current_failure();

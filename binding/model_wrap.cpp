@@ -4,9 +4,11 @@
 #include "core/device.h"
 #include "dataset_wrap.h"
 #include "environment.h"
+#include "group_wrap.h"
 #include "model/model.h"
 #include "prune/mask.h"
 #include "prune/overlap.h"
+#include "prune/proof.h"
 #include "prune/surgery.h"
 #include "train/swa.h"
 
@@ -86,6 +88,8 @@ Napi::Value create_model_js(const Napi::CallbackInfo& info) {
     spec.device = string_in(object, "device");
     if (!object.Get("formats").IsUndefined()) spec.formats = formats_in(object, "formats");
     spec.kernels = strings_in(object, "kernels");
+    spec.ranks = ranks_in(object, "ranks");
+    spec.sync_norms = boolean_in(object, "syncNorms", false);
     return Job::start(info.Env(), [spec](Job&) mutable -> Job::Finish {
       spec.device = checked_device(spec.device);
       return [model = create_model(spec)](Napi::Env env) { return ModelWrap::wrap(env, model); };
@@ -116,6 +120,7 @@ Napi::Function ModelWrap::define(Napi::Env env) {
       InstanceMethod<&ModelWrap::describe>("describe"),
       InstanceMethod<&ModelWrap::state_dict>("stateDict"),
       InstanceMethod<&ModelWrap::load_state_dict>("loadStateDict"),
+      InstanceMethod<&ModelWrap::share>("share"),
       InstanceMethod<&ModelWrap::reinitialise>("reinitialise"),
       InstanceMethod<&ModelWrap::masks>("masks"),
       InstanceMethod<&ModelWrap::prune>("prune"),
@@ -156,6 +161,15 @@ Napi::Value ModelWrap::load_state_dict(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value ModelWrap::share(const Napi::CallbackInfo& info) {
+  return promise(info.Env(), [&] {
+    return start(info.Env(), [model = network()](Job&) -> Job::Finish {
+      earlybird::share_state(*model);
+      return [](Napi::Env env) { return env.Undefined(); };
+    });
+  });
+}
+
 Napi::Value ModelWrap::reinitialise(const Napi::CallbackInfo& info) {
   return promise(info.Env(), [&] {
     if (!info[0].IsNumber()) throw Error("ERR_USAGE", "\"seed\" must be a number.");
@@ -175,7 +189,9 @@ Napi::Value ModelWrap::masks(const Napi::CallbackInfo& info) {
     for (uint32_t i = 0; i < list.Length(); ++i) ratios.push_back(list.Get(i).ToNumber().DoubleValue());
     const bool protective = info[1].IsObject() && boolean_in(info[1].As<Napi::Object>(), "protective", false);
     return start(info.Env(), [model = network(), ratios, protective](Job&) -> Job::Finish {
-      return [masks = earlybird::masks(*model, ratios, protective)](Napi::Env env) -> Napi::Value {
+      auto masks = earlybird::masks(*model, ratios, protective);
+      prove_equal(*model, masks);
+      return [masks = std::move(masks)](Napi::Env env) -> Napi::Value {
         Napi::Array out = Napi::Array::New(env);
         for (const Mask& mask : masks) out.Set(out.Length(), mask_to_js(env, mask));
         return out;
@@ -219,9 +235,11 @@ Napi::Value ModelWrap::prune(const Napi::CallbackInfo& info) {
 
 Napi::Value ModelWrap::choose_kernels(const Napi::CallbackInfo& info) {
   return promise(info.Env(), [&] {
-    const bool bf16 = bf16_in(object_argument(info, 0, "options"));
-    return start(info.Env(), [model = network(), bf16](Job&) -> Job::Finish {
-      return [names = earlybird::choose_kernels(*model, bf16)](Napi::Env env) { return to_js(env, names); };
+    const Napi::Object options = object_argument(info, 0, "options");
+    const bool bf16 = bf16_in(options);
+    const auto given = strings_in(options, "given");
+    return start(info.Env(), [model = network(), bf16, given](Job&) -> Job::Finish {
+      return [names = earlybird::choose_kernels(*model, bf16, given)](Napi::Env env) { return to_js(env, names); };
     });
   });
 }

@@ -18,6 +18,7 @@ class ModelWrap : public Handle<ModelWrap, Evaluator> {
   Napi::Value describe(const Napi::CallbackInfo& info);
   Napi::Value state_dict(const Napi::CallbackInfo& info);
   Napi::Value load_state_dict(const Napi::CallbackInfo& info);
+  Napi::Value share(const Napi::CallbackInfo& info);
   Napi::Value reinitialise(const Napi::CallbackInfo& info);
   Napi::Value masks(const Napi::CallbackInfo& info);
   Napi::Value prune(const Napi::CallbackInfo& info);

@@ -63,6 +63,7 @@ Napi::Function TrainerWrap::define(Napi::Env env) {
       InstanceMethod<&TrainerWrap::step>("step"),
       InstanceMethod<&TrainerWrap::snapshot>("snapshot"),
       InstanceMethod<&TrainerWrap::restore_momentum>("restoreMomentum"),
+      InstanceMethod<&TrainerWrap::share>("share"),
   };
   add_common(env, properties);
   return DefineClass(env, "Trainer", properties);
@@ -165,6 +166,15 @@ Napi::Value TrainerWrap::restore_momentum(const Napi::CallbackInfo& info) {
           return [](Napi::Env env) { return env.Undefined(); };
         },
         {}, held);
+  });
+}
+
+Napi::Value TrainerWrap::share(const Napi::CallbackInfo& info) {
+  return promise(info.Env(), [&] {
+    return start(info.Env(), [trainer = native()](Job&) -> Job::Finish {
+      trainer->share_momentum();
+      return [](Napi::Env env) { return env.Undefined(); };
+    });
   });
 }
 

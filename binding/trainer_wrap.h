@@ -17,6 +17,7 @@ class TrainerWrap : public Handle<TrainerWrap, Trainer> {
   Napi::Value step(const Napi::CallbackInfo& info);
   Napi::Value snapshot(const Napi::CallbackInfo& info);
   Napi::Value restore_momentum(const Napi::CallbackInfo& info);
+  Napi::Value share(const Napi::CallbackInfo& info);
 };
 
 Napi::Value create_trainer_js(const Napi::CallbackInfo& info);

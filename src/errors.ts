@@ -39,6 +39,7 @@ const ERROR_CODES = [
   'ERR_DISPOSED', // a handle was used after dispose()
   'ERR_BENCH_MACHINE', // benchmarks of different machines were to be compared
   'ERR_BUSY', // a handle or a folder is in use by something that does not allow this call
+  'ERR_RANKS', // a rank of a training failed, is gone, or differs from the others
   'ERR_ABORTED', // stopped by an AbortSignal or Ctrl-C
   'ERR_TORCH', // LibTorch threw an error that none of the above fits
   'ERR_INTERNAL', // a fault of ours
@@ -82,3 +83,7 @@ export async function onDisk<T>(file: string, doing: string, work: () => Promise
     throw fileError(error, file, doing);
   }
 }
+
+/** Whether work ended because it was asked to: by its own signal, or by that of another process that works on the same. */
+export const wasAborted = (error: unknown, signal: AbortSignal | undefined): boolean =>
+  signal?.aborted === true || (error as { code?: unknown } | null)?.code === 'ERR_ABORTED';

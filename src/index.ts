@@ -49,6 +49,7 @@ export {
   type BenchEnergyRecipe,
   type BenchJobRecipe,
   type BenchLoaderRecipe,
+  type BenchScaleRecipe,
   type BenchStepRecipe,
   type CommandName,
   type DistanceRecipe,

@@ -14,7 +14,7 @@ TORCH_LIBRARY(earlybird, m) {
       "crop_flip_to_input(Tensor images, Tensor order, Tensor place, Tensor table, int size, int padding, bool flip, "
       "bool bf16) -> Tensor");
   m.def("next_labels(Tensor labels, Tensor order, Tensor(a!) place, int size) -> Tensor");
-  m.def("cross_entropy_step(Tensor logits, Tensor labels, Tensor(a!) sums) -> Tensor");
+  m.def("cross_entropy_step(Tensor logits, Tensor labels, Tensor(a!) sums, float share) -> Tensor");
   m.def("mask_bits(Tensor magnitude, Tensor pool, int[] positions, Tensor? kept_above) -> Tensor");
   m.def(
       "block_quantize_out(Tensor values, int bits, int dim, bool nearest, bool swalp, int seed, int lane, Tensor? "
@@ -88,9 +88,10 @@ Tensor next_labels(const Tensor& labels, const Tensor& order, Tensor& place, int
   return op.call(labels, order, place, size);
 }
 
-Tensor cross_entropy_step(const Tensor& logits, const Tensor& labels, Tensor& sums) {
-  static const auto op = operator_of<Tensor(const Tensor&, const Tensor&, Tensor&)>("earlybird::cross_entropy_step");
-  return op.call(logits, labels, sums);
+Tensor cross_entropy_step(const Tensor& logits, const Tensor& labels, Tensor& sums, double share) {
+  static const auto op =
+      operator_of<Tensor(const Tensor&, const Tensor&, Tensor&, double)>("earlybird::cross_entropy_step");
+  return op.call(logits, labels, sums, share);
 }
 
 Tensor mask_bits(const Tensor& magnitude, const Tensor& pool, at::IntArrayRef positions, const Tensor& kept_above) {

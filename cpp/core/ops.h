@@ -25,8 +25,9 @@ at::Tensor crop_flip_to_input(const at::Tensor& images, const at::Tensor& order,
 at::Tensor next_labels(const at::Tensor& labels, const at::Tensor& order, at::Tensor& place, int64_t size);
 
 /// Gradient (B, K) of the mean cross-entropy of float32 logits (B, K) for labels int64 (B); adds the batch to the
-/// float64 `sums` of train/pass_sums.h.
-at::Tensor cross_entropy_step(const at::Tensor& logits, const at::Tensor& labels, at::Tensor& sums);
+/// float64 `sums` of train/pass_sums.h. Means over the batch are added times `share`: the part of the images of a step
+/// that are in this batch.
+at::Tensor cross_entropy_step(const at::Tensor& logits, const at::Tensor& labels, at::Tensor& sums, double share = 1);
 
 /// Packed masks of a network at several thresholds (prune/mask.h). magnitude: int32 (N), bits of |gamma|; pool: int32
 /// sorted, in which `positions` index the thresholds; kept_above: int32 (N), a channel above it is kept whatever the

@@ -20,6 +20,7 @@ struct Batch {
   const int64_t* labels;  // (rows)
   int64_t rows;
   int classes;
+  double share;  // of the images of the step
 };
 
 template <class Both>
@@ -51,7 +52,7 @@ __device__ inline Row row_of(const Batch& batch, int64_t row, float* gradient) {
 }
 
 /// Adds all rows by one thread block: each thread adds a part of the rows, then pairs of threads are added.
-__device__ inline void add_up(const Row* rows, int64_t count, double* sums) {
+__device__ inline void add_up(const Row* rows, int64_t count, double share, double* sums) {
   __shared__ double loss[kThreads];
   __shared__ int correct1[kThreads], correct5[kThreads];
   const int thread = threadIdx.x;
@@ -72,11 +73,11 @@ __device__ inline void add_up(const Row* rows, int64_t count, double* sums) {
   if (thread != 0) return;
   const auto images = static_cast<double>(count);
   sums[kLossTimesImages] += loss[0];
-  sums[kLoss] += loss[0] / images;
+  sums[kLoss] += loss[0] / images * share;
   sums[kCorrect1] += correct1[0];
   sums[kCorrect5] += correct5[0];
-  sums[kPercent1] += correct1[0] * (100.0 / images);
-  sums[kPercent5] += correct5[0] * (100.0 / images);
+  sums[kPercent1] += correct1[0] * (100.0 / images * share);
+  sums[kPercent5] += correct5[0] * (100.0 / images * share);
 }
 
 /// `ended` is 0 before the launch and after it.
@@ -94,7 +95,7 @@ __global__ inline void __launch_bounds__(kThreads)
   __syncthreads();
   if (!is_last) return;
   __threadfence();
-  add_up(rows, batch.rows, sums);
+  add_up(rows, batch.rows, batch.share, sums);
 }
 
 inline void cross_entropy(const Batch& batch, float* gradient, Row* rows, unsigned* ended, double* sums,

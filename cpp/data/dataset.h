@@ -36,8 +36,9 @@ class Dataset {
   virtual int64_t height() const = 0;
   virtual int64_t width() const = 0;
 
-  /// The batches of one training epoch from `start` on; (seed, epoch) determine shuffle and augmentation. There is one
-  /// pass at a time, and it must not outlive the dataset or the token. Throws ERR_CHECKPOINT where the epoch has fewer
+  /// The batches of one training epoch from `start` on; (seed, epoch) determine shuffle and augmentation. Where ranks
+  /// share a dataset, a batch is this rank's part of one. There is one pass at a time, and it must not outlive the
+  /// dataset or the token. Throws ERR_CHECKPOINT where the epoch has fewer
   /// batches.
   virtual std::unique_ptr<Pass> train_pass(uint64_t seed, uint32_t epoch, int64_t batch_size, const CancelToken& cancel,
                                            PassStart start = {}) = 0;
@@ -52,9 +53,6 @@ class Dataset {
   virtual HostTensor batch(const std::vector<int64_t>& indexes, uint64_t seed, uint32_t epoch) = 0;
   virtual std::vector<int32_t> labels(const std::vector<int64_t>& indexes) const = 0;
 };
-
-/// The number of images before a start. Throws ERR_CHECKPOINT where there are fewer.
-int64_t images_before(const PassStart& start, int64_t images, int64_t batch_size);
 
 /// Throws ERR_SHAPE.
 void check_indexes(const std::vector<int64_t>& indexes, int64_t count);

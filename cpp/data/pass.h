@@ -35,7 +35,8 @@ class Pass {
   /// Batches of the epoch up to the current one, those before the start of the pass included.
   virtual int64_t batches() const = 0;
 
-  /// Moves to the next batch that has images, and waits for it if needed. False after the last.
+  /// Moves to the next batch, and waits for it if needed; past those without images, unless other ranks have some of
+  /// them. False after the last.
   virtual bool advance() = 0;
 
   /// Images of the current batch.

@@ -1,8 +1,11 @@
 #include "data/sampler.h"
 
+#include <algorithm>
 #include <numeric>
+#include <string>
 #include <utility>
 
+#include "core/error.h"
 #include "core/philox.h"
 
 namespace earlybird {
@@ -17,12 +20,24 @@ std::vector<int64_t> shuffled(int64_t count, uint64_t seed, uint32_t epoch) {
   return order;
 }
 
-std::vector<int64_t> share_of(const std::vector<int64_t>& order, int64_t rank, int64_t world_size, bool padded) {
+Part part_of(int64_t images, int64_t rank, int64_t world_size) {
+  const int64_t each = images / world_size, more = images % world_size;
+  return {rank * each + std::min(rank, more), each + (rank < more ? 1 : 0)};
+}
+
+RankShare share_of(std::vector<int64_t> order, int64_t batch_size, int64_t from, int64_t rank, int64_t world_size) {
   const auto count = static_cast<int64_t>(order.size());
-  const int64_t end = padded ? (count + world_size - 1) / world_size * world_size : count;
-  std::vector<int64_t> out;
-  out.reserve(end / world_size + 1);
-  for (int64_t i = rank; i < end; i += world_size) out.push_back(order[i % count]);
+  const int64_t batches = (count + batch_size - 1) / batch_size;
+  if (from < 0 || from > batches)
+    throw Error("ERR_CHECKPOINT", "A position after " + std::to_string(from) + " batches does not fit an epoch of " +
+                                      std::to_string(batches) + ".");
+  RankShare out{{}, std::max<int64_t>(1, part_of(batch_size, rank, world_size).count), batches - from};
+  out.order.reserve((count - from * batch_size) / world_size + 1);
+  for (int64_t batch = from * batch_size; batch < count; batch += batch_size) {
+    const Part part = part_of(std::min(batch_size, count - batch), rank, world_size);
+    const auto first = order.begin() + batch + part.first;
+    out.order.insert(out.order.end(), first, first + part.count);
+  }
   return out;
 }
 

@@ -8,8 +8,23 @@ namespace earlybird {
 /// The order in which an epoch visits the images: a Philox-keyed shuffle.
 std::vector<int64_t> shuffled(int64_t count, uint64_t seed, uint32_t epoch);
 
-/// Every `world_size`-th image of an order from `rank` on. Padded, the order begins again until all ranks have the same
-/// number, so that no rank waits for gradients that never come.
-std::vector<int64_t> share_of(const std::vector<int64_t>& order, int64_t rank, int64_t world_size, bool padded);
+/// A rank's part of something that all ranks share out: its place, and how many. Parts are as equal as can be, the
+/// first ones larger.
+struct Part {
+  int64_t first, count;
+};
+Part part_of(int64_t images, int64_t rank, int64_t world_size);
+
+/// What one rank does of a pass. Every rank has as many batches; where there are few images, some of a rank are empty.
+struct RankShare {
+  std::vector<int64_t> order;  // of its images
+  int64_t batch_size = 1;      // of its full batches
+  int64_t batches = 0;
+};
+
+/// A rank's part of each batch of an order, from batch number `from` on: each image goes to one rank, whatever their
+/// number. Throws ERR_CHECKPOINT where the order has fewer batches.
+RankShare share_of(std::vector<int64_t> order, int64_t batch_size, int64_t from = 0, int64_t rank = 0,
+                   int64_t world_size = 1);
 
 }  // namespace earlybird

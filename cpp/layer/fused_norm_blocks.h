@@ -4,9 +4,9 @@
 
 #include <cstdint>
 
-// The kernels of fused_norm.h, over a block of `rows` of `width` values of float32 or bfloat16: the channels of a pixel,
-// or of a few pixels one after the other. All arithmetic is float32, and so are vectors of a value each, which lie in
-// the slots of core/lanes.h.
+// The kernels of fused_norm.h, over a block of `rows` of `width` values of float32 or bfloat16: the channels of a
+// pixel, or of a few pixels one after the other. All arithmetic is float32, and so are vectors of a value each, which
+// lie in the slots of core/lanes.h.
 namespace earlybird::fused_norm {
 
 /// The affine function of a block, with shortcut and ReLU.

@@ -11,8 +11,10 @@
 #include <optional>
 #include <vector>
 
+#include "core/error.h"
 #include "core/lanes.h"
 #include "layer/fused_norm_blocks.h"
+#include "layer/shared_norms.h"
 
 namespace earlybird::fused_norm {
 namespace {
@@ -79,7 +81,7 @@ template <class T, class Work>
 std::vector<double> sum_rows(const Rows& rows, const Work& work) {
   constexpr int64_t kChunks = 64;
   const int64_t size = std::max<int64_t>(kFloatSums, (rows.count + kChunks - 1) / kChunks), block = rows.block();
-  const int64_t chunks = (rows.count + size - 1) / size, slots = lanes::slots(rows.width);
+  const int64_t chunks = std::max<int64_t>(1, (rows.count + size - 1) / size), slots = lanes::slots(rows.width);
   std::vector<double> partial(chunks * 2 * slots);
   at::parallel_for(0, chunks, 1, [&](int64_t from, int64_t to) {
     Floats sums(2 * slots);
@@ -156,8 +158,8 @@ void fold(const Norm& norm, const float* mean, const float* variance, float* inv
 }
 
 /// Moves the running statistics towards those of the batch; its variance is made unbiased.
-void track(const Norm& norm, const float* mean, const float* variance, int64_t pixels) {
-  const auto unbiased = static_cast<float>(static_cast<double>(pixels) / static_cast<double>(pixels - 1));
+void track(const Norm& norm, const float* mean, const float* variance, double pixels) {
+  const auto unbiased = static_cast<float>(pixels / (pixels - 1));
   const auto momentum = static_cast<float>(norm.momentum);
   for (int64_t k = 0; k < norm.width; ++k) {
     float &to_mean = norm.running_mean[norm.channel(k)], &to_variance = norm.running_var[norm.channel(k)];
@@ -178,8 +180,34 @@ Floats shift_of(const T* images, int64_t pixels, int64_t row, const Norm& norm) 
     const T* from = images + i * pixels / taken * row;
     for (int64_t k = 0; k < norm.width; ++k) out[k] += static_cast<float>(from[norm.channel(k)]);
   }
-  for (float& value : out) value /= static_cast<float>(taken);
+  for (float& value : out) value /= static_cast<float>(std::max<int64_t>(1, taken));
   return out;
+}
+
+/// Two sums a channel and their number of pixels become those of all ranks, if statistics are shared.
+void share(std::vector<double>& sums, double& pixels, const char* what) {
+  Ranks* ranks = shared_norms();
+  if (!ranks) return;
+  sums.push_back(pixels);
+  ranks->sum(sums.data(), static_cast<int64_t>(sums.size()), what);
+  pixels = sums.back();
+  sums.pop_back();
+}
+
+/// The same for sums of x - near and of its squares: other ranks have other values near. In float64 the sums of x lose
+/// no digits that count.
+void share_moments(Floats& near, std::vector<double>& sums, double& pixels) {
+  if (!shared_norms()) return;
+  const size_t width = near.size();
+  for (size_t k = 0; k < width; ++k) {
+    const double shift = near[k], sum = sums[k];
+    sums[k] = sum + pixels * shift;
+    sums[width + k] += 2 * shift * sum + pixels * shift * shift;
+    near[k] = 0;
+  }
+  share(sums, pixels, "the statistics of BatchNorm");
+  if (pixels < 2)
+    throw Error("ERR_SHAPE", "BatchNorm cannot train on one value a channel: use larger batches or images.");
 }
 
 /// Training: mean, inverse_std, scale and shift of the images; moves the running statistics. `gathered`, if defined,
@@ -187,7 +215,7 @@ Floats shift_of(const T* images, int64_t pixels, int64_t row, const Norm& norm) 
 std::array<at::Tensor, 4> fold_images(const at::Tensor& images, const Norm& norm, const at::Tensor& gathered,
                                       const at::Tensor& batches) {
   const Rows rows(images, norm.width);
-  const int64_t width = norm.width, wide = images.size(1), pixels = rows.pixels;
+  const int64_t width = norm.width, wide = images.size(1);
   const at::Tensor means = vector_of(width), inverse_std = vector_of(width), scale = vector_of(width),
                    shift = vector_of(width);
   by_type(images, [&](auto type) {
@@ -195,24 +223,26 @@ std::array<at::Tensor, 4> fold_images(const at::Tensor& images, const Norm& norm
     const T* from = data<T>(images);
     // A selection of the images is one of their channels alone, since the layer is as wide as they are.
     const Norm whole{nullptr, nullptr, gathered.defined() ? norm.channels : nullptr, width, nullptr, nullptr, 0, 0};
-    const Floats near = shift_of(from, pixels, wide, whole);
+    Floats near = shift_of(from, rows.pixels, wide, whole);
     const Floats near_slots = in_slots<T>(near.data(), rows);
     T* taken = gathered.defined() ? gathered.mutable_data_ptr<T>() : nullptr;
-    const auto sums = sum_rows<T>(rows, [&](int64_t r, int64_t count, float* sum, float* square) {
+    auto sums = sum_rows<T>(rows, [&](int64_t r, int64_t count, float* sum, float* square) {
       if (taken)
         gather_block(from + r * rows.copies * wide, count * rows.copies, width, {wide, norm.channels},
                      taken + r * rows.width);
       add_moments((taken ? taken : from) + r * rows.width, count, rows.width, near_slots.data(), sum, square);
     });
+    auto pixels = static_cast<double>(rows.pixels);
+    share_moments(near, sums, pixels);
     float* mean = room(means);
     Floats variance(width);
     for (int64_t k = 0; k < width; ++k) {
-      const double offset = sums[k] / static_cast<double>(pixels);
+      const double count = std::max(1.0, pixels), offset = sums[k] / count;
       mean[k] = static_cast<float>(near[k] + offset);
-      variance[k] = static_cast<float>(std::max(0.0, sums[width + k] / static_cast<double>(pixels) - offset * offset));
+      variance[k] = static_cast<float>(std::max(0.0, sums[width + k] / count - offset * offset));
       if (std::isnan(sums[width + k])) variance[k] = mean[k];
     }
-    track(norm, mean, variance.data(), pixels);
+    if (pixels > 0) track(norm, mean, variance.data(), pixels);
     fold(norm, mean, variance.data(), room(inverse_std), room(scale), room(shift));
   });
   ++*batches.mutable_data_ptr<int64_t>();
@@ -305,15 +335,21 @@ template <class T>
 Terms terms_of(const Inputs<T>& all, const Rows& rows, const Vectors<T>& vectors, const float* scale,
                const float* inverse_std) {
   const int64_t width = rows.channels;
-  const auto sums = sum_rows<T>(rows, [&](int64_t r, int64_t count, float* sum, float* product) {
+  auto sums = sum_rows<T>(rows, [&](int64_t r, int64_t count, float* sum, float* product) {
     const Inputs<T> here = all.at(r);
     add_gradients(here.x, here.gradient, count, here.width, here.gate, vectors.mean.data(), sum, product);
   });
   Terms out{Floats(width), Floats(width), Floats(width), Floats(width)};
+  // Those of this rank's images: the reduction of gradients brings them together.
   for (int64_t k = 0; k < width; ++k) {
-    const double each = 1.0 / static_cast<double>(rows.pixels), spread = inverse_std[k];
     out.beta[k] = static_cast<float>(sums[k]);
-    out.gamma[k] = static_cast<float>(sums[width + k] * spread);
+    out.gamma[k] = static_cast<float>(sums[width + k] * inverse_std[k]);
+  }
+  auto all_pixels = static_cast<double>(rows.pixels);
+  share(sums, all_pixels, "the gradients of BatchNorm");
+  const double each = 1 / std::max(1.0, all_pixels);
+  for (int64_t k = 0; k < width; ++k) {
+    const double spread = inverse_std[k];
     out.slope[k] = static_cast<float>(scale[k] * spread * spread * sums[width + k] * each);
     out.offset[k] = static_cast<float>(scale[k] * sums[k] * each);
   }

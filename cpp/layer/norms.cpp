@@ -8,6 +8,7 @@
 #include "core/ops.h"
 #include "layer/fused_norm.h"
 #include "layer/layers.h"
+#include "layer/shared_norms.h"
 
 namespace earlybird {
 namespace {
@@ -16,6 +17,8 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 thread_local bool plain_norms = false;
+/// Not of a thread: on a GPU the backward pass has a thread of its own.
+Ranks* norm_ranks = nullptr;
 
 /// Selection before (never with a shortcut), and shortcut and ReLU after a BN layer.
 struct Around {
@@ -119,7 +122,8 @@ struct Result {
 Result run(torch::nn::BatchNorm2d& norm, const at::Tensor& images, Around around) {
   if (around.select && around.select->selects_all()) around.select = nullptr;
   const bool train = norm->is_training();
-  if (train && images.numel() <= images.size(1))
+  // A batch without images is one of a rank whose others have some. With shared statistics their kernels see to it.
+  if (train && images.numel() == images.size(1) && !shared_norms())
     throw Error("ERR_SHAPE", "BatchNorm cannot train on one value a channel: use larger batches or images.");
   const auto type = images.scalar_type();
   const bool fits = !plain_norms && (images.is_cpu() || images.is_cuda()) &&
@@ -154,6 +158,11 @@ Result run(torch::nn::BatchNorm2d& norm, const at::Tensor& images, Around around
 }
 
 }  // namespace
+
+SharedNormsGuard::SharedNormsGuard(Ranks* ranks) { norm_ranks = ranks; }
+SharedNormsGuard::~SharedNormsGuard() { norm_ranks = nullptr; }
+
+Ranks* shared_norms() { return norm_ranks; }
 
 PlainNormsGuard::PlainNormsGuard() : before_(std::exchange(plain_norms, true)) {}
 PlainNormsGuard::~PlainNormsGuard() { plain_norms = before_; }

@@ -22,11 +22,11 @@ at::Tensor matrix_of(const at::Tensor& weight, at::ScalarType images) {
 }
 
 at::Tensor rows_of(const at::Tensor& images) {
-  return images.permute({0, 2, 3, 1}).reshape({images.size(0), -1}).to(at::kFloat);
+  return images.permute({0, 2, 3, 1}).reshape({images.size(0), kPixels * images.size(1)}).to(at::kFloat);
 }
 
 at::Tensor images_of(const at::Tensor& rows, at::ScalarType type) {
-  return rows.view({rows.size(0), kSide, kSide, -1}).permute({0, 3, 1, 2}).to(type);
+  return rows.view({rows.size(0), kSide, kSide, rows.size(1) / kPixels}).permute({0, 3, 1, 2}).to(type);
 }
 
 }  // namespace

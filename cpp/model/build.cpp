@@ -74,6 +74,8 @@ std::shared_ptr<Network> create_model(const ModelSpec& spec) {
   auto network = builder->second(spec);
   network->initialise();
   network->formats = spec.formats;
+  network->ranks = spec.ranks;
+  network->sync_norms = spec.sync_norms;
   network->kernels = kernels_of(spec.kernels);
   at::NoGradGuard no_grad;
   for (auto& parameter : network->parameters())

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,6 +10,8 @@
 #include "quant/formats.h"
 
 namespace earlybird {
+
+class Ranks;
 
 /// Channel widths; kPool stands for the 'M' of VGG.
 using Cfg = std::vector<int64_t>;
@@ -69,6 +72,10 @@ struct ModelSpec {
   std::optional<NumberFormats> formats = {};
   /// Answers that an earlier run used (layer/choice.h), by name.
   std::map<std::string, std::string> kernels = {};
+  /// Those that train it together; null for this process alone.
+  std::shared_ptr<Ranks> ranks = {};
+  /// BatchNorm takes the statistics of a step over all ranks, not of each rank's images alone.
+  bool sync_norms = false;
 };
 
 struct ModelDescription {

@@ -73,9 +73,20 @@ void load_state_dict(Network& network, const HostState& state) {
 
 std::string device_of(const Network& network) { return network.parameters().front().device().str(); }
 
-std::map<std::string, std::string> choose_kernels(Network& network, bool bf16) {
+void share_state(Network& network) {
+  if (!network.ranks) return;
+  at::NoGradGuard no_grad;
+  std::vector<at::Tensor> tensors;
+  for (const auto& [key, tensor] : state_of(network)) tensors.push_back(tensor);
+  network.ranks->broadcast(tensors, "the weights of rank 0");
+  refresh_selections(network);
+}
+
+std::map<std::string, std::string> choose_kernels(Network& network, bool bf16,
+                                                  const std::map<std::string, std::string>& given) {
   at::NoGradGuard no_grad;
   if (!network.parameters().front().is_cpu()) return {};
+  if (!given.empty()) network.kernels = kernels_of(given);
   network.eval();
   const auto& [channels, height, width] = network.describe().input;
   const at::Tensor image = at::zeros({1, channels, height, width}).contiguous(at::MemoryFormat::ChannelsLast);

@@ -25,6 +25,9 @@ HostState state_dict(const Network& network);
 /// torchvision's networks lack may be absent (model.cpp). Changes nothing when it throws ERR_CHECKPOINT.
 void load_state_dict(Network& network, const HostState& state);
 
+/// Gives every rank of the network the state of rank 0; nothing without ranks.
+void share_state(Network& network);
+
 /// Draws all weights again and resets BatchNorm statistics, in place. Selected channels stay.
 void reinitialise(Network& network, uint64_t seed);
 
@@ -32,8 +35,9 @@ void reinitialise(Network& network, uint64_t seed);
 std::string device_of(const Network& network);
 
 /// The implementations of the network's convolutions on the CPU by class (layer/choice.h), those that are still open
-/// measured. Empty on other devices.
-std::map<std::string, std::string> choose_kernels(Network& network, bool bf16);
+/// measured, unless they are `given`. Empty on other devices.
+std::map<std::string, std::string> choose_kernels(Network& network, bool bf16,
+                                                  const std::map<std::string, std::string>& given = {});
 
 /// Logits of float32 images (B, C, H, W). `train` uses and updates batch statistics.
 HostTensor forward(Network& network, const HostTensor& images, bool train, bool bf16);

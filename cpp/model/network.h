@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#include "core/ranks.h"
 #include "layer/choice.h"
 #include "model/model.h"
 
@@ -24,6 +25,10 @@ class Network : public torch::nn::Module {
 
   /// Formats of outputs, errors and the optimiser; full precision where absent.
   std::optional<NumberFormats> formats;
+
+  /// Those that train it together; null for this process alone.
+  std::shared_ptr<Ranks> ranks;
+  bool sync_norms = false;
 
   /// Implementations of its convolutions on the CPU, fixed by their first use or given by an earlier run.
   Kernels kernels;

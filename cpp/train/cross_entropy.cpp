@@ -7,15 +7,16 @@
 
 namespace earlybird {
 
-at::Tensor plain_cross_entropy_step(const at::Tensor& logits, const at::Tensor& labels, at::Tensor& sums) {
+at::Tensor plain_cross_entropy_step(const at::Tensor& logits, const at::Tensor& labels, at::Tensor& sums,
+                                    double share) {
   const auto images = static_cast<double>(labels.size(0));
   const at::Tensor likelihood = at::log_softmax(logits, 1);
   const auto [loss, weight] = at::nll_loss_forward(likelihood, labels, {}, at::Reduction::Mean, -100);
   const at::Tensor best = std::get<1>(logits.topk(std::min<int64_t>(5, logits.size(1)), 1)).eq(labels.unsqueeze(1));
   const at::Tensor correct1 = best.select(1, 0).sum().to(at::kDouble), correct5 = best.sum().to(at::kDouble);
   const at::Tensor mean = loss.to(at::kDouble);
-  sums +=
-      at::stack({mean * images, mean, correct1, correct5, correct1 * (100.0 / images), correct5 * (100.0 / images)});
+  const double percent = 100.0 / images * share;
+  sums += at::stack({mean * images, mean * share, correct1, correct5, correct1 * percent, correct5 * percent});
   const at::Tensor of_likelihood =
       at::nll_loss_backward(at::ones_like(loss), likelihood, labels, {}, at::Reduction::Mean, -100, weight);
   return at::_log_softmax_backward_data(of_likelihood, likelihood, 1, logits.scalar_type());

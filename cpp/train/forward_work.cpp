@@ -3,13 +3,14 @@
 #include <ATen/ATen.h>
 
 #include "core/autocast.h"
+#include "layer/shared_norms.h"
 #include "model/network.h"
 
 namespace earlybird {
 
 ForwardWork::ForwardWork(Network& forwarded, std::optional<Rounding> rounding)
     : network(forwarded),
-      sums(forwarded.parameters().front().device()),
+      sums(forwarded.parameters().front().device(), forwarded.ranks.get()),
       numbers(forwarded, RandomLane{}.seed, NumberKind::kTest, rounding) {}
 
 PassWork ForwardWork::start(Pass& pass, int64_t batch_size, bool bf16, const std::string& where) {
@@ -25,6 +26,7 @@ PassWork ForwardWork::start(Pass& pass, int64_t batch_size, bool bf16, const std
           .bf16 = bf16,
           .work =
               [this, bf16](const Batch& batch) {
+                SharedNormsGuard norms(network.sync_norms ? network.ranks.get() : nullptr);
                 at::Tensor logits;
                 {
                   AutocastGuard autocast(bf16, batch.images.device().type());
@@ -36,7 +38,8 @@ PassWork ForwardWork::start(Pass& pass, int64_t batch_size, bool bf16, const std
                 numbers.advance();
               },
           .state = std::move(used),
-          .where = where};
+          .where = where,
+          .ranks = network.ranks.get()};
 }
 
 }  // namespace earlybird

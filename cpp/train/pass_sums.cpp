@@ -12,12 +12,11 @@
 namespace earlybird {
 namespace {
 
-PassResult result_of(const at::Tensor& on_host, int64_t images, int64_t steps) {
+PassResult result_of(const double* sums, int64_t images, int64_t steps) {
   PassResult out;
   out.images = images;
   out.steps = steps;
   if (steps == 0) return out;
-  const auto* sums = on_host.const_data_ptr<double>();
   const auto each_image = static_cast<double>(images), each_step = static_cast<double>(steps);
   out.loss = sums[kLossTimesImages] / each_image;
   out.loss_batch_mean = sums[kLoss] / each_step;
@@ -30,8 +29,8 @@ PassResult result_of(const at::Tensor& on_host, int64_t images, int64_t steps) {
 
 }  // namespace
 
-PassSums::PassSums(at::Device device)
-    : sums_(at::zeros({kSums}, at::TensorOptions().dtype(at::kDouble).device(device))) {}
+PassSums::PassSums(at::Device device, Ranks* ranks)
+    : ranks_(ranks), sums_(at::zeros({kSums}, at::TensorOptions().dtype(at::kDouble).device(device))) {}
 
 void PassSums::start(const PassPosition& from) {
   at::NoGradGuard no_grad;
@@ -43,20 +42,42 @@ void PassSums::start(const PassPosition& from) {
     throw Error("ERR_CHECKPOINT", "A position inside an epoch has another number of sums.");
   images_ = from.images;
   steps_ = from.steps;
+  share_ = 1;
+  // What was summed before the position is counted once.
+  if (ranks_ && ranks_->rank() > 0) {
+    sums_.zero_();
+    images_ = 0;
+  }
   arrived_.reset();
 }
 
+void PassSums::share(int64_t images, int64_t whole) {
+  share_ = whole == 0 ? 1 : static_cast<double>(images) / static_cast<double>(whole);
+}
+
 void PassSums::write(PassPosition& to) const {
-  const at::Tensor on_host = sums_.cpu();
-  const auto* sums = on_host.const_data_ptr<double>();
-  to.sums.assign(sums, sums + kSums);
-  to.images = images_;
+  auto [sums, images] = whole("the sums of a position");
+  to.sums = std::move(sums);
+  to.images = images;
   to.steps = steps_;
+}
+
+PassSums::Whole PassSums::whole(const char* what) const {
+  const at::Tensor on_host = sums_.cpu();
+  std::vector<double> sums(on_host.const_data_ptr<double>(), on_host.const_data_ptr<double>() + kSums);
+  if (!ranks_) return {sums, images_};
+  sums.push_back(static_cast<double>(images_));
+  ranks_->sum(sums.data(), kSums + 1, what);
+  const auto images = static_cast<int64_t>(sums.back());
+  sums.pop_back();
+  return {sums, images};
 }
 
 at::Tensor PassSums::add(const at::Tensor& logits, const at::Tensor& labels) {
   at::NoGradGuard no_grad;
-  return cross_entropy_step(logits.detach(), labels, sums_);
+  if (labels.size(0) == 0) return at::zeros_like(logits);
+  at::Tensor gradient = cross_entropy_step(logits.detach(), labels, sums_, share_);
+  return share_ == 1 ? gradient : gradient.mul_(share_);
 }
 
 void PassSums::count(int64_t images) {
@@ -65,7 +86,8 @@ void PassSums::count(int64_t images) {
 }
 
 PassResult PassSums::read(const std::string& where) const {
-  const PassResult out = result_of(sums_.cpu(), images_, steps_);
+  const auto [sums, images] = whole("the sums of a pass");
+  const PassResult out = result_of(sums.data(), images, steps_);
   if (!std::isfinite(out.loss))
     throw Error("ERR_NUMERIC",
                 "The loss is no longer a finite number in " + where + ": lower --lr, or use --precision fp32.");
@@ -73,10 +95,10 @@ PassResult PassSums::read(const std::string& where) const {
 }
 
 std::optional<PassResult> PassSums::peek() {
-  if (sums_.is_cpu()) return result_of(sums_, images_, steps_);
+  if (sums_.is_cpu()) return result_of(sums_.const_data_ptr<double>(), images_, steps_);
   std::optional<PassResult> out;
   if (arrived_ && arrived_->query()) {
-    out = result_of(staged_, staged_images_, staged_steps_);
+    out = result_of(staged_.const_data_ptr<double>(), staged_images_, staged_steps_);
     arrived_.reset();
   }
   if (!arrived_) {

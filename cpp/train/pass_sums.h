@@ -6,7 +6,9 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "core/ranks.h"
 #include "train/pass_result.h"
 #include "train/sums.h"
 
@@ -16,12 +18,17 @@ namespace earlybird {
 /// host.
 class PassSums {
  public:
-  explicit PassSums(at::Device device);
+  /// `ranks`: those that work on the same pass, null for this process alone. Results are of all of them.
+  explicit PassSums(at::Device device, Ranks* ranks = nullptr);
+
+  /// Before `add`: so many images of a step of `whole` images are in the batch.
+  void share(int64_t images, int64_t whole);
 
   /// Sets all sums to zero, or to those of a position. Throws ERR_CHECKPOINT where that has another number of sums.
   void start(const PassPosition& from = {});
 
-  /// Adds one batch: float logits (B, K), labels (B). Returns the gradient of its mean loss for the logits. Device work
+  /// Adds one batch: float logits (B, K), labels (B). Returns the gradient for the logits of its mean loss, times its
+  /// share: the sum over the ranks is the gradient of the step's mean loss. Device work
   /// only, which a graph may replay; `count` does the host's part and must follow once a batch.
   at::Tensor add(const at::Tensor& logits, const at::Tensor& labels);
   void count(int64_t images);
@@ -29,16 +36,26 @@ class PassSums {
   /// float64 (kSums), on the device.
   const at::Tensor& tensor() const { return sums_; }
 
-  /// Waits for the device. Throws ERR_NUMERIC when the loss is not finite: `where` names the pass.
+  /// Waits for the device. With ranks, it and `write` are collective. Throws ERR_NUMERIC when the loss is not finite:
+  /// `where` names the pass.
   PassResult read(const std::string& where) const;
 
   /// Writes sums, images and steps into a position. Waits for the device.
   void write(PassPosition& to) const;
 
-  /// The sums as far as the device has got, without waiting; nullopt while they are not on the host yet.
+  /// The sums of this process as far as the device has got, without waiting; nullopt while they are not on the host
+  /// yet.
   std::optional<PassResult> peek();
 
  private:
+  struct Whole {
+    std::vector<double> sums;  // kSums
+    int64_t images;
+  };
+  Whole whole(const char* what) const;
+
+  Ranks* ranks_;
+  double share_ = 1;
   at::Tensor sums_;
   int64_t images_ = 0, steps_ = 0;
   // A copy on its way to the host, and the counts that belong to it.

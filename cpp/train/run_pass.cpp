@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <sstream>
 
 #include "core/affinity.h"
 #include "core/error.h"
@@ -66,39 +67,76 @@ class Place {
   size_t bad_;
 };
 
+/// What the ranks tell each other before a step.
+struct StepWord {
+  int64_t images;  // of all
+  bool stops;      // one of them was cancelled
+};
+
+StepWord agree(Ranks& ranks, int64_t images, bool cancelled) {
+  double word[2] = {static_cast<double>(images), cancelled ? 1.0 : 0.0};
+  ranks.sum(word, 2, "the beginning of a step");
+  return {static_cast<int64_t>(word[0]), word[1] > 0};
+}
+
 }  // namespace
+
+const CancelToken& token_for_data(const Ranks* ranks, const CancelToken& cancel) {
+  static const CancelToken never;
+  return ranks ? never : cancel;
+}
+
+std::vector<BadImage> bad_of_all(Ranks* ranks, const std::vector<BadImage>& own) {
+  if (!ranks) return own;
+  std::string text;
+  for (const BadImage& bad : own) text += std::to_string(bad.index) + '\t' + bad.reason + '\n';
+  std::vector<BadImage> out;
+  for (const std::string& lines : ranks->gather(text, "the list of bad images")) {
+    std::istringstream from(lines);
+    BadImage bad;
+    while (from >> bad.index && from.get() && std::getline(from, bad.reason)) out.push_back(bad);
+  }
+  return out;
+}
 
 PassResult run_pass(PassWork what, CapturedWork& captured, PassSums& sums, LowPrecision& numbers,
                     const CancelToken& cancel, const ProgressCallback& progress) {
   Pass& pass = what.pass;
+  if (!what.ranks) cancel.check();
   // On the CPU autocast rounds the input itself.
   const bool bf16 = what.bf16 && !sums.tensor().is_cpu();
   if (!what.before) captured.prepare(pass, {what.batch_size, bf16}, what.work, what.state);
   PassPosition whole;
   PassPosition& position = what.position ? *what.position : whole;
   const int64_t steps = std::min(what.most_steps, pass.steps());
-  Pace pace(position.steps + pass.steps(), position, cancel, progress);
+  Pace pace(position.steps + pass.steps(), position, token_for_data(what.ranks, cancel), progress);
   Place place(position, pass, pace);
   RunAheadLimit run_ahead(sums.tensor().device());
   for (int64_t done = 0; done < steps && pass.advance(); ++done) {
     settle_team();
-    if (what.before) {
-      what.before(pass.size());
+    const int64_t own = pass.size();
+    const StepWord word = what.ranks ? agree(*what.ranks, own, cancel.cancelled()) : StepWord{own, false};
+    if (word.stops) throw Error("ERR_ABORTED", "Stopped before the end, as asked of a rank.");
+    sums.share(own, word.images);
+    if (what.before) what.before(word.images);
+    if (own == 0) {
+      if (what.idle && word.images > 0) what.work(*what.idle);
+    } else if (what.before) {
       what.work(pass.batch());
     } else {
       captured.run(pass, what.work);
     }
     run_ahead.step();
-    sums.count(pass.size());
+    sums.count(own);
     place.step();
-    pace.step(pass.size(), sums);
+    pace.step(word.images, sums);
   }
   place.step();               // also past batches without images at the end
   numbers.check(what.where);  // first: its error is more precise than that of the loss
   PassResult out = sums.read(what.where);
   out.seconds = pace.seconds();
   out.waited = position.waited + pass.waited();
-  out.bad = pass.bad();
+  out.bad = bad_of_all(what.ranks, pass.bad());
   out.captured = captured.is_captured();
   out.why_eager = captured.why_eager();
   return out;

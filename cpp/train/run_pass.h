@@ -26,14 +26,25 @@ struct PassWork {
   std::string where;
   /// Called before the work of each batch with its number of images; then nothing is captured.
   std::function<void(int64_t images)> before = {};
+  /// Those that work on it together, or null. Then batches without images are worked on where `idle` is one, and are
+  /// passed over otherwise.
+  Ranks* ranks = nullptr;
+  std::optional<Batch> idle = {};
   /// Where the pass began; at its end, also if that is an error, the last step done. The sums stay where they are.
   PassPosition* position = nullptr;
 };
 
 /// Runs a pass from its first batch to the last, or to `most_steps`: training epochs and evaluations. The time of a
-/// capture is not counted. Throws ERR_NUMERIC where numbers or the loss are no longer finite, ERR_ABORTED.
+/// capture is not counted. With ranks all end after the same step, also where one of them is cancelled. Throws
+/// ERR_NUMERIC where numbers or the loss are no longer finite, ERR_ABORTED.
 PassResult run_pass(PassWork what, CapturedWork& captured, PassSums& sums, LowPrecision& numbers,
                     const CancelToken& cancel, const ProgressCallback& progress);
+
+/// The token for what makes the batches of a pass: with ranks, run_pass alone says where it ends.
+const CancelToken& token_for_data(const Ranks* ranks, const CancelToken& cancel);
+
+/// The bad images of all ranks, on each of them.
+std::vector<BadImage> bad_of_all(Ranks* ranks, const std::vector<BadImage>& own);
 
 /// Throws ERR_SHAPE when the model and the dataset do not fit together (size, classes, device).
 void check_fit(const Network& network, const Dataset& dataset, int64_t batch_size);

@@ -7,6 +7,7 @@
 
 #include "core/autocast.h"
 #include "core/error.h"
+#include "layer/shared_norms.h"
 #include "optim/sgd.h"
 
 namespace earlybird {
@@ -15,7 +16,7 @@ Trainer::Step::Step(std::shared_ptr<Network> model, const TrainerOptions& chosen
     : network(std::move(model)),
       options(chosen),
       numbers(*network, chosen.seed, NumberKind::kActivation),
-      sums(network->parameters().front().device()),
+      sums(network->parameters().front().device(), network->ranks.get()),
       captured(chosen.graphs) {
   at::NoGradGuard no_grad;
   for (const auto& entry : network->named_parameters()) {
@@ -31,6 +32,7 @@ Trainer::Step::Step(std::shared_ptr<Network> model, const TrainerOptions& chosen
     is_gamma[std::find(keys.begin(), keys.end(), key) - keys.begin()] = true;
   }
   lr = at::zeros({}, parameters.front().options());
+  if (network->ranks) reduction = network->ranks->reduce(parameters);
 }
 
 void Trainer::Step::start(int64_t epoch, double rate, const PassPosition& from) {
@@ -47,6 +49,8 @@ void Trainer::Step::forget_gradients() {
 }
 
 void Trainer::Step::gradients(const Batch& batch) {
+  Ranks* ranks = network->ranks.get();
+  SharedNormsGuard norms(network->sync_norms ? ranks : nullptr);
   at::Tensor logits;
   {
     AutocastGuard autocast(options.bf16, batch.images.device().type());
@@ -54,7 +58,16 @@ void Trainer::Step::gradients(const Batch& batch) {
     KernelsGuard own(network->kernels);
     logits = network->forward(batch.images).to(at::kFloat);
   }
-  logits.backward(sums.add(logits, batch.labels));
+  const at::Tensor slope = sums.add(logits, batch.labels);
+  if (!reduction) return logits.backward(slope);
+  reduction->run([&] { logits.backward(slope); });
+}
+
+std::optional<Batch> Trainer::Step::idle_batch(const Dataset& dataset) const {
+  if (!network->ranks) return std::nullopt;
+  const at::TensorOptions floats = parameters.front().options().requires_grad(false);
+  return Batch{at::empty({0, 3, dataset.height(), dataset.width()}, floats, at::MemoryFormat::ChannelsLast),
+               at::empty({0}, floats.dtype(at::kLong))};
 }
 
 std::vector<at::Tensor> Trainer::Step::state() const {

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,9 @@ struct Trainer::Step {
 
   void forget_gradients();
 
+  /// What a rank computes in a step of which it has no image; nullopt for this process alone.
+  std::optional<Batch> idle_batch(const Dataset& dataset) const;
+
   /// All device tensors that a step changes.
   std::vector<at::Tensor> state() const;
 
@@ -42,7 +46,8 @@ struct Trainer::Step {
   LowPrecision numbers;
   PassSums sums;
   CapturedWork captured;
-  int64_t single_steps = 0;  // steps outside epochs so far
+  std::unique_ptr<GradientReduction> reduction;  // null for this process alone
+  int64_t single_steps = 0;                      // steps outside epochs so far
 };
 
 }  // namespace earlybird

@@ -58,7 +58,8 @@ PassResult estimate_norms(Network& network, Dataset& dataset, uint64_t seed, int
   check_fit(network, dataset, options.batch_size);
   at::NoGradGuard no_grad;
   network.train();
-  const auto pass = dataset.train_pass(seed, static_cast<uint32_t>(epoch), options.batch_size, cancel);
+  const auto pass = dataset.train_pass(seed, static_cast<uint32_t>(epoch), options.batch_size,
+                                       token_for_data(network.ranks.get(), cancel));
   NormMomentum norms(network);
   norms.forget();
   ForwardWork forward(network, options.rounding);

@@ -20,8 +20,8 @@ PassResult Trainer::epoch(Dataset& dataset, int64_t epoch, double lr, int64_t ba
                           const CancelToken& cancel, const ProgressCallback& progress, const PassPosition& from) {
   Step& step = *step_;
   check_fit(*step.network, dataset, batch_size);
-  const auto pass =
-      dataset.train_pass(step.options.seed, static_cast<uint32_t>(epoch), batch_size, cancel, {from.batches, from.bad});
+  const auto pass = dataset.train_pass(step.options.seed, static_cast<uint32_t>(epoch), batch_size,
+                                       token_for_data(step.network->ranks.get(), cancel), {from.batches, from.bad});
   step.start(epoch, lr, from);
   position_ = from;
   const std::string where = "epoch " + std::to_string(epoch);
@@ -36,6 +36,8 @@ PassResult Trainer::epoch(Dataset& dataset, int64_t epoch, double lr, int64_t ba
                    .work = work,
                    .state = step.state(),
                    .where = where,
+                   .ranks = step.network->ranks.get(),
+                   .idle = step.idle_batch(dataset),
                    .position = &position_},
                   step.captured, step.sums, step.numbers, cancel, progress);
 }
@@ -67,6 +69,7 @@ PassPosition Trainer::position() const {
   (void)step_->sums.read("the epoch");
   PassPosition out = position_;
   step_->sums.write(out);
+  out.bad = bad_of_all(step_->network->ranks.get(), out.bad);
   return out;
 }
 
@@ -89,6 +92,11 @@ void Trainer::restore_momentum(const HostState& momentum) {
       throw Error("ERR_CHECKPOINT", "Momentum of " + key + " has another shape than the parameter.");
     buffer.copy_(value);
   }
+}
+
+void Trainer::share_momentum() {
+  at::NoGradGuard no_grad;
+  if (Ranks* ranks = step_->network->ranks.get()) ranks->broadcast(step_->momentum, "the momentum of rank 0");
 }
 
 }  // namespace earlybird

@@ -58,6 +58,9 @@ class Trainer {
 
   void restore_momentum(const HostState& momentum);
 
+  /// Gives every rank of the network the momentum of rank 0; nothing without ranks.
+  void share_momentum();
+
  private:
   struct Step;
   std::unique_ptr<Step> step_;

@@ -6,5 +6,6 @@ export { benchKernels, type KernelsBench } from './kernels';
 export { benchLoader, type LoaderBench } from './loader';
 export { benchLowPrecision, type LowPrecisionBench } from './low-precision';
 export { benchProfile, type ProfileBench } from './profile';
+export { benchScale, type ScaleBench } from './scale';
 export { benchStep, type StepBench } from './step-peer';
 export { benchTicket, type TicketBench } from './ticket';

@@ -41,10 +41,11 @@ export function peerRecord<T>(
   program: string,
   words: readonly string[],
   options: RunOptions,
+  env: NodeJS.ProcessEnv = {},
 ): Promise<T> {
   return inTemporaryFolder(async (folder) => {
     const file = join(folder, 'record.json');
-    await runProgram(python, [join(peer!, program), ...words, '--json', file], { timeout }, options);
+    await runProgram(python, [join(peer!, program), ...words, '--json', file], { timeout }, options, env);
     return JSON.parse(await readFile(file, 'utf8')) as T;
   });
 }

@@ -12,9 +12,13 @@ export function runProgram(
   words: string[],
   { timeout }: { timeout: number },
   { signal }: RunOptions,
+  env: NodeJS.ProcessEnv = {},
 ): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, words, { stdio: ['ignore', 'pipe', 'pipe'], signal, timeout: timeout * 1000 });
+    const child = spawn(program, words, {
+      ...{ stdio: ['ignore', 'pipe', 'pipe'], signal, timeout: timeout * 1000 },
+      env: { ...process.env, ...env },
+    });
     let output = '';
     let errors = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {

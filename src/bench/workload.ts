@@ -10,6 +10,7 @@ import { disposing, orDispose } from '../native/owned';
 import type { NativeDataset } from '../native/types/dataset';
 import type { ModelDescription, NativeModel } from '../native/types/model';
 import type { NumberFormats } from '../native/types/number-formats';
+import type { Ranks } from '../ranks/ranks';
 import type { BENCH_MODELS } from '../recipe/benchmarks';
 import type { BenchStepRecipe } from '../recipe/recipe';
 import type { TensorData } from '../tensor';
@@ -26,7 +27,11 @@ export const NETWORKS: Record<(typeof BENCH_MODELS)[number], { arch: string; dep
 export const HYPER_PARAMETERS = { momentum: 0.9, weightDecay: 1e-4, l1: 1e-4 };
 export const LR = 0.1;
 
-type Workload = Pick<BenchStepRecipe, 'model' | 'batchSize' | 'seed'> & { capture?: boolean | undefined };
+type Workload = Pick<BenchStepRecipe, 'model' | 'batchSize' | 'seed'> & {
+  capture?: boolean | undefined;
+  /** Those that train it together. */
+  ranks?: Ranks | undefined;
+};
 
 /** A new network with a trainer, and images for it. */
 export async function createTraining(engine: Engine, recipe: Workload, formats?: NumberFormats) {
@@ -45,11 +50,12 @@ export async function createTraining(engine: Engine, recipe: Workload, formats?:
 
 function createNetwork(
   { addon, device }: Engine,
-  { model, seed }: Pick<Workload, 'model' | 'seed'>,
+  { model, seed, ranks }: Pick<Workload, 'model' | 'seed' | 'ranks'>,
   formats?: NumberFormats,
 ): Promise<NativeModel> {
   const { arch, depth, data } = NETWORKS[model];
-  return addon.createModel({ arch, depth, classes: data.classes, seed, device, formats });
+  const together = ranks && { ranks: ranks.group, syncNorms: ranks.options.syncBn ?? false };
+  return addon.createModel({ arch, depth, classes: data.classes, seed, device, formats, ...together });
 }
 
 /** A network whose gammas differ, in an order drawn from the seed: equal ones, as of a new network, give no mask. */
@@ -97,7 +103,7 @@ const SLICE_BYTES = 64 << 20;
 /** As many random images as CIFAR trains on, up to a whole number of batches. */
 export async function randomImages(
   { addon, device }: Engine,
-  { model, batchSize }: Pick<Workload, 'model' | 'batchSize'>,
+  { model, batchSize, ranks }: Pick<Workload, 'model' | 'batchSize' | 'ranks'>,
 ): Promise<NativeDataset> {
   const { data } = NETWORKS[model];
   const { classes, size, padding, counts } = data;
@@ -117,6 +123,7 @@ export async function randomImages(
     flip: true,
     filter: { kind: 'none', sigma: 1 },
     threshold: 0,
+    ...(ranks && { rank: ranks.place.rank, worldSize: ranks.place.size }),
   });
   releaseImages(pixels);
   return dataset;

@@ -32,3 +32,13 @@ export function commandFirst(argv: readonly string[]): string[] {
   const at = first === '--get-yargs-completions' ? 0 : argv.findIndex((word) => !word.startsWith('-'));
   return at > 0 ? [...argv.slice(at), ...argv.slice(0, at)] : [...argv];
 }
+
+/** Commands that several processes can run together. */
+export const RANKED: readonly string[] = ['train', 'search', 'retrain', 'evaluate'];
+
+/** "launch --nproc 2 train ..." as yargs reads it: what belongs to the other command stands behind --. */
+export function withSeparator(argv: readonly string[]): string[] {
+  if (argv[0] !== 'launch') return [...argv];
+  const at = argv.findIndex((word, i) => i > 0 && (word === '--' || RANKED.includes(word)));
+  return at < 0 || argv[at] === '--' ? [...argv] : [...argv.slice(0, at), '--', ...argv.slice(at)];
+}

@@ -1,6 +1,7 @@
 /** Makes a yargs command of options, what is run, and how its result is printed. Its name and description stand in the table that lists it. */
 import type { CommandModule } from 'yargs';
 import { type EarlybirdError, fileError, systemCode } from '../errors';
+import { placeOf } from '../ranks/place';
 import type { RunOptions } from '../run/observer';
 import { interruptSignal } from './interrupt';
 import { addOptions, type Flags, positionalsOf, recipeFrom, type Shell, type Source, type Values } from './options';
@@ -17,6 +18,8 @@ interface Context extends RunOptions {
 
 interface Definition<S extends Source, R> {
   options: S;
+  /** Several processes may run it together (engine/over-ranks.ts). */
+  ranked?: boolean;
   /** Command lines and what they do, shown first by --help. */
   examples?: [line: string, does: string][];
   run(values: Values<S>, context: Context): R | Promise<R>;
@@ -24,7 +27,13 @@ interface Definition<S extends Source, R> {
   print(result: R, shell: Shell): string | Promise<string>;
 }
 
-export function defineCommand<S extends Source, R>({ options, examples = [], run, print }: Definition<S, R>): Command {
+export function defineCommand<S extends Source, R>({
+  options,
+  ranked = false,
+  examples = [],
+  run,
+  print,
+}: Definition<S, R>): Command {
   const handler = async (flags: Flags): Promise<void> => {
     const { recipe, shell, notes } = recipeFrom(options, flags);
     if (shell.printRecipe) return write(JSON.stringify(recipe, null, 2));
@@ -41,7 +50,12 @@ export function defineCommand<S extends Source, R>({ options, examples = [], run
         return interruptSignal();
       },
     };
-    const result = await Promise.resolve(run(recipe, context)).finally(end);
+    const result = await (ranked && placeOf(process.env)
+      ? runOnRanks(recipe, context, run)
+      : Promise.resolve(run(recipe, context))
+    ).finally(end);
+    // A rank that follows has no result of its own.
+    if (result === null) return;
     const text = shell.json ? JSON.stringify(result, plain, 2) : await print(result, shell);
     write(text, Object.hasOwn(recipe, 'save'));
   };
@@ -51,6 +65,22 @@ export function defineCommand<S extends Source, R>({ options, examples = [], run
     builder: (yargs) => addOptions(yargs.usage(usage(path, describe, positionalsOf(options), examples)), options),
     handler,
   });
+}
+
+/** As rank 0 of several, or null for a rank that followed it. */
+async function runOnRanks<S extends Source, R>(
+  recipe: Values<S>,
+  context: Context,
+  run: Definition<S, R>['run'],
+): Promise<R | null> {
+  const [{ endWithLauncher }, { overRanks }] = await Promise.all([
+    import('../ranks/launch.js'),
+    import('../engine/over-ranks.js'),
+  ]);
+  endWithLauncher();
+  const { observer, signal } = context;
+  const leads = async (options: RunOptions) => run(recipe, Object.assign(context, { ranks: options.ranks }));
+  return overRanks(recipe as Parameters<typeof overRanks>[0], { observer, signal }, leads);
 }
 
 /** A command of commands: `data fetch`. Without a name, `standard` is run. */

@@ -4,7 +4,7 @@ import './node-version';
 
 import { EarlybirdError, type ErrorCode, fileError } from '../errors';
 import { packageVersion } from '../package';
-import { commandFirst, normaliseArguments, PARSER } from './arguments';
+import { commandFirst, normaliseArguments, PARSER, withSeparator } from './arguments';
 import type { Command } from './command';
 import { ABOUT, COMMANDS, COMPLETION, frontText } from './front';
 import { INTERRUPTED } from './interrupt';
@@ -78,7 +78,7 @@ async function start(): Promise<void> {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   const raw = process.argv.slice(2);
   try {
-    await main(commandFirst(normaliseArguments(raw)));
+    await main(withSeparator(commandFirst(normaliseArguments(raw))));
   } catch (error) {
     process.exitCode = report(error, raw.includes('--json'));
   }

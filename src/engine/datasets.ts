@@ -14,7 +14,8 @@ import { requireJpeg } from '../native/jpeg';
 import { orDispose } from '../native/owned';
 import type { NativeAddon } from '../native/types/addon';
 import type { NativeDataset } from '../native/types/dataset';
-import type { Engine } from './device';
+import type { Place } from '../ranks/place';
+import { coresOfRank, type Engine } from './device';
 
 /** The entries of a recipe that say which images, and how they are read. */
 export interface DataOptions {
@@ -43,7 +44,12 @@ interface Opening {
   train: boolean;
   log: (line: string) => void;
   signal?: AbortSignal | undefined;
+  /** This process among those that share the images out. */
+  place?: Place | undefined;
 }
+
+/** A process on its own has all images. */
+const shareOf = (place: Place | undefined) => ({ rank: place?.rank ?? 0, worldSize: place?.size ?? 1 });
 
 /** All images in the memory of the device. */
 export async function openResident(
@@ -60,13 +66,23 @@ export async function openResident(
     normalisation,
     maxBad = 100,
   }: DataOptions,
-  { log, signal }: Opening,
+  { log, signal, place }: Opening,
 ): Promise<OpenedData> {
   const opened = await openDataset({ dataset: name, data, limitTrain, limitTest, imageSize, signal });
   const { classes, height, width } = opened;
   const { mean, std } = normalisation ?? opened;
   reportUnread(name, opened.unread ?? [], maxBad, log);
-  const common = { classes, mean, std, device, height, width, filter: { kind: filter, sigma }, threshold: sparsityGt };
+  const common = {
+    classes,
+    mean,
+    std,
+    device,
+    height,
+    width,
+    filter: { kind: filter, sigma },
+    threshold: sparsityGt,
+    ...shareOf(place),
+  };
   const resident = async ({ images, labels }: ImageSet, augmentation: { padding: number; flip: boolean }) => {
     const set = await addon.createDataset({ ...common, ...augmentation, images, labels });
     releaseImages(images);
@@ -83,18 +99,11 @@ export async function openResident(
 /** Images that are decoded while they are used. */
 export async function openStreams(
   { addon, device }: Engine,
-  {
-    data,
-    limitTrain,
-    limitTest,
-    imageSize,
-    workers = availableCores().usable,
-    maxBad = 100,
-    normalisation,
-  }: DataOptions,
-  { train, log, signal }: Opening,
+  { data, limitTrain, limitTest, imageSize, workers: asked, maxBad = 100, normalisation }: DataOptions,
+  { train, log, signal, place }: Opening,
 ): Promise<OpenedData> {
   requireJpeg(addon); // before a million images are listed
+  const workers = asked ?? (place ? coresOfRank(place) : availableCores().usable);
   const above = aboveQuota('--workers', workers);
   if (above) log(above);
   const opened = await openImagenet({ data, limitTrain, limitTest, imageSize, train, signal });
@@ -104,7 +113,7 @@ export async function openStreams(
   log(`imagenet: ${sizes.filter(Boolean).join(', ')}, ${classes} classes, ${opened.where}`);
   if (opened.emptyClasses) log(`imagenet: ${opened.emptyClasses}`);
   reportUnread('imagenet', opened.unread, maxBad, log);
-  const settings = { classes, mean, std, device, size, workers, maxBad };
+  const settings = { classes, mean, std, device, size, workers, maxBad, ...shareOf(place) };
   const decoded = (set: ImageListing, what: string) => {
     const others = set.others?.length ?? 0;
     if (others > 0) log(`imagenet: ${others} ${what} images are no JPEG and are decoded once, into the cache`);
@@ -161,14 +170,13 @@ async function both<A extends Disposable, B extends Disposable | null | undefine
 
 type StreamSettings = Omit<
   Parameters<NativeAddon['createStream']>[0],
-  'files' | 'file' | 'offsets' | 'lengths' | 'labels' | 'resize' | 'rank' | 'worldSize'
+  'files' | 'file' | 'offsets' | 'lengths' | 'labels' | 'resize'
 >;
 
-/** One process so far: it takes every image. */
 export function createStream(addon: NativeAddon, listing: ImageListing, settings: StreamSettings) {
   const { files, file, offsets, lengths, labels } = listing;
   const resize = resizeFor(settings.size);
-  return addon.createStream({ ...settings, files, file, offsets, lengths, labels, resize, rank: 0, worldSize: 1 });
+  return addon.createStream({ ...settings, files, file, offsets, lengths, labels, resize });
 }
 
 /**

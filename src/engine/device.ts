@@ -1,10 +1,11 @@
 /** The device that a recipe asks for, and the addon that computes on it. */
-import { aboveQuota } from '../cores';
+import { aboveQuota, availableCores } from '../cores';
 import { EarlybirdError } from '../errors';
 import { loadAddon } from '../native/addon';
 import { settleThreads } from '../native/threads';
 import type { NativeAddon } from '../native/types/addon';
 import type { Precision } from '../native/types/pass';
+import type { Place } from '../ranks/place';
 import { openKernels } from './kernels';
 
 /** The entries of a recipe that say where and how to compute. */
@@ -14,6 +15,8 @@ export interface DeviceOptions {
   gpuIds?: string | undefined;
   precision?: 'auto' | Precision;
   threads?: number | undefined;
+  /** This process among those that compute together. */
+  place?: Pick<Place, 'localRank' | 'localSize'> | null | undefined;
   cudnnSearch?: boolean | undefined;
 }
 
@@ -35,7 +38,8 @@ export function requestedDevice({ device, noCuda, gpuIds }: DeviceOptions): stri
 export function openEngine(options: DeviceOptions, log: (line: string) => void = () => {}): Engine {
   const requested = requestedDevice(options);
   const addon = loadAddon({ device: requested });
-  const note = settleThreads(addon, options.threads);
+  const { place } = options;
+  const note = settleThreads(addon, options.threads ?? (place ? coresOfRank(place) : undefined));
   if (note) log(note);
   if (options.cudnnSearch) addon.setCudnnSearch(true);
   const { cudaDevices, cpuCapability, threads } = addon.runtime();
@@ -45,6 +49,7 @@ export function openEngine(options: DeviceOptions, log: (line: string) => void =
     requested,
     cudaDevices.map(({ index }) => index),
     addon.loaded,
+    place?.localRank ?? 0,
   );
   if (device === 'cpu') openKernels(addon);
   if (options.gpuIds?.includes(',') && device !== 'cpu') {
@@ -58,9 +63,23 @@ export function openEngine(options: DeviceOptions, log: (line: string) => void =
   return { addon, device, precision: options.precision === 'bf16' ? 'bf16' : 'fp32' };
 }
 
-function settle(requested: string, present: number[], libtorch: string): string {
+/** Ranks of one host share its cores; torchrun's OMP_NUM_THREADS=1 is nobody's wish. */
+export function coresOfRank({ localSize }: Pick<Place, 'localSize'>): number {
+  return Math.max(1, Math.floor(availableCores().usable / localSize));
+}
+
+/** Each rank of a host has a GPU of its own. */
+function settle(requested: string, present: number[], libtorch: string, localRank: number): string {
   if (requested === 'cpu') return 'cpu';
-  if (requested === 'auto') return present.length > 0 ? `cuda:${present[0]}` : 'cpu';
+  if (requested === 'auto' && present.length === 0) return 'cpu';
+  if (requested === 'auto' || (requested === 'cuda' && localRank > 0)) {
+    const own = present[localRank];
+    if (own !== undefined) return `cuda:${own}`;
+    throw new EarlybirdError(
+      'ERR_DEVICE',
+      `This host has ${present.length} GPUs for more ranks than that: start one rank for each GPU, or use --device cpu.`,
+    );
+  }
   const index = requested === 'cuda' ? present[0] : Number(requested.slice('cuda:'.length));
   if (index !== undefined && present.includes(index)) return `cuda:${index}`;
   const found =

@@ -1,16 +1,18 @@
 /** The engine and the dataset of a run, opened once and shared by its stages. */
 import { type EnergyOptions, RunMeter } from '../energy/meter';
-import { orDispose } from '../native/owned';
+import { disposing, orDispose } from '../native/owned';
 import type { BadImage, NativeDataset } from '../native/types/dataset';
 import type { KernelTable } from '../native/types/kernels';
+import { leading } from '../ranks/leader';
+import type { Facts } from '../ranks/ranks';
 import type { RunOptions } from '../run/observer';
 import { badImagesLine } from './bad-images';
 import { type DataOptions, type OpenedData, openResident, openStreams } from './datasets';
 import { type DeviceOptions, type Engine, openEngine } from './device';
 
-type SessionOptions = DeviceOptions & DataOptions & EnergyOptions;
+export type SessionOptions = DeviceOptions & DataOptions & EnergyOptions;
 
-interface TestSession extends Engine, Disposable {
+export interface TestSession extends Engine, Disposable {
   /** Facts of the dataset. Its pixels are with the engine: a second copy here would double the memory of a run. */
   dataset: OpenedData['dataset'];
   test: NativeDataset;
@@ -36,17 +38,24 @@ export function openTestSession(settings: SessionOptions, options: RunOptions = 
 
 async function open(
   settings: SessionOptions,
-  { observer, signal }: RunOptions,
+  { observer, signal, ranks }: RunOptions,
   train: boolean,
 ): Promise<TestSession & { train?: NativeDataset }> {
   const log = (line: string) => observer?.log?.(line);
-  const engine = openEngine(settings, log);
+  const place = ranks?.place;
+  const engine = openEngine({ ...settings, place }, log);
   const openData = settings.dataset === 'imagenet' ? openStreams : openResident;
   const energy = await RunMeter.open(engine, settings, signal);
-  const load = () => energy.metered('load', () => openData(engine, settings, { train, log, signal }));
+  const load = () => energy.metered('load', () => openData(engine, settings, { train, log, signal, place }));
+  const told = ranks?.leads ? ranks.tell({ do: 'open', settings, train }) : null;
   const { dataset, sets, nameOf } = await orDispose(energy, load);
+  await orDispose(disposing([energy, ...Object.values(sets)]), async () => {
+    await told;
+    if (ranks?.leads) await ranks.compareAnswers(factsOf(dataset));
+  });
   return {
     ...engine,
+    ...(ranks?.leads ? { addon: leading(engine.addon, ranks, new Map(namesOf(sets))) } : {}),
     dataset,
     ...sets,
     energy,
@@ -61,3 +70,16 @@ async function open(
     },
   };
 }
+
+/** What all ranks must have opened. */
+export const factsOf = ({ fingerprint, classes, train, test }: OpenedData['dataset']): Facts => ({
+  'training images': String(train.count),
+  'test images': String(test.count),
+  classes: String(classes),
+  'images with the fingerprint': fingerprint,
+});
+
+const namesOf = (sets: OpenedData['sets']): [NativeDataset, string][] => [
+  [sets.test, 'test'],
+  ...(sets.train ? [[sets.train, 'train'] as [NativeDataset, string]] : []),
+];

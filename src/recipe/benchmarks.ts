@@ -1,5 +1,6 @@
 /** Options of the benchmarks. */
 import { z } from 'zod';
+import { ranks } from './fields/ranks';
 import { runtime } from './fields/runtime';
 import { count, folder, option, positive, ratio } from './option';
 
@@ -98,6 +99,21 @@ export const benchStepSchema = z.strictObject({
     'time the step beside as many busy programs too, and compare what they cost this program and the peer',
     { defaultHelp: 'nothing else runs' },
   ),
+  ...runtime,
+});
+
+export const benchScaleSchema = z.strictObject({
+  ...network,
+  ranks: option(z.array(count(1, 64)).min(1).default([1, 2]), 'numbers of ranks, which share the cores', {
+    identity: false,
+  }),
+  steps: option(count().default(10), 'timed steps of a run'),
+  warmup: option(count().default(2), 'untimed steps before them'),
+  rounds: option(count().default(3), 'times that each program runs, in alternating order'),
+  ...beside,
+  syncBn: ranks.syncBn,
+  gradientDtype: ranks.gradientDtype,
+  single: option(z.boolean().default(false), 'one run of one rank, in this process', { hidden: true }),
   ...runtime,
 });
 

@@ -3,6 +3,7 @@ import { DATASETS } from '../data/known';
 import { dataset } from './fields/data';
 import { checkpointNetwork, model, ticketNetwork, weightsKey } from './fields/network';
 import { AS_CHECKPOINT, lowPrecision, prunedPrecision } from './fields/precision';
+import { ranks } from './fields/ranks';
 import { launcher, unused } from './fields/reference';
 import { checkpoints, energy, files, runtime } from './fields/runtime';
 import { cutting, detector, percent } from './fields/ticket';
@@ -28,6 +29,7 @@ export const searchSchema = z.strictObject({
   ...weightsKey,
   ...launcher,
   ...energy,
+  ...ranks,
   ...runtime,
 });
 
@@ -45,6 +47,7 @@ export const retrainSchema = z.strictObject({
   reinit: ticket(z.boolean().default(false), 'draw new weights instead of inheriting those of the ticket'),
   ...launcher,
   ...energy,
+  ...ranks,
   ...runtime,
 });
 
@@ -106,6 +109,7 @@ export const trainSchema = z.strictObject({
   ),
   ...checkpoints('none'),
   ...energy,
+  ...ranks,
   ...runtime,
 });
 
@@ -125,5 +129,6 @@ export const evaluateSchema = z.strictObject({
   ...weightsKey,
   ...launcher,
   ...energy,
+  rankTimeout: ranks.rankTimeout,
   ...runtime,
 });

@@ -9,6 +9,9 @@ export function identityOf(command: CommandName, recipe: object): Record<string,
   const idle = new Set([
     ...(formatsOf(recipe) ? [] : PRECISION_KEYS),
     ...((recipe as { swa?: boolean }).swa ? [] : ['swaStart']),
+    // They came later: runs of before have neither.
+    ...((recipe as { syncBn?: boolean }).syncBn ? [] : ['syncBn']),
+    ...((recipe as { gradientDtype?: string }).gradientDtype === 'bf16' ? [] : ['gradientDtype']),
   ]);
   return Object.fromEntries(
     Object.entries(recipe).filter(([key]) => OPTIONS.get(shape[key]!)?.identity !== false && !idle.has(key)),

@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import { EarlybirdError } from '../errors';
 import { DEFAULT_NETWORK, defaultDepth } from '../network/names';
-import { BENCH_SCHEMAS, benchKernelsSchema, benchLoaderSchema, benchStepSchema } from './benchmarks';
+import { BENCH_SCHEMAS, benchKernelsSchema, benchLoaderSchema, benchScaleSchema, benchStepSchema } from './benchmarks';
 import { benchEnergySchema } from './cost';
 import { evaluateSchema, pruneSchema, retrainSchema, searchSchema, trainSchema } from './experiments';
 import { distanceSchema, plotSchema } from './figures';
@@ -20,6 +20,7 @@ export const SCHEMAS = {
   distance: distanceSchema,
   plot: plotSchema,
   benchStep: benchStepSchema,
+  benchScale: benchScaleSchema,
   benchLoader: benchLoaderSchema,
   benchKernels: benchKernelsSchema,
   ...BENCH_SCHEMAS,
@@ -48,6 +49,8 @@ export type DistanceRecipe = Recipe<'distance'>;
 export type PlotRecipe = Recipe<'plot'>;
 /** Options of `earlybird bench step`. */
 export type BenchStepRecipe = Recipe<'benchStep'>;
+/** Options of `earlybird bench scale`. */
+export type BenchScaleRecipe = Recipe<'benchScale'>;
 /** Options of `earlybird bench loader`. */
 export type BenchLoaderRecipe = Recipe<'benchLoader'>;
 /** Options of `earlybird bench kernels`. */

@@ -1,4 +1,5 @@
 import type { Progress } from '../native/types/pass';
+import type { Ranks } from '../ranks/ranks';
 import type { EpochMetrics } from './metrics';
 
 /** Callbacks of a running experiment, each optional. */
@@ -22,4 +23,6 @@ export interface RunOptions {
   force?: boolean;
   /** Recorded in params.json. */
   commandLine?: string;
+  /** Those that compute together, of which this process is rank 0. */
+  ranks?: Ranks | undefined;
 }

@@ -4,6 +4,7 @@
  */
 import type { RunMeter } from '../energy/meter';
 import { addTotals } from '../energy/totals';
+import { wasAborted } from '../errors';
 import type { EpochPosition, PassResult } from '../native/types/pass';
 import type { NativeTrainer } from '../native/types/trainer';
 import { type CheckpointContent, checkpointValue, type Snapshot } from '../run/checkpoint';
@@ -63,7 +64,7 @@ export class EpochParts {
       try {
         return await train();
       } catch (error) {
-        if (!signal?.aborted || !every) throw error;
+        if (!wasAborted(error, signal) || !every) throw error;
         aborted = error;
         return null;
       } finally {

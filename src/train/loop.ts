@@ -7,7 +7,7 @@ import { writeCheckpoint } from '../checkpoint/pth';
 import { type RunMeter, writeEnergy } from '../energy/meter';
 import { epochJoules, phaseTotals } from '../energy/totals';
 import type { Session } from '../engine/session';
-import { EarlybirdError } from '../errors';
+import { EarlybirdError, wasAborted } from '../errors';
 import type { NativeDataset } from '../native/types/dataset';
 import type { MaskResult, NativeModel } from '../native/types/model';
 import type { Rounding } from '../native/types/number-formats';
@@ -203,7 +203,7 @@ async function passes(run: TrainingRun, parts: EpochParts, epoch: number, lr: nu
     run.data.reportBad?.('test', test.bad);
     return { train, test, average: await averagePass(run, epoch) };
   } catch (error) {
-    if (run.signal?.aborted) await parts.keep();
+    if (wasAborted(error, run.signal)) await parts.keep();
     throw error;
   }
 }

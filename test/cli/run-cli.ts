@@ -3,6 +3,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, watch } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export const root = resolve(__dirname, '..', '..');
 export const main = process.env.EARLYBIRD_CLI ?? join(root, 'dist', 'cli', 'main.js');
@@ -56,6 +57,12 @@ export async function succeed(
   if (outcome.status !== 0)
     throw new Error(`earlybird ${args.join(' ')} ended with ${outcome.status}: ${outcome.stderr}`);
   return outcome;
+}
+
+/** Waits until something holds; fails after a minute. */
+export async function until(holds: () => boolean, seconds = 60): Promise<void> {
+  for (const end = Date.now() + seconds * 1000; !holds(); await sleep(50))
+    if (Date.now() > end) throw new Error(`not within ${seconds} s: ${holds}`);
 }
 
 /** Starts a run and sends `signal` as soon as a file whose name matches appears or changes in its folder. */

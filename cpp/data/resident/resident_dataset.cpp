@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "core/error.h"
 #include "core/tensor_io.h"
@@ -25,15 +26,20 @@ Filter filter_of(const std::string& name, double sigma) {
 /// One pass of a feed from where it starts.
 class ResidentPass final : public Pass {
  public:
-  ResidentPass(std::shared_ptr<ResidentFeed> feed, int64_t images, int64_t batch_size, int64_t batches = 0)
-      : feed_(std::move(feed)), images_(images), batch_size_(batch_size), batches_(batches) {}
+  ResidentPass(std::shared_ptr<ResidentFeed> feed, const RankShare& share, int64_t from)
+      : feed_(std::move(feed)),
+        images_(static_cast<int64_t>(share.order.size())),
+        batch_size_(share.batch_size),
+        steps_(share.batches),
+        end_(from + share.batches),
+        batches_(from) {}
 
-  int64_t steps() const override { return (images_ + batch_size_ - 1) / batch_size_; }
+  int64_t steps() const override { return steps_; }
 
   bool advance() override {
     first_ += size_;
     size_ = std::min(batch_size_, images_ - first_);
-    if (size_ <= 0) return false;
+    if (batches_ == end_) return false;
     ++batches_;
     return true;
   }
@@ -46,12 +52,13 @@ class ResidentPass final : public Pass {
 
  private:
   std::shared_ptr<ResidentFeed> feed_;
-  int64_t images_, batch_size_, batches_, first_ = 0, size_ = 0;
+  int64_t images_, batch_size_, steps_, end_, batches_, first_ = 0, size_ = 0;
 };
 
 }  // namespace
 
-ResidentDataset::ResidentDataset(const DatasetSpec& spec) : classes_(spec.classes), device_(spec.device) {
+ResidentDataset::ResidentDataset(const DatasetSpec& spec)
+    : classes_(spec.classes), rank_(spec.rank), world_size_(spec.world_size), device_(spec.device) {
   const at::Device device(spec.device);
   const at::Tensor labels = view_of(spec.labels);
   if (labels.numel() == 0) throw Error("ERR_DATASET", "The dataset is empty.");
@@ -75,14 +82,20 @@ int64_t ResidentDataset::width() const { return data_->images.size(2); }
 
 std::unique_ptr<Pass> ResidentDataset::train_pass(uint64_t seed, uint32_t epoch, int64_t batch_size, const CancelToken&,
                                                   PassStart start) {
-  const int64_t before = images_before(start, count(), batch_size);
-  training_->start(at::tensor(shuffled(count(), seed, epoch), at::kLong), seed, epoch, before);
-  return std::make_unique<ResidentPass>(training_, count() - before, batch_size, start.batches);
+  return pass(training_, shuffled(count(), seed, epoch), seed, epoch, batch_size, start.batches);
 }
 
 std::unique_ptr<Pass> ResidentDataset::evaluation_pass(int64_t batch_size, const CancelToken&) {
-  evaluation_->start(at::arange(count(), at::kLong), 0, 0);
-  return std::make_unique<ResidentPass>(evaluation_, count(), batch_size);
+  std::vector<int64_t> order(count());
+  std::iota(order.begin(), order.end(), 0);
+  return pass(evaluation_, std::move(order), 0, 0, batch_size, 0);
+}
+
+std::unique_ptr<Pass> ResidentDataset::pass(const std::shared_ptr<ResidentFeed>& feed, std::vector<int64_t> order,
+                                            uint64_t seed, uint32_t epoch, int64_t batch_size, int64_t from) {
+  const RankShare share = share_of(std::move(order), batch_size, from, rank_, world_size_);
+  feed->start(at::tensor(share.order, at::kLong), seed, epoch);
+  return std::make_unique<ResidentPass>(feed, share, from);
 }
 
 std::unique_ptr<Pass> ResidentDataset::own_pass(uint64_t seed, uint32_t epoch, int64_t batch_size,

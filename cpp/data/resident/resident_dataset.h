@@ -21,6 +21,7 @@ struct DatasetSpec {
   std::string filter = "none";
   double sigma = 1.0;
   double threshold = 0;
+  int64_t rank = 0, world_size = 1;
 };
 
 struct ResidentTensors;  // resident_tensors.h, which needs ATen
@@ -46,7 +47,10 @@ class ResidentDataset final : public Dataset {
   std::vector<int32_t> labels(const std::vector<int64_t>& indexes) const override;
 
  private:
-  int64_t classes_;
+  std::unique_ptr<Pass> pass(const std::shared_ptr<ResidentFeed>& feed, std::vector<int64_t> order, uint64_t seed,
+                             uint32_t epoch, int64_t batch_size, int64_t from);
+
+  int64_t classes_, rank_, world_size_;
   std::string device_;
   std::shared_ptr<ResidentTensors> data_;
   std::shared_ptr<ResidentFeed> training_, evaluation_;

@@ -13,10 +13,10 @@ ResidentFeed::ResidentFeed(std::shared_ptr<const ResidentTensors> data)
       order_(at::empty_like(data_->labels)),
       place_(at::zeros({kPlaces}, data_->labels.options())) {}
 
-void ResidentFeed::start(const at::Tensor& order, uint64_t seed, uint32_t epoch, int64_t first) {
+void ResidentFeed::start(const at::Tensor& order, uint64_t seed, uint32_t epoch) {
   at::NoGradGuard no_grad;
   order_.narrow(0, 0, order.numel()).copy_(order);
-  place_.copy_(at::tensor({first, int64_t{epoch}, static_cast<int64_t>(seed)}, at::kLong));
+  place_.copy_(at::tensor({int64_t{0}, int64_t{epoch}, static_cast<int64_t>(seed)}, at::kLong));
 }
 
 Batch ResidentFeed::next(int64_t size, bool bf16) {

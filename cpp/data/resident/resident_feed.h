@@ -10,8 +10,8 @@ class ResidentFeed final : public Feed {
  public:
   explicit ResidentFeed(std::shared_ptr<const ResidentTensors> data);
 
-  /// Starts at image `first` of `order` (int64 (n)). Seed and epoch are the keys of the augmentation.
-  void start(const at::Tensor& order, uint64_t seed, uint32_t epoch, int64_t first = 0);
+  /// Starts at the first image of `order` (int64 (n)). Seed and epoch are the keys of the augmentation.
+  void start(const at::Tensor& order, uint64_t seed, uint32_t epoch);
 
   Batch next(int64_t size, bool bf16) override;
   const at::Tensor& place() const override { return place_; }

@@ -35,17 +35,16 @@ int64_t JpegStream::width() const { return state_->spec.transform.size; }
 std::unique_ptr<Pass> JpegStream::train_pass(uint64_t seed, uint32_t epoch, int64_t batch_size,
                                              const CancelToken& cancel, PassStart start) {
   const StreamSpec& spec = state_->spec;
-  std::vector<int64_t> order = share_of(shuffled(count(), seed, epoch), spec.rank, spec.world_size, /*padded=*/true);
-  return std::make_unique<StreamPass>(*state_, std::move(order), seed, epoch, batch_size, spec.most_bad, cancel,
-                                      std::move(start));
+  RankShare share = share_of(shuffled(count(), seed, epoch), batch_size, start.batches, spec.rank, spec.world_size);
+  return std::make_unique<StreamPass>(*state_, std::move(share), seed, epoch, spec.most_bad, cancel, std::move(start));
 }
 
 std::unique_ptr<Pass> JpegStream::evaluation_pass(int64_t batch_size, const CancelToken& cancel) {
   const StreamSpec& spec = state_->spec;
   std::vector<int64_t> order(count());
   std::iota(order.begin(), order.end(), 0);
-  order = share_of(order, spec.rank, spec.world_size, /*padded=*/false);
-  return std::make_unique<StreamPass>(*state_, std::move(order), 0, 0, batch_size, spec.most_bad, cancel);
+  RankShare share = share_of(std::move(order), batch_size, 0, spec.rank, spec.world_size);
+  return std::make_unique<StreamPass>(*state_, std::move(share), 0, 0, spec.most_bad, cancel);
 }
 
 std::unique_ptr<Pass> JpegStream::own_pass(uint64_t seed, uint32_t epoch, int64_t batch_size,
@@ -60,7 +59,8 @@ HostTensor JpegStream::batch(const std::vector<int64_t>& indexes, uint64_t seed,
   if (indexes.empty()) return to_host(at::empty({0, 3, side, side}));
   const CancelToken never;
   // Batches of one need little memory, however many images are asked for.
-  StreamPass pass(*state_, indexes, seed, epoch, 1, static_cast<int64_t>(indexes.size()), never);
+  const auto all = static_cast<int64_t>(indexes.size());
+  StreamPass pass(*state_, {indexes, 1, all}, seed, epoch, all, never);
   std::vector<at::Tensor> images;
   while (pass.advance()) images.push_back(pass.batch().images.clone());
   if (!pass.bad().empty()) {

@@ -34,16 +34,18 @@ struct StreamPass::Copies {
   bool current_used = false;  // whether there is a current batch
 };
 
-StreamPass::StreamPass(StreamState& state, std::vector<int64_t> order, uint64_t seed, uint32_t epoch,
-                       int64_t batch_size, int64_t most_bad, const CancelToken& cancel, PassStart start)
+StreamPass::StreamPass(StreamState& state, RankShare share, uint64_t seed, uint32_t epoch, int64_t most_bad,
+                       const CancelToken& cancel, PassStart start)
     : state_(state),
-      order_(std::move(order)),
+      order_(std::move(share.order)),
+      steps_(share.batches),
       most_bad_(most_bad),
       cancel_(cancel),
       batches_(start.batches),
-      bad_(std::move(start.bad)) {
-  order_.erase(order_.begin(), order_.begin() + images_before(start, static_cast<int64_t>(order_.size()), batch_size));
-  const auto items = static_cast<int64_t>(order_.size());
+      end_(start.batches + share.batches) {
+  // Rank 0 has met them.
+  if (state_.spec.rank == 0) bad_ = std::move(start.bad);
+  const auto items = static_cast<int64_t>(order_.size()), batch_size = share.batch_size;
   state_.reserve((items + batch_size - 1) / batch_size, batch_size);
   if (!state_.device.is_cpu()) {
     copies_ = std::make_unique<Copies>(state_.device);
@@ -76,14 +78,17 @@ bool StreamPass::advance() {
   do {
     if (copies_) release_copied(/*wait=*/false);
     if (!staged_ && !stage(/*wait=*/true)) {
-      current_.size = 0;
-      return false;
+      current_ = {};
+      // The last batch may have images of other ranks only.
+      if (batches_ == end_) return false;
+      ++batches_;
+      return true;
     }
     current_ = *std::move(staged_);
     staged_.reset();
     ++batches_;
     account(current_);
-  } while (current_.size == 0);
+  } while (current_.size == 0 && state_.spec.world_size == 1);
   if (copies_) {
     copies_->arrived[current_.buffer].block(copies_->compute());
     copies_->current_used = true;

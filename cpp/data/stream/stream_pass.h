@@ -8,20 +8,21 @@
 #include <vector>
 
 #include "data/pass.h"
+#include "data/sampler.h"
 #include "data/stream/slot_ring.h"
 #include "data/stream/stream_state.h"
 
 namespace earlybird {
 
-/// One pass of a stream over `order` from `start` on. On the CPU a batch is read from its slot; on a GPU the next batch
-/// is copied while the current one is in use.
+/// One pass of a stream over a rank's share, after `start`. On the CPU a batch is read from its slot; on a GPU the next
+/// batch is copied while the current one is in use.
 class StreamPass final : public Pass {
  public:
-  StreamPass(StreamState& state, std::vector<int64_t> order, uint64_t seed, uint32_t epoch, int64_t batch_size,
-             int64_t most_bad, const CancelToken& cancel, PassStart start = {});
+  StreamPass(StreamState& state, RankShare share, uint64_t seed, uint32_t epoch, int64_t most_bad,
+             const CancelToken& cancel, PassStart start = {});
   ~StreamPass() override;
 
-  int64_t steps() const override { return ring_->batches(); }
+  int64_t steps() const override { return steps_; }
   int64_t batches() const override { return batches_; }
   bool advance() override;
   int64_t size() const override { return current_.size; }
@@ -46,9 +47,9 @@ class StreamPass final : public Pass {
 
   StreamState& state_;
   std::vector<int64_t> order_;
-  int64_t most_bad_;
+  int64_t steps_, most_bad_;
   const CancelToken& cancel_;
-  int64_t batches_;
+  int64_t batches_, end_;
   std::vector<BadImage> bad_;
   Staged current_;
   bool holding_ = false;  // on the CPU: whether a slot is not released yet

@@ -13,6 +13,18 @@ const step = defineCommand({
   print: async (result) => (await import('../print/step.js')).stepText(result),
 });
 
+const scale = defineCommand({
+  options: 'benchScale',
+  run: async (recipe, options) => {
+    const { benchScale, timeScale } = await import('../../bench/scale.js');
+    return recipe.single ? timeScale(recipe, options) : benchScale(recipe, options);
+  },
+  print: async (result) =>
+    'rows' in result
+      ? (await import('../print/scale.js')).scaleText(result)
+      : `${result.imagesPerSecond.toFixed(1)} images/s`,
+});
+
 const profile = defineCommand({
   options: 'benchProfile',
   run: async (recipe, options) => (await import('../../bench/profile.js')).benchProfile(recipe, options),
@@ -75,6 +87,7 @@ const job = defineCommand({
 
 export const bench = defineGroup([
   ['step', 'Time the training step, alone or beside the modes of a PyTorch peer', step],
+  ['scale', 'Time the training step on one and on several ranks, alone or beside PyTorch DDP', scale],
   ['profile', 'Show what a training step spends its time on, and how far it is from the roofline', profile],
   ['detect', 'Time what the detection of tickets adds to an epoch', detect],
   ['kernels', 'Time the quantiser against a copy of memory, alone or beside PyTorch', kernels],

@@ -11,6 +11,7 @@ import { libjpegRemedy } from '../../libtorch/libjpeg';
 import { addonPath } from '../../native/addon';
 import { type ProbeResult, probeAddon } from '../../native/probe';
 import { buildCommand, programCommand } from '../../package';
+import { placeOf } from '../../ranks/place';
 import { defineCommand } from '../command';
 import { NODE_REMEDY, runsOnNode } from '../node-version';
 import { type Check, doctorText, kernelsText } from '../print/doctor';
@@ -36,6 +37,7 @@ function* examine(): Generator<[name: string, Finding]> {
   yield ['node', checkNode()];
   yield ['system', checkSystem()];
   yield ['processor', checkProcessor()];
+  yield ['ranks', checkRanks()];
   const libtorch = checkLibTorch();
   yield ['libtorch', libtorch];
   if (!libtorch.found) return;
@@ -75,6 +77,19 @@ function checkProcessor(): Finding {
   const { allowed, quota } = availableCores();
   const cores = `${allowed} cores${quota === null ? '' : `, quota ${quotaText(quota)}`}`;
   return good(`${cpus()[0]?.model.trim() ?? 'unknown'}, ${cores}, ${gigabytes} GiB`);
+}
+
+function checkRanks(): Finding {
+  try {
+    const place = placeOf(process.env);
+    if (!place) return good('none: this process is on its own');
+    const { rank, size, localRank, localSize, host, port, by } = place;
+    return good(
+      `rank ${rank} of ${size}, ${localRank} of ${localSize} on this host, meeting at ${host}:${port} (${by})`,
+    );
+  } catch (error) {
+    return fault((error as Error).message, 'as the message says');
+  }
 }
 
 function checkLibTorch(): Finding & { found?: FoundLibTorch } {

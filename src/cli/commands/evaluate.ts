@@ -3,6 +3,7 @@ import { defineCommand } from '../command';
 
 export const evaluate = defineCommand({
   options: 'evaluate',
+  ranked: true,
   examples: [
     ['earlybird evaluate SAVE/model_best.pth.tar --dataset cifar10 --data DIR', 'top-1 and top-5 on all test images'],
     ['earlybird evaluate SAVE/swa.pth.tar --dataset cifar10 --data DIR', 'the averaged weights of a run with --swa'],

@@ -3,6 +3,7 @@ import { defineCommand } from '../command';
 
 export const retrain = defineCommand({
   options: 'retrain',
+  ranked: true,
   examples: [
     ['earlybird retrain --scratch PRUNED/pruned.pth.tar --dataset cifar10 --data DIR', 'with its own weights'],
     ['earlybird retrain --scratch PRUNED/pruned.pth.tar --dataset cifar10 --data DIR --reinit', 'with new weights'],

@@ -3,6 +3,7 @@ import { defineCommand } from '../command';
 
 export const search = defineCommand({
   options: 'search',
+  ranked: true,
   examples: [
     ['earlybird search --preset vgg16-cifar10 --data DIR', 'all 160 epochs, tickets at 30, 50 and 70 %'],
     ['earlybird search --preset vgg16-cifar10 --data DIR --stop-at-ticket', 'until there is one at every ratio'],

@@ -3,6 +3,7 @@ import { defineCommand } from '../command';
 
 export const train = defineCommand({
   options: 'train',
+  ranked: true,
   examples: [
     ['earlybird train --preset demo', 'the whole method on synthetic images, about two minutes on two cores'],
     ['earlybird train --preset vgg16-cifar10 --data DIR', "the paper's recipe: L1 term, batches of 256, 160 epochs"],

@@ -8,6 +8,7 @@
 import type { TensorData } from '../../tensor';
 import type { DatasetSpec, FilterSpec, NativeDataset, StreamSpec } from './dataset';
 import type { GpuState, MeterOptions, NativeMeter } from './energy';
+import type { JoinOptions, NativeGroup } from './group';
 import type { KernelAnswer, KernelTable } from './kernels';
 import type { ModelSpec, NativeModel } from './model';
 import type { BenchCeilingsOptions, BenchKernelsOptions, BlockQuantizeOptions, KernelTime } from './number-formats';
@@ -48,6 +49,8 @@ export interface NativeAddon {
   /** Cancels running jobs and joins the engine thread. Called at process exit; may be called twice. */
   shutdown(): void;
 
+  /** Meets the other ranks of a training; waits for all. ERR_RANKS where they do not come within the timeout. */
+  joinRanks(options: JoinOptions): Promise<NativeGroup>;
   /** A network with new weights. ERR_MODEL where it cannot be built, ERR_DEVICE where the device is absent. */
   createModel(spec: ModelSpec): Promise<NativeModel>;
   /** A data set that lies on the device as a whole. ERR_SHAPE, ERR_DEVICE, ERR_OUT_OF_MEMORY. */

@@ -29,6 +29,9 @@ export interface DatasetSpec {
   filter: FilterSpec;
   /** Pixels of [0, 1] that are not above it become 0 (`--sparsity_gt`); 0 switches this off. */
   threshold: number;
+  /** Batches are shared out among `worldSize` ranks, of which this is `rank`; 1 when absent. */
+  rank?: number;
+  worldSize?: number;
 }
 
 /** JPEG images on disk that decoding threads turn into batches during training. */
@@ -57,9 +60,9 @@ export interface StreamSpec {
   workers: number;
   /** Images that may fail to decode in one pass; one more is ERR_DATASET. */
   maxBad: number;
-  /** This process takes every `worldSize`-th image of the epoch's order, starting at `rank`. */
-  rank: number;
-  worldSize: number;
+  /** As in {@link DatasetSpec}. */
+  rank?: number;
+  worldSize?: number;
 }
 
 /** A data set on the device, or a stream from disk. */

@@ -1,4 +1,5 @@
 import type { StateDict, TensorData } from '../../tensor';
+import type { NativeGroup } from './group';
 import type { NativeHandle } from './handle';
 import type { KernelTable, WidthCosts } from './kernels';
 import type { NumberFormats } from './number-formats';
@@ -29,6 +30,13 @@ export interface ModelSpec {
   formats?: NumberFormats;
   /** Implementations of its convolutions that an earlier run used. Those that are not there are left out. */
   kernels?: KernelTable;
+  /**
+   * The ranks that train it together. Every rank then makes the same calls of `share`, `masks`, `evaluate`, `estimateNorms` and of its
+   * trainer, in the same order; a batch size is that of all ranks.
+   */
+  ranks?: NativeGroup;
+  /** With ranks: BatchNorm takes the statistics of a step over all of them. */
+  syncNorms?: boolean;
 }
 
 /** A network on a device. */
@@ -41,21 +49,23 @@ export interface NativeModel extends NativeHandle {
    * PyTorch's own networks lack may be absent: `num_batches_tracked`, the `indexes` of complete selections, `downsample.0.bias`.
    */
   loadStateDict(state: StateDict): Promise<void>;
+  /** Every rank gets the state of rank 0. Does nothing without ranks. */
+  share(): Promise<void>;
   /** Draws all weights anew and resets the BatchNorm statistics. */
   reinitialise(seed: number): Promise<void>;
   /**
    * Masks at several ratios in one pass over |gamma| of all BatchNorm layers, in traversal order (docs/reference.md#6).
    * `protective`: every layer keeps at least its tenth of the largest |gamma| (docs/reference.md#8.5). ERR_PRUNE unless
-   * 0 <= ratio < 1.
+   * 0 <= ratio < 1; ERR_RANKS where gammas or masks of the ranks differ.
    */
   masks(ratios: number[], options?: { protective?: boolean }): Promise<MaskResult[]>;
   /** A new, smaller model on the same device. ERR_PRUNE for a mask that cannot be pruned with. */
   prune(options: PruneOptions): Promise<PruneResult>;
   /**
    * The implementations of its convolutions on the CPU; they are fixed from here on. Those that are still open are measured first, in
-   * mode "auto". Empty on a GPU.
+   * mode "auto". `given`: those of another rank, which this one takes. Empty on a GPU.
    */
-  chooseKernels(options: { precision: Precision }): Promise<KernelTable>;
+  chooseKernels(options: { precision: Precision; given?: KernelTable }): Promise<KernelTable>;
   /** The costs of widths that tickets of this network can have: those of `known`, and the others measured. Empty on a GPU. */
   timeWidths(options: { precision: Precision; known: WidthCosts; signal?: AbortSignal }): Promise<WidthCosts>;
   /** Logits of shape (batch, classes), float32. `train` uses and updates batch statistics. */

@@ -33,6 +33,8 @@ export interface NativeTrainer extends NativeHandle {
   snapshot(): Promise<{ state: StateDict; momentum: StateDict }>;
   /** ERR_CHECKPOINT where it does not fit the model. */
   restoreMomentum(momentum: StateDict): Promise<void>;
+  /** Every rank of its model gets the momentum of rank 0. Does nothing without ranks. */
+  share(): Promise<void>;
 }
 
 /** Result of {@link NativeTrainer.step}. */

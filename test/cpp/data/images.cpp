@@ -221,19 +221,40 @@ EB_TEST("data: random resized crops") {
   check(dot.width == 1 && dot.height == 1, "one pixel", dot.width);
 }
 
-EB_TEST("data: shares of ranks") {
-  const auto order = earlybird::shuffled(10, 5, 2);
-  std::vector<int64_t> all;
-  for (int rank = 0; rank < 4; ++rank) {
-    const auto training = earlybird::share_of(order, rank, 4, true),
-               evaluation = earlybird::share_of(order, rank, 4, false);
-    check(training.size() == 3, "every rank trains on equally many", static_cast<double>(training.size()));
-    all.insert(all.end(), evaluation.begin(), evaluation.end());
+EB_TEST("data: ranks share out every batch, each image once, whatever their number") {
+  const auto order = earlybird::shuffled(23, 5, 2);
+  for (const int64_t world_size : {1, 2, 3, 4, 9}) {
+    for (const int64_t from : {0, 2}) {
+      std::vector<earlybird::RankShare> shares;
+      for (int64_t rank = 0; rank < world_size; ++rank)
+        shares.push_back(earlybird::share_of(order, 6, from, rank, world_size));
+      std::vector<size_t> next(world_size, 0);
+      bool whole = true;
+      for (int64_t batch = from; batch < 4; ++batch) {
+        const int64_t first = batch * 6, last = std::min<int64_t>(23, first + 6);
+        std::vector<int64_t> taken;
+        for (int64_t rank = 0; rank < world_size; ++rank) {
+          // All but the last batch of a rank are equally large.
+          const auto& share = shares[rank];
+          const int64_t count = batch < 3 ? (world_size == 9 && rank >= 6 ? 0 : share.batch_size)
+                                          : static_cast<int64_t>(share.order.size() - next[rank]);
+          for (int64_t i = 0; i < count; ++i) taken.push_back(share.order[next[rank]++]);
+        }
+        whole = whole && taken == std::vector<int64_t>(order.begin() + first, order.begin() + last);
+      }
+      bool all = true;
+      for (int64_t rank = 0; rank < world_size; ++rank)
+        all = all && next[rank] == shares[rank].order.size() && shares[rank].batches == 4 - from;
+      check(whole && all, "batches of " + std::to_string(world_size) + " ranks from " + std::to_string(from), 0);
+    }
   }
-  std::sort(all.begin(), all.end());
-  bool once = all.size() == 10;
-  for (size_t i = 0; once && i < all.size(); ++i) once = all[i] == static_cast<int64_t>(i);
-  check(once, "every image is evaluated once", static_cast<double>(all.size()));
+  bool refused = false;
+  try {
+    (void)earlybird::share_of(order, 6, 5);
+  } catch (const earlybird::Error& error) {
+    refused = error.code() == "ERR_CHECKPOINT";
+  }
+  check(refused, "a position behind the end is refused", 0);
 }
 
 // EB_TEST_JPEGS may name another folder of images.

@@ -1,0 +1,109 @@
+/** Starts the ranks of one host as processes of their own, and ends them together. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createWriteStream } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+
+/** How long the others may take to end by themselves after the first one failed, and after they were asked to. */
+const GRACE_MS = 10_000;
+
+export interface LaunchOptions {
+  nproc: number;
+  /** Program and arguments of every rank. */
+  command: string[];
+  /** Where the output of each rank is kept; rank 0 is shown as well. */
+  logs: string;
+  env?: NodeJS.ProcessEnv;
+}
+
+/** Runs all ranks to their end. Returns the exit code of the first that failed, or 0. SIGINT and SIGTERM go on to all of them. */
+export async function launch({ nproc, command, logs, env = process.env }: LaunchOptions): Promise<number> {
+  const port = await freePort();
+  await mkdir(logs, { recursive: true });
+  const ranks = Array.from({ length: nproc }, (_, rank) => start(command, rank, nproc, port, logs, env));
+  const forward = (signal: NodeJS.Signals) => {
+    for (const child of ranks) child.kill(signal);
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, forward);
+  let first = 0;
+  const timers: NodeJS.Timeout[] = [];
+  await Promise.all(
+    ranks.map(async (child) => {
+      const code = await exitOf(child);
+      if (code === 0 || first !== 0) return;
+      first = code;
+      timers.push(
+        setTimeout(() => forward('SIGTERM'), GRACE_MS),
+        setTimeout(() => forward('SIGKILL'), 2 * GRACE_MS),
+      );
+    }),
+  );
+  for (const timer of timers) clearTimeout(timer);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, forward);
+  return first;
+}
+
+function start(
+  [program, ...args]: string[],
+  rank: number,
+  nproc: number,
+  port: number,
+  logs: string,
+  env: NodeJS.ProcessEnv,
+): ChildProcess {
+  const child = spawn(program!, args, {
+    // Of its own group, so that Ctrl-C reaches it once. Its channel tells it when this process is gone.
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    env: { ...env, ...rankEnvironment(rank, nproc, port), EARLYBIRD_LAUNCH: '1' },
+  });
+  const log = createWriteStream(join(logs, `rank-${rank}.log`));
+  for (const [stream, shown] of [
+    [child.stdout!, process.stdout],
+    [child.stderr!, process.stderr],
+  ] as const) {
+    stream.pipe(log, { end: false });
+    if (rank === 0) stream.pipe(shown, { end: false });
+  }
+  child.once('close', () => log.end());
+  return child;
+}
+
+/** What torchrun would set for a rank of this host. */
+export const rankEnvironment = (rank: number, nproc: number, port: number) => ({
+  RANK: String(rank),
+  LOCAL_RANK: String(rank),
+  WORLD_SIZE: String(nproc),
+  LOCAL_WORLD_SIZE: String(nproc),
+  MASTER_ADDR: '127.0.0.1',
+  MASTER_PORT: String(port),
+});
+
+/** As a shell gives it: 128 and the number of the signal for a process that one ended. */
+function exitOf(child: ChildProcess): Promise<number> {
+  return new Promise((resolve) => {
+    child.once('error', () => resolve(127));
+    child.once('close', (code, signal) => resolve(code ?? 128 + (constants.signals[signal!] ?? 0)));
+  });
+}
+
+/** The same process may be given another one's port in between, which is then an error of the store. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+/** For a rank: asks it to stop cleanly once the process that launched it is gone. */
+export function endWithLauncher(): void {
+  if (!process.channel) return;
+  process.channel.unref();
+  process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
+}

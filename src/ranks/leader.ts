@@ -1,0 +1,85 @@
+/**
+ * Rank 0 runs an experiment as a process of its own would; every call of the engine in which all ranks compute is told to the others
+ * first. So loops, folders, detectors and files know nothing of ranks.
+ */
+import type { NativeAddon } from '../native/types/addon';
+import type { NativeDataset } from '../native/types/dataset';
+import type { ModelSpec, NativeModel } from '../native/types/model';
+import type { NativeTrainer, TrainerOptions } from '../native/types/trainer';
+import type { Ranks } from './ranks';
+
+/** Methods that all ranks call. Those of LOADS change weights on rank 0, which the others then take over. */
+const TOLD: ReadonlySet<string> = new Set([
+  ...['masks', 'evaluate', 'average', 'estimateNorms', 'reinitialise', 'epoch', 'position'],
+]);
+const LOADS: ReadonlySet<string> = new Set(['loadStateDict', 'restoreMomentum']);
+
+/** An addon whose models and trainers are those of all ranks. `sets`: the data sets that every rank has, by name. */
+export function leading(addon: NativeAddon, ranks: Ranks, sets: Map<NativeDataset, string>): NativeAddon {
+  const own = new WeakMap<object, { id: number; native: object }>();
+  let made = 0;
+
+  /** An argument as the others get it. */
+  const word = (value: unknown): unknown => {
+    if (typeof value !== 'object' || value === null) return typeof value === 'function' ? undefined : value;
+    const handle = own.get(value);
+    if (handle) return { $handle: handle.id };
+    const set = sets.get(value as NativeDataset);
+    if (set !== undefined) return { $set: set };
+    if (value instanceof AbortSignal) return undefined;
+    if (Array.isArray(value)) return value.map(word);
+    return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, word(item)]));
+  };
+  const native = (value: unknown) => own.get(value as object)?.native ?? value;
+
+  const shared = <T extends NativeModel | NativeTrainer>(handle: T, id: number): T => {
+    const call = (method: string, args: unknown[]) => ranks.tell({ do: 'call', on: id, method, args: args.map(word) });
+    const proxy = new Proxy(handle, {
+      get(target, name) {
+        const value = Reflect.get(target, name, target) as unknown;
+        if (typeof value !== 'function') return value;
+        const run = (...args: unknown[]) => value.apply(target, args.map(native));
+        if (name === 'dispose' || name === Symbol.dispose)
+          return () => {
+            if (!target.disposed) call('dispose', []).catch(() => {});
+            target.dispose();
+          };
+        if (name === 'chooseKernels')
+          return async (options: object) => {
+            const given = await run(options);
+            await call('chooseKernels', [{ ...options, given }]);
+            return given;
+          };
+        if (LOADS.has(name as string))
+          return async (state: unknown) => {
+            await run(state);
+            await call('share', []);
+            await target.share();
+          };
+        if (!TOLD.has(name as string)) return run;
+        return async (...args: unknown[]) => {
+          await call(name as string, args);
+          return run(...args);
+        };
+      },
+    });
+    own.set(proxy, { id, native: handle });
+    return proxy;
+  };
+
+  return {
+    ...addon,
+    async createModel(spec: ModelSpec): Promise<NativeModel> {
+      const id = made++;
+      await ranks.tell({ do: 'make', id, what: 'model', spec });
+      const model = await addon.createModel({ ...spec, ranks: ranks.group, syncNorms: ranks.options.syncBn });
+      await model.share();
+      return shared(model, id);
+    },
+    async createTrainer(model: NativeModel, options: TrainerOptions): Promise<NativeTrainer> {
+      const id = made++;
+      await ranks.tell({ do: 'make', id, what: 'trainer', model: own.get(model)!.id, options });
+      return shared(await addon.createTrainer(native(model) as NativeModel, options), id);
+    },
+  };
+}

@@ -1,0 +1,236 @@
+/** Launchers and networks as they are in the field: torchrun, mpirun, Slurm on one node, two hosts. What is not installed is skipped, with the reason. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { hostname, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../../src/ranks/launch';
+import { main, type Outcome, start, succeed, trained, until } from '../cli/run-cli';
+import { EAGER, metricsOf, TINY, temporaryFolder } from '../cli/tiny';
+import { torchProgram } from '../support/peers';
+
+const folder = temporaryFolder();
+afterAll(() => folder.remove());
+const at = (name: string) => join(folder.path, name);
+const search = (save: string, epochs = 2) => [
+  ...[main, 'search', ...TINY, ...EAGER, '--epochs', String(epochs), '--sync-bn', '--rank-timeout', '10'],
+  ...['--checkpoint-every', '2', '--save', save],
+];
+const has = (...programs: string[]) => programs.every((program) => spawnSync('which', [program]).status === 0);
+const root = userInfo().uid === 0;
+
+/** `test`, or skipped with the reason. */
+function where(condition: boolean, reason: string): jest.It {
+  if (condition) return trained;
+  console.warn(`skipped: ${reason}`);
+  return test.skip;
+}
+
+let one: number[];
+const losses = (save: string) => metricsOf(save).map(({ train }) => train.loss);
+function expectTrained({ status, stderr }: Outcome, save: string, by: string): void {
+  if (status !== 0) throw new Error(stderr);
+  expect(stderr).toContain(`rank 0 of 2 (${by})`);
+  for (const [i, loss] of one.entries()) expect(losses(save)[i]).toBeCloseTo(loss, 4);
+}
+beforeAll(async () => {
+  const save = at('one');
+  await succeed(search(save).slice(1));
+  one = losses(save);
+});
+
+const torch = torchProgram();
+const torchrun = (options: string[], words: string[], env: NodeJS.ProcessEnv = {}) =>
+  start(
+    torch!.python,
+    ['-m', 'torch.distributed.run', ...options, '--nproc-per-node', '2', '--no-python', process.execPath, ...words],
+    { env: { ...torch!.env, ...env } },
+  );
+
+where(torch !== null, 'no Python has PyTorch: torchrun')('torchrun, whose agent serves the store', async () => {
+  const save = at('torchrun');
+  expectTrained(await torchrun(['--standalone'], search(save)).done, save, 'torchrun');
+});
+
+where(torch !== null, 'no Python has PyTorch: torchrun')(
+  'torchrun --max-restarts goes on after a killed rank',
+  async () => {
+    const save = at('restarts');
+    const { done } = torchrun(['--standalone', '--max-restarts', '2', '--monitor-interval', '0.2'], search(save, 12));
+    await until(() => existsSync(join(save, 'checkpoint.pth.tar')));
+    // Not torchrun itself, whose command line holds that of its ranks.
+    spawnSync('pkill', ['-KILL', '-o', '-f', `^${process.execPath} ${main} search .*${save}`]);
+    const { status, stderr } = await done;
+    if (status !== 0) throw new Error(stderr);
+    expect(metricsOf(save)).toHaveLength(12);
+    expect(stderr).toMatch(/resumed from/);
+  },
+);
+
+where(has('mpirun'), 'openmpi-bin is not installed: mpirun')('mpirun', async () => {
+  const save = at('mpirun');
+  const words = ['--allow-run-as-root', '--oversubscribe', '-n', '2', process.execPath, ...search(save)];
+  const port = String(await freePort());
+  expectTrained(
+    await start('mpirun', words, { env: { MASTER_ADDR: '127.0.0.1', MASTER_PORT: port } }).done,
+    save,
+    'mpirun',
+  );
+});
+
+// --- Slurm on one node, as root ---
+
+const slurm = has('slurmctld', 'slurmd', 'srun', 'sbatch', 'munged');
+const onSlurm = where(root && slurm, `${slurm ? 'not root' : 'slurm-wlm is not installed'}: srun, sbatch`);
+
+describe('Slurm', () => {
+  const conf = at('slurm.conf');
+  const env = { SLURM_CONF: conf };
+  const daemons: ReturnType<typeof start>[] = [];
+
+  beforeAll(async () => {
+    if (!root || !slurm) return;
+    const cores = spawnSync('nproc', { encoding: 'utf8' }).stdout.trim();
+    mkdirSync(at('slurm-state'), { recursive: true });
+    writeFileSync(
+      conf,
+      `${[
+        'ClusterName=test',
+        `SlurmctldHost=${hostname()}(127.0.0.1)`,
+        ...['SlurmUser=root', 'SlurmdUser=root', 'AuthType=auth/munge'],
+        ...['ProctrackType=proctrack/linuxproc', 'TaskPlugin=task/none', 'JobAcctGatherType=jobacct_gather/none'],
+        ...['SelectType=select/cons_tres', 'SelectTypeParameters=CR_Core', 'ReturnToService=2', 'MpiDefault=none'],
+        ...[`StateSaveLocation=${at('slurm-state')}`, `SlurmdSpoolDir=${at('slurm-state')}`],
+        ...[`SlurmctldPidFile=${at('slurmctld.pid')}`, `SlurmdPidFile=${at('slurmd.pid')}`],
+        `NodeName=${hostname()} NodeAddr=127.0.0.1 CPUs=${cores} State=UNKNOWN`,
+        `PartitionName=all Nodes=${hostname()} Default=YES MaxTime=INFINITE State=UP`,
+      ].join('\n')}\n`,
+    );
+    spawnSync('sh', [
+      '-c',
+      'mkdir -p /run/munge && chown munge: /run/munge && pgrep munged || su -s /bin/sh munge -c munged',
+    ]);
+    daemons.push(start('slurmctld', ['-D'], { env }), start('slurmd', ['-D'], { env }));
+    for (let i = 0; i < 60; i++) {
+      if (
+        /idle/.test(
+          spawnSync('sinfo', ['-h', '-o', '%T'], { env: { ...process.env, ...env }, encoding: 'utf8' }).stdout,
+        )
+      )
+        return;
+      await sleep(500);
+    }
+    throw new Error('Slurm did not start');
+  }, 60_000);
+  afterAll(() => {
+    for (const { child } of daemons) child.kill('SIGKILL');
+  });
+
+  onSlurm('srun', async () => {
+    const save = at('srun');
+    const words = ['--overcommit', '-n', '2', process.execPath, ...search(save)];
+    expectTrained(await start('srun', words, { env }).done, save, 'srun');
+  });
+
+  onSlurm('a batch job that is asked to stop goes on when it is submitted again', async () => {
+    const save = at('sbatch');
+    const script = at('job.sbatch');
+    writeFileSync(
+      script,
+      `#!/bin/bash\nsrun --overcommit -n 2 --kill-on-bad-exit=0 ${[process.execPath, ...search(save, 20)].join(' ')}\n`,
+    );
+    const log = at('sbatch.log');
+    const submit = ['--parsable', '--open-mode=append', '-O', '-n', '2', '-o', log, script];
+    const { stdout } = await start('sbatch', submit, { env }).done;
+    await until(() => existsSync(join(save, 'checkpoint.pth.tar')));
+    await start('scancel', ['--signal=TERM', stdout.trim()], { env }).done;
+    await until(() => /Interrupted/.test(readFileSync(log, 'utf8')));
+    // Not by scontrol requeue, with which Slurm waits for minutes; the script is the same.
+    await start('sbatch', submit, { env }).done;
+    await until(() => existsSync(join(save, 'result.json')));
+    expect(metricsOf(save)).toHaveLength(20);
+    expect(readFileSync(log, 'utf8')).toMatch(/resumed from/);
+  });
+});
+
+// --- Two hosts: network namespaces with a cable between them ---
+
+const hosts = root && has('ip') && spawnSync('ip', ['netns', 'add', 'eb-probe']).status === 0;
+if (hosts) spawnSync('ip', ['netns', 'del', 'eb-probe']);
+const onHosts = where(hosts, 'no network namespaces (root and iproute2): two hosts');
+
+describe('two hosts', () => {
+  const names = ['eb-a', 'eb-b'] as const;
+  const ip = (...words: string[]) => {
+    const { status, stderr } = spawnSync('ip', words, { encoding: 'utf8' });
+    if (status !== 0) throw new Error(`ip ${words.join(' ')}: ${stderr}`);
+  };
+  beforeAll(() => {
+    if (!hosts) return;
+    for (const name of names) spawnSync('ip', ['netns', 'del', name]);
+    for (const name of names) ip('netns', 'add', name);
+    ip('link', 'add', 'eb-va', 'netns', 'eb-a', 'type', 'veth', 'peer', 'name', 'eb-vb', 'netns', 'eb-b');
+    for (const [i, name] of names.entries()) {
+      const card = `eb-v${name.at(-1)}`;
+      ip('-n', name, 'addr', 'add', `10.77.0.${i + 1}/24`, 'dev', card);
+      ip('-n', name, 'link', 'set', card, 'up');
+      ip('-n', name, 'link', 'set', 'lo', 'up');
+    }
+  });
+  afterAll(() => {
+    if (hosts) for (const name of names) spawnSync('ip', ['netns', 'del', name]);
+  });
+  const startBoth = async (save: string, epochs = 2) => {
+    const port = String(await freePort());
+    return names.map((name, rank) =>
+      start('ip', ['netns', 'exec', name, process.execPath, ...search(save, epochs)], {
+        env: { RANK: String(rank), WORLD_SIZE: '2', MASTER_ADDR: '10.77.0.1', MASTER_PORT: port },
+      }),
+    );
+  };
+
+  onHosts('train together over the address that leads to rank 0', async () => {
+    const save = at('hosts');
+    const [first, second] = await Promise.all((await startBoth(save)).map(({ done }) => done));
+    expectTrained(first!, save, 'RANK and WORLD_SIZE');
+    expect(second!.status).toBe(0);
+  });
+
+  onHosts('a cable that is pulled ends both within the timeout, and the run goes on', async () => {
+    const save = at('cable');
+    const both = await startBoth(save, 20);
+    await until(() => existsSync(join(save, 'checkpoint.pth.tar')));
+    ip('-n', 'eb-b', 'link', 'set', 'eb-vb', 'down');
+    const outcomes = await Promise.all(both.map(({ done }) => done));
+    ip('-n', 'eb-b', 'link', 'set', 'eb-vb', 'up');
+    for (const { status, stderr } of outcomes) {
+      expect(status).toBe(1);
+      expect(stderr).toMatch(/rank [01] on \S+ .*\[ERR_RANKS\]/);
+    }
+    const { stderr } = await succeed(search(save, 20).slice(1));
+    expect(stderr).toMatch(/resumed from/);
+  });
+
+  onHosts('50 ms from host to host are slow, and right', async () => {
+    const added = spawnSync('ip', [
+      'netns',
+      'exec',
+      'eb-b',
+      'tc',
+      'qdisc',
+      'add',
+      'dev',
+      'eb-vb',
+      'root',
+      'netem',
+      'delay',
+      '50ms',
+    ]);
+    if (added.status !== 0) return console.warn('skipped: this kernel has no netem: a slow link');
+    const save = at('slow');
+    const [first] = await Promise.all((await startBoth(save, 1)).map(({ done }) => done));
+    expect(first!.status).toBe(0);
+    expect(losses(save)[0]).toBeCloseTo(one[0]!, 4);
+    expect(metricsOf(save)).toHaveLength(1);
+  });
+});

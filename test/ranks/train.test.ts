@@ -1,0 +1,178 @@
+/** Several processes that train one network: the same training as one process, proved equal, and ended together. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { cli, describeTrained, main, type Running, start, succeed, until } from '../cli/run-cli';
+import { differences, EAGER, metricsOf, outcomeOf, TINY, temporaryFolder } from '../cli/tiny';
+
+const folder = temporaryFolder();
+afterAll(() => folder.remove());
+const at = (name: string) => join(folder.path, name);
+
+/** Of six steps an epoch, in 192 images; with 190 the last one has 30, and with 161 it has one. */
+const search = (save: string, epochs = 3, more: string[] = []) => [
+  ...['search', ...TINY, ...EAGER, '--epochs', String(epochs), '--save', save],
+  ...more,
+];
+const ranks = (nproc: number, words: string[]) => ['launch', '--nproc', String(nproc), '--', ...words];
+const freePort = () => 20000 + Math.floor(Math.random() * 20000);
+/** The ranks by hand, so that a test can stop one of them. */
+function startRanks(nproc: number, words: (rank: number) => string[], env: NodeJS.ProcessEnv = {}): Running[] {
+  const port = String(freePort());
+  return Array.from({ length: nproc }, (_, rank) =>
+    start(process.execPath, [main, ...words(rank)], {
+      env: { RANK: String(rank), WORLD_SIZE: String(nproc), MASTER_ADDR: '127.0.0.1', MASTER_PORT: port, ...env },
+    }),
+  );
+}
+const losses = (save: string) => metricsOf(save).map(({ train }) => train.loss);
+const masks = (save: string) => Object.entries(outcomeOf(save)).filter(([name]) => name.endsWith('.bits'));
+
+describeTrained('the same training', () => {
+  beforeAll(async () => {
+    await succeed(search(at('one')));
+    await succeed(ranks(2, search(at('two'), 3, ['--sync-bn'])));
+  });
+
+  test('two ranks with --sync-bn have the losses, masks and tickets of one process', () => {
+    for (const [i, loss] of losses(at('one')).entries()) expect(losses(at('two'))[i]).toBeCloseTo(loss, 4);
+    expect(masks(at('two'))).toEqual(masks(at('one')));
+    expect(metricsOf(at('two')).map(({ emerged }) => emerged)).toEqual(
+      metricsOf(at('one')).map(({ emerged }) => emerged),
+    );
+    expect(metricsOf(at('two')).map(({ test }) => test.top1)).toEqual(
+      metricsOf(at('one')).map(({ test }) => test.top1),
+    );
+  });
+
+  test('three ranks and a ragged end: each image counts once', async () => {
+    const ragged = (save: string, more: string[] = []) => search(save, 2, ['--limit-train', '161', ...more]);
+    await succeed(ragged(at('ragged-one')));
+    await succeed(ranks(3, ragged(at('ragged-three'), ['--sync-bn'])));
+    for (const [i, loss] of losses(at('ragged-one')).entries())
+      expect(losses(at('ragged-three'))[i]).toBeCloseTo(loss, 4);
+  });
+
+  test('two runs with the same ranks give the same bytes', async () => {
+    await succeed(ranks(2, search(at('again'), 3, ['--sync-bn'])));
+    expect(differences(outcomeOf(at('again')), outcomeOf(at('two')))).toEqual([]);
+  });
+
+  test('without --sync-bn each rank has its own statistics, and the run goes through', async () => {
+    await succeed(ranks(2, search(at('own'), 2)));
+    expect(losses(at('own'))).toHaveLength(2);
+    expect(losses(at('own'))[0]).not.toBe(losses(at('two'))[0]);
+  });
+
+  test('gradients as bfloat16 stay near', async () => {
+    await succeed(ranks(2, search(at('bf16'), 2, ['--sync-bn', '--gradient-dtype', 'bf16'])));
+    const [first] = losses(at('bf16'));
+    expect(first).not.toBe(losses(at('two'))[0]);
+    expect(Math.abs(first! / losses(at('two'))[0]! - 1)).toBeLessThan(0.02);
+  });
+
+  test('only rank 0 writes, and each rank has a log', () => {
+    const logs = [0, 1].map((rank) => readFileSync(join(at('two'), 'logs', `rank-${rank}.log`), 'utf8'));
+    expect(logs[0]).toMatch(/rank 0 of 2 \(earlybird launch\)/);
+    expect(logs[1]).toMatch(/rank 1 of 2 \(earlybird launch\)/);
+    expect(existsSync(join(at('two'), 'logs', 'rank-2.log'))).toBe(false);
+  });
+
+  test('a whole EB Train on two ranks: search, prune, retrain', async () => {
+    await succeed(
+      ranks(2, ['train', ...TINY, ...EAGER, '--percent', '0.3', '--epochs', '4', '--sync-bn', '--save', at('train')]),
+    );
+    const result = JSON.parse(readFileSync(join(at('train'), 'result.json'), 'utf8')) as {
+      retrain: { completed: number };
+    };
+    expect(result.retrain.completed).toBe(4);
+    // A finished run is told to all ranks.
+    const { stderr } = await succeed(
+      ranks(2, ['train', ...TINY, ...EAGER, '--percent', '0.3', '--epochs', '4', '--sync-bn', '--save', at('train')]),
+    );
+    expect(stderr).toMatch(/holds this run, finished/);
+  });
+});
+
+describeTrained('an end of all', () => {
+  const steps = ['--checkpoint-every', '2', '--rank-timeout', '8'];
+  const long = (save: string) => search(save, 24, steps);
+  const begun = (save: string) => until(() => existsSync(join(save, 'checkpoint.pth.tar')));
+
+  test('a killed rank is named, and the same command goes on, also with another number of ranks', async () => {
+    const save = at('killed');
+    const [leader, other] = startRanks(2, () => long(save));
+    await begun(save);
+    const killed = Date.now();
+    other!.child.kill('SIGKILL');
+    const outcome = await leader!.done;
+    expect(Date.now() - killed).toBeLessThan(10_000);
+    expect(outcome.status).toBe(1);
+    expect(outcome.stderr).toMatch(/rank 1 on \S+ does not answer: killed, hanging.*\[ERR_RANKS\]/);
+    expect(existsSync(join(save, 'logs', 'flight-record-rank-0.json'))).toBe(true);
+    const { stderr } = await succeed(long(save));
+    expect(stderr).toMatch(/resumed from/);
+  });
+
+  test('without rank 0 the others end, and say so', async () => {
+    const save = at('headless');
+    const [leader, other] = startRanks(2, () => long(save));
+    await begun(save);
+    leader!.child.kill('SIGKILL');
+    const { status, stderr } = await other!.done;
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/rank 0 on \S+ is gone.*\[ERR_RANKS\]/);
+  });
+
+  test('a rank that hangs is named after --rank-timeout', async () => {
+    const save = at('hanging');
+    const [leader, other] = startRanks(2, () => long(save));
+    await begun(save);
+    other!.child.kill('SIGSTOP');
+    const { status, stderr } = await leader!.done;
+    other!.child.kill('SIGKILL');
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/rank 1 on \S+ does not answer.*\[ERR_RANKS\]/);
+  });
+
+  test('SIGTERM to any rank stops all after the same step, with a whole checkpoint', async () => {
+    const save = at('stopped');
+    const both = startRanks(2, () => long(save));
+    await begun(save);
+    both[1]!.child.kill('SIGTERM');
+    const [leader, other] = await Promise.all(both.map(({ done }) => done));
+    expect([leader!.status, other!.status]).toEqual([130, 130]);
+    expect(existsSync(join(save, 'checkpoint.pth.tar'))).toBe(true);
+  });
+
+  test('SIGKILL of the launcher ends its ranks', async () => {
+    const save = at('orphans');
+    const { child } = cli(ranks(2, long(save)));
+    await begun(save);
+    child.kill('SIGKILL');
+    const before = metricsOf(save).length;
+    await sleep(4000);
+    const after = metricsOf(save).length;
+    await sleep(1500);
+    expect(metricsOf(save).length).toBe(after);
+    expect(after - before).toBeLessThan(30);
+  });
+
+  test('a rank with another recipe is refused at the start, with both values', async () => {
+    const both = startRanks(2, (rank) =>
+      search(at('odd'), 2, ['--lr', rank === 0 ? '0.05' : '0.06', '--rank-timeout', '8']),
+    );
+    const [leader] = await Promise.all(both.map(({ done }) => done));
+    expect(leader!.status).toBe(1);
+    expect(leader!.stderr).toMatch(/rank 1 on \S+ has --lr 0.06, rank 0 on \S+ has 0.05/);
+  });
+
+  test('a rank with other images is refused', async () => {
+    const both = startRanks(2, (rank) => [
+      ...search(at('images'), 2, ['--rank-timeout', '8']),
+      ...(rank === 1 ? ['--limit-train', '96'] : []),
+    ]);
+    const [leader] = await Promise.all(both.map(({ done }) => done));
+    expect(leader!.stderr).toMatch(/rank 1 on \S+ has --limit-train 96/);
+  });
+});
