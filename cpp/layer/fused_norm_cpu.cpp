@@ -13,8 +13,8 @@
 
 #include "core/error.h"
 #include "core/lanes.h"
+#include "core/shared_norms.h"
 #include "layer/fused_norm_blocks.h"
-#include "layer/shared_norms.h"
 
 namespace earlybird::fused_norm {
 namespace {

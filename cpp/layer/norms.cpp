@@ -6,9 +6,9 @@
 
 #include "core/error.h"
 #include "core/ops.h"
+#include "core/shared_norms.h"
 #include "layer/fused_norm.h"
 #include "layer/layers.h"
-#include "layer/shared_norms.h"
 
 namespace earlybird {
 namespace {
@@ -17,8 +17,6 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 thread_local bool plain_norms = false;
-/// Not of a thread: on a GPU the backward pass has a thread of its own.
-Ranks* norm_ranks = nullptr;
 
 /// Selection before (never with a shortcut), and shortcut and ReLU after a BN layer.
 struct Around {
@@ -158,11 +156,6 @@ Result run(torch::nn::BatchNorm2d& norm, const at::Tensor& images, Around around
 }
 
 }  // namespace
-
-SharedNormsGuard::SharedNormsGuard(Ranks* ranks) { norm_ranks = ranks; }
-SharedNormsGuard::~SharedNormsGuard() { norm_ranks = nullptr; }
-
-Ranks* shared_norms() { return norm_ranks; }
 
 PlainNormsGuard::PlainNormsGuard() : before_(std::exchange(plain_norms, true)) {}
 PlainNormsGuard::~PlainNormsGuard() { plain_norms = before_; }

@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "core/autocast.h"
-#include "layer/shared_norms.h"
+#include "core/shared_norms.h"
 #include "model/network.h"
 
 namespace earlybird {

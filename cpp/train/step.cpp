@@ -7,7 +7,7 @@
 
 #include "core/autocast.h"
 #include "core/error.h"
-#include "layer/shared_norms.h"
+#include "core/shared_norms.h"
 #include "optim/sgd.h"
 
 namespace earlybird {

@@ -39,6 +39,7 @@ export interface ScaleRow {
   failure?: string;
 }
 
+/** Training steps a second by number of ranks, ours and those of PyTorch DDP. */
 export interface ScaleBench {
   machine: Machine;
   model: string;
