@@ -30,6 +30,8 @@ export async function overRanks<R>(
   // c10d warns of every connection that ends; what they mean is in our own errors.
   process.env.TORCH_CPP_LOG_LEVEL ??= 'ERROR';
   const engine = openEngine({ ...recipe, place }, options.observer?.log);
+  if (engine.device !== 'cpu')
+    throw new EarlybirdError('ERR_DEVICE', 'Several ranks compute on the CPU only so far: give --device cpu.');
   using ranks = await Ranks.join(engine.addon, place, recipe, {
     earlybird: packageVersion(),
     LibTorch: engine.addon.loaded,

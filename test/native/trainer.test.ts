@@ -200,3 +200,27 @@ test('a dataset and a model that do not fit are refused before the first step', 
   });
   for (const handle of [model, trainer, dataset, tall]) handle.dispose();
 });
+
+// A rank that has no image of a step computes it with none, so that it takes part in all sums.
+test.each([
+  ['vgg', 11, 32, 'fp32'],
+  ['vgg', 11, 32, 'bf16'],
+  ['resnet', 20, 32, 'fp32'],
+  ['resnet18', 18, 64, 'bf16'],
+  ['resnet50_official', 50, 64, 'fp32'],
+] as const)(
+  'a step of %s-%d without images has zero gradients and moves no statistics (%d pixels, %s)',
+  async (arch, depth, side, precision) => {
+    const model = await addon.createModel({ arch, depth, classes: 10, seed: 1, device: 'cpu', imageSize: side });
+    const trainer = await smallTrainer(model, { precision, l1: 0, weightDecay: 0 });
+    const before = await model.stateDict();
+    const images = { dtype: 'float32' as const, shape: [0, 3, side, side], data: new Uint8Array(0) };
+    const result = await trainer.step({ images, labels: new Int32Array(0), lr: 0.1, gradients: true });
+    expect([result.loss, result.correct]).toEqual([0, 0]);
+    for (const gradient of result.gradients!.values())
+      expect(floats(gradient).every((value) => value === 0)).toBe(true);
+    for (const [key, value] of await model.stateDict())
+      if (!key.endsWith('num_batches_tracked')) expect(Buffer.compare(value.data, before.get(key)!.data)).toBe(0);
+    for (const handle of [trainer, model]) handle.dispose();
+  },
+);

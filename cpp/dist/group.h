@@ -1,0 +1,77 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "core/ranks.h"
+
+namespace earlybird {
+
+struct GroupOptions {
+  int rank = 0, size = 1;
+  /// The store that all ranks meet at.
+  std::string host;
+  int port = 0;
+  /// Whether this process is the store, rather than a client of one.
+  bool serves = false;
+  /// In front of all keys, so that jobs after one another can share a store.
+  std::string prefix;
+  /// The host in messages, and its address as other hosts reach it.
+  std::string name, address;
+  std::chrono::milliseconds timeout{300'000};
+  /// Gradients are exchanged as bfloat16.
+  bool bf16_gradients = false;
+};
+
+/// c10d's process group: Gloo on the CPU, and one store for words between the ranks. Collectives are called on the
+/// engine thread; the store may be used beside them.
+class Group final : public Ranks {
+ public:
+  /// Waits for all ranks. Throws ERR_RANKS where they do not come within the timeout.
+  explicit Group(const GroupOptions& options);
+  ~Group() override;
+
+  int rank() const override { return options_.rank; }
+  int size() const override { return options_.size; }
+  std::string name(int rank) const override;
+  void sum(double* values, int64_t count, const std::string& what) override;
+  void broadcast(const std::vector<at::Tensor>& tensors, const std::string& what) override;
+  std::vector<std::string> gather(const std::string& bytes, const std::string& what) override;
+  std::unique_ptr<GradientReduction> reduce(const std::vector<at::Tensor>& parameters) override;
+
+  /// Since the beginning: seconds in which this rank did nothing but wait for others, and bytes that it gave to be
+  /// summed.
+  struct Traffic {
+    double waited = 0;
+    int64_t bytes = 0;
+  };
+  Traffic traffic() const;
+
+  /// The store. `get` waits that long for a key at most.
+  void set(const std::string& key, const std::string& value);
+  std::optional<std::string> get(const std::string& key, std::chrono::milliseconds wait);
+
+  /// Closes the connections of collectives, so that ranks that wait in one end; the store stays open.
+  void close();
+
+  /// What c10d's flight recorder holds, as JSON: the latest collectives with their state.
+  std::string flight_record() const;
+
+ private:
+  struct Parts;
+  class Reduction;
+
+  /// Runs work that has collectives inside, so that its errors name it.
+  void run(const std::string& what, const std::function<void()>& work);
+
+  template <typename Ask>
+  auto ask(std::chrono::milliseconds wait, const Ask& request);
+
+  GroupOptions options_;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace earlybird
