@@ -19,7 +19,8 @@ void cross_entropy_of(int64_t rows, int64_t classes, double scale) {
   const at::Tensor exact_sums = want_sums.clone();
   const at::Tensor exact = (at::softmax(logits.to(at::kDouble), 1) - at::one_hot(labels, classes).to(at::kDouble)) /
                            static_cast<double>(rows);
-  cross_entropy_step(logits, labels, want_sums);
+  constexpr double kShare = 0.75;  // of the images of a step
+  cross_entropy_step(logits, labels, want_sums, kShare);
   at::Tensor first;
   in_every_order([&](const std::string& order) {
     const std::string name = c10::str("cross-entropy on CUDA, ", rows, " x ", classes, ", ", order, ": ");
@@ -27,7 +28,7 @@ void cross_entropy_of(int64_t rows, int64_t classes, double scale) {
     at::Tensor results = at::full({rows, 2}, -1, at::kInt), ended = at::zeros({1}, at::kInt);
     for (int time = 0; time < 2; ++time)
       cuda_cross_entropy::cross_entropy(
-          {logits.const_data_ptr<float>(), labels.const_data_ptr<int64_t>(), rows, static_cast<int>(classes)},
+          {logits.const_data_ptr<float>(), labels.const_data_ptr<int64_t>(), rows, static_cast<int>(classes), kShare},
           gradient.mutable_data_ptr<float>(),
           reinterpret_cast<cuda_cross_entropy::Row*>(results.mutable_data_ptr<int32_t>()),
           reinterpret_cast<unsigned*>(ended.mutable_data_ptr<int32_t>()), sums.mutable_data_ptr<double>(), nullptr);
@@ -51,7 +52,7 @@ void nan_shows() {
   at::Tensor sums = at::zeros({kSums}, at::kDouble), results = at::zeros({3, 2}, at::kInt),
              ended = at::zeros({1}, at::kInt);
   cuda_cross_entropy::cross_entropy(
-      {logits.const_data_ptr<float>(), labels.const_data_ptr<int64_t>(), 3, 10}, gradient.mutable_data_ptr<float>(),
+      {logits.const_data_ptr<float>(), labels.const_data_ptr<int64_t>(), 3, 10, 1}, gradient.mutable_data_ptr<float>(),
       reinterpret_cast<cuda_cross_entropy::Row*>(results.mutable_data_ptr<int32_t>()),
       reinterpret_cast<unsigned*>(ended.mutable_data_ptr<int32_t>()), sums.mutable_data_ptr<double>(), nullptr);
   check(sums[kLoss].isnan().item<bool>(), "a NaN among the logits shows in the loss", 0);
