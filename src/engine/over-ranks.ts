@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { EarlybirdError, type ErrorCode } from '../errors';
 import { packageVersion } from '../package';
-import { follow } from '../ranks/follower';
+import { follow, type LastWord } from '../ranks/follower';
 import { placeOf } from '../ranks/place';
 import { type RankOptions, Ranks } from '../ranks/ranks';
 import { flagOf } from '../recipe/option';
@@ -38,22 +38,29 @@ export async function overRanks<R>(
     ...optionsOf(recipe),
   });
   const folder = recipe.save === undefined ? null : join(recipe.save, 'logs');
+  let last: LastWord;
   try {
-    if (!ranks.leads) return await followIn(ranks, recipe, options);
-    const result = await work({ ...options, ranks });
-    await ranks.end();
-    return result;
+    if (ranks.leads) {
+      const result = await work({ ...options, ranks });
+      await ranks.end();
+      return result;
+    }
+    last = await followIn(ranks, recipe, options);
   } catch (error) {
     const explained = await ranks.explain(error, folder);
     const { code = 'ERR_INTERNAL', message } = explained as Partial<EarlybirdError> & Error;
     if (ranks.leads) await ranks.end({ code, message }).catch(() => {});
     throw explained;
   }
+  await ranks.takeLeave();
+  if (last.code === undefined) return null;
+  if (last.code === 'ERR_ABORTED') options.signal?.throwIfAborted();
+  throw new EarlybirdError(last.code as ErrorCode, `${ranks.nameOf(0)} ended: ${last.message}`);
 }
 
-async function followIn(ranks: Ranks, recipe: Recipe, options: RunOptions): Promise<null> {
+async function followIn(ranks: Ranks, recipe: Recipe, options: RunOptions): Promise<LastWord> {
   const own = Object.fromEntries(Object.entries(recipe).filter(([key]) => OWN.has(key)));
-  const last = await follow(
+  return follow(
     ranks,
     async (settings, train) => {
       const open: (settings: SessionOptions, options: RunOptions) => Promise<TestSession & Partial<Session>> = train
@@ -66,10 +73,6 @@ async function followIn(ranks: Ranks, recipe: Recipe, options: RunOptions): Prom
     },
     options.signal,
   );
-  await ranks.takeLeave();
-  if (last.code === undefined) return null;
-  if (last.code === 'ERR_ABORTED') options.signal?.throwIfAborted();
-  throw new EarlybirdError(last.code as ErrorCode, `${ranks.nameOf(0)} ended: ${last.message}`);
 }
 
 /** Options that may differ from rank to rank: paths, and what belongs to a machine. */

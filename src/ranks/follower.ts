@@ -16,14 +16,13 @@ export interface FollowedData extends Disposable {
   facts: Facts;
 }
 
+/** What rank 0 ended with. */
+export type LastWord = Extract<Word, { do: 'end' }>;
+
 export type OpenData = (settings: unknown, train: boolean) => Promise<FollowedData>;
 
 /** Follows until rank 0 ends; returns its last word. Rejects with what fails here. */
-export async function follow(
-  ranks: Ranks,
-  openData: OpenData,
-  signal?: AbortSignal,
-): Promise<Extract<Word, { do: 'end' }>> {
+export async function follow(ranks: Ranks, openData: OpenData, signal?: AbortSignal): Promise<LastWord> {
   const handles = new Map<number, NativeHandle>();
   let data: FollowedData | null = null;
   const close = () => {

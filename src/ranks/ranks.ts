@@ -36,6 +36,13 @@ interface Failure {
   message: string;
 }
 
+/** What a rank has that rank 0 has not: known at once, so that nobody is asked who was lost. */
+class Difference extends EarlybirdError {
+  constructor(message: string) {
+    super('ERR_RANKS', message);
+  }
+}
+
 /** How long rank 0, whose store they all use, waits for each of the others to go; after a failure they do it by themselves. */
 const FAREWELL_MS = { done: 10_000, failed: 1000 };
 /** How long a rank that fails waits to hear of the others, and how often it asks. */
@@ -91,8 +98,7 @@ export class Ranks implements Disposable {
     const names = [...new Set([...Object.keys(its), ...Object.keys(expected)])];
     const name = names.find((one) => its[one] !== expected[one]);
     if (name === undefined) return;
-    throw new EarlybirdError(
-      'ERR_RANKS',
+    throw new Difference(
       `${this.nameOf(rank)} has ${name} ${its[name] ?? 'none'}, ${this.nameOf(0)} has ${expected[name] ?? 'none'}: all ranks need the same.`,
     );
   }
@@ -123,8 +129,7 @@ export class Ranks implements Disposable {
     for (let rank = 1; rank < this.place.size; rank++) {
       const text = await this.group.get(`answer/${question}/${rank}`, this.options.rankTimeout * 1000);
       if (text === null) {
-        throw new EarlybirdError(
-          'ERR_RANKS',
+        throw new Difference(
           `${this.nameOf(rank)} has not opened its images within ${this.options.rankTimeout} s (--rank-timeout).`,
         );
       }
@@ -156,7 +161,7 @@ export class Ranks implements Disposable {
    */
   async explain(error: unknown, folder: string | null): Promise<unknown> {
     const { code, message } = error as Failure;
-    if (code !== 'ERR_RANKS') {
+    if (code !== 'ERR_RANKS' || error instanceof Difference) {
       await this.leave({ code: code ?? 'ERR_INTERNAL', message });
       return error;
     }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cli, describeTrained, main, type Running, start, succeed, until } from '../cli/run-cli';
 import { differences, EAGER, metricsOf, outcomeOf, TINY, temporaryFolder } from '../cli/tiny';
+import { fillTree, makeTree } from '../support/image-tree';
 
 const folder = temporaryFolder();
 afterAll(() => folder.remove());
@@ -155,7 +156,8 @@ describeTrained('an end of all', () => {
     const after = metricsOf(save).length;
     await sleep(1500);
     expect(metricsOf(save).length).toBe(after);
-    expect(after - before).toBeLessThan(30);
+    expect(after - before).toBeLessThan(4);
+    expect(existsSync(join(save, 'result.json'))).toBe(false);
   });
 
   test('a rank with another recipe is refused at the start, with both values', async () => {
@@ -167,12 +169,32 @@ describeTrained('an end of all', () => {
     expect(leader!.stderr).toMatch(/rank 1 on \S+ has --lr 0.06, rank 0 on \S+ has 0.05/);
   });
 
-  test('a rank with other images is refused', async () => {
+  test('a rank with other images is refused, with both numbers', async () => {
+    const trees = [3, 4].map((count) => ({ tree: makeTree(), count }));
+    for (const { tree, count } of trees) await fillTree(tree, ['n1', 'n2'], count);
     const both = startRanks(2, (rank) => [
-      ...search(at('images'), 2, ['--rank-timeout', '8']),
-      ...(rank === 1 ? ['--limit-train', '96'] : []),
+      ...['search', '--dataset', 'imagenet', '--data', trees[rank]!.tree.root, '--image-size', '32', '--workers', '1'],
+      ...[
+        '--arch',
+        'resnet18',
+        '--depth',
+        '18',
+        '--batch-size',
+        '4',
+        '--epochs',
+        '2',
+        '--device',
+        'cpu',
+        '--threads',
+        '1',
+      ],
+      ...['--detector-window', '1', '--rank-timeout', '8', '--save', at('images')],
     ]);
-    const [leader] = await Promise.all(both.map(({ done }) => done));
-    expect(leader!.stderr).toMatch(/rank 1 on \S+ has --limit-train 96/);
+    const [leader, other] = await Promise.all(both.map(({ done }) => done));
+    for (const { tree } of trees) tree.remove();
+    expect([leader!.status, other!.status]).toEqual([1, 1]);
+    const difference = /rank 1 on \S+ has training images 8, rank 0 on \S+ has 6: all ranks need the same/;
+    expect(leader!.stderr).toMatch(difference);
+    expect(other!.stderr).toMatch(difference);
   });
 });
