@@ -1,6 +1,7 @@
 #include "group_wrap.h"
 
 #include "convert.h"
+#include "core/device.h"
 #include "environment.h"
 
 namespace earlybird {
@@ -28,6 +29,7 @@ Napi::Value join_ranks_js(const Napi::CallbackInfo& info) {
     options.address = string_in(object, "address");
     options.timeout = std::chrono::milliseconds(integer_in(object, "timeoutMs"));
     options.bf16_gradients = boolean_in(object, "bf16Gradients", false);
+    options.device_backend = collectives_of(checked_device(string_in(object, "device")));
     return Job::start(info.Env(), [options](Job&) -> Job::Finish {
       return [group = std::make_shared<Group>(options)](Napi::Env env) {
         return GroupWrap::create(Environment::of(env)->group_class, group);

@@ -22,6 +22,8 @@ else()
     find_package(CUDAToolkit REQUIRED)
     # The wheels of PyTorch keep NVIDIA's headers in a folder beside torch/, a toolkit keeps them in its own.
     file(GLOB eb_cuda_wheels ${LIBTORCH_ROOT}/../nvidia/cu${CUDAToolkit_VERSION_MAJOR}/include ${LIBTORCH_ROOT}/../nvidia/cusparse/include)
+    # Without it the plugin has no ranks (cpp/cuda/nccl.cpp).
+    find_path(eb_nccl_include nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS} ${LIBTORCH_ROOT}/../nvidia/nccl/include)
     find_path(eb_cuda_math_include cusparse.h HINTS ${CUDAToolkit_INCLUDE_DIRS} ${eb_cuda_wheels})
     if(LibTorch_CUDA_MAJOR AND NOT LibTorch_CUDA_MAJOR EQUAL CUDAToolkit_VERSION_MAJOR)
       set(eb_cuda_why "nvcc is of CUDA ${CUDAToolkit_VERSION}, but this LibTorch was built with CUDA ${LibTorch_CUDA_MAJOR}")

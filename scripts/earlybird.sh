@@ -18,3 +18,19 @@ find_ticket() {
   fi
   ticket=(--model "${files[0]}")
 }
+
+# many_gpus IDS FLAGS: sets `gpus` to --gpu_ids IDS where this machine has as many GPUs as IDS names, each of which gets a rank;
+# empty otherwise, where one process computes, or FLAGS say where to compute.
+many_gpus() {
+  local ids=$1 wanted there
+  shift
+  gpus=()
+  case " $* " in *" --gpu"* | *" --device"* | *" --no-cuda"* | *" --no_cuda"*) return ;; esac
+  wanted=$(tr ',' '\n' <<<"$ids" | wc -l)
+  there=$(nvidia-smi --list-gpus 2>/dev/null | grep -c '^GPU' || true)
+  if [ "$there" -ge "$wanted" ]; then
+    gpus=(--gpu_ids "$ids")
+  else
+    echo "The reference trains on $wanted GPUs, here are $there: one process computes, with the same batch size." >&2
+  fi
+}

@@ -46,7 +46,7 @@ const SRC: [room: string, below: string][] = [
 /** binding/ and the folders of cpp/. The plugins (cuda, jpeg) take only headers of constants, layouts and arithmetic. */
 const CPP: [room: string, below: string][] = [
   ['binding', 'bench dist train data/stream data/resident data prune model layer quant energy core'],
-  ['cuda', 'train data/resident prune optim quant core'],
+  ['cuda', 'train dist data/resident prune optim quant core'],
   ['bench', 'train data layer quant core'],
   ['train', 'data model optim quant core'],
   ['data/stream', 'data core jpeg'],

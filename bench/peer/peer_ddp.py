@@ -1,8 +1,9 @@
-"""The tuned training step on several ranks, by PyTorch's DistributedDataParallel over Gloo.
+"""The tuned training step on several ranks, by PyTorch's DistributedDataParallel over Gloo, or NCCL on GPUs.
 
 Takes the options of peer_train.py; --batch is that of all ranks. torchrun, or RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT by
 hand, say which ranks there are. Rank 0 writes the record.
 """
+import os
 import time
 
 import torch
@@ -15,11 +16,21 @@ from peer_record import write
 from peer_train import arguments, read_cfg, tuned_source, tuned_training
 
 
+def meet(device):
+    """Waits for all ranks, and for what they have queued."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    dist.barrier()
+
+
 def main():
     args = arguments()
     whole = args.batch
-    device = use_device(args.device, args.threads)
-    dist.init_process_group("gloo")
+    on_gpu = args.device.startswith("cuda")
+    device = use_device(f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if on_gpu else args.device, args.threads)
+    if on_gpu:
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if on_gpu else "gloo")
     rank, ranks = dist.get_rank(), dist.get_world_size()
     args.batch = whole // ranks + (rank < whole % ranks)
     args.mode = "tuned"
@@ -39,11 +50,11 @@ def main():
 
     for _ in range(args.warmup):
         fed_step()
-    dist.barrier()
+    meet(device)
     begin = time.perf_counter()
     for _ in range(args.steps):
         fed_step()
-    dist.barrier()
+    meet(device)
     seconds = time.perf_counter() - begin
     if rank == 0:
         write({

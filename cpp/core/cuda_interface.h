@@ -13,9 +13,11 @@ class CudaInterface {
   virtual int device_count() = 0;
   virtual CudaDevice describe(int index) = 0;
   virtual std::unique_ptr<Graph> graph(int index) = 0;
+  /// NCCL.
+  virtual void make_collectives(DeviceBackend& backend) = 0;
 };
 
 /// The plugin's only exported C symbol. Its number changes with this interface, so that an old plugin is refused.
-inline constexpr const char* kCudaInterfaceSymbol = "earlybird_cuda_interface_v2";
+inline constexpr const char* kCudaInterfaceSymbol = "earlybird_cuda_interface_v3";
 
 }  // namespace earlybird

@@ -64,6 +64,11 @@ GraphFactory graphs_of(const std::string& device) {
   return [index = at::Device(device).index()] { return cuda->graph(index < 0 ? 0 : index); };
 }
 
+std::function<void(DeviceBackend&)> collectives_of(const std::string& device) {
+  if (device == "cpu") return {};
+  return [](DeviceBackend& backend) { cuda->make_collectives(backend); };
+}
+
 std::string pci_bus_id(const std::string& device) {
   const c10::Device parsed(device);
   return parsed.is_cpu() ? "" : cuda->describe(parsed.index()).pci_bus_id;

@@ -1,10 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
 namespace earlybird {
+
+struct DeviceBackend;  // dist/device_backend.h
 
 struct CudaDevice {
   int index;
@@ -29,6 +32,9 @@ Runtime runtime();
 
 /// "cpu", "cuda" or "cuda:N", checked: throws ERR_DEVICE when the device is not there.
 std::string checked_device(const std::string& name);
+
+/// Makes the collectives of a checked device; empty for the CPU, whose memory is the host's. Throws ERR_NOT_BUILT.
+std::function<void(DeviceBackend&)> collectives_of(const std::string& device);
 
 /// PCI bus id of a checked device; empty for the CPU.
 std::string pci_bus_id(const std::string& device);

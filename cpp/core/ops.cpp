@@ -41,6 +41,18 @@ TORCH_LIBRARY(earlybird, m) {
   m.def(
       "norm_backward_selected(Tensor images, Tensor mean, Tensor inverse_std, Tensor scale, Tensor shift, bool relu, "
       "Tensor gradient, Tensor channels, int width, Tensor? beside) -> (Tensor, Tensor, Tensor)");
+  // A layer whose statistics ranks share: they add the sums of the first and third in between.
+  m.def("norm_moments(Tensor images) -> Tensor");
+  m.def(
+      "norm_fold_moments(Tensor moments, Tensor gamma, Tensor beta, Tensor? channels, Tensor(a!) running_mean, "
+      "Tensor(b!) running_var, Tensor(c!) batches_tracked, float momentum, float eps) -> (Tensor, Tensor, Tensor, "
+      "Tensor)");
+  m.def(
+      "norm_gradient_sums(Tensor images, Tensor mean, Tensor inverse_std, Tensor scale, Tensor shift, Tensor? output, "
+      "bool relu, Tensor gradient) -> (Tensor, Tensor, Tensor)");
+  m.def(
+      "norm_gradients(Tensor images, Tensor mean, Tensor inverse_std, Tensor scale, Tensor shift, Tensor? output, bool "
+      "relu, bool shortcut, Tensor gradient, Tensor? beside, Tensor sums) -> (Tensor, Tensor)");
   m.def("take_channels(Tensor images, Tensor channels) -> Tensor");
   m.def("put_channels(Tensor gradient, Tensor channels, int width, Tensor? beside) -> Tensor");
 }
@@ -165,6 +177,40 @@ std::tuple<Tensor, Tensor, Tensor> norm_backward_selected(const Tensor& images, 
       const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&, bool, const Tensor&, const Tensor&,
       int64_t, const Optional&)>("earlybird::norm_backward_selected");
   return op.call(images, mean, inverse_std, scale, shift, relu, gradient, channels, width, optional(beside));
+}
+
+Tensor norm_moments(const Tensor& images) {
+  static const auto op = operator_of<Tensor(const Tensor&)>("earlybird::norm_moments");
+  return op.call(images);
+}
+
+Four norm_fold_moments(const Tensor& moments, const Tensor& gamma, const Tensor& beta, const Tensor& channels,
+                       const Tensor& running_mean, const Tensor& running_var, const Tensor& batches_tracked,
+                       double momentum, double eps) {
+  static const auto op = operator_of<Four(const Tensor&, const Tensor&, const Tensor&, const Optional&, Tensor, Tensor,
+                                          Tensor, double, double)>("earlybird::norm_fold_moments");
+  return op.call(moments, gamma, beta, optional(channels), running_mean, running_var, batches_tracked, momentum, eps);
+}
+
+std::tuple<Tensor, Tensor, Tensor> norm_gradient_sums(const Tensor& images, const Tensor& mean,
+                                                      const Tensor& inverse_std, const Tensor& scale,
+                                                      const Tensor& shift, const Tensor& output, bool relu,
+                                                      const Tensor& gradient) {
+  static const auto op = operator_of<std::tuple<Tensor, Tensor, Tensor>(
+      const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Optional&, bool, const Tensor&)>(
+      "earlybird::norm_gradient_sums");
+  return op.call(images, mean, inverse_std, scale, shift, optional(output), relu, gradient);
+}
+
+std::tuple<Tensor, Tensor> norm_gradients(const Tensor& images, const Tensor& mean, const Tensor& inverse_std,
+                                          const Tensor& scale, const Tensor& shift, const Tensor& output, bool relu,
+                                          bool shortcut, const Tensor& gradient, const Tensor& beside,
+                                          const Tensor& sums) {
+  static const auto op = operator_of<std::tuple<Tensor, Tensor>(
+      const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Optional&, bool, bool,
+      const Tensor&, const Optional&, const Tensor&)>("earlybird::norm_gradients");
+  return op.call(images, mean, inverse_std, scale, shift, optional(output), relu, shortcut, gradient, optional(beside),
+                 sums);
 }
 
 Tensor take_channels(const Tensor& images, const Tensor& channels) {

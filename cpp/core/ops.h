@@ -81,6 +81,26 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> norm_backward_selected(const at::
                                                                       const at::Tensor& channels, int64_t width,
                                                                       const at::Tensor& beside);
 
+/// The same in two parts, between which ranks add the sums that the first one returns: float64 (2 * C + 1), two of each
+/// channel and the number of pixels. A rank may have no pixels.
+at::Tensor norm_moments(const at::Tensor& images);
+std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> norm_fold_moments(
+    const at::Tensor& moments, const at::Tensor& gamma, const at::Tensor& beta, const at::Tensor& channels,
+    const at::Tensor& running_mean, const at::Tensor& running_var, const at::Tensor& batches_tracked, double momentum,
+    double eps);
+/// Returns the gradients of gamma and beta by these images, and the sums.
+std::tuple<at::Tensor, at::Tensor, at::Tensor> norm_gradient_sums(const at::Tensor& images, const at::Tensor& mean,
+                                                                  const at::Tensor& inverse_std,
+                                                                  const at::Tensor& scale, const at::Tensor& shift,
+                                                                  const at::Tensor& output, bool relu,
+                                                                  const at::Tensor& gradient);
+/// Returns the gradients of images and shortcut.
+std::tuple<at::Tensor, at::Tensor> norm_gradients(const at::Tensor& images, const at::Tensor& mean,
+                                                  const at::Tensor& inverse_std, const at::Tensor& scale,
+                                                  const at::Tensor& shift, const at::Tensor& output, bool relu,
+                                                  bool shortcut, const at::Tensor& gradient, const at::Tensor& beside,
+                                                  const at::Tensor& sums);
+
 /// The kernels of layer/channel_gather.h: the given channels of images; and the way back, in which the other channels
 /// are zero, plus `beside` where it is defined. float32 or bfloat16, channels_last.
 at::Tensor take_channels(const at::Tensor& images, const at::Tensor& channels);

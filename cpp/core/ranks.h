@@ -32,10 +32,12 @@ class Ranks {
   /// For messages: "rank 1 on node7".
   virtual std::string name(int rank) const = 0;
 
-  /// Sums over all ranks, in place; the same bits on each.
+  /// Sums over all ranks, in place; the same bits on each. The second is for tensors of the network's device, whose
+  /// work it is a part of: the host does not wait for it, and a graph may capture it.
   virtual void sum(double* values, int64_t count, const std::string& what) = 0;
+  virtual void sum(const at::Tensor& values, const std::string& what) = 0;
 
-  /// Gives every rank the values of rank 0.
+  /// Gives every rank the values of rank 0: tensors of the network's device.
   virtual void broadcast(const std::vector<at::Tensor>& tensors, const std::string& what) = 0;
 
   /// The bytes of all ranks, in their order. They may have any sizes.

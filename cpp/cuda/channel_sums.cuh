@@ -24,6 +24,9 @@ __host__ __device__ inline bool is_finished_by_tile(const Lines& lines) {
   return lines.pixels_a_line == 1 && lines.tiles <= kCounters;
 }
 
+/// Of a launch with one thread for each channel.
+inline unsigned blocks_of_channels(int channels) { return static_cast<unsigned>((channels + kThreads - 1) / kThreads); }
+
 template <class T>
 int64_t partial_floats(const Lines& lines) {
   return int64_t{2} * reducing_blocks(lines).x * lines.columns * kWide<T>;

@@ -1,4 +1,5 @@
-// The operators of layer/fused_norm.h on CUDA: training takes two launches forward and two backward, evaluation two.
+// The operators of layer/fused_norm.h on CUDA: training takes two launches forward and two backward (three where ranks
+// share statistics), evaluation two.
 // They never wait for the host and take all memory from the caching allocator, so they can be captured.
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
@@ -127,28 +128,124 @@ at::Tensor apply_cuda(const at::Tensor& images, const at::Tensor& scale, const a
   return out;
 }
 
+at::Tensor doubles(const at::Tensor& like, int64_t size) {
+  return at::empty({size}, like.options().dtype(at::kDouble).memory_format(at::MemoryFormat::Contiguous));
+}
+
+at::Tensor moments_cuda(const at::Tensor& images) {
+  const c10::cuda::CUDAGuard guard(images.device());
+  const c10::cuda::CUDAStream stream = c10::cuda::getCurrentCUDAStream();
+  at::Tensor out = doubles(images, 2 * images.size(1) + 1);
+  if (images.numel() == 0) return out.zero_();
+  by_type(images, [&](auto type) {
+    using T = decltype(type);
+    const Lines lines = lines_of_images<T>(images, data<T>(images));
+    const at::Tensor partial = floats(images, {partial_floats<T>(lines)});
+    moments(data<T>(images), lines, room<double>(out), {room<float>(partial), set_of(stream)}, stream);
+  });
+  C10_CUDA_KERNEL_LAUNCH_CHECK();
+  return out;
+}
+
+std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> fold_moments_cuda(
+    const at::Tensor& moments, const at::Tensor& gamma, const at::Tensor& beta, const Optional& channels,
+    at::Tensor running_mean, at::Tensor running_var, at::Tensor batches, double momentum, double eps) {
+  const c10::cuda::CUDAGuard guard(moments.device());
+  const int64_t width = moments.numel() / 2;
+  const at::Tensor rows = floats(moments, {4, width});
+  fold_moments(data<double>(moments),
+               layer_of(gamma, beta, channels, running_mean, running_var, room<int64_t>(batches), momentum, eps),
+               static_cast<int>(width), folded_in(rows), c10::cuda::getCurrentCUDAStream());
+  C10_CUDA_KERNEL_LAUNCH_CHECK();
+  return {rows.select(0, 0), rows.select(0, 1), rows.select(0, 2), rows.select(0, 3)};
+}
+
+/// Both passes over the gradient. The memory of the first one's result must be there when it is launched.
+template <class T>
+struct BackwardPasses {
+  BackwardPasses(const at::Tensor& images, const at::Tensor& mean, const at::Tensor& inverse_std,
+                 const at::Tensor& scale, const at::Tensor& shift, const Optional& output, bool relu,
+                 const at::Tensor& gradient)
+      : what{data<T>(images),          data<T>(gradient),  data<T>(output),    data<float>(mean),
+             data<float>(inverse_std), data<float>(scale), data<float>(shift), relu},
+        stream(c10::cuda::getCurrentCUDAStream()) {}
+
+  void sums(const at::Tensor& images, const Sums& to, float* gamma, float* beta) const {
+    const Lines lines = lines_of_images<T>(images, what.images, what.gradient, what.output);
+    const at::Tensor partial = floats(images, {partial_floats<T>(lines)});
+    gradient_sums(what, lines, to, gamma, beta, {room<float>(partial), set_of(stream)}, stream);
+  }
+
+  /// Returns the gradients of images and, if asked for, shortcut.
+  std::tuple<at::Tensor, at::Tensor> write(const at::Tensor& images, const Slopes& slopes, bool has_shortcut,
+                                           const Optional& beside) const {
+    const at::Tensor of_images = at::empty_like(images);
+    const at::Tensor of_shortcut = has_shortcut ? at::empty_like(images) : at::Tensor();
+    const Lines lines = lines_of_images<T>(images, what.images, what.gradient, what.output, data<T>(beside),
+                                           room<T>(of_images), room<T>(of_shortcut));
+    gradients(what, lines, slopes, data<T>(beside), room<T>(of_images), room<T>(of_shortcut), stream);
+    return {of_images, of_shortcut};
+  }
+
+  Backward<T> what;
+  c10::cuda::CUDAStream stream;
+};
+
 std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> backward_cuda(
     const at::Tensor& images, const at::Tensor& mean, const at::Tensor& inverse_std, const at::Tensor& scale,
     const at::Tensor& shift, const Optional& output, bool relu, bool has_shortcut, const at::Tensor& gradient,
     const Optional& beside) {
   const c10::cuda::CUDAGuard guard(images.device());
-  const c10::cuda::CUDAStream stream = c10::cuda::getCurrentCUDAStream();
-  const at::Tensor of_images = at::empty_like(images);
-  const at::Tensor of_shortcut = has_shortcut ? at::empty_like(images) : at::Tensor();
-  const at::Tensor vectors = floats(images, {4, images.size(1)});  // of gamma, of beta, slope, offset
-  by_type(images, [&](auto type) {
-    using T = decltype(type);
-    const Backward<T> what{data<T>(images),          data<T>(gradient),  data<T>(output),    data<float>(mean),
-                           data<float>(inverse_std), data<float>(scale), data<float>(shift), relu};
-    const Lines lines = lines_of_images<T>(images, what.images, what.gradient, what.output, data<T>(beside),
-                                           room<T>(of_images), room<T>(of_shortcut));
-    const at::Tensor partial = floats(images, {partial_floats<T>(lines)});
-    const auto [gamma, beta, slope, offset] = folded_in(vectors);
-    gradient_sums(what, lines, {slope, offset}, gamma, beta, {room<float>(partial), set_of(stream)}, stream);
-    gradients(what, lines, {slope, offset}, data<T>(beside), room<T>(of_images), room<T>(of_shortcut), stream);
+  const at::Tensor vectors = floats(images, {4, images.size(1)});
+  const auto [gamma, beta, slope, offset] = folded_in(vectors);
+  const Slopes slopes{slope, offset};
+  return by_type(images, [&, gamma = gamma, beta = beta](auto type) {
+    const BackwardPasses<decltype(type)> passes(images, mean, inverse_std, scale, shift, output, relu, gradient);
+    passes.sums(images, {slopes, nullptr}, gamma, beta);
+    const auto [of_images, of_shortcut] = passes.write(images, slopes, has_shortcut, beside);
+    C10_CUDA_KERNEL_LAUNCH_CHECK();
+    return std::tuple(of_images, vectors.select(0, 0), vectors.select(0, 1), of_shortcut);
   });
-  C10_CUDA_KERNEL_LAUNCH_CHECK();
-  return {of_images, vectors.select(0, 0), vectors.select(0, 1), of_shortcut};
+}
+
+std::tuple<at::Tensor, at::Tensor, at::Tensor> gradient_sums_cuda(const at::Tensor& images, const at::Tensor& mean,
+                                                                  const at::Tensor& inverse_std,
+                                                                  const at::Tensor& scale, const at::Tensor& shift,
+                                                                  const Optional& output, bool relu,
+                                                                  const at::Tensor& gradient) {
+  const c10::cuda::CUDAGuard guard(images.device());
+  at::Tensor vectors = floats(images, {2, images.size(1)}), sums = doubles(images, 2 * images.size(1) + 1);
+  if (images.numel() == 0) {
+    vectors.zero_();
+    sums.zero_();
+  } else {
+    by_type(images, [&](auto type) {
+      const BackwardPasses<decltype(type)> passes(images, mean, inverse_std, scale, shift, output, relu, gradient);
+      auto* gamma = room<float>(vectors);
+      passes.sums(images, {{}, room<double>(sums)}, gamma, gamma + images.size(1));
+    });
+    C10_CUDA_KERNEL_LAUNCH_CHECK();
+  }
+  return {vectors.select(0, 0), vectors.select(0, 1), sums};
+}
+
+std::tuple<at::Tensor, at::Tensor> gradients_cuda(const at::Tensor& images, const at::Tensor& mean,
+                                                  const at::Tensor& inverse_std, const at::Tensor& scale,
+                                                  const at::Tensor& shift, const Optional& output, bool relu,
+                                                  bool has_shortcut, const at::Tensor& gradient, const Optional& beside,
+                                                  const at::Tensor& sums) {
+  const c10::cuda::CUDAGuard guard(images.device());
+  if (images.numel() == 0) return {at::empty_like(images), has_shortcut ? at::empty_like(images) : at::Tensor()};
+  const at::Tensor vectors = floats(images, {2, images.size(1)});
+  const Slopes slopes{room<float>(vectors), room<float>(vectors) + images.size(1)};
+  slopes_of(data<double>(sums), data<float>(scale), data<float>(inverse_std), static_cast<int>(images.size(1)), slopes,
+            c10::cuda::getCurrentCUDAStream());
+  return by_type(images, [&](auto type) {
+    const BackwardPasses<decltype(type)> passes(images, mean, inverse_std, scale, shift, output, relu, gradient);
+    const auto out = passes.write(images, slopes, has_shortcut, beside);
+    C10_CUDA_KERNEL_LAUNCH_CHECK();
+    return out;
+  });
 }
 
 }  // namespace
@@ -159,4 +256,8 @@ TORCH_LIBRARY_IMPL(earlybird, CUDA, m) {
   m.impl("norm_fold_running", &earlybird::fold_running_cuda);
   m.impl("norm_apply", &earlybird::apply_cuda);
   m.impl("norm_backward", &earlybird::backward_cuda);
+  m.impl("norm_moments", &earlybird::moments_cuda);
+  m.impl("norm_fold_moments", &earlybird::fold_moments_cuda);
+  m.impl("norm_gradient_sums", &earlybird::gradient_sums_cuda);
+  m.impl("norm_gradients", &earlybird::gradients_cuda);
 }

@@ -51,9 +51,22 @@ __device__ void take(const float* from, const Lines& lines, const Place<T>& plac
   for (int j = 0; j < kWide<T>; ++j) to[j] = place.works ? from[place.position(j) % lines.channels] : 0;
 }
 
+/// Where the sums go: at once into `slopes`; or, where ranks add theirs first, into `shared`, with the number of
+/// pixels.
+struct Sums {
+  Slopes slopes;
+  double* shared;  // or null
+};
+
+__device__ inline void set_slopes(const Slopes& slopes, int channel, float scale, double spread, double sum,
+                                  double products, double each) {
+  slopes.slope[channel] = static_cast<float>(scale * spread * spread * products * each);
+  slopes.offset[channel] = static_cast<float>(scale * sum * each);
+}
+
 template <class T, bool kOutput>
 __global__ void __launch_bounds__(kThreads)
-    gradient_sums_kernel(Backward<T> what, Lines lines, Slopes slopes, float* gamma, float* beta, Reduction reduction) {
+    gradient_sums_kernel(Backward<T> what, Lines lines, Sums to, float* gamma, float* beta, Reduction reduction) {
   const Place<T> place(lines);
   float mean[kWide<T>], scale[kWide<T>], shift[kWide<T>], sums[2][kWide<T>] = {};
   take(what.mean, lines, place, mean);
@@ -72,13 +85,23 @@ __global__ void __launch_bounds__(kThreads)
         }
       });
   sum_channels<T>(lines, place, reduction, sums, [&](int channel, double sum, double products) {
-    const double each = 1.0 / static_cast<double>(lines.pixels), spread = what.inverse_std[channel],
-                 of_channel = what.scale[channel];
+    const double pixels = static_cast<double>(lines.pixels), spread = what.inverse_std[channel];
     beta[channel] = static_cast<float>(sum);
     gamma[channel] = static_cast<float>(products * spread);
-    slopes.slope[channel] = static_cast<float>(of_channel * spread * spread * products * each);
-    slopes.offset[channel] = static_cast<float>(of_channel * sum * each);
+    if (!to.shared) return set_slopes(to.slopes, channel, what.scale[channel], spread, sum, products, 1.0 / pixels);
+    to.shared[channel] = sum;
+    to.shared[lines.channels + channel] = products;
+    if (channel == 0) to.shared[2 * lines.channels] = pixels;
   });
+}
+
+/// From the sums of all ranks: one thread for each channel.
+static __global__ void slopes_kernel(const double* sums, const float* scale, const float* inverse_std, int channels,
+                                     Slopes slopes) {
+  const int channel = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
+  if (channel >= channels) return;
+  set_slopes(slopes, channel, scale[channel], inverse_std[channel], sums[channel], sums[channels + channel],
+             1.0 / sums[2 * channels]);
 }
 
 /// `beside` and `shortcut` may be null.
@@ -115,10 +138,15 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 template <class T>
-void gradient_sums(const Backward<T>& what, const Lines& lines, const Slopes& slopes, float* gamma, float* beta,
+void gradient_sums(const Backward<T>& what, const Lines& lines, const Sums& to, float* gamma, float* beta,
                    const Reduction& reduction, cudaStream_t stream) {
   launch(what.output ? gradient_sums_kernel<T, true> : gradient_sums_kernel<T, false>, reducing_blocks(lines), kThreads,
-         reducing_bytes<T>(), stream, what, lines, slopes, gamma, beta, reduction);
+         reducing_bytes<T>(), stream, what, lines, to, gamma, beta, reduction);
+}
+
+inline void slopes_of(const double* sums, const float* scale, const float* inverse_std, int channels,
+                      const Slopes& slopes, cudaStream_t stream) {
+  launch(slopes_kernel, blocks_of_channels(channels), kThreads, 0, stream, sums, scale, inverse_std, channels, slopes);
 }
 
 template <class T>

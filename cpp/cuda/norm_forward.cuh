@@ -45,9 +45,9 @@ __device__ float near_mean(const T* images, const Lines& lines, int channel) {
   return sum / static_cast<float>(taken);
 }
 
-template <class T>
-__global__ void __launch_bounds__(kThreads)
-    statistics_kernel(const T* images, Lines lines, Layer layer, Folded out, Reduction reduction) {
+/// Calls finish(channel, value near the mean, sum of x - near, sum of its squares) for each channel.
+template <class T, class Finish>
+__device__ void sum_images(const T* images, const Lines& lines, const Reduction& reduction, const Finish& finish) {
   const Place<T> place(lines);
   float near[kWide<T>] = {}, sums[2][kWide<T>] = {};
   if (place.works)
@@ -66,20 +66,54 @@ __global__ void __launch_bounds__(kThreads)
         }
       });
   sum_channels<T>(lines, place, reduction, sums, [&](int channel, double sum, double squares) {
-    const double count = static_cast<double>(lines.pixels), offset = sum / count;
-    const float mean = static_cast<float>(near_mean(images, lines, channel) + offset);
-    const double biased = squares / count - offset * offset;
-    // NaN stays NaN.
-    const float variance = biased < 0 ? 0 : static_cast<float>(biased);
-    const int64_t of_layer = layer.index ? layer.index[channel] : channel;
-    const float inverse_std = static_cast<float>(1 / sqrt(static_cast<double>(variance) + layer.eps));
-    fold(out, channel, mean, inverse_std, layer.gamma[of_layer], layer.beta[of_layer]);
-    const float weight = static_cast<float>(layer.momentum);
-    float &running_mean = layer.running_mean[of_layer], &running_var = layer.running_var[of_layer];
-    running_mean = lerp(running_mean, mean, weight);
-    running_var = lerp(running_var, static_cast<float>(variance * (count / (count - 1))), weight);
-    if (channel == 0) *layer.batches += 1;
+    finish(channel, near_mean(images, lines, channel), sum, squares);
   });
+}
+
+/// Training: the vectors of a channel from its mean and its biased variance over `count` pixels.
+__device__ inline void fold_statistics(const Layer& layer, const Folded& out, int channel, float mean, double biased,
+                                       double count) {
+  // NaN stays NaN.
+  const float variance = biased < 0 ? 0 : static_cast<float>(biased);
+  const int64_t of_layer = layer.index ? layer.index[channel] : channel;
+  const float inverse_std = static_cast<float>(1 / sqrt(static_cast<double>(variance) + layer.eps));
+  fold(out, channel, mean, inverse_std, layer.gamma[of_layer], layer.beta[of_layer]);
+  const float weight = static_cast<float>(layer.momentum);
+  float &running_mean = layer.running_mean[of_layer], &running_var = layer.running_var[of_layer];
+  running_mean = lerp(running_mean, mean, weight);
+  running_var = lerp(running_var, static_cast<float>(variance * (count / (count - 1))), weight);
+  if (channel == 0) *layer.batches += 1;
+}
+
+template <class T>
+__global__ void __launch_bounds__(kThreads)
+    statistics_kernel(const T* images, Lines lines, Layer layer, Folded out, Reduction reduction) {
+  sum_images(images, lines, reduction, [&](int channel, float near, double sum, double squares) {
+    const double count = static_cast<double>(lines.pixels), offset = sum / count;
+    fold_statistics(layer, out, channel, static_cast<float>(near + offset), squares / count - offset * offset, count);
+  });
+}
+
+/// What ranks add: the sums of x, then those of its squares, then the number of pixels. In float64 they lose no digits
+/// that count.
+template <class T>
+__global__ void __launch_bounds__(kThreads)
+    moments_kernel(const T* images, Lines lines, double* moments, Reduction reduction) {
+  sum_images(images, lines, reduction, [&](int channel, float near, double sum, double squares) {
+    const double count = static_cast<double>(lines.pixels), shift = near;
+    moments[channel] = sum + count * shift;
+    moments[lines.channels + channel] = squares + 2 * shift * sum + count * shift * shift;
+    if (channel == 0) moments[2 * lines.channels] = count;
+  });
+}
+
+/// Training, from the sums of all ranks: one thread for each channel.
+static __global__ void fold_moments_kernel(const double* moments, Layer layer, int channels, Folded out) {
+  const int channel = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
+  if (channel >= channels) return;
+  const double count = moments[2 * channels], mean = moments[channel] / count;
+  fold_statistics(layer, out, channel, static_cast<float>(mean), moments[channels + channel] / count - mean * mean,
+                  count);
 }
 
 /// Evaluation: one thread for each channel.
@@ -137,9 +171,19 @@ void statistics(const T* images, const Lines& lines, const Layer& layer, const F
          reduction);
 }
 
+template <class T>
+void moments(const T* images, const Lines& lines, double* out, const Reduction& reduction, cudaStream_t stream) {
+  launch(moments_kernel<T>, reducing_blocks(lines), kThreads, reducing_bytes<T>(), stream, images, lines, out,
+         reduction);
+}
+
+inline void fold_moments(const double* moments, const Layer& layer, int channels, const Folded& out,
+                         cudaStream_t stream) {
+  launch(fold_moments_kernel, blocks_of_channels(channels), kThreads, 0, stream, moments, layer, channels, out);
+}
+
 inline void fold(const Layer& layer, int channels, const Folded& out, cudaStream_t stream) {
-  launch(fold_kernel, static_cast<unsigned>((channels + kThreads - 1) / kThreads), kThreads, 0, stream, layer, channels,
-         out);
+  launch(fold_kernel, blocks_of_channels(channels), kThreads, 0, stream, layer, channels, out);
 }
 
 /// `shortcut` may be null.

@@ -7,6 +7,7 @@
 
 #include "core/cuda_interface.h"
 #include "cuda/cuda_graph.h"
+#include "cuda/nccl.h"
 
 namespace earlybird {
 namespace {
@@ -24,12 +25,14 @@ class Cuda final : public CudaInterface {
   }
 
   std::unique_ptr<Graph> graph(int index) override { return make_cuda_graph(index); }
+
+  void make_collectives(DeviceBackend& backend) override { make_nccl(backend); }
 };
 
 }  // namespace
 }  // namespace earlybird
 
-extern "C" __attribute__((visibility("default"))) earlybird::CudaInterface* earlybird_cuda_interface_v2() {
+extern "C" __attribute__((visibility("default"))) earlybird::CudaInterface* earlybird_cuda_interface_v3() {
   static auto* cuda = new earlybird::Cuda();  // leaked: CUDA's globals may be destroyed before it at exit
   return cuda;
 }

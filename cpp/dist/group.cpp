@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "dist/device_backend.h"
 
 namespace earlybird {
 namespace {
@@ -43,6 +44,11 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
+class IgnoreWarnings final : public c10::WarningHandler {
+ public:
+  void process(const c10::Warning&) override {}
+} ignore;
+
 /// What the hook of the buckets shares with the reduction.
 struct Buckets {
   ProcessGroupPointer group;
@@ -62,23 +68,38 @@ class SumBuckets final : public c10d::CppCommHookInterface<Buckets*> {
     std::vector<at::Tensor> sent = {state_->bf16 ? whole.to(at::kBFloat16) : whole};
     state_->bytes += static_cast<int64_t>(sent.front().nbytes());
     state_->latest = Clock::now();
-    return state_->group->allreduce(sent)->getFuture()->then(
+    const auto summed = state_->group->allreduce(sent)->getFuture();
+    if (sent.front().is_same(whole)) return summed;
+    return summed->then(
         [whole](c10::ivalue::Future& done) {
           at::NoGradGuard no_grad;
-          const at::Tensor sum = done.value().toTensorVector().front();
-          if (!sum.is_same(whole)) whole.copy_(sum);
+          whole.copy_(done.value().toTensorVector().front());
           return c10::IValue(whole);
         },
         c10::TensorType::get());
   }
 };
 
+/// The process group of a device's memory. The device's own backend serves it.
+ProcessGroupPointer group_on_device(const c10::intrusive_ptr<c10d::Store>& store, const GroupOptions& options) {
+  DeviceBackend backend{c10::make_intrusive<c10d::PrefixStore>("device", store), options.rank, options.size,
+                        options.timeout};
+  options.device_backend(backend);
+  const auto group = c10::make_intrusive<ProcessGroup>(backend.store, options.rank, options.size);
+  const auto type = backend.memory == at::kCUDA ? ProcessGroup::BackendType::NCCL : ProcessGroup::BackendType::CUSTOM;
+  group->setBackend(backend.memory, type, backend.made);
+  group->setDefaultBackend(type);
+  group->setGroupName("earlybird on devices");
+  return group;
+}
+
 }  // namespace
 
 struct Group::Parts {
   c10::intrusive_ptr<c10d::Store> store;  // with the prefix
-  ProcessGroupPointer group;
-  std::vector<std::string> hosts;  // by rank
+  ProcessGroupPointer group;              // on memory of the host
+  ProcessGroupPointer device;             // on memory of the device, which may be the host's
+  std::vector<std::string> hosts;         // by rank
   Traffic traffic;
 };
 
@@ -88,7 +109,7 @@ struct Group::Parts {
 class Group::Reduction final : public GradientReduction {
  public:
   Reduction(const std::vector<at::Tensor>& parameters, Group& group)
-      : group_(group), buckets_{group.parts_->group, group.options_.bf16_gradients} {
+      : group_(group), buckets_{group.parts_->device, group.options_.bf16_gradients} {
     // From the last parameter to the first, as the backward pass computes them.
     std::vector<at::Tensor> backwards(parameters.rbegin(), parameters.rend());
     std::vector<size_t> limits = {kFirstBucketBytes, kBucketBytes};
@@ -105,6 +126,8 @@ class Group::Reduction final : public GradientReduction {
   void run(const std::function<void()>& backward) override {
     buckets_.bytes = 0;
     group_.run("the sums of gradients", [&] {
+      // Strides of a 1x1 kernel can be written in two ways, of which the Reducer wants one for its speed, and says so.
+      const c10::WarningUtils::WarningHandlerGuard silent(&ignore);
       reducer_->prepare_for_backward({});
       backward();
     });
@@ -142,12 +165,13 @@ Group::Group(const GroupOptions& options) : options_(options), parts_(std::make_
     parts_->group->setBackend(at::kCPU, ProcessGroup::BackendType::GLOO, gloo);
     parts_->group->setDefaultBackend(ProcessGroup::BackendType::GLOO);
     parts_->group->setGroupName("earlybird");
+    parts_->device = options.device_backend ? group_on_device(parts_->store, options) : parts_->group;
   });
 
   parts_->hosts = gather(options.name, "the meeting of all ranks");
 }
 
-Group::~Group() = default;
+Group::~Group() { close(); }
 
 std::string Group::name(int rank) const { return "rank " + std::to_string(rank) + " on " + parts_->hosts[rank]; }
 
@@ -166,15 +190,22 @@ void Group::run(const std::string& what, const std::function<void()>& work) {
   }
 }
 
-void Group::sum(double* values, int64_t count, const std::string& what) {
+template <typename GroupPointer>
+void Group::sum_in(const GroupPointer& group, const at::Tensor& values, const std::string& what) {
   const Clock::time_point begin = Clock::now();
   run(what, [&] {
-    std::vector<at::Tensor> whole = {at::from_blob(values, {count}, at::kDouble)};
-    parts_->group->allreduce(whole)->wait();
+    std::vector<at::Tensor> whole = {values};
+    group->allreduce(whole)->wait();
   });
   parts_->traffic.waited += seconds_since(begin);
-  parts_->traffic.bytes += count * static_cast<int64_t>(sizeof(double));
+  parts_->traffic.bytes += static_cast<int64_t>(values.nbytes());
 }
+
+void Group::sum(double* values, int64_t count, const std::string& what) {
+  sum_in(parts_->group, at::from_blob(values, {count}, at::kDouble), what);
+}
+
+void Group::sum(const at::Tensor& values, const std::string& what) { sum_in(parts_->device, values, what); }
 
 Group::Traffic Group::traffic() const { return parts_->traffic; }
 
@@ -190,7 +221,7 @@ void Group::broadcast(const std::vector<at::Tensor>& tensors, const std::string&
     found->second.push_back(tensor);
   }
   run(what, [&] {
-    for (const auto& [type, same] : types) c10d::broadcast_coalesced(parts_->group, same, kBroadcastBytes, 0);
+    for (const auto& [type, same] : types) c10d::broadcast_coalesced(parts_->device, same, kBroadcastBytes, 0);
   });
 }
 
@@ -261,7 +292,17 @@ std::optional<std::string> Group::get(const std::string& key, std::chrono::milli
   });
 }
 
-void Group::close() { parts_->group.reset(); }
+void Group::close() {
+  if (parts_->device && parts_->device != parts_->group) {
+    // Its collectives would keep the device busy, and with it the end of the process.
+    try {
+      parts_->device->abort();
+    } catch (const std::exception&) {  // what closed it says more
+    }
+  }
+  parts_->device.reset();
+  parts_->group.reset();
+}
 
 std::string Group::flight_record() const {
   return c10d::dump_fr_trace_json(/*includeCollectives=*/true, /*onlyActive=*/false);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -9,6 +10,8 @@
 #include "core/ranks.h"
 
 namespace earlybird {
+
+struct DeviceBackend;
 
 struct GroupOptions {
   int rank = 0, size = 1;
@@ -24,10 +27,12 @@ struct GroupOptions {
   std::chrono::milliseconds timeout{300'000};
   /// Gradients are exchanged as bfloat16.
   bool bf16_gradients = false;
+  /// Makes the collectives of the network's device; empty where its memory is the host's.
+  std::function<void(DeviceBackend&)> device_backend = {};
 };
 
-/// c10d's process group: Gloo on the CPU, and one store for words between the ranks. Collectives are called on the
-/// engine thread; the store may be used beside them.
+/// c10d's process groups: Gloo for memory of the host, NCCL for that of a GPU, and one store for words between the
+/// ranks. Collectives are called on the engine thread; the store may be used beside them.
 class Group final : public Ranks {
  public:
   /// Waits for all ranks. Throws ERR_RANKS where they do not come within the timeout.
@@ -38,12 +43,13 @@ class Group final : public Ranks {
   int size() const override { return options_.size; }
   std::string name(int rank) const override;
   void sum(double* values, int64_t count, const std::string& what) override;
+  void sum(const at::Tensor& values, const std::string& what) override;
   void broadcast(const std::vector<at::Tensor>& tensors, const std::string& what) override;
   std::vector<std::string> gather(const std::string& bytes, const std::string& what) override;
   std::unique_ptr<GradientReduction> reduce(const std::vector<at::Tensor>& parameters) override;
 
-  /// Since the beginning: seconds in which this rank did nothing but wait for others, and bytes that it gave to be
-  /// summed.
+  /// Since the beginning: seconds in which the host did nothing but wait for others, and bytes that it gave to be
+  /// summed; not what a graph replays.
   struct Traffic {
     double waited = 0;
     int64_t bytes = 0;
@@ -54,7 +60,8 @@ class Group final : public Ranks {
   void set(const std::string& key, const std::string& value);
   std::optional<std::string> get(const std::string& key, std::chrono::milliseconds wait);
 
-  /// Closes the connections of collectives, so that ranks that wait in one end; the store stays open.
+  /// Closes the connections of collectives, so that ranks that wait in one end, and gives up those that run on the
+  /// device; the store stays open.
   void close();
 
   /// What c10d's flight recorder holds, as JSON: the latest collectives with their state.
@@ -63,6 +70,9 @@ class Group final : public Ranks {
  private:
   struct Parts;
   class Reduction;
+
+  template <typename GroupPointer>
+  void sum_in(const GroupPointer& group, const at::Tensor& values, const std::string& what);
 
   /// Runs work that has collectives inside, so that its errors name it.
   void run(const std::string& what, const std::function<void()>& work);

@@ -4,17 +4,29 @@
 #include <torch/library.h>
 
 #include "core/ops.h"
+#include "core/shared_norms.h"
 
 namespace earlybird::fused_norm {
 
 Folded fold_batch(const at::Tensor& images, const Layer& layer) {
-  const auto [mean, inverse_std, scale, shift] =
-      norm_fold_batch(images, layer.gamma, layer.beta, layer.channels, layer.running_mean, layer.running_var,
-                      layer.batches_tracked, layer.momentum, layer.eps);
-  return {mean, inverse_std, scale, shift};
+  const auto fold = [&](auto&& with, const at::Tensor& from) -> Folded {
+    const auto [mean, inverse_std, scale, shift] =
+        with(from, layer.gamma, layer.beta, layer.channels, layer.running_mean, layer.running_var,
+             layer.batches_tracked, layer.momentum, layer.eps);
+    return {mean, inverse_std, scale, shift};
+  };
+  Ranks* ranks = shared_norms();
+  if (!ranks) return fold(norm_fold_batch, images);
+  const at::Tensor moments = norm_moments(images);
+  ranks->sum(moments, "the statistics of BatchNorm");
+  return fold(norm_fold_moments, moments);
 }
 
 Selected fold_selected(const at::Tensor& images, const Layer& layer) {
+  if (shared_norms()) {
+    const at::Tensor taken = take_channels(images, layer.channels);
+    return {taken, fold_batch(taken, layer)};
+  }
   const auto [gathered, mean, inverse_std, scale, shift] =
       norm_fold_selected(images, layer.gamma, layer.beta, layer.channels, layer.running_mean, layer.running_var,
                          layer.batches_tracked, layer.momentum, layer.eps);
@@ -33,14 +45,35 @@ at::Tensor apply(const at::Tensor& images, const Folded& folded, const at::Tenso
 
 Gradients backward(const Context& context, const at::Tensor& gradient, const at::Tensor& beside) {
   const auto& [mean, inverse_std, scale, shift] = context.folded;
+  const auto& [input, folded, output, relu, has_shortcut] = context;
+  if (Ranks* ranks = shared_norms()) {
+    // Those of gamma and beta are of this rank's images: the reduction of gradients brings them together.
+    const auto [gamma, beta, sums] = norm_gradient_sums(input, mean, inverse_std, scale, shift, output, relu, gradient);
+    ranks->sum(sums, "the gradients of BatchNorm");
+    const auto [images, shortcut] =
+        norm_gradients(input, mean, inverse_std, scale, shift, output, relu, has_shortcut, gradient, beside, sums);
+    return {images, gamma, beta, shortcut};
+  }
   const auto [images, gamma, beta, shortcut] =
-      norm_backward(context.images, mean, inverse_std, scale, shift, context.output, context.relu, context.shortcut,
-                    gradient, beside);
+      norm_backward(input, mean, inverse_std, scale, shift, output, relu, has_shortcut, gradient, beside);
   return {images, gamma, beta, shortcut};
 }
 
+namespace {
+
+/// From the gradients of some channels to those of all.
+Gradients put(const Gradients& of, const at::Tensor& channels, int64_t width, const at::Tensor& beside) {
+  const auto spread = [&](const at::Tensor& vector) {
+    return at::zeros({width}, vector.options()).index_copy_(0, channels, vector);
+  };
+  return {put_channels(of.images, channels, width, beside), spread(of.gamma), spread(of.beta), {}};
+}
+
+}  // namespace
+
 Gradients backward_selected(const Context& context, const at::Tensor& gradient, const at::Tensor& channels,
                             int64_t width, const at::Tensor& beside) {
+  if (shared_norms()) return put(backward(context, gradient, {}), channels, width, beside);
   const auto& [mean, inverse_std, scale, shift] = context.folded;
   const auto [images, gamma, beta] = norm_backward_selected(context.images, mean, inverse_std, scale, shift,
                                                             context.relu, gradient, channels, width, beside);
@@ -67,12 +100,10 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> backward_put(const at::Tensor& im
                                                             const at::Tensor& shift, bool relu,
                                                             const at::Tensor& gradient, const at::Tensor& channels,
                                                             int64_t width, const Optional& beside) {
-  const auto [of_images, gamma, beta, none] =
+  const auto [of_images, of_gamma, of_beta, none] =
       norm_backward(images, mean, inverse_std, scale, shift, {}, relu, false, gradient, {});
-  const auto spread = [&](const at::Tensor& of_channels) {
-    return at::zeros({width}, of_channels.options()).index_copy_(0, channels, of_channels);
-  };
-  return {put_channels(of_images, channels, width, beside.value_or(at::Tensor())), spread(gamma), spread(beta)};
+  const Gradients out = put({of_images, of_gamma, of_beta, {}}, channels, width, beside.value_or(at::Tensor()));
+  return {out.images, out.gamma, out.beta};
 }
 
 }  // namespace

@@ -5,13 +5,13 @@
 #include <torch/library.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <optional>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "core/error.h"
-#include "core/shared_norms.h"
 #include "layer/fused_norm_blocks.h"
 #include "layer/fused_norm_rows.h"
 
@@ -100,41 +100,18 @@ Floats shift_of(const T* images, int64_t pixels, int64_t row, const Norm& norm) 
   return out;
 }
 
-/// Two sums a channel and their number of pixels become those of all ranks, if statistics are shared.
-void share(std::vector<double>& sums, double& pixels, const char* what) {
-  Ranks* ranks = shared_norms();
-  if (!ranks) return;
-  sums.push_back(pixels);
-  ranks->sum(sums.data(), static_cast<int64_t>(sums.size()), what);
-  pixels = sums.back();
-  sums.pop_back();
-}
+/// Sums over the pixels of x - near and of its squares.
+struct Moments {
+  Floats near;               // by channel
+  std::vector<double> sums;  // those of x - near, then those of its squares
+  double pixels;
+};
 
-/// The same for sums of x - near and of its squares: other ranks have other values near. In float64 the sums of x lose
-/// no digits that count.
-void share_moments(Floats& near, std::vector<double>& sums, double& pixels) {
-  if (!shared_norms()) return;
-  const size_t width = near.size();
-  for (size_t k = 0; k < width; ++k) {
-    const double shift = near[k], sum = sums[k];
-    sums[k] = sum + pixels * shift;
-    sums[width + k] += 2 * shift * sum + pixels * shift * shift;
-    near[k] = 0;
-  }
-  share(sums, pixels, "the statistics of BatchNorm");
-  if (pixels < 2)
-    throw Error("ERR_SHAPE", "BatchNorm cannot train on one value a channel: use larger batches or images.");
-}
-
-/// Training: mean, inverse_std, scale and shift of the images; moves the running statistics. `gathered`, if defined,
-/// gets the layer's channels of the images, in the pass that sums them.
-std::array<at::Tensor, 4> fold_images(const at::Tensor& images, const Norm& norm, const at::Tensor& gathered,
-                                      const at::Tensor& batches) {
+/// `gathered`, if defined, gets the layer's channels of the images, in the pass that sums them.
+Moments moments_of(const at::Tensor& images, const Norm& norm, const at::Tensor& gathered) {
   const Rows rows(images, norm.width);
   const int64_t width = norm.width, wide = images.size(1);
-  const at::Tensor means = vector_of(width), inverse_std = vector_of(width), scale = vector_of(width),
-                   shift = vector_of(width);
-  by_type(images, [&](auto type) {
+  return by_type(images, [&](auto type) {
     using T = decltype(type);
     const T* from = data<T>(images);
     // A selection of the images is one of their channels alone, since the layer is as wide as they are.
@@ -148,29 +125,73 @@ std::array<at::Tensor, 4> fold_images(const at::Tensor& images, const Norm& norm
                      taken + r * rows.width);
       add_moments((taken ? taken : from) + r * rows.width, count, rows.width, near_slots.data(), sum, square);
     });
-    auto pixels = static_cast<double>(rows.pixels);
-    share_moments(near, sums, pixels);
-    float* mean = room(means);
-    Floats variance(width);
-    for (int64_t k = 0; k < width; ++k) {
-      const double count = std::max(1.0, pixels), offset = sums[k] / count;
-      mean[k] = static_cast<float>(near[k] + offset);
-      variance[k] = static_cast<float>(std::max(0.0, sums[width + k] / count - offset * offset));
-      if (std::isnan(sums[width + k])) variance[k] = mean[k];
-    }
-    if (pixels > 0) track(norm, mean, variance.data(), pixels);
-    fold(norm, mean, variance.data(), room(inverse_std), room(scale), room(shift));
+    return Moments{std::move(near), std::move(sums), static_cast<double>(rows.pixels)};
   });
+}
+
+/// Training: mean, inverse_std, scale and shift; moves the running statistics.
+std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> fold_moments(const Norm& norm, const Moments& moments,
+                                                                        const at::Tensor& batches) {
+  const int64_t width = norm.width;
+  const auto& [near, sums, pixels] = moments;
+  const at::Tensor means = vector_of(width), inverse_std = vector_of(width), scale = vector_of(width),
+                   shift = vector_of(width);
+  float* mean = room(means);
+  Floats variance(width);
+  for (int64_t k = 0; k < width; ++k) {
+    const double count = std::max(1.0, pixels), offset = sums[k] / count;
+    mean[k] = static_cast<float>(near[k] + offset);
+    variance[k] = static_cast<float>(std::max(0.0, sums[width + k] / count - offset * offset));
+    if (std::isnan(sums[width + k])) variance[k] = mean[k];
+  }
+  if (pixels > 0) track(norm, mean, variance.data(), pixels);
+  fold(norm, mean, variance.data(), room(inverse_std), room(scale), room(shift));
   ++*batches.mutable_data_ptr<int64_t>();
   return {means, inverse_std, scale, shift};
+}
+
+/// Two sums a channel and the number of pixels, as one tensor of float64 that ranks can add.
+at::Tensor to_share(const std::vector<double>& sums, double pixels) {
+  const at::Tensor out = at::detail::empty_cpu({static_cast<int64_t>(sums.size()) + 1}, at::kDouble);
+  auto* to = out.mutable_data_ptr<double>();
+  *std::copy(sums.begin(), sums.end(), to) = pixels;
+  return out;
+}
+
+/// The sums, and the number of pixels.
+std::pair<std::vector<double>, double> shared_sums(const at::Tensor& shared) {
+  const auto* from = shared.const_data_ptr<double>();
+  const int64_t count = shared.numel() - 1;
+  return {std::vector<double>(from, from + count), from[count]};
+}
+
+at::Tensor moments_cpu(const at::Tensor& images) {
+  const int64_t width = images.size(1);
+  auto [near, sums, pixels] = moments_of(images, {nullptr, nullptr, nullptr, width, nullptr, nullptr, 0, 0}, {});
+  // Ranks have other values near. In float64 the sums of x lose no digits that count.
+  for (int64_t k = 0; k < width; ++k) {
+    const double shift = near[k], sum = sums[k];
+    sums[k] = sum + pixels * shift;
+    sums[width + k] += 2 * shift * sum + pixels * shift * shift;
+  }
+  return to_share(sums, pixels);
+}
+
+std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> fold_moments_cpu(
+    const at::Tensor& moments, const at::Tensor& gamma, const at::Tensor& beta, const Optional& channels,
+    at::Tensor running_mean, at::Tensor running_var, at::Tensor batches, double momentum, double eps) {
+  const Norm norm = norm_of(gamma, beta, channels, running_mean, running_var, momentum, eps);
+  auto [sums, pixels] = shared_sums(moments);
+  if (pixels < 2)
+    throw Error("ERR_SHAPE", "BatchNorm cannot train on one value a channel: use larger batches or images.");
+  return fold_moments(norm, {Floats(norm.width), std::move(sums), pixels}, batches);
 }
 
 std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> fold_batch_cpu(
     const at::Tensor& images, const at::Tensor& gamma, const at::Tensor& beta, const Optional& channels,
     at::Tensor running_mean, at::Tensor running_var, at::Tensor batches, double momentum, double eps) {
   const Norm norm = norm_of(gamma, beta, channels, running_mean, running_var, momentum, eps);
-  const auto [mean, inverse_std, scale, shift] = fold_images(images, norm, {}, batches);
-  return {mean, inverse_std, scale, shift};
+  return fold_moments(norm, moments_of(images, norm, {}), batches);
 }
 
 std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor> fold_selected_cpu(
@@ -178,8 +199,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor> fold_sele
     at::Tensor running_mean, at::Tensor running_var, at::Tensor batches, double momentum, double eps) {
   const Norm norm = norm_of(gamma, beta, channels, running_mean, running_var, momentum, eps);
   const at::Tensor gathered = images_of(images, norm.width);
-  const auto [mean, inverse_std, scale, shift] = fold_images(images, norm, gathered, batches);
-  return {gathered, mean, inverse_std, scale, shift};
+  return std::tuple_cat(std::tuple(gathered), fold_moments(norm, moments_of(images, norm, gathered), batches));
 }
 
 std::tuple<at::Tensor, at::Tensor> fold_running_cpu(const at::Tensor& gamma, const at::Tensor& beta,
@@ -242,28 +262,26 @@ struct Vectors {
   Floats mean, scale, shift;
 };
 
-/// The terms of the last pass, in slots, and the gradients of gamma and beta, from the sums of the first.
-struct Terms {
-  Floats slope, offset, gamma, beta;
-};
-
+/// The sums over the pixels of the gradient, and of its product with x - mean.
 template <class T>
-Terms terms_of(const Inputs<T>& all, const Rows& rows, const Vectors<T>& vectors, const float* scale,
-               const float* inverse_std) {
-  const int64_t width = rows.channels;
-  auto sums = sum_rows<T>(rows, [&](int64_t r, int64_t count, float* sum, float* product) {
+std::vector<double> gradient_sums(const Inputs<T>& all, const Rows& rows, const Vectors<T>& vectors) {
+  return sum_rows<T>(rows, [&](int64_t r, int64_t count, float* sum, float* product) {
     const Inputs<T> here = all.at(r);
     add_gradients(here.x, here.gradient, count, here.width, here.gate, vectors.mean.data(), sum, product);
   });
-  Terms out{Floats(width), Floats(width), Floats(width), Floats(width)};
-  // Those of this rank's images: the reduction of gradients brings them together.
-  for (int64_t k = 0; k < width; ++k) {
-    out.beta[k] = static_cast<float>(sums[k]);
-    out.gamma[k] = static_cast<float>(sums[width + k] * inverse_std[k]);
-  }
-  auto all_pixels = static_cast<double>(rows.pixels);
-  share(sums, all_pixels, "the gradients of BatchNorm");
-  const double each = 1 / std::max(1.0, all_pixels);
+}
+
+/// The terms of the last pass that follow from those sums, in slots.
+struct Terms {
+  Floats slope, offset;
+};
+
+template <class T>
+Terms terms_of(const std::vector<double>& sums, double pixels, const Rows& rows, const float* scale,
+               const float* inverse_std) {
+  const int64_t width = rows.channels;
+  Terms out{Floats(width), Floats(width)};
+  const double each = 1 / std::max(1.0, pixels);
   for (int64_t k = 0; k < width; ++k) {
     const double spread = inverse_std[k];
     out.slope[k] = static_cast<float>(scale[k] * spread * spread * sums[width + k] * each);
@@ -274,38 +292,97 @@ Terms terms_of(const Inputs<T>& all, const Rows& rows, const Vectors<T>& vectors
   return out;
 }
 
-/// One value for each of `width` channels, of which `channels` have that of `values` and the others zero.
-at::Tensor spread_over(const Floats& values, const int64_t* channels, int64_t width) {
-  at::Tensor out = vector_of(width);
-  float* to = room(out);
-  if (channels) std::fill(to, to + width, 0.0f);
-  for (size_t k = 0; k < values.size(); ++k) to[channels ? channels[k] : static_cast<int64_t>(k)] = values[k];
-  return out;
+/// The gradients of gamma and beta that follow from them; of a layer of `width` channels, of which the images have
+/// `channels`, and the others get zero.
+std::pair<at::Tensor, at::Tensor> affine_gradients(const std::vector<double>& sums, const float* inverse_std,
+                                                   const int64_t* channels, int64_t width) {
+  const at::Tensor gamma = vector_of(width), beta = vector_of(width);
+  const size_t of_images = sums.size() / 2;
+  if (channels)
+    for (const at::Tensor& vector : {gamma, beta}) std::fill(room(vector), room(vector) + width, 0.0f);
+  for (size_t k = 0; k < of_images; ++k) {
+    const size_t to = channels ? static_cast<size_t>(channels[k]) : k;
+    room(gamma)[to] = static_cast<float>(sums[of_images + k] * inverse_std[k]);
+    room(beta)[to] = static_cast<float>(sums[k]);
+  }
+  return {gamma, beta};
+}
+
+/// Everything that both passes over the gradient read.
+template <class T>
+struct Backward {
+  Backward(const at::Tensor& images, const at::Tensor& mean, const at::Tensor& scale, const at::Tensor& shift,
+           const Optional& output, bool relu, const at::Tensor& gradient)
+      : rows(images),
+        vectors(rows, mean, scale, shift),
+        all{data<T>(images),
+            data<T>(gradient),
+            rows.width,
+            {vectors.scale.data(), vectors.shift.data(), data<T>(output), relu}} {}
+
+  Rows rows;
+  Vectors<T> vectors;
+  Inputs<T> all;
+};
+
+/// The second pass: gradients of images and, if asked for, shortcut.
+template <class T>
+std::tuple<at::Tensor, at::Tensor> write_all(const Backward<T>& what, const at::Tensor& images, const Terms& terms,
+                                             bool has_shortcut, const Optional& beside) {
+  const Rows& rows = what.rows;
+  const at::Tensor of_images = images_of(images, rows.channels),
+                   of_shortcut = has_shortcut ? images_of(images, rows.channels) : at::Tensor();
+  const Slopes slopes{what.vectors.mean.data(), terms.slope.data(), terms.offset.data()};
+  const T* others = data<T>(beside);
+  T *to = of_images.mutable_data_ptr<T>(), *to_shortcut = has_shortcut ? of_shortcut.mutable_data_ptr<T>() : nullptr;
+  each_block(rows, [=, all = what.all, width = rows.width](int64_t r, int64_t count) {
+    const Inputs<T> here = all.at(r);
+    write_gradients(here.x, here.gradient, count, width, here.gate, slopes, others ? others + r * width : nullptr,
+                    to + r * width, to_shortcut ? to_shortcut + r * width : nullptr);
+  });
+  return {of_images, of_shortcut};
 }
 
 std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> backward_cpu(
     const at::Tensor& images, const at::Tensor& mean, const at::Tensor& inverse_std, const at::Tensor& scale,
     const at::Tensor& shift, const Optional& output, bool relu, bool has_shortcut, const at::Tensor& gradient,
     const Optional& beside) {
-  const Rows rows(images);
-  const at::Tensor of_images = images_of(images, rows.channels),
-                   of_shortcut = has_shortcut ? images_of(images, rows.channels) : at::Tensor();
   return by_type(images, [&](auto type) {
     using T = decltype(type);
-    const Vectors<T> vectors(rows, mean, scale, shift);
-    const Gate<T> gate{vectors.scale.data(), vectors.shift.data(), data<T>(output), relu};
-    const Inputs<T> all{data<T>(images), data<T>(gradient), rows.width, gate};
-    const Terms terms = terms_of(all, rows, vectors, floats(scale), floats(inverse_std));
-    const Slopes slopes{vectors.mean.data(), terms.slope.data(), terms.offset.data()};
-    const T* others = data<T>(beside);
-    T *to = of_images.mutable_data_ptr<T>(), *to_shortcut = has_shortcut ? of_shortcut.mutable_data_ptr<T>() : nullptr;
-    each_block(rows, [=, width = rows.width](int64_t r, int64_t count) {
-      const Inputs<T> here = all.at(r);
-      write_gradients(here.x, here.gradient, count, width, here.gate, slopes, others ? others + r * width : nullptr,
-                      to + r * width, to_shortcut ? to_shortcut + r * width : nullptr);
-    });
-    return std::tuple(of_images, spread_over(terms.gamma, nullptr, rows.channels),
-                      spread_over(terms.beta, nullptr, rows.channels), of_shortcut);
+    const Backward<T> what(images, mean, scale, shift, output, relu, gradient);
+    const auto sums = gradient_sums(what.all, what.rows, what.vectors);
+    const Terms terms =
+        terms_of<T>(sums, static_cast<double>(what.rows.pixels), what.rows, floats(scale), floats(inverse_std));
+    const auto [of_images, of_shortcut] = write_all(what, images, terms, has_shortcut, beside);
+    const auto [gamma, beta] = affine_gradients(sums, floats(inverse_std), nullptr, what.rows.channels);
+    return std::tuple(of_images, gamma, beta, of_shortcut);
+  });
+}
+
+std::tuple<at::Tensor, at::Tensor, at::Tensor> gradient_sums_cpu(const at::Tensor& images, const at::Tensor& mean,
+                                                                 const at::Tensor& inverse_std, const at::Tensor& scale,
+                                                                 const at::Tensor& shift, const Optional& output,
+                                                                 bool relu, const at::Tensor& gradient) {
+  return by_type(images, [&](auto type) {
+    using T = decltype(type);
+    const Backward<T> what(images, mean, scale, shift, output, relu, gradient);
+    const auto sums = gradient_sums(what.all, what.rows, what.vectors);
+    const auto [gamma, beta] = affine_gradients(sums, floats(inverse_std), nullptr, what.rows.channels);
+    return std::tuple(gamma, beta, to_share(sums, static_cast<double>(what.rows.pixels)));
+  });
+}
+
+std::tuple<at::Tensor, at::Tensor> gradients_cpu(const at::Tensor& images, const at::Tensor& mean,
+                                                 const at::Tensor& inverse_std, const at::Tensor& scale,
+                                                 const at::Tensor& shift, const Optional& output, bool relu,
+                                                 bool has_shortcut, const at::Tensor& gradient, const Optional& beside,
+                                                 const at::Tensor& shared) {
+  return by_type(images, [&](auto type) {
+    using T = decltype(type);
+    const Backward<T> what(images, mean, scale, shift, output, relu, gradient);
+    const auto [sums, pixels] = shared_sums(shared);
+    const Terms terms = terms_of<T>(sums, pixels, what.rows, floats(scale), floats(inverse_std));
+    return write_all(what, images, terms, has_shortcut, beside);
   });
 }
 
@@ -315,27 +392,26 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> backward_selected_cpu(const at::T
                                                                      bool relu, const at::Tensor& gradient,
                                                                      const at::Tensor& channels, int64_t wide,
                                                                      const Optional& beside) {
-  const Rows rows(images);
   const at::Tensor of_images = images_of(images, wide);
   const Selection chosen{wide, channels.const_data_ptr<int64_t>()};
   return by_type(images, [&](auto type) {
     using T = decltype(type);
-    const Vectors<T> vectors(rows, mean, scale, shift);
-    const Gate<T> gate{vectors.scale.data(), vectors.shift.data(), nullptr, relu};
-    const Inputs<T> all{data<T>(images), data<T>(gradient), rows.width, gate};
-    const Terms terms = terms_of(all, rows, vectors, floats(scale), floats(inverse_std));
-    const Slopes slopes{vectors.mean.data(), terms.slope.data(), terms.offset.data()};
+    const Backward<T> what(images, mean, scale, shift, {}, relu, gradient);
+    const Rows& rows = what.rows;
+    const auto sums = gradient_sums(what.all, rows, what.vectors);
+    const Terms terms = terms_of<T>(sums, static_cast<double>(rows.pixels), rows, floats(scale), floats(inverse_std));
+    const Slopes slopes{what.vectors.mean.data(), terms.slope.data(), terms.offset.data()};
     const T* others = data<T>(beside);
     T* to = of_images.mutable_data_ptr<T>();
     each_part(rows, [&](int64_t from, int64_t end) {
       Floats space(rows.width + wide);
-      const Inputs<T> here = all.at(from);
+      const Inputs<T> here = what.all.at(from);
       const int64_t first = from * rows.copies * wide;
       spread_gradients(here.x, here.gradient, end - from, rows.width, rows.copies, here.gate, slopes,
                        others ? others + first : nullptr, chosen, space.data(), to + first);
     });
-    return std::tuple(of_images, spread_over(terms.gamma, chosen.channels, wide),
-                      spread_over(terms.beta, chosen.channels, wide));
+    const auto [gamma, beta] = affine_gradients(sums, floats(inverse_std), chosen.channels, wide);
+    return std::tuple(of_images, gamma, beta);
   });
 }
 
@@ -350,4 +426,8 @@ TORCH_LIBRARY_IMPL(earlybird, CPU, m) {
   m.impl("norm_apply", &apply_cpu);
   m.impl("norm_backward", &backward_cpu);
   m.impl("norm_backward_selected", &backward_selected_cpu);
+  m.impl("norm_moments", &moments_cpu);
+  m.impl("norm_fold_moments", &fold_moments_cpu);
+  m.impl("norm_gradient_sums", &gradient_sums_cpu);
+  m.impl("norm_gradients", &gradients_cpu);
 }

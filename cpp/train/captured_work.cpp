@@ -14,11 +14,19 @@ std::vector<const void*> addresses_of(const std::vector<at::Tensor>& tensors) {
 
 }  // namespace
 
-void CapturedWork::prepare(Pass& pass, const Shape& shape, const Work& work, const std::vector<at::Tensor>& state) {
+void CapturedWork::prepare(Pass& pass, const Shape& shape, const Work& work, const std::vector<at::Tensor>& state,
+                           Ranks* ranks) {
   const std::shared_ptr<Feed> feed = pass.feed();
   std::vector<const void*> addresses = addresses_of(state);
-  const bool same = feed == feed_.lock() && shape == shape_ && addresses == addresses_;
-  if (!same) {
+  bool changed = feed != feed_.lock() || shape != shape_ || addresses != addresses_;
+  bool ready = feed && shape.size > 0;
+  if (graphs_ && ranks) {
+    double words[2] = {changed ? 1.0 : 0.0, ready ? 1.0 : 0.0};
+    ranks->sum(words, 2, "the capture of a step");
+    changed = words[0] > 0;
+    ready = words[1] == ranks->size();
+  }
+  if (changed) {
     graph_.reset();
     failed_ = false;
   }
@@ -27,7 +35,7 @@ void CapturedWork::prepare(Pass& pass, const Shape& shape, const Work& work, con
   addresses_ = std::move(addresses);
   if (!graphs_ || graph_ || failed_) return;
   why_eager_.clear();
-  if (feed)
+  if (ready)
     capture(feed, work, state);
   else
     why_eager_ = "no full batch lies on the device";
@@ -60,8 +68,8 @@ void CapturedWork::capture(const std::shared_ptr<Feed>& feed, const Work& work, 
   restore();
 }
 
-void CapturedWork::run(Pass& pass, const Work& work) {
-  if (graph_ && pass.size() == shape_.size) return graph_->replay();
+void CapturedWork::run(Pass& pass, const Work& work, bool full) {
+  if (graph_ && full) return graph_->replay();
   const std::shared_ptr<Feed> feed = pass.feed();
   work(feed ? feed->next(pass.size(), shape_.bf16) : pass.batch());
 }

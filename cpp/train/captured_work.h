@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/graph.h"
+#include "core/ranks.h"
 #include "data/pass.h"
 
 namespace earlybird {
@@ -20,7 +21,7 @@ class CapturedWork {
 
   /// A capture is valid for one shape.
   struct Shape {
-    int64_t size = 0;   // images of a batch
+    int64_t size = 0;   // images of this process in a full batch
     bool bf16 = false;  // the feed gives bfloat16
     bool operator==(const Shape&) const = default;
   };
@@ -30,11 +31,12 @@ class CapturedWork {
 
   /// Before the first batch of a pass: captures the work, unless that was done for this shape and this memory.
   /// Capturing does the work a few times; every tensor that the work changes, temporaries excepted, must be in `state`,
-  /// and is restored.
-  void prepare(Pass& pass, const Shape& shape, const Work& work, const std::vector<at::Tensor>& state);
+  /// and is restored. `ranks`, unless null, do the work together: all of them capture it, or none.
+  void prepare(Pass& pass, const Shape& shape, const Work& work, const std::vector<at::Tensor>& state,
+               Ranks* ranks = nullptr);
 
-  /// Does the work for the current batch of that pass.
-  void run(Pass& pass, const Work& work);
+  /// Does the work for the current batch of that pass. `full`: the batch has all its images, on all ranks.
+  void run(Pass& pass, const Work& work, bool full);
 
   bool is_captured() const { return graph_ != nullptr; }
 

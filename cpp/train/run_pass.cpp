@@ -9,6 +9,7 @@
 
 #include "core/affinity.h"
 #include "core/error.h"
+#include "data/sampler.h"
 #include "model/network.h"
 #include "train/pace.h"
 
@@ -21,15 +22,18 @@ class RunAheadLimit {
  public:
   explicit RunAheadLimit(at::Device device) : device_(device) {}
 
+  /// To be called before each step, after the ranks have agreed on it: one that is gone shows there, while the device
+  /// waits for it.
+  void wait() {
+    if (events_[next_]) events_[next_]->synchronize();
+  }
+
   /// To be called after each step was queued.
   void step() {
     if (device_.is_cpu()) return;
     const c10::impl::VirtualGuardImpl guard(device_.type());
     std::optional<c10::Event>& event = events_[next_];
-    if (event)
-      event->synchronize();
-    else
-      event.emplace(device_.type());
+    if (!event) event.emplace(device_.type());
     event->record(guard.getStream(device_));
     next_ = (next_ + 1) % kAhead;
   }
@@ -105,7 +109,12 @@ PassResult run_pass(PassWork what, CapturedWork& captured, PassSums& sums, LowPr
   if (!what.ranks) cancel.check();
   // On the CPU autocast rounds the input itself.
   const bool bf16 = what.bf16 && !sums.tensor().is_cpu();
-  if (!what.before) captured.prepare(pass, {what.batch_size, bf16}, what.work, what.state);
+  if (!what.before) {
+    const int64_t own =
+        what.ranks ? part_of(what.batch_size, what.ranks->rank(), what.ranks->size()).count : what.batch_size;
+    sums.share(own, what.batch_size);
+    captured.prepare(pass, {own, bf16}, what.work, what.state, what.ranks);
+  }
   PassPosition whole;
   PassPosition& position = what.position ? *what.position : whole;
   const int64_t steps = std::min(what.most_steps, pass.steps());
@@ -117,6 +126,7 @@ PassResult run_pass(PassWork what, CapturedWork& captured, PassSums& sums, LowPr
     const int64_t own = pass.size();
     const StepWord word = what.ranks ? agree(*what.ranks, own, cancel.cancelled()) : StepWord{own, false};
     if (word.stops) throw Error("ERR_ABORTED", "Stopped before the end, as asked of a rank.");
+    run_ahead.wait();
     sums.share(own, word.images);
     if (what.before) what.before(word.images);
     if (own == 0) {
@@ -124,15 +134,16 @@ PassResult run_pass(PassWork what, CapturedWork& captured, PassSums& sums, LowPr
     } else if (what.before) {
       what.work(pass.batch());
     } else {
-      captured.run(pass, what.work);
+      captured.run(pass, what.work, word.images == what.batch_size);
     }
     run_ahead.step();
     sums.count(own);
     place.step();
     pace.step(word.images, sums);
   }
-  place.step();               // also past batches without images at the end
-  numbers.check(what.where);  // first: its error is more precise than that of the loss
+  if (what.ranks) agree(*what.ranks, 0, false);  // one that is gone shows here, before the host waits for the device
+  place.step();                                  // also past batches without images at the end
+  numbers.check(what.where);                     // first: its error is more precise than that of the loss
   PassResult out = sums.read(what.where);
   out.seconds = pace.seconds();
   out.waited = position.waited + pass.waited();

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # All GPU benchmarks, in one command of under nine minutes: tests, ceilings, profiles, steps beside the PyTorch peer, a
 # ticket, detection, captured against eager, a window of energy. Works without a network, from a checkout or an unpacked bundle.
-#   scripts/bench/gpu.sh [--peer DIR|none] [--out DIR] [--quick] [--device cuda|cuda:N|cpu] [--python PROGRAM] [--budget SECONDS]
+#   scripts/bench/gpu.sh [--peer DIR|none] [--out DIR] [--quick] [--device cuda|cuda:N|cpu] [--python PROGRAM] [--budget SECONDS] [--scale]
 # Writes OUT/parts/ and OUT/<date>-<device>.json and .md, and prints the table of targets. A part that fails or runs out of its
-# time is recorded as such, and the rest goes on. --quick --device cpu tries the script itself.
+# time is recorded as such, and the rest goes on. --quick --device cpu tries the script itself. --scale times the
+# step on one, two, ... all GPUs of this host instead, beside PyTorch DDP; on the CPU on one and two ranks.
 set -uo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -11,10 +12,11 @@ root=$(cd "$here/../.." && pwd)
 node=node
 [ -x "$root/../bin/node" ] && node="$root/../bin/node"
 
-peer= out=bench-results device=cuda quick=false python= budget=515
+peer= out=bench-results device=cuda quick=false scale=false python= budget=515
 while [ $# -gt 0 ]; do
   case $1 in
     --quick) quick=true; shift; continue ;;
+    --scale) scale=true; shift; continue ;;
     --peer | --out | --device | --python | --budget) ;;
     *) echo "gpu.sh: $1 is not known: see the head of $0" >&2; exit 2 ;;
   esac
@@ -115,7 +117,18 @@ beside() {
 
 # Unquoted lists of flags are meant to split.
 # shellcheck disable=SC2086
-{
+if $scale; then
+  ranks='1 2'
+  if [ "$device" != cpu ]; then
+    gpus=$(nvidia-smi --list-gpus | wc -l)
+    ranks=1
+    for ((n = 2; n <= gpus; n *= 2)); do ranks="$ranks $n"; done
+  fi
+  for model in $models; do
+    bench "scale-$model" 120 scale --model "$model" --batch "$batch" --warmup "$warmup" --steps "$peer_steps" $precision $threads \
+      --rounds 2 --ranks $ranks "${peers[@]}"
+  done
+else
   profile() { bench "profile-$1" 15 profile --model "$1" $common --steps $((steps > 10 ? 10 : steps)) $small; }
   stepping="$common --steps $peer_steps"
   ticket="--ticket 0.5 --round-to 8"
@@ -150,6 +163,6 @@ beside() {
   fi
   beside ticket-compiled-vgg16 40 vgg16 compiled 1 $stepping $ticket
   for model in $large_models; do beside "compiled-$model" 50 "$model" compiled 1 $stepping; done
-}
+fi
 
 "$node" "$here/targets.mjs" "$parts" "$out"

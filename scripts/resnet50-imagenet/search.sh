@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Search for Early-Bird tickets: ResNet-50 on ImageNet, hyper-parameters of the reference.
-# The reference lists four GPUs (--gpu_ids 0,1,2,3); here one computes.
+# The reference lists four GPUs (--gpu_ids 0,1,2,3): where they are there, each gets a rank, else one process computes.
 # Add --data ROOT, the folder with train/ and val/ or with shards. Further flags win over these.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../earlybird.sh"
+
+many_gpus 0,1,2,3 "$@"
 
 earlybird search \
   --dataset imagenet \
@@ -18,4 +20,4 @@ earlybird search \
   --swa_start 60 \
   --sparsity-regularization \
   --reference-metrics \
-  "$@"
+  "${gpus[@]}" "$@"

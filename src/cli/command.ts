@@ -37,6 +37,7 @@ export function defineCommand<S extends Source, R>({
   const handler = async (flags: Flags): Promise<void> => {
     const { recipe, shell, notes } = recipeFrom(options, flags);
     if (shell.printRecipe) return write(JSON.stringify(recipe, null, 2));
+    if (ranked && !placeOf(process.env) && (await ranOnGpus(recipe))) return;
     const { logInterval } = recipe as { logInterval?: number };
     const { observer, show, end } = createDisplay({ quiet: shell.quiet, logInterval });
     for (const note of notes) observer.log?.(note);
@@ -65,6 +66,21 @@ export function defineCommand<S extends Source, R>({
     builder: (yargs) => addOptions(yargs.usage(usage(path, describe, positionalsOf(options), examples)), options),
     handler,
   });
+}
+
+/** Starts the same command as a rank on each GPU, where the recipe names several that are there. */
+async function ranOnGpus(recipe: object): Promise<boolean> {
+  const { severalGpus } = await import('../engine/device.js');
+  const gpus = severalGpus(recipe as Parameters<typeof severalGpus>[0]);
+  if (!gpus) return false;
+  const { launchSelf } = await import('../ranks/launch.js');
+  const own = ['--gpu-ids', gpus.join(',')]; // those that are there; the last one counts
+  process.exitCode = await launchSelf(
+    gpus.length,
+    [...process.argv.slice(2), ...own],
+    (recipe as { save?: string }).save ?? '.',
+  );
+  return true;
 }
 
 /** As rank 0 of several, or null for a rank that followed it. */

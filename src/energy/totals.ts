@@ -36,14 +36,17 @@ export const sameWays = (a: readonly string[], b: readonly string[]) =>
 export function totalOf({ seconds, joules, parts }: EnergyReading, needed: Iterable<string>): EnergyTotal {
   const read = parts.filter((value) => value.joules !== null);
   const estimated = read.some((value) => isGiven(wayOf(value)));
-  const lost = [...needed].find((part) => read.every((value) => value.part !== part));
-  const why = lost && (parts.find(({ part }) => part === lost)?.reason ?? `${lost.toUpperCase()} is not read`);
+  // Several ranks have several of a part.
+  const unread = (part: string) => parts.find((value) => value.part === part && value.joules === null);
+  const lost = [...needed].find((part) => unread(part) || read.every((value) => value.part !== part));
+  const why = lost && (unread(lost)?.reason ?? `${lost.toUpperCase()} is not read`);
   const reason = why ? `${estimated ? 'estimated: ' : ''}${why}` : read.find((value) => value.reason)?.reason;
   return {
     windows: 1,
     seconds,
     joules: lost && !estimated ? null : joules,
-    ...(read.length > 0 ? { parts: Object.fromEntries(read.map((value) => [wayOf(value), value.joules!])) } : {}),
+    ...(read.length > 0 ? { parts: sumBy(read.map((value) => [wayOf(value), value.joules!])) } : {}),
+    ...(read.some(({ host }) => host) ? { hosts: sumBy(read.map(({ host, joules }) => [host!, joules!])) } : {}),
     ...(reason ? { reason } : {}),
   };
 }
@@ -56,30 +59,38 @@ function plus(a: EnergyTotal, b: EnergyTotal): EnergyTotal {
   const reason = differ
     ? `${waysText(before)} was read at first, ${waysText(after)} later`
     : (missing?.reason ?? a.reason ?? b.reason);
-  const parts = addParts(a.parts, b.parts);
+  const parts = addSums(a.parts, b.parts);
+  const hosts = addSums(a.hosts, b.hosts);
   return {
     windows: a.windows + b.windows,
     seconds: a.seconds + b.seconds,
     joules: known && !differ ? a.joules! + b.joules! : null,
     ...(parts ? { parts } : {}),
+    ...(hosts ? { hosts } : {}),
     ...(reason ? { reason } : {}),
   };
 }
 
-function addParts(a: EnergyTotal['parts'], b: EnergyTotal['parts']): EnergyTotal['parts'] {
-  if (!a || !b) return a ?? b;
-  const ways = [...new Set([...Object.keys(a), ...Object.keys(b)])];
-  return Object.fromEntries(ways.map((way) => [way, (a[way] ?? 0) + (b[way] ?? 0)]));
+type Sums = Record<string, number>;
+
+const addSums = (a: Sums | undefined, b: Sums | undefined): Sums | undefined =>
+  a && b ? sumBy([...Object.entries(a), ...Object.entries(b)]) : (a ?? b);
+
+function sumBy(entries: readonly (readonly [string, number])[]): Sums {
+  const sums: Sums = {};
+  for (const [name, value] of entries) sums[name] = (sums[name] ?? 0) + value;
+  return sums;
 }
 
 /** `whole` less a window within it. */
 export function minus(whole: EnergyTotal, inner: EnergyTotal | undefined): EnergyTotal {
   if (!inner || whole.joules === null) return whole;
-  const parts = Object.fromEntries(
-    Object.entries(whole.parts ?? {}).map(([way, joules]) => [way, joules - (inner.parts?.[way] ?? 0)]),
-  );
+  const less = (of: Sums = {}, within: Sums = {}) =>
+    Object.fromEntries(Object.entries(of).map(([name, joules]) => [name, joules - (within[name] ?? 0)]));
+  const parts = less(whole.parts, inner.parts);
+  const hosts = whole.hosts && { hosts: less(whole.hosts, inner.hosts) };
   const gone = Object.values(inner.parts ?? {}).reduce((sum, joules) => sum + joules, 0);
-  return { ...whole, seconds: whole.seconds - inner.seconds, joules: whole.joules - gone, parts };
+  return { ...whole, seconds: whole.seconds - inner.seconds, joules: whole.joules - gone, parts, ...hosts };
 }
 
 /** Joules become null where a counter did not move: one window may be too short for it, but a sum of 0 J is no figure. */

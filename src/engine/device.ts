@@ -28,10 +28,29 @@ export interface Engine {
 }
 
 /** --no-cuda and --gpu_ids are the reference's ways to say --device, which wins over a list that a script gives. */
-export function requestedDevice({ device, noCuda, gpuIds }: DeviceOptions): string {
+export function requestedDevice({ device, noCuda, gpuIds, place }: DeviceOptions): string {
   if (noCuda) return 'cpu';
   if (gpuIds === undefined || device !== 'auto') return device;
-  return gpuIds.startsWith('-') ? 'cpu' : `cuda:${gpuIds.split(',')[0]}`;
+  const own = gpuIds.split(',')[place?.localRank ?? 0];
+  if (own === undefined)
+    throw new EarlybirdError(
+      'ERR_DEVICE',
+      `--gpu_ids ${gpuIds} names fewer GPUs than there are ranks on this host: name one for each, or leave it out.`,
+    );
+  return gpuIds.startsWith('-') ? 'cpu' : `cuda:${own}`;
+}
+
+/** The GPUs of --gpu_ids that are there, where they are several: each gets a rank of its own. Null where one process computes. */
+export function severalGpus(options: DeviceOptions): number[] | null {
+  const { device, noCuda, gpuIds } = options;
+  if (noCuda || device !== 'auto' || !gpuIds?.includes(',')) return null;
+  const present = new Set(
+    loadAddon()
+      .runtime()
+      .cudaDevices.map(({ index }) => index),
+  );
+  const ids = [...new Set(gpuIds.split(',').map(Number))].filter((id) => present.has(id));
+  return ids.length > 1 ? ids : null;
 }
 
 /** Loads the addon and settles the device. Asking for CUDA and not getting it is ERR_DEVICE; auto logs its choice. */
@@ -52,9 +71,8 @@ export function openEngine(options: DeviceOptions, log: (line: string) => void =
     place?.localRank ?? 0,
   );
   if (device === 'cpu') openKernels(addon);
-  if (options.gpuIds?.includes(',') && device !== 'cpu') {
-    log(`--gpu_ids ${options.gpuIds}: only ${device} computes, training on several GPUs comes later`);
-  }
+  if (!place && options.gpuIds?.includes(',') && device !== 'cpu')
+    log(`--gpu_ids ${options.gpuIds}: ${device} computes`);
   if (requested === 'auto') {
     const name =
       cudaDevices.find(({ index }) => device === `cuda:${index}`)?.name ?? `${cpuCapability}, ${threads} threads`;

@@ -7,7 +7,7 @@ import { placeOf } from '../ranks/place';
 import { type RankOptions, Ranks } from '../ranks/ranks';
 import { flagOf } from '../recipe/option';
 import type { RunOptions } from '../run/observer';
-import { type DeviceOptions, openEngine } from './device';
+import { type DeviceOptions, type Engine, openEngine } from './device';
 import { factsOf, openSession, openTestSession, type Session, type SessionOptions, type TestSession } from './session';
 
 type Recipe = DeviceOptions & RankOptions & { save?: string };
@@ -30,9 +30,7 @@ export async function overRanks<R>(
   // c10d warns of every connection that ends; what they mean is in our own errors.
   process.env.TORCH_CPP_LOG_LEVEL ??= 'ERROR';
   const engine = openEngine({ ...recipe, place }, options.observer?.log);
-  if (engine.device !== 'cpu')
-    throw new EarlybirdError('ERR_DEVICE', 'Several ranks compute on the CPU only so far: give --device cpu.');
-  using ranks = await Ranks.join(engine.addon, place, recipe, {
+  using ranks = await Ranks.join(engine, place, recipe, {
     earlybird: packageVersion(),
     LibTorch: engine.addon.loaded,
     ...optionsOf(recipe),
@@ -45,7 +43,7 @@ export async function overRanks<R>(
       await ranks.end();
       return result;
     }
-    last = await followIn(ranks, recipe, options);
+    last = await followIn(ranks, engine, recipe, options);
   } catch (error) {
     const explained = await ranks.explain(error, folder);
     const { code = 'ERR_INTERNAL', message } = explained as Partial<EarlybirdError> & Error;
@@ -58,18 +56,19 @@ export async function overRanks<R>(
   throw new EarlybirdError(last.code as ErrorCode, `${ranks.nameOf(0)} ended: ${last.message}`);
 }
 
-async function followIn(ranks: Ranks, recipe: Recipe, options: RunOptions): Promise<LastWord> {
+async function followIn(ranks: Ranks, engine: Engine, recipe: Recipe, options: RunOptions): Promise<LastWord> {
   const own = Object.fromEntries(Object.entries(recipe).filter(([key]) => OWN.has(key)));
   return follow(
     ranks,
+    engine,
     async (settings, train) => {
       const open: (settings: SessionOptions, options: RunOptions) => Promise<TestSession & Partial<Session>> = train
         ? openSession
         : openTestSession;
       const session = await open({ ...(settings as SessionOptions), ...own }, { ...options, ranks });
-      const { addon, device, dataset, test, train: training } = session;
+      const { dataset, test, train: training } = session;
       const close = { [Symbol.dispose]: () => session[Symbol.dispose]() };
-      return { addon, device, sets: { test, train: training }, facts: factsOf(dataset), ...close };
+      return { sets: { test, train: training }, facts: factsOf(dataset), ...close };
     },
     options.signal,
   );

@@ -43,9 +43,12 @@ async function open(
 ): Promise<TestSession & { train?: NativeDataset }> {
   const log = (line: string) => observer?.log?.(line);
   const place = ranks?.place;
-  const engine = openEngine({ ...settings, place }, log);
+  const own = openEngine({ ...settings, place }, log);
+  const names = new Map<NativeDataset, string>();
+  const engine = ranks?.leads ? { ...own, addon: leading(own.addon, ranks, names) } : own;
   const openData = settings.dataset === 'imagenet' ? openStreams : openResident;
-  const energy = await RunMeter.open(engine, settings, signal);
+  // Rank 0 has those of the others metered as well.
+  const energy = ranks && !ranks.leads ? RunMeter.off() : await RunMeter.open(engine, settings, signal);
   const load = () => energy.metered('load', () => openData(engine, settings, { train, log, signal, place }));
   const told = ranks?.leads ? ranks.tell({ do: 'open', settings, train }) : null;
   const { dataset, sets, nameOf } = await orDispose(energy, load);
@@ -53,9 +56,9 @@ async function open(
     await told;
     if (ranks?.leads) await ranks.compareAnswers(factsOf(dataset));
   });
+  for (const [name, set] of Object.entries(sets)) names.set(set, name);
   return {
     ...engine,
-    ...(ranks?.leads ? { addon: leading(engine.addon, ranks, new Map(namesOf(sets))) } : {}),
     dataset,
     ...sets,
     energy,
@@ -78,8 +81,3 @@ export const factsOf = ({ fingerprint, classes, train, test }: OpenedData['datas
   classes: String(classes),
   'images with the fingerprint': fingerprint,
 });
-
-const namesOf = (sets: OpenedData['sets']): [NativeDataset, string][] => [
-  [sets.test, 'test'],
-  ...(sets.train ? [[sets.train, 'train'] as [NativeDataset, string]] : []),
-];

@@ -3,16 +3,22 @@ import type { EarlybirdError } from '../errors';
 import { disposing } from '../native/owned';
 import type { NativeAddon } from '../native/types/addon';
 import type { NativeDataset } from '../native/types/dataset';
+import type { MeterOptions } from '../native/types/energy';
 import type { NativeHandle } from '../native/types/handle';
 import type { ModelSpec, NativeModel } from '../native/types/model';
 import type { TrainerOptions } from '../native/types/trainer';
+import { RankMeter } from './meters';
 import type { Facts, Ranks, Word } from './ranks';
+
+/** Where this rank computes. */
+export interface Followed {
+  addon: NativeAddon;
+  device: string;
+}
 
 /** The images of this rank, opened as rank 0 opened its own. */
 export interface FollowedData extends Disposable {
-  addon: NativeAddon;
   sets: Record<string, NativeDataset | undefined>;
-  device: string;
   facts: Facts;
 }
 
@@ -22,40 +28,45 @@ export type LastWord = Extract<Word, { do: 'end' }>;
 export type OpenData = (settings: unknown, train: boolean) => Promise<FollowedData>;
 
 /** Follows until rank 0 ends; returns its last word. Rejects with what fails here. */
-export async function follow(ranks: Ranks, openData: OpenData, signal?: AbortSignal): Promise<LastWord> {
+export async function follow(
+  ranks: Ranks,
+  engine: Followed,
+  openData: OpenData,
+  signal?: AbortSignal,
+): Promise<LastWord> {
   const handles = new Map<number, NativeHandle>();
   let data: FollowedData | null = null;
-  const close = () => {
-    disposing([...handles.values()])[Symbol.dispose]();
-    handles.clear();
-    data?.[Symbol.dispose]();
-    data = null;
-  };
   try {
     while (true) {
       const word = await ranks.listen();
       if (word.do === 'end') return word;
       if (word.do === 'open') {
-        close();
+        data?.[Symbol.dispose]();
+        data = null;
         data = await openData(word.settings, word.train);
         await ranks.answer(data.facts);
         continue;
       }
-      await obey(word, ranks, data!, handles, signal);
+      await obey(word, ranks, { ...engine, sets: data?.sets ?? {} }, handles, signal);
     }
   } finally {
-    close();
+    disposing([...handles.values(), ...(data ? [data] : [])])[Symbol.dispose]();
   }
 }
 
 async function obey(
   word: Exclude<Word, { do: 'end' | 'open' }>,
   ranks: Ranks,
-  { addon, sets, device }: FollowedData,
+  { addon, device, sets }: Followed & Pick<FollowedData, 'sets'>,
   handles: Map<number, NativeHandle>,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   if (word.do === 'make') {
+    if (word.what === 'meter') {
+      const options = { ...(word.options as MeterOptions), device };
+      handles.set(word.id, await RankMeter.open(addon, options, ranks));
+      return;
+    }
     if (word.what === 'trainer') {
       const model = handles.get(word.model) as NativeModel;
       handles.set(word.id, await addon.createTrainer(model, word.options as TrainerOptions));

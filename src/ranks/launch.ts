@@ -18,6 +18,11 @@ export interface LaunchOptions {
   env?: NodeJS.ProcessEnv;
 }
 
+/** This program again, as the ranks of this host; see {@link launch}. `save`: the folder of their run. */
+export function launchSelf(nproc: number, words: readonly string[], save: string): Promise<number> {
+  return launch({ nproc, command: [process.execPath, process.argv[1]!, ...words], logs: join(save, 'logs') });
+}
+
 /** Runs all ranks to their end. Returns the exit code of the first that failed, or 0. SIGINT and SIGTERM go on to all of them. */
 export async function launch({ nproc, command, logs, env = process.env }: LaunchOptions): Promise<number> {
   const port = await freePort();

@@ -4,17 +4,19 @@
  */
 import type { NativeAddon } from '../native/types/addon';
 import type { NativeDataset } from '../native/types/dataset';
+import type { MeterOptions, NativeMeter } from '../native/types/energy';
 import type { ModelSpec, NativeModel } from '../native/types/model';
 import type { NativeTrainer, TrainerOptions } from '../native/types/trainer';
+import { RankMeter } from './meters';
 import type { Ranks } from './ranks';
 
 /** Methods that all ranks call. Those of LOADS change weights on rank 0, which the others then take over. */
 const TOLD: ReadonlySet<string> = new Set([
-  ...['masks', 'evaluate', 'average', 'estimateNorms', 'reinitialise', 'epoch', 'position'],
+  ...['masks', 'evaluate', 'average', 'estimateNorms', 'reinitialise', 'epoch', 'position', 'begin', 'end'],
 ]);
 const LOADS: ReadonlySet<string> = new Set(['loadStateDict', 'restoreMomentum']);
 
-/** An addon whose models and trainers are those of all ranks. `sets`: the data sets that every rank has, by name. */
+/** An addon whose models, trainers and meters are those of all ranks. `sets`: the data sets that every rank has, by name. */
 export function leading(addon: NativeAddon, ranks: Ranks, sets: Map<NativeDataset, string>): NativeAddon {
   const own = new WeakMap<object, { id: number; native: object }>();
   let made = 0;
@@ -32,7 +34,7 @@ export function leading(addon: NativeAddon, ranks: Ranks, sets: Map<NativeDatase
   };
   const native = (value: unknown) => own.get(value as object)?.native ?? value;
 
-  const shared = <T extends NativeModel | NativeTrainer>(handle: T, id: number): T => {
+  const shared = <T extends NativeModel | NativeTrainer | NativeMeter>(handle: T, id: number): T => {
     const call = (method: string, args: unknown[]) => ranks.tell({ do: 'call', on: id, method, args: args.map(word) });
     const proxy = new Proxy(handle, {
       get(target, name) {
@@ -54,7 +56,7 @@ export function leading(addon: NativeAddon, ranks: Ranks, sets: Map<NativeDatase
           return async (state: unknown) => {
             await run(state);
             await call('share', []);
-            await target.share();
+            await (target as NativeModel | NativeTrainer).share();
           };
         if (!TOLD.has(name as string)) return run;
         return async (...args: unknown[]) => {
@@ -80,6 +82,11 @@ export function leading(addon: NativeAddon, ranks: Ranks, sets: Map<NativeDatase
       const id = made++;
       await ranks.tell({ do: 'make', id, what: 'trainer', model: own.get(model)!.id, options });
       return shared(await addon.createTrainer(native(model) as NativeModel, options), id);
+    },
+    async createMeter(options: MeterOptions): Promise<NativeMeter> {
+      const id = made++;
+      await ranks.tell({ do: 'make', id, what: 'meter', options });
+      return shared(await RankMeter.open(addon, options, ranks), id);
     },
   };
 }

@@ -28,6 +28,7 @@ export type Word =
   | { do: 'open'; settings: unknown; train: boolean }
   | { do: 'make'; id: number; what: 'model'; spec: unknown }
   | { do: 'make'; id: number; what: 'trainer'; model: number; options: unknown }
+  | { do: 'make'; id: number; what: 'meter'; options: unknown }
   | { do: 'call'; on: number; method: string; args: unknown[] }
   | { do: 'end'; code?: string; message?: string };
 
@@ -62,12 +63,18 @@ export class Ranks implements Disposable {
   ) {}
 
   /** Meets the others. Throws ERR_RANKS where they do not come, or say other things of themselves than rank 0. */
-  static async join(addon: NativeAddon, place: Place, options: RankOptions, facts: Facts): Promise<Ranks> {
+  static async join(
+    { addon, device }: { addon: NativeAddon; device: string },
+    place: Place,
+    options: RankOptions,
+    facts: Facts,
+  ): Promise<Ranks> {
     const { rank, size, host, port, serves, prefix } = place;
     const group = await addon.joinRanks({
       ...{ rank, size, host, port, serves, prefix },
       name: hostname(),
       address: await addressTowards(host),
+      device,
       timeoutMs: options.rankTimeout * 1000,
       bf16Gradients: options.gradientDtype === 'bf16',
     });
@@ -89,8 +96,12 @@ export class Ranks implements Disposable {
     return this.place.rank === 0;
   }
 
+  hostOf(rank: number): string {
+    return this.hosts[rank]!;
+  }
+
   nameOf(rank: number): string {
-    return `rank ${rank} on ${this.hosts[rank]}`;
+    return `rank ${rank} on ${this.hostOf(rank)}`;
   }
 
   /** Throws ERR_RANKS where a rank says other things than rank 0. */

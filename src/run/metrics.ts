@@ -44,6 +44,8 @@ export interface EnergyTotal {
   joules: number | null;
   /** Joules by part and method, for example "gpu counter", also where `joules` is null. Absent where nothing was read. */
   parts?: Record<string, number>;
+  /** With several ranks: joules by host. */
+  hosts?: Record<string, number>;
   /** Why there is no figure, or that it is coarse or estimated. */
   reason?: string;
 }

@@ -90,7 +90,7 @@ test('bad images are one line with names, and a list of GPUs is answered', async
   reportBad('test', undefined);
   reportBad('train', [{ index: 4, reason: 'cut' }]);
   expect(lines).toEqual([
-    '--gpu_ids 4,5,6,7: only cuda:4 computes, training on several GPUs comes later',
+    '--gpu_ids 4,5,6,7: cuda:4 computes',
     'imagenet: 6 training images, 2 test images, 2 classes, in class folders',
     'warning: 1 training image does not decode and was left out: train/n2/n2_1.JPEG (cut)',
   ]);

@@ -7,7 +7,7 @@ async function main() {
   addon.setThreads(1);
   const group = await addon.joinRanks({
     ...{ rank, size: 2, host: '127.0.0.1', port, serves: rank === 0, prefix: 'proof', timeoutMs: 30_000 },
-    ...{ name: `host${rank}`, address: '127.0.0.1' },
+    ...{ name: `host${rank}`, address: '127.0.0.1', device: 'cpu' },
   });
   const cfg = [16, 'M', 16, 'M', 32, 32, 'M', 64, 64, 'M', 64, 64];
   // Other weights on each rank, until rank 0 shares its own.

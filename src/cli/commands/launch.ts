@@ -1,8 +1,7 @@
 /** `earlybird launch`: the ranks of this host, without Python. */
-import { join } from 'node:path';
 import { z } from 'zod';
 import { EarlybirdError } from '../../errors';
-import { launch as launchRanks } from '../../ranks/launch';
+import { launchSelf } from '../../ranks/launch';
 import { count, option } from '../../recipe/option';
 import { PARSER, RANKED } from '../arguments';
 import type { Command } from '../command';
@@ -33,8 +32,7 @@ export const launch: Command = (path, describe) => ({
         `launch starts one of ${RANKED.join(', ')}: earlybird launch --nproc ${nproc} train --data DIR.`,
       );
     }
-    const logs = join(savedTo(words), 'logs');
-    process.exitCode = await launchRanks({ nproc, command: [process.execPath, process.argv[1]!, ...words], logs });
+    process.exitCode = await launchSelf(nproc, words, savedTo(words));
   },
 });
 

@@ -13,6 +13,8 @@ export interface EnergyValue {
   joules: number | null;
   method: EnergyMethod | null;
   reason?: string;
+  /** With several ranks: the host that it was spent on. */
+  host?: string;
 }
 
 /** A window between {@link NativeMeter.begin} and {@link NativeMeter.end}. */

@@ -17,13 +17,15 @@ export interface JoinOptions {
   name: string;
   /** The address of this host as the others reach it. */
   address: string;
+  /** That of the network: "cpu", "cuda" or "cuda:N", which ranks do not share. */
+  device: string;
   /** How long a collective waits for a rank. */
   timeoutMs: number;
   /** Gradients are exchanged as bfloat16. */
   bf16Gradients?: boolean;
 }
 
-/** The processes that train together (c10d: Gloo, with a TCPStore). */
+/** The processes that train together (c10d: Gloo and NCCL, with a TCPStore). */
 export interface NativeGroup extends NativeHandle {
   /** A word in the store that all ranks read. ERR_RANKS where the store is gone. */
   set(key: string, value: string): Promise<void>;

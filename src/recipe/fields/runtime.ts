@@ -28,7 +28,7 @@ export const runtime = {
       .string()
       .regex(/^-?\d+(,\d+)*$/)
       .optional(),
-    'GPUs, of which the first one computes so far; -1 for the CPU; --device wins',
+    'GPUs; train, search, retrain and evaluate start a rank on each; -1 for the CPU; --device wins',
     'GPU numbers such as 0,1, or -1',
     { identity: false, defaultHelp: 'a GPU if there is one' },
   ),

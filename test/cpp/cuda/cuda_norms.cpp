@@ -117,7 +117,7 @@ Outcome emulated(const Case& what, const Setup& with) {
                              at.shift,
                              what.relu};
   const Slopes slope{room<float>(slopes), room<float>(slopes) + what.channels};
-  gradient_sums(backward, lines, slope, room<float>(to.gamma), room<float>(to.beta), reduction, nullptr);
+  gradient_sums(backward, lines, {slope, nullptr}, room<float>(to.gamma), room<float>(to.beta), reduction, nullptr);
   gradients(backward, lines, slope, what.beside ? data<T>(with.beside) : nullptr, room<T>(to.images),
             what.shortcut ? room<T>(to.shortcut) : nullptr, nullptr);
   check(between - before == 2 && cuda_emulator::launches() - between == 2, text(what) + ", launches", 0);
@@ -162,29 +162,127 @@ bool same(const Outcome& a, const Outcome& b) {
   return true;
 }
 
+/// The images of one rank, and what it makes of them.
 template <class T>
-void compare(const Case& what) {
+struct Rank {
+  Rank(const Case& what, const Setup& with, int64_t first, int64_t count)
+      : images(placed(with.images.narrow(0, first, count), what.offset)),
+        gradient(placed(with.gradient.narrow(0, first, count), what.offset)),
+        shortcut(placed(with.shortcut.narrow(0, first, count), what.offset)),
+        beside(placed(with.beside.narrow(0, first, count), what.offset)),
+        lines(lines_of<T>(images.numel() / what.channels, static_cast<int>(what.channels), !what.offset)),
+        to{with.mean.clone(),
+           with.variance.clone(),
+           at::full({}, 6, at::kLong),
+           at::full_like(images, std::nan("")),
+           at::full_like(images, std::nan("")),
+           what.shortcut ? at::full_like(images, std::nan("")) : Tensor(),
+           at::full({what.channels}, std::nan("")),
+           at::full({what.channels}, std::nan(""))},
+        rows(at::full({4, what.channels}, std::nan(""))),
+        slopes(at::full({2, what.channels}, std::nan(""))),
+        partial(at::full({partial_floats<T>(lines)}, std::nan(""))),
+        sums(at::full({2 * what.channels + 1}, std::nan(""), at::kDouble)) {}
+
+  Reduction reduction() { return {room<float>(partial), 3}; }
+  Slopes slope() { return {room<float>(slopes), room<float>(slopes) + slopes.size(1)}; }
+
+  Tensor images, gradient, shortcut, beside;
+  Lines lines;
+  Outcome to;
+  Tensor rows, slopes, partial, sums;
+};
+
+/// Two ranks that share statistics, of which one has one image.
+template <class T>
+Outcome emulated_ranks(const Case& what, const Setup& with) {
+  std::vector<Rank<T>> ranks;
+  ranks.emplace_back(what, with, 0, what.batch - 1);
+  ranks.emplace_back(what, with, what.batch - 1, 1);
+  const auto width = static_cast<int>(what.channels);
+  const auto add = [&] {
+    const Tensor whole = ranks[0].sums + ranks[1].sums;
+    for (Rank<T>& rank : ranks) rank.sums.copy_(whole);
+  };
+  const auto backward = [&](Rank<T>& rank) {
+    const Folded at = folded(rank.rows);
+    return Backward<T>{data<T>(rank.images),
+                       data<T>(rank.gradient),
+                       what.shortcut && what.relu ? data<T>(rank.to.out) : nullptr,
+                       at.mean,
+                       at.inverse_std,
+                       at.scale,
+                       at.shift,
+                       what.relu};
+  };
+  for (Rank<T>& rank : ranks)
+    moments(data<T>(rank.images), rank.lines, room<double>(rank.sums), rank.reduction(), nullptr);
+  add();
+  for (Rank<T>& rank : ranks) {
+    const Folded at = folded(rank.rows);
+    const Layer layer{data<float>(with.gamma),
+                      data<float>(with.beta),
+                      what.select ? data<int64_t>(with.index) : nullptr,
+                      room<float>(rank.to.mean),
+                      room<float>(rank.to.variance),
+                      room<int64_t>(rank.to.batches),
+                      kMomentum,
+                      kEps};
+    fold_moments(data<double>(rank.sums), layer, width, at, nullptr);
+    apply(data<T>(rank.images), at.scale, at.shift, what.shortcut ? data<T>(rank.shortcut) : nullptr, what.relu,
+          room<T>(rank.to.out), rank.lines, nullptr);
+    rank.sums.fill_(std::nan(""));
+    gradient_sums(backward(rank), rank.lines, {{}, room<double>(rank.sums)}, room<float>(rank.to.gamma),
+                  room<float>(rank.to.beta), rank.reduction(), nullptr);
+  }
+  add();
+  for (Rank<T>& rank : ranks) {
+    const Folded at = folded(rank.rows);
+    slopes_of(data<double>(rank.sums), at.scale, at.inverse_std, width, rank.slope(), nullptr);
+    gradients(backward(rank), rank.lines, rank.slope(), what.beside ? data<T>(rank.beside) : nullptr,
+              room<T>(rank.to.images), what.shortcut ? room<T>(rank.to.shortcut) : nullptr, nullptr);
+  }
+  const Outcome &a = ranks[0].to, &b = ranks[1].to;
+  check(at::equal(a.mean, b.mean) && at::equal(a.variance, b.variance),
+        text(what) + ": the same statistics on all ranks", 0);
+  return {a.mean,
+          a.variance,
+          a.batches,
+          at::cat({a.out, b.out}),
+          at::cat({a.images, b.images}),
+          what.shortcut ? at::cat({a.shortcut, b.shortcut}) : Tensor(),
+          a.gamma + b.gamma,
+          a.beta + b.beta};
+}
+
+void compare(const Case& what, const std::string& name, Outcome (*emulate)(const Case&, const Setup&)) {
   const Setup with(what);
   Outcome first;
   in_every_order([&](const std::string& order) {
-    const Outcome got = emulated<T>(what, with);
+    const Outcome got = emulate(what, with);
     if (!first.out.defined()) first = got;
-    check(same(first, got), text(what) + ": the same bits " + order, 0);
+    check(same(first, got), name + ": the same bits " + order, 0);
   });
   const Outcome want = truth(what, with, first.out);
   const double rounding = what.type == at::kBFloat16 ? 1.0 / 256 : 0;
   const auto within = [&](const char* part, const Tensor& got, const Tensor& wanted, double tolerance) {
     const double off = deviation(got, wanted);
-    check(off < tolerance, text(what) + ": " + part, off);
+    check(off < tolerance, name + ": " + part, off);
   };
   within("running mean", first.mean, want.mean, 2e-6);
   within("running variance", first.variance, want.variance, 2e-6);
-  check(first.batches.item<int64_t>() == 7, text(what) + ": batches", 0);
+  check(first.batches.item<int64_t>() == 7, name + ": batches", 0);
   within("out", first.out, want.out, 4e-6 + rounding);
   within("images", first.images, want.images, 1e-5 + rounding);
   if (what.shortcut) within("shortcut", first.shortcut, want.shortcut, 2e-6 + rounding);
   within("gamma", first.gamma, want.gamma, 1e-5);
   within("beta", first.beta, want.beta, 1e-5);
+}
+
+template <class T>
+void compare(const Case& what) {
+  compare(what, text(what), emulated<T>);
+  if (what.batch > 1) compare(what, text(what) + ", two ranks", emulated_ranks<T>);
 }
 
 /// Evaluation makes only scale and shift.

@@ -3,12 +3,15 @@
 #include <ATen/record_function.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <mutex>
 #include <set>
 
 #include "check.h"
 #include "core/error.h"
 #include "data/resident/resident_dataset.h"
+#include "dist/two_ranks.h"
 #include "model/network.h"
 #include "prune/mask.h"
 #include "prune/surgery.h"
@@ -25,6 +28,7 @@ struct Counts {
 };
 
 Counts counts;
+std::mutex counting;  // ranks are threads here
 
 /// Operators that no graph can hold: they wait for the device, or the size of their result depends on data.
 bool reads_back(const std::string& name) {
@@ -43,8 +47,10 @@ class Watch {
                                     const std::string name = function.name();
                                     const bool excused =
                                         std::find(within.begin(), within.end(), "aten::_fused_sgd_") != within.end();
-                                    if (watching && reads_back(name) && !excused)
+                                    if (watching && reads_back(name) && !excused) {
+                                      const std::lock_guard lock(counting);
                                       counts.reads.insert(name + (within.empty() ? "" : " in " + within.back()));
+                                    }
                                     within.push_back(name);
                                     return nullptr;
                                   },
@@ -56,7 +62,7 @@ class Watch {
   ~Watch() { watching = false; }
 
  private:
-  static inline bool watching = false;
+  static inline thread_local bool watching = false;
   static inline thread_local std::vector<std::string> within;  // the operators that are running
 };
 
@@ -74,11 +80,15 @@ class StandIn final : public Graph {
       work();
     }
     work_ = work;
+    const std::lock_guard lock(counting);
     ++counts.captures;
   }
 
   void replay() override {
-    ++counts.replays;
+    {
+      const std::lock_guard lock(counting);
+      ++counts.replays;
+    }
     work_();
   }
 
@@ -93,8 +103,10 @@ GraphFactory stand_ins(bool fail = false) {
 
 constexpr int64_t kImages = 23, kBatch = 5;
 
-std::shared_ptr<ResidentDataset> images(const std::string& filter = "none") {
+std::shared_ptr<ResidentDataset> images(const std::string& filter = "none", int64_t rank = 0, int64_t ranks = 1) {
   DatasetSpec spec;
+  spec.rank = rank;
+  spec.world_size = ranks;
   const at::Tensor pixels = at::randint(0, 256, {kImages, 32, 32, 3}, at::kByte);
   const at::Tensor labels = at::randint(0, 10, {kImages}, at::kInt);
   spec.images = {Dtype::kUInt8, pixels.sizes().vec(), pixels.const_data_ptr<uint8_t>(),
@@ -112,8 +124,9 @@ std::shared_ptr<ResidentDataset> images(const std::string& filter = "none") {
   return std::make_shared<ResidentDataset>(spec);
 }
 
-std::shared_ptr<Network> network(const NumberFormats* formats = nullptr) {
+std::shared_ptr<Network> network(const NumberFormats* formats = nullptr, std::shared_ptr<Ranks> ranks = nullptr) {
   ModelSpec spec;
+  spec.ranks = std::move(ranks);
   spec.arch = "resnet";
   spec.depth = 11;
   spec.classes = 10;
@@ -210,6 +223,45 @@ EB_TEST("train: another shape, dataset or network is captured anew") {
   Trainer small(ticket, {.graphs = stand_ins()});
   small.epoch(*data, 1, 0.01, kBatch, INT64_MAX, kNever, {});
   check(counts.captures == 4, "a pruned network is captured", counts.captures);
+}
+
+EB_TEST("train: captured steps of two ranks equal eager ones") {
+  // 23 images in batches of five: three and two, and at the end two and one, which is eager on both.
+  const auto train = [](const GraphFactory& graphs) {
+    std::array<Outcome, 2> out;
+    counts = {};
+    two_ranks([&](const std::shared_ptr<Group>& group) {
+      at::manual_seed(2);
+      const auto data = images("none", group->rank(), 2);
+      out[group->rank()] = two_epochs(network(nullptr, group), *data, graphs, false);
+    });
+    return out;
+  };
+  const auto eager = train({});
+  const auto captured = train(stand_ins());
+  for (const int rank : {0, 1}) {
+    check(captured[rank].trained.captured && captured[rank].tested.captured,
+          "captured: " + captured[rank].trained.why_eager, 0);
+    check(same(eager[rank].snapshot.state, captured[rank].snapshot.state), "weights and statistics of a rank", 0);
+    check(same(eager[rank].snapshot.momentum, captured[rank].snapshot.momentum), "momentum of a rank", 0);
+    check(eager[rank].trained.loss == captured[rank].trained.loss, "loss of all ranks", captured[rank].trained.loss);
+    check(eager[rank].tested.top1 == captured[rank].tested.top1, "top-1 of all ranks", captured[rank].tested.top1);
+  }
+  check(counts.captures == 2 * 2 && counts.replays == 2 * 2 * (4 + 3), "replays", counts.replays);
+}
+
+EB_TEST("train: where one rank has no full batch, none captures") {
+  std::array<PassResult, 2> out;
+  counts = {};
+  two_ranks([&](const std::shared_ptr<Group>& group) {
+    // Of 24 in a batch rank 0 would have 12, and has 12 of the 23; rank 1 has eleven.
+    const auto data = images("none", group->rank(), 2);
+    Trainer trainer(network(nullptr, group), {.graphs = stand_ins()});
+    out[group->rank()] = trainer.epoch(*data, 0, 0.01, kImages + 1, INT64_MAX, kNever, {});
+  });
+  for (const PassResult& result : out)
+    check(!result.captured && result.why_eager == "no full batch lies on the device", "reason: " + result.why_eager, 0);
+  check(counts.captures == 0, "nothing is captured", counts.captures);
 }
 
 EB_TEST("train: captured steps equal eager ones, fp32") { compare("fp32: ", nullptr, false); }
