@@ -4,6 +4,7 @@ import { EarlybirdError } from '../errors';
 import { DEFAULT_NETWORK, defaultDepth } from '../network/names';
 import { BENCH_SCHEMAS, benchKernelsSchema, benchLoaderSchema, benchScaleSchema, benchStepSchema } from './benchmarks';
 import { benchEnergySchema } from './cost';
+import { withDetectorDefaults } from './detectors';
 import { evaluateSchema, pruneSchema, retrainSchema, searchSchema, trainSchema } from './experiments';
 import { distanceSchema, plotSchema } from './figures';
 import { benchJobSchema } from './job';
@@ -68,7 +69,7 @@ export type BenchJobRecipe = Recipe<'benchJob'>;
  * @throws ERR_RECIPE with one sentence: option, value, what is allowed
  */
 export function parseRecipe<C extends CommandName>(command: C, input: Record<string, unknown>): Recipe<C> {
-  const recipe = parseOptions(SCHEMAS[command] as z.ZodObject, input);
+  const recipe = parseOptions(SCHEMAS[command] as z.ZodObject, withDetectorDefaults(input));
   const problem = brokenRule(recipe);
   if (problem) throw new EarlybirdError('ERR_RECIPE', problem);
   return complete(command, recipe) as Recipe<C>;

@@ -40,6 +40,8 @@ interface MaskIndex {
   /** Completed epochs of the first mask; earlier rows of the files are zero. */
   first: number;
   ratios: number[];
+  /** Channels of each layer, in the order of the bits. Absent in runs of earlier versions. */
+  layers?: number[];
 }
 
 /** Throws ERR_FILE for a folder that is not there, before a lock would make it. */

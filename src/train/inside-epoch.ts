@@ -11,6 +11,7 @@ import { type CheckpointContent, checkpointValue, type Snapshot } from '../run/c
 import type { CheckpointWriter } from '../run/checkpoint-writer';
 import type { InsideEpoch } from '../run/inside-epoch';
 import type { EnergyTotals } from '../run/metrics';
+import type { Signals } from '../ticket/watch';
 
 interface EpochPartsOptions {
   trainer: NativeTrainer;
@@ -24,7 +25,8 @@ interface EpochPartsOptions {
   /** From the checkpoint that the run resumes from. */
   from: InsideEpoch | undefined;
   file: string;
-  distances: InsideEpoch['distances'];
+  /** Of the mask drawn before the epoch. */
+  signals: Signals;
   content(snapshot: Snapshot): CheckpointContent;
 }
 
@@ -85,10 +87,10 @@ export class EpochParts {
   }
 
   private async write(): Promise<void> {
-    const { trainer, writer, file, distances, content } = this.options;
+    const { trainer, writer, file, signals, content } = this.options;
     const position = this.position!;
     const written = content(await trainer.snapshot());
-    const inside: InsideEpoch = { position, distances, energy: await this.lap() };
+    const inside: InsideEpoch = { position, ...signals, energy: await this.lap() };
     await writer.start(file, checkpointValue({ ...written, inside }));
     this.written = position.steps;
   }
