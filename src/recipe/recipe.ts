@@ -4,6 +4,7 @@ import { EarlybirdError } from '../errors';
 import { DEFAULT_NETWORK, defaultDepth } from '../network/names';
 import { BENCH_SCHEMAS, benchKernelsSchema, benchLoaderSchema, benchScaleSchema, benchStepSchema } from './benchmarks';
 import { benchEnergySchema } from './cost';
+import { detectSchema } from './detect';
 import { withDetectorDefaults } from './detectors';
 import { evaluateSchema, pruneSchema, retrainSchema, searchSchema, trainSchema } from './experiments';
 import { distanceSchema, plotSchema } from './figures';
@@ -19,6 +20,7 @@ export const SCHEMAS = {
   train: trainSchema,
   evaluate: evaluateSchema,
   distance: distanceSchema,
+  detect: detectSchema,
   plot: plotSchema,
   benchStep: benchStepSchema,
   benchScale: benchScaleSchema,
@@ -46,6 +48,8 @@ export type TrainRecipe = Recipe<'train'>;
 export type EvaluateRecipe = Recipe<'evaluate'>;
 /** Options of `earlybird distance`. */
 export type DistanceRecipe = Recipe<'distance'>;
+/** Options of `earlybird detect`. */
+export type DetectRecipe = Recipe<'detect'>;
 /** Options of `earlybird plot`. */
 export type PlotRecipe = Recipe<'plot'>;
 /** Options of `earlybird bench step`. */

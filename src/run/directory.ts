@@ -34,7 +34,7 @@ const CHECKPOINTS = [CHECKPOINT, INSIDE_EPOCH].flatMap((name) => [name, join('se
 export type RunState = 'new' | 'interrupted' | 'finished' | 'foreign' | 'continued';
 
 /** masks/index.json */
-interface MaskIndex {
+export interface MaskIndex {
   /** N: bits of one mask. */
   channels: number;
   /** Completed epochs of the first mask; earlier rows of the files are zero. */
@@ -182,9 +182,14 @@ export class RunDirectory {
     await this.writeJson('masks/index.json', index);
   }
 
+  /** null where no masks are stored. */
+  readMaskIndex(): Promise<MaskIndex | null> {
+    return this.readJson<MaskIndex>('masks/index.json');
+  }
+
   /** Masks from the first one on; null where this folder holds none at that ratio. */
   async readMasks(ratio: number): Promise<{ index: MaskIndex; rows: Uint8Array[] } | null> {
-    const index = await this.readJson<MaskIndex>('masks/index.json');
+    const index = await this.readMaskIndex();
     const bytes = await contentsOf(this.file(maskFile(ratio)));
     if (!index || !bytes) return null;
     const size = Math.ceil(index.channels / 8);

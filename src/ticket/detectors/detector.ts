@@ -23,6 +23,8 @@ export interface Verdict {
 export interface Detector {
   /** What its signal is. */
   signal: string;
+  /** It looks at each layer by itself. */
+  byLayer: boolean;
   /** On which side of its threshold the signal lies once the masks have settled. */
   settled: 'below' | 'above';
   /** How many of the newest masks and losses it looks at. */

@@ -32,6 +32,7 @@ export const hasSettled = (distances: readonly number[] | null, { threshold, rul
 
 export const hamming: Detector = {
   signal: 'mask distance',
+  byLayer: false,
   settled: 'below',
   held: (settings) => ({ masks: masksHeld(settings), losses: 0 }),
   judge({ layers, masks }, settings) {

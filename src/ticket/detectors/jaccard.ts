@@ -22,6 +22,7 @@ const BACK = 2;
 
 export const jaccard: Detector = {
   signal: 'similarity of kept sets',
+  byLayer: true,
   settled: 'above',
   held: ({ window }) => ({ masks: window + BACK, losses: 0 }),
   judge({ layers, masks }, settings) {

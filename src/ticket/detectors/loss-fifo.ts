@@ -9,6 +9,7 @@ const SCALED_BY = 10;
 
 export const lossFifo: Detector = {
   signal: 'largest difference of losses',
+  byLayer: false,
   settled: 'below',
   // It depends on all losses since the start: those before a turn decide where the FIFO begins.
   held: () => ({ masks: 0, losses: Number.POSITIVE_INFINITY }),

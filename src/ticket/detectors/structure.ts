@@ -17,6 +17,7 @@ export function structureSimilarity(a: Uint8Array, b: Uint8Array, layers: readon
 
 export const structure: Detector = {
   signal: 'similarity of kept counts',
+  byLayer: true,
   settled: 'above',
   held: ({ window }) => ({ masks: window + 1, losses: 0 }),
   judge({ layers, masks }, settings) {

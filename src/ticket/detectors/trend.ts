@@ -13,6 +13,7 @@ export function runningMeans(values: readonly number[], width: number): number[]
 
 export const trend: Detector = {
   signal: 'p-value of a trend',
+  byLayer: false,
   settled: 'above',
   held: ({ window, smooth = 1 }) => ({ masks: window + smooth, losses: 0 }),
   judge({ layers, masks }, settings) {
