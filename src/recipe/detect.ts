@@ -30,6 +30,10 @@ export const detectSchema = z.strictObject({
     'numbers from 0 to 0.99 in whole percents',
     { defaultHelp: 'all whose masks are stored' },
   ),
+  steps: option(
+    z.boolean().default(false),
+    'look at the masks inside epochs as well (search --mask-every): a window then counts these',
+  ),
   calibrate: option(
     z.boolean().default(false),
     'also suggest a threshold for hamming: distances by chance, between the given runs of a network, and on the plateau of each run',

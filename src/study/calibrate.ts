@@ -63,8 +63,11 @@ export function calibrate(runs: readonly StoredSearch[]): Calibration[] {
   });
 }
 
-const seriesAt = ({ series }: StoredSearch, ratio: number) =>
-  series.find((one) => percentOf(one.ratio) === percentOf(ratio));
+/** Without masks inside epochs: a threshold is for windows of epochs. */
+function seriesAt({ series }: StoredSearch, ratio: number): StoredMasks | undefined {
+  const found = series.find((one) => percentOf(one.ratio) === percentOf(ratio));
+  return found && { ratio, masks: new Map([...found.masks].filter(([completed]) => completed % 1 === 0)) };
+}
 
 const lastOf = ({ masks }: StoredMasks) => [...masks.values()].at(-1);
 

@@ -17,14 +17,17 @@ export interface DetectRow {
   /** Its name, with the options that are not the defaults: "hamming:threshold=0.05". */
   detector: string;
   ratio: number;
-  /** Completed epochs of the mask at which it fires; null where it does not. */
+  /** Completed epochs of the mask at which it fires, a broken number inside an epoch; null where it does not. */
   firesAfter: number | null;
   /** What its signal is. */
   signalIs: string;
   /** Its signal where it fires, else the one that came closest. */
   signal: number | null;
   signalAfter: number | null;
-  /** Training FLOPs (exact rule), seconds and joules of the search up to there; null where it does not fire or nothing tells. */
+  /**
+   * Training FLOPs (exact rule), seconds and joules of the search up to there; null where it does not fire or nothing tells. Inside an
+   * epoch seconds are in proportion to its steps, and joules are not known.
+   */
   flops: number | null;
   seconds: number | null;
   joules: number | null;
@@ -77,7 +80,7 @@ export async function detect(
   const detectors = recipe.detectors.flatMap((text) => text.split(',')).map(parseDetector);
   const searches: StoredSearch[] = [];
   for (const run of recipe.runs) {
-    const search = await readSearch(run, recipe.ratios);
+    const search = await readSearch(run, recipe.ratios, recipe.steps);
     const masks = search.series[0]?.masks.size ?? 0;
     observer?.log?.(
       `${search.folder}: ${masks} masks of ${search.channels} channels, ${epochsText(search.metrics.length)}`,
@@ -134,9 +137,11 @@ function rowOf(search: StoredSearch, series: StoredMasks, detector: ChosenDetect
 function costUpTo({ metrics, forward, images }: StoredSearch, completed: number) {
   const lines = metrics.filter((line) => line.completed <= completed);
   const known = forward !== null && images !== null;
+  const part = completed % 1;
+  const next = metrics.find((line) => line.completed > completed);
   return {
     flops: known ? trainingFlops([{ forward, images: images * completed }], 'exact') : null,
-    seconds: secondsOf(lines),
-    joules: completed === 0 ? 0 : (epochsTotal(lines)?.joules ?? null),
+    seconds: secondsOf(lines) + part * (next?.seconds.train ?? 0),
+    joules: part > 0 ? null : completed === 0 ? 0 : (epochsTotal(lines)?.joules ?? null),
   };
 }

@@ -59,13 +59,13 @@ function missing(run: Run, masks: StoredMasks['masks'], detector: ChosenDetector
   if (seen.length < needed) {
     const first = seen[0]?.[0] ?? 0;
     const from = first > 0 ? `, the first of them after ${first} epochs` : '';
-    return `It needs the masks of ${needed} epochs, and ${run.folder} has ${seen.length}${from}.`;
+    return `It needs ${needed} masks, and ${run.folder} has ${seen.length}${from}.`;
   }
   if (byLayer && !run.layers)
     return `It needs the channels of each layer, which neither masks/index.json nor a checkpoint in ${run.folder} tells.`;
   if (heldBy(detector).losses === 0) return null;
   const known = new Set(run.metrics.map(({ completed }) => completed));
-  const lost = seen.map(([completed]) => completed).find((completed) => completed > 0 && !known.has(completed));
+  const lost = seen.find(([completed]) => completed > 0 && completed % 1 === 0 && !known.has(completed))?.[0];
   return lost === undefined
     ? null
     : `It needs the training loss of every epoch, and ${run.folder}/metrics.jsonl has none of epoch ${lost}.`;

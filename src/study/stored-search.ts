@@ -3,11 +3,11 @@ import { EarlybirdError } from '../errors';
 import { networkName } from '../network/names';
 import { RunDirectory, requireFolder, searchFolderOf } from '../run/directory';
 import type { EpochMetrics } from '../run/metrics';
-import { maskFile } from '../run/names';
+import { maskFile, stepMaskFile } from '../run/names';
 import type { RunResult } from '../run/result';
 import { layersUnder } from '../ticket/layers';
 
-/** Masks at one ratio by completed epochs. */
+/** Masks at one ratio by completed epochs, in their order; a broken number inside an epoch. */
 export interface StoredMasks {
   ratio: number;
   masks: ReadonlyMap<number, Uint8Array>;
@@ -39,11 +39,11 @@ interface Params {
 }
 
 /**
- * Reads the search in `run` at these ratios, or at all that it followed.
+ * Reads the search in `run` at these ratios, or at all that it followed. `steps`: with the masks inside epochs.
  *
  * @throws ERR_FILE where the folder, its masks or those of a ratio are missing
  */
-export async function readSearch(run: string, ratios?: readonly number[]): Promise<StoredSearch> {
+export async function readSearch(run: string, ratios?: readonly number[], steps = false): Promise<StoredSearch> {
   requireFolder(run);
   const folder = searchFolderOf(run);
   const directory = RunDirectory.at(folder);
@@ -60,7 +60,9 @@ export async function readSearch(run: string, ratios?: readonly number[]): Promi
     seed: params?.seed ?? null,
     channels: index.channels,
     layers: await layersUnder(directory, index),
-    series: await Promise.all((ratios ?? index.ratios).map((ratio) => readSeries(directory, ratio, index.ratios))),
+    series: await Promise.all(
+      (ratios ?? index.ratios).map((ratio) => readSeries(directory, ratio, index.ratios, steps)),
+    ),
     metrics,
     epochs: epochs ?? Number.POSITIVE_INFINITY,
     images: params?.dataset?.train ?? null,
@@ -68,12 +70,28 @@ export async function readSearch(run: string, ratios?: readonly number[]): Promi
   };
 }
 
-async function readSeries(directory: RunDirectory, ratio: number, followed: readonly number[]): Promise<StoredMasks> {
+async function readSeries(
+  directory: RunDirectory,
+  ratio: number,
+  followed: readonly number[],
+  steps: boolean,
+): Promise<StoredMasks> {
   const stored = await directory.readMasks(ratio);
   if (!stored)
     throw new EarlybirdError(
       'ERR_FILE',
       `${directory.path} has no ${maskFile(ratio)}: give --ratios that its search followed (${followed.join(' ')}).`,
     );
-  return { ratio, masks: new Map(stored.rows.map((mask, i) => [stored.index.first + i, mask])) };
+  const masks = stored.rows.map((mask, i): [number, Uint8Array] => [stored.index.first + i, mask]);
+  if (!steps) return { ratio, masks: new Map(masks) };
+  const inside = await directory.readStepMasks(ratio);
+  if (!inside)
+    throw new EarlybirdError(
+      'ERR_FILE',
+      `${directory.path} has no ${stepMaskFile(ratio)}: leave out --steps, or search with --mask-every.`,
+    );
+  // Of an epoch that is not complete there may be masks, which a resumed search writes again.
+  const last = masks.at(-1)?.[0] ?? 0;
+  const within = [...inside].filter(([completed]) => completed < last);
+  return { ratio, masks: new Map([...masks, ...within].sort(([a], [b]) => a - b)) };
 }

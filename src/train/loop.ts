@@ -26,7 +26,7 @@ import { detectorNamed } from '../ticket/detectors/table';
 import { type Signals, signalsOf, type Ticket, type TicketWatch } from '../ticket/watch';
 import type { Averaging } from './averaging';
 import { ClosestMasks } from './closest';
-import { EpochParts } from './inside-epoch';
+import { EpochParts, maskStops } from './inside-epoch';
 import { learningRate } from './schedule';
 
 interface TrainingSettings {
@@ -44,6 +44,7 @@ interface TrainingSettings {
   seed: number;
   keepCheckpoints: string;
   checkpointEvery?: number | undefined;
+  maskEvery?: number | undefined;
 }
 
 export interface TrainingRun extends RunOptions {
@@ -126,10 +127,12 @@ async function epochs(run: TrainingRun, writer: CheckpointWriter, metrics: Epoch
     if (detection?.stopAtTicket && detection.watch.allEmerged) break;
 
     observer?.epoch?.({ phase: run.phase, epoch, epochs: settings.epochs, lr });
+    const batches = Math.ceil(run.data.train.count / settings.batchSize);
     const parts = new EpochParts({
       ...{ trainer, energy, writer, signals, signal: run.signal, from: inside },
       every: settings.checkpointEvery,
-      batches: Math.ceil(run.data.train.count / settings.batchSize),
+      masks: maskStops(run, epoch, batches),
+      batches,
       file: directory.file(INSIDE_EPOCH),
       content: (now) => content(run, now, epoch, epoch, best, lr),
     });

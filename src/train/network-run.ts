@@ -257,9 +257,12 @@ async function restoreWatch(
   );
 }
 
-async function beginMasks({ directory, from }: OpenRun, ratios: number[], layers: number[], completed: number) {
+async function beginMasks(run: OpenRun, ratios: number[], layers: number[], completed: number) {
+  const { directory, from, session } = run;
+  const { maskEvery: every, batchSize } = run.recipe as SearchRecipe;
+  const steps = every && { every, batches: Math.ceil(session.train.count / batchSize) };
   const first = await firstMask(directory, from, ratios[0]!, completed);
-  await directory.writeMaskIndex({ channels: channelsOf(layers), first, ratios, layers });
+  await directory.writeMaskIndex({ channels: channelsOf(layers), first, ratios, layers, ...(steps ? { steps } : {}) });
 }
 
 async function resultOf(

@@ -105,6 +105,31 @@ describeTrained('detectors of a real search', () => {
     expect(differences(outcomeOf(save), outcomeOf(whole))).toEqual([]);
   });
 
+  test('masks inside epochs, also where it was killed: no other weights, and a window that counts steps', async () => {
+    const masked = (save: string) => search(save, '--mask-every', '2', '--checkpoint-every', '3');
+    const [save, again] = [join(folder.path, 'steps'), join(folder.path, 'steps-killed')];
+    await succeed(masked(save));
+    const inside = Object.keys(outcomeOf(save)).filter((name) => name.endsWith('.steps.bits'));
+    expect(inside.length).toBe(3);
+    // Checkpoints name their recipe; metrics and masks tell that the weights are the same.
+    const changed = differences(outcomeOf(save), outcomeOf(plain)).filter((name) => !name.endsWith('.pth.tar'));
+    expect(changed.sort()).toEqual(inside.sort());
+    let seen = 0;
+    await stopWhen(masked(again), again, (name) => name === 'inside-epoch.pth.tar' && ++seen === 3, 'SIGKILL');
+    await succeed(masked(again));
+    expect(differences(outcomeOf(again), outcomeOf(save))).toEqual([]);
+
+    // Six steps an epoch: masks after 0, 1/3, 2/3, 1, ... epochs.
+    const { rows } = (await replayed(save, '--steps', '--detectors', 'hamming:threshold=1')).runs[0]!;
+    expect(rows.map(({ firesAfter }) => firesAfter)).toEqual([1 + 1 / 3, 1 + 1 / 3, 1 + 1 / 3]);
+    expect(rows[0]!.flops).toBeCloseTo(
+      (await replayed(save, '--detectors', 'hamming:threshold=1')).runs[0]!.rows[0]!.flops! / 3,
+      -2,
+    );
+    const { status, stderr } = await cli(['detect', plain, '--steps']).done;
+    expect([status, stderr]).toEqual([1, expect.stringContaining('leave out --steps, or search with --mask-every')]);
+  });
+
   test('train draws by another detector, and says what was nearest where none fires', async () => {
     const train = (save: string, ...more: string[]) => [
       ...['train', ...TINY, '--epochs', '6', '--percent', '0.5', '--measure', 'false', '--save', save, ...more],
@@ -122,7 +147,7 @@ describeTrained('detectors of a real search', () => {
   test('the table for people, and a run without masks', async () => {
     const { stdout } = await succeed(['detect', plain, '--calibrate', '--ratios', '0.5']);
     expect(stdout).toMatch(/^p +detector +fires after +its signal +FLOPs +time/m);
-    expect(stdout).toContain('trend: It needs the masks of 13 epochs');
+    expect(stdout).toContain('trend: It needs 13 masks');
     expect(stdout).toMatch(/by chance, within layers: +0\.\d{3} \+- 0\.\d{3}/);
     const { status, stderr } = await cli(['detect', folder.path]).done;
     expect([status, stderr]).toEqual([1, expect.stringContaining('holds no masks')]);

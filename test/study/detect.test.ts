@@ -73,7 +73,7 @@ describe('what a run has not stored', () => {
   test('too few masks', async () => {
     const run = await store(at('short'), { masks: MASKS, losses: LOSSES, first: 4, epochs: 20 });
     const [row] = await rowsOf(run, 'trend');
-    expect(row!.why).toBe(`It needs the masks of 13 epochs, and ${run} has 7, the first of them after 4 epochs.`);
+    expect(row!.why).toBe(`It needs 13 masks, and ${run} has 7, the first of them after 4 epochs.`);
   });
 
   test('losses', async () => {

@@ -24,8 +24,8 @@ export const detector = {
     'reference: newest mask against each older one, at most the threshold; consecutive: adjacent masks, all below it',
   ),
 };
-/** Other detectors than hamming, which have other defaults (detectors.ts). */
-export const otherDetectors = {
+/** Of searches: other detectors than hamming, which have other defaults (detectors.ts), and more masks for them. */
+export const detection = {
   detector: option(
     z.enum(DETECTOR_NAMES).default('hamming'),
     'what tells that masks have settled; the others have a --detector-window and a --detector-threshold of their own (docs/detectors.md)',
@@ -39,6 +39,11 @@ export const otherDetectors = {
   detectorTurns: option(count().optional(), 'detector loss-fifo: times that the loss must settle', {
     defaultHelp: '1 there',
   }),
+  maskEvery: option(
+    count().optional(),
+    'also store the masks after every N steps of an epoch, for detect --steps; tickets are drawn between epochs all the same',
+    { defaultHelp: 'none' },
+  ),
 };
 export const cutting = {
   emptyLayers: option(
