@@ -72,7 +72,7 @@ export type { Observer, RunOptions } from './run/observer';
 export type { FinishedRun, RunResult, SummaryRow } from './run/result';
 export type { Calibration, Plateau } from './study/calibrate';
 export type { Chance } from './study/chance';
-export { type DetectedRun, type DetectResult, type DetectRow, detect, type TicketLookup } from './study/detect';
+export { type DetectedRun, type DetectResult, type DetectRow, detect } from './study/detect';
 export { DTYPE_BYTES, type Dtype, type StateDict, type TensorData } from './tensor';
 export {
   type DetectorOptions,

@@ -13,7 +13,7 @@ const isDetector = (text: string) => {
 };
 
 export const detectSchema = z.strictObject({
-  runs: option(z.array(z.string()).min(1), 'folders of searches, or of train', 'paths of folders', {
+  runs: option(z.array(z.string()).min(1), 'folders of searches, of train, or of studies', 'paths of folders', {
     positional: 'runs',
   }),
   detectors: option(

@@ -11,6 +11,7 @@ import { maskDistance } from '../ticket/mask';
 import { type Calibration, calibrate } from './calibrate';
 import { replay } from './replay';
 import { readSearch, type StoredMasks, type StoredSearch } from './stored-search';
+import { studySearches, type TicketLookup } from './study-tickets';
 
 /** One detector at one ratio. */
 export interface DetectRow {
@@ -57,30 +58,23 @@ export interface DetectResult {
   calibration: Calibration[] | null;
 }
 
-/** Top-1 of the ticket drawn from a search after so many epochs and retrained; null where there is none. */
-export type TicketLookup = (folder: string, ratio: number, completed: number) => number | null;
-
 /**
  * Replays detectors on the masks and metrics that searches have stored. Trains nothing and writes nothing.
  *
- * @param recipe from `parseRecipe('detect', ...)`
- * @param lookup knows the tickets of a study
+ * @param recipe from `parseRecipe('detect', ...)`; the folder of a study stands for its searches
  * @throws ERR_FILE where masks are missing
  *
  * @example
  * const { runs } = await detect(parseRecipe('detect', { runs: ['logs'], detectors: ['hamming', 'trend:window=8'] }));
  * for (const { detector, ratio, firesAfter } of runs[0]!.rows) console.log(detector, ratio, firesAfter);
  */
-export async function detect(
-  recipe: DetectRecipe,
-  { observer }: RunOptions = {},
-  lookup: TicketLookup = () => null,
-): Promise<DetectResult> {
+export async function detect(recipe: DetectRecipe, { observer }: RunOptions = {}): Promise<DetectResult> {
   requireParsed('detect', recipe);
   const detectors = recipe.detectors.flatMap((text) => text.split(',')).map(parseDetector);
   const searches: StoredSearch[] = [];
-  for (const run of recipe.runs) {
-    const search = await readSearch(run, recipe.ratios, recipe.steps);
+  const { folders, lookup } = await studySearches(recipe.runs);
+  for (const folder of folders) {
+    const search = await readSearch(folder, recipe.ratios, recipe.steps);
     const masks = search.series[0]?.masks.size ?? 0;
     observer?.log?.(
       `${search.folder}: ${masks} masks of ${search.channels} channels, ${epochsText(search.metrics.length)}`,
