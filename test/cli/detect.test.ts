@@ -1,5 +1,5 @@
 /** `search --detector`, and `detect` on what it has stored: the same code on the same masks. */
-import { readdirSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DetectResult } from '../../src/study/detect';
 import { cli, describeTrained, stopWhen, succeed } from './run-cli';
@@ -142,6 +142,20 @@ describeTrained('detectors of a real search', () => {
     expect(status).toBe(1);
     expect(stderr).toMatch(/the largest similarity of kept sets was 0\.\d{4}, after \d epochs\)/);
     expect(stderr).toMatch(/smaller --detector-threshold \(now 0.999\)/);
+  });
+
+  test('layers are those of a checkpoint where the masks of an earlier version do not tell them', async () => {
+    const old = join(folder.path, 'old');
+    cpSync(plain, old, { recursive: true });
+    const file = join(old, 'masks', 'index.json');
+    const { layers, ...index } = JSON.parse(readFileSync(file, 'utf8'));
+    expect(layers.length).toBe(8);
+    writeFileSync(file, JSON.stringify(index));
+    const rowsOf = async (save: string) => (await replayed(save)).runs[0]!.rows.map(({ why, ...row }) => row);
+    expect(await rowsOf(old)).toEqual(await rowsOf(plain));
+    for (const name of readdirSync(old)) if (name.endsWith('.pth.tar')) rmSync(join(old, name));
+    const { rows } = (await replayed(old, '--detectors', 'jaccard:window=1')).runs[0]!;
+    expect(rows[0]!.why).toContain('It needs the channels of each layer');
   });
 
   test('the table for people, and a run without masks', async () => {
