@@ -52,6 +52,7 @@ export {
   type BenchScaleRecipe,
   type BenchStepRecipe,
   type CommandName,
+  type DetectRecipe,
   type DistanceRecipe,
   type EvaluateRecipe,
   type PlotRecipe,
@@ -69,6 +70,9 @@ export { type WrittenFigures, writeReport } from './report/write';
 export type { AverageMetrics, EnergyTotal, EnergyTotals, EpochMetrics } from './run/metrics';
 export type { Observer, RunOptions } from './run/observer';
 export type { FinishedRun, RunResult, SummaryRow } from './run/result';
+export type { Calibration, Plateau } from './study/calibrate';
+export type { Chance } from './study/chance';
+export { type DetectedRun, type DetectResult, type DetectRow, detect } from './study/detect';
 export { DTYPE_BYTES, type Dtype, type StateDict, type TensorData } from './tensor';
 export {
   type DetectorOptions,

@@ -73,7 +73,7 @@ export async function timeDetection(
   signal?: AbortSignal,
   now: () => number = () => performance.now(),
 ): Promise<{ detect: number[]; whole: number[] }> {
-  const watch = new TicketWatch(RATIOS, channels, REFERENCE_DETECTOR);
+  const watch = new TicketWatch(RATIOS, [channels], { name: 'hamming', settings: REFERENCE_DETECTOR });
   const times = { detect: [] as number[], whole: [] as number[] };
   // Only a full window has distances.
   const untimed = REFERENCE_DETECTOR.window;
@@ -84,7 +84,7 @@ export async function timeDetection(
     const drawn = now();
     for (const { ratio, bits } of masks) await directory.writeMask(ratio, epoch, bits);
     const written = now();
-    watch.observe(masks, epoch);
+    watch.observe(masks, epoch, null);
     const end = now();
     if (epoch < untimed) continue;
     times.whole.push(end - start);

@@ -2,6 +2,7 @@
 import type { Progress } from '../native/types/pass';
 import type { EpochMetrics } from '../run/metrics';
 import type { Observer } from '../run/observer';
+import { signalsOf } from '../ticket/watch';
 
 /** One moment of a run or of a count of files; what is not known is absent or null. */
 export interface State {
@@ -229,18 +230,16 @@ function barOf(share: number, width: number, { paint, unicode }: Brush): string 
   return `${from}${paint('done', full!.repeat(filled))}${paint('rest', empty!.repeat(inner - filled))}${to}`;
 }
 
-/** One line for a whole epoch, with the largest mask distance of every ratio. */
+/** One line for a whole epoch, with the signal of the detector at every ratio. */
 export function epochLine({ phase, epochs }: { phase: string; epochs: number }, line: EpochMetrics): string {
-  const { completed, lr, train, test, swa, imagesPerSecond, distances } = line;
-  const masks = Object.entries(distances).map(
-    ([percent, values]) => `${percent}% ${values === null ? '-' : Math.max(0, ...values).toFixed(3)}`,
-  );
+  const { completed, lr, train, test, swa, imagesPerSecond, signals } = line;
+  const masks = Object.entries(signalsOf(line)).map(([percent, signal]) => `${percent}% ${signal?.toFixed(3) ?? '-'}`);
   return [
     `${phase} epoch ${completed}/${epochs} lr ${Number(lr.toPrecision(6))} loss ${train.loss.toFixed(4)}`,
     `train ${train.top1.toFixed(2)}% test ${test.top1.toFixed(2)}%`,
     ...(swa ? [`swa ${swa.top1.toFixed(2)}%`] : []),
     `${Math.round(imagesPerSecond)} images/s`,
-    ...(masks.length > 0 ? [`mask distance ${masks.join(', ')}`] : []),
+    ...(masks.length > 0 ? [`${signals ? 'detector' : 'mask distance'} ${masks.join(', ')}`] : []),
   ].join(' ');
 }
 

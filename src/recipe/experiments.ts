@@ -6,7 +6,7 @@ import { AS_CHECKPOINT, lowPrecision, prunedPrecision } from './fields/precision
 import { ranks } from './fields/ranks';
 import { launcher, unused } from './fields/reference';
 import { checkpoints, energy, files, runtime } from './fields/runtime';
-import { cutting, detector, percent } from './fields/ticket';
+import { cutting, detection, detector, percent } from './fields/ticket';
 import { batches, continuing, scratch, training } from './fields/training';
 import { count, file, folder, hidden, option, optionOf, ratio } from './option';
 import { VARIANTS } from './precision';
@@ -22,6 +22,7 @@ export const searchSchema = z.strictObject({
   ...training,
   ...lowPrecision(),
   ...detector,
+  ...detection,
   stopAtTicket: ticket(z.boolean().default(false), 'end the search once a ticket emerged at every ratio'),
   ...checkpoints('all'),
   ...continuing(count(0).default(0), 'first epoch index'),
@@ -96,6 +97,7 @@ export const trainSchema = z.strictObject({
   detectorWindow: detector.detectorWindow,
   detectorThreshold: detector.detectorThreshold,
   detectorRule: detector.detectorRule,
+  ...detection,
   ...cutting,
   fromScratch: ticket(z.boolean().default(false), 'retrain the ticket from new weights, for all epochs'),
   init: ticket(

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { idleDetectorEntries } from './detectors';
 import { OPTIONS } from './option';
 import { formatsOf, PRECISION_KEYS } from './precision';
 import { type CommandName, SCHEMAS } from './recipe';
@@ -12,6 +13,8 @@ export function identityOf(command: CommandName, recipe: object): Record<string,
     // They came later: runs of before have neither.
     ...((recipe as { syncBn?: boolean }).syncBn ? [] : ['syncBn']),
     ...((recipe as { gradientDtype?: string }).gradientDtype === 'bf16' ? [] : ['gradientDtype']),
+    ...((recipe as { detector?: string }).detector === 'hamming' ? ['detector'] : []),
+    ...idleDetectorEntries(recipe),
   ]);
   return Object.fromEntries(
     Object.entries(recipe).filter(([key]) => OPTIONS.get(shape[key]!)?.identity !== false && !idle.has(key)),

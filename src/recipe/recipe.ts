@@ -4,6 +4,8 @@ import { EarlybirdError } from '../errors';
 import { DEFAULT_NETWORK, defaultDepth } from '../network/names';
 import { BENCH_SCHEMAS, benchKernelsSchema, benchLoaderSchema, benchScaleSchema, benchStepSchema } from './benchmarks';
 import { benchEnergySchema } from './cost';
+import { detectSchema } from './detect';
+import { withDetectorDefaults } from './detectors';
 import { evaluateSchema, pruneSchema, retrainSchema, searchSchema, trainSchema } from './experiments';
 import { distanceSchema, plotSchema } from './figures';
 import { benchJobSchema } from './job';
@@ -18,6 +20,7 @@ export const SCHEMAS = {
   train: trainSchema,
   evaluate: evaluateSchema,
   distance: distanceSchema,
+  detect: detectSchema,
   plot: plotSchema,
   benchStep: benchStepSchema,
   benchScale: benchScaleSchema,
@@ -45,6 +48,8 @@ export type TrainRecipe = Recipe<'train'>;
 export type EvaluateRecipe = Recipe<'evaluate'>;
 /** Options of `earlybird distance`. */
 export type DistanceRecipe = Recipe<'distance'>;
+/** Options of `earlybird detect`. */
+export type DetectRecipe = Recipe<'detect'>;
 /** Options of `earlybird plot`. */
 export type PlotRecipe = Recipe<'plot'>;
 /** Options of `earlybird bench step`. */
@@ -68,7 +73,7 @@ export type BenchJobRecipe = Recipe<'benchJob'>;
  * @throws ERR_RECIPE with one sentence: option, value, what is allowed
  */
 export function parseRecipe<C extends CommandName>(command: C, input: Record<string, unknown>): Recipe<C> {
-  const recipe = parseOptions(SCHEMAS[command] as z.ZodObject, input);
+  const recipe = parseOptions(SCHEMAS[command] as z.ZodObject, withDetectorDefaults(input));
   const problem = brokenRule(recipe);
   if (problem) throw new EarlybirdError('ERR_RECIPE', problem);
   return complete(command, recipe) as Recipe<C>;

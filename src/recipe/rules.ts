@@ -1,4 +1,6 @@
 /** Rules between the options of a recipe; each option's own values are the business of its schema. */
+import { type DetectorName, type DetectorSettings, detectorOf, idleDetectorEntries, masksNeeded } from './detectors';
+import { flagOf } from './option';
 
 /** The entries that rules look at; a command has some of them. */
 interface Entries {
@@ -16,10 +18,14 @@ interface Entries {
   assumeEpoch?: number[];
   assumeFlops?: number[];
   startEpoch?: number;
+  detector?: DetectorName;
   detectorWindow?: number;
-  detectorRule?: string;
+  detectorRule?: NonNullable<DetectorSettings['rule']>;
   stopAtTicket?: boolean;
   compareDense?: boolean;
+  detectorSmooth?: number;
+  detectorDecay?: number;
+  detectorTurns?: number;
   swa?: boolean;
   swaStart?: number;
   imageSize?: number;
@@ -28,11 +34,11 @@ interface Entries {
 /** Datasets whose images are not resized. */
 const FIXED_SIZE = ['cifar10', 'cifar100', 'synthetic'];
 
-/** Masks that a detector needs before a ticket can emerge. */
-const masksNeeded = ({ detectorWindow = 0, detectorRule }: Entries) =>
-  detectorWindow + (detectorRule === 'consecutive' ? 1 : 0);
+/** An option that the detector of a search does not have. */
+const unusedEntry = (recipe: Entries) =>
+  idleDetectorEntries(recipe).find((key) => ![undefined, 'reference'].includes(recipe[key as keyof Entries] as string));
 
-/** Masks that it gets to see. */
+/** Masks that a detector gets to see. */
 const masksDrawn = ({ epochs = Infinity, startEpoch = 0 }: Entries) => epochs - startEpoch;
 
 /** A search may be asked for its masks alone; `train` may not. */
@@ -60,9 +66,14 @@ const RULES: { isBroken(recipe: Entries): boolean; message(recipe: Entries): str
       `--percent ${percent} is not possible with --protective, which keeps about a tenth of every layer: give a ratio below 0.9.`,
   },
   {
-    isBroken: (recipe) => endsWithTicket(recipe) && masksNeeded(recipe) > masksDrawn(recipe),
+    isBroken: (recipe) => endsWithTicket(recipe) && masksNeeded(detectorOf(recipe)) > masksDrawn(recipe),
     message: (recipe) =>
-      `--detector-window ${recipe.detectorWindow} needs the masks of ${masksNeeded(recipe)} epochs, so that no ticket can emerge within --epochs ${recipe.epochs}: give more --epochs or a smaller --detector-window.`,
+      `--detector-window ${recipe.detectorWindow} needs the masks of ${masksNeeded(detectorOf(recipe))} epochs, so that no ticket can emerge within --epochs ${recipe.epochs}: give more --epochs or a smaller --detector-window.`,
+  },
+  {
+    isBroken: (recipe) => unusedEntry(recipe) !== undefined,
+    message: (recipe) =>
+      `--${flagOf(unusedEntry(recipe)!)} does nothing with --detector ${recipe.detector}, which has no such option: leave it out.`,
   },
   {
     isBroken: ({ swa, swaStart = 0, epochs = Infinity }) => swa === true && swaStart >= epochs,

@@ -17,6 +17,10 @@ const CHANGES: Record<string, (there: Identity, now: Identity) => boolean> = {
   detectorWindow: always,
   detectorThreshold: always,
   detectorRule: always,
+  detector: always,
+  detectorSmooth: always,
+  detectorDecay: always,
+  detectorTurns: always,
   percent: follows,
   ratios: follows,
 };

@@ -14,7 +14,7 @@ import type { FolderLock } from '../lock';
 import { flagOf } from '../recipe/option';
 import { differing, isContinuable } from './changes';
 import type { EpochMetrics } from './metrics';
-import { maskFile } from './names';
+import { maskFile, stepMaskFile } from './names';
 import { type RecordOptions, recordText } from './record';
 
 /** All files of a run; --force removes these and nothing else. */
@@ -34,13 +34,20 @@ const CHECKPOINTS = [CHECKPOINT, INSIDE_EPOCH].flatMap((name) => [name, join('se
 export type RunState = 'new' | 'interrupted' | 'finished' | 'foreign' | 'continued';
 
 /** masks/index.json */
-interface MaskIndex {
+export interface MaskIndex {
   /** N: bits of one mask. */
   channels: number;
   /** Completed epochs of the first mask; earlier rows of the files are zero. */
   first: number;
   ratios: number[];
+  /** Channels of each layer, in the order of the bits. Absent in runs of earlier versions. */
+  layers?: number[];
+  /** Masks inside epochs (--mask-every): row (e, i) of their files, i < `stopsInside`, was drawn after (i + 1) * every steps of epoch e. */
+  steps?: { every: number; batches: number };
 }
+
+/** Masks that are stored inside an epoch of so many batches; that at its end is stored as that of the epoch. */
+export const stopsInside = ({ every, batches }: { every: number; batches: number }) => Math.ceil(batches / every) - 1;
 
 /** Throws ERR_FILE for a folder that is not there, before a lock would make it. */
 export function requireFolder(folder: string): void {
@@ -165,8 +172,7 @@ export class RunDirectory {
 
   // --- masks: the mask after r completed epochs is row r
 
-  async writeMask(ratio: number, row: number, bits: Uint8Array): Promise<void> {
-    const name = maskFile(ratio);
+  async writeMask(ratio: number, row: number, bits: Uint8Array, name = maskFile(ratio)): Promise<void> {
     await onDisk(this.file(name), 'written', async () => {
       await using file = await open(this.file(name), this.has(name) ? 'r+' : 'w');
       await file.write(bits, 0, bits.length, row * bits.length);
@@ -180,18 +186,41 @@ export class RunDirectory {
     await this.writeJson('masks/index.json', index);
   }
 
+  /** null where no masks are stored. */
+  readMaskIndex(): Promise<MaskIndex | null> {
+    return this.readJson<MaskIndex>('masks/index.json');
+  }
+
   /** Masks from the first one on; null where this folder holds none at that ratio. */
   async readMasks(ratio: number): Promise<{ index: MaskIndex; rows: Uint8Array[] } | null> {
-    const index = await this.readJson<MaskIndex>('masks/index.json');
-    const bytes = await contentsOf(this.file(maskFile(ratio)));
-    if (!index || !bytes) return null;
-    const size = Math.ceil(index.channels / 8);
-    const count = Math.floor(bytes.length / size);
-    const rows = Array.from(
-      { length: count },
-      (_, row) => new Uint8Array(bytes.subarray(row * size, (row + 1) * size)),
+    const index = await this.readMaskIndex();
+    const rows = index && (await this.maskRows(maskFile(ratio), index));
+    return rows && { index: index!, rows: rows.slice(index!.first) };
+  }
+
+  /** Masks inside epochs by the epochs completed, a broken number; null where none are stored at that ratio. */
+  async readStepMasks(ratio: number): Promise<Map<number, Uint8Array> | null> {
+    const index = await this.readMaskIndex();
+    const rows = index?.steps && (await this.maskRows(stepMaskFile(ratio), index));
+    if (!rows) return null;
+    const { every, batches } = index!.steps!;
+    const perEpoch = stopsInside(index!.steps!);
+    // Rows of epochs before the first one are zero, as are those of steps that had no image.
+    const drawn = rows.flatMap((mask, row) => (mask.some((byte) => byte !== 0) ? [{ mask, row }] : []));
+    const after = (row: number) => Math.floor(row / perEpoch) + (((row % perEpoch) + 1) * every) / batches;
+    return new Map(drawn.map(({ mask, row }) => [after(row), mask]));
+  }
+
+  private async maskRows(name: string, { channels }: MaskIndex): Promise<Uint8Array[] | null> {
+    const bytes = await contentsOf(this.file(name));
+    const size = Math.ceil(channels / 8);
+    return (
+      bytes &&
+      Array.from(
+        { length: Math.floor(bytes.length / size) },
+        (_, row) => new Uint8Array(bytes.subarray(row * size, (row + 1) * size)),
+      )
     );
-    return { index, rows: rows.slice(index.first) };
   }
 
   /**

@@ -10,6 +10,7 @@ export interface InsideEpoch {
   position: EpochPosition;
   /** Of the mask drawn before the epoch. */
   distances: EpochMetrics['distances'];
+  signals?: EpochMetrics['signals'];
   /** Spent in the epoch so far; null where it was not metered throughout. */
   energy: EnergyTotals | null;
 }
@@ -27,6 +28,7 @@ const SCHEMA: z.ZodType<InsideEpoch> = z.object({
     bad: z.array(z.object({ index: whole, reason: z.string() })),
   }),
   distances: z.record(z.string(), z.array(z.number()).nullable()),
+  signals: z.record(z.string(), z.number().nullable()).exactOptional(),
   energy: z
     .record(
       z.string(),

@@ -21,6 +21,8 @@ export interface EpochMetrics {
   energy?: EnergyTotals;
   /** Per ratio (percent, for example "30"): distances of the mask drawn BEFORE this epoch to the older ones, or null while the window fills. */
   distances: Record<string, number[] | null>;
+  /** With another detector than hamming, instead of distances: its signal per ratio, null while it has not seen enough. */
+  signals?: Record<string, number | null>;
   /** Per ratio: file number (epoch + 1) at which the ticket emerged, once it has. */
   emerged: Record<string, number>;
 }

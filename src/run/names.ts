@@ -7,6 +7,9 @@ export const ratioKey = (ratio: number): string => String(percentOf(ratio));
 /** The masks of a search, in its folder. */
 export const maskFile = (ratio: number): string => `masks/${ratioKey(ratio)}.bits`;
 
+/** Those inside epochs (--mask-every). */
+export const stepMaskFile = (ratio: number): string => `masks/${ratioKey(ratio)}.steps.bits`;
+
 /** "1 epoch", "2 epochs". */
 export const epochsText = (count: number): string => `${count} ${count === 1 ? 'epoch' : 'epochs'}`;
 

@@ -1,5 +1,5 @@
 /** The Early-Bird detector: decides from a sequence of masks at which epoch a ticket has emerged. */
-import { maskDistance } from './mask';
+import { comparedDistances, hasSettled, masksHeld } from './detectors/hamming';
 
 /**
  * `reference`: emerged iff none of the distances newest-to-older within the window is above the threshold (reference class EarlyBird).
@@ -47,16 +47,9 @@ export class EarlyBird {
 
   /** Takes the mask of the current weights: packed bits, channel 0 in the most significant bit of the first byte. */
   push(mask: Uint8Array): Observation {
-    const held = this.options.rule === 'reference' ? this.options.window : this.options.window + 1;
-    this.masks = [...this.masks, mask].slice(-held);
-    if (this.masks.length < held) return { distances: null, emerged: false };
-    const { threshold, rule } = this.options;
-    if (rule === 'consecutive') {
-      const distances = this.masks.slice(1).map((b, i) => maskDistance(this.masks[i]!, b, this.total));
-      return { distances, emerged: distances.every((d) => d < threshold) };
-    }
-    const distances = this.masks.slice(0, -1).map((older) => maskDistance(mask, older, this.total));
-    return { distances, emerged: !distances.some((d) => d > threshold) };
+    this.masks = [...this.masks, mask].slice(-masksHeld(this.options));
+    const distances = comparedDistances(this.masks, this.total, this.options);
+    return { distances, emerged: hasSettled(distances, this.options) };
   }
 
   /** The masks held, oldest first: the state to restore after a resume. */

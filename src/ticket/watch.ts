@@ -1,8 +1,12 @@
-/** One Early-Bird detector for each pruning ratio, and the tickets that have emerged. */
+/** What each pruning ratio has shown to the detector of a run, and the tickets that have emerged. */
 import { type Dict, isDict, isTensor, type Value } from '../checkpoint/value';
 import type { MaskResult } from '../native/types/model';
+import type { ChosenDetector } from '../recipe/detectors';
+import type { EpochMetrics } from '../run/metrics';
 import { ratioKey } from '../run/names';
-import { type DetectorOptions, EarlyBird } from './detector';
+import { channelsOf, extended, type History } from './detectors/detector';
+import { comparedDistances, decidingDistance } from './detectors/hamming';
+import { heldBy, judge } from './detectors/table';
 
 export interface Ticket {
   ratio: number;
@@ -10,9 +14,18 @@ export interface Ticket {
   number: number;
 }
 
+/** What a line of metrics says of the mask before its epoch. */
+export type Signals = Pick<EpochMetrics, 'distances' | 'signals'>;
+
+/** By the key of each ratio the signal of its detector. */
+export function signalsOf({ distances, signals }: Signals): Record<string, number | null> {
+  const largest = Object.entries(distances).map(([key, values]) => [key, decidingDistance(values)]);
+  return signals ?? Object.fromEntries(largest);
+}
+
 interface Watched {
   ratio: number;
-  detector: EarlyBird;
+  history: History;
   /** Number of its ticket; null until it emerges. */
   number: number | null;
 }
@@ -21,28 +34,46 @@ export class TicketWatch {
   /** By the key of the ratio. */
   private readonly watched: Map<string, Watched>;
 
-  constructor(ratios: readonly number[], total: number, options: DetectorOptions) {
+  /** `layers`: channels of each layer under the mask. */
+  constructor(
+    ratios: readonly number[],
+    layers: readonly number[],
+    readonly detector: ChosenDetector,
+  ) {
     this.watched = new Map(
-      ratios.map((ratio) => [ratioKey(ratio), { ratio, detector: new EarlyBird(total, options), number: null }]),
+      ratios.map((ratio) => [ratioKey(ratio), { ratio, history: { layers, masks: [], losses: [] }, number: null }]),
     );
   }
 
-  /** Takes the masks drawn after `completed` epochs. `newTickets` are those that emerge now. */
+  /**
+   * Takes the masks drawn after `completed` epochs, and the training loss of the epoch before. `newTickets` are those that emerge
+   * now.
+   */
   observe(
     masks: readonly Pick<MaskResult, 'ratio' | 'bits'>[],
     completed: number,
-  ): { distances: Record<string, number[] | null>; newTickets: Ticket[] } {
-    const distances: Record<string, number[] | null> = {};
+    loss: number | null,
+  ): Signals & { newTickets: Ticket[] } {
+    const { detector } = this;
+    const distances: Signals['distances'] = {};
+    const signals: Signals['signals'] = {};
     const newTickets: Ticket[] = [];
     for (const { ratio, bits } of masks) {
-      const watched = this.watched.get(ratioKey(ratio))!;
-      const observation = watched.detector.push(bits);
-      distances[ratioKey(ratio)] = observation.distances;
-      if (!observation.emerged || watched.number !== null) continue;
+      const key = ratioKey(ratio);
+      const watched = this.watched.get(key)!;
+      watched.history = extended(watched.history, bits, loss, heldBy(detector));
+      const { signal, fired } = judge(detector, watched.history);
+      if (detector.name === 'hamming') distances[key] = this.distancesOf(watched);
+      else signals[key] = signal;
+      if (!fired || watched.number !== null) continue;
       watched.number = completed + 1;
       newTickets.push({ ratio: watched.ratio, number: watched.number });
     }
-    return { distances, newTickets };
+    return { distances, ...(detector.name === 'hamming' ? {} : { signals }), newTickets };
+  }
+
+  private distancesOf({ history: { masks, layers } }: Watched): number[] | null {
+    return comparedDistances(masks, channelsOf(layers), this.detector.settings);
   }
 
   /** Says that the ticket at a ratio has the weights of another epoch. */
@@ -64,13 +95,14 @@ export class TicketWatch {
     return this.tickets.length === this.watched.size;
   }
 
-  /** For the checkpoint: by the key of each ratio the masks held, and the number of its ticket or null. */
+  /** For the checkpoint: by the key of each ratio the masks and losses held, and the number of its ticket or null. */
   toValue(): Dict {
-    const entries = [...this.watched].map(([key, { detector, number }]): [string, Value] => [
+    const entries = [...this.watched].map(([key, { history, number }]): [string, Value] => [
       key,
       new Map<string, Value>([
-        ['masks', detector.state.map((bits) => ({ dtype: 'uint8', shape: [bits.length], data: bits }))],
+        ['masks', history.masks.map((bits) => ({ dtype: 'uint8', shape: [bits.length], data: bits }))],
         ['emerged', number],
+        ...(history.losses.length > 0 ? [['losses', [...history.losses]] as [string, Value]] : []),
       ]),
     ]);
     return new Map(entries);
@@ -82,9 +114,12 @@ export class TicketWatch {
     for (const [key, watched] of this.watched) {
       const state = value.get(key);
       if (!isDict(state)) continue;
-      const [masks, number] = [state.get('masks'), state.get('emerged')];
-      if (Array.isArray(masks))
-        watched.detector.restore(masks.filter(isTensor).map(({ data }) => new Uint8Array(data)));
+      const [masks, losses, number] = ['masks', 'losses', 'emerged'].map((name) => state.get(name));
+      watched.history = {
+        layers: watched.history.layers,
+        masks: Array.isArray(masks) ? masks.filter(isTensor).map(({ data }) => new Uint8Array(data)) : [],
+        losses: Array.isArray(losses) ? losses.filter((loss) => typeof loss === 'number') : [],
+      };
       if (typeof number === 'number') watched.number = number;
     }
   }

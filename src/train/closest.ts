@@ -1,5 +1,5 @@
 /**
- * Keeps the checkpoint of the epoch whose mask came closest to a ticket, until there is one: a detector that is less strict then finds
+ * Keeps the checkpoint of the epoch whose signal came closest to a ticket, until there is one: a detector that is less strict then finds
  * its weights, and nothing is trained again.
  */
 import { rm } from 'node:fs/promises';
@@ -7,23 +7,22 @@ import { linkOrCopyAtomic } from '../atomic';
 import { CHECKPOINT, type RunDirectory } from '../run/directory';
 import type { EpochMetrics } from '../run/metrics';
 import { checkpointFile } from '../run/names';
+import type { Detector } from '../ticket/detectors/detector';
+import { isCloser } from '../ticket/detectors/table';
+import { signalsOf } from '../ticket/watch';
 
-type Detection = Pick<EpochMetrics, 'epoch' | 'distances' | 'emerged'>;
-
-/** The largest of the distances that decide; null while the window fills. */
-export function decidingDistance(distances: readonly number[] | null | undefined): number | null {
-  return distances ? Math.max(0, ...distances) : null;
-}
+type Detection = Pick<EpochMetrics, 'epoch' | 'distances' | 'signals' | 'emerged'>;
 
 export class ClosestMasks {
   /** By the key of each ratio without a ticket. */
-  private readonly closest = new Map<string, { epoch: number; distance: number }>();
+  private readonly closest = new Map<string, { epoch: number; signal: number }>();
 
-  /** `lines`: epochs that are complete already. `isKept`: whether the checkpoint of an epoch stays anyway. */
+  /** `lines`: epochs that are complete already. `isKept`: whether the checkpoint of an epoch stays anyway. `settled`: of the detector. */
   constructor(
     private readonly directory: RunDirectory,
     lines: readonly Detection[],
     private readonly isKept: (epoch: number) => boolean,
+    private readonly settled: Detector['settled'] = 'below',
   ) {
     for (const line of lines) this.note(line);
   }
@@ -40,13 +39,11 @@ export class ClosestMasks {
     for (const epoch of before) if (!now.has(epoch) && !this.isKept(epoch)) await rm(file(epoch), { force: true });
   }
 
-  private note({ epoch, distances, emerged }: Detection): void {
-    for (const [key, values] of Object.entries(distances)) {
-      const distance = decidingDistance(values);
-      const before = this.closest.get(key)?.distance ?? Number.POSITIVE_INFINITY;
+  private note({ epoch, emerged, ...detected }: Detection): void {
+    for (const [key, signal] of Object.entries(signalsOf(detected))) {
       if (key in emerged) this.closest.delete(key);
-      else if (distance !== null && distance < before && epoch > 0)
-        this.closest.set(key, { epoch: epoch - 1, distance });
+      else if (signal !== null && epoch > 0 && isCloser(signal, this.closest.get(key)?.signal, this.settled))
+        this.closest.set(key, { epoch: epoch - 1, signal });
     }
   }
 

@@ -23,7 +23,8 @@ import { orRemedy } from '../run/given';
 import { epochsText, ratioKey, ticketStage } from '../run/names';
 import type { RunOptions } from '../run/observer';
 import { type FinishedRun, type RunResult, type SummaryRow, secondsOf, summaryRow, ticketAt } from '../run/result';
-import { decidingDistance } from './closest';
+import { detectorNamed, isCloser } from '../ticket/detectors/table';
+import { signalsOf } from '../ticket/watch';
 import { retrainIn } from './retrain';
 import { searchIn } from './search';
 import { type TrainingCost, trainingCost } from './training-cost';
@@ -218,22 +219,22 @@ function pruneRecipe(recipe: TrainRecipe, save: string, ticket: string, device: 
 }
 
 /** Says what is nearest, and ways that keep what was trained. */
-async function noTicket(
-  { epochs, percent, detectorThreshold }: TrainRecipe,
-  { directory }: RunResult,
-): Promise<EarlybirdError> {
+async function noTicket(recipe: TrainRecipe, { directory }: RunResult): Promise<EarlybirdError> {
+  const { epochs, percent, detectorThreshold } = recipe;
+  const { signal: name, settled } = detectorNamed(recipe.detector);
+  const [nearestIs, limit] = settled === 'below' ? ['smallest', 'larger'] : ['largest', 'smaller'];
   const lines = await RunDirectory.at(directory).readMetrics();
-  const distances = lines.flatMap(({ epoch, distances }) => {
-    const distance = decidingDistance(distances[ratioKey(percent)]);
-    return distance === null ? [] : [{ epoch, distance }];
-  });
-  const [nearest] = distances.sort((a, b) => a.distance - b.distance);
+  let nearest: { epoch: number; signal: number } | undefined;
+  for (const line of lines) {
+    const signal = signalsOf(line)[ratioKey(percent)] ?? null;
+    if (signal !== null && isCloser(signal, nearest?.signal, settled)) nearest = { epoch: line.epoch, signal };
+  }
   const best =
-    nearest && `the smallest mask distance was ${nearest.distance.toFixed(4)}, after ${epochsText(nearest.epoch)}`;
+    nearest && `the ${nearestIs} ${name} was ${nearest.signal.toFixed(4)}, after ${epochsText(nearest.epoch)}`;
   return new EarlybirdError(
     'ERR_PRUNE',
     `No ticket emerged at --percent ${percent} within ${epochsText(epochs)}${best ? ` (${best})` : ''}: run the same command with a ` +
-      `larger --detector-threshold (now ${detectorThreshold}) or a smaller --detector-window, which trains nothing again, or with ` +
+      `${limit} --detector-threshold (now ${detectorThreshold}) or a smaller --detector-window, which trains nothing again, or with ` +
       `more --epochs, which goes on; or cut the last weights: earlybird prune --model ${join(directory, CHECKPOINT)} --percent ${percent} --save DIR.`,
   );
 }

@@ -1,16 +1,49 @@
 /**
- * An epoch's training in parts of `--checkpoint-every` steps. After each part, and where the run is aborted, a checkpoint is written
- * from which it goes on inside the epoch; the write overlaps the next part.
+ * An epoch's training in parts. After every `--checkpoint-every` steps, and where the run is aborted, a checkpoint is written from which
+ * it goes on inside the epoch; the write overlaps the next part. After every `--mask-every` steps masks are stored.
  */
 import type { RunMeter } from '../energy/meter';
 import { addTotals } from '../energy/totals';
 import { wasAborted } from '../errors';
+import type { NativeModel } from '../native/types/model';
 import type { EpochPosition, PassResult } from '../native/types/pass';
 import type { NativeTrainer } from '../native/types/trainer';
 import { type CheckpointContent, checkpointValue, type Snapshot } from '../run/checkpoint';
 import type { CheckpointWriter } from '../run/checkpoint-writer';
+import { type RunDirectory, stopsInside } from '../run/directory';
 import type { InsideEpoch } from '../run/inside-epoch';
 import type { EnergyTotals } from '../run/metrics';
+import { stepMaskFile } from '../run/names';
+import type { Signals } from '../ticket/watch';
+
+interface MaskedRun {
+  model: Pick<NativeModel, 'masks'>;
+  directory: RunDirectory;
+  energy: RunMeter;
+  detection?: { ratios: number[] };
+  settings: { maskEvery?: number | undefined };
+}
+
+interface MaskStops {
+  every: number;
+  draw(steps: number): Promise<void>;
+}
+
+/** Stores masks at every `maskEvery` steps of an epoch, for detectors to be replayed on. */
+export function maskStops(
+  { model, directory, energy, detection, settings }: MaskedRun,
+  epoch: number,
+  batches: number,
+): MaskStops | undefined {
+  const { maskEvery: every } = settings;
+  if (!detection || !every) return undefined;
+  const first = epoch * stopsInside({ every, batches });
+  const draw = async (steps: number) => {
+    for (const { ratio, bits } of await model.masks(detection.ratios))
+      await directory.writeMask(ratio, first + steps / every - 1, bits, stepMaskFile(ratio));
+  };
+  return { every, draw: (steps) => energy.metered('detect', () => draw(steps)) };
+}
 
 interface EpochPartsOptions {
   trainer: NativeTrainer;
@@ -19,12 +52,15 @@ interface EpochPartsOptions {
   signal: AbortSignal | undefined;
   /** Steps; undefined writes nothing. */
   every: number | undefined;
+  /** Masks to draw inside the epoch (--mask-every). */
+  masks?: MaskStops | undefined;
   /** Batches of the epoch. */
   batches: number;
   /** From the checkpoint that the run resumes from. */
   from: InsideEpoch | undefined;
   file: string;
-  distances: InsideEpoch['distances'];
+  /** Of the mask drawn before the epoch. */
+  signals: Signals;
   content(snapshot: Snapshot): CheckpointContent;
 }
 
@@ -44,16 +80,30 @@ export class EpochParts {
 
   /** `pass` trains at most `steps` steps from a position on. */
   async train(pass: (from?: EpochPosition, steps?: number) => Promise<PassResult>): Promise<PassResult> {
-    const { every, batches } = this.options;
+    const { every, masks, batches } = this.options;
     let whyEager: string | undefined;
     while (true) {
-      const steps = every && every - ((this.position?.steps ?? 0) % every);
-      const result = await this.part(() => pass(this.position, steps));
+      const result = await this.part(() => pass(this.position, this.stepsToStop()));
       // The last part may have no full batch.
       whyEager ??= result.whyEager ?? '';
-      if (!every || this.position!.batches >= batches) return { ...result, whyEager };
-      await this.write();
+      if (!this.stops || this.position!.batches >= batches) return { ...result, whyEager };
+      const { steps } = this.position!;
+      // Before the checkpoint, which a resumed run takes to have them.
+      if (masks && steps % masks.every === 0) await masks.draw(steps);
+      if (every && steps % every === 0) await this.write();
     }
+  }
+
+  private get stops(): boolean {
+    return this.options.every !== undefined || this.options.masks !== undefined;
+  }
+
+  private stepsToStop(): number | undefined {
+    const done = this.position?.steps ?? 0;
+    const left = [this.options.every, this.options.masks?.every].flatMap((every) =>
+      every ? every - (done % every) : [],
+    );
+    return left.length > 0 ? Math.min(...left) : undefined;
   }
 
   /** Meters a part as a window that counts also if the part is aborted, because its steps do. */
@@ -71,7 +121,7 @@ export class EpochParts {
         this.position = undefined;
       }
     });
-    if (every)
+    if (this.stops)
       this.position = await trainer.position().catch((error) => {
         throw aborted ?? error;
       });
@@ -85,10 +135,10 @@ export class EpochParts {
   }
 
   private async write(): Promise<void> {
-    const { trainer, writer, file, distances, content } = this.options;
+    const { trainer, writer, file, signals, content } = this.options;
     const position = this.position!;
     const written = content(await trainer.snapshot());
-    const inside: InsideEpoch = { position, distances, energy: await this.lap() };
+    const inside: InsideEpoch = { position, ...signals, energy: await this.lap() };
     await writer.start(file, checkpointValue({ ...written, inside }));
     this.written = position.steps;
   }

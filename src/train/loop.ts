@@ -22,10 +22,11 @@ import type { AverageMetrics, EnergyTotals, EpochMetrics } from '../run/metrics'
 import { checkpointFile, epochsText, ratioKey, ticketFile } from '../run/names';
 import type { RunOptions } from '../run/observer';
 import { recordBest } from '../run/record';
-import type { Ticket, TicketWatch } from '../ticket/watch';
+import { detectorNamed } from '../ticket/detectors/table';
+import { type Signals, signalsOf, type Ticket, type TicketWatch } from '../ticket/watch';
 import type { Averaging } from './averaging';
-import { ClosestMasks, decidingDistance } from './closest';
-import { EpochParts } from './inside-epoch';
+import { ClosestMasks } from './closest';
+import { EpochParts, maskStops } from './inside-epoch';
 import { learningRate } from './schedule';
 
 interface TrainingSettings {
@@ -43,6 +44,7 @@ interface TrainingSettings {
   seed: number;
   keepCheckpoints: string;
   checkpointEvery?: number | undefined;
+  maskEvery?: number | undefined;
 }
 
 export interface TrainingRun extends RunOptions {
@@ -105,28 +107,32 @@ async function epochs(run: TrainingRun, writer: CheckpointWriter, metrics: Epoch
   let { completed, best } = run.start;
   let snapshot: Snapshot | null = null;
   const { watch } = detection ?? {};
-  const closest = new ClosestMasks(directory, metrics, (epoch) => isKept(settings.keepCheckpoints, epoch, true));
+  const settled = watch && detectorNamed(watch.detector.name).settled;
+  const keepsAnyway = (epoch: number) => isKept(settings.keepCheckpoints, epoch, true);
+  const closest = new ClosestMasks(directory, metrics, keepsAnyway, settled);
   const swa = run.averaging !== undefined || run.network.formats !== undefined;
 
   for (; completed < settings.epochs; completed++) {
     const epoch = completed;
     const lr = learningRate(epoch, settings.lr, settings.schedule);
     const inside = epoch === run.start.completed ? run.start.inside : undefined;
-    const { distances, newTickets } = inside ? { ...inside, newTickets: [] } : await detect(run, completed);
+    const { newTickets, ...signals } = inside ? signalsInside(inside) : await detect(run, completed, metrics);
     if (newTickets.length > 0) {
       await writer.settle();
       snapshot ??= await trainer.snapshot();
-      await saveTickets(run, newTickets, distances, content(run, snapshot, completed + 1, completed, best, lr));
+      await saveTickets(run, newTickets, signals, content(run, snapshot, completed + 1, completed, best, lr));
     }
-    const detected = { epoch, distances, emerged: watch?.emerged ?? {} };
+    const detected = { epoch, ...signals, emerged: watch?.emerged ?? {} };
     if (watch) writer.add(() => closest.keep(detected));
     if (detection?.stopAtTicket && detection.watch.allEmerged) break;
 
     observer?.epoch?.({ phase: run.phase, epoch, epochs: settings.epochs, lr });
+    const batches = Math.ceil(run.data.train.count / settings.batchSize);
     const parts = new EpochParts({
-      ...{ trainer, energy, writer, distances, signal: run.signal, from: inside },
+      ...{ trainer, energy, writer, signals, signal: run.signal, from: inside },
       every: settings.checkpointEvery,
-      batches: Math.ceil(run.data.train.count / settings.batchSize),
+      masks: maskStops(run, epoch, batches),
+      batches,
       file: directory.file(INSIDE_EPOCH),
       content: (now) => content(run, now, epoch, epoch, best, lr),
     });
@@ -135,7 +141,7 @@ async function epochs(run: TrainingRun, writer: CheckpointWriter, metrics: Epoch
 
     const spent = await parts.lap();
     const emerged = detection?.watch.emerged ?? {};
-    const line = metricsLine({ epoch, lr, train, test, average, spent, distances, emerged });
+    const line = metricsLine({ epoch, lr, train, test, average, spent, signals, emerged });
     metrics.push(line);
     const improved = test.top1 > best;
     best = Math.max(best, test.top1);
@@ -158,36 +164,49 @@ async function epochs(run: TrainingRun, writer: CheckpointWriter, metrics: Epoch
     observer?.metrics?.(line);
   }
 
-  if (completed === settings.epochs) await detect(run, completed);
+  if (completed === settings.epochs) await detect(run, completed, metrics);
   await writer.settle();
   await directory.writeRecord(settings.epochs, metrics, { best: recordBest(metrics), swa });
   await writePhase(run, metrics, (await energy.lap()) ?? {});
   return { completed, metrics, best, tickets: detection?.watch.tickets ?? [] };
 }
 
+/** What was detected before an epoch that had begun; its tickets are saved. */
+const signalsInside = ({ distances, signals }: InsideEpoch): Signals & { newTickets: Ticket[] } => ({
+  distances,
+  ...(signals ? { signals } : {}),
+  newTickets: [],
+});
+
 /** Draws and stores the masks after `completed` epochs, and asks the detectors unless training is over. */
-async function detect({ model, directory, energy, detection, settings }: TrainingRun, completed: number) {
+async function detect(
+  { model, directory, energy, detection, settings }: TrainingRun,
+  completed: number,
+  metrics: readonly EpochMetrics[],
+): Promise<Signals & { newTickets: Ticket[] }> {
   const nothing = { distances: {}, newTickets: [] };
   if (!detection) return nothing;
+  const loss = metrics.find((line) => line.completed === completed)?.train.loss ?? null;
   return energy.metered('detect', async () => {
     const masks: MaskResult[] = await model.masks(detection.ratios);
     for (const { ratio, bits } of masks) await directory.writeMask(ratio, completed, bits);
-    return completed < settings.epochs ? detection.watch.observe(masks, completed) : nothing;
+    return completed < settings.epochs ? detection.watch.observe(masks, completed, loss) : nothing;
   });
 }
 
 async function saveTickets(
-  { directory, observer }: TrainingRun,
+  { directory, observer, detection }: TrainingRun,
   tickets: readonly Ticket[],
-  distances: EpochMetrics['distances'],
+  signals: Signals,
   written: CheckpointContent,
 ): Promise<void> {
   const files = tickets.map(({ ratio, number }) => directory.file(ticketFile(ratio, number)));
   await writeNamed(files, checkpointValue(written));
   for (const { ratio, number } of tickets) {
     const file = ticketFile(ratio, number);
-    const distance = decidingDistance(distances[ratioKey(ratio)]);
-    const why = distance === null ? '' : ` (mask distance ${distance.toFixed(3)})`;
+    const signal = signalsOf(signals)[ratioKey(ratio)] ?? null;
+    const why =
+      signal === null ? '' : ` (${detectorNamed(detection!.watch.detector.name).signal} ${signal.toFixed(3)})`;
     observer?.log?.(`ticket at p=${ratioKey(ratio)}% after ${epochsText(written.completed)}${why}: ${file}`);
   }
 }
@@ -294,13 +313,14 @@ function metricsLine({
   test,
   average,
   spent,
-  distances,
+  signals,
   emerged,
-}: Pick<EpochMetrics, 'epoch' | 'lr' | 'distances' | 'emerged'> & {
+}: Pick<EpochMetrics, 'epoch' | 'lr' | 'emerged'> & {
   train: PassResult;
   test: PassResult;
   average: AverageMetrics | undefined;
   spent: EnergyTotals | null;
+  signals: Signals;
 }): EpochMetrics {
   const { loss, lossBatchMean, top1, top1BatchMean } = train;
   return {
@@ -315,7 +335,7 @@ function metricsLine({
     bad: train.bad?.length ?? 0,
     joules: epochJoules(spent),
     ...(spent ? { energy: spent } : {}),
-    distances,
+    ...signals,
     emerged,
   };
 }

@@ -15,8 +15,9 @@ import type { NativeAddon } from '../native/types/addon';
 import type { KernelTable } from '../native/types/kernels';
 import type { Cfg, ModelSpec, NativeModel } from '../native/types/model';
 import type { NativeTrainer } from '../native/types/trainer';
-import { costsOf, maskChannels } from '../network/flops';
+import { costsOf } from '../network/flops';
 import { loadModel, loadWeights } from '../network/load';
+import type { ChosenDetector } from '../recipe/detectors';
 import { identityOf } from '../recipe/identity';
 import { formatsOf } from '../recipe/precision';
 import { type RetrainRecipe, requireParsed, type SearchRecipe } from '../recipe/recipe';
@@ -29,7 +30,7 @@ import type { RunOptions } from '../run/observer';
 import { recordBest } from '../run/record';
 import { type FinishedRun, type RunResult, secondsOf } from '../run/result';
 import type { StateDict } from '../tensor';
-import type { DetectorOptions } from '../ticket/detector';
+import { channelsOf } from '../ticket/detectors/detector';
 import { TicketWatch } from '../ticket/watch';
 import { Averaging } from './averaging';
 import { runTraining, type TrainingOutcome, type TrainingStart } from './loop';
@@ -60,7 +61,7 @@ export interface RunSpec {
   /** Load `weights` for their selected channels, then draw new ones. */
   reinit?: boolean;
   startEpoch: number;
-  detection?: { ratios: number[]; options: DetectorOptions; stopAtTicket: boolean };
+  detection?: { ratios: number[]; detector: ChosenDetector; stopAtTicket: boolean };
   /** Write init.pth.tar before training. */
   saveInit: boolean;
 }
@@ -129,8 +130,8 @@ async function train(run: OpenRun): Promise<RunResult> {
   Object.assign(session.kernels, kernels);
   const l1 = recipe.sr ? recipe.s : 0;
   using trainer = await addon.createTrainer(model, { momentum, weightDecay, l1, precision, seed, capture });
-  const channels = maskChannels(model.describe());
-  const watch = spec.detection && new TicketWatch(spec.detection.ratios, channels, spec.detection.options);
+  const layers = model.describe().batchNorms.map(({ channels }) => channels);
+  const watch = spec.detection && new TicketWatch(spec.detection.ratios, layers, spec.detection.detector);
 
   const restored = run.from === null ? null : await restore(run, run.from, model, trainer);
   using averaging = recipe.swa ? openAveraging(run, { ...shape, kernels }, restored) : undefined;
@@ -138,7 +139,7 @@ async function train(run: OpenRun): Promise<RunResult> {
   const start = await beginFolder(run, restored, model, network, kernels);
   if (watch && restored) await restoreWatch(run, watch, restored, start);
   if (spec.detection) {
-    await beginMasks(run, spec.detection.ratios, channels, start.completed);
+    await beginMasks(run, spec.detection.ratios, layers, start.completed);
     const { stopAtTicket } = spec.detection;
     const notes = searchNotes({ ...recipe, stopAtTicket }, model.describe(), start.completed);
     for (const note of notes) options.observer?.log?.(note);
@@ -251,12 +252,17 @@ async function restoreWatch(
       ? await detectAnew(directory, watch, spec.detection!.ratios, completed, observer)
       : null;
   if (anew === null) return watch.restore(detectors);
-  start.metrics = await directory.writeMetrics(start.metrics.map((line) => ({ ...line, ...anew.get(line.epoch) })));
+  start.metrics = await directory.writeMetrics(
+    start.metrics.map(({ signals, ...line }) => ({ ...line, ...anew.get(line.epoch) })),
+  );
 }
 
-async function beginMasks({ directory, from }: OpenRun, ratios: number[], channels: number, completed: number) {
+async function beginMasks(run: OpenRun, ratios: number[], layers: number[], completed: number) {
+  const { directory, from, session } = run;
+  const { maskEvery: every, batchSize } = run.recipe as SearchRecipe;
+  const steps = every && { every, batches: Math.ceil(session.train.count / batchSize) };
   const first = await firstMask(directory, from, ratios[0]!, completed);
-  await directory.writeMaskIndex({ channels, first, ratios });
+  await directory.writeMaskIndex({ channels: channelsOf(layers), first, ratios, layers, ...(steps ? { steps } : {}) });
 }
 
 async function resultOf(

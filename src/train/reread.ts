@@ -10,7 +10,7 @@ import type { Observer } from '../run/observer';
 import type { Ticket, TicketWatch } from '../ticket/watch';
 
 /** What the detectors say of the masks drawn before an epoch. */
-type Detection = Pick<EpochMetrics, 'distances' | 'emerged'>;
+type Detection = Pick<EpochMetrics, 'distances' | 'signals' | 'emerged'>;
 
 /**
  * Shows `watch` the stored masks of the epochs before `completed`, as if they were drawn now, and writes the tickets that emerge. Returns
@@ -26,15 +26,16 @@ export async function detectAnew(
   const stored = await Promise.all(ratios.map((ratio) => directory.readMasks(ratio)));
   const first = stored[0]?.index.first ?? 0;
   if (stored.some((one) => one === null || one.index.first + one.rows.length < completed)) return null;
+  const losses = new Map((await directory.readMetrics()).map((line) => [line.completed, line.train.loss]));
   const detections = new Map<number, Detection>();
   for (let row = first; row < completed; row++) {
     const masks = ratios.map((ratio, i) => ({ ratio, bits: stored[i]!.rows[row - first]! }));
-    const { distances, newTickets } = watch.observe(masks, row);
+    const { newTickets, ...signals } = watch.observe(masks, row, losses.get(row) ?? null);
     for (const ticket of newTickets) {
       const number = await writeTicket(directory, ticket, completed, observer);
       watch.renumber(ticket.ratio, number);
     }
-    detections.set(row, { distances, emerged: watch.emerged });
+    detections.set(row, { ...signals, emerged: watch.emerged });
   }
   return detections;
 }

@@ -4,6 +4,7 @@ import { readCheckpoint } from '../checkpoint/pth';
 import type { Session } from '../engine/session';
 import type { Cfg } from '../native/types/model';
 import { inferNetwork } from '../network/infer';
+import { detectorOf } from '../recipe/detectors';
 import type { SearchRecipe } from '../recipe/recipe';
 import { extrasOf } from '../run/checkpoint-network';
 import type { RunOptions } from '../run/observer';
@@ -30,12 +31,12 @@ export function search(recipe: SearchRecipe, options: RunOptions = {}): Promise<
 
 /** `search` in a session that others share, or in its own. */
 export function searchIn(session: Session | null, recipe: SearchRecipe, options: RunOptions): Promise<FinishedRun> {
-  const { ratios, detectorWindow: window, detectorThreshold: threshold, detectorRule: rule, stopAtTicket } = recipe;
+  const { ratios, stopAtTicket } = recipe;
   const prepare = async () => ({
     command: 'search' as const,
     cfg: recipe.cfg ?? (await cfgFrom(recipe.scratch, recipe.key)),
     startEpoch: recipe.startEpoch,
-    detection: { ratios, options: { window, threshold, rule }, stopAtTicket },
+    detection: { ratios, detector: detectorOf(recipe), stopAtTicket },
     saveInit: true,
   });
   return runNetwork(session, recipe, 'search', prepare, options);

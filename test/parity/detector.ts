@@ -1,3 +1,4 @@
+import type { DetectorSettings } from '../../src/recipe/detectors';
 import { EarlyBird } from '../../src/ticket/detector';
 import { TicketWatch } from '../../src/ticket/watch';
 import type { Case } from './lib/case';
@@ -55,15 +56,11 @@ function checkSequence(sequence: SequenceJson, threshold: number): string {
 }
 
 /** The number in the ticket's file name when the first mask is drawn after `start` epochs. */
-function suffixOf(
-  sequence: SequenceJson,
-  options: ConstructorParameters<typeof TicketWatch>[2],
-  start: number,
-): number | null {
-  const watch = new TicketWatch([0.5], sequence.N, options);
+function suffixOf(sequence: SequenceJson, settings: DetectorSettings, start: number): number | null {
+  const watch = new TicketWatch([0.5], [sequence.N], { name: 'hamming', settings });
   for (const [step, { mask_hex: hex }] of sequence.steps.entries()) {
     const mask = { bits: bytesOfHex(hex), ratio: 0.5, threshold: 0, kept: 0, total: sequence.N, keptPerLayer: [] };
-    const [ticket] = watch.observe([mask], start + step).newTickets;
+    const [ticket] = watch.observe([mask], start + step, null).newTickets;
     if (ticket) return ticket.number;
   }
   return null;

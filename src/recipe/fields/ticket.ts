@@ -1,10 +1,10 @@
 import { z } from 'zod';
+import { DETECTOR_NAMES, RULES } from '../detectors';
 import { count, nonNegative, optionOf, ratio } from '../option';
 import { isWholePercent, percentOf, WHOLE_PERCENTS } from '../ratio';
 
 const option = optionOf('Ticket');
 
-export const RULES = ['reference', 'consecutive'] as const;
 const EMPTY_LAYERS = ['keep-one', 'remove'] as const;
 const SURGERIES = ['reference', 'exact'] as const;
 export const detector = {
@@ -22,6 +22,27 @@ export const detector = {
   detectorRule: option(
     z.enum(RULES).default('reference'),
     'reference: newest mask against each older one, at most the threshold; consecutive: adjacent masks, all below it',
+  ),
+};
+/** Of searches: other detectors than hamming, which have other defaults (detectors.ts), and more masks for them. */
+export const detection = {
+  detector: option(
+    z.enum(DETECTOR_NAMES).default('hamming'),
+    'what tells that masks have settled; the others have a --detector-window and a --detector-threshold of their own (docs/detectors.md)',
+  ),
+  detectorSmooth: option(count().optional(), 'detector trend: distances whose mean is one value', {
+    defaultHelp: '3 there',
+  }),
+  detectorDecay: option(nonNegative().optional(), 'detector loss-fifo: factor of its threshold after each turn', {
+    defaultHelp: '0.4 there',
+  }),
+  detectorTurns: option(count().optional(), 'detector loss-fifo: times that the loss must settle', {
+    defaultHelp: '1 there',
+  }),
+  maskEvery: option(
+    count().optional(),
+    'also store the masks after every N steps of an epoch, for detect --steps; tickets are drawn between epochs all the same',
+    { defaultHelp: 'none' },
   ),
 };
 export const cutting = {

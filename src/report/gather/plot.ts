@@ -131,7 +131,7 @@ async function readMatrix(folder: string, name: string, ratio: number, title: st
   const run = RunDirectory.at(folder);
   const params = await run.readJson<Params>('params.json');
   const result = await run.readJson<RunResult>('result.json');
-  const { arch, depth, cfg, detectorWindow = 5, detectorRule = 'reference' } = params?.recipe ?? {};
+  const { arch, depth, cfg, detector, detectorWindow = 5, detectorRule = 'reference' } = params?.recipe ?? {};
   const named = arch !== undefined && depth !== undefined ? networkName(arch, depth, cfg) : basename(resolve(folder));
   const formats = formatsOf(params?.recipe ?? {});
   return {
@@ -140,7 +140,7 @@ async function readMatrix(folder: string, name: string, ratio: number, title: st
     epochs: await rowsOf(run, name, side),
     overlap: numbersOf(tensor),
     emergedAt: await emergedAt(folder, result, ratio),
-    ...comparisonOf({ detectorWindow, detectorRule }),
+    ...comparisonOf({ ...(detector ? { detector } : {}), detectorWindow, detectorRule }),
   };
 }
 

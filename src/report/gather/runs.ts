@@ -7,6 +7,7 @@ import type { Provenance } from '../../engine/provenance';
 import { DERIVED, lockFolder } from '../../lock';
 import { loadAddon } from '../../native/addon';
 import { networkName } from '../../network/names';
+import type { DetectorName } from '../../recipe/detectors';
 import { RunDirectory } from '../../run/directory';
 import type { Observer } from '../../run/observer';
 import { type RunResult, ticketAt } from '../../run/result';
@@ -70,15 +71,21 @@ function provenanceTable(params: Params): Record<string, string> {
 
 /** The entries of a recipe that decide which masks are compared. */
 export interface DetectorChoice {
+  detector?: DetectorName;
   detectorWindow: number;
   detectorRule: DetectorRule;
 }
 
-/** The masks that a detector compares: `consecutive` counts distances, of which there is one less than masks. */
+/**
+ * The masks whose distances decide: `consecutive` counts distances, of which there is one less than masks. None for another detector
+ * than hamming.
+ */
 export function comparisonOf({
+  detector = 'hamming',
   detectorWindow,
   detectorRule,
 }: DetectorChoice): Pick<MaskMatrix, 'window' | 'compared'> {
+  if (detector !== 'hamming') return { window: 1, compared: 'newest' };
   return detectorRule === 'consecutive'
     ? { window: detectorWindow + 1, compared: 'adjacent' }
     : { window: detectorWindow, compared: 'newest' };

@@ -101,7 +101,10 @@ export async function scripted(
     identityHash: '',
     detection: {
       ratios,
-      watch: new TicketWatch(ratios, channelsOf(search), { ...REFERENCE_DETECTOR, threshold }),
+      watch: new TicketWatch(ratios, search.bn_sizes, {
+        name: 'hamming',
+        settings: { ...REFERENCE_DETECTOR, threshold },
+      }),
       stopAtTicket: false,
     },
     start: { completed, best: 0, metrics: [] },

@@ -1,0 +1,26 @@
+/** Distances that chance alone produces: of masks that keep as many channels, drawn at random. */
+
+/** Mean and standard deviation. */
+export interface Chance {
+  mean: number;
+  sd: number;
+}
+
+/** Of the number of common channels where two masks keep `kept` of `total` at random: hypergeometric. */
+export function commonByChance(total: number, kept: number): { mean: number; variance: number } {
+  const mean = total === 0 ? 0 : kept ** 2 / total;
+  const variance = total <= 1 ? 0 : (kept * (total - kept)) ** 2 / (total ** 2 * (total - 1));
+  return { mean, variance };
+}
+
+/**
+ * Hamming distance over all channels of two masks that keep `kept[l]` channels at random in each layer of `widths[l]`. One layer of
+ * all channels gives masks that have only their ratio in common.
+ */
+export function distanceByChance(widths: readonly number[], kept: readonly number[]): Chance {
+  const total = widths.reduce((sum, width) => sum + width, 0);
+  const layers = widths.map((width, layer) => commonByChance(width, kept[layer]!));
+  const differing = layers.reduce((sum, { mean }, layer) => sum + 2 * (kept[layer]! - mean), 0);
+  const variance = layers.reduce((sum, layer) => sum + 4 * layer.variance, 0);
+  return { mean: differing / total, sd: Math.sqrt(variance) / total };
+}

@@ -1,0 +1,76 @@
+/** Tests for a trend in a short series, both two-sided. */
+
+/** Statistic and p-value of a test. */
+export interface TestResult {
+  statistic: number;
+  p: number;
+}
+
+/**
+ * Mann-Kendall by the normal approximation with the correction for ties and for continuity; the statistic is S, pairs that rise less
+ * pairs that fall (Kendall, "Rank Correlation Methods", 1975).
+ */
+export function mannKendall(values: readonly number[]): TestResult {
+  const n = values.length;
+  let s = 0;
+  for (let i = 0; i < n; i++) for (let j = i + 1; j < n; j++) s += Math.sign(values[j]! - values[i]!);
+  const ties = new Map<number, number>();
+  for (const value of values) ties.set(value, (ties.get(value) ?? 0) + 1);
+  const spread = (count: number) => count * (count - 1) * (2 * count + 5);
+  const variance = (spread(n) - [...ties.values()].reduce((sum, count) => sum + spread(count), 0)) / 18;
+  if (s === 0 || variance === 0) return { statistic: s, p: 1 };
+  const z = (Math.abs(s) - 1) / Math.sqrt(variance);
+  return { statistic: s, p: erfc(z / Math.SQRT2) };
+}
+
+/** t-test that the least-squares slope over the positions is 0; the statistic is the slope. */
+export function slopeTest(values: readonly number[]): TestResult {
+  const n = values.length;
+  const [middle, centre] = [(n - 1) / 2, values.reduce((sum, value) => sum + value, 0) / n];
+  const [sxx, sxy, syy] = values.reduce(
+    ([xx, xy, yy], value, i) => {
+      const [dx, dy] = [i - middle, value - centre];
+      return [xx + dx * dx, xy + dx * dy, yy + dy * dy];
+    },
+    [0, 0, 0],
+  );
+  const [slope, freedom] = [sxx === 0 ? 0 : sxy! / sxx!, n - 2];
+  if (freedom < 1 || sxy === 0) return { statistic: slope, p: 1 };
+  const residual = Math.max(0, syy! - slope * sxy!);
+  return { statistic: slope, p: outsideT(Math.abs(slope) * Math.sqrt((freedom * sxx!) / residual), freedom) };
+}
+
+/**
+ * P(|T| > t) for whole degrees of freedom: the finite sums of Abramowitz and Stegun, "Handbook of Mathematical Functions", 26.7.3
+ * and 26.7.4.
+ */
+export function outsideT(t: number, freedom: number): number {
+  if (!Number.isFinite(t)) return 0;
+  const angle = Math.atan(t / Math.sqrt(freedom));
+  const [sine, square] = [Math.sin(angle), Math.cos(angle) ** 2];
+  const odd = freedom % 2 === 1;
+  let term = odd ? Math.cos(angle) : 1;
+  let sum = freedom === 1 ? 0 : term;
+  for (let k = odd ? 3 : 2; k < freedom; k += 2) {
+    term *= (square * (k - 1)) / k;
+    sum += term;
+  }
+  const inside = odd ? (2 / Math.PI) * (angle + sine * sum) : sine * sum;
+  return Math.max(0, 1 - inside);
+}
+
+/** Complementary error function for x >= 0: its power series below 2, its continued fraction above (ibid., 7.1.6 and 7.1.14). */
+export function erfc(x: number): number {
+  if (x < 2) {
+    let term = x;
+    let sum = x;
+    for (let n = 1; term > 1e-17 * sum; n++) {
+      term *= (2 * x * x) / (2 * n + 1);
+      sum += term;
+    }
+    return 1 - (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
+  }
+  let fraction = 0;
+  for (let n = 60; n >= 1; n--) fraction = n / 2 / (x + fraction);
+  return Math.exp(-x * x) / Math.sqrt(Math.PI) / (x + fraction);
+}
