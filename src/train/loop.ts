@@ -105,7 +105,9 @@ async function epochs(run: TrainingRun, writer: CheckpointWriter, metrics: Epoch
   let { completed, best } = run.start;
   let snapshot: Snapshot | null = null;
   const { watch } = detection ?? {};
-  const closest = new ClosestMasks(directory, metrics, (epoch) => isKept(settings.keepCheckpoints, epoch, true));
+  const drawn = () => watch?.tickets.map(({ number }) => number - 1);
+  const keeps = (epoch: number, searching: boolean) => isKept(settings.keepCheckpoints, epoch, searching, drawn());
+  const closest = new ClosestMasks(directory, metrics, (epoch) => keeps(epoch, true));
   const swa = run.averaging !== undefined || run.network.formats !== undefined;
 
   for (; completed < settings.epochs; completed++) {
@@ -148,7 +150,7 @@ async function epochs(run: TrainingRun, writer: CheckpointWriter, metrics: Epoch
       await writeCheckpoint(directory.file('swa.pth.tar'), averageValue(written, written.average!, average.top1));
     }
     const links = [
-      ...(isKept(settings.keepCheckpoints, epoch, watch ? !watch.allEmerged : false)
+      ...(keeps(epoch, watch ? !watch.allEmerged : false)
         ? [directory.file(checkpointFile(epoch))]
         : []),
       ...(improved ? [directory.file('model_best.pth.tar')] : []),
