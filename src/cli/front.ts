@@ -10,6 +10,7 @@ export const COMMANDS: [name: string, describe: string][] = [
   ['evaluate', 'Test a checkpoint: top-1 and top-5'],
   ['launch', 'Start several processes that train together on this machine'],
   ['distance', 'Write the mask-distance matrix of a run: overlap_{p}.npy'],
+  ['study', 'Draw tickets at many epochs, with controls, over seeds: which ones are real; resumable'],
   ['plot', 'Draw mask-distance matrices, or accuracy against drawing epoch'],
   ['bench', 'Time this program, alone or beside PyTorch, or compare what methods cost'],
   ['data', 'Fetch, check and pack datasets'],

@@ -29,7 +29,12 @@ export async function cutAndRetrain(row: CutRow, options: RunOptions, session: S
   await directory.writeJson('params.json', { ...row.params, identity });
   // Without a checkpoint of the retraining the ticket may be one of another recipe.
   const begun = await RunDirectory.at(join(folder, 'retrain')).readJson('params.json');
-  const cut = await pruneOnce(row.cut, { ...options, force: options.force || begun === null }, null, row.draw);
+  const cut = await pruneOnce(
+    row.cut,
+    { ...options, force: options.force || begun === null },
+    session?.energy,
+    row.draw,
+  );
   await retrainIn(session, row.retrain(cut.ticket), options);
   await directory.writeJson('result.json', cut);
 }

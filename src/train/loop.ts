@@ -150,9 +150,7 @@ async function epochs(run: TrainingRun, writer: CheckpointWriter, metrics: Epoch
       await writeCheckpoint(directory.file('swa.pth.tar'), averageValue(written, written.average!, average.top1));
     }
     const links = [
-      ...(keeps(epoch, watch ? !watch.allEmerged : false)
-        ? [directory.file(checkpointFile(epoch))]
-        : []),
+      ...(keeps(epoch, watch ? !watch.allEmerged : false) ? [directory.file(checkpointFile(epoch))] : []),
       ...(improved ? [directory.file('model_best.pth.tar')] : []),
     ];
     const latest = directory.file(CHECKPOINT);

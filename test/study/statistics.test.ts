@@ -1,12 +1,5 @@
 /** Held against SciPy: test/study/statistics.json, made by scripts/golden/statistics.py. */
-import {
-  difference,
-  equivalence,
-  estimate,
-  incompleteBeta,
-  tQuantile,
-  tUpper,
-} from '../../src/study/statistics';
+import { difference, equivalence, estimate, incompleteBeta, tQuantile, tUpper } from '../../src/study/statistics';
 import golden from './statistics.json';
 
 /** Digits that agree. */
@@ -61,7 +54,13 @@ test('one seed has a mean and nothing else', () => {
 
 test('equal pairs are equivalent, and differ by nothing', () => {
   const pairs = [90, 91, 92].map((value) => [value, value] as const);
-  expect(difference(pairs, 0.5)).toMatchObject({ mean: 0, low: 0, high: 0, p: 1, equivalence: { p: 0, equivalent: true } });
+  expect(difference(pairs, 0.5)).toMatchObject({
+    mean: 0,
+    low: 0,
+    high: 0,
+    p: 1,
+    equivalence: { p: 0, equivalent: true },
+  });
   const apart = [90, 91, 92].map((value) => [value, value - 2] as const);
   expect(difference(apart, 0.5)).toMatchObject({ mean: 2, p: 0, equivalence: { p: 1, equivalent: false } });
 });

@@ -1,0 +1,160 @@
+/** What the intervals of a study allow to say, in words. Pure. */
+import { spread } from '../measure';
+import { epochsText, ratioKey } from '../run/names';
+import { CONFIDENCE, type Difference, estimate } from './statistics';
+import type { Study, StudyGroup } from './summary';
+
+type Facts = Pick<
+  Study,
+  'recipe' | 'dataset' | 'groups' | 'dense' | 'searches' | 'failedSearches' | 'runs' | 'missing'
+>;
+
+const PERCENT = Math.round(100 * CONFIDENCE);
+const points = (value: number) => `${Math.abs(value).toFixed(2)} points`;
+
+/** Four outcomes: equivalent, above, below, or not to be told with so many seeds. */
+export function relation({ n, mean, low, high, equivalence }: Difference, a: string, b: string): string {
+  if (low === null || high === null || !equivalence)
+    return `cannot tell with one seed whether ${a} differs from ${b} (it is ${points(mean)} ${mean < 0 ? 'below' : 'above'})`;
+  const { margin, equivalent } = equivalence;
+  const interval = `${PERCENT} % interval ${signed(low)} to ${signed(high)}, n = ${n}`;
+  const differs = low > 0 || high < 0;
+  const where = `${points(mean)} ${mean < 0 ? 'below' : 'above'} ${b}`;
+  if (equivalent)
+    return `${a} is equivalent to ${b} within ${margin} points${differs ? `, though ${where}` : ''} (${interval})`;
+  if (differs) return `${a} is ${where} (${interval})`;
+  return `cannot tell with ${n} seeds whether ${a} differs from ${b} (${interval}, wider than the margin of ${margin})`;
+}
+
+const signed = (value: number) => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(2)}`;
+const sentence = (text: string) => `${text[0]!.toUpperCase()}${text.slice(1)}.`;
+
+export function verdictsOf(facts: Facts): string[] {
+  const { recipe } = facts;
+  return recipe.ratios.flatMap((ratio) => {
+    const own = facts.groups.filter((group) => group.ratio === ratio);
+    const say = (texts: string[]) => texts.map((text) => `p = ${ratio}: ${sentence(text)}`);
+    return say([...emergenceVerdicts(ratio, facts), ...drawVerdicts(own), ...controlVerdicts(own)]);
+  });
+}
+
+/** When the tickets emerged, by how much chance moves that, and how far the plateau of the distance lies from the threshold. */
+function emergenceVerdicts(ratio: number, { recipe, searches }: Facts): string[] {
+  const key = ratioKey(ratio);
+  const of = searches.flatMap(({ ratios }) => ratios[key] ?? []);
+  if (of.length === 0) return [];
+  const found = of.flatMap(({ emergence }) => emergence ?? []).sort((a, b) => a - b);
+  const [first, last] = [found[0], found.at(-1)];
+  const none = of.length - found.length;
+  const when =
+    first === undefined
+      ? `no ticket emerged within ${epochsText(recipe.epochs)} with any of ${of.length} ${of.length === 1 ? 'seed' : 'seeds'}`
+      : `the ticket emerged after ${found.join(', ')} epochs (${found.length} of ${of.length} seeds${
+          first === last ? '' : `, ${last! - first} epochs apart`
+        })${none > 0 ? `; ${none === 1 ? 'one seed' : `${none} seeds`} found none` : ''}`;
+  return [
+    when,
+    ...plateauVerdict(
+      of.map(({ distances }) => distances),
+      recipe.detectorThreshold,
+    ),
+  ];
+}
+
+/** Share of the epochs, at the end, in which the distance counts as settled. */
+const SETTLED = 0.25;
+
+/** The median of the deciding distance over the last quarter of the epochs; null where there are too few. */
+export function plateauOf(distances: readonly (number | null)[]): number | null {
+  const last = distances.slice(-Math.max(1, Math.round(SETTLED * distances.length)));
+  return spread(last.filter((distance) => distance !== null))?.median ?? null;
+}
+
+function plateauVerdict(curves: readonly (readonly (number | null)[])[], threshold: number): string[] {
+  const plateaus = curves.map(plateauOf).filter((plateau) => plateau !== null);
+  const known = estimate(plateaus);
+  if (!known) return [];
+  const { mean } = known;
+  const [low, high] = [Math.min(...plateaus), Math.max(...plateaus)];
+  const range = plateaus.length > 1 ? ` (${low.toFixed(3)} to ${high.toFixed(3)})` : '';
+  const far = Math.abs(mean - threshold);
+  const where = `the largest distance of the window settles at ${mean.toFixed(3)}${range}, ${far.toFixed(3)} ${
+    mean > threshold ? 'above' : 'below'
+  } the threshold of ${threshold}`;
+  // The seeds lie on both sides, or nearer to the threshold than they scatter.
+  const near = (low <= threshold && threshold <= high) || far < high - low;
+  return [near ? `${where}: chance decides whether and when a ticket emerges` : where];
+}
+
+/** The emergence draw against the end and against epoch 0. */
+function drawVerdicts(groups: readonly StudyGroup[]): string[] {
+  const other = (draw: string) => groups.find((group) => group.draw === draw && group.control === null);
+  const names: [string, string][] = [
+    ['last', 'the ticket drawn at the end'],
+    ['0', 'the ticket drawn before training'],
+    ['best', 'the ticket of the best checkpoint'],
+  ];
+  return names.flatMap(([draw, name]) => {
+    const group = other(draw);
+    if (!group) return [];
+    const { overEmergence } = group;
+    return overEmergence
+      ? [relation(overEmergence, name, 'the ticket at emergence')]
+      : [`${name} is not compared: no seed has it and a ticket at emergence`];
+  });
+}
+
+/** Each control against the ticket of its own draw. */
+function controlVerdicts(groups: readonly StudyGroup[]): string[] {
+  const controls = groups.filter(({ control }) => control !== null);
+  return controls.map(({ control, draw, overTicket }) =>
+    overTicket
+      ? relation(overTicket, `the control ${control}`, `the ticket at ${draw}`)
+      : `the control ${control} at ${draw} is not compared: no seed has finished both`,
+  );
+}
+
+export function notesOf({ recipe, dataset, groups, searches, failedSearches, runs, missing }: Facts): string[] {
+  const { seeds, margin, epochs } = recipe;
+  const failed = runs.filter(({ state }) => state === 'failed');
+  const left = runs.filter(({ state }) => state === 'left').length;
+  const collapsed = groups.filter((group) => group.collapsed > 0);
+  const compared = groups.filter(({ overTicket, overEmergence }) => overTicket || overEmergence).length;
+  const partial = groups.filter(({ n, of }) => n < of).length;
+  return [
+    ...(dataset.synthetic ? ['Synthetic dataset: these numbers say nothing about accuracy on real images.'] : []),
+    ...(left > 0 ? [`Not complete: ${left} of ${runs.length} runs are left; the same command goes on.`] : []),
+    `Means with Student's t intervals at ${PERCENT} % over ${seeds.length} ${seeds.length === 1 ? 'seed' : 'seeds'}; differences are paired by seed. Equivalent: two one-sided t tests at 5 % within ${margin} points.`,
+    ...(compared > 1
+      ? [
+          `${compared} comparisons, not corrected for their number: of 20 without a difference one is expected to show one.`,
+        ]
+      : []),
+    `Equal epochs: every ticket is trained for ${epochsText(epochs)} from the first learning rate on. Accuracy is exact test top-1 of the last epoch.`,
+    'Equal FLOPs: read from the same curve after the last whole epoch by which search and retraining have taken no more FLOPs than the cheapest ticket of the ratio and seed; a dash where the search alone took more. The learning rate is then where its schedule is, which favours early draws.',
+    ...(partial > 0 ? [`${partial} rows have fewer runs than seeds.`] : []),
+    ...collapsed.map(
+      ({ ratio, draw, control, collapsed: count }) =>
+        `${count} ${count === 1 ? 'run' : 'runs'} no better than chance, and in the means: p = ${ratio}, ${control ?? 'ticket'} at ${draw}.`,
+    ),
+    ...failedSearches.map(({ seed, failure }) => `Failed: search, seed ${seed}: ${failure}`),
+    ...failed.map(
+      ({ ratio, draws, control, seed, failure }) =>
+        `Failed: p = ${ratio}, ${control ?? 'ticket'} at ${draws.join(', ')}, seed ${seed}: ${failure}`,
+    ),
+    ...missingNotes(missing),
+    ...(searches.length < seeds.length && failedSearches.length === 0
+      ? [`${searches.length} of ${seeds.length} searches are finished.`]
+      : []),
+  ];
+}
+
+/** Seeds that miss the same draw for the same reason are one note. */
+function missingNotes(missing: Facts['missing']): string[] {
+  const notes = new Map<string, number[]>();
+  for (const { seed, ratio, draw, reason } of missing) {
+    const key = `No ticket at ${draw}, p = ${ratio}: ${reason}`;
+    notes.set(key, [...(notes.get(key) ?? []), seed]);
+  }
+  return [...notes].map(([text, list]) => `${text} (${list.length === 1 ? 'seed' : 'seeds'} ${list.join(', ')}).`);
+}
