@@ -12,7 +12,11 @@ const SRC: [room: string, below: string][] = [
   ['index', 'cost report train prune ticket energy run recipe network native data checkpoint atomic tensor errors'],
   [
     'cli',
-    'cost report train prune bench engine ticket energy run ranks recipe network native libtorch data checkpoint measure package cores tensor errors',
+    'study cost report train prune bench engine ticket energy run ranks recipe network native libtorch data checkpoint measure package cores tensor errors',
+  ],
+  [
+    'study',
+    'cost report train prune bench engine run recipe network native data checkpoint measure cores lock atomic errors',
   ],
   ['cost', 'report train prune bench engine energy run recipe network native data measure lock atomic errors'],
   ['report', 'train prune engine ticket energy run recipe network native data checkpoint lock atomic errors'],

@@ -1,7 +1,7 @@
 /** What the figures of a study show. Pure. */
 import type { DotPoint, StudyCurve } from '../report/input';
+import type { StudyGroup } from './groups';
 import type { Estimate } from './statistics';
-import type { StudyGroup } from './summary';
 
 export interface Curves {
   /** Accuracy against drawing epoch. */

@@ -9,7 +9,7 @@ import type { PruneReport } from '../prune/report';
 import { checkpointNetwork } from '../run/checkpoint-network';
 import { RunDirectory } from '../run/directory';
 import { type RunResult, secondsOf } from '../run/result';
-import type { Entry } from './plan';
+import type { Entry, MissingDraw } from './plan';
 
 /** The dense search of a seed. */
 export interface SearchRecord {
@@ -44,6 +44,20 @@ export interface RunRecord extends Omit<Entry, 'folder'> {
   failure?: string;
   /** Null unless it is finished, as all below. */
   result: RunFigures | null;
+}
+
+export interface FailedSearch {
+  seed: number;
+  failure: string;
+}
+
+/** What a study is made of. */
+export interface Parts {
+  searches: SearchRecord[];
+  failedSearches: FailedSearch[];
+  runs: RunRecord[];
+  /** Draws that a search does not have. */
+  missing: MissingDraw[];
 }
 
 export interface RunFigures {

@@ -7,8 +7,9 @@ import { MISSING } from '../report/format';
 import { csvText, type PlainTable, plainLatex, plainMarkdown, plainText } from '../report/plain-table';
 import { ratioLabel } from '../report/theme';
 import { type WrittenFigures, writeSpec } from '../report/write';
+import type { StudyGroup } from './groups';
 import type { Difference, Estimate } from './statistics';
-import type { Study, StudyGroup } from './summary';
+import type { Study } from './summary';
 
 const NAME = 'study';
 

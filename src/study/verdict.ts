@@ -1,13 +1,16 @@
 /** What the intervals of a study allow to say, in words. Pure. */
 import { spread } from '../measure';
+import type { StudyRecipe } from '../recipe/recipe';
 import { epochsText, ratioKey } from '../run/names';
+import type { StudyGroup } from './groups';
+import type { Parts, SearchRecord } from './record';
 import { CONFIDENCE, type Difference, estimate } from './statistics';
-import type { Study, StudyGroup } from './summary';
 
-type Facts = Pick<
-  Study,
-  'recipe' | 'dataset' | 'groups' | 'dense' | 'searches' | 'failedSearches' | 'runs' | 'missing'
->;
+interface Facts extends Parts {
+  recipe: StudyRecipe;
+  dataset: SearchRecord['dataset'];
+  groups: StudyGroup[];
+}
 
 const PERCENT = Math.round(100 * CONFIDENCE);
 const points = (value: number) => `${Math.abs(value).toFixed(2)} points`;
@@ -98,6 +101,8 @@ function drawVerdicts(groups: readonly StudyGroup[]): string[] {
     const group = other(draw);
     if (!group) return [];
     const { overEmergence } = group;
+    const guess = guessing(group, name);
+    if (guess) return [guess];
     return overEmergence
       ? [relation(overEmergence, name, 'the ticket at emergence')]
       : [`${name} is not compared: no seed has it and a ticket at emergence`];
@@ -107,12 +112,17 @@ function drawVerdicts(groups: readonly StudyGroup[]): string[] {
 /** Each control against the ticket of its own draw. */
 function controlVerdicts(groups: readonly StudyGroup[]): string[] {
   const controls = groups.filter(({ control }) => control !== null);
-  return controls.map(({ control, draw, overTicket }) =>
-    overTicket
-      ? relation(overTicket, `the control ${control}`, `the ticket at ${draw}`)
-      : `the control ${control} at ${draw} is not compared: no seed has finished both`,
-  );
+  return controls.map((group) => {
+    const { control, draw, overTicket } = group;
+    const name = `the control ${control}`;
+    if (!overTicket) return `${name} at ${draw} is not compared: no seed has finished both`;
+    return guessing(group, `${name} at ${draw}`) ?? relation(overTicket, name, `the ticket at ${draw}`);
+  });
 }
+
+/** A comparison with runs that only guess would call them equivalent. */
+const guessing = ({ n, collapsed }: StudyGroup, name: string) =>
+  n > 0 && collapsed === n ? `${name} is no better than chance with any seed` : null;
 
 export function notesOf({ recipe, dataset, groups, searches, failedSearches, runs, missing }: Facts): string[] {
   const { seeds, margin, epochs } = recipe;
@@ -131,7 +141,7 @@ export function notesOf({ recipe, dataset, groups, searches, failedSearches, run
         ]
       : []),
     `Equal epochs: every ticket is trained for ${epochsText(epochs)} from the first learning rate on. Accuracy is exact test top-1 of the last epoch.`,
-    'Equal FLOPs: read from the same curve after the last whole epoch by which search and retraining have taken no more FLOPs than the cheapest ticket of the ratio and seed; a dash where the search alone took more. The learning rate is then where its schedule is, which favours early draws.',
+    'Equal FLOPs: read from the same curve after the last whole epoch by which search and retraining have taken no more FLOPs than the ticket at emergence takes in all (where none emerged, than the cheapest run); a dash where the search alone takes more. Earlier draws take fewer. A later draw is read where its learning rate is still high, and its accuracy there is a lower bound.',
     ...(partial > 0 ? [`${partial} rows have fewer runs than seeds.`] : []),
     ...collapsed.map(
       ({ ratio, draw, control, collapsed: count }) =>
