@@ -29,6 +29,7 @@ export function relation({ n, mean, low, high, equivalence }: Difference, a: str
   return `cannot tell with ${n} seeds whether ${a} differs from ${b} (${interval}, wider than the margin of ${margin})`;
 }
 
+const seedsText = (count: number) => `${count} ${count === 1 ? 'seed' : 'seeds'}`;
 const signed = (value: number) => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(2)}`;
 const sentence = (text: string) => `${text[0]!.toUpperCase()}${text.slice(1)}.`;
 
@@ -51,9 +52,12 @@ function emergenceVerdicts(ratio: number, { recipe, searches }: Facts): string[]
   const none = of.length - found.length;
   const when =
     first === undefined
-      ? `no ticket emerged within ${epochsText(recipe.epochs)} with any of ${of.length} ${of.length === 1 ? 'seed' : 'seeds'}`
-      : `the ticket emerged after ${found.join(', ')} epochs (${found.length} of ${of.length} seeds${
-          first === last ? '' : `, ${last! - first} epochs apart`
+      ? `no ticket emerged within ${epochsText(recipe.epochs)} with any of ${seedsText(of.length)}`
+      : `the ticket emerged after ${found
+          .slice(0, -1)
+          .map((epoch) => `${epoch}, `)
+          .join('')}${epochsText(last!)} (${found.length} of ${seedsText(of.length)}${
+          first === last ? '' : `, ${epochsText(last! - first)} apart`
         })${none > 0 ? `; ${none === 1 ? 'one seed' : `${none} seeds`} found none` : ''}`;
   return [
     when,
@@ -128,13 +132,14 @@ export function notesOf({ recipe, dataset, groups, searches, failedSearches, run
   const { seeds, margin, epochs } = recipe;
   const failed = runs.filter(({ state }) => state === 'failed');
   const left = runs.filter(({ state }) => state === 'left').length;
-  const collapsed = groups.filter((group) => group.collapsed > 0);
+  const finished = runs.flatMap(({ result }) => result ?? []);
+  const collapsed = finished.filter((result) => result.collapsed).length;
   const compared = groups.filter(({ overTicket, overEmergence }) => overTicket || overEmergence).length;
   const partial = groups.filter(({ n, of }) => n < of).length;
   return [
     ...(dataset.synthetic ? ['Synthetic dataset: these numbers say nothing about accuracy on real images.'] : []),
     ...(left > 0 ? [`Not complete: ${left} of ${runs.length} runs are left; the same command goes on.`] : []),
-    `Means with Student's t intervals at ${PERCENT} % over ${seeds.length} ${seeds.length === 1 ? 'seed' : 'seeds'}; differences are paired by seed. Equivalent: two one-sided t tests at 5 % within ${margin} points.`,
+    `Means with Student's t intervals at ${PERCENT} % over ${seedsText(seeds.length)}; differences are paired by seed. Equivalent: two one-sided t tests at 5 % within ${margin} points.`,
     ...(compared > 1
       ? [
           `${compared} comparisons, not corrected for their number: of 20 without a difference one is expected to show one.`,
@@ -143,10 +148,11 @@ export function notesOf({ recipe, dataset, groups, searches, failedSearches, run
     `Equal epochs: every ticket is trained for ${epochsText(epochs)} from the first learning rate on. Accuracy is exact test top-1 of the last epoch.`,
     'Equal FLOPs: read from the same curve after the last whole epoch by which search and retraining have taken no more FLOPs than the ticket at emergence takes in all (where none emerged, than the cheapest run); a dash where the search alone takes more. Earlier draws take fewer. A later draw is read where its learning rate is still high, and its accuracy there is a lower bound.',
     ...(partial > 0 ? [`${partial} rows have fewer runs than seeds.`] : []),
-    ...collapsed.map(
-      ({ ratio, draw, control, collapsed: count }) =>
-        `${count} ${count === 1 ? 'run' : 'runs'} no better than chance, and in the means: p = ${ratio}, ${control ?? 'ticket'} at ${draw}.`,
-    ),
+    ...(collapsed > 0
+      ? [
+          `${collapsed} of ${finished.length} finished runs are no better than chance (collapsed in the tables); they count in the means.`,
+        ]
+      : []),
     ...failedSearches.map(({ seed, failure }) => `Failed: search, seed ${seed}: ${failure}`),
     ...failed.map(
       ({ ratio, draws, control, seed, failure }) =>

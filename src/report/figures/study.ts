@@ -7,7 +7,6 @@ import {
   finite,
   frame,
   type Layout,
-  label,
   MUTED,
   ratioLabel,
   rule,
@@ -49,36 +48,33 @@ export function studyCurves(
     title: 'top-1 after retraining (%)',
     scale: { zero: false, padding: PADDING },
   });
-  const color = { field: 'ratio', type: 'nominal', scale: { domain: ratios }, legend: bottomLegend(layout) };
+  // The legend is shared with the bands, which are fainter than the points.
+  const legend = { ...bottomLegend(layout), symbolOpacity: 1 };
+  const color = { field: 'ratio', type: 'nominal', scale: { domain: ratios }, legend };
   const isStar = ({ draw }: { draw: string }) => draw === 'best';
   const marks = (list: typeof values, mark: Spec): Spec => ({
     data: { values: list },
     mark: { type: 'point', filled: true, opacity: 1, ...mark },
     encoding: { x, y: y('top1'), color },
   });
+  const interval = (mark: Spec): Spec => ({
+    data: { values },
+    mark,
+    encoding: { x, y: y('low'), y2: { field: 'high' }, color },
+  });
+  const layer = [
+    ...denseLine(curves, layout),
+    interval({ type: 'area', opacity: 0.15 }),
+    { data: { values }, mark: { type: 'line', strokeWidth: 1.4 }, encoding: { x, y: y('top1'), color } },
+    interval({ type: 'rule', strokeWidth: 1, opacity: 0.6 }),
+    marks(
+      values.filter((value) => !isStar(value)),
+      { size: 34 },
+    ),
+    marks(values.filter(isStar), { size: 160, shape: STAR }),
+  ];
   return frame(dataset, {
-    title: { text: network, anchor: 'start' },
-    width: Math.min(420, layout.width),
-    height: HEIGHT,
-    layer: [
-      ...denseLine(curves),
-      {
-        data: { values },
-        mark: { type: 'area', opacity: 0.15 },
-        encoding: { x, y: y('low'), y2: { field: 'high' }, color },
-      },
-      { data: { values }, mark: { type: 'line', strokeWidth: 1.4 }, encoding: { x, y: y('top1'), color } },
-      {
-        data: { values },
-        mark: { type: 'rule', strokeWidth: 1, opacity: 0.6 },
-        encoding: { x, y: y('low'), y2: { field: 'high' }, color },
-      },
-      marks(
-        values.filter((value) => !isStar(value)),
-        { size: 34 },
-      ),
-      marks(values.filter(isStar), { size: 160, shape: STAR }),
-    ],
+    concat: [{ title: network, width: Math.min(420, layout.width), height: HEIGHT, layer }],
   });
 }
 
@@ -90,18 +86,13 @@ const STAR = Array.from({ length: 10 }, (_, i) => {
   .join('')
   .concat('Z');
 
-function denseLine(curves: readonly StudyCurve[]): Spec[] {
+function denseLine(curves: readonly StudyCurve[], layout: Layout): Spec[] {
   const dense = curves.map((curve) => finite(curve.dense)).find((value) => value !== null);
   if (dense === undefined || dense === null) return [];
+  const legend = { ...bottomLegend(layout), symbolType: 'stroke', symbolStrokeColor: MUTED };
+  const strokeDash = { field: 'label', type: 'nominal', scale: { range: [[5, 3]] }, legend };
   const y = { field: 'dense', type: 'quantitative' };
-  return [
-    rule({ color: MUTED, strokeWidth: 1, strokeDash: [5, 3] }, { y }, [{ dense }]),
-    label(
-      { align: 'right', baseline: 'bottom', dy: -2 },
-      { x: { value: 'width' }, y, text: { value: `dense ${dense.toFixed(2)} %` } },
-      [{ dense }],
-    ),
-  ];
+  return [rule({ color: MUTED, strokeWidth: 1 }, { y, strokeDash }, [{ dense, label: `dense ${dense.toFixed(2)} %` }])];
 }
 
 /** A row for the ticket and each control, a panel for each draw. */
@@ -117,7 +108,7 @@ export function controlDots(dots: DotPoint[], network: string, dataset: Dataset,
     concat: groups.map((group) => ({
       title: `${network}: tickets at ${group}`,
       width: layout.width / columns - (columns > 1 ? 70 : 60),
-      height: { step: 14 * Math.max(1, ratios.length) + 8 },
+      height: { step: ratios.length > 1 ? 9 : 20 },
       layer: panel(
         shown.filter((dot) => dot.group === group),
         names,
