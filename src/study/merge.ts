@@ -1,6 +1,5 @@
 /** Joins the studies of several machines, or of several shards of one. */
 import { join } from 'node:path';
-import { refuseMixedMachines } from '../cost/same-machine';
 import { EarlybirdError } from '../errors';
 import { lockFolder } from '../lock';
 import { differingKeys, RunDirectory } from '../run/directory';
@@ -10,7 +9,7 @@ import type { RunRecord, SearchRecord } from './record';
 import { type Study, type StudyResult, summarise } from './summary';
 import { drawStudy, writeStudy } from './tables';
 
-/** Reads study.json of every folder, and writes the joined study to `save`. Throws ERR_FILE, ERR_RECIPE, ERR_BENCH_MACHINE. */
+/** Reads study.json of every folder, and writes the joined study to `save`. Throws ERR_FILE, ERR_RECIPE. */
 export async function mergeStudies(
   folders: readonly string[],
   save: string,
@@ -41,7 +40,6 @@ export interface Source {
 export function joinStudies(sources: readonly Source[]): Study {
   const [first] = sources as [Source];
   for (const { folder, study } of sources) refuseOther(first, folder, study);
-  refuseMixedMachines(sources.map(({ folder, study }) => ({ folder, machine: study.machine })));
   const all = <T>(of: (study: Study) => readonly T[]) => sources.flatMap(({ study }) => of(study));
   const union = <T>(of: (study: Study) => readonly T[]) => [...new Set(all(of))];
   const recipe = {

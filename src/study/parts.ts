@@ -91,6 +91,7 @@ class OwnSession implements Disposable {
 async function runInProcess(recipe: StudyRecipe, { key }: Part, options: RunOptions): Promise<void> {
   const { gpuIds, noCuda, dryRun, merge, shard, jobs, threads, imagesPerSecond, assumeEmergence, ...flags } = recipe;
   const share = Math.max(1, Math.floor((threads ?? availableCores().usable) / jobs));
-  const own = { ...flags, device: requestedDevice(recipe), threads: share, only: key };
+  const { force } = options;
+  const own = { ...flags, ...(force ? { force } : {}), device: requestedDevice(recipe), threads: share, only: key };
   await runApart(['study'], own, WEEKS, options);
 }

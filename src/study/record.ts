@@ -4,6 +4,7 @@ import { readCheckpoint } from '../checkpoint/pth';
 import { type MachineRecord, machineOf } from '../cost/same-machine';
 import { knownDataset } from '../data/known';
 import type { Provenance } from '../engine/provenance';
+import { EarlybirdError } from '../errors';
 import { trainingFlops } from '../network/training-flops';
 import type { PruneReport } from '../prune/report';
 import { checkpointNetwork } from '../run/checkpoint-network';
@@ -126,7 +127,13 @@ export async function readFigures(entry: Entry, search: SearchRecord): Promise<R
   const directory = RunDirectory.at(join(entry.folder, 'retrain'));
   const result = await directory.readJson<RunResult>('result.json');
   const metrics = await directory.readMetrics();
-  if (!result || result.top1Last === null) return null;
+  const params = await directory.readJson<Provenance>('params.json');
+  if (!result || result.top1Last === null || !params) return null;
+  if (params.dataset.fingerprint !== search.dataset.fingerprint)
+    throw new EarlybirdError(
+      'ERR_DATASET',
+      `${entry.folder} was run on other images than the search of its seed: give --force to start over.`,
+    );
   const bad = metrics.reduce((sum, line) => sum + (line.bad ?? 0), 0);
   const images = metrics.length * search.images - bad;
   const searched = searchEpochs(entry, search.epochs);

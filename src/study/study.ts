@@ -3,11 +3,11 @@
  * folder of its own under --save: a finished one is not run again, an interrupted one goes on.
  */
 
-import { refuseMixedMachines } from '../cost/same-machine';
 import { EarlybirdError } from '../errors';
 import { lockFolder } from '../lock';
 import { trainingFlops } from '../network/training-flops';
 import type { StudyRecipe } from '../recipe/recipe';
+import { differingKeys, RunDirectory } from '../run/directory';
 import { ratioKey } from '../run/names';
 import type { RunOptions } from '../run/observer';
 import { type Part, runParts } from './parts';
@@ -15,14 +15,15 @@ import { type Entry, entriesOf, keyOf, type MissingDraw, nameOf, searchFolder, s
 import { type RunRecord, readFigures, readSearch, type SearchRecord } from './record';
 import { Remaining } from './remaining';
 import { notKept, runEntry, runSearch, weightsAfter } from './run';
-import { type Study, type StudyResult, summarise } from './summary';
+import { identityOfStudy, type Study, type StudyResult, summarise } from './summary';
 import { drawStudy, writeStudy } from './tables';
 
-/** Throws ERR_RECIPE or ERR_BENCH_MACHINE where the folder holds runs of another recipe or machine. Failed runs end no study. */
+/** Throws ERR_RECIPE where the folder holds the study of another recipe. Failed runs end no study. */
 export async function study(recipe: StudyRecipe, options: RunOptions = {}): Promise<StudyResult> {
   const { observer } = options;
   using lock = await lockFolder(recipe.save);
   lock.requireWritable();
+  await ownFolder(recipe, options);
   const failures = new Map<string, string>();
   const write = async () => {
     const study = await readStudy(recipe, failures);
@@ -48,6 +49,20 @@ export async function study(recipe: StudyRecipe, options: RunOptions = {}): Prom
   const { figures, notes } = await drawStudy(recipe.save, result);
   for (const note of notes) observer?.log?.(note);
   return { ...result, files: [...result.files, ...figures] };
+}
+
+/** One folder, one study: throws ERR_RECIPE where it holds that of another recipe. Seeds, ratios, draws and controls may change. */
+async function ownFolder(recipe: StudyRecipe, { force = false, commandLine }: RunOptions): Promise<void> {
+  const folder = RunDirectory.at(recipe.save);
+  const identity = identityOfStudy(recipe);
+  const before = await folder.readJson<{ identity: Record<string, unknown> }>('params.json');
+  const differences = before && !force ? differingKeys(before.identity, identity) : [];
+  if (differences.length > 0)
+    throw new EarlybirdError(
+      'ERR_RECIPE',
+      `${recipe.save} holds a study with another recipe (${differences.join('; ')}): choose another --save, or give --force to start over.`,
+    );
+  await folder.writeJson('params.json', { command: 'study', identity, recipe, commandLine });
 }
 
 function nothingFinished(failures: ReadonlyMap<string, string>): EarlybirdError {
@@ -106,8 +121,16 @@ function entryPart(recipe: StudyRecipe, entry: Entry, search: SearchRecord) {
   };
 }
 
+/** A study that was killed must not leave its parts at work: the next one would find their folders in use. */
+function endWithParent(): void {
+  const parent = process.ppid;
+  const look = () => void (process.ppid === parent || process.kill(process.pid, 'SIGTERM'));
+  setInterval(look, 1000).unref();
+}
+
 /** One part, in a process of its own, for a study that runs several at once. */
 export async function runOnly(recipe: StudyRecipe, only: string, options: RunOptions): Promise<{ only: string }> {
+  endWithParent();
   const { searches } = await readSearches(recipe, recipe.seeds);
   const { entries } = settled(recipe, searches);
   const parts: Part[] = [
@@ -151,9 +174,7 @@ function settled(recipe: StudyRecipe, searches: readonly SearchRecord[]): { entr
 /** The study as its folders have it; null without a search. */
 export async function readStudy(recipe: StudyRecipe, failures: ReadonlyMap<string, string>): Promise<Study | null> {
   const { searches } = await readSearches(recipe, recipe.seeds);
-  const [first] = searches;
-  if (!first) return null;
-  refuseMixedMachines(searches.map(({ seed, machine }) => ({ folder: searchFolder(recipe.save, seed), machine })));
+  if (searches.length === 0) return null;
   const { entries, missing } = settled(recipe, searches);
   const runs = await Promise.all(
     entries.map(async ({ folder, ...entry }): Promise<RunRecord> => {

@@ -1,4 +1,5 @@
 /** What the intervals of a study allow to say, in words. Pure. */
+import { machineLine } from '../cost/same-machine';
 import { spread } from '../measure';
 import type { StudyRecipe } from '../recipe/recipe';
 import { epochsText, ratioKey } from '../run/names';
@@ -48,24 +49,19 @@ function emergenceVerdicts(ratio: number, { recipe, searches }: Facts): string[]
   const of = searches.flatMap(({ ratios }) => ratios[key] ?? []);
   if (of.length === 0) return [];
   const found = of.flatMap(({ emergence }) => emergence ?? []).sort((a, b) => a - b);
+  const distances = of.map((one) => one.distances);
+  return [whenText(found, of.length, recipe.epochs), ...plateauVerdict(distances, recipe.detectorThreshold)];
+}
+
+/** `found`: epochs in rising order. */
+function whenText(found: readonly number[], of: number, epochs: number): string {
   const [first, last] = [found[0], found.at(-1)];
-  const none = of.length - found.length;
-  const when =
-    first === undefined
-      ? `no ticket emerged within ${epochsText(recipe.epochs)} with any of ${seedsText(of.length)}`
-      : `the ticket emerged after ${found
-          .slice(0, -1)
-          .map((epoch) => `${epoch}, `)
-          .join('')}${epochsText(last!)} (${found.length} of ${seedsText(of.length)}${
-          first === last ? '' : `, ${epochsText(last! - first)} apart`
-        })${none > 0 ? `; ${none === 1 ? 'one seed' : `${none} seeds`} found none` : ''}`;
-  return [
-    when,
-    ...plateauVerdict(
-      of.map(({ distances }) => distances),
-      recipe.detectorThreshold,
-    ),
-  ];
+  if (first === undefined || last === undefined)
+    return `no ticket emerged within ${epochsText(epochs)} with any of ${seedsText(of)}`;
+  const after = found.length > 1 ? `${found.join(', ')} epochs` : epochsText(first);
+  const apart = last > first ? `, ${epochsText(last - first)} apart` : '';
+  const none = of > found.length ? `; ${seedsText(of - found.length)} found none` : '';
+  return `the ticket emerged after ${after} (${found.length} of ${seedsText(of)}${apart})${none}`;
 }
 
 /** Share of the epochs, at the end, in which the distance counts as settled. */
@@ -147,6 +143,7 @@ export function notesOf({ recipe, dataset, groups, searches, failedSearches, run
       : []),
     `Equal epochs: every ticket is trained for ${epochsText(epochs)} from the first learning rate on. Accuracy is exact test top-1 of the last epoch.`,
     'Equal FLOPs: read from the same curve after the last whole epoch by which search and retraining have taken no more FLOPs than the ticket at emergence takes in all (where none emerged, than the cheapest run); a dash where the search alone takes more. Earlier draws take fewer. A later draw is read where its learning rate is still high, and its accuracy there is a lower bound.',
+    ...machineNotes(searches),
     ...(partial > 0 ? [`${partial} rows have fewer runs than seeds.`] : []),
     ...(collapsed > 0
       ? [
@@ -163,6 +160,12 @@ export function notesOf({ recipe, dataset, groups, searches, failedSearches, run
       ? [`${searches.length} of ${seeds.length} searches are finished.`]
       : []),
   ];
+}
+
+/** Accuracies of several machines may be compared; seconds may not. */
+function machineNotes(searches: Facts['searches']): string[] {
+  const machines = [...new Set(searches.map(({ machine }) => machineLine(machine)))];
+  return machines.length > 1 ? [`Searches of ${machines.length} machines: ${machines.join('; ')}.`] : [];
 }
 
 /** Seeds that miss the same draw for the same reason are one note. */
