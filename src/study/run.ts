@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeFileAtomic } from '../atomic';
 import { stateDictOf } from '../checkpoint/keys';
 import { readCheckpoint } from '../checkpoint/pth';
 import { numbersOf } from '../checkpoint/value';
@@ -34,6 +35,8 @@ import { askedDraws, keptEpochs } from './draws';
 import { type Entry, searchFolder } from './plan';
 
 const INIT = 'init.pth.tar';
+/** The mask that a ticket or control was cut by, as those of a search are. */
+const MASK = 'mask.bits';
 
 export function searchRecipe(recipe: StudyRecipe, seed: number) {
   return parseRecipe('search', {
@@ -137,7 +140,7 @@ export function weightsAfter(
 }
 
 /** The mask of an entry, and the rule where all gammas are equal. */
-function maskDraw(recipe: StudyRecipe, { seed, ratio, epoch, control }: Entry, search: string): DrawMask {
+function maskDraw(recipe: StudyRecipe, { seed, ratio, epoch, control, folder }: Entry, search: string): DrawMask {
   return async (dense) => {
     const network = await describe(dense);
     const own = await ticketMask(dense, network, ratio);
@@ -151,7 +154,9 @@ function maskDraw(recipe: StudyRecipe, { seed, ratio, epoch, control }: Entry, s
       reinit: () => own,
       rewind: () => own,
     };
-    return maskResult(ratio, control === null ? own : await masks[control]());
+    const mask = maskResult(ratio, control === null ? own : await masks[control]());
+    await writeFileAtomic(join(folder, MASK), mask.bits);
+    return mask;
   };
 }
 
