@@ -103,7 +103,7 @@ export async function planStudy(recipe: StudyRecipe): Promise<StudyPlan> {
 }
 
 /** As bench energy assumes it: the paper's tickets emerge after about an eighth of all epochs. */
-function assumedEmergence({ assumeEmergence, epochs, detectorWindow }: StudyRecipe): number {
+export function assumedEmergence({ assumeEmergence, epochs, detectorWindow }: StudyRecipe): number {
   const usual = Math.max(detectorWindow - 1, Math.round(epochs / 8));
   return Math.max(1, Math.min(epochs - 1, assumeEmergence ?? usual));
 }

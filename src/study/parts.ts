@@ -11,8 +11,10 @@ import type { RunOptions } from '../run/observer';
 export interface Part {
   key: string;
   name: string;
-  /** FLOPs, for the time that is left. */
-  flops: number;
+  /** Epochs, those of a ticket as its share of a dense one. */
+  work: number;
+  /** In a word or two; null until it is finished. */
+  outcome(): Promise<string | null>;
   run(options: RunOptions, session: Session): Promise<void>;
 }
 

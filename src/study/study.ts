@@ -5,15 +5,16 @@
 
 import { EarlybirdError } from '../errors';
 import { lockFolder } from '../lock';
-import { trainingFlops } from '../network/training-flops';
 import type { StudyRecipe } from '../recipe/recipe';
+import { formatPercent } from '../report/format';
 import { differingKeys, RunDirectory } from '../run/directory';
 import { ratioKey } from '../run/names';
 import type { RunOptions } from '../run/observer';
+import { assumedEmergence } from './estimate';
 import { type Part, runParts } from './parts';
 import { type Entry, entriesOf, keyOf, type MissingDraw, nameOf, searchFolder, shardOf } from './plan';
 import { type RunRecord, readFigures, readSearch, type SearchRecord } from './record';
-import { Remaining } from './remaining';
+import { Remaining, type Work, workOf } from './remaining';
 import { notKept, runEntry, runSearch, weightsAfter } from './run';
 import { identityOfStudy, type Study, type StudyResult, summarise } from './summary';
 import { drawStudy, writeStudy } from './tables';
@@ -30,20 +31,17 @@ export async function study(recipe: StudyRecipe, options: RunOptions = {}): Prom
     return study && { ...study, files: await writeStudy(recipe.save, study) };
   };
   const mine = seedsOf(recipe);
-  await runAll(
-    recipe,
+  const run = new Runs(recipe, failures, options, write);
+  await run.all(
     mine.map((seed) => searchPart(recipe, seed)),
-    failures,
-    options,
-    write,
+    expectedWork(recipe, mine),
   );
   const { searches } = await readSearches(recipe, mine);
   if (searches.length === 0) throw nothingFinished(failures);
   const { entries } = settled(recipe, searches);
-  const parts = shardOf(recipe.shard, recipe.seeds, entries).map((entry) =>
-    entryPart(recipe, entry, searches.find(({ seed }) => seed === entry.seed)!),
+  await run.all(
+    shardOf(recipe.shard, recipe.seeds, entries).map((entry) => entryPart(recipe, entry, ofSeed(searches, entry.seed))),
   );
-  await runAll(recipe, parts, failures, options, write);
   const result = await write();
   if (!result) throw nothingFinished(failures);
   const { figures, notes } = await drawStudy(recipe.save, result);
@@ -71,24 +69,48 @@ function nothingFinished(failures: ReadonlyMap<string, string>): EarlybirdError 
 }
 
 /** Runs what is not finished, and writes the study after each run. */
-async function runAll(
-  recipe: StudyRecipe,
-  parts: (Part & { finished(): Promise<boolean> })[],
-  failures: Map<string, string>,
-  options: RunOptions,
-  write: () => Promise<unknown>,
-): Promise<void> {
-  const { force = false, observer } = options;
-  const left: Part[] = [];
-  for (const part of parts) if (force || !(await part.finished())) left.push(part);
-  const remaining = new Remaining(left, parts.length - left.length, recipe.jobs);
-  if (left.length === 0) return;
-  await runParts(recipe, left, options, async ({ part, failure }) => {
-    if (failure) failures.set(part.key, failure.message);
-    observer?.log?.(remaining.after(part, failure?.message));
-    await write();
-  });
+class Runs {
+  private readonly remaining: Remaining;
+  private finished = 0;
+
+  constructor(
+    private readonly recipe: StudyRecipe,
+    private readonly failures: Map<string, string>,
+    private readonly options: RunOptions,
+    private readonly write: () => Promise<unknown>,
+  ) {
+    this.remaining = new Remaining(recipe.jobs);
+  }
+
+  /** `later`: what is expected to come after these parts. */
+  async all(parts: readonly Part[], later: Work = workOf([])): Promise<void> {
+    const { force = false, observer } = this.options;
+    const left: Part[] = [];
+    for (const part of parts) if (force || (await part.outcome()) === null) left.push(part);
+    this.finished += parts.length - left.length;
+    this.remaining.plan(this.finished, workOf(left), later);
+    if (left.length === 0) return;
+    await runParts(this.recipe, left, this.options, async ({ part, failure }) => {
+      this.finished++;
+      if (failure) this.failures.set(part.key, failure.message);
+      const outcome = failure ? `failed: ${failure.message}` : ((await part.outcome()) ?? 'done');
+      observer?.log?.(this.remaining.after(part, outcome));
+      await this.write();
+    });
+  }
 }
+
+/** Of the entries, before the searches tell which there are. */
+function expectedWork(recipe: StudyRecipe, seeds: readonly number[]): Work {
+  const facts = () => ({ emergence: assumedEmergence(recipe), best: recipe.epochs });
+  const { entries } = entriesOf(recipe, facts);
+  const mine = shardOf(recipe.shard, recipe.seeds, entries).filter(({ seed }) => seeds.includes(seed));
+  return workOf(mine.map((entry) => ({ work: ticketWork(recipe, entry) })));
+}
+
+const ticketWork = ({ epochs }: StudyRecipe, { ratio }: Entry) => epochs * (1 - ratio);
+const ofSeed = (searches: readonly SearchRecord[], seed: number) => searches.find((search) => search.seed === seed)!;
+const percent = (top1: number | null) => `top-1 ${formatPercent(top1)}`;
 
 /** The seeds that a shard works on. */
 function seedsOf({ seeds, shard }: StudyRecipe): number[] {
@@ -98,26 +120,30 @@ function seedsOf({ seeds, shard }: StudyRecipe): number[] {
   return [...new Set(shardOf(shard, seeds, some).map(({ seed }) => seed))];
 }
 
-function searchPart(recipe: StudyRecipe, seed: number) {
+function searchPart(recipe: StudyRecipe, seed: number): Part {
   const folder = searchFolder(recipe.save, seed);
   return {
     key: `seed-${seed}/search`,
     name: `search, seed ${seed}`,
-    flops: 1,
-    finished: async () => (await readSearch(folder, seed)) !== null,
-    run: (options: RunOptions, session: Parameters<Part['run']>[1]) => runSearch(recipe, seed, options, session),
+    work: recipe.epochs,
+    outcome: async () => {
+      const search = await readSearch(folder, seed);
+      return search && percent(search.top1Last);
+    },
+    run: (options, session) => runSearch(recipe, seed, options, session),
   };
 }
 
-function entryPart(recipe: StudyRecipe, entry: Entry, search: SearchRecord) {
-  const { forward, images, bestEpoch } = search;
+function entryPart(recipe: StudyRecipe, entry: Entry, search: SearchRecord): Part {
   return {
     key: keyOf(entry),
     name: nameOf(entry),
-    flops: trainingFlops([{ forward: forward * (1 - entry.ratio), images: recipe.epochs * images }], 'exact'),
-    finished: async () => (await readFigures(entry, search)) !== null,
-    run: (options: RunOptions, session: Parameters<Part['run']>[1]) =>
-      runEntry(recipe, entry, bestEpoch, options, session),
+    work: ticketWork(recipe, entry),
+    outcome: async () => {
+      const figures = await readFigures(entry, search);
+      return figures && percent(figures.top1);
+    },
+    run: (options, session) => runEntry(recipe, entry, search.bestEpoch, options, session),
   };
 }
 
@@ -135,7 +161,7 @@ export async function runOnly(recipe: StudyRecipe, only: string, options: RunOpt
   const { entries } = settled(recipe, searches);
   const parts: Part[] = [
     ...recipe.seeds.map((seed) => searchPart(recipe, seed)),
-    ...entries.map((entry) => entryPart(recipe, entry, searches.find(({ seed }) => seed === entry.seed)!)),
+    ...entries.map((entry) => entryPart(recipe, entry, ofSeed(searches, entry.seed))),
   ];
   const part = parts.find(({ key }) => key === only);
   if (!part) throw new EarlybirdError('ERR_USAGE', `--only ${only} is no part of this study.`);
@@ -153,7 +179,7 @@ async function readSearches(recipe: StudyRecipe, seeds: readonly number[]) {
 /** The entries of the searches that are there; those whose weights were not kept are missing. */
 function settled(recipe: StudyRecipe, searches: readonly SearchRecord[]): { entries: Entry[]; missing: MissingDraw[] } {
   const seeds = searches.map(({ seed }) => seed);
-  const of = (seed: number) => searches.find((search) => search.seed === seed)!;
+  const of = (seed: number) => ofSeed(searches, seed);
   const { entries, missing } = entriesOf({ ...recipe, seeds }, (seed, ratio) => ({
     emergence: of(seed).ratios[ratioKey(ratio)]?.emergence ?? null,
     best: of(seed).bestEpoch,
@@ -178,7 +204,7 @@ export async function readStudy(recipe: StudyRecipe, failures: ReadonlyMap<strin
   const { entries, missing } = settled(recipe, searches);
   const runs = await Promise.all(
     entries.map(async ({ folder, ...entry }): Promise<RunRecord> => {
-      const search = searches.find(({ seed }) => seed === entry.seed)!;
+      const search = ofSeed(searches, entry.seed);
       const result = await readFigures({ ...entry, folder }, search);
       const failure = failures.get(keyOf(entry));
       if (result) return { ...entry, state: 'finished', result };
