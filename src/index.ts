@@ -60,6 +60,7 @@ export {
   type Recipe,
   type RetrainRecipe,
   type SearchRecipe,
+  type StudyRecipe,
   type TrainRecipe,
 } from './recipe/recipe';
 export { plot } from './report/gather/plot';
@@ -69,6 +70,10 @@ export { type WrittenFigures, writeReport } from './report/write';
 export type { AverageMetrics, EnergyTotal, EnergyTotals, EpochMetrics } from './run/metrics';
 export type { Observer, RunOptions } from './run/observer';
 export type { FinishedRun, RunResult, SummaryRow } from './run/result';
+export { planStudy, type StudyPlan } from './study/estimate';
+export { mergeStudies } from './study/merge';
+export { study } from './study/study';
+export type { Study, StudyResult } from './study/summary';
 export { DTYPE_BYTES, type Dtype, type StateDict, type TensorData } from './tensor';
 export {
   type DetectorOptions,

@@ -9,7 +9,10 @@ const root = join(__dirname, '..');
  * folder, or a single file at the root of src/ without its extension.
  */
 const SRC: [room: string, below: string][] = [
-  ['index', 'cost report train prune ticket energy run recipe network native data checkpoint atomic tensor errors'],
+  [
+    'index',
+    'study cost report train prune ticket energy run recipe network native data checkpoint atomic tensor errors',
+  ],
   [
     'cli',
     'study cost report train prune bench engine ticket energy run ranks recipe network native libtorch data checkpoint measure package cores tensor errors',

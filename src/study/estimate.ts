@@ -39,6 +39,7 @@ export interface StudyPlan {
   notes: string[];
 }
 
+/** Plans a study from the searches on disk, else from assumptions, which its notes say. Runs nothing. */
 export async function planStudy(recipe: StudyRecipe): Promise<StudyPlan> {
   const { save, seeds, ratios, epochs, arch, depth, cfg, dataset } = recipe;
   const searches = await Promise.all(seeds.map((seed) => readSearch(searchFolder(save, seed), seed)));

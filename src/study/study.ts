@@ -19,7 +19,13 @@ import { notKept, runEntry, runSearch, weightsAfter } from './run';
 import { identityOfStudy, type Study, type StudyResult, summarise } from './summary';
 import { drawStudy, writeStudy } from './tables';
 
-/** Throws ERR_RECIPE where the folder holds the study of another recipe. Failed runs end no study. */
+/**
+ * Runs a study, or what is left of it, and writes its tables and figures to `recipe.save`. Failed runs end no study: they are in the
+ * result (docs/study.md).
+ *
+ * @param recipe from `parseRecipe('study', ...)`
+ * @throws ERR_RECIPE where the folder holds the study of another recipe; as `search` does; the reason of `options.signal` once it aborts
+ */
 export async function study(recipe: StudyRecipe, options: RunOptions = {}): Promise<StudyResult> {
   const { observer } = options;
   using lock = await lockFolder(recipe.save);

@@ -25,6 +25,7 @@ export interface Study extends Parts {
   notes: string[];
 }
 
+/** A study, and the files it was written to. */
 export interface StudyResult extends Study {
   /** Tables and figures. */
   files: string[];
