@@ -44,6 +44,7 @@ export function joinStudies(sources: readonly Source[]): Study {
   const union = <T>(of: (study: Study) => readonly T[]) => [...new Set(all(of))];
   const recipe = {
     ...first.study.recipe,
+    shard: undefined,
     ratios: union(({ recipe }) => recipe.ratios),
     seeds: union(({ recipe }) => recipe.seeds),
     draws: union(({ recipe }) => recipe.draws),

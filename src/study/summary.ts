@@ -50,7 +50,8 @@ export function summarise(recipe: StudyRecipe, parts: Parts): Study {
     study: true,
     network: networkName(arch, depth!, cfg),
     identity: identityOfStudy(recipe),
-    recipe,
+    // Where the images lie is nothing of the study.
+    recipe: { ...recipe, data: undefined },
     dataset,
     machine,
     ...parts,

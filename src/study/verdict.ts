@@ -16,18 +16,40 @@ interface Facts extends Parts {
 const PERCENT = Math.round(100 * CONFIDENCE);
 const points = (value: number) => `${Math.abs(value).toFixed(2)} points`;
 
-/** Four outcomes: equivalent, above, below, or not to be told with so many seeds. */
-export function relation({ n, mean, low, high, equivalence }: Difference, a: string, b: string): string {
+type Outcome = 'equivalent' | 'below' | 'above' | 'not to be told';
+
+/** Equivalent comes first: a difference within the margin may be certain all the same. */
+function outcomeOf({ low, high, equivalence }: Difference): Outcome {
+  if (low === null || high === null || !equivalence) return 'not to be told';
+  if (equivalence.equivalent) return 'equivalent';
+  return high < 0 ? 'below' : low > 0 ? 'above' : 'not to be told';
+}
+
+/** One comparison in words. */
+export function relation(found: Difference, a: string, b: string): string {
+  const { n, mean, low, high, equivalence } = found;
   if (low === null || high === null || !equivalence)
     return `cannot tell with one seed whether ${a} differs from ${b} (it is ${points(mean)} ${mean < 0 ? 'below' : 'above'})`;
-  const { margin, equivalent } = equivalence;
   const interval = `${PERCENT} % interval ${signed(low)} to ${signed(high)}, n = ${n}`;
-  const differs = low > 0 || high < 0;
   const where = `${points(mean)} ${mean < 0 ? 'below' : 'above'} ${b}`;
-  if (equivalent)
-    return `${a} is equivalent to ${b} within ${margin} points${differs ? `, though ${where}` : ''} (${interval})`;
-  if (differs) return `${a} is ${where} (${interval})`;
-  return `cannot tell with ${n} seeds whether ${a} differs from ${b} (${interval}, wider than the margin of ${margin})`;
+  const { margin } = equivalence;
+  const texts: Record<Outcome, string> = {
+    equivalent: `${a} is equivalent to ${b} within ${margin} points${low > 0 || high < 0 ? `, though ${where}` : ''} (${interval})`,
+    below: `${a} is ${where} (${interval})`,
+    above: `${a} is ${where} (${interval})`,
+    'not to be told': `cannot tell with ${seedsText(n)} whether ${a} differs from ${b} (${interval}, not within the margin of ${margin})`,
+  };
+  return texts[outcomeOf(found)];
+}
+
+/** "equivalent: 4, 8; below: 0": which rows had which outcome; empty without one. */
+function outcomesText(rows: readonly { name: string; over: Difference | null }[]): string {
+  const outcomes: Outcome[] = ['equivalent', 'below', 'above', 'not to be told'];
+  const parts = outcomes.flatMap((outcome) => {
+    const names = rows.flatMap(({ name, over }) => (over && outcomeOf(over) === outcome ? name : []));
+    return names.length > 0 ? [`${outcome}: ${names.join(', ')}`] : [];
+  });
+  return parts.join('; ');
 }
 
 const seedsText = (count: number) => `${count} ${count === 1 ? 'seed' : 'seeds'}`;
@@ -39,7 +61,7 @@ export function verdictsOf(facts: Facts): string[] {
   return recipe.ratios.flatMap((ratio) => {
     const own = facts.groups.filter((group) => group.ratio === ratio);
     const say = (texts: string[]) => texts.map((text) => `p = ${ratio}: ${sentence(text)}`);
-    return say([...emergenceVerdicts(ratio, facts), ...drawVerdicts(own), ...controlVerdicts(own)]);
+    return say([...emergenceVerdicts(ratio, facts), ...summaries(own), ...drawVerdicts(own), ...controlVerdicts(own)]);
   });
 }
 
@@ -89,7 +111,21 @@ function plateauVerdict(curves: readonly (readonly (number | null)[])[], thresho
   return [near ? `${where}: chance decides whether and when a ticket emerges` : where];
 }
 
-/** The emergence draw against the end and against epoch 0. */
+/** A line for all draws, and one for the controls of each draw. */
+function summaries(groups: readonly StudyGroup[]): string[] {
+  const tickets = groups.filter(({ control, epoch }) => control === null && epoch !== null);
+  const inOrder = tickets.sort((a, b) => a.epoch!.mean - b.epoch!.mean);
+  const draws = outcomesText(inOrder.map(({ draw, overEmergence }) => ({ name: draw, over: overEmergence })));
+  const controlled = [...new Set(groups.flatMap(({ control, draw }) => (control === null ? [] : draw)))];
+  const controls = controlled.flatMap((draw) => {
+    const own = groups.filter((group) => group.draw === draw && group.control !== null);
+    const text = outcomesText(own.map(({ control, overTicket }) => ({ name: control!, over: overTicket })));
+    return text === '' ? [] : [`controls over the ticket at ${draw}: ${text}`];
+  });
+  return [...(draws === '' ? [] : [`draws over that at emergence: ${draws}`]), ...controls];
+}
+
+/** The emergence draw against the end, epoch 0 and the best checkpoint. */
 function drawVerdicts(groups: readonly StudyGroup[]): string[] {
   const other = (draw: string) => groups.find((group) => group.draw === draw && group.control === null);
   const names: [string, string][] = [
@@ -134,7 +170,11 @@ export function notesOf({ recipe, dataset, groups, searches, failedSearches, run
   const partial = groups.filter(({ n, of }) => n < of).length;
   return [
     ...(dataset.synthetic ? ['Synthetic dataset: these numbers say nothing about accuracy on real images.'] : []),
-    ...(left > 0 ? [`Not complete: ${left} of ${runs.length} runs are left; the same command goes on.`] : []),
+    ...(left > 0
+      ? [
+          `Not complete: ${left} of ${runs.length} runs are left${recipe.shard ? ' with those of other shards, which --merge adds' : '; the same command goes on'}.`,
+        ]
+      : []),
     `Means with Student's t intervals at ${PERCENT} % over ${seedsText(seeds.length)}; differences are paired by seed. Equivalent: two one-sided t tests at 5 % within ${margin} points.`,
     ...(compared > 1
       ? [

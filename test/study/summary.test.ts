@@ -77,7 +77,21 @@ describe('verdicts', () => {
       'is equivalent to the ticket at emergence within 0.5 points, though 0.20 points below',
     ],
   ])('%s', (_name, values, text) => {
-    expect(verdictOf(values, /control random/)).toContain(text);
+    expect(verdictOf(values, /he control random/)).toContain(text);
+  });
+
+  test('a line says which draws are as good as that at emergence, another which controls are as good as the ticket', () => {
+    const { verdicts } = studyOf([
+      ...over(TICKETS),
+      ...over([88, 88.2, 88.3], { draws: ['0'] }),
+      ...over([90.1, 90.2, 90.4], { draws: ['last'] }),
+      ...over([87, 90, 91], { control: 'random' }),
+      ...over([90, 90.2, 90.4], { control: 'uniform' }),
+    ]);
+    expect(verdicts).toContain('p = 0.5: Draws over that at emergence: equivalent: last; below: 0.');
+    expect(verdicts).toContain(
+      'p = 0.5: Controls over the ticket at emergence: equivalent: uniform; not to be told: random.',
+    );
   });
 
   test('no ticket, no comparison', () => {
