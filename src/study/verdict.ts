@@ -16,10 +16,11 @@ interface Facts extends Parts {
 const PERCENT = Math.round(100 * CONFIDENCE);
 const points = (value: number) => `${Math.abs(value).toFixed(2)} points`;
 
-type Outcome = 'equivalent' | 'below' | 'above' | 'not to be told';
+const OUTCOMES = ['equivalent', 'below', 'above', 'not to be told', 'no better than chance'] as const;
+type Outcome = (typeof OUTCOMES)[number];
 
 /** Equivalent comes first: a difference within the margin may be certain all the same. */
-function outcomeOf({ low, high, equivalence }: Difference): Outcome {
+function outcomeOf({ low, high, equivalence }: Difference): Exclude<Outcome, 'no better than chance'> {
   if (low === null || high === null || !equivalence) return 'not to be told';
   if (equivalence.equivalent) return 'equivalent';
   return high < 0 ? 'below' : low > 0 ? 'above' : 'not to be told';
@@ -33,7 +34,7 @@ export function relation(found: Difference, a: string, b: string): string {
   const interval = `${PERCENT} % interval ${signed(low)} to ${signed(high)}, n = ${n}`;
   const where = `${points(mean)} ${mean < 0 ? 'below' : 'above'} ${b}`;
   const { margin } = equivalence;
-  const texts: Record<Outcome, string> = {
+  const texts: Record<Exclude<Outcome, 'no better than chance'>, string> = {
     equivalent: `${a} is equivalent to ${b} within ${margin} points${low > 0 || high < 0 ? `, though ${where}` : ''} (${interval})`,
     below: `${a} is ${where} (${interval})`,
     above: `${a} is ${where} (${interval})`,
@@ -43,14 +44,19 @@ export function relation(found: Difference, a: string, b: string): string {
 }
 
 /** "equivalent: 4, 8; below: 0": which rows had which outcome; empty without one. */
-function outcomesText(rows: readonly { name: string; over: Difference | null }[]): string {
-  const outcomes: Outcome[] = ['equivalent', 'below', 'above', 'not to be told'];
-  const parts = outcomes.flatMap((outcome) => {
-    const names = rows.flatMap(({ name, over }) => (over && outcomeOf(over) === outcome ? name : []));
+function outcomesText(rows: readonly { name: string; group: StudyGroup; over: Difference | null }[]): string {
+  const found = rows.flatMap(({ name, group, over }): { name: string; outcome: Outcome }[] =>
+    over ? [{ name, outcome: onlyGuesses(group) ? 'no better than chance' : outcomeOf(over) }] : [],
+  );
+  const parts = OUTCOMES.flatMap((outcome) => {
+    const names = found.flatMap((one) => (one.outcome === outcome ? one.name : []));
     return names.length > 0 ? [`${outcome}: ${names.join(', ')}`] : [];
   });
   return parts.join('; ');
 }
+
+/** A comparison with such runs would call them equivalent. */
+const onlyGuesses = ({ n, collapsed }: StudyGroup) => n > 0 && collapsed === n;
 
 const seedsText = (count: number) => `${count} ${count === 1 ? 'seed' : 'seeds'}`;
 const signed = (value: number) => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(2)}`;
@@ -115,11 +121,11 @@ function plateauVerdict(curves: readonly (readonly (number | null)[])[], thresho
 function summaries(groups: readonly StudyGroup[]): string[] {
   const tickets = groups.filter(({ control, epoch }) => control === null && epoch !== null);
   const inOrder = tickets.sort((a, b) => a.epoch!.mean - b.epoch!.mean);
-  const draws = outcomesText(inOrder.map(({ draw, overEmergence }) => ({ name: draw, over: overEmergence })));
+  const draws = outcomesText(inOrder.map((group) => ({ name: group.draw, group, over: group.overEmergence })));
   const controlled = [...new Set(groups.flatMap(({ control, draw }) => (control === null ? [] : draw)))];
   const controls = controlled.flatMap((draw) => {
     const own = groups.filter((group) => group.draw === draw && group.control !== null);
-    const text = outcomesText(own.map(({ control, overTicket }) => ({ name: control!, over: overTicket })));
+    const text = outcomesText(own.map((group) => ({ name: group.control!, group, over: group.overTicket })));
     return text === '' ? [] : [`controls over the ticket at ${draw}: ${text}`];
   });
   return [...(draws === '' ? [] : [`draws over that at emergence: ${draws}`]), ...controls];
@@ -156,9 +162,8 @@ function controlVerdicts(groups: readonly StudyGroup[]): string[] {
   });
 }
 
-/** A comparison with runs that only guess would call them equivalent. */
-const guessing = ({ n, collapsed }: StudyGroup, name: string) =>
-  n > 0 && collapsed === n ? `${name} is no better than chance with any seed` : null;
+const guessing = (group: StudyGroup, name: string) =>
+  onlyGuesses(group) ? `${name} is no better than chance with any seed` : null;
 
 export function notesOf({ recipe, dataset, groups, searches, failedSearches, runs, missing }: Facts): string[] {
   const { seeds, margin, epochs } = recipe;
