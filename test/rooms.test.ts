@@ -19,7 +19,7 @@ const SRC: [room: string, below: string][] = [
   ],
   [
     'study',
-    'cost report train prune bench engine run recipe network native data checkpoint measure cores lock atomic errors',
+    'cost report train prune bench engine run recipe network native data checkpoint measure cores lock atomic tensor errors',
   ],
   ['cost', 'report train prune bench engine energy run recipe network native data measure lock atomic errors'],
   ['report', 'train prune engine ticket energy run recipe network native data checkpoint lock atomic errors'],

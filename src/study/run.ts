@@ -2,41 +2,17 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeFileAtomic } from '../atomic';
-import { stateDictOf } from '../checkpoint/keys';
-import { readCheckpoint } from '../checkpoint/pth';
-import { numbersOf } from '../checkpoint/value';
 import { cutAndRetrain } from '../cost/cut-and-retrain';
 import type { Session } from '../engine/session';
 import { EarlybirdError } from '../errors';
-import type { MaskResult, NativeModel } from '../native/types/model';
-import type { DrawMask } from '../prune/prune';
 import { identityOf } from '../recipe/identity';
-import { percentOf } from '../recipe/ratio';
 import { entriesFor, parseRecipe, type StudyRecipe } from '../recipe/recipe';
-import type { Control } from '../recipe/study';
-import { RunDirectory } from '../run/directory';
 import { checkpointFile, ticketFile } from '../run/names';
 import type { RunOptions } from '../run/observer';
 import { searchIn } from '../train/search';
-import {
-  type Channels,
-  globalChannels,
-  maskResult,
-  randomChannels,
-  rowNorms,
-  type Scores,
-  shuffledChannels,
-  streamOf,
-  uniformChannels,
-  unpack,
-} from './controls';
 import { askedDraws, keptEpochs } from './draws';
+import { INIT, maskDraw } from './masks';
 import { type Entry, searchFolder } from './plan';
-
-const INIT = 'init.pth.tar';
-/** The mask that a ticket or control was cut by, as those of a search are. */
-const MASK = 'mask.bits';
 
 export function searchRecipe(recipe: StudyRecipe, seed: number) {
   return parseRecipe('search', {
@@ -104,7 +80,7 @@ export async function runEntry(
       identity: { ...retrained, ...cutIdentity, epoch, control },
       params: { command: 'study', draws, recipe, seed, ratio },
       cut,
-      draw: maskDraw(recipe, entry, search),
+      draw: maskDraw(entry, search, recipe.epochs),
       retrain: (ticket) => retrainRecipe(recipe, entry, ticket),
     },
     options,
@@ -137,72 +113,4 @@ export function weightsAfter(
     ...(epoch === best ? ['model_best.pth.tar'] : []),
   ];
   return names.map((name) => join(search, name)).find((file) => existsSync(file)) ?? null;
-}
-
-/** The mask of an entry, and the rule where all gammas are equal. */
-function maskDraw(recipe: StudyRecipe, { seed, ratio, epoch, control, folder }: Entry, search: string): DrawMask {
-  return async (dense) => {
-    const network = await describe(dense);
-    const own = await ticketMask(dense, network, ratio);
-    const random = (name: Control) => streamOf(name, seed, percentOf(ratio), epoch);
-    const masks: Record<Control, () => Channels | Promise<Channels>> = {
-      random: () => randomChannels(own, random('random')),
-      shuffled: () => shuffledChannels(own, random('shuffled')),
-      uniform: () => uniformChannels(network.gammas, ratio),
-      'magnitude-at-init': async () => globalChannels(await norms(dense, join(search, INIT)), ratio),
-      late: () => lastMask(search, ratio, recipe.epochs, network.widths),
-      reinit: () => own,
-      rewind: () => own,
-    };
-    const mask = maskResult(ratio, control === null ? own : await masks[control]());
-    await writeFileAtomic(join(folder, MASK), mask.bits);
-    return mask;
-  };
-}
-
-interface Network {
-  widths: number[];
-  /** |gamma|; where all are equal, the L1 norms of the weights. */
-  gammas: Scores;
-  equal: boolean;
-}
-
-async function describe(dense: NativeModel): Promise<Network> {
-  const { batchNorms } = dense.describe();
-  const state = await dense.stateDict();
-  const gammas = batchNorms.map(({ key }) => numbersOf(state.get(`${key}.weight`)!).map(Math.abs));
-  const first = gammas[0]?.[0];
-  const equal = gammas.every((layer) => layer.every((gamma) => gamma === first));
-  const widths = batchNorms.map(({ channels }) => channels);
-  return { widths, gammas: equal ? await ownNorms(dense) : gammas, equal };
-}
-
-/** The program's own mask of the gammas; before training they are all equal, and the L1 norms of the weights decide. */
-async function ticketMask(dense: NativeModel, { widths, gammas, equal }: Network, ratio: number): Promise<Channels> {
-  if (equal) return globalChannels(gammas, ratio);
-  const [mask] = (await dense.masks([ratio])) as [MaskResult];
-  if (mask.kept > 0) return unpack(mask.bits, widths);
-  throw new EarlybirdError('ERR_PRUNE', `The mask at p = ${ratio} is empty.`);
-}
-
-async function ownNorms(dense: NativeModel): Promise<Scores> {
-  const { batchNorms, layers } = dense.describe();
-  const state = await dense.stateDict();
-  return rowNorms(batchNorms, layers, (key) => numbersOf(state.get(`${key}.weight`)!));
-}
-
-async function norms(dense: NativeModel, file: string): Promise<Scores> {
-  const { batchNorms, layers } = dense.describe();
-  const state = stateDictOf((await readCheckpoint(file)).value, file);
-  return rowNorms(batchNorms, layers, (key) => numbersOf(state.get(`${key}.weight`)!));
-}
-
-async function lastMask(search: string, ratio: number, epochs: number, widths: number[]): Promise<Channels> {
-  const stored = await RunDirectory.at(search).readMasks(ratio);
-  const bits = stored?.rows[epochs - stored.index.first];
-  if (bits) return unpack(bits, widths);
-  throw new EarlybirdError(
-    'ERR_FILE',
-    `${search} holds no mask of epoch ${epochs} at p = ${ratio}: --force searches again.`,
-  );
 }
