@@ -13,7 +13,7 @@ const MODULES = { index: 'src/index.ts', bench: 'src/bench/index.ts' };
 
 /** The group of an export, by the room that declares it. */
 const GROUPS = [
-  ['Run', /^src\/(train|recipe|run|ticket|engine|cost|energy)\//],
+  ['Run', /^src\/(train|recipe|run|ticket|engine|cost|study|energy)\//],
   ['Prune', /^src\/(prune|network)\//],
   ['Figures', /^src\/report\//],
   ['Data', /^src\/data\//],

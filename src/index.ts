@@ -61,6 +61,7 @@ export {
   type Recipe,
   type RetrainRecipe,
   type SearchRecipe,
+  type StudyRecipe,
   type TrainRecipe,
 } from './recipe/recipe';
 export { plot } from './report/gather/plot';
@@ -73,6 +74,10 @@ export type { FinishedRun, RunResult, SummaryRow } from './run/result';
 export type { Calibration, Plateau } from './study/calibrate';
 export type { Chance } from './study/chance';
 export { type DetectedRun, type DetectResult, type DetectRow, detect } from './study/detect';
+export { planStudy, type StudyPlan } from './study/estimate';
+export { mergeStudies } from './study/merge';
+export { study } from './study/study';
+export type { Study, StudyResult } from './study/summary';
 export { DTYPE_BYTES, type Dtype, type StateDict, type TensorData } from './tensor';
 export {
   type DetectorOptions,

@@ -17,7 +17,10 @@ const SRC: [room: string, below: string][] = [
     'cli',
     'study cost report train prune bench engine ticket energy run ranks recipe network native libtorch data checkpoint measure package cores tensor errors',
   ],
-  ['study', 'cost report train prune engine ticket energy run recipe network native data measure lock atomic errors'],
+  [
+    'study',
+    'cost report train prune bench engine ticket energy run recipe network native data checkpoint measure cores lock atomic tensor errors',
+  ],
   ['cost', 'report train prune bench engine energy run recipe network native data measure lock atomic errors'],
   ['report', 'train prune engine ticket energy run recipe network native data checkpoint lock atomic errors'],
   ['train', 'prune engine ticket energy run recipe network native data checkpoint lock atomic tensor errors'],

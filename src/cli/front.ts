@@ -11,6 +11,7 @@ export const COMMANDS: [name: string, describe: string][] = [
   ['launch', 'Start several processes that train together on this machine'],
   ['distance', 'Write the mask-distance matrix of a run: overlap_{p}.npy'],
   ['detect', 'Say when other detectors would have drawn a ticket from stored searches'],
+  ['study', 'Draw tickets at many epochs, with controls, over seeds: which ones are real; resumable'],
   ['plot', 'Draw mask-distance matrices, or accuracy against drawing epoch'],
   ['bench', 'Time this program, alone or beside PyTorch, or compare what methods cost'],
   ['data', 'Fetch, check and pack datasets'],

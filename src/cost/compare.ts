@@ -2,17 +2,15 @@
  * `bench energy`: accuracy and costs of dense training, lottery tickets, network slimming and EB Train.
  * Each row is a run of its own under --save: a finished one is not run again, an interrupted one goes on.
  */
-import { join } from 'node:path';
 import { openEngine } from '../engine/device';
 import { engineProvenance } from '../engine/provenance';
 import { EarlybirdError, type ErrorCode } from '../errors';
 import { lockFolder } from '../lock';
-import { pruneOnce } from '../prune/prune';
 import type { BenchEnergyRecipe } from '../recipe/recipe';
-import { RunDirectory } from '../run/directory';
 import type { RunOptions } from '../run/observer';
 import { ebTrain } from '../train/eb-train';
 import { retrain } from '../train/retrain';
+import { cutAndRetrain } from './cut-and-retrain';
 import { checkIdentities, type RowResult, readRow } from './row-results';
 import {
   cutIdentity,
@@ -100,20 +98,12 @@ async function runRow(
     return;
   }
   await trainDense(row.seed);
-  if (kind === 'after-dense') await cutAndRetrain(recipe, row, options);
-}
-
-async function cutAndRetrain(recipe: BenchEnergyRecipe, row: EnergyRow, options: RunOptions): Promise<void> {
-  const identity = cutIdentity(recipe, row);
-  using lock = await lockFolder(row.folder);
-  const { directory, state } = await RunDirectory.open(lock, identity, options);
-  if (state === 'finished') return;
-  await directory.writeJson('params.json', { command: 'bench energy', identity, recipe, seed: row.seed });
-  // Without a checkpoint of the retraining the ticket may be one of another recipe.
-  const begun = await RunDirectory.at(join(row.folder, 'retrain')).readJson('params.json');
-  const cut = await pruneOnce(cutRecipe(recipe, row), { ...options, force: options.force || begun === null });
-  await retrain(ticketRecipe(recipe, row, cut.ticket), options);
-  await directory.writeJson('result.json', cut);
+  if (kind !== 'after-dense') return;
+  const { folder, seed } = row;
+  const params = { command: 'bench energy', recipe, seed };
+  const retraining = (ticket: string) => ticketRecipe(recipe, row, ticket);
+  const whole = { folder, params, identity: cutIdentity(recipe, row), cut: cutRecipe(recipe, row) };
+  await cutAndRetrain({ ...whole, retrain: retraining }, options);
 }
 
 async function readRows(

@@ -25,8 +25,15 @@ interface Known {
   ratios: number[];
 }
 
+/** The entries of a recipe that decide the figures. */
+type PlanRecipe = Pick<
+  BenchEnergyRecipe,
+  'dataset' | 'limitTrain' | 'ratios' | 'arch' | 'depth' | 'cfg' | 'imageSize' | 'emptyLayers' | 'surgery' | 'roundTo'
+> &
+  Partial<Pick<BenchEnergyRecipe, 'assumeFlops'>>;
+
 /** From rows on disk where they tell, else from the data set's name and the network itself, which needs LibTorch. */
-export async function planInputs(recipe: BenchEnergyRecipe, known: Known): Promise<PlanInputs> {
+export async function planInputs(recipe: PlanRecipe, known: Known): Promise<PlanInputs> {
   const { dataset, limitTrain, assumeFlops } = recipe;
   const data = knownDataset(dataset);
   const images = known.images ?? (data && Math.min(data.counts.train, limitTrain ?? Infinity)) ?? limitTrain ?? null;
@@ -56,7 +63,7 @@ export async function planInputs(recipe: BenchEnergyRecipe, known: Known): Promi
 
 /** The number of a list with one for each ratio, or with one for all. */
 export function atRatio(
-  { ratios }: BenchEnergyRecipe,
+  { ratios }: Pick<PlanRecipe, 'ratios'>,
   list: readonly number[] | undefined,
   ratio: number,
 ): number | undefined {
@@ -64,7 +71,7 @@ export function atRatio(
 }
 
 async function countFlops(
-  { arch, depth, cfg, imageSize, emptyLayers, surgery, roundTo }: BenchEnergyRecipe,
+  { arch, depth, cfg, imageSize, emptyLayers, surgery, roundTo }: PlanRecipe,
   { classes, size }: KnownDataset,
   ratios: readonly number[],
 ): Promise<{ dense: number; tickets: Map<number, number> }> {

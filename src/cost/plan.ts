@@ -154,7 +154,8 @@ function planStages(context: Context, result: RowResult, assumptions: string[]):
     const { ratio } = kind;
     const forward = ratio === null ? inputs.forward : ticketForward(context, ratio, assumptions);
     const done = result.stages.find(({ name }) => name === kind.name)?.epochs ?? 0;
-    const costs = epochCosts(context, kind, assumptions);
+    const share = forward !== null && inputs.forward !== null ? forward / inputs.forward : 1;
+    const costs = epochCosts(context, kind, share, assumptions);
     return [{ ...kind, epochs: epochs[i]!, done, forward, ...costs }];
   });
 }
@@ -192,19 +193,29 @@ function assumedEpoch(recipe: BenchEnergyRecipe, ratio: number): number {
   );
 }
 
-/** Seconds and joules of one epoch. */
-function epochCosts({ recipe, observed, inputs }: Context, { ratio, low }: StageKind, assumptions: string[]) {
+/** Seconds and joules of one epoch. `share`: its FLOPs over those of a dense one. */
+function epochCosts(
+  { recipe, observed, inputs }: Context,
+  { ratio, low }: StageKind,
+  share: number,
+  assumptions: string[],
+) {
   const { imagesPerSecond, watts } = recipe;
   const own = observed.epoch({ ratio, low });
   const dense = observed.epoch({ ratio: null, low });
   if (own.seconds === null && dense.seconds !== null)
-    assumptions.push('an epoch of the ticket takes what one of the dense network does: at most');
-  let seconds = own.seconds ?? dense.seconds;
+    assumptions.push(
+      'an epoch of the ticket takes what a dense one does times its share of FLOPs: small layers take more',
+    );
+  const scaled = (value: number | null) => (value === null ? null : value * share);
+  let seconds = own.seconds ?? scaled(dense.seconds);
   if (seconds === null && imagesPerSecond !== undefined && inputs.images !== null) {
-    seconds = inputs.images / imagesPerSecond;
-    assumptions.push(`${imagesPerSecond} images/s for every network, as given; evaluation is left out`);
+    seconds = (share * inputs.images) / imagesPerSecond;
+    assumptions.push(
+      `${imagesPerSecond} images/s in the dense network, as given, and a ticket's share of its FLOPs; evaluation is left out`,
+    );
   }
-  let joules = own.joules ?? dense.joules;
+  let joules = own.joules ?? scaled(dense.joules);
   if (joules === null && seconds !== null && watts !== undefined) {
     joules = seconds * watts;
     assumptions.push(`${watts} W throughout, as given`);

@@ -50,11 +50,15 @@ export async function prune(recipe: PruneRecipe, options: RunOptions = {}): Prom
   return await pruneLocked(recipe, options, null);
 }
 
-/** `prune` with the meter of a longer run, which is not disposed of, or with its own. */
+/** Draws the mask that a network is cut by. */
+export type DrawMask = (dense: NativeModel, recipe: PruneRecipe) => Promise<MaskResult>;
+
+/** `prune` with the meter of a longer run, which is not disposed of, or with its own, and with another mask than that of the gammas. */
 async function pruneLocked(
   recipe: PruneRecipe,
   { observer, signal }: RunOptions,
   shared: RunMeter | null,
+  draw: DrawMask = maskOf,
 ): Promise<PruneReport> {
   const source = await readInput(recipe.model, 'model', recipe.key);
   const initial = recipe.init === undefined ? null : await readInput(recipe.init, 'init');
@@ -76,7 +80,7 @@ async function pruneLocked(
 
   using dense = await load(source);
   using donor = initial && (await load(initial));
-  const mask = await maskOf(dense, recipe);
+  const mask = await draw(dense, recipe);
   const { surgery, roundTo, emptyLayers } = recipe;
   const options = { mask: mask.bits, emptyLayers, surgery };
   const rounding = await roundingOf(engine, dense, roundTo, { log: observer?.log, signal });
@@ -129,6 +133,7 @@ export async function pruneOnce(
   recipe: PruneRecipe,
   options: RunOptions = {},
   meter: RunMeter | null = null,
+  draw?: DrawMask,
 ): Promise<PruneReport> {
   const folder = RunDirectory.at(recipe.save);
   const before = await folder.readJson<PruneReport>('prune.json');
@@ -137,7 +142,7 @@ export async function pruneOnce(
   if (before && existsSync(ticket) && !options.force) return { ...before, ticket };
   using lock = await lockFolder(recipe.save);
   lock.requireWritable();
-  const report = await pruneLocked(recipe, options, meter);
+  const report = await pruneLocked(recipe, options, meter, draw);
   await folder.writeJson('prune.json', report);
   return report;
 }

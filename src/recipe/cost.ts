@@ -50,7 +50,7 @@ export const benchEnergySchema = z.strictObject({
   dryRun: option(z.boolean().default(false), 'print the plan and run nothing'),
   imagesPerSecond: option(
     positive().optional(),
-    '--dry-run: training speed to estimate times with, where no finished row has it; "bench step" measures it',
+    '--dry-run: training speed of the dense network to estimate times with, where no finished row has it; "bench step" measures it',
   ),
   assumeEpoch: option(
     z.array(count()).min(1).optional(),

@@ -12,6 +12,7 @@ import { benchJobSchema } from './job';
 import { parseOptions } from './option';
 import { precisionOptions, settleVariant } from './precision';
 import { brokenRule } from './rules';
+import { studySchema } from './study';
 
 export const SCHEMAS = {
   search: searchSchema,
@@ -29,6 +30,7 @@ export const SCHEMAS = {
   ...BENCH_SCHEMAS,
   benchEnergy: benchEnergySchema,
   benchJob: benchJobSchema,
+  study: studySchema,
 };
 
 type Schemas = typeof SCHEMAS;
@@ -64,6 +66,8 @@ export type BenchKernelsRecipe = Recipe<'benchKernels'>;
 export type BenchEnergyRecipe = Recipe<'benchEnergy'>;
 /** Options of `earlybird bench job`. */
 export type BenchJobRecipe = Recipe<'benchJob'>;
+/** Options of `earlybird study`. */
+export type StudyRecipe = Recipe<'study'>;
 
 /**
  * Validates a recipe and fills in what it leaves open.
@@ -106,10 +110,10 @@ export function entriesFor(
 /** Fills in network and number formats. Where a checkpoint may record them they stay open. */
 function complete(command: CommandName, recipe: Record<string, unknown>): Record<string, unknown> {
   const fromTicket = command === 'retrain' && recipe.scratch !== undefined;
-  if (!['search', 'retrain', 'train', 'benchEnergy'].includes(command) || fromTicket) return recipe;
+  if (!['search', 'retrain', 'train', 'benchEnergy', 'study'].includes(command) || fromTicket) return recipe;
   const { arch = DEFAULT_NETWORK, depth = defaultDepth(arch as string) } = recipe;
   const network: Record<string, unknown> = { ...recipe, arch, depth };
-  if (command === 'benchEnergy') return network;
+  if (command === 'benchEnergy' || command === 'study') return network;
   const settled = command === 'train' ? { ...network, ...settleVariant(recipe) } : network;
   return { ...settled, ...precisionOptions(settled) };
 }

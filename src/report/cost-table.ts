@@ -77,7 +77,7 @@ export function costMarkdown(table: CostTable): string {
   return `${[caption, ...blocks, notes.map((note) => `- ${escapeMarkdown(note)}`).join('\n')].join('\n\n')}\n`;
 }
 
-const escapeMarkdown = (text: string) => text.replace(/[|\\*_<>~]/g, (character) => `\\${character}`);
+export const escapeMarkdown = (text: string) => text.replace(/[|\\*_<>~]/g, (character) => `\\${character}`);
 
 /** Tabulars for \usepackage{booktabs}: one for `main`, one for `more`; notes are comments above them. */
 export function costLatex(table: CostTable): string {

@@ -5,11 +5,21 @@ import { distances } from './figures/distances';
 import { drawingEpochs } from './figures/drawing';
 import { learningCurves } from './figures/learning-curves';
 import { matrixSheet, type Quantity } from './figures/matrices';
+import { controlDots, studyCurves } from './figures/study';
 import type { MaskMatrix, ReportInput } from './input';
 import { colourBarPixels, matrixPixels, pngDataUri } from './matrix-image';
 import { type Dataset, type Layout, type Spec, WIDE } from './theme';
 
-export { accuracyAgainstCost, distances, drawingEpochs, keptChannels, learningCurves, matrixSheet };
+export {
+  accuracyAgainstCost,
+  controlDots,
+  distances,
+  drawingEpochs,
+  keptChannels,
+  learningCurves,
+  matrixSheet,
+  studyCurves,
+};
 
 interface FigureEntry {
   /** Also the file name. */

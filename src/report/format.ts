@@ -24,6 +24,16 @@ export function formatSeconds(value: number | null | undefined): string {
   return known(value) ? `${grouped(value, value < 100 ? 1 : 0)} s` : MISSING;
 }
 
+/** 5400 -> "1 h 30 min". */
+export function formatDuration(seconds: number | null | undefined): string {
+  if (!known(seconds)) return MISSING;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 1) return `${Math.round(seconds)} s`;
+  if (minutes < 60) return `${minutes} min`;
+  const [hours, rest] = [Math.floor(minutes / 60), minutes % 60];
+  return hours < 48 ? `${hours} h ${rest} min` : `${(hours / 24).toFixed(1)} days`;
+}
+
 export function formatJoules(value: number | null | undefined): string {
   if (!known(value)) return MISSING;
   return value >= 1e3 ? `${grouped(value / 1e3, value < 1e5 ? 1 : 0)} kJ` : `${grouped(value, value < 100 ? 1 : 0)} J`;

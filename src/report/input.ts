@@ -46,6 +46,27 @@ export interface DrawingCurve {
   dense: number | null;
 }
 
+/** Accuracy after retraining at one ratio, as means over seeds with their intervals. */
+export interface StudyCurve {
+  ratio: number;
+  /** In the order of their epochs. `low` and `high` are null for a single seed; `draw` is its name, of which "best" gets a star. */
+  points: { epoch: number; top1: number; low: number | null; high: number | null; draw: string }[];
+  /** Accuracy of the dense network in percent; null where it is not known. */
+  dense: number | null;
+}
+
+/** A mean with its interval, in a row of a dot plot. */
+export interface DotPoint {
+  ratio: number;
+  /** The panel. */
+  group: string;
+  /** The row. */
+  name: string;
+  value: number;
+  low: number | null;
+  high: number | null;
+}
+
 /** Mean accuracy and cost of a method, with standard deviations over its seeds. */
 export interface CostPoint {
   method: string;

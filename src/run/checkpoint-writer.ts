@@ -39,10 +39,17 @@ export async function writeNamed([first, ...rest]: readonly string[], value: Val
   for (const name of rest) await linkOrCopyAtomic(first!, name);
 }
 
-/** --keep-checkpoints: whether ckpt{epoch} stays. `searching`: some ticket has not emerged yet. */
-export function isKept(policy: string, epoch: number, searching: boolean): boolean {
+/**
+ * --keep-checkpoints: whether ckpt{epoch} stays. `searching`: some ticket has not emerged yet. `tickets`: the epochs that those which
+ * have emerged had completed.
+ */
+export function isKept(policy: string, epoch: number, searching: boolean, tickets: readonly number[] = []): boolean {
   if (policy === 'all') return true;
   if (policy === 'ticket') return searching;
+  if (policy.startsWith('at:')) {
+    const completed = policy.slice(3).split(',');
+    return completed.includes(String(epoch + 1)) || (completed.includes('2x') && tickets.includes((epoch + 1) / 2));
+  }
   const every = /^every:(\d+)$/.exec(policy)?.[1];
   return every !== undefined && (epoch + 1) % Number(every) === 0;
 }

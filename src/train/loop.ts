@@ -108,8 +108,9 @@ async function epochs(run: TrainingRun, writer: CheckpointWriter, metrics: Epoch
   let snapshot: Snapshot | null = null;
   const { watch } = detection ?? {};
   const settled = watch && detectorNamed(watch.detector.name).settled;
-  const keepsAnyway = (epoch: number) => isKept(settings.keepCheckpoints, epoch, true);
-  const closest = new ClosestMasks(directory, metrics, keepsAnyway, settled);
+  const drawn = () => watch?.tickets.map(({ number }) => number - 1);
+  const keeps = (epoch: number, searching: boolean) => isKept(settings.keepCheckpoints, epoch, searching, drawn());
+  const closest = new ClosestMasks(directory, metrics, (epoch) => keeps(epoch, true), settled);
   const swa = run.averaging !== undefined || run.network.formats !== undefined;
 
   for (; completed < settings.epochs; completed++) {
@@ -154,9 +155,7 @@ async function epochs(run: TrainingRun, writer: CheckpointWriter, metrics: Epoch
       await writeCheckpoint(directory.file('swa.pth.tar'), averageValue(written, written.average!, average.top1));
     }
     const links = [
-      ...(isKept(settings.keepCheckpoints, epoch, watch ? !watch.allEmerged : false)
-        ? [directory.file(checkpointFile(epoch))]
-        : []),
+      ...(keeps(epoch, watch ? !watch.allEmerged : false) ? [directory.file(checkpointFile(epoch))] : []),
       ...(improved ? [directory.file('model_best.pth.tar')] : []),
     ];
     const latest = directory.file(CHECKPOINT);

@@ -1,4 +1,3 @@
-import { compile } from 'vega-lite';
 import {
   accuracyAgainstCost,
   distances,
@@ -13,27 +12,11 @@ import { distancePanels } from '../../src/report/figures/distances';
 import { learningRateSteps, outlyingPoints } from '../../src/report/figures/learning-curves';
 import { panelSide, windowBox } from '../../src/report/figures/matrices';
 import type { ReportInput } from '../../src/report/input';
-import { renderSvg } from '../../src/report/render';
-import { epochTicks, FONT_SIZE, NARROW, type Spec } from '../../src/report/theme';
+import { epochTicks, FONT_SIZE, NARROW } from '../../src/report/theme';
+import { svgOf } from '../support/figures';
 import { epochMetrics, maskMatrix, range, SAMPLE } from '../support/report-sample';
 
 const REAL = { name: 'CIFAR-100', synthetic: false };
-
-/** Compiles with every warning of vega-lite's an error: a warning means that the figure is not what its specification says. */
-function compileStrictly(spec: Spec): void {
-  const fail = (...args: unknown[]): never => {
-    throw new Error(args.join(' '));
-  };
-  const logger = { level: () => logger, error: fail, warn: fail, info: () => logger, debug: () => logger };
-  compile(spec as never, { logger: logger as never });
-}
-
-async function svgOf(spec: Spec | null | Promise<Spec | null>): Promise<string> {
-  const drawn = await spec;
-  expect(drawn).not.toBeNull();
-  compileStrictly(drawn!);
-  return renderSvg(drawn!);
-}
 
 describe.each(FIGURES)('$id', ({ spec }) => {
   test('compiles without a warning, draws no NaN, and says that the data is synthetic', async () => {

@@ -53,4 +53,8 @@ test('which epochs stay', () => {
   expect(kept('every:3')).toEqual([2, 5]);
   expect(kept('ticket', true)).toEqual([0, 1, 2, 3, 4, 5]);
   expect(kept('ticket', false)).toEqual([]);
+  expect(kept('at:1,5,40')).toEqual([0, 4]);
+  expect(kept('at:1,2x')).toEqual([0]);
+  const twice = (epoch: number) => isKept('at:1,2x', epoch, false, [1, 3]);
+  expect([0, 1, 2, 3, 4, 5].filter(twice)).toEqual([0, 1, 5]);
 });

@@ -62,12 +62,12 @@ export const energy = {
   }),
   idleSeconds: output(nonNegative().default(0), 'measure the idle machine first, for N seconds', { identity: false }),
 };
-const KEEP = /^(all|none|ticket|every:[1-9]\d*)$/;
+const KEEP = /^(all|none|ticket|every:[1-9]\d*|at:(\d+|2x)(,(\d+|2x))*)$/;
 export const checkpoints = (standard: string) => ({
   keepCheckpoints: output(
     z.string().regex(KEEP).default(standard),
-    'which ckpt{e}.pth.tar stay on disk: every epoch, none, those up to the last ticket, every N-th',
-    'all, none, ticket or every:N',
+    'which ckpt{e}.pth.tar stay on disk: every epoch, none, those up to the last ticket, every N-th, or those after so many epochs (2x: twice those of a ticket)',
+    'all, none, ticket, every:N or at:1,2,2x',
     { identity: false },
   ),
   checkpointEvery: output(

@@ -1,0 +1,32 @@
+/** Results of `study` and its plan as text, for people. */
+import { formatDuration, formatFlops, MISSING } from '../../report/format';
+import { plainText } from '../../report/plain-table';
+import type { StudyPlan } from '../../study/estimate';
+import type { StudyResult } from '../../study/summary';
+import { studyText } from '../../study/tables';
+
+export function studyResultText(result: StudyResult | StudyPlan | { only: string }): string {
+  if ('only' in result) return `${result.only}: done`;
+  return 'dryRun' in result ? planText(result) : `${studyText(result)}\n\n${result.files.join('\n')}`;
+}
+
+function planText({ network, dataset, epochs, seeds, images, rows, left, all, notes }: StudyPlan): string {
+  const title = `${network} on ${dataset}, ${epochs} epochs of ${images ?? 'an unknown number of'} images, seeds ${seeds.join(', ')}: nothing was run`;
+  const table = plainText({
+    title,
+    head: ['runs', 'p', 'of which', 'number', 'finished', 'FLOPs of dense', 'FLOPs', 'left'],
+    names: 3,
+    rows: rows.map((row) => [
+      row.what,
+      row.ratio === null ? MISSING : String(row.ratio),
+      row.names.join(', '),
+      String(row.runs),
+      String(row.finished),
+      row.share === null ? MISSING : `${row.share.toFixed(2)}x`,
+      formatFlops(row.flops),
+      formatDuration(row.leftSeconds),
+    ]),
+  });
+  const total = `${all.runs} runs, ${formatFlops(all.flops)}FLOPs; ${left.runs} left, ${formatFlops(left.flops)}FLOPs, ${left.seconds === null ? 'time unknown' : `about ${formatDuration(left.seconds)} one after another`}.`;
+  return [table, '', total, ...notes].join('\n');
+}

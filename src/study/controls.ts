@@ -1,0 +1,116 @@
+/**
+ * Which channels the controls keep. Pure: the same seed gives the same channels on every machine. Random channels as a control are those
+ * of Frankle, Dziugaite, Roy and Carbin, "Pruning neural networks at initialization: why are we missing the mark?" (ICLR 2021, section 4)
+ * and Su et al., "Sanity-checking pruning methods: random tickets can win the jackpot" (NeurIPS 2020, section 4), by channels.
+ */
+import { Random } from '../data/random';
+import type { LayerInfo, MaskResult } from '../native/types/model';
+import type { Control } from '../recipe/study';
+
+/** One list of channels for each BN layer, in the order of the mask: true is a channel that stays. */
+export type Channels = boolean[][];
+/** One score a channel. */
+export type Scores = Float64Array[];
+
+/** Channels of each BN layer. */
+type Widths = readonly number[];
+
+export function unpack(bits: Uint8Array, widths: Widths): Channels {
+  let channel = 0;
+  return widths.map((width) =>
+    Array.from({ length: width }, () => {
+      const at = channel++;
+      return (bits[at >> 3]! & (0x80 >> (at & 7))) !== 0;
+    }),
+  );
+}
+
+/** As the program's masks are: channel 0 is the most significant bit of the first byte, zero padding. */
+export function pack(channels: Channels): Uint8Array {
+  const flat = channels.flat();
+  const bits = new Uint8Array(Math.ceil(flat.length / 8));
+  for (const [i, keep] of flat.entries()) if (keep) bits[i >> 3]! |= 0x80 >> (i & 7);
+  return bits;
+}
+
+const countOf = (layer: readonly boolean[]) => layer.filter(Boolean).length;
+
+/** The mask as the pruner takes it. It has no threshold. */
+export function maskResult(ratio: number, channels: Channels): MaskResult {
+  const keptPerLayer = channels.map(countOf);
+  const kept = keptPerLayer.reduce((a, b) => a + b, 0);
+  return { ratio, threshold: Number.NaN, kept, total: channels.flat().length, keptPerLayer, bits: pack(channels) };
+}
+
+/** Different keys give unrelated streams. */
+const STREAMS: Partial<Record<Control, number>> = { random: 1, shuffled: 2 };
+
+/** The stream of a control for one seed, ratio and draw. */
+export const streamOf = (control: Control, seed: number, percent: number, epoch: number) =>
+  new Random(STREAMS[control]!, seed, percent, epoch);
+
+/** In each layer as many channels as the ticket keeps there, by chance. */
+export function randomChannels(ticket: Channels, random: Random): Channels {
+  return ticket.map((layer) => {
+    const chosen = new Set(shuffle(layer.length, random).slice(0, countOf(layer)));
+    return layer.map((_, channel) => chosen.has(channel));
+  });
+}
+
+/** The ticket's indices under a permutation of the channels of each layer. */
+export function shuffledChannels(ticket: Channels, random: Random): Channels {
+  return ticket.map((layer) => {
+    const from = shuffle(layer.length, random);
+    return layer.map((_, channel) => layer[from[channel]!]!);
+  });
+}
+
+/** Fisher and Yates. */
+function shuffle(count: number, random: Random): number[] {
+  const order = Array.from({ length: count }, (_, i) => i);
+  for (let i = count - 1; i > 0; i--) {
+    const j = random.below(i + 1);
+    [order[i], order[j]] = [order[j]!, order[i]!];
+  }
+  return order;
+}
+
+/** The channels of largest score: 1 - p of every layer, at least one. Of equal ones the first stay. */
+export function uniformChannels(scores: Scores, ratio: number): Channels {
+  return scores.map((layer) => {
+    const keep = Math.max(1, Math.round((1 - ratio) * layer.length));
+    const order = Array.from(layer.keys()).sort((a, b) => layer[b]! - layer[a]! || a - b);
+    const chosen = new Set(order.slice(0, keep));
+    return Array.from(layer, (_, channel) => chosen.has(channel));
+  });
+}
+
+/** The channels of all layers whose score is above that of the p-th, as the rule of the gammas is. */
+export function globalChannels(scores: Scores, ratio: number): Channels {
+  const sorted = Float64Array.from(scores.flatMap((layer) => [...layer])).sort();
+  const threshold = sorted[Math.min(Math.trunc(sorted.length * ratio), sorted.length - 1)]!;
+  return scores.map((layer) => Array.from(layer, (score) => score > threshold));
+}
+
+/**
+ * The score of a channel by the weights: the L1 norm of the convolution's row that makes it (Li et al., "Pruning filters for efficient
+ * ConvNets", ICLR 2017, section 3.1), over the mean of its layer, because layers are initialised at different scales. The row is that
+ * of the last convolution before the BN layer with as many channels: where several are added up, as in a residual stream, the last.
+ */
+export function rowNorms(
+  norms: readonly { key: string; channels: number }[],
+  layers: readonly LayerInfo[],
+  weightsOf: (key: string) => ArrayLike<number>,
+): Scores {
+  return norms.map(({ key, channels }) => {
+    const at = layers.findIndex((layer) => layer.kind === 'batchnorm' && layer.key === key);
+    const conv = layers.slice(0, at).findLast((layer) => layer.kind === 'conv' && layer.out === channels);
+    if (!conv) return new Float64Array(channels).fill(1);
+    const weights = weightsOf(conv.key);
+    const row = weights.length / channels;
+    const sums = new Float64Array(channels);
+    for (let i = 0; i < weights.length; i++) sums[Math.floor(i / row)]! += Math.abs(weights[i]!);
+    const mean = sums.reduce((a, b) => a + b, 0) / channels;
+    return mean > 0 ? sums.map((sum) => sum / mean) : sums.fill(1);
+  });
+}

@@ -1,0 +1,76 @@
+/** The epochs at which tickets are drawn. Pure. */
+import { epochsText } from '../run/names';
+
+/** A draw of one search at one ratio. */
+export interface Draw {
+  /** The name of its row, equal for all seeds: "8", "emergence", "lr-drop-80". */
+  name: string;
+  /** Epochs that the search has completed; null where there is none. */
+  epoch: number | null;
+  /** Why there is none. */
+  reason?: string;
+}
+
+/** What a search tells of one ratio. */
+export interface SearchFacts {
+  /** Epochs after which a ticket emerged; null where none did. */
+  emergence: number | null;
+  /** Epochs after which the test accuracy was the best of all. */
+  best: number;
+}
+
+interface Settings {
+  epochs: number;
+  /** Epoch indexes from which the learning rate is smaller. */
+  schedule: readonly number[];
+}
+
+/** The draws that are asked for, in that order; those that are not there say why. */
+export function drawsOf(
+  asked: readonly (number | string)[],
+  { epochs, schedule }: Settings,
+  { emergence, best }: SearchFacts,
+): Draw[] {
+  const within = (name: string, epoch: number): Draw =>
+    epoch <= epochs
+      ? { name, epoch }
+      : { name, epoch: null, reason: `${epochsText(epoch)} are beyond --epochs ${epochs}` };
+  const fromTicket = (name: string, times: number): Draw =>
+    emergence === null
+      ? { name, epoch: null, reason: `no ticket emerged within ${epochsText(epochs)}` }
+      : within(name, times * emergence);
+  const drops = [...new Set(schedule)].filter((epoch) => epoch > 0 && epoch < epochs).sort((a, b) => a - b);
+  const named: Record<string, () => Draw[]> = {
+    emergence: () => [fromTicket('emergence', 1)],
+    '2x-emergence': () => [fromTicket('2x-emergence', 2)],
+    'lr-drops': () => drops.map((epoch) => within(`lr-drop-${epoch}`, epoch)),
+    best: () => [{ name: 'best', epoch: best }],
+    last: () => [{ name: 'last', epoch: epochs }],
+  };
+  return asked.flatMap((one) => named[one]?.() ?? [within(String(one), Number(one))]);
+}
+
+/** Draws and those of the controls, each once. */
+export function askedDraws({
+  draws,
+  controls,
+  controlDraws,
+}: {
+  draws: readonly (number | string)[];
+  controls: readonly string[];
+  controlDraws: readonly (number | string)[];
+}): (number | string)[] {
+  return [...new Set([...draws, ...(controls.includes('none') ? [] : controlDraws)])];
+}
+
+/** For --keep-checkpoints of a search: those that no other file holds. */
+export function keptEpochs(asked: readonly (number | string)[], settings: Settings): string {
+  // Emergence and best have files of their own, whatever these are here.
+  const draws = drawsOf(asked, settings, { emergence: null, best: 0 });
+  const epochs = draws.flatMap(({ name, epoch }) =>
+    epoch !== null && epoch > 0 && epoch < settings.epochs && name !== 'best' ? epoch : [],
+  );
+  const list = [...new Set(epochs)].sort((a, b) => a - b).map(String);
+  const all = asked.includes('2x-emergence') ? [...list, '2x'] : list;
+  return all.length > 0 ? `at:${all.join(',')}` : 'none';
+}

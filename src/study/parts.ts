@@ -1,0 +1,99 @@
+/** Runs the parts of a study: in this process one after another, or several at once as processes of their own. */
+import { runApart } from '../bench/peer';
+import { availableCores } from '../cores';
+import { requestedDevice } from '../engine/device';
+import { openSession, type Session } from '../engine/session';
+import type { EarlybirdError, ErrorCode } from '../errors';
+import type { StudyRecipe } from '../recipe/recipe';
+import type { RunOptions } from '../run/observer';
+
+/** A search or an entry. */
+export interface Part {
+  key: string;
+  name: string;
+  /** Epochs, those of a ticket as its share of a dense one. */
+  work: number;
+  /** In a word or two; null until it is finished. */
+  outcome(): Promise<string | null>;
+  run(options: RunOptions, session: Session): Promise<void>;
+}
+
+export interface Progress {
+  part: Part;
+  failure: EarlybirdError | null;
+}
+
+/** What says nothing of the other parts; anything else ends the study. */
+const OWN_FAILURES: ErrorCode[] = [
+  'ERR_PRUNE',
+  'ERR_NUMERIC',
+  'ERR_OUT_OF_MEMORY',
+  'ERR_CHECKPOINT',
+  'ERR_TORCH',
+  'ERR_MODEL',
+  'ERR_SHAPE',
+];
+const WEEKS = { timeout: 20 * 24 * 3600 };
+
+/** Calls `done` after each part. Throws what ends the study, once no other part runs. */
+export async function runParts(
+  recipe: StudyRecipe,
+  parts: readonly Part[],
+  options: RunOptions,
+  done: (progress: Progress) => Promise<void>,
+): Promise<void> {
+  const queue = [...parts];
+  let stopped: unknown = null;
+  using own = new OwnSession(recipe, options);
+  const apart = recipe.jobs > 1;
+  const work = async () => {
+    for (let part = queue.shift(); part && stopped === null; part = queue.shift()) {
+      try {
+        options.signal?.throwIfAborted();
+        const failure = await outcomeOf(apart ? runInProcess(recipe, part, options) : own.run(part));
+        await done({ part, failure });
+      } catch (error) {
+        stopped ??= error;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(recipe.jobs, parts.length) }, work));
+  if (stopped !== null) throw stopped;
+}
+
+async function outcomeOf(run: Promise<void>): Promise<EarlybirdError | null> {
+  try {
+    await run;
+    return null;
+  } catch (error) {
+    if (OWN_FAILURES.includes((error as EarlybirdError).code)) return error as EarlybirdError;
+    throw error;
+  }
+}
+
+/** Opens the images once, when the first part needs them. */
+class OwnSession implements Disposable {
+  private session: Session | null = null;
+
+  constructor(
+    private readonly recipe: StudyRecipe,
+    private readonly options: RunOptions,
+  ) {}
+
+  async run(part: Part): Promise<void> {
+    this.session ??= await openSession(this.recipe, this.options);
+    await part.run(this.options, this.session);
+  }
+
+  [Symbol.dispose](): void {
+    this.session?.[Symbol.dispose]();
+  }
+}
+
+async function runInProcess(recipe: StudyRecipe, { key }: Part, options: RunOptions): Promise<void> {
+  const { gpuIds, noCuda, dryRun, merge, shard, jobs, threads, imagesPerSecond, assumeEmergence, ...flags } = recipe;
+  const share = Math.max(1, Math.floor((threads ?? availableCores().usable) / jobs));
+  const { force } = options;
+  const own = { ...flags, ...(force ? { force } : {}), device: requestedDevice(recipe), threads: share, only: key };
+  await runApart(['study'], own, WEEKS, options);
+}

@@ -1,0 +1,166 @@
+/** What study.json holds, and how a run is read back from its folder. */
+import { join } from 'node:path';
+import { readCheckpoint } from '../checkpoint/pth';
+import { type MachineRecord, machineOf } from '../cost/same-machine';
+import { knownDataset } from '../data/known';
+import type { Provenance } from '../engine/provenance';
+import { EarlybirdError } from '../errors';
+import { trainingFlops } from '../network/training-flops';
+import type { PruneReport } from '../prune/report';
+import { checkpointNetwork } from '../run/checkpoint-network';
+import { RunDirectory } from '../run/directory';
+import { type RunResult, secondsOf } from '../run/result';
+import type { Entry, MissingDraw } from './plan';
+
+/** The dense search of a seed. */
+export interface SearchRecord {
+  seed: number;
+  epochs: number;
+  /** Exact test top-1 of the last and of the best epoch, percent; `bestEpoch`: epochs it had completed. */
+  top1Last: number | null;
+  top1Best: number | null;
+  bestEpoch: number;
+  classes: number;
+  /** Forward FLOPs of one image, and training images of an epoch. */
+  forward: number;
+  images: number;
+  /** Of training and evaluation. */
+  seconds: number;
+  /** By ratio in percent. */
+  ratios: Record<string, SearchAtRatio>;
+  machine: MachineRecord;
+  dataset: Provenance['dataset'];
+}
+
+export interface SearchAtRatio {
+  /** Epochs after which the ticket emerged; null where none did. */
+  emergence: number | null;
+  /** The largest distance of each epoch's window, from before the epoch of that index on; null while the window fills. */
+  distances: (number | null)[];
+}
+
+/** A retrained ticket or control. */
+export interface RunRecord extends Omit<Entry, 'folder'> {
+  state: 'finished' | 'failed' | 'left';
+  failure?: string;
+  /** Null unless it is finished, as all below. */
+  result: RunFigures | null;
+}
+
+export interface FailedSearch {
+  seed: number;
+  failure: string;
+}
+
+/** What a study is made of. */
+export interface Parts {
+  searches: SearchRecord[];
+  failedSearches: FailedSearch[];
+  runs: RunRecord[];
+  /** Draws that a search does not have. */
+  missing: MissingDraw[];
+}
+
+export interface RunFigures {
+  /** Channels that the ticket keeps of all. */
+  kept: number;
+  channels: number;
+  parameters: number;
+  /** Forward FLOPs of one image in the ticket. */
+  forward: number;
+  /** Exact test top-1 after the last epoch and the best one, percent. */
+  top1: number;
+  top1Best: number;
+  /** Exact test top-1 after each epoch of the retraining. */
+  curve: number[];
+  /** Training FLOPs: of the search that the mask and the weights need, and of the retraining. */
+  flops: { search: number; retrain: number };
+  seconds: number;
+  /** No better than chance (docs/study.md#failures). */
+  collapsed: boolean;
+}
+
+/** The search of a finished run: null where it is not finished. */
+export async function readSearch(folder: string, seed: number): Promise<SearchRecord | null> {
+  const directory = RunDirectory.at(folder);
+  const result = await directory.readJson<RunResult>('result.json');
+  const params = await directory.readJson<Provenance>('params.json');
+  if (!result || !params) return null;
+  const metrics = await directory.readMetrics();
+  const best = metrics.reduce((a, b) => (b.test.top1 > a.test.top1 ? b : a), metrics[0]!);
+  const keys = Object.keys(metrics[0]?.distances ?? {});
+  const ratios = keys.map((key): [string, SearchAtRatio] => [
+    key,
+    {
+      emergence: result.tickets[key]?.completed ?? null,
+      distances: metrics.map(({ distances }) => (distances[key] ? Math.max(0, ...distances[key]) : null)),
+    },
+  ]);
+  return {
+    seed,
+    epochs: result.completed,
+    top1Last: result.top1Last,
+    top1Best: result.top1Best,
+    bestEpoch: best.completed,
+    classes: await classesOf(directory, params.dataset),
+    forward: result.flops,
+    images: params.dataset.train,
+    seconds: secondsOf(metrics),
+    ratios: Object.fromEntries(ratios),
+    machine: machineOf(params),
+    dataset: params.dataset,
+  };
+}
+
+/** Those of the network, where the name of the data set does not fix them. */
+async function classesOf(directory: RunDirectory, { name }: Provenance['dataset']): Promise<number> {
+  const known = name === 'imagenet' ? undefined : knownDataset(name)?.classes;
+  if (known !== undefined) return known;
+  const file = directory.file('init.pth.tar');
+  return checkpointNetwork((await readCheckpoint(file)).value, file).classes ?? Number.NaN;
+}
+
+/** null where the entry is not finished. */
+export async function readFigures(entry: Entry, search: SearchRecord): Promise<RunFigures | null> {
+  const cut = await RunDirectory.at(entry.folder).readJson<PruneReport>('result.json');
+  if (!cut) return null;
+  const directory = RunDirectory.at(join(entry.folder, 'retrain'));
+  const result = await directory.readJson<RunResult>('result.json');
+  const metrics = await directory.readMetrics();
+  const params = await directory.readJson<Provenance>('params.json');
+  if (!result || result.top1Last === null || !params) return null;
+  if (params.dataset.fingerprint !== search.dataset.fingerprint)
+    throw new EarlybirdError(
+      'ERR_DATASET',
+      `${entry.folder} was run on other images than the search of its seed: give --force to start over.`,
+    );
+  const bad = metrics.reduce((sum, line) => sum + (line.bad ?? 0), 0);
+  const images = metrics.length * search.images - bad;
+  const searched = searchEpochs(entry, search.epochs);
+  return {
+    kept: cut.layers.reduce((sum, { kept }) => sum + kept, 0),
+    channels: cut.channels,
+    parameters: result.parameters,
+    forward: result.flops,
+    top1: result.top1Last,
+    top1Best: result.top1Best!,
+    curve: metrics.map(({ test }) => test.top1),
+    flops: {
+      search: trainingFlops([{ forward: search.forward, images: searched * search.images }], 'exact'),
+      retrain: trainingFlops([{ forward: result.flops, images }], 'exact'),
+    },
+    seconds: secondsOf(metrics),
+    collapsed: isCollapsed(result.top1Last, search.classes, search.dataset.test),
+  };
+}
+
+/** Epochs of the dense network that a run needs: the weights of its draw, and the mask of the end. */
+export function searchEpochs({ epoch, control }: Pick<Entry, 'epoch' | 'control'>, epochs: number): number {
+  return control === 'late' ? epochs : epoch;
+}
+
+/** Not above what guessing gives on so many images in all but one of a thousand cases (normal approximation, 3.09 deviations). */
+export function isCollapsed(top1: number, classes: number, images: number): boolean {
+  const chance = 1 / classes;
+  return top1 <= 100 * (chance + 3.09 * Math.sqrt((chance * (1 - chance)) / images));
+}

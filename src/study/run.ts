@@ -1,0 +1,116 @@
+/** Runs one part of a study: the dense search of a seed, or a ticket or control. Each has a folder of its own. */
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { cutAndRetrain } from '../cost/cut-and-retrain';
+import type { Session } from '../engine/session';
+import { EarlybirdError } from '../errors';
+import { identityOf } from '../recipe/identity';
+import { entriesFor, parseRecipe, type StudyRecipe } from '../recipe/recipe';
+import { checkpointFile, ticketFile } from '../run/names';
+import type { RunOptions } from '../run/observer';
+import { searchIn } from '../train/search';
+import { askedDraws, keptEpochs } from './draws';
+import { INIT, maskDraw } from './masks';
+import { type Entry, searchFolder } from './plan';
+
+export function searchRecipe(recipe: StudyRecipe, seed: number) {
+  return parseRecipe('search', {
+    ...entriesFor('search', recipe),
+    save: searchFolder(recipe.save, seed),
+    seed,
+    keepCheckpoints: keptEpochs(askedDraws(recipe), recipe),
+    report: false,
+  });
+}
+
+export async function runSearch(
+  recipe: StudyRecipe,
+  seed: number,
+  options: RunOptions,
+  session: Session | null,
+): Promise<void> {
+  await searchIn(session, searchRecipe(recipe, seed), options);
+}
+
+/** Trains the ticket for all epochs, from the first learning rate on. */
+function retrainRecipe(recipe: StudyRecipe, { seed, folder, control }: Entry, ticket: string) {
+  return parseRecipe('retrain', {
+    ...entriesFor('retrain', recipe, ['cfg', 'arch', 'depth']),
+    save: join(folder, 'retrain'),
+    scratch: ticket,
+    startEpoch: 0,
+    reinit: control === 'reinit',
+    seed,
+    report: false,
+  });
+}
+
+function cutRecipe(recipe: StudyRecipe, { seed, ratio, folder, control }: Entry, weights: string) {
+  const { emptyLayers, surgery, roundTo, precision, device, threads } = recipe;
+  return parseRecipe('prune', {
+    ...{ emptyLayers, surgery, roundTo, precision, device, threads, seed },
+    save: join(folder, 'pruned'),
+    model: weights,
+    init: control === 'rewind' ? join(searchFolder(recipe.save, seed), INIT) : undefined,
+    percent: ratio,
+    measure: false,
+    energy: recipe.energy,
+  });
+}
+
+/** A finished one is not run again, an interrupted one goes on. `best`: the epoch of the search's best checkpoint. */
+export async function runEntry(
+  recipe: StudyRecipe,
+  entry: Entry,
+  best: number,
+  options: RunOptions,
+  session: Session | null,
+): Promise<void> {
+  const { folder, control, epoch, draws, seed, ratio } = entry;
+  const search = searchFolder(recipe.save, seed);
+  const weights = weightsAfter(recipe, entry, best);
+  if (weights === null) throw new EarlybirdError('ERR_PRUNE', notKept(epoch));
+  const cut = cutRecipe(recipe, entry, weights);
+  const { model, init, ...cutIdentity } = identityOf('prune', cut);
+  const retrained = identityOf('retrain', retrainRecipe(recipe, entry, 'ticket'));
+  await cutAndRetrain(
+    {
+      folder,
+      identity: { ...retrained, ...cutIdentity, epoch, control },
+      params: { command: 'study', draws, recipe, seed, ratio },
+      cut,
+      draw: maskDraw(entry, search, recipe.epochs),
+      retrain: (ticket) => retrainRecipe(recipe, entry, ticket),
+    },
+    options,
+    session,
+  );
+  await removeWeights(entry);
+}
+
+/** Of a finished entry: its figures stay. */
+async function removeWeights({ folder }: Entry): Promise<void> {
+  const names = ['pruned/pruned.pth.tar', 'retrain/checkpoint.pth.tar', 'retrain/model_best.pth.tar'];
+  for (const name of names) await rm(join(folder, name), { force: true });
+}
+
+export const notKept = (epoch: number) =>
+  `the weights after epoch ${epoch} were not kept by the search, which was run for other --draws: --force searches again`;
+
+/** The file with the weights after so many epochs; null where they were not kept. */
+export function weightsAfter(
+  { save, epochs, ratios }: Pick<StudyRecipe, 'save' | 'epochs' | 'ratios'>,
+  { seed, epoch }: Pick<Entry, 'seed' | 'epoch'>,
+  best: number,
+): string | null {
+  const search = searchFolder(save, seed);
+  const names = [
+    ...(epoch === 0 ? [INIT] : []),
+    ...(epoch === epochs ? ['checkpoint.pth.tar'] : []),
+    ...(epoch > 0 ? [checkpointFile(epoch - 1)] : []),
+    ...ratios.map((ratio) => ticketFile(ratio, epoch + 1)),
+    ...(epoch === best ? ['model_best.pth.tar'] : []),
+  ];
+  return names.map((name) => join(search, name)).find((file) => existsSync(file)) ?? null;
+}

@@ -1,0 +1,190 @@
+/** A whole study on a network of toy size: it goes on where it was killed, in shards and in several processes it comes out the same. */
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Study } from '../../src/study/summary';
+import { cli, describeTrained, succeed, until } from './run-cli';
+import { EAGER, TINY, temporaryFolder } from './tiny';
+
+const folder = temporaryFolder();
+afterAll(() => folder.remove());
+
+const recipe = [
+  ...TINY.slice(0, TINY.indexOf('--seed')),
+  '--device',
+  'cpu',
+  '--threads',
+  '1',
+  ...EAGER,
+  '--epochs',
+  '3',
+];
+const runs = ['--ratios', '0.5', '--draws', '0', 'emergence', 'last', '--controls', 'random', 'late'];
+const words = (save: string, ...more: string[]) => [
+  ...['study', ...recipe, ...runs, '--seeds', '1', '2', '--quiet', '--save', save],
+  ...more,
+];
+
+/** All but times. */
+function outcomeOf(save: string) {
+  const study = JSON.parse(readFileSync(join(save, 'study.json'), 'utf8')) as Study;
+  const key = ({ seed, epoch, control }: Study['runs'][number]) => `${seed} ${epoch} ${control}`;
+  const timeless = study.runs.map((run) => ({ ...run, result: run.result && { ...run.result, seconds: 0 } }));
+  return {
+    runs: timeless.sort((a, b) => (key(a) < key(b) ? -1 : 1)),
+    searches: study.searches.map((search) => ({ ...search, seconds: 0, machine: null })),
+    verdicts: study.verdicts,
+  };
+}
+
+describeTrained('a study of two seeds', () => {
+  const whole = join(folder.path, 'whole');
+  let study: Study & { files: string[] };
+  beforeAll(async () => {
+    study = JSON.parse((await succeed(words(whole, '--json'))).stdout);
+  });
+
+  test('has a search a seed, three draws, and the controls of two', () => {
+    expect(study.searches.map(({ seed, epochs }) => [seed, epochs])).toEqual([
+      [1, 3],
+      [2, 3],
+    ]);
+    const own = study.runs
+      .filter(({ seed }) => seed === 1)
+      .map(({ epoch, control, draws }) => [epoch, control, draws[0]]);
+    expect(own.map(String).sort()).toEqual([
+      '0,,0',
+      '1,,emergence',
+      '1,late,emergence',
+      '1,random,emergence',
+      '3,,last',
+      '3,random,last',
+    ]);
+    expect(study.runs.every(({ state, result }) => state === 'finished' && result!.curve.length === 3)).toBe(true);
+  });
+
+  test('counts the search that a run needs', () => {
+    const search = study.searches[0]!;
+    const epoch = 3 * search.forward * search.images;
+    const cost = (control: string | null, at: number) =>
+      study.runs.find((run) => run.seed === 1 && run.control === control && run.epoch === at)!.result!.flops;
+    expect(cost(null, 0).search).toBe(0);
+    expect(cost('random', 1).search).toBe(epoch);
+    expect(cost('late', 1).search).toBe(3 * epoch);
+    const ticket = study.runs.find((run) => run.seed === 1 && run.control === null && run.epoch === 1)!.result!;
+    expect(ticket.flops.retrain).toBe(3 * 3 * ticket.forward * search.images);
+  });
+
+  test('tickets and controls keep as many channels, and other ones', () => {
+    for (const seed of [1, 2]) {
+      const at = (control: string | null) =>
+        study.runs.find((run) => run.seed === seed && run.epoch === 1 && run.control === control)!.result!;
+      expect(at('random').kept).toBe(at(null).kept);
+      expect(at('random').forward).toBe(at(null).forward);
+      const mask = (name: string) =>
+        readFileSync(join(whole, `seed-${seed}`, 'p50', 'epoch-1', name, 'mask.bits'), 'hex');
+      expect(mask('random')).not.toBe(mask('ticket'));
+      const stored = readFileSync(join(whole, `seed-${seed}`, 'search', 'masks', '50.bits'), 'hex');
+      const row = (epoch: number) => stored.slice(epoch * mask('ticket').length).slice(0, mask('ticket').length);
+      expect([mask('ticket'), mask('late')]).toEqual([row(1), row(3)]);
+    }
+    // Before training all gammas are equal: that mask is not empty.
+    const first = study.runs.find(({ epoch }) => epoch === 0)!.result!;
+    expect(first.kept).toBeGreaterThan(0.45 * first.channels);
+    expect(first.kept).toBeLessThan(0.55 * first.channels);
+  });
+
+  test('leaves JSON, CSV, Markdown, LaTeX and two figures, and no weights of tickets', () => {
+    for (const name of ['study.json', 'study.csv', 'study.md', 'study.tex', 'study-draws.svg', 'study-controls.svg'])
+      expect(statSync(join(whole, name)).size).toBeGreaterThan(400);
+    expect(readFileSync(join(whole, 'study.csv'), 'utf8').trim().split('\n')).toHaveLength(1 + study.runs.length);
+    const left = readdirSync(join(whole, 'seed-1', 'p50'), { recursive: true, encoding: 'utf8' });
+    expect(left.filter((name) => name.endsWith('.pth.tar'))).toEqual([]);
+  });
+
+  test('is not run again', async () => {
+    const times = () => statSync(join(whole, 'seed-1', 'p50', 'epoch-1', 'random', 'result.json')).mtimeMs;
+    const before = times();
+    await succeed(words(whole));
+    expect(times()).toBe(before);
+  });
+
+  test('refuses another recipe', async () => {
+    const { status, stderr } = await cli(words(whole, '--lr', '0.2')).done;
+    expect(status).toBe(2);
+    expect(stderr).toContain('holds a study with another recipe (--lr: 0.05 there, 0.2 now)');
+  });
+
+  test('goes on after a kill, and comes out the same', async () => {
+    const save = join(folder.path, 'killed');
+    const first = join(save, 'seed-2', 'p50', 'epoch-1', 'ticket', 'retrain', 'metrics.jsonl');
+    const { child, done } = cli(words(save));
+    await until(() => existsSync(first));
+    child.kill('SIGKILL');
+    await done;
+    expect(existsSync(join(save, 'seed-2', 'p50', 'epoch-0', 'ticket', 'result.json'))).toBe(false);
+    await succeed(words(save));
+    expect(outcomeOf(save)).toEqual(outcomeOf(whole));
+  });
+
+  test('in two shards, joined, comes out the same', async () => {
+    const shards = ['a', 'b'].map((name) => join(folder.path, name));
+    for (const [i, save] of shards.entries()) await succeed(words(save, '--shard', `${i + 1}/2`));
+    expect(existsSync(join(shards[0]!, 'seed-2'))).toBe(false);
+    const joined = join(folder.path, 'joined');
+    await succeed(['study', '--merge', ...shards, '--save', joined]);
+    expect(outcomeOf(joined)).toEqual(outcomeOf(whole));
+  });
+
+  test('in two processes comes out the same', async () => {
+    const save = join(folder.path, 'jobs');
+    await succeed(words(save, '--jobs', '2'));
+    expect(outcomeOf(save)).toEqual(outcomeOf(whole));
+  });
+
+  test('names a failed run, goes on with the others, and ends with 1', async () => {
+    const save = join(folder.path, 'failed');
+    await succeed([
+      'study',
+      ...recipe,
+      '--ratios',
+      '0.5',
+      '--seeds',
+      '1',
+      '--controls',
+      'none',
+      '--draws',
+      'last',
+      '--quiet',
+      '--save',
+      save,
+    ]);
+    writeFileSync(join(save, 'seed-1', 'search', 'EB-50-2.pth.tar'), 'damaged');
+    const { status, stdout } = await cli(words(save)).done;
+    expect(status).toBe(1);
+    expect(stdout).toMatch(/Failed: p = 0\.5, ticket at emergence, seed 1: .*EB-50-2\.pth\.tar/);
+    const { runs: all } = outcomeOf(save);
+    const failed = all.filter(({ state }) => state === 'failed');
+    expect(failed.map(({ seed, epoch }) => [seed, epoch])).toEqual([
+      [1, 1],
+      [1, 1],
+      [1, 1],
+    ]);
+    expect(all.filter(({ state }) => state === 'finished')).toHaveLength(9);
+  });
+
+  test('the plan runs nothing, and takes emergence and speed from searches on disk', async () => {
+    const { stdout } = await succeed(words(whole, '--dry-run', '--json'));
+    const { left, all, rows } = JSON.parse(stdout);
+    expect([all.runs, left.runs]).toEqual([14, 0]);
+    expect(rows.map(({ what, runs: count }: { what: string; runs: number }) => [what, count])).toEqual([
+      ['searches', 2],
+      ['tickets', 6],
+      ['controls', 6],
+    ]);
+    const fresh = join(folder.path, 'fresh');
+    const plan = (await succeed(words(fresh, '--dry-run', '--images-per-second', '100', '--assume-emergence', '1')))
+      .stdout;
+    expect(plan).toMatch(/^14 runs, .* 14 left, .* about \d+ (s|min) one after another\.$/m);
+    expect(existsSync(fresh)).toBe(false);
+  });
+});
