@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 
 #include "core/error.h"
 #include "core/ops.h"
@@ -15,10 +16,20 @@
 namespace earlybird {
 namespace {
 
-// Magnitudes are compared by their bits, as integers: the order is exact even if subnormal numbers are flushed, and NaN
+// Values are compared by their bits, as integers: the order is exact even if subnormal numbers are flushed, and NaN
 // comes last, as in the reference.
 
 at::Tensor sorted(const at::Tensor& magnitude) { return std::get<0>(magnitude.sort()); }
+
+/// Bits of floats as integers of the same order, also below 0; the way back is the same.
+at::Tensor ordered(const at::Tensor& scores) {
+  const at::Tensor bits = (scores + 0.0f).view(at::kInt);  // -0 becomes 0
+  return at::where(bits.lt(0), bits.bitwise_xor(0x7fffffff), bits);
+}
+
+at::Tensor magnitudes(const std::vector<at::Tensor>& gammas) {
+  return at::cat(gammas).to(at::kFloat).view(at::kInt).bitwise_and(0x7fffffff);
+}
 
 /// The sorted values from which thresholds are taken, and for each channel a value above which it is kept whatever the
 /// threshold; undefined if there is no such value.
@@ -45,7 +56,8 @@ Pool protective_pool(const std::vector<at::Tensor>& layers) {
 
 }  // namespace
 
-std::vector<Mask> masks(const Network& network, const std::vector<double>& ratios, bool protective) {
+std::vector<Mask> masks(const Network& network, const std::vector<double>& ratios, bool protective,
+                        const std::vector<float>& scores) {
   at::NoGradGuard no_grad;
   const auto parameters = network.named_parameters();
   std::vector<at::Tensor> gammas;
@@ -54,9 +66,13 @@ std::vector<Mask> masks(const Network& network, const std::vector<double>& ratio
     gammas.push_back(parameters[norm.key + ".weight"]);
     widths.push_back(gammas.back().numel());
   }
-  const at::Tensor magnitude = at::cat(gammas).to(at::kFloat).view(at::kInt).bitwise_and(0x7fffffff);
+  const int64_t channels = std::accumulate(widths.begin(), widths.end(), int64_t{0});
+  if (!scores.empty() && static_cast<int64_t>(scores.size()) != channels)
+    throw Error("ERR_PRUNE", "There are " + std::to_string(scores.size()) + " scores for " + std::to_string(channels) +
+                                 " channels.");
+  const at::Tensor magnitude =
+      scores.empty() ? magnitudes(gammas) : ordered(at::tensor(scores)).to(gammas.front().device());
   const Pool pool = protective ? protective_pool(magnitude.split_with_sizes(widths)) : plain_pool(magnitude);
-  const int64_t channels = magnitude.numel();
   std::vector<int64_t> positions;
   for (const double ratio : ratios) {
     if (!(ratio >= 0 && ratio < 1))
@@ -73,7 +89,10 @@ std::vector<Mask> masks(const Network& network, const std::vector<double>& ratio
     Mask& mask = out[r];
     mask.ratio = ratios[r];
     mask.total = channels;
-    std::memcpy(&mask.threshold, at, sizeof(float));
+    int32_t bits = 0;
+    std::memcpy(&bits, at, sizeof bits);
+    if (bits < 0) bits ^= 0x7fffffff;
+    std::memcpy(&mask.threshold, &bits, sizeof bits);
     at += sizeof(float);
     mask.bits.assign(at, at + (channels + 7) / 8);
     at += mask.bits.size();

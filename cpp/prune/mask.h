@@ -22,6 +22,9 @@ struct Mask {
 /// `protective` (docs/reference.md#8.5): only the lowest int(0.9 * n) of a layer of n channels are sorted; those
 /// greater than the layer's sorted[int(0.9 * n)] are kept whatever the threshold. From a ratio of about 0.9 on the
 /// threshold is the largest sorted value, and the mask no longer changes.
-std::vector<Mask> masks(const Network& network, const std::vector<double>& ratios, bool protective = false);
+///
+/// With `scores` (scores.h), one a channel, these stand in the place of |gamma|.
+std::vector<Mask> masks(const Network& network, const std::vector<double>& ratios, bool protective = false,
+                        const std::vector<float>& scores = {});
 
 }  // namespace earlybird
