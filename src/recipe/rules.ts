@@ -1,7 +1,10 @@
 /** Rules between the options of a recipe; each option's own values are the business of its schema. */
 
+import { needsImages } from './fields/ranking';
+
 /** The entries that rules look at; a command has some of them. */
 interface Entries {
+  criterion?: string;
   fromScratch?: boolean;
   init?: string;
   dataset?: string;
@@ -53,6 +56,11 @@ const RULES: { isBroken(recipe: Entries): boolean; message(recipe: Entries): str
       dataset === 'imagenet' && (filter !== 'none' || sparsityGt > 0),
     message: () =>
       '--filter and --sparsity-gt are not possible with --dataset imagenet: they are for images of 32 pixels, leave them out.',
+  },
+  {
+    isBroken: ({ criterion, dataset }) => needsImages(criterion) && dataset === undefined,
+    message: ({ criterion }) =>
+      `--criterion ${criterion} needs the gradients of training images: give --dataset, and --data where it lies elsewhere.`,
   },
   {
     isBroken: ({ protective, percent = 0 }) => protective === true && percent >= 0.9,

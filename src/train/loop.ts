@@ -9,10 +9,11 @@ import { epochJoules, phaseTotals } from '../energy/totals';
 import type { Session } from '../engine/session';
 import { EarlybirdError, wasAborted } from '../errors';
 import type { NativeDataset } from '../native/types/dataset';
-import type { MaskResult, NativeModel } from '../native/types/model';
+import type { NativeModel } from '../native/types/model';
 import type { Rounding } from '../native/types/number-formats';
 import type { EpochPosition, PassResult, Precision, Progress } from '../native/types/pass';
 import type { NativeTrainer } from '../native/types/trainer';
+import { type Drawing, drawMasks } from '../prune/draw';
 import { averageValue, type CheckpointContent, checkpointValue, type Snapshot } from '../run/checkpoint';
 import type { ModelInfo } from '../run/checkpoint-network';
 import { CheckpointWriter, isKept, writeNamed } from '../run/checkpoint-writer';
@@ -57,7 +58,7 @@ export interface TrainingRun extends RunOptions {
   network: ModelInfo;
   identityHash: string;
   /** Draw masks and look for tickets; absent in retraining. */
-  detection?: { ratios: number[]; watch: TicketWatch; stopAtTicket: boolean };
+  detection?: { ratios: number[]; watch: TicketWatch; stopAtTicket: boolean; drawing: Drawing };
   /** Average the weights (--swa). */
   averaging?: Averaging | undefined;
   start: TrainingStart;
@@ -170,7 +171,7 @@ async function detect({ model, directory, energy, detection, settings }: Trainin
   const nothing = { distances: {}, newTickets: [] };
   if (!detection) return nothing;
   return energy.metered('detect', async () => {
-    const masks: MaskResult[] = await model.masks(detection.ratios);
+    const { masks } = await drawMasks(model, detection.ratios, detection.drawing);
     for (const { ratio, bits } of masks) await directory.writeMask(ratio, completed, bits);
     return completed < settings.epochs ? detection.watch.observe(masks, completed) : nothing;
   });

@@ -103,6 +103,7 @@ export async function scripted(
       ratios,
       watch: new TicketWatch(ratios, channelsOf(search), { ...REFERENCE_DETECTOR, threshold }),
       stopAtTicket: false,
+      drawing: { criterion: 'gamma', budget: 'channels', seed: 1 },
     },
     start: { completed, best: 0, metrics: [] },
   };
