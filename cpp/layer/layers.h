@@ -32,7 +32,8 @@ class PlainNormsGuard {
   bool before_;
 };
 
-/// While one lives, BN layers and convolutions of this thread use LibTorch's operators, which can be differentiated twice.
+/// While one lives, BN layers and convolutions of this thread use LibTorch's operators, which can be differentiated
+/// twice.
 class PlainLayersGuard {
  public:
   PlainLayersGuard();

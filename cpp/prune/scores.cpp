@@ -72,8 +72,8 @@ Layers gamma(const Scored& what) {
 
 /// sum |w|: Li et al., "Pruning Filters for Efficient ConvNets", ICLR 2017, section 3.1.
 Layers l1(const Scored& what) {
-  return each_layer(
-      what, [&](const NormLayer& norm) { return over_mean(filters(norm, what.parameters).abs().sum(1)); });
+  return each_layer(what,
+                    [&](const NormLayer& norm) { return over_mean(filters(norm, what.parameters).abs().sum(1)); });
 }
 
 /// The Euclidean norm of the filter: He et al., "Soft Filter Pruning", IJCAI 2018, equation 2.
@@ -136,9 +136,8 @@ Layers random(const Scored& what) {
 /// 2019, equation 4, summed over the connections of a channel.
 Layers snip(const Scored& what) {
   const ByKey g = what.by_key(what.gradients().mean());
-  return each_layer(what, [&](const NormLayer& norm) {
-    return (filters(norm, g) * filters(norm, what.parameters)).abs().sum(1);
-  });
+  return each_layer(
+      what, [&](const NormLayer& norm) { return (filters(norm, g) * filters(norm, what.parameters)).abs().sum(1); });
 }
 
 /// gamma (Hg)(gamma) + beta (Hg)(beta), H the Hessian: how much the gradient flow falls with the channel; Wang et al.,
@@ -182,9 +181,8 @@ Layers synflow(const Scored& what) {
   }
   at::NoGradGuard no_grad;
   const ByKey slope = what.by_key(slopes);
-  return each_layer(what, [&](const NormLayer& norm) {
-    return (filters(norm, slope) * filters(norm, what.parameters)).sum(1);
-  });
+  return each_layer(
+      what, [&](const NormLayer& norm) { return (filters(norm, slope) * filters(norm, what.parameters)).sum(1); });
 }
 
 struct Criterion {
@@ -252,8 +250,7 @@ std::vector<float> channel_scores(Network& network, const ScoreOptions& options,
     for (int64_t c = 0; c < scores.numel(); ++c)
       if (!std::isfinite(values[c]))
         throw Error("ERR_NUMERIC", "Criterion " + options.criterion + " gives channel " + std::to_string(c) + " of " +
-                                       what.description.batch_norms[n].key + " the score " +
-                                       std::to_string(values[c]) +
+                                       what.description.batch_norms[n].key + " the score " + std::to_string(values[c]) +
                                        ", so that no mask can be drawn: use another criterion, or other weights.");
     out.insert(out.end(), values, values + scores.numel());
   }

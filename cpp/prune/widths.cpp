@@ -85,8 +85,7 @@ WidthCosts time_widths(Network& network, bool bf16, const WidthCosts& known, con
 }
 
 double time_of(const std::vector<LayerInfo>& layers, const WidthCosts& costs) {
-  const at::ScalarType dtype =
-      !costs.empty() && costs.begin()->first.starts_with("bf16") ? at::kBFloat16 : at::kFloat;
+  const at::ScalarType dtype = !costs.empty() && costs.begin()->first.starts_with("bf16") ? at::kBFloat16 : at::kFloat;
   double sum = 0;
   for (const LayerInfo& layer : layers) {
     if (!is_timed(layer)) continue;
