@@ -144,6 +144,7 @@ Napi::Function ModelWrap::define(Napi::Env env) {
       InstanceMethod<&ModelWrap::reinitialise>("reinitialise"),
       InstanceMethod<&ModelWrap::scores>("scores"),
       InstanceMethod<&ModelWrap::masks>("masks"),
+      InstanceMethod<&ModelWrap::soft_prune>("softPrune"),
       InstanceMethod<&ModelWrap::plan>("plan"),
       InstanceMethod<&ModelWrap::prune>("prune"),
       InstanceMethod<&ModelWrap::choose_kernels>("chooseKernels"),
@@ -233,16 +234,27 @@ Napi::Value ModelWrap::masks(const Napi::CallbackInfo& info) {
     std::vector<double> ratios;
     for (uint32_t i = 0; i < list.Length(); ++i) ratios.push_back(list.Get(i).ToNumber().DoubleValue());
     const Napi::Object options = info[1].IsObject() ? info[1].As<Napi::Object>() : Napi::Object::New(info.Env());
-    const bool protective = boolean_in(options, "protective", false);
-    const std::vector<float> scores = floats_in(options, "scores");
-    return start(info.Env(), [model = network(), ratios, protective, scores](Job&) -> Job::Finish {
-      auto masks = earlybird::masks(*model, ratios, protective, scores);
+    const MaskOptions how{boolean_in(options, "protective", false), boolean_in(options, "uniform", false),
+                          floats_in(options, "scores")};
+    return start(info.Env(), [model = network(), ratios, how](Job&) -> Job::Finish {
+      auto masks = earlybird::masks(*model, ratios, how);
       prove_equal(*model, masks);
       return [masks = std::move(masks)](Napi::Env env) -> Napi::Value {
         Napi::Array out = Napi::Array::New(env);
         for (const Mask& mask : masks) out.Set(out.Length(), mask_to_js(env, mask));
         return out;
       };
+    });
+  });
+}
+
+Napi::Value ModelWrap::soft_prune(const Napi::CallbackInfo& info) {
+  return promise(info.Env(), [&] {
+    if (!info[0].IsNumber()) throw Error("ERR_USAGE", "\"ratio\" must be a number.");
+    const double ratio = info[0].As<Napi::Number>();
+    return start(info.Env(), [model = network(), ratio](Job&) -> Job::Finish {
+      earlybird::soft_prune(*model, ratio);
+      return [](Napi::Env env) { return env.Undefined(); };
     });
   });
 }

@@ -23,6 +23,7 @@ import {
   METHODS,
   nameOf,
   rowsOf,
+  softRecipe,
   ticketRecipe,
 } from './rows';
 import { refuseMixedMachines } from './same-machine';
@@ -99,8 +100,9 @@ async function runRow(
     await ebTrain(earlyBirdRecipe(recipe, row), options);
     return;
   }
-  await trainDense(row.seed);
-  if (kind === 'after-dense') await cutAndRetrain(recipe, row, options);
+  if (kind === 'after-soft') await retrain(softRecipe(recipe, row), options);
+  else await trainDense(row.seed);
+  if (kind !== 'dense') await cutAndRetrain(recipe, row, options);
 }
 
 async function cutAndRetrain(recipe: BenchEnergyRecipe, row: EnergyRow, options: RunOptions): Promise<void> {

@@ -16,6 +16,8 @@ export interface Drawing {
   /** Needed by criteria of gradients. */
   images?: { dataset: NativeDataset; batches: number; batchSize: number } | undefined;
   protective?: boolean;
+  /** The same share of every layer whose channels go alone. */
+  uniform?: boolean;
   /** What a ticket is cut with, on which its costs depend. */
   cutting?: Omit<PruneOptions, 'mask' | 'scores' | 'weightsFrom'>;
   /** For the budget `time`. */
@@ -42,10 +44,10 @@ export function imagesFor(
  * drops the fewest channels. Throws ERR_PRUNE where no mask reaches a share, ERR_NUMERIC where a score is not finite.
  */
 export async function drawMasks(model: NativeModel, ratios: readonly number[], drawing: Drawing): Promise<Drawn> {
-  const { criterion, budget, seed, images, protective = false, signal } = drawing;
+  const { criterion, budget, seed, images, protective = false, uniform = false, signal } = drawing;
   const scores =
     criterion === 'gamma' ? undefined : await model.scores({ criterion, seed, ...images, ...(signal && { signal }) });
-  const how = { protective, ...(scores && { scores }) };
+  const how = { protective, uniform, ...(scores && { scores }) };
   if (budget === 'channels') return { masks: await model.masks([...ratios], how), ...(scores && { scores }) };
 
   const channels = maskChannels(model.describe());

@@ -178,8 +178,8 @@ async function maskOf(
   drawing: Pick<Drawing, 'cutting' | 'stepCosts' | 'signal'>,
   images: NativeDataset | undefined,
 ): Promise<{ mask: MaskResult; scores: number[] | undefined }> {
-  const { model, percent, protective, criterion, budget, seed } = recipe;
-  const how = { criterion, budget, seed, protective, images: imagesFor(recipe, images), ...drawing };
+  const { model, percent, protective, uniform, criterion, budget, seed } = recipe;
+  const how = { criterion, budget, seed, protective, uniform, images: imagesFor(recipe, images), ...drawing };
   const { masks, scores } = await drawMasks(dense, [percent], how);
   const [mask] = masks;
   if (mask && mask.kept > 0) return { mask, scores };

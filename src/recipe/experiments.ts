@@ -46,6 +46,10 @@ export const retrainSchema = z.strictObject({
   ...checkpoints('none'),
   scratch: scratch('the ticket: pruned.pth.tar; without it the dense network is trained'),
   ...weightsKey,
+  softPrune: ticket(
+    ratio().default(0),
+    'soft filter pruning: after every epoch the smallest filters of each layer, this share of them, become 0 and train on; 0 is off',
+  ),
   reinit: ticket(z.boolean().default(false), 'draw new weights instead of inheriting those of the ticket'),
   ...launcher,
   ...energy,
@@ -70,6 +74,10 @@ export const pruneSchema = z.strictObject({
   ...checkpointNetwork,
   percent,
   ...ranking,
+  uniform: ticket(
+    z.boolean().default(false),
+    'take --percent of every layer whose channels go alone, and nothing of residual streams, instead of a threshold over all layers',
+  ),
   model: common(file().min(1), 'checkpoint to prune (required)'),
   ...weightsKey,
   init: ticket(file().optional(), 'checkpoint whose weights the ticket gets instead (lottery-ticket rewind)'),

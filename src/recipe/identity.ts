@@ -16,6 +16,8 @@ export function identityOf(command: CommandName, recipe: object): Record<string,
     // They came later: runs of before have neither.
     ...((recipe as { syncBn?: boolean }).syncBn ? [] : ['syncBn']),
     ...idleRanking(recipe),
+    ...((recipe as { uniform?: boolean }).uniform ? [] : ['uniform']),
+    ...((recipe as { softPrune?: number }).softPrune ? [] : ['softPrune']),
     ...(command === 'prune' && !needsImages((recipe as { criterion?: string }).criterion) ? PRUNE_IMAGES : []),
     ...((recipe as { gradientDtype?: string }).gradientDtype === 'bf16' ? [] : ['gradientDtype']),
   ]);

@@ -5,6 +5,8 @@ import { needsImages } from './fields/ranking';
 /** The entries that rules look at; a command has some of them. */
 interface Entries {
   criterion?: string;
+  budget?: string;
+  uniform?: boolean;
   fromScratch?: boolean;
   init?: string;
   dataset?: string;
@@ -61,6 +63,11 @@ const RULES: { isBroken(recipe: Entries): boolean; message(recipe: Entries): str
     isBroken: ({ criterion, dataset }) => needsImages(criterion) && dataset === undefined,
     message: ({ criterion }) =>
       `--criterion ${criterion} needs the gradients of training images: give --dataset, and --data where it lies elsewhere.`,
+  },
+  {
+    isBroken: ({ uniform, budget, protective }) => uniform === true && (budget !== 'channels' || protective === true),
+    message: ({ budget }) =>
+      `--uniform takes a share of the channels of every layer: leave out ${budget === 'channels' ? '--protective' : `--budget ${budget}`}.`,
   },
   {
     isBroken: ({ protective, percent = 0 }) => protective === true && percent >= 0.9,

@@ -42,6 +42,8 @@ interface TrainingSettings {
   /** Low precision: another rounding while testing. */
   testRounding?: Rounding | undefined;
   seed: number;
+  /** Soft filter pruning after each epoch: the share of filters; 0 is off. */
+  softPrune?: number;
   keepCheckpoints: string;
   checkpointEvery?: number | undefined;
 }
@@ -198,6 +200,7 @@ async function passes(run: TrainingRun, parts: EpochParts, epoch: number, lr: nu
   try {
     const train = await parts.train((from, steps) => trainPass(run, epoch, lr, from, steps));
     refuseDivergence(epoch, lr, train);
+    if (run.settings.softPrune) await run.model.softPrune(run.settings.softPrune);
     const test = await run.energy.metered('evaluate', () => testPass(run));
     if (epoch === run.start.completed) logEager(run, train, test);
     run.data.reportBad?.('train', train.bad);

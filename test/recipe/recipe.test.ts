@@ -327,6 +327,17 @@ test('criterion and budget are part of what a run computes only where they are n
   );
 });
 
+test('a uniform mask has no other budget, and soft pruning is part of what a run computes', () => {
+  expect(refused('prune', '--model m --uniform --budget flops').message).toContain('leave out --budget flops');
+  expect(refused('prune', '--model m --uniform --protective --percent 0.3').message).toContain(
+    'leave out --protective',
+  );
+  const identity = (line: string) => identityOf('retrain', recipe('retrain', line));
+  expect(identity('--soft-prune 0')).toEqual(identity(''));
+  expect(identity('')).not.toHaveProperty('softPrune');
+  expect(identity('--soft-prune 0.3')).toMatchObject({ softPrune: 0.3 });
+});
+
 test('criteria of gradients need a dataset', () => {
   expect(refused('prune', '--model m --criterion taylor')).toMatchObject({
     code: 'ERR_RECIPE',

@@ -61,10 +61,16 @@ export interface NativeModel extends NativeHandle {
   scores(options: ScoreOptions): Promise<number[]>;
   /**
    * Masks at several ratios in one pass over |gamma| of all BatchNorm layers, in traversal order (docs/reference.md#6), or over
-   * `scores` in their place. `protective`: every layer keeps at least its tenth of the largest (docs/reference.md#8.5). ERR_PRUNE
-   * unless 0 <= ratio < 1; ERR_RANKS where gammas or masks of the ranks differ.
+   * `scores` in their place. `protective`: every layer keeps at least its tenth of the largest (docs/reference.md#8.5). `uniform`:
+   * the same share goes out of each layer that one convolution feeds and that no other layer adds to, and nothing out of others.
+   * ERR_PRUNE unless 0 <= ratio < 1; ERR_RANKS where gammas or masks of the ranks differ.
    */
-  masks(ratios: number[], options?: { protective?: boolean; scores?: number[] }): Promise<MaskResult[]>;
+  masks(
+    ratios: number[],
+    options?: { protective?: boolean; uniform?: boolean; scores?: number[] },
+  ): Promise<MaskResult[]>;
+  /** Soft filter pruning: the filters that a uniform mask of their Euclidean norms drops become 0, and train on. */
+  softPrune(ratio: number): Promise<void>;
   /** What `prune` would make, without building it. Throws what `prune` does. */
   plan(options: PlanOptions): Promise<PrunePlan>;
   /** A new, smaller model on the same device. ERR_PRUNE for a mask that cannot be pruned with. */

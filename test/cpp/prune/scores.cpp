@@ -359,16 +359,48 @@ EB_TEST("scores: masks keep the largest, also below zero") {
   at::NoGradGuard no_grad;
   const auto network = network_of("vgg", 11, {3, M, 2, M, 2, M, 2, M, 1});
   const std::vector<float> scores = {-3, -1, 2, -0.0f, 0, 5, -2, 1, -4, 3};
-  const Mask mask = masks(*network, {0.5}, false, scores).front();
+  const Mask mask = masks(*network, {0.5}, {.scores = scores}).front();
   // Ascending: -4 -3 -2 -1 -0 0 1 2 3 5; the threshold is at place 5.
   check(mask.threshold == 0, "threshold", mask.threshold);
   check(mask.bits == std::vector<uint8_t>{0b00100101, 0b01000000}, "bits", mask.bits[0]);
-  const Mask low = masks(*network, {0.2}, false, scores).front();
+  const Mask low = masks(*network, {0.2}, {.scores = scores}).front();
   check(low.threshold == -2, "a threshold below zero", low.threshold);
   check(low.kept == 7, "kept", static_cast<double>(low.kept));
 
   const std::vector<float> gammas = scores_of(*network, "gamma");
-  check(masks(*network, {0.3}, false, gammas).front().bits == masks(*network, {0.3}).front().bits, "of |gamma|", 0);
-  check(masks(*network, {0.3}, true, gammas).front().bits == masks(*network, {0.3}, true).front().bits, "protective",
+  check(masks(*network, {0.3}, {.scores = gammas}).front().bits == masks(*network, {0.3}).front().bits, "of |gamma|",
         0);
+  check(masks(*network, {0.3}, {.protective = true, .scores = gammas}).front().bits ==
+            masks(*network, {0.3}, {.protective = true}).front().bits,
+        "protective", 0);
+}
+
+EB_TEST("prune: a uniform mask takes the same share out of every layer that goes alone, and soft pruning zeroes it") {
+  at::NoGradGuard no_grad;
+  for (const auto& network : networks()) {
+    const ModelDescription description = network->describe();
+    const std::vector<float> scores = scores_of(*network, "l2");
+    const Mask mask = masks(*network, {0.4}, {.uniform = true, .scores = scores}).front();
+    soft_prune(*network, 0.4);
+    const State after = parameters_of(*network);
+    int64_t first = 0;
+    for (size_t n = 0; n < description.batch_norms.size(); ++n) {
+      const NormLayer& norm = description.batch_norms[n];
+      const bool alone = std::any_of(description.cuts.begin(), description.cuts.end(), [&](const ChannelCut& cut) {
+        return goes_alone(cut) && cut.norms.front() == norm.key;
+      });
+      const int64_t dropped = alone ? norm.channels * 2 / 5 : 0;
+      check(mask.kept_per_layer[n] == norm.channels - dropped, norm.key, static_cast<double>(mask.kept_per_layer[n]));
+      std::vector<float> ascending(scores.begin() + first, scores.begin() + first + norm.channels);
+      std::sort(ascending.begin(), ascending.end());
+      for (int64_t c = 0; c < norm.channels; ++c) {
+        const bool low = dropped > 0 && scores[first + c] <= ascending[dropped - 1];
+        const bool kept = mask.bits[(first + c) / 8] >> (7 - (first + c) % 8) & 1;
+        check(kept != low, norm.key + " loses its smallest", scores[first + c]);
+        const bool zero = alone && after.at(norm.sources.front() + ".weight")[c].eq(0).all().item<bool>();
+        check(zero == low, norm.key + ": the filters of those are 0", zero);
+      }
+      first += norm.channels;
+    }
+  }
 }
