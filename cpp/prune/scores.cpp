@@ -11,6 +11,8 @@
 
 #include "core/error.h"
 #include "core/philox.h"
+#include "layer/channel_select.h"
+#include "layer/layers.h"
 #include "model/network.h"
 #include "prune/gradients.h"
 
@@ -87,8 +89,9 @@ Layers l2(const Scored& what) {
 Layers fpgm(const Scored& what) {
   return each_layer(what, [&](const NormLayer& norm) {
     const at::Tensor rows = filters(norm, what.parameters);
-    // Distances by differences, not by products: equal filters are at exactly 0.
-    return over_mean(at::cdist(rows, rows, 2, /*compute_mode=*/2).sum(1));
+    const at::Tensor squares = rows.square().sum(1);
+    const at::Tensor apart = squares.unsqueeze(0) + squares.unsqueeze(1) - 2 * rows.mm(rows.t());
+    return over_mean(apart.clamp_min(0).fill_diagonal_(0).sqrt().sum(1));
   });
 }
 
@@ -150,39 +153,57 @@ Layers grasp(const Scored& what) {
   return each_layer(what, [&](const NormLayer& norm) { return gates(norm, what.parameters, hg); });
 }
 
+/// A network of the same weights that computes in double.
+std::shared_ptr<Network> in_double(const Network& network, const ModelDescription& description) {
+  ModelSpec spec;
+  spec.arch = description.arch;
+  spec.depth = description.depth;
+  spec.classes = description.classes;
+  spec.cfg = description.cfg;
+  spec.device = device_of(network);
+  spec.image_size = description.input[1];
+  auto out = create_model(spec);
+  const auto from = state_of(network), to = state_of(*out);
+  for (size_t i = 0; i < from.size(); ++i) {
+    at::Tensor copy = to[i].second;
+    copy.copy_(from[i].second);
+  }
+  refresh_selections(*out);
+  out->to(at::kDouble);
+  return out;
+}
+
 /// sum |w| dR/d|w| over the filter, R the sum of the outputs for an image of ones in a network of absolute weights
 /// without biases: Tanaka et al., "Pruning Neural Networks without any Data by Iteratively Conserving Synaptic Flow",
 /// NeurIPS 2020, equation 2, in one step instead of a hundred. BatchNorm divides by its running deviation and subtracts
-/// nothing.
+/// nothing. In double, because R grows with every layer, and over the largest score of all.
 Layers synflow(const Scored& what) {
-  const StateGuard state(what.network);
+  std::shared_ptr<Network> network;
   {
     at::NoGradGuard no_grad;
-    for (auto& [key, parameter] : what.parameters) {
-      at::Tensor value = parameter;
-      if (key.ends_with(".bias"))
+    network = in_double(what.network, what.description);
+    for (auto& [key, tensor] : state_of(*network)) {
+      at::Tensor value = tensor;
+      if (key.ends_with(".bias") || key.ends_with(".running_mean"))
         value.zero_();
-      else
+      else if (key.ends_with(".weight"))
         value.abs_();
     }
-    for (const auto& [key, buffer] : state_of(what.network))
-      if (key.ends_with(".running_mean")) buffer.zero_();
   }
-  what.network.eval();
-  const at::Tensor first = what.network.parameters().front();
+  network->eval();
+  const std::vector<at::Tensor> weights = network->parameters();
   const int64_t* size = what.description.input;
-  const at::Tensor ones = at::ones({1, size[0], size[1], size[2]}, first.options().requires_grad(false))
+  const at::Tensor ones = at::ones({1, size[0], size[1], size[2]}, weights.front().options().requires_grad(false))
                               .contiguous(at::MemoryFormat::ChannelsLast);
-  std::vector<at::Tensor> slopes;
-  {
-    const KernelsGuard own(what.network.kernels);
-    const at::Tensor flow = what.network.forward(ones).to(at::kDouble).sum();
-    slopes = torch::autograd::grad({flow}, what.network.parameters());
-  }
+  const PlainLayersGuard plain;
+  const ByKey slope = what.by_key(torch::autograd::grad({network->forward(ones).sum()}, weights));
   at::NoGradGuard no_grad;
-  const ByKey slope = what.by_key(slopes);
-  return each_layer(
-      what, [&](const NormLayer& norm) { return (filters(norm, slope) * filters(norm, what.parameters)).sum(1); });
+  const ByKey own = what.by_key(weights);
+  Layers out =
+      each_layer(what, [&](const NormLayer& norm) { return (filters(norm, slope) * filters(norm, own)).sum(1); });
+  const at::Tensor most = at::cat(out).max().clamp_min(1e-300);
+  for (at::Tensor& layer : out) layer = layer / most;
+  return out;
 }
 
 struct Criterion {

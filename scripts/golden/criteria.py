@@ -145,7 +145,8 @@ def synflow():
         for name, parameter in model.named_parameters():
             parameter.zero_() if name.endswith("bias") else parameter.abs_()
     model(torch.ones(1, 3, SIDE, SIDE, dtype=torch.float64)).sum().backward()
-    return [(conv.weight * conv.weight.grad).flatten(1).sum(1) for conv, _ in model.pairs()]
+    layers = [(conv.weight * conv.weight.grad).flatten(1).sum(1) for conv, _ in model.pairs()]
+    return [layer / max(layer.max() for layer in layers) for layer in layers]
 
 
 def main():

@@ -312,26 +312,32 @@ EB_TEST("scores: the synaptic flow into a channel is the flow out of it") {
     network->forward(at::ones({1, 3, 32, 32})).sum().backward();
     // Of a filter and of its gamma, where one convolution alone enters the layer: both scale the same channel.
     const State weights = parameters_of(*network);
-    size_t first = 0;
-    for (const NormLayer& norm : network->describe().batch_norms) {
-      const at::Tensor gamma = weights.at(norm.key + ".weight");
-      const at::Tensor out = gamma.detach() * gamma.grad();
-      const double most = out.max().item<double>();
-      for (int64_t c = 0; norm.sources.size() == 1 && network->describe().arch == "vgg" && c < norm.channels; ++c) {
-        const double away = std::abs(flow[first + c] - out[c].item<double>()) / most;
-        check(away < 1e-4, norm.key, away);
-      }
-      for (int64_t c = 0; c < norm.channels; ++c) {
-        at::Tensor sum = at::zeros({}, at::kDouble);
-        for (const std::string& key : norm.sources)
-          sum = sum + (weights.at(key + ".weight")[c].detach() * weights.at(key + ".weight").grad()[c]).sum();
-        const double away = std::abs(flow[first + c] - sum.item<double>()) / std::abs(sum.item<double>());
-        check(away < 1e-4, norm.key + " by its formula", away);
-      }
-      first += norm.channels;
+    const std::vector<NormLayer> norms = network->describe().batch_norms;
+    Layers of_filters, of_gammas;
+    double most = 0;
+    for (const NormLayer& norm : norms) {
+      at::Tensor sum = at::zeros({norm.channels}, at::kDouble);
+      for (const std::string& key : norm.sources)
+        sum = sum + (weights.at(key + ".weight").detach() * weights.at(key + ".weight").grad()).flatten(1).sum(1);
+      of_filters.push_back(sum);
+      of_gammas.push_back(weights.at(norm.key + ".weight").detach() * weights.at(norm.key + ".weight").grad());
+      most = std::max(most, sum.max().item<double>());
+    }
+    for (Layers* layers : {&of_filters, &of_gammas})
+      for (at::Tensor& layer : *layers) layer = layer / most;
+    const double away = difference(flow, of_filters);
+    check(away < 1e-4, "by its formula", away);
+    if (network->describe().arch == "vgg") {
+      const double between = difference(flow, of_gammas);
+      check(between < 1e-4, "of filters and gammas", between);
     }
     network->zero_grad();
   }
+}
+
+EB_TEST("scores: the synaptic flow of a deep network is finite") {
+  const std::vector<float> flow = scores_of(*network_of("resnet", 164), "synflow");
+  check(*std::max_element(flow.begin(), flow.end()) == 1, "over the largest", 0);
 }
 
 EB_TEST("scores: what is not finite, unknown or without images is refused by name") {
