@@ -120,6 +120,16 @@ std::map<std::string, std::string> strings_in(const Napi::Object& object, const 
   return out;
 }
 
+std::vector<float> floats_in(const Napi::Object& object, const char* name) {
+  std::vector<float> out;
+  const Napi::Value value = object.Get(name);
+  if (value.IsUndefined()) return out;
+  if (!value.IsArray()) wrong(name, "a list of numbers");
+  const auto list = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < list.Length(); ++i) out.push_back(list.Get(i).ToNumber().FloatValue());
+  return out;
+}
+
 Napi::Object object_argument(const Napi::CallbackInfo& info, size_t position, const char* name) {
   if (info.Length() <= position || !info[position].IsObject()) wrong(name, "an object");
   return info[position].As<Napi::Object>();
@@ -304,9 +314,13 @@ Napi::Value to_js(Napi::Env env, const ModelDescription& description) {
     norms.Set(norms.Length(), item);
   }
   out.Set("batchNorms", norms);
-  Napi::Array layers = Napi::Array::New(env);
-  for (const LayerInfo& layer : description.layers) layers.Set(layers.Length(), layer_to_js(env, layer));
-  out.Set("layers", layers);
+  out.Set("layers", to_js(env, description.layers));
+  return out;
+}
+
+Napi::Value to_js(Napi::Env env, const std::vector<LayerInfo>& layers) {
+  Napi::Array out = Napi::Array::New(env);
+  for (const LayerInfo& layer : layers) out.Set(out.Length(), layer_to_js(env, layer));
   return out;
 }
 

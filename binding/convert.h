@@ -26,6 +26,9 @@ Napi::Object object_argument(const Napi::CallbackInfo& info, size_t position, co
 /// An object of strings; empty if absent.
 std::map<std::string, std::string> strings_in(const Napi::Object& object, const char* name);
 
+/// A list of numbers; empty if absent.
+std::vector<float> floats_in(const Napi::Object& object, const char* name);
+
 /// A view of the bytes of a typed array, valid while the array is alive and not detached.
 struct Bytes {
   const uint8_t* data;
@@ -57,6 +60,7 @@ Napi::Value to_js(Napi::Env env, const std::map<std::string, std::string>& strin
 Napi::Value to_js(Napi::Env env, const HostTensor& tensor);
 Napi::Value to_js(Napi::Env env, const HostState& state);
 Napi::Value to_js(Napi::Env env, const ModelDescription& description);
+Napi::Value to_js(Napi::Env env, const std::vector<LayerInfo>& layers);
 Napi::Value to_js(Napi::Env env, const PassResult& result);
 Napi::Value to_js(Napi::Env env, const PassPosition& position);
 Napi::Value to_js(Napi::Env env, const std::vector<BadImage>& images);

@@ -1,5 +1,7 @@
 #include "model_wrap.h"
 
+#include <cmath>
+
 #include "convert.h"
 #include "core/device.h"
 #include "dataset_wrap.h"
@@ -8,7 +10,9 @@
 #include "model/model.h"
 #include "prune/mask.h"
 #include "prune/overlap.h"
+#include "prune/planned.h"
 #include "prune/proof.h"
+#include "prune/scores.h"
 #include "prune/surgery.h"
 #include "train/swa.h"
 
@@ -52,6 +56,21 @@ Napi::Value to_js(Napi::Env env, const WidthCosts& costs) {
   return out;
 }
 
+Napi::Value to_js(Napi::Env env, const std::vector<PrunedLayer>& layers) {
+  Napi::Array out = Napi::Array::New(env);
+  for (const PrunedLayer& layer : layers) {
+    Napi::Object item = Napi::Object::New(env);
+    item.Set("key", layer.key);
+    item.Set("total", static_cast<double>(layer.total));
+    item.Set("kept", static_cast<double>(layer.kept));
+    item.Set("clamped", static_cast<double>(layer.clamped));
+    item.Set("width", static_cast<double>(layer.width));
+    item.Set("removed", layer.removed);
+    out.Set(out.Length(), item);
+  }
+  return out;
+}
+
 PruneOptions prune_options_in(const Napi::Object& object) {
   PruneOptions out;
   const std::string empty = string_in(object, "emptyLayers");
@@ -63,6 +82,7 @@ PruneOptions prune_options_in(const Napi::Object& object) {
       throw Error("ERR_USAGE", "\"surgery\" must be reference or exact.");
     if (surgery == "exact") out.surgery = Surgery::kExact;
   }
+  out.scores = floats_in(object, "scores");
   if (!object.Get("roundTo").IsUndefined()) out.round_to = integer_in(object, "roundTo");
   if (out.round_to < 1) throw Error("ERR_USAGE", "\"roundTo\" must be at least 1.");
   if (!object.Get("widthCosts").IsUndefined()) out.width_costs = width_costs_in(object_in(object, "widthCosts"));
@@ -122,7 +142,10 @@ Napi::Function ModelWrap::define(Napi::Env env) {
       InstanceMethod<&ModelWrap::load_state_dict>("loadStateDict"),
       InstanceMethod<&ModelWrap::share>("share"),
       InstanceMethod<&ModelWrap::reinitialise>("reinitialise"),
+      InstanceMethod<&ModelWrap::scores>("scores"),
       InstanceMethod<&ModelWrap::masks>("masks"),
+      InstanceMethod<&ModelWrap::soft_prune>("softPrune"),
+      InstanceMethod<&ModelWrap::plan>("plan"),
       InstanceMethod<&ModelWrap::prune>("prune"),
       InstanceMethod<&ModelWrap::choose_kernels>("chooseKernels"),
       InstanceMethod<&ModelWrap::time_widths>("timeWidths"),
@@ -181,19 +204,78 @@ Napi::Value ModelWrap::reinitialise(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value ModelWrap::scores(const Napi::CallbackInfo& info) {
+  return promise(info.Env(), [&] {
+    const Napi::Object options = object_argument(info, 0, "options");
+    ScoreOptions how{string_in(options, "criterion"), static_cast<uint64_t>(integer_in(options, "seed"))};
+    std::shared_ptr<Dataset> dataset;
+    if (!options.Get("dataset").IsUndefined()) {
+      dataset = dataset_in(options);
+      how.images = {dataset.get(), how.seed, integer_in(options, "batches"), integer_in(options, "batchSize")};
+      if (how.images.batches < 1) throw Error("ERR_USAGE", "\"batches\" must be at least 1.");
+    }
+    return start(
+        info.Env(),
+        [model = network(), dataset, how](Job& job) -> Job::Finish {
+          return [scores = channel_scores(*model, how, *job.token)](Napi::Env env) -> Napi::Value {
+            Napi::Array out = Napi::Array::New(env, scores.size());
+            for (uint32_t i = 0; i < scores.size(); ++i) out.Set(i, static_cast<double>(scores[i]));
+            return out;
+          };
+        },
+        options);
+  });
+}
+
 Napi::Value ModelWrap::masks(const Napi::CallbackInfo& info) {
   return promise(info.Env(), [&] {
     if (!info[0].IsArray()) throw Error("ERR_USAGE", "\"ratios\" must be a list of numbers.");
     const auto list = info[0].As<Napi::Array>();
     std::vector<double> ratios;
     for (uint32_t i = 0; i < list.Length(); ++i) ratios.push_back(list.Get(i).ToNumber().DoubleValue());
-    const bool protective = info[1].IsObject() && boolean_in(info[1].As<Napi::Object>(), "protective", false);
-    return start(info.Env(), [model = network(), ratios, protective](Job&) -> Job::Finish {
-      auto masks = earlybird::masks(*model, ratios, protective);
+    const Napi::Object options = info[1].IsObject() ? info[1].As<Napi::Object>() : Napi::Object::New(info.Env());
+    const MaskOptions how{boolean_in(options, "protective", false), boolean_in(options, "uniform", false),
+                          floats_in(options, "scores")};
+    return start(info.Env(), [model = network(), ratios, how](Job&) -> Job::Finish {
+      auto masks = earlybird::masks(*model, ratios, how);
       prove_equal(*model, masks);
       return [masks = std::move(masks)](Napi::Env env) -> Napi::Value {
         Napi::Array out = Napi::Array::New(env);
         for (const Mask& mask : masks) out.Set(out.Length(), mask_to_js(env, mask));
+        return out;
+      };
+    });
+  });
+}
+
+Napi::Value ModelWrap::soft_prune(const Napi::CallbackInfo& info) {
+  return promise(info.Env(), [&] {
+    if (!info[0].IsNumber()) throw Error("ERR_USAGE", "\"ratio\" must be a number.");
+    const double ratio = info[0].As<Napi::Number>();
+    return start(info.Env(), [model = network(), ratio](Job&) -> Job::Finish {
+      earlybird::soft_prune(*model, ratio);
+      return [](Napi::Env env) { return env.Undefined(); };
+    });
+  });
+}
+
+Napi::Value ModelWrap::plan(const Napi::CallbackInfo& info) {
+  return promise(info.Env(), [&] {
+    const Napi::Object options = object_argument(info, 0, "options");
+    const Bytes bytes = bytes_of(options.Get("mask"), "mask");
+    const std::vector<uint8_t> mask(bytes.data, bytes.data + bytes.size);
+    const PruneOptions how = prune_options_in(options);
+    WidthCosts costs;
+    if (!options.Get("stepCosts").IsUndefined()) costs = width_costs_in(object_in(options, "stepCosts"));
+    return start(info.Env(), [model = network(), mask, how, costs](Job&) -> Job::Finish {
+      const PrunePlan plan = plan_of(*model, mask, how);
+      const auto network = planned_layers(earlybird::describe(*model), plan);
+      const double time = time_of(network, costs);
+      return [layers = plan.layers, network, time](Napi::Env env) -> Napi::Value {
+        Napi::Object out = Napi::Object::New(env);
+        out.Set("layers", to_js(env, layers));
+        out.Set("network", to_js(env, network));
+        out.Set("time", std::isfinite(time) ? Napi::Value(Napi::Number::New(env, time)) : env.Null());
         return out;
       };
     });
@@ -213,18 +295,7 @@ Napi::Value ModelWrap::prune(const Napi::CallbackInfo& info) {
       return [pruned = earlybird::prune(*dense, mask, prune_options, *weights)](Napi::Env env) -> Napi::Value {
         Napi::Object out = Napi::Object::New(env);
         out.Set("model", wrap(env, pruned.network));
-        Napi::Array layers = Napi::Array::New(env);
-        for (const PrunedLayer& layer : pruned.layers) {
-          Napi::Object item = Napi::Object::New(env);
-          item.Set("key", layer.key);
-          item.Set("total", static_cast<double>(layer.total));
-          item.Set("kept", static_cast<double>(layer.kept));
-          item.Set("clamped", static_cast<double>(layer.clamped));
-          item.Set("width", static_cast<double>(layer.width));
-          item.Set("removed", layer.removed);
-          layers.Set(layers.Length(), item);
-        }
-        out.Set("layers", layers);
+        out.Set("layers", to_js(env, pruned.layers));
         out.Set("mask", to_js(env, pruned.mask));
         out.Set("cutsLiveChannels", pruned.cuts_live_channels);
         return out;

@@ -20,7 +20,10 @@ class ModelWrap : public Handle<ModelWrap, Evaluator> {
   Napi::Value load_state_dict(const Napi::CallbackInfo& info);
   Napi::Value share(const Napi::CallbackInfo& info);
   Napi::Value reinitialise(const Napi::CallbackInfo& info);
+  Napi::Value scores(const Napi::CallbackInfo& info);
   Napi::Value masks(const Napi::CallbackInfo& info);
+  Napi::Value soft_prune(const Napi::CallbackInfo& info);
+  Napi::Value plan(const Napi::CallbackInfo& info);
   Napi::Value prune(const Napi::CallbackInfo& info);
   Napi::Value choose_kernels(const Napi::CallbackInfo& info);
   Napi::Value time_widths(const Napi::CallbackInfo& info);

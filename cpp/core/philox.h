@@ -11,7 +11,7 @@
 namespace earlybird {
 
 /// The use of a random number: part of the counter, so that two uses never share bits.
-enum class Purpose : uint32_t { kShuffle = 1, kAugment = 2, kResizedCrop = 3 };
+enum class Purpose : uint32_t { kShuffle = 1, kAugment = 2, kResizedCrop = 3, kScore = 4 };
 
 struct Random4 {
   uint32_t word[4];

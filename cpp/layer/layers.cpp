@@ -4,6 +4,8 @@
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <utility>
+
 #include "core/device.h"
 #include "layer/pointwise.h"
 #include "layer/whole_image.h"
@@ -12,6 +14,8 @@
 
 namespace earlybird {
 namespace {
+
+thread_local bool plain_convolutions = false;
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
@@ -78,7 +82,7 @@ at::Tensor direct(const at::Tensor& images, const at::Tensor& weight, const at::
 at::Tensor convolved(torch::nn::Conv2d& conv, const at::Tensor& images) {
   const auto& options = conv->options;
   const bool plain_3x3 = is_plain(options, 3);
-  if (images.is_cpu() && (plain_3x3 || is_plain(options, 1))) {
+  if (!plain_convolutions && images.is_cpu() && (plain_3x3 || is_plain(options, 1))) {
     const Arithmetic arithmetic = arithmetic_for(images);
     const at::ScalarType dtype = arithmetic == Arithmetic::kFloat ? at::kFloat : at::kBFloat16;
     const int64_t in = options.in_channels(), out = options.out_channels(), height = images.size(2),
@@ -94,6 +98,9 @@ at::Tensor convolved(torch::nn::Conv2d& conv, const at::Tensor& images) {
 }
 
 }  // namespace
+
+PlainLayersGuard::PlainLayersGuard() : before_(std::exchange(plain_convolutions, true)) {}
+PlainLayersGuard::~PlainLayersGuard() { plain_convolutions = before_; }
 
 at::Tensor convolve_by(Algorithm algorithm, const at::Tensor& images, const at::Tensor& weight) {
   if (algorithm == Algorithm::kWinograd) return Winograd::apply(images, weight);

@@ -32,6 +32,20 @@ class PlainNormsGuard {
   bool before_;
 };
 
+/// While one lives, BN layers and convolutions of this thread use LibTorch's operators, which can be differentiated
+/// twice.
+class PlainLayersGuard {
+ public:
+  PlainLayersGuard();
+  ~PlainLayersGuard();
+  PlainLayersGuard(const PlainLayersGuard&) = delete;
+  PlainLayersGuard& operator=(const PlainLayersGuard&) = delete;
+
+ private:
+  PlainNormsGuard norms_;
+  bool before_;
+};
+
 /// BatchNorm and ReLU.
 at::Tensor normalise_relu(torch::nn::BatchNorm2d& norm, const at::Tensor& images);
 

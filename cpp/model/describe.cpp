@@ -1,5 +1,7 @@
 #include "model/describe.h"
 
+#include <algorithm>
+
 namespace earlybird {
 
 Describer::Describer(const ModelSpec& spec, const Cfg& cfg, int64_t side) : side_(side) {
@@ -20,10 +22,14 @@ void Describer::conv(const std::string& key, const torch::nn::Conv2d& conv) {
                          options.groups(), options.bias(), side_, side_});
 }
 
-void Describer::norm(const std::string& key, const torch::nn::BatchNorm2d& norm, size_t cfg_note) {
+void Describer::norm(const std::string& key, const torch::nn::BatchNorm2d& norm, size_t cfg_note,
+                     std::vector<std::string> sources) {
   const int64_t channels = norm->options.num_features();
   out_.layers.push_back({LayerInfo::Kind::kBatchNorm, key, channels, channels, 1, 1, false, side_, side_});
-  out_.batch_norms.push_back({key, channels, cfg_note});
+  const auto last = std::find_if(out_.layers.rbegin(), out_.layers.rend(),
+                                 [](const LayerInfo& layer) { return layer.kind == LayerInfo::Kind::kConv; });
+  if (sources.empty() && last != out_.layers.rend()) sources = {last->key};
+  out_.batch_norms.push_back({key, channels, std::move(sources), cfg_note});
 }
 
 void Describer::relu(const std::string& key, int64_t channels) {

@@ -16,8 +16,10 @@ class Describer {
   Describer(const ModelSpec& spec, const Cfg& cfg, int64_t side);
 
   void conv(const std::string& key, const torch::nn::Conv2d& conv);
-  /// Also adds the BN layer to those that the mask covers.
-  void norm(const std::string& key, const torch::nn::BatchNorm2d& norm, size_t cfg_note = NormLayer::kNone);
+  /// Also adds the BN layer to those that the mask covers. `sources`: convolutions whose sum enters it; empty: the one
+  /// listed last.
+  void norm(const std::string& key, const torch::nn::BatchNorm2d& norm, size_t cfg_note = NormLayer::kNone,
+            std::vector<std::string> sources = {});
   void relu(const std::string& key, int64_t channels);
   void max_pool(const std::string& key, int64_t channels, int64_t kernel, int64_t stride, int64_t padding);
   void avg_pool(const std::string& key, int64_t channels, int64_t kernel);

@@ -31,6 +31,8 @@ struct NormLayer {
   static constexpr size_t kNone = static_cast<size_t>(-1);
   std::string key;
   int64_t channels = 0;
+  /// Convolutions whose sum enters the layer: their rows are the filters of its channels.
+  std::vector<std::string> sources = {};
   /// Entry of the ticket's cfg that records how many channels the mask leaves of this layer; it shapes nothing.
   size_t cfg_note = kNone;
 };

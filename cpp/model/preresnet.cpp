@@ -62,10 +62,11 @@ struct BlockImpl : torch::nn::Module {
     return out.add_(downsample ? convolve(shortcut, x) : x);
   }
 
-  /// `entry`: the first of this block's three cfg entries.
-  void describe(Describer& to, const std::string& key, size_t entry) const {
+  /// `entry`: the first of this block's three cfg entries. `stream`: convolutions whose sum enters the block; replaced
+  /// by those whose sum leaves it.
+  void describe(Describer& to, const std::string& key, size_t entry, std::vector<std::string>& stream) const {
     const int64_t entered = to.side();
-    to.norm(key + ".bn1", bn1);
+    to.norm(key + ".bn1", bn1, NormLayer::kNone, stream);
     to.relu(key + ".relu", select->kept());
     to.conv(key + ".conv1", conv1);
     to.norm(key + ".bn2", bn2);
@@ -77,7 +78,9 @@ struct BlockImpl : torch::nn::Module {
     if (downsample) {
       to.set_side(entered);
       to.conv(key + ".downsample.0", shortcut);
+      stream = {key + ".downsample.0"};
     }
+    stream.push_back(key + ".conv3");
     to.cut({.norms = {key + ".bn1"},
             .select = key + ".select",
             .select_reads_one_norm = true,
@@ -140,11 +143,12 @@ class PreResNet final : public Network {
     Describer to(spec_, cfg_, side_);
     to.conv("conv1", conv1_);
     size_t entry = 0;
+    std::vector<std::string> stream = {"conv1"};
     for (const auto& [key, block] : blocks_) {
-      block->describe(to, key, entry);
+      block->describe(to, key, entry, stream);
       entry += 3;
     }
-    to.norm("bn", bn_);
+    to.norm("bn", bn_, NormLayer::kNone, stream);
     to.relu("relu", select_->kept());
     to.linear("fc", fc_);
     to.cut(

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "model/description.h"
+
 namespace earlybird {
 
 class Network;
@@ -16,12 +18,27 @@ struct Mask {
   std::vector<uint8_t> bits;
 };
 
+struct MaskOptions {
+  /// Only the lowest int(0.9 * n) of a layer of n channels are sorted; those greater than the layer's
+  /// sorted[int(0.9 * n)] are kept whatever the threshold (docs/reference.md#8.5). From a ratio of about 0.9 on the
+  /// threshold is the largest sorted value, and the mask no longer changes.
+  bool protective = false;
+  /// Instead of one threshold: int(n * ratio) channels, the lowest ones, go out of each layer of n channels that one
+  /// convolution feeds and that no other layer adds to. All others stay, and the threshold is 0.
+  bool uniform = false;
+  /// One a channel (scores.h), in the place of |gamma|.
+  std::vector<float> scores = {};
+};
+
 /// Masks of a network at several ratios: |gamma| of all layers is sorted once, and a channel is kept when its |gamma|
 /// is strictly greater than sorted[int(N * ratio)] (docs/reference.md#6). Throws ERR_PRUNE unless 0 <= ratio < 1.
-///
-/// `protective` (docs/reference.md#8.5): only the lowest int(0.9 * n) of a layer of n channels are sorted; those
-/// greater than the layer's sorted[int(0.9 * n)] are kept whatever the threshold. From a ratio of about 0.9 on the
-/// threshold is the largest sorted value, and the mask no longer changes.
-std::vector<Mask> masks(const Network& network, const std::vector<double>& ratios, bool protective = false);
+std::vector<Mask> masks(const Network& network, const std::vector<double>& ratios, const MaskOptions& options = {});
+
+/// Whether a cut is of one BN layer and its one convolution.
+bool goes_alone(const ChannelCut& cut);
+
+/// Soft filter pruning (He et al., IJCAI 2018): the filters that a uniform mask by their norm would take out become 0,
+/// in place. They go on training.
+void soft_prune(Network& network, double ratio);
 
 }  // namespace earlybird

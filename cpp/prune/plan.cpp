@@ -12,7 +12,7 @@
 namespace earlybird {
 namespace {
 
-using Gammas = std::vector<std::vector<float>>;
+using Scores = std::vector<std::vector<float>>;
 
 int64_t count(const Bits& bits) { return std::count(bits.begin(), bits.end(), true); }
 
@@ -68,7 +68,7 @@ int64_t largest_channel(int64_t channels, const Values& value, const May& may) {
 /// Decides which channels of `alive` a cut keeps.
 class Widths {
  public:
-  Widths(const Gammas& gammas, Surgery surgery) : gammas_(gammas), surgery_(surgery) {}
+  Widths(const Scores& scores, Surgery surgery) : scores_(scores), surgery_(surgery) {}
 
   std::vector<int64_t> kept(const Cut& cut, const std::vector<Bits>& alive) const {
     const int64_t channels = static_cast<int64_t>(alive[cut.norms[0]].size());
@@ -89,7 +89,7 @@ class Widths {
     return order;
   }
 
-  /// Adds one channel to this cut, the next by |gamma|.
+  /// Adds one channel to this cut, the next by score.
   void widen(const Cut& cut, std::vector<Bits>& alive) const {
     const int64_t channels = static_cast<int64_t>(alive[cut.norms[0]].size());
     if (surgery_ == Surgery::kExact) {
@@ -106,7 +106,7 @@ class Widths {
     }
   }
 
-  /// The channel of the largest |gamma| in a layer among those that are not alive.
+  /// The channel of the largest score in a layer among those that are not alive.
   int64_t next(size_t norm, const Bits& alive) const {
     return largest_channel(
         static_cast<int64_t>(alive.size()), [&](int64_t c) { return value(norm, c); },
@@ -120,7 +120,7 @@ class Widths {
         [&](int64_t c) { return !alive[c] && cut.has(c); });
   }
 
-  /// The BN layer of a cut that has the largest |gamma| in this channel.
+  /// The BN layer of a cut that has the largest score in this channel.
   size_t strongest(const Cut& cut, int64_t channel) const {
     return *std::max_element(cut.norms.begin(), cut.norms.end(),
                              [&](size_t a, size_t b) { return value(a, channel) < value(b, channel); });
@@ -129,13 +129,13 @@ class Widths {
  private:
   /// NaN is never kept, as in the mask.
   float value(size_t norm, int64_t channel) const {
-    const float gamma = gammas_[norm][channel];
-    return std::isnan(gamma) ? -1 : gamma;
+    const float score = scores_[norm][channel];
+    return std::isnan(score) ? kLowest : score;
   }
 
   float score(const Cut& cut, int64_t channel) const {
     const size_t last = surgery_ == Surgery::kExact ? cut.norms.size() : cut.what->rank_norms;
-    float out = -1;
+    float out = kLowest;
     for (size_t i = 0; i < last; ++i) out = std::max(out, value(cut.norms[i], channel));
     return out;
   }
@@ -145,7 +145,9 @@ class Widths {
                              [&](size_t a, size_t b) { return count(alive[a]) < count(alive[b]); });
   }
 
-  const Gammas& gammas_;
+  static constexpr float kLowest = -std::numeric_limits<float>::infinity();
+
+  const Scores& scores_;
   Surgery surgery_;
 };
 
@@ -176,18 +178,18 @@ std::vector<Bits> round_up(const std::vector<Cut>& cuts, const Widths& widths, s
 
 /// A mask whose widths are rounded and that keeps at most as many channels as `alive`, if possible: raises the
 /// threshold, then rounds up.
-std::vector<Bits> rounded(const std::vector<Cut>& cuts, const Widths& widths, const Gammas& gammas,
+std::vector<Bits> rounded(const std::vector<Cut>& cuts, const Widths& widths, const Scores& scores,
                           const std::vector<Bits>& alive, const WidthRule& rule) {
   struct Channel {
-    float gamma;
+    float score;
     size_t norm;
     int64_t channel;
   };
   std::vector<Channel> order;
   for (size_t n = 0; n < alive.size(); ++n)
     for (size_t c = 0; c < alive[n].size(); ++c)
-      if (alive[n][c]) order.push_back({gammas[n][c], n, static_cast<int64_t>(c)});
-  std::stable_sort(order.begin(), order.end(), [](const Channel& a, const Channel& b) { return a.gamma > b.gamma; });
+      if (alive[n][c]) order.push_back({scores[n][c], n, static_cast<int64_t>(c)});
+  std::stable_sort(order.begin(), order.end(), [](const Channel& a, const Channel& b) { return a.score > b.score; });
   const auto budget = static_cast<int64_t>(order.size());
   const auto with = [&](int64_t kept) {
     std::vector<Bits> out;
@@ -223,17 +225,17 @@ PrunePlan plan_pruning(const ModelDescription& description, PruneInput input, co
     for (size_t c = 0; cut.what->select_reads_one_norm && c < cut.selected->size(); ++c)
       if (!cut.has(static_cast<int64_t>(c))) {  // removed by an earlier pruning
         out.alive[cut.norms[0]][c] = false;
-        input.gammas[cut.norms[0]][c] = std::numeric_limits<float>::quiet_NaN();
+        input.scores[cut.norms[0]][c] = std::numeric_limits<float>::quiet_NaN();
       }
-  const Widths widths(input.gammas, options.surgery);
+  const Widths widths(input.scores, options.surgery);
   if (options.width_costs) {
     const FastestWidths fastest(description, *options.width_costs);
     out.alive =
-        rounded(cuts, widths, input.gammas, out.alive, [&fastest](const ChannelCut& cut, int64_t width, int64_t most) {
+        rounded(cuts, widths, input.scores, out.alive, [&fastest](const ChannelCut& cut, int64_t width, int64_t most) {
           return fastest.instead_of(cut, width, most);
         });
   } else if (options.round_to > 1) {
-    out.alive = rounded(cuts, widths, input.gammas, out.alive, to_multiples_of(options.round_to));
+    out.alive = rounded(cuts, widths, input.scores, out.alive, to_multiples_of(options.round_to));
   }
 
   for (const auto& norm : description.batch_norms) {

@@ -20,6 +20,8 @@ enum class Surgery { kReference, kExact };
 struct PruneOptions {
   EmptyLayers empty_layers = EmptyLayers::kKeepOne;
   Surgery surgery = Surgery::kReference;
+  /// Scores of all channels (scores.h) that the mask was drawn by; empty: |gamma|.
+  std::vector<float> scores = {};
   /// Widths become multiples of this, within the budget of the mask.
   int64_t round_to = 1;
   /// Instead: each width becomes the multiple that is fastest by these costs (widths.h), where one is.
@@ -57,10 +59,11 @@ struct PrunePlan {
   bool cuts_live_channels = false;
 };
 
-/// The input from the weights: |gamma| of each BN layer, and for each cut the channels that its selection already takes
-/// (empty: all), so that a ticket can be pruned again.
+/// The input from the weights: of each BN layer the scores by which channels are ranked, |gamma| unless others are
+/// given, and for each cut the channels that its selection already takes (empty: all), so that a ticket can be pruned
+/// again.
 struct PruneInput {
-  std::vector<std::vector<float>> gammas;
+  std::vector<std::vector<float>> scores;
   std::vector<Bits> selected;
 };
 

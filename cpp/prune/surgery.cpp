@@ -22,11 +22,19 @@ State by_key(const Network& network) {
   return state;
 }
 
-PruneInput input_of(const ModelDescription& description, const State& state) {
+/// `scores`: of all channels; empty: |gamma|.
+PruneInput input_of(const ModelDescription& description, const State& state, const std::vector<float>& scores) {
   PruneInput out;
+  auto next = scores.begin();
   for (const auto& norm : description.batch_norms) {
+    if (!scores.empty()) {
+      if (scores.end() - next < norm.channels) throw Error("ERR_PRUNE", "There is not a score for each channel.");
+      out.scores.emplace_back(next, next + norm.channels);
+      next += norm.channels;
+      continue;
+    }
     const at::Tensor gamma = state.at(norm.key + ".weight").abs().to(at::kFloat).cpu().contiguous();
-    out.gammas.emplace_back(gamma.const_data_ptr<float>(), gamma.const_data_ptr<float>() + gamma.numel());
+    out.scores.emplace_back(gamma.const_data_ptr<float>(), gamma.const_data_ptr<float>() + gamma.numel());
   }
   for (const auto& cut : description.cuts) {
     out.selected.emplace_back();
@@ -145,13 +153,19 @@ void mask_norms(const ModelDescription& description, const PrunePlan& plan, cons
 
 }  // namespace
 
+PrunePlan plan_of(const Network& dense, const std::vector<uint8_t>& mask, const PruneOptions& options) {
+  at::NoGradGuard no_grad;
+  const ModelDescription description = dense.describe();
+  return plan_pruning(description, input_of(description, by_key(dense), options.scores), mask, options);
+}
+
 Pruned prune(const Network& dense, const std::vector<uint8_t>& mask, const PruneOptions& options,
              const Network& weights_from) {
   at::NoGradGuard no_grad;
   const ModelDescription description = dense.describe();
   const State source = by_key(weights_from);
   const at::Device device = source.begin()->second.device();
-  const PruneInput input = input_of(description, by_key(dense));
+  const PruneInput input = input_of(description, by_key(dense), options.scores);
   const PrunePlan plan = plan_pruning(description, input, mask, options);
 
   ModelSpec spec;

@@ -84,6 +84,21 @@ WidthCosts time_widths(Network& network, bool bf16, const WidthCosts& known, con
   return out;
 }
 
+double time_of(const std::vector<LayerInfo>& layers, const WidthCosts& costs) {
+  const at::ScalarType dtype = !costs.empty() && costs.begin()->first.starts_with("bf16") ? at::kBFloat16 : at::kFloat;
+  double sum = 0;
+  for (const LayerInfo& layer : layers) {
+    if (!is_timed(layer)) continue;
+    const ShapeClass shapes({dtype, layer.kernel, layer.in, layer.out, std::min(layer.height, layer.width)});
+    const auto found = costs.find(shapes.name());
+    const double each =
+        found == costs.end() ? 0 : found->second[std::min(alignment_of(layer.in), alignment_of(layer.out))];
+    const int64_t products = layer.in * layer.out * layer.kernel * layer.kernel * layer.height * layer.width;
+    sum += each > 0 ? each * static_cast<double>(products) : std::numeric_limits<double>::quiet_NaN();
+  }
+  return sum;
+}
+
 FastestWidths::FastestWidths(const ModelDescription& description, const WidthCosts& costs)
     : costs_(costs), bf16_(!costs.empty() && costs.begin()->first.starts_with("bf16")) {
   for (const LayerInfo& layer : description.layers)

@@ -23,6 +23,10 @@ using WidthCosts = std::map<std::string, std::array<double, kMultiples.size()>>;
 /// other than the CPU. Checks `cancel` before each class.
 WidthCosts time_widths(Network& network, bool bf16, const WidthCosts& known, const CancelToken& cancel);
 
+/// Processor time of a training step of the convolutions that such costs are known of, picoseconds an image; NaN where
+/// one of theirs is missing.
+double time_of(const std::vector<LayerInfo>& layers, const WidthCosts& costs);
+
 /// Chooses widths by their costs.
 class FastestWidths {
  public:

@@ -21,6 +21,7 @@ import {
   METHODS,
   nameOf,
   rowsOf,
+  softRecipe,
   ticketRecipe,
 } from './rows';
 import { refuseMixedMachines } from './same-machine';
@@ -97,8 +98,9 @@ async function runRow(
     await ebTrain(earlyBirdRecipe(recipe, row), options);
     return;
   }
-  await trainDense(row.seed);
-  if (kind !== 'after-dense') return;
+  if (kind === 'after-soft') await retrain(softRecipe(recipe, row), options);
+  else await trainDense(row.seed);
+  if (kind === 'dense') return;
   const { folder, seed } = row;
   const params = { command: 'bench energy', recipe, seed };
   const retraining = (ticket: string) => ticketRecipe(recipe, row, ticket);

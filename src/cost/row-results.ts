@@ -10,7 +10,16 @@ import type { BenchEnergyRecipe } from '../recipe/recipe';
 import { RunDirectory } from '../run/directory';
 import { type RunResult, secondsOf } from '../run/result';
 import type { TrainResult } from '../train/eb-train';
-import { denseFolder, denseRecipe, type EnergyRow, identityOfRow, METHODS, type StageKind, stagesOf } from './rows';
+import {
+  denseFolder,
+  denseRecipe,
+  type EnergyRow,
+  identityOfRow,
+  METHODS,
+  type StageKind,
+  softRecipe,
+  stagesOf,
+} from './rows';
 import { type MachineRecord, machineOf } from './same-machine';
 
 export interface Energy {
@@ -66,9 +75,10 @@ export interface RowResult extends EnergyRow {
 export async function checkIdentities(recipe: BenchEnergyRecipe, rows: readonly EnergyRow[]): Promise<void> {
   for (const row of rows) {
     await RunDirectory.check(row.folder, identityOfRow(recipe, row));
-    if (METHODS[row.method].kind !== 'after-dense') continue;
-    const dense = denseRecipe(recipe, row.seed);
-    await RunDirectory.check(dense.save, identityOf('retrain', dense));
+    const { kind } = METHODS[row.method];
+    if (kind !== 'after-dense' && kind !== 'after-soft') continue;
+    const first = kind === 'after-soft' ? softRecipe(recipe, row) : denseRecipe(recipe, row.seed);
+    await RunDirectory.check(first.save, identityOf('retrain', first));
   }
 }
 
@@ -116,9 +126,10 @@ async function foldersOf(save: string, { method, folder, seed }: EnergyRow): Pro
   const dense = denseFolder(save, seed);
   if (kind === 'dense') return { first: dense };
   const run = RunDirectory.at(folder);
-  if (kind === 'after-dense') {
+  if (kind === 'after-dense' || kind === 'after-soft') {
     const finished = (await run.readJson<PruneReport>('result.json')) !== null;
-    return { first: dense, second: join(folder, 'retrain'), pruned: join(folder, 'pruned'), finished };
+    const first = kind === 'after-soft' ? join(folder, 'soft') : dense;
+    return { first, second: join(folder, 'retrain'), pruned: join(folder, 'pruned'), finished };
   }
   const first = join(folder, 'search');
   const result = await run.readJson<TrainResult>('result.json');

@@ -17,8 +17,8 @@ export interface EnergyRow {
 
 interface MethodInfo {
   label: string;
-  /** How the ticket is made: not at all, from the finished dense training of the seed, or by EB Train. */
-  kind: 'dense' | 'after-dense' | 'early-bird';
+  /** How the ticket is made: not at all, from the finished dense or soft training, or by EB Train. */
+  kind: 'dense' | 'after-dense' | 'after-soft' | 'early-bird';
   /** Whether the first and the second training are in low precision. */
   low: { search: boolean; retrain: boolean };
 }
@@ -33,18 +33,21 @@ export const METHODS: Record<EnergyMethod, MethodInfo> = {
   'eb-ff': { label: 'EB Train FF', kind: 'early-bird', low: full },
   'eb-lf': { label: 'EB Train LF', kind: 'early-bird', low: { search: true, retrain: false } },
   'eb-ll': { label: 'EB Train LL', kind: 'early-bird', low: { search: true, retrain: true } },
+  sfp: { label: 'SFP', kind: 'after-soft', low: full },
 };
 
 /** A training of a row: of the dense network (ratio null) or of the ticket. */
 export interface StageKind {
-  name: 'dense' | 'search' | 'retrain';
+  name: 'dense' | 'soft' | 'search' | 'retrain';
   ratio: number | null;
   low: boolean;
 }
 
+const FIRST = { dense: 'dense', 'after-dense': 'dense', 'after-soft': 'soft', 'early-bird': 'search' } as const;
+
 export function stagesOf({ method, ratio }: EnergyRow): [StageKind, StageKind?] {
   const { kind, low } = METHODS[method];
-  const first: StageKind = { name: kind === 'early-bird' ? 'search' : 'dense', ratio: null, low: low.search };
+  const first: StageKind = { name: FIRST[kind], ratio: null, low: low.search };
   return kind === 'dense' ? [first] : [first, { name: 'retrain', ratio, low: low.retrain }];
 }
 
@@ -77,13 +80,22 @@ export function denseRecipe(recipe: BenchEnergyRecipe, seed: number) {
   return parseRecipe('retrain', { ...common, save: denseFolder(recipe.save, seed), seed, report: false });
 }
 
+/** Soft filter pruning (He et al., IJCAI 2018): the dense training in which the smallest filters become 0 after each epoch. */
+export function softRecipe(recipe: BenchEnergyRecipe, { ratio, seed, folder }: EnergyRow) {
+  const dense = denseRecipe(recipe, seed);
+  return parseRecipe('retrain', { ...dense, save: join(folder, 'soft'), softPrune: ratio });
+}
+
 /** Cuts by the mask of the trained dense network; a lottery ticket goes back to the initial weights. */
-export function cutRecipe(recipe: BenchEnergyRecipe, { method, ratio, seed, folder }: EnergyRow) {
+export function cutRecipe(recipe: BenchEnergyRecipe, row: EnergyRow) {
+  const { method, ratio, seed, folder } = row;
   const dense = denseFolder(recipe.save, seed);
+  const isSoft = METHODS[method].kind === 'after-soft';
   return parseRecipe('prune', {
     ...entriesFor('prune', recipe, OWN_KEYS),
+    ...(isSoft ? { criterion: 'l2', uniform: true, protective: false } : {}),
     save: join(folder, 'pruned'),
-    model: join(dense, 'checkpoint.pth.tar'),
+    model: join(isSoft ? join(folder, 'soft') : dense, 'checkpoint.pth.tar'),
     init: method === 'lt' ? join(dense, 'init.pth.tar') : undefined,
     percent: ratio,
     seed,
@@ -114,7 +126,7 @@ export function cutIdentity(recipe: BenchEnergyRecipe, row: EnergyRow): Record<s
 export function identityOfRow(recipe: BenchEnergyRecipe, row: EnergyRow): Record<string, unknown> {
   const { kind } = METHODS[row.method];
   if (kind === 'dense') return identityOf('retrain', denseRecipe(recipe, row.seed));
-  return kind === 'after-dense' ? cutIdentity(recipe, row) : identityOf('train', earlyBirdRecipe(recipe, row));
+  return kind === 'early-bird' ? identityOf('train', earlyBirdRecipe(recipe, row)) : cutIdentity(recipe, row);
 }
 
 export function earlyBirdRecipe(recipe: BenchEnergyRecipe, { method, ratio, seed, folder }: EnergyRow) {

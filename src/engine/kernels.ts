@@ -8,6 +8,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../atomic';
 import { defaultCacheDir } from '../data/cache';
+import { EarlybirdError } from '../errors';
 import type { NativeAddon } from '../native/types/addon';
 import type { KernelTable, WidthCosts } from '../native/types/kernels';
 import type { NativeModel, PruneOptions } from '../native/types/model';
@@ -82,12 +83,38 @@ export async function roundingOf(
   { log, signal }: { log?: Log; signal?: AbortSignal | undefined } = {},
 ): Promise<Pick<PruneOptions, 'roundTo' | 'widthCosts'>> {
   if (roundTo !== 'auto') return { roundTo };
-  if (device !== 'cpu' || kernelMode() === 'rule') return { roundTo: USUAL_MULTIPLE };
+  const widthCosts = await widthCostsOf({ addon, device, precision }, model, { log, signal });
+  return widthCosts ? { widthCosts } : { roundTo: USUAL_MULTIPLE };
+}
+
+/** What widths cost on this machine, measured once and kept; null where that is not measured, as on a GPU. */
+export async function widthCostsOf(
+  { addon, device, precision }: Computing,
+  model: NativeModel,
+  { log, signal }: { log?: Log; signal?: AbortSignal | undefined } = {},
+): Promise<WidthCosts | null> {
+  if (device !== 'cpu' || kernelMode() === 'rule') return null;
   const known = readMeasured(addon).widths[precision] ?? {};
   const costs = await model.timeWidths({ precision, known, ...(signal && { signal }) });
   if (Object.keys(costs).length > Object.keys(known).length)
     await addMeasured(addon, { kernels: {}, widths: { [precision]: costs } }, log);
-  return { widthCosts: costs };
+  return costs;
+}
+
+/** For `--budget time`. Throws ERR_RECIPE where widths are not measured; undefined for another budget. */
+export async function stepCostsOf(
+  engine: Computing,
+  model: NativeModel,
+  budget: string,
+  options: { log?: Log; signal?: AbortSignal | undefined } = {},
+): Promise<WidthCosts | undefined> {
+  if (budget !== 'time') return undefined;
+  const costs = await widthCostsOf(engine, model, options);
+  if (costs) return costs;
+  throw new EarlybirdError(
+    'ERR_RECIPE',
+    '--budget time goes by widths that are measured on the CPU, not with a GPU or EARLYBIRD_KERNELS=rule: use --budget flops.',
+  );
 }
 
 /** The table that a folder's run recorded; empty where there is none. */

@@ -74,6 +74,19 @@ async function open(
   };
 }
 
+/** The training images alone, all of them in this process. */
+export async function openTrainingImages(
+  engine: Engine,
+  settings: DataOptions,
+  { observer, signal }: RunOptions = {},
+): Promise<NativeDataset> {
+  const openData = settings.dataset === 'imagenet' ? openStreams : openResident;
+  const log = (line: string) => observer?.log?.(line);
+  const { sets } = await openData(engine, settings, { train: true, log, signal });
+  sets.test[Symbol.dispose]();
+  return sets.train!;
+}
+
 /** What all ranks must have opened. */
 export const factsOf = ({ fingerprint, classes, train, test }: OpenedData['dataset']): Facts => ({
   'training images': String(train.count),

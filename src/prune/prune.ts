@@ -8,23 +8,35 @@ import type { Value } from '../checkpoint/value';
 import { knownDataset } from '../data/known';
 import { RunMeter, writeEnergy } from '../energy/meter';
 import { phaseTotals } from '../energy/totals';
+import type { DataOptions } from '../engine/datasets';
 import { type Engine, openEngine } from '../engine/device';
-import { chooseKernels, roundingOf } from '../engine/kernels';
+import { chooseKernels, roundingOf, stepCostsOf } from '../engine/kernels';
+import { openTrainingImages } from '../engine/session';
 import { EarlybirdError } from '../errors';
 import { lockFolder } from '../lock';
 import type { Spread } from '../measure';
+import type { NativeDataset } from '../native/types/dataset';
 import type { MaskResult, NativeModel } from '../native/types/model';
 import { costsOf, maskFlops, maskMemoryKB } from '../network/flops';
 import { loadModel } from '../network/load';
+import { needsImages } from '../recipe/fields/ranking';
 import { formatsOf } from '../recipe/precision';
 import { type PruneRecipe, requireParsed } from '../recipe/recipe';
 import { weightsValue } from '../run/checkpoint';
 import { precisionFor } from '../run/checkpoint-formats';
-import { completedOf, type ModelInfo, modelInfo, networkEntries, networkFor } from '../run/checkpoint-network';
+import {
+  completedOf,
+  type ModelInfo,
+  modelInfo,
+  type Normalisation,
+  networkEntries,
+  networkFor,
+} from '../run/checkpoint-network';
 import { RunDirectory } from '../run/directory';
 import { readGiven } from '../run/given';
 import type { RunOptions } from '../run/observer';
 import type { StateDict } from '../tensor';
+import { type Drawing, drawMasks, imagesFor } from './draw';
 import { type PruneReport, pruneNotes, pruneText, sharesOf } from './report';
 import { compareSteps, isNoisy } from './step-time';
 
@@ -53,12 +65,12 @@ export async function prune(recipe: PruneRecipe, options: RunOptions = {}): Prom
 /** Draws the mask that a network is cut by. */
 export type DrawMask = (dense: NativeModel, recipe: PruneRecipe) => Promise<MaskResult>;
 
-/** `prune` with the meter of a longer run, which is not disposed of, or with its own, and with another mask than that of the gammas. */
+/** `prune` with the meter of a longer run, which is not disposed of, or with its own, and with another mask than that of the recipe. */
 async function pruneLocked(
   recipe: PruneRecipe,
   { observer, signal }: RunOptions,
   shared: RunMeter | null,
-  draw: DrawMask = maskOf,
+  draw?: DrawMask,
 ): Promise<PruneReport> {
   const source = await readInput(recipe.model, 'model', recipe.key);
   const initial = recipe.init === undefined ? null : await readInput(recipe.init, 'init');
@@ -80,15 +92,23 @@ async function pruneLocked(
 
   using dense = await load(source);
   using donor = initial && (await load(initial));
-  const mask = await draw(dense, recipe);
-  const { surgery, roundTo, emptyLayers } = recipe;
-  const options = { mask: mask.bits, emptyLayers, surgery };
+  const { surgery, roundTo, emptyLayers, criterion, budget } = recipe;
   const rounding = await roundingOf(engine, dense, roundTo, { log: observer?.log, signal });
+  const cutting = { emptyLayers, surgery, ...rounding };
+  const stepCosts = await stepCostsOf(engine, dense, budget, { log: observer?.log, signal });
+  using images = needsImages(criterion)
+    ? await openTrainingImages(engine, imagesLike(network, recipe), { observer, signal })
+    : undefined;
+  const { mask, scores } = draw
+    ? { mask: await draw(dense, recipe), scores: undefined }
+    : await maskOf(dense, recipe, { cutting, stepCosts, signal }, images);
+  const options = { mask: mask.bits, ...(scores && { scores }), emptyLayers, surgery };
   const cut = await dense.prune({ ...options, ...rounding, weightsFrom: donor ?? undefined });
   using ticket = cut.model;
   using unrounded = roundTo !== 1 ? (await dense.prune(options)).model : null;
-  const budget = roundTo !== 1 ? mask.kept : undefined;
-  for (const note of pruneNotes({ ...cut, surgery, rewound: donor !== null, budget })) observer?.log?.(note);
+  const most = roundTo !== 1 ? mask.kept : undefined;
+  for (const note of pruneNotes({ ...cut, surgery, rewound: donor !== null, budget: most, criterion }))
+    observer?.log?.(note);
 
   const description = ticket.describe();
   const [before, after] = [await costsOf(dense), await costsOf(ticket)];
@@ -99,6 +119,8 @@ async function pruneLocked(
     surgery,
     roundTo,
     protective: recipe.protective,
+    criterion,
+    budget,
     effective: sharesOf(cut.layers, before, after),
     threshold: mask.threshold,
     channels: mask.total,
@@ -125,7 +147,8 @@ async function pruneLocked(
   // Last, because it moves BatchNorm statistics.
   const times = await measure(engine, [dense, ticket, ...(unrounded ? [unrounded] : [])], report, recipe, signal);
   await energy.lap(); // the energy of timing belongs to no phase
-  return { ...report, ...times };
+  const time = times.time && 1 - times.time.ratio;
+  return { ...report, ...times, effective: { ...report.effective, time } };
 }
 
 /** Pruning is quick and repeatable: it is done again unless its result, prune.json, is there. */
@@ -156,13 +179,28 @@ async function readInput(path: string, flag: string, key?: string): Promise<Inpu
   return { path, value: (await readGiven(path, flag, { key })).value };
 }
 
-async function maskOf(dense: NativeModel, { model, percent, protective }: PruneRecipe): Promise<MaskResult> {
-  const [mask] = await dense.masks([percent], { protective });
-  if (mask && mask.kept > 0) return mask;
-  throw new EarlybirdError(
-    'ERR_PRUNE',
-    `The mask of ${model} at --percent ${percent} is empty: its gammas are all equal, as in an untrained network.`,
-  );
+async function maskOf(
+  dense: NativeModel,
+  recipe: PruneRecipe,
+  drawing: Pick<Drawing, 'cutting' | 'stepCosts' | 'signal'>,
+  images: NativeDataset | undefined,
+): Promise<{ mask: MaskResult; scores: number[] | undefined }> {
+  const { model, percent, protective, uniform, criterion, budget, seed } = recipe;
+  const how = { criterion, budget, seed, protective, uniform, images: imagesFor(recipe, images), ...drawing };
+  const { masks, scores } = await drawMasks(dense, [percent], how);
+  const [mask] = masks;
+  if (mask && mask.kept > 0) return { mask, scores };
+  const why =
+    criterion === 'gamma' ? 'its gammas are all equal, as in an untrained network' : 'its scores are all equal';
+  throw new EarlybirdError('ERR_PRUNE', `The mask of ${model} at --percent ${percent} is empty: ${why}.`);
+}
+
+/** Training images as the network was trained on them: in its size, under its normalisation. */
+function imagesLike(
+  { imageSize, normalisation }: { imageSize?: number; normalisation?: Normalisation | undefined },
+  recipe: PruneRecipe,
+): DataOptions {
+  return { ...recipe, dataset: recipe.dataset!, imageSize: recipe.imageSize ?? imageSize, normalisation };
 }
 
 const rangeOf = ({ low, high }: Spread) => ({ low, high });
@@ -219,6 +257,8 @@ function ticketValue(state: StateDict, network: ModelInfo, report: PruneReport, 
         ...networkEntries(network),
         ['completed', report.completed],
         ['ratio', report.ratio],
+        ['criterion', recipe.criterion],
+        ['budget', recipe.budget],
         ['surgery', report.surgery],
         ['round_to', report.roundTo],
         ['protective', report.protective],

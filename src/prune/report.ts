@@ -9,6 +9,8 @@ interface Shares {
   channels: number;
   parameters: number;
   flops: number;
+  /** Time of a training step; null where it was not measured, absent in files of older versions. */
+  time?: number | null;
 }
 
 /** A training step, measured in turns on this machine: medians, milliseconds. */
@@ -32,6 +34,9 @@ export interface PruneReport {
   ticket: string;
   /** Pruning ratio p, 0 to 1. */
   ratio: number;
+  /** What ranks the channels, and what the ratio is a share of. Absent in files of older versions: gamma and channels. */
+  criterion?: PruneRecipe['criterion'];
+  budget?: PruneRecipe['budget'];
   surgery: PruneRecipe['surgery'];
   /** Widths are multiples of this; 1 is no rounding, and auto those that are fastest on this machine. */
   roundTo: PruneRecipe['roundTo'];
@@ -39,7 +44,7 @@ export interface PruneReport {
   protective: boolean;
   /** Shares that are really gone. */
   effective: Shares;
-  /** Channels whose |gamma| is not above this are masked. */
+  /** Channels whose |gamma| or score is not above this are masked. */
   threshold: number;
   /** N: channels of all BN layers. */
   channels: number;
@@ -81,6 +86,7 @@ export function pruneNotes({
   rewound,
   layers,
   budget,
+  criterion = 'gamma',
 }: {
   cutsLiveChannels: boolean;
   surgery: PruneReport['surgery'];
@@ -89,6 +95,7 @@ export function pruneNotes({
   layers: readonly PrunedLayer[];
   /** Channels that the mask keeps, where widths were rounded within them. */
   budget?: number | undefined;
+  criterion?: PruneReport['criterion'];
 }): string[] {
   const notes: string[] = [];
   if (cutsLiveChannels && !rewound) {
@@ -99,7 +106,10 @@ export function pruneNotes({
   for (const { key, clamped, removed } of layers) {
     if (removed) notes.push(`warning: ${key} lost every channel and is removed`);
     else if (clamped > 0) {
-      const how = surgery === 'exact' && !rewound ? 'what reads it starts at zero' : 'largest |gamma|';
+      const how =
+        surgery === 'exact' && !rewound
+          ? 'what reads it starts at zero'
+          : `largest ${criterion === 'gamma' ? '|gamma|' : 'score'}`;
       notes.push(`warning: ${key} would have lost every channel; ${clamped} kept (${how})`);
     }
   }

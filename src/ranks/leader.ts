@@ -12,7 +12,8 @@ import type { Ranks } from './ranks';
 
 /** Methods that all ranks call. Those of LOADS change weights on rank 0, which the others then take over. */
 const TOLD: ReadonlySet<string> = new Set([
-  ...['masks', 'evaluate', 'average', 'estimateNorms', 'reinitialise', 'epoch', 'position', 'begin', 'end'],
+  ...['scores', 'masks', 'softPrune', 'evaluate', 'average', 'estimateNorms', 'reinitialise', 'epoch', 'position'],
+  ...['begin', 'end'],
 ]);
 const LOADS: ReadonlySet<string> = new Set(['loadStateDict', 'restoreMomentum']);
 

@@ -8,7 +8,9 @@ import { cutting, detector } from './fields/ticket';
 import { training } from './fields/training';
 import { count, nonNegative, option, positive } from './option';
 
-export const ENERGY_METHODS = ['dense', 'lt', 'ns', 'eb-reinit', 'eb-ff', 'eb-lf', 'eb-ll'] as const;
+/** Compared unless asked otherwise. */
+const USUAL_METHODS = ['dense', 'lt', 'ns', 'eb-reinit', 'eb-ff', 'eb-lf', 'eb-ll'] as const;
+export const ENERGY_METHODS = [...USUAL_METHODS, 'sfp'] as const;
 export type EnergyMethod = (typeof ENERGY_METHODS)[number];
 
 /** Every row is a run of its own: report, averaging and step timing are left to the commands that it is composed of. */
@@ -26,9 +28,9 @@ export const benchEnergySchema = z.strictObject({
     z
       .array(z.enum(ENERGY_METHODS))
       .min(1)
-      .default([...ENERGY_METHODS])
+      .default([...USUAL_METHODS])
       .refine(distinct),
-    'what is compared: dense training, one-shot lottery ticket, network slimming, EB Train with new weights, and EB Train in full and low precision (eb-lf: search low, retraining full)',
+    'what is compared: dense training, one-shot lottery ticket, network slimming, EB Train with new weights, and EB Train in full and low precision (eb-lf: search low, retraining full); and soft filter pruning',
     `different ones of ${ENERGY_METHODS.join(', ')}`,
   ),
   baseline: option(z.enum(ENERGY_METHODS).default('dense'), 'method that the others are compared with'),

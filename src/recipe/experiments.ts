@@ -3,6 +3,7 @@ import { DATASETS } from '../data/known';
 import { dataset } from './fields/data';
 import { checkpointNetwork, model, ticketNetwork, weightsKey } from './fields/network';
 import { AS_CHECKPOINT, lowPrecision, prunedPrecision } from './fields/precision';
+import { ranking } from './fields/ranking';
 import { ranks } from './fields/ranks';
 import { launcher, unused } from './fields/reference';
 import { checkpoints, energy, files, runtime } from './fields/runtime';
@@ -23,6 +24,7 @@ export const searchSchema = z.strictObject({
   ...lowPrecision(),
   ...detector,
   ...detection,
+  ...ranking,
   stopAtTicket: ticket(z.boolean().default(false), 'end the search once a ticket emerged at every ratio'),
   ...checkpoints('all'),
   ...continuing(count(0).default(0), 'first epoch index'),
@@ -45,6 +47,10 @@ export const retrainSchema = z.strictObject({
   ...checkpoints('none'),
   scratch: scratch('the ticket: pruned.pth.tar; without it the dense network is trained'),
   ...weightsKey,
+  softPrune: ticket(
+    ratio().default(0),
+    'soft filter pruning: after every epoch the smallest filters of each layer, this share of them, become 0 and train on; 0 is off',
+  ),
   reinit: ticket(z.boolean().default(false), 'draw new weights instead of inheriting those of the ticket'),
   ...launcher,
   ...energy,
@@ -52,16 +58,27 @@ export const retrainSchema = z.strictObject({
   ...runtime,
 });
 
+/** Images for criteria of gradients. */
+const { limitTest, ...gradientImages } = dataset('cifar10');
+
 export const pruneSchema = z.strictObject({
   ...files,
+  ...gradientImages,
   save: common(folder().min(1).default('.'), 'folder to write pruned.pth.tar and prune.txt to'),
-  dataset: common(z.enum(DATASETS).optional(), 'dataset, for the number of classes', {
-    defaultHelp: 'as the checkpoint',
-  }),
-  data: option(folder().optional(), 'accepted for compatibility; pruning needs no images', { hidden: true }),
+  dataset: common(
+    z.enum(DATASETS).optional(),
+    'dataset, for the number of classes, and for the images that --criterion taylor, snip and grasp need',
+    { defaultHelp: 'as the checkpoint' },
+  ),
+  batchSize: batches.batchSize,
   testBatchSize: option(count().default(256), 'accepted for compatibility; pruning needs no images', { hidden: true }),
   ...checkpointNetwork,
   percent,
+  ...ranking,
+  uniform: ticket(
+    z.boolean().default(false),
+    'take --percent of every layer whose channels go alone, and nothing of residual streams, instead of a threshold over all layers',
+  ),
   model: common(file().min(1), 'checkpoint to prune (required)'),
   ...weightsKey,
   init: ticket(file().optional(), 'checkpoint whose weights the ticket gets instead (lottery-ticket rewind)'),
@@ -98,6 +115,7 @@ export const trainSchema = z.strictObject({
   detectorThreshold: detector.detectorThreshold,
   detectorRule: detector.detectorRule,
   ...detection,
+  ...ranking,
   ...cutting,
   fromScratch: ticket(z.boolean().default(false), 'retrain the ticket from new weights, for all epochs'),
   init: ticket(

@@ -1,8 +1,12 @@
 import type { z } from 'zod';
 import { idleDetectorEntries } from './detectors';
+import { idleRanking, needsImages } from './fields/ranking';
 import { OPTIONS } from './option';
 import { formatsOf, PRECISION_KEYS } from './precision';
 import { type CommandName, SCHEMAS } from './recipe';
+
+/** What pruning looks at only where its criterion needs images. */
+const PRUNE_IMAGES = ['batchSize', 'limitTrain', 'imageSize', 'filter', 'sigma', 'sparsityGt'];
 
 /** The entries of a recipe that decide what a run computes: two runs with equal identities give equal weights. */
 export function identityOf(command: CommandName, recipe: object): Record<string, unknown> {
@@ -12,6 +16,10 @@ export function identityOf(command: CommandName, recipe: object): Record<string,
     ...((recipe as { swa?: boolean }).swa ? [] : ['swaStart']),
     // They came later: runs of before have neither.
     ...((recipe as { syncBn?: boolean }).syncBn ? [] : ['syncBn']),
+    ...idleRanking(recipe),
+    ...((recipe as { uniform?: boolean }).uniform ? [] : ['uniform']),
+    ...((recipe as { softPrune?: number }).softPrune ? [] : ['softPrune']),
+    ...(command === 'prune' && !needsImages((recipe as { criterion?: string }).criterion) ? PRUNE_IMAGES : []),
     ...((recipe as { gradientDtype?: string }).gradientDtype === 'bf16' ? [] : ['gradientDtype']),
     ...((recipe as { detector?: string }).detector === 'hamming' ? ['detector'] : []),
     ...idleDetectorEntries(recipe),

@@ -1,9 +1,13 @@
 /** Rules between the options of a recipe; each option's own values are the business of its schema. */
 import { type DetectorName, type DetectorSettings, detectorOf, idleDetectorEntries, masksNeeded } from './detectors';
+import { needsImages } from './fields/ranking';
 import { flagOf } from './option';
 
 /** The entries that rules look at; a command has some of them. */
 interface Entries {
+  criterion?: string;
+  budget?: string;
+  uniform?: boolean;
   fromScratch?: boolean;
   init?: string;
   dataset?: string;
@@ -59,6 +63,16 @@ const RULES: { isBroken(recipe: Entries): boolean; message(recipe: Entries): str
       dataset === 'imagenet' && (filter !== 'none' || sparsityGt > 0),
     message: () =>
       '--filter and --sparsity-gt are not possible with --dataset imagenet: they are for images of 32 pixels, leave them out.',
+  },
+  {
+    isBroken: ({ criterion, dataset }) => needsImages(criterion) && dataset === undefined,
+    message: ({ criterion }) =>
+      `--criterion ${criterion} needs the gradients of training images: give --dataset, and --data where it lies elsewhere.`,
+  },
+  {
+    isBroken: ({ uniform, budget, protective }) => uniform === true && (budget !== 'channels' || protective === true),
+    message: ({ budget }) =>
+      `--uniform takes a share of the channels of every layer: leave out ${budget === 'channels' ? '--protective' : `--budget ${budget}`}.`,
   },
   {
     isBroken: ({ protective, percent = 0 }) => protective === true && percent >= 0.9,

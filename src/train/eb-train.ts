@@ -14,6 +14,7 @@ import { lockFolder } from '../lock';
 import { pruneOnce } from '../prune/prune';
 import type { PruneReport } from '../prune/report';
 import { speedOfRun, type TicketSpeed } from '../prune/speed';
+import { needsImages } from '../recipe/fields/ranking';
 import { identityOf } from '../recipe/identity';
 import { FULL_PRECISION, precisionOptions } from '../recipe/precision';
 import { percentOf } from '../recipe/ratio';
@@ -200,12 +201,17 @@ function retrainPrecision(recipe: TrainRecipe) {
 
 function pruneRecipe(recipe: TrainRecipe, save: string, ticket: string, device: string) {
   const { percent, emptyLayers, surgery, roundTo, protective, measure, precision, seed, init } = recipe;
+  const { criterion, criterionBatches, budget } = recipe;
   const initial = init === 'self' ? join(recipe.save, 'search', 'init.pth.tar') : init;
   return parseRecipe('prune', {
     save,
     model: ticket,
     percent,
     init: initial,
+    criterion,
+    criterionBatches,
+    budget,
+    ...(needsImages(criterion) ? gradientImages(recipe) : {}),
     emptyLayers,
     surgery,
     roundTo,
@@ -216,6 +222,12 @@ function pruneRecipe(recipe: TrainRecipe, save: string, ticket: string, device: 
     seed,
     ...retrainPrecision(recipe),
   });
+}
+
+/** The images of the search, for the gradients of the cut. */
+function gradientImages(recipe: TrainRecipe) {
+  const { dataset, data, limitTrain, imageSize, workers, maxBad, filter, sigma, sparsityGt, batchSize } = recipe;
+  return { dataset, data, limitTrain, imageSize, workers, maxBad, filter, sigma, sparsityGt, batchSize };
 }
 
 /** Says what is nearest, and ways that keep what was trained. */

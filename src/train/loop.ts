@@ -9,10 +9,11 @@ import { epochJoules, phaseTotals } from '../energy/totals';
 import type { Session } from '../engine/session';
 import { EarlybirdError, wasAborted } from '../errors';
 import type { NativeDataset } from '../native/types/dataset';
-import type { MaskResult, NativeModel } from '../native/types/model';
+import type { NativeModel } from '../native/types/model';
 import type { Rounding } from '../native/types/number-formats';
 import type { EpochPosition, PassResult, Precision, Progress } from '../native/types/pass';
 import type { NativeTrainer } from '../native/types/trainer';
+import { type Drawing, drawMasks } from '../prune/draw';
 import { averageValue, type CheckpointContent, checkpointValue, type Snapshot } from '../run/checkpoint';
 import type { ModelInfo } from '../run/checkpoint-network';
 import { CheckpointWriter, isKept, writeNamed } from '../run/checkpoint-writer';
@@ -42,6 +43,8 @@ interface TrainingSettings {
   /** Low precision: another rounding while testing. */
   testRounding?: Rounding | undefined;
   seed: number;
+  /** Soft filter pruning after each epoch: the share of filters; 0 is off. */
+  softPrune?: number;
   keepCheckpoints: string;
   checkpointEvery?: number | undefined;
   maskEvery?: number | undefined;
@@ -59,7 +62,7 @@ export interface TrainingRun extends RunOptions {
   network: ModelInfo;
   identityHash: string;
   /** Draw masks and look for tickets; absent in retraining. */
-  detection?: { ratios: number[]; watch: TicketWatch; stopAtTicket: boolean };
+  detection?: { ratios: number[]; watch: TicketWatch; stopAtTicket: boolean; drawing: Drawing };
   /** Average the weights (--swa). */
   averaging?: Averaging | undefined;
   start: TrainingStart;
@@ -187,7 +190,7 @@ async function detect(
   if (!detection) return nothing;
   const loss = metrics.find((line) => line.completed === completed)?.train.loss ?? null;
   return energy.metered('detect', async () => {
-    const masks: MaskResult[] = await model.masks(detection.ratios);
+    const { masks } = await drawMasks(model, detection.ratios, detection.drawing);
     for (const { ratio, bits } of masks) await directory.writeMask(ratio, completed, bits);
     return completed < settings.epochs ? detection.watch.observe(masks, completed, loss) : nothing;
   });
@@ -215,6 +218,7 @@ async function passes(run: TrainingRun, parts: EpochParts, epoch: number, lr: nu
   try {
     const train = await parts.train((from, steps) => trainPass(run, epoch, lr, from, steps));
     refuseDivergence(epoch, lr, train);
+    if (run.settings.softPrune) await run.model.softPrune(run.settings.softPrune);
     const test = await run.energy.metered('evaluate', () => testPass(run));
     if (epoch === run.start.completed) logEager(run, train, test);
     run.data.reportBad?.('train', train.bad);

@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import { writeCheckpoint } from '../checkpoint/pth';
 import { methodText, readEnergy } from '../energy/file';
 import { epochsTotal } from '../energy/totals';
-import { chooseKernels, recordedKernels } from '../engine/kernels';
+import { chooseKernels, recordedKernels, stepCostsOf } from '../engine/kernels';
 import { provenanceOf } from '../engine/provenance';
 import { openSession, type Session } from '../engine/session';
 import { EarlybirdError } from '../errors';
@@ -17,6 +17,7 @@ import type { Cfg, ModelSpec, NativeModel } from '../native/types/model';
 import type { NativeTrainer } from '../native/types/trainer';
 import { costsOf } from '../network/flops';
 import { loadModel, loadWeights } from '../network/load';
+import { type Drawing, imagesFor } from '../prune/draw';
 import type { ChosenDetector } from '../recipe/detectors';
 import { identityOf } from '../recipe/identity';
 import { formatsOf } from '../recipe/precision';
@@ -61,7 +62,12 @@ export interface RunSpec {
   /** Load `weights` for their selected channels, then draw new ones. */
   reinit?: boolean;
   startEpoch: number;
-  detection?: { ratios: number[]; detector: ChosenDetector; stopAtTicket: boolean };
+  detection?: {
+    ratios: number[];
+    detector: ChosenDetector;
+    stopAtTicket: boolean;
+    ranking: Pick<SearchRecipe, 'criterion' | 'criterionBatches' | 'budget' | 'batchSize' | 'seed'>;
+  };
   /** Write init.pth.tar before training. */
   saveInit: boolean;
 }
@@ -156,13 +162,22 @@ async function train(run: OpenRun): Promise<RunResult> {
     settings: { ...recipe, precision },
     network,
     identityHash: identityHash(params.identity),
-    detection: spec.detection && watch && { ...spec.detection, watch },
+    detection: spec.detection && watch && { ...spec.detection, watch, drawing: await drawingOf(run, model) },
     averaging,
     start,
   });
   const result = await resultOf(spec.command, directory, model, outcome);
   await directory.writeJson('result.json', result);
   return result;
+}
+
+/** How the masks of a search are drawn. */
+async function drawingOf({ spec, session, options }: OpenRun, model: NativeModel): Promise<Drawing> {
+  const { criterion, budget, seed, ...rest } = spec.detection!.ranking;
+  const how = { log: options.observer?.log, signal: options.signal };
+  const stepCosts = await stepCostsOf(session, model, budget, how);
+  const images = imagesFor({ criterion, ...rest }, session.train);
+  return { criterion, budget, seed, images, stepCosts, signal: options.signal };
 }
 
 /** The network in full precision. parseRecipe or the ticket has filled in which. */

@@ -36,7 +36,7 @@ export function searchIn(session: Session | null, recipe: SearchRecipe, options:
     command: 'search' as const,
     cfg: recipe.cfg ?? (await cfgFrom(recipe.scratch, recipe.key)),
     startEpoch: recipe.startEpoch,
-    detection: { ratios, detector: detectorOf(recipe), stopAtTicket },
+    detection: { ratios, detector: detectorOf(recipe), stopAtTicket, ranking: recipe },
     saveInit: true,
   });
   return runNetwork(session, recipe, 'search', prepare, options);

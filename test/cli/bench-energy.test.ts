@@ -2,6 +2,9 @@
 import { existsSync, readFileSync, statSync, watch } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { stateDictOf } from '../../src/checkpoint/keys';
+import { readCheckpoint } from '../../src/checkpoint/pth';
+import { numbersOf } from '../../src/checkpoint/value';
 import { cli, describeTrained, succeed } from './run-cli';
 import { differences, EAGER, outcomeOf, TINY, temporaryFolder } from './tiny';
 
@@ -36,6 +39,32 @@ interface Row {
   energy: { joules: number | null; reason?: string };
   flops: { exact: number };
 }
+
+describeTrained('soft filter pruning', () => {
+  test('trains the dense network of its own, whose smallest filters are 0 after each epoch, then the ticket of the others', async () => {
+    const save = join(folder.path, 'soft');
+    const { stdout } = await succeed(energy(save, '--methods', 'sfp', '--baseline', 'sfp', '--json'));
+    const [row] = JSON.parse(stdout).rows as [Row];
+    expect(row.stages.map(({ name, epochs }) => [name, epochs])).toEqual([
+      ['soft', EPOCHS],
+      ['retrain', EPOCHS],
+    ]);
+    expect(row.flops.exact).toBe(row.stages.reduce((sum, { forward, images }) => sum + 3 * forward * images, 0));
+    const state = async (...names: string[]) => {
+      const path = join(save, 'sfp', 'p50-seed-3', ...names);
+      return stateDictOf((await readCheckpoint(path)).value, path);
+    };
+    const weight = (await state('soft', 'checkpoint.pth.tar')).get('feature.0.weight')!;
+    const rows = Array.from({ length: 16 }, (_, c) => [...numbersOf(weight).slice(27 * c, 27 * (c + 1))]);
+    const kept = rows.filter((filter) => filter.some((value) => value !== 0));
+    expect(kept).toHaveLength(8);
+    const cut = (await state('pruned', 'pruned.pth.tar')).get('feature.0.weight')!;
+    expect([...numbersOf(cut)]).toEqual(kept.flat());
+    // The same command again finds it finished.
+    const again = JSON.parse((await succeed(energy(save, '--methods', 'sfp', '--baseline', 'sfp', '--json'))).stdout);
+    expect(again.rows).toEqual([row]);
+  });
+});
 
 describeTrained('a comparison of one seed', () => {
   const whole = join(folder.path, 'whole');

@@ -70,6 +70,22 @@ test('the log has the lines of the reference, and what the ticket saves', () => 
   ]);
 });
 
+test('the share of step time is shown where it was measured', () => {
+  const [line] = effectLines({ ...report, effective: { ...report.effective, time: 0.25 } });
+  expect(line).toBe(
+    'pruned: 25.00% of channels, 40.00% of parameters, 50.00% of forward FLOPs, 25.00% of step time (reference surgery)',
+  );
+});
+
+test('only a share of channels is compared with --percent by its channels', () => {
+  const warned = (part: Partial<PruneReport>) =>
+    effectLines({ ...report, ...part }).filter((line) => /^warning/.test(line));
+  expect(warned({ budget: 'flops' })).toEqual([]);
+  expect(warned({ criterion: 'l1', effective: { ...report.effective, channels: 0.8 } })).toEqual([
+    expect.stringContaining('many scores equal'),
+  ]);
+});
+
 test('a share of channels that is far from --percent is said, whichever way', () => {
   const warned = (channels: number) =>
     effectLines({ ...report, effective: { ...report.effective, channels } }).filter((line) => /warning/.test(line));
@@ -131,6 +147,10 @@ test.each([
   ],
   [{ layers: [layer({ removed: true })] }, ['warning: bn lost every channel and is removed']],
   [{ budget: 5 }, []],
+  [
+    { criterion: 'l2' as const, layers: [layer({ clamped: 1 })] },
+    ['warning: bn would have lost every channel; 1 kept (largest score)'],
+  ],
   [{ budget: 4 }, ['warning: the mask keeps 4 channels, but rounded widths need 5: a smaller --round-to fits it']],
 ])('notes for %j', (part, notes) => {
   expect(pruneNotes({ ...asked, ...part })).toEqual(notes);

@@ -62,6 +62,18 @@ describeTrained('the same training', () => {
     expect(differences(outcomeOf(at('again')), outcomeOf(at('two')))).toEqual([]);
   });
 
+  test('gradients for scores are those of all ranks, so that masks are as of one process', async () => {
+    const scored = (save: string) => search(save, 1, ['--criterion', 'snip', '--criterion-batches', '3']);
+    await succeed(scored(at('snip-one')));
+    await succeed(ranks(2, [...scored(at('snip-two')), '--sync-bn'])); // which proves that both have the same masks
+    const [one, two] = [masks(at('snip-one')), masks(at('snip-two'))];
+    expect(one.length).toBeGreaterThan(0);
+    const bits = (list: typeof one) => list.flatMap(([, rows]) => [...Buffer.from(rows, 'base64')]);
+    const other = bits(two);
+    // Sums over ranks round otherwise: a channel at the threshold may change places.
+    expect(bits(one).filter((byte, i) => byte !== other[i]).length).toBeLessThanOrEqual(2);
+  });
+
   test('without --sync-bn each rank has its own statistics, and the run goes through', async () => {
     await succeed(ranks(2, search(at('own'), 2)));
     expect(losses(at('own'))).toHaveLength(2);

@@ -311,3 +311,37 @@ test('--round-to takes a number or auto', () => {
       `--round-to ${value} is not possible: give a whole number, 1 or more, or auto.`,
     );
 });
+
+test('criterion and budget are part of what a run computes only where they are not those of before', () => {
+  const keys = (line: string) => {
+    const now = identityOf('search', recipe('search', line));
+    return ['criterion', 'criterionBatches', 'budget'].filter((key) => Object.hasOwn(now, key));
+  };
+  expect(keys('')).toEqual([]);
+  expect(keys('--criterion l2 --budget flops')).toEqual(['criterion', 'budget']);
+  expect(keys('--criterion snip')).toEqual(['criterion', 'criterionBatches']);
+  const pruned = (line: string) => Object.keys(identityOf('prune', recipe('prune', `--model m ${line}`)));
+  expect(pruned('--limit-train 50')).toEqual(pruned(''));
+  expect(pruned('--criterion taylor --dataset cifar10 --limit-train 50')).toEqual(
+    expect.arrayContaining(['criterion', 'criterionBatches', 'limitTrain', 'batchSize', 'filter']),
+  );
+});
+
+test('a uniform mask has no other budget, and soft pruning is part of what a run computes', () => {
+  expect(refused('prune', '--model m --uniform --budget flops').message).toContain('leave out --budget flops');
+  expect(refused('prune', '--model m --uniform --protective --percent 0.3').message).toContain(
+    'leave out --protective',
+  );
+  const identity = (line: string) => identityOf('retrain', recipe('retrain', line));
+  expect(identity('--soft-prune 0')).toEqual(identity(''));
+  expect(identity('')).not.toHaveProperty('softPrune');
+  expect(identity('--soft-prune 0.3')).toMatchObject({ softPrune: 0.3 });
+});
+
+test('criteria of gradients need a dataset', () => {
+  expect(refused('prune', '--model m --criterion taylor')).toMatchObject({
+    code: 'ERR_RECIPE',
+    message: expect.stringMatching(/^--criterion taylor needs .* give --dataset/),
+  });
+  expect(recipe('prune', '--model m --criterion l1')).toMatchObject({ criterion: 'l1', budget: 'channels' });
+});

@@ -29,6 +29,8 @@ const FAR = 0.1;
 /** The channels, parameters and FLOPs that are gone. */
 export function effectLines({
   ratio,
+  criterion = 'gamma',
+  budget = 'channels',
   effective,
   surgery,
   time,
@@ -38,12 +40,13 @@ export function effectLines({
   unrounded,
 }: PruneReport): string[] {
   const share = (value: number) => `${(100 * value).toFixed(2)}%`;
-  const { channels, parameters, flops } = effective;
+  const { channels, parameters, flops, time: saved = null } = effective;
+  const timed = saved === null ? '' : `, ${share(saved)} of step time`;
   const lines = [
-    `pruned: ${share(channels)} of channels, ${share(parameters)} of parameters, ${share(flops)} of forward FLOPs (${surgery} surgery)`,
+    `pruned: ${share(channels)} of channels, ${share(parameters)} of parameters, ${share(flops)} of forward FLOPs${timed} (${surgery} surgery)`,
     time ? stepText(time, 1 - flops) : `training step: ${timeMissing}, at ${(1 - flops).toFixed(2)}x the FLOPs`,
     ...(time && !time.noisy && time.ratio >= 1 ? [NOT_FASTER] : []),
-    ...farFrom(ratio, channels),
+    ...(budget === 'channels' ? farFrom(ratio, channels, criterion) : []),
   ];
   if (unrounded === null) return lines;
   const row = (name: string, costs: Costs, step: number | null | undefined) =>
@@ -72,11 +75,13 @@ function stepText(time: NonNullable<PruneReport['time']>, flops: number): string
   return `training step, ${batchSize} images of ${imageSize} px, median and range of 5: ${one('dense')}, ${one('ticket')}: ${verdict}`;
 }
 
-function farFrom(asked: number, gone: number): string[] {
+function farFrom(asked: number, gone: number, criterion: string): string[] {
   if (Math.abs(asked - gone) <= FAR) return [];
   const why =
     gone > asked
-      ? 'many |gamma| equal the threshold and go with it; a longer search tells them apart'
+      ? criterion === 'gamma'
+        ? 'many |gamma| equal the threshold and go with it; a longer search tells them apart'
+        : 'many scores equal the threshold and go with it'
       : 'masked channels stay where another layer reads them, as in residual streams, and by --protective and --round-to';
   return [`warning: ${(100 * asked).toFixed(0)}% were asked for: ${why}`];
 }

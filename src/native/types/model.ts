@@ -1,4 +1,5 @@
 import type { StateDict, TensorData } from '../../tensor';
+import type { NativeDataset } from './dataset';
 import type { NativeGroup } from './group';
 import type { NativeHandle } from './handle';
 import type { KernelTable, WidthCosts } from './kernels';
@@ -31,7 +32,7 @@ export interface ModelSpec {
   /** Implementations of its convolutions that an earlier run used. Those that are not there are left out. */
   kernels?: KernelTable;
   /**
-   * The ranks that train it together. Every rank then makes the same calls of `share`, `masks`, `evaluate`, `estimateNorms` and of its
+   * The ranks that train it together. Every rank then makes the same calls of `share`, `scores`, `masks`, `evaluate`, `estimateNorms` and of its
    * trainer, in the same order; a batch size is that of all ranks.
    */
   ranks?: NativeGroup;
@@ -54,11 +55,24 @@ export interface NativeModel extends NativeHandle {
   /** Draws all weights anew and resets the BatchNorm statistics. */
   reinitialise(seed: number): Promise<void>;
   /**
-   * Masks at several ratios in one pass over |gamma| of all BatchNorm layers, in traversal order (docs/reference.md#6).
-   * `protective`: every layer keeps at least its tenth of the largest |gamma| (docs/reference.md#8.5). ERR_PRUNE unless
-   * 0 <= ratio < 1; ERR_RANKS where gammas or masks of the ranks differ.
+   * A score for each channel of all BatchNorm layers, in traversal order, by a criterion of docs/pruning.md. Neither weights nor
+   * statistics change. ERR_USAGE where the criterion needs images and there are none, ERR_NUMERIC where a score is not finite.
    */
-  masks(ratios: number[], options?: { protective?: boolean }): Promise<MaskResult[]>;
+  scores(options: ScoreOptions): Promise<number[]>;
+  /**
+   * Masks at several ratios in one pass over |gamma| of all BatchNorm layers, in traversal order (docs/reference.md#6), or over
+   * `scores` in their place. `protective`: every layer keeps at least its tenth of the largest (docs/reference.md#8.5). `uniform`:
+   * the same share goes out of each layer that one convolution feeds and that no other layer adds to, and nothing out of others.
+   * ERR_PRUNE unless 0 <= ratio < 1; ERR_RANKS where gammas or masks of the ranks differ.
+   */
+  masks(
+    ratios: number[],
+    options?: { protective?: boolean; uniform?: boolean; scores?: number[] },
+  ): Promise<MaskResult[]>;
+  /** Soft filter pruning: the filters that a uniform mask of their Euclidean norms drops become 0, and train on. */
+  softPrune(ratio: number): Promise<void>;
+  /** What `prune` would make, without building it. Throws what `prune` does. */
+  plan(options: PlanOptions): Promise<PrunePlan>;
   /** A new, smaller model on the same device. ERR_PRUNE for a mask that cannot be pruned with. */
   prune(options: PruneOptions): Promise<PruneResult>;
   /**
@@ -122,7 +136,7 @@ export type LayerInfo =
 export interface MaskResult {
   /** Share of the channels to drop, 0 <= ratio < 1. */
   ratio: number;
-  /** Channels with a larger |gamma| are kept. */
+  /** Channels with a larger |gamma| or score are kept. */
   threshold: number;
   /** Number of channels kept. */
   kept: number;
@@ -134,11 +148,41 @@ export interface MaskResult {
   bits: Uint8Array;
 }
 
+/** Options of {@link NativeModel.scores}. */
+export interface ScoreOptions {
+  criterion: string;
+  /** For the criterion `random`, and for the order of the images. */
+  seed: number;
+  /** Needed by criteria of gradients, with the two below: the first `batches` batches of epoch 0 are used. */
+  dataset?: NativeDataset;
+  batches?: number;
+  batchSize?: number;
+  signal?: AbortSignal;
+}
+
+/** Options of {@link NativeModel.plan}. */
+export interface PlanOptions extends Omit<PruneOptions, 'weightsFrom'> {
+  /** Costs of widths, from `timeWidths`, by which the time of a step is told. */
+  stepCosts?: WidthCosts | undefined;
+}
+
+/** Result of {@link NativeModel.plan}. */
+export interface PrunePlan {
+  /** As in {@link PruneResult}. */
+  layers: PrunedLayer[];
+  /** The layers of the ticket, with the keys of the network that it is cut from. */
+  network: LayerInfo[];
+  /** Processor time of a training step of its 1x1 and 3x3 convolutions, picoseconds an image; null where that is not known. */
+  time: number | null;
+}
+
 /** Options of {@link NativeModel.prune}. */
 export interface PruneOptions {
   /** Packed as in {@link MaskResult}. */
   mask: Uint8Array;
-  /** A layer that would lose every channel keeps the one with the largest |gamma|, or is removed. */
+  /** The scores that the mask was drawn by; |gamma| when absent. */
+  scores?: number[];
+  /** A layer that would lose every channel keeps the one with the largest |gamma| or score, or is removed. */
   emptyLayers: 'keep-one' | 'remove';
   /** Takes the weights of this model of the same architecture instead (rewinding), with its gammas unmasked. */
   weightsFrom?: NativeModel;

@@ -48,7 +48,7 @@ earlybird::PrunePlan planned(int64_t a, int64_t b, const earlybird::PruneOptions
   std::vector<uint8_t> mask(16);
   for (int64_t c = 0; c < 64; ++c)
     for (int64_t n = 0; n < 2; ++n) {
-      input.gammas[n][c] = static_cast<float>(64 - c) + 0.5f * static_cast<float>(n);
+      input.scores[n][c] = static_cast<float>(64 - c) + 0.5f * static_cast<float>(n);
       if (c < (n == 0 ? a : b)) mask[(n * 64 + c) / 8] |= 0x80 >> (c % 8);
     }
   return plan_pruning(description, input, mask, options);

@@ -106,6 +106,7 @@ export async function scripted(
         settings: { ...REFERENCE_DETECTOR, threshold },
       }),
       stopAtTicket: false,
+      drawing: { criterion: 'gamma', budget: 'channels', seed: 1 },
     },
     start: { completed, best: 0, metrics: [] },
   };

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <vector>
+
+#include "core/cancel.h"
+#include "prune/scores.h"
+
+namespace earlybird {
+
+/// Gradients of the loss in the parameters of a network, in training mode and float32. Neither weights nor the
+/// statistics of BatchNorm change, and no gradient is left behind. With ranks all have the same bits.
+class Gradients {
+ public:
+  Gradients(Network& network, const ScoreImages& images, const CancelToken& cancel);
+
+  /// Calls `use` with the gradients of the mean loss of each batch, in the order of network.parameters().
+  void each(const std::function<void(const std::vector<at::Tensor>&)>& use);
+
+  /// Their mean over the images of all batches.
+  std::vector<at::Tensor> mean();
+
+  /// The product of the Hessian of the mean loss and a vector with the shapes of the parameters, by differentiating
+  /// twice.
+  std::vector<at::Tensor> hessian_times(const std::vector<at::Tensor>& vector);
+
+ private:
+  using Differentiate = std::function<std::vector<at::Tensor>(const at::Tensor& loss)>;
+
+  /// Calls `use` with what `differentiate` makes of the summed loss of each batch, summed over the ranks, and with the
+  /// number of images of the batch.
+  void run(const Differentiate& differentiate,
+           const std::function<void(std::vector<at::Tensor>& values, double images)>& use);
+
+  /// `differentiate` as above, over all batches and divided by their images.
+  std::vector<at::Tensor> average(const Differentiate& differentiate);
+
+  Network& network_;
+  ScoreImages images_;
+  const CancelToken& cancel_;
+  std::vector<at::Tensor> parameters_;
+};
+
+/// While one lives, parameters and buffers of a network may change; its end puts their values back.
+class StateGuard {
+ public:
+  explicit StateGuard(Network& network);
+  ~StateGuard();
+  StateGuard(const StateGuard&) = delete;
+  StateGuard& operator=(const StateGuard&) = delete;
+
+ private:
+  std::vector<at::Tensor> tensors_, before_;
+};
+
+}  // namespace earlybird

@@ -1,0 +1,43 @@
+/** Which channels go first, and what the pruning ratio is a share of (docs/pruning.md). */
+import { z } from 'zod';
+import { count, optionOf } from '../option';
+
+const option = optionOf('Ticket');
+
+export const CRITERIA = [
+  ...(['gamma', 'l1', 'l2', 'fpgm', 'lamp', 'taylor'] as const),
+  ...(['random', 'snip', 'grasp', 'synflow'] as const),
+] as const;
+export type Criterion = (typeof CRITERIA)[number];
+
+/** Criteria of gradients, which need training images. */
+const OF_GRADIENTS: readonly string[] = ['taylor', 'snip', 'grasp'] satisfies Criterion[];
+export const needsImages = (criterion: string | undefined) =>
+  criterion !== undefined && OF_GRADIENTS.includes(criterion);
+
+const BUDGETS = ['channels', 'params', 'flops', 'time'] as const;
+export type Budget = (typeof BUDGETS)[number];
+
+export const ranking = {
+  criterion: option(
+    z.enum(CRITERIA).default('gamma'),
+    'which channels are kept: by |gamma|, by the filters that feed them, by gradients of training images (taylor, snip, grasp), or at random',
+  ),
+  criterionBatches: option(
+    count().default(8),
+    'taylor, snip and grasp: training batches whose gradients are taken, the first ones of the seed',
+  ),
+  budget: option(
+    z.enum(BUDGETS).default('channels'),
+    'what a pruning ratio is the share of that goes: BN channels, parameters, forward FLOPs, or the time of a training step by widths measured on this CPU',
+  ),
+};
+
+/** The entries that change nothing in a recipe: runs of before have none of them. */
+export function idleRanking({ criterion, budget }: { criterion?: string; budget?: string }): string[] {
+  return [
+    ...(criterion === 'gamma' ? ['criterion'] : []),
+    ...(needsImages(criterion) ? [] : ['criterionBatches']),
+    ...(budget === 'channels' ? ['budget'] : []),
+  ];
+}

@@ -1,0 +1,80 @@
+/** Channels ranked by other criteria, and ratios of other budgets, from the command line. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { PruneReport } from '../../src/prune/report';
+import type { TrainResult } from '../../src/train/eb-train';
+import { cli, describeTrained, succeed } from './run-cli';
+import { TINY, temporaryFolder } from './tiny';
+
+const folder = temporaryFolder();
+afterAll(() => folder.remove());
+
+const at = (...names: string[]) => join(folder.path, ...names);
+const images = TINY.slice(0, TINY.indexOf('--limit-test'));
+const here = ['--device', 'cpu', '--threads', '1'];
+const bits = (name: string) => readFileSync(at(name, 'masks', '50.bits')).toString('hex');
+
+describeTrained('criteria', () => {
+  const search = (name: string, ...args: string[]) =>
+    succeed(['search', ...TINY, '--epochs', '2', '--ratios', '0.5', '--save', at(name), ...args]);
+  const prune = async (name: string, ...args: string[]) => {
+    const common = ['--model', at('gamma', 'ckpt1.pth.tar'), '--percent', '0.5', '--save', at(name), '--no-measure'];
+    return JSON.parse((await succeed(['prune', ...common, ...here, ...args, '--json'])).stdout) as PruneReport;
+  };
+
+  beforeAll(() => search('gamma'));
+
+  test('a search draws the masks of every epoch by its criterion, the same ones again', async () => {
+    await search('taylor', '--criterion', 'taylor', '--criterion-batches', '2');
+    await search('again', '--criterion', 'taylor', '--criterion-batches', '2');
+    expect(bits('taylor')).toBe(bits('again'));
+    expect(bits('taylor')).not.toBe(bits('gamma'));
+    // Looking changes nothing: the weights are those of the search that looks at gammas.
+    const last = (name: string) => readFileSync(at(name, 'metrics.jsonl'), 'utf8').trim().split('\n').map(losses);
+    expect(last('taylor')).toEqual(last('gamma'));
+    const other = ['search', ...TINY, '--epochs', '2', '--ratios', '0.5', '--save', at('taylor')];
+    const { status, stderr } = await cli(other).done;
+    expect([status, stderr]).toEqual([2, expect.stringContaining('ERR_RECIPE')]);
+  });
+
+  test.each(['lamp', 'taylor', 'grasp'])('prune --criterion %s cuts a ticket', async (criterion) => {
+    const report = await prune(`p-${criterion}`, '--criterion', criterion, '--criterion-batches', '1', ...images);
+    expect(report).toMatchObject({ criterion, budget: 'channels' });
+    expect(report.effective.channels).toBeGreaterThan(0.3);
+    expect(report.effective.channels).toBeLessThan(0.6);
+  });
+
+  test('--percent is the share of the budget that goes', async () => {
+    const flops = await prune('flops', '--budget', 'flops', '--criterion', 'l2');
+    expect(flops.effective.flops).toBeGreaterThanOrEqual(0.5);
+    expect(flops.effective.flops).toBeLessThan(0.6);
+    const common = ['prune', '--model', at('gamma', 'ckpt1.pth.tar'), '--percent', '0.4', ...here];
+    const params = ['--budget', 'params', '--surgery', 'exact', '--round-to', '4', '--save', at('params')];
+    const { stdout } = await succeed([...common, ...params]);
+    const shares = /pruned: .*% of channels, (.*)% of parameters, .*% of forward FLOPs, .*% of step time/.exec(stdout);
+    expect(Number(shares?.[1])).toBeGreaterThanOrEqual(40);
+  });
+
+  test('a share of time needs measured widths', async () => {
+    const args = ['--model', at('gamma', 'ckpt1.pth.tar'), '--budget', 'time', '--save', at('time'), ...here];
+    const { status, stderr } = await cli(['prune', ...args], { env: { EARLYBIRD_KERNELS: 'rule' } }).done;
+    expect([status, stderr]).toEqual([2, expect.stringContaining('use --budget flops. [ERR_RECIPE]')]);
+    expect(existsSync(at('time', 'pruned.pth.tar'))).toBe(false);
+  });
+
+  test('train cuts by the criterion and the budget that its search looked by', async () => {
+    const args = ['--criterion', 'snip', '--criterion-batches', '1', '--budget', 'flops', '--percent', '0.5'];
+    const { stdout } = await succeed([
+      ...['train', ...TINY, '--epochs', '3', '--detector-window', '2', '--detector-threshold', '1', ...args],
+      ...['--save', at('train'), '--no-measure', '--json'],
+    ]);
+    const { prune: report } = JSON.parse(stdout) as TrainResult;
+    expect(report).toMatchObject({ criterion: 'snip', budget: 'flops' });
+    expect(report.effective.flops).toBeGreaterThanOrEqual(0.5);
+  });
+});
+
+function losses(line: string) {
+  const { train, test } = JSON.parse(line) as { train: { loss: number }; test: { loss: number } };
+  return [train.loss, test.loss];
+}
