@@ -53,9 +53,9 @@ function rowOf(group: StudyGroup): string[] {
     `${n}/${of}${marks}`,
     epoch ? meanText(epoch, epoch.sd ? 1 : 0) : MISSING,
     intervalText(top1),
-    intervalText(atBudget),
-    differenceText(group.overEmergence),
-    differenceText(group.overTicket),
+    intervalText(atBudget, n),
+    differenceText(group.overEmergence, n),
+    differenceText(group.overTicket, n),
     group.kept ? group.kept.mean.toFixed(2) : MISSING,
     group.forward ? `${group.forward.mean.toFixed(2)}x` : MISSING,
     group.cost ? `${group.cost.mean.toFixed(2)}x` : MISSING,
@@ -65,20 +65,23 @@ function rowOf(group: StudyGroup): string[] {
 const meanText = ({ mean, sd }: Estimate, digits: number) =>
   `${mean.toFixed(digits)}${sd ? ` ± ${sd.toFixed(digits)}` : ''}`;
 
-function intervalText(value: Estimate | null): string {
+/** Says where a figure is of fewer seeds than its row. */
+const fewer = (value: Estimate, n: number) => (value.n < n ? ` (n = ${value.n})` : '');
+
+function intervalText(value: Estimate | null, n = 0): string {
   if (!value) return MISSING;
   const { mean, low, high } = value;
-  return `${mean.toFixed(2)}${low === null ? '' : ` [${low.toFixed(2)}, ${high!.toFixed(2)}]`}`;
+  return `${mean.toFixed(2)}${low === null ? '' : ` [${low.toFixed(2)}, ${high!.toFixed(2)}]`}${fewer(value, n)}`;
 }
 
 /** With = where it is equivalent, and * where the interval leaves out 0. */
-function differenceText(value: Difference | null): string {
+function differenceText(value: Difference | null, n: number): string {
   if (!value) return MISSING;
   const { mean, low, high, equivalence } = value;
   const signed = (number: number) => `${number < 0 ? '−' : '+'}${Math.abs(number).toFixed(2)}`;
-  if (low === null || high === null) return signed(mean);
+  if (low === null || high === null) return `${signed(mean)}${fewer(value, n)}`;
   const marks = `${equivalence?.equivalent ? ' =' : ''}${low > 0 || high < 0 ? ' *' : ''}`;
-  return `${signed(mean)} [${signed(low)}, ${signed(high)}]${marks}`;
+  return `${signed(mean)} [${signed(low)}, ${signed(high)}]${marks}${fewer(value, n)}`;
 }
 
 const LEGEND =

@@ -186,7 +186,7 @@ export function notesOf({ recipe, dataset, groups, searches, failedSearches, run
           `${compared} comparisons, not corrected for their number: of 20 without a difference one is expected to show one.`,
         ]
       : []),
-    `Equal epochs: every ticket is trained for ${epochsText(epochs)} from the first learning rate on. Accuracy is exact test top-1 of the last epoch.`,
+    `Equal epochs: every ticket is trained for ${epochsText(epochs)} from the first learning rate on; later draws have seen more epochs in all. Accuracy is exact test top-1 of the last epoch.`,
     'Equal FLOPs: read from the same curve after the last whole epoch by which search and retraining have taken no more FLOPs than the ticket at emergence takes in all (where none emerged, than the cheapest run); a dash where the search alone takes more. Earlier draws take fewer. A later draw is read where its learning rate is still high, and its accuracy there is a lower bound.',
     ...machineNotes(searches),
     ...(partial > 0 ? [`${partial} rows have fewer runs than seeds.`] : []),

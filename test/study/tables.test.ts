@@ -27,6 +27,11 @@ test('rows with interval, paired difference and marks', () => {
   expect(text).toMatch(/^last +ticket +1\/3, 1 failed, 1 collapsed +20 +11\.00 /m);
 });
 
+test('a difference of fewer seeds than its row says so', () => {
+  const partial = studyOf([...over([90, 91]), ...over([88, 89, 90], { control: 'random' })]);
+  expect(studyText(partial)).toMatch(/^emergence +random +3\/3 .*−2\.00 \[−2\.00, −2\.00\] \* \(n = 2\) /m);
+});
+
 test('Markdown has a table a ratio, and no markup of names', () => {
   const lines = studyMarkdown(study).split('\n');
   const rows = lines.filter((line) => line.startsWith('|'));
