@@ -1,6 +1,6 @@
 /**
  * The kernels of convolutions on the CPU: measured once on a machine, kept in the user's cache, and recorded by every run, since
- * other kernels give other last bits. Not by the number of threads: a run gives the same bits with any.
+ * other kernels give other last bits. The number of threads is no part of it, though LibTorch's own kernels split some sums by it.
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';

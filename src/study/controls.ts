@@ -4,25 +4,28 @@
  * and Su et al., "Sanity-checking pruning methods: random tickets can win the jackpot" (NeurIPS 2020, section 4), by channels.
  */
 import { Random } from '../data/random';
-import type { LayerInfo, MaskResult } from '../native/types/model';
+import type { MaskResult } from '../native/types/model';
 import type { Control } from '../recipe/study';
 
 /** One list of channels for each BN layer, in the order of the mask: true is a channel that stays. */
 export type Channels = boolean[][];
-/** One score a channel. */
-export type Scores = Float64Array[];
 
 /** Channels of each BN layer. */
 type Widths = readonly number[];
 
+/** Values of all channels as one list a layer. */
+export function byLayer<T>(values: readonly T[], widths: Widths): T[][] {
+  let from = 0;
+  return widths.map((width) => {
+    from += width;
+    return values.slice(from - width, from);
+  });
+}
+
 export function unpack(bits: Uint8Array, widths: Widths): Channels {
-  let channel = 0;
-  return widths.map((width) =>
-    Array.from({ length: width }, () => {
-      const at = channel++;
-      return (bits[at >> 3]! & (0x80 >> (at & 7))) !== 0;
-    }),
-  );
+  const channels = widths.reduce((a, b) => a + b, 0);
+  const flat = Array.from({ length: channels }, (_, at) => (bits[at >> 3]! & (0x80 >> (at & 7))) !== 0);
+  return byLayer(flat, widths);
 }
 
 /** As the program's masks are: channel 0 is the most significant bit of the first byte, zero padding. */
@@ -76,41 +79,11 @@ function shuffle(count: number, random: Random): number[] {
 }
 
 /** The channels of largest score: 1 - p of every layer, at least one. Of equal ones the first stay. */
-export function uniformChannels(scores: Scores, ratio: number): Channels {
+export function uniformChannels(scores: readonly number[][], ratio: number): Channels {
   return scores.map((layer) => {
     const keep = Math.max(1, Math.round((1 - ratio) * layer.length));
     const order = Array.from(layer.keys()).sort((a, b) => layer[b]! - layer[a]! || a - b);
     const chosen = new Set(order.slice(0, keep));
     return Array.from(layer, (_, channel) => chosen.has(channel));
-  });
-}
-
-/** The channels of all layers whose score is above that of the p-th, as the rule of the gammas is. */
-export function globalChannels(scores: Scores, ratio: number): Channels {
-  const sorted = Float64Array.from(scores.flatMap((layer) => [...layer])).sort();
-  const threshold = sorted[Math.min(Math.trunc(sorted.length * ratio), sorted.length - 1)]!;
-  return scores.map((layer) => Array.from(layer, (score) => score > threshold));
-}
-
-/**
- * The score of a channel by the weights: the L1 norm of the convolution's row that makes it (Li et al., "Pruning filters for efficient
- * ConvNets", ICLR 2017, section 3.1), over the mean of its layer, because layers are initialised at different scales. The row is that
- * of the last convolution before the BN layer with as many channels: where several are added up, as in a residual stream, the last.
- */
-export function rowNorms(
-  norms: readonly { key: string; channels: number }[],
-  layers: readonly LayerInfo[],
-  weightsOf: (key: string) => ArrayLike<number>,
-): Scores {
-  return norms.map(({ key, channels }) => {
-    const at = layers.findIndex((layer) => layer.kind === 'batchnorm' && layer.key === key);
-    const conv = layers.slice(0, at).findLast((layer) => layer.kind === 'conv' && layer.out === channels);
-    if (!conv) return new Float64Array(channels).fill(1);
-    const weights = weightsOf(conv.key);
-    const row = weights.length / channels;
-    const sums = new Float64Array(channels);
-    for (let i = 0; i < weights.length; i++) sums[Math.floor(i / row)]! += Math.abs(weights[i]!);
-    const mean = sums.reduce((a, b) => a + b, 0) / channels;
-    return mean > 0 ? sums.map((sum) => sum / mean) : sums.fill(1);
   });
 }

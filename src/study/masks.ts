@@ -3,21 +3,17 @@ import { join } from 'node:path';
 import { writeFileAtomic } from '../atomic';
 import { stateDictOf } from '../checkpoint/keys';
 import { readCheckpoint } from '../checkpoint/pth';
-import { numbersOf } from '../checkpoint/value';
 import { EarlybirdError } from '../errors';
 import type { NativeModel } from '../native/types/model';
 import type { DrawMask } from '../prune/prune';
 import { percentOf } from '../recipe/ratio';
 import type { Control } from '../recipe/study';
 import { RunDirectory } from '../run/directory';
-import type { StateDict } from '../tensor';
 import {
+  byLayer,
   type Channels,
-  globalChannels,
   maskResult,
   randomChannels,
-  rowNorms,
-  type Scores,
   shuffledChannels,
   streamOf,
   uniformChannels,
@@ -33,16 +29,15 @@ const MASK = 'mask.bits';
 /** `search`: the folder of the search, which had so many epochs. */
 export function maskDraw({ seed, ratio, epoch, control, folder }: Entry, search: string, epochs: number): DrawMask {
   return async (dense) => {
-    const { batchNorms } = dense.describe();
-    const widths = batchNorms.map(({ channels }) => channels);
-    const scores = scoresOf(dense, await dense.stateDict());
-    const ticket = await ticketMask(dense, widths, scores, ratio);
+    const widths = dense.describe().batchNorms.map(({ channels }) => channels);
+    const scores = await scoresOf(dense, seed);
+    const ticket = await maskBy(dense, ratio, scores);
     const stream = (name: Control) => streamOf(name, seed, percentOf(ratio), epoch);
     const masks: Record<Control, () => Channels | Promise<Channels>> = {
       random: () => randomChannels(ticket, stream('random')),
       shuffled: () => shuffledChannels(ticket, stream('shuffled')),
-      uniform: () => uniformChannels(scores.scores, ratio),
-      'magnitude-at-init': async () => globalChannels(normsOf(dense, await stateIn(join(search, INIT))), ratio),
+      uniform: () => uniformChannels(byLayer(scores, widths), ratio),
+      'magnitude-at-init': () => maskAtInit(dense, ratio, seed, search),
       late: () => lastMask(search, ratio, epochs, widths),
       reinit: () => ticket,
       rewind: () => ticket,
@@ -53,30 +48,27 @@ export function maskDraw({ seed, ratio, epoch, control, folder }: Entry, search:
   };
 }
 
-/** |gamma|; before training all are equal and say nothing, and the L1 norms of the weights stand for them. */
-function scoresOf(dense: NativeModel, state: StateDict): { scores: Scores; equal: boolean } {
-  const gammas = dense.describe().batchNorms.map(({ key }) => numbersOf(state.get(`${key}.weight`)!).map(Math.abs));
-  const first = gammas[0]?.[0];
-  const equal = gammas.every((layer) => layer.every((gamma) => gamma === first));
-  return { scores: equal ? normsOf(dense, state) : gammas, equal };
+/** |gamma|; before training all are equal and say nothing, and the norms of the filters stand for them. */
+async function scoresOf(dense: NativeModel, seed: number): Promise<number[]> {
+  const gammas = await dense.scores({ criterion: 'gamma', seed });
+  return gammas.some((gamma) => gamma !== gammas[0]) ? gammas : dense.scores({ criterion: 'l1', seed });
 }
 
-/** The program's own mask of the gammas where they differ. */
-async function ticketMask(
-  dense: NativeModel,
-  widths: number[],
-  { scores, equal }: { scores: Scores; equal: boolean },
-  ratio: number,
-): Promise<Channels> {
-  if (equal) return globalChannels(scores, ratio);
-  const [mask] = await dense.masks([ratio]);
+/** The program's own mask. */
+async function maskBy(dense: NativeModel, ratio: number, scores: number[]): Promise<Channels> {
+  const [mask] = await dense.masks([ratio], { scores });
+  const widths = dense.describe().batchNorms.map(({ channels }) => channels);
   if (mask && mask.kept > 0) return unpack(mask.bits, widths);
-  throw new EarlybirdError('ERR_PRUNE', `The mask at p = ${ratio} is empty: too many gammas are equal.`);
+  throw new EarlybirdError('ERR_PRUNE', `The mask at p = ${ratio} is empty: too many scores are equal.`);
 }
 
-function normsOf(dense: NativeModel, state: StateDict): Scores {
-  const { batchNorms, layers } = dense.describe();
-  return rowNorms(batchNorms, layers, (key) => numbersOf(state.get(`${key}.weight`)!));
+/** By the norms that the filters had before training. The network keeps the weights it has. */
+async function maskAtInit(dense: NativeModel, ratio: number, seed: number, search: string): Promise<Channels> {
+  const own = await dense.stateDict();
+  await dense.loadStateDict(await stateIn(join(search, INIT)));
+  const scores = await dense.scores({ criterion: 'l1', seed });
+  await dense.loadStateDict(own);
+  return maskBy(dense, ratio, scores);
 }
 
 const stateIn = async (file: string) => stateDictOf((await readCheckpoint(file)).value, file);
