@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # All GPU benchmarks, in one command of under nine minutes: tests, ceilings, profiles, steps beside the PyTorch peer, a
 # ticket, detection, captured against eager, a window of energy. Works without a network, from a checkout or an unpacked bundle.
-#   scripts/bench/gpu.sh [--peer DIR|none] [--out DIR] [--quick] [--device cuda|cuda:N|cpu] [--python PROGRAM] [--budget SECONDS] [--scale]
+#   scripts/bench/gpu.sh [--peer DIR|none] [--out DIR] [--quick] [--device cuda|cuda:N|cpu] [--python PROGRAM] [--budget SECONDS]
+#                        [--scale]
 # Writes OUT/parts/ and OUT/<date>-<device>.json and .md, and prints the table of targets. A part that fails or runs out of its
-# time is recorded as such, and the rest goes on. --quick --device cpu tries the script itself. --scale times the
-# step on one, two, ... all GPUs of this host instead, beside PyTorch DDP; on the CPU on one and two ranks.
+# time is recorded as such, and the rest goes on. --quick --device cpu tries the script itself. --scale times the step on one,
+# two, ... all GPUs of this host instead (on the CPU: on one and two ranks), beside PyTorch DDP, and writes OUT/scale.md.
 set -uo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -128,6 +129,16 @@ if $scale; then
     bench "scale-$model" 120 scale --model "$model" --batch "$batch" --warmup "$warmup" --steps "$peer_steps" $precision $threads \
       --rounds 2 --ranks $ranks "${peers[@]}"
   done
+  "$node" -e '
+    const { readFileSync, readdirSync } = require("fs");
+    console.log("| model | system | ranks | images/s | over one |\n|---|---|---|---|---|");
+    for (const file of readdirSync(process.argv[1]).filter((name) => /^scale-.*json$/.test(name))) {
+      const text = readFileSync(`${process.argv[1]}/${file}`, "utf8");
+      for (const { system, ranks, imagesPerSecond, overOne, failure } of text ? JSON.parse(text).rows : [])
+        console.log(`| ${file.slice(6, -5)} | ${system} | ${ranks} | ${imagesPerSecond ? imagesPerSecond.median.toFixed(0) : failure} | ${
+          overOne ? `${overOne.toFixed(2)}x` : "-"} |`);
+    }' "$parts" | tee "$out/scale.md"
+  exit
 else
   profile() { bench "profile-$1" 15 profile --model "$1" $common --steps $((steps > 10 ? 10 : steps)) $small; }
   stepping="$common --steps $peer_steps"
