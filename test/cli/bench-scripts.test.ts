@@ -15,10 +15,16 @@ const script = (name: string, ...args: string[]) =>
   start('bash', [join(root, 'scripts', 'bench', name), ...args], { env: { PATH, CALLS: at('calls') } }).done;
 
 /** Notes its words and prints a result; what makes a report of results is the real one. A search leaves no ticket. */
-const result = JSON.stringify({ machine: machineWith(), batchSize: 2, ratios: { tuned: 9, reference: 9 } });
+const rows = [1, 2].map((ranks) => ({
+  system: 'earlybird',
+  ranks,
+  imagesPerSecond: { median: 70 * ranks },
+  overOne: ranks,
+}));
+const result = JSON.stringify({ machine: machineWith(), batchSize: 2, ratios: { tuned: 9, reference: 9 }, rows });
 const NODE = `#!/bin/bash
 case "$*" in
-  *targets.mjs*) exec ${JSON.stringify(process.execPath)} "$@" ;;
+  -e* | *targets.mjs*) exec ${JSON.stringify(process.execPath)} "$@" ;;
 esac
 shift
 echo "$*" >> "$CALLS"
@@ -31,6 +37,25 @@ echo '${result}'
 writeFileSync(at('bin', 'node'), NODE, { mode: 0o755 });
 const calls = () => readFileSync(at('calls'), 'utf8').trim().split('\n');
 const built = existsSync(main) ? test : test.skip;
+
+built('gpu.sh --scale: the step on more and more ranks, and a table of them', async () => {
+  writeFileSync(at('calls'), '');
+  const { status, stdout } = await script(
+    'gpu.sh',
+    '--scale',
+    '--device',
+    'cpu',
+    '--out',
+    at('scale'),
+    '--peer',
+    'none',
+  );
+  expect(status).toBe(0);
+  expect(calls()).toHaveLength(4);
+  expect(calls()[0]).toMatch(/^bench scale --model vgg16 .*--ranks 1 2 --peer none/);
+  expect(stdout).toContain('| vgg16 | earlybird | 2 | 140 | 2.00x |');
+  expect(readFileSync(at('scale', 'scale.md'), 'utf8')).toBe(stdout);
+});
 
 built(
   'gpu.sh: what the targets of CIFAR need comes first, a part for each mode, and the table is written',
