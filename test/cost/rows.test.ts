@@ -10,6 +10,7 @@ import { parseRecipe } from '../../src/recipe/recipe';
 import { costLatex, costMarkdown, costText, escapeLatex } from '../../src/report/cost-table';
 import { temporaryFolder } from '../cli/tiny';
 import { type FakeRun, fakeEarlyBird, fakeEnergy, fakeRun, fakeTicket, IMAGES, json } from '../support/energy-folders';
+import { testLatex } from '../support/latex';
 
 const temporary = temporaryFolder();
 afterAll(() => temporary.remove());
@@ -283,6 +284,11 @@ describe('the table', () => {
     // Nothing is there at p = 0.5 but the dense network, which has no ratio.
     expect(lines.find((line) => line.startsWith('| Network'))).toMatch(/63\.00 ± 1\.41 \(\+0\.00\) \| – \|/);
     expect(lines.find((line) => line.startsWith('| Dense'))).toMatch(/63\.00 ± 1\.41 \| 63\.00 ± 1\.41 \|/);
+  });
+
+  testLatex('pdflatex compiles them', async () => {
+    const table = await bench({ ratios: [0.3, 0.5] });
+    return costLatex({ ...table, methods: ['100 % & a_b', ...table.methods.slice(1)] });
   });
 
   test('for LaTeX: every row has its columns, and nothing is left that LaTeX would stumble over', async () => {

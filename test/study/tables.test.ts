@@ -1,10 +1,7 @@
 /** Tables of a study as text, Markdown, CSV and LaTeX, which pdflatex compiles where there is one. */
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { csvText } from '../../src/report/plain-table';
 import { studyCsv, studyLatex, studyMarkdown, studyText } from '../../src/study/tables';
+import { testLatex } from '../support/latex';
 import { over, runOf, searchOf, studyOf } from './sample';
 
 const searches = [1, 2, 3].map((seed) =>
@@ -56,28 +53,4 @@ test('LaTeX escapes what it would read, in rows as wide as the head', () => {
     expect(line.replace(/\\[%&#_$]|\$\\(pm|times|sim)\$|\$-\$/g, '')).not.toMatch(/[%#_$~±−–]/);
 });
 
-const hasLatex = spawnSync('pdflatex', ['--version']).status === 0;
-if (!hasLatex) console.warn('skipped: LaTeX is not compiled: there is no pdflatex on this machine');
-
-(hasLatex ? test : test.skip)('pdflatex compiles it', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'eb-latex-'));
-  try {
-    writeFileSync(join(folder, 'study.tex'), latex);
-    const page = [
-      '\\documentclass{article}',
-      '\\usepackage{booktabs}',
-      '\\begin{document}',
-      '\\input{study}',
-      '\\end{document}',
-    ];
-    writeFileSync(join(folder, 'page.tex'), page.join('\n'));
-    const { status, stdout } = spawnSync('pdflatex', ['-interaction=nonstopmode', '-halt-on-error', 'page.tex'], {
-      cwd: folder,
-      encoding: 'utf8',
-    });
-    expect(status === 0 ? '' : stdout).toBe('');
-    expect(existsSync(join(folder, 'page.pdf'))).toBe(true);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-});
+testLatex('pdflatex compiles it', () => latex);
