@@ -1,8 +1,7 @@
-// Twenty training steps of a network, as one process or as one of several ranks with shared statistics. Prints the loss of each.
+// The first training steps of a network, as one process or as one of several ranks with shared statistics. Prints the loss of each.
 const { loadAddon } = require('../../dist/native/addon');
 
-const BATCH = 32;
-const STEPS = 20;
+const BATCH = 16;
 const LR = 0.001;
 
 /** Images whose colour says the class, under noise: the same in every process. */
@@ -23,7 +22,7 @@ function images(count, side) {
 
 async function main() {
   const [arch, ...numbers] = process.argv.slice(2);
-  const [depth, side, rank, size, port] = numbers.map(Number);
+  const [depth, side, count, rank, size, port] = numbers.map(Number);
   const addon = loadAddon({ device: 'cpu' });
   addon.setThreads(1);
   addon.setKernels({ mode: 'rule', known: {} });
@@ -41,13 +40,13 @@ async function main() {
     ...{ momentum: 0.9, weightDecay: 1e-4, l1: 1e-4, precision: 'fp32', seed: 1 },
   });
   const dataset = await addon.createDataset({
-    ...images(STEPS * BATCH, side),
+    ...images(count * BATCH, side),
     ...{ classes: 10, device: 'cpu', mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25], padding: 4, flip: true },
     ...{ filter: { kind: 'none', sigma: 0 }, threshold: 0, rank, worldSize: size },
   });
   const losses = [];
   let from;
-  for (let sum = 0; losses.length < STEPS; ) {
+  for (let sum = 0; losses.length < count; ) {
     const { lossBatchMean, steps } = await trainer.epoch({
       dataset,
       epoch: 0,
