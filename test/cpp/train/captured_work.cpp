@@ -136,6 +136,15 @@ std::shared_ptr<Network> network(const NumberFormats* formats = nullptr, std::sh
   return create_model(spec);
 }
 
+/// The same images and weights for both ranks, which are threads and would draw from one generator at once.
+std::pair<std::shared_ptr<ResidentDataset>, std::shared_ptr<Network>> of_rank(const std::shared_ptr<Group>& group) {
+  static std::mutex drawing;
+  const std::lock_guard lock(drawing);
+  at::manual_seed(2);
+  auto data = images("none", group->rank(), 2);
+  return {data, network(nullptr, group)};
+}
+
 const CancelToken kNever{};
 
 struct Outcome {
@@ -231,9 +240,8 @@ EB_TEST("train: captured steps of two ranks equal eager ones") {
     std::array<Outcome, 2> out;
     counts = {};
     two_ranks([&](const std::shared_ptr<Group>& group) {
-      at::manual_seed(2);
-      const auto data = images("none", group->rank(), 2);
-      out[group->rank()] = two_epochs(network(nullptr, group), *data, graphs, false);
+      const auto [data, model] = of_rank(group);
+      out[group->rank()] = two_epochs(model, *data, graphs, false);
     });
     return out;
   };
@@ -255,8 +263,8 @@ EB_TEST("train: where one rank has no full batch, none captures") {
   counts = {};
   two_ranks([&](const std::shared_ptr<Group>& group) {
     // Of 24 in a batch rank 0 would have 12, and has 12 of the 23; rank 1 has eleven.
-    const auto data = images("none", group->rank(), 2);
-    Trainer trainer(network(nullptr, group), {.graphs = stand_ins()});
+    const auto [data, model] = of_rank(group);
+    Trainer trainer(model, {.graphs = stand_ins()});
     out[group->rank()] = trainer.epoch(*data, 0, 0.01, kImages + 1, INT64_MAX, kNever, {});
   });
   for (const PassResult& result : out)
