@@ -31,13 +31,14 @@ export interface Engine {
 export function requestedDevice({ device, noCuda, gpuIds, place }: DeviceOptions): string {
   if (noCuda) return 'cpu';
   if (gpuIds === undefined || device !== 'auto') return device;
+  if (gpuIds.startsWith('-')) return 'cpu';
   const own = gpuIds.split(',')[place?.localRank ?? 0];
   if (own === undefined)
     throw new EarlybirdError(
       'ERR_DEVICE',
       `--gpu_ids ${gpuIds} names fewer GPUs than there are ranks on this host: name one for each, or leave it out.`,
     );
-  return gpuIds.startsWith('-') ? 'cpu' : `cuda:${own}`;
+  return `cuda:${own}`;
 }
 
 /** The GPUs of --gpu_ids that are there, where they are several: each gets a rank of its own. Null where one process computes. */

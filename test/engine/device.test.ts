@@ -12,6 +12,7 @@ test.each([
   [{ device: 'auto', noCuda: false, gpuIds: '4,5,6,7' }, 'cuda:4'],
   [{ device: 'cpu', noCuda: false, gpuIds: '0,1' }, 'cpu'],
   [{ device: 'cuda:1', noCuda: false, gpuIds: '0' }, 'cuda:1'],
+  [{ device: 'auto', noCuda: false, gpuIds: '-1', place: { localRank: 1, localSize: 2 } }, 'cpu'],
   [{ device: 'auto', noCuda: false, gpuIds: '4,5,6,7', place: { localRank: 2, localSize: 4 } }, 'cuda:6'],
 ])('%j is the device %s', (wish, device) => {
   expect(requestedDevice(wish)).toBe(device);
