@@ -5,8 +5,9 @@
 namespace earlybird::fused_norm {
 
 /// BatchNorm fused with shortcut and ReLU: one pass over the images for the statistics, one for the result, and two for
-/// the gradients, where LibTorch's separate operators make nine. The CPU kernels are in fused_norm_cpu.cpp, the CUDA
-/// kernels in cuda/norm_*.cuh; on CUDA each pass is one launch, which also computes the vectors of channels.
+/// the gradients, where LibTorch's separate operators make nine. The CPU kernels are in
+/// fused_norm_{forward,backward}.cpp, the CUDA kernels in cuda/norm_*.cuh; on CUDA each pass is one launch, which also
+/// computes the vectors of channels.
 ///
 /// Images are (N, C, H, W) in channels_last memory, float32 or bfloat16; vectors of channels are float32 (C). Sums have
 /// a fixed order, so that results do not depend on the number of threads. The slow twin is at::batch_norm, at::add and
