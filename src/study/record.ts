@@ -10,6 +10,7 @@ import type { PruneReport } from '../prune/report';
 import { checkpointNetwork } from '../run/checkpoint-network';
 import { RunDirectory } from '../run/directory';
 import { type RunResult, secondsOf } from '../run/result';
+import { signalsOf } from '../ticket/watch';
 import type { Entry, MissingDraw } from './plan';
 
 /** The dense search of a seed. */
@@ -93,7 +94,7 @@ export async function readSearch(folder: string, seed: number): Promise<SearchRe
     key,
     {
       emergence: result.tickets[key]?.completed ?? null,
-      distances: metrics.map(({ distances }) => (distances[key] ? Math.max(0, ...distances[key]) : null)),
+      distances: metrics.map((line) => signalsOf(line)[key] ?? null),
     },
   ]);
   return {

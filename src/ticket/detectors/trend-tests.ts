@@ -1,4 +1,5 @@
 /** Tests for a trend in a short series, both two-sided. */
+import { tUpper } from '../../student-t';
 
 /** Statistic and p-value of a test. */
 export interface TestResult {
@@ -37,29 +38,11 @@ export function slopeTest(values: readonly number[]): TestResult {
   const [slope, freedom] = [sxx === 0 ? 0 : sxy! / sxx!, n - 2];
   if (freedom < 1 || sxy === 0) return { statistic: slope, p: 1 };
   const residual = Math.max(0, syy! - slope * sxy!);
-  return { statistic: slope, p: outsideT(Math.abs(slope) * Math.sqrt((freedom * sxx!) / residual), freedom) };
+  return { statistic: slope, p: 2 * tUpper(Math.abs(slope) * Math.sqrt((freedom * sxx!) / residual), freedom) };
 }
 
-/**
- * P(|T| > t) for whole degrees of freedom: the finite sums of Abramowitz and Stegun, "Handbook of Mathematical Functions", 26.7.3
- * and 26.7.4.
- */
-export function outsideT(t: number, freedom: number): number {
-  if (!Number.isFinite(t)) return 0;
-  const angle = Math.atan(t / Math.sqrt(freedom));
-  const [sine, square] = [Math.sin(angle), Math.cos(angle) ** 2];
-  const odd = freedom % 2 === 1;
-  let term = odd ? Math.cos(angle) : 1;
-  let sum = freedom === 1 ? 0 : term;
-  for (let k = odd ? 3 : 2; k < freedom; k += 2) {
-    term *= (square * (k - 1)) / k;
-    sum += term;
-  }
-  const inside = odd ? (2 / Math.PI) * (angle + sine * sum) : sine * sum;
-  return Math.max(0, 1 - inside);
-}
-
-/** Complementary error function for x >= 0: its power series below 2, its continued fraction above (ibid., 7.1.6 and 7.1.14). */
+/** Complementary error function for x >= 0: its power series below 2, its continued fraction above (Abramowitz and Stegun, "Handbook of
+ * Mathematical Functions", 7.1.6 and 7.1.14). */
 export function erfc(x: number): number {
   if (x < 2) {
     let term = x;
