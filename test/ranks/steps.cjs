@@ -1,7 +1,7 @@
 // The first training steps of a network, as one process or as one of several ranks with shared statistics. Prints the loss of each.
 const { loadAddon } = require('../../dist/native/addon');
 
-const BATCH = 32;
+const BATCH = 16;
 const LR = 0.0005;
 
 /** Images whose colour says the class, under noise: the same in every process. */
