@@ -16,6 +16,7 @@ namespace earlybird {
 namespace {
 
 thread_local bool plain_convolutions = false;
+thread_local const InputObserver::Observe* observer = nullptr;
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
@@ -102,6 +103,10 @@ at::Tensor convolved(torch::nn::Conv2d& conv, const at::Tensor& images) {
 PlainLayersGuard::PlainLayersGuard() : before_(std::exchange(plain_convolutions, true)) {}
 PlainLayersGuard::~PlainLayersGuard() { plain_convolutions = before_; }
 
+InputObserver::InputObserver(Observe observe)
+    : observe_(std::move(observe)), before_(std::exchange(observer, &observe_)) {}
+InputObserver::~InputObserver() { observer = before_; }
+
 at::Tensor convolve_by(Algorithm algorithm, const at::Tensor& images, const at::Tensor& weight) {
   if (algorithm == Algorithm::kWinograd) return Winograd::apply(images, weight);
   if (algorithm == Algorithm::kPacked) return Pointwise::apply(images, weight);
@@ -110,10 +115,16 @@ at::Tensor convolve_by(Algorithm algorithm, const at::Tensor& images, const at::
 }
 
 at::Tensor convolve(torch::nn::Conv2d& conv, const at::Tensor& images) {
+  if (observer) {
+    const auto& options = conv->options;
+    (*observer)(
+        {conv->weight, images, options.stride()->at(0), std::get<torch::ExpandingArray<2>>(options.padding())->at(0)});
+  }
   return quantized(convolved(conv, images), conv.get());
 }
 
 at::Tensor project(torch::nn::Linear& linear, const at::Tensor& features) {
+  if (observer) (*observer)({linear->weight, features});
   if (arithmetic_for(features) != Arithmetic::kRounded) return linear->forward(features);
   const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
   return at::linear(rounded(features), rounded(linear->weight), rounded(linear->bias)).to(at::kBFloat16);

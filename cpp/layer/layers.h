@@ -2,6 +2,8 @@
 
 #include <torch/nn.h>
 
+#include <functional>
+
 #include "layer/channel_select.h"
 #include "layer/choice.h"
 
@@ -44,6 +46,27 @@ class PlainLayersGuard {
  private:
   PlainNormsGuard norms_;
   bool before_;
+};
+
+/// What a convolution or a linear layer (stride 1, padding 0) is given.
+struct LayerInput {
+  const at::Tensor& weight;
+  const at::Tensor& input;
+  int64_t stride = 1, padding = 0;
+};
+
+/// While one lives, it is told the input of every convolution and linear layer of this thread.
+class InputObserver {
+ public:
+  using Observe = std::function<void(const LayerInput&)>;
+  explicit InputObserver(Observe observe);
+  ~InputObserver();
+  InputObserver(const InputObserver&) = delete;
+  InputObserver& operator=(const InputObserver&) = delete;
+
+ private:
+  Observe observe_;
+  const Observe* before_;
 };
 
 /// BatchNorm and ReLU.

@@ -43,16 +43,4 @@ class Gradients {
   std::vector<at::Tensor> parameters_;
 };
 
-/// While one lives, parameters and buffers of a network may change; its end puts their values back.
-class StateGuard {
- public:
-  explicit StateGuard(Network& network);
-  ~StateGuard();
-  StateGuard(const StateGuard&) = delete;
-  StateGuard& operator=(const StateGuard&) = delete;
-
- private:
-  std::vector<at::Tensor> tensors_, before_;
-};
-
 }  // namespace earlybird

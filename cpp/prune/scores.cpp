@@ -15,6 +15,7 @@
 #include "layer/layers.h"
 #include "model/network.h"
 #include "prune/gradients.h"
+#include "prune/reconstruction.h"
 
 namespace earlybird {
 namespace {
@@ -206,6 +207,10 @@ Layers synflow(const Scored& what) {
   return out;
 }
 
+Layers thinet(const Scored& what) {
+  return thinet_scores(what.network, what.description, what.options.images, what.cancel);
+}
+
 struct Criterion {
   const char* name;
   Layers (*score)(const Scored&);
@@ -223,6 +228,7 @@ constexpr Criterion kCriteria[] = {
     {"snip", snip, true, true},
     {"grasp", grasp, true, true},
     {"synflow", synflow, false, true},
+    {"thinet", thinet, true},
 };
 
 const Criterion& criterion_named(const std::string& name) {
@@ -251,7 +257,7 @@ void lower_removed(const Scored& what, Layers& layers) {
 std::vector<float> channel_scores(Network& network, const ScoreOptions& options, const CancelToken& cancel) {
   const Criterion& criterion = criterion_named(options.criterion);
   if (criterion.needs_images && !options.images.dataset)
-    throw Error("ERR_USAGE", "Criterion " + options.criterion + " needs the gradients of training images.");
+    throw Error("ERR_USAGE", "Criterion " + options.criterion + " needs training images.");
   Scored what{network, options, cancel, network.describe(), {}, {}};
   for (const auto& entry : network.named_parameters()) {
     what.keys.push_back(entry.key());

@@ -24,7 +24,7 @@ struct ScoreOptions {
   std::string criterion = "gamma";
   /// For `random`.
   uint64_t seed = 1;
-  /// For criteria that need gradients.
+  /// For criteria that need gradients, or what goes through the network.
   ScoreImages images = {};
 };
 

@@ -93,14 +93,14 @@ async function runRow(
   trainDense: (seed: number) => Promise<unknown>,
   options: RunOptions,
 ): Promise<void> {
-  const { kind } = METHODS[row.method];
-  if (kind === 'early-bird') {
+  const { cut, earlyBird } = METHODS[row.method];
+  if (earlyBird) {
     await ebTrain(earlyBirdRecipe(recipe, row), options);
     return;
   }
-  if (kind === 'after-soft') await retrain(softRecipe(recipe, row), options);
+  if (cut?.of === 'soft') await retrain(softRecipe(recipe, row), options);
   else await trainDense(row.seed);
-  if (kind === 'dense') return;
+  if (!cut) return;
   const { folder, seed } = row;
   const params = { command: 'bench energy', recipe, seed };
   const retraining = (ticket: string) => ticketRecipe(recipe, row, ticket);

@@ -22,6 +22,8 @@ export function observedIn(rows: readonly RowResult[]) {
     },
     /** Epochs before a ticket was drawn, in a search of this precision. */
     drawn: (ratio: number, low: boolean) =>
-      mean(rows.map((row) => (row.ratio === ratio && METHODS[row.method].low.search === low ? row.drawn : null))),
+      mean(
+        rows.map((row) => (row.ratio === ratio && METHODS[row.method].earlyBird?.search === low ? row.drawn : null)),
+      ),
   };
 }

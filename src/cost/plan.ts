@@ -130,33 +130,38 @@ function planRow(context: Context, result: RowResult): Planned {
   const own = { method, ratio, seed, folder, state, overBaseline: null };
   if (state === 'finished') {
     const { stages, flops, energy } = result;
-    const epochs = { dense: stages[0]!.epochs, ticket: stages[1]?.epochs ?? 0 };
+    const epochs = epochsIn(stages);
     const seconds = { value: result.seconds, estimated: false };
     const joules = { value: energy.joules, estimated: energy.estimated, reason: energy.reason };
-    const ticketForward = stages[1]?.forward ?? null;
+    const ticketForward = stages.find((stage) => stage.ratio !== null)?.forward ?? null;
     return { row: { ...own, epochs, ticketForward, flops, seconds, joules, assumptions: [] }, stages: [] };
   }
   const assumptions: string[] = [];
   const stages = planStages(context, result, assumptions);
-  const epochs = { dense: stages[0]!.epochs, ticket: stages[1]?.epochs ?? 0 };
+  const epochs = epochsIn(stages);
   const cost = (name: 'seconds' | 'joules') => total(stages.map((stage) => times(stage[name], stage.epochs)));
   const flops = plannedFlops(stages, context.inputs.images);
   const costs = { seconds: cost('seconds'), joules: cost('joules') };
-  const ticketForward = stages[1]?.forward ?? null;
+  const ticketForward = stages.find((stage) => stage.ratio !== null)?.forward ?? null;
   return { row: { ...own, epochs, ticketForward, flops, ...costs, assumptions: [...new Set(assumptions)] }, stages };
+}
+
+function epochsIn(stages: readonly (StageKind & { epochs: number })[]): PlannedRow['epochs'] {
+  const sum = (wanted: boolean) =>
+    stages.reduce((all, { ratio, epochs }) => all + ((ratio === null) === wanted ? epochs : 0), 0);
+  return { dense: sum(true), ticket: sum(false) };
 }
 
 function planStages(context: Context, result: RowResult, assumptions: string[]): PlannedStage[] {
   const { inputs } = context;
   const epochs = epochsOf(context, result, assumptions);
-  return stagesOf(result).flatMap((kind, i): PlannedStage[] => {
-    if (!kind) return [];
+  return stagesOf(result).map((kind): PlannedStage => {
     const { ratio } = kind;
     const forward = ratio === null ? inputs.forward : ticketForward(context, ratio, assumptions);
     const done = result.stages.find(({ name }) => name === kind.name)?.epochs ?? 0;
     const share = forward !== null && inputs.forward !== null ? forward / inputs.forward : 1;
     const costs = epochCosts(context, kind, share, assumptions);
-    return [{ ...kind, epochs: epochs[i]!, done, forward, ...costs }];
+    return { ...kind, epochs: ratio === null ? epochs.dense : epochs.ticket, done, forward, ...costs };
   });
 }
 
@@ -173,13 +178,13 @@ function ticketForward({ recipe, observed, inputs }: Context, ratio: number, ass
 /** Epochs of both trainings. A ticket is drawn as late as in finished rows, else as the recipe assumes. */
 function epochsOf({ recipe, observed }: Context, { method, ratio }: RowResult, assumptions: string[]) {
   const { epochs, assumeEpoch } = recipe;
-  const { kind, low } = METHODS[method];
-  if (kind !== 'early-bird') return [epochs, epochs];
-  const before = observed.drawn(ratio!, low.search);
+  const { earlyBird } = METHODS[method];
+  if (!earlyBird) return { dense: epochs, ticket: epochs };
+  const before = observed.drawn(ratio!, earlyBird.search);
   const drawn = before === null ? assumedEpoch(recipe, ratio!) : Math.round(before);
   const why = assumeEpoch ? 'as --assume-epoch says' : 'about an eighth of --epochs; --assume-epoch says otherwise';
   assumptions.push(`the ticket is drawn after epoch ${drawn}, ${before === null ? why : 'as in finished rows'}`);
-  return [drawn, method === 'eb-reinit' ? epochs : epochs - drawn];
+  return { dense: drawn, ticket: method === 'eb-reinit' ? epochs : epochs - drawn };
 }
 
 /**

@@ -11,6 +11,7 @@ import { RunDirectory } from '../run/directory';
 import { type RunResult, secondsOf } from '../run/result';
 import type { TrainResult } from '../train/eb-train';
 import {
+  cutFolder,
   denseFolder,
   denseRecipe,
   type EnergyRow,
@@ -75,23 +76,21 @@ export interface RowResult extends EnergyRow {
 export async function checkIdentities(recipe: BenchEnergyRecipe, rows: readonly EnergyRow[]): Promise<void> {
   for (const row of rows) {
     await RunDirectory.check(row.folder, identityOfRow(recipe, row));
-    const { kind } = METHODS[row.method];
-    if (kind !== 'after-dense' && kind !== 'after-soft') continue;
-    const first = kind === 'after-soft' ? softRecipe(recipe, row) : denseRecipe(recipe, row.seed);
+    const { cut } = METHODS[row.method];
+    if (!cut) continue;
+    const first = cut.of === 'soft' ? softRecipe(recipe, row) : denseRecipe(recipe, row.seed);
     await RunDirectory.check(first.save, identityOf('retrain', first));
   }
 }
 
 export async function readRow(save: string, row: EnergyRow): Promise<RowResult> {
-  const [first, second] = stagesOf(row);
+  const kinds = stagesOf(row);
   const { drawn = null, ...folders } = await foldersOf(save, row);
-  const stages = [
-    await readStage(first, folders.first),
-    folders.second && second ? await readStage(second, folders.second) : null,
-  ].filter((stage) => stage !== null);
+  const read = kinds.map((kind, i) => (folders.stages[i] === undefined ? null : readStage(kind, folders.stages[i])));
+  const stages = (await Promise.all(read)).filter((stage) => stage !== null);
   if (!(folders.finished ?? stages[0]?.finished)) {
     // The dense training that other rows share is no beginning of a ticket's row.
-    const begun = stages.some(({ name }) => name !== 'dense' || !second);
+    const begun = stages.some(({ name }) => name !== 'dense' || kinds.length === 1);
     const nothing = { top1Last: null, top1Best: null, drawn: null, seconds: null, flops: null };
     return { ...row, state: begun ? 'interrupted' : 'new', stages, ...nothing, energy: unknown('not finished') };
   }
@@ -112,8 +111,8 @@ export async function readRow(save: string, row: EnergyRow): Promise<RowResult> 
 }
 
 interface Folders {
-  first: string;
-  second?: string;
+  /** Those of the trainings, as far as they are known. */
+  stages: string[];
   /** The folder of the ticket. */
   pruned?: string;
   /** Whether the row has a result; undefined: that of its only training decides. */
@@ -121,23 +120,23 @@ interface Folders {
   drawn?: number;
 }
 
-async function foldersOf(save: string, { method, folder, seed }: EnergyRow): Promise<Folders> {
-  const { kind } = METHODS[method];
-  const dense = denseFolder(save, seed);
-  if (kind === 'dense') return { first: dense };
+async function foldersOf(save: string, row: EnergyRow): Promise<Folders> {
+  const { method, folder, seed } = row;
+  const { cut, earlyBird } = METHODS[method];
+  if (!cut && !earlyBird) return { stages: [denseFolder(save, seed)] };
   const run = RunDirectory.at(folder);
-  if (kind === 'after-dense' || kind === 'after-soft') {
+  if (cut) {
     const finished = (await run.readJson<PruneReport>('result.json')) !== null;
-    const first = kind === 'after-soft' ? join(folder, 'soft') : dense;
-    return { first, second: join(folder, 'retrain'), pruned: join(folder, 'pruned'), finished };
+    const retraining = join(folder, 'retrain');
+    const stages = cut.of === 'init' ? [retraining] : [cutFolder(save, row), retraining];
+    return { stages, pruned: join(folder, 'pruned'), finished };
   }
-  const first = join(folder, 'search');
+  const search = join(folder, 'search');
   const result = await run.readJson<TrainResult>('result.json');
-  if (!result) return { first, finished: false };
+  if (!result) return { stages: [search], finished: false };
   // Only the names of its folders hold: the comparison may have been moved.
   return {
-    first,
-    second: join(folder, basename(result.retrain.directory)),
+    stages: [search, join(folder, basename(result.retrain.directory))],
     pruned: join(folder, basename(join(result.prune.ticket, '..'))),
     finished: true,
     drawn: result.ticket.completed,

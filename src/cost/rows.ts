@@ -1,9 +1,10 @@
 /** The runs of `bench energy`: their folders and recipes. */
 import { join } from 'node:path';
 import type { EnergyMethod } from '../recipe/cost';
+import { needsImages } from '../recipe/fields/ranking';
 import { identityOf } from '../recipe/identity';
 import { FULL_PRECISION, PRECISION_KEYS } from '../recipe/precision';
-import { type BenchEnergyRecipe, entriesFor, parseRecipe } from '../recipe/recipe';
+import { type BenchEnergyRecipe, entriesFor, type PruneRecipe, parseRecipe } from '../recipe/recipe';
 import { ratioKey } from '../run/names';
 
 /** A method at one ratio (null: dense) and seed. */
@@ -15,25 +16,37 @@ export interface EnergyRow {
   folder: string;
 }
 
-interface MethodInfo {
-  label: string;
-  /** How the ticket is made: not at all, from the finished dense or soft training, or by EB Train. */
-  kind: 'dense' | 'after-dense' | 'after-soft' | 'early-bird';
-  /** Whether the first and the second training are in low precision. */
-  low: { search: boolean; retrain: boolean };
+/** A ticket that is cut out of a network once. */
+interface Cut {
+  /** The network that the mask is drawn of: a dense training or a soft one at its end, or the dense one before it begins. */
+  of: 'dense' | 'soft' | 'init';
+  /** Whether the ticket gets the initial weights back. */
+  rewind?: boolean;
+  /** How the mask is drawn, where not by the thresholds of the recipe. */
+  drawing?: Pick<PruneRecipe, 'criterion'> & Partial<Pick<PruneRecipe, 'uniform' | 'protective'>>;
 }
 
-const full = { search: false, retrain: false };
+interface MethodInfo {
+  label: string;
+  /** Neither a cut nor a search: dense training. */
+  cut?: Cut;
+  /** EB Train: whether its search and its retraining are in low precision. */
+  earlyBird?: { search: boolean; retrain: boolean };
+}
+
+const layerByLayer = { uniform: true, protective: false };
 
 export const METHODS: Record<EnergyMethod, MethodInfo> = {
-  dense: { label: 'Dense', kind: 'dense', low: full },
-  lt: { label: 'LT one-shot', kind: 'after-dense', low: full },
-  ns: { label: 'Network slimming', kind: 'after-dense', low: full },
-  'eb-reinit': { label: 'EB Train re-init', kind: 'early-bird', low: full },
-  'eb-ff': { label: 'EB Train FF', kind: 'early-bird', low: full },
-  'eb-lf': { label: 'EB Train LF', kind: 'early-bird', low: { search: true, retrain: false } },
-  'eb-ll': { label: 'EB Train LL', kind: 'early-bird', low: { search: true, retrain: true } },
-  sfp: { label: 'SFP', kind: 'after-soft', low: full },
+  dense: { label: 'Dense' },
+  lt: { label: 'LT one-shot', cut: { of: 'dense', rewind: true } },
+  ns: { label: 'Network slimming', cut: { of: 'dense' } },
+  'eb-reinit': { label: 'EB Train re-init', earlyBird: { search: false, retrain: false } },
+  'eb-ff': { label: 'EB Train FF', earlyBird: { search: false, retrain: false } },
+  'eb-lf': { label: 'EB Train LF', earlyBird: { search: true, retrain: false } },
+  'eb-ll': { label: 'EB Train LL', earlyBird: { search: true, retrain: true } },
+  sfp: { label: 'SFP', cut: { of: 'soft', drawing: { criterion: 'l2', ...layerByLayer } } },
+  snip: { label: 'SNIP', cut: { of: 'init', drawing: { criterion: 'snip' } } },
+  thinet: { label: 'ThiNet', cut: { of: 'dense', drawing: { criterion: 'thinet', ...layerByLayer } } },
 };
 
 /** A training of a row: of the dense network (ratio null) or of the ticket. */
@@ -43,12 +56,14 @@ export interface StageKind {
   low: boolean;
 }
 
-const FIRST = { dense: 'dense', 'after-dense': 'dense', 'after-soft': 'soft', 'early-bird': 'search' } as const;
-
-export function stagesOf({ method, ratio }: EnergyRow): [StageKind, StageKind?] {
-  const { kind, low } = METHODS[method];
-  const first: StageKind = { name: FIRST[kind], ratio: null, low: low.search };
-  return kind === 'dense' ? [first] : [first, { name: 'retrain', ratio, low: low.retrain }];
+/** The trainings that a row pays for, in their order. */
+export function stagesOf({ method, ratio }: EnergyRow): StageKind[] {
+  const { cut, earlyBird } = METHODS[method];
+  const retraining: StageKind = { name: 'retrain', ratio, low: earlyBird?.retrain ?? false };
+  if (earlyBird) return [{ name: 'search', ratio: null, low: earlyBird.search }, retraining];
+  if (cut?.of === 'init') return [retraining];
+  const first: StageKind = { name: cut?.of ?? 'dense', ratio: null, low: false };
+  return cut ? [first, retraining] : [first];
 }
 
 export const denseFolder = (save: string, seed: number) => join(save, 'dense', `seed-${seed}`);
@@ -62,7 +77,7 @@ export const nameOf = ({ method, ratio, seed }: EnergyRow) =>
 export function rowsOf({ save, methods, ratios, seeds }: BenchEnergyRecipe): EnergyRow[] {
   return seeds.flatMap((seed) =>
     methods.flatMap((method) =>
-      (METHODS[method].kind === 'dense' ? [null] : ratios).map((ratio) => ({
+      (method === 'dense' ? [null] : ratios).map((ratio) => ({
         method,
         ratio,
         seed,
@@ -86,17 +101,22 @@ export function softRecipe(recipe: BenchEnergyRecipe, { ratio, seed, folder }: E
   return parseRecipe('retrain', { ...dense, save: join(folder, 'soft'), softPrune: ratio });
 }
 
-/** Cuts by the mask of the trained dense network; a lottery ticket goes back to the initial weights. */
+/** The folder of the training that a ticket is cut out of. */
+export const cutFolder = (save: string, { method, seed, folder }: EnergyRow) =>
+  METHODS[method].cut?.of === 'soft' ? join(folder, 'soft') : denseFolder(save, seed);
+
 export function cutRecipe(recipe: BenchEnergyRecipe, row: EnergyRow) {
   const { method, ratio, seed, folder } = row;
-  const dense = denseFolder(recipe.save, seed);
-  const isSoft = METHODS[method].kind === 'after-soft';
+  const { of, rewind, drawing } = METHODS[method].cut!;
+  const from = cutFolder(recipe.save, row);
+  const { dataset, data } = recipe;
   return parseRecipe('prune', {
     ...entriesFor('prune', recipe, OWN_KEYS),
-    ...(isSoft ? { criterion: 'l2', uniform: true, protective: false } : {}),
+    ...drawing,
+    ...(drawing && needsImages(drawing.criterion) ? { dataset, data } : {}),
     save: join(folder, 'pruned'),
-    model: join(isSoft ? join(folder, 'soft') : dense, 'checkpoint.pth.tar'),
-    init: method === 'lt' ? join(dense, 'init.pth.tar') : undefined,
+    model: join(from, of === 'init' ? 'init.pth.tar' : 'checkpoint.pth.tar'),
+    init: rewind ? join(from, 'init.pth.tar') : undefined,
     percent: ratio,
     seed,
     measure: false,
@@ -124,13 +144,13 @@ export function cutIdentity(recipe: BenchEnergyRecipe, row: EnergyRow): Record<s
 
 /** The identity that the folder of a row must have. */
 export function identityOfRow(recipe: BenchEnergyRecipe, row: EnergyRow): Record<string, unknown> {
-  const { kind } = METHODS[row.method];
-  if (kind === 'dense') return identityOf('retrain', denseRecipe(recipe, row.seed));
-  return kind === 'early-bird' ? identityOf('train', earlyBirdRecipe(recipe, row)) : cutIdentity(recipe, row);
+  const { cut, earlyBird } = METHODS[row.method];
+  if (earlyBird) return identityOf('train', earlyBirdRecipe(recipe, row));
+  return cut ? cutIdentity(recipe, row) : identityOf('retrain', denseRecipe(recipe, row.seed));
 }
 
 export function earlyBirdRecipe(recipe: BenchEnergyRecipe, { method, ratio, seed, folder }: EnergyRow) {
-  const { low } = METHODS[method];
+  const low = METHODS[method].earlyBird!;
   return parseRecipe('train', {
     ...entriesFor('train', recipe, ['ratios', ...(low.search ? [] : PRECISION_KEYS)]),
     save: folder,

@@ -153,7 +153,7 @@ function notesOf(
     `In brackets: accuracy minus that of ${METHODS[baseline].label} in points; costs: ${METHODS[baseline].label}'s over the method's (2x: half of it), means.`,
     'Accuracy is exact test top-1 of the last epoch. The dense training that LT one-shot and network slimming begin with counts in each of them.',
     'FLOPs by the paper round the forward FLOPs of a network to 0.01 G; neither rule counts evaluation, masks, detection and pruning. Time is that of training and evaluation.',
-    ...(rows.some(({ method }) => METHODS[method].low.search)
+    ...(rows.some(({ method }) => METHODS[method].earlyBird?.search)
       ? ['Low precision is simulated: its energy and time are those of this machine, not of 8-bit hardware.']
       : []),
     ...(energies.some(({ estimated }) => estimated) ? ['~: energy estimated from --watts, not measured.'] : []),

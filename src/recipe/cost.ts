@@ -10,7 +10,7 @@ import { count, nonNegative, option, positive } from './option';
 
 /** Compared unless asked otherwise. */
 const USUAL_METHODS = ['dense', 'lt', 'ns', 'eb-reinit', 'eb-ff', 'eb-lf', 'eb-ll'] as const;
-export const ENERGY_METHODS = [...USUAL_METHODS, 'sfp'] as const;
+export const ENERGY_METHODS = [...USUAL_METHODS, 'sfp', 'snip', 'thinet'] as const;
 export type EnergyMethod = (typeof ENERGY_METHODS)[number];
 
 /** Every row is a run of its own: report, averaging and step timing are left to the commands that it is composed of. */
@@ -30,7 +30,7 @@ export const benchEnergySchema = z.strictObject({
       .min(1)
       .default([...USUAL_METHODS])
       .refine(distinct),
-    'what is compared: dense training, one-shot lottery ticket, network slimming, EB Train with new weights, and EB Train in full and low precision (eb-lf: search low, retraining full); and soft filter pruning',
+    'what is compared: dense training, one-shot lottery ticket, network slimming, EB Train with new weights, and EB Train in full and low precision (eb-lf: search low, retraining full); and soft filter pruning, SNIP by channels, and ThiNet in one shot',
     `different ones of ${ENERGY_METHODS.join(', ')}`,
   ),
   baseline: option(z.enum(ENERGY_METHODS).default('dense'), 'method that the others are compared with'),

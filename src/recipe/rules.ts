@@ -67,7 +67,7 @@ const RULES: { isBroken(recipe: Entries): boolean; message(recipe: Entries): str
   {
     isBroken: ({ criterion, dataset }) => needsImages(criterion) && dataset === undefined,
     message: ({ criterion }) =>
-      `--criterion ${criterion} needs the gradients of training images: give --dataset, and --data where it lies elsewhere.`,
+      `--criterion ${criterion} needs training images: give --dataset, and --data where it lies elsewhere.`,
   },
   {
     isBroken: ({ uniform, budget, protective }) => uniform === true && (budget !== 'channels' || protective === true),
@@ -103,6 +103,12 @@ const RULES: { isBroken(recipe: Entries): boolean; message(recipe: Entries): str
     isBroken: ({ methods, baseline }) => methods !== undefined && !methods.includes(baseline!),
     message: ({ methods, baseline }) =>
       `--baseline ${baseline} is not among --methods ${methods!.join(' ')}: add it there, or give another one.`,
+  },
+  {
+    isBroken: ({ methods }) =>
+      methods?.includes('snip') === true && !['dense', 'lt', 'ns', 'thinet'].some((method) => methods.includes(method)),
+    message: () =>
+      '--methods snip draws tickets of the weights with which the dense training begins: add dense to --methods.',
   },
   {
     isBroken: ({ assumeEpoch, assumeFlops, ratios = [] }) => !fits(assumeEpoch, ratios) || !fits(assumeFlops, ratios),

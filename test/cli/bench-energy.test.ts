@@ -66,6 +66,50 @@ describeTrained('soft filter pruning', () => {
   });
 });
 
+describeTrained('tickets of criteria that look at images', () => {
+  const methods = ['--methods', 'dense', 'snip', 'thinet'];
+
+  test('SNIP pays for the ticket alone, ThiNet for the dense training too, which is run once', async () => {
+    const save = join(folder.path, 'images');
+    const { stdout } = await succeed(energy(save, ...methods, '--json'));
+    const [dense, snip, thinet] = JSON.parse(stdout).rows as [Row, Row, Row];
+    expect([dense, snip, thinet].map(({ stages }) => stages.map(({ name, epochs }) => [name, epochs]))).toEqual([
+      [['dense', EPOCHS]],
+      [['retrain', EPOCHS]],
+      [
+        ['dense', EPOCHS],
+        ['retrain', EPOCHS],
+      ],
+    ]);
+    const report = (method: string) =>
+      JSON.parse(readFileSync(join(save, method, 'p50-seed-3', 'pruned', 'prune.json'), 'utf8'));
+    expect(report('snip')).toMatchObject({ criterion: 'snip', drawn: 0, completed: 0 });
+    expect(report('thinet')).toMatchObject({ criterion: 'thinet', drawn: EPOCHS });
+    // The same share of each layer.
+    for (const { total, kept } of report('thinet').layers) expect(kept).toBe(total / 2);
+    // The weights of the ticket before its training are those with which the dense training began.
+    const states = ['snip/p50-seed-3/pruned/pruned.pth.tar', 'dense/seed-3/init.pth.tar'].map(async (name) => {
+      const path = join(save, name);
+      return numbersOf(stateDictOf((await readCheckpoint(path)).value, path).get('feature.0.weight')!);
+    });
+    const [ticket, initial] = (await Promise.all(states)).map((values) => [...values]);
+    expect(ticket!.every((value) => initial!.includes(value))).toBe(true);
+
+    const plan = JSON.parse((await succeed(energy(save, ...methods, '--dry-run', '--json'))).stdout);
+    expect(plan.rows.map(({ epochs }: { epochs: object }) => epochs)).toEqual([
+      { dense: EPOCHS, ticket: 0 },
+      { dense: 0, ticket: EPOCHS },
+      { dense: EPOCHS, ticket: EPOCHS },
+    ]);
+  });
+
+  test('SNIP without the dense training is refused', async () => {
+    const { status, stderr } = await cli(energy(join(folder.path, 'alone'), '--methods', 'snip', '--baseline', 'snip'))
+      .done;
+    expect([status, stderr]).toEqual([2, expect.stringMatching(/add dense to --methods/)]);
+  });
+});
+
 describeTrained('a comparison of one seed', () => {
   const whole = join(folder.path, 'whole');
   let rows: Row[];

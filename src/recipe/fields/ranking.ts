@@ -6,14 +6,13 @@ const option = optionOf('Ticket');
 
 export const CRITERIA = [
   ...(['gamma', 'l1', 'l2', 'fpgm', 'lamp', 'taylor'] as const),
-  ...(['random', 'snip', 'grasp', 'synflow'] as const),
+  ...(['random', 'snip', 'grasp', 'synflow', 'thinet'] as const),
 ] as const;
 export type Criterion = (typeof CRITERIA)[number];
 
-/** Criteria of gradients, which need training images. */
-const OF_GRADIENTS: readonly string[] = ['taylor', 'snip', 'grasp'] satisfies Criterion[];
-export const needsImages = (criterion: string | undefined) =>
-  criterion !== undefined && OF_GRADIENTS.includes(criterion);
+/** Criteria of gradients, or of what goes through the network. */
+const OF_IMAGES: readonly string[] = ['taylor', 'snip', 'grasp', 'thinet'] satisfies Criterion[];
+export const needsImages = (criterion: string | undefined) => criterion !== undefined && OF_IMAGES.includes(criterion);
 
 const BUDGETS = ['channels', 'params', 'flops', 'time'] as const;
 export type Budget = (typeof BUDGETS)[number];
@@ -21,11 +20,11 @@ export type Budget = (typeof BUDGETS)[number];
 export const ranking = {
   criterion: option(
     z.enum(CRITERIA).default('gamma'),
-    'which channels are kept: by |gamma|, by the filters that feed them, by gradients of training images (taylor, snip, grasp), or at random',
+    'which channels are kept: by |gamma|, by the filters that feed them, by gradients of training images (taylor, snip, grasp), by what the next layer makes of them (thinet), or at random',
   ),
   criterionBatches: option(
     count().default(8),
-    'taylor, snip and grasp: training batches whose gradients are taken, the first ones of the seed',
+    'taylor, snip, grasp and thinet: training batches that are looked at, the first ones of the seed',
   ),
   budget: option(
     z.enum(BUDGETS).default('channels'),
