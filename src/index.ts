@@ -94,3 +94,4 @@ export { retrain } from './train/retrain';
 export { learningRate } from './train/schedule';
 export { search } from './train/search';
 export type { TrainingCost } from './train/training-cost';
+export { type Watching, type WatchOptions, watch } from './watch/watch';

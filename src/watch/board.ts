@@ -1,13 +1,11 @@
 /** All watched runs as the sections of a page: read again and again, drawn anew as the pace allows. */
 import type { ReportInput } from '../report/input';
 import { Drawings } from './drawings';
+import { factsOf } from './facts';
 import { type FoundRun, findRuns } from './find';
 import type { Pace } from './pace';
-import { type Section, sectionOf, togetherOf } from './page';
+import { type Section, sectionOf, TOGETHER, togetherOf } from './page';
 import { RunReader, type RunView } from './read';
-
-/** Id of the section that shows all runs in one figure. */
-const TOGETHER = 'all';
 
 interface Shown {
   id: string;
@@ -44,7 +42,7 @@ export class Board {
   }
 
   private async add(run: FoundRun): Promise<void> {
-    const reader = new RunReader(run);
+    const reader = new RunReader(run, check);
     const view = await reader.read();
     const id = String(this.added++);
     this.shown.push({ id, reader, view, drawn: view, drawings: new Drawings(view.input), revision: 0, section: null });
@@ -72,7 +70,7 @@ export class Board {
     if (!this.isSeveral) return own;
     const names = this.shown.map(({ view }) => view.name);
     const { drawings, revision } = this.drawnTogether();
-    return [togetherOf(names, drawings, revision), ...own];
+    return [...own, togetherOf(names, drawings, revision)];
   }
 
   get isSeveral(): boolean {
@@ -93,6 +91,12 @@ export class Board {
     this.together ??= { drawings: new Drawings(joined(this.shown.map(({ drawn }) => drawn))), revision };
     return this.together;
   }
+}
+
+/** A file may hold anything: what cannot be shown throws here, where the reader can say so. */
+function check(view: RunView): void {
+  factsOf(view);
+  new Drawings(view.input);
 }
 
 function sectionFor(one: Shown): Section {
@@ -120,14 +124,15 @@ function figuresDiffer(before: ReportInput, now: ReportInput): boolean {
 /** One input with the curves and matrices of all runs, each under its name. */
 function joined(views: readonly RunView[]): ReportInput {
   const [first] = views;
-  const inputs = views.map(({ input }) => input);
-  const same = new Set(inputs.map(({ dataset }) => dataset.name)).size === 1;
-  const synthetic = inputs.some(({ dataset }) => dataset.synthetic);
+  const datasets = new Set(views.map(({ input }) => JSON.stringify(input.dataset)));
+  // Made-up images are said to be so, where others stand beside them too.
+  const nameOf = ({ name, input }: RunView) =>
+    datasets.size > 1 && input.dataset.synthetic ? `${name} (synthetic)` : name;
   return {
     ...first!.input,
-    dataset: { ...first!.input.dataset, synthetic, ...(same ? {} : { name: '' }) },
-    runs: views.flatMap(({ name, input }) => input.runs.map((run) => ({ ...run, name: `${name}: ${run.name}` }))),
-    matrices: views.flatMap(({ name, input }) => input.matrices.map((matrix) => ({ ...matrix, network: name }))),
+    ...(datasets.size > 1 ? { dataset: { name: '', synthetic: false, train: 0, test: 0 } } : {}),
+    runs: views.flatMap((view) => view.input.runs.map((run) => ({ ...run, name: `${nameOf(view)}: ${run.name}` }))),
+    matrices: views.flatMap((view) => view.input.matrices.map((matrix) => ({ ...matrix, network: nameOf(view) }))),
     channels: [],
   };
 }

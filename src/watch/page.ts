@@ -17,6 +17,9 @@ export interface Section {
   figures: string;
 }
 
+/** Id of the section that shows all runs in one figure. */
+export const TOGETHER = 'all';
+
 /** Addresses of the files that the page needs. */
 export const STYLE_PATH = '/style.css';
 export const SCRIPT_PATH = '/script.js';
@@ -39,7 +42,7 @@ export function renderPage(sections: readonly Section[], several: boolean): stri
 <p id="connection" role="status" hidden></p>
 <noscript><p class="note">Without JavaScript the page stands still: load it again to see how the runs go on.</p></noscript>
 ${several ? `${contents(sections)}\n` : ''}<div class="runs">
-${sections.map(sectionHtml).join('\n')}
+${sections.map((section) => sectionHtml(section, !several || section.id === TOGETHER)).join('\n')}
 </div>
 </main>
 </body>
@@ -52,11 +55,12 @@ const contents = (sections: readonly Section[]) =>
     .map(({ id, head }) => `<li><a href="#run-${id}">${/<h1[^>]*>(.*?)<\/h1>/.exec(head)?.[1] ?? id}</a></li>`)
     .join('')}</ul></nav>`;
 
-function sectionHtml({ id, head, facts, figures }: Section): string {
+/** Where figures show all runs together, those of each are folded. */
+function sectionHtml({ id, head, facts, figures }: Section, open: boolean): string {
   return `<section class="run" id="run-${id}" aria-labelledby="run-${id}-name">
 <div id="run-${id}-head">${head}</div>
 <div id="run-${id}-facts">${facts}</div>
-<details open><summary>Figures</summary>
+<details${open ? ' open' : ''}><summary>Figures</summary>
 <div id="run-${id}-figures">${figures}</div>
 </details>
 </section>`;
@@ -83,7 +87,7 @@ ${what}${report}`,
 
 /** The section in which the figures show all runs together. */
 export function togetherOf(names: readonly string[], drawings: Drawings, revision: number): Section {
-  const id = 'all';
+  const id = TOGETHER;
   return {
     id,
     head: `<h1 id="run-${id}-name">Side by side</h1>`,

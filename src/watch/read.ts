@@ -65,7 +65,11 @@ export class RunReader {
   private signature = '';
   private last: RunView;
 
-  constructor(readonly found: FoundRun) {
+  /** @param check throws where a run holds what cannot be shown */
+  constructor(
+    readonly found: FoundRun,
+    private readonly check: (view: RunView) => void,
+  ) {
     this.last = { ...found, command: '', input: EMPTY, stages: [], state: 'waiting', hasReport: false };
   }
 
@@ -74,12 +78,18 @@ export class RunReader {
     try {
       const stages = await stagesIn(this.found.folder);
       const signature = await this.signatureOf(stages);
-      if (signature !== this.signature) this.last = await this.view(stages);
+      if (signature !== this.signature) {
+        const view = await this.view(stages);
+        this.check(view);
+        this.last = view;
+      }
       this.signature = signature;
     } catch (error) {
       // The text of a file must not reach the page: what a JSON parser says holds some of it.
       const problem = error instanceof EarlybirdError ? error.message : 'Its files are not those of a run.';
-      if (this.last.problem !== problem) this.last = { ...this.last, state: 'unreadable', problem };
+      if (this.last.problem !== problem) {
+        this.last = { ...this.last, stages: [], state: 'unreadable', problem };
+      }
       this.signature = '';
     }
     return this.last;

@@ -96,7 +96,10 @@ class Readers {
     for (const section of this.told.values()) response.write(eventOf(section));
     this.responses.add(response);
     response.on('close', () => this.responses.delete(response));
-    this.timer ??= setInterval(() => void this.tick(), LOOK);
+    this.timer ??= setInterval(() => {
+      // The next look may go well.
+      this.tick().catch(() => {});
+    }, LOOK);
   }
 
   end(): void {
