@@ -13,6 +13,8 @@ import { createWatchServer } from './server';
 export interface WatchOptions {
   /** Port on 127.0.0.1; any free one where it is absent and 8316 is taken. */
   port?: number | undefined;
+  /** Share of one core beyond which figures come later, 0 to 1; the first ones come at once. Default 0.01. */
+  share?: number;
   /** Ends the server. */
   signal?: AbortSignal;
 }
@@ -27,8 +29,6 @@ export interface Watching extends AsyncDisposable {
 
 const PORT = 8316;
 const ADDRESS = '127.0.0.1';
-/** Of one core, beside the run that is watched. */
-const SHARE = 0.01;
 /** Milliseconds between two looks at the runs, and between two looks for new ones. */
 const LOOK = 1000;
 const SEARCH = 5000;
@@ -45,10 +45,13 @@ const SILENCE = 15_000;
  * await using page = await watch(['runs/vgg']);
  * console.log(page.url); // http://127.0.0.1:8316/
  */
-export async function watch(folders: readonly string[], { port, signal }: WatchOptions = {}): Promise<Watching> {
+export async function watch(
+  folders: readonly string[],
+  { port, share = 0.01, signal }: WatchOptions = {},
+): Promise<Watching> {
   for (const folder of folders) requireFolder(folder);
   await warmUp();
-  const board = new Board(folders, new Pace(SHARE));
+  const board = new Board(folders, new Pace(share));
   const readers = new Readers(board);
   const server = createWatchServer(
     board,
