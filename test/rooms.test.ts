@@ -11,12 +11,13 @@ const root = join(__dirname, '..');
 const SRC: [room: string, below: string][] = [
   [
     'index',
-    'watch study cost report train prune ticket energy run recipe network native data checkpoint atomic tensor errors',
+    'tensorboard watch study cost report train prune ticket energy run recipe network native data checkpoint atomic tensor errors',
   ],
   [
     'cli',
-    'watch study cost report train prune bench engine ticket energy run ranks recipe network native libtorch data checkpoint measure package cores tensor errors',
+    'tensorboard watch study cost report train prune bench engine ticket energy run ranks recipe network native libtorch data checkpoint measure package cores tensor errors',
   ],
+  ['tensorboard', 'watch report ticket run atomic errors'],
   ['watch', 'report train ticket energy run recipe lock errors'],
   [
     'study',
