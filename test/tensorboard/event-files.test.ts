@@ -113,7 +113,7 @@ readBack(
     await rm(join(base, 'events.out.tfevents.1.other'));
     const again = read(resumed!);
     expect(again.scalars['loss/train']!.map(([step]) => step)).toEqual([1, 2, 3, 4, 5]);
-    const rows = again.records.map(([step, tags]) => `${step} ${tags.join()}`);
+    const rows = again.records.flatMap(([step, tags]) => tags.map((tag) => `${step} ${tag}`));
     expect(new Set(rows).size).toBe(rows.length);
   },
 );
