@@ -79,6 +79,7 @@ export { mergeStudies } from './study/merge';
 export { study } from './study/study';
 export type { Study, StudyResult } from './study/summary';
 export { DTYPE_BYTES, type Dtype, type StateDict, type TensorData } from './tensor';
+export { EventFiles } from './tensorboard/event-files';
 export {
   type DetectorOptions,
   type DetectorRule,
@@ -94,3 +95,4 @@ export { retrain } from './train/retrain';
 export { learningRate } from './train/schedule';
 export { search } from './train/search';
 export type { TrainingCost } from './train/training-cost';
+export { type Watching, type WatchOptions, watch } from './watch/watch';

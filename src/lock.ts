@@ -102,6 +102,13 @@ export async function lockFolder(
   }
 }
 
+/** True while a living process writes in the folder. */
+export async function isInUse(folder: string): Promise<boolean> {
+  const text = await readFile(join(folder, WHOLE), 'utf8').catch(() => null);
+  const owner = text === null ? null : ownerIn(text);
+  return owner !== null && isAlive(owner);
+}
+
 function inUse(folder: string, file: string, { pid, host, since }: Owner): EarlybirdError {
   const who = pid === process.pid && host === hostname() ? `this process (${pid})` : `process ${pid} on ${host}`;
   return new EarlybirdError(

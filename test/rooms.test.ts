@@ -11,12 +11,14 @@ const root = join(__dirname, '..');
 const SRC: [room: string, below: string][] = [
   [
     'index',
-    'study cost report train prune ticket energy run recipe network native data checkpoint atomic tensor errors',
+    'tensorboard watch study cost report train prune ticket energy run recipe network native data checkpoint atomic tensor errors',
   ],
   [
     'cli',
-    'study cost report train prune bench engine ticket energy run ranks recipe network native libtorch data checkpoint measure package cores tensor errors',
+    'tensorboard watch study cost report train prune bench engine ticket energy run ranks recipe network native libtorch data checkpoint measure package cores tensor errors',
   ],
+  ['tensorboard', 'watch report ticket run atomic errors'],
+  ['watch', 'report train ticket energy run recipe lock errors'],
   [
     'study',
     'cost report train prune bench engine ticket energy run recipe network native data checkpoint measure student-t cores lock atomic tensor errors',

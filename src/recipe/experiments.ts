@@ -8,7 +8,7 @@ import { ranks } from './fields/ranks';
 import { launcher, unused } from './fields/reference';
 import { checkpoints, energy, files, runtime } from './fields/runtime';
 import { cutting, detection, detector, percent } from './fields/ticket';
-import { batches, continuing, scratch, training } from './fields/training';
+import { batches, continuing, logs, scratch, training } from './fields/training';
 import { count, file, folder, hidden, option, optionOf, ratio } from './option';
 import { VARIANTS } from './precision';
 import { isWholePercent, WHOLE_PERCENTS } from './ratio';
@@ -21,6 +21,7 @@ export const searchSchema = z.strictObject({
   ...dataset('cifar10'),
   ...model,
   ...training,
+  ...logs,
   ...lowPrecision(),
   ...detector,
   ...detection,
@@ -42,6 +43,7 @@ export const retrainSchema = z.strictObject({
   ...model,
   ...ticketNetwork,
   ...training,
+  ...logs,
   ...lowPrecision('as the ticket says, else -1'),
   ...continuing(count(0).optional(), 'first epoch index; the epochs the ticket has completed, where it says so'),
   ...checkpoints('none'),
@@ -97,6 +99,7 @@ export const trainSchema = z.strictObject({
   ...dataset('cifar10'),
   ...model,
   ...training,
+  ...logs,
   variant: optionOf('Precision')(
     z.enum(VARIANTS).optional(),
     "the paper's names: full or low precision in the search and in the retraining (lf: low, then full)",

@@ -1,4 +1,5 @@
 /** The figures of a report, in order. A figure without data has no specification and is left out. */
+import { channelRows, curveRows, distanceRows, drawingRows, matrixRows, type Row } from './figure-data';
 import { keptChannels } from './figures/channels';
 import { accuracyAgainstCost } from './figures/cost';
 import { distances } from './figures/distances';
@@ -21,12 +22,14 @@ export {
   studyCurves,
 };
 
-interface FigureEntry {
+export interface FigureEntry {
   /** Also the file name. */
   id: string;
   title: string;
   caption: string;
   spec: (input: ReportInput, layout?: Layout) => Spec | null | Promise<Spec | null>;
+  /** Its numbers. */
+  rows: (input: ReportInput) => Row[];
 }
 
 export const FIGURES: FigureEntry[] = [
@@ -36,6 +39,7 @@ export const FIGURES: FigureEntry[] = [
     caption:
       'Loss and top-1 accuracy on the training (dashed) and test images (solid), and of the weight average where there is one (dotted); grey lines are steps of the learning rate (lr).',
     spec: (input, layout) => learningCurves(input.runs, input.dataset, layout),
+    rows: (input) => curveRows(input.runs),
   },
   {
     id: 'mask-distances',
@@ -43,6 +47,7 @@ export const FIGURES: FigureEntry[] = [
     caption:
       'Share of channels that differ between the newest mask and the older masks in the window. The ticket emerges once none differs by more than the threshold. The axis ends at four times the threshold, or at 1.',
     spec: (input, layout) => distances(input.matrices, input.dataset, input.threshold, layout),
+    rows: distanceRows,
   },
   {
     id: 'distance-matrix',
@@ -50,6 +55,7 @@ export const FIGURES: FigureEntry[] = [
     caption:
       'Distance between the masks drawn at any two epochs, for each pruning ratio p; 0 (yellow) means that both keep the same channels. The dashed box holds the masks that were compared when the ticket emerged.',
     spec: (input, layout) => matrices(input.matrices, input.dataset, { layout }),
+    rows: matrixRows,
   },
   {
     id: 'kept-channels',
@@ -57,12 +63,14 @@ export const FIGURES: FigureEntry[] = [
     caption:
       'Channels that the ticket keeps (blue) of those the dense network has (grey), from the input to the output. A triangle marks a layer that would have vanished: its largest channel is kept.',
     spec: (input, layout) => keptChannels(input.channels, input.dataset, layout),
+    rows: channelRows,
   },
   {
     id: 'drawing-epoch',
     title: 'Accuracy against drawing epoch',
     caption: 'Top-1 accuracy after retraining a ticket, against the epoch at which it was drawn.',
     spec: (input, layout) => drawingEpochs(input.drawing, input.dataset, layout),
+    rows: drawingRows,
   },
 ];
 

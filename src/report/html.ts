@@ -7,10 +7,18 @@ import { STYLE } from './style';
 import { htmlTable, trainingHeadline } from './table';
 import { datasetLabel } from './theme';
 
+/** A file of a figure, under the figure. */
+export interface SaveLink {
+  /** For example "SVG". */
+  format: string;
+  href: string;
+}
+
 export interface HtmlFigure {
   id: string;
   title: string;
   caption: string;
+  saves: SaveLink[];
   /** SVG for screens of two sizes and paper: on a phone the panels stand below each other. */
   wide: string;
   narrow: string;
@@ -55,11 +63,29 @@ ${provenanceHtml(input.provenance)}
 `;
 }
 
-function figureHtml({ id, title, caption, wide, narrow }: HtmlFigure, number: number): string {
+function figureHtml({ wide, narrow, ...figure }: HtmlFigure, number: number): string {
+  const { id } = figure;
+  const [onWide, onNarrow] = [inlineSvg(wide, id), inlineSvg(narrow, `${id}-narrow`)];
+  return framedFigure(
+    { ...figure, title: `Figure ${number}. ${figure.title}` },
+    `<div class="on-wide">${onWide}</div><div class="on-narrow">${onNarrow}</div>`,
+  );
+}
+
+/** A picture on paper with its caption, and links to its files. */
+export function framedFigure(
+  { id, title, caption, saves }: Omit<HtmlFigure, 'wide' | 'narrow'>,
+  picture: string,
+): string {
   const name = escapeHtml(id);
+  const links = saves.map(({ format, href }) => {
+    const label = `Save ${title} as ${format}`;
+    return `<a href="${escapeHtml(href)}" download aria-label="${escapeHtml(label)}">${escapeHtml(format)}</a>`;
+  });
+  const save = links.length > 0 ? `\n<p class="save">Save: ${links.join(' ')}</p>` : '';
   return `<figure id="${name}" aria-labelledby="${name}-caption">
-<div class="paper"><div class="on-wide">${inlineSvg(wide, id)}</div><div class="on-narrow">${inlineSvg(narrow, `${id}-narrow`)}</div></div>
-<figcaption id="${name}-caption"><strong>Figure ${number}. ${escapeHtml(title)}.</strong> ${escapeHtml(caption)}</figcaption>
+<div class="paper">${picture}</div>
+<figcaption id="${name}-caption"><strong>${escapeHtml(title)}.</strong> ${escapeHtml(caption)}</figcaption>${save}
 </figure>`;
 }
 

@@ -34,6 +34,9 @@ figure { margin: 0 0 2.2rem; break-inside: avoid; }
 .files { margin: 0; padding-left: 1.2rem; font-size: .9rem; overflow-wrap: anywhere; }
 a { color: inherit; }
 figcaption { font-size: .9rem; color: var(--muted); margin-top: .6rem; }
+.save { margin: .3rem 0 0; font-size: .85rem; color: var(--muted); }
+.save a { padding: .2rem .3rem; }
+a:focus-visible, summary:focus-visible, .wide:focus-visible { outline: 2px solid currentColor; outline-offset: 2px; border-radius: 3px; }
 figcaption strong { color: var(--ink); }
 summary { cursor: pointer; margin: 1rem 0 .5rem; font-weight: 500; }
 pre { background: var(--soft); border: 1px solid var(--line); border-radius: 6px; padding: .8rem; overflow-x: auto; font-size: .82rem; }
@@ -51,6 +54,7 @@ pre { background: var(--soft); border: 1px solid var(--line); border-radius: 6px
   .summary tbody th { min-width: 0; }
   .summary th:not(:first-child), .summary td { padding-left: .6rem; }
   .paper { border: 0; padding: 0; overflow: visible; }
+  .save { display: none; }
   details::details-content { content-visibility: visible; block-size: auto; }
   pre { white-space: pre-wrap; }
 }

@@ -1,6 +1,7 @@
-import { basename, join } from 'node:path';
+import { basename, extname, join } from 'node:path';
 import { writeFileAtomic } from '../atomic';
 import { FIGURE_FORMATS } from '../recipe/figures';
+import { csvOf } from './figure-data';
 import { FIGURES } from './figures';
 import { type HtmlFigure, renderHtml } from './html';
 import type { ReportInput } from './input';
@@ -19,18 +20,23 @@ export interface WrittenFigures {
 }
 
 /**
- * Writes a report into a folder: index.html, and each figure as .svg, .png and .pdf. Without fonts on the machine there are .svg files
- * only, and a note says so. Throws ERR_FILE.
+ * Writes a report into a folder: index.html, each figure as .svg, .png and .pdf, and its numbers as .csv. Without fonts on the machine
+ * there is no .png and .pdf, and a note says so. Throws ERR_FILE.
  */
 export async function writeReport(directory: string, input: ReportInput): Promise<WrittenFigures & { html: string }> {
   const shown: HtmlFigure[] = [];
   const files: WrittenFigures[] = [];
-  for (const { spec, ...figure } of FIGURES) {
+  for (const { spec, rows, ...figure } of FIGURES) {
     const [wide, narrow] = [await spec(input), await spec(input, NARROW)];
     if (wide === null || narrow === null) continue;
     const svg = await renderSvg(wide);
-    shown.push({ ...figure, wide: svg, narrow: await renderSvg(narrow) });
-    files.push(await writeFigure(join(directory, figure.id), svg, FIGURE_FORMATS));
+    const base = join(directory, figure.id);
+    const drawn = await writeFigure(base, svg, FIGURE_FORMATS);
+    await writeFileAtomic(`${base}.csv`, await csvOf(rows(input)));
+    const names = [...drawn.figures, `${base}.csv`].map((file) => basename(file));
+    const saves = names.map((href) => ({ format: extname(href).slice(1).toUpperCase(), href }));
+    shown.push({ ...figure, saves, wide: svg, narrow: await renderSvg(narrow) });
+    files.push(drawn);
   }
   const html = join(directory, 'index.html');
   await writeFileAtomic(html, renderHtml(input, shown), { makeFolder: true });

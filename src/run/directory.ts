@@ -19,7 +19,7 @@ import { type RecordOptions, recordText } from './record';
 
 /** All files of a run; --force removes these and nothing else. */
 const OWN_FILES =
-  /^(params\.json|result\.json|energy\.json|metrics\.jsonl|record\.txt|masks|report|overlap_[\d.]+\.(npy|json)|(init|checkpoint|inside-epoch|model_best|swa|ckpt\d+|EB-\d+-\d+)\.pth\.tar)$/;
+  /^(params\.json|result\.json|energy\.json|metrics\.jsonl|record\.txt|masks|report|overlap_[\d.]+\.(npy|json)|events\.out\.tfevents\.\d+\.earlybird|(init|checkpoint|inside-epoch|model_best|swa|ckpt\d+|EB-\d+-\d+)\.pth\.tar)$/;
 const isOwn = (name: string) => OWN_FILES.test(name);
 /** The checkpoint to resume from. */
 export const CHECKPOINT = 'checkpoint.pth.tar';

@@ -26,6 +26,7 @@ import { initialValue, type RestoredCheckpoint, readTrainingCheckpoint } from '.
 import { type ModelInfo, modelInfo } from '../run/checkpoint-network';
 import { identityHash, RunDirectory } from '../run/directory';
 import { orRemedy } from '../run/given';
+import { LiveFile } from '../run/live';
 import { epochsText, ratioKey, ticketFile } from '../run/names';
 import type { RunOptions } from '../run/observer';
 import { recordBest } from '../run/record';
@@ -151,8 +152,10 @@ async function train(run: OpenRun): Promise<RunResult> {
     for (const note of notes) options.observer?.log?.(note);
   }
 
+  using live = new LiveFile(directory, options.observer);
   const outcome = await runTraining({
     ...options,
+    observer: live.observer,
     phase: spec.command,
     directory,
     model,

@@ -58,12 +58,29 @@ describe('a written report', () => {
     html = await readFile(written.html, 'utf8');
   });
 
-  test('has every figure as SVG, PNG and PDF, and leaves no temporary file', async () => {
+  test('has every figure as SVG, PNG and PDF with its numbers, links them, and leaves no temporary file', async () => {
     const names = ['learning-curves', 'mask-distances', 'distance-matrix', 'kept-channels', 'drawing-epoch'];
     const kinds = (await hasFonts()) ? ['svg', 'png', 'pdf'] : ['svg'];
     const files = names.flatMap((name) => kinds.map((kind) => `${name}.${kind}`));
     expect(written.figures.map((file) => path.basename(file))).toEqual(files);
-    expect((await readdir(folder())).sort()).toEqual([...files, 'index.html'].sort());
+    const saved = [...files, ...names.map((name) => `${name}.csv`)];
+    expect((await readdir(folder())).sort()).toEqual([...saved, 'index.html'].sort());
+    for (const file of saved) expect(html).toContain(`<a href="${file}" download aria-label="Save Figure `);
+  });
+
+  test('tables of figures hold their numbers', async () => {
+    const table = async (name: string) =>
+      (await readFile(path.join(folder(), `${name}.csv`), 'utf8')).trim().split('\n');
+    const [head, first] = await table('learning-curves');
+    expect(head).toMatch(/^run,epoch,completed,lr,train\.loss,.*,test\.top1,.*,distance\.30/);
+    expect(first).toMatch(/^search \(dense\),0,1,0\.1,2,/);
+    const matrix = await table('distance-matrix');
+    expect(matrix[0]).toBe('network,ratio,epoch,older,distance');
+    expect(matrix).toHaveLength(1 + 3 * 66);
+    expect(Number(matrix[1]!.split(',').at(-1))).toBeCloseTo(0.5);
+    expect((await table('kept-channels'))[1]).toBe('VGG-16,0.3,feature.1.weight,64,40,0');
+    expect((await table('drawing-epoch'))[1]).toBe('VGG-16,0.3,4,70,72.4');
+    expect((await table('mask-distances'))[0]).toBe('network,ratio,epoch,smallest,largest');
   });
 
   test('is well-formed and asks nothing of the network', () => {
@@ -137,7 +154,7 @@ test('a report of nothing still is a page', async () => {
 test('names of clip paths do not meet those of other figures', () => {
   const svg =
     '<svg xmlns="http://www.w3.org/2000/svg"><clipPath id="clip0"></clipPath><g clip-path="url(#clip0)"></g></svg>';
-  const figures = ['a', 'b'].map((id) => ({ id, title: id, caption: '', wide: svg, narrow: svg }));
+  const figures = ['a', 'b'].map((id) => ({ id, title: id, caption: '', saves: [], wide: svg, narrow: svg }));
   const html = renderHtml(SAMPLE, figures);
   expect(html).toContain('<clipPath id="a-clip0"></clipPath><g clip-path="url(#a-clip0)">');
   expect(html).toContain('<clipPath id="b-clip0"></clipPath><g clip-path="url(#b-clip0)">');

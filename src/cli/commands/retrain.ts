@@ -11,7 +11,9 @@ export const retrain = defineCommand({
   ],
   async run(recipe, options) {
     const { reportRetrain } = await import('../../report/gather/reports.js');
-    const run = await (await import('../../train/retrain.js')).retrain(recipe, options);
+    const { retrain: work } = await import('../../train/retrain.js');
+    const { withTensorboard } = await import('../../tensorboard/while.js');
+    const run = await withTensorboard(recipe, options, (all) => work(recipe, all));
     const { speedOfTicket } = await import('../../prune/speed.js');
     const speed = recipe.scratch === undefined ? null : await speedOfTicket(recipe.scratch);
     return { ...run.result, speed, report: await reportRetrain(recipe, run, options.observer) };

@@ -11,7 +11,9 @@ export const search = defineCommand({
   ],
   async run(recipe, options) {
     const { reportSearch } = await import('../../report/gather/reports.js');
-    const run = await (await import('../../train/search.js')).search(recipe, options);
+    const { search: work } = await import('../../train/search.js');
+    const { withTensorboard } = await import('../../tensorboard/while.js');
+    const run = await withTensorboard(recipe, options, (all) => work(recipe, all));
     return { ...run.result, report: await reportSearch(recipe, run, options.observer) };
   },
   print: async (result, { referenceMetrics }) => (await import('../print/run.js')).runText(result, referenceMetrics),

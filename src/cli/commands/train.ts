@@ -13,7 +13,9 @@ export const train = defineCommand({
   ],
   async run(recipe, options) {
     const { reportTrain } = await import('../../report/gather/reports.js');
-    const run = await (await import('../../train/eb-train.js')).ebTrain(recipe, options);
+    const { ebTrain: work } = await import('../../train/eb-train.js');
+    const { withTensorboard } = await import('../../tensorboard/while.js');
+    const run = await withTensorboard(recipe, options, (all) => work(recipe, all));
     return { ...run.result, report: await reportTrain(recipe, run, options.observer) };
   },
   print: async (result) => (await import('../print/run.js')).trainText(result),

@@ -41,6 +41,13 @@ export const training = {
   ...averaging,
 };
 
+/** For other programs to look at a run with. */
+export const logs = {
+  tensorboard: output(z.boolean().default(false), 'also write event files for TensorBoard into the folder of the run', {
+    identity: false,
+  }),
+};
+
 export const continuing = <T extends z.ZodType>(startEpoch: T, startHelp: string) => ({
   startEpoch: option(startEpoch, startHelp),
   resume: option(file().optional(), 'checkpoint to go on from; a run that was interrupted resumes without this', {

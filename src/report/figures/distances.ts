@@ -30,6 +30,8 @@ interface Point {
 }
 
 interface Panel {
+  network: string;
+  ratio: number;
   title: string;
   points: Point[];
   /** Completed epochs at which the ticket emerged. */
@@ -77,6 +79,8 @@ export function distancePanels(matrices: MaskMatrix[]): Panel[] {
   const several = new Set(matrices.map(({ network }) => network)).size > 1;
   return matrices
     .map((matrix) => ({
+      network: matrix.network,
+      ratio: matrix.ratio,
       title: `${several ? `${matrix.network}: ` : ''}${ratioLabel(matrix.ratio)}`,
       points: pointsOf(matrix),
       emergedAt: matrix.emergedAt,

@@ -92,7 +92,7 @@ export function comparisonOf({
 }
 
 /** What people look for in a folder of a run; the checkpoint of each epoch is not among it. */
-const LISTED =
+export const LISTED =
   /^((EB-\d+-\d+|pruned|checkpoint|model_best|swa)\.pth\.tar|metrics\.jsonl|(params|result|energy|prune)\.json|(record|prune)\.txt|overlap_[\d.]+\.npy)$/;
 
 /** Files of a run and of its stages, relative to its folder. */

@@ -1,0 +1,138 @@
+/** All watched runs as the sections of a page: read again and again, drawn anew as the pace allows. */
+import type { ReportInput } from '../report/input';
+import { Drawings } from './drawings';
+import { factsOf } from './facts';
+import { type FoundRun, findRuns } from './find';
+import type { Pace } from './pace';
+import { type Section, sectionOf, TOGETHER, togetherOf } from './page';
+import { RunReader, type RunView } from './read';
+
+interface Shown {
+  id: string;
+  reader: RunReader;
+  view: RunView;
+  /** The state that the figures show; they may be behind. */
+  drawn: RunView;
+  drawings: Drawings;
+  revision: number;
+  /** What the page has of it; made again where one of the others changed. */
+  section: { of: RunView; revision: number; section: Section } | null;
+}
+
+export class Board {
+  private readonly shown: Shown[] = [];
+  private together: { drawings: Drawings; revision: number } | null = null;
+
+  constructor(
+    private readonly folders: readonly string[],
+    private readonly pace: Pace,
+  ) {}
+
+  /** Looks for runs; true where there are new ones. */
+  async find(): Promise<boolean> {
+    const found = await findRuns(this.folders);
+    const fresh = found.filter(({ folder }) => this.shown.every(({ reader }) => reader.found.folder !== folder));
+    for (const run of fresh) await this.add(run);
+    // A folder in which a run has begun further down has no run itself.
+    const gone = this.shown.filter(
+      ({ view, reader }) => view.state === 'waiting' && found.every(({ folder }) => folder !== reader.found.folder),
+    );
+    for (const one of gone) this.shown.splice(this.shown.indexOf(one), 1);
+    return fresh.length > 0 || gone.length > 0;
+  }
+
+  private async add(run: FoundRun): Promise<void> {
+    const reader = new RunReader(run, check);
+    const view = await reader.read();
+    const id = String(this.added++);
+    this.shown.push({ id, reader, view, drawn: view, drawings: new Drawings(view.input), revision: 0, section: null });
+  }
+  private added = 0;
+
+  /** Reads all runs, and takes what they are now for the figures where there is time to draw them. */
+  async refresh(): Promise<void> {
+    for (const one of this.shown) one.view = await one.reader.read();
+    const behind = this.shown.filter(({ view, drawn }) => view !== drawn);
+    const first = behind.filter(({ drawings }) => drawings.figures.length === 0);
+    for (const one of this.pace.isReady ? behind : first) {
+      // What changes within an epoch is in no figure.
+      if (figuresDiffer(one.drawn.input, one.view.input)) {
+        one.drawings = new Drawings(one.view.input);
+        one.revision++;
+        this.together = null;
+      }
+      one.drawn = one.view;
+    }
+  }
+
+  get sections(): Section[] {
+    const own = this.shown.map(sectionFor);
+    if (!this.isSeveral) return own;
+    const names = this.shown.map(({ view }) => view.name);
+    const { drawings, revision } = this.drawnTogether();
+    return [...own, togetherOf(names, drawings, revision)];
+  }
+
+  get isSeveral(): boolean {
+    return this.shown.length > 1;
+  }
+
+  folderOf(id: string): string | null {
+    return this.shown.find((one) => one.id === id)?.reader.found.folder ?? null;
+  }
+
+  drawingsOf(id: string): Drawings | null {
+    if (id === TOGETHER) return this.isSeveral ? this.drawnTogether().drawings : null;
+    return this.shown.find((one) => one.id === id)?.drawings ?? null;
+  }
+
+  private drawnTogether(): { drawings: Drawings; revision: number } {
+    const revision = this.shown.reduce((sum, one) => sum + one.revision, 0);
+    this.together ??= { drawings: new Drawings(joined(this.shown.map(({ drawn }) => drawn))), revision };
+    return this.together;
+  }
+}
+
+/** A file may hold anything: what cannot be shown throws here, where the reader can say so. */
+function check(view: RunView): void {
+  factsOf(view);
+  new Drawings(view.input);
+}
+
+function sectionFor(one: Shown): Section {
+  const { id, view, drawings, revision, section: made } = one;
+  if (made?.of === view && made.revision === revision) return made.section;
+  const section = sectionOf(id, view, drawings, revision);
+  one.section = { of: view, revision, section };
+  return section;
+}
+
+const linesOf = ({ runs }: ReportInput) => runs.map(({ name, metrics }) => `${name} ${metrics.length}`).join();
+
+/** A resumed run may have as many epochs as before, of other values. */
+function figuresDiffer(before: ReportInput, now: ReportInput): boolean {
+  const last = ({ runs }: ReportInput) => JSON.stringify(runs.map(({ metrics }) => metrics.at(-1)));
+  const masks = ({ matrices }: ReportInput) => matrices.map(({ epochs }) => epochs.length).join();
+  return (
+    linesOf(before) !== linesOf(now) ||
+    masks(before) !== masks(now) ||
+    before.channels.length !== now.channels.length ||
+    last(before) !== last(now)
+  );
+}
+
+/** One input with the curves and matrices of all runs, each under its name. */
+function joined(views: readonly RunView[]): ReportInput {
+  const [first] = views;
+  const datasets = new Set(views.map(({ input }) => JSON.stringify(input.dataset)));
+  // Made-up images are said to be so, where others stand beside them too.
+  const nameOf = ({ name, input }: RunView) =>
+    datasets.size > 1 && input.dataset.synthetic ? `${name} (synthetic)` : name;
+  return {
+    ...first!.input,
+    ...(datasets.size > 1 ? { dataset: { name: '', synthetic: false, train: 0, test: 0 } } : {}),
+    runs: views.flatMap((view) => view.input.runs.map((run) => ({ ...run, name: `${nameOf(view)}: ${run.name}` }))),
+    matrices: views.flatMap((view) => view.input.matrices.map((matrix) => ({ ...matrix, network: nameOf(view) }))),
+    channels: [],
+  };
+}

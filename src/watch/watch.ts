@@ -1,0 +1,175 @@
+/** `watch`: a page on this machine that shows runs as they go. */
+import type { Server, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { EarlybirdError, systemCode } from '../errors';
+import { renderSvg } from '../report/render';
+import { requireFolder } from '../run/directory';
+import { Board } from './board';
+import { Pace } from './pace';
+import type { Section } from './page';
+import { createWatchServer } from './server';
+
+/** Arguments of {@link watch}. */
+export interface WatchOptions {
+  /** Port on 127.0.0.1; any free one where it is absent and 8316 is taken. */
+  port?: number | undefined;
+  /** Share of one core beyond which figures come later, 0 to 1; the first ones come at once. Default 0.008: with looking, a hundredth. */
+  share?: number;
+  /** Ends the server. */
+  signal?: AbortSignal;
+}
+
+/** A page that is served. */
+export interface Watching extends AsyncDisposable {
+  /** Address of the page. */
+  url: string;
+  /** Settles once the server has ended. */
+  closed: Promise<void>;
+}
+
+const PORT = 8316;
+const ADDRESS = '127.0.0.1';
+/** Milliseconds between two looks at the runs, and between two looks for new ones. */
+const LOOK = 2000;
+const SEARCH = 5000;
+/** Without news a connection says that it lives, so that a browser notices its end. */
+const SILENCE = 15_000;
+
+/**
+ * Serves a page that shows the runs in and under `folders` as they go: curves, mask distances, detectors, throughput, time left, energy.
+ * It reads their folders alone and writes nothing. Nothing is read while nobody looks.
+ *
+ * @throws ERR_FILE where a folder is missing, ERR_BUSY where the port is taken
+ *
+ * @example
+ * await using page = await watch(['runs/vgg']);
+ * console.log(page.url); // http://127.0.0.1:8316/
+ */
+export async function watch(
+  folders: readonly string[],
+  { port, share = 0.008, signal }: WatchOptions = {},
+): Promise<Watching> {
+  for (const folder of folders) requireFolder(folder);
+  await warmUp();
+  const board = new Board(folders, new Pace(share));
+  const readers = new Readers(board);
+  const server = createWatchServer(
+    board,
+    () => readers.look(),
+    (response) => readers.add(response),
+  );
+  await listen(server, port);
+  const close = () => {
+    readers.end();
+    server.close();
+    server.closeAllConnections();
+  };
+  const closed = new Promise<void>((settle) => server.once('close', settle));
+  if (signal?.aborted) close();
+  signal?.addEventListener('abort', close, { once: true });
+  const url = `http://${ADDRESS}:${(server.address() as AddressInfo).port}/`;
+  return {
+    url,
+    closed,
+    [Symbol.asyncDispose]: async () => {
+      close();
+      await closed;
+    },
+  };
+}
+
+/** The libraries of figures load before their time counts against the pace. */
+const warmUp = () => renderSvg({ data: { values: [] }, mark: 'point' });
+
+/** Those who look at the page, and what they were told last. */
+class Readers {
+  private readonly responses = new Set<ServerResponse>();
+  private timer: NodeJS.Timeout | undefined;
+  private looking: Promise<void> | null = null;
+  private searched = Number.NEGATIVE_INFINITY;
+  private spoken = Date.now();
+  private told = new Map<string, Section>();
+
+  constructor(private readonly board: Board) {}
+
+  add(response: ServerResponse): void {
+    response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
+    response.write(': hello\n\n');
+    // It may have a page from before its connection was lost.
+    for (const section of this.told.values()) response.write(eventOf(section));
+    this.responses.add(response);
+    response.on('close', () => this.responses.delete(response));
+    this.timer ??= setInterval(() => {
+      // The next look may go well.
+      this.tick().catch(() => {});
+    }, LOOK);
+  }
+
+  end(): void {
+    clearInterval(this.timer);
+    for (const response of this.responses) response.end();
+  }
+
+  /** Brings the board up to date, once at a time. */
+  look(): Promise<void> {
+    this.looking ??= this.update().finally(() => {
+      this.looking = null;
+    });
+    return this.looking;
+  }
+
+  private async update(): Promise<void> {
+    if (Date.now() - this.searched >= SEARCH) {
+      this.searched = Date.now();
+      if (await this.board.find()) this.say('event: runs\ndata:\n\n');
+    }
+    await this.board.refresh();
+  }
+
+  private async tick(): Promise<void> {
+    if (this.responses.size === 0) {
+      clearInterval(this.timer);
+      this.timer = undefined;
+      return;
+    }
+    await this.look();
+    for (const section of this.board.sections) {
+      const before = this.told.get(section.id);
+      const parts = (['head', 'facts', 'figures'] as const).filter((part) => section[part] !== before?.[part]);
+      if (parts.length > 0) this.say(eventOf(section, parts));
+      this.told.set(section.id, section);
+    }
+    if (Date.now() - this.spoken > SILENCE) this.say(':\n\n');
+  }
+
+  private say(text: string): void {
+    this.spoken = Date.now();
+    for (const response of this.responses) response.write(text);
+  }
+}
+
+function eventOf(section: Section, parts: (keyof Section)[] = ['head', 'facts', 'figures']): string {
+  const data = Object.fromEntries((['id', ...parts] as const).map((part) => [part, section[part]]));
+  // JSON has no line ends of its own, which would end the event.
+  return `event: run\ndata: ${JSON.stringify(data)}\n\n`;
+}
+
+async function listen(server: Server, port: number | undefined): Promise<void> {
+  const on = (number: number) =>
+    new Promise<void>((settle, fail) => {
+      server.once('error', fail);
+      server.listen(number, ADDRESS, () => {
+        server.off('error', fail);
+        settle();
+      });
+    });
+  try {
+    await on(port ?? PORT);
+  } catch (error) {
+    if (systemCode(error) === 'EADDRINUSE' && port === undefined) return on(0);
+    throw new EarlybirdError(
+      'ERR_BUSY',
+      `Port ${port ?? PORT} of ${ADDRESS} cannot be used (${systemCode(error)}): give another --port.`,
+    );
+  }
+}
