@@ -2,18 +2,15 @@
  * The official CIFAR-10 and CIFAR-100 files: python (pickled) and binary, in their .tar.gz archives or unpacked.
  * Formats: https://www.cs.toronto.edu/~kriz/cifar.html. Both store planes (3, 32, 32); here they become (32, 32, 3).
  */
-import { createReadStream } from 'node:fs';
-import { open, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import * as path from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { setImmediate as breathe } from 'node:timers/promises';
-import { createGunzip } from 'node:zlib';
 import { isBytes, isDict, isTensor } from '../checkpoint/value';
-import { EarlybirdError } from '../errors';
+import type { EarlybirdError } from '../errors';
+import { filesInArchive } from './archive';
 import { readBatchPickle } from './batch-pickle';
 import type { ImageSet } from './dataset';
 import { datasetError } from './errors';
-import { archiveKind, archiveTitle } from './kinds';
 import { KNOWN, type KnownDataset } from './known';
 
 export type CifarName = 'cifar10' | 'cifar100';
@@ -150,60 +147,14 @@ function wanted(files: Files): string[] {
 /** The files of both forms in a folder or archive. */
 async function* filesOf(place: string, kind: CifarKind, signal?: AbortSignal): AsyncGenerator<[string, Buffer]> {
   const all = FORMS.flatMap((form) => wanted(kind[form]));
-  if (!(await stat(place)).isDirectory()) return yield* filesInArchive(place, all, signal);
+  if (!(await stat(place)).isDirectory())
+    return yield* filesInArchive(place, (name) => all.includes(name), MAX_FILE_BYTES, signal);
   for (const file of all) {
     signal?.throwIfAborted();
     const info = await stat(path.join(place, file)).catch(() => null);
     if (!info?.isFile()) continue;
     checkSize(info.size, path.join(place, file));
     yield [file, await readFile(path.join(place, file))];
-  }
-}
-
-async function* filesInArchive(
-  archive: string,
-  names: string[],
-  signal?: AbortSignal,
-): AsyncGenerator<[string, Buffer]> {
-  const kind = archiveKind(await beginningOf(archive));
-  if (kind && kind !== '.gz')
-    throw datasetError(`${archive} is ${archiveTitle(kind)}, which is not read: unpack it first.`);
-  const { extract } = await import('tar-stream');
-  const unpacked = extract();
-  const source = createReadStream(archive, { highWaterMark: 1 << 20 });
-  const flow =
-    kind === '.gz'
-      ? pipeline(source, createGunzip({ chunkSize: 1 << 20 }), unpacked, { signal })
-      : pipeline(source, unpacked, { signal });
-  flow.catch(() => undefined);
-  try {
-    for await (const entry of unpacked) {
-      const name = path.posix.basename(entry.header.name);
-      if (entry.header.type !== 'file' || !names.includes(name)) {
-        entry.resume();
-        continue;
-      }
-      checkSize(entry.header.size ?? 0, `${archive}: ${name}`);
-      const chunks: Buffer[] = [];
-      for await (const chunk of entry) chunks.push(chunk as Buffer);
-      yield [name, Buffer.concat(chunks)];
-    }
-    await flow;
-  } catch (error) {
-    signal?.throwIfAborted();
-    if (error instanceof EarlybirdError) throw error;
-    throw datasetError(`${archive} is cut off or damaged (${(error as Error).message}); remove it and fetch it again.`);
-  } finally {
-    source.destroy();
-  }
-}
-
-async function beginningOf(file: string): Promise<Buffer> {
-  const handle = await open(file, 'r');
-  try {
-    return (await handle.read(Buffer.alloc(8), 0, 8, 0)).buffer;
-  } finally {
-    await handle.close();
   }
 }
 

@@ -16,9 +16,9 @@ const AT_ONCE = 16;
 
 /**
  * The classes of the data under `root`, sorted: those of a synset list in it, so that a part of ImageNet keeps the labels of the whole,
- * else the folders of train/, else those of val/. Rejects with ERR_DATASET where there is none of these.
+ * else the folders of train/, else those of val/. Rejects with ERR_DATASET where there is none of these, or as `explain` does.
  */
-export async function classesOf(root: string): Promise<string[]> {
+export async function classesOf(root: string, explain?: (root: string) => Promise<void>): Promise<string[]> {
   const list = await synsetList(root);
   if (list) return list.classes;
   for (const split of ['train', 'val']) {
@@ -27,8 +27,9 @@ export async function classesOf(root: string): Promise<string[]> {
   }
   await explainFlat(root, 'val');
   await explainPart(root);
+  await explain?.(root);
   throw datasetError(
-    `${root} holds neither train/<wnid>/ and val/<wnid>/ folders of images nor shards (train-*.tar, val-*.tar); check the path.`,
+    `${root} holds neither train/<wnid>/ and val/<wnid>/ folders of images nor shards (train-*.tar, val-*.tar) nor other files of images that are read (docs/imagenet.md lists them); check the path.`,
   );
 }
 
@@ -141,7 +142,7 @@ async function explainPart(root: string): Promise<void> {
     throw datasetError(`${path.join(root, packed)} is a compressed archive, which is not read: unpack it first.`);
 }
 
-async function synsetList(root: string): Promise<{ file: string; classes: string[] } | null> {
+export async function synsetList(root: string): Promise<{ file: string; classes: string[] } | null> {
   for (const file of SYNSET_LISTS) {
     const text = await readFile(path.join(root, file), 'utf8').catch(() => null);
     if (text === null) continue;

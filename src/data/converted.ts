@@ -1,15 +1,15 @@
 /**
- * Images of other kinds than JPEG, for a loader that decodes JPEG alone: each is decoded once, into one file of the cache, as a PPM. The
- * file is made anew where an image is added, removed or changed.
+ * Images of other kinds than JPEG, for a loader that decodes JPEG alone: each is decoded once, into one file of the cache, as a PPM. JPEG
+ * that are compressed in their files go there as they are. The file is made anew where an image is added, removed or changed.
  */
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import * as path from 'node:path';
 import { writeFileAtomic } from '../atomic';
 import { availableCores } from '../cores';
-import { checkImage, openImage } from './decode';
+import { checkImage, isJpeg, openImage } from './decode';
 import { dataFileError, datasetError } from './errors';
-import { bytesOf, type ImageListing, inParallel } from './listing';
+import { bytesOf, type ImageListing, inParallel, NOT_PLAIN } from './listing';
 import { withQuietSharp } from './quiet-sharp';
 
 export interface ConvertOptions {
@@ -46,9 +46,11 @@ export async function convertOthers(listing: ImageListing, options: ConvertOptio
     lengths: Float64Array.from(listing.lengths),
   };
   for (const [i, place] of places.entries()) {
-    if (!place) continue;
+    // What does not lie in its file has no other place: nothing, for the loader, is a bad image.
+    const empty = listing.lengths[others[i]!] === NOT_PLAIN ? ([0, 0] as const) : null;
+    if (!place && !empty) continue;
     out.file[others[i]!] = listing.files.length;
-    [out.offsets[others[i]!], out.lengths[others[i]!]] = place;
+    [out.offsets[others[i]!], out.lengths[others[i]!]] = place ?? empty!;
   }
   return out;
 }
@@ -104,9 +106,9 @@ async function convert(
         }
         if (index.bytes > MOST_BYTES)
           throw datasetError(
-            `The ${others.length} images that are no JPEG need more than ${MOST_BYTES / 1e9} GB when they are decoded: make shards of JPEG of the data set with "earlybird data pack".`,
+            `The ${others.length} images that are no JPEG, or compressed in their files, need more than ${MOST_BYTES / 1e9} GB in the cache: make shards of JPEG of the data set with "earlybird data pack".`,
           );
-        onProgress?.(Math.min(others.length, at + step), others.length, 'decoding images that are no JPEG');
+        onProgress?.(Math.min(others.length, at + step), others.length, 'putting images into the cache');
       }
     }
     await writeFileAtomic(file, pictures(), { ...(signal && { signal }), makeFolder: true });
@@ -120,6 +122,8 @@ async function ppmOf(sharp: typeof import('sharp'), listing: ImageListing, index
   const bytes = await bytesOf(listing, index).catch((error) => {
     throw dataFileError(error, listing.files[listing.file[index]!]!);
   });
+  // The loader decodes a JPEG to the pixels that it has elsewhere.
+  if (listing.lengths[index] === NOT_PLAIN && isJpeg(bytes)) return bytes;
   try {
     await checkImage(sharp, bytes);
     const image = (await openImage(sharp, bytes)).toColourspace('srgb').removeAlpha();

@@ -86,7 +86,7 @@ export async function openImage(sharp: SharpModule, bytes: Buffer): Promise<Shar
 }
 
 /** Cyan, magenta, yellow and black as Pillow mixes them. */
-function inksToRgb(inks: Buffer, channels: number): Buffer {
+export function inksToRgb(inks: Buffer, channels: number): Buffer {
   const count = inks.length / channels;
   const out = Buffer.allocUnsafe(count * 3);
   for (let i = 0, from = 0, to = 0; i < count; i++, from += channels) {

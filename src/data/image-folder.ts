@@ -8,18 +8,21 @@
  */
 import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
-import { readFile, realpath } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import * as path from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
 import { availableCores } from '../cores';
 import { type CachedImages, readCache, writeCache } from './cache';
 import { foldersIn } from './class-files';
-import { listSplit } from './class-folders';
+import { hasClassFolders, listSplit } from './class-folders';
 import type { ImageSet } from './dataset';
 import { checkImage, openImage, reasonOf } from './decode';
 import { datasetError } from './errors';
 import type { Unread } from './kinds';
+import { explainOthers, shardsOf } from './layout';
+import { bytesOf, fingerprintOf, type ImageListing } from './listing';
 import { withQuietSharp } from './quiet-sharp';
+import { openSource } from './source';
 
 export interface FolderOptions {
   imageSize: number;
@@ -30,16 +33,10 @@ export interface FolderOptions {
   signal?: AbortSignal;
 }
 
-interface ListedImage {
-  /** Path below the root, with forward slashes. */
-  file: string;
-  label: number;
-}
-
 interface Listing {
   classNames: string[];
-  train: ListedImage[];
-  test: ListedImage[];
+  train: ImageListing;
+  test: ImageListing;
   unread: Unread[];
   /** Changes when any path, size or time of change does. */
   key: string;
@@ -54,14 +51,24 @@ export async function isImageFolder(root: string): Promise<boolean> {
   return (await foldersIn(path.join(root, 'train'))) !== null && (await testFolder(root)) !== null;
 }
 
-/** Classes are the sorted names of the folders in `train/`. Rejects with ERR_DATASET: no images, other classes, images that do not decode. */
+/** True where {@link readImageFolder} finds both splits. */
+export async function isImageData(root: string): Promise<boolean> {
+  return (await isImageFolder(root)) || (await hasFiles(root));
+}
+
+async function hasFiles(root: string): Promise<boolean> {
+  const found = await Promise.all((['train', 'val'] as const).map((split) => shardsOf(root, split)));
+  return found.every((files) => files.length > 0);
+}
+
+/** Classes are the sorted names of the folders in `train/`, or those of files of many images. Rejects with ERR_DATASET: no images, other classes, images that do not decode. */
 export async function readImageFolder(
   root: string,
   options: FolderOptions,
 ): Promise<CachedImages & { unread: Unread[] }> {
   const { imageSize, cacheDir, signal } = options;
-  const listing = await listImages(root, signal);
-  const total = listing.train.length + listing.test.length;
+  const listing = await list(root, options);
+  const total = listing.train.count + listing.test.count;
   if (total * imageSize * imageSize * 3 > MAX_BYTES)
     throw datasetError(
       `The ${total} images under ${root} need more than 4 GB at ${imageSize}x${imageSize}; choose a smaller image size or fewer images.`,
@@ -85,7 +92,14 @@ export async function readImageFolder(
   return { ...images, unread: listing.unread };
 }
 
-async function listImages(root: string, signal?: AbortSignal): Promise<Listing> {
+async function list(root: string, options: FolderOptions): Promise<Listing> {
+  if (await hasClassFolders(root)) return listFolders(root, options.signal);
+  if (await hasFiles(root)) return listFiles(root, options);
+  await explainOthers(root);
+  return listFolders(root, options.signal);
+}
+
+async function listFolders(root: string, signal?: AbortSignal): Promise<Listing> {
   const train = path.join(root, 'train');
   const test = await testFolder(root);
   const classNames = await foldersIn(train);
@@ -101,38 +115,47 @@ async function listImages(root: string, signal?: AbortSignal): Promise<Listing> 
       `${test} has classes that ${train} lacks (${strangers.slice(0, 3).join(', ')}); both must use the same class folders.`,
     );
   const hash = createHash('sha256').update(JSON.stringify(classNames));
-  const list = async (split: string): Promise<{ images: ListedImage[]; unread: Unread[] }> => {
+  const list = async (split: string): Promise<{ listing: ImageListing; unread: Unread[] }> => {
     const { listing, unread } = await listSplit(root, split, classNames, signal);
-    const images: ListedImage[] = [];
     for (let i = 0; i < listing.count; i++) {
       const file = listing.nameOf(i);
       // Synchronous calls are several times faster than the thread pool; the pause lets other work run.
       const { size, mtimeMs } = statSync(path.join(root, file));
       hash.update(`${file}\0${size}\0${mtimeMs}\n`);
-      images.push({ file, label: listing.labels[i]! });
       if (i % 64 === 63) await breathe(undefined, { signal }).catch(() => signal?.throwIfAborted());
     }
-    return { images, unread };
+    return { listing, unread };
   };
   const [trained, tested] = [await list('train'), await list(path.basename(test))];
   const unread = [...trained.unread, ...tested.unread];
-  return { classNames, train: trained.images, test: tested.images, unread, key: hash.digest('hex') };
+  return { classNames, train: trained.listing, test: tested.listing, unread, key: hash.digest('hex') };
+}
+
+async function listFiles(root: string, { onProgress, signal }: FolderOptions): Promise<Listing> {
+  const source = await openSource(root, { splits: ['train', 'val'], first: 'shards', onProgress, signal });
+  const [train, test] = [source.train!, source.test!];
+  const hash = createHash('sha256').update(await fingerprintOf(source.classNames, [train, test], signal));
+  for (const file of [...train.files, ...test.files]) {
+    const { size, mtimeMs } = statSync(file);
+    hash.update(`${path.relative(root, file)}\0${size}\0${mtimeMs}\n`);
+  }
+  const unread = [...source.unread.train, ...source.unread.val];
+  return { classNames: source.classNames, train, test, unread, key: hash.digest('hex') };
 }
 
 async function decodeAll(root: string, listing: Listing, options: FolderOptions): Promise<CachedImages> {
   const { imageSize, onProgress, signal } = options;
   const bytes = imageSize * imageSize * 3;
-  const allocate = (list: ListedImage[]): ImageSet => ({
-    images: new Uint8Array(list.length * bytes),
-    labels: Int32Array.from(list, ({ label }) => label),
-    count: list.length,
+  const allocate = ({ count, labels }: ImageListing): ImageSet => ({
+    images: new Uint8Array(count * bytes),
+    labels: Int32Array.from(labels),
+    count,
   });
   const train = allocate(listing.train);
   const test = allocate(listing.test);
-  const jobs = [
-    ...listing.train.map(({ file }, i) => ({ file, into: train.images.subarray(i * bytes, (i + 1) * bytes) })),
-    ...listing.test.map(({ file }, i) => ({ file, into: test.images.subarray(i * bytes, (i + 1) * bytes) })),
-  ];
+  const jobsOf = (list: ImageListing, { images }: ImageSet) =>
+    Array.from({ length: list.count }, (_, i) => ({ list, i, into: images.subarray(i * bytes, (i + 1) * bytes) }));
+  const jobs = [...jobsOf(listing.train, train), ...jobsOf(listing.test, test)];
 
   const broken: string[] = [];
   let next = 0;
@@ -140,9 +163,9 @@ async function decodeAll(root: string, listing: Listing, options: FolderOptions)
   const worker = async (sharp: typeof import('sharp')) => {
     while (next < jobs.length) {
       signal?.throwIfAborted();
-      const { file, into } = jobs[next++]!;
+      const { list, i: index, into } = jobs[next++]!;
       try {
-        const encoded = await readFile(path.join(root, file));
+        const encoded = await bytesOf(list, index);
         await checkImage(sharp, encoded);
         const { data, info } = await (await openImage(sharp, encoded))
           .resize(imageSize, imageSize, { fit: 'cover' })
@@ -153,7 +176,7 @@ async function decodeAll(root: string, listing: Listing, options: FolderOptions)
         if (info.channels === 3) into.set(data);
         else for (let i = 0; i < bytes; i++) into[i] = data[Math.floor(i / 3) * info.channels]!;
       } catch (error) {
-        broken.push(`${file}: ${reasonOf(error)}`);
+        broken.push(`${list.nameOf(index)}: ${reasonOf(error)}`);
       }
       if (++done % 256 === 0 || done === jobs.length) onProgress?.(done, jobs.length, 'decoding images');
     }

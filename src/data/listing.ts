@@ -8,6 +8,17 @@ import type { Unread } from './kinds';
 /** The length that stands for the whole file. (A length of 0 is an empty entry of a shard: a bad image.) */
 export const WHOLE_FILE = -1;
 
+/** The length that stands for an image that is compressed in its file, or pixels without a header: `read` gives it. */
+export const NOT_PLAIN = -2;
+
+/** Images that follow one another and are unpacked together. */
+export interface ImageGroup {
+  /** Index of the first one. */
+  start: number;
+  /** Of all of them together when they are unpacked. */
+  bytes: number;
+}
+
 /** Encoded images on disk. Arrays have one value for each image. */
 export interface ImageListing {
   /** Image files, or shards that hold many images each. */
@@ -16,11 +27,15 @@ export interface ImageListing {
   file: Int32Array;
   /** First byte in the file. */
   offsets: Float64Array;
-  /** Bytes; -1 for the whole file. */
+  /** Bytes; -1 for the whole file, -2 for an image that is not plain. */
   lengths: Float64Array;
   labels: Int32Array;
-  /** Indexes of images whose names are not those of JPEG files, ascending; absent where there are none. */
+  /** Indexes of images that are no JPEG by their names, or not plain, ascending; absent where there are none. */
   others?: Int32Array;
+  /** An image that is not plain, as a file of its own. */
+  read?(index: number): Promise<Buffer>;
+  /** Where not all images are plain: groups that cover the listing, in order. */
+  groups?: ImageGroup[];
   count: number;
   /** Name of an image for messages. It keeps none of the arrays above alive. */
   nameOf(index: number): string;
@@ -73,7 +88,7 @@ export function range(count: number): Int32Array {
 /** The images at `indexes`; files that none of them lies in are left out. */
 export function pickListing(listing: ImageListing, indexes: Int32Array): ImageListing {
   if (indexes.length === listing.count) return listing;
-  const { files, file, offsets, lengths, labels, others, nameOf } = listing;
+  const { files, file, offsets, lengths, labels, others, read, nameOf } = listing;
   const other = new Set(others);
   const used = [...new Set(Array.from(indexes, (index) => file[index]!))].sort((a, b) => a - b);
   const place = new Map(used.map((old, now) => [old, now]));
@@ -85,6 +100,7 @@ export function pickListing(listing: ImageListing, indexes: Int32Array): ImageLi
     labels: Int32Array.from(indexes, (index) => labels[index]!),
     others: range(indexes.length).filter((i) => other.has(indexes[i]!)),
     count: indexes.length,
+    ...(read && { read: (index: number) => read(indexes[index]!) }),
     nameOf: (index) => nameOf(indexes[index]!),
   };
 }
@@ -140,7 +156,8 @@ export async function inParallel<T, R>(
   return results;
 }
 
-function lastNotAbove(groups: readonly { start: number }[], index: number): number {
+/** Index of the group that holds an image. */
+export function lastNotAbove(groups: readonly { start: number }[], index: number): number {
   let [low, high] = [0, groups.length - 1];
   while (low < high) {
     const middle = (low + high + 1) >> 1;
@@ -151,7 +168,8 @@ function lastNotAbove(groups: readonly { start: number }[], index: number): numb
 }
 
 /** The encoded bytes of an image. */
-export async function bytesOf({ files, file, offsets, lengths }: ImageListing, index: number): Promise<Buffer> {
+export async function bytesOf({ files, file, offsets, lengths, read }: ImageListing, index: number): Promise<Buffer> {
+  if (lengths[index] === NOT_PLAIN) return read!(index);
   const place = files[file[index]!]!;
   const length = lengths[index]!;
   if (length === WHOLE_FILE) return readFile(place);

@@ -3,7 +3,8 @@ import { stat } from 'node:fs/promises';
 import * as path from 'node:path';
 import type { CifarKind } from './cifar';
 import { datasetError } from './errors';
-import { isImageFolder } from './image-folder';
+import { isImageData, isImageFolder } from './image-folder';
+import { explainOthers } from './layout';
 
 interface Place {
   kind: 'official' | 'images';
@@ -21,6 +22,7 @@ export async function locateCifar(kind: CifarKind, data: string | undefined, cac
     throw datasetError(
       `${data} is one part of a data set: give --data its parent, ${path.dirname(path.resolve(data))}.`,
     );
+  if (data) await explainOthers(data);
   const remedy = `run "earlybird data fetch ${kind.name}", pass --data with the folder or archive, or use --dataset synthetic`;
   const looked = data ? `at ${data}` : `in ${places.join(' or ')}`;
   throw datasetError(`No ${kind.title} ${looked}: ${remedy}.`);
@@ -36,7 +38,7 @@ async function lookIn(place: string, kind: CifarKind): Promise<Place | null> {
   for (const { archive } of [kind.python, kind.binary])
     if ((await typeOf(path.join(place, archive))) === 'file')
       return { kind: 'official', path: path.join(place, archive) };
-  return (await isImageFolder(place)) ? { kind: 'images', path: place } : null;
+  return (await isImageData(place)) ? { kind: 'images', path: place } : null;
 }
 
 async function typeOf(place: string): Promise<'file' | 'folder' | null> {

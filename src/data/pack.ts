@@ -13,14 +13,14 @@ import { reasonOf } from './decode';
 import { type EncodeOptions, encodeImage } from './encode';
 import { dataFileError, datasetError, usageError } from './errors';
 import type { Unread } from './kinds';
-import { bytesOf, fingerprintOf, type ImageListing, inParallel, range } from './listing';
+import { bytesOf, fingerprintOf, type ImageListing, inParallel } from './listing';
 import { MANIFEST, type Manifest, PROGRESS, readManifest } from './manifest';
+import { mixed } from './pack-order';
 import { type JpegPacker, packedOr } from './packed';
 import { withQuietSharp } from './quiet-sharp';
-import { Random } from './random';
 import { shardBytes } from './shard-writer';
-import { indexOf } from './shards';
 import { openSource } from './source';
+import { indexOf } from './stored-index';
 
 /** Options of {@link pack}. */
 export interface PackOptions extends Partial<EncodeOptions> {
@@ -84,8 +84,6 @@ interface Plan {
 }
 
 export const BAD_LIST = 'bad.txt';
-/** Seed of the order, which mixes the classes within every shard. */
-const ORDER_SEED = 1;
 
 /**
  * Packs class folders of images (`from/train/<class>/`, `from/val/<class>/`), or shards where there are none, into tar shards in the
@@ -156,7 +154,7 @@ async function planOf(from: string, to: string, options: PackOptions, signal?: A
   });
   const listings = splits.map((name, i) => {
     const listing = source[name === 'val' ? 'test' : name]!;
-    return { name, listing, order: shuffled(listing.count, i), unread: source.unread[name] };
+    return { name, listing, order: mixed(listing, i), unread: source.unread[name] };
   });
   // Shards of JPEG keep the key that they had before there was a choice.
   const asked = { shortSide, maxSide, quality, shardSize, ...(options.cache === 'yuv' && { cache: options.cache }) };
@@ -192,16 +190,6 @@ function limitOf(shardSize: string): Plan['limit'] {
     );
   const none = Number.POSITIVE_INFINITY;
   return unit ? { images: none, bytes: value * 1e6 } : { images: value, bytes: none };
-}
-
-function shuffled(count: number, stream: number): Int32Array {
-  const order = range(count);
-  const random = new Random(ORDER_SEED, stream);
-  for (let i = count - 1; i > 0; i--) {
-    const j = random.below(i + 1);
-    [order[i], order[j]] = [order[j]!, order[i]!];
-  }
-  return order;
 }
 
 /** Writes the shard that begins at place `start` of the order. */
@@ -283,6 +271,8 @@ async function packShard(
 function keyOf(name: string): string {
   const [, shard, member] = /^([^:]*\.tar):(.*)$/.exec(name) ?? [];
   if (shard !== undefined) return member!.replace(/^(\.?\/)+/, '').replaceAll('.', '_');
+  // Elsewhere images have numbers instead of names.
+  if (/:\d+$/.test(name)) return path.basename(name).replace(/[.:]/g, '_');
   const below = name.split('/').slice(1);
   const base = below.pop()!.replace(/\.[^.]*$/, '');
   // Readers of shards pass by members such as __this__.

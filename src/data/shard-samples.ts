@@ -2,22 +2,11 @@
  * The samples of a shard as webdataset makes them: members that follow one another and have the same name up to the first dot of their
  * base name. The extension is what comes after the last dot, in lower case.
  */
-import * as path from 'node:path';
 import { datasetError } from './errors';
+import { emptyIndex, type ShardIndex } from './format';
 import { isImageName, isLitter, isOtherPicture, type Unread } from './kinds';
 import { PACKED } from './packed';
 import type { TarEntry, TarFile } from './tar-entries';
-
-/** Key, place and class of each image in a shard, and the pictures without a class. */
-export interface ShardIndex {
-  keys: string[];
-  offsets: number[];
-  lengths: number[];
-  labels: number[];
-  /** Images, by their places in these lists, whose names are not those of JPEG files. */
-  others: number[];
-  unread: Unread[];
-}
 
 interface MemberName {
   /** Up to the first dot of the base name: what the members of a sample have in common. */
@@ -39,8 +28,6 @@ interface Group {
   notes: Map<string, TarEntry>;
 }
 
-/** ImageNet's training set comes as an archive of these, one for each class, with images and no .cls. */
-const CLASS_ARCHIVE = /^n\d{8}\.tar$/i;
 /** Longest .json that is searched for a label. */
 const MAX_JSON = 1 << 20;
 /** Read during training as they are. */
@@ -60,7 +47,7 @@ export const isMeta = (name: string): boolean => /(^|\/)__[^/]*__(\/|$)/.test(na
 
 /** Reads the headers of a shard, and its labels. Rejects with ERR_DATASET where no image has a class. */
 export async function readSamples(tar: TarFile, file: string, signal?: AbortSignal): Promise<ShardIndex> {
-  const index: ShardIndex = { keys: [], offsets: [], lengths: [], labels: [], others: [], unread: [] };
+  const index = emptyIndex();
   let group = null as Group | null;
   let members = 0;
   const close = async () => {
@@ -125,8 +112,6 @@ function take(index: ShardIndex, sample: string, pictures: Picture[], labels: Ma
 function whyNone(file: string, unread: readonly Unread[]): string {
   const first = unread[0];
   if (!first) return `${file} holds no pair of an image (key.jpg) and its class (key.cls); pack it again.`;
-  if (CLASS_ARCHIVE.test(path.basename(file)))
-    return `${file} is ImageNet's archive of one class, not a shard: unpack each of them into a folder of its name (mkdir n01440764 && tar -xf n01440764.tar -C n01440764), and remove it.`;
   const name = memberName(first.file);
   return isImageName(first.file) && name
     ? `${file} has the image ${first.file} without ${name.stem}.cls; pack it again.`

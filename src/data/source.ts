@@ -1,8 +1,10 @@
 /** A folder of images as it lies on disk: class folders or shards. */
 import { classesOf, hasClassFolders, listSplit } from './class-folders';
 import type { Unread } from './kinds';
+import { explainOthers, shardsOf } from './layout';
 import type { ImageListing } from './listing';
-import { readShards, shardsOf, usedClasses } from './shards';
+import { usedClasses } from './shard-classes';
+import { readShards } from './shards';
 
 export interface Source {
   classNames: string[];
@@ -33,11 +35,11 @@ export async function openSource(root: string, options: SourceOptions): Promise<
   const asked = (await Promise.all(splits.map((split) => shardsOf(root, split)))).flat();
   const folders = await hasClassFolders(root);
   if (asked.length > 0 && (first === 'shards' || !folders)) {
-    const read = await readShards(root, options);
+    const { read, ...shards } = await readShards(root, options);
     const beside = folders ? ' (the class folders beside them are not read)' : '';
-    return { ...read, where: `in ${read.files} shard${read.files === 1 ? '' : 's'}${beside}`, shards: true };
+    return { ...shards, where: `in ${read}${beside}`, shards: true };
   }
-  const classNames = await classesOf(root);
+  const classNames = await classesOf(root, explainOthers);
   const list = async (split: 'train' | 'val') =>
     splits.includes(split) ? listSplit(root, split, classNames, signal) : null;
   const [train, val] = [await list('train'), await list('val')];

@@ -29,14 +29,17 @@ export class TarFile {
   constructor(
     private readonly handle: FileHandle,
     private readonly path: string,
-    readonly size: number,
+    /** Where the archive ends in the file. */
+    readonly end: number,
+    /** Where it begins: an archive may lie in another. */
+    private readonly begin = 0,
   ) {}
 
   /** The plain files and the links, in order. Throws ERR_DATASET where the archive is cut off or not a tar. */
   async *entries(): AsyncGenerator<TarEntry> {
-    let at = 0;
+    let at = this.begin;
     let meta: { name?: string; size?: number } = {};
-    while (at + BLOCK <= this.size) {
+    while (at + BLOCK <= this.end) {
       const header = await this.read(at, BLOCK);
       if (header.every((byte) => byte === 0)) return;
       const type = this.check(header, at);
@@ -45,7 +48,7 @@ export class TarFile {
       const size = bare ? 0 : type === 'x' || type === 'L' ? sizeIn(header) : (meta.size ?? sizeIn(header));
       const offset = at + BLOCK;
       const next = offset + Math.ceil(size / BLOCK) * BLOCK;
-      if (offset + size > this.size) throw this.damaged('ends in the middle of an entry');
+      if (offset + size > this.end) throw this.damaged('ends in the middle of an entry');
       if (type === 'x' || type === 'L') {
         if (size > MAX_META) throw this.damaged('has a name of impossible length');
         const text = Buffer.from(await this.read(offset, size));
@@ -60,13 +63,13 @@ export class TarFile {
       }
       at = next;
     }
-    if (at === 0 || at < this.size) throw this.damaged('is not a tar archive or is cut off');
+    if (at === this.begin || at < this.end) throw this.damaged('is not a tar archive or is cut off');
   }
 
   /** Bytes of the archive. They are valid until the next read. */
   async read(offset: number, length: number): Promise<Buffer> {
     if (offset < this.start || offset + length > this.start + this.window.length) {
-      const wanted = Math.min(Math.max(WINDOW, length), this.size - offset);
+      const wanted = Math.min(Math.max(WINDOW, length), this.end - offset);
       const buffer = this.window.length >= wanted ? this.window : Buffer.alloc(wanted);
       const { bytesRead } = await this.handle.read(buffer, 0, wanted, offset);
       if (bytesRead < length) throw this.damaged('could not be read to its end');
@@ -79,10 +82,10 @@ export class TarFile {
   private check(header: Buffer, at: number): string {
     let sum = 8 * 32;
     for (let i = 0; i < BLOCK; i++) if (i < 148 || i >= 156) sum += header[i]!;
-    const kind = at === 0 ? archiveKind(header) : null;
+    const kind = at === this.begin ? archiveKind(header) : null;
     if (kind) throw datasetError(`${this.path} is ${archiveTitle(kind)}, not a plain tar: unpack it first.`);
     if (sum !== octal(header.subarray(148, 156)))
-      throw this.damaged(at === 0 ? 'is not a tar archive' : `is damaged at byte ${at}`);
+      throw this.damaged(at === this.begin ? 'is not a tar archive' : `is damaged at byte ${at}`);
     return String.fromCharCode(header[156]!);
   }
 

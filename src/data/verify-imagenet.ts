@@ -3,9 +3,11 @@ import * as path from 'node:path';
 import { availableCores } from '../cores';
 import { hashFile } from '../download';
 import { checkImage, formatOf, isForeign, isJpeg, reasonOf } from './decode';
+import type { ShardFile } from './format';
 import { type ImagenetOptions, openImagenet } from './imagenet';
 import { countKinds, someOf, type Unread } from './kinds';
-import { bytesOf, type ImageListing, inParallel, WHOLE_FILE } from './listing';
+import { shardsOf } from './layout';
+import { bytesOf, type ImageListing, inParallel, NOT_PLAIN, WHOLE_FILE } from './listing';
 import { readManifest } from './manifest';
 import { checkPacked, isPacked } from './packed';
 import { withQuietSharp } from './quiet-sharp';
@@ -33,10 +35,11 @@ export async function verifyImagenet(options: VerifyImagenetOptions, report: Ver
     report.test = setReport(test.labels, classNames.length);
     report.notes.push(`read ${where}`, ...(emptyClasses ? [emptyClasses] : []));
     const sets = [train, test].filter((set) => set !== null);
-    // Only shards have a manifest of ours.
-    const shards = test.lengths[0] !== WHOLE_FILE;
-    if (shards) report.problems.push(...(await damagedShards(report.path!, options)));
-    const beside = await (shards ? besideMembers : besideFolders)(report.path!, sets, options.signal);
+    const files = test.lengths[0] === WHOLE_FILE ? null : await filesOf(report.path!);
+    if (files) report.problems.push(...(await damagedShards(report.path!, files, options)));
+    const beside = await (files
+      ? besideMembers(report.path!, sets, files, options.signal)
+      : besideFolders(report.path!, sets, options.signal));
     report.problems.push(...beside.problems);
     sayBeside(report, beside, unread);
     for (const set of sets) await brokenImages(set, options, report);
@@ -60,7 +63,16 @@ export function sayBeside(
     notes.push(`${others.length} files are no images and are not read: ${countKinds(others)} (${someOf(others)})`);
 }
 
-async function damagedShards(root: string, { onProgress, signal }: ImagenetOptions): Promise<string[]> {
+async function filesOf(root: string): Promise<ShardFile[]> {
+  return (await Promise.all((['train', 'val'] as const).map((split) => shardsOf(root, split)))).flat();
+}
+
+/** Only shards of ours have a manifest; files of other kinds may have checksums. */
+async function damagedShards(
+  root: string,
+  files: readonly ShardFile[],
+  { onProgress, signal }: ImagenetOptions,
+): Promise<string[]> {
   const manifest = await readManifest(root);
   const shards = manifest ? Object.values(manifest.splits).flatMap((split) => split.shards) : [];
   const problems: string[] = [];
@@ -72,6 +84,11 @@ async function damagedShards(root: string, { onProgress, signal }: ImagenetOptio
     else if (found !== sha256) problems.push(`The sha256 of ${place} is not that of its manifest; pack it again.`);
     onProgress?.(i + 1, shards.length, 'checking shards');
   }
+  for (const [i, { path: place, format }] of files.entries()) {
+    const problem = await format.check?.(place, signal);
+    if (problem) problems.push(problem);
+    if (format.check) onProgress?.(i + 1, files.length, 'checking shards');
+  }
   return problems;
 }
 
@@ -82,6 +99,7 @@ async function brokenImages(set: ImageListing, options: VerifyImagenetOptions, r
   const others = new Map<number, string>();
   const named = new Set(set.others);
   const kinds: string[] = [];
+  let packed = 0;
   let done = 0;
   await withQuietSharp((sharp) =>
     inParallel(set.labels, 2 * availableCores().usable, async (_label, index) => {
@@ -90,7 +108,8 @@ async function brokenImages(set: ImageListing, options: VerifyImagenetOptions, r
         const bytes = await bytesOf(set, index);
         if (isPacked(bytes)) checkPacked(bytes);
         else await checkImage(sharp, bytes);
-        if (named.has(index)) kinds.push(formatOf(bytes));
+        if (set.lengths[index] === NOT_PLAIN) packed++;
+        else if (named.has(index)) kinds.push(formatOf(bytes));
         else if (!isJpeg(bytes) && !isPacked(bytes)) others.set(index, `${formatOf(bytes)} by another name`);
       } catch (error) {
         const reason = reasonOf(error);
@@ -109,6 +128,10 @@ async function brokenImages(set: ImageListing, options: VerifyImagenetOptions, r
   if (kinds.length > 0)
     report.notes.push(
       `${kinds.length} of ${set.count} images are no JPEG (${[...new Set(kinds)].sort().join(', ')}): training decodes them once, into the cache; "earlybird data pack" makes JPEG of them`,
+    );
+  if (packed > 0)
+    report.notes.push(
+      `${packed} of ${set.count} images are compressed in their files, or pixels: training unpacks them once, into the cache; "earlybird data pack" makes JPEG shards of them`,
     );
   if (broken.size > 0)
     report.problems.push(

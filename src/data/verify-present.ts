@@ -4,6 +4,8 @@
  */
 import { open, readdir, realpath, stat } from 'node:fs/promises';
 import * as path from 'node:path';
+import type { ShardFile } from './format';
+import { TAR } from './formats/tar';
 import { isImageName, isLitter, isOtherPicture } from './kinds';
 import type { ImageListing } from './listing';
 import { isMeta, memberName } from './shard-samples';
@@ -46,9 +48,11 @@ export async function besideFolders(
 export async function besideMembers(
   root: string,
   sets: readonly ImageListing[],
+  files: readonly ShardFile[],
   signal?: AbortSignal,
 ): Promise<Present> {
   const present: Present = { pictures: [], others: [], problems: [] };
+  const tars = new Set(files.filter(({ format }) => format === TAR).map(({ path }) => path));
   for (const set of sets) {
     const taken = set.files.map(() => new Set<number>());
     const samples = set.files.map(() => new Set<string>());
@@ -59,6 +63,8 @@ export async function besideMembers(
     }
     for (const [i, file] of set.files.entries()) {
       signal?.throwIfAborted();
+      // Files of other kinds have nothing beside their images that the index does not name.
+      if (!tars.has(file)) continue;
       const handle = await open(file, 'r');
       let met = 0;
       try {

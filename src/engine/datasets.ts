@@ -7,7 +7,7 @@ import type { Dataset, ImageSet } from '../data/dataset';
 import { openImagenet, resizeFor } from '../data/imagenet';
 import { someOf, type Unread } from '../data/kinds';
 import { PADDING } from '../data/known';
-import type { ImageListing } from '../data/listing';
+import { type ImageListing, NOT_PLAIN } from '../data/listing';
 import { openDataset } from '../data/open';
 import { EarlybirdError } from '../errors';
 import { requireJpeg } from '../native/jpeg';
@@ -116,7 +116,8 @@ export async function openStreams(
   const settings = { classes, mean, std, device, size, workers, maxBad, ...shareOf(place) };
   const decoded = (set: ImageListing, what: string) => {
     const others = set.others?.length ?? 0;
-    if (others > 0) log(`imagenet: ${others} ${what} images are no JPEG and are decoded once, into the cache`);
+    if (others > 0)
+      log(`imagenet: ${others} ${what} images are no JPEG, or compressed in their files, and go into the cache once`);
     return convertOthers(set, { cacheDir: defaultCacheDir(), signal });
   };
   const tests = await decoded(opened.test, 'test');
@@ -174,7 +175,9 @@ type StreamSettings = Omit<
 >;
 
 export function createStream(addon: NativeAddon, listing: ImageListing, settings: StreamSettings) {
-  const { files, file, offsets, lengths, labels } = listing;
+  const { files, file, offsets, labels } = listing;
+  // Only the cache has images that are not plain; here they are missing ones.
+  const lengths = listing.lengths.map((length) => (length === NOT_PLAIN ? 0 : length));
   const resize = resizeFor(settings.size);
   return addon.createStream({ ...settings, files, file, offsets, lengths, labels, resize });
 }

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { pack as tarPack } from 'tar-stream';
 import { openImagenet } from '../../src/data/imagenet';
-import { indexOf } from '../../src/data/shards';
+import { indexOf } from '../../src/data/stored-index';
 import { verifyDataset } from '../../src/data/verify';
 import { jpeg, makeTree, type Tree } from '../support/image-tree';
 
@@ -141,7 +141,7 @@ test('damaged shards are refused with a reason', async () => {
   await refused(/image of class 0, but manifest\.json names only 0 classes/);
 });
 
-test('archives of one class are not shards: class folders come first, and alone they are explained', async () => {
+test('archives of one class come after class folders, and do not mix with classes that are numbers', async () => {
   const image = await jpeg(1);
   for (const name of ['n01440764', 'n01443537']) {
     await shard(`train/${name}.tar`, [[`${name}_1.JPEG`, image]]);
@@ -157,7 +157,7 @@ test('archives of one class are not shards: class folders come first, and alone 
     ['a.jpg', image],
     ['a.cls', '0'],
   ]);
-  await refused(/n01440764\.tar is ImageNet's archive of one class, not a shard: unpack each/);
+  await refused(/val-0\.tar names other classes than .*n01440764\.tar \(none; n01440764\)/);
 });
 
 test('an empty image in a shard is an empty image, not the whole shard', async () => {

@@ -1,0 +1,31 @@
+/** Which of the columns of a file are images and classes, where only their names can tell. */
+
+/** CIFAR-100 has coarse labels beside the fine ones. */
+export const LABELS = ['fine_label', 'label', 'labels', 'cls', 'class', 'target', 'y'];
+export const IMAGES = ['image', 'img', 'jpg', 'jpeg', 'png', 'webp', 'picture', 'x', 'data'];
+const MAX_LABEL = 0x7fff_ffff;
+
+/** The name that stands first in the ranks; one that does not stand there comes last. */
+export function byRank(names: readonly string[], ranks: readonly string[]): string | undefined {
+  const rankOf = (name: string) => (ranks.includes(name) ? ranks.indexOf(name) : ranks.length);
+  return [...names].sort((a, b) => rankOf(a) - rankOf(b))[0];
+}
+
+/** A class number; null for other values. */
+export function labelOf(value: unknown): number | null {
+  const number = typeof value === 'bigint' ? Number(value) : value;
+  return typeof number === 'number' && Number.isInteger(number) && number >= 0 && number <= MAX_LABEL ? number : null;
+}
+
+/** Classes that are texts get numbers, in their order. */
+export function numbered(texts: readonly string[]): { labels: number[]; classes: string[]; partial: true } {
+  const classes = [...new Set(texts)].sort();
+  const place = new Map(classes.map((name, i) => [name, i]));
+  return { labels: texts.map((text) => place.get(text)!), classes, partial: true };
+}
+
+/** Pixels as a file: PPM for RGB, PGM for grey. */
+export function pixmap(width: number, height: number, pixels: Uint8Array): Buffer {
+  const kind = pixels.length === width * height ? 5 : 6;
+  return Buffer.concat([Buffer.from(`P${kind}\n${width} ${height}\n255\n`), pixels]);
+}

@@ -1,0 +1,18 @@
+/** Tar shards in the WebDataset convention. */
+import { open } from 'node:fs/promises';
+import type { Format } from '../format';
+import { readSamples } from '../shard-samples';
+import { TarFile } from '../tar-entries';
+
+/** For each key an image `key.jpg` and its class, `key.cls` or `label` in `key.json`. */
+export const TAR: Format = {
+  title: 'shard',
+  async index(file, size, signal) {
+    const handle = await open(file, 'r');
+    try {
+      return await readSamples(new TarFile(handle, file, size), file, signal);
+    } finally {
+      await handle.close();
+    }
+  },
+};
