@@ -71,6 +71,33 @@ Napi::Object layer_to_js(Napi::Env env, const LayerInfo& layer) {
   return out;
 }
 
+Napi::Object node_to_js(Napi::Env env, const GraphNode& node) {
+  using Op = GraphNode::Op;
+  Napi::Object out = Napi::Object::New(env);
+  const char* op = node.op == Op::kConv        ? "conv"
+                   : node.op == Op::kLinear    ? "linear"
+                   : node.op == Op::kBatchNorm ? "batchnorm"
+                   : node.op == Op::kRelu      ? "relu"
+                   : node.op == Op::kMaxPool   ? "maxpool"
+                   : node.op == Op::kAvgPool   ? "avgpool"
+                   : node.op == Op::kAdd       ? "add"
+                                               : "select";
+  out.Set("op", op);
+  out.Set("key", node.key);
+  Napi::Array inputs = Napi::Array::New(env);
+  for (const int64_t input : node.inputs) inputs.Set(inputs.Length(), static_cast<double>(input));
+  out.Set("inputs", inputs);
+  const bool windows = node.op == Op::kConv || node.op == Op::kMaxPool || node.op == Op::kAvgPool;
+  if (windows) {
+    out.Set("kernel", static_cast<double>(node.kernel));
+    out.Set("stride", static_cast<double>(node.stride));
+    out.Set("padding", static_cast<double>(node.padding));
+  }
+  if (node.op == Op::kConv) out.Set("groups", static_cast<double>(node.groups));
+  if (node.op == Op::kBatchNorm) out.Set("eps", node.eps);
+  return out;
+}
+
 }  // namespace
 
 double number_in(const Napi::Object& object, const char* name) {
@@ -315,6 +342,9 @@ Napi::Value to_js(Napi::Env env, const ModelDescription& description) {
   }
   out.Set("batchNorms", norms);
   out.Set("layers", to_js(env, description.layers));
+  Napi::Array nodes = Napi::Array::New(env);
+  for (const GraphNode& node : description.nodes) nodes.Set(nodes.Length(), node_to_js(env, node));
+  out.Set("nodes", nodes);
   return out;
 }
 

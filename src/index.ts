@@ -3,7 +3,8 @@
 export type { WriteOptions } from './atomic';
 export { cfgOf, stateDictOf, stateDictValue } from './checkpoint/keys';
 export { readNpy, writeNpy } from './checkpoint/npy';
-export { type Checkpoint, type Format, type ReadOptions, readCheckpoint, writeCheckpoint } from './checkpoint/pth';
+export { type Checkpoint, type Format, writeCheckpoint } from './checkpoint/pth';
+export { type ReadOptions, readCheckpoint } from './checkpoint/read';
 export { readSafetensors, type Safetensors, writeSafetensors } from './checkpoint/safetensors';
 export { momentumOf, type RestoredMomentum, type SgdState, sgdOptimizerValue } from './checkpoint/sgd';
 export { type Dict, type Key, numbersOf, Opaque, OrderedDict, UnreadTensor, type Value } from './checkpoint/value';
@@ -20,6 +21,8 @@ export { type BadFile, type PackOptions, type PackResult, pack } from './data/pa
 export type { JpegPacker } from './data/packed';
 export { type EnergyFile, readEnergy } from './energy/file';
 export { EarlybirdError, type ErrorCode } from './errors';
+export type { Compared, ExportSpeed } from './export/check';
+export { type ExportResult, exportCheckpoint } from './export/export';
 export { type LoadOptions, loadAddon } from './native/addon';
 export type * from './native/types/addon';
 export type * from './native/types/dataset';
@@ -55,6 +58,7 @@ export {
   type DetectRecipe,
   type DistanceRecipe,
   type EvaluateRecipe,
+  type ExportRecipe,
   type PlotRecipe,
   type PruneRecipe,
   parseRecipe,

@@ -11,11 +11,11 @@ const root = join(__dirname, '..');
 const SRC: [room: string, below: string][] = [
   [
     'index',
-    'tensorboard watch study cost report train prune ticket energy run recipe network native data checkpoint atomic tensor errors',
+    'tensorboard watch study cost report export train prune ticket energy run recipe network native data checkpoint atomic tensor errors',
   ],
   [
     'cli',
-    'tensorboard watch study cost report train prune bench engine ticket energy run ranks recipe network native libtorch data checkpoint measure package cores tensor errors',
+    'tensorboard watch study cost report export train prune bench engine ticket energy run ranks recipe network native libtorch data checkpoint measure package cores tensor errors',
   ],
   ['tensorboard', 'watch report ticket run atomic errors'],
   ['watch', 'report train ticket energy run recipe lock errors'],
@@ -25,6 +25,7 @@ const SRC: [room: string, below: string][] = [
   ],
   ['cost', 'report train prune bench engine energy run recipe network native data measure lock atomic errors'],
   ['report', 'train prune engine ticket energy run recipe network native data checkpoint lock atomic errors'],
+  ['export', 'engine run recipe network native data checkpoint measure package atomic tensor errors'],
   ['train', 'prune engine ticket energy run recipe network native data checkpoint lock atomic tensor errors'],
   ['prune', 'engine energy run recipe network native data checkpoint measure lock atomic tensor errors'],
   ['bench', 'engine ticket run ranks recipe network native data measure package cores tensor errors'],

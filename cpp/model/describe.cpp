@@ -4,6 +4,8 @@
 
 namespace earlybird {
 
+using Op = GraphNode::Op;
+
 Describer::Describer(const ModelSpec& spec, const Cfg& cfg, int64_t side) : side_(side) {
   out_.arch = out_.ticket_arch = spec.arch;
   out_.depth = spec.depth;
@@ -20,6 +22,7 @@ void Describer::conv(const std::string& key, const torch::nn::Conv2d& conv) {
   side_ = (side_ + 2 * padding - kernel) / stride + 1;
   out_.layers.push_back({LayerInfo::Kind::kConv, key, options.in_channels(), options.out_channels(), kernel,
                          options.groups(), options.bias(), side_, side_});
+  node({Op::kConv, key, {}, kernel, stride, padding, options.groups()});
 }
 
 void Describer::norm(const std::string& key, const torch::nn::BatchNorm2d& norm, size_t cfg_note,
@@ -30,19 +33,22 @@ void Describer::norm(const std::string& key, const torch::nn::BatchNorm2d& norm,
                                  [](const LayerInfo& layer) { return layer.kind == LayerInfo::Kind::kConv; });
   if (sources.empty() && last != out_.layers.rend()) sources = {last->key};
   out_.batch_norms.push_back({key, channels, std::move(sources), cfg_note});
+  node({.op = Op::kBatchNorm, .key = key, .eps = norm->options.eps()});
 }
 
 void Describer::relu(const std::string& key, int64_t channels) {
   out_.layers.push_back({LayerInfo::Kind::kRelu, key, channels, channels, 1, 1, false, side_, side_});
+  node({Op::kRelu, key});
 }
 
 void Describer::max_pool(const std::string& key, int64_t channels, int64_t kernel, int64_t stride, int64_t padding) {
   side_ = (side_ + 2 * padding - kernel) / stride + 1;
   out_.layers.push_back({LayerInfo::Kind::kMaxPool, key, channels, channels, kernel, 1, false, side_, side_});
+  node({Op::kMaxPool, key, {}, kernel, stride, padding});
 }
 
 void Describer::avg_pool(const std::string& key, int64_t channels, int64_t kernel) {
-  side_ /= kernel;
+  plain_avg_pool(key, kernel);
   out_.layers.push_back({LayerInfo::Kind::kAvgPool, key, channels, channels, kernel, 1, false, side_, side_});
 }
 
@@ -50,6 +56,22 @@ void Describer::linear(const std::string& key, const torch::nn::Linear& linear) 
   const auto& options = linear->options;
   out_.layers.push_back(
       {LayerInfo::Kind::kLinear, key, options.in_features(), options.out_features(), 1, 1, options.bias(), 1, 1});
+  node({Op::kLinear, key});
+}
+
+void Describer::plain_avg_pool(const std::string& key, int64_t kernel) {
+  side_ /= kernel;
+  node({Op::kAvgPool, key, {}, kernel, kernel});
+}
+
+void Describer::select(const std::string& key) { node({Op::kSelect, key}); }
+
+void Describer::add(const std::string& key, Point other) { node({Op::kAdd, key, {other.node, node_}}); }
+
+void Describer::node(GraphNode node) {
+  if (node.inputs.empty()) node.inputs = {node_};
+  node_ = static_cast<int64_t>(out_.nodes.size());
+  out_.nodes.push_back(std::move(node));
 }
 
 void Describer::cut(ChannelCut cut) { out_.cuts.push_back(std::move(cut)); }

@@ -8,10 +8,15 @@
 
 namespace earlybird {
 
-/// Lists the layers of a network in forward order, with the sizes of their outputs. Networks pass their own modules, so
-/// that a description cannot differ from the computation.
+/// Lists the layers of a network in forward order, with the sizes of their outputs, and what each reads. Networks pass
+/// their own modules, so that a description cannot differ from the computation.
 class Describer {
  public:
+  /// A result inside the network: the node that makes it, and the side of its image.
+  struct Point {
+    int64_t node, side;
+  };
+
   /// `side`: side of the square image that enters the next layer.
   Describer(const ModelSpec& spec, const Cfg& cfg, int64_t side);
 
@@ -23,18 +28,28 @@ class Describer {
   void relu(const std::string& key, int64_t channels);
   void max_pool(const std::string& key, int64_t channels, int64_t kernel, int64_t stride, int64_t padding);
   void avg_pool(const std::string& key, int64_t channels, int64_t kernel);
+  /// Takes the pixels of all channels.
   void linear(const std::string& key, const torch::nn::Linear& linear);
+
+  // What the FLOPs rule does not count: a ChannelSelect, the sum of two branches, and a pool that is no module.
+  void select(const std::string& key);
+  void add(const std::string& key, Point other);
+  void plain_avg_pool(const std::string& key, int64_t kernel);
   void cut(ChannelCut cut);
 
-  /// Side of the image that enters the next layer; set_side goes back to the start of a branch.
-  int64_t side() const { return side_; }
-  void set_side(int64_t side) { side_ = side; }
+  /// What enters the next layer; go_to begins another branch.
+  Point at() const { return {node_, side_}; }
+  void go_to(Point point) { node_ = point.node, side_ = point.side; }
 
   ModelDescription take() { return std::move(out_); }
 
  private:
+  /// Reads the node before it, unless it names what it reads.
+  void node(GraphNode node);
+
   ModelDescription out_;
   int64_t side_;
+  int64_t node_ = GraphNode::kImages;
 };
 
 }  // namespace earlybird

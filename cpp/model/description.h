@@ -26,6 +26,19 @@ struct LayerInfo {
   int64_t height = 1, width = 1;
 };
 
+/// One operation of the forward pass. Its tensors lie in the state dict under `key`.
+struct GraphNode {
+  enum class Op { kConv, kLinear, kBatchNorm, kRelu, kMaxPool, kAvgPool, kAdd, kSelect } op;
+  std::string key;
+  /// Positions of the nodes whose results it takes, all before its own; kImages stands for the network's input.
+  std::vector<int64_t> inputs = {};
+  int64_t kernel = 1, stride = 1, padding = 0, groups = 1;
+  /// Added to the variances of a BN layer.
+  double eps = 0;
+
+  static constexpr int64_t kImages = -1;
+};
+
 /// A BN layer that the mask covers, in the reference's order. Its channels count in N even if pruning keeps them all.
 struct NormLayer {
   static constexpr size_t kNone = static_cast<size_t>(-1);
@@ -90,6 +103,8 @@ struct ModelDescription {
   std::vector<std::string> indexes;
   std::vector<NormLayer> batch_norms;
   std::vector<LayerInfo> layers;
+  /// The computation: the last node makes the logits.
+  std::vector<GraphNode> nodes;
   std::vector<ChannelCut> cuts;
   /// Architecture and cfg of a ticket; pruning sets the cfg entries that the cuts name.
   std::string ticket_arch;

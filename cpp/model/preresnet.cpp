@@ -65,8 +65,9 @@ struct BlockImpl : torch::nn::Module {
   /// `entry`: the first of this block's three cfg entries. `stream`: convolutions whose sum enters the block; replaced
   /// by those whose sum leaves it.
   void describe(Describer& to, const std::string& key, size_t entry, std::vector<std::string>& stream) const {
-    const int64_t entered = to.side();
+    const Describer::Point entered = to.at();
     to.norm(key + ".bn1", bn1, NormLayer::kNone, stream);
+    to.select(key + ".select");
     to.relu(key + ".relu", select->kept());
     to.conv(key + ".conv1", conv1);
     to.norm(key + ".bn2", bn2);
@@ -75,11 +76,13 @@ struct BlockImpl : torch::nn::Module {
     to.norm(key + ".bn3", bn3);
     to.relu(key + ".relu", bn3->options.num_features());
     to.conv(key + ".conv3", conv3);
+    const Describer::Point inner = to.at();
+    to.go_to(entered);
     if (downsample) {
-      to.set_side(entered);
       to.conv(key + ".downsample.0", shortcut);
       stream = {key + ".downsample.0"};
     }
+    to.add(key + ".add", inner);
     stream.push_back(key + ".conv3");
     to.cut({.norms = {key + ".bn1"},
             .select = key + ".select",
@@ -149,7 +152,9 @@ class PreResNet final : public Network {
       entry += 3;
     }
     to.norm("bn", bn_, NormLayer::kNone, stream);
+    to.select("select");
     to.relu("relu", select_->kept());
+    to.plain_avg_pool("avgpool", to.at().side);
     to.linear("fc", fc_);
     to.cut(
         {.norms = {"bn"}, .select = "select", .select_reads_one_norm = true, .consumers = {"fc"}, .cfg_entry = entry});

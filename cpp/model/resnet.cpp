@@ -32,18 +32,21 @@ struct BasicBlockImpl : torch::nn::Module {
   }
 
   void describe(Describer& to, const std::string& key, size_t entry, size_t last_norm_note) const {
-    const int64_t entered = to.side();
+    const Describer::Point entered = to.at();
+    to.select(key + ".select");
     to.conv(key + ".conv1", conv1);
     to.norm(key + ".bn1", bn1);
     to.relu(key + ".relu", bn1->options.num_features());
     to.conv(key + ".conv2", conv2);
     to.norm(key + ".bn2", bn2, last_norm_note);
-    to.relu(key + ".relu", bn2->options.num_features());
+    const Describer::Point inner = to.at();
+    to.go_to(entered);
     if (downsample) {
-      to.set_side(entered);
       to.conv(key + ".downsample.0", shortcut_conv);
       to.norm(key + ".downsample.1", shortcut_norm);
     }
+    to.add(key + ".add", inner);
+    to.relu(key + ".relu", bn2->options.num_features());
     to.cut({.norms = {key + ".bn1"},
             .producers = {key + ".conv1"},
             .consumers = {key + ".conv2"},

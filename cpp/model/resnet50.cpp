@@ -47,7 +47,7 @@ struct BottleneckImpl : torch::nn::Module {
 
   /// `entry`: the first of this block's entries in the ticket's cfg.
   void describe(Describer& to, const std::string& key, size_t entry) const {
-    const int64_t entered = to.side();
+    const Describer::Point entered = to.at();
     to.conv(key + ".conv1", conv1);
     to.norm(key + ".bn1", bn1);
     to.relu(key + ".relu", bn1->options.num_features());
@@ -56,12 +56,14 @@ struct BottleneckImpl : torch::nn::Module {
     to.relu(key + ".relu", bn2->options.num_features());
     to.conv(key + ".conv3", conv3);
     to.norm(key + ".bn3", bn3, downsample ? NormLayer::kNone : entry + 3);
-    to.relu(key + ".relu", bn3->options.num_features());
+    const Describer::Point inner = to.at();
+    to.go_to(entered);
     if (downsample) {
-      to.set_side(entered);
       to.conv(key + ".downsample.0", shortcut_conv);
       to.norm(key + ".downsample.1", shortcut_norm);
     }
+    to.add(key + ".add", inner);
+    to.relu(key + ".relu", bn3->options.num_features());
     to.cut({.norms = {key + ".bn1"},
             .producers = {key + ".conv1"},
             .consumers = {key + ".conv2"},

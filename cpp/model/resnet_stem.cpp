@@ -31,7 +31,7 @@ void describe_stem(Describer& to, const torch::nn::Conv2d& conv, const torch::nn
 }
 
 void describe_head(Describer& to, const torch::nn::Linear& fc) {
-  to.avg_pool("avgpool", fc->options.in_features(), to.side());
+  to.avg_pool("avgpool", fc->options.in_features(), to.at().side);
   to.linear("fc", fc);
 }
 

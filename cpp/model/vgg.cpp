@@ -116,6 +116,7 @@ class Vgg final : public Network {
       module += 3;
     }
     cuts.back().consumers = {"classifier"};
+    to.plain_avg_pool("avgpool", 2);
     to.linear("classifier", classifier_);
     for (auto& cut : cuts) to.cut(std::move(cut));
     return to.take();

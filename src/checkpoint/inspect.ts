@@ -3,13 +3,15 @@ import type { TensorData } from '../tensor';
 import { bestOf, cfgOf, epochOf } from './keys';
 import { looksLikeNpy, parseNpy } from './npy';
 import { weightsAt } from './places';
-import { parseCheckpoint } from './pth';
+import type { Format } from './pth';
+import { placeOf, readAny } from './read';
 import { readWholeFile } from './read-file';
 import { isBytes, isDict, isTensor, type Key, Opaque, UnreadTensor, type Value } from './value';
 
 export interface InspectReport {
   file: string;
-  format: 'zip' | 'legacy' | 'safetensors' | 'npy';
+  format: Format | 'npy';
+  /** Of all its files. */
   bytes: number;
   epoch: number | null;
   best: number | null;
@@ -21,27 +23,29 @@ export interface InspectReport {
 
 /** `key`: shows the weights at this place as the file's state_dict. Throws ERR_FILE, ERR_CHECKPOINT. */
 export async function inspectFile(file: string, key?: string): Promise<InspectReport> {
-  const bytes = await readWholeFile(file);
+  const place = await placeOf(file);
+  const first = await readWholeFile(place);
   const report: InspectReport = {
     file,
     format: 'npy',
-    bytes: bytes.length,
+    bytes: first.length,
     epoch: null,
     best: null,
     cfg: null,
     values: [],
     tensors: [],
   };
-  if (looksLikeNpy(bytes)) {
-    report.tensors.push(describeTensor('', parseNpy(bytes, file)));
+  if (looksLikeNpy(first)) {
+    report.tensors.push(describeTensor('', parseNpy(first, file)));
     return report;
   }
-  const { format, value: whole } = parseCheckpoint(bytes, file);
+  const { format, value: whole, bytes } = await readAny(place, first);
   const value = weightsAt(whole, key, file);
   collect(report, '', value);
   return {
     ...report,
     format,
+    bytes,
     epoch: epochOf(value) ?? null,
     best: bestOf(value) ?? null,
     cfg: soundCfg(value),

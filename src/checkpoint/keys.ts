@@ -45,11 +45,17 @@ export function stateDictOf(value: Value, name = 'the checkpoint', log?: (line: 
   const notes = [
     `the weights are those ${where === '' ? 'of the file' : `under ${where}`}`,
     ...(prefixes.length > 0 ? [`the prefix ${prefixes.slice(0, 3).join(', ')} is taken off their keys`] : []),
-    ...(left.length > 0 ? [`${left.join(', ')} is no weight and is left out`] : []),
+    ...(left.length > 0 ? [leftOut(left)] : []),
     ...(others.length > 0 && !ours ? [`others are under ${others.join(', ')} (--key takes them)`] : []),
   ];
   if (notes.length > 1 || (where !== '' && where !== 'state_dict')) log?.(`${name}: ${notes.join('; ')}`);
   return state;
+}
+
+function leftOut(keys: readonly string[]): string {
+  const shown = keys.slice(0, 3).join(', ');
+  const more = keys.length > 3 ? ` and ${keys.length - 3} more` : '';
+  return `${shown}${more} ${keys.length > 1 ? 'are no weights of the network and are' : 'is no weight and is'} left out`;
 }
 
 /** Why an entry of a state dict cannot be taken, and what to do. */

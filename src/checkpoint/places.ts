@@ -24,16 +24,30 @@ export function findWeights(value: Dict, name: string): Place | undefined {
   if (isDict(own) && own.size > 0) return { weights: own, where: 'state_dict', others: others('state_dict') };
   if (isWeights(value)) return { weights: value, where: '', others: [] };
   const key = usual ?? found[0];
-  if (key === undefined) return undefined;
+  if (key === undefined) return findWithin(value, name);
   if (usual === undefined && found.length > 1)
     fail(`${name} has weights under ${found.map(show).join(', ')}; choose by --key`);
   return { weights: value.get(key) as Dict, where: String(key), others: others(key) };
 }
 
+/** Weights under a usual name, one dictionary further in: { app: { model, optimizer } } of torch.distributed.checkpoint. */
+function findWithin(value: Dict, name: string): Place | undefined {
+  const places = [...value].flatMap(([key, entry]) => {
+    const usual = isDict(entry) && [...NAMES, ...AVERAGES].some((inner) => isWeights(entry.get(inner)));
+    const place = usual ? findWeights(entry, name) : undefined;
+    return place
+      ? [{ ...place, where: `${key}.${place.where}`, others: place.others.map((other) => `${key}.${other}`) }]
+      : [];
+  });
+  if (places.length > 1)
+    fail(`${name} has weights under ${places.map(({ where }) => where).join(', ')}; choose by --key`);
+  return places[0];
+}
+
 /** The checkpoint with what lies at the dotted path `key` as its state_dict. Throws ERR_CHECKPOINT where nothing does. */
 export function weightsAt(value: Value, key: string | undefined, name: string): Value {
   if (key === undefined) return value;
-  const found = at(value, key.split('.'));
+  const found = at(value, key.split('.')) ?? underPrefix(value, key, name);
   if (found === undefined) fail(`${name} has nothing under --key ${key}; ${contentOf(value)}`);
   const place = isDict(found) && !isWeights(found) ? findWeights(found, `${key} of ${name}`) : undefined;
   if (!place && !isWeights(found)) fail(`${name} has no dictionary of tensors under --key ${key}; ${contentOf(value)}`);
@@ -59,6 +73,20 @@ function isWeights(value: Value | undefined): boolean {
     !members.some((member) => Array.isArray(member) || isDict(member)) &&
     [...value.keys()].every((key) => typeof key === 'string')
   );
+}
+
+/** The weights whose keys begin with the end of the path, such as "state_dict.student": two networks may lie in one dictionary. */
+function underPrefix(value: Value, key: string, name: string): Value | undefined {
+  const path = key.split('.');
+  for (let count = path.length - 1; count >= 0; count--) {
+    const head = at(value, path.slice(0, count));
+    const place = count > 0 ? head : isDict(value) ? findWeights(value, name)?.weights : undefined;
+    if (!isDict(place)) continue;
+    const prefix = `${path.slice(count).join('.')}.`;
+    const under = [...place].filter(([name]) => typeof name === 'string' && name.startsWith(prefix));
+    if (under.length > 0) return new Map(under.map(([name, entry]) => [(name as string).slice(prefix.length), entry]));
+  }
+  return undefined;
 }
 
 /** Keys may have dots of their own, so that every split of the path is tried. */

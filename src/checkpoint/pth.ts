@@ -1,51 +1,27 @@
 /** PyTorch checkpoints (.pth, .pt, .pth.tar): both layouts of torch.save, and safetensors. */
 import { crc32 } from 'node:zlib';
 import { type WriteOptions, writeFileAtomic } from '../atomic';
+import { foreignFormat, foreignZip } from './foreign';
 import { looksLikeLegacy, parseLegacy } from './legacy';
 import { finish, runPickle } from './pickle/read';
 import { pickleValue } from './pickle/write';
-import { weightsAt } from './places';
-import { readWholeFile } from './read-file';
 import { Budget, namingFile, refuse } from './refuse';
 import { looksLikeSafetensors, parseSafetensors } from './safetensors';
 import { OrderedDict, type Value } from './value';
 import { ZipArchive } from './zip/read';
 import { type ZipRecord, zipChunks } from './zip/write';
 
-/** zip: PyTorch since 1.6; legacy: before. */
-export type Format = 'zip' | 'legacy' | 'safetensors';
+/** zip: PyTorch since 1.6; legacy: before; sharded: files with an index; distributed: a folder of torch.distributed.checkpoint. */
+export type Format = 'zip' | 'legacy' | 'safetensors' | 'sharded' | 'distributed';
 
-/** A checkpoint file in memory. */
+/** A checkpoint in memory. */
 export interface Checkpoint {
   format: Format;
   /** The saved value. For a safetensors file: the state dict, or { state_dict, metadata } where it has metadata. */
   value: Value;
 }
 
-/** Options of {@link readCheckpoint}. */
-export interface ReadOptions {
-  /** Where the weights lie, as a dotted path such as "models.student": they become the `state_dict` of the value. */
-  key?: string | undefined;
-}
-
-/**
- * Reads a checkpoint that PyTorch, earlybird or a safetensors library wrote. Nothing in the file is run: Python objects other than
- * plain data and tensors are {@link Opaque} leaves. Tensors are views of the file's bytes and may be unaligned; {@link numbersOf} reads them.
- * Throws ERR_FILE, or ERR_CHECKPOINT for a file of another kind or a damaged one.
- *
- * @example
- * ```ts
- * const { value } = await readCheckpoint('model_best.pth.tar');
- * const weights = stateDictOf(value);
- * console.log(cfgOf(value), weights.get('feature.0.weight')?.shape);
- * ```
- */
-export async function readCheckpoint(file: string, { key }: ReadOptions = {}): Promise<Checkpoint> {
-  const { format, value } = parseCheckpoint(await readWholeFile(file), file);
-  return { format, value: weightsAt(value, key, file) };
-}
-
-/** As readCheckpoint, of bytes in memory. `name` is the file's name in messages. */
+/** A checkpoint in memory: one file of torch.save or safetensors. `name` is the file's name in messages. Throws ERR_CHECKPOINT. */
 export function parseCheckpoint(
   bytes: Uint8Array,
   name = 'the checkpoint',
@@ -82,19 +58,17 @@ function sniff(bytes: Uint8Array): Format {
   if (starts(Uint8Array.of(0x50, 0x4b, 0x03, 0x04))) return 'zip';
   if (looksLikeLegacy(bytes)) return 'legacy';
   if (looksLikeSafetensors(bytes)) return 'safetensors';
-  if (Buffer.from(bytes.subarray(257, 262)).toString('latin1') === 'ustar')
-    refuse(
-      'it is a tar archive, the layout of PyTorch before 0.1.10',
-      'load and save it once with a PyTorch between 0.4 and 2',
-    );
+  foreignFormat(bytes);
   refuse(
     'it is neither a PyTorch checkpoint nor a safetensors file',
     'name a file that torch.save or safetensors wrote',
   );
 }
 
-function parseZip(bytes: Uint8Array, budget: Budget): Value {
+/** The value of a zip file of torch.save. Throws ERR_CHECKPOINT whose message is a clause. `mayBeObject`: see {@link finish}. */
+export function parseZip(bytes: Uint8Array, budget: Budget, mayBeObject = false): Value {
   const archive = new ZipArchive(bytes, budget);
+  foreignZip(archive.names);
   const pickleName = archive.names.find((name) => /^[^/]+\/data\.pkl$/.test(name));
   if (pickleName === undefined)
     refuse('it is a zip archive without data.pkl, so not a PyTorch checkpoint', 'name a file that torch.save wrote');
@@ -112,7 +86,7 @@ function parseZip(bytes: Uint8Array, budget: Budget): Value {
     if (data.length !== bytes) refuse(`storage ${key} has another size than its tensors say`);
     found.set(key, data);
   }
-  return finish(unpickled, ({ key }) => found.get(key), budget);
+  return finish(unpickled, ({ key }) => found.get(key), budget, mayBeObject);
 }
 
 function checkpointChunks(value: Value): AsyncGenerator<Uint8Array> {

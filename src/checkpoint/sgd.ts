@@ -8,7 +8,7 @@
 import { EarlybirdError } from '../errors';
 import type { StateDict } from '../tensor';
 import { plainKey } from './keys';
-import { type Dict, isDict, isTensor, type Value } from './value';
+import { type Dict, isDict, isTensor, type Key, type Value } from './value';
 import { unwrap } from './wrappers';
 
 /** State of an SGD optimiser. */
@@ -80,7 +80,10 @@ export function momentumOf(
   const foreign = otherOptimizer(state);
   if (foreign) return { momentum, lr, note: foreign };
   const ids = (groups as Dict[]).flatMap((group) => (group.get('params') ?? []) as Value[]);
-  const named = (groups as Dict[]).flatMap((group) => (group.get('param_names') ?? []) as Value[]);
+  // torch.distributed.checkpoint names parameters in the place of their numbers.
+  const named = ids.every((id) => typeof id === 'string')
+    ? ids
+    : (groups as Dict[]).flatMap((group) => (group.get('param_names') ?? []) as Value[]);
   if (groups.length > 1 && named.length !== ids.length) {
     const sizes = (groups as Dict[]).map((group) => ((group.get('params') ?? []) as Value[]).length);
     const note = `its optimizer has ${groups.length} groups of parameters (${sizes.join(' and ')}), whose order is not that of the network`;
@@ -90,7 +93,7 @@ export function momentumOf(
   const wanted = new Set(parameters);
   for (const [position, id] of ids.entries()) {
     const key = keys[position]!;
-    const slot = state.get(id as number);
+    const slot = state.get(id as Key);
     const buffer = isDict(slot) ? slot.get('momentum_buffer') : undefined;
     if (isTensor(buffer) && wanted.has(key)) momentum.set(key, buffer);
   }

@@ -1,5 +1,4 @@
-/** Prefixes that PyTorch's wrappers of models put into the keys of a state dict. */
-
+/** Prefixes that PyTorch's wrappers of models, and modules that train them, put into the keys of a state dict. */
 /** Modules that wrap another wherever they stand: (Distributed)DataParallel and AveragedModel, compile, FSDP, activation checkpoints. */
 const ANYWHERE = new Set([
   'module',
@@ -12,6 +11,9 @@ const ANYWHERE = new Set([
 const LEADING = new Set(['model', 'net', 'network', 'backbone']);
 /** An entry of AveragedModel: how many models it is the mean of. */
 const COUNTER = 'n_averaged';
+/** The first convolution and the last layer of our networks, by which one is found among other entries; group 1 is what stands before. */
+const FIRST = /^(.+\.)?(?:feature\.0|conv1)(?:\.0)?\.weight$/;
+const LAST = ['classifier.weight', 'fc.weight'];
 
 export interface Unwrapped {
   /** The key that a network without wrappers has, by key; absent for entries that are none of the network. */
@@ -23,16 +25,36 @@ export interface Unwrapped {
 export function unwrap(keys: readonly string[]): Unwrapped {
   const paths = new Map(keys.map((key) => [key, key.split('.').filter((part, i) => i === 0 || !ANYWHERE.has(part))]));
   for (const [key, path] of paths) if (path.at(-1) === COUNTER && path.length <= 2) paths.delete(key);
-  const all = [...paths.values()];
   for (;;) {
+    const all = [...paths.values()];
     const head = all[0]?.[0] ?? '';
     const isPrefix =
       (ANYWHERE.has(head) || LEADING.has(head)) && all.every((path) => path.length > 1 && path[0] === head);
     if (!isPrefix) break;
     for (const path of all) path.shift();
   }
+  keepNetwork(paths);
   const plain = new Map([...paths].map(([key, path]) => [key, path.join('.')]));
   return { plain, prefixes: [...new Set([...plain].map(([key, own]) => takenOff(key, own)))].filter(Boolean) };
+}
+
+/**
+ * A network may lie beside other entries (metrics, a loss), under any name: where one name alone has a first convolution and a last
+ * layer, only its entries stay, without that name. Blocks of a network have convolutions of such names, but no last layer.
+ */
+function keepNetwork(paths: Map<string, string[]>): void {
+  const keys = new Set([...paths.values()].map((path) => path.join('.')));
+  const names = [...keys].flatMap((key) => {
+    const name = FIRST.exec(key);
+    return name && LAST.some((last) => keys.has(`${name[1] ?? ''}${last}`)) ? [name[1] ?? ''] : [];
+  });
+  const [name] = names;
+  if (names.length !== 1 || name === undefined || name === '') return;
+  const parts = name.split('.').length - 1;
+  for (const [key, path] of paths) {
+    if (path.join('.').startsWith(name)) path.splice(0, parts);
+    else paths.delete(key);
+  }
 }
 
 /** The start of a key up to the last part that its plain form lacks. */

@@ -8,6 +8,7 @@ export const COMMANDS: [name: string, describe: string][] = [
   ['prune', 'Cut a ticket out of a checkpoint: pruned.pth.tar and prune.txt'],
   ['retrain', 'Train a ticket on, with its own weights or with new ones'],
   ['evaluate', 'Test a checkpoint: top-1 and top-5'],
+  ['export', 'Write a network as ONNX, safetensors or a PyTorch file, checked and timed in onnxruntime'],
   ['launch', 'Start several processes that train together on this machine'],
   ['distance', 'Write the mask-distance matrix of a run: overlap_{p}.npy'],
   ['detect', 'Say when other detectors would have drawn a ticket from stored searches'],

@@ -7,6 +7,7 @@ import { benchEnergySchema } from './cost';
 import { detectSchema } from './detect';
 import { withDetectorDefaults } from './detectors';
 import { evaluateSchema, pruneSchema, retrainSchema, searchSchema, trainSchema } from './experiments';
+import { exportSchema } from './export';
 import { distanceSchema, plotSchema } from './figures';
 import { benchJobSchema } from './job';
 import { parseOptions } from './option';
@@ -20,6 +21,7 @@ export const SCHEMAS = {
   retrain: retrainSchema,
   train: trainSchema,
   evaluate: evaluateSchema,
+  export: exportSchema,
   distance: distanceSchema,
   detect: detectSchema,
   plot: plotSchema,
@@ -48,6 +50,8 @@ export type PruneRecipe = Recipe<'prune'>;
 export type TrainRecipe = Recipe<'train'>;
 /** Options of `earlybird evaluate`. */
 export type EvaluateRecipe = Recipe<'evaluate'>;
+/** Options of `earlybird export`. */
+export type ExportRecipe = Recipe<'export'>;
 /** Options of `earlybird distance`. */
 export type DistanceRecipe = Recipe<'distance'>;
 /** Options of `earlybird detect`. */

@@ -1,6 +1,6 @@
 /** The training checkpoint: the reference's four keys, and one of ours (`earlybird`) with what an exact resume needs. */
 import { bestOf, parameterKeys, stateDictOf, stateDictValue, wrappedKeys } from '../checkpoint/keys';
-import { type ReadOptions, readCheckpoint } from '../checkpoint/pth';
+import { type ReadOptions, readCheckpoint } from '../checkpoint/read';
 import { momentumOf, sgdOptimizerValue } from '../checkpoint/sgd';
 import { type Dict, isDict, type Value } from '../checkpoint/value';
 import type { StateDict } from '../tensor';

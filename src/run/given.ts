@@ -2,7 +2,8 @@
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { type Checkpoint, type ReadOptions, readCheckpoint } from '../checkpoint/pth';
+import type { Checkpoint } from '../checkpoint/pth';
+import { type ReadOptions, readCheckpoint } from '../checkpoint/read';
 import { UnreadableFile } from '../checkpoint/refuse';
 import { EarlybirdError } from '../errors';
 import { parseTicketFile } from './names';

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { writeFileAtomic } from '../atomic';
 import { stateDictOf } from '../checkpoint/keys';
-import { readCheckpoint } from '../checkpoint/pth';
+import { readCheckpoint } from '../checkpoint/read';
 import { EarlybirdError } from '../errors';
 import type { NativeModel } from '../native/types/model';
 import type { DrawMask } from '../prune/prune';

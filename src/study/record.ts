@@ -1,6 +1,6 @@
 /** What study.json holds, and how a run is read back from its folder. */
 import { join } from 'node:path';
-import { readCheckpoint } from '../checkpoint/pth';
+import { readCheckpoint } from '../checkpoint/read';
 import { type MachineRecord, machineOf } from '../cost/same-machine';
 import { knownDataset } from '../data/known';
 import type { Provenance } from '../engine/provenance';

@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stateDictOf } from '../checkpoint/keys';
 import { writeNpy } from '../checkpoint/npy';
-import { readCheckpoint } from '../checkpoint/pth';
+import { readCheckpoint } from '../checkpoint/read';
 import { EarlybirdError } from '../errors';
 import { DERIVED, lockFolder } from '../lock';
 import { loadAddon } from '../native/addon';

@@ -1,7 +1,7 @@
 /** The layers under the masks of a run. */
 import { existsSync } from 'node:fs';
 import { stateDictOf } from '../checkpoint/keys';
-import { readCheckpoint } from '../checkpoint/pth';
+import { readCheckpoint } from '../checkpoint/read';
 import { CHECKPOINT, type MaskIndex, type RunDirectory } from '../run/directory';
 import { channelsOf } from './detectors/detector';
 

@@ -1,6 +1,7 @@
 /** Detection anew: other detector options are tried on the masks that a search has stored, and nothing is trained again. */
 import { readdir } from 'node:fs/promises';
-import { readCheckpoint, writeCheckpoint } from '../checkpoint/pth';
+import { writeCheckpoint } from '../checkpoint/pth';
+import { readCheckpoint } from '../checkpoint/read';
 import { isDict } from '../checkpoint/value';
 import { EarlybirdError } from '../errors';
 import { CHECKPOINT, type RunDirectory } from '../run/directory';

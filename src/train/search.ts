@@ -1,6 +1,6 @@
 /** Search: train the dense network and watch for Early-Bird tickets. */
 import { cfgOf, stateDictOf } from '../checkpoint/keys';
-import { readCheckpoint } from '../checkpoint/pth';
+import { readCheckpoint } from '../checkpoint/read';
 import type { Session } from '../engine/session';
 import type { Cfg } from '../native/types/model';
 import { inferNetwork } from '../network/infer';

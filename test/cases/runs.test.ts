@@ -14,7 +14,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stateDictOf } from '../../src/checkpoint/keys';
-import { readCheckpoint } from '../../src/checkpoint/pth';
+import { readCheckpoint } from '../../src/checkpoint/read';
 import { cli, describeTrained, main, type Outcome, start, succeed } from '../cli/run-cli';
 import { metricsOf, TINY, temporaryFolder } from '../cli/tiny';
 

@@ -12,7 +12,7 @@ import {
   stateDictValue,
   wrappedKeys,
 } from '../../src/checkpoint/keys';
-import { readCheckpoint } from '../../src/checkpoint/pth';
+import { readCheckpoint } from '../../src/checkpoint/read';
 import { momentumOf, sgdOptimizerValue } from '../../src/checkpoint/sgd';
 import { OrderedDict, type Value } from '../../src/checkpoint/value';
 import type { StateDict, TensorData } from '../../src/tensor';

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, statSync, watch } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stateDictOf } from '../../src/checkpoint/keys';
-import { readCheckpoint } from '../../src/checkpoint/pth';
+import { readCheckpoint } from '../../src/checkpoint/read';
 import { numbersOf } from '../../src/checkpoint/value';
 import { cli, describeTrained, succeed } from './run-cli';
 import { differences, EAGER, outcomeOf, TINY, temporaryFolder } from './tiny';

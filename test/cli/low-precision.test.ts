@@ -2,7 +2,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stateDictOf, stateDictValue } from '../../src/checkpoint/keys';
-import { readCheckpoint, writeCheckpoint } from '../../src/checkpoint/pth';
+import { writeCheckpoint } from '../../src/checkpoint/pth';
+import { readCheckpoint } from '../../src/checkpoint/read';
 import { type Dict, isDict } from '../../src/checkpoint/value';
 import type { PruneReport } from '../../src/prune/report';
 import type { RunResult } from '../../src/run/result';

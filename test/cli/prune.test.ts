@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stateDictOf, stateDictValue } from '../../src/checkpoint/keys';
-import { readCheckpoint, writeCheckpoint } from '../../src/checkpoint/pth';
+import { writeCheckpoint } from '../../src/checkpoint/pth';
+import { readCheckpoint } from '../../src/checkpoint/read';
 import type { PruneReport } from '../../src/prune/report';
 import { cli, describeTrained, succeed } from './run-cli';
 import { EAGER, TINY, temporaryFolder } from './tiny';

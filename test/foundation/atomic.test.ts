@@ -4,7 +4,8 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { linkOrCopyAtomic, TEMP_NAME, writeFileAtomic } from '../../src/atomic';
-import { readCheckpoint, writeCheckpoint } from '../../src/checkpoint/pth';
+import { writeCheckpoint } from '../../src/checkpoint/pth';
+import { readCheckpoint } from '../../src/checkpoint/read';
 import type { Value } from '../../src/checkpoint/value';
 
 let folder = '';

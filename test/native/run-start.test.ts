@@ -1,7 +1,7 @@
 /** A run starts from an earlier checkpoint, a ticket or initial weights; other files are refused. */
 import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { readCheckpoint } from '../../src/checkpoint/pth';
+import { readCheckpoint } from '../../src/checkpoint/read';
 import { prune } from '../../src/prune/prune';
 import { parseRecipe } from '../../src/recipe/recipe';
 import { checkpointNetwork } from '../../src/run/checkpoint-network';

@@ -34,6 +34,7 @@ function vgg(cfg: Cfg, classes: number): ModelDescription {
     indexes: [],
     batchNorms: [],
     layers,
+    nodes: [],
   };
 }
 

@@ -1,5 +1,5 @@
 import { stateDictOf } from '../../src/checkpoint/keys';
-import { readCheckpoint } from '../../src/checkpoint/pth';
+import { readCheckpoint } from '../../src/checkpoint/read';
 import { isDict, isTensor, numbersOf, type Value } from '../../src/checkpoint/value';
 import type { Cfg } from '../../src/native/types/model';
 import type { TensorData } from '../../src/tensor';

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stateDictOf } from '../../src/checkpoint/keys';
-import { readCheckpoint } from '../../src/checkpoint/pth';
+import { readCheckpoint } from '../../src/checkpoint/read';
 import { isDict } from '../../src/checkpoint/value';
 import { recordBest } from '../../src/run/record';
 import type { StateDict } from '../../src/tensor';

@@ -115,6 +115,7 @@ export function fakeEngine(): FakeEngine {
           { kind: 'batchnorm', key: 'feature.1', channels: CHANNELS, height: 1, width: 1 },
           { kind: 'linear', key: 'classifier', in: CHANNELS, out: 1, bias: false },
         ],
+        nodes: [],
       }),
       stateDict: async () => stateOf(weights),
       loadStateDict: async (state) => restore(weights, state),

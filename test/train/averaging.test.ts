@@ -2,7 +2,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { stateDictOf } from '../../src/checkpoint/keys';
-import { readCheckpoint } from '../../src/checkpoint/pth';
+import { readCheckpoint } from '../../src/checkpoint/read';
 import { type Dict, numbersOf } from '../../src/checkpoint/value';
 import { parseRecipe } from '../../src/recipe/recipe';
 import { averageOf } from '../../src/train/resume';

@@ -1,7 +1,8 @@
 /** Low precision through search, pruning, retraining and evaluation, on an engine of a few numbers. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readCheckpoint, writeCheckpoint } from '../../src/checkpoint/pth';
+import { writeCheckpoint } from '../../src/checkpoint/pth';
+import { readCheckpoint } from '../../src/checkpoint/read';
 import type { Dict } from '../../src/checkpoint/value';
 import { prune } from '../../src/prune/prune';
 import { FULL_PRECISION } from '../../src/recipe/precision';

@@ -46,6 +46,11 @@ const MAKERS = /^(copyreg|copy_reg|numpy\.(_?core)\.multiarray)\._reconstruct(or
 /** An object whose attributes arrive after its construction. */
 export abstract class Stateful {
   abstract setState(state: Item, budget: Budget): void;
+
+  /** What stands for it as a key of a dictionary; undefined where it can be none. */
+  asKey(): string | undefined {
+    return undefined;
+  }
 }
 
 /** A block of tensor bytes that lies elsewhere in the file. Sizes and offsets in elements. */
@@ -82,6 +87,8 @@ function keyOf(key: Item, dict: Dict): Key {
   if (key === null || (typeof key !== 'object' && key !== undefined)) return key;
   // Two of them may look alike.
   if (key instanceof Opaque || key instanceof Global) return `${key.name}, not read (#${dict.size})`;
+  const stateful = key instanceof Stateful ? key.asKey() : undefined;
+  if (stateful !== undefined) return stateful;
   refuse('a dictionary has a key that is neither text nor an integer');
 }
 

@@ -69,11 +69,15 @@ function run(machine: PickleMachine): Item {
   }
 }
 
-/** The value of a pickle, its tensors filled with the bytes that `dataOf` has of their storages. */
+/**
+ * The value of a pickle, its tensors filled with the bytes that `dataOf` has of their storages. `mayBeObject`: an object of an unknown
+ * class is a value as well.
+ */
 export function finish(
   { root, pending }: Unpickled,
   dataOf: (storage: Storage) => Uint8Array | undefined,
   budget: Budget,
+  mayBeObject = false,
 ): Value {
   const unread = new Map<TensorData, UnreadTensor>();
   for (const one of pending) {
@@ -81,7 +85,7 @@ export function finish(
     fill(one, data, budget, unread);
   }
   // A file that holds nothing but an object of an unknown class has no weights that could be read.
-  if (root instanceof Opaque || (root instanceof Global && root.dtype === undefined))
+  if (!mayBeObject && (root instanceof Opaque || (root instanceof Global && root.dtype === undefined)))
     refuse(
       `it is a whole Python object (${root.name}), not a state_dict or a dictionary (nothing was run)`,
       SAVE_WEIGHTS,

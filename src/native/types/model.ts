@@ -113,7 +113,20 @@ export interface ModelDescription {
   batchNorms: { key: string; channels: number }[];
   /** Layers that count for the FLOPs (docs/reference.md#11), in forward order. */
   layers: LayerInfo[];
+  /** The computation, each node behind those that it reads; the last one makes the logits. */
+  nodes: GraphNode[];
 }
+
+/**
+ * One operation of the forward pass. Its tensors lie in the state dict under `key`, which several nodes without tensors may share.
+ * `inputs` are positions in the list of nodes; -1 stands for the images.
+ */
+export type GraphNode = { key: string; inputs: number[] } & (
+  | { op: 'conv'; kernel: number; stride: number; padding: number; groups: number }
+  | { op: 'maxpool' | 'avgpool'; kernel: number; stride: number; padding: number }
+  | { op: 'batchnorm'; eps: number }
+  | { op: 'linear' | 'relu' | 'add' | 'select' }
+);
 
 /** A layer; `height` and `width` are those of its output, in pixels. */
 export type LayerInfo =

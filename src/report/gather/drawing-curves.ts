@@ -1,5 +1,5 @@
 /** Accuracy after retraining against the epoch a ticket was drawn at (paper Fig. 1), from finished runs of train and retrain. */
-import { readCheckpoint } from '../../checkpoint/pth';
+import { readCheckpoint } from '../../checkpoint/read';
 import { EarlybirdError } from '../../errors';
 import { networkName } from '../../network/names';
 import type { TrainRecipe } from '../../recipe/recipe';

@@ -1,0 +1,91 @@
+/** A network as a plain list of operations with names, and the tensors that they use: what all formats are written from. */
+import { EarlybirdError } from '../errors';
+import type { GraphNode, ModelDescription } from '../native/types/model';
+import type { StateDict, TensorData } from '../tensor';
+
+type Named<T> = T extends unknown ? Omit<T, 'inputs'> & { name: string; inputs: string[] } : never;
+/** An operation. `inputs` are names of earlier ones, or {@link IMAGES}; its own name stands for its result. */
+export type Operation = Named<GraphNode> | { op: 'flatten'; key: string; name: string; inputs: string[] };
+
+/** The name of the network's input. */
+export const IMAGES = 'images';
+
+export interface Graph {
+  /** In the order of the computation; the last one makes the logits. */
+  operations: Operation[];
+  /** Those that the operations use, by `key` and the names of PyTorch's modules. */
+  tensors: StateDict;
+}
+
+/** The graph of a network with these weights. A channel selection that selects all is left out. */
+export function graphOf({ nodes }: Pick<ModelDescription, 'nodes'>, state: StateDict): Graph {
+  const names: string[] = [];
+  const taken = new Set<string>();
+  const flat = new Set<string>();
+  const operations: Operation[] = [];
+  for (const { inputs: positions, ...node } of nodes) {
+    const inputs = positions.map((position) => (position < 0 ? IMAGES : names[position]!));
+    const input = inputs[0]!;
+    if (node.op === 'select' && selectedChannels(tensorOf(state, node.key, 'indexes')) === null) {
+      names.push(input);
+      continue;
+    }
+    if (node.op === 'linear' && !flat.has(input)) {
+      const name = uniqueName('flatten', taken);
+      operations.push({ op: 'flatten', key: name, name, inputs });
+      inputs[0] = name;
+      flat.add(name);
+    }
+    const name = uniqueName(node.key, taken);
+    if (flat.has(inputs[0]!)) flat.add(name);
+    operations.push({ ...node, name, inputs: [...inputs] } as Operation);
+    names.push(name);
+  }
+  return { operations, tensors: tensorsOf(operations, state) };
+}
+
+/** As torch.fx names what is used again: relu, relu_1, relu_2. */
+function uniqueName(key: string, taken: Set<string>): string {
+  let name = key;
+  for (let i = 1; taken.has(name); i++) name = `${key}_${i}`;
+  taken.add(name);
+  return name;
+}
+
+/** Tensors of each kind of operation, in PyTorch's order. A bias may be absent. */
+const TENSORS: Partial<Record<Operation['op'], readonly string[]>> = {
+  conv: ['weight', 'bias'],
+  linear: ['weight', 'bias'],
+  batchnorm: ['weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked'],
+  select: ['indexes'],
+};
+
+/** In the order of the operations. */
+function tensorsOf(operations: readonly Operation[], state: StateDict): StateDict {
+  const keys = operations.flatMap(({ op, key }) => (TENSORS[op] ?? []).map((name) => `${key}.${name}`));
+  return new Map(keys.flatMap((key) => (state.has(key) ? [[key, state.get(key)!] as const] : [])));
+}
+
+/** A tensor of an operation. Throws ERR_INTERNAL: a network has all that its description names. */
+export function tensorOf(state: StateDict, key: string, name: string): TensorData {
+  const tensor = state.get(`${key}.${name}`);
+  if (!tensor) throw new EarlybirdError('ERR_INTERNAL', `The network has no tensor ${key}.${name}.`);
+  return tensor;
+}
+
+/** The channels whose entry in `indexes` is not zero, or null where all are selected. */
+export function selectedChannels(indexes: TensorData): number[] | null {
+  const channels = [...floatsOf(indexes)].flatMap((value, channel) => (value === 0 ? [] : [channel]));
+  return channels.length === indexes.shape[0] ? null : channels;
+}
+
+/** The values of a float32 tensor, in memory of their own where its bytes are not aligned. */
+export function floatsOf({ data }: TensorData): Float32Array {
+  const bytes = data.byteOffset % 4 === 0 ? data : data.slice();
+  return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+}
+
+/** A float32 tensor of these values. */
+export function floatTensor(values: Float32Array, shape: number[]): TensorData {
+  return { dtype: 'float32', shape, data: new Uint8Array(values.buffer, values.byteOffset, values.byteLength) };
+}

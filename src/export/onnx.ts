@@ -1,0 +1,126 @@
+/** ONNX files (https://onnx.ai, operator set 17): one node for each operation, under the names of PyTorch's modules. */
+import { floatsOf, type Graph, IMAGES, type Operation, selectedChannels, tensorOf } from './graph';
+import { ATTRIBUTE_TYPE, ONNX, TENSOR_TYPE } from './onnx-schema';
+
+/** The operator set and the version of the file's form: those of ONNX 1.12 of 2022, which runtimes since then read. */
+export const OPSET = 17;
+const IR_VERSION = 8;
+const LOGITS = 'logits';
+
+export interface OnnxOptions {
+  /** [channels, height, width] of an image. The batch is open. */
+  input: readonly [number, number, number];
+  classes: number;
+  name: string;
+  version: string;
+  /** Text under keys, which runtimes show. */
+  metadata: Record<string, string>;
+}
+
+/** The bytes of the file. */
+export async function onnxBytes({ operations, tensors }: Graph, options: OnnxOptions): Promise<Uint8Array> {
+  const protobuf = await import('protobufjs');
+  const type = protobuf.Root.fromJSON(ONNX).lookupType('ModelProto');
+  const last = operations.at(-1)!.name;
+  const called = (name: string) => (name === last ? LOGITS : name);
+  const parts = operations.map((one) => translated(one, tensors));
+  const model = {
+    irVersion: IR_VERSION,
+    producerName: 'earlybird',
+    producerVersion: options.version,
+    docString: `${options.name}: logits of images, normalised as the metadata says`,
+    opsetImport: [{ domain: '', version: OPSET }],
+    metadataProps: Object.entries(options.metadata).map(([key, value]) => ({ key, value })),
+    graph: {
+      name: options.name,
+      node: operations.map(({ name, inputs }, i) => ({
+        name,
+        opType: parts[i]!.opType,
+        input: [...inputs.map(called), ...parts[i]!.weights.map((weight) => weight.name)],
+        output: [called(name)],
+        attribute: Object.entries(parts[i]!.attributes).map(([key, value]) => attribute(key, value)),
+      })),
+      initializer: parts.flatMap(({ weights }) => weights),
+      input: [valueInfo(IMAGES, options.input)],
+      output: [valueInfo(LOGITS, [options.classes])],
+    },
+  };
+  return type.encode(type.fromObject(model)).finish();
+}
+
+interface Translated {
+  opType: string;
+  attributes: Record<string, number | number[] | Float>;
+  /** Initializers, which are inputs behind the others. */
+  weights: { name: string; dims: number[]; dataType: number; rawData: Uint8Array }[];
+}
+
+/** Marks an attribute that is a float also where its value is whole. */
+class Float {
+  constructor(readonly value: number) {}
+}
+
+function translated(one: Operation, tensors: Graph['tensors']): Translated {
+  const weights = (...names: string[]) =>
+    names.flatMap((name) => (tensors.has(`${one.key}.${name}`) ? [floats(tensors, one.key, name)] : []));
+  const window = (kernel: number, stride: number, padding: number) => ({
+    kernel_shape: [kernel, kernel],
+    strides: [stride, stride],
+    pads: [padding, padding, padding, padding],
+  });
+  switch (one.op) {
+    case 'conv':
+      return {
+        opType: 'Conv',
+        attributes: { ...window(one.kernel, one.stride, one.padding), group: one.groups },
+        weights: weights('weight', 'bias'),
+      };
+    case 'batchnorm':
+      return {
+        opType: 'BatchNormalization',
+        attributes: { epsilon: new Float(one.eps) },
+        weights: weights('weight', 'bias', 'running_mean', 'running_var'),
+      };
+    case 'maxpool':
+      return { opType: 'MaxPool', attributes: window(one.kernel, one.stride, one.padding), weights: [] };
+    case 'avgpool': {
+      // PyTorch counts the padding in the mean unless told otherwise.
+      const attributes = { ...window(one.kernel, one.stride, one.padding), count_include_pad: 1 };
+      return { opType: 'AveragePool', attributes, weights: [] };
+    }
+    case 'linear':
+      return { opType: 'Gemm', attributes: { transB: 1 }, weights: weights('weight', 'bias') };
+    case 'select':
+      return { opType: 'Gather', attributes: { axis: 1 }, weights: [channels(tensors, one.key)] };
+    case 'flatten':
+      return { opType: 'Flatten', attributes: { axis: 1 }, weights: [] };
+    default:
+      return { opType: one.op === 'relu' ? 'Relu' : 'Add', attributes: {}, weights: [] };
+  }
+}
+
+function floats(tensors: Graph['tensors'], key: string, name: string): Translated['weights'][number] {
+  const { shape, data } = tensorOf(tensors, key, name);
+  return { name: `${key}.${name}`, dims: shape, dataType: TENSOR_TYPE.float32, rawData: data };
+}
+
+function channels(tensors: Graph['tensors'], key: string): Translated['weights'][number] {
+  const indexes = tensorOf(tensors, key, 'indexes');
+  const selected = selectedChannels(indexes) ?? [...floatsOf(indexes).keys()];
+  const values = BigInt64Array.from(selected, BigInt);
+  const rawData = new Uint8Array(values.buffer);
+  return { name: `${key}.channels`, dims: [values.length], dataType: TENSOR_TYPE.int64, rawData };
+}
+
+function attribute(name: string, value: number | number[] | Float) {
+  if (value instanceof Float) return { name, f: value.value, type: ATTRIBUTE_TYPE.f };
+  return Array.isArray(value)
+    ? { name, ints: value, type: ATTRIBUTE_TYPE.ints }
+    : { name, i: value, type: ATTRIBUTE_TYPE.i };
+}
+
+/** A float32 tensor with an open batch. */
+function valueInfo(name: string, sizes: readonly number[]) {
+  const dim = [{ dimParam: 'batch' }, ...sizes.map((size) => ({ dimValue: size }))];
+  return { name, type: { tensorType: { elemType: TENSOR_TYPE.float32, shape: { dim } } } };
+}
