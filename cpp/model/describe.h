@@ -20,11 +20,14 @@ class Describer {
   /// listed last.
   void norm(const std::string& key, const torch::nn::BatchNorm2d& norm, size_t cfg_note = NormLayer::kNone,
             std::vector<std::string> sources = {});
+  void norm(const std::string& key, const torch::nn::BatchNorm2d& norm, std::vector<std::vector<std::string>> sources);
   void relu(const std::string& key, int64_t channels);
   void max_pool(const std::string& key, int64_t channels, int64_t kernel, int64_t stride, int64_t padding);
   void avg_pool(const std::string& key, int64_t channels, int64_t kernel);
   void linear(const std::string& key, const torch::nn::Linear& linear);
   void cut(ChannelCut cut);
+  /// The layer listed last, a ReLU or a pool, has the channels of this one.
+  void of(const std::string& key) { out_.layers.back().of = key; }
 
   /// Side of the image that enters the next layer; set_side goes back to the start of a branch.
   int64_t side() const { return side_; }
