@@ -53,6 +53,7 @@ std::vector<LayerInfo> planned_layers(const ModelDescription& description, const
   int64_t channels = description.input[0];  // of the images that reach the next layer
   bool after_removed = false;
   for (LayerInfo layer : description.layers) {
+    const bool depthwise = layer.groups > 1 && layer.groups == layer.in && layer.in == layer.out;
     if (planned.removed.contains(layer.key)) {
       after_removed = true;
       continue;
@@ -63,6 +64,7 @@ std::vector<LayerInfo> planned_layers(const ModelDescription& description, const
         // Behind a removed layer it reads what that one did.
         layer.in = after_removed ? channels : found(planned.columns, layer.key, layer.in);
         channels = layer.out = found(planned.rows, layer.key, layer.out);
+        if (depthwise) layer.in = layer.groups = layer.out;
         after_removed = false;
         break;
       case Kind::kBatchNorm:

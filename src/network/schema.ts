@@ -71,7 +71,13 @@ export function parseNetwork(value: unknown, from: string, code: ErrorCode = 'ER
   if (problem !== undefined || !parsed.success)
     throw new EarlybirdError(code, `${from} is not a network: ${problem}; docs/add-a-network.md has the form.`);
   const { layers, ...network } = parsed.data;
-  const complete = layers.map((each, i) => ({ ...each, inputs: each.inputs ?? [layers[i - 1]?.name ?? IMAGE] }));
+  // Always in one order of entries: networks are compared by their text.
+  const complete = layers.map(({ name, kind, inputs = [], ...rest }, i) => ({
+    name,
+    kind,
+    inputs: inputs.length > 0 ? inputs : [layers[i - 1]?.name ?? IMAGE],
+    ...rest,
+  }));
   return { ...network, layers: complete as LayerData[] };
 }
 

@@ -36,6 +36,9 @@ test('a layer reads the one before it, and a complete network stays as it is', (
   });
   expect(parseNetwork(whole, 'small.json')).toEqual(whole);
   expect(networkFromText(networkText(whole), 'a.pth.tar')).toEqual(whole);
+  const reversed = LAYERS.map((layer) => Object.fromEntries(Object.entries(layer).reverse()));
+  for (const same of [whole, network(reversed)])
+    expect(networkText(parseNetwork(same, 'small.json'))).toBe(networkText(whole));
 });
 
 test.each([

@@ -91,6 +91,27 @@ describe.each(Object.entries(GOLDEN))('%s', (name, { parameters, side, logits })
   });
 });
 
+test.each(['alexnet_bn', 'wide_resnet28_2', 'mobilenet_v2', 'densenet40'])(
+  'a plan of %s has the layers of its ticket',
+  async (name) => {
+    using model = await create({ arch: shipped(name), imageSize: 32 });
+    await model.loadStateDict(filled(await model.stateDict()));
+    const [mask] = await model.masks([0.6]);
+    for (const surgery of ['reference', 'exact'] as const) {
+      const how = { mask: mask!.bits, emptyLayers: 'keep-one', surgery } as const;
+      const { network, layers } = await model.plan(how);
+      const cut = await model.prune(how);
+      using ticket = cut.model;
+      expect(network).toEqual(ticket.describe().layers);
+      expect(layers).toEqual(cut.layers);
+      expect(forwardFlops(network)).toBeLessThan(0.8 * forwardFlops(model.describe().layers));
+      // Of its own cfg the same network again.
+      using again = await create({ arch: ticket.describe().arch, cfg: ticket.describe().cfg, imageSize: 32 });
+      expect(again.describe()).toEqual(ticket.describe());
+    }
+  },
+);
+
 const hash = (data: Uint8Array) => createHash('sha256').update(data).digest('hex');
 const digest = (state: StateDict) =>
   Object.fromEntries([...state].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, { data }]) => [key, hash(data)]));
