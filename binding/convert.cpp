@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/error.h"
+#include "network_data.h"
 
 namespace earlybird {
 namespace {

@@ -54,7 +54,7 @@ function weightOf(key: string, shape: number[], ordinal: number): TensorData {
     shape.reduce((a, b) => a * b, 1),
   );
   const isGamma = key.endsWith('weight') && shape.length === 1;
-  const bound = Math.fround(2 * Math.sqrt(6 / shape.slice(1).reduce((a, b) => a * b, 1)));
+  const bound = Math.fround(1.5 * Math.sqrt(6 / shape.slice(1).reduce((a, b) => a * b, 1)));
   const scale = shape.length > 1 ? bound : Math.fround(0.2);
   return tensor(
     numbers.map((u) => (key.endsWith('running_var') || isGamma ? u + 1 : u * scale)),
