@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/error.h"
+#include "network_data.h"
 
 namespace earlybird {
 namespace {
@@ -326,7 +327,7 @@ Napi::Value to_js(Napi::Env env, const HostState& state) {
 
 Napi::Value to_js(Napi::Env env, const ModelDescription& description) {
   Napi::Object out = Napi::Object::New(env);
-  out.Set("arch", description.arch);
+  out.Set("arch", description.network ? to_js(env, *description.network) : Napi::String::New(env, description.arch));
   out.Set("depth", static_cast<double>(description.depth));
   out.Set("classes", static_cast<double>(description.classes));
   out.Set("cfg", cfg_to_js(env, description.cfg));

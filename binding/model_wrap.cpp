@@ -8,6 +8,7 @@
 #include "environment.h"
 #include "group_wrap.h"
 #include "model/model.h"
+#include "network_data.h"
 #include "prune/mask.h"
 #include "prune/overlap.h"
 #include "prune/planned.h"
@@ -99,7 +100,8 @@ Napi::Value create_model_js(const Napi::CallbackInfo& info) {
   return promise(info.Env(), [&] {
     const Napi::Object object = object_argument(info, 0, "spec");
     ModelSpec spec;
-    spec.arch = string_in(object, "arch");
+    spec.network = network_data_in(object, "arch");
+    spec.arch = spec.network ? spec.network->name : string_in(object, "arch");
     spec.depth = integer_in(object, "depth");
     spec.classes = integer_in(object, "classes");
     spec.cfg = cfg_of(object.Get("cfg"));

@@ -30,10 +30,12 @@ export type * from './native/types/energy';
 export type * from './native/types/handle';
 export type * from './native/types/kernels';
 export type * from './native/types/model';
+export type * from './native/types/network-data';
 export type * from './native/types/number-formats';
 export type * from './native/types/pass';
 export type * from './native/types/profile';
 export type * from './native/types/trainer';
+export { readNetwork } from './network/file';
 export {
   type Costs,
   forwardFlops,

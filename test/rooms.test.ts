@@ -35,7 +35,7 @@ const SRC: [room: string, below: string][] = [
   ['run', 'ranks recipe network native checkpoint lock atomic folder tensor errors'],
   ['ranks', 'native errors'],
   ['recipe', 'network native data errors'],
-  ['network', 'native tensor errors'],
+  ['network', 'native package tensor errors'],
   ['native', 'libtorch package cores tensor errors'],
   ['libtorch', 'download package lock atomic errors'],
   ['data', 'checkpoint download cores lock atomic errors'],

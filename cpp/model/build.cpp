@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "layer/channel_select.h"
+#include "model/interpreted.h"
 #include "model/network.h"
 #include "model/preresnet.h"
 #include "model/resnet.h"
@@ -17,13 +18,22 @@ namespace {
 
 using Builder = std::shared_ptr<Network> (*)(const ModelSpec&);
 
-/// Adding a network means one file and one line here.
 const std::map<std::string, Builder>& builders() {
   static const auto* table = new std::map<std::string, Builder>{
       {"vgg", &build_vgg},         {"resnet", &build_preresnet},           {"resnet18", &build_resnet},
       {"resnet34", &build_resnet}, {"resnet50_official", &build_resnet50}, {"resnet50_prune", &build_resnet50},
   };
   return *table;
+}
+
+Builder builder_of(const ModelSpec& spec) {
+  if (spec.network) return &build_interpreted;
+  const auto builder = builders().find(spec.arch);
+  if (builder != builders().end()) return builder->second;
+  std::string known;
+  for (const auto& [name, unused] : builders()) known += (known.empty() ? "" : ", ") + name;
+  throw Error("ERR_MODEL", "Unknown architecture \"" + spec.arch + "\": this build has " + known +
+                               "; a file of a network has a name that ends in .json.");
 }
 
 void seed_generator(uint64_t seed) {
@@ -62,16 +72,22 @@ void initialise_residual(torch::nn::Module& network, double gamma) {
   }
 }
 
+ModelSpec spec_of(const ModelDescription& description) {
+  ModelSpec spec;
+  spec.arch = description.arch;
+  spec.network = description.network;
+  spec.depth = description.depth;
+  spec.classes = description.classes;
+  spec.cfg = description.cfg;
+  spec.image_size = description.input[1];
+  return spec;
+}
+
 std::shared_ptr<Network> create_model(const ModelSpec& spec) {
-  const auto builder = builders().find(spec.arch);
-  if (builder == builders().end()) {
-    std::string known;
-    for (const auto& [name, unused] : builders()) known += (known.empty() ? "" : ", ") + name;
-    throw Error("ERR_MODEL", "Unknown architecture \"" + spec.arch + "\": this build has " + known + ".");
-  }
+  const Builder builder = builder_of(spec);
   if (spec.classes < 1) throw Error("ERR_MODEL", "A model needs at least one class.");
   seed_generator(spec.seed);
-  auto network = builder->second(spec);
+  auto network = builder(spec);
   network->initialise();
   network->formats = spec.formats;
   network->ranks = spec.ranks;
@@ -96,9 +112,8 @@ ModelDescription describe(const Network& network) {
 void reinitialise(Network& network, uint64_t seed) {
   // A CPU copy of the same structure draws the numbers, so that they are PyTorch's for a new model on any device and in
   // any layout.
-  const ModelDescription description = network.describe();
-  ModelSpec spec{description.arch,    description.depth, description.classes, description.cfg, seed, "cpu",
-                 description.input[1]};
+  ModelSpec spec = spec_of(network.describe());
+  spec.seed = seed;
   const auto fresh = state_of(*create_model(spec));
   const auto state = state_of(network);
   at::NoGradGuard no_grad;

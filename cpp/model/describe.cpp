@@ -8,6 +8,7 @@ using Op = GraphNode::Op;
 
 Describer::Describer(const ModelSpec& spec, const Cfg& cfg, int64_t side) : side_(side) {
   out_.arch = out_.ticket_arch = spec.arch;
+  out_.network = spec.network;
   out_.depth = spec.depth;
   out_.classes = spec.classes;
   out_.cfg = out_.ticket_cfg = cfg;
@@ -27,12 +28,18 @@ void Describer::conv(const std::string& key, const torch::nn::Conv2d& conv) {
 
 void Describer::norm(const std::string& key, const torch::nn::BatchNorm2d& norm, size_t cfg_note,
                      std::vector<std::string> sources) {
-  const int64_t channels = norm->options.num_features();
-  out_.layers.push_back({LayerInfo::Kind::kBatchNorm, key, channels, channels, 1, 1, false, side_, side_});
   const auto last = std::find_if(out_.layers.rbegin(), out_.layers.rend(),
                                  [](const LayerInfo& layer) { return layer.kind == LayerInfo::Kind::kConv; });
   if (sources.empty() && last != out_.layers.rend()) sources = {last->key};
-  out_.batch_norms.push_back({key, channels, std::move(sources), cfg_note});
+  this->norm(key, norm, std::vector<std::vector<std::string>>{std::move(sources)});
+  out_.batch_norms.back().cfg_note = cfg_note;
+}
+
+void Describer::norm(const std::string& key, const torch::nn::BatchNorm2d& norm,
+                     std::vector<std::vector<std::string>> sources) {
+  const int64_t channels = norm->options.num_features();
+  out_.layers.push_back({LayerInfo::Kind::kBatchNorm, key, channels, channels, 1, 1, false, side_, side_});
+  out_.batch_norms.push_back({key, channels, std::move(sources)});
   node({.op = Op::kBatchNorm, .key = key, .eps = norm->options.eps()});
 }
 

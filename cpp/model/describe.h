@@ -25,6 +25,7 @@ class Describer {
   /// listed last.
   void norm(const std::string& key, const torch::nn::BatchNorm2d& norm, size_t cfg_note = NormLayer::kNone,
             std::vector<std::string> sources = {});
+  void norm(const std::string& key, const torch::nn::BatchNorm2d& norm, std::vector<std::vector<std::string>> sources);
   void relu(const std::string& key, int64_t channels);
   void max_pool(const std::string& key, int64_t channels, int64_t kernel, int64_t stride, int64_t padding);
   void avg_pool(const std::string& key, int64_t channels, int64_t kernel);
@@ -36,6 +37,8 @@ class Describer {
   void add(const std::string& key, Point other);
   void plain_avg_pool(const std::string& key, int64_t kernel);
   void cut(ChannelCut cut);
+  /// The layer listed last, a ReLU or a pool, has the channels of this one.
+  void of(const std::string& key) { out_.layers.back().of = key; }
 
   /// What enters the next layer; go_to begins another branch.
   Point at() const { return {node_, side_}; }

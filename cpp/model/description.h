@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "model/network_data.h"
 #include "quant/formats.h"
 
 namespace earlybird {
@@ -24,6 +25,8 @@ struct LayerInfo {
   int64_t in = 0, out = 0, kernel = 1, groups = 1;
   bool bias = false;
   int64_t height = 1, width = 1;
+  /// Of ReLU and pooling: the layer with weights whose channels enter it; empty: the layer before in the list.
+  std::string of = {};
 };
 
 /// One operation of the forward pass. Its tensors lie in the state dict under `key`.
@@ -44,8 +47,9 @@ struct NormLayer {
   static constexpr size_t kNone = static_cast<size_t>(-1);
   std::string key;
   int64_t channels = 0;
-  /// Convolutions whose sum enters the layer: their rows are the filters of its channels.
-  std::vector<std::string> sources = {};
+  /// Convolutions whose sum enters the layer: their rows are the filters of its channels. Where several images are
+  /// concatenated, one list for each, in their order.
+  std::vector<std::vector<std::string>> sources = {};
   /// Entry of the ticket's cfg that records how many channels the mask leaves of this layer; it shapes nothing.
   size_t cfg_note = kNone;
 };
@@ -55,6 +59,9 @@ struct NormLayer {
 struct ChannelCut {
   /// BN layers whose output has these channels. A channel that all of them mask is zero.
   std::vector<std::string> norms = {};
+  /// BN layers in front of a depthwise convolution, whose channels go with those of the BN layer behind it. Their own
+  /// mask removes none: what is zero in front is the constant of the later BN layer behind.
+  std::vector<std::string> carried = {};
   /// `--surgery reference`: the width is the largest number of kept channels among the first `width_norms` norms; the
   /// channels are those of the largest |gamma| in the first `rank_norms` norms.
   size_t width_norms = 1, rank_norms = 1;
@@ -76,6 +83,8 @@ struct ChannelCut {
 
 struct ModelSpec {
   std::string arch;
+  /// Where set, the network is built from it, and `arch` is its name.
+  std::shared_ptr<const NetworkData> network = {};
   int64_t depth = 0;
   int64_t classes = 10;
   Cfg cfg = {};  // empty: that of the architecture
@@ -95,6 +104,7 @@ struct ModelSpec {
 
 struct ModelDescription {
   std::string arch;
+  std::shared_ptr<const NetworkData> network;
   int64_t depth = 0;
   int64_t classes = 0;
   Cfg cfg;

@@ -18,6 +18,9 @@ std::shared_ptr<Network> create_model(const ModelSpec& spec);
 
 ModelDescription describe(const Network& network);
 
+/// A network of the same structure, on the CPU in full precision.
+ModelSpec spec_of(const ModelDescription& description);
+
 /// State dict, contiguous NCHW on the host, in PyTorch's order.
 HostState state_dict(const Network& network);
 

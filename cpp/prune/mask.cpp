@@ -87,7 +87,7 @@ at::Tensor uniform_bits(const ModelDescription& description, const at::Tensor& v
 }  // namespace
 
 bool goes_alone(const ChannelCut& cut) {
-  return cut.norms.size() == 1 && cut.producers.size() == 1 && cut.select.empty();
+  return cut.norms.size() == 1 && cut.producers.size() == 1 + cut.carried.size() && cut.select.empty();
 }
 
 std::vector<Mask> masks(const Network& network, const std::vector<double>& ratios, const MaskOptions& options) {
@@ -161,7 +161,7 @@ void soft_prune(Network& network, double ratio) {
       if (!is_set(mask.bits.data(), first + c)) dropped.push_back(c);
     first += norm.channels;
     if (dropped.empty()) continue;
-    at::Tensor weight = parameters[norm.sources.front() + ".weight"];
+    at::Tensor weight = parameters[norm.sources.front().front() + ".weight"];
     weight.index_fill_(0, at::tensor(dropped, at::kLong).to(weight.device()), 0);
   }
 }

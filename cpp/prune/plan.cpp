@@ -24,7 +24,7 @@ int64_t count(const std::vector<Bits>& layers) {
 /// A cut with the indexes of its BN layers.
 struct Cut {
   const ChannelCut* what;
-  std::vector<size_t> norms;
+  std::vector<size_t> norms, carried;
   const Bits* selected;
 
   bool has(int64_t channel) const { return selected->empty() || (*selected)[channel]; }
@@ -35,8 +35,9 @@ std::vector<Cut> number_cuts(const ModelDescription& description, const PruneInp
   for (size_t i = 0; i < description.batch_norms.size(); ++i) number[description.batch_norms[i].key] = i;
   std::vector<Cut> out;
   for (const ChannelCut& cut : description.cuts) {
-    out.push_back({&cut, {}, &input.selected[out.size()]});
+    out.push_back({&cut, {}, {}, &input.selected[out.size()]});
     for (const auto& key : cut.norms) out.back().norms.push_back(number.at(key));
+    for (const auto& key : cut.carried) out.back().carried.push_back(number.at(key));
   }
   return out;
 }
@@ -283,6 +284,12 @@ PrunePlan plan_pruning(const ModelDescription& description, PruneInput input, co
     for (const size_t n : cut.norms) {
       if (cuts_norms || cut.what->select_reads_one_norm) out.layers[n].width = width;
       if (width == 0) out.layers[n].removed = true;
+    }
+    for (const size_t n : cut.carried) {
+      out.layers[n].width = width;
+      Bits kept(out.alive[n].size());
+      for (const int64_t c : plan.kept) kept[c] = out.alive[n][c];
+      out.alive[n] = std::move(kept);
     }
     out.cfg[cut.what->cfg_entry] = width;
     out.cuts.push_back(std::move(plan));

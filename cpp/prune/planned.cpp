@@ -11,7 +11,7 @@ using Kind = LayerInfo::Kind;
 /// New widths by the key of a layer.
 struct Planned {
   std::map<std::string, int64_t> rows, columns;
-  std::map<std::string, int64_t> selected;  // channels that leave the selection behind a BN layer
+  std::map<std::string, int64_t> selected;  // channels that leave a selection, also by the BN layer before it
   std::set<std::string> removed;
 };
 
@@ -27,10 +27,12 @@ Planned widths_of(const ModelDescription& description, const PrunePlan& plan) {
     }
     for (const std::string& key : cut.consumers) out.columns[key] = width;
     if (!cut.select.empty()) {
+      out.selected[cut.select] = width;
       if (cut.select_reads_one_norm) out.selected[cut.norms.front()] = width;
       continue;
     }
     for (const std::string& key : cut.norms) out.rows[key] = width;
+    for (const std::string& key : cut.carried) out.rows[key] = width;
     for (const std::string& key : cut.producers) out.rows[key] = width;
   }
   return out;
@@ -44,10 +46,14 @@ std::vector<LayerInfo> planned_layers(const ModelDescription& description, const
     const auto at = widths.find(key);
     return at == widths.end() ? otherwise : at->second;
   };
+  const auto widths_before = [&](const LayerInfo& layer) {
+    return found(planned.selected, layer.of, found(planned.rows, layer.of, layer.in));
+  };
   std::vector<LayerInfo> out;
   int64_t channels = description.input[0];  // of the images that reach the next layer
   bool after_removed = false;
   for (LayerInfo layer : description.layers) {
+    const bool depthwise = layer.groups > 1 && layer.groups == layer.in && layer.in == layer.out;
     if (planned.removed.contains(layer.key)) {
       after_removed = true;
       continue;
@@ -58,6 +64,7 @@ std::vector<LayerInfo> planned_layers(const ModelDescription& description, const
         // Behind a removed layer it reads what that one did.
         layer.in = after_removed ? channels : found(planned.columns, layer.key, layer.in);
         channels = layer.out = found(planned.rows, layer.key, layer.out);
+        if (depthwise) layer.in = layer.groups = layer.out;
         after_removed = false;
         break;
       case Kind::kBatchNorm:
@@ -66,7 +73,7 @@ std::vector<LayerInfo> planned_layers(const ModelDescription& description, const
         break;
       default:
         if (after_removed && layer.kind == Kind::kRelu) continue;
-        layer.in = layer.out = channels;
+        layer.in = layer.out = layer.of.empty() ? channels : widths_before(layer);
     }
     out.push_back(layer);
   }

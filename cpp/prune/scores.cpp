@@ -41,11 +41,20 @@ struct Scored {
   Gradients gradients() const { return {network, options.images, cancel}; }
 };
 
-/// The filters of the channels of a layer, one a row: their own values, or what `of` has in their place.
+/// The filters of the channels of a layer, one a row: their own values, or what `of` has in their place. Shorter ones
+/// end in zeros.
 at::Tensor filters(const NormLayer& norm, const ByKey& of) {
-  std::vector<at::Tensor> rows;
-  for (const std::string& source : norm.sources) rows.push_back(of.at(source + ".weight").flatten(1));
-  return at::cat(rows, 1).to(at::kDouble);
+  std::vector<at::Tensor> parts;
+  int64_t longest = 0;
+  for (const auto& sources : norm.sources) {
+    std::vector<at::Tensor> rows;
+    for (const std::string& source : sources) rows.push_back(of.at(source + ".weight").flatten(1));
+    parts.push_back(at::cat(rows, 1).to(at::kDouble));
+    longest = std::max(longest, parts.back().size(1));
+  }
+  for (at::Tensor& part : parts)
+    if (part.size(1) < longest) part = at::constant_pad_nd(part, {0, longest - part.size(1)});
+  return parts.size() == 1 ? parts.front() : at::cat(parts, 0);
 }
 
 /// gamma and beta of a layer times what stands in their place in `other`: the derivative of a gate on each channel.
@@ -156,13 +165,8 @@ Layers grasp(const Scored& what) {
 
 /// A network of the same weights that computes in double.
 std::shared_ptr<Network> in_double(const Network& network, const ModelDescription& description) {
-  ModelSpec spec;
-  spec.arch = description.arch;
-  spec.depth = description.depth;
-  spec.classes = description.classes;
-  spec.cfg = description.cfg;
+  ModelSpec spec = spec_of(description);
   spec.device = device_of(network);
-  spec.image_size = description.input[1];
   auto out = create_model(spec);
   const auto from = state_of(network), to = state_of(*out);
   for (size_t i = 0; i < from.size(); ++i) {

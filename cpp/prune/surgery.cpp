@@ -103,6 +103,7 @@ Selection select_channels(const ModelDescription& from, const ModelDescription& 
     };
     if (cut.select.empty()) {
       cut_rows(cut.norms, target.norms);
+      cut_rows(cut.carried, target.carried);
       cut_rows(cut.producers, target.producers);
     }
     if (!cut.select.empty()) out.selects[cut.select] = index;
@@ -168,13 +169,10 @@ Pruned prune(const Network& dense, const std::vector<uint8_t>& mask, const Prune
   const PruneInput input = input_of(description, by_key(dense), options.scores);
   const PrunePlan plan = plan_pruning(description, input, mask, options);
 
-  ModelSpec spec;
+  ModelSpec spec = spec_of(description);
   spec.arch = description.ticket_arch;
-  spec.depth = description.depth;
-  spec.classes = description.classes;
   spec.cfg = plan.cfg;
   spec.device = device.str();
-  spec.image_size = description.input[1];
   spec.formats = dense.formats;
   Pruned out{create_model(spec), plan.layers, packed(plan.alive), plan.cuts_live_channels};
   State target = by_key(*out.network);

@@ -1,5 +1,6 @@
 /** What the keys and shapes of weights tell of their network: files of other programs record nothing else. */
 import type { Cfg } from '../native/types/model';
+import type { Arch } from '../native/types/network-data';
 import type { StateDict } from '../tensor';
 
 /** A network as its weights show it. */
@@ -20,9 +21,9 @@ export function inferNetwork(state: StateDict): InferredNetwork | undefined {
 }
 
 /** True where weights of `seen` can be those of `arch`: the two ResNet-50 have the same keys. */
-export function isSameNetwork(seen: string, arch: string): boolean {
+export function isSameNetwork(seen: string, arch: Arch): boolean {
   const family = (name: string) => name.replace(/^resnet50_.*/, 'resnet50');
-  return family(seen) === family(arch);
+  return typeof arch === 'string' && family(seen) === family(arch);
 }
 
 /** Rows of the last linear layer. */

@@ -49,7 +49,8 @@ function misfitText({ arch, depth, classes }: ModelDescription, own: StateDict, 
     .filter(([list]) => list.length > 0)
     .map(([list, what]) => `${list.length} ${what} (${listed(list)})`);
   if (found.length === 0) return undefined;
-  const network = `--arch ${arch} --depth ${depth} with ${classes} classes`;
+  const named = typeof arch === 'string' ? `--arch ${arch} --depth ${depth}` : `the network ${arch.name}`;
+  const network = `${named} with ${classes} classes`;
   return `${name} does not fit ${network}: ${found.join(', ')}; ${likely(state)}.`;
 }
 

@@ -1,3 +1,5 @@
+import type { Arch } from '../native/types/network-data';
+
 /**
  * The networks as --arch names them: family for titles, default depth, and whether there are others. A network that cpp/ builds can be
  * trained without an entry here; it is then missing from help, and its title is its name. `dense`: what it is a ticket of, where that
@@ -12,19 +14,39 @@ const NETWORKS: Record<string, { family: string; depth: number; others?: true; d
   resnet50_prune: { family: 'ResNet', depth: 50, dense: 'resnet50_official' },
 };
 
+/** Networks that come with the package as data, networks/NAME.json. A built-in one of that name comes first. */
+const SHIPPED = [
+  'alexnet_bn',
+  'densenet40',
+  'mobilenet_v2',
+  'vgg16',
+  'wide_resnet28_2',
+  'wide_resnet28_4',
+  'wide_resnet28_10',
+];
+
+export const isShipped = (arch: string): boolean => SHIPPED.includes(arch);
+
 export const DEFAULT_NETWORK = 'vgg';
 
-/** The depth of a network where none is given. */
-export const defaultDepth = (arch: string): number => (NETWORKS[arch] ?? NETWORKS[DEFAULT_NETWORK]!).depth;
+/** The depth of a network where none is given: of one that is data, its convolutions and linear layers. */
+export function defaultDepth(arch: Arch): number {
+  if (typeof arch === 'string') return (NETWORKS[arch] ?? NETWORKS[DEFAULT_NETWORK]!).depth;
+  return arch.layers.filter(({ kind }) => kind === 'conv' || kind === 'linear').length;
+}
+
+/** What --arch calls it; of a network that is data, its name. */
+export const archName = (arch: Arch): string => (typeof arch === 'string' ? arch : arch.name);
 
 /** The network that tickets of `arch` are cut from. */
 export const denseOf = (arch: string): string => NETWORKS[arch]?.dense ?? arch;
 
 /** For titles: "PreResNet-101". With channel widths of its own (`--cfg`) a network is not the published one of that depth. */
-export function networkName(arch: string, depth: number, cfg?: readonly unknown[]): string {
-  const network = NETWORKS[arch];
-  if (cfg) return `${network?.family ?? arch}, custom widths`;
-  return network ? `${network.family}-${depth}` : arch;
+export function networkName(arch: Arch, depth: number, cfg?: readonly unknown[]): string {
+  const network = typeof arch === 'string' ? NETWORKS[arch] : undefined;
+  const family = network?.family ?? archName(arch);
+  if (cfg) return `${family}, custom widths`;
+  return network ? `${family}-${depth}` : family;
 }
 
 const entries = Object.entries(NETWORKS);
@@ -32,6 +54,7 @@ const entries = Object.entries(NETWORKS);
 /** For help: all names, with the family where the name does not say it. */
 export const NETWORK_LIST = entries
   .map(([arch, { family }]) => (arch.startsWith(family.toLowerCase()) ? arch : `${arch} (${family})`))
+  .concat(SHIPPED)
   .join(', ');
 
 /** For help: the default depths of networks that have several. */

@@ -61,6 +61,15 @@ const cifar = (help: string, recipe: Part, commands: Preset['commands'] = {}): P
   notes: [BATCHES_OF_128, NEW_WEIGHTS],
 });
 
+const { depth: _, ...standardOfAnyDepth } = standardTrain;
+
+/** Networks that the reference does not have, in its hyper-parameters. */
+const cifar10As = (network: string, arch: string): Preset => ({
+  help: `${network} on CIFAR-10, the hyper-parameters of VGG-16`,
+  recipe: { ...standardOfAnyDepth, dataset: 'cifar10', arch },
+  commands: { retrain: standardRetrain },
+});
+
 /** Added by scripts/low-precision. Prune and evaluate read the word lengths from the checkpoint. */
 const lowPrecision = {
   ...EIGHT_BITS,
@@ -155,6 +164,21 @@ export const PRESETS: Record<string, Preset> = {
       ),
       NEW_WEIGHTS,
       note(`${ONE_STAGE}: with the L1 term, which the published retraining leaves off`, ['train']),
+    ],
+  },
+  'alexnet-bn-cifar10': cifar10As('AlexNet-BN', 'alexnet_bn'),
+  'wide-resnet28-10-cifar10': cifar10As('WideResNet-28-10', 'wide_resnet28_10'),
+  'densenet40-cifar10': cifar10As('DenseNet-40', 'densenet40'),
+  'mobilenet-v2-imagenet': {
+    // Rate and weight decay of the paper (Sandler et al., CVPR 2018, section 6.1).
+    help: 'MobileNetV2 on ImageNet, 90 epochs',
+    recipe: { ...imagenet, arch: 'mobilenet_v2', lr: 0.045, weightDecay: 4e-5, percent: 0.3 },
+    notes: [
+      note('the paper trains MobileNetV2 longer, and lowers the rate after every epoch', [
+        'search',
+        'retrain',
+        'train',
+      ]),
     ],
   },
   demo: { help: 'a whole EB Train on synthetic images in about two minutes', recipe: demo },

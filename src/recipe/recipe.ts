@@ -1,6 +1,8 @@
 /** The recipe of every command: one zod schema each, from which flags, help, params.json and presets are read. */
 import type { z } from 'zod';
 import { EarlybirdError } from '../errors';
+import type { Arch } from '../native/types/network-data';
+import { networkOf } from '../network/file';
 import { DEFAULT_NETWORK, defaultDepth } from '../network/names';
 import { BENCH_SCHEMAS, benchKernelsSchema, benchLoaderSchema, benchScaleSchema, benchStepSchema } from './benchmarks';
 import { benchEnergySchema } from './cost';
@@ -81,7 +83,8 @@ export type StudyRecipe = Recipe<'study'>;
  * @throws ERR_RECIPE with one sentence: option, value, what is allowed
  */
 export function parseRecipe<C extends CommandName>(command: C, input: Record<string, unknown>): Recipe<C> {
-  const recipe = parseOptions(SCHEMAS[command] as z.ZodObject, withDetectorDefaults(input));
+  const schema = SCHEMAS[command] as z.ZodObject;
+  const recipe = parseOptions(schema, withNetwork(withDetectorDefaults(input)));
   const problem = brokenRule(recipe);
   if (problem) throw new EarlybirdError('ERR_RECIPE', problem);
   return complete(command, recipe) as Recipe<C>;
@@ -111,11 +114,16 @@ export function entriesFor(
   );
 }
 
+/** Reads the file that `arch` names. */
+function withNetwork(input: Record<string, unknown>): Record<string, unknown> {
+  return input.arch === undefined ? input : { ...input, arch: networkOf(input.arch) };
+}
+
 /** Fills in network and number formats. Where a checkpoint may record them they stay open. */
 function complete(command: CommandName, recipe: Record<string, unknown>): Record<string, unknown> {
   const fromTicket = command === 'retrain' && recipe.scratch !== undefined;
   if (!['search', 'retrain', 'train', 'benchEnergy', 'study'].includes(command) || fromTicket) return recipe;
-  const { arch = DEFAULT_NETWORK, depth = defaultDepth(arch as string) } = recipe;
+  const { arch = DEFAULT_NETWORK, depth = defaultDepth(arch as Arch) } = recipe;
   const network: Record<string, unknown> = { ...recipe, arch, depth };
   if (command === 'benchEnergy' || command === 'study') return network;
   const settled = command === 'train' ? { ...network, ...settleVariant(recipe) } : network;

@@ -1,4 +1,6 @@
 /** Rules between the options of a recipe; each option's own values are the business of its schema. */
+import type { Arch } from '../native/types/network-data';
+import { archName, defaultDepth } from '../network/names';
 import { type DetectorName, type DetectorSettings, detectorOf, idleDetectorEntries, masksNeeded } from './detectors';
 import { needsImages } from './fields/ranking';
 import { flagOf } from './option';
@@ -33,6 +35,8 @@ interface Entries {
   swa?: boolean;
   swaStart?: number;
   imageSize?: number;
+  arch?: Arch;
+  depth?: number;
 }
 
 /** Datasets whose images are not resized. */
@@ -52,7 +56,15 @@ const endsWithTicket = ({ stopAtTicket, compareDense }: Entries) => stopAtTicket
 const fits = (list: number[] | undefined, ratios: number[]) =>
   list === undefined || list.length === 1 || list.length === ratios.length;
 
+/** A network that is data has one depth. */
+const hasOtherDepth = ({ arch, depth }: Entries) =>
+  typeof arch === 'object' && depth !== undefined && depth !== defaultDepth(arch);
+
 const RULES: { isBroken(recipe: Entries): boolean; message(recipe: Entries): string }[] = [
+  {
+    isBroken: hasOtherDepth,
+    message: ({ arch, depth }) => `--depth ${depth} is not possible: ${archName(arch!)} is a file, leave --depth out.`,
+  },
   {
     isBroken: ({ fromScratch, init }) => fromScratch === true && init !== undefined,
     message: ({ init }) =>

@@ -4,9 +4,11 @@ import { cfgOf, epochOf, stateDictOf } from '../checkpoint/keys';
 import { type Dict, isDict, type Value } from '../checkpoint/value';
 import { EarlybirdError } from '../errors';
 import type { Cfg, ModelDescription } from '../native/types/model';
+import type { Arch } from '../native/types/network-data';
 import type { NumberFormats } from '../native/types/number-formats';
+import { isSameArch, networkFromText, networkText } from '../network/file';
 import { inferNetwork, isSameNetwork } from '../network/infer';
-import { DEFAULT_NETWORK, defaultDepth } from '../network/names';
+import { archName, DEFAULT_NETWORK, defaultDepth } from '../network/names';
 import { formatsFrom, formatsValue } from './checkpoint-formats';
 import { parseTicketFile } from './names';
 
@@ -17,7 +19,7 @@ export interface Normalisation {
 }
 
 interface NetworkInfo {
-  arch: string;
+  arch: Arch;
   depth: number;
   classes: number;
   cfg: Cfg;
@@ -49,7 +51,8 @@ export function modelInfo(
 export function networkEntries(network: NetworkInfo): [string, Value][] {
   const { arch, depth, classes, cfg, imageSize, normalisation, formats } = network;
   return [
-    ['arch', arch],
+    ['arch', archName(arch)],
+    ...(typeof arch === 'string' ? [] : [['network', networkText(arch)] as [string, Value]]),
     ['depth', depth],
     ['classes', classes],
     ['cfg', [...cfg]],
@@ -70,12 +73,13 @@ export function extrasOf(value: Value): Dict | null {
 /** Reads the network from a checkpoint, as far as that records it. Throws ERR_CHECKPOINT for an impossible cfg. */
 export function checkpointNetwork(value: Value, name: string): Partial<NetworkInfo> {
   const extras = extrasOf(value) ?? new Map<string, Value>();
-  const [arch, depth, classes, imageSize] = ['arch', 'depth', 'classes', 'image_size'].map((key) => extras.get(key));
+  const [depth, classes, imageSize] = ['depth', 'classes', 'image_size'].map((key) => extras.get(key));
+  const arch = archFrom(extras, name);
   const cfg = cfgOf(value, name) ?? cfgOf(extras, name);
   const formats = formatsFrom(extras.get('formats'), name);
   const normalisation = normalisationFrom(extras);
   return {
-    ...(typeof arch === 'string' ? { arch } : {}),
+    ...(arch === undefined ? {} : { arch }),
     ...(typeof depth === 'number' ? { depth } : {}),
     ...(typeof classes === 'number' ? { classes } : {}),
     ...(cfg ? { cfg } : {}),
@@ -83,6 +87,13 @@ export function checkpointNetwork(value: Value, name: string): Partial<NetworkIn
     ...(normalisation ? { normalisation } : {}),
     ...(formats ? { formats } : {}),
   };
+}
+
+/** A network that is data comes with the file. */
+function archFrom(extras: Dict, name: string): Arch | undefined {
+  const [arch, network] = [extras.get('arch'), extras.get('network')];
+  if (typeof network === 'string') return networkFromText(network, name);
+  return typeof arch === 'string' ? arch : undefined;
 }
 
 function normalisationFrom(extras: Dict): Normalisation | undefined {
@@ -97,7 +108,7 @@ function normalisationFrom(extras: Dict): Normalisation | undefined {
  * reference's default. Throws ERR_CHECKPOINT where the weights show another depth than the given one.
  */
 export function networkFor(
-  given: { arch?: string | undefined; depth?: number | undefined; cfg?: Cfg | undefined },
+  given: { arch?: Arch | undefined; depth?: number | undefined; cfg?: Cfg | undefined },
   value: Value,
   name: string,
 ): Pick<NetworkInfo, 'arch' | 'depth'> & Partial<NetworkInfo> {
@@ -106,7 +117,10 @@ export function networkFor(
   const arch = given.arch ?? recorded.arch ?? seen?.arch ?? DEFAULT_NETWORK;
   const own = seen && isSameNetwork(seen.arch, arch) ? seen : undefined;
   const depth =
-    given.depth ?? (recorded.arch === arch ? recorded.depth : undefined) ?? own?.depth ?? defaultDepth(arch);
+    given.depth ??
+    (recorded.arch !== undefined && isSameArch(recorded.arch, arch) ? recorded.depth : undefined) ??
+    own?.depth ??
+    defaultDepth(arch);
   const classes = recorded.classes ?? seen?.classes;
   const cfg = given.cfg ?? recorded.cfg;
   const network = { ...recorded, ...(classes === undefined ? {} : { classes }), arch, depth };
@@ -114,7 +128,7 @@ export function networkFor(
   if (own && own.depth !== depth)
     throw new EarlybirdError(
       'ERR_CHECKPOINT',
-      `${name} holds a ${arch} of depth ${own.depth} by its keys, not ${depth}: give --depth ${own.depth}, or none.`,
+      `${name} holds a ${archName(arch)} of depth ${own.depth} by its keys, not ${depth}: give --depth ${own.depth}, or none.`,
     );
   return own ? { ...network, cfg: own.cfg } : network;
 }

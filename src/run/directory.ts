@@ -11,6 +11,7 @@ import { isLeftOver, writeFileAtomic } from '../atomic';
 import { EarlybirdError, onDisk, systemCode } from '../errors';
 import { makeFolder } from '../folder';
 import type { FolderLock } from '../lock';
+import type { NetworkData } from '../native/types/network-data';
 import { flagOf } from '../recipe/option';
 import { differing, isContinuable } from './changes';
 import type { EpochMetrics } from './metrics';
@@ -290,12 +291,20 @@ export function parseMetrics(text: string): EpochMetrics[] {
 
 /** "--lr: 0.1 there, 0.2 now" for every key that differs. */
 export function differingKeys(there: Record<string, unknown>, now: Record<string, unknown>): string[] {
-  const show = (value: unknown) => (value === undefined ? 'unset' : JSON.stringify(value));
+  const show = (value: unknown) =>
+    value === undefined ? 'unset' : isNetwork(value) ? nameOf(value) : JSON.stringify(value);
   return differing(there, now).map((key) => `--${flagOf(key)}: ${show(there[key])} there, ${show(now[key])} now`);
 }
+
+const isNetwork = (value: unknown): value is NetworkData => (value as NetworkData | null)?.layers !== undefined;
+
+/** Of networks of one name the contents differ. */
+const nameOf = (network: NetworkData) => `${network.name} (${hashOf(network)})`;
+
+const hashOf = (value: unknown) => createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 16);
 
 /** Short name of an identity, kept in checkpoints. */
 export function identityHash(identity: Record<string, unknown>): string {
   const sorted = Object.entries(identity).sort(([a], [b]) => (a < b ? -1 : 1));
-  return createHash('sha256').update(JSON.stringify(sorted)).digest('hex').slice(0, 16);
+  return hashOf(sorted);
 }

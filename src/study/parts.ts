@@ -1,9 +1,12 @@
 /** Runs the parts of a study: in this process one after another, or several at once as processes of their own. */
+import { join } from 'node:path';
+import { writeFileAtomic } from '../atomic';
 import { runApart } from '../bench/peer';
 import { availableCores } from '../cores';
 import { requestedDevice } from '../engine/device';
 import { openSession, type Session } from '../engine/session';
 import type { EarlybirdError, ErrorCode } from '../errors';
+import { networkText } from '../network/file';
 import type { StudyRecipe } from '../recipe/recipe';
 import type { RunOptions } from '../run/observer';
 
@@ -94,6 +97,22 @@ async function runInProcess(recipe: StudyRecipe, { key }: Part, options: RunOpti
   const { gpuIds, noCuda, dryRun, merge, shard, jobs, threads, imagesPerSecond, assumeEmergence, ...flags } = recipe;
   const share = Math.max(1, Math.floor((threads ?? availableCores().usable) / jobs));
   const { force } = options;
-  const own = { ...flags, ...(force ? { force } : {}), device: requestedDevice(recipe), threads: share, only: key };
+  const arch = await archFlag(recipe);
+  const own = {
+    ...flags,
+    arch,
+    ...(force ? { force } : {}),
+    device: requestedDevice(recipe),
+    threads: share,
+    only: key,
+  };
   await runApart(['study'], own, WEEKS, options);
+}
+
+/** A network that is data goes to the other process as a file. */
+async function archFlag({ arch, save }: StudyRecipe): Promise<string> {
+  if (typeof arch === 'string') return arch;
+  const file = join(save, 'network.json');
+  await writeFileAtomic(file, Buffer.from(networkText(arch)));
+  return file;
 }

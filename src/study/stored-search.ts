@@ -1,5 +1,7 @@
 /** What a search has stored, read for a replay: masks, layers, metrics, costs. Nothing is trained and nothing written. */
+
 import { EarlybirdError } from '../errors';
+import type { Arch } from '../native/types/network-data';
 import { networkName } from '../network/names';
 import { RunDirectory, requireFolder, searchFolderOf } from '../run/directory';
 import type { EpochMetrics } from '../run/metrics';
@@ -33,7 +35,7 @@ export interface StoredSearch {
 }
 
 interface Params {
-  recipe?: { epochs?: number; arch?: string; depth?: number; cfg?: unknown[] };
+  recipe?: { epochs?: number; arch?: Arch; depth?: number; cfg?: unknown[] };
   seed?: number;
   dataset?: { train: number };
 }

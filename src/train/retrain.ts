@@ -4,6 +4,8 @@ import type { Value } from '../checkpoint/value';
 import type { Session } from '../engine/session';
 import { EarlybirdError } from '../errors';
 import type { Cfg } from '../native/types/model';
+import { isSameArch } from '../network/file';
+import { archName } from '../network/names';
 import type { RetrainRecipe } from '../recipe/recipe';
 import { precisionFor } from '../run/checkpoint-formats';
 import { checkpointNetwork, completedOf, extrasOf, networkFor } from '../run/checkpoint-network';
@@ -69,8 +71,9 @@ function ticketSpec(
     );
   }
   const recorded = checkpointNetwork(value, path).arch;
-  if (recorded !== undefined && recorded !== arch) {
-    throw new EarlybirdError('ERR_RECIPE', `--arch ${arch} does not fit ${path}: give ${recorded}.`);
+  if (recorded !== undefined && !isSameArch(recorded, arch!)) {
+    const remedy = typeof recorded === 'string' ? `give ${recorded}` : 'leave it out, the ticket holds its network';
+    throw new EarlybirdError('ERR_RECIPE', `--arch ${archName(arch!)} does not fit ${path}: ${remedy}.`);
   }
   return {
     command: 'retrain',

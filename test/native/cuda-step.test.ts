@@ -53,8 +53,8 @@ async function train({ filter, ticket, ...spec }: Spec, precision: Precision, ca
 
 const CASES: [string, Precision, Spec][] = [
   ...NETWORKS.flatMap((spec): [string, Precision, Spec][] => [
-    [spec.arch, 'fp32', spec],
-    [spec.arch, 'bf16', spec],
+    [String(spec.arch), 'fp32', spec],
+    [String(spec.arch), 'bf16', spec],
   ]),
   ['a ticket of PreResNet', 'bf16', { ...NETWORKS[1]!, ticket: true }],
   ['low precision', 'bf16', { ...NETWORKS[0]!, formats: EIGHT }],

@@ -1,5 +1,7 @@
 /** The pruner on every network: exact surgery keeps the function, tickets keep their weights, widths are rounded within the budget. */
 import type { ModelSpec, NativeModel } from '../../src/native/types/model';
+import type { NetworkData } from '../../src/native/types/network-data';
+import { networkOf } from '../../src/network/file';
 import type { StateDict, TensorData } from '../../src/tensor';
 import { layoutOf, valuesOf } from '../parity/lib/fill';
 import { centred } from '../parity/lib/random';
@@ -15,6 +17,9 @@ const NETWORKS: Record<string, Partial<ModelSpec>> = {
   resnet34: { arch: 'resnet34', depth: 34 },
   resnet50_official: { arch: 'resnet50_official', depth: 50 },
 };
+/** Those that come as data. */
+for (const name of ['alexnet_bn', 'wide_resnet28_2', 'mobilenet_v2', 'densenet40'])
+  NETWORKS[name] = { arch: networkOf(name) as NetworkData };
 const RATIOS = [0.1, 0.3, 0.5, 0.7, 0.9];
 
 /** The weights of all layers are windows of these numbers: a prime count, so that no two channels of a layer are alike. */

@@ -3,6 +3,7 @@ import type { NativeDataset } from './dataset';
 import type { NativeGroup } from './group';
 import type { NativeHandle } from './handle';
 import type { KernelTable, WidthCosts } from './kernels';
+import type { Arch } from './network-data';
 import type { NumberFormats } from './number-formats';
 import type { EstimateNormsOptions, EvaluateOptions, PassResult, Precision } from './pass';
 
@@ -11,12 +12,12 @@ export type Cfg = (number | 'M')[];
 
 /** Options of {@link NativeAddon.createModel}. */
 export interface ModelSpec {
-  /** Name of the architecture, for example "vgg". */
-  arch: string;
+  /** Name of the architecture, for example "vgg", or a network as data. */
+  arch: Arch;
   /** Layers, for example 16. */
   depth: number;
   classes: number;
-  /** Widths; those of the published network when absent. */
+  /** Widths; those of the published network when absent. Of a network that is data: one for each set of channels that pruning cuts. */
   cfg?: Cfg;
   /** Seed of the initial weights. They are those that PyTorch draws with this seed. */
   seed: number;
@@ -99,7 +100,7 @@ export interface NativeModel extends NativeHandle {
 
 /** Structure of a network. */
 export interface ModelDescription {
-  arch: string;
+  arch: Arch;
   depth: number;
   classes: number;
   cfg: Cfg;

@@ -1,12 +1,16 @@
 import { z } from 'zod';
 import { DEFAULT_NETWORK, DEPTH_LIST, NETWORK_LIST } from '../../network/names';
+import { archSchema } from '../../network/schema';
 import { count, optionOf } from '../option';
 
 const option = optionOf('Network');
 const common = { group: 'Common' } as const;
 
+const NETWORK_HELP = `network: ${NETWORK_LIST}, or a file (docs/add-a-network.md)`;
+const NETWORK_ALLOWED = 'the name of a network, or the path of a file that ends in .json';
+
 export const model = {
-  arch: option(z.string().min(1).default(DEFAULT_NETWORK), `network: ${NETWORK_LIST}`, 'the name of a network', common),
+  arch: option(archSchema.default(DEFAULT_NETWORK), NETWORK_HELP, NETWORK_ALLOWED, common),
   depth: option(count().optional(), 'depth of the network', { ...common, defaultHelp: DEPTH_LIST }),
   cfg: option(
     z
@@ -31,7 +35,7 @@ export const weightsKey = {
 
 /** The network of a file, which records it: `what` names the file. */
 const networkOf = (what: string) => ({
-  arch: option(z.string().min(1).optional(), `network: ${NETWORK_LIST}`, 'the name of a network', {
+  arch: option(archSchema.optional(), NETWORK_HELP, NETWORK_ALLOWED, {
     ...common,
     defaultHelp: `as the ${what} says, else ${DEFAULT_NETWORK}`,
   }),

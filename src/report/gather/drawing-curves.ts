@@ -1,6 +1,7 @@
 /** Accuracy after retraining against the epoch a ticket was drawn at (paper Fig. 1), from finished runs of train and retrain. */
 import { readCheckpoint } from '../../checkpoint/read';
 import { EarlybirdError } from '../../errors';
+import type { Arch } from '../../native/types/network-data';
 import { networkName } from '../../network/names';
 import type { TrainRecipe } from '../../recipe/recipe';
 import { ticketOf } from '../../run/checkpoint-network';
@@ -40,7 +41,7 @@ export async function drawingCurves(
 
 type Params =
   | { command: 'train'; recipe: TrainRecipe }
-  | { command: 'retrain' | 'search'; recipe: { arch: string; depth: number; cfg?: unknown[]; scratch?: string } };
+  | { command: 'retrain' | 'search'; recipe: { arch: Arch; depth: number; cfg?: unknown[]; scratch?: string } };
 
 async function outcomesOf(folder: string, title: string | undefined): Promise<Outcome[]> {
   const run = RunDirectory.at(folder);

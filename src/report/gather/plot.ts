@@ -2,6 +2,7 @@
  * Draws several runs in one figure: their mask-distance matrices (paper Fig. 3; reference: plot_overlap.py), or accuracy against drawing
  * epoch (paper Fig. 1).
  */
+
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { readNpy } from '../../checkpoint/npy';
@@ -9,6 +10,7 @@ import { numbersOf } from '../../checkpoint/value';
 import type { Provenance } from '../../engine/provenance';
 import { EarlybirdError } from '../../errors';
 import { DERIVED, lockFolder } from '../../lock';
+import type { Arch } from '../../native/types/network-data';
 import { networkName } from '../../network/names';
 import { formatsOf, lengthsText, type PrecisionOptions } from '../../recipe/precision';
 import type { PlotRecipe } from '../../recipe/recipe';
@@ -27,8 +29,7 @@ import { comparisonOf, type DetectorChoice, namedDataset } from './runs';
 const MATRIX = /^overlap[_-](\d*\.?\d+)\.npy$/;
 
 type Params = Partial<Provenance> & {
-  recipe?: { arch?: string; depth?: number; cfg?: unknown[]; data?: string } & Partial<DetectorChoice> &
-    PrecisionOptions;
+  recipe?: { arch?: Arch; depth?: number; cfg?: unknown[]; data?: string } & Partial<DetectorChoice> & PrecisionOptions;
 };
 
 /**

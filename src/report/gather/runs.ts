@@ -1,4 +1,5 @@
 /** Common parts of the reports of search, retrain and train, read from the folders of finished runs. */
+
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
@@ -6,6 +7,7 @@ import { readEnergy, sourceText } from '../../energy/file';
 import type { Provenance } from '../../engine/provenance';
 import { DERIVED, lockFolder } from '../../lock';
 import { loadAddon } from '../../native/addon';
+import type { Arch } from '../../native/types/network-data';
 import { networkName } from '../../network/names';
 import type { DetectorName } from '../../recipe/detectors';
 import { RunDirectory } from '../../run/directory';
@@ -18,7 +20,7 @@ import { writeReport } from '../write';
 
 /** Entries of params.json that reports show. */
 interface Params extends Provenance {
-  recipe: { arch: string; depth: number; cfg?: unknown[]; data?: string } & Record<string, unknown>;
+  recipe: { arch: Arch; depth: number; cfg?: unknown[]; data?: string } & Record<string, unknown>;
   seed: number;
 }
 

@@ -1,5 +1,6 @@
 import type { NativeAddon } from '../../../src/native/types/addon';
 import type { Cfg, NativeModel } from '../../../src/native/types/model';
+import { archName } from '../../../src/network/names';
 import type { StateDict } from '../../../src/tensor';
 import { lazy, Skip } from './case';
 import { fill, type Gamma } from './fill';
@@ -54,7 +55,7 @@ export class Context {
   }
 
   async refill(model: NativeModel, seed: Seed, gamma: Gamma = 'u'): Promise<StateDict> {
-    const state = fill(await model.stateDict(), seed, { gain: gainOf(model.describe().arch), gamma });
+    const state = fill(await model.stateDict(), seed, { gain: gainOf(archName(model.describe().arch)), gamma });
     await model.loadStateDict(state);
     return state;
   }

@@ -1,0 +1,67 @@
+/** Networks that are files: of the user, and those that come with the package. */
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { EarlybirdError, fileError } from '../errors';
+import type { Arch, NetworkData } from '../native/types/network-data';
+import { packageRoot } from '../package';
+import { isShipped } from './names';
+import { parseNetwork } from './schema';
+
+const MOST_BYTES = 4 << 20;
+
+/**
+ * The network that --arch names: a path that ends in .json, or one that comes with the package as data, is read; another name stays,
+ * as that of a built-in network. A network that is data is checked. Throws ERR_FILE, ERR_MODEL.
+ */
+export function networkOf(arch: unknown): unknown {
+  if (typeof arch === 'object' && arch !== null) return parseNetwork(arch, 'The "arch" of the recipe');
+  if (typeof arch !== 'string') return arch;
+  if (isShipped(arch)) return readNetwork(join(packageRoot, 'networks', `${arch}.json`));
+  return arch.endsWith('.json') ? readNetwork(arch) : arch;
+}
+
+/** A network from a JSON file. Throws ERR_FILE where it cannot be read, ERR_MODEL where it is no network. */
+export function readNetwork(path: string): NetworkData {
+  return parseNetwork(jsonOf(path), path);
+}
+
+function jsonOf(path: string): unknown {
+  const text = textOf(path);
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new EarlybirdError('ERR_MODEL', `${path} is not valid JSON (${(error as Error).message}): correct it.`);
+  }
+}
+
+function textOf(path: string): string {
+  try {
+    if (statSync(path).size <= MOST_BYTES) return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw fileError(error, path, 'read');
+  }
+  throw new EarlybirdError('ERR_MODEL', `${path} has more than 4 MiB, as no network has: name another file.`);
+}
+
+/** As a checkpoint holds it. */
+export const networkText = (network: NetworkData): string => JSON.stringify(network);
+
+/** Reads `networkText` of a checkpoint. Throws ERR_CHECKPOINT. */
+export function networkFromText(text: string, name: string): NetworkData {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new EarlybirdError(
+      'ERR_CHECKPOINT',
+      `The network in ${name} is not valid JSON: it is damaged.`,
+      String(error),
+    );
+  }
+  return parseNetwork(value, `The network in ${name}`, 'ERR_CHECKPOINT');
+}
+
+/** True where both are the same built-in network, or equal data. */
+export function isSameArch(a: Arch, b: Arch): boolean {
+  return (typeof a === 'string' ? a : networkText(a)) === (typeof b === 'string' ? b : networkText(b));
+}
