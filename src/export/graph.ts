@@ -23,22 +23,22 @@ export function graphOf({ nodes }: Pick<ModelDescription, 'nodes'>, state: State
   const taken = new Set<string>();
   const flat = new Set<string>();
   const operations: Operation[] = [];
-  for (const { inputs: positions, ...node } of nodes) {
-    const inputs = positions.map((position) => (position < 0 ? IMAGES : names[position]!));
-    const input = inputs[0]!;
+  const add = (one: Omit<Operation, 'name'>) => {
+    const name = uniqueName(one.key, taken);
+    operations.push({ ...one, name } as Operation);
+    return name;
+  };
+  for (const node of nodes) {
+    const inputs = node.inputs.map((position) => (position < 0 ? IMAGES : names[position]!));
     if (node.op === 'select' && selectedChannels(tensorOf(state, node.key, 'indexes')) === null) {
-      names.push(input);
+      names.push(inputs[0]!);
       continue;
     }
-    if (node.op === 'linear' && !flat.has(input)) {
-      const name = uniqueName('flatten', taken);
-      operations.push({ op: 'flatten', key: name, name, inputs });
-      inputs[0] = name;
-      flat.add(name);
-    }
-    const name = uniqueName(node.key, taken);
-    if (flat.has(inputs[0]!)) flat.add(name);
-    operations.push({ ...node, name, inputs: [...inputs] } as Operation);
+    // A linear layer takes images as rows; what follows one has rows already.
+    const hasRows = inputs.every((input) => flat.has(input));
+    const rows = node.op === 'linear' && !hasRows ? [add({ op: 'flatten', key: 'flatten', inputs })] : inputs;
+    const name = add({ ...node, inputs: rows });
+    if (hasRows || node.op === 'linear') flat.add(name);
     names.push(name);
   }
   return { operations, tensors: tensorsOf(operations, state) };
