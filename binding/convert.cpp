@@ -82,6 +82,7 @@ Napi::Object node_to_js(Napi::Env env, const GraphNode& node) {
                    : node.op == Op::kMaxPool   ? "maxpool"
                    : node.op == Op::kAvgPool   ? "avgpool"
                    : node.op == Op::kAdd       ? "add"
+                   : node.op == Op::kConcat    ? "concat"
                                                : "select";
   out.Set("op", op);
   out.Set("key", node.key);
@@ -96,6 +97,7 @@ Napi::Object node_to_js(Napi::Env env, const GraphNode& node) {
   }
   if (node.op == Op::kConv) out.Set("groups", static_cast<double>(node.groups));
   if (node.op == Op::kBatchNorm) out.Set("eps", node.eps);
+  if (node.max > 0) out.Set("max", node.max);
   return out;
 }
 

@@ -43,15 +43,14 @@ void Describer::norm(const std::string& key, const torch::nn::BatchNorm2d& norm,
   node({.op = Op::kBatchNorm, .key = key, .eps = norm->options.eps()});
 }
 
-void Describer::relu(const std::string& key, int64_t channels) {
+void Describer::relu(const std::string& key, int64_t channels, double max) {
   out_.layers.push_back({LayerInfo::Kind::kRelu, key, channels, channels, 1, 1, false, side_, side_});
-  node({Op::kRelu, key});
+  node({.op = Op::kRelu, .key = key, .max = max});
 }
 
 void Describer::max_pool(const std::string& key, int64_t channels, int64_t kernel, int64_t stride, int64_t padding) {
-  side_ = (side_ + 2 * padding - kernel) / stride + 1;
+  plain_max_pool(key, kernel, stride, padding);
   out_.layers.push_back({LayerInfo::Kind::kMaxPool, key, channels, channels, kernel, 1, false, side_, side_});
-  node({Op::kMaxPool, key, {}, kernel, stride, padding});
 }
 
 void Describer::avg_pool(const std::string& key, int64_t channels, int64_t kernel) {
@@ -66,6 +65,11 @@ void Describer::linear(const std::string& key, const torch::nn::Linear& linear) 
   node({Op::kLinear, key});
 }
 
+void Describer::plain_max_pool(const std::string& key, int64_t kernel, int64_t stride, int64_t padding) {
+  side_ = (side_ + 2 * padding - kernel) / stride + 1;
+  node({Op::kMaxPool, key, {}, kernel, stride, padding});
+}
+
 void Describer::plain_avg_pool(const std::string& key, int64_t kernel) {
   side_ /= kernel;
   node({Op::kAvgPool, key, {}, kernel, kernel});
@@ -74,6 +78,12 @@ void Describer::plain_avg_pool(const std::string& key, int64_t kernel) {
 void Describer::select(const std::string& key) { node({Op::kSelect, key}); }
 
 void Describer::add(const std::string& key, Point other) { node({Op::kAdd, key, {other.node, node_}}); }
+
+void Describer::concat(const std::string& key, const std::vector<Point>& branches) {
+  GraphNode out{Op::kConcat, key};
+  for (const Point& branch : branches) out.inputs.push_back(branch.node);
+  node(std::move(out));
+}
 
 void Describer::node(GraphNode node) {
   if (node.inputs.empty()) node.inputs = {node_};

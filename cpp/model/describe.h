@@ -3,6 +3,7 @@
 #include <torch/nn.h>
 
 #include <string>
+#include <vector>
 
 #include "model/description.h"
 
@@ -26,15 +27,17 @@ class Describer {
   void norm(const std::string& key, const torch::nn::BatchNorm2d& norm, size_t cfg_note = NormLayer::kNone,
             std::vector<std::string> sources = {});
   void norm(const std::string& key, const torch::nn::BatchNorm2d& norm, std::vector<std::vector<std::string>> sources);
-  void relu(const std::string& key, int64_t channels);
+  void relu(const std::string& key, int64_t channels, double max = 0);
   void max_pool(const std::string& key, int64_t channels, int64_t kernel, int64_t stride, int64_t padding);
   void avg_pool(const std::string& key, int64_t channels, int64_t kernel);
   /// Takes the pixels of all channels.
   void linear(const std::string& key, const torch::nn::Linear& linear);
 
-  // What the FLOPs rule does not count: a ChannelSelect, the sum of two branches, and a pool that is no module.
+  // What the FLOPs rule does not count: a ChannelSelect, branches that meet, and pools that are no modules.
   void select(const std::string& key);
   void add(const std::string& key, Point other);
+  void concat(const std::string& key, const std::vector<Point>& branches);
+  void plain_max_pool(const std::string& key, int64_t kernel, int64_t stride, int64_t padding);
   void plain_avg_pool(const std::string& key, int64_t kernel);
   void cut(ChannelCut cut);
   /// The layer listed last, a ReLU or a pool, has the channels of this one.

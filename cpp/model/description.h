@@ -31,13 +31,15 @@ struct LayerInfo {
 
 /// One operation of the forward pass. Its tensors lie in the state dict under `key`.
 struct GraphNode {
-  enum class Op { kConv, kLinear, kBatchNorm, kRelu, kMaxPool, kAvgPool, kAdd, kSelect } op;
+  enum class Op { kConv, kLinear, kBatchNorm, kRelu, kMaxPool, kAvgPool, kAdd, kConcat, kSelect } op;
   std::string key;
   /// Positions of the nodes whose results it takes, all before its own; kImages stands for the network's input.
   std::vector<int64_t> inputs = {};
   int64_t kernel = 1, stride = 1, padding = 0, groups = 1;
   /// Added to the variances of a BN layer.
   double eps = 0;
+  /// Values of a ReLU above it become it; 0: none do.
+  double max = 0;
 
   static constexpr int64_t kImages = -1;
 };

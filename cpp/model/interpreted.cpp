@@ -74,7 +74,8 @@ int64_t side_behind(const NetworkData& network, const LayerData& layer, int64_t 
 }
 
 /// Of the image, then of each layer: side_behind.
-std::vector<int64_t> sides_of(const NetworkData& network, const std::vector<std::vector<size_t>>& inputs, int64_t side) {
+std::vector<int64_t> sides_of(const NetworkData& network, const std::vector<std::vector<size_t>>& inputs,
+                              int64_t side) {
   std::vector<int64_t> out = {side};
   for (size_t i = 0; i < inputs.size(); ++i) {
     const int64_t in = out[inputs[i].front()];
@@ -148,7 +149,11 @@ class Interpreted final : public Network {
 
   ModelDescription describe() const override {
     Describer to(spec_, cfg_, side_);
-    for (size_t i = 0; i < layers_.size(); ++i) describe(to, i);
+    std::vector<Describer::Point> points = {to.at()};
+    for (size_t i = 0; i < layers_.size(); ++i) {
+      describe(to, i, points);
+      points.push_back(to.at());
+    }
     for (ChannelCut cut : layout_.cuts) to.cut(std::move(cut));
     return to.take();
   }
@@ -271,10 +276,12 @@ class Interpreted final : public Network {
     return passes && input > 0 ? channels_from(input) : layer.name;
   }
 
-  void describe(Describer& to, size_t i) const {
+  /// `points`: of the image and the layers before, what leaves them.
+  void describe(Describer& to, size_t i, const std::vector<Describer::Point>& points) const {
     const LayerData& data = data_.layers[i];
     const size_t input = inputs_[i].front();
-    to.set_side(std::max<int64_t>(1, sides_[input]));
+    to.go_to({points[input].node, std::max<int64_t>(1, sides_[input])});
+    const int64_t kernel = data.kernel > 0 ? data.kernel : sides_[input];
     switch (data.kind) {
       case Kind::kConv:
         return to.conv(data.name, layers_[i].conv);
@@ -282,19 +289,26 @@ class Interpreted final : public Network {
         return to.norm(data.name, layers_[i].norm, layout_.sources[input]);
       case Kind::kLinear:
         return to.linear(data.name, layers_[i].linear);
+      case Kind::kSelect:
+        return to.select(data.name);
+      case Kind::kAdd:
+        return to.add(data.name, points[inputs_[i].back()]);
+      case Kind::kConcat: {
+        std::vector<Describer::Point> branches;
+        for (const size_t branch : inputs_[i]) branches.push_back(points[branch]);
+        return to.concat(data.name, branches);
+      }
       case Kind::kRelu:
-        to.relu(data.name, width_of(input));
+        to.relu(data.name, width_of(input), data.max);
         break;
       case Kind::kMaxPool:
-        if (data.functional) return;
-        to.max_pool(data.name, width_of(input), data.kernel, data.stride, data.padding);
+        if (data.functional) return to.plain_max_pool(data.name, kernel, data.stride, data.padding);
+        to.max_pool(data.name, width_of(input), kernel, data.stride, data.padding);
         break;
       case Kind::kAvgPool:
-        if (data.functional) return;
-        to.avg_pool(data.name, width_of(input), data.kernel > 0 ? data.kernel : sides_[input]);
+        if (data.functional) return to.plain_avg_pool(data.name, kernel);
+        to.avg_pool(data.name, width_of(input), kernel);
         break;
-      default:
-        return;
     }
     to.of(channels_from(i + 1));
   }

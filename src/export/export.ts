@@ -6,7 +6,7 @@ import { openEngine } from '../engine/device';
 import type { Cfg, ModelDescription, ModelSpec } from '../native/types/model';
 import { costsOf } from '../network/flops';
 import { loadModel } from '../network/load';
-import { denseOf, networkName } from '../network/names';
+import { archName, denseOf, networkName } from '../network/names';
 import { packageVersion } from '../package';
 import { type ExportRecipe, requireParsed } from '../recipe/recipe';
 import { type Normalisation, networkFor } from '../run/checkpoint-network';
@@ -101,7 +101,7 @@ export async function exportCheckpoint(recipe: ExportRecipe, options: RunOptions
     checkpoint,
     format,
     files,
-    ...{ arch, depth, cfg: description.cfg, classes, input, parameters, flops, folded },
+    ...{ arch: archName(arch), depth, cfg: description.cfg, classes, input, parameters, flops, folded },
     opset: format === 'onnx' ? OPSET : null,
     compared,
     speed,
@@ -118,8 +118,14 @@ function factsOf(
   const version = packageVersion();
   const title = `${networkName(arch, depth)} of ${source}, ${parameters.toLocaleString('en')} parameters, ${classes} classes`;
   const metadata: Record<string, string> = {
-    ...{ arch, depth: String(depth), classes: String(classes), cfg: JSON.stringify(cfg), image_size: String(input[1]) },
+    ...{
+      arch: archName(arch),
+      depth: String(depth),
+      classes: String(classes),
+      cfg: JSON.stringify(cfg),
+      image_size: String(input[1]),
+    },
     ...(normalisation && { mean: JSON.stringify(normalisation.mean), std: JSON.stringify(normalisation.std) }),
   };
-  return { name: `${arch}-${depth}`, title, version, metadata };
+  return { name: `${archName(arch)}-${depth}`, title, version, metadata };
 }

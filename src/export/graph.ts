@@ -34,11 +34,12 @@ export function graphOf({ nodes }: Pick<ModelDescription, 'nodes'>, state: State
       names.push(inputs[0]!);
       continue;
     }
-    // A linear layer takes images as rows; what follows one has rows already.
-    const hasRows = inputs.every((input) => flat.has(input));
-    const rows = node.op === 'linear' && !hasRows ? [add({ op: 'flatten', key: 'flatten', inputs })] : inputs;
-    const name = add({ ...node, inputs: rows });
-    if (hasRows || node.op === 'linear') flat.add(name);
+    // A linear layer takes images as rows; what follows one has rows already, and what it meets gets them.
+    const isFlat = node.op === 'linear' || inputs.some((input) => flat.has(input));
+    const asRows = (input: string) =>
+      flat.has(input) ? input : add({ op: 'flatten', key: 'flatten', inputs: [input] });
+    const name = add({ ...node, inputs: isFlat ? inputs.map(asRows) : inputs });
+    if (isFlat) flat.add(name);
     names.push(name);
   }
   return { operations, tensors: tensorsOf(operations, state) };

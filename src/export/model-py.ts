@@ -29,6 +29,7 @@ export function modelPy({ operations, tensors }: Graph, options: ModelPyOptions)
     'from torch import nn',
     ...(uses('select') ? SELECT : []),
     ...(uses('add') ? ADD : []),
+    ...(uses('concat') ? CONCAT : []),
     '',
     '',
     'def layers():',
@@ -71,6 +72,8 @@ const SELECT = [
 ];
 
 const ADD = ['', '', 'class Add(nn.Module):', '    def forward(self, x, y):', '        return x + y'];
+
+const CONCAT = ['', '', 'class Concat(nn.Module):', '    def forward(self, *x):', '        return torch.cat(x, 1)'];
 
 const NETWORK = [
   '',
@@ -127,9 +130,11 @@ function moduleOf(one: Operation, tensors: Graph['tensors']): string {
     case 'select':
       return `Select(${shape('indexes')[0]})`;
     case 'relu':
-      return 'nn.ReLU()';
+      return one.max === undefined ? 'nn.ReLU()' : `nn.Hardtanh(0.0, ${one.max})`;
     case 'add':
       return 'Add()';
+    case 'concat':
+      return 'Concat()';
     default:
       return 'nn.Flatten()';
   }

@@ -1,5 +1,5 @@
 /** ONNX files (https://onnx.ai, operator set 17): one node for each operation, under the names of PyTorch's modules. */
-import { floatsOf, type Graph, IMAGES, type Operation, selectedChannels, tensorOf } from './graph';
+import { floatsOf, floatTensor, type Graph, IMAGES, type Operation, selectedChannels, tensorOf } from './graph';
 import { ATTRIBUTE_TYPE, ONNX, TENSOR_TYPE } from './onnx-schema';
 
 /** The operator set and the version of the file's form: those of ONNX 1.12 of 2022, which runtimes since then read. */
@@ -94,14 +94,27 @@ function translated(one: Operation, tensors: Graph['tensors']): Translated {
       return { opType: 'Gather', attributes: { axis: 1 }, weights: [channels(tensors, one.key)] };
     case 'flatten':
       return { opType: 'Flatten', attributes: { axis: 1 }, weights: [] };
+    case 'concat':
+      return { opType: 'Concat', attributes: { axis: 1 }, weights: [] };
+    case 'relu':
+      if (one.max === undefined) return { opType: 'Relu', attributes: {}, weights: [] };
+      return {
+        opType: 'Clip',
+        attributes: {},
+        weights: [scalar(`${one.name}.min`, 0), scalar(`${one.name}.max`, one.max)],
+      };
     default:
-      return { opType: one.op === 'relu' ? 'Relu' : 'Add', attributes: {}, weights: [] };
+      return { opType: 'Add', attributes: {}, weights: [] };
   }
 }
 
 function floats(tensors: Graph['tensors'], key: string, name: string): Translated['weights'][number] {
   const { shape, data } = tensorOf(tensors, key, name);
   return { name: `${key}.${name}`, dims: shape, dataType: TENSOR_TYPE.float32, rawData: data };
+}
+
+function scalar(name: string, value: number): Translated['weights'][number] {
+  return { name, dims: [], dataType: TENSOR_TYPE.float32, rawData: floatTensor(Float32Array.of(value), []).data };
 }
 
 function channels(tensors: Graph['tensors'], key: string): Translated['weights'][number] {

@@ -39,7 +39,7 @@ export function defaultDepth(arch: Arch): number {
 export const archName = (arch: Arch): string => (typeof arch === 'string' ? arch : arch.name);
 
 /** The network that tickets of `arch` are cut from. */
-export const denseOf = (arch: string): string => NETWORKS[arch]?.dense ?? arch;
+export const denseOf = (arch: Arch): Arch => (typeof arch === 'string' ? (NETWORKS[arch]?.dense ?? arch) : arch);
 
 /** For titles: "PreResNet-101". With channel widths of its own (`--cfg`) a network is not the published one of that depth. */
 export function networkName(arch: Arch, depth: number, cfg?: readonly unknown[]): string {

@@ -1,7 +1,7 @@
 /** A network that is data through the command line: search, prune, retrain, resume, evaluate, and a file that has changed. */
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readCheckpoint } from '../../src/checkpoint/pth';
+import { readCheckpoint } from '../../src/checkpoint/read';
 import type { LayerInput } from '../../src/network/schema';
 import { checkpointNetwork } from '../../src/run/checkpoint-network';
 import { cli, describeTrained, stopWhen, succeed } from './run-cli';

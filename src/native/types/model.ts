@@ -126,7 +126,9 @@ export type GraphNode = { key: string; inputs: number[] } & (
   | { op: 'conv'; kernel: number; stride: number; padding: number; groups: number }
   | { op: 'maxpool' | 'avgpool'; kernel: number; stride: number; padding: number }
   | { op: 'batchnorm'; eps: number }
-  | { op: 'linear' | 'relu' | 'add' | 'select' }
+  /** Values above `max` become it. */
+  | { op: 'relu'; max?: number }
+  | { op: 'linear' | 'add' | 'concat' | 'select' }
 );
 
 /** A layer; `height` and `width` are those of its output, in pixels. */
