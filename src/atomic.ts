@@ -23,6 +23,13 @@ export function isLeftOver(name: string): boolean {
   }
 }
 
+/** Removes the temporary files of processes that have ended, in a folder and below it. */
+export async function sweep(folder: string): Promise<void> {
+  const names = await fs.readdir(folder, { recursive: true }).catch(() => [] as string[]);
+  for (const name of names)
+    if (isLeftOver(path.basename(name))) await fs.rm(path.join(folder, name), { recursive: true, force: true });
+}
+
 /** Bytes in one write call: enough for full disk speed, few enough to abort soon. */
 const WRITE_BYTES = 1 << 20;
 

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync } from 'node:fs';
-import { constants, copyFile, link, open, readFile, rename, rm } from 'node:fs/promises';
+import { constants, copyFile, link, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -38,6 +38,11 @@ export class FolderLock implements Disposable {
     private readonly refused: unknown,
   ) {
     if (refused === null) held.add(this);
+  }
+
+  /** Whether files can be written here. */
+  get writable(): boolean {
+    return this.refused === null;
   }
 
   /** Throws ERR_FILE where the folder can only be read. */
@@ -88,7 +93,10 @@ export async function lockFolder(
     made.push(...(await makeFolder(folder)));
     try {
       const owner = await take(file, text);
-      if (owner === null) return new FolderLock(folder, file, text, made, null);
+      if (owner === null) {
+        await sweepGuards(file);
+        return new FolderLock(folder, file, text, made, null);
+      }
       if (Date.now() >= end) throw inUse(folder, file, owner);
       await sleep(100);
     } catch (error) {
@@ -146,6 +154,17 @@ async function take(file: string, text: string): Promise<Owner | null> {
     }
   } finally {
     await rm(temporary, { force: true });
+  }
+}
+
+/** Removes what a process left that was killed while it replaced the lock of a dead one. For the holder of the lock. */
+async function sweepGuards(file: string): Promise<void> {
+  for (const name of await readdir(dirname(file))) {
+    if (!name.startsWith(`${basename(file)}-`)) continue;
+    const guard = join(dirname(file), name);
+    const there = await readWhole(guard);
+    const owner = there === null ? null : ownerIn(there);
+    if (owner && !isAlive(owner)) await rm(guard, { force: true });
   }
 }
 

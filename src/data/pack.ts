@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, open, readdir, readFile, realpath, rm, stat } from 'node:fs/promises';
 import * as path from 'node:path';
-import { isLeftOver, TEMP_NAME, writeFileAtomic } from '../atomic';
+import { sweep, writeFileAtomic } from '../atomic';
 import { availableCores } from '../cores';
 import { EarlybirdError, onDisk } from '../errors';
 import { lockFolder } from '../lock';
@@ -309,10 +309,7 @@ async function readSteps(plan: Plan, ours: boolean): Promise<Step[]> {
   const names = await readdir(plan.to);
   if (head !== undefined ? keyIn(head) !== plan.key : !ours && names.some((name) => name.endsWith('.tar')))
     throw foreign(plan.to);
-  for (const name of names) {
-    if (TEMP_NAME.exec(name)?.[1]?.endsWith('.tar') && isLeftOver(name))
-      await rm(path.join(plan.to, name), { force: true });
-  }
+  await sweep(plan.to);
   const steps: Step[] = [];
   for (const line of lines) {
     const step = JSON.parse(line) as Step;

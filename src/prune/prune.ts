@@ -1,7 +1,7 @@
 /** Pruning: draw the mask of a checkpoint at ratio p and cut the masked channels out of the network. */
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { writeFileAtomic } from '../atomic';
+import { sweep, writeFileAtomic } from '../atomic';
 import { stateDictOf } from '../checkpoint/keys';
 import { writeCheckpoint } from '../checkpoint/pth';
 import type { Value } from '../checkpoint/value';
@@ -59,6 +59,7 @@ export async function prune(recipe: PruneRecipe, options: RunOptions = {}): Prom
   requireParsed('prune', recipe);
   using lock = await lockFolder(recipe.save);
   lock.requireWritable();
+  await sweep(recipe.save);
   return await pruneLocked(recipe, options, null);
 }
 
@@ -165,6 +166,7 @@ export async function pruneOnce(
   if (before && existsSync(ticket) && !options.force) return { ...before, ticket };
   using lock = await lockFolder(recipe.save);
   lock.requireWritable();
+  await sweep(recipe.save);
   const report = await pruneLocked(recipe, options, meter, draw);
   await folder.writeJson('prune.json', report);
   return report;

@@ -7,13 +7,14 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { open, readdir, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { isLeftOver, writeFileAtomic } from '../atomic';
+import { sweep, writeFileAtomic } from '../atomic';
 import { EarlybirdError, onDisk, systemCode } from '../errors';
 import { makeFolder } from '../folder';
 import type { FolderLock } from '../lock';
 import type { NetworkData } from '../native/types/network-data';
 import { flagOf } from '../recipe/option';
 import { differing, isContinuable } from './changes';
+import { LIVE } from './live';
 import type { EpochMetrics } from './metrics';
 import { maskFile, stepMaskFile } from './names';
 import { type RecordOptions, recordText } from './record';
@@ -75,18 +76,21 @@ export class RunDirectory {
   ): Promise<{ directory: RunDirectory; state: RunState }> {
     const path = lock.folder;
     const directory = new RunDirectory(path);
+    if (lock.writable) {
+      await sweep(path);
+      await directory.remove((name) => name === LIVE);
+    }
     if (!force && directory.has('result.json') && (await directory.isOf(identity)))
       return { directory, state: 'finished' };
     lock.requireWritable();
-    for (const folder of ['.', 'masks']) await directory.remove(isLeftOver, folder);
-    if (force) await directory.remove(isOwn, '.', keep);
+    if (force) await directory.remove(isOwn, keep);
     const before = await directory.identity();
     if (!before) return { directory, state: directory.has(CHECKPOINT) ? 'foreign' : 'new' };
     if (differing(before, identity).length > 0) {
       if (directory.canBecome(before, identity)) return { directory, state: 'continued' };
       if (directory.holdsWork()) throw otherRecipe(path, differingKeys(before, identity));
       // Another run failed or was stopped before it had anything to lose.
-      await directory.remove(isOwn, '.', keep);
+      await directory.remove(isOwn, keep);
       return { directory, state: 'new' };
     }
     return { directory, state: [CHECKPOINT, INSIDE_EPOCH].some((name) => directory.has(name)) ? 'interrupted' : 'new' };
@@ -252,12 +256,12 @@ export class RunDirectory {
     if (names.length === 1 && names[0] === 'params.json') await rm(this.file('params.json'), { force: true });
   }
 
-  private async remove(isIt: (name: string) => boolean, folder = '.', keep?: string): Promise<void> {
+  private async remove(isIt: (name: string) => boolean, keep?: string): Promise<void> {
     // A kill in between must leave neither a result without its run nor a checkpoint without its recipe.
     const rank = (name: string) => (name === 'result.json' ? 0 : name === 'params.json' ? 2 : 1);
-    const names = await readdir(this.file(folder)).catch(() => [] as string[]);
+    const names = await readdir(this.path).catch(() => [] as string[]);
     for (const name of names.sort((a, b) => rank(a) - rank(b))) {
-      const path = this.file(join(folder, name));
+      const path = this.file(name);
       if (isIt(name) && (keep === undefined || resolve(path) !== resolve(keep))) {
         await onDisk(path, 'removed', () => rm(path, { recursive: true, force: true }));
       }

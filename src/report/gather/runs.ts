@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import { sweep } from '../../atomic';
 import { readEnergy, sourceText } from '../../energy/file';
 import type { Provenance } from '../../engine/provenance';
 import { DERIVED, lockFolder } from '../../lock';
@@ -150,6 +151,7 @@ export async function drawReport(
   try {
     using lock = await lockFolder(save, { name: DERIVED, wait: 60_000 });
     lock.requireWritable();
+    await sweep(join(save, 'report'));
     const input = await compose();
     const files = await listFiles(save, stages);
     const { html, notes } = await writeReport(join(save, 'report'), { ...input, files });
