@@ -4,7 +4,17 @@ import { type EarlybirdError, fileError, systemCode } from '../errors';
 import { placeOf } from '../ranks/place';
 import type { RunOptions } from '../run/observer';
 import { interruptSignal } from './interrupt';
-import { addOptions, type Flags, positionalsOf, recipeFrom, type Shell, type Source, type Values } from './options';
+import {
+  addOptions,
+  entryNames,
+  type FileEntries,
+  type Flags,
+  positionalsOf,
+  recipeFrom,
+  type Shell,
+  type Source,
+  type Values,
+} from './options';
 import { createDisplay, type Show } from './progress';
 
 /** `path` is the name with those of the groups it is in: "data pack". */
@@ -35,7 +45,7 @@ export function defineCommand<S extends Source, R>({
   print,
 }: Definition<S, R>): Command {
   const handler = async (flags: Flags): Promise<void> => {
-    const { recipe, shell, notes } = recipeFrom(options, flags);
+    const { recipe, shell, notes } = recipeFrom(options, flags, await fileOf(options, flags));
     if (shell.printRecipe) return write(JSON.stringify(recipe, null, 2));
     if (ranked && !placeOf(process.env) && (await ranOnGpus(recipe))) return;
     const { logInterval } = recipe as { logInterval?: number };
@@ -66,6 +76,12 @@ export function defineCommand<S extends Source, R>({
     builder: (yargs) => addOptions(yargs.usage(usage(path, describe, positionalsOf(options), examples)), options),
     handler,
   });
+}
+
+/** What --recipe names. */
+async function fileOf(source: Source, { recipe }: Flags): Promise<FileEntries | null> {
+  if (typeof source !== 'string' || typeof recipe !== 'string') return null;
+  return (await import('./recipe-file.js')).readRecipeFile(recipe, entryNames(source));
 }
 
 /** Starts the same command as a rank on each GPU, where the recipe names several that are there. */

@@ -14,6 +14,7 @@ export const COMMANDS: [name: string, describe: string][] = [
   ['detect', 'Say when other detectors would have drawn a ticket from stored searches'],
   ['study', 'Draw tickets at many epochs, with controls, over seeds: which ones are real; resumable'],
   ['plot', 'Draw mask-distance matrices, or accuracy against drawing epoch'],
+  ['init', 'Write a recipe file with all options, their meanings and defaults'],
   ['metrics', 'Write the metrics of runs as a table, or for TensorBoard'],
   ['watch', 'Show runs as they go, on a page of this machine'],
   ['bench', 'Time this program, alone or beside PyTorch, or compare what methods cost'],

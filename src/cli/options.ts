@@ -22,6 +22,12 @@ const SHELL = z.strictObject({
     'the name of a preset',
     { group: 'Common' },
   ),
+  recipe: option(
+    z.string().min(1).optional(),
+    'take options from a YAML or JSON file, as earlybird init writes one; those of the command line win',
+    'the path of a file',
+    { group: 'Common' },
+  ),
   force: output(z.boolean().default(false), 'start over where --save holds a finished or a different run'),
   printRecipe: output(z.boolean().default(false), 'print the validated options as JSON and stop'),
   referenceMetrics: output(
@@ -37,7 +43,12 @@ export type Shell = z.infer<typeof SHELL>;
  * Where these mean something: in commands that have the other option. A preset names a network, --force starts a training over,
  * and a command that takes one checkpoint to go on from, or to test, prints its accuracy.
  */
-const ONLY_WITH: Partial<Record<keyof Shell, string>> = { preset: 'arch', force: 'epochs', referenceMetrics: 'resume' };
+const ONLY_WITH: Partial<Record<keyof Shell, string>> = {
+  preset: 'arch',
+  recipe: 'arch',
+  force: 'epochs',
+  referenceMetrics: 'resume',
+};
 
 export type Flags = Record<string, unknown>;
 
@@ -58,7 +69,8 @@ function fieldsOf(source: Source): Field[] {
     const needed = ONLY_WITH[key as keyof Shell];
     return needed === undefined || shown(needed);
   });
-  return [...shell.slice(0, 1), ...Object.entries(own), ...shell.slice(1)].map(([key, schema]) => {
+  const first = shell.filter(([key]) => ['preset', 'recipe'].includes(key));
+  return [...first, ...Object.entries(own), ...shell.slice(first.length)].map(([key, schema]) => {
     const info = OPTIONS.get(schema)!;
     return { key, flag: flagOf(key, info), schema, info, kind: kindOf(schema) };
   });
@@ -103,13 +115,28 @@ function describe(flag: string, { help, allowed }: OptionInfo, { type, fallback 
   return fallback === true ? `${help}; --no-${flag} turns it off` : help;
 }
 
+/** Entries of a recipe by their names, and the file they come from. */
+export interface FileEntries {
+  path: string;
+  entries: Record<string, unknown>;
+}
+
+/** The entries that a recipe of this command may have, by their names and by the flags that stand for them. */
+export function entryNames(source: Source): Map<string, string> {
+  const fields = fieldsOf(source).filter(({ key }) => key === 'preset' || !Object.hasOwn(SHELL.shape, key));
+  return new Map(
+    fields.flatMap(({ key, flag, info }) => [key, flag, ...(info.aliases ?? [])].map((name) => [name, key])),
+  );
+}
+
 /**
- * The validated options of a command line: defaults, then the preset, then the flags; and what to say of the preset.
+ * The validated options of a command line: defaults, then the preset, then the file, then the flags; and what to say of the preset.
  * Throws ERR_RECIPE, ERR_USAGE.
  */
 export function recipeFrom<S extends Source>(
   source: S,
   flags: Flags,
+  file: FileEntries | null = null,
 ): { recipe: Values<S>; shell: Shell; notes: string[] } {
   const fields = fieldsOf(source);
   refuseUnknown(fields, flags);
@@ -133,12 +160,20 @@ export function recipeFrom<S extends Source>(
     if (value !== undefined && !(Array.isArray(value) && value.length === 0)) given[key] = fromText(value, schema);
   }
   const shell = SHELL.parse(Object.fromEntries(Object.keys(SHELL.shape).map((key) => [key, given[key]])));
-  for (const key of Object.keys(SHELL.shape)) delete given[key];
+  const own = schemaOf(source).shape;
+  for (const key of Object.keys(SHELL.shape)) if (!Object.hasOwn(own, key)) delete given[key];
   if (typeof source !== 'string') return { recipe: parseOptions(source, given) as Values<S>, shell, notes: [] };
-  const name = shell.preset;
+  const { preset: named, ...entries } = file?.entries ?? {};
+  const name = shell.preset ?? (named as string | undefined);
   const preset = name === undefined ? {} : presetRecipe(name, source, Object.keys(schemaOf(source).shape));
   const notes = name === undefined ? [] : presetNotes(name, source).map((text) => `preset ${name}: ${text}`);
-  return { recipe: parseRecipe(source, { ...preset, ...given }) as Values<S>, shell, notes };
+  try {
+    return { recipe: parseRecipe(source, { ...preset, ...entries, ...given }) as Values<S>, shell, notes };
+  } catch (error) {
+    const { code, message } = error as EarlybirdError;
+    const own = fields.some(({ key, flag }) => key in entries && !(key in given) && message.startsWith(`--${flag} `));
+    throw own ? new EarlybirdError(code, `${file!.path}: ${message}`) : error;
+  }
 }
 
 function refuseUnknown(fields: readonly Field[], flags: Flags): void {

@@ -1,7 +1,7 @@
 /** Keeps a server from taking the processor from what it watches. */
 
 /** Milliseconds of processor time that may be taken at once. */
-const BURST = 600;
+const BURST = 300;
 
 /** Says when there is processor time for work that can wait: a bucket that this process fills, and that leaks at its share. */
 export class Pace {

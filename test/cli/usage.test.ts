@@ -15,6 +15,9 @@ const COMMANDS = [
   'inspect',
   'doctor',
   'libtorch',
+  'init',
+  'metrics',
+  'watch',
 ];
 const OURS = ['search', 'prune', 'retrain', 'train', 'evaluate', 'distance', 'plot'];
 /** Nothing may look for LibTorch here: a path that holds none would make that an error. */
@@ -87,6 +90,18 @@ test('--preset is an option where a network is trained or read, --force where a 
     [false, false],
     [false, false],
   ]);
+});
+
+test('every command shows how it is used, before its options', async () => {
+  const { COMMANDS: listed } = await import('../../src/cli/front');
+  const own = listed.map(([name]) => name).filter((name) => !['bench', 'data', 'libtorch'].includes(name));
+  const within = { data: 'fetch verify pack', libtorch: 'where use fetch', bench: 'step energy loader compare' };
+  const groups = Object.entries(within).flatMap(([group, names]) => names.split(' ').map((name) => `${group} ${name}`));
+  for (const command of [...own, ...groups]) {
+    const { status, stdout } = await cli([...command.split(' '), '--help'], noLibTorch).done;
+    expect([command, status]).toEqual([command, 0]);
+    expect(stdout).toMatch(new RegExp(`^Examples:\\n# .*\\n\\$ (.* )?earlybird ${command}`, 'm'));
+  }
 });
 
 test('completion prints a script, which asks for commands and options', async () => {

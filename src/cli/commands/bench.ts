@@ -3,6 +3,10 @@ import { defineCommand, defineGroup } from '../command';
 
 const step = defineCommand({
   options: 'benchStep',
+  examples: [
+    ['earlybird bench step --model vgg16', 'the training step of VGG-16'],
+    ['earlybird bench step --ticket 0.5', 'the ticket of half the channels beside its dense network'],
+  ],
   run: async (recipe, options) => {
     if (recipe.besideLoad !== undefined)
       return (await import('../../bench/beside-load.js')).benchBesideLoad(recipe, options);
@@ -15,6 +19,7 @@ const step = defineCommand({
 
 const scale = defineCommand({
   options: 'benchScale',
+  examples: [['earlybird bench scale --ranks 2', 'one rank and two on this machine']],
   run: async (recipe, options) => {
     const { benchScale, timeScale } = await import('../../bench/scale.js');
     return recipe.single ? timeScale(recipe, options) : benchScale(recipe, options);
@@ -27,24 +32,28 @@ const scale = defineCommand({
 
 const profile = defineCommand({
   options: 'benchProfile',
+  examples: [['earlybird bench profile --model resnet18', 'where a step of ResNet-18 spends its time']],
   run: async (recipe, options) => (await import('../../bench/profile.js')).benchProfile(recipe, options),
   print: async (result) => (await import('../print/profile.js')).profileText(result),
 });
 
 const detect = defineCommand({
   options: 'benchDetect',
+  examples: [['earlybird bench detect --model vgg16', 'what masks and distances add to an epoch']],
   run: async (recipe, options) => (await import('../../bench/detect.js')).benchDetect(recipe, options),
   print: async (result) => (await import('../print/detect.js')).detectText(result),
 });
 
 const compare = defineCommand({
   options: 'benchCompare',
+  examples: [['earlybird bench compare before.json after.json', 'two results of bench step --json']],
   run: async (recipe) => (await import('../../bench/compare.js')).compareBenches(recipe),
   print: async (result) => (await import('../print/compare.js')).compareText(result),
 });
 
 const loader = defineCommand({
   options: 'benchLoader',
+  examples: [['earlybird bench loader --data DIR', 'how many images a second are read']],
   run: async (recipe, options) =>
     recipe.single
       ? (await import('../../bench/loader-run.js')).timeLoader(recipe, options)
@@ -57,12 +66,20 @@ const loader = defineCommand({
 
 const kernels = defineCommand({
   options: 'benchKernels',
+  examples: [['earlybird bench kernels', 'the quantiser beside a copy of memory']],
   run: async (recipe, options) => (await import('../../bench/kernels.js')).benchKernels(recipe, options),
   print: async (result) => (await import('../print/kernels.js')).kernelsText(result),
 });
 
 const energy = defineCommand({
   options: 'benchEnergy',
+  examples: [
+    ['earlybird bench energy --preset vgg16-cifar100 --data DIR --dry-run', 'the runs, their FLOPs and times'],
+    [
+      'earlybird bench energy --preset vgg16-cifar100 --data DIR --save runs/table',
+      'the table; the same command goes on',
+    ],
+  ],
   run: async (recipe, options) =>
     recipe.dryRun
       ? (await import('../../cost/plan.js')).planEnergy(recipe)

@@ -22,6 +22,7 @@ const fetch = defineCommand({
     dir: option(folder().optional(), 'where to put it', { defaultHelp: 'the cache' }),
     url: option(z.string().optional(), 'a mirror that has the same file', 'an address'),
   }),
+  examples: [['earlybird data fetch cifar10', 'into the cache, where every command finds it']],
   async run({ name, dir, url }, { show, signal }) {
     const onProgress = (done: number, total: number | null) =>
       show('fetching', megabytes(done), total && megabytes(total), 'MB');
@@ -40,6 +41,7 @@ const verify = defineCommand({
     data: ofRuns.data,
     imageSize: ofRuns.imageSize,
   }),
+  examples: [['earlybird data verify imagenet --data DIR', 'every image is decoded']],
   async run({ name, data, imageSize }, { show, signal }) {
     const onProgress = (done: number, total: number, what: string) => show(what, done, total);
     const loader = name === 'imagenet' ? loaderCheck() : null;
@@ -75,6 +77,10 @@ const pack = defineCommand({
       `more images than this that are not read make the exit code 1; all are left out and listed in ${BAD_LIST}`,
     ),
   }),
+  examples: [
+    ['earlybird data pack DIR SHARDS --short-side 256', 'ImageNet for training, images made smaller'],
+    ['earlybird data pack DIR SHARDS --cache yuv', 'faster to read, and larger'],
+  ],
   async run({ from, to, shortSide = null, maxSide = null, split, maxBad, ...options }, { show, signal }) {
     // libuv's threads decode; the pool has four unless this is set before its first use.
     process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, availableCores().usable));

@@ -24,6 +24,10 @@ const fault = (text: string, remedy: string): Finding => ({ status: 'fault', tex
 
 export const doctor = defineCommand({
   options: z.strictObject({}),
+  examples: [
+    ['earlybird doctor', 'what is there, and a remedy for what is not'],
+    ['earlybird doctor --json', 'for bug reports'],
+  ],
   run: () => {
     const checks = Array.from(examine(), ([name, finding]): Check => ({ name, ...finding }));
     if (checks.some(({ status }) => status === 'fault')) process.exitCode = 1;

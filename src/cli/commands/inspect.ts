@@ -11,6 +11,10 @@ export const inspect = defineCommand({
     file: option(file().min(1), 'the file to look into', { positional: 'file' }),
     ...weightsKey,
   }),
+  examples: [
+    ['earlybird inspect SAVE/EB-30-9.pth.tar', 'keys, shapes and dtypes of a ticket'],
+    ['earlybird inspect model.pth --key state_dict_ema', 'one of several networks in a file'],
+  ],
   run: ({ file, key }) => inspectFile(file, key),
   print: inspectText,
 });

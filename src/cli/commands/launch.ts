@@ -5,7 +5,7 @@ import { launchSelf } from '../../ranks/launch';
 import { count, option } from '../../recipe/option';
 import { PARSER, RANKED } from '../arguments';
 import type { Command } from '../command';
-import { addOptions, type Flags, recipeFrom } from '../options';
+import { addOptions, entryNames, type Flags, recipeFrom, type Source } from '../options';
 
 const schema = z.strictObject({
   nproc: option(count(1), 'number of ranks', { group: 'Common', aliases: ['nproc-per-node'] }),
@@ -32,13 +32,23 @@ export const launch: Command = (path, describe) => ({
         `launch starts one of ${RANKED.join(', ')}: earlybird launch --nproc ${nproc} train --data DIR.`,
       );
     }
-    process.exitCode = await launchSelf(nproc, words, savedTo(words));
+    process.exitCode = await launchSelf(nproc, words, await savedTo(words));
   },
 });
 
-/** The folder that a command line names; the default of the commands above. */
-function savedTo(words: readonly string[]): string {
-  const at = words.findLastIndex((word) => /^--(save|out)(=|$)/.test(word));
-  if (at < 0) return './logs';
-  return words[at]!.includes('=') ? words[at]!.split('=').slice(1).join('=') : (words[at + 1] ?? './logs');
+/** The folder that a command line or its recipe file names; the default of the commands above. */
+async function savedTo(words: readonly string[]): Promise<string> {
+  const save = flagValue(words, /^--(save|out)(=|$)/);
+  if (save !== undefined) return save;
+  const file = flagValue(words, /^--recipe(=|$)/);
+  if (file === undefined) return './logs';
+  const { readRecipeFile } = await import('../recipe-file.js');
+  const { entries } = readRecipeFile(file, entryNames(words[0] as Source));
+  return typeof entries.save === 'string' ? entries.save : './logs';
+}
+
+function flagValue(words: readonly string[], flag: RegExp): string | undefined {
+  const at = words.findLastIndex((word) => flag.test(word));
+  if (at < 0) return undefined;
+  return words[at]!.includes('=') ? words[at]!.split('=').slice(1).join('=') : words[at + 1];
 }

@@ -11,6 +11,7 @@ const text = ({ version, variant, root }: LibTorch) => `LibTorch ${version} (${v
 
 const where = defineCommand({
   options: z.strictObject({}),
+  examples: [['earlybird libtorch where', 'its version, variant and folder']],
   run: findLibTorch,
   print: ({ version, variant, source, root }) => `LibTorch ${version} (${variant}), by ${source}: ${root}`,
 });
@@ -22,6 +23,10 @@ const use = defineCommand({
     }),
     none: option(z.boolean().default(false), 'forget it again'),
   }),
+  examples: [
+    ['earlybird libtorch use .venv', 'that of a virtual environment with torch'],
+    ['earlybird libtorch use --none', 'look for one again'],
+  ],
   async run({ dir, none }) {
     if (none === (dir !== undefined)) throw new EarlybirdError('ERR_USAGE', 'Give either a folder or --none.');
     const libtorch = dir === undefined ? null : describeLibTorch(dir);
@@ -52,6 +57,10 @@ const fetch = defineCommand({
     ),
     sha256: option(z.string().optional(), 'what the archive must hash to', '64 hexadecimal digits'),
   }),
+  examples: [
+    ['earlybird libtorch fetch', 'for the CPU, by pip'],
+    ['earlybird libtorch fetch --variant cuda', 'for a GPU'],
+  ],
   run({ variant, torchVersion: version, indexUrl, from, sha256 }, { observer, show }) {
     const onProgress = (done: number, total: number | null) =>
       show('fetching', Math.round(done / 1e6), total && Math.round(total / 1e6), 'MB');
