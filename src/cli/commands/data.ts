@@ -57,7 +57,11 @@ const CACHES = ['jpeg', 'yuv'] as const;
 
 const pack = defineCommand({
   options: z.strictObject({
-    from: option(folder().min(1), 'the folder with train/ and val/', { positional: 'from' }),
+    from: option(
+      folder().min(1),
+      'the folder of the images: class folders, archives, shards, parquet, MDS or .beton files',
+      { positional: 'from' },
+    ),
     to: option(folder().min(1), 'the folder for the shards; created if missing', { positional: 'to' }),
     shortSide: option(count().optional(), 'largest shorter side, pixels'),
     maxSide: option(count().optional(), 'largest longer side, pixels'),
@@ -104,7 +108,7 @@ export const data = defineGroup([
   ['verify', 'Check a dataset: archive checksum, every image, images per class; exit code 1 if it is damaged', verify],
   [
     'pack',
-    'Make tar shards of class folders or of other shards: every image checked, larger ones made smaller; run again to go on',
+    'Make tar shards of class folders, archives or other files of images: every image checked, larger ones made smaller; run again to go on',
     pack,
   ],
 ]);

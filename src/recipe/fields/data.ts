@@ -11,7 +11,7 @@ export const dataset = (standard: DatasetName) => ({
   }),
   data: option(
     folder().min(1).optional(),
-    'folder of the dataset; imagenet: train/<wnid>/*.JPEG and val/<wnid>/*.JPEG, or shards of "data pack"',
+    'folder of the dataset: class folders, archives, tar shards, parquet, MDS or .beton files (docs/imagenet.md)',
     { group: 'Common', identity: false },
   ),
   limitTrain: option(count().optional(), 'use only N training images, all classes in proportion', {
