@@ -78,8 +78,9 @@ at::Tensor direct(const at::Tensor& images, const at::Tensor& weight, const at::
   return at::conv2d(rounded(images), rounded(weight), bias, stride, padding, dilation, groups).to(at::kBFloat16);
 }
 
-/// A strided 1x1 convolution of fewer input channels than a block of oneDNN has (16 with AVX-512): on channels_last images
-/// its gradient of the weights writes past its memory (oneDNN issue 6035, findings/onednn-strided-1x1-weights.sh).
+/// A strided 1x1 convolution of fewer input channels than a block of oneDNN has (16 with AVX-512): on channels_last
+/// images its gradient of the weights writes past its memory (oneDNN issue 6035,
+/// findings/onednn-strided-1x1-weights.sh).
 bool is_unsafe(const torch::nn::detail::ConvNdOptions<2>& options) {
   const auto* padding = std::get_if<torch::ExpandingArray<2>>(&options.padding());
   return is(options.kernel_size(), 1) && !is(options.stride(), 1) && padding && is(*padding, 0) &&
@@ -103,7 +104,8 @@ at::Tensor convolved(torch::nn::Conv2d& conv, const at::Tensor& images) {
   }
   if (images.is_cpu() && is_unsafe(options)) {
     const at::Tensor taken = images.slice(2, 0, {}, options.stride()->at(0)).slice(3, 0, {}, options.stride()->at(1));
-    return direct(taken.contiguous(at::MemoryFormat::ChannelsLast), conv->weight, conv->bias, {1, 1}, {0, 0}, {1, 1}, 1);
+    return direct(taken.contiguous(at::MemoryFormat::ChannelsLast), conv->weight, conv->bias, {1, 1}, {0, 0}, {1, 1},
+                  1);
   }
   return direct(images, conv->weight, conv->bias, *options.stride(),
                 *std::get<torch::ExpandingArray<2>>(options.padding()), *options.dilation(), options.groups());

@@ -103,8 +103,8 @@ class Layout {
     }
     if (in % layer.groups != 0 || layer.out % layer.groups != 0)
       refuse_layer(network_, layer,
-                   std::to_string(in) + " channels in and " + std::to_string(layer.out) + " out cannot be divided into " +
-                       std::to_string(layer.groups) + " groups");
+                   std::to_string(in) + " channels in and " + std::to_string(layer.out) +
+                       " out cannot be divided into " + std::to_string(layer.groups) + " groups");
     reads(layer.name, input);
     if (layer.groups > 1) at(input).whole = true;
     const size_t set = begin(layer.out, layer.groups > 1);

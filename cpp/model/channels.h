@@ -24,8 +24,8 @@ struct ChannelLayout {
   std::vector<std::vector<std::vector<std::string>>> sources;
 };
 
-/// `inputs[i]`: what layer i reads, 0 for the image and k + 1 for layer k. Throws ERR_MODEL with the name of a layer that
-/// cannot be.
+/// `inputs[i]`: what layer i reads, 0 for the image and k + 1 for layer k. Throws ERR_MODEL with the name of a layer
+/// that cannot be.
 ChannelLayout layout_of(const NetworkData& network, const std::vector<std::vector<size_t>>& inputs, int64_t classes);
 
 /// Throws ERR_MODEL: the network, the layer and `what`.

@@ -6,7 +6,8 @@
 
 namespace earlybird {
 
-/// One operation of the forward pass: a layer, or several that one kernel computes. Values are numbered as in channels.h.
+/// One operation of the forward pass: a layer, or several that one kernel computes. Values are numbered as in
+/// channels.h.
 struct Step {
   enum class Op {
     kConv,
