@@ -79,6 +79,15 @@ at::Tensor direct(const at::Tensor& images, const at::Tensor& weight, const at::
   return at::conv2d(rounded(images), rounded(weight), bias, stride, padding, dilation, groups).to(at::kBFloat16);
 }
 
+/// A strided 1x1 convolution of fewer input channels than a block of oneDNN has (16 with AVX-512): on channels_last
+/// images its gradient of the weights writes past its memory (oneDNN issue 6035,
+/// findings/onednn-strided-1x1-weights.sh).
+bool is_unsafe(const torch::nn::detail::ConvNdOptions<2>& options) {
+  const auto* padding = std::get_if<torch::ExpandingArray<2>>(&options.padding());
+  return is(options.kernel_size(), 1) && !is(options.stride(), 1) && padding && is(*padding, 0) &&
+         options.groups() == 1 && options.in_channels() < 16;
+}
+
 /// Returns a new tensor.
 at::Tensor convolved(torch::nn::Conv2d& conv, const at::Tensor& images) {
   const auto& options = conv->options;
@@ -93,6 +102,11 @@ at::Tensor convolved(torch::nn::Conv2d& conv, const at::Tensor& images) {
       return WholeImage::apply(images.to(dtype), conv->weight);
     const Algorithm algorithm = algorithm_for({dtype, plain_3x3 ? 3 : 1, in, out, std::min(height, width)});
     if (algorithm != Algorithm::kDirect) return convolve_by(algorithm, images.to(dtype), conv->weight);
+  }
+  if (images.is_cpu() && is_unsafe(options)) {
+    const at::Tensor taken = images.slice(2, 0, {}, options.stride()->at(0)).slice(3, 0, {}, options.stride()->at(1));
+    return direct(taken.contiguous(at::MemoryFormat::ChannelsLast), conv->weight, conv->bias, {1, 1}, {0, 0}, {1, 1},
+                  1);
   }
   return direct(images, conv->weight, conv->bias, *options.stride(),
                 *std::get<torch::ExpandingArray<2>>(options.padding()), *options.dilation(), options.groups());

@@ -32,7 +32,7 @@ const LAYER = z.discriminatedUnion('kind', [
     bias: z.boolean().default(false),
   }).refine(({ out, depthwise, groups }) => depthwise === (out === undefined) && !(depthwise && groups > 1), {
     path: ['out'],
-    message: 'must be there, but not in a depthwise convolution, which has no "groups" either',
+    message: 'must be given, except with "depthwise", which takes neither "out" nor "groups"',
   }),
   layer('batchnorm', {}),
   layer('relu', { max: z.number().positive().optional() }),
@@ -41,7 +41,9 @@ const LAYER = z.discriminatedUnion('kind', [
     message: 'must be at most half of "kernel"',
   }),
   layer('avgpool', { kernel: kernel.optional(), functional }),
-  layer('linear', { out: z.union([size(), z.literal('classes')]) }),
+  layer('linear', {
+    out: z.union([size(), z.literal('classes')], { error: 'must be a number of features, or "classes"' }),
+  }),
   layer('add', {}),
   layer('concat', {}),
   layer('select', {}),
@@ -108,7 +110,7 @@ function formProblem({ path, message, code, ...issue }: z.core.$ZodIssue, value:
   const field = (index === undefined ? path : rest).map((part) => `"${String(part)}" `).join('');
   if (rest[0] === 'kind' && 'discriminator' in issue)
     return `${where}there is no kind "${String(which?.kind)}": take ${LAYER.options.map(kindOf).join(', ')}`;
-  return `${where}${field}${message.replace(/^Invalid input: /, '')}`;
+  return `${where}${field}${message.replace(/^Invalid input: /, '').replace(/^[A-Z]/, (letter) => letter.toLowerCase())}`;
 }
 
 const kindOf = ({ shape }: (typeof LAYER.options)[number]): string => shape.kind.value;

@@ -158,6 +158,8 @@ describe.each(Object.entries(NETWORKS))('%s', (name, spec) => {
   test('widths are multiples within the budget of the mask', async () => {
     const dense = await loaded(network, 'filled');
     const [mask] = await dense.masks([0.5]);
+    // Channels in front of a depthwise convolution go with those behind it, which the mask may keep elsewhere.
+    const least = name === 'mobilenet_v2' ? 0.7 : 0.8;
     for (const surgery of ['reference', 'exact'] as const) {
       const { model, layers } = await dense.prune({ mask: mask!.bits, emptyLayers: 'keep-one', surgery, roundTo: 8 });
       const { cfg, batchNorms } = model.describe();
@@ -165,9 +167,10 @@ describe.each(Object.entries(NETWORKS))('%s', (name, spec) => {
       // The reference lists widths of ResNet-50 that it ignores.
       if (spec.arch !== 'resnet50_official')
         expect(free.filter((width) => width !== 'M' && width % 8 !== 0)).toEqual([]);
-      expect(batchNorms.filter(({ channels }) => channels % 8 !== 0)).toEqual([]);
+      // Selections take the channels of a DenseNet, whose BN layers stay whole.
+      if (name !== 'densenet40') expect(batchNorms.filter(({ channels }) => channels % 8 !== 0)).toEqual([]);
       expect(layers.reduce((sum, { kept }) => sum + kept, 0)).toBeLessThanOrEqual(mask!.kept);
-      expect(layers.reduce((sum, { kept }) => sum + kept, 0)).toBeGreaterThan(0.8 * mask!.kept);
+      expect(layers.reduce((sum, { kept }) => sum + kept, 0)).toBeGreaterThan(least * mask!.kept);
       model.dispose();
     }
   });

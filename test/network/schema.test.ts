@@ -1,5 +1,5 @@
 /** The form of a network that is data, and files that are none. */
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { networkFromText, networkOf, networkText, readNetwork } from '../../src/network/file';
@@ -39,6 +39,12 @@ test('a layer reads the one before it, and a complete network stays as it is', (
   const reversed = LAYERS.map((layer) => Object.fromEntries(Object.entries(layer).reverse()));
   for (const same of [whole, network(reversed)])
     expect(networkText(parseNetwork(same, 'small.json'))).toBe(networkText(whole));
+});
+
+test('the network of the documentation is one', () => {
+  const page = readFileSync(join(__dirname, '..', '..', 'docs', 'add-a-network.md'), 'utf8');
+  const text = /```json\n(.*?)```/s.exec(page)![1]!;
+  expect(parseNetwork(JSON.parse(text), 'tinynet.json').layers).toHaveLength(9);
 });
 
 test.each([

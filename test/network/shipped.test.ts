@@ -1,4 +1,5 @@
 /** Networks that come with the package as data: those of PyTorch (scripts/golden/networks.py), and the built-in ones bit for bit. */
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -177,4 +178,10 @@ test('all files that come with the package have a name for --arch', () => {
   // A built-in network has the name of one: its file is for --arch PATH.
   expect(names.filter((name) => !isShipped(name))).toEqual(['resnet18']);
   for (const name of names.filter(isShipped)) expect(networkOf(name)).toEqual(shipped(name));
+});
+
+test('the files are as scripts/networks.mjs writes them', () => {
+  const script = join(__dirname, '..', '..', 'scripts', 'networks.mjs');
+  const { status, stderr } = spawnSync(process.execPath, [script, '--check'], { encoding: 'utf8' });
+  expect([status, stderr]).toEqual([0, '']);
 });
