@@ -13,11 +13,12 @@ from torch.utils.data import DataLoader
 from peer_common import capture_step, environment, peak_memory_mib, synchronise, use_device
 from peer_data import STATISTICS, Pictures, Resident, read_cifar_bin
 from peer_models import INPUT_SIZE, build, macs_per_image, parameters
-from peer_prune import prune
+from peer_prune import masks_of, prune
 from peer_record import write
 from peer_train import RATES, FallbackTransform, as_pil, reference_training, reference_transform, transforms, tuned_training
 
 SIZE = 32
+WINDOW = 4  # masks before the last one that a search compares it with
 
 
 def test_transform():
@@ -101,7 +102,7 @@ def train(args, model, sets, device, name):
     rates = {**RATES, "lr": args.lr, "momentum": args.momentum, "weight_decay": args.weight_decay}
     stage = (ReferenceStage if args.mode == "reference" else TunedStage)(args, model, sets, device, rates)
     images, tests = (len(sets[key][0]) for key in ("train", "test"))
-    seconds, accuracies = {"train": 0.0, "test": 0.0}, []
+    seconds, accuracies, masks, distances = {"train": 0.0, "test": 0.0}, [], [], []
 
     def timed(what, work):
         begin = time.perf_counter()
@@ -116,10 +117,14 @@ def train(args, model, sets, device, name):
         timed("train", stage.epoch)
         model.eval()
         accuracies.append(100 * timed("test", stage.right) / tests)
+        mask = torch.cat(masks_of(model, args.ratio)).cpu()
+        distances.append([(mask != before).float().mean().item() for before in masks[-WINDOW:]])
+        masks.append(mask)
         print(f"{name} epoch {epoch + 1}/{args.epochs}: top-1 {accuracies[-1]:.2f}%, "
               f"{images * (epoch + 1) / seconds['train']:.1f} images/s", file=sys.stderr, flush=True)
     return {
         "epochs": args.epochs, "images": images, "seconds": seconds, "top1": accuracies,
+        "mask_distances": distances,
         "parameters": parameters(model), "macs_per_image": macs_per_image(model, SIZE),
     }
 

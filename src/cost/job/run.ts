@@ -22,6 +22,8 @@ export interface JobStage {
   flops: number;
   /** Mean of its epochs, training alone; null where it had none. */
   epochSeconds: number | null;
+  /** Of the peer's dense network, after each epoch: the distances of its mask from those of up to four epochs before. */
+  maskDistances?: number[][];
 }
 
 /** What a job gave and what it cost. */
@@ -118,6 +120,7 @@ interface PeerStage {
   seconds: { train: number };
   parameters: number;
   macs_per_image: number;
+  mask_distances?: number[][];
 }
 
 async function runPeer(recipe: BenchJobRecipe, row: JobRow, data: JobData, options: RunOptions): Promise<Done> {
@@ -131,7 +134,7 @@ async function runPeer(recipe: BenchJobRecipe, row: JobRow, data: JobData, optio
     top1: record.top1,
     denseTop1: record.dense_top1,
     seconds: record.seconds,
-    dense: stage(dense),
+    dense: { ...stage(dense), ...(dense.mask_distances && { maskDistances: dense.mask_distances }) },
     ticket: stage(retrain),
     dtype: record.dtype,
     versions: { torch: record.torch, threads: record.threads },
