@@ -2,7 +2,7 @@
  * Data sets in the formats of other tools: every image, its class and its bytes. The files in fixtures/formats/ were written by the tools that
  * scripts/golden/data_files.py names; where those are installed, a live test makes others and reads them.
  */
-import { cpSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import * as path from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { convertOthers } from '../../src/data/converted';
@@ -211,4 +211,17 @@ test('folders of the same tools that are not read are named', async () => {
   await expect(openImagenet({ data: tree.at('two') })).rejects.toMatchObject({
     message: expect.stringMatching(/holds several data sets \(a, b\): give --data the folder of one of them/),
   });
+});
+
+test('packing compressed images goes on after an interruption, to the same bytes', async () => {
+  const data = copyOf('hf-2');
+  const options = { shardSize: '2' };
+  await pack(data, tree.at('whole'), options);
+  const stop = new AbortController();
+  const onProgress = (done: number) => done >= 5 && stop.abort(new Error('stop'));
+  await expect(pack(data, tree.at('parts'), { ...options, onProgress, signal: stop.signal })).rejects.toThrow('stop');
+  expect(existsSync(tree.at('parts/manifest.json'))).toBe(false);
+  await pack(data, tree.at('parts'), options);
+  for (const name of readdirSync(tree.at('whole')).filter((name) => /\.tar$|manifest/.test(name)))
+    expect(readFileSync(tree.at('parts', name)).equals(readFileSync(tree.at('whole', name)))).toBe(true);
 });
