@@ -225,3 +225,23 @@ test('packing compressed images goes on after an interruption, to the same bytes
   for (const name of readdirSync(tree.at('whole')).filter((name) => /\.tar$|manifest/.test(name)))
     expect(readFileSync(tree.at('parts', name)).equals(readFileSync(tree.at('whole', name)))).toBe(true);
 });
+
+test("ImageNet's validation set unpacked without class folders takes its classes from the development kit", async () => {
+  const data = copyOf('ilsvrc');
+  const { test: packed } = await openImagenet({ data });
+  const images = await Promise.all(Array.from({ length: 4 }, (_, i) => bytesOf(packed, i)));
+  rmSync(path.join(data, 'ILSVRC2012_img_val.tar'));
+  rmSync(path.join(data, 'ILSVRC2012_img_train.tar'));
+  for (const name of CLASSES.slice(0, 2)) tree.place(`ilsvrc/train/${name}/1.JPEG`, images[0]!);
+  for (const [i, image] of images.entries()) tree.place(`ilsvrc/val/ILSVRC2012_val_0000000${i + 1}.JPEG`, image);
+  const { test: unpacked, unread } = await openImagenet({ data });
+  const known = [...packed.labels].filter((label) => label < 2);
+  expect([...unpacked.labels]).toEqual(known.sort());
+  expect(unpacked.count + unread.length).toBe(4);
+  for (let i = 0; i < unpacked.count; i++) {
+    const at = Number(/(\d)\.JPEG$/.exec(unpacked.nameOf(i))![1]) - 1;
+    expect(unpacked.labels[i]).toBe(packed.labels[at]);
+    expect((await bytesOf(unpacked, i)).equals(images[at]!)).toBe(true);
+  }
+  expect(unread.every(({ reason }) => reason === 'of n01484850, no class of train/')).toBe(true);
+});
