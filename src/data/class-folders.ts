@@ -189,6 +189,11 @@ async function sourceOfClasses(root: string): Promise<string> {
 
 /** True where train/ or val/ has class folders. */
 export async function hasClassFolders(root: string): Promise<boolean> {
-  for (const split of ['train', 'val']) if ((await foldersIn(path.join(root, split)))?.length) return true;
+  for (const split of ['train', 'val']) {
+    // Folders beside an index are of shards.
+    const place = path.join(root, split);
+    if ((await foldersIn(place))?.length && !(await stat(path.join(place, 'index.json')).catch(() => null)))
+      return true;
+  }
   return false;
 }

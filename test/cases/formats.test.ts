@@ -245,3 +245,23 @@ test("ImageNet's validation set unpacked without class folders takes its classes
   }
   expect(unread.every(({ reason }) => reason === 'of n01484850, no class of train/')).toBe(true);
 });
+
+test('class folders come before archives that were left beside them; shards in numbered folders have an index', async () => {
+  const data = copyOf('ilsvrc');
+  const { train } = await openImagenet({ data });
+  for (const split of ['train', 'val']) tree.place(`ilsvrc/${split}/n01440764/1.JPEG`, await bytesOf(train!, 0));
+  expect(await openImagenet({ data })).toMatchObject({ where: 'in class folders', train: { count: 1 } });
+  const merged = copyOf('mds-jpeg');
+  for (const split of ['train', 'val']) {
+    const place = path.join(merged, split, 'index.json');
+    const index = JSON.parse(readFileSync(place, 'utf8')) as { shards: { raw_data: { basename: string } }[] };
+    for (const { raw_data: part } of index.shards) {
+      tree.place(`mds-jpeg/${split}/0/${part.basename}`, readFileSync(path.join(merged, split, part.basename)));
+      rmSync(path.join(merged, split, part.basename));
+      part.basename = `0/${part.basename}`;
+    }
+    writeFileSync(place, JSON.stringify(index));
+  }
+  await checkContent(merged, expected['mds-jpeg']!);
+  expect((await pack(merged, tree.at('out'))).manifest.splits.train!.images).toBe(9);
+});
