@@ -4,6 +4,7 @@ import * as path from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
 import { classFiles, foldersIn } from './class-files';
 import { datasetError } from './errors';
+import { truthIn } from './formats/devkit';
 import { isImageName, isJpegName, type Unread } from './kinds';
 import { type ImageListing, inParallel, NameTable, range, WHOLE_FILE } from './listing';
 
@@ -11,6 +12,7 @@ import { type ImageListing, inParallel, NameTable, range, WHOLE_FILE } from './l
 const SYNSET_LISTS = ['LOC_synset_mapping.txt', 'synset_words.txt', 'synsets.txt'];
 /** Files that name the class of each image in a val/ without class folders. */
 const GROUND_TRUTHS = ['LOC_val_solution.csv', 'ILSVRC2012_validation_ground_truth.txt', 'val.txt', 'val_map.txt'];
+const VALIDATION = /^ILSVRC2012_val_(\d{8})\.JPEG$/i;
 /** Folders read at once: a network file system answers slowly. */
 const AT_ONCE = 16;
 
@@ -43,7 +45,11 @@ export async function listSplit(
   const folder = path.join(root, split);
   const present = await foldersIn(folder);
   if (!present) throw datasetError(`There is no folder ${folder} with <wnid>/*.JPEG in it; check the path.`);
-  if (present.length === 0) await explainFlat(root, split);
+  if (present.length === 0) {
+    const sorted = await flatSplit(root, split, classNames, signal);
+    if (sorted) return sorted;
+    await explainFlat(root, split);
+  }
   const known = new Set(classNames);
   const strangers = present.filter((name) => !known.has(name));
   if (strangers.length > 0)
@@ -65,6 +71,30 @@ export async function listSplit(
   return { listing: await listing(folder, split, classNames, names), unread };
 }
 
+/** ImageNet's validation set as it is unpacked, without class folders, where the development kit or Kaggle's list says the classes; else null. */
+async function flatSplit(
+  root: string,
+  split: string,
+  classNames: readonly string[],
+  signal?: AbortSignal,
+): Promise<{ listing: ImageListing; unread: Unread[] } | null> {
+  const folder = path.join(root, split);
+  const images = (await readdir(folder)).filter((name) => VALIDATION.test(name)).sort();
+  if (images.length === 0) return null;
+  const truth = await truthIn(root, signal);
+  const names = classNames.map((): string[] => []);
+  const unread: Unread[] = [];
+  const place = new Map(classNames.map((name, label) => [name, label]));
+  for (const name of images) {
+    const wnid = truth?.get(Number(VALIDATION.exec(name)![1]));
+    const label = wnid === undefined ? undefined : place.get(wnid);
+    if (label !== undefined) names[label]!.push(name);
+    else unread.push({ file: `${split}/${name}`, reason: wnid ? `of ${wnid}, no class of train/` : 'no class known' });
+  }
+  if (unread.length === images.length) return null;
+  return { listing: await listing(folder, split, classNames, names, true), unread };
+}
+
 function emptyClass(folder: string, unread: readonly Unread[], prefix: string): Error {
   const first = unread.find(({ file }) => file.startsWith(prefix));
   return datasetError(
@@ -79,6 +109,7 @@ async function listing(
   split: string,
   classNames: readonly string[],
   names: readonly (readonly string[])[],
+  flat = false,
 ): Promise<ImageListing> {
   const count = names.reduce((sum, { length }) => sum + length, 0);
   if (count === 0) throw datasetError(`${folder} holds no image in class folders; check the path.`);
@@ -88,13 +119,13 @@ async function listing(
   const table = new NameTable();
   let at = 0;
   for (const [label, group] of names.entries()) {
-    const place = path.join(folder, classNames[label]!);
+    const place = flat ? folder : path.join(folder, classNames[label]!);
     for (const name of group) {
       if (!isJpegName(name)) others.push(at);
       labels[at] = label;
       files[at++] = `${place}${path.sep}${name}`;
     }
-    table.add(`${split}/${classNames[label]}/`, group);
+    table.add(flat ? `${split}/` : `${split}/${classNames[label]}/`, group);
     if (label % 8 === 7) await breathe();
   }
   return {
@@ -158,6 +189,11 @@ async function sourceOfClasses(root: string): Promise<string> {
 
 /** True where train/ or val/ has class folders. */
 export async function hasClassFolders(root: string): Promise<boolean> {
-  for (const split of ['train', 'val']) if ((await foldersIn(path.join(root, split)))?.length) return true;
+  for (const split of ['train', 'val']) {
+    // Folders beside an index are of shards.
+    const place = path.join(root, split);
+    if ((await foldersIn(place))?.length && !(await stat(path.join(place, 'index.json')).catch(() => null)))
+      return true;
+  }
   return false;
 }

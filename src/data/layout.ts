@@ -50,8 +50,8 @@ const KINDS: Kind[] = [
     open: one(TAR),
   },
   {
-    of: ({ name, folder }, words) =>
-      folder === '' && new RegExp(`^ILSVRC\\d+_img_(${words.source})\\.tar$`, 'i').test(name),
+    of: ({ name, folder }, words, classFolders) =>
+      !classFolders && folder === '' && new RegExp(`^ILSVRC\\d+_img_(${words.source})\\.tar$`, 'i').test(name),
     open: ({ path, name }) => [{ path, format: /_val/i.test(name) ? VAL : TRAIN }],
   },
   {
@@ -59,8 +59,7 @@ const KINDS: Kind[] = [
     open: ({ path, name }) => [{ path, format: CLASS_ARCHIVE.test(name) ? CLASS : TAR }],
   },
   {
-    of: ({ name, folder }, words) =>
-      /\.parquet$/i.test(name) && (word(words, name) || (noWord(name) && whole(words, lastOf(folder)))),
+    of: (found, words, classFolders) => !classFolders && /\.parquet$/i.test(found.name) && isOf(found, words),
     open: one(PARQUET),
   },
   {
@@ -68,18 +67,20 @@ const KINDS: Kind[] = [
     open: ({ path }) => mdsShards(path),
   },
   {
-    of: ({ name, folder }, words) =>
-      /\.(beton|ffcv)$/i.test(name) && (word(words, name) || (noWord(name) && whole(words, lastOf(folder)))),
+    of: (found, words, classFolders) => !classFolders && /\.(beton|ffcv)$/i.test(found.name) && isOf(found, words),
     open: one(BETON),
   },
 ];
 
+/** By its own name, else by that of its folder. */
+const isOf = ({ name, folder }: Found, words: RegExp) =>
+  word(words, name) || (noWord(name) && whole(words, lastOf(folder)));
 const noWord = (name: string) =>
   !Object.values(WORDS)
     .flat()
     .some((words) => word(words, name));
 
-/** The files of a split, sorted; empty where there are none. In train/ and val/, class folders take precedence over archives. */
+/** The files of a split, sorted; empty where there are none. Class folders take precedence over all but tar shards. */
 export async function shardsOf(root: string, split: Split): Promise<ShardFile[]> {
   const found = await filesIn(root);
   if (found.length === 0) return [];

@@ -2,7 +2,7 @@
  * Data sets in the formats of other tools: every image, its class and its bytes. The files in fixtures/formats/ were written by the tools that
  * scripts/golden/data_files.py names; where those are installed, a live test makes others and reads them.
  */
-import { cpSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import * as path from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { convertOthers } from '../../src/data/converted';
@@ -211,4 +211,57 @@ test('folders of the same tools that are not read are named', async () => {
   await expect(openImagenet({ data: tree.at('two') })).rejects.toMatchObject({
     message: expect.stringMatching(/holds several data sets \(a, b\): give --data the folder of one of them/),
   });
+});
+
+test('packing compressed images goes on after an interruption, to the same bytes', async () => {
+  const data = copyOf('hf-2');
+  const options = { shardSize: '2' };
+  await pack(data, tree.at('whole'), options);
+  const stop = new AbortController();
+  const onProgress = (done: number) => done >= 5 && stop.abort(new Error('stop'));
+  await expect(pack(data, tree.at('parts'), { ...options, onProgress, signal: stop.signal })).rejects.toThrow('stop');
+  expect(existsSync(tree.at('parts/manifest.json'))).toBe(false);
+  await pack(data, tree.at('parts'), options);
+  for (const name of readdirSync(tree.at('whole')).filter((name) => /\.tar$|manifest/.test(name)))
+    expect(readFileSync(tree.at('parts', name)).equals(readFileSync(tree.at('whole', name)))).toBe(true);
+});
+
+test("ImageNet's validation set unpacked without class folders takes its classes from the development kit", async () => {
+  const data = copyOf('ilsvrc');
+  const { test: packed } = await openImagenet({ data });
+  const images = await Promise.all(Array.from({ length: 4 }, (_, i) => bytesOf(packed, i)));
+  rmSync(path.join(data, 'ILSVRC2012_img_val.tar'));
+  rmSync(path.join(data, 'ILSVRC2012_img_train.tar'));
+  for (const name of CLASSES.slice(0, 2)) tree.place(`ilsvrc/train/${name}/1.JPEG`, images[0]!);
+  for (const [i, image] of images.entries()) tree.place(`ilsvrc/val/ILSVRC2012_val_0000000${i + 1}.JPEG`, image);
+  const { test: unpacked, unread } = await openImagenet({ data });
+  const known = [...packed.labels].filter((label) => label < 2);
+  expect([...unpacked.labels]).toEqual(known.sort());
+  expect(unpacked.count + unread.length).toBe(4);
+  for (let i = 0; i < unpacked.count; i++) {
+    const at = Number(/(\d)\.JPEG$/.exec(unpacked.nameOf(i))![1]) - 1;
+    expect(unpacked.labels[i]).toBe(packed.labels[at]);
+    expect((await bytesOf(unpacked, i)).equals(images[at]!)).toBe(true);
+  }
+  expect(unread.every(({ reason }) => reason === 'of n01484850, no class of train/')).toBe(true);
+});
+
+test('class folders come before archives that were left beside them; shards in numbered folders have an index', async () => {
+  const data = copyOf('ilsvrc');
+  const { train } = await openImagenet({ data });
+  for (const split of ['train', 'val']) tree.place(`ilsvrc/${split}/n01440764/1.JPEG`, await bytesOf(train!, 0));
+  expect(await openImagenet({ data })).toMatchObject({ where: 'in class folders', train: { count: 1 } });
+  const merged = copyOf('mds-jpeg');
+  for (const split of ['train', 'val']) {
+    const place = path.join(merged, split, 'index.json');
+    const index = JSON.parse(readFileSync(place, 'utf8')) as { shards: { raw_data: { basename: string } }[] };
+    for (const { raw_data: part } of index.shards) {
+      tree.place(`mds-jpeg/${split}/0/${part.basename}`, readFileSync(path.join(merged, split, part.basename)));
+      rmSync(path.join(merged, split, part.basename));
+      part.basename = `0/${part.basename}`;
+    }
+    writeFileSync(place, JSON.stringify(index));
+  }
+  await checkContent(merged, expected['mds-jpeg']!);
+  expect((await pack(merged, tree.at('out'))).manifest.splits.train!.images).toBe(9);
 });

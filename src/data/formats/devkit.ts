@@ -19,9 +19,23 @@ interface Kit {
   place: string;
 }
 
-/** The wnid of each image of the validation set, by the number in its name. Rejects with ERR_DATASET where nothing says it. */
+/** The wnid of each image of the validation set, by the number in its name; null where nothing says it. Rejects with ERR_DATASET for damage. */
+export async function truthIn(root: string, signal?: AbortSignal): Promise<Map<number, string> | null> {
+  return truthOf(root, await kitIn(root, signal));
+}
+
+/** The same. Rejects with ERR_DATASET where nothing says it. */
 export async function groundTruth(root: string, archive: string, signal?: AbortSignal): Promise<Map<number, string>> {
   const kit = await kitIn(root, signal);
+  const truth = await truthOf(root, kit);
+  if (truth) return truth;
+  const found = kit?.truth ? ` (${TRUTH} is there, but its numbers count in the order of ${META})` : '';
+  throw datasetError(
+    `Nothing beside ${archive} says the classes of its images${found}: put ILSVRC2012_devkit_t12.tar.gz there, or its data/${TRUTH} and data/${META}, or Kaggle's ${SOLUTION}.`,
+  );
+}
+
+async function truthOf(root: string, kit: Kit | null): Promise<Map<number, string> | null> {
   if (kit?.truth && kit.meta) {
     // The numbers follow the order of synsets, which is not that of the sorted wnids.
     const wnids = new Map(synsetsIn(kit).map(({ id, wnid }) => [id, wnid]));
@@ -41,14 +55,9 @@ export async function groundTruth(root: string, archive: string, signal?: AbortS
     );
   }
   const solution = await readFile(path.join(root, SOLUTION), 'latin1').catch(() => null);
-  if (solution !== null)
-    return new Map(
-      [...solution.matchAll(/^ILSVRC2012_val_(\d{8}),(n\d{8}) /gm)].map(([, image, wnid]) => [Number(image), wnid!]),
-    );
-  const found = kit?.truth ? ` (${TRUTH} is there, but its numbers count in the order of ${META})` : '';
-  throw datasetError(
-    `Nothing beside ${archive} says the classes of its images${found}: put ILSVRC2012_devkit_t12.tar.gz there, or its data/${TRUTH} and data/${META}, or Kaggle's ${SOLUTION}.`,
-  );
+  if (solution === null) return null;
+  const named = [...solution.matchAll(/^ILSVRC2012_val_(\d{8}),(n\d{8}) /gm)];
+  return new Map(named.map(([, image, wnid]) => [Number(image), wnid!]));
 }
 
 /** The classes of the development kit, sorted; null where it is not there. */
