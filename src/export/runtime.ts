@@ -30,17 +30,17 @@ export interface Network extends AsyncDisposable {
 export const PACKAGE = 'onnxruntime-node';
 
 /** onnxruntime-node, or why it cannot be used. */
-export function loadRuntime(): Runtime | string {
+export function loadRuntime(load: (name: string) => unknown = require): Runtime | string {
   let ort: Onnxruntime;
   try {
-    ort = require(PACKAGE);
+    ort = load(PACKAGE) as Onnxruntime;
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     return code === 'MODULE_NOT_FOUND'
       ? `${PACKAGE} is not installed (npm install ${PACKAGE})`
       : `${PACKAGE} cannot be loaded: ${message.split('\n')[0]}`;
   }
-  const { version } = require(`${PACKAGE}/package.json`) as { version: string };
+  const { version } = load(`${PACKAGE}/package.json`) as { version: string };
   return { version, open: (model, threads) => openNetwork(ort, model, threads) };
 }
 

@@ -6,11 +6,13 @@ import { stateDictOf, stateDictValue } from '../../src/checkpoint/keys';
 import { writeCheckpoint } from '../../src/checkpoint/pth';
 import { readCheckpoint } from '../../src/checkpoint/read';
 import type { Value } from '../../src/checkpoint/value';
+import { exportCheckpoint } from '../../src/export/export';
 import type { ModelSpec, NativeModel } from '../../src/native/types/model';
 import { prune } from '../../src/prune/prune';
 import { parseRecipe } from '../../src/recipe/recipe';
 import { checkpointNetwork, modelInfo, networkEntries } from '../../src/run/checkpoint-network';
 import type { StateDict, TensorData } from '../../src/tensor';
+import { succeed } from '../cli/run-cli';
 import { temporaryFolder } from '../cli/tiny';
 import { torchProgram } from '../support/peers';
 import { addon, floats } from '../support/small-handles';
@@ -79,7 +81,7 @@ async function ticketOf({ arch, depth, size }: (typeof NETWORKS)[number]) {
   const network = checkpointNetwork(value, ticket) as Pick<ModelSpec, 'arch' | 'depth' | 'cfg'>;
   using small = await addon.createModel({ ...spec, ...network, imageSize: size, seed: 1 });
   await small.loadStateDict(stateDictOf(value, ticket));
-  return { ticket, logits: floats(await small.forward(images(size), { precision: 'fp32' })) };
+  return { ticket, logits: [...floats(await small.forward(images(size), { precision: 'fp32' }))] };
 }
 
 const page = readFileSync(join(ROOT, 'docs', 'ticket-in-pytorch.md'), 'utf8');
@@ -93,6 +95,59 @@ for name, path, size in json.loads(sys.argv[1]):
         print(json.dumps(globals()[name](path)(x).flatten().tolist()))
 `;
 
+/** As COMPARE, of the model.py that `earlybird export` wrote into each folder. */
+const EXPORTED = `
+import importlib.util, json, sys, torch
+for folder, size in json.loads(sys.argv[1]):
+    spec = importlib.util.spec_from_file_location("model", folder + "/model.py")
+    model = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(model)
+    x = torch.sin(torch.arange(6 * size * size, dtype=torch.float64) * 0.37).float().reshape(2, 3, size, size)
+    with torch.no_grad():
+        print(json.dumps(model.load()(x).flatten().tolist()))
+`;
+
+const linesOf = (stdout: string) =>
+  stdout
+    .trim()
+    .split('\n')
+    .map((line) => (line ? (JSON.parse(line) as number[]) : null));
+
+function expectSame(name: string, own: number[], other: number[], share: number): void {
+  const largest = Math.max(...own.map(Math.abs));
+  const off = Math.max(...own.map((value, k) => Math.abs(value - other[k]!)));
+  expect({ name, same: off < share * largest, largest: largest > 0 }).toEqual({ name, same: true, largest: true });
+}
+
+test('exported tickets give the same outputs in PyTorch, by their model.py, and in onnxruntime', async () => {
+  const found = torchProgram();
+  const exports: { name: string; place: string; size: number; logits: number[] }[] = [];
+  for (const network of NETWORKS) {
+    const { ticket, logits } = await ticketOf(network);
+    for (const foldBn of [false, true]) {
+      const name = `${network.arch}${foldBn ? ', folded' : ''}`;
+      const place = join(folder.path, 'exported', name);
+      const options = { checkpoint: ticket, format: 'state-dict', foldBn, out: join(place, 'weights.pth') };
+      await exportCheckpoint(parseRecipe('export', options));
+      exports.push({ name, place, size: network.size, logits });
+      // In a process of its own: onnxruntime-node knows the arrays of Jest's contexts as foreign.
+      const onnx = ['export', ticket, ...(foldBn ? ['--fold-bn'] : []), '--out', join(place, 'net.onnx'), '--json'];
+      const { compared } = JSON.parse((await succeed(onnx)).stdout);
+      if (compared) expect([name, compared.difference < 1e-5]).toEqual([name, true]);
+      else console.warn('not compared: onnxruntime-node is not installed here');
+    }
+  }
+  if (!found) return;
+  const script = join(folder.path, 'exported.py');
+  writeFileSync(script, EXPORTED);
+  const cases = exports.map(({ place, size }) => [place, size]);
+  const options = { encoding: 'utf8', env: found.env } as const;
+  const { stdout, stderr } = spawnSync(found.python, [script, JSON.stringify(cases)], options);
+  const outputs = linesOf(stdout);
+  if (outputs.length !== exports.length) throw new Error(stderr);
+  for (const [i, { name, logits }] of exports.entries()) expectSame(name, logits, outputs[i]!, 1e-4);
+}, 300_000);
+
 test('gives the outputs of the program', async () => {
   const found = torchProgram();
   if (!found) return;
@@ -105,16 +160,9 @@ test('gives the outputs of the program', async () => {
     encoding: 'utf8',
     env: found.env,
   });
-  const outputs = stdout
-    .trim()
-    .split('\n')
-    .map((line) => (line ? (JSON.parse(line) as number[]) : null));
+  const outputs = linesOf(stdout);
   if (outputs.length !== tickets.length) throw new Error(stderr);
-  tickets.forEach(({ arch, logits }, i) => {
-    const largest = Math.max(...logits.map(Math.abs));
-    const off = Math.max(...logits.map((value, k) => Math.abs(value - outputs[i]![k]!)));
-    expect({ arch, same: off < 1e-4 * largest, largest: largest > 0 }).toEqual({ arch, same: true, largest: true });
-  });
+  for (const [i, { arch, logits }] of tickets.entries()) expectSame(arch, logits, outputs[i]!, 1e-4);
 }, 300_000);
 
 test('the page builds a VGG in fifteen lines', () => {
