@@ -1,6 +1,6 @@
 /** Where a run stands inside its epoch, in a small file of its folder while it trains: for programs that look at it from outside. */
 import { rmSync, writeFileSync } from 'node:fs';
-import type { RunDirectory } from './directory';
+import { join } from 'node:path';
 import type { Observer } from './observer';
 
 /** Beside the lock of the run, whose end removes both. */
@@ -34,10 +34,10 @@ export class LiveFile implements Disposable {
   private written = 0;
 
   constructor(
-    directory: RunDirectory,
+    folder: string,
     private readonly to: Observer = {},
   ) {
-    this.file = directory.file(LIVE);
+    this.file = join(folder, LIVE);
     this.remove();
   }
 

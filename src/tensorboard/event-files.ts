@@ -25,6 +25,7 @@ interface Written {
   time: number;
 }
 
+/** Keeps TensorBoard's event files beside the metrics of runs. `folders`: of runs, or with runs below them. */
 export class EventFiles {
   private readonly readers = new Map<string, RunReader>();
   private readonly written = new Map<string, Written>();

@@ -152,7 +152,7 @@ async function train(run: OpenRun): Promise<RunResult> {
     for (const note of notes) options.observer?.log?.(note);
   }
 
-  using live = new LiveFile(directory, options.observer);
+  using live = new LiveFile(directory.path, options.observer);
   const outcome = await runTraining({
     ...options,
     observer: live.observer,
