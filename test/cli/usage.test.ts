@@ -1,6 +1,7 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { COMMANDS as LISTED } from '../../src/cli/front';
 import { cli, main, start } from './run-cli';
 
 const COMMANDS = [
@@ -93,8 +94,7 @@ test('--preset is an option where a network is trained or read, --force where a 
 });
 
 test('every command shows how it is used, before its options', async () => {
-  const { COMMANDS: listed } = await import('../../src/cli/front');
-  const own = listed.map(([name]) => name).filter((name) => !['bench', 'data', 'libtorch'].includes(name));
+  const own = LISTED.map(([name]) => name).filter((name) => !['bench', 'data', 'libtorch'].includes(name));
   const within = { data: 'fetch verify pack', libtorch: 'where use fetch', bench: 'step energy loader compare' };
   const groups = Object.entries(within).flatMap(([group, names]) => names.split(' ').map((name) => `${group} ${name}`));
   for (const command of [...own, ...groups]) {
