@@ -28,6 +28,8 @@ export interface FigureEntry {
   title: string;
   caption: string;
   spec: (input: ReportInput, layout?: Layout) => Spec | null | Promise<Spec | null>;
+  /** False where there is nothing to draw. */
+  isThere: (input: ReportInput) => boolean;
   /** Its numbers. */
   rows: (input: ReportInput) => Row[];
 }
@@ -40,6 +42,7 @@ export const FIGURES: FigureEntry[] = [
       'Loss and top-1 accuracy on the training (dashed) and test images (solid), and of the weight average where there is one (dotted); grey lines are steps of the learning rate (lr).',
     spec: (input, layout) => learningCurves(input.runs, input.dataset, layout),
     rows: (input) => curveRows(input.runs),
+    isThere: ({ runs }) => runs.some(({ metrics }) => metrics.length > 0),
   },
   {
     id: 'mask-distances',
@@ -48,6 +51,7 @@ export const FIGURES: FigureEntry[] = [
       'Share of channels that differ between the newest mask and the older masks in the window. The ticket emerges once none differs by more than the threshold. The axis ends at four times the threshold, or at 1.',
     spec: (input, layout) => distances(input.matrices, input.dataset, input.threshold, layout),
     rows: distanceRows,
+    isThere: ({ matrices }) => matrices.some(({ epochs, window }) => window > 1 && epochs.length >= window),
   },
   {
     id: 'distance-matrix',
@@ -56,6 +60,7 @@ export const FIGURES: FigureEntry[] = [
       'Distance between the masks drawn at any two epochs, for each pruning ratio p; 0 (yellow) means that both keep the same channels. The dashed box holds the masks that were compared when the ticket emerged.',
     spec: (input, layout) => matrices(input.matrices, input.dataset, { layout }),
     rows: matrixRows,
+    isThere: ({ matrices }) => matrices.some(({ epochs }) => epochs.some((epoch) => epoch > 0)),
   },
   {
     id: 'kept-channels',
@@ -64,6 +69,7 @@ export const FIGURES: FigureEntry[] = [
       'Channels that the ticket keeps (blue) of those the dense network has (grey), from the input to the output. A triangle marks a layer that would have vanished: its largest channel is kept.',
     spec: (input, layout) => keptChannels(input.channels, input.dataset, layout),
     rows: channelRows,
+    isThere: ({ channels }) => channels.length > 0,
   },
   {
     id: 'drawing-epoch',
@@ -71,6 +77,7 @@ export const FIGURES: FigureEntry[] = [
     caption: 'Top-1 accuracy after retraining a ticket, against the epoch at which it was drawn.',
     spec: (input, layout) => drawingEpochs(input.drawing, input.dataset, layout),
     rows: drawingRows,
+    isThere: ({ drawing }) => drawing.length > 0,
   },
 ];
 

@@ -55,6 +55,8 @@ pre { background: var(--soft); border: 1px solid var(--line); border-radius: 6px
   .summary th:not(:first-child), .summary td { padding-left: .6rem; }
   .paper { border: 0; padding: 0; overflow: visible; }
   .save { display: none; }
+  h2, summary { break-after: avoid; }
+  tr { break-inside: avoid; }
   details::details-content { content-visibility: visible; block-size: auto; }
   pre { white-space: pre-wrap; }
 }

@@ -25,7 +25,12 @@ interface Written {
   time: number;
 }
 
-/** Keeps TensorBoard's event files beside the metrics of runs. `folders`: of runs, or with runs below them. */
+/**
+ * TensorBoard's event files of all runs in and under folders, which `update` brings up to date.
+ *
+ * @example
+ * await new EventFiles(['runs']).update(); // then: tensorboard --logdir runs
+ */
 export class EventFiles {
   private readonly readers = new Map<string, RunReader>();
   private readonly written = new Map<string, Written>();

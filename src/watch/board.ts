@@ -96,7 +96,6 @@ export class Board {
 /** A file may hold anything: what cannot be shown throws here, where the reader can say so. */
 function check(view: RunView): void {
   factsOf(view);
-  new Drawings(view.input);
 }
 
 function sectionFor(one: Shown): Section {

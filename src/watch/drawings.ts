@@ -15,7 +15,7 @@ export class Drawings {
   private readonly kept = new Map<string, Promise<Uint8Array | null>>();
 
   constructor(private readonly input: ReportInput) {
-    this.figures = FIGURES.filter(({ rows }) => rows(input).length > 0);
+    this.figures = FIGURES.filter(({ isThere }) => isThere(input));
   }
 
   /** Null where there is no such figure, or no font for a PNG. */

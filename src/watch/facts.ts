@@ -35,7 +35,15 @@ export interface Facts {
 /** Epochs whose mean says how long the next ones take. */
 const RECENT = 5;
 
+const known = new WeakMap<RunView, Facts>();
+
 export function factsOf(run: RunView): Facts {
+  const facts = known.get(run) ?? reckoned(run);
+  known.set(run, facts);
+  return facts;
+}
+
+function reckoned(run: RunView): Facts {
   const current = run.stages.find(({ training }) => training) ?? run.stages.at(-1);
   const searching = run.stages.find(({ recipe }) => recipe.ratios !== undefined);
   return {

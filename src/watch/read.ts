@@ -63,6 +63,7 @@ const EMPTY: ReportInput = {
 export class RunReader {
   private readonly overlaps = new Map<string, GrowingOverlap>();
   private signature = '';
+  private live = '';
   private last: RunView;
 
   /** @param check throws where a run holds what cannot be shown */
@@ -77,13 +78,14 @@ export class RunReader {
   async read(): Promise<RunView> {
     try {
       const stages = await stagesIn(this.found.folder);
-      const signature = await this.signatureOf(stages);
-      if (signature !== this.signature) {
-        const view = await this.view(stages);
+      const { signature, live } = await this.signaturesOf(stages);
+      if (signature !== this.signature || live !== this.live) {
+        const view = signature === this.signature ? await this.moved() : await this.view(stages);
         this.check(view);
         this.last = view;
       }
       this.signature = signature;
+      this.live = live;
     } catch (error) {
       // The text of a file must not reach the page: what a JSON parser says holds some of it.
       const problem = error instanceof EarlybirdError ? error.message : 'Its files are not those of a run.';
@@ -95,12 +97,20 @@ export class RunReader {
     return this.last;
   }
 
-  /** Sizes and times of the files, and who trains. Throws ERR_FILE for links and for files that are too large. */
-  private async signatureOf(stages: readonly string[]): Promise<string> {
-    const files = [...new Set(['.', ...stages])].flatMap((stage) =>
-      [...WATCHED, LIVE].map((name) => join(stage, name)),
-    );
-    const stats = await Promise.all(
+  /**
+   * Sizes and times of the files, and who trains; apart from what changes inside an epoch. Throws ERR_FILE for links and for files that
+   * are too large.
+   */
+  private async signaturesOf(stages: readonly string[]): Promise<{ signature: string; live: string }> {
+    const folders = [...new Set(['.', ...stages])];
+    const files = folders.flatMap((stage) => WATCHED.map((name) => join(stage, name)));
+    const [stats, live] = await Promise.all([this.stats(files), this.stats(folders.map((stage) => join(stage, LIVE)))]);
+    const training = await Promise.all(stages.map((stage) => isInUse(join(this.found.folder, stage))));
+    return { signature: [...stats, ...training].join('\n'), live: live.join('\n') };
+  }
+
+  private stats(files: readonly string[]): Promise<(string | null)[]> {
+    return Promise.all(
       files.map(async (name) => {
         const path = join(this.found.folder, name);
         const stat = await lstat(path).catch(() => null);
@@ -110,8 +120,16 @@ export class RunReader {
         return stat && `${name} ${stat.ino} ${stat.size} ${stat.mtimeMs}`;
       }),
     );
-    const training = await Promise.all(stages.map((stage) => isInUse(join(this.found.folder, stage))));
-    return [...stats, ...training].join('\n');
+  }
+
+  /** The last view, further on in its epoch. */
+  private async moved(): Promise<RunView> {
+    const stages = this.last.stages.map(async (stage) => ({ ...stage, live: await this.liveOf(stage) }));
+    return { ...this.last, stages: await Promise.all(stages) };
+  }
+
+  private async liveOf({ name, training }: Pick<Stage, 'name' | 'training'>): Promise<LiveProgress | null> {
+    return training ? readLive(RunDirectory.at(join(this.found.folder, name))) : null;
   }
 
   private async view(names: readonly string[]): Promise<RunView> {
@@ -148,7 +166,7 @@ export class RunReader {
       matrices: await this.matrices(name, recipe, metrics, network),
       finished: (await directory.readJson('result.json')) !== null,
       training,
-      live: training ? await liveOf(directory) : null,
+      live: await this.liveOf({ name, training }),
     };
   }
 
@@ -192,7 +210,7 @@ function isLine(line: EpochMetrics): boolean {
 }
 
 /** What is being written may be half there. */
-async function liveOf(directory: RunDirectory): Promise<LiveProgress | null> {
+async function readLive(directory: RunDirectory): Promise<LiveProgress | null> {
   try {
     return JSON.parse(await readFile(directory.file(LIVE), 'utf8')) as LiveProgress;
   } catch {

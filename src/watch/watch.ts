@@ -34,6 +34,8 @@ const LOOK = 2000;
 const SEARCH = 5000;
 /** Without news a connection says that it lives, so that a browser notices its end. */
 const SILENCE = 15_000;
+/** Bytes that wait for a reader. */
+const MOST_UNREAD = 2 ** 22;
 
 /**
  * Serves a page that shows the runs in and under `folders` as they go: curves, mask distances, detectors, throughput, time left, energy.
@@ -144,7 +146,11 @@ class Readers {
 
   private say(text: string): void {
     this.spoken = Date.now();
-    for (const response of this.responses) response.write(text);
+    for (const response of this.responses) {
+      // A reader that takes nothing any more loses its connection, not this process its memory.
+      if (response.writableLength > MOST_UNREAD) response.destroy();
+      else response.write(text);
+    }
   }
 }
 
