@@ -77,11 +77,11 @@ async function openCifar(kind: CifarKind, options: OpenOptions): Promise<Opened>
     const opened = await openFolder(kind.name, place.path, kind.size, options);
     if (opened.classes !== kind.classes)
       throw datasetError(
-        `${place.path} has ${opened.classes} class folders where ${kind.title} has ${kind.classes}; use --dataset folder for other images.`,
+        `${place.path} has ${opened.classes} classes where ${kind.title} has ${kind.classes}; use --dataset folder for other images.`,
       );
     if (namesFit(kind, opened.classNames)) return opened;
     throw datasetError(
-      `The class folders in ${place.path} (${opened.classNames.slice(0, 3).join(', ')}, ...) are not those of ${kind.title} (${kind.names.slice(0, 3).join(', ')}, ...); use --dataset folder for other images.`,
+      `The classes in ${place.path} (${opened.classNames.slice(0, 3).join(', ')}, ...) are not those of ${kind.title} (${kind.names.slice(0, 3).join(', ')}, ...); use --dataset folder for other images.`,
     );
   }
   const { train, test, classNames } = await readCifar(kind, place.path, options);

@@ -162,7 +162,7 @@ test('folders that do not fit are refused with a reason', async () => {
     expect(open(more)).rejects.toMatchObject({ code: 'ERR_DATASET', message: expect.stringMatching(pattern) });
   await fails(/is not a folder with train/);
   await smallSet();
-  await fails(/has 2 class folders where CIFAR-10 has 10/, { dataset: 'cifar10' });
+  await fails(/has 2 classes where CIFAR-10 has 10/, { dataset: 'cifar10' });
   place('test/cat/1.png', await plain(RED).png().toBuffer());
   await fails(/has classes that .* lacks \(cat\)/);
   rmSync(path.join(root, 'set', 'test', 'cat'), { recursive: true });

@@ -2,16 +2,15 @@
  * MosaicML's streaming shards (https://docs.mosaicml.com/projects/streaming, MDS): index.json names shards, their columns, compression
  * and checksums. A shard is a count, the places of its samples, and the samples: lengths of the columns that vary, then the columns.
  */
-import { createHash } from 'node:crypto';
 import { open, readFile, stat } from 'node:fs/promises';
 import * as path from 'node:path';
-import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { isJpeg } from '../decode';
 import { datasetError } from '../errors';
 import { emptyIndex, type Format, type ShardFile, type ShardIndex } from '../format';
 import { NOT_PLAIN } from '../listing';
 import { byRank, IMAGES, LABELS, labelOf, numbered } from './columns';
 import { columnIn, integerIn, isIntegerKind, isLabelKind, pilImage, pilProblem } from './mds-values';
+import { hashesFit, unzip } from './mds-zip';
 
 /** As index.json describes a shard. */
 interface Shard {
@@ -235,29 +234,6 @@ async function unzipped({ compression, raw_data, zip_data }: Shard, file: string
   if (raw.length !== raw_data.bytes || !hashesFit(raw, raw_data))
     throw damaged(file, 'what it holds is not what index.json says');
   return raw;
-}
-
-async function unzip(kind: string, zip: Buffer, bytes: number): Promise<Buffer | null> {
-  const limit = { maxOutputLength: Math.max(1, bytes) };
-  if (kind === 'gz') return gunzipSync(zip, limit);
-  if (kind === 'br') return brotliDecompressSync(zip, limit);
-  const { decompressSnappy, decompressZstd } = await import('hyparquet-compressors');
-  if (kind === 'zstd') return Buffer.from(decompressZstd(zip, new Uint8Array(bytes)));
-  return kind === 'snappy' ? Buffer.from(decompressSnappy(zip, bytes)) : null;
-}
-
-/** Python's names of hashes that Node has by others. Those that it lacks, such as xxh64, are not compared. */
-const HASHES: Record<string, string> = { blake2b: 'blake2b512', blake2s: 'blake2s256' };
-
-function hashesFit(bytes: Buffer, { hashes }: Part): boolean {
-  return Object.entries(hashes ?? {}).every(([name, expected]) => {
-    const known = HASHES[name] ?? name.replace('sha3_', 'sha3-');
-    try {
-      return createHash(known).update(bytes).digest('hex') === expected;
-    } catch {
-      return true;
-    }
-  });
 }
 
 function damaged(file: string, why: string) {

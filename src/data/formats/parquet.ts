@@ -40,8 +40,8 @@ async function reading<T>(
     return await work(await openParquet(handle, size));
   } catch (error) {
     signal?.throwIfAborted();
-    // Ours, and those of the file system, have a code.
-    if ((error as { code?: string }).code?.startsWith('E')) throw error;
+    // Those of the file system have a system call; all others come from the parser, whatever their codes are.
+    if ((error as { code?: unknown }).code === 'ERR_DATASET' || (error as NodeJS.ErrnoException).syscall) throw error;
     throw datasetError(`${file} is damaged or not a parquet file (${(error as Error).message}); fetch it again.`);
   } finally {
     await handle.close();

@@ -1,0 +1,28 @@
+/** Compressions and checksums of MDS shards. */
+import { createHash } from 'node:crypto';
+import { brotliDecompressSync, gunzipSync } from 'node:zlib';
+
+/** Up to `bytes` bytes that are compressed; null for a compression that is not read. Rejects where they are damaged. */
+export async function unzip(kind: string, zip: Buffer, bytes: number): Promise<Buffer | null> {
+  const limit = { maxOutputLength: Math.max(1, bytes) };
+  if (kind === 'gz') return gunzipSync(zip, limit);
+  if (kind === 'br') return brotliDecompressSync(zip, limit);
+  const { decompressSnappy, decompressZstd } = await import('hyparquet-compressors');
+  if (kind === 'zstd') return Buffer.from(decompressZstd(zip, new Uint8Array(bytes)));
+  return kind === 'snappy' ? Buffer.from(decompressSnappy(zip, bytes)) : null;
+}
+
+/** Python's names of hashes that Node has by others. Those that it lacks, such as xxh64, are not compared. */
+const HASHES: Record<string, string> = { blake2b: 'blake2b512', blake2s: 'blake2s256' };
+
+/** False where a checksum is another. */
+export function hashesFit(bytes: Buffer, { hashes }: { hashes?: Record<string, string> }): boolean {
+  return Object.entries(hashes ?? {}).every(([name, expected]) => {
+    const known = HASHES[name] ?? name.replace('sha3_', 'sha3-');
+    try {
+      return createHash(known).update(bytes).digest('hex') === expected;
+    } catch {
+      return true;
+    }
+  });
+}
