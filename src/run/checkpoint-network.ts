@@ -9,6 +9,7 @@ import type { NumberFormats } from '../native/types/number-formats';
 import { isSameArch, networkFromText, networkText } from '../network/file';
 import { inferNetwork, isSameNetwork } from '../network/infer';
 import { archName, DEFAULT_NETWORK, defaultDepth } from '../network/names';
+import type { StateDict } from '../tensor';
 import { formatsFrom, formatsValue } from './checkpoint-formats';
 import { parseTicketFile } from './names';
 
@@ -103,6 +104,11 @@ function normalisationFrom(extras: Dict): Normalisation | undefined {
   return isThree(mean) && isThree(std) && std.every((entry) => entry > 0) ? { mean, std } : undefined;
 }
 
+/** Rows of the last layer of a network that is data. */
+function classesBy(arch: Arch, state: StateDict): number | undefined {
+  return typeof arch === 'string' ? undefined : state.get(`${arch.layers.at(-1)!.name}.weight`)?.shape[0];
+}
+
 /**
  * The network of a checkpoint: as given, else as the checkpoint records, else as the keys and shapes of its weights show, else the
  * reference's default. Throws ERR_CHECKPOINT where the weights show another depth than the given one.
@@ -113,7 +119,8 @@ export function networkFor(
   name: string,
 ): Pick<NetworkInfo, 'arch' | 'depth'> & Partial<NetworkInfo> {
   const recorded = checkpointNetwork(value, name);
-  const seen = inferNetwork(stateDictOf(value, name));
+  const state = stateDictOf(value, name);
+  const seen = inferNetwork(state);
   const arch = given.arch ?? recorded.arch ?? seen?.arch ?? DEFAULT_NETWORK;
   const own = seen && isSameNetwork(seen.arch, arch) ? seen : undefined;
   const depth =
@@ -121,7 +128,7 @@ export function networkFor(
     (recorded.arch !== undefined && isSameArch(recorded.arch, arch) ? recorded.depth : undefined) ??
     own?.depth ??
     defaultDepth(arch);
-  const classes = recorded.classes ?? seen?.classes;
+  const classes = recorded.classes ?? classesBy(arch, state) ?? seen?.classes;
   const cfg = given.cfg ?? recorded.cfg;
   const network = { ...recorded, ...(classes === undefined ? {} : { classes }), arch, depth };
   if (cfg) return { ...network, cfg };

@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { RunDirectory } from '../../src/run/directory';
 import { LIVE, LiveFile } from '../../src/run/live';
 
 let folder: string;
@@ -17,7 +16,7 @@ test('says where a run stands while it trains, tells the observer all, and leave
   const told: string[] = [];
   await writeFile(join(folder, LIVE), 'of a process that was killed');
   {
-    using live = new LiveFile(RunDirectory.at(folder), {
+    using live = new LiveFile(folder, {
       log: (line) => told.push(line),
       progress: (pass, { step }) => told.push(`${pass} ${step}`),
       epoch: ({ epoch }) => told.push(`epoch ${epoch}`),
@@ -39,6 +38,6 @@ test('says where a run stands while it trains, tells the observer all, and leave
 
 test('a folder that takes no file ends no training', async () => {
   await rm(folder, { recursive: true });
-  using live = new LiveFile(RunDirectory.at(join(folder, 'gone')));
+  using live = new LiveFile(join(folder, 'gone'));
   expect(() => live.observer.progress!('train', PROGRESS)).not.toThrow();
 });

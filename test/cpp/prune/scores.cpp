@@ -50,7 +50,7 @@ double difference(const std::vector<float>& scores, const Layers& expected) {
 /// The filters of a channel, the rows of all convolutions whose sum enters its BN layer.
 std::vector<at::Tensor> rows_of(const State& state, const NormLayer& norm, int64_t channel) {
   std::vector<at::Tensor> out;
-  for (const std::string& key : norm.sources)
+  for (const std::string& key : norm.sources.front())
     out.push_back(state.at(key + ".weight")[channel].detach().to(at::kDouble).flatten());
   return out;
 }
@@ -96,12 +96,12 @@ at::Tensor gate(const State& weights, const State& slopes, const std::string& ke
 
 EB_TEST("scores: a description says which convolutions enter each BN layer") {
   const auto network = network_of("resnet", 20);
-  std::vector<std::string> last = network->describe().batch_norms.back().sources;
+  std::vector<std::string> last = network->describe().batch_norms.back().sources.front();
   check(last == std::vector<std::string>{"layer3.0.downsample.0", "layer3.0.conv3", "layer3.1.conv3"},
         "the stream of a PreResNet", static_cast<double>(last.size()));
   for (const auto& one : networks())
     for (const NormLayer& norm : one->describe().batch_norms)
-      for (const std::string& key : norm.sources)
+      for (const std::string& key : norm.sources.front())
         check(parameters_of(*one).at(key + ".weight").size(0) == norm.channels, norm.key + " reads " + key, 0);
 }
 
@@ -193,7 +193,7 @@ EB_TEST("scores: criteria of gradients are those of their formulas, and change n
     const double snips =
         difference(snip, each_channel(*network, [&](const State& state, const NormLayer& layer, int64_t c) {
                      at::Tensor sum = at::zeros({}, at::kDouble);
-                     for (const std::string& key : layer.sources)
+                     for (const std::string& key : layer.sources.front())
                        sum = sum + (state.at(key + ".weight")[c].detach() * mean.at(key + ".weight")[c]).abs().sum();
                      return sum;
                    }));
@@ -218,7 +218,7 @@ EB_TEST("scores: a product with the Hessian keeps the law of layers whose scale 
   // BatchNorm makes the loss independent of the scale of a filter w, so that w . (Hg)(w) = -|g(w)|^2, but for its eps.
   const State weights = parameters_of(*network);
   for (const NormLayer& norm : network->describe().batch_norms) {
-    const std::string key = norm.sources.front() + ".weight";
+    const std::string key = norm.sources.front().front() + ".weight";
     const at::Tensor left = (weights.at(key).detach() * exact.at(key)).flatten(1).sum(1);
     const at::Tensor right = -g.at(key).square().flatten(1).sum(1);
     const double away = ((left - right).abs().max() / right.abs().max()).item<double>();
@@ -247,7 +247,7 @@ EB_TEST("scores: the synaptic flow into a channel is the flow out of it") {
     double most = 0;
     for (const NormLayer& norm : norms) {
       at::Tensor sum = at::zeros({norm.channels}, at::kDouble);
-      for (const std::string& key : norm.sources)
+      for (const std::string& key : norm.sources.front())
         sum = sum + (weights.at(key + ".weight").detach() * weights.at(key + ".weight").grad()).flatten(1).sum(1);
       of_filters.push_back(sum);
       of_gammas.push_back(weights.at(norm.key + ".weight").detach() * weights.at(norm.key + ".weight").grad());
@@ -333,7 +333,7 @@ EB_TEST("prune: a uniform mask takes the same share out of every layer that goes
         const bool low = dropped > 0 && scores[first + c] <= ascending[dropped - 1];
         const bool kept = mask.bits[(first + c) / 8] >> (7 - (first + c) % 8) & 1;
         check(kept != low, norm.key + " loses its smallest", scores[first + c]);
-        const bool zero = alone && after.at(norm.sources.front() + ".weight")[c].eq(0).all().item<bool>();
+        const bool zero = alone && after.at(norm.sources.front().front() + ".weight")[c].eq(0).all().item<bool>();
         check(zero == low, norm.key + ": the filters of those are 0", zero);
       }
       first += norm.channels;
