@@ -79,9 +79,7 @@ at::Tensor direct(const at::Tensor& images, const at::Tensor& weight, const at::
   return at::conv2d(rounded(images), rounded(weight), bias, stride, padding, dilation, groups).to(at::kBFloat16);
 }
 
-/// A strided 1x1 convolution of fewer input channels than a block of oneDNN has (16 with AVX-512): on channels_last
-/// images its gradient of the weights writes past its memory (oneDNN issue 6035,
-/// findings/onednn-strided-1x1-weights.sh).
+/// oneDNN does not compute the gradient of these weights safely (its issue 6035).
 bool is_unsafe(const torch::nn::detail::ConvNdOptions<2>& options) {
   const auto* padding = std::get_if<torch::ExpandingArray<2>>(&options.padding());
   return is(options.kernel_size(), 1) && !is(options.stride(), 1) && padding && is(*padding, 0) &&
