@@ -40,11 +40,11 @@ async function failed(args: string[], status = 1): Promise<Outcome> {
 describeTrained('two runs in one folder', () => {
   test('the second is refused before it touches anything, with the same recipe, another one, and --force', async () => {
     const save = at('two');
-    const first = cli(search(save, '--epochs', '20'));
+    const first = cli(search(save, '--epochs', '60'));
     await until(() => existsSync(join(save, 'metrics.jsonl')));
     const before = readFileSync(join(save, 'params.json'), 'utf8');
     for (const more of [[], ['--lr', '0.001'], ['--force']]) {
-      const { stderr } = await failed(search(save, '--epochs', '20', ...more));
+      const { stderr } = await failed(search(save, '--epochs', '60', ...more));
       expect(stderr).toMatch(
         new RegExp(
           `^earlybird: ${save} is in use by process ${first.child.pid} on ${hostname()} since .* UTC; wait for it, or remove ${save}/.earlybird.lock if that process is gone. \\[ERR_BUSY\\]\n$`,
@@ -63,7 +63,7 @@ describeTrained('two runs in one folder', () => {
     expect(stderr).toContain('is in use by process');
     expect(readFileSync(join(save, 'params.json'), 'utf8')).toBe(before);
     expect(await first.done).toMatchObject({ status: 0 });
-    expect(epochsOf(save)).toEqual(Array.from({ length: 20 }, (_, epoch) => epoch));
+    expect(epochsOf(save)).toEqual(Array.from({ length: 60 }, (_, epoch) => epoch));
     expect(readdirSync(save)).not.toContain('.earlybird.lock');
   }, 120_000);
 
