@@ -19,7 +19,7 @@ export interface Compared {
   /** Version of onnxruntime. */
   runtime: string;
   images: number;
-  /** The largest difference, as a share of the largest logit where that is above 1. */
+  /** The largest difference, as a share of the largest logit. */
   difference: number;
 }
 
@@ -62,7 +62,8 @@ export function differenceOf(ours: TensorData, theirs: TensorData): number {
   const [a, b] = [floatsOf(ours), floatsOf(theirs)];
   const differences = a.map((value, i) => Math.abs(value - b[i]!));
   if (differences.some(Number.isNaN)) return Number.POSITIVE_INFINITY;
-  return Math.max(...differences) / Math.max(1, ...a.map(Math.abs));
+  const most = Math.max(...differences);
+  return most === 0 ? 0 : most / Math.max(...a.map(Math.abs));
 }
 
 /** Speed in onnxruntime, in images a second. */

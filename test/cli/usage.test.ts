@@ -97,11 +97,13 @@ test('every command shows how it is used, before its options', async () => {
   const own = LISTED.map(([name]) => name).filter((name) => !['bench', 'data', 'libtorch'].includes(name));
   const within = { data: 'fetch verify pack', libtorch: 'where use fetch', bench: 'step energy loader compare' };
   const groups = Object.entries(within).flatMap(([group, names]) => names.split(' ').map((name) => `${group} ${name}`));
-  for (const command of [...own, ...groups]) {
+  const shows = async (command: string) => {
     const { status, stdout } = await cli([...command.split(' '), '--help'], noLibTorch).done;
     expect([command, status]).toEqual([command, 0]);
     expect(stdout).toMatch(new RegExp(`^Examples:\\n# .*\\n\\$ (.* )?earlybird ${command}`, 'm'));
-  }
+  };
+  const all = [...own, ...groups];
+  for (let i = 0; i < all.length; i += 4) await Promise.all(all.slice(i, i + 4).map(shows));
 });
 
 test('completion prints a script, which asks for commands and options', async () => {

@@ -8,6 +8,9 @@ import { readCheckpoint } from '../../src/checkpoint/read';
 import type { Value } from '../../src/checkpoint/value';
 import { exportCheckpoint } from '../../src/export/export';
 import type { ModelSpec, NativeModel } from '../../src/native/types/model';
+import type { Arch } from '../../src/native/types/network-data';
+import { networkOf } from '../../src/network/file';
+import { defaultDepth } from '../../src/network/names';
 import { prune } from '../../src/prune/prune';
 import { parseRecipe } from '../../src/recipe/recipe';
 import { checkpointNetwork, modelInfo, networkEntries } from '../../src/run/checkpoint-network';
@@ -26,6 +29,9 @@ const NETWORKS = [
   { arch: 'resnet18', depth: 18, function: 'resnet', size: 64 },
   { arch: 'resnet50_official', depth: 50, function: 'resnet', size: 64 },
 ];
+
+/** Networks that are data: depthwise convolutions and capped ReLUs, concatenations, pools. */
+const AS_DATA = ['mobilenet_v2', 'densenet40', 'alexnet_bn'].map((arch) => ({ arch, depth: undefined, size: 32 }));
 
 const images = (size: number): TensorData => ({
   dtype: 'float32',
@@ -58,14 +64,16 @@ const folder = temporaryFolder();
 afterAll(() => folder.remove());
 
 /** Prunes a network whose statistics saw images, and returns the ticket with the program's own outputs. */
-async function ticketOf({ arch, depth, size }: (typeof NETWORKS)[number]) {
-  const file = join(folder.path, `${arch}.pth.tar`);
+async function ticketOf({ arch: name, depth: given, size }: (typeof NETWORKS | typeof AS_DATA)[number]) {
+  const file = join(folder.path, `${name}.pth.tar`);
   const spec = { classes: CLASSES, device: 'cpu' };
+  const arch = networkOf(name) as Arch;
+  const depth = given ?? defaultDepth(arch);
   using dense = await addon.createModel({ ...spec, arch, depth, imageSize: size, seed: 1 });
   await dense.loadStateDict(withDifferentGammas(await dense.stateDict()));
   await dense.forward(images(size), { train: true });
   await save(dense, file);
-  const folderOfTicket = join(folder.path, `${arch}-pruned`);
+  const folderOfTicket = join(folder.path, `${name}-pruned`);
   const { ticket } = await prune(
     parseRecipe('prune', {
       model: file,
@@ -122,7 +130,7 @@ function expectSame(name: string, own: number[], other: number[], share: number)
 test('exported tickets give the same outputs in PyTorch, by their model.py, and in onnxruntime', async () => {
   const found = torchProgram();
   const exports: { name: string; place: string; size: number; logits: number[] }[] = [];
-  for (const network of NETWORKS) {
+  for (const network of [...NETWORKS, ...AS_DATA]) {
     const { ticket, logits } = await ticketOf(network);
     for (const foldBn of [false, true]) {
       const name = `${network.arch}${foldBn ? ', folded' : ''}`;
