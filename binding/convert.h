@@ -59,7 +59,9 @@ PassPosition position_in(const Napi::Object& object, const char* name);
 Napi::Value to_js(Napi::Env env, const std::map<std::string, std::string>& strings);
 Napi::Value to_js(Napi::Env env, const HostTensor& tensor);
 Napi::Value to_js(Napi::Env env, const HostState& state);
-Napi::Value to_js(Napi::Env env, const ModelDescription& description);
+Napi::Array array_of(Napi::Env env, const std::vector<int64_t>& values);
+Napi::Array array_of(Napi::Env env, const std::vector<std::string>& values);
+Napi::Value to_js(Napi::Env env, const ModelDescription& description);  // description.cpp, and of its layers
 Napi::Value to_js(Napi::Env env, const std::vector<LayerInfo>& layers);
 Napi::Value to_js(Napi::Env env, const PassResult& result);
 Napi::Value to_js(Napi::Env env, const PassPosition& position);
