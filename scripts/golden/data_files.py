@@ -6,10 +6,6 @@ Each set needs its tool; one that is not installed is passed by, with the reason
 datasets 5.2.0 and pyarrow 26.0.1 (hf-5, pq-*), datasets 2.18.0 and pyarrow 15.0.2 (hf-2), mosaicml-streaming 0.13.0,
 ffcv 1.0.2, scipy 1.17.1 and Pillow 13.0.0.
 """
-import sys
-
-sys.path.pop(0)  # statistics.py beside this script is no module of Python's library
-
 import hashlib
 import importlib
 import io
@@ -17,6 +13,7 @@ import json
 import os
 import random
 import shutil
+import sys
 import tarfile
 
 from PIL import Image, ImageDraw

@@ -4,7 +4,7 @@ MobileNetV2 is torchvision's. The others are written out here from their papers.
 test, from their position in the list of keys.
 
     pip install torch==2.14.1 torchvision==0.29.1 numpy
-    python -P scripts/golden/networks.py > test/fixtures/networks.json
+    python scripts/golden/networks.py > test/fixtures/networks.json
 """
 
 import json

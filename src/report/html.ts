@@ -24,18 +24,23 @@ export interface HtmlFigure {
   narrow: string;
 }
 
-export function renderHtml(input: ReportInput, figures: HtmlFigure[]): string {
-  const { synthetic } = input.dataset;
+/** A page of this program down to its body. `more`: what else its head holds. */
+export function htmlHead(title: string, more: string): string {
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>${escapeHtml(input.title)}</title>
-<style>${STYLE}</style>
+<title>${escapeHtml(title)}</title>
+${more}
 </head>
-<body>
+`;
+}
+
+export function renderHtml(input: ReportInput, figures: HtmlFigure[]): string {
+  const { synthetic } = input.dataset;
+  return `${htmlHead(input.title, `<style>${STYLE}</style>`)}<body>
 <main>
 <header>
 <h1>${escapeHtml(input.title)}</h1>

@@ -1,6 +1,6 @@
 /** The page as HTML: every text from a folder is escaped. */
 import { escapeHtml } from '../report/format';
-import { framedFigure } from '../report/html';
+import { framedFigure, htmlHead } from '../report/html';
 import { htmlTable } from '../report/table';
 import { datasetLabel } from '../report/theme';
 import type { SummaryRow } from '../run/result';
@@ -26,18 +26,10 @@ export const SCRIPT_PATH = '/script.js';
 export const EVENTS_PATH = '/events';
 
 export function renderPage(sections: readonly Section[], several: boolean): string {
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>earlybird watch</title>
-<link rel="icon" href="data:,">
+  const files = `<link rel="icon" href="data:,">
 <link rel="stylesheet" href="${STYLE_PATH}">
-<script src="${SCRIPT_PATH}" defer></script>
-</head>
-<body>
+<script src="${SCRIPT_PATH}" defer></script>`;
+  return `${htmlHead('earlybird watch', files)}<body>
 <main${several ? ' class="several"' : ''}>
 <p id="connection" role="status" hidden></p>
 <noscript><p class="note">Without JavaScript the page stands still: load it again to see how the runs go on.</p></noscript>

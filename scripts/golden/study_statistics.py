@@ -1,6 +1,6 @@
 """Writes test/study/statistics.json: what SciPy says of a few small samples, for test/study/statistics.test.ts.
 
-    python3 scripts/golden/statistics.py     (needs numpy and scipy; the file names the versions that made it)
+    python3 scripts/golden/study_statistics.py     (needs numpy and scipy; the file names the versions that made it)
 """
 import json
 import pathlib
