@@ -19,10 +19,10 @@ struct TestRegistration {
 };
 
 #define EB_TEST_JOIN(a, b) a##b
-#define EB_TEST_AT(line, name)                                                                            \
-  static void EB_TEST_JOIN(test_at_, line)();                                                             \
-  static const TestRegistration EB_TEST_JOIN(registration_at_, line)(name, EB_TEST_JOIN(test_at_, line)); \
-  static void EB_TEST_JOIN(test_at_, line)()
+#define EB_TEST_AS(number, name)                                                                        \
+  static void EB_TEST_JOIN(test_, number)();                                                            \
+  static const TestRegistration EB_TEST_JOIN(registration_, number)(name, EB_TEST_JOIN(test_, number)); \
+  static void EB_TEST_JOIN(test_, number)()
 
 /// EB_TEST("room: what holds") { check(...); }
-#define EB_TEST(name) EB_TEST_AT(__LINE__, name)
+#define EB_TEST(name) EB_TEST_AS(__COUNTER__, name)

@@ -12,3 +12,9 @@ inline bool same_bits(const at::Tensor& a, const at::Tensor& b) {
   };
   return a.sizes() == b.sizes() && at::equal(bits(a), bits(b));
 }
+
+/// The largest difference, as a fraction of the largest value wanted; 1 where only one of them is there.
+inline double deviation(const at::Tensor& got, const at::Tensor& want) {
+  if (!got.defined() || !want.defined()) return got.defined() == want.defined() ? 0 : 1;
+  return ((got.to(at::kDouble) - want).abs().max() / want.abs().max().clamp_min(1e-30)).item<double>();
+}

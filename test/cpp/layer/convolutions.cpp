@@ -8,13 +8,9 @@
 #include "layer/pointwise.h"
 #include "layer/whole_image.h"
 #include "layer/winograd.h"
+#include "tensors.h"
 
 namespace {
-
-/// Largest deviation, as a fraction of the largest value.
-double deviation(const at::Tensor& got, const at::Tensor& truth) {
-  return ((got.to(at::kDouble) - truth).abs().max() / truth.abs().max()).item<double>();
-}
 
 struct Passes {
   const char* name;

@@ -10,6 +10,7 @@
 
 #include "check.h"
 #include "layer/layers.h"
+#include "tensors.h"
 
 namespace {
 
@@ -91,11 +92,6 @@ Outcome truth(const Case& what, const Setup& with) {
   all_mean.index_copy_(0, with.channels, mean);
   all_variance.index_copy_(0, with.channels, variance);
   return {out.detach(), images.grad(), shortcut.grad(), gamma.grad(), beta.grad(), all_mean, all_variance};
-}
-
-double deviation(const at::Tensor& got, const at::Tensor& want) {
-  if (!want.defined()) return got.defined() ? 1 : 0;
-  return ((got.to(at::kDouble) - want).abs().max() / want.abs().max().clamp_min(1e-30)).item<double>();
 }
 
 }  // namespace

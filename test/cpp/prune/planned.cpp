@@ -13,7 +13,7 @@ namespace {
 
 using namespace earlybird;
 
-std::shared_ptr<Network> network_of(const std::string& arch, int64_t depth) {
+std::shared_ptr<Network> network_with_empty_layers(const std::string& arch, int64_t depth) {
   ModelSpec spec;
   spec.arch = arch;
   spec.depth = depth;
@@ -40,7 +40,7 @@ bool same(const std::vector<LayerInfo>& a, const std::vector<LayerInfo>& b) {
 EB_TEST("prune: a plan says the layers of the ticket, of every network, surgery and ratio") {
   for (const auto& [arch, depth] : std::vector<std::pair<std::string, int64_t>>{
            {"vgg", 11}, {"resnet", 20}, {"resnet18", 18}, {"resnet34", 34}, {"resnet50_official", 50}}) {
-    const auto dense = network_of(arch, depth);
+    const auto dense = network_with_empty_layers(arch, depth);
     for (const Mask& mask : masks(*dense, {0.3, 0.9}))
       for (const Surgery surgery : {Surgery::kReference, Surgery::kExact})
         for (const int64_t multiple : {1, 8}) {
@@ -52,7 +52,7 @@ EB_TEST("prune: a plan says the layers of the ticket, of every network, surgery 
           check(same(planned, ticket->describe().layers), arch + " at " + std::to_string(mask.ratio), mask.ratio);
         }
   }
-  const auto vgg = network_of("vgg", 11);
+  const auto vgg = network_with_empty_layers("vgg", 11);
   PruneOptions remove;
   remove.empty_layers = EmptyLayers::kRemove;
   const Mask mask = masks(*vgg, {0.7}).front();
