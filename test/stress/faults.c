@@ -1,7 +1,8 @@
 // Preloaded into a run: counts its calls that change files below FAULT_ROOT, and makes one of them the last, or one that fails.
-//   FAULT_ROOT=FOLDER FAULT_COUNT=FILE [FAULT=kill|after|torn|fail|full FAULT_AT=N [FAULT_ERRNO=ENOSPC|EIO]]
-// kill: SIGKILL before call N; after: behind it; torn: behind half of its bytes, where it writes; fail: call N fails; full: so does every
-// later one that writes. FAULT_COUNT gets the number of calls so far, of all processes.
+//   FAULT_ROOT=FOLDER FAULT_COUNT=FILE [FAULT=KIND FAULT_AT=N [FAULT_ERRNO=ENOSPC|EIO|EROFS]]
+// KIND is kill: SIGKILL before call N; after: behind it; torn: behind half of its bytes, where it writes; fail: call N fails; full: so
+// does every later one that writes; fill: as full, but call N writes half of its bytes; refuse: call N and every later one fail;
+// clock: from call N on the clock shows an hour less. FAULT_COUNT gets the number of calls so far, of all processes.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -16,15 +17,17 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 static _Atomic uint64_t *count;
 static const char *root;
 static size_t root_length;
 static uint64_t at;
-static enum { NONE, KILL, AFTER, TORN, FAIL, FULL } fault;
+static enum { NONE, KILL, AFTER, TORN, FAIL, FULL, FILL, REFUSE_ALL, CLOCK, KINDS } fault;
 static int fault_errno = ENOSPC;
 
 __attribute__((constructor)) static void begin(void) {
@@ -32,11 +35,12 @@ __attribute__((constructor)) static void begin(void) {
   const char *file = getenv("FAULT_COUNT"), *kind = getenv("FAULT"), *place = getenv("FAULT_AT"), *error = getenv("FAULT_ERRNO");
   if (!root || !file) return;
   root_length = strlen(root);
-  static const char *const kinds[] = {"none", "kill", "after", "torn", "fail", "full"};
-  for (int i = 1; kind && i < 6; ++i)
+  static const char *const kinds[KINDS] = {"none", "kill", "after", "torn", "fail", "full", "fill", "refuse", "clock"};
+  for (int i = 1; kind && i < KINDS; ++i)
     if (!strcmp(kind, kinds[i])) fault = i;
   at = place ? strtoull(place, NULL, 10) : 0;
   if (error && !strcmp(error, "EIO")) fault_errno = EIO;
+  if (error && !strcmp(error, "EROFS")) fault_errno = EROFS;
   const int fd = open(file, O_RDWR | O_CLOEXEC);
   void *map = fd < 0 ? MAP_FAILED : mmap(NULL, 8, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (map == MAP_FAILED) abort();
@@ -58,12 +62,13 @@ static int is_ours(int fd) {
 
 static int is_path_ours(const char *path) { return count && path && is_below_root(path); }
 
-enum verdict { GO_ON, REFUSE, HALF, LAST };
+enum verdict { GO_ON, REFUSE, SHORT, HALF, LAST };
 
 // What becomes of the next call. `writes`: whether it needs room on the disk.
 static enum verdict next(int writes) {
   const uint64_t own = atomic_fetch_add(count, 1) + 1;
-  if (fault == FULL && own >= at && writes) return REFUSE;
+  if (own >= at && (fault == REFUSE_ALL || (fault == FULL && writes))) return REFUSE;
+  if (own > at && fault == FILL && writes) return REFUSE;
   if (own != at) return GO_ON;
   switch (fault) {
     case KILL:
@@ -75,10 +80,15 @@ static enum verdict next(int writes) {
       return HALF;
     case FAIL:
       return REFUSE;
+    case FILL:
+      return SHORT;
     default:
       return GO_ON;
   }
 }
+
+// Where there are no bytes to halve: the call fails.
+#define REFUSED (errno = fault_errno, -1)
 
 #define REAL(name) \
   static __typeof__(&name) real; \
@@ -93,6 +103,7 @@ static enum verdict next(int writes) {
       errno = fault_errno;                                   \
       return -1;                                             \
     }                                                        \
+    if (verdict == SHORT && writes) return half;             \
     if (verdict == HALF) {                                   \
       half;                                                  \
       raise(SIGKILL);                                        \
@@ -131,7 +142,7 @@ PWRITEV(pwritev64, off64_t)
 #define OF_FD(name)                             \
   int name(int fd) {                            \
     REAL(name);                                 \
-    CALL(is_ours(fd), 1, (void)0, real(fd));    \
+    CALL(is_ours(fd), 1, REFUSED, real(fd));    \
   }
 OF_FD(fsync)
 OF_FD(fdatasync)
@@ -139,7 +150,7 @@ OF_FD(fdatasync)
 #define TRUNCATE(name, offset_type)                       \
   int name(int fd, offset_type size) {                    \
     REAL(name);                                           \
-    CALL(is_ours(fd), 0, (void)0, real(fd, size));        \
+    CALL(is_ours(fd), 0, REFUSED, real(fd, size));        \
   }
 TRUNCATE(ftruncate, off_t)
 TRUNCATE(ftruncate64, off64_t)
@@ -147,7 +158,7 @@ TRUNCATE(ftruncate64, off64_t)
 #define OF_TWO_PATHS(name, writes)                                   \
   int name(const char *from, const char *to) {                       \
     REAL(name);                                                      \
-    CALL(is_path_ours(to), writes, (void)0, real(from, to));         \
+    CALL(is_path_ours(to), writes, REFUSED, real(from, to));         \
   }
 OF_TWO_PATHS(rename, 0)
 OF_TWO_PATHS(link, 1)
@@ -155,14 +166,14 @@ OF_TWO_PATHS(link, 1)
 #define OF_PATH(name)                                     \
   int name(const char *path) {                            \
     REAL(name);                                           \
-    CALL(is_path_ours(path), 0, (void)0, real(path));     \
+    CALL(is_path_ours(path), 0, REFUSED, real(path));     \
   }
 OF_PATH(unlink)
 OF_PATH(rmdir)
 
 int mkdir(const char *path, mode_t mode) {
   REAL(mkdir);
-  CALL(is_path_ours(path), 1, (void)0, real(path, mode));
+  CALL(is_path_ours(path), 1, REFUSED, real(path, mode));
 }
 
 // Opening counts where it may make a file.
@@ -176,7 +187,27 @@ int mkdir(const char *path, mode_t mode) {
       mode = va_arg(rest, mode_t);                                                            \
       va_end(rest);                                                                           \
     }                                                                                         \
-    CALL((flags & O_CREAT) && is_path_ours(path), 1, (void)0, real(path, flags, mode));       \
+    CALL((flags & O_CREAT) && is_path_ours(path), 1, REFUSED, real(path, flags, mode));       \
   }
 OPEN(open)
 OPEN(open64)
+
+// --- The clock ---
+
+static int is_late(clockid_t id) {
+  return fault == CLOCK && id == CLOCK_REALTIME && count && atomic_load(count) >= at;
+}
+
+int clock_gettime(clockid_t id, struct timespec *now) {
+  REAL(clock_gettime);
+  const int result = real(id, now);
+  if (!result && is_late(id)) now->tv_sec -= 3600;
+  return result;
+}
+
+int gettimeofday(struct timeval *restrict now, void *restrict zone) {
+  REAL(gettimeofday);
+  const int result = real(now, zone);
+  if (!result && is_late(CLOCK_REALTIME)) now->tv_sec -= 3600;
+  return result;
+}

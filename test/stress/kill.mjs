@@ -1,9 +1,9 @@
 #!/usr/bin/env node
-// Kills small runs at one of their writes, or lets one fail, and runs the same command again: it must end with the bytes of a run that
-// nothing happened to.
+// Kills small runs at one of their writes or at any moment, or lets a write fail, and runs the same command again: it must end with the
+// bytes of a run that nothing happened to.
 //   node test/stress/kill.mjs [--times N] [--seed N]
-// Each call that changes files is hit before any is hit twice, as far as --times reaches. Prints a line for each fault that was not
-// survived, a summary, and ends with 1 if there was one.
+// Each call that changes files is the first to be hit in one run before any is so in two, as far as --times faults reach. Prints a line for each fault that was not
+// survived, a summary (on SIGINT too), and ends with 1 if there was one.
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -35,7 +35,14 @@ const FAULTS = [
   { name: 'no space, once', env: { FAULT: 'fail', FAULT_ERRNO: 'ENOSPC' } },
   { name: 'an input/output error', env: { FAULT: 'fail', FAULT_ERRNO: 'EIO' } },
   { name: 'no space from then on', env: { FAULT: 'full', FAULT_ERRNO: 'ENOSPC' } },
+  { name: 'no space from within it', env: { FAULT: 'fill', FAULT_ERRNO: 'ENOSPC' } },
+  { name: 'a folder that cannot be written any more', env: { FAULT: 'refuse', FAULT_ERRNO: 'EROFS' } },
+  { name: 'the clock goes back an hour', env: { FAULT: 'clock' }, survives: true },
+  { name: 'killed at any moment', env: {}, dies: true },
 ];
+
+/** So many faults a run meets at most before it is left alone. */
+const IN_A_ROW = 12;
 
 /** What a clock, a process or a folder gives; all else must be the same. */
 const OF_THE_MOMENT = /^(seconds|.*Seconds|imagesPerSecond|energy|joules|machine|step)$/i;
@@ -58,17 +65,19 @@ function* numbers(state) {
 const random = numbers(seed);
 const below = (count) => Math.floor(random.next().value * count);
 
-async function run(command, save, fault = {}) {
+async function run(command, save, fault = {}, killAfter = undefined) {
   const counter = join(folder, 'count');
   writeFileSync(counter, Buffer.alloc(8));
   const args = [main, ...COMMANDS[command], ...NETWORK, ...IMAGES, ...TRAINING, '--save', save];
   const env = { ...process.env, ...fault, FAULT_ROOT: folder, FAULT_COUNT: counter, LD_PRELOAD: shim };
   const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
+  const timer = killAfter === undefined ? undefined : setTimeout(() => child.kill('SIGKILL'), killAfter);
   let stderr = '';
   child.stderr.on('data', (chunk) => {
     stderr += chunk;
   });
   const [status, signal] = await new Promise((resolve) => child.on('close', (...end) => resolve(end)));
+  clearTimeout(timer);
   return { status, signal, stderr, calls: Number(readFileSync(counter).readBigUInt64LE()) };
 }
 
@@ -100,9 +109,10 @@ for (const command of Object.keys(COMMANDS)) {
   const saves = [1, 2].map((i) => join(folder, `whole-${i}`, 'run'));
   for (const save of saves) {
     mkdirSync(dirname(save), { recursive: true });
+    const began = Date.now();
     const { status, stderr, calls } = await run(command, save);
     if (status !== 0) throw new Error(`${command}: ${stderr}`);
-    expected[command] = { outcome: outcome(save), calls };
+    expected[command] = { outcome: outcome(save), calls, milliseconds: Date.now() - began };
   }
   const other = differing(outcome(saves[0]), outcome(saves[1]));
   if (other.length > 0) throw new Error(`${command}: two runs differ in ${other.join(', ')}`);
@@ -123,46 +133,71 @@ function* trials() {
   }
 }
 
-/** Problems of one trial; empty where all is as it should be. */
-async function attempt({ command, at, fault }, save) {
+/** One fault; what was wrong of it, whether it came to pass, and whether the run ended by itself all the same. */
+async function strike({ command, at, fault }, save) {
+  const isTimed = fault.dies && !fault.env.FAULT;
+  const killAfter = isTimed ? below(expected[command].milliseconds) : undefined;
+  const { status, signal, stderr, calls } = await run(command, save, { ...fault.env, FAULT_AT: String(at) }, killAfter);
+  const isMet = isTimed ? signal === 'SIGKILL' : calls >= at;
   const problems = [];
-  const first = await run(command, save, { ...fault.env, FAULT_AT: String(at) });
-  const reached = first.calls >= at;
-  if (fault.dies && reached && first.signal !== 'SIGKILL') problems.push(`it was not killed: ${first.stderr}`);
+  if (fault.dies && isMet && signal !== 'SIGKILL') problems.push(`it was not killed: ${stderr}`);
+  if (fault.survives && status !== 0) problems.push(`it did not go on: ${stderr.slice(-500)}`);
   // One sentence with a code, or the run goes on without that file.
-  if (!fault.dies && first.status !== 0 && !/\[ERR_\w+\]\s*$/.test(first.stderr))
-    problems.push(`ended with ${first.status ?? first.signal}: ${first.stderr.slice(-500)}`);
-  if (below(2) === 0) await run(command, save, { FAULT: 'kill', FAULT_AT: String(1 + below(at)) });
-  const last = await run(command, save);
+  else if (!fault.dies && status !== 0 && !/\[ERR_\w+\]\s*$/.test(stderr))
+    problems.push(`ended with ${status ?? signal}: ${stderr.slice(-500)}`);
+  return { problems, isMet, isDone: status === 0 };
+}
+
+/** Problems of one run: `trial`, then faults at random until it is done, then none. */
+async function attempt(trial, save, chain) {
+  const problems = [];
+  let next = trial;
+  let left = IN_A_ROW;
+  for (let isDone = false; !isDone && left > 0; left--) {
+    const struck = await strike(next, save);
+    isDone = struck.isDone;
+    if (struck.isMet) {
+      counts[next.fault.name]++;
+      if (next.fault.env.FAULT) calls.add(`${next.command} ${next.at}`);
+    }
+    const named = `call ${next.at}, ${next.fault.name}`;
+    problems.push(...struck.problems.map((one) => `${named}: ${one}`));
+    chain.push(named);
+    // Later calls of a resumed run are those of a run that was not stopped.
+    next = { ...trial, at: 1 + below(expected[trial.command].calls / 4), fault: FAULTS[below(FAULTS.length)] };
+  }
+  const last = await run(trial.command, save);
   if (last.status !== 0) problems.push(`the same command ends with ${last.status}: ${last.stderr.slice(-500)}`);
   else {
-    const files = differing(outcome(save), expected[command].outcome);
+    const files = differing(outcome(save), expected[trial.command].outcome);
     if (files.length > 0) problems.push(`other bytes in ${files.join(', ')}`);
     // A lock whose removal failed stays, as that of a process that has ended.
-    const isStray = (name) => /(^|\/)\./.test(name) && (fault.dies || !name.endsWith('.earlybird.lock'));
-    const left = readdirSync(save, { recursive: true }).filter(isStray);
-    if (left.length > 0) problems.push(`left over: ${left.join(', ')}`);
+    const isStray = (name) => /(^|\/)\./.test(name) && !name.endsWith('.earlybird.lock');
+    const strays = readdirSync(save, { recursive: true }).filter(isStray);
+    if (strays.length > 0) problems.push(`left over: ${strays.join(', ')}`);
   }
-  return { problems, reached };
+  return problems;
 }
 
 let failed = 0;
 const counts = Object.fromEntries(FAULTS.map(({ name }) => [name, 0]));
+const met = () => Object.values(counts).reduce((sum, count) => sum + count, 0);
 const calls = new Set();
 const all = trials();
-for (let i = 0; i < times; i++) {
+let stopped = false;
+process.once('SIGINT', () => {
+  stopped = true;
+});
+for (let runs = 0; met() < times && !stopped; runs++) {
   const trial = all.next().value;
-  const save = join(folder, `trial-${i}`);
-  const { problems, reached } = await attempt(trial, save);
-  if (reached) {
-    counts[trial.fault.name]++;
-    calls.add(`${trial.command} ${trial.at}`);
-  }
+  const save = join(folder, `run-${runs}`);
+  const chain = [];
+  const problems = await attempt(trial, save, chain);
   if (problems.length > 0) failed++;
-  for (const problem of problems) console.log(`${trial.command}, call ${trial.at}, ${trial.fault.name}: ${problem}`);
+  for (const problem of problems) console.log(`${trial.command}, after ${chain.join('; ')}: ${problem}`);
   rmSync(save, { recursive: true, force: true });
 }
 const total = Object.values(expected).reduce((sum, one) => sum + one.calls, 0);
-console.log(JSON.stringify({ times, failed, seed, faults: counts, calls: calls.size, of: total }));
+console.log(JSON.stringify({ faults: met(), failed, seed, kinds: counts, calls: calls.size, of: total }));
 rmSync(folder, { recursive: true, force: true });
 process.exitCode = failed > 0 ? 1 : 0;
