@@ -2,15 +2,17 @@
 # Builds the addon with the compiler and C library of another Linux, in a chroot, and runs it there: loading, a small training, the C++
 # tests. Needs root, debootstrap, the keys of the archives (ubuntu-archive-keyring, debian-archive-keyring), and this clone set up
 # (node_modules, dist, .libtorch). UBUNTU_KEYRING: where Ubuntu's keys lie, on systems without that package.
-#   test/stress/old-systems.sh [--keep DIR] [--no-tests] debian:bullseye|debian:trixie|ubuntu:noble ...
-# Prints a line for each system, and ends with 1 if one failed. --keep: the chroots stay in DIR and are used again.
+#   test/stress/old-systems.sh [--keep DIR] [--no-tests] [--built] [debian:SUITE|ubuntu:SUITE ...]
+# Prints a line for each system, and ends with 1 if one failed. --keep: the chroots stay in DIR and are used again. --no-tests: not the
+# C++ tests. --built: nothing is built, the addon of this clone is loaded there.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
-keep='' tests=1 systems=()
+keep='' tests=1 built='' systems=()
 while [ $# -gt 0 ]; do
   case $1 in
     --keep) keep=$2; shift ;;
     --no-tests) tests='' ;;
+    --built) built=1 tests='' ;;
     *) systems+=("$1") ;;
   esac
   shift
@@ -25,10 +27,11 @@ declare -A KEYS=([debian]=$keys/debian-archive-keyring.gpg [ubuntu]=${UBUNTU_KEY
 declare -A PARTS=([debian]=main [ubuntu]=main,universe)
 declare -A JPEG=([debian]=libjpeg62-turbo-dev [ubuntu]=libjpeg-turbo8-dev)
 MOUNTED=(node_modules .libtorch)
+[ -z "$built" ] || MOUNTED+=(build)
 
 unmount() {
   local name
-  for name in "${MOUNTED[@]}"; do ! mountpoint -q "$1/src/$name" || umount "$1/src/$name"; done
+  for name in node_modules .libtorch build; do ! mountpoint -q "$1/src/$name" || umount "$1/src/$name"; done
   ! mountpoint -q "$1/proc" || umount "$1/proc"
 }
 
@@ -75,9 +78,10 @@ check() {
   libc=$(inside "$where" 'ldd --version | head -1 | grep -o "[0-9.]*$"')
   compiler=$(inside "$where" 'c++ --version | head -1')
   echo "$1: glibc $libc, $compiler" >&2
-  inside "$where" 'node scripts/build.mjs --native-only' >"$log" 2>&1 || { echo "$1: does not build; see $log"; return 1; }
-  inside "$where" "rm -rf /tmp/run && $(echo $TRAINING)" >>"$log" 2>&1 || { echo "$1: does not train; see $log"; return 1; }
-  local weights said='not run'
+  [ -n "$built" ] || inside "$where" 'node scripts/build.mjs --native-only' >"$log" 2>&1 || { echo "$1: does not build; see $log"; return 1; }
+  inside "$where" "rm -rf /tmp/run && $(echo $TRAINING)" >"$log.train" 2>&1 || { echo "$1: does not train; see $log.train"; return 1; }
+  local weights said='not run' made=$compiler
+  [ -z "$built" ] || made='the addon of this clone'
   weights=$(cd "$where/tmp/run" && find . -name '*.pth.tar' | LC_ALL=C sort | xargs cat | sha256sum | cut -c1-16)
   if [ -n "$tests" ]; then
     inside "$where" 'cd $(dirname $(dirname $(find build -name earlybird.node | head -1))) &&
@@ -85,7 +89,7 @@ check() {
       { echo "$1: C++ tests failed; see $log.tests"; return 1; }
     said="$(grep -c '^ok ' "$log.tests") passed"
   fi
-  echo "$1: glibc $libc, $compiler: builds, loads, trains (weights $weights); C++ tests: $said"
+  echo "$1: glibc $libc, $made: loads, trains (weights $weights); C++ tests: $said"
 }
 
 wrong=0
