@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 // Runs one built addon under several versions of Node: the tests of test/native that use it, and a small training whose files must be
 // the same under all of them, byte by byte.
-//   node test/stress/node-versions.mjs [--nodes 20,22,24]
-// The versions are those of npm's package `node`. Prints a line for each, and ends with 1 if one failed or gave other files.
+//   node test/stress/node-versions.mjs [--nodes 20,22,24] [--tests PATTERN]
+// The versions are those of npm's package `node`. --tests: only the tests whose paths match; default: test/native and test/lifecycle. Prints a line for each, and ends with 1 if one failed or gave other files.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -12,7 +12,12 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
-const { values } = parseArgs({ options: { nodes: { type: 'string', default: '20,22,24' } } });
+const { values } = parseArgs({
+  options: {
+    nodes: { type: 'string', default: '20,22,24' },
+    tests: { type: 'string', default: 'test/(native|lifecycle)/' },
+  },
+});
 
 const TRAINING = (
   'train --arch vgg --depth 11 --cfg 16 M 16 M 32 32 M 64 64 M 64 64 --device cpu --threads 1 --dataset synthetic ' +
@@ -38,7 +43,7 @@ function nativeTests(node) {
   const log = join(folder, 'tests.json');
   rmSync(log, { force: true });
   const jest = join(root, 'node_modules', 'jest', 'bin', 'jest.js');
-  const chosen = ['test/native', 'test/lifecycle', '--testPathIgnorePatterns', 'native/cpp.test'];
+  const chosen = [values.tests, '--testPathIgnorePatterns', 'native/cpp.test'];
   const env = { ...process.env, PATH: `${dirname(node)}:${process.env.PATH}` };
   const done = spawnSync(node, [jest, ...chosen, '--json', '--outputFile', log], { cwd: root, env, encoding: 'utf8' });
   try {
