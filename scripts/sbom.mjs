@@ -64,8 +64,9 @@ const LIBJPEG = {
 };
 
 const others = [libtorch('cpu'), libtorch('cuda'), LIBJPEG];
-// npm calls a package without an installed copy after its folder.
-bom.metadata.component.name = name;
+// npm calls a package after its folder, which has another name for a clone and for an alias.
+for (const part of [bom.metadata.component, ...bom.components])
+  part.name = decodeURIComponent(/^pkg:npm\/(.*)@[^@]*$/.exec(part.purl)[1]);
 bom.components.push(...others);
 const own = bom.dependencies.find(({ ref }) => ref === bom.metadata.component['bom-ref']);
 own.dependsOn.push(...others.map((part) => part['bom-ref']));
