@@ -3,7 +3,7 @@
 //   node scripts/build.mjs [--cuda AUTO|ON|OFF] [--cuda-archs LIST] [--libtorch DIR] [--clean] [--native-only | --ts-only]
 //     [--target NAME] [--verbose]
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -26,6 +26,16 @@ export async function buildTypeScript() {
   if (!existsSync(join(root, 'tsconfig.json'))) return;
   const tsc = [require.resolve('typescript/bin/tsc'), '-p', root];
   await follow(process.execPath, tsc, 'the TypeScript sources do not compile');
+  removeOrphans();
+}
+
+/** The compiler leaves what it once made of sources that are gone; it would be packed. */
+function removeOrphans() {
+  const dist = join(root, 'dist');
+  for (const name of readdirSync(dist, { recursive: true })) {
+    const source = /^(.*?)(\.d\.ts|\.js)$/.exec(name)?.[1];
+    if (source && !existsSync(join(root, 'src', `${source}.ts`))) rmSync(join(dist, name));
+  }
 }
 
 /**

@@ -1,4 +1,7 @@
-/** A download that continues after a cut: `<file>.part` becomes `<file>` once it is complete and its checksum holds. */
+/**
+ * A download that continues after a cut: `<file>.part` becomes `<file>` once it is complete and its checksum holds. It goes on only where
+ * the server says by its tag (RFC 9110, If-Range) and by the length of the whole that it has the same file still.
+ */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
@@ -18,6 +21,8 @@ export interface DownloadOptions {
   bytes?: number;
   sha256?: string;
   md5?: string;
+  /** Refuses more than this, where `bytes` is not given: a server could go on for ever. Default 16 GB. */
+  maxBytes?: number;
   /** At most ten times a second: bytes on disk, and bytes in all, or null where the server does not say. */
   onProgress?: (done: number, total: number | null) => void;
   signal?: AbortSignal;
@@ -84,6 +89,15 @@ export async function download(options: DownloadOptions): Promise<DownloadResult
   return { file, bytes, fetched };
 }
 
+/** More than any archive that this program fetches: LibTorch for CUDA has 3 GB. */
+const MAX_BYTES = 16e9;
+
+const tooLong = (url: string, most: number) =>
+  new EarlybirdError(
+    'ERR_DOWNLOAD',
+    `${url} gives more than ${most} bytes, which it should not have; check the address.`,
+  );
+
 /** A failure that a new attempt may avoid. */
 class TransientError extends Error {}
 
@@ -101,34 +115,58 @@ function isTransient(error: unknown): boolean {
   return error instanceof TransientError || TRANSIENT_CODES.includes((error as NodeJS.ErrnoException)?.code ?? '');
 }
 
+/** What a part is the beginning of: the server's tag of the file, and its length. */
+interface Tag {
+  validator: string;
+  total: number;
+}
+
 /** One request for whatever `part` lacks; returns the bytes it added. */
 async function fetchRest(part: string, options: DownloadOptions): Promise<number> {
-  const tag = await readFile(`${part}.tag`, 'utf8').catch(() => '');
-  // Without a checksum, the server's tag is the only proof that old and new bytes belong to one file.
-  if (!tag && !options.sha256 && !options.md5) await discard(part);
   let offset = (await sizeOf(part)) ?? 0;
-  if (options.bytes !== undefined && offset === options.bytes) return 0;
-  if (options.bytes !== undefined && offset > options.bytes) {
+  // It lacks nothing but the check.
+  if (offset > 0 && offset === options.bytes && (options.sha256 || options.md5)) return 0;
+  const tag = await readTag(part);
+  if (!tag || offset > tag.total) {
     await discard(part);
     offset = 0;
   }
 
-  const headers: Record<string, string> = {};
-  if (offset > 0) headers.range = `bytes=${offset}-`;
-  if (offset > 0 && tag) headers['if-range'] = tag;
+  const headers: Record<string, string> =
+    tag && offset > 0 ? { range: `bytes=${offset}-`, 'if-range': tag.validator } : {};
   const response = await httpGet(options.url, { ...options, headers });
   try {
+    const validator = validatorOf(response);
     const { start, total } = await readAnswer(response, offset, part, options);
+    if (start > 0 && (total !== tag?.total || (validator !== null && validator !== tag.validator))) {
+      await discard(part);
+      throw new TransientError('the server has another file now, so it starts again');
+    }
     if (start === total) return 0;
-    const newTag = response.headers.etag?.startsWith('W/') ? undefined : response.headers.etag;
-    const validator = newTag ?? response.headers['last-modified'];
     await onDisk(part, 'written', async () => {
-      if (start === 0) await discard(part);
-      if (validator) await writeFile(`${part}.tag`, validator);
+      if (start > 0) return;
+      await discard(part);
+      if (validator !== null && total !== null)
+        await writeFile(`${part}.tag`, JSON.stringify({ validator, total } satisfies Tag));
     });
     return await append(response, part, start, total, options);
   } finally {
     response.destroy();
+  }
+}
+
+/** A weak tag allows other bytes. */
+function validatorOf({ headers }: IncomingMessage): string | null {
+  const strong = headers.etag?.startsWith('W/') ? undefined : headers.etag;
+  return strong ?? headers['last-modified'] ?? null;
+}
+
+async function readTag(part: string): Promise<Tag | null> {
+  try {
+    const { validator, total } = JSON.parse(await readFile(`${part}.tag`, 'utf8')) as Partial<Tag>;
+    return typeof validator === 'string' && Number.isSafeInteger(total) ? { validator, total: total! } : null;
+  } catch {
+    return null; // it begins again
   }
 }
 
@@ -137,7 +175,7 @@ async function readAnswer(
   response: IncomingMessage,
   offset: number,
   part: string,
-  { url, bytes }: DownloadOptions,
+  { url, bytes, maxBytes = MAX_BYTES }: DownloadOptions,
 ): Promise<{ start: number; total: number | null }> {
   const status = response.statusCode ?? 0;
   const range = /^bytes (?:(\d+)-\d+|\*)\/(\d+|\*)$/.exec(response.headers['content-range'] ?? '');
@@ -166,6 +204,7 @@ async function readAnswer(
       'ERR_DOWNLOAD',
       `${url} offers ${answer.total} bytes where ${bytes} were expected; a proxy or login page may be in the way, or the file was replaced.`,
     );
+  if (bytes === undefined && (answer.total ?? 0) > maxBytes) throw tooLong(url, maxBytes);
   return answer;
 }
 
@@ -174,7 +213,7 @@ async function append(
   part: string,
   start: number,
   total: number | null,
-  { bytes, onProgress }: DownloadOptions,
+  { url, bytes, maxBytes = MAX_BYTES, onProgress }: DownloadOptions,
 ): Promise<number> {
   const handle: FileHandle = await onDisk(part, 'written', () => open(part, 'a'));
   let done = start;
@@ -182,6 +221,11 @@ async function append(
   const known = total ?? bytes ?? null;
   try {
     for await (const chunk of response as AsyncIterable<Buffer>) {
+      // A body in chunks, or one of another length than its headers say.
+      if (done + chunk.length > (known ?? maxBytes)) {
+        await discard(part);
+        throw tooLong(url, known ?? maxBytes);
+      }
       await onDisk(part, 'written', () => handle.appendFile(chunk));
       done += chunk.length;
       if (Date.now() - reported < 100) continue;

@@ -1,6 +1,6 @@
 /**
- * A GET request as a stream, through the proxies in the environment and across redirects. In Node 20 neither fetch nor the agents
- * read HTTPS_PROXY.
+ * A GET request as a stream, through the proxies in the environment and across redirects: by https, except from this machine itself.
+ * In Node 20 neither fetch nor the agents read HTTPS_PROXY.
  */
 import * as http from 'node:http';
 import * as https from 'node:https';
@@ -13,7 +13,7 @@ export interface GetOptions {
   signal?: AbortSignal;
   /** Gives up a connection without data for so long. Default 60,000. */
   idleTimeoutMs?: number;
-  /** Source of HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY (either case). Default process.env. */
+  /** Source of HTTPS_PROXY, ALL_PROXY and NO_PROXY (either case). Default process.env. */
   env?: NodeJS.ProcessEnv;
 }
 
@@ -31,28 +31,29 @@ export async function httpGet(address: string, options: GetOptions = {}): Promis
     const location = response.headers.location;
     if (!location || ![301, 302, 303, 307, 308].includes(response.statusCode ?? 0)) return response;
     response.destroy();
-    const next = parseHttpUrl(new URL(location, url).href, address);
+    const next = parseHttpUrl(URL.canParse(location, url.href) ? new URL(location, url).href : location, address);
+    // A page elsewhere has no business with the servers of this machine.
     if (url.protocol === 'https:' && next.protocol === 'http:')
       throw new EarlybirdError(
         'ERR_DOWNLOAD',
-        `${address} redirects from https to the unencrypted ${redact(next)}; refused, pass that address itself if you trust it.`,
+        `${address} redirects from https to the unencrypted ${redact(next)}, which is refused: find an https address.`,
       );
     url = next;
   }
   throw new EarlybirdError('ERR_DOWNLOAD', `${address} redirects more than ${MAX_REDIRECTS} times; check the address.`);
 }
 
-/** The proxy for a URL by the usual variables, or null for a direct connection. */
+/** The proxy for an https address by the usual variables, or null for a direct connection, as to this machine itself. */
 export function proxyFor(url: URL, env: NodeJS.ProcessEnv = process.env): URL | null {
   const read = (name: string) => env[name.toLowerCase()] || env[name.toUpperCase()] || '';
-  if (isExcluded(url, read('no_proxy'))) return null;
-  const value = (url.protocol === 'https:' ? read('https_proxy') : read('http_proxy')) || read('all_proxy');
+  if (url.protocol === 'http:' || isExcluded(url, read('no_proxy'))) return null;
+  const value = read('https_proxy') || read('all_proxy');
   if (!value) return null;
   const text = value.includes('://') ? value : `http://${value}`;
   if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol))
     throw new EarlybirdError(
       'ERR_DOWNLOAD',
-      'The proxy named in the environment (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY) is not an http:// or https:// address; correct or unset it.',
+      'The proxy named in the environment (HTTPS_PROXY or ALL_PROXY) is not an http:// or https:// address; correct or unset it.',
     );
   return new URL(text);
 }
@@ -79,12 +80,6 @@ async function getOnce(url: URL, options: GetOptions): Promise<http.IncomingMess
   let request: http.ClientRequest;
   if (!proxy) {
     request = (url.protocol === 'https:' ? https : http).request(url, { headers, agent: false, signal });
-  } else if (url.protocol === 'http:') {
-    request = requestTo(proxy, {
-      path: url.href,
-      headers: { host: url.host, ...proxyHeaders(proxy), ...headers },
-      signal,
-    });
   } else {
     const socket = await openTunnel(proxy, url, idleTimeoutMs, signal);
     const host = bareHost(url);
@@ -143,12 +138,21 @@ function proxyHeaders(proxy: URL): Record<string, string> {
 }
 
 function parseHttpUrl(text: string, asked: string): URL {
-  if (URL.canParse(text)) {
-    const url = new URL(text);
-    if (url.protocol === 'https:' || url.protocol === 'http:') return url;
-  }
   const via = text === asked ? '' : ` (reached from ${asked})`;
-  throw new EarlybirdError('ERR_DOWNLOAD', `"${text}"${via} is not an http or https address; correct it.`);
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url?.protocol !== 'https:' && url?.protocol !== 'http:')
+    throw new EarlybirdError('ERR_DOWNLOAD', `"${text}"${via} is not an https address; correct it.`);
+  if (url.protocol === 'http:' && !isThisMachine(url))
+    throw new EarlybirdError(
+      'ERR_DOWNLOAD',
+      `${redact(url)}${via} is not encrypted, so that anybody on the way could change what it gives: use an https address, or fetch the file by other means and name it.`,
+    );
+  return url;
+}
+
+/** What does not leave the machine needs no encryption. */
+function isThisMachine({ hostname }: URL): boolean {
+  return /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
 }
 
 function portOf(url: URL): number {

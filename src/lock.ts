@@ -2,7 +2,7 @@
  * One folder, one writer. A lock is a small file in the folder that names the process that writes there. It counts as long as that
  * process lives: the lock of a killed one is taken over.
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomInt } from 'node:crypto';
 import { readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync } from 'node:fs';
 import { constants, copyFile, link, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
@@ -117,15 +117,17 @@ export async function isInUse(folder: string): Promise<boolean> {
   return owner !== null && isAlive(owner);
 }
 
-function inUse(folder: string, file: string, { pid, host, since }: Owner): EarlybirdError {
+function inUse(folder: string, file: string, owner: Owner): EarlybirdError {
+  const { pid, host, since } = owner;
   const who = pid === process.pid && host === hostname() ? `this process (${pid})` : `process ${pid} on ${host}`;
-  return new EarlybirdError(
-    'ERR_BUSY',
-    `${folder} is in use by ${who} since ${since}; wait for it, or remove ${file} if that process is gone.`,
-  );
+  const how = isJudged(owner)
+    ? 'wait for it, or end it'
+    : `whether that process lives cannot be seen from here: wait for it, or remove ${file} if it has ended, or if this folder is a copy of the one that it uses`;
+  return new EarlybirdError('ERR_BUSY', `${folder} is in use by ${who} since ${since}; ${how}.`);
 }
 
-let counter = 0;
+/** Machines and containers that share a folder may have the same process ids: they do not begin with the same number. */
+let counter = randomInt(2 ** 31);
 
 /**
  * Makes `file` with this text. Returns null, or the living process that has it. The file of a dead one is replaced under a lock of its
@@ -232,11 +234,16 @@ function thisProcess(): Owner {
   };
 }
 
-/** What cannot be judged from here counts as alive: a process of another machine, or of another container on this one. */
-function isAlive({ pid, host, start, boot, namespace }: Owner): boolean {
-  if (host !== hostname()) return true;
+/** False for a process of another machine, or of another container on this one. */
+function isJudged({ host, boot, namespace }: Owner): boolean {
+  return host === hostname() && (boot !== bootId() || namespace === namespaceId());
+}
+
+/** What cannot be judged from here counts as alive. */
+function isAlive(owner: Owner): boolean {
+  if (!isJudged(owner)) return true;
+  const { pid, start, boot } = owner;
   if (boot !== bootId()) return false;
-  if (namespace !== namespaceId()) return true;
   const found = statOf(pid);
   if (found) return !found.ended && (start === null || start === found.start);
   try {

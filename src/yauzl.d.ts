@@ -11,6 +11,7 @@ declare module 'yauzl' {
   }
 
   export interface ZipFile {
+    readonly entryCount: number;
     eachEntry(): AsyncIterable<Entry>;
     openReadStreamPromise(entry: Entry): Promise<Readable>;
     close(): void;

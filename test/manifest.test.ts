@@ -34,6 +34,18 @@ test('a remedy names the command as it was started', () => {
   expect(programCommand('doctor', '/project/node_modules/.bin/earlybird')).toBe('npx --no-install earlybird doctor');
 });
 
+test('each promise of SECURITY.md names a test that is there', () => {
+  const rows = [...read('SECURITY.md').matchAll(/\| `(test\/[^`]+)`: "([^"]+)" \|$/gm)];
+  expect(rows).toHaveLength(read('SECURITY.md').match(/^\| (?!promise)/gm)!.length);
+  expect(rows.length).toBeGreaterThan(10);
+  expect(rows.filter(([, file, name]) => !read(file!).includes(name!)).map(([row]) => row)).toEqual([]);
+});
+
+test('installing the package runs no script', () => {
+  const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+  expect(Object.keys(scripts).filter((name) => /^(pre|post)?install$|^(pre|post)?prepare$/.test(name))).toEqual([]);
+});
+
 // Another program has the name `earlybird` in the registry.
 describe('the name of the package', () => {
   const pages = ['docs', 'examples', 'prebuilds', 'bench/peer'].flatMap((folder) =>

@@ -14,6 +14,42 @@ function node(...args: string[]): string {
   return execFileSync(process.execPath, args, { cwd: folder, encoding: 'utf8' });
 }
 
+/** All that is packed: kinds of files by the folder in which they lie. */
+const CONTENTS: Record<string, RegExp> = {
+  '': /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|CITATION\.cff|SECURITY\.md|CMakeLists\.txt)$/,
+  dist: /\.(js|d\.ts)$/,
+  'bench/peer': /\.(py|txt|md)$/,
+  binding: /\.(c|cpp|h)$/,
+  cpp: /(\.(c|cpp|cu|cuh|h|inc)|CMakeLists\.txt)$/,
+  cmake: /\.cmake$/,
+  networks: /\.json$/,
+  scripts: /\.(mjs|sh|py|sbatch|json)$/,
+  prebuilds: /(^README\.md|\/(earlybird\.glibc\.node|earlybird_\w+\.so|manifest\.json|libjpeg[\w.-]*|LICENSE[\w.-]*))$/,
+  docs: /\.(md|svg|png|csv|json|mjs)$/,
+  examples: /\.mjs$/,
+};
+
+test('what is packed is what belongs there: files of this list, kept in git or compiled from what is', () => {
+  const options = ['pack', '--dry-run', '--json', '--ignore-scripts'];
+  const [{ files }] = JSON.parse(execFileSync('npm', options, { cwd: root, encoding: 'utf8', maxBuffer: 1 << 26 }));
+  const paths = (files as { path: string }[]).map(({ path }) => path);
+  const folderOf = (path: string) => Object.keys(CONTENTS).find((name) => name && path.startsWith(`${name}/`)) ?? '';
+  const strange = paths.filter((path) => {
+    const folder = folderOf(path);
+    return !CONTENTS[folder]!.test(folder ? path.slice(folder.length + 1) : path);
+  });
+  expect(strange).toEqual([]);
+  expect(Object.keys(CONTENTS).filter((name) => name && !paths.some((path) => folderOf(path) === name))).toEqual([]);
+  expect(paths.filter((path) => /(^|\/)\./.test(path))).toEqual([]);
+
+  // A clone without git, as CI may have, has no list to compare with.
+  const kept = spawnSync('git', ['ls-files'], { cwd: root, encoding: 'utf8' });
+  const tracked = new Set((kept.stdout ?? '').split('\n'));
+  const source = (path: string) => path.replace(/^dist\/(.*?)(\.d\.ts|\.js)$/, 'src/$1.ts');
+  const made = (path: string) => /^prebuilds\/./.test(path);
+  if (kept.status === 0) expect(paths.filter((path) => !made(path) && !tracked.has(source(path)))).toEqual([]);
+});
+
 describe('the packed tarball', () => {
   beforeAll(() => {
     // dist/ is there: the setup that runs before the tests has compiled it.

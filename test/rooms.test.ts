@@ -29,7 +29,7 @@ const SRC: [room: string, below: string][] = [
   ['train', 'prune engine ticket energy run recipe network native data checkpoint lock atomic tensor errors'],
   ['prune', 'engine energy run recipe network native data checkpoint measure lock atomic tensor errors'],
   ['bench', 'engine ticket run ranks recipe network native data measure package cores tensor errors'],
-  ['engine', 'energy run ranks recipe native data package cores errors atomic'],
+  ['engine', 'energy run ranks recipe native data package cores errors lock atomic'],
   ['ticket', 'run recipe native checkpoint student-t lock tensor errors'],
   ['energy', 'run native'],
   ['run', 'ranks recipe network native checkpoint lock atomic folder tensor errors'],

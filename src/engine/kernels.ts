@@ -5,10 +5,11 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { writeFileAtomic } from '../atomic';
 import { defaultCacheDir } from '../data/cache';
 import { EarlybirdError } from '../errors';
+import { lockFolder } from '../lock';
 import type { NativeAddon } from '../native/types/addon';
 import type { KernelTable, WidthCosts } from '../native/types/kernels';
 import type { NativeModel, PruneOptions } from '../native/types/model';
@@ -138,14 +139,17 @@ export function readMeasured(addon: Pick<NativeAddon, 'loaded'>): Measured {
   }
 }
 
-/** Another process may have measured meanwhile: the first answer stays. */
-async function addMeasured(addon: Pick<NativeAddon, 'loaded'>, more: Measured, log: Log): Promise<void> {
-  const there = readMeasured(addon);
-  const widths = { ...there.widths };
-  for (const [precision, costs] of Object.entries(more.widths)) widths[precision] = { ...costs, ...widths[precision] };
-  const merged: Measured = { kernels: { ...more.kernels, ...there.kernels }, widths };
+/** Another process may have measured meanwhile: the first answer stays, and both keep theirs. */
+export async function addMeasured(addon: Pick<NativeAddon, 'loaded'>, more: Measured, log?: Log): Promise<void> {
+  const file = cacheFile(addon);
   try {
-    await writeFileAtomic(cacheFile(addon), `${JSON.stringify(merged, null, 2)}\n`, { makeFolder: true });
+    using _lock = await lockFolder(dirname(file), { wait: 10_000 });
+    const there = readMeasured(addon);
+    const widths = { ...there.widths };
+    for (const [precision, costs] of Object.entries(more.widths))
+      widths[precision] = { ...costs, ...widths[precision] };
+    const merged: Measured = { kernels: { ...more.kernels, ...there.kernels }, widths };
+    await writeFileAtomic(file, `${JSON.stringify(merged, null, 2)}\n`);
   } catch (error) {
     log?.(`what was measured of the kernels is not kept: ${(error as Error).message}`);
   }

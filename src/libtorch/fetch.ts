@@ -90,6 +90,7 @@ export async function fetchFromArchive({ from, sha256, onProgress, signal }: Arc
     else
       await unzip(path, folder, signal).catch((error) => {
         signal?.throwIfAborted();
+        if (error instanceof EarlybirdError) throw error;
         if (systemCode(error) !== '')
           throw fileError(error, (error as NodeJS.ErrnoException).path ?? folder, 'written');
         throw new EarlybirdError(

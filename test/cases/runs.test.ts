@@ -47,7 +47,7 @@ describeTrained('two runs in one folder', () => {
       const { stderr } = await failed(search(save, '--epochs', '60', ...more));
       expect(stderr).toMatch(
         new RegExp(
-          `^earlybird: ${save} is in use by process ${first.child.pid} on ${hostname()} since .* UTC; wait for it, or remove ${save}/.earlybird.lock if that process is gone. \\[ERR_BUSY\\]\n$`,
+          `^earlybird: ${save} is in use by process ${first.child.pid} on ${hostname()} since .* UTC; wait for it, or end it. \\[ERR_BUSY\\]\n$`,
         ),
       );
     }

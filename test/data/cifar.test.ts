@@ -1,6 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { gzipSync } from 'node:zlib';
+import { type Header, pack } from 'tar-stream';
 import { readBatchPickle } from '../../src/data/batch-pickle';
 import { CIFAR, type CifarForm, type CifarName } from '../../src/data/cifar';
 import { openDataset } from '../../src/data/open';
@@ -104,6 +107,33 @@ test('says which file is missing, damaged or of another kind', async () => {
   writeFileSync(archive, 'not an archive at all'.repeat(100));
   await fails(archive, /damaged|holds no/);
   await fails(path.join(root, 'nowhere'), /No CIFAR-10 at .*nowhere/);
+});
+
+test('an archive is read into memory alone: links in it lead nowhere', async () => {
+  const archiveOf = async (header: Partial<Header> & { name: string }, own?: Buffer) => {
+    const archive = pack();
+    for (const [name, bytes] of cifarFiles('cifar10', 'binary')) {
+      if (name === 'test_batch.bin') archive.entry(header, own ?? '');
+      else archive.entry({ name: `cifar-10-batches-bin/${name}` }, bytes);
+    }
+    archive.finalize();
+    const file = path.join(root, 'links', 'a.tar.gz');
+    mkdirSync(path.dirname(file), { recursive: true });
+    writeFileSync(file, gzipSync(await buffer(archive as unknown as NodeJS.ReadableStream)));
+    return read('cifar10', file);
+  };
+  const outside = path.join(root, 'test_batch.bin');
+  writeFileSync(outside, cifarFiles('cifar10', 'binary').get('test_batch.bin')!);
+  for (const type of ['symlink', 'link'] as const) {
+    const archive = archiveOf({ name: 'cifar-10-batches-bin/test_batch.bin', type, linkname: outside });
+    await expect(archive).rejects.toMatchObject({
+      code: 'ERR_DATASET',
+      message: expect.stringContaining('test_batch'),
+    });
+  }
+  const climbing = { name: '../../../test_batch.bin' };
+  expect((await archiveOf(climbing, readFileSync(outside))).test.count).toBe(1);
+  expect(readdirSync(path.join(root, 'links'))).toEqual(['a.tar.gz']);
 });
 
 test('refuses unknown names and senseless numbers', async () => {

@@ -62,7 +62,7 @@ function sendBody(
     ...(start > 0 ? { 'content-range': `bytes ${start}-${BODY.length - 1}/${BODY.length}` } : {}),
   });
   if (cut >= rest.length) response.end(rest);
-  else response.write(rest.subarray(0, cut), () => setTimeout(() => response.destroy(), 20));
+  else response.write(rest.subarray(0, cut), () => setTimeout(() => response.destroy(), 500));
 }
 
 const get = (url: string, more: Partial<DownloadOptions> = {}) =>
@@ -120,15 +120,57 @@ test('starts over with a server that knows no ranges', async () => {
   expect(readFileSync(file).equals(BODY)).toBe(true);
 });
 
+/** What an earlier call leaves that was cut off. */
+function leavePart(bytes: Uint8Array, tag?: object) {
+  mkdirSync(path.dirname(file), { recursive: true });
+  writeFileSync(`${file}.part`, bytes);
+  if (tag) writeFileSync(`${file}.part.tag`, JSON.stringify(tag));
+}
+
 test('starts over when the server cannot satisfy the range', async () => {
-  const { url } = await serve((request, response) => {
+  const { url, seen } = await serve((request, response) => {
     if (!request.headers.range) return sendBody(request, response);
     response.writeHead(416, { 'content-range': `bytes */${BODY.length}` }).end();
   });
-  mkdirSync(path.dirname(file));
-  writeFileSync(`${file}.part`, Buffer.alloc(BODY.length + 5));
+  leavePart(Buffer.alloc(5), { validator: '"one"', total: BODY.length });
   await get(url, { md5: MD5 });
   expect(readFileSync(file).equals(BODY)).toBe(true);
+  expect(seen.map((request) => request.headers.range)).toEqual(['bytes=5-', undefined]);
+});
+
+test.each<[string, object | undefined, number]>([
+  ['without a tag', undefined, 1],
+  ['longer than the file', { validator: '"one"', total: 900 }, 1],
+  ['of a file of another length', { validator: '"one"', total: BODY.length + 1 }, 2],
+  ['of another version, which the server overlooks', { validator: '"other"', total: BODY.length }, 2],
+  ['with a damaged tag', { validator: 7 }, 1],
+])('a part %s is not gone on with', async (_, tag, requests) => {
+  const { url, seen } = await serve((request, response) => sendBody(request, response));
+  leavePart(Buffer.alloc(1000), tag);
+  expect(await get(url)).toMatchObject({ bytes: BODY.length });
+  expect(readFileSync(file).equals(BODY)).toBe(true);
+  expect(seen).toHaveLength(requests);
+});
+
+test('a server without tags is asked for the whole file each time', async () => {
+  const { url, seen } = await serve((_request, response, count) => {
+    response.writeHead(200, { 'content-length': BODY.length });
+    if (count > 1) response.end(BODY);
+    else response.write(BODY.subarray(0, 1000), () => setTimeout(() => response.destroy(), 500));
+  });
+  await get(url, { md5: MD5 });
+  expect(seen.map((request) => request.headers.range)).toEqual([undefined, undefined]);
+  expect(readFileSync(file).equals(BODY)).toBe(true);
+});
+
+test.each([
+  ['says that it has', { 'content-length': BODY.length }],
+  ['sends, without saying how much,', {}],
+])('a server that %s more than is accepted is left', async (_, headers) => {
+  const { url } = await serve((_request, response) => response.writeHead(200, headers).end(BODY));
+  const message = expect.stringContaining('gives more than 1000 bytes');
+  await expect(get(url, { maxBytes: 1000 })).rejects.toMatchObject({ code: 'ERR_DOWNLOAD', message });
+  expect(existsSync(file) || existsSync(`${file}.part`)).toBe(false);
 });
 
 test('removes a file with a wrong checksum and says so', async () => {
@@ -179,7 +221,7 @@ test('stops at once with the reason of the signal and keeps the part', async () 
   const controller = new AbortController();
   const { url } = await serve((_, response) => {
     response.writeHead(200, { 'content-length': BODY.length, etag: '"one"' }).write(BODY.subarray(0, 1000));
-    setTimeout(() => controller.abort(new Error('enough')), 50);
+    setTimeout(() => controller.abort(new Error('enough')), 500);
   });
   await expect(get(url, { signal: controller.signal })).rejects.toThrow('enough');
   expect(readFileSync(`${file}.part`)).toHaveLength(1000);
@@ -191,15 +233,24 @@ test('names the folder when the disk is at fault, and the address when that is',
   await expect(get('ftp://host/x', { file: path.join(folder, 'x') })).rejects.toMatchObject({ code: 'ERR_DOWNLOAD' });
 });
 
-test('asks an http proxy for the absolute address, with its credentials', async () => {
-  const proxy = await serve((request, response) => sendBody(request, response));
-  const env = { http_proxy: proxy.url.replace('//', '//ann:s%20cret@') };
-  await get('http://data.invalid/set.bin', { env, md5: MD5 });
-  expect(proxy.seen[0]?.url).toBe('http://data.invalid/set.bin');
-  expect(proxy.seen[0]?.headers).toMatchObject({
-    host: 'data.invalid',
-    'proxy-authorization': `Basic ${Buffer.from('ann:s cret').toString('base64')}`,
-  });
+test.each(['http://data.invalid/set.bin', 'http://10.0.0.1/set.bin', 'http://127.0.0.1.data.invalid/set.bin'])(
+  'refuses %s, which is not encrypted, before it connects',
+  async (url) => {
+    const proxy = await serve((request, response) => sendBody(request, response));
+    const env = { http_proxy: proxy.url, all_proxy: proxy.url };
+    const message = expect.stringContaining(`${url} is not encrypted`);
+    await expect(get(url, { env, md5: MD5 })).rejects.toMatchObject({ code: 'ERR_DOWNLOAD', message });
+    expect(proxy.seen).toHaveLength(0);
+  },
+);
+
+test.each([
+  ['http://data.invalid/set.bin', 'is not encrypted'],
+  ['ftp://data.invalid/set.bin', 'is not an https address'],
+  ['http://[broken', 'is not an https address'],
+])('refuses a redirect to %s', async (location, why) => {
+  const { url } = await serve((_, response) => response.writeHead(302, { location }).end());
+  await expect(get(url)).rejects.toMatchObject({ code: 'ERR_DOWNLOAD', message: expect.stringContaining(why) });
 });
 
 test('a proxy that refuses the tunnel is named without its password', async () => {
@@ -221,9 +272,10 @@ test('tunnels https through CONNECT and verifies the certificate', async () => {
   } catch {
     return console.warn('skipped: no openssl command to make a certificate with');
   }
-  const server = https.createServer({ key: readFileSync(key), cert: readFileSync(cert) }, (request, response) =>
-    sendBody(request, response),
-  );
+  const server = https.createServer({ key: readFileSync(key), cert: readFileSync(cert) }, (request, response) => {
+    if (request.url === '/set.bin') sendBody(request, response);
+    else response.writeHead(302, { location: proxy.url }).end();
+  });
   const port = new URL(await listen(server)).port;
   const targets: (string | undefined)[] = [];
   const proxy = await serve(() => undefined);
@@ -244,21 +296,26 @@ test('tunnels https through CONNECT and verifies the certificate', async () => {
       transformFileSync(`${__dirname}/../../src/${name}.ts`, options).code,
     );
   }
-  const script = `require('./download').download({ url: 'https://data.invalid/set.bin', file: 'got', md5: '${MD5}' }).then(console.log)`;
+  const script = `const { download } = require('./download');
+    const get = (name) => download({ url: 'https://data.invalid/' + name, file: name, md5: '${MD5}' });
+    get('set.bin').then(console.log).then(() => get('elsewhere')).catch(({ message }) => console.log(message));`;
   const child = {
     cwd: folder,
     env: { ...process.env, ...env, https_proxy: proxy.url, NO_PROXY: '', no_proxy: '', NODE_EXTRA_CA_CERTS: cert },
   };
   const { stdout } = await promisify(execFile)(process.execPath, ['-e', script], child);
   expect(stdout).toContain(`fetched: ${BODY.length}`);
-  expect(targets).toEqual(['data.invalid:443', 'data.invalid:443']);
+  // The other address leads from https to a server of this machine.
+  expect(stdout).toContain(`redirects from https to the unencrypted ${proxy.url}, which is refused`);
+  expect(targets).toEqual(Array(3).fill('data.invalid:443'));
+  expect(proxy.seen).toHaveLength(0);
 });
 
 test('reads the proxy variables as other tools do', () => {
   const env = { HTTPS_PROXY: 'proxy:3128', no_proxy: 'localhost, .corp.example,*.intra.example,plain.example:8443' };
   const via = (url: string) => proxyFor(new URL(url), env)?.href ?? null;
   expect(via('https://far.example/x')).toBe('http://proxy:3128/');
-  expect(via('http://far.example/x')).toBeNull();
+  expect(via('http://127.0.0.1/x')).toBeNull();
   expect(via('https://localhost/')).toBeNull();
   expect(via('https://corp.example/')).toBeNull();
   expect(via('https://a.b.corp.example/')).toBeNull();
@@ -266,7 +323,7 @@ test('reads the proxy variables as other tools do', () => {
   expect(via('https://x.intra.example/')).toBeNull();
   expect(via('https://plain.example/')).not.toBeNull();
   expect(via('https://plain.example:8443/')).toBeNull();
-  expect(proxyFor(new URL('http://a/'), { all_proxy: 'http://p:1' })?.port).toBe('1');
-  expect(proxyFor(new URL('http://a/'), { all_proxy: 'http://p:1', NO_PROXY: '*' })).toBeNull();
-  expect(() => proxyFor(new URL('http://a/'), { all_proxy: 'socks5://p:1' })).toThrow(/not an http/);
+  expect(proxyFor(new URL('https://a/'), { all_proxy: 'http://p:1' })?.port).toBe('1');
+  expect(proxyFor(new URL('https://a/'), { all_proxy: 'http://p:1', NO_PROXY: '*' })).toBeNull();
+  expect(() => proxyFor(new URL('https://a/'), { all_proxy: 'socks5://p:1' })).toThrow(/not an http/);
 });

@@ -53,7 +53,7 @@ test('a living process refuses others in one sentence that names it, before anyt
   await expect(lockFolder(folder)).rejects.toMatchObject({ code: 'ERR_BUSY' });
   await expect(lockFolder(folder)).rejects.toThrow(
     new RegExp(
-      `^${folder} is in use by process ${child.pid} on ${hostname()} since \\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d UTC; wait for it, or remove ${lockFile()} if that process is gone\\.$`,
+      `^${folder} is in use by process ${child.pid} on ${hostname()} since \\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d UTC; wait for it, or end it\\.$`,
     ),
   );
   expect(readdirSync(folder)).toEqual(before);
@@ -111,6 +111,9 @@ test.each([
 ])('a process of %s cannot be judged and counts', async (_name, changes, who) => {
   const text = await forged(changes);
   await expect(lockFolder(folder)).rejects.toThrow(`is in use by ${who} since`);
+  await expect(lockFolder(folder)).rejects.toThrow(
+    `cannot be seen from here: wait for it, or remove ${lockFile()} if it has ended, or if this folder is a copy of the one that it uses.`,
+  );
   expect(readFileSync(lockFile(), 'utf8')).toBe(text);
 });
 

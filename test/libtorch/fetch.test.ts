@@ -1,5 +1,15 @@
 import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join, relative } from 'node:path';
@@ -26,33 +36,46 @@ afterAll(() => {
   rmSync(root, { recursive: true, force: true });
 });
 
-/** A zip archive with nothing compressed. */
+interface Packed {
+  name: string;
+  bytes: Buffer;
+  /** Unix file type and permissions. */
+  mode?: number;
+  /** What the archive says of its length. */
+  size?: number;
+}
+
+/** A zip archive of a folder. */
 function zip(folder: string): Buffer {
-  const names = readdirSync(folder, { recursive: true, withFileTypes: true })
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name));
+  return zipOf(files.map((file) => ({ name: relative(folder, file), bytes: readFileSync(file) })));
+}
+
+/** A zip archive with nothing compressed. */
+function zipOf(files: Packed[]): Buffer {
   const parts: Buffer[] = [];
   const directory: Buffer[] = [];
   let offset = 0;
-  for (const file of names) {
-    const name = Buffer.from(relative(folder, file));
-    const bytes = readFileSync(file);
+  for (const { name: text, bytes, mode = 0o100755, size = bytes.length } of files) {
+    const name = Buffer.from(text);
     const fields = Buffer.alloc(26);
     fields.writeUInt16LE(20, 0);
     fields.writeUInt32LE(crc32(bytes), 10);
-    fields.writeUInt32LE(bytes.length, 14);
-    fields.writeUInt32LE(bytes.length, 18);
+    fields.writeUInt32LE(size, 14);
+    fields.writeUInt32LE(size, 18);
     fields.writeUInt16LE(name.length, 22);
     parts.push(Buffer.from('PK\x03\x04'), fields, name, bytes);
     const tail = Buffer.alloc(14);
-    tail.writeUInt32LE((0o100755 << 16) >>> 0, 6);
+    tail.writeUInt32LE((mode << 16) >>> 0, 6);
     tail.writeUInt32LE(offset, 10);
     directory.push(Buffer.from('PK\x01\x02\x14\x03'), fields, tail, name);
     offset += 4 + 26 + name.length + bytes.length;
   }
   const end = Buffer.alloc(18);
-  end.writeUInt16LE(names.length, 4);
-  end.writeUInt16LE(names.length, 6);
+  end.writeUInt16LE(files.length, 4);
+  end.writeUInt16LE(files.length, 6);
   end.writeUInt32LE(Buffer.concat(directory).length, 8);
   end.writeUInt32LE(offset, 12);
   return Buffer.concat([...parts, ...directory, Buffer.from('PK\x05\x06'), end]);
@@ -113,6 +136,54 @@ describe('from an archive', () => {
     await expect(fetch.fetchFromArchive({ from: file, sha256 })).rejects.toEqual(error);
     expect(libtorch.findLibTorch()).toMatchObject({ version: '2.12.0' });
     expect(existsSync(path('.libtorch.new'))).toBe(false);
+  });
+});
+
+describe('an archive from a stranger', () => {
+  const [link, pipe] = [0o120777, 0o010644];
+  /** Archives with these entries behind those of a LibTorch. */
+  function spoiled(...more: Packed[]): string {
+    fakeLibTorch(path('made/libtorch'), { file: 'build-version' });
+    const files = readdirSync(path('made'), { recursive: true, encoding: 'utf8' });
+    const whole = files.filter((name) => statSync(path('made', name)).isFile());
+    const entries = whole.map((name) => ({ name, bytes: readFileSync(path('made', name)) }));
+    writeFileSync(path('libtorch.zip'), zipOf([...entries, ...more]));
+    return path('libtorch.zip');
+  }
+  const text = (name: string, more: Partial<Packed> = {}): Packed => ({ name, bytes: Buffer.from('in'), ...more });
+
+  test.each<[string, Packed[], string]>([
+    ['a name that leads out', [text('../out')], 'cannot be unpacked'],
+    ['an absolute name', [text('/tmp/earlybird-out')], 'cannot be unpacked'],
+    ['a name with the other slash', [text('..\\out')], 'cannot be unpacked'],
+    ['a link that leads out', [text('a', { bytes: Buffer.from('../..'), mode: link })], 'leads out of its folder'],
+    ['an absolute link', [text('a', { bytes: Buffer.from('/etc'), mode: link })], 'leads out of its folder'],
+    ['a link to its own folder', [text('a', { bytes: Buffer.from('..'), mode: link })], 'leads out of its folder'],
+    ['a link of impossible length', [text('a', { bytes: Buffer.alloc(5000, 97), mode: link })], 'leads out of'],
+    ['a file behind a link', [text('a', { bytes: Buffer.from('b'), mode: link }), text('a/x')], 'ERR_FILE'],
+    ['two files of one name', [text('a'), text('a')], 'ERR_FILE'],
+    ['what is no file', [text('a', { mode: pipe })], 'neither a file nor a folder'],
+    ['more bytes than there are', Array.from({ length: 9 }, (_, i) => text(`${i}`, { size: 4e9 })), ''],
+  ])('with %s writes nothing outside and changes nothing', async (_, entries, message) => {
+    fakeLibTorch(path('.libtorch/torch'), { version: '2.12.0' });
+    const from = spoiled(...entries);
+    const before = readdirSync(root).sort();
+    const failure = await fetch.fetchFromArchive({ from }).catch((error) => error);
+    expect(`${failure.code} ${failure.message}`).toMatch(/^ERR_FILE /);
+    expect(`${failure.code} ${failure.message}`).toContain(message);
+    expect(libtorch.findLibTorch()).toMatchObject({ version: '2.12.0' });
+    expect(readdirSync(root).sort()).toEqual(before);
+    expect(existsSync('/tmp/earlybird-out')).toBe(false);
+  });
+
+  test('may hold links from one library to its neighbour', async () => {
+    const from = spoiled(
+      text('libtorch/lib/libx.so.1'),
+      text('libtorch/lib/libx.so', { bytes: Buffer.from('libx.so.1'), mode: link }),
+    );
+    await fetch.fetchFromArchive({ from });
+    expect(readlinkSync(path('.libtorch/libtorch/lib/libx.so'))).toBe('libx.so.1');
+    expect(readFileSync(path('.libtorch/libtorch/lib/libx.so'), 'utf8')).toBe('in');
   });
 });
 

@@ -1,10 +1,10 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { matrices } from '../../src/report/figures';
-import { renderHtml } from '../../src/report/html';
+import { FIGURES, matrices } from '../../src/report/figures';
+import { type HtmlFigure, renderHtml } from '../../src/report/html';
 import type { ReportInput } from '../../src/report/input';
-import { hasFonts } from '../../src/report/render';
+import { hasFonts, renderSvg } from '../../src/report/render';
 import { writeReport, writeSpec } from '../../src/report/write';
 import { maskMatrix, SAMPLE } from '../support/report-sample';
 
@@ -46,6 +46,66 @@ test('energy: a row for each phase, reasons, and where the figures come from; no
   const unread = renderHtml({ ...SAMPLE, energy: { phases: { search: { ...total, joules: null } }, sources } }, []);
   expect(unread).toContain('<h2>Energy</h2>\n<p class="note">GPU');
   expect(renderHtml(SAMPLE, [])).not.toContain('<h2>Energy</h2>');
+});
+
+/** Names of the tags of a page and of their attributes, whose values may hold anything but their quotes. */
+function partsOf(html: string): string[] {
+  const parts = [...html.matchAll(/<([a-zA-Z][\w:-]*)((?:"[^"]*"|[^">])*)>/g)].flatMap(([, name, rest]) => {
+    const attributes = rest!.replaceAll(/"[^"]*"/g, ' ').match(/[^\s=/]+/g) ?? [];
+    return [`<${name}`, ...attributes];
+  });
+  return [...new Set(parts)];
+}
+
+const MARKUP = `"'><img src=x onerror=alert(1)></script></style></title><script>alert(2)</script>&lt;b&gt;`;
+/** What the program itself says, not people. */
+const OWN = ['phase', 'compared', 'id'];
+
+/** The value with markup behind each of its texts and in front of each key of free choice. */
+function spoiled<T>(value: T): T {
+  if (typeof value === 'string') return `${value}${MARKUP}` as T;
+  if (value === null || typeof value !== 'object' || ArrayBuffer.isView(value)) return value;
+  if (Array.isArray(value)) return value.map(spoiled) as T;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, one]) => [key, OWN.includes(key) ? one : spoiled(one)]),
+  ) as T;
+}
+
+/** The page, with the figures of a screen alone. */
+async function pageOf(input: ReportInput): Promise<string> {
+  const shown: HtmlFigure[] = [];
+  for (const { spec, ...figure } of FIGURES) {
+    const drawing = await spec(input);
+    const wide = drawing && (await renderSvg(drawing));
+    if (wide) shown.push({ ...figure, saves: [{ format: 'SVG', href: input.title }], wide, narrow: wide });
+  }
+  expect(shown.length).toBeGreaterThan(3);
+  return renderHtml(input, shown);
+}
+
+test('markup in any text of a run becomes text, in the page and in its figures', async () => {
+  const more = (text: string) => ({
+    provenance: { [text]: text },
+    files: [text],
+    energy: { phases: { [text]: { windows: 1, seconds: 20, joules: null, reason: text } }, sources: [text] },
+  });
+  const page = await pageOf({ ...spoiled(SAMPLE), ...more(MARKUP) });
+  const plain = await pageOf({ ...SAMPLE, ...more('text') });
+  expect(page.match(/alert\(2\)/g)!.length).toBeGreaterThan(20);
+  expectWellFormed(page);
+  const known = partsOf(plain);
+  expect(partsOf(page).filter((part) => !known.includes(part))).toEqual([]);
+  expect(known.filter((part) => /^(on|src|<script|<img)/.test(part))).toEqual([]);
+});
+
+test('the page forbids scripts and requests by itself, from whatever server it comes', () => {
+  const [, policy] = /<meta http-equiv="Content-Security-Policy" content="([^"]*)">/.exec(renderHtml(SAMPLE, []))!;
+  expect(policy).toContain("default-src 'none'");
+  expect(policy).not.toMatch(/script-src|connect-src|https?:|\*/);
+  // A policy holds for what follows it.
+  expect(renderHtml(SAMPLE, []).indexOf('Content-Security-Policy')).toBeLessThan(
+    renderHtml(SAMPLE, []).indexOf('<style'),
+  );
 });
 
 describe('a written report', () => {
