@@ -71,6 +71,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   method("maskOverlap", mask_overlap_js);
   method("filterImages", filter_images_js);
   method("blockQuantize", block_quantize_js);
+  method("mxQuantize", mx_quantize_js);
+  method("mxConvolution", mx_convolution_js);
   method("benchKernels", bench_kernels_js);
   method("createMeter", create_meter_js);
   method("gpuState", gpu_state_js);

@@ -6,6 +6,7 @@
 #include "errors.h"
 #include "job.h"
 #include "quant/host_block_float.h"
+#include "quant/host_mx.h"
 
 namespace earlybird {
 namespace {
@@ -32,6 +33,32 @@ HostRounding rounding_of(const Napi::Object& object) {
   return rounding;
 }
 
+/// The index of `name` among the values of a field.
+size_t choice_in(const Napi::Object& object, const char* field, std::initializer_list<const char*> values) {
+  const std::string name = string_in(object, field);
+  std::string known;
+  for (auto value = values.begin(); value != values.end(); ++value) {
+    if (name == *value) return value - values.begin();
+    known += (known.empty() ? "" : ", ") + std::string(*value);
+  }
+  throw Error("ERR_USAGE", std::string("\"") + field + "\" must be one of " + known + ", not '" + name + "'.");
+}
+
+HostMxRounding mx_rounding_of(const Napi::Object& object) {
+  HostMxRounding rounding;
+  rounding.rule.format = &mx_format(string_in(object, "format"));
+  rounding.rule.scale = static_cast<MxScale>(choice_in(object, "scale", {"floor", "rceil", "even"}));
+  rounding.rule.rounding = static_cast<MxRounding>(choice_in(object, "rounding", {"even", "away", "stochastic"}));
+  rounding.rule.dim = integer_in(object, "dim", 0);
+  rounding.rule.groups = integer_in(object, "groups", 1);
+  rounding.seed = static_cast<uint64_t>(integer_in(object, "seed", 1));
+  rounding.epoch = part_in(object, "epoch");
+  rounding.step = part_in(object, "step");
+  rounding.lane = part_in(object, "lane");
+  rounding.plain = boolean_in(object, "plain", false);
+  return rounding;
+}
+
 }  // namespace
 
 Napi::Value block_quantize_js(const Napi::CallbackInfo& info) {
@@ -44,6 +71,51 @@ Napi::Value block_quantize_js(const Napi::CallbackInfo& info) {
         [values, rounding](Job&) mutable -> Job::Finish {
           rounding.device = checked_device(rounding.device);
           return [out = block_quantize_on_host(values, rounding)](Napi::Env env) { return to_js(env, out); };
+        },
+        {}, held);
+  });
+}
+
+Napi::Value mx_quantize_js(const Napi::CallbackInfo& info) {
+  return promise(info.Env(), [&] {
+    std::vector<Napi::Value> held;
+    const HostTensor values = tensor_of(info[0], "values", held);
+    const HostMxRounding rounding = mx_rounding_of(object_argument(info, 1, "options"));
+    return Job::start(
+        info.Env(),
+        [values, rounding](Job&) -> Job::Finish {
+          return [out = mx_quantize_on_host(values, rounding)](Napi::Env env) {
+            Napi::Object object = Napi::Object::New(env);
+            object.Set("scale", to_js(env, out.scale));
+            object.Set("codes", to_js(env, out.codes));
+            object.Set("values", to_js(env, out.values));
+            object.Set("tensorScale", out.tensor_scale);
+            return object;
+          };
+        },
+        {}, held);
+  });
+}
+
+Napi::Value mx_convolution_js(const Napi::CallbackInfo& info) {
+  return promise(info.Env(), [&] {
+    std::vector<Napi::Value> held;
+    const HostTensor x = tensor_of(info[0], "x", held), w = tensor_of(info[1], "w", held),
+                     dy = tensor_of(info[2], "dy", held);
+    const Napi::Object options = object_argument(info, 3, "options");
+    const HostMxRounding rounding = mx_rounding_of(options);
+    const MxConvShape shape{integer_in(options, "stride", 1), integer_in(options, "padding", 0),
+                            integer_in(options, "groups", 1)};
+    return Job::start(
+        info.Env(),
+        [x, w, dy, shape, rounding](Job&) -> Job::Finish {
+          return [out = mx_convolution_on_host(x, w, dy, shape, rounding)](Napi::Env env) {
+            Napi::Object object = Napi::Object::New(env);
+            object.Set("y", to_js(env, out[0]));
+            object.Set("dx", to_js(env, out[1]));
+            object.Set("dw", to_js(env, out[2]));
+            return object;
+          };
         },
         {}, held);
   });

@@ -30,6 +30,7 @@ export type * from './native/types/energy';
 export type * from './native/types/handle';
 export type * from './native/types/kernels';
 export type * from './native/types/model';
+export type * from './native/types/mx';
 export type * from './native/types/network-data';
 export type * from './native/types/number-formats';
 export type * from './native/types/pass';

@@ -24,6 +24,9 @@ inline constexpr int kNoiseRounds = 7;
 /// The elements of a group, counted in memory order, share the call philox(seed; lane, epoch, step << 32 | group).
 EB_SCALAR int32_t elements_a_call(int64_t bits) { return bits >= 7 ? 8 : 4; }
 
+/// A word length whose elements take 16 random bits.
+inline constexpr int64_t kHalfWordNoise = 7;
+
 EB_SCALAR Random4 noise_call(const NoiseKey& key, uint32_t group) {
   return philox<kNoiseRounds>(key.seed, static_cast<Purpose>(key.lane), key.epoch,
                               static_cast<uint64_t>(key.step) << 32 | group);

@@ -36,6 +36,23 @@ describe('npm run parity', () => {
     expect(lines[0]).toMatch(/^ok {3}optimlp two-layer network of 8-6-4 in batches of 3 {2}21 exact$/);
   });
 
+  test('a folder of number formats is known by its files, and a code that differs fails its case', () => {
+    const name = 'mxfp4.json';
+    const text = readFileSync(join(fixtures, '../mx', name), 'utf8');
+    writeFileSync(join(dir, name), text);
+    const good = parity(dir, '--only', 'mx mxfp4');
+    expect(good.status).toBe(0);
+    expect(good.lines[0]).toMatch(/^ok {3}mx mxfp4 floor\/even {2}\d+ exact$/);
+    const golden = JSON.parse(text);
+    const { codes } = golden.quantised['rceil/even'];
+    codes[0] = `${codes[0][0]}${codes[0][1] === '1' ? '2' : '1'}${codes[0].slice(2)}`;
+    writeFileSync(join(dir, name), JSON.stringify(golden));
+    const bad = parity(dir);
+    expect(bad.status).toBe(1);
+    expect(bad.lines.filter((line) => line.startsWith('FAIL'))).toHaveLength(1);
+    expect(bad.lines).toContain(`skip mx conv: conv.json is not in ${dir}`);
+  });
+
   test('a value that differs fails its case, and the command', () => {
     const text = readFileSync(join(fixtures, 'generator.json'), 'utf8');
     writeFileSync(join(dir, 'generator.json'), text.replace('"k24": 10946269', '"k24": 10946270'));

@@ -1,14 +1,14 @@
 import { existsSync, statSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { loadAddon } from '../../src/native/addon';
-import { ITEMS } from './items';
+import { itemsOf } from './items';
 import { Context } from './lib/networks';
 import { Reference } from './lib/reference';
 import { lineOf, run, Tally } from './run';
 
 const USAGE = `usage: npm run parity -- DIR [--only TEXT]
 
-Compares this build with a folder of golden reference data: one line a case.
+Compares this build with a folder of golden data, of the reference or of number formats: one line a case.
 --only TEXT  only cases whose name contains TEXT, for example "forward vgg16"
 Exits with 1 when a case fails, with 2 when there is nothing to check.
 `;
@@ -27,7 +27,8 @@ export async function main(args: string[]): Promise<void> {
     tally.add(outcome);
     process.stdout.write(`${lineOf(outcome)}\n`);
   }
-  const present = ITEMS.some(({ needs }) => context.reference.has(needs));
+  const has = (file: string) => context.reference.has(file);
+  const present = itemsOf(has).some(({ needs }) => has(needs));
   if (!present) process.stderr.write(`${wish.dir} holds none of the files of the reference\n`);
   else if (tally.total === 0) process.stderr.write(`no case has '${wish.only}' in its name\n`);
   process.stdout.write(`${tally}\n`);

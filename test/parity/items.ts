@@ -9,6 +9,7 @@ import * as layouts from './layouts';
 import type { Case } from './lib/case';
 import type { Context } from './lib/networks';
 import * as masks from './masks';
+import * as mx from './mx';
 import * as optimlp from './optimlp';
 import * as overlap from './overlap';
 import * as prune from './prune';
@@ -27,7 +28,7 @@ export interface Item {
 const item = (name: string, needs: string, { cases }: Pick<Item, 'cases'>): Item => ({ name, needs, cases });
 
 /** Every item of the reference, in the order in which one rests on another. */
-export const ITEMS: readonly Item[] = [
+const REFERENCE: readonly Item[] = [
   item('generator', 'generator.json', generator),
   item('layouts', 'layouts.json', layouts),
   item('flops', 'flops.json', flops),
@@ -45,3 +46,18 @@ export const ITEMS: readonly Item[] = [
   item('optimlp', 'optimlp.json', optimlp),
   item('swa', 'swa.json', swa),
 ];
+
+const MX_FORMATS = ['mxint8', 'mxfp8-e4m3', 'mxfp8-e5m2', 'mxfp6-e2m3', 'mxfp6-e3m2', 'mxfp4'];
+
+/** Golden data of number formats. */
+const MX: readonly Item[] = [
+  ...MX_FORMATS.map((format) => item(`mx ${format}`, `${format}.json`, mx.blocks(`${format}.json`))),
+  item('mx nvfp4', 'nvfp4.json', mx.tensors),
+  item('mx conv', 'conv.json', mx.convolutions),
+];
+
+/** The items of the kinds of golden data of which `dir` has a file, or those of the reference. */
+export function itemsOf(has: (file: string) => boolean): readonly Item[] {
+  const kinds = [REFERENCE, MX].filter((items) => items.some(({ needs }) => has(needs)));
+  return kinds.length > 0 ? kinds.flat() : REFERENCE;
+}

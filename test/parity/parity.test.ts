@@ -1,14 +1,19 @@
 import { existsSync } from 'node:fs';
 import { loadAddon } from '../../src/native/addon';
-import { partFolder, wholeFolder } from '../support/golden';
-import { ITEMS } from './items';
+import { formatsFolder, mxFolder, partFolder, wholeFolder } from '../support/golden';
+import { itemsOf } from './items';
 import { Context } from './lib/networks';
 import { Reference } from './lib/reference';
 import { lineOf, type Outcome, outcomes } from './run';
 
 const MINUTES = 60_000;
 
-const folders = { 'the part in test/fixtures': partFolder, 'the whole reference': wholeFolder };
+const folders = {
+  'the part in test/fixtures': partFolder,
+  'the whole reference': wholeFolder,
+  'number formats in test/fixtures': formatsFolder,
+  'all number formats': mxFolder,
+};
 
 for (const [name, dir] of Object.entries(folders)) {
   if (!existsSync(dir)) {
@@ -17,7 +22,7 @@ for (const [name, dir] of Object.entries(folders)) {
   }
   describe(`parity with ${name}`, () => {
     const context = new Context(new Reference(dir), () => loadAddon({ device: 'cpu' }));
-    test.each(ITEMS)(
+    test.each([...itemsOf((file) => context.reference.has(file))])(
       '$name',
       async (item) => {
         const failed: string[] = [];

@@ -1,4 +1,4 @@
-import { ITEMS, type Item } from './items';
+import { type Item, itemsOf } from './items';
 import { type Case, Skip, skipped } from './lib/case';
 import type { Context } from './lib/networks';
 
@@ -17,7 +17,7 @@ export async function* outcomes(item: Item, context: Context, only = ''): AsyncI
 }
 
 export async function* run(context: Context, only = ''): AsyncIterable<Outcome> {
-  for (const item of ITEMS) yield* outcomes(item, context, only);
+  for (const item of itemsOf((file) => context.reference.has(file))) yield* outcomes(item, context, only);
 }
 
 /** A file that is absent skips its item; one that cannot be read fails it, and leaves the others alone. */

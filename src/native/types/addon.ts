@@ -11,6 +11,7 @@ import type { GpuState, MeterOptions, NativeMeter } from './energy';
 import type { JoinOptions, NativeGroup } from './group';
 import type { KernelAnswer, KernelTable } from './kernels';
 import type { ModelSpec, NativeModel } from './model';
+import type { MxConvolutionOptions, MxOptions, MxProducts, MxTensor } from './mx';
 import type { BenchCeilingsOptions, BenchKernelsOptions, BlockQuantizeOptions, KernelTime } from './number-formats';
 import type { NativeTrainer, TrainerOptions } from './trainer';
 
@@ -76,6 +77,16 @@ export interface NativeAddon {
    * lengths other than -1 and 2 to 22, ERR_SHAPE where the tensor has no dimension `dim`.
    */
   blockQuantize(values: TensorData, options: BlockQuantizeOptions): Promise<TensorData>;
+  /**
+   * Rounds `values` (float32, any shape) on the CPU to blocks of an MX format or NVFP4 along a dimension (docs/low-precision.md).
+   * ERR_USAGE for an unknown format or rule, ERR_SHAPE where the tensor has no dimension `dim` or `groups` do not divide it.
+   */
+  mxQuantize(values: TensorData, options: MxOptions): Promise<MxTensor>;
+  /**
+   * The three products of a convolution, each of operands that are rounded anew with blocks along the axis of its sum: output,
+   * gradient of the input, gradient of the weight. In float64, which holds the products exactly: for comparison, not for training.
+   */
+  mxConvolution(x: TensorData, w: TensorData, dy: TensorData, options: MxConvolutionOptions): Promise<MxProducts>;
 
   /** Times kernels on random tensors of a device. */
   benchKernels(options: BenchKernelsOptions): Promise<KernelTime[]>;

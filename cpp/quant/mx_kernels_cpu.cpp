@@ -1,0 +1,224 @@
+#include "quant/mx_kernels_cpu.h"
+
+#include <algorithm>
+#include <type_traits>
+
+#include "quant/noise_cpu.h"
+
+namespace earlybird::mx {
+namespace {
+
+/// What distinguishes the loops: NVFP4 multiplies before and after, two's complement has no -0 and one code more.
+enum class Kind { kFloating, kFixed, kScaled };
+
+/// What rounding to the elements of a block needs, where no number on the way is subnormal or overflows.
+struct Steps {
+  /// The power of two of subnormal elements, as bits; the largest values above and below zero; see Block.
+  uint32_t least;
+  float high, low, in, out;
+};
+
+EB_INLINE bool is_usual(const Block& block, const MxFormat& f) {
+  return f.tensor_scale ? (block.in < 0x1p100f) & (block.out > 0x1p-100f) : (block.byte - 48u) <= 152u;
+}
+
+EB_INLINE Steps steps_of(const Block& block, const MxFormat& f) {
+  const uint32_t byte = f.tensor_scale ? kOneByte : block.byte;
+  const auto value = [&](uint32_t size) EB_ALWAYS {
+    const uint32_t field = size >> f.mantissa_bits, mantissa = size & ((1u << f.mantissa_bits) - 1);
+    return float_of((field + f.least() - 1 + byte) << 23 | mantissa << (23 - f.mantissa_bits));
+  };
+  return {(byte + static_cast<uint32_t>(f.least())) << 23, value(f.limit(false)), value(f.limit(true)), block.in,
+          block.out};
+}
+
+/// A block of zeros has the smallest scale, but any scale gives zeros.
+EB_INLINE Block usual_block(uint32_t top, const Kernel& kernel) {
+  const Block block = block_of(top, kernel.format, kernel.scale, kernel.tensor_scale);
+  return top == 0 && !kernel.format.tensor_scale ? Block{kOneByte} : block;
+}
+
+/// Rounds in the float32 of the values themselves: the sum with a power of two that has the step as its last bit rounds
+/// to a whole number of steps, with ties to even.
+template <Kind kKind, MxRounding kRounding>
+EB_INLINE float round_usual(float value, const Steps& steps, uint32_t noise, int32_t mantissa) {
+  const uint32_t sign = bits_of(value) & kSign;
+  float size = float_of(bits_of(value) & ~kSign);
+  if (kKind == Kind::kScaled) size *= steps.in;
+  const uint32_t own = bits_of(size) & kInfinity, power = own > steps.least ? own : steps.least;
+  if (kRounding == MxRounding::kEven) {
+    const float base = float_of(power + (static_cast<uint32_t>(23 - mantissa) << 23));
+    size = (size + base) - base;
+  } else {
+    // Whole halves of a step, or 2^-17ths of it.
+    constexpr int32_t kExtra = kRounding == MxRounding::kAway ? 1 : kNoiseBits + 1;
+    const float up = float_of((static_cast<uint32_t>(254 + mantissa + kExtra) << 23) - power);
+    int32_t whole = (static_cast<int32_t>(size * up) + 1) >> 1;
+    if (kRounding == MxRounding::kStochastic) whole = (whole + static_cast<int32_t>(noise)) >> kNoiseBits;
+    size = static_cast<float>(whole) * float_of(power - (static_cast<uint32_t>(mantissa) << 23));
+  }
+  const float limit = kKind == Kind::kFixed && sign ? steps.low : steps.high;
+  size = size < limit ? size : limit;
+  if (kKind == Kind::kScaled) size *= steps.out;
+  const float signed_size = float_of(bits_of(size) | sign);
+  return kKind == Kind::kFixed ? signed_size + 0.f : signed_size;
+}
+
+/// In place of random bits for nearest rounding, which needs none.
+struct NoNoise {
+  EB_INLINE uint32_t operator[](int64_t) const { return 0; }
+  EB_INLINE NoNoise operator+(int64_t) const { return {}; }
+};
+
+/// The random bits of neighbouring elements.
+class Noise {
+ public:
+  /// Those of `count` elements from `number` on, at most kChunk.
+  const uint16_t* of(const quant::NoiseKey& key, int64_t number, int64_t count) {
+    const int64_t a_call = quant::elements_a_call(quant::kHalfWordNoise), group = number / a_call;
+    quant::fill_noise(key, static_cast<uint32_t>(group), (number + count - 1) / a_call + 1 - group, words_);
+    return reinterpret_cast<const uint16_t*>(words_) + (number - group * a_call);
+  }
+
+ private:
+  alignas(64) uint64_t words_[2 * (kChunk / 8 + 1 + 31)];
+};
+
+void round_slowly(const float* from, float* to, int64_t count, int64_t stride, const Block& block, int64_t number,
+                  const Kernel& kernel) {
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t at = i * stride;
+    const uint32_t noise = kernel.rounding == MxRounding::kStochastic
+                               ? quant::noise_at(kernel.key, number + at, quant::kHalfWordNoise)
+                               : 0;
+    const uint32_t code = code_in(bits_of(from[at]), block, kernel.format, kernel.rounding, noise);
+    const uint32_t bits = value_in(code, block, kernel.format);
+    memcpy(to + at, &bits, sizeof bits);  // not as a float, whose NaN might change
+  }
+}
+
+EB_INLINE uint32_t top_of(const float* values, int64_t count) {
+  uint32_t top = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    const uint32_t size = quant::magnitude(values[i]);
+    top = size > top ? size : top;
+  }
+  return top;
+}
+
+template <Kind kKind, MxRounding kRounding, class Bits>
+EB_INLINE void run(const float* from, float* to, int64_t count, const Steps& steps, Bits noise, int32_t mantissa) {
+#pragma GCC ivdep
+  for (int64_t i = 0; i < count; ++i) to[i] = round_usual<kKind, kRounding>(from[i], steps, noise[i], mantissa);
+}
+
+template <Kind kKind, MxRounding kRounding, class Bits>
+EB_INLINE void rows(const float* from, float* to, int64_t count, int64_t length, int64_t number, Bits noise,
+                    const Kernel& kernel) {
+  constexpr int64_t kBlock = kKind == Kind::kScaled ? 16 : 32;
+  for (int64_t row = 0; row < count; row += length) {
+    for (int64_t at = row, end = row + length; at < end; at += kBlock) {
+      const int64_t size = std::min(kBlock, end - at);
+      const uint32_t top = size == kBlock ? top_of(from + at, kBlock) : top_of(from + at, size);
+      const Block block = usual_block(top, kernel);
+      const Steps steps = steps_of(block, kernel.format);
+      if (!is_usual(block, kernel.format))
+        round_slowly(from + at, to + at, size, 1, block, number + at, kernel);
+      else if (size == kBlock)
+        run<kKind, kRounding>(from + at, to + at, kBlock, steps, noise + at, kernel.format.mantissa_bits);
+      else
+        run<kKind, kRounding>(from + at, to + at, size, steps, noise + at, kernel.format.mantissa_bits);
+    }
+  }
+}
+
+template <Kind kKind, MxRounding kRounding>
+EB_INLINE void lines(const float* from, float* to, int64_t blocks, int64_t count, int64_t stride, int64_t number,
+                     const Kernel& kernel) {
+  uint32_t tops[kPositions] = {}, least[kPositions];
+  float high[kPositions], low[kPositions], in[kPositions], out[kPositions];
+  for (int64_t j = 0; j < count; ++j)
+    for (int64_t i = 0; i < blocks; ++i) {
+      const uint32_t size = quant::magnitude(from[j * stride + i]);
+      tops[i] = size > tops[i] ? size : tops[i];
+    }
+  bool usual = true;
+  for (int64_t i = 0; i < blocks; ++i) {
+    const Block block = usual_block(tops[i], kernel);
+    const Steps steps = steps_of(block, kernel.format);
+    usual &= is_usual(block, kernel.format);
+    least[i] = steps.least, high[i] = steps.high, low[i] = steps.low, in[i] = steps.in, out[i] = steps.out;
+  }
+  if (!usual) {
+    for (int64_t i = 0; i < blocks; ++i)
+      round_slowly(from + i, to + i, count, stride, usual_block(tops[i], kernel), number + i, kernel);
+    return;
+  }
+  Noise noise;
+  for (int64_t j = 0; j < count; ++j) {
+    const float* here = from + j * stride;
+    float* there = to + j * stride;
+    const auto line = [&](auto bits) EB_ALWAYS {
+#pragma GCC ivdep
+      for (int64_t i = 0; i < blocks; ++i)
+        there[i] = round_usual<kKind, kRounding>(here[i], Steps{least[i], high[i], low[i], in[i], out[i]}, bits[i],
+                                                 kernel.format.mantissa_bits);
+    };
+    if constexpr (kRounding == MxRounding::kStochastic)
+      line(noise.of(kernel.key, number + j * stride, blocks));
+    else
+      line(NoNoise{});
+  }
+}
+
+/// Calls `body` with kind and rounding as types.
+template <class Body>
+EB_INLINE void with_kinds(const Kernel& kernel, const Body& body) {
+  const auto with_rounding = [&](auto kind) EB_ALWAYS {
+    using R = MxRounding;
+    if (kernel.rounding == R::kEven)
+      body(kind, std::integral_constant<R, R::kEven>{});
+    else if (kernel.rounding == R::kAway)
+      body(kind, std::integral_constant<R, R::kAway>{});
+    else
+      body(kind, std::integral_constant<R, R::kStochastic>{});
+  };
+  if (kernel.format.tensor_scale)
+    with_rounding(std::integral_constant<Kind, Kind::kScaled>{});
+  else if (kernel.format.twos_complement)
+    with_rounding(std::integral_constant<Kind, Kind::kFixed>{});
+  else
+    with_rounding(std::integral_constant<Kind, Kind::kFloating>{});
+}
+
+EB_EVERY_CPU void rows_here(const float* from, float* to, int64_t count, int64_t length, int64_t number,
+                            const uint16_t* noise, const Kernel& kernel) {
+  with_kinds(kernel, [&](auto kind, auto rounding) EB_ALWAYS {
+    if constexpr (decltype(rounding)::value == MxRounding::kStochastic)
+      rows<decltype(kind)::value, MxRounding::kStochastic>(from, to, count, length, number, noise, kernel);
+    else
+      rows<decltype(kind)::value, decltype(rounding)::value>(from, to, count, length, number, NoNoise{}, kernel);
+  });
+}
+
+EB_EVERY_CPU void lines_here(const float* from, float* to, int64_t blocks, int64_t count, int64_t stride,
+                             int64_t number, const Kernel& kernel) {
+  with_kinds(kernel, [&](auto kind, auto rounding) EB_ALWAYS {
+    lines<decltype(kind)::value, decltype(rounding)::value>(from, to, blocks, count, stride, number, kernel);
+  });
+}
+
+}  // namespace
+
+void round_rows(const float* from, float* to, int64_t count, int64_t length, int64_t number, const Kernel& kernel) {
+  Noise noise;
+  const bool random = kernel.rounding == MxRounding::kStochastic;
+  rows_here(from, to, count, length, number, random ? noise.of(kernel.key, number, count) : nullptr, kernel);
+}
+
+void round_lines(const float* from, float* to, int64_t blocks, int64_t lines, int64_t stride, int64_t number,
+                 const Kernel& kernel) {
+  lines_here(from, to, blocks, lines, stride, number, kernel);
+}
+
+}  // namespace earlybird::mx

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <array>
+
+#include "quant/mx.h"
+
+namespace earlybird {
+
+/// The three products of a convolution (or of a linear layer, with one pixel): y = x * w, dx = dy * w, dw = x * dy.
+enum class ConvProduct { kForward, kInputGradient, kWeightGradient };
+
+/// Both operands of a product, rounded anew from full precision, with blocks along the axis of its sum: input channels,
+/// output channels, or the batch. Images are (N, C, H, W) and weights (O, I / groups, kh, kw), or both have two
+/// dimensions. `rules` give format, scale and rounding of the first and second operand; the random bits of the second
+/// are those of the next lane.
+std::array<at::Tensor, 2> mx_operands(ConvProduct product, const at::Tensor& first, const at::Tensor& second,
+                                      int64_t groups, std::array<MxRule, 2> rules, const RandomLane& random = {});
+
+struct MxConvShape {
+  int64_t stride = 1, padding = 0, groups = 1;
+};
+
+/// y, dx and dw of a convolution of rounded operands, computed in float64, which holds the products exactly. For
+/// comparison, not for training.
+struct MxConvolution {
+  at::Tensor y, dx, dw;
+};
+MxConvolution mx_convolution(const at::Tensor& x, const at::Tensor& w, const at::Tensor& dy, const MxConvShape& shape,
+                             const MxRule& rule, const RandomLane& random = {});
+
+}  // namespace earlybird
