@@ -1,9 +1,9 @@
-import { firstNotFinite } from '../checkpoint/finite';
 import { EarlybirdError } from '../errors';
 import { orDispose } from '../native/owned';
 import type { NativeAddon } from '../native/types/addon';
 import type { ModelDescription, ModelSpec, NativeModel } from '../native/types/model';
 import type { StateDict } from '../tensor';
+import { firstNotFinite } from './finite';
 import { inferNetwork } from './infer';
 
 /** A new network with these weights. The caller owns it. `name` is that of the file in errors. */

@@ -1,4 +1,4 @@
-import { firstNotFinite } from '../../src/checkpoint/finite';
+import { firstNotFinite } from '../../src/network/finite';
 import type { Dtype, TensorData } from '../../src/tensor';
 
 const bytesOf = (values: { buffer: ArrayBufferLike }) => new Uint8Array(values.buffer as ArrayBuffer);
