@@ -11,6 +11,7 @@ import { bytesOf, type ImageListing, inParallel, NOT_PLAIN, WHOLE_FILE } from '.
 import { readManifest } from './manifest';
 import { checkPacked, isPacked } from './packed';
 import { withQuietSharp } from './quiet-sharp';
+import { Repeats } from './repeats';
 import { besideFolders, besideMembers, type Present } from './verify-present';
 import { setReport, type VerifyReport } from './verify-report';
 
@@ -42,7 +43,11 @@ export async function verifyImagenet(options: VerifyImagenetOptions, report: Ver
       : besideFolders(report.path!, sets, options.signal));
     report.problems.push(...beside.problems);
     sayBeside(report, beside, unread);
-    for (const set of sets) await brokenImages(set, options, report);
+    const repeats = new Repeats();
+    if (train) await brokenImages(train, options, report, (index, bytes) => repeats.addTrain(index, bytes));
+    await brokenImages(test, options, report, (index, bytes) => repeats.addTest(index, bytes));
+    const repeated = train && repeats.note(train.nameOf, test.nameOf);
+    if (repeated) report.notes.push(repeated);
   } catch (error) {
     if ((error as { code?: string }).code !== 'ERR_DATASET') throw error;
     report.problems.push((error as Error).message);
@@ -92,8 +97,13 @@ async function damagedShards(
   return problems;
 }
 
-/** An image must decode to its end, and the training loader must take it. */
-async function brokenImages(set: ImageListing, options: VerifyImagenetOptions, report: VerifyReport): Promise<void> {
+/** An image must decode to its end, and the training loader must take it. `meet` is given the bytes of each. */
+async function brokenImages(
+  set: ImageListing,
+  options: VerifyImagenetOptions,
+  report: VerifyReport,
+  meet: (index: number, bytes: Buffer) => void,
+): Promise<void> {
   const { onProgress, signal, loader } = options;
   const broken = new Map<number, string>();
   const others = new Map<number, string>();
@@ -106,6 +116,7 @@ async function brokenImages(set: ImageListing, options: VerifyImagenetOptions, r
       signal?.throwIfAborted();
       try {
         const bytes = await bytesOf(set, index);
+        meet(index, bytes);
         if (isPacked(bytes)) checkPacked(bytes);
         else await checkImage(sharp, bytes);
         if (set.lengths[index] === NOT_PLAIN) packed++;

@@ -7,6 +7,7 @@ import { CIFAR, type CifarKind } from './cifar';
 import { OFFICIAL_ARCHIVES } from './fetch';
 import { locateCifar } from './locate';
 import { type OpenOptions, openDataset } from './open';
+import { repeatsIn } from './repeats';
 import { sayBeside, type VerifyImagenetOptions, verifyImagenet } from './verify-imagenet';
 import { setReport, type VerifyReport } from './verify-report';
 
@@ -38,6 +39,8 @@ export async function verifyDataset(
     report.train = setReport(dataset.train.labels, dataset.classes);
     report.test = setReport(dataset.test.labels, dataset.classes);
     report.fingerprint = dataset.fingerprint;
+    const repeated = await repeatsIn(dataset.train, dataset.test);
+    if (repeated) report.notes.push(repeated);
     if (dataset.unread?.length)
       sayBeside(report, { pictures: dataset.unread.map(({ file }) => file), others: [] }, dataset.unread);
   } catch (error) {

@@ -2,7 +2,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { EarlybirdError, fileError } from '../errors';
-import type { Arch, NetworkData } from '../native/types/network-data';
+import type { Arch, LayerData, NetworkData } from '../native/types/network-data';
 import { packageRoot } from '../package';
 import { isShipped } from './names';
 import { parseNetwork } from './schema';
@@ -64,4 +64,12 @@ export function networkFromText(text: string, name: string): NetworkData {
 /** True where both are the same built-in network, or equal data. */
 export function isSameArch(a: Arch, b: Arch): boolean {
   return (typeof a === 'string' ? a : networkText(a)) === (typeof b === 'string' ? b : networkText(b));
+}
+
+/** Of networks that are data: a layer that has other settings than that of the same name, apart from widths, which pruning changes. */
+export function differingLayer(a: Arch, b: Arch): string | undefined {
+  if (typeof a === 'string' || typeof b === 'string') return undefined;
+  const settings = (layer: LayerData) => JSON.stringify({ ...layer, inputs: 0, out: 0, groups: 0 });
+  const others = new Map(b.layers.map((layer) => [layer.name, settings(layer)]));
+  return a.layers.find((layer) => (others.get(layer.name) ?? settings(layer)) !== settings(layer))?.name;
 }

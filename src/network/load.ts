@@ -3,6 +3,7 @@ import { orDispose } from '../native/owned';
 import type { NativeAddon } from '../native/types/addon';
 import type { ModelDescription, ModelSpec, NativeModel } from '../native/types/model';
 import type { StateDict } from '../tensor';
+import { firstNotFinite } from './finite';
 import { inferNetwork } from './infer';
 
 /** A new network with these weights. The caller owns it. `name` is that of the file in errors. */
@@ -17,8 +18,27 @@ export async function loadModel(
   return model;
 }
 
-/** Throws ERR_CHECKPOINT for weights that do not fit: it lists what does not, and what network the weights look like. */
+/**
+ * Throws ERR_CHECKPOINT for weights that do not fit: it lists what does not, and what network the weights look like; ERR_NUMERIC for
+ * weights that are no finite numbers, with which every answer of the network would be wrong.
+ */
 export async function loadWeights(model: NativeModel, state: StateDict, name: string): Promise<void> {
+  await loadFitting(model, state, name);
+  requireFinite(state, name);
+}
+
+/** Throws ERR_NUMERIC where tensors of a checkpoint hold NaN or infinity. */
+export function requireFinite(state: StateDict, name: string): void {
+  const found = firstNotFinite(state);
+  if (!found) return;
+  const { key, count, of } = found;
+  throw new EarlybirdError(
+    'ERR_NUMERIC',
+    `${name} holds NaN or infinity in ${count} of the ${of} values of ${key}: its training diverged, so take an earlier checkpoint.`,
+  );
+}
+
+async function loadFitting(model: NativeModel, state: StateDict, name: string): Promise<void> {
   try {
     await model.loadStateDict(state);
   } catch (error) {

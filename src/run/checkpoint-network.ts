@@ -6,7 +6,7 @@ import { EarlybirdError } from '../errors';
 import type { Cfg, ModelDescription } from '../native/types/model';
 import type { Arch } from '../native/types/network-data';
 import type { NumberFormats } from '../native/types/number-formats';
-import { isSameArch, networkFromText, networkText } from '../network/file';
+import { differingLayer, isSameArch, networkFromText, networkText } from '../network/file';
 import { inferNetwork, isSameNetwork } from '../network/infer';
 import { archName, DEFAULT_NETWORK, defaultDepth } from '../network/names';
 import type { StateDict } from '../tensor';
@@ -78,7 +78,7 @@ export function checkpointNetwork(value: Value, name: string): Partial<NetworkIn
   const arch = archFrom(extras, name);
   const cfg = cfgOf(value, name) ?? cfgOf(extras, name);
   const formats = formatsFrom(extras.get('formats'), name);
-  const normalisation = normalisationFrom(extras);
+  const normalisation = normalisationFrom(extras, name);
   return {
     ...(arch === undefined ? {} : { arch }),
     ...(typeof depth === 'number' ? { depth } : {}),
@@ -97,11 +97,17 @@ function archFrom(extras: Dict, name: string): Arch | undefined {
   return typeof arch === 'string' ? arch : undefined;
 }
 
-function normalisationFrom(extras: Dict): Normalisation | undefined {
+/** Undefined where it is not recorded. */
+function normalisationFrom(extras: Dict, name: string): Normalisation | undefined {
   const [mean, std] = [extras.get('mean'), extras.get('std')];
+  if (mean === undefined && std === undefined) return undefined;
   const isThree = (value: Value | undefined): value is [number, number, number] =>
     Array.isArray(value) && value.length === 3 && value.every((entry) => Number.isFinite(entry));
-  return isThree(mean) && isThree(std) && std.every((entry) => entry > 0) ? { mean, std } : undefined;
+  if (isThree(mean) && isThree(std) && std.every((entry) => entry > 0)) return { mean, std };
+  throw new EarlybirdError(
+    'ERR_CHECKPOINT',
+    `${name} records a normalisation of images that is none (mean ${mean}, deviation ${std}): save its weights alone, or take another file.`,
+  );
 }
 
 /** Rows of the last layer of a network that is data. */
@@ -121,6 +127,7 @@ export function networkFor(
   const recorded = checkpointNetwork(value, name);
   const state = stateDictOf(value, name);
   const seen = inferNetwork(state);
+  refuseOtherNetwork(given.arch, recorded.arch, name);
   const arch = given.arch ?? recorded.arch ?? seen?.arch ?? DEFAULT_NETWORK;
   const own = seen && isSameNetwork(seen.arch, arch) ? seen : undefined;
   const depth =
@@ -138,6 +145,19 @@ export function networkFor(
       `${name} holds a ${archName(arch)} of depth ${own.depth} by its keys, not ${depth}: give --depth ${own.depth}, or none.`,
     );
   return own ? { ...network, cfg: own.cfg } : network;
+}
+
+/**
+ * Throws ERR_CHECKPOINT where the weights are of a network whose layers compute something else than those of the same names in the
+ * given one: the shapes of weights do not tell strides, paddings and the limits of a ReLU.
+ */
+export function refuseOtherNetwork(given: Arch | undefined, recorded: Arch | undefined, name: string): void {
+  const layer = given && recorded && differingLayer(given, recorded);
+  if (layer === undefined) return;
+  throw new EarlybirdError(
+    'ERR_CHECKPOINT',
+    `${name} holds weights of the network ${archName(recorded!)}, whose layer ${layer} computes something else than that of ${archName(given!)}: give no --arch, or save its weights alone, torch.save(model.state_dict(), ...).`,
+  );
 }
 
 /**

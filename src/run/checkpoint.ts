@@ -3,8 +3,9 @@ import { bestOf, parameterKeys, stateDictOf, stateDictValue, wrappedKeys } from 
 import { type ReadOptions, readCheckpoint } from '../checkpoint/read';
 import { momentumOf, sgdOptimizerValue } from '../checkpoint/sgd';
 import { type Dict, isDict, type Value } from '../checkpoint/value';
+import type { Arch } from '../native/types/network-data';
 import type { StateDict } from '../tensor';
-import { completedOf, extrasOf, type ModelInfo, networkEntries } from './checkpoint-network';
+import { checkpointNetwork, completedOf, extrasOf, type ModelInfo, networkEntries } from './checkpoint-network';
 import { type InsideEpoch, insideEntries, insideFrom } from './inside-epoch';
 
 export interface Snapshot {
@@ -99,6 +100,8 @@ export interface RestoredCheckpoint extends Snapshot {
   detectors: Value | undefined;
   average: AveragedWeights | undefined;
   inside: InsideEpoch | undefined;
+  /** The network of the weights, where the file records it. */
+  arch: Arch | undefined;
 }
 
 /**
@@ -124,6 +127,7 @@ export async function readTrainingCheckpoint(
     detectors: extrasOf(value)?.get('detectors'),
     average: averageFrom(value, path),
     inside: insideFrom(extrasOf(value), path),
+    arch: checkpointNetwork(value, path).arch,
   };
 }
 

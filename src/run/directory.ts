@@ -18,6 +18,7 @@ import { LIVE } from './live';
 import type { EpochMetrics } from './metrics';
 import { maskFile, stepMaskFile } from './names';
 import { type RecordOptions, recordText } from './record';
+import { damagedFile, parseMetrics, parseStored } from './stored';
 
 /** All files of a run; --force removes these and nothing else. */
 const OWN_FILES =
@@ -133,19 +134,11 @@ export class RunDirectory {
     return join(this.path, name);
   }
 
-  /** null where there is no such file. Throws ERR_FILE where it cannot be read or is not valid JSON. */
+  /** null where there is no such file. Throws ERR_FILE where it cannot be read or is damaged. */
   async readJson<T>(name: string): Promise<T | null> {
     const path = this.file(name);
-    try {
-      return JSON.parse(await readFile(path, 'utf8')) as T;
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === 'ENOENT' || code === 'ENOTDIR') return null;
-      const [what, remedy] = code
-        ? [`cannot be read (${code})`, 'see to its permissions']
-        : ['is damaged: it is not valid JSON', 'restore it from a copy, or remove it'];
-      throw new EarlybirdError('ERR_FILE', `${path} ${what}; ${remedy}, and run the command again.`, String(error));
-    }
+    const bytes = await contentsOf(path);
+    return bytes && (parseStored(bytes.toString('utf8'), name, path) as T);
   }
 
   async writeJson(name: string, value: unknown): Promise<void> {
@@ -155,7 +148,8 @@ export class RunDirectory {
   // --- metrics.jsonl, record.txt
 
   async readMetrics(): Promise<EpochMetrics[]> {
-    return parseMetrics((await contentsOf(this.file('metrics.jsonl')))?.toString('utf8') ?? '');
+    const path = this.file('metrics.jsonl');
+    return parseMetrics((await contentsOf(path))?.toString('utf8') ?? '', path);
   }
 
   async appendMetrics(line: EpochMetrics): Promise<void> {
@@ -218,14 +212,15 @@ export class RunDirectory {
 
   private async maskRows(name: string, { channels }: MaskIndex): Promise<Uint8Array[] | null> {
     const bytes = await contentsOf(this.file(name));
+    if (!bytes) return null;
     const size = Math.ceil(channels / 8);
-    return (
-      bytes &&
-      Array.from(
-        { length: Math.floor(bytes.length / size) },
-        (_, row) => new Uint8Array(bytes.subarray(row * size, (row + 1) * size)),
-      )
-    );
+    // A kill may have cut the last row.
+    return Array.from({ length: Math.floor(bytes.length / size) }, (_, row) => {
+      const mask = new Uint8Array(bytes.subarray(row * size, (row + 1) * size));
+      if ((mask.at(-1)! << (channels % 8 || 8)) & 0xff)
+        throw damagedFile(this.file(name), `row ${row + 1} has bits beyond its ${channels} channels`);
+      return mask;
+    });
   }
 
   /**
@@ -284,13 +279,6 @@ async function contentsOf(path: string): Promise<Buffer | null> {
       throw error;
     }),
   );
-}
-
-/** Complete lines only: a kill may have cut the last one. */
-export function parseMetrics(text: string): EpochMetrics[] {
-  const lines = text.split('\n');
-  lines.pop();
-  return lines.map((line) => JSON.parse(line) as EpochMetrics);
 }
 
 /** "--lr: 0.1 there, 0.2 now" for every key that differs. */

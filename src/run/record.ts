@@ -6,7 +6,8 @@ export function round2(value: number): number {
   return Math.round(value * 100) / 100;
 }
 
-const cell = (value: number) => value.toFixed(5).padStart(10);
+/** JSON has a loss that is no number as null. */
+const cell = (value: number | null) => (value ?? Number.NaN).toFixed(5).padStart(10);
 
 /** One row of record.txt: mean of batch losses, train and test top-1 as unweighted means over batches, rounded. */
 function recordRow(metrics: EpochMetrics): [number, number, number] {

@@ -16,14 +16,14 @@ import type { KernelTable } from '../native/types/kernels';
 import type { Cfg, ModelSpec, NativeModel } from '../native/types/model';
 import type { NativeTrainer } from '../native/types/trainer';
 import { costsOf } from '../network/flops';
-import { loadModel, loadWeights } from '../network/load';
+import { loadModel, loadWeights, requireFinite } from '../network/load';
 import { type Drawing, imagesFor } from '../prune/draw';
 import type { ChosenDetector } from '../recipe/detectors';
 import { identityOf } from '../recipe/identity';
 import { formatsOf } from '../recipe/precision';
 import { type RetrainRecipe, requireParsed, type SearchRecipe } from '../recipe/recipe';
 import { initialValue, type RestoredCheckpoint, readTrainingCheckpoint } from '../run/checkpoint';
-import { type ModelInfo, modelInfo } from '../run/checkpoint-network';
+import { type ModelInfo, modelInfo, refuseOtherNetwork } from '../run/checkpoint-network';
 import { identityHash, RunDirectory } from '../run/directory';
 import { orRemedy } from '../run/given';
 import { LiveFile } from '../run/live';
@@ -211,7 +211,9 @@ async function restore(
     ? await orRemedy(path, ownRemedy(directory, path), read)
     : await read(recipe.key);
   refuseForeignInside(directory, path, restored);
+  refuseOtherNetwork(recipe.arch, restored.arch, path);
   await loadWeights(model, restored.state, path);
+  requireFinite(restored.momentum, path);
   await trainer.restoreMomentum(restored.momentum);
   const { completed, inside } = restored;
   const steps = inside ? ` and ${inside.position.steps} steps of the next` : '';

@@ -157,7 +157,7 @@ export class RunReader {
     const directory = RunDirectory.at(folder);
     const params = await directory.readJson<{ recipe: Partial<SearchRecipe> }>('params.json');
     const recipe = params?.recipe ?? {};
-    const metrics = (await directory.readMetrics()).filter(isLine);
+    const metrics = await directory.readMetrics();
     const training = await isInUse(folder);
     return {
       name,
@@ -199,14 +199,6 @@ export class RunReader {
     }
     return matrices;
   }
-}
-
-/** A line that is being written, or that another program wrote, may hold anything. */
-function isLine(line: EpochMetrics): boolean {
-  const { epoch, completed, lr, train, test, seconds, imagesPerSecond, emerged, distances } = line;
-  const numbers = [epoch, completed, lr, seconds?.train, seconds?.evaluate, imagesPerSecond];
-  const passes = [train, test].every((pass) => pass && ['number', 'object'].includes(typeof pass.loss));
-  return passes && typeof emerged === 'object' && typeof distances === 'object' && numbers.every(Number.isFinite);
 }
 
 /** What is being written may be half there. */

@@ -296,6 +296,6 @@ test('a torn file is named, with what to do', async () => {
   writeFileSync(at('torn', 'energy.json'), '{ "version": 1, "sou');
   await expect(readEnergy(at('torn'))).rejects.toMatchObject({
     code: 'ERR_FILE',
-    message: expect.stringMatching(/torn\/energy\.json is damaged: it is not valid JSON; restore it/),
+    message: expect.stringMatching(/torn\/energy\.json is damaged: it is not valid JSON from line 1 on; restore it/),
   });
 });

@@ -41,3 +41,59 @@ test('a network that is damaged is refused, not guessed', () => {
     }),
   );
 });
+
+describe('weights of a network whose layers compute something else', () => {
+  const relu = (max?: number) =>
+    parseNetwork(
+      {
+        name: max ? 'six' : 'plain',
+        layers: [
+          { name: 'conv', kind: 'conv', out: 4, kernel: 3 },
+          { name: 'act', kind: 'relu', ...(max && { max }) },
+          { name: 'pool', kind: 'avgpool' },
+          { name: 'head.out', kind: 'linear', out: 'classes' },
+        ],
+      },
+      'relu.json',
+    );
+  const value = recorded(networkEntries({ arch: relu(), depth: 1, classes: 7, cfg: [4] }));
+
+  test('are refused, although their shapes are the same', () => {
+    expect(() => networkFor({ arch: relu(6) }, value, 'a.pth.tar')).toThrow(
+      expect.objectContaining({
+        code: 'ERR_CHECKPOINT',
+        message:
+          'a.pth.tar holds weights of the network plain, whose layer act computes something else than that of six: give no --arch, or save its weights alone, torch.save(model.state_dict(), ...).',
+      }),
+    );
+  });
+
+  test('are taken of the same network under another name, cut narrower, or without a record', () => {
+    const narrow = JSON.parse(JSON.stringify(relu()).replace('"out":4', '"out":2')) as typeof arch;
+    expect(networkFor({ arch: { ...relu(), name: 'other' } }, value, 'a.pth.tar').arch).toMatchObject({
+      name: 'other',
+    });
+    expect(networkFor({ arch: narrow }, value, 'a.pth.tar').arch).toEqual(narrow);
+    expect(networkFor({ arch: relu(6) }, file([]), 'a.pth.tar').arch).toEqual(relu(6));
+  });
+});
+
+test.each([
+  [
+    [0.5, 0.5, Number.NaN],
+    [1, 1, 1],
+  ],
+  [
+    [0.5, 0.5, 0.5],
+    [1, 0, 1],
+  ],
+  [[0.5], [1, 1, 1]],
+])('a normalisation that is none is refused: mean %j, deviation %j', (mean, std) => {
+  const value = recorded([...networkEntries({ arch, depth: 1, classes: 7, cfg: [] }), ['mean', mean], ['std', std]]);
+  expect(() => checkpointNetwork(value, 'a.pth.tar')).toThrow(
+    expect.objectContaining({
+      code: 'ERR_CHECKPOINT',
+      message: expect.stringMatching(/^a\.pth\.tar records a normalisation/),
+    }),
+  );
+});

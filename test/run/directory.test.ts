@@ -3,7 +3,8 @@ import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { lockFolder } from '../../src/lock';
-import { differingKeys, identityHash, parseMetrics, RunDirectory } from '../../src/run/directory';
+import { differingKeys, identityHash, RunDirectory } from '../../src/run/directory';
+import { parseMetrics } from '../../src/run/stored';
 import { metrics } from '../support/metrics';
 
 const identity = { lr: 0.1, schedule: [80, 120] };

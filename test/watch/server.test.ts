@@ -150,7 +150,7 @@ test('readers are told of an epoch, of a resume, of damage, and of its repair', 
   const resumed = events('epoch 5 of 12');
   await goTo(lock.folder, 4);
   expect(await resumed).toContain('training');
-  const damaged = events('Its files are not those of a run');
+  const damaged = events('line 1 is not valid JSON');
   await writeFile(join(folder, 'metrics.jsonl'), '{"secret\n');
   expect(await damaged).not.toContain('secret');
   const repaired = events('epoch 7 of 12');
