@@ -10,8 +10,8 @@
 #include "jpeg_interface.h"
 
 enum { SLACK = 64 };
-/* A few bytes can ask for one more pass over the picture. Encoders make about ten scans; libjpeg-turbo's own fuzzers have
- * this limit. */
+/* A few bytes can ask for one more pass over the picture. Encoders make about ten scans; libjpeg-turbo's own fuzzers
+ * have this limit. */
 enum { MOST_SCANS = 500 };
 /* Pillow has the same limit; a header of a few bytes can claim 4 gigapixels. */
 #define MOST_PIXELS 178956970.0

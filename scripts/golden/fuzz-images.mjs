@@ -20,8 +20,8 @@ const picture = (width, height) => {
   return sharp(pixels, { raw: { width, height, channels: 3 } }).blur(1.5);
 };
 const kinds = {
-  '420': (image) => image.jpeg({ quality: 60 }),
-  '444': (image) => image.jpeg({ quality: 90, chromaSubsampling: '4:4:4' }),
+  420: (image) => image.jpeg({ quality: 60 }),
+  444: (image) => image.jpeg({ quality: 90, chromaSubsampling: '4:4:4' }),
   progressive: (image) => image.jpeg({ quality: 60, progressive: true }),
   trellis: (image) => image.jpeg({ quality: 50, mozjpeg: true }),
   gray: (image) => image.grayscale().jpeg({ quality: 60 }),
@@ -47,4 +47,8 @@ for (const [width, height] of [
   [20, 9],
   [64, 3],
 ])
-  put('ppm', `${width}`, Buffer.concat([Buffer.from(`${width} ${height}\n255\n`), Buffer.alloc(width * height * 3, 99)]));
+  put(
+    'ppm',
+    `${width}`,
+    Buffer.concat([Buffer.from(`${width} ${height}\n255\n`), Buffer.alloc(width * height * 3, 99)]),
+  );

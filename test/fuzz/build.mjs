@@ -23,7 +23,8 @@ export function findClang() {
   if (!found) return { why: 'there is no clang++ (set CLANGXX)' };
   mkdirSync(built, { recursive: true });
   const args = ['-fsanitize=fuzzer', '-x', 'c++', '-', '-o', join(built, 'try')];
-  const input = '#include <cstdint>\n#include <cstddef>\nextern "C" int LLVMFuzzerTestOneInput(const uint8_t*, size_t) { return 0; }';
+  const input =
+    '#include <cstdint>\n#include <cstddef>\nextern "C" int LLVMFuzzerTestOneInput(const uint8_t*, size_t) { return 0; }';
   if (spawnSync(found, args, { input }).status !== 0) return { why: `${found} has no libFuzzer (libclang-rt-dev)` };
   if (!existsSync('/usr/include/jpeglib.h')) return { why: 'libjpeg-turbo was not found' };
   return { clang: found };

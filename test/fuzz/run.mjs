@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Feeds every parser of files from strangers with inputs that a coverage-guided fuzzer makes.
-//   npm run fuzz -- [--seconds N] [--target NAME] [--keep]
+//   npm run fuzz -- [--seconds N] [--target NAME]... [--keep]
 // Targets are cpp/*.cpp (libFuzzer; build.mjs) and js/*.fuzz.mjs. Each is given N seconds (60) and the corpus in corpus/NAME, which it
 // reads; with --keep, inputs that reach new code are added to it, and it is minimised. One line a target; the input of a failure is
 // kept under build/fuzz/, and the exit code is 1.
@@ -76,7 +76,13 @@ function report({ name, status, executions, added, failure, output }) {
 
 /** A JavaScript target prints its own line. */
 async function fuzzJs(name, seconds) {
-  const args = [join(here, 'js', `${name}.fuzz.mjs`), '--seconds', String(seconds), '--corpus', join(here, 'corpus', name)];
+  const args = [
+    join(here, 'js', `${name}.fuzz.mjs`),
+    '--seconds',
+    String(seconds),
+    '--corpus',
+    join(here, 'corpus', name),
+  ];
   const { status, output } = await run(process.execPath, args);
   process.stdout.write(output);
   return status;
@@ -86,15 +92,17 @@ async function main() {
   const { values } = util.parseArgs({
     options: {
       seconds: { type: 'string', default: '60' },
-      target: { type: 'string' },
+      target: { type: 'string', multiple: true },
       keep: { type: 'boolean', default: false },
     },
   });
   const seconds = Number(values.seconds);
-  const wanted = (names) => names.filter((name) => !values.target || name === values.target);
+  const wanted = (names) => names.filter((name) => values.target?.includes(name) ?? true);
   const [cpp, js] = [wanted(targets.cpp), wanted(targets.js)];
   if (!(seconds > 0) || cpp.length + js.length === 0) {
-    process.stderr.write(`fuzz: there is no such target, or no time; targets: ${[...targets.cpp, ...targets.js].join(', ')}\n`);
+    process.stderr.write(
+      `fuzz: there is no such target, or no time; targets: ${[...targets.cpp, ...targets.js].join(', ')}\n`,
+    );
     process.exitCode = 2;
     return;
   }

@@ -7,7 +7,7 @@ using earlybird::JpegDecoder;
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const double pixels = loader().pixels_of(data, size);
   if (pixels > kMostPixels) return 0;
-  const Loader::Result plain = loader().check(data, size);
+  loader().check(data, size);
 
   JpegDecoder decoder;
   std::vector<uint8_t> packed;
@@ -16,11 +16,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     return 0;
   }
   if (packed.empty()) return 0;
-  if (!plain.fault.empty()) broken("a damaged image is not packed: " + plain.fault);
   for (const bool train : {false, true}) {
     const Loader::Result jpeg = loader().read(data, size, train, 2);
     const Loader::Result cached = loader().read(packed.data(), packed.size(), train, 2);
-    if (!(cached == jpeg)) broken("a packed image has the pixels of its JPEG: " + cached.fault);
+    // One of a kind that libjpeg does not decode is packed, and is as bad.
+    const bool same = jpeg.fault.empty() ? cached == jpeg : !cached.fault.empty();
+    if (!same) broken("a packed image has the pixels of its JPEG: \"" + cached.fault + "\", \"" + jpeg.fault + "\"");
   }
   return 0;
 }
