@@ -1,9 +1,11 @@
 #!/usr/bin/env node
 // Builds the C++ tests for sanitizers, in build/sanitize-<which>, and runs them; it stops at the first fault.
-//   npm run sanitize -- [address | thread] [TEXT] [--native]
+//   npm run sanitize -- [address | thread] [TEXT] [--light] [--native]
 // address (the default): AddressSanitizer with LeakSanitizer, and UndefinedBehaviorSanitizer. thread: ThreadSanitizer.
-// TEXT: only tests whose name contains it. --native: the addon's tests (test/native) instead, with address; TEXT is for Jest.
+// TEXT: only tests whose name contains it. --light: those that need no LibTorch, which are built in
+// a minute. --native: the addon's tests (test/native) instead, with address; TEXT is for Jest.
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import { join } from 'node:path';
@@ -25,7 +27,7 @@ const SANITIZERS = {
 };
 
 async function build(folder, which, targets) {
-  await buildTypeScript();
+  if (!existsSync(join(root, 'dist/libtorch/find.js'))) await buildTypeScript();
   const { findLibTorch } = require('../dist/libtorch/find.js');
   const settings = [`-DEB_SANITIZE=${which}`, '-DEB_CUDA=OFF', `-DLIBTORCH_ROOT=${findLibTorch().root}`];
   run('cmake', ['-B', folder, ...settings], 'CMake could not configure the build for a sanitizer');
@@ -46,14 +48,15 @@ async function build(folder, which, targets) {
 async function main() {
   const { values, positionals } = util.parseArgs({
     allowPositionals: true,
-    options: { native: { type: 'boolean', default: false } },
+    options: { native: { type: 'boolean', default: false }, light: { type: 'boolean', default: false } },
   });
   const [which, ...texts] = positionals[0] in SANITIZERS ? positionals : ['address', ...positionals];
   if (values.native && which !== 'address')
     throw new StepError('Node.js runs with no sanitizer but address', 'leave out --native');
   const folder = join(root, 'build', `sanitize-${which}`);
   let env = { ...process.env, ...SANITIZERS[which] };
-  let command = [join(folder, 'earlybird_tests'), ...texts];
+  const program = values.light ? 'earlybird_light_tests' : 'earlybird_tests';
+  let command = [join(folder, program), ...texts];
   if (values.native) {
     await build(folder, which, ['earlybird', 'earlybird_loader', 'earlybird_jpeg']);
     const preload = run(
@@ -74,7 +77,7 @@ async function main() {
       '--runInBand',
       ...(texts.length ? texts : ['test/native']),
     ];
-  } else await build(folder, which, ['earlybird_tests']);
+  } else await build(folder, which, [program]);
   const { status, signal } = spawnSync(command[0], command.slice(1), { cwd: root, env, stdio: 'inherit' });
   if (status !== 0) throw new StepError(`a test failed (${status ?? signal})`, 'read the output above');
 }

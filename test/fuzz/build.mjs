@@ -9,7 +9,7 @@ const root = resolve(here, '../..');
 export const built = join(root, 'build', 'fuzz');
 const COMPILERS = [process.env.CLANGXX, 'clang++', ...[20, 19, 18, 17, 16, 15, 14].map((n) => `clang++-${n}`)];
 const FLAGS = ['-g1', '-O1', '-fno-omit-frame-pointer', '-ffp-contract=off', `-I${join(root, 'cpp')}`];
-const CHECKS = ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
+const CHECKS = ['-fsanitize=address,undefined,float-cast-overflow', '-fno-sanitize-recover=all'];
 const PLUGIN = join(built, 'jpeg.so');
 
 function run(command, args) {

@@ -36,12 +36,13 @@ class Loader {
   };
 
   /// `epoch`: it decides the crop. `known`: the image was read to its end before.
-  Result read(const uint8_t* data, size_t size, bool train, uint32_t epoch, bool known = false) const {
+  Result read(const uint8_t* data, size_t size, bool train, uint32_t epoch, bool known = false,
+              int resize = kSide + 8) const {
     if (ftruncate(memory_, 0) != 0 || pwrite(memory_, data, size, 0) != static_cast<ssize_t>(size)) std::abort();
     const earlybird::ImageFiles files({{path_}, {0}, {0}, {earlybird::kWholeFile}});
     earlybird::SoundImages sound(1);
     if (known) sound.add(0);
-    earlybird::ImageReader reader(files, {train, kSide, kSide + 8}, sound);
+    earlybird::ImageReader reader(files, {train, kSide, resize}, sound);
     Result out{"", std::vector<uint8_t>(kSide * kSide * 3)};
     out.fault = reader.read(0, /*seed=*/1, epoch, out.pixels.data());
     return out;
@@ -66,10 +67,13 @@ class Loader {
     if (evaluated.fault.empty() && !(read(data, size, false, 0, true) == evaluated))
       broken("an image has the same pixels whether or not it is read to its end");
     read(data, size, true, 1, true);
+    read(data, size, false, 0, true, kMostResize);
     return evaluated;
   }
 
   static constexpr int kSide = 16;
+  /// As binding/dataset_wrap.cpp has it.
+  static constexpr int kMostResize = 65535;
 
  private:
   int memory_;
