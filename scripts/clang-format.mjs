@@ -18,7 +18,7 @@ if (!existsSync(binary)) {
   process.exit(0);
 }
 
-const sources = ['cpp', 'binding', 'test/cpp']
+const sources = ['cpp', 'binding', 'test/cpp', 'test/fuzz/cpp']
   .filter((folder) => existsSync(join(root, folder)))
   .flatMap((folder) => readdirSync(join(root, folder), { recursive: true }).map((name) => join(folder, name)))
   .filter((path) => /\.(c|cpp|h|cu|cuh)$/.test(path))

@@ -1,8 +1,8 @@
 #pragma once
 
 // Compiles a kernel for each of these instruction sets; the widest one that the processor has is chosen when the addon
-// is loaded.
-#if defined(__x86_64__)
+// is loaded. Not with a sanitizer: what chooses them runs before the sanitizer does.
+#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define EB_EVERY_CPU __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define EB_EVERY_CPU

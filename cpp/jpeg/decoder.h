@@ -10,6 +10,9 @@
 #include "jpeg_interface.h"
 
 enum { SLACK = 64 };
+/* A few bytes can ask for one more pass over the picture. Encoders make about ten scans; libjpeg-turbo's own fuzzers
+ * have this limit. */
+enum { MOST_SCANS = 500 };
 /* Pillow has the same limit; a header of a few bytes can claim 4 gigapixels. */
 #define MOST_PIXELS 178956970.0
 
@@ -30,6 +33,7 @@ struct eb_jpeg {
   struct jpeg_decompress_struct info;
   struct jpeg_error_mgr errors;
   struct jpeg_source_mgr source;
+  struct jpeg_progress_mgr progress;
   jmp_buf escape;
   char reason[JMSG_LENGTH_MAX + 32];
   int ended; /* the data ran out before the image did */

@@ -58,6 +58,11 @@ static void on_message(j_common_ptr info, int level) {
   }
 }
 
+static void on_progress(j_common_ptr info) {
+  if (((j_decompress_ptr)info)->input_scan_number > MOST_SCANS)
+    eb_fail(self_of(info), "corrupt: it has more than 500 scans");
+}
+
 static void on_output(j_common_ptr info) { (void)info; }
 
 /* --- Bytes from memory ----------------------------------------------------------------------------------------------
@@ -110,6 +115,8 @@ static int prepare(eb_jpeg* self) {
   self->source.skip_input_data = source_skip;
   self->source.resync_to_restart = jpeg_resync_to_restart;
   self->info.src = &self->source;
+  self->progress.progress_monitor = on_progress;
+  self->info.progress = &self->progress;
   return 1;
 }
 

@@ -171,14 +171,19 @@ static void put_head(eb_jpeg* self, const uint8_t* data, size_t size) {
   memcpy(more(self, 2), data, 2);
   self->out_size += 2;
   for (size_t at = 2; at + 4 <= size;) {
-    if (data[at] != 0xFF || data[at + 1] == 0xFF) {
+    const unsigned marker = data[at + 1];
+    if (data[at] != 0xFF || marker == 0xFF || marker == 0) {
       ++at; /* bytes between segments, which libjpeg passes by */
       continue;
     }
-    const unsigned marker = data[at + 1];
+    if (marker == 0x01 || (marker >= 0xD0 && marker <= 0xD7)) {
+      at += 2; /* these have no length */
+      continue;
+    }
     const size_t length = 2 + ((size_t)data[at + 2] << 8 | data[at + 3]);
     if (length > size - at) break;
     const int frame = marker == 0xC0 || marker == 0xC1, scan = marker == 0xDA, tables = marker == 0xDB;
+    if (scan && (length < 5 || length < 6 + 2 * (size_t)data[at + 4])) break;
     if (frame || scan || tables || marker == 0xE0 || marker == 0xEE) {
       uint8_t* to = more(self, length);
       memcpy(to, data + at, length);

@@ -16,6 +16,9 @@ void append(Keys& to, const Keys& from) {
     if (std::find(to.begin(), to.end(), key) == to.end()) to.push_back(key);
 }
 
+/// As many as a layer of a file can have (binding/network_data.cpp). Concatenations of concatenations double with each.
+constexpr int64_t kMostChannels = 65536;
+
 /// A set of channels while it grows.
 struct Growing {
   int64_t width = 0;
@@ -84,7 +87,7 @@ class Layout {
       case Kind::kAdd:
         return sum(layer, first, values_[inputs.back()]);
       case Kind::kConcat:
-        return concatenation(inputs);
+        return concatenation(layer, inputs);
       case Kind::kRelu:
       case Kind::kMaxPool:
       case Kind::kAvgPool:
@@ -101,6 +104,7 @@ class Layout {
       set.producers.push_back(layer.name);
       return {input.set, layer.bias ? std::nullopt : input.zero_by, {{layer.name}}};
     }
+    if (layer.out < 1) refuse_layer(network_, layer, "it has no channels; give \"out\"");
     if (in % layer.groups != 0 || layer.out % layer.groups != 0)
       refuse_layer(network_, layer,
                    std::to_string(in) + " channels in and " + std::to_string(layer.out) +
@@ -138,13 +142,15 @@ class Layout {
   }
 
   /// Columns of its readers would move with the widths in front of them, so that all of these stay.
-  Value concatenation(const std::vector<size_t>& inputs) {
+  Value concatenation(const LayerData& layer, const std::vector<size_t>& inputs) {
     int64_t width = 0;
     std::vector<Keys> sources;
     for (const size_t input : inputs) {
       const Value& value = values_[input];
       at(value).whole = true;
       width += at(value).width;
+      if (width > kMostChannels)
+        refuse_layer(network_, layer, "it has more than " + std::to_string(kMostChannels) + " channels");
       sources.insert(sources.end(), value.sources.begin(), value.sources.end());
     }
     return {begin(width, /*whole=*/true), std::nullopt, std::move(sources)};

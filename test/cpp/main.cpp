@@ -1,8 +1,10 @@
 // Runs the tests of the C++ rooms.
 //   earlybird_tests [TEXT]   those whose name contains TEXT, or all; one line each: "ok" or "FAILED", checks, name
 //   earlybird_tests --list   only their names
+#ifndef EB_WITHOUT_LIBTORCH
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#endif
 
 #include <algorithm>
 #include <cstdio>
@@ -30,11 +32,18 @@ std::vector<Test>& tests() {
 namespace {
 
 /// Every test starts from the same random numbers, threads and treatment of subnormal numbers.
-bool passes(const Test& test, int threads) {
-  checks = failures = 0;
+void start_anew() {
+#ifndef EB_WITHOUT_LIBTORCH
+  static const int threads = at::get_num_threads();
   at::manual_seed(1);
   at::set_num_threads(threads);
   at::globalContext().setFlushDenormal(false);
+#endif
+}
+
+bool passes(const Test& test) {
+  checks = failures = 0;
+  start_anew();
   try {
     test.run();
   } catch (const std::exception& error) {
@@ -55,10 +64,9 @@ int main(int count, char** arguments) {
     for (const Test& test : tests()) std::printf("%s\n", test.name.c_str());
     return 0;
   }
-  const int threads = at::get_num_threads();
   int passed = 0, failed = 0;
   for (const Test& test : tests())
-    if (test.name.find(wanted) != std::string::npos) ++(passes(test, threads) ? passed : failed);
+    if (test.name.find(wanted) != std::string::npos) ++(passes(test) ? passed : failed);
   std::printf("%d passed, %d failed\n", passed, failed);
   return failed == 0 && passed > 0 ? 0 : 1;
 }

@@ -121,6 +121,14 @@ test.each([
   ['no logits', instead(4), /layer "pool": the last layer/],
   ['a batchnorm of the image', [{ name: 'bn', kind: 'batchnorm' }, ...LAYERS], /layer "bn"/],
   [
+    'concatenations of concatenations',
+    instead(
+      2,
+      ...['m1', 'm2', 'm3'].map((name, i) => ({ name, kind: 'concat', inputs: Array(100).fill(i ? `m${i}` : 'bn1') })),
+    ),
+    /layer "m2": it has more than 65536 channels/,
+  ],
+  [
     'more weights than memory',
     instead(2, ...[1, 2].map((i) => conv(`big${i}`, 65_536, { kernel: 9, padding: 4 }))),
     /weights/,

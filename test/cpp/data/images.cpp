@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <new>
 #include <numeric>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "core/error.h"
 #include "data/sampler.h"
 #include "data/stream/image_files.h"
+#include "data/stream/image_reader.h"
 #include "data/stream/jpeg_decoder.h"
 #include "data/stream/resample.h"
 #include "data/stream/resized_crop.h"
@@ -257,13 +259,16 @@ EB_TEST("data: ranks share out every batch, each image once, whatever their numb
   check(refused, "a position behind the end is refused", 0);
 }
 
+bool has_decoder() {
+  const auto plugin = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "earlybird_jpeg.so";
+  if (!std::filesystem::exists(plugin)) return false;
+  earlybird::load_jpeg_plugin(plugin);
+  return true;
+}
+
 // EB_TEST_JPEGS may name another folder of images.
 EB_TEST("data: rectangles of JPEG files against whole decodings") {
-  const auto plugin = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "earlybird_jpeg.so";
-  if (!std::filesystem::exists(plugin)) {
-    return check(true, "skipped: no decoder was built", 0);
-  }
-  earlybird::load_jpeg_plugin(plugin);
+  if (!has_decoder()) return check(true, "skipped: no decoder was built", 0);
   const char* folder = std::getenv("EB_TEST_JPEGS");
   for (const auto& entry : std::filesystem::directory_iterator(folder ? folder : EB_TEST_FIXTURES "/jpeg")) {
     const std::string extension = entry.path().extension();
@@ -315,4 +320,44 @@ EB_TEST("data: a bad image is left out, any other failure ends the pass") {
   }
   setrlimit(RLIMIT_NOFILE, &before);
   check(code == "ERR_FILE", "without a descriptor the pass ends", 0);
+}
+
+EB_TEST("data: threads that share images and their faults make the pixels of one") {
+  if (!has_decoder()) return check(true, "skipped: no decoder was built", 0);
+  constexpr int kSide = 24, kImages = 48;
+  constexpr size_t kBytes = size_t{3} * kSide * kSide;
+  const std::string folder = EB_TEST_FIXTURES "/jpeg/";
+  // Each image several times: a thread then learns from another that it is sound.
+  earlybird::ImagePlaces places{{folder + "420.jpg", folder + "progressive.jpg", folder + "make.py"}, {}, {}, {}};
+  for (int i = 0; i < kImages; ++i) places.file.push_back(i % 3);
+  places.offsets.assign(kImages, 0);
+  places.lengths.assign(kImages, earlybird::kWholeFile);
+  const earlybird::ImageFiles files(std::move(places));
+
+  const auto read_all = [&](int workers) {
+    earlybird::SoundImages sound(kImages);
+    std::vector<Bytes> slots(3, Bytes(kBytes * 4));
+    std::vector<std::unique_ptr<earlybird::ImageReader>> readers;
+    for (int i = 0; i < workers; ++i)
+      readers.push_back(
+          std::make_unique<earlybird::ImageReader>(files, earlybird::ImageTransform{true, kSide, 0}, sound));
+    Bytes out;
+    int64_t bad = 0;
+    for (uint32_t epoch = 0; epoch < 2; ++epoch) {
+      earlybird::SlotRing ring({slots[0].data(), slots[1].data(), slots[2].data()}, kBytes, kImages, 4, workers,
+                               [&](int worker, int64_t item, uint8_t* to) {
+                                 std::fill_n(to, kBytes, uint8_t{0});
+                                 return readers[static_cast<size_t>(worker)]->read(item, 1, epoch, to);
+                               });
+      const earlybird::CancelToken never;
+      for (earlybird::SlotRing::Filled filled; ring.take(true, never, filled); ring.release()) {
+        const uint8_t* made = slots[filled.slot].data();
+        out.insert(out.end(), made, made + kBytes * static_cast<size_t>(filled.size));
+        for (const std::string& reason : *filled.reasons) bad += !reason.empty();
+      }
+    }
+    check(bad == 2 * kImages / 3, "what is no image is bad in each epoch", static_cast<double>(bad));
+    return out;
+  };
+  check(read_all(4) == read_all(1), "pixels of four threads are those of one", 0);
 }
