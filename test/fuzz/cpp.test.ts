@@ -10,10 +10,10 @@ const targets = readdirSync(join(__dirname, 'cpp')).flatMap((name) => /^(.*)\.cp
 
 const node = (...args: string[]) => spawnSync(process.execPath, args, { encoding: 'utf8', maxBuffer: 1 << 26 });
 const script = (text: string, ...args: string[]) => node('--input-type=module', '-e', text, ...args);
-const module = (name: string) => JSON.stringify(join(__dirname, name));
+const here = (name: string) => JSON.stringify(join(__dirname, name));
 
 const [clang, why] = script(
-  `import { findClang } from ${module('build.mjs')}; const { clang = '', why = '' } = findClang(); console.log(clang + '\\n' + why);`,
+  `import { findClang } from ${here('build.mjs')}; const { clang = '', why = '' } = findClang(); console.log(clang + '\\n' + why);`,
 ).stdout.split('\n');
 if (!clang) console.warn(`C++ is not fuzzed: ${why}`);
 const fuzzes = clang ? test : test.skip;
@@ -59,7 +59,7 @@ fuzzes(
     const program = join(folder, 'planted');
     const built = spawnSync(clang!, ['-O0', '-fsanitize=address,fuzzer', source, '-o', program], { encoding: 'utf8' });
     expect([built.status, built.stderr]).toEqual([0, '']);
-    const run = `import { fuzz } from ${module('run.mjs')};
+    const run = `import { fuzz } from ${here('run.mjs')};
     const { status, failure } = await fuzz('planted', process.argv[1], { seconds: 60, seed: 1 });
     console.log(JSON.stringify({ status, failure }));`;
     const { status, failure } = JSON.parse(script(run, program).stdout) as { status: number; failure: string };
