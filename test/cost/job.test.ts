@@ -7,6 +7,7 @@ import { EarlybirdError } from '../../src/errors';
 import { type BenchJobRecipe, parseRecipe } from '../../src/recipe/recipe';
 import { temporaryFolder } from '../cli/tiny';
 import { fakeEngine } from '../support/fake-addon';
+import { metrics } from '../support/metrics';
 import { PEERS } from '../support/peers';
 
 jest.mock('../../src/bench/program', () => ({
@@ -33,7 +34,7 @@ async function runs(_program: string, words: string[]): Promise<string> {
 
 /** Two dense epochs of 10 s, one of the ticket of 6 s; tests of 1 s; 80 % and a point a seed. */
 function ours(save: string, seed: number): string {
-  const line = (train: number) => `${JSON.stringify({ seconds: { train, evaluate: 1 } })}\n`;
+  const line = (train: number) => `${JSON.stringify({ ...metrics(0, 1, 50, 50), seconds: { train, evaluate: 1 } })}\n`;
   const write = (file: string, text: string) => {
     mkdirSync(dirname(join(save, file)), { recursive: true });
     writeFileSync(join(save, file), text);
