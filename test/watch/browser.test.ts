@@ -134,7 +134,7 @@ withBrowser('in a browser', () => {
   test('damage in a folder reaches the page as a sentence', async () => {
     const page = await opened();
     await writeFile(join(base, 'two <b>', 'metrics.jsonl'), '<script>secret</script>\n');
-    await page.getByText('Its files are not those of a run.').waitFor();
+    await page.getByText('is damaged: line 1 is not valid JSON').waitFor();
     expect(await page.content()).not.toContain('secret');
     await page.context().close();
   });
