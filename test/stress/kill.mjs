@@ -172,7 +172,7 @@ async function attempt(trial, save, chain) {
     const files = differing(outcome(save), expected[trial.command].outcome);
     if (files.length > 0) problems.push(`other bytes in ${files.join(', ')}`);
     // A lock whose removal failed stays, as that of a process that has ended.
-    const isStray = (name) => /(^|\/)\./.test(name) && !name.endsWith('.earlybird.lock');
+    const isStray = (name) => /(^|\/)\./.test(name) && !/\.earlybird(-figures)?\.lock$/.test(name);
     const strays = readdirSync(save, { recursive: true }).filter(isStray);
     if (strays.length > 0) problems.push(`left over: ${strays.join(', ')}`);
   }
