@@ -3,7 +3,7 @@
 //   npm run fuzz -- [--seconds N] [--target NAME]... [--keep]
 // Targets are cpp/*.cpp (libFuzzer; build.mjs) and js/*.fuzz.mjs. Each is given N seconds (60) and the corpus in corpus/NAME, which it
 // reads; with --keep, inputs that reach new code are added to it, and it is minimised. One line a target; the input of a failure is
-// kept under build/fuzz/, and the exit code is 1.
+// kept at the place that is printed, and the exit code is 1.
 import { spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -74,16 +74,11 @@ function report({ name, status, executions, added, failure, output }) {
   return status;
 }
 
-/** A JavaScript target prints its own line. */
-async function fuzzJs(name, seconds) {
-  const args = [
-    join(here, 'js', `${name}.fuzz.mjs`),
-    '--seconds',
-    String(seconds),
-    '--corpus',
-    join(here, 'corpus', name),
-  ];
-  const { status, output } = await run(process.execPath, args);
+/** A JavaScript target prints its own line, and changes the corpus that it is given. */
+async function fuzzJs(name, seconds, keep) {
+  const corpus = keep ? ['--corpus', join(here, 'corpus', name)] : [];
+  const target = join(here, 'js', `${name}.fuzz.mjs`);
+  const { status, output } = await run(process.execPath, [target, '--seconds', String(seconds), ...corpus]);
   process.stdout.write(output);
   return status;
 }
@@ -112,7 +107,7 @@ async function main() {
   let status = 0;
   for (const [i, program] of programs.entries())
     status |= report(await fuzz(cpp[i], program, { seconds, keep: values.keep }));
-  for (const name of js) status |= await fuzzJs(name, seconds);
+  for (const name of js) status |= await fuzzJs(name, seconds, values.keep);
   process.exitCode = status === 0 ? 0 : 1;
 }
 

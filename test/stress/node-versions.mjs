@@ -2,7 +2,8 @@
 // Runs one built addon under several versions of Node: the tests of test/native that use it, and a small training whose files must be
 // the same under all of them, byte by byte.
 //   node test/stress/node-versions.mjs [--nodes 20,22,24] [--tests PATTERN]
-// The versions are those of npm's package `node`. --tests: only the tests whose paths match; default: test/native and test/lifecycle. Prints a line for each, and ends with 1 if one failed or gave other files.
+// The versions are those of npm's package `node`. --tests: only the tests whose paths match; default: test/native and test/lifecycle.
+// Prints a line for each, and ends with 1 if one failed or gave other files.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
