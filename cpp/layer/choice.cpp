@@ -6,12 +6,13 @@
 
 #include "core/device.h"
 #include "core/error.h"
+#include "layer/integer_product.h"
 #include "layer/probe.h"
 
 namespace earlybird {
 namespace {
 
-constexpr std::array<const char*, 3> kAlgorithms = {"direct", "winograd", "packed"};
+constexpr std::array<const char*, 4> kAlgorithms = {"direct", "winograd", "packed", "integer"};
 /// Upper bounds of the channels of a class, and an example of each.
 constexpr std::array<int64_t, ShapeClass::kWidths - 1> kBounds = {16, 32, 64, 128};
 constexpr std::array<int64_t, ShapeClass::kWidths> kExamples = {8, 24, 48, 96, 160},
@@ -145,8 +146,11 @@ std::vector<Algorithm> candidates_for(const ShapeClass& shapes) {
   constexpr int64_t kWide = 128;
   const bool multiplies = shape.dtype == at::kBFloat16 && has_bf16(),
              wide = shape.dtype == at::kFloat && shape.kernel == 1 && shape.in >= kWide;
-  if (multiplies || wide) return {Algorithm::kDirect, own};
-  return {own, Algorithm::kDirect};
+  std::vector<Algorithm> all{own, Algorithm::kDirect};
+  if (multiplies || wide) std::swap(all[0], all[1]);
+  if (own == Algorithm::kWinograd && shape.dtype == at::kBFloat16 && product::multiplies_integers())
+    all.push_back(Algorithm::kInteger);
+  return all;
 }
 
 Algorithm fastest(Algorithm preferred, const Times& times) {

@@ -16,9 +16,10 @@ enum class Algorithm {
   kDirect,    // LibTorch's convolution
   kWinograd,  // 3x3 (winograd.h)
   kPacked,    // 1x1 (pointwise.h)
+  kInteger,   // 3x3 in bfloat16, by Winograd with products of integers
 };
 
-/// "direct", "winograd" or "packed".
+/// "direct", "winograd", "packed" or "integer".
 const char* name_of(Algorithm algorithm);
 
 /// What decides the implementation of a convolution of stride 1, without groups and bias.

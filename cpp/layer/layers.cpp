@@ -40,7 +40,10 @@ struct Convolution : torch::autograd::Function<Convolution<forward_pass, backwar
   }
 };
 
-using Winograd = Convolution<winograd::forward, winograd::backward_images, winograd::backward_weight>;
+using Winograd = Convolution<winograd::forward<winograd::InFloats>, winograd::backward_images<winograd::InFloats>,
+                             winograd::backward_weight<winograd::InFloats>>;
+using Integer = Convolution<winograd::forward<winograd::InIntegers>, winograd::backward_images<winograd::InIntegers>,
+                            winograd::backward_weight<winograd::InIntegers>>;
 using WholeImage = Convolution<whole_image::forward, whole_image::backward_images, whole_image::backward_weight>;
 
 using Pointwise = Convolution<pointwise::forward, pointwise::backward_images, pointwise::backward_weight>;
@@ -122,6 +125,7 @@ InputObserver::~InputObserver() { observer = before_; }
 at::Tensor convolve_by(Algorithm algorithm, const at::Tensor& images, const at::Tensor& weight) {
   if (algorithm == Algorithm::kWinograd) return Winograd::apply(images, weight);
   if (algorithm == Algorithm::kPacked) return Pointwise::apply(images, weight);
+  if (algorithm == Algorithm::kInteger) return Integer::apply(images, weight);
   const int64_t padding = weight.size(2) / 2;
   return direct(images, weight, {}, {1, 1}, {padding, padding}, {1, 1}, 1);
 }

@@ -1,5 +1,17 @@
-// The kernel of product.cpp, which includes this file once for each instruction set, in a namespace of its own: vectors
-// in functions that were compiled for another instruction set would be taken apart.
+// The kernel of product.cpp and integer_product.cpp, which include this file once for each instruction set, in a
+// namespace of its own: vectors in functions that were compiled for another instruction set would be taken apart.
+
+using V = float __attribute__((vector_size(EB_VECTOR_BYTES)));
+
+/// The arithmetic of a product: what a sum is, how a place of the depth is added, and what the sum of row and column is
+/// in the result.
+struct Floats {
+  using Sum = V;
+  static constexpr int64_t kPlaces = kDepth;  // that are summed in one sequence
+
+  static Sum plus(const Sum& sum, const float& left, const Sum& right) { return sum + left * right; }
+  static V& value(Sum& sum, int64_t, int64_t) { return sum; }
+};
 
 /// Loads and stores the first `count` values of a vector, all of them in the usual case.
 template <class V>
@@ -21,16 +33,17 @@ inline void store(float* to, const V& value, int64_t count) {
 }
 
 /// Columns from `column` on: where they begin in the right matrix and in the result, for each vector of a tile.
-template <class V, int kVectors>
+template <int kVectors>
 struct Strip {
   static constexpr int kLanes = sizeof(V) / sizeof(float);
+  int64_t column;
   const float* right[kVectors];
   float* result[kVectors];
   int64_t right_row, result_row;
   int64_t left_over;  // columns of the last vector
 
-  Strip(int64_t column, int64_t columns, int64_t depth, const Matrix& b, const Matrix& c)
-      : right_row(b.row), result_row(c.row), left_over(columns - column - (kVectors - 1) * kLanes) {
+  Strip(int64_t first, int64_t columns, int64_t depth, const Matrix& b, const Matrix& c)
+      : column(first), right_row(b.row), result_row(c.row), left_over(columns - column - (kVectors - 1) * kLanes) {
     for (int v = 0; v < kVectors; ++v) {
       right[v] = b.at(depth, column + v * kLanes);
       result[v] = c.at(0, column + v * kLanes);
@@ -39,28 +52,29 @@ struct Strip {
 };
 
 /// `kRows` x `kVectors` sums in registers: rows from `row` on, depth [begin, end).
-template <class V, int kRows, int kVectors, bool kTransposed>
-inline void tile(int64_t row, int64_t begin, int64_t end, const Matrix& left, const Strip<V, kVectors>& strip,
-                 bool add) {
-  V sum[kRows][kVectors];
+template <class Op, int kRows, int kVectors, bool kTransposed>
+inline void tile(const Op& op, int64_t row, int64_t begin, int64_t end, const Matrix& left,
+                 const Strip<kVectors>& strip, bool add) {
+  using Sum = typename Op::Sum;
+  Sum sum[kRows][kVectors];
   const float* b[kVectors];
 #pragma GCC unroll 8
   for (int v = 0; v < kVectors; ++v) b[v] = strip.right[v];
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) sum[r][v] = V{};
+    for (int v = 0; v < kVectors; ++v) sum[r][v] = Sum{};
   const auto step = [&](const float* a, int64_t stride) {
-    V across[kVectors];
+    Sum across[kVectors];
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {
-      std::memcpy(&across[v], b[v], sizeof(V));
+      std::memcpy(&across[v], b[v], sizeof(Sum));
       b[v] += strip.right_row;
     }
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) sum[r][v] += a[r * stride] * across[v];
+      for (int v = 0; v < kVectors; ++v) sum[r][v] = Op::plus(sum[r][v], a[r * stride], across[v]);
   };
   if constexpr (kTransposed) {
     const float* a = left.at(begin, row);
@@ -78,33 +92,34 @@ inline void tile(int64_t row, int64_t begin, int64_t end, const Matrix& left, co
     for (int v = 0; v < kVectors; ++v) {
       float* to = strip.result[v] + (row + r) * strip.result_row;
       const int64_t count = v + 1 < kVectors ? kBlock : strip.left_over;
+      auto&& value = op.value(sum[r][v], row + r, strip.column + v * Strip<kVectors>::kLanes);
       if (add) {
         V before;
         load(before, to, count);
-        sum[r][v] += before;
+        value += before;
       }
-      store(to, sum[r][v], count);
+      store(to, value, count);
     }
 }
 
 /// Rows [first, last) of a strip. The rows of a tile divide a block, so that none crosses its
 /// end.
-template <class V, int kRows, int kVectors, bool kTransposed>
-inline void tiles(int64_t first, int64_t last, int64_t begin, int64_t end, const Matrix& left,
-                  const Strip<V, kVectors>& strip, bool add) {
+template <class Op, int kRows, int kVectors, bool kTransposed>
+inline void tiles(const Op& op, int64_t first, int64_t last, int64_t begin, int64_t end, const Matrix& left,
+                  const Strip<kVectors>& strip, bool add) {
   int64_t row = first;
-  for (; row + kRows <= last; row += kRows) tile<V, kRows, kVectors, kTransposed>(row, begin, end, left, strip, add);
-  for (; row < last; ++row) tile<V, 1, kVectors, kTransposed>(row, begin, end, left, strip, add);
+  for (; row + kRows <= last; row += kRows) tile<Op, kRows, kVectors, kTransposed>(op, row, begin, end, left, strip, add);
+  for (; row < last; ++row) tile<Op, 1, kVectors, kTransposed>(op, row, begin, end, left, strip, add);
 }
 
 /// Columns are split so that no tile is narrow if that can be avoided: with few sums the latency of the additions
 /// shows. A strip of `right` stays in the first cache, some rows of `left` and of the result in the second.
-template <class V, int kRows, bool kTransposed>
-inline void all(int64_t rows, int64_t columns, int64_t depth, const Matrix& left, const Matrix& right,
+template <class Op, int kRows, bool kTransposed>
+inline void all(const Op& op, int64_t rows, int64_t columns, int64_t depth, const Matrix& left, const Matrix& right,
                 const Matrix& result, bool add) {
   constexpr int64_t kLanes = sizeof(V) / sizeof(float), kRowsAtOnce = 64;
-  for (int64_t begin = 0; begin == 0 || begin < depth; begin += kDepth) {
-    const int64_t end = std::min(depth, begin + kDepth);
+  for (int64_t begin = 0; begin == 0 || begin < depth; begin += Op::kPlaces) {
+    const int64_t end = std::min(depth, begin + Op::kPlaces);
     const bool more = add || begin > 0;
     for (int64_t first = 0; first < rows; first += kRowsAtOnce) {
       const int64_t last = std::min(rows, first + kRowsAtOnce);
@@ -112,25 +127,27 @@ inline void all(int64_t rows, int64_t columns, int64_t depth, const Matrix& left
         const int64_t vectors = (columns - column + kLanes - 1) / kLanes;
         const int64_t take = vectors == 4 ? 2 : std::min<int64_t>(vectors, 3);
         if (take == 3)
-          tiles<V, kRows, 3, kTransposed>(first, last, begin, end, left,
-                                          Strip<V, 3>(column, columns, begin, right, result), more);
+          tiles<Op, kRows, 3, kTransposed>(op, first, last, begin, end, left, Strip<3>(column, columns, begin, right, result), more);
         else if (take == 2)
-          tiles<V, kRows, 2, kTransposed>(first, last, begin, end, left,
-                                          Strip<V, 2>(column, columns, begin, right, result), more);
+          tiles<Op, kRows, 2, kTransposed>(op, first, last, begin, end, left, Strip<2>(column, columns, begin, right, result), more);
         else
-          tiles<V, 2 * kRows, 1, kTransposed>(first, last, begin, end, left,
-                                              Strip<V, 1>(column, columns, begin, right, result), more);
+          tiles<Op, 2 * kRows, 1, kTransposed>(op, first, last, begin, end, left, Strip<1>(column, columns, begin, right, result), more);
         column += take * kLanes;
       }
     }
   }
 }
 
+template <class Op>
+inline void multiply_by(const Op& op, int64_t rows, int64_t columns, int64_t depth, Matrix left, bool transposed,
+                        Matrix right, Matrix result, bool add) {
+  if (transposed)
+    all<Op, EB_TILE_ROWS, true>(op, rows, columns, depth, left, right, result, add);
+  else
+    all<Op, EB_TILE_ROWS, false>(op, rows, columns, depth, left, right, result, add);
+}
+
 inline void multiply(int64_t rows, int64_t columns, int64_t depth, Matrix left, bool transposed, Matrix right,
                      Matrix result, bool add) {
-  using V = float __attribute__((vector_size(EB_VECTOR_BYTES)));
-  if (transposed)
-    all<V, EB_TILE_ROWS, true>(rows, columns, depth, left, right, result, add);
-  else
-    all<V, EB_TILE_ROWS, false>(rows, columns, depth, left, right, result, add);
+  multiply_by(Floats(), rows, columns, depth, left, transposed, right, result, add);
 }

@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "layer/pixels.h"
-#include "layer/product.h"
+#include "layer/winograd_operands.h"
 #include "layer/winograd_tiles.h"
 
 namespace earlybird::winograd {
@@ -44,92 +44,72 @@ void each_strip(int64_t columns, const Work& work) {
 }
 
 /// `images` convolved with weights (out, in, 3, 3), or with `turned` the gradient of the images.
+template <class Operands>
 at::Tensor convolve(const at::Tensor& images, const at::Tensor& weight, bool turned) {
   const int64_t in = weight.size(turned ? 0 : 1), out = weight.size(turned ? 1 : 0);
-  const Weights weights(in, out);
-  const bool rounded = images.scalar_type() == at::kBFloat16;
-  const auto* values = weight.const_data_ptr<float>();
-  at::parallel_for(0, product::whole_blocks(out) / product::kBlock, 1, [&](int64_t begin, int64_t end) {
-    read_weights(values, weight.size(1), begin, end, turned, rounded, weights);
-  });
+  const typename Operands::Weights weights({weight, in, out, turned, images.scalar_type() == at::kBFloat16});
 
   at::Tensor result = at::empty({images.size(0), out, images.size(2), images.size(3)},
                                 images.options().memory_format(at::MemoryFormat::ChannelsLast));
   const Grid from(images), to(result);
   const bool small = small_weights(in, out);
   const int64_t at_once = tiles_at_once(from, in, out, small ? kOwnCache : kSharedCache);
-  const int64_t size = Planes::size_of(at_once, in), floats = size + Planes::size_of(at_once, out);
   with_pixels(images, [&](const auto* pixels) {
     using Pixel = std::remove_cv_t<std::remove_pointer_t<decltype(pixels)>>;
     auto* written = result.data_ptr<Pixel>();
     if (small) {
       at::parallel_for(0, at_once ? (from.count + at_once - 1) / at_once : 0, 1, [&](int64_t begin, int64_t end) {
-        const at::Tensor storage = at::empty({floats}, at::kFloat);
-        auto* own = storage.data_ptr<float>();
-        const Planes inputs(own, at_once, in), outputs(own + size, at_once, out);
+        const typename Operands::Inputs inputs(at_once, in);
+        const HeldPlanes outputs(at_once, out);
         for (int64_t block = begin; block < end; ++block) {
           const int64_t first = block * at_once, last = std::min(from.count, first + at_once);
-          read_inputs(pixels, from, first, last, first, inputs);
+          inputs.read(pixels, from, first, last, first);
           for (int p = 0; p < kPlanes; ++p)
-            product::multiply(last - first, out, in, inputs.matrix(p), false, weights.matrix(p), outputs.matrix(p),
-                              false);
-          write_outputs(written, to, first, last, first, outputs);
+            inputs.multiply(p, last - first, weights, 0, out, outputs.planes.matrix(p));
+          write_outputs(written, to, first, last, first, outputs.planes);
         }
       });
       return;
     }
-    const at::Tensor storage = at::empty({floats}, at::kFloat);
-    auto* shared = storage.data_ptr<float>();
-    const Planes inputs(shared, at_once, in), outputs(shared + size, at_once, out);
+    const typename Operands::Inputs inputs(at_once, in);
+    const HeldPlanes outputs(at_once, out);
     for (int64_t first = 0; first < from.count; first += at_once) {
       const int64_t count = std::min(at_once, from.count - first);
       at::parallel_for(0, count, kTilesAThread, [&](int64_t begin, int64_t end) {
-        read_inputs(pixels, from, first + begin, first + end, first, inputs);
+        inputs.read(pixels, from, first + begin, first + end, first);
       });
       each_strip(out, [&](int p, int64_t column, int64_t columns) {
-        product::multiply(count, columns, in, inputs.matrix(p), false, weights.matrix(p).from_column(column),
-                          outputs.matrix(p).from_column(column), false);
+        inputs.multiply(p, count, weights, column, columns, outputs.planes.matrix(p).from_column(column));
       });
       at::parallel_for(0, count, kTilesAThread, [&](int64_t begin, int64_t end) {
-        write_outputs(written, to, first + begin, first + end, first, outputs);
+        write_outputs(written, to, first + begin, first + end, first, outputs.planes);
       });
     }
   });
   return result;
 }
 
-}  // namespace
-
-at::Tensor forward(const at::Tensor& images, const at::Tensor& weight) {
-  return convolve(channels_last(images), channels_last(weight), false);
-}
-
-at::Tensor backward_images(const at::Tensor& gradient, const at::Tensor& weight) {
-  return convolve(channels_last(gradient), channels_last(weight), true);
-}
-
-at::Tensor backward_weight(const at::Tensor& gradient, const at::Tensor& images) {
-  const at::Tensor pixels = channels_last(images), slopes = channels_last(gradient);
-  const int64_t out = slopes.size(1), in = pixels.size(1);
-  const Grid from(pixels), to(slopes);
-  const int64_t at_once = tiles_at_once(from, in, out, kSharedCache), size = Planes::size_of(at_once, in);
-  const at::Tensor storage = at::empty({size + Planes::size_of(at_once, out)}, at::kFloat),
-                   sums = at::empty({Planes::size_of(out, in)}, at::kFloat);
-  if (from.count == 0) sums.zero_();
-  auto* floats = storage.data_ptr<float>();
-  const Planes inputs(floats, at_once, in), outputs(floats + size, at_once, out), sum(sums.data_ptr<float>(), out, in);
-  with_pixels(pixels, [&](const auto* x) {
+template <class Operands>
+at::Tensor weight_gradient(const at::Tensor& gradient, const at::Tensor& images) {
+  const int64_t out = gradient.size(1), in = images.size(1);
+  const Grid from(images), to(gradient);
+  const int64_t at_once = tiles_at_once(from, in, out, kSharedCache);
+  const typename Operands::Columns inputs(at_once, in), slopes(at_once, out);
+  const HeldPlanes sums(out, in);
+  if (from.count == 0) sums.storage.zero_();
+  with_pixels(images, [&](const auto* x) {
     using Pixel = std::remove_cv_t<std::remove_pointer_t<decltype(x)>>;
-    const auto* g = slopes.const_data_ptr<Pixel>();
+    const auto* g = gradient.const_data_ptr<Pixel>();
     for (int64_t first = 0; first < from.count; first += at_once) {
       const int64_t count = std::min(at_once, from.count - first);
       at::parallel_for(0, count, kTilesAThread, [&](int64_t begin, int64_t end) {
-        read_inputs(x, from, first + begin, first + end, first, inputs);
-        read_gradients(g, to, first + begin, first + end, first, outputs);
+        read_inputs(x, from, first + begin, first + end, first, inputs.planes);
+        read_gradients(g, to, first + begin, first + end, first, slopes.planes);
       });
+      inputs.settle(count);
+      slopes.settle(count);
       each_strip(in, [&](int p, int64_t column, int64_t columns) {
-        product::multiply(out, columns, count, outputs.matrix(p), true, inputs.matrix(p).from_column(column),
-                          sum.matrix(p).from_column(column), first > 0);
+        slopes.multiply(p, count, inputs, column, columns, sums.planes.matrix(p).from_column(column), first > 0);
       });
     }
   });
@@ -137,8 +117,33 @@ at::Tensor backward_weight(const at::Tensor& gradient, const at::Tensor& images)
       at::empty({out, in, 3, 3}, at::TensorOptions(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
   auto* written = result.data_ptr<float>();
   at::parallel_for(0, out, kWeightsAThread,
-                   [&](int64_t begin, int64_t end) { write_weight_gradients(written, begin, end, in, sum); });
+                   [&](int64_t begin, int64_t end) { write_weight_gradients(written, begin, end, in, sums.planes); });
   return result;
 }
+
+}  // namespace
+
+template <class Operands>
+at::Tensor forward(const at::Tensor& images, const at::Tensor& weight) {
+  return convolve<Operands>(channels_last(images), channels_last(weight), false);
+}
+
+template <class Operands>
+at::Tensor backward_images(const at::Tensor& gradient, const at::Tensor& weight) {
+  return convolve<Operands>(channels_last(gradient), channels_last(weight), true);
+}
+
+template <class Operands>
+at::Tensor backward_weight(const at::Tensor& gradient, const at::Tensor& images) {
+  return weight_gradient<Operands>(channels_last(gradient), channels_last(images));
+}
+
+#define EB_OPERANDS(Operands)                                                               \
+  template at::Tensor forward<Operands>(const at::Tensor&, const at::Tensor&);              \
+  template at::Tensor backward_images<Operands>(const at::Tensor&, const at::Tensor&);      \
+  template at::Tensor backward_weight<Operands>(const at::Tensor&, const at::Tensor&);
+EB_OPERANDS(InFloats)
+EB_OPERANDS(InIntegers)
+#undef EB_OPERANDS
 
 }  // namespace earlybird::winograd

@@ -12,14 +12,23 @@ namespace earlybird::winograd {
 /// Images are (N, C, H, W) in channels_last memory, with at least eight channels in and out, float32 or bfloat16; with
 /// bfloat16 the weights are rounded to bfloat16 too, and all sums are kept in float32. Weights and their gradients are
 /// float32 (out, in, 3, 3). The slow twin of each function is at::convolution or at::convolution_backward.
+///
+/// Operands of the products are InFloats, or InIntegers for bfloat16 (winograd_operands.h): 13 bits with a scale for
+/// each row and column, which leave a layer's error at 1.5 times that of a direct bfloat16 convolution
+/// (scripts/bench/winograd_error.py).
+struct InFloats;
+struct InIntegers;
 
 /// (N, in, H, W) -> (N, out, H, W).
+template <class Operands>
 at::Tensor forward(const at::Tensor& images, const at::Tensor& weight);
 
 /// Gradient of the images, of the dtype of `gradient` (N, out, H, W).
+template <class Operands>
 at::Tensor backward_images(const at::Tensor& gradient, const at::Tensor& weight);
 
 /// Gradient of the weights, channels_last.
+template <class Operands>
 at::Tensor backward_weight(const at::Tensor& gradient, const at::Tensor& images);
 
 }  // namespace earlybird::winograd

@@ -206,31 +206,28 @@ EB_INLINE void round_to_bf16(Lane& value) {
 
 }  // namespace
 
-EB_EVERY_CPU void read_weights(const float* weight, int64_t in, int64_t begin, int64_t end, bool turned, bool rounded,
-                               const Weights& to) {
-  const int64_t columns = turned ? 1 : 9 * in, depth = turned ? 9 * in : 1;
-  for (int64_t block = begin; block < end; ++block) {
-    const int64_t stop = std::min(to.columns, (block + 1) * product::kBlock);
-    for (int64_t next = 0; next < to.depth; next += kLanes) {
-      const int64_t first = last_whole(next, to.depth);
-      for (int64_t column = block * product::kBlock; column < stop; column += kLanes) {
-        Lane squares[9][kLanes];
-        for (int k = 0; k < 9; ++k)
-          read_square(squares[k], weight + column * columns + first * depth + (turned ? 8 - k : k) * in, columns, depth,
-                      to.columns - column);
-        for (int d = 0; d < kLanes; ++d) {
-          Lane window[kPlanes];
-          for (int k = 0; k < 9; ++k) {
-            Lane& value = window[k / 3 * kWindow + k % 3];
-            value = squares[k][d];
-            if (rounded) round_to_bf16(value);
-          }
-          for (int j = 0; j < 3; ++j) weights_to_planes(window + j, kWindow);
-          for (int i = 0; i < kWindow; ++i) weights_to_planes(window + i * kWindow, 1);
-          float* written =
-              to.data() + block * to.depth * product::kBlock + (first + d) * product::kBlock + column % product::kBlock;
-          for (int p = 0; p < kPlanes; ++p) std::memcpy(written + p * to.plane, window + p, sizeof(Lane));
+EB_EVERY_CPU void read_weights(const float* weight, int64_t in, int64_t block, bool turned, bool rounded, int64_t depth,
+                               int64_t columns, float* to, int64_t plane) {
+  const int64_t column_step = turned ? 1 : 9 * in, depth_step = turned ? 9 * in : 1;
+  const int64_t stop = std::min(columns, (block + 1) * product::kBlock);
+  for (int64_t next = 0; next < depth; next += kLanes) {
+    const int64_t first = last_whole(next, depth);
+    for (int64_t column = block * product::kBlock; column < stop; column += kLanes) {
+      Lane squares[9][kLanes];
+      for (int k = 0; k < 9; ++k)
+        read_square(squares[k], weight + column * column_step + first * depth_step + (turned ? 8 - k : k) * in,
+                    column_step, depth_step, columns - column);
+      for (int d = 0; d < kLanes; ++d) {
+        Lane window[kPlanes];
+        for (int k = 0; k < 9; ++k) {
+          Lane& value = window[k / 3 * kWindow + k % 3];
+          value = squares[k][d];
+          if (rounded) round_to_bf16(value);
         }
+        for (int j = 0; j < 3; ++j) weights_to_planes(window + j, kWindow);
+        for (int i = 0; i < kWindow; ++i) weights_to_planes(window + i * kWindow, 1);
+        float* written = to + (first + d) * product::kBlock + column % product::kBlock;
+        for (int p = 0; p < kPlanes; ++p) std::memcpy(written + p * plane, window + p, sizeof(Lane));
       }
     }
   }

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/empty.h>
 
 #include "layer/product.h"
 
@@ -29,7 +28,7 @@ struct Grid {
 /// Thirty-six matrices (rows, channels), one for each plane. Rows and planes are an odd number of cache lines apart:
 /// otherwise the lines that are written or read together would often fall into the same cache set.
 struct Planes {
-  int64_t row, plane;
+  int64_t channels, row, plane;
   float* data;
 
   static int64_t row_of(int64_t channels) {
@@ -39,25 +38,10 @@ struct Planes {
   /// In floats.
   static int64_t size_of(int64_t rows, int64_t channels) { return kPlanes * plane_of(rows, channels); }
 
-  Planes(float* to, int64_t rows, int64_t channels)
-      : row(row_of(channels)), plane(plane_of(rows, channels)), data(to) {}
+  Planes(float* to, int64_t rows, int64_t count)
+      : channels(count), row(row_of(count)), plane(plane_of(rows, count)), data(to) {}
 
   product::Matrix matrix(int p) const { return {data + p * plane, row, product::kBlock}; }
-};
-
-/// The planes of weights as right matrices (depth, columns) of products, in packed blocks of columns.
-struct Weights {
-  int64_t depth, columns, plane;
-  at::Tensor storage;
-
-  Weights(int64_t rows, int64_t width)
-      : depth(rows),
-        columns(width),
-        plane(rows * product::whole_blocks(width) + product::kBlock),
-        storage(at::empty({kPlanes * plane}, at::kFloat)) {}
-
-  float* data() const { return storage.data_ptr<float>(); }
-  product::Matrix matrix(int p) const { return {data() + p * plane, product::kBlock, depth * product::kBlock}; }
 };
 
 /// The tiles [begin, end) of images, whose pixels are zero outside, to planes that begin with tile `first`.
@@ -77,11 +61,11 @@ void write_outputs(float* images, const Grid& grid, int64_t begin, int64_t end, 
 void write_outputs(at::BFloat16* images, const Grid& grid, int64_t begin, int64_t end, int64_t first,
                    const Planes& planes);
 
-/// Weights (out, 3, 3, in) in memory to 36 planes (in, out); with `turned`, by 180 degrees, to planes (out, in), for
-/// the gradient of the images; with `rounded`, of weights rounded to bfloat16. Takes the blocks of columns [begin,
-/// end), each as a whole so that it writes whole lines.
-void read_weights(const float* weight, int64_t in, int64_t begin, int64_t end, bool turned, bool rounded,
-                  const Weights& to);
+/// The block of columns `block` of weights (out, 3, 3, in) in memory to 36 planes (in, out), `plane` floats apart; with
+/// `turned`, by 180 degrees, to planes (out, in), for the gradient of the images; with `rounded`, of weights rounded to
+/// bfloat16. The planes have `depth` rows and `columns` columns; blocks are written as a whole, in whole lines.
+void read_weights(const float* weight, int64_t in, int64_t block, bool turned, bool rounded, int64_t depth,
+                  int64_t columns, float* to, int64_t plane);
 
 /// Rows [begin, end) of planes (out, in) to the gradient of the weights.
 void write_weight_gradients(float* weight, int64_t begin, int64_t end, int64_t in, const Planes& planes);

@@ -17,7 +17,8 @@ const seeds = (option('--seeds') ?? '1,2,3').split(',');
 const KINDS = {
   fp32: { precision: 'fp32', kernels: 'rule' },
   'fp32-direct': { precision: 'fp32', kernels: 'direct' },
-  bf16: { precision: 'bf16', kernels: 'rule' },
+  bf16: { precision: 'bf16', kernels: 'direct' },
+  'bf16-integer': { precision: 'bf16', kernels: 'integer' },
 };
 const RATIOS = [30, 50, 70];
 

@@ -1,4 +1,5 @@
-"""Relative error of 3x3 convolutions by Winograd with bfloat16 images and weights: float32 or bfloat16 operands.
+"""Relative error of 3x3 convolutions by Winograd with bfloat16 images and weights: operands in float32, in bfloat16, or
+integers of up to 4095 with a scale for each row of images and each column of weights (cpp/layer/integer_product.h).
 
     python scripts/bench/winograd_error.py        # needs PyTorch and NumPy
 
@@ -28,14 +29,26 @@ def transforms(points, tile):
     return [torch.tensor(matrix, dtype=torch.float32) for matrix in (outputs, weights, inputs)]
 
 
-def winograd(images, weight, points, tile, bf16):
+def in_float32(tensor, axis):
+    return tensor
+
+
+def in_bfloat16(tensor, axis):
+    return tensor.bfloat16().float()
+
+
+def in_integers(tensor, axis):
+    scale = tensor.abs().amax(axis, keepdim=True) / 4095
+    return torch.nan_to_num(tensor / scale).round() * scale
+
+
+def winograd(images, weight, points, tile, operands):
     to_outputs, of_weights, of_inputs = transforms(points, tile)
     size = tile + 2
     windows = F.pad(images, (1, 1, 1, 1)).unfold(2, size, tile).unfold(3, size, tile)
     left = torch.einsum("ij,nctujk,lk->nctuil", of_inputs, windows, of_inputs)
     right = torch.einsum("ij,ocjk,lk->ocil", of_weights, weight, of_weights)
-    if bf16:
-        left, right = left.bfloat16().float(), right.bfloat16().float()
+    left, right = operands(left, 1), operands(right, 1)
     products = torch.einsum("nctuil,ocil->notuil", left, right)
     out = torch.einsum("ij,notujk,lk->notuil", to_outputs, products, to_outputs)
     return out.permute(0, 1, 2, 4, 3, 5).reshape(len(images), len(weight), *images.shape[2:])
@@ -55,11 +68,9 @@ def main():
 
         print(f"{channels} channels, {side}x{side}: direct, rounded {error(F.conv2d(images, weight, padding=1).bfloat16())}")
         for name, points, tile in (("F(2x2)", [0, 1, -1], 2), ("F(4x4)", [0, 1, -1, 0.5, -2], 4)):
-            exact = winograd(images, weight, points, tile, False)
-            print(
-                f"  {name}: float32 operands {error(exact)}, rounded {error(exact.bfloat16())}; "
-                f"bfloat16 operands {error(winograd(images, weight, points, tile, True))}"
-            )
+            for operands in (in_float32, in_bfloat16, in_integers):
+                result = winograd(images, weight, points, tile, operands)
+                print(f"  {name}, operands {operands.__name__}: {error(result)}, rounded {error(result.bfloat16())}")
 
 
 main()

@@ -15,11 +15,20 @@ namespace {
 struct Passes {
   const char* name;
   int64_t kernel;
-  decltype(&earlybird::winograd::forward) forward, backward_images, backward_weight;
+  at::Tensor (*forward)(const at::Tensor&, const at::Tensor&);
+  decltype(forward) backward_images, backward_weight;
+  /// Of all three results.
+  double error = 1e-5;
 };
 
-const Passes kWinograd = {"winograd", 3, earlybird::winograd::forward, earlybird::winograd::backward_images,
-                          earlybird::winograd::backward_weight};
+using earlybird::winograd::InFloats, earlybird::winograd::InIntegers;
+
+const Passes kWinograd = {"winograd", 3, earlybird::winograd::forward<InFloats>,
+                          earlybird::winograd::backward_images<InFloats>,
+                          earlybird::winograd::backward_weight<InFloats>};
+const Passes kInteger = {"integer", 3, earlybird::winograd::forward<InIntegers>,
+                         earlybird::winograd::backward_images<InIntegers>,
+                         earlybird::winograd::backward_weight<InIntegers>, 1.0 / 256};
 const Passes kWholeImage = {"whole_image", 3, earlybird::whole_image::forward, earlybird::whole_image::backward_images,
                             earlybird::whole_image::backward_weight};
 
@@ -59,7 +68,7 @@ void compare(const Passes& passes, int64_t count, int64_t in, int64_t out, int64
                            std::to_string(in) + "->" + std::to_string(out) + " at " + std::to_string(height) + "x" +
                            std::to_string(width);
   // Results in bfloat16 are rounded once; gradients of weights stay float32.
-  const double tolerance = 1e-5, rounded = type == at::kBFloat16 ? 1.0 / 256 : tolerance;
+  const double tolerance = passes.error, rounded = tolerance + (type == at::kBFloat16 ? 1.0 / 256 : 0);
   check(got.forward.scalar_type() == type && got.forward.is_contiguous(layout), what + ", type and layout", 0);
   check(deviation(got.forward, truth) < rounded, what + ", forward", deviation(got.forward, truth));
   check(deviation(got.images, truth_images) < rounded, what + ", images", deviation(got.images, truth_images));
@@ -82,6 +91,15 @@ EB_TEST("layer: 3x3 convolutions by Winograd against LibTorch in float64") {
   }
 }
 
+EB_TEST("layer: 3x3 convolutions by Winograd with integers against LibTorch in float64") {
+  compare(kInteger, 3, 16, 16, 4, 4, at::kBFloat16);
+  compare(kInteger, 2, 17, 31, 5, 7, at::kBFloat16);
+  compare(kInteger, 16, 64, 128, 16, 16, at::kBFloat16);
+  compare(kInteger, 5, 24, 19, 32, 9, at::kBFloat16);
+  compare(kInteger, 16, 200, 173, 8, 8, at::kBFloat16);
+  compare(kInteger, 1, 170, 190, 4, 4, at::kBFloat16);
+}
+
 EB_TEST("layer: 1x1 convolutions against LibTorch in float64") {
   for (const auto type : {at::kFloat, at::kBFloat16}) {
     compare(kPointwise, 3, 16, 64, 8, 8, type);
@@ -102,7 +120,9 @@ EB_TEST("layer: NaN stays NaN in a convolution by Winograd") {
   for (const auto type : {at::kFloat, at::kBFloat16}) {
     at::Tensor images = at::zeros({1, 16, 4, 4}).to(type).contiguous(at::MemoryFormat::ChannelsLast);
     images[0][3][1][1] = std::numeric_limits<float>::quiet_NaN();
-    const at::Tensor out = earlybird::winograd::forward(images, at::ones({16, 16, 3, 3}));
-    check(out.isnan().any().item<bool>(), "NaN in the result", 0);
+    for (const Passes& passes : {kWinograd, kInteger}) {
+      const at::Tensor out = passes.forward(images, at::ones({16, 16, 3, 3}));
+      check(out.isnan().any().item<bool>(), std::string(passes.name) + ": NaN in the result", 0);
+    }
   }
 }
