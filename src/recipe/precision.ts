@@ -1,6 +1,22 @@
 /** Low precision: the number formats that a recipe asks for, and the paper's names for both stages. */
 import { EarlybirdError } from '../errors';
+import type { MxFormat } from '../native/types/mx';
 import type { NumberFormats } from '../native/types/number-formats';
+
+/** The formats that options name: block floating point of 8 bits, and those of MX and NVFP4. */
+export type Format = 'bfp8' | MxFormat;
+
+/** Bits of an element, its share of the scale of its block included; a scale of many thousands of elements counts nothing. */
+export const FORMAT_BITS: Record<Format, number> = {
+  bfp8: 8,
+  mxint8: 8 + 8 / 32,
+  'mxfp8-e4m3': 8 + 8 / 32,
+  'mxfp8-e5m2': 8 + 8 / 32,
+  'mxfp6-e2m3': 6 + 8 / 32,
+  'mxfp6-e3m2': 6 + 8 / 32,
+  mxfp4: 4 + 8 / 32,
+  nvfp4: 4 + 8 / 16,
+};
 
 /** The options as a recipe has them. Word lengths in bits; -1 is full precision. Absent ones are left to a checkpoint or the defaults. */
 export interface PrecisionOptions {
