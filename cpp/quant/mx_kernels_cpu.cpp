@@ -64,6 +64,25 @@ EB_INLINE float round_usual(float value, const Steps& steps, uint32_t noise, int
   return kKind == Kind::kFixed ? signed_size + 0.f : signed_size;
 }
 
+EB_INLINE float load(float value) { return value; }
+EB_INLINE float load(uint16_t value) { return float_of(static_cast<uint32_t>(value) << 16); }
+
+/// bfloat16 holds every value of the formats but those of NVFP4 and subnormal ones, which it rounds to nearest even.
+EB_INLINE uint16_t narrow(uint32_t bits) {
+  return static_cast<uint16_t>((bits + 0x7FFFu + ((bits >> 16) & 1)) >> 16);
+}
+template <Kind kKind>
+EB_INLINE void store(float& to, float value) {
+  to = value;
+}
+template <Kind kKind>
+EB_INLINE void store(uint16_t& to, float value) {
+  to = kKind == Kind::kScaled ? narrow(bits_of(value)) : static_cast<uint16_t>(bits_of(value) >> 16);
+}
+/// Not as a float, whose NaN might change.
+void store_bits(float& to, uint32_t bits) { memcpy(&to, &bits, sizeof bits); }
+void store_bits(uint16_t& to, uint32_t bits) { to = narrow(bits); }
+
 /// In place of random bits for nearest rounding, which needs none.
 struct NoNoise {
   EB_INLINE uint32_t operator[](int64_t) const { return 0; }
@@ -84,62 +103,68 @@ class Noise {
   alignas(64) uint64_t words_[2 * (kChunk / 8 + 1 + 31)];
 };
 
-void round_slowly(const float* from, float* to, int64_t count, int64_t stride, const Block& block, int64_t number,
+template <class From, class To>
+void round_slowly(const From* from, To* to, int64_t count, int64_t stride, const Block& block, int64_t number,
                   const Kernel& kernel) {
   for (int64_t i = 0; i < count; ++i) {
     const int64_t at = i * stride;
     const uint32_t noise = kernel.rounding == MxRounding::kStochastic
                                ? quant::noise_at(kernel.key, number + at, quant::kHalfWordNoise)
                                : 0;
-    const uint32_t code = code_in(bits_of(from[at]), block, kernel.format, kernel.rounding, noise);
-    const uint32_t bits = value_in(code, block, kernel.format);
-    memcpy(to + at, &bits, sizeof bits);  // not as a float, whose NaN might change
+    const uint32_t code = code_in(bits_of(load(from[at])), block, kernel.format, kernel.rounding, noise);
+    store_bits(to[at], value_in(code, block, kernel.format));
   }
 }
 
-EB_INLINE uint32_t top_of(const float* values, int64_t count) {
+template <class From>
+EB_INLINE uint32_t top_of(const From* values, int64_t count) {
   uint32_t top = 0;
   for (int64_t i = 0; i < count; ++i) {
-    const uint32_t size = quant::magnitude(values[i]);
+    const uint32_t size = quant::magnitude(load(values[i]));
     top = size > top ? size : top;
   }
   return top;
 }
 
-template <Kind kKind, MxRounding kRounding, class Bits>
-EB_INLINE void run(const float* from, float* to, int64_t count, const Steps& steps, Bits noise, int32_t mantissa) {
+template <Kind kKind, MxRounding kRounding, class From, class To, class Bits>
+EB_INLINE void run(const From* from, To* to, int64_t count, const Steps& steps, Bits noise, int32_t mantissa) {
 #pragma GCC ivdep
-  for (int64_t i = 0; i < count; ++i) to[i] = round_usual<kKind, kRounding>(from[i], steps, noise[i], mantissa);
+  for (int64_t i = 0; i < count; ++i)
+    store<kKind>(to[i], round_usual<kKind, kRounding>(load(from[i]), steps, noise[i], mantissa));
 }
 
-template <Kind kKind, MxRounding kRounding, class Bits>
-EB_INLINE void rows(const float* from, float* to, int64_t count, int64_t length, int64_t number, Bits noise,
+template <Kind kKind, MxRounding kRounding, class From, class To, class Bits>
+EB_INLINE bool rows(const From* from, To* to, int64_t count, int64_t length, int64_t number, Bits noise,
                     const Kernel& kernel) {
   constexpr int64_t kBlock = kKind == Kind::kScaled ? 16 : 32;
+  bool fault = false;
   for (int64_t row = 0; row < count; row += length) {
     for (int64_t at = row, end = row + length; at < end; at += kBlock) {
       const int64_t size = std::min(kBlock, end - at);
       const uint32_t top = size == kBlock ? top_of(from + at, kBlock) : top_of(from + at, size);
       const Block block = usual_block(top, kernel);
       const Steps steps = steps_of(block, kernel.format);
-      if (!is_usual(block, kernel.format))
+      if (!is_usual(block, kernel.format)) {
         round_slowly(from + at, to + at, size, 1, block, number + at, kernel);
-      else if (size == kBlock)
+        fault |= top >= kInfinity;
+      } else if (size == kBlock) {
         run<kKind, kRounding>(from + at, to + at, kBlock, steps, noise + at, kernel.format.mantissa_bits);
-      else
+      } else {
         run<kKind, kRounding>(from + at, to + at, size, steps, noise + at, kernel.format.mantissa_bits);
+      }
     }
   }
+  return fault;
 }
 
-template <Kind kKind, MxRounding kRounding>
-EB_INLINE void lines(const float* from, float* to, int64_t blocks, int64_t count, int64_t stride, int64_t number,
+template <Kind kKind, MxRounding kRounding, class From, class To>
+EB_INLINE bool lines(const From* from, To* to, int64_t blocks, int64_t count, int64_t stride, int64_t number,
                      const Kernel& kernel) {
   uint32_t tops[kPositions] = {}, least[kPositions];
   float high[kPositions], low[kPositions], in[kPositions], out[kPositions];
   for (int64_t j = 0; j < count; ++j)
     for (int64_t i = 0; i < blocks; ++i) {
-      const uint32_t size = quant::magnitude(from[j * stride + i]);
+      const uint32_t size = quant::magnitude(load(from[j * stride + i]));
       tops[i] = size > tops[i] ? size : tops[i];
     }
   bool usual = true;
@@ -150,25 +175,30 @@ EB_INLINE void lines(const float* from, float* to, int64_t blocks, int64_t count
     least[i] = steps.least, high[i] = steps.high, low[i] = steps.low, in[i] = steps.in, out[i] = steps.out;
   }
   if (!usual) {
-    for (int64_t i = 0; i < blocks; ++i)
+    bool fault = false;
+    for (int64_t i = 0; i < blocks; ++i) {
       round_slowly(from + i, to + i, count, stride, usual_block(tops[i], kernel), number + i, kernel);
-    return;
+      fault |= tops[i] >= kInfinity;
+    }
+    return fault;
   }
   Noise noise;
   for (int64_t j = 0; j < count; ++j) {
-    const float* here = from + j * stride;
-    float* there = to + j * stride;
+    const From* here = from + j * stride;
+    To* there = to + j * stride;
     const auto line = [&](auto bits) EB_ALWAYS {
 #pragma GCC ivdep
       for (int64_t i = 0; i < blocks; ++i)
-        there[i] = round_usual<kKind, kRounding>(here[i], Steps{least[i], high[i], low[i], in[i], out[i]}, bits[i],
-                                                 kernel.format.mantissa_bits);
+        store<kKind>(there[i],
+                     round_usual<kKind, kRounding>(load(here[i]), Steps{least[i], high[i], low[i], in[i], out[i]},
+                                                   bits[i], kernel.format.mantissa_bits));
     };
     if constexpr (kRounding == MxRounding::kStochastic)
       line(noise.of(kernel.key, number + j * stride, blocks));
     else
       line(NoNoise{});
   }
+  return false;
 }
 
 /// Calls `body` with kind and rounding as types.
@@ -191,34 +221,55 @@ EB_INLINE void with_kinds(const Kernel& kernel, const Body& body) {
     with_rounding(std::integral_constant<Kind, Kind::kFloating>{});
 }
 
-EB_EVERY_CPU void rows_here(const float* from, float* to, int64_t count, int64_t length, int64_t number,
-                            const uint16_t* noise, const Kernel& kernel) {
-  with_kinds(kernel, [&](auto kind, auto rounding) EB_ALWAYS {
-    if constexpr (decltype(rounding)::value == MxRounding::kStochastic)
-      rows<decltype(kind)::value, MxRounding::kStochastic>(from, to, count, length, number, noise, kernel);
-    else
-      rows<decltype(kind)::value, decltype(rounding)::value>(from, to, count, length, number, NoNoise{}, kernel);
-  });
-}
-
-EB_EVERY_CPU void lines_here(const float* from, float* to, int64_t blocks, int64_t count, int64_t stride,
-                             int64_t number, const Kernel& kernel) {
-  with_kinds(kernel, [&](auto kind, auto rounding) EB_ALWAYS {
-    lines<decltype(kind)::value, decltype(rounding)::value>(from, to, blocks, count, stride, number, kernel);
-  });
-}
+// A macro, because a template cannot have target clones.
+#define EB_LOOPS(From, To)                                                                                          \
+  EB_EVERY_CPU bool rows_here(const From* from, To* to, int64_t count, int64_t length, int64_t number,              \
+                              const uint16_t* noise, const Kernel& kernel) {                                        \
+    bool fault = false;                                                                                             \
+    with_kinds(kernel, [&](auto kind, auto rounding) EB_ALWAYS {                                                    \
+      constexpr Kind kKind = decltype(kind)::value;                                                                 \
+      constexpr MxRounding kRounding = decltype(rounding)::value;                                                   \
+      if constexpr (kRounding == MxRounding::kStochastic)                                                           \
+        fault = rows<kKind, kRounding>(from, to, count, length, number, noise, kernel);                             \
+      else                                                                                                          \
+        fault = rows<kKind, kRounding>(from, to, count, length, number, NoNoise{}, kernel);                         \
+    });                                                                                                             \
+    return fault;                                                                                                   \
+  }                                                                                                                 \
+  EB_EVERY_CPU bool lines_here(const From* from, To* to, int64_t blocks, int64_t count, int64_t stride,             \
+                               int64_t number, const Kernel& kernel) {                                              \
+    bool fault = false;                                                                                             \
+    with_kinds(kernel, [&](auto kind, auto rounding) EB_ALWAYS {                                                    \
+      fault = lines<decltype(kind)::value, decltype(rounding)::value>(from, to, blocks, count, stride, number, kernel); \
+    });                                                                                                             \
+    return fault;                                                                                                   \
+  }
+EB_LOOPS(float, float)
+EB_LOOPS(float, uint16_t)
+EB_LOOPS(uint16_t, uint16_t)
+#undef EB_LOOPS
 
 }  // namespace
 
-void round_rows(const float* from, float* to, int64_t count, int64_t length, int64_t number, const Kernel& kernel) {
+template <class From, class To>
+bool round_rows(const From* from, To* to, int64_t count, int64_t length, int64_t number, const Kernel& kernel) {
   Noise noise;
   const bool random = kernel.rounding == MxRounding::kStochastic;
-  rows_here(from, to, count, length, number, random ? noise.of(kernel.key, number, count) : nullptr, kernel);
+  return rows_here(from, to, count, length, number, random ? noise.of(kernel.key, number, count) : nullptr, kernel);
 }
 
-void round_lines(const float* from, float* to, int64_t blocks, int64_t lines, int64_t stride, int64_t number,
+template <class From, class To>
+bool round_lines(const From* from, To* to, int64_t blocks, int64_t lines, int64_t stride, int64_t number,
                  const Kernel& kernel) {
-  lines_here(from, to, blocks, lines, stride, number, kernel);
+  return lines_here(from, to, blocks, lines, stride, number, kernel);
 }
+
+#define EB_TYPES(From, To)                                                                          \
+  template bool round_rows(const From*, To*, int64_t, int64_t, int64_t, const Kernel&);             \
+  template bool round_lines(const From*, To*, int64_t, int64_t, int64_t, int64_t, const Kernel&);
+EB_TYPES(float, float)
+EB_TYPES(float, uint16_t)
+EB_TYPES(uint16_t, uint16_t)
+#undef EB_TYPES
 
 }  // namespace earlybird::mx

@@ -103,7 +103,7 @@ export const trainSchema = z.strictObject({
   variant: optionOf('Precision')(
     z.enum(VARIANTS).optional(),
     "the paper's names: full or low precision in the search and in the retraining (lf: low, then full)",
-    { defaultHelp: 'll where a --wl option is given, else ff; lf and ll take 8 bits where none is' },
+    { defaultHelp: 'll where --format or a --wl option is given, else ff; lf and ll take 8 bits where none is' },
   ),
   ...lowPrecision(),
   percent: common(
