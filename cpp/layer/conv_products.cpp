@@ -30,15 +30,6 @@ constexpr Passes kPasses[] = {
 
 const Passes& passes_of(ConvProducts::By by) { return kPasses[static_cast<int>(by)]; }
 
-/// LibTorch's gradient of the images or of the weight.
-std::tuple<at::Tensor, at::Tensor, at::Tensor> library_gradient(const ConvProducts& products,
-                                                                const at::Tensor& gradient, const at::Tensor& images,
-                                                                const at::Tensor& weight, bool of_images) {
-  return at::convolution_backward(gradient, images, weight, at::OptionalIntArrayRef(), products.stride,
-                                  products.padding, products.dilation, /*transposed=*/false, {0, 0}, products.groups,
-                                  {of_images, !of_images, false});
-}
-
 /// What the backward pass needs beside tensors.
 struct Settings : torch::CustomClassHolder {
   Settings(const ConvProducts& given, const std::optional<OperandRounding>& how) : products(given), rounding(how) {}
@@ -89,24 +80,52 @@ at::Tensor shape_of(const at::Tensor& tensor, at::ScalarType dtype) {
   return tensor.scalar_type() == dtype ? tensor : at::empty_like(tensor, tensor.options().dtype(dtype));
 }
 
+at::Tensor slice(const at::Tensor& images, const std::array<int64_t, 2>& stride) {
+  return images.slice(2, 0, {}, stride[0]).slice(3, 0, {}, stride[1]);
+}
+
 }  // namespace
+
+at::Tensor pixels_of_stride(const at::Tensor& images, const std::array<int64_t, 2>& stride) {
+  return slice(images, stride).contiguous(at::MemoryFormat::ChannelsLast);
+}
+
+at::Tensor ConvProducts::picked(const at::Tensor& images) const {
+  return picks ? pixels_of_stride(images, stride) : images;
+}
+
+std::array<int64_t, 2> ConvProducts::library_stride() const { return picks ? std::array<int64_t, 2>{1, 1} : stride; }
+
+at::Tensor ConvProducts::library_gradient(const at::Tensor& gradient, const at::Tensor& images,
+                                          const at::Tensor& weight, bool of_images) const {
+  const auto gradients =
+      at::convolution_backward(gradient, images, weight, at::OptionalIntArrayRef(), library_stride(), padding, dilation,
+                               /*transposed=*/false, {0, 0}, groups, {of_images, !of_images, false});
+  return of_images ? std::get<0>(gradients) : std::get<1>(gradients);
+}
 
 at::Tensor ConvProducts::forward(const at::Tensor& images, const at::Tensor& weight) const {
   if (by != By::kLibrary) return passes_of(by).forward(images, weight);
-  return at::convolution(images, weight, std::nullopt, stride, padding, dilation, /*transposed=*/false, {0, 0}, groups)
+  return at::convolution(picked(images), weight, std::nullopt, library_stride(), padding, dilation,
+                         /*transposed=*/false, {0, 0}, groups)
       .to(dtype);
 }
 
 at::Tensor ConvProducts::images_gradient(const at::Tensor& gradient, const at::Tensor& weight,
                                          const at::Tensor& images) const {
   if (by != By::kLibrary) return passes_of(by).backward_images(gradient, weight);
-  return std::get<0>(library_gradient(*this, gradient, shape_of(images, multiplied), weight, true)).to(dtype);
+  const at::Tensor shape = shape_of(picked(images), multiplied);
+  const at::Tensor result = library_gradient(gradient, shape, weight, true).to(dtype);
+  if (!picks) return result;
+  at::Tensor all = at::zeros_like(images, images.options().dtype(dtype));
+  slice(all, stride).copy_(result);
+  return all;
 }
 
 at::Tensor ConvProducts::weight_gradient(const at::Tensor& images, const at::Tensor& gradient,
                                          const at::Tensor& weight) const {
   if (by != By::kLibrary) return passes_of(by).backward_weight(gradient, images);
-  return std::get<1>(library_gradient(*this, gradient, images, shape_of(weight, multiplied), false)).to(at::kFloat);
+  return library_gradient(gradient, picked(images), shape_of(weight, multiplied), false).to(at::kFloat);
 }
 
 at::Tensor convolve_with(const ConvProducts& products, const at::Tensor& images, const at::Tensor& weight,

@@ -20,16 +20,27 @@ struct ConvProducts {
   at::ScalarType multiplied = at::kFloat;
   std::array<int64_t, 2> stride{1, 1}, padding{0, 0}, dilation{1, 1};
   int64_t groups = 1;
+  /// Instead of a stride the library is given the pixels that it would read.
+  bool picks = false;
 
   /// Types in which a product takes its operands: images or gradients, and weights.
   at::ScalarType images_dtype() const { return by == By::kLibrary ? multiplied : dtype; }
   at::ScalarType weight_dtype() const { return by == By::kLibrary ? multiplied : at::kFloat; }
 
   at::Tensor forward(const at::Tensor& images, const at::Tensor& weight) const;
-  /// `images` and `weight` without which no shape is known: only their sizes count.
+  /// Of the last argument the shape alone counts.
   at::Tensor images_gradient(const at::Tensor& gradient, const at::Tensor& weight, const at::Tensor& images) const;
   at::Tensor weight_gradient(const at::Tensor& images, const at::Tensor& gradient, const at::Tensor& weight) const;
+
+ private:
+  at::Tensor picked(const at::Tensor& images) const;
+  at::Tensor library_gradient(const at::Tensor& gradient, const at::Tensor& images, const at::Tensor& weight,
+                              bool of_images) const;
+  std::array<int64_t, 2> library_stride() const;
 };
+
+/// The pixels of images that a 1x1 convolution of a stride reads, channels_last. Differentiable.
+at::Tensor pixels_of_stride(const at::Tensor& images, const std::array<int64_t, 2>& stride);
 
 /// The convolution, differentiable. With `rounding` every product has operands of its own, rounded anew from `images`,
 /// `weight` and the gradient of the output.

@@ -81,8 +81,7 @@ ConvProducts products_for(const torch::nn::detail::ConvNdOptions<2>& options, co
   const int64_t in = options.in_channels(), channels = options.out_channels(), height = images.size(2),
                 width = images.size(3);
   constexpr int64_t kFewest = 32;  // channels; with fewer, products of whole images are too narrow to be fast
-  if (plain_3x3 && height == 2 && width == 2 && arithmetic != Arithmetic::kLibrary &&
-      std::min(in, channels) >= kFewest)
+  if (plain_3x3 && height == 2 && width == 2 && arithmetic != Arithmetic::kLibrary && std::min(in, channels) >= kFewest)
     out.by = ConvProducts::By::kWholeImage;
   else
     out.by = implementation(algorithm_for({dtype, plain_3x3 ? 3 : 1, in, channels, std::min(height, width)}));
@@ -90,25 +89,24 @@ ConvProducts products_for(const torch::nn::detail::ConvNdOptions<2>& options, co
 }
 
 /// Returns a new tensor.
-at::Tensor convolved(torch::nn::Conv2d& conv, const at::Tensor& given) {
+at::Tensor convolved(torch::nn::Conv2d& conv, const at::Tensor& images) {
   const auto& options = conv->options;
-  at::Tensor images = given;
-  std::array<int64_t, 2> stride{options.stride()->at(0), options.stride()->at(1)};
-  if (images.is_cpu() && is_unsafe(options)) {
-    images = images.slice(2, 0, {}, stride[0]).slice(3, 0, {}, stride[1]).contiguous(at::MemoryFormat::ChannelsLast);
-    stride = {1, 1};
-  }
+  const bool unsafe = images.is_cpu() && is_unsafe(options);
   if (!plain_convolutions) {
     ConvProducts products = products_for(options, images);
-    products.stride = stride;
+    products.picks = unsafe;
     const std::optional<OperandRounding> rounding = operand_rounding(conv.get());
     if (rounding || products.by != ConvProducts::By::kLibrary) {
       const at::Tensor out = convolve_with(products, images.to(products.dtype), conv->weight, rounding);
       return conv->bias.defined() ? out + conv->bias.to(products.dtype).view({1, -1, 1, 1}) : out;
     }
   }
-  return direct(images, conv->weight, conv->bias, stride, *std::get<torch::ExpandingArray<2>>(options.padding()),
-                *options.dilation(), options.groups());
+  if (unsafe) {
+    const at::Tensor pixels = pixels_of_stride(images, {options.stride()->at(0), options.stride()->at(1)});
+    return direct(pixels, conv->weight, conv->bias, {1, 1}, {0, 0}, {1, 1}, 1);
+  }
+  return direct(images, conv->weight, conv->bias, *options.stride(),
+                *std::get<torch::ExpandingArray<2>>(options.padding()), *options.dilation(), options.groups());
 }
 
 }  // namespace

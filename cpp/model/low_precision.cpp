@@ -64,10 +64,11 @@ void LowPrecision::check(const std::string& where) const {
   const auto kind = static_cast<NumberKind>(lane >> 20);
   const bool is_operand = kind == NumberKind::kOperand || kind == NumberKind::kTestOperand;
   const std::string tensor = is_operand ? operand_text(lane) : tensor_text(kind, lane & 0xfffff);
-  throw Error("ERR_NUMERIC", "The " + tensor + " holds infinities or NaN in step " + std::to_string(fault >> 32) +
-                                 " of " + where + ", for which " +
-                                 (is_operand ? "blocks of a format have no scale" : "block floating point has no exponent") +
-                                 ": lower --lr.");
+  throw Error("ERR_NUMERIC",
+              "The " + tensor + " holds infinities or NaN in step " + std::to_string(fault >> 32) + " of " + where +
+                  ", for which " +
+                  (is_operand ? "blocks of a format have no scale" : "block floating point has no exponent") +
+                  ": lower --lr.");
 }
 
 std::string LowPrecision::tensor_text(NumberKind kind, size_t ordinal) const {

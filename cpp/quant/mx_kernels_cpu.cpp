@@ -68,9 +68,7 @@ EB_INLINE float load(float value) { return value; }
 EB_INLINE float load(uint16_t value) { return float_of(static_cast<uint32_t>(value) << 16); }
 
 /// bfloat16 holds every value of the formats but those of NVFP4 and subnormal ones, which it rounds to nearest even.
-EB_INLINE uint16_t narrow(uint32_t bits) {
-  return static_cast<uint16_t>((bits + 0x7FFFu + ((bits >> 16) & 1)) >> 16);
-}
+EB_INLINE uint16_t narrow(uint32_t bits) { return static_cast<uint16_t>((bits + 0x7FFFu + ((bits >> 16) & 1)) >> 16); }
 template <Kind kKind>
 EB_INLINE void store(float& to, float value) {
   to = value;
@@ -240,7 +238,8 @@ EB_INLINE void with_kinds(const Kernel& kernel, const Body& body) {
                                int64_t number, const Kernel& kernel) {                                              \
     bool fault = false;                                                                                             \
     with_kinds(kernel, [&](auto kind, auto rounding) EB_ALWAYS {                                                    \
-      fault = lines<decltype(kind)::value, decltype(rounding)::value>(from, to, blocks, count, stride, number, kernel); \
+      fault =                                                                                                       \
+          lines<decltype(kind)::value, decltype(rounding)::value>(from, to, blocks, count, stride, number, kernel); \
     });                                                                                                             \
     return fault;                                                                                                   \
   }
@@ -264,8 +263,8 @@ bool round_lines(const From* from, To* to, int64_t blocks, int64_t lines, int64_
   return lines_here(from, to, blocks, lines, stride, number, kernel);
 }
 
-#define EB_TYPES(From, To)                                                                          \
-  template bool round_rows(const From*, To*, int64_t, int64_t, int64_t, const Kernel&);             \
+#define EB_TYPES(From, To)                                                              \
+  template bool round_rows(const From*, To*, int64_t, int64_t, int64_t, const Kernel&); \
   template bool round_lines(const From*, To*, int64_t, int64_t, int64_t, int64_t, const Kernel&);
 EB_TYPES(float, float)
 EB_TYPES(float, uint16_t)

@@ -19,8 +19,8 @@ struct Kernel {
 inline constexpr int64_t kChunk = 512, kPositions = 256;
 
 /// Rounds `count` contiguous values, at most kChunk: whole rows of `length`, each cut into blocks. The first is element
-/// `number` of its tensor. Values are float, or bfloat16 as its 16 bits; from bfloat16 only to bfloat16. Returns whether
-/// there was an infinity or NaN.
+/// `number` of its tensor. Values are float, or bfloat16 as its 16 bits; from bfloat16 only to bfloat16. Returns
+/// whether there was an infinity or NaN.
 template <class From, class To>
 bool round_rows(const From* from, To* to, int64_t count, int64_t length, int64_t number, const Kernel& kernel);
 

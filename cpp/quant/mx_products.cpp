@@ -36,7 +36,8 @@ std::array<at::Tensor, 2> mx_operands(ConvProduct product, const at::Tensor& fir
 
 uint32_t operand_lane_of(NumberKind kind, size_t layers, const LayerProduct& of) {
   const auto gradient = static_cast<size_t>(of.product) - 1;
-  const size_t before = of.product == ConvProduct::kForward ? of.layer : layers + (layers - 1 - of.layer) * 2 + gradient;
+  const size_t before =
+      of.product == ConvProduct::kForward ? of.layer : layers + (layers - 1 - of.layer) * 2 + gradient;
   return lane_of(kind, 2 * before);
 }
 

@@ -60,7 +60,9 @@ QuantizeGuard::~QuantizeGuard() { current = before_; }
 std::array<at::Tensor, 2> OperandRounding::operands(ConvProduct product, const at::Tensor& first,
                                                     const at::Tensor& second, int64_t groups,
                                                     const std::array<at::ScalarType, 2>& dtypes) const {
-  const auto rule = [&](const MxFormat* format, MxRounding rounding) { return MxRule{format, formats.scale, rounding}; };
+  const auto rule = [&](const MxFormat* format, MxRounding rounding) {
+    return MxRule{format, formats.scale, rounding};
+  };
   const MxRule images = rule(formats.activate, formats.forward), weight = rule(formats.weight, formats.forward),
                error = rule(formats.error, formats.backward), gradient = rule(formats.grad, formats.backward);
   const std::array<MxRule, 2> rules[] = {{images, weight}, {error, weight}, {images, gradient}};
@@ -71,10 +73,10 @@ std::array<at::Tensor, 2> OperandRounding::operands(ConvProduct product, const a
 
 std::optional<OperandRounding> operand_rounding(const void* layer) {
   if (!current || !current->formats.operands.any()) return std::nullopt;
-  const NumberKind kind =
-      current->outputs == NumberKind::kTest ? NumberKind::kTestOperand : NumberKind::kOperand;
-  return OperandRounding{current->formats.operands, kind, current->layers.at(layer), current->layers.size(),
-                         current->seed, current->position, current->faults};
+  const NumberKind kind = current->outputs == NumberKind::kTest ? NumberKind::kTestOperand : NumberKind::kOperand;
+  return OperandRounding{
+      current->formats.operands, kind,           current->layers.at(layer), current->layers.size(), current->seed,
+      current->position,         current->faults};
 }
 
 at::Tensor quantized(const at::Tensor& output, const void* layer) {

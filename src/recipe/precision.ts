@@ -110,7 +110,10 @@ const roundingIn = ({ rounding, operandRounding, ...formats }: NumberFormats) =>
  */
 export function precisionOptions(given: PrecisionOptions, fromCheckpoint?: NumberFormats): Complete {
   const formats = FIELDS.map((kind) => ({ kind, format: formatIn(given, kind) ?? fromCheckpoint?.[kind] ?? -1 }));
-  const some = { mx: formats.some(({ format }) => isMx(format)), blocks: formats.some(({ format }) => !isMx(format) && format !== -1) };
+  const some = {
+    mx: formats.some(({ format }) => isMx(format)),
+    blocks: formats.some(({ format }) => !isMx(format) && format !== -1),
+  };
   const fits = (rounding: keyof typeof ROUNDED_BY) =>
     (some.mx && ROUNDED_BY[rounding].mx) || (some.blocks && ROUNDED_BY[rounding].blocks);
   if (given.rounding !== undefined && (some.mx || some.blocks) && !fits(given.rounding)) {
