@@ -19,7 +19,8 @@ export const FORMAT_BITS: Record<Format, number> = {
 };
 
 /** The names of options: `full` takes a kind of numbers out of a format for all. */
-export const FORMATS = [...(Object.keys(FORMAT_BITS) as Format[]), 'full'] as const;
+export const FORMAT_NAMES = Object.keys(FORMAT_BITS) as Format[];
+export const FORMATS = [...FORMAT_NAMES, 'full'] as const;
 type FormatName = (typeof FORMATS)[number];
 
 /** The options as a recipe has them. Word lengths in bits; -1 is full precision. Absent ones are left to a checkpoint or the defaults. */

@@ -133,7 +133,7 @@ void compare_layer(const Shape& shape, const MxFormat& format, MxScale scale) {
   const auto alone = results(conv, x, dy, pass);
   at::set_num_threads(2);
   // The operands have the same bits; the sums of some of LibTorch's kernels do not.
-  compare(name + "with one thread ", alone, {got[0], got[1], got[2]}, 1e-6);
+  compare(name + "with one thread ", alone, {got[0], got[1], got[2]}, kBound);
 
   formats.operands.backward = MxRounding::kEven;
   const MxConvolution truth =
