@@ -10,8 +10,8 @@ import { checkpoints, energy, files, runtime } from './fields/runtime';
 import { cutting, detection, detector, percent } from './fields/ticket';
 import { batches, continuing, logs, scratch, training } from './fields/training';
 import { count, file, folder, hidden, option, optionOf, ratio } from './option';
-import { VARIANTS } from './precision';
 import { isWholePercent, WHOLE_PERCENTS } from './ratio';
+import { VARIANTS } from './variant';
 
 const common = optionOf('Common');
 const ticket = optionOf('Ticket');

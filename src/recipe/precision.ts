@@ -1,4 +1,4 @@
-/** Low precision: the number formats that a recipe asks for, and the paper's names for both stages. */
+/** Low precision: the number formats that a recipe asks for. */
 import { EarlybirdError } from '../errors';
 import type { MxFormat, MxRounding, MxScale } from '../native/types/mx';
 import type { FormatsByKind, NumberFormat, NumberFormats, Rounding } from '../native/types/number-formats';
@@ -188,33 +188,4 @@ export function lengthsText(formats: NumberFormats): string {
   const kinds = FIELDS.filter((kind) => !(isMx(weight) && kind === 'momentum' && formats.momentum === -1));
   if (kinds.some((kind) => formats[kind] !== weight)) return 'low precision';
   return isMx(weight) ? weight : `${weight} bits`;
-}
-
-/** The variants of EB Train (paper section 4): first letter the search, second the retraining, full or low precision. */
-export const VARIANTS = ['ff', 'lf', 'll'] as const;
-type Variant = (typeof VARIANTS)[number];
-
-/**
- * The variant, and the word lengths that the recipe leaves open where that is of low precision: 8 bits. Throws ERR_RECIPE where the
- * two contradict each other.
- */
-export function settleVariant(
-  recipe: PrecisionOptions & { variant?: Variant | undefined },
-): PrecisionOptions & { variant: Variant } {
-  const low = formatsOf(recipe) !== undefined;
-  const { variant = low ? 'll' : 'ff' } = recipe;
-  if (variant === 'ff' && low) {
-    throw new EarlybirdError(
-      'ERR_RECIPE',
-      '--variant ff is full precision in both stages: leave out --format and the --wl options (and a low-precision --preset), or give lf or ll.',
-    );
-  }
-  if (variant === 'ff' || low) return { variant };
-  if (saysFormats(recipe)) {
-    throw new EarlybirdError(
-      'ERR_RECIPE',
-      `--variant ${variant} needs low precision, but every format is full precision: give --format, or leave it and the --wl options out for 8 bits.`,
-    );
-  }
-  return { variant, ...EIGHT_BITS };
 }

@@ -12,9 +12,9 @@ import {
   PRECISION_KEYS,
   type PrecisionOptions,
   precisionOptions,
-  settleVariant,
 } from '../../src/recipe/precision';
 import { parseRecipe } from '../../src/recipe/recipe';
+import { settleVariant } from '../../src/recipe/variant';
 import { weightsValue } from '../../src/run/checkpoint';
 import { formatsFrom, formatsValue, precisionFor } from '../../src/run/checkpoint-formats';
 import { checkpointNetwork, modelInfo } from '../../src/run/checkpoint-network';
