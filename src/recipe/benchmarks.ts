@@ -137,7 +137,8 @@ export const benchLoaderSchema = z.strictObject({
 });
 
 export const benchKernelsSchema = z.strictObject({
-  bits: option(count(2, 22).default(8), 'word length of the quantiser'),
+  bits: option(count(2, 22).default(8), 'word length of the quantiser of block floating point'),
+  format: option(z.enum(FORMAT_NAMES).default('bfp8'), 'the quantiser of another format, without a peer'),
   repetitions: option(count().default(20), 'timed calls of each kernel'),
   rounds: option(count().default(3), 'times that each program runs, in alternating order'),
   ...beside,

@@ -1,4 +1,5 @@
 /** Training in MX formats and NVFP4 from the command line: runs, resumes, tickets, and what is refused. */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readCheckpoint } from '../../src/checkpoint/read';
 import type { Dict, Value } from '../../src/checkpoint/value';
@@ -54,6 +55,14 @@ describeTrained('every format', () => {
     expect(await refused(...mine, '--rounding', 'away')).toContain('--rounding');
     expect(await refused(...mine, '--master-weights', 'format')).toContain('--master-weights');
     await succeed(['search', ...TINY, ...EAGER, '--epochs', '1', '--save', at('mine'), ...mine, '--scale', 'floor']);
+  });
+
+  test('a run and its report say them', async () => {
+    const formats = 'weight mxint8, activate mxint8, grad mxint8, error mxint8, momentum -1, scale rceil, away';
+    const more = ['--format', 'mxint8', '--scale', 'rceil', '--rounding', 'away', '--report', 'true'];
+    const { stderr } = await search('said', 1, ...more);
+    expect(stderr).toContain(`low precision: ${formats}`);
+    expect(readFileSync(at('said', 'report', 'index.html'), 'utf8')).toContain(formats);
   });
 
   test('weights without a full-precision copy are in their format', async () => {

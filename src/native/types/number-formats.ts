@@ -56,7 +56,10 @@ export interface BlockQuantizeOptions {
 /** Options of {@link NativeAddon.benchKernels}. */
 export interface BenchKernelsOptions {
   device: string;
+  /** Of block floating point. */
   bits: number;
+  /** Times this format instead. */
+  format?: MxFormat;
   /** Timed calls of each kernel. */
   repetitions: number;
   signal?: AbortSignal;

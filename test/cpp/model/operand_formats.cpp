@@ -230,6 +230,41 @@ EB_TEST("model: each kind of numbers has a format of its own") {
   }
 }
 
+EB_TEST("model: a bias in MX formats is added and gets its gradient in full precision") {
+  at::manual_seed(5);
+  torch::nn::Conv2d conv(torch::nn::Conv2dOptions(20, 12, 3).padding(1).bias(true));
+  conv->weight.set_data(channels_last(conv->weight));
+  const at::Tensor x = channels_last(at::randn({4, 20, 6, 6})), dy = channels_last(at::randn({4, 12, 6, 6}));
+  const NumberFormats formats = in_all(mx_format("mxfp4"));
+  const QuantizedPass pass = pass_of(formats, conv);
+  at::Tensor out;
+  {
+    QuantizeGuard guard(&pass);
+    out = convolve(conv, x);
+  }
+  const MxConvolution truth =
+      mx_convolution(x, conv->weight.detach(), dy, {1, 1, 1}, {formats.operands.weight, MxScale::kFloor});
+  const double error = deviation(out.detach(), truth.y + conv->bias.detach().to(at::kDouble).view({1, -1, 1, 1}));
+  check(error < 1e-5, "output with a bias", error);
+  const at::Tensor gradient = torch::autograd::grad({out}, {conv->bias}, {dy})[0];
+  const double of_bias = deviation(gradient, dy.to(at::kDouble).sum({0, 2, 3}));
+  check(of_bias < 1e-5, "gradient of a bias", of_bias);
+}
+
+EB_TEST("model: a rank without images has products in MX formats too") {
+  for (const Shape& shape : kShapes)
+    for (const bool bf16 : {false, true}) {
+      torch::nn::Conv2d conv = layer_of(shape);
+      const int64_t side = (shape.side + 2 * shape.padding - shape.kernel) / shape.stride + 1;
+      const at::Tensor x = at::empty({0, shape.in, shape.side, shape.side}), dy = at::empty({0, shape.out, side, side});
+      const auto got =
+          results(conv, channels_last(x), channels_last(dy), pass_of(in_all(mx_format("nvfp4")), conv), bf16);
+      check(got[0].sizes() == dy.sizes() && got[1].sizes() == x.sizes(), name_of(shape) + "no images", got[0].numel());
+      check(got[2].sizes() == conv->weight.sizes() && got[2].eq(0).all().item<bool>(), name_of(shape) + "no gradient",
+            0);
+    }
+}
+
 EB_TEST("model: lanes of operands differ, and name what they belong to") {
   std::set<uint32_t> seen;
   constexpr size_t kLayers = 5;
