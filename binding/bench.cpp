@@ -37,10 +37,11 @@ Napi::Value bench_kernels_js(const Napi::CallbackInfo& info) {
     const std::string device = string_in(options, "device");
     const int64_t bits = integer_in(options, "bits"), repetitions = integer_in(options, "repetitions");
     if (repetitions < 1) throw Error("ERR_USAGE", "\"repetitions\" must be at least 1.");
+    const MxFormat* format = options.Get("format").IsUndefined() ? nullptr : &mx_format(string_in(options, "format"));
     return Job::start(
         info.Env(),
-        [device, bits, repetitions](Job& job) -> Job::Finish {
-          return [times = time_kernels(checked_device(device), bits, repetitions, *job.token)](Napi::Env env) {
+        [device, bits, format, repetitions](Job& job) -> Job::Finish {
+          return [times = time_kernels(checked_device(device), bits, format, repetitions, *job.token)](Napi::Env env) {
             return to_js(env, times);
           };
         },

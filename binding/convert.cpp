@@ -177,6 +177,25 @@ bool bf16_in(const Napi::Object& object) {
   return precision == "bf16";
 }
 
+/// The index of a field's value among `values`.
+static size_t choice_in(const Napi::Object& object, const char* field, std::initializer_list<const char*> values) {
+  const std::string name = string_in(object, field);
+  std::string known;
+  for (auto value = values.begin(); value != values.end(); ++value) {
+    if (name == *value) return value - values.begin();
+    known += (known.empty() ? "" : ", ") + std::string(*value);
+  }
+  throw Error("ERR_USAGE", std::string("\"") + field + "\" must be one of " + known + ", not '" + name + "'.");
+}
+
+MxScale mx_scale_in(const Napi::Object& object) {
+  return static_cast<MxScale>(choice_in(object, "scale", {"floor", "rceil", "even"}));
+}
+
+MxRounding mx_rounding_in(const Napi::Object& object, const char* name) {
+  return static_cast<MxRounding>(choice_in(object, name, {"even", "away", "stochastic"}));
+}
+
 Rounding rounding_in(const Napi::Object& object) {
   const std::string rounding = string_in(object, "rounding");
   if (rounding != "stochastic" && rounding != "nearest") wrong("rounding", "stochastic or nearest");
@@ -217,8 +236,24 @@ NumberFormats formats_in(const Napi::Object& object, const char* name) {
       wrong(std::string(name) + "." + of, "a word length of 2 to 22 bits, or -1 for full precision");
     return value;
   };
-  NumberFormats out{bits("weight"),   bits("activate"),     bits("grad"),       bits("error"),
-                    bits("momentum"), rounding_in(formats), flavour_in(formats)};
+  OperandFormats operands;
+  const auto bits_or = [&](const char* of, const MxFormat*& format) {
+    if (!formats.Get(of).IsString()) return bits(of);
+    format = &mx_format(string_in(formats, of));
+    return NumberFormats::kFull;
+  };
+  NumberFormats out{bits_or("weight", operands.weight),
+                    bits_or("activate", operands.activate),
+                    bits_or("grad", operands.grad),
+                    bits_or("error", operands.error),
+                    bits("momentum"),
+                    rounding_in(formats),
+                    flavour_in(formats)};
+  if (operands.any()) operands.scale = mx_scale_in(formats);
+  if (!formats.Get("operandRounding").IsUndefined())
+    operands.forward = operands.backward = mx_rounding_in(formats, "operandRounding");
+  operands.keep_weights = boolean_in(formats, "roundedWeights", false);
+  out.operands = operands;
   if (!formats.Get("nonFinite").IsUndefined()) {
     const std::string non_finite = string_in(formats, "nonFinite");
     if (non_finite != "error" && non_finite != "propagate") wrong("nonFinite", "error or propagate");

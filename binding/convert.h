@@ -48,6 +48,8 @@ bool bf16_in(const Napi::Object& object);
 GraphFactory graphs_in(const Napi::Object& object, const std::string& device);
 /// "stochastic" or "nearest".
 Rounding rounding_in(const Napi::Object& object);
+MxScale mx_scale_in(const Napi::Object& object);
+MxRounding mx_rounding_in(const Napi::Object& object, const char* name);
 /// "qtorch" (also if absent) or "swalp".
 BlockFlavour flavour_in(const Napi::Object& object);
 NumberFormats formats_in(const Napi::Object& object, const char* name);

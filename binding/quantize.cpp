@@ -33,22 +33,11 @@ HostRounding rounding_of(const Napi::Object& object) {
   return rounding;
 }
 
-/// The index of `name` among the values of a field.
-size_t choice_in(const Napi::Object& object, const char* field, std::initializer_list<const char*> values) {
-  const std::string name = string_in(object, field);
-  std::string known;
-  for (auto value = values.begin(); value != values.end(); ++value) {
-    if (name == *value) return value - values.begin();
-    known += (known.empty() ? "" : ", ") + std::string(*value);
-  }
-  throw Error("ERR_USAGE", std::string("\"") + field + "\" must be one of " + known + ", not '" + name + "'.");
-}
-
 HostMxRounding mx_rounding_of(const Napi::Object& object) {
   HostMxRounding rounding;
   rounding.rule.format = &mx_format(string_in(object, "format"));
-  rounding.rule.scale = static_cast<MxScale>(choice_in(object, "scale", {"floor", "rceil", "even"}));
-  rounding.rule.rounding = static_cast<MxRounding>(choice_in(object, "rounding", {"even", "away", "stochastic"}));
+  rounding.rule.scale = mx_scale_in(object);
+  rounding.rule.rounding = mx_rounding_in(object, "rounding");
   rounding.rule.dim = integer_in(object, "dim", 0);
   rounding.rule.groups = integer_in(object, "groups", 1);
   rounding.seed = static_cast<uint64_t>(integer_in(object, "seed", 1));

@@ -14,7 +14,7 @@
 
 #include "core/device.h"
 #include "layer/pointwise.h"
-#include "quant/block_float.h"
+#include "quant/mx.h"
 
 namespace earlybird {
 namespace {
@@ -124,22 +124,31 @@ std::vector<Product> products(int64_t side, const at::TensorOptions& floats, at:
 
 }  // namespace
 
-std::vector<KernelTime> time_kernels(const std::string& device_name, int64_t bits, int64_t repetitions,
-                                     const CancelToken& cancel) {
+std::vector<KernelTime> time_kernels(const std::string& device_name, int64_t bits, const MxFormat* format,
+                                     int64_t repetitions, const CancelToken& cancel) {
   at::NoGradGuard no_grad;
   const at::Device device(device_name);
   const RandomLane random{1, lane_of(NumberKind::kTest, 0), at::zeros({}, at::TensorOptions(at::kLong).device(device))};
   std::vector<KernelTime> out;
-  for (const auto& [name, sizes] : kShapes) {
-    const at::Tensor values = at::randn(sizes, at::TensorOptions(at::kFloat).device(device));
+  for (const auto& [shape, sizes] : kShapes) {
+    at::Tensor values = at::randn(sizes, at::TensorOptions(at::kFloat).device(device));
+    if (format && sizes.size() == 4) values = values.contiguous(at::MemoryFormat::ChannelsLast);
     at::Tensor target = at::empty_like(values);
-    const auto time = [&](const char* kernel, const std::function<void()>& call) {
-      cancel.check();
-      const Spread ms = time_calls(call, repetitions, device);
-      out.push_back({kernel, name, sizes, 2.0 * static_cast<double>(values.nbytes()), ms.median, ms.low, ms.high});
+    const auto time = [&](const std::string& name, const std::function<void()>& quantise) {
+      for (const bool copies : {true, false}) {
+        cancel.check();
+        const Spread ms = time_calls([&] { copies ? copy(values, target) : quantise(); }, repetitions, device);
+        out.push_back({copies ? "copy" : "quantize", name, sizes, 2.0 * static_cast<double>(values.nbytes()), ms.median,
+                       ms.low, ms.high});
+      }
     };
-    time("copy", [&] { copy(values, target); });
-    time("quantize", [&] { block_quantize(values, {.bits = bits}, random); });
+    if (!format) time(shape, [&] { block_quantize(values, {.bits = bits}, random); });
+    if (!format || sizes.size() == 1) continue;
+    for (const int64_t dim : {1, 0})
+      for (const MxRounding rounding : {MxRounding::kEven, MxRounding::kStochastic})
+        time(c10::str(shape, ", dim ", dim, rounding == MxRounding::kEven ? ", even" : ", stochastic"), [&] {
+          mx_round(values, {format, MxScale::kFloor, rounding, dim}, random);
+        });
   }
   return out;
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/cancel.h"
+#include "quant/mx_format.h"
 
 namespace earlybird {
 
@@ -15,10 +16,12 @@ struct KernelTime {
   double bytes, median, low, high;
 };
 
-/// Times "copy" and "quantize" (stochastic, an exponent per index of dimension 0, into new memory) of float32 tensors
-/// of the sizes of a VGG-16 at batch 256, and of one larger than every cache. Checks `cancel` before each kernel.
-std::vector<KernelTime> time_kernels(const std::string& device, int64_t bits, int64_t repetitions,
-                                     const CancelToken& cancel);
+/// Times "copy" and "quantize" (into new memory) of float32 tensors of the sizes of a VGG-16 at batch 256, and of one
+/// larger than every cache: block floating point (stochastic, an exponent per index of dimension 0), or with `format`
+/// blocks of it along channels (dim 1) and along the batch (dim 0), to even and stochastic, of channels_last images.
+/// Checks `cancel` before each kernel.
+std::vector<KernelTime> time_kernels(const std::string& device, int64_t bits, const MxFormat* format,
+                                     int64_t repetitions, const CancelToken& cancel);
 
 /// The upper limits of a device: "copy" of `copy_bytes` of float32, and "matmul", the fastest product that the machine
 /// has in fp32 and in bf16 (left out on a CPU without bfloat16 instructions): of two `side` x `side` matrices, and on a

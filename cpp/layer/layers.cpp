@@ -2,14 +2,11 @@
 
 #include <ATen/autocast_mode.h>
 #include <ATen/core/grad_mode.h>
-#include <torch/csrc/autograd/custom_function.h>
-
+#include <array>
 #include <utility>
 
 #include "core/device.h"
-#include "layer/pointwise.h"
-#include "layer/whole_image.h"
-#include "layer/winograd.h"
+#include "layer/conv_products.h"
 #include "quant/quantized_layer.h"
 
 namespace earlybird {
@@ -18,36 +15,6 @@ namespace {
 thread_local bool plain_convolutions = false;
 thread_local const InputObserver::Observe* observer = nullptr;
 
-using torch::autograd::AutogradContext;
-using torch::autograd::variable_list;
-
-/// A convolution with its three passes (winograd.h, whole_image.h, pointwise.h).
-template <auto forward_pass, auto backward_images, auto backward_weight>
-struct Convolution : torch::autograd::Function<Convolution<forward_pass, backward_images, backward_weight>> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& images, const at::Tensor& weight) {
-    const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
-    context->save_for_backward({images, weight});
-    return forward_pass(images, weight);
-  }
-
-  static variable_list backward(AutogradContext* context, variable_list gradients) {
-    at::NoGradGuard no_grad;
-    const variable_list saved = context->get_saved_variables();
-    variable_list out(2);
-    if (context->needs_input_grad(0)) out[0] = backward_images(gradients[0], saved[1]);
-    if (context->needs_input_grad(1)) out[1] = backward_weight(gradients[0], saved[0]);
-    return out;
-  }
-};
-
-using Winograd = Convolution<winograd::forward<winograd::InFloats>, winograd::backward_images<winograd::InFloats>,
-                             winograd::backward_weight<winograd::InFloats>>;
-using Integer = Convolution<winograd::forward<winograd::InIntegers>, winograd::backward_images<winograd::InIntegers>,
-                            winograd::backward_weight<winograd::InIntegers>>;
-using WholeImage = Convolution<whole_image::forward, whole_image::backward_images, whole_image::backward_weight>;
-
-using Pointwise = Convolution<pointwise::forward, pointwise::backward_images, pointwise::backward_weight>;
-
 bool is(const torch::ExpandingArray<2>& pair, int64_t value) { return (*pair)[0] == value && (*pair)[1] == value; }
 
 /// Stride 1, the size of the image kept, no bias: those that have several implementations.
@@ -55,6 +22,19 @@ bool is_plain(const torch::nn::detail::ConvNdOptions<2>& options, int64_t kernel
   const auto* padding = std::get_if<torch::ExpandingArray<2>>(&options.padding());
   return is(options.kernel_size(), kernel) && is(options.stride(), 1) && is(options.dilation(), 1) &&
          options.groups() == 1 && !options.bias() && padding && is(*padding, kernel / 2);
+}
+
+ConvProducts::By implementation(Algorithm algorithm) {
+  switch (algorithm) {
+    case Algorithm::kWinograd:
+      return ConvProducts::By::kWinograd;
+    case Algorithm::kPacked:
+      return ConvProducts::By::kPacked;
+    case Algorithm::kInteger:
+      return ConvProducts::By::kInteger;
+    default:
+      return ConvProducts::By::kLibrary;
+  }
 }
 
 /// The arithmetic of a layer, which depends on the device of its input.
@@ -89,25 +69,45 @@ bool is_unsafe(const torch::nn::detail::ConvNdOptions<2>& options) {
          options.groups() == 1 && options.in_channels() < 16;
 }
 
+/// What a layer multiplies: one of our implementations, or LibTorch's.
+ConvProducts products_for(const torch::nn::detail::ConvNdOptions<2>& options, const at::Tensor& images) {
+  const Arithmetic arithmetic = arithmetic_for(images);
+  const bool bf16 = at::autocast::is_autocast_enabled(images.device().type());
+  const at::ScalarType dtype = bf16 ? at::kBFloat16 : at::kFloat;
+  ConvProducts out{.dtype = dtype, .multiplied = arithmetic == Arithmetic::kRounded ? at::kFloat : dtype};
+  const auto pair = [](const torch::ExpandingArray<2>& of) { return std::array{(*of)[0], (*of)[1]}; };
+  out.stride = pair(options.stride()), out.dilation = pair(options.dilation()), out.groups = options.groups();
+  out.padding = pair(std::get<torch::ExpandingArray<2>>(options.padding()));
+  const bool plain_3x3 = is_plain(options, 3);
+  if (!images.is_cpu() || !(plain_3x3 || is_plain(options, 1))) return out;
+  const int64_t in = options.in_channels(), channels = options.out_channels(), height = images.size(2),
+                width = images.size(3);
+  constexpr int64_t kFewest = 32;  // channels; with fewer, products of whole images are too narrow to be fast
+  if (plain_3x3 && height == 2 && width == 2 && arithmetic != Arithmetic::kLibrary && std::min(in, channels) >= kFewest)
+    out.by = ConvProducts::By::kWholeImage;
+  else
+    out.by = implementation(algorithm_for({dtype, plain_3x3 ? 3 : 1, in, channels, std::min(height, width)}));
+  return out;
+}
+
 /// Returns a new tensor.
 at::Tensor convolved(torch::nn::Conv2d& conv, const at::Tensor& images) {
   const auto& options = conv->options;
-  const bool plain_3x3 = is_plain(options, 3);
-  if (!plain_convolutions && images.is_cpu() && (plain_3x3 || is_plain(options, 1))) {
-    const Arithmetic arithmetic = arithmetic_for(images);
-    const at::ScalarType dtype = arithmetic == Arithmetic::kFloat ? at::kFloat : at::kBFloat16;
-    const int64_t in = options.in_channels(), out = options.out_channels(), height = images.size(2),
-                  width = images.size(3);
-    constexpr int64_t kFewest = 32;  // channels; with fewer, products of whole images are too narrow to be fast
-    if (plain_3x3 && height == 2 && width == 2 && arithmetic != Arithmetic::kLibrary && std::min(in, out) >= kFewest)
-      return WholeImage::apply(images.to(dtype), conv->weight);
-    const Algorithm algorithm = algorithm_for({dtype, plain_3x3 ? 3 : 1, in, out, std::min(height, width)});
-    if (algorithm != Algorithm::kDirect) return convolve_by(algorithm, images.to(dtype), conv->weight);
+  const bool unsafe = images.is_cpu() && is_unsafe(options);
+  if (!plain_convolutions) {
+    ConvProducts products = products_for(options, images);
+    products.picks = unsafe;
+    const std::optional<OperandRounding> rounding = operand_rounding(conv.get());
+    // Operands that are on a grid of their own are multiplied as they are.
+    if (rounding && products.by == ConvProducts::By::kInteger) products.by = ConvProducts::By::kLibrary;
+    if (rounding || products.by != ConvProducts::By::kLibrary) {
+      const at::Tensor out = convolve_with(products, images.to(products.dtype), conv->weight, rounding);
+      return conv->bias.defined() ? out + conv->bias.to(products.dtype).view({1, -1, 1, 1}) : out;
+    }
   }
-  if (images.is_cpu() && is_unsafe(options)) {
-    const at::Tensor taken = images.slice(2, 0, {}, options.stride()->at(0)).slice(3, 0, {}, options.stride()->at(1));
-    return direct(taken.contiguous(at::MemoryFormat::ChannelsLast), conv->weight, conv->bias, {1, 1}, {0, 0}, {1, 1},
-                  1);
+  if (unsafe) {
+    const at::Tensor pixels = pixels_of_stride(images, {options.stride()->at(0), options.stride()->at(1)});
+    return direct(pixels, conv->weight, conv->bias, {1, 1}, {0, 0}, {1, 1}, 1);
   }
   return direct(images, conv->weight, conv->bias, *options.stride(),
                 *std::get<torch::ExpandingArray<2>>(options.padding()), *options.dilation(), options.groups());
@@ -123,9 +123,8 @@ InputObserver::InputObserver(Observe observe)
 InputObserver::~InputObserver() { observer = before_; }
 
 at::Tensor convolve_by(Algorithm algorithm, const at::Tensor& images, const at::Tensor& weight) {
-  if (algorithm == Algorithm::kWinograd) return Winograd::apply(images, weight);
-  if (algorithm == Algorithm::kPacked) return Pointwise::apply(images, weight);
-  if (algorithm == Algorithm::kInteger) return Integer::apply(images, weight);
+  if (algorithm != Algorithm::kDirect)
+    return convolve_with({.by = implementation(algorithm), .dtype = images.scalar_type()}, images, weight);
   const int64_t padding = weight.size(2) / 2;
   return direct(images, weight, {}, {1, 1}, {padding, padding}, {1, 1}, 1);
 }

@@ -62,12 +62,25 @@ void LowPrecision::check(const std::string& where) const {
   if (fault == kNoFault) return;
   const auto lane = static_cast<uint32_t>(fault);
   const auto kind = static_cast<NumberKind>(lane >> 20);
-  size_t ordinal = lane & 0xfffff;
+  const bool is_operand = kind == NumberKind::kOperand || kind == NumberKind::kTestOperand;
+  const std::string tensor = is_operand ? operand_text(lane) : tensor_text(kind, lane & 0xfffff);
+  throw Error("ERR_NUMERIC",
+              "The " + tensor + " holds infinities or NaN in step " + std::to_string(fault >> 32) + " of " + where +
+                  ", for which " +
+                  (is_operand ? "blocks of a format have no scale" : "block floating point has no exponent") +
+                  ": lower --lr.");
+}
+
+std::string LowPrecision::tensor_text(NumberKind kind, size_t ordinal) const {
   if (kind == NumberKind::kError) ordinal = layers_.size() - 1 - ordinal;  // see error_lane_of
-  const std::string& key = (is_of_layer(kind) ? layers_ : parameters_).at(ordinal);
-  throw Error("ERR_NUMERIC", std::string("The ") + text_of(kind) + key + " holds infinities or NaN in step " +
-                                 std::to_string(fault >> 32) + " of " + where +
-                                 ", for which block floating point has no exponent: lower --lr.");
+  return text_of(kind) + (is_of_layer(kind) ? layers_ : parameters_).at(ordinal);
+}
+
+std::string LowPrecision::operand_text(uint32_t lane) const {
+  const auto [of, second] = operand_of(lane, layers_.size());
+  const char* error = text_of(NumberKind::kError);
+  const char* texts[3][2] = {{"input of ", "weight of "}, {error, "weight of "}, {"input of ", error}};
+  return texts[static_cast<int>(of.product)][second] + layers_.at(of.layer);
 }
 
 }  // namespace earlybird

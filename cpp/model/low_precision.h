@@ -31,6 +31,9 @@ class LowPrecision {
   void check(const std::string& where) const;
 
  private:
+  std::string tensor_text(NumberKind kind, size_t ordinal) const;
+  std::string operand_text(uint32_t lane) const;
+
   std::optional<QuantizedPass> pass_;
   std::vector<std::string> layers_, parameters_;
 };

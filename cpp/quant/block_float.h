@@ -26,9 +26,19 @@ inline int64_t parameter_dim(const at::Tensor& parameter, BlockFlavour flavour) 
   return parameter.dim() == 0 || (parameter.dim() == 1 && flavour == BlockFlavour::kSwalp) ? -1 : 0;
 }
 
-/// The kind of the values. Part of the random counter, so that no two tensors of a step share bits. Ordered as a step
-/// makes them, so that an infinity is reported where it occurred first.
-enum class NumberKind : uint32_t { kActivation = 1, kError = 2, kGradient = 3, kWeight = 4, kMomentum = 5, kTest = 6 };
+/// The kind of the values. Part of the random counter, so that no two tensors of a step share bits. Block floating
+/// point is ordered as a step makes it, so that an infinity is reported where it occurred first; so are the operands of
+/// products (operand_lane_of).
+enum class NumberKind : uint32_t {
+  kActivation = 1,
+  kError = 2,
+  kGradient = 3,
+  kWeight = 4,
+  kMomentum = 5,
+  kTest = 6,
+  kOperand = 7,
+  kTestOperand = 8
+};
 
 /// The key of a tensor's random bits: philox(seed, lane, epoch, step and element). No bits are drawn ahead or stored.
 struct RandomLane {

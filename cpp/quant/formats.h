@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "quant/mx_format.h"
+
 namespace earlybird {
 
 /// The rounding of block floating point (Yang et al., SWALP, ICML 2019; docs/reference.md#10).
@@ -9,6 +11,20 @@ enum class Rounding { kNearest, kStochastic };
 
 /// QPyTorch's quantiser, which the reference uses, or SWALP's own; they differ in details.
 enum class BlockFlavour { kQtorch, kSwalp };
+
+/// How the products of a convolution round their operands (mx_products.h); null: not at all.
+struct OperandFormats {
+  const MxFormat *weight = nullptr, *activate = nullptr;
+  /// The gradient of an output, as operand of the gradient of the input, and of that of the weight.
+  const MxFormat *error = nullptr, *grad = nullptr;
+  MxScale scale = MxScale::kFloor;
+  /// Of weights and activations, and of the gradients of outputs.
+  MxRounding forward = MxRounding::kEven, backward = MxRounding::kStochastic;
+  /// No full-precision copy: weights of convolutions are rounded after each step, stochastically.
+  bool keep_weights = false;
+
+  bool any() const { return weight || activate || error || grad; }
+};
 
 /// Word lengths in bits of the number types of low-precision training: kFull, or 2 to 22.
 struct NumberFormats {
@@ -18,6 +34,7 @@ struct NumberFormats {
   BlockFlavour flavour = BlockFlavour::kQtorch;
   /// Whether a block with an infinity or NaN ends the epoch with ERR_NUMERIC; otherwise it is not rounded.
   bool refuse_non_finite = true;
+  OperandFormats operands = {};
 };
 
 }  // namespace earlybird

@@ -21,12 +21,32 @@ constexpr SumAxis kSumAxes[3][2] = {
 }  // namespace
 
 std::array<at::Tensor, 2> mx_operands(ConvProduct product, const at::Tensor& first, const at::Tensor& second,
-                                      int64_t groups, std::array<MxRule, 2> rules, const RandomLane& random) {
-  const auto& axes = kSumAxes[static_cast<int>(product)];
-  for (int i = 0; i < 2; ++i) rules[i].dim = axes[i].dim, rules[i].groups = axes[i].has_groups ? groups : 1;
-  RandomLane next = random;
-  ++next.lane;
-  return {mx_round(first, rules[0], random), mx_round(second, rules[1], next)};
+                                      int64_t groups, std::array<MxRule, 2> rules, const RandomLane& random,
+                                      const MxOutput& output) {
+  std::array<at::Tensor, 2> operands = {first, second};
+  RandomLane lane = random;
+  for (int i = 0; i < 2; ++i, ++lane.lane) {
+    const auto [dim, has_groups] = kSumAxes[static_cast<int>(product)][i];
+    rules[i].dim = dim, rules[i].groups = has_groups ? groups : 1;
+    operands[i] = rules[i].format ? mx_round(operands[i], rules[i], lane, output.dtypes[i], output.faults)
+                                  : operands[i].to(output.dtypes[i]);
+  }
+  return operands;
+}
+
+uint32_t operand_lane_of(NumberKind kind, size_t layers, const LayerProduct& of) {
+  const auto gradient = static_cast<size_t>(of.product) - 1;
+  const size_t before =
+      of.product == ConvProduct::kForward ? of.layer : layers + (layers - 1 - of.layer) * 2 + gradient;
+  return lane_of(kind, 2 * before);
+}
+
+std::pair<LayerProduct, bool> operand_of(uint32_t lane, size_t layers) {
+  const size_t before = (lane & 0xfffff) / 2;
+  const bool second = (lane & 1) != 0;
+  if (before < layers) return {{before, ConvProduct::kForward}, second};
+  const size_t gradient = before - layers;
+  return {{layers - 1 - gradient / 2, static_cast<ConvProduct>(1 + gradient % 2)}, second};
 }
 
 MxConvolution mx_convolution(const at::Tensor& x, const at::Tensor& w, const at::Tensor& dy, const MxConvShape& shape,

@@ -23,5 +23,6 @@ quant::NoiseKey key_of(const RandomLane& random);
 
 /// The largest magnitude bits of a tensor; does not depend on threads.
 uint32_t largest_of_all(const float* values, int64_t count);
+uint32_t largest_of_all(const uint16_t* values, int64_t count);
 
 }  // namespace earlybird::mx

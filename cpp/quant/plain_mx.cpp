@@ -9,7 +9,8 @@ namespace earlybird {
 
 MxTensor mx_quantize(const at::Tensor& values, const MxRule& rule, const RandomLane& random) {
   using namespace mx;
-  const at::Tensor dense = dense_of(values, rule, random);
+  const at::Tensor dense =
+      dense_of(values.scalar_type() == at::kBFloat16 ? values.to(at::kFloat) : values, rule, random);
   const MxFormat& format = *rule.format;
   const Rows rows = rows_of(dense, rule);
   const int64_t blocks = rows.blocks(format.block), count = rows.elements();

@@ -57,6 +57,28 @@ QuantizeGuard::QuantizeGuard(const QuantizedPass* pass) : before_(current) { cur
 
 QuantizeGuard::~QuantizeGuard() { current = before_; }
 
+std::array<at::Tensor, 2> OperandRounding::operands(ConvProduct product, const at::Tensor& first,
+                                                    const at::Tensor& second, int64_t groups,
+                                                    const std::array<at::ScalarType, 2>& dtypes) const {
+  const auto rule = [&](const MxFormat* format, MxRounding rounding) {
+    return MxRule{format, formats.scale, rounding};
+  };
+  const MxRule images = rule(formats.activate, formats.forward), weight = rule(formats.weight, formats.forward),
+               error = rule(formats.error, formats.backward), gradient = rule(formats.grad, formats.backward);
+  const std::array<MxRule, 2> rules[] = {{images, weight}, {error, weight}, {images, gradient}};
+  const uint32_t lane = operand_lane_of(kind, layers, {layer, product});
+  return mx_operands(product, first, second, groups, rules[static_cast<int>(product)], {seed, lane, position},
+                     {dtypes, faults});
+}
+
+std::optional<OperandRounding> operand_rounding(const void* layer) {
+  if (!current || !current->formats.operands.any()) return std::nullopt;
+  const NumberKind kind = current->outputs == NumberKind::kTest ? NumberKind::kTestOperand : NumberKind::kOperand;
+  return OperandRounding{
+      current->formats.operands, kind,           current->layers.at(layer), current->layers.size(), current->seed,
+      current->position,         current->faults};
+}
+
 at::Tensor quantized(const at::Tensor& output, const void* layer) {
   if (!current) return output;
   const NumberFormats& formats = current->formats;

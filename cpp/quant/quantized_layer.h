@@ -2,9 +2,10 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <optional>
 #include <unordered_map>
 
-#include "quant/block_float.h"
+#include "quant/mx_products.h"
 
 namespace earlybird {
 
@@ -32,6 +33,22 @@ class QuantizeGuard {
  private:
   const QuantizedPass* before_;
 };
+
+/// How a layer rounds the operands of its products in a pass. Outlives the pass, for the backward pass.
+struct OperandRounding {
+  OperandFormats formats;
+  NumberKind kind;
+  size_t layer, layers;
+  uint64_t seed;
+  at::Tensor position, faults;
+
+  /// mx_operands in the formats of both operands, of the given types.
+  std::array<at::Tensor, 2> operands(ConvProduct product, const at::Tensor& first, const at::Tensor& second,
+                                     int64_t groups, const std::array<at::ScalarType, 2>& dtypes) const;
+};
+
+/// That of a layer of this thread; nullopt without a guard, or where operands are not rounded.
+std::optional<OperandRounding> operand_rounding(const void* layer);
 
 /// Rounds the `output` of a layer (N, C, H, W) to block floating point with one exponent a sample, and its gradient
 /// (the error) likewise (docs/reference.md#10). The rounding itself passes gradients on unchanged.

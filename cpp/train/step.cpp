@@ -79,6 +79,18 @@ std::vector<at::Tensor> Trainer::Step::state() const {
   return out;
 }
 
+void Trainer::Step::round_weights() {
+  const QuantizedPass& pass = *numbers.pass();
+  const OperandFormats& operands = pass.formats.operands;
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    if (parameters[i].dim() != 4) continue;
+    // Along the axis of the forward product's sum. Stochastically, because steps are often below half of a grid step.
+    const MxRule rule{operands.weight, operands.scale, MxRounding::kStochastic, 1};
+    const RandomLane random{pass.seed, lane_of(NumberKind::kWeight, i), pass.position};
+    parameters[i].copy_(mx_round(parameters[i], rule, random, at::kFloat, pass.faults));
+  }
+}
+
 void Trainer::Step::update() {
   at::NoGradGuard no_grad;
   SgdStep step;
@@ -96,6 +108,7 @@ void Trainer::Step::update() {
     step.faults = pass->faults;
   }
   sgd(step, network->formats.value_or(NumberFormats{}));
+  if (numbers.pass() && numbers.pass()->formats.operands.keep_weights) round_weights();
   forget_gradients();  // here, so that no gradient of a captured step outlives its graph
   numbers.advance();
 }

@@ -29,6 +29,9 @@ struct Trainer::Step {
   /// L1 subgradient, then momentum SGD, all parameters at once; rounded as the network's formats say. Ends the step.
   void update();
 
+  /// Where the network keeps no full-precision copy of the weights of convolutions (OperandFormats).
+  void round_weights();
+
   void forget_gradients();
 
   /// What a rank computes in a step of which it has no image; nullopt for this process alone.

@@ -4,6 +4,7 @@ import { describeMachine, type Machine } from '../engine/machine';
 import { ratioOf, type Spread, smallest, spread } from '../measure';
 import type { KernelTime } from '../native/types/number-formats';
 import type { QUANTISER_MODES } from '../recipe/benchmarks';
+import type { Format } from '../recipe/precision';
 import type { BenchKernelsRecipe } from '../recipe/recipe';
 import type { RunOptions } from '../run/observer';
 import { peerRecord, settlePeer } from './peer';
@@ -29,6 +30,7 @@ export interface KernelsBench {
   device: string;
   threads: number;
   bits: number;
+  format: Format;
   repetitions: number;
   rounds: number;
   kernels: KernelRow[];
@@ -53,8 +55,11 @@ interface PeerRecord {
 /** Times the quantiser. Throws ERR_USAGE for a folder without the peer. */
 export async function benchKernels(asked: BenchKernelsRecipe, options: RunOptions = {}): Promise<KernelsBench> {
   const { observer, signal, commandLine } = options;
-  const recipe = settlePeer(asked, 'peer_quant.py', observer?.log);
+  const { format } = asked;
+  const others = { ...asked, peer: 'none' };
+  const recipe = settlePeer(format === 'bfp8' ? asked : others, 'peer_quant.py', observer?.log);
   const { bits, repetitions, rounds, modes } = recipe;
+  const quantiser = format === 'bfp8' ? { bits } : { bits, format };
   const { addon, device } = openEngine(recipe, observer?.log);
   const { threads } = addon.runtime();
   const flags = flagWords({ device, bits, reps: repetitions, threads, parts: 'quantize' });
@@ -65,7 +70,8 @@ export async function benchKernels(asked: BenchKernelsRecipe, options: RunOption
   const own = {
     system: OURS,
     text,
-    run: async () => void ours.push(await addon.benchKernels({ device, bits, repetitions, ...(signal && { signal }) })),
+    run: async () =>
+      void ours.push(await addon.benchKernels({ device, ...quantiser, repetitions, ...(signal && { signal }) })),
   };
   const peer = {
     system: 'peer',
@@ -79,7 +85,7 @@ export async function benchKernels(asked: BenchKernelsRecipe, options: RunOption
   const peerRows = peerRowsOf(theirs);
   return {
     machine: await describeMachine({ addon, device }, commandLine),
-    ...{ device, threads, bits, repetitions, rounds, kernels },
+    ...{ device, threads, bits, format, repetitions, rounds, kernels },
     peer: peerRows,
     ...ratiosOf(kernels, peerRows),
     ...(failure === undefined ? {} : { failure }),

@@ -4,7 +4,7 @@ import { describeMachine, type Machine } from '../engine/machine';
 import { EarlybirdError } from '../errors';
 import { ratioOf, type Spread, spread } from '../measure';
 import type { Precision } from '../native/types/pass';
-import { EIGHT_BITS, formatsOf } from '../recipe/precision';
+import { type Format, formatsOf } from '../recipe/precision';
 import type { BenchStepRecipe } from '../recipe/recipe';
 import type { RunOptions } from '../run/observer';
 import { type Runs, takeTurns } from './rounds';
@@ -20,7 +20,8 @@ export interface LowPrecisionBench {
   batchSize: number;
   steps: number;
   rounds: number;
-  /** `low-*`: block floating point computed with at that precision. Milliseconds of a step, over the runs. */
+  format: Format;
+  /** `low-*`: the format computed with at that precision. Milliseconds of a step, over the runs. */
   systems: Record<System, Runs<StepRecord> & { stepMs: Spread }>;
   /** Step time over step time, medians. The first two are of low precision at bf16, the last at fp32. */
   ratios: Record<'lowPrecisionOverBf16' | 'lowPrecisionOverFp32' | 'lowPrecisionFp32OverFp32', number>;
@@ -28,10 +29,10 @@ export interface LowPrecisionBench {
 
 /** Times the training step in low and in full precision, each computed with in fp32 and bf16. */
 export async function benchLowPrecision(recipe: BenchStepRecipe, options: RunOptions = {}): Promise<LowPrecisionBench> {
-  const { model, batchSize, steps, rounds, peer = 'none' } = recipe;
+  const { model, batchSize, steps, rounds, format, peer = 'none' } = recipe;
   if (peer !== 'none')
     throw new EarlybirdError('ERR_USAGE', '--low-precision times this program alone: leave out --peer.');
-  const low = formatsOf(EIGHT_BITS);
+  const low = formatsOf({ format });
   const run = async (system: System) => {
     const precision: Precision = system.endsWith('bf16') ? 'bf16' : 'fp32';
     const formats = system.startsWith('low-') ? low : undefined;
@@ -49,7 +50,7 @@ export async function benchLowPrecision(recipe: BenchStepRecipe, options: RunOpt
   const over = (a: System, b: System) => ratioOf(systems[a].stepMs, systems[b].stepMs)!;
   return {
     machine: await describeMachine(openEngine(recipe), options.commandLine),
-    ...{ model, batchSize, steps, rounds, systems },
+    ...{ model, batchSize, steps, rounds, format, systems },
     ratios: {
       lowPrecisionOverBf16: over('low-bf16', 'bf16'),
       lowPrecisionOverFp32: over('low-bf16', 'fp32'),

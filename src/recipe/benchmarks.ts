@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { ranks } from './fields/ranks';
 import { runtime } from './fields/runtime';
 import { count, folder, option, positive, ratio } from './option';
+import { FORMAT_NAMES } from './precision';
 
 export const BENCH_MODELS = ['vgg16', 'preresnet101', 'resnet18', 'resnet50'] as const;
 export const PEER_MODES = ['reference', 'tuned', 'compiled'] as const;
@@ -82,8 +83,9 @@ export const benchStepSchema = z.strictObject({
   modes: modesOf(PEER_MODES),
   lowPrecision: option(
     z.boolean().default(false),
-    'time low precision (8 bits everywhere, stochastic) beside full precision, each at fp32 and bf16; no peer',
+    'time low precision beside full precision, each at fp32 and bf16; no peer',
   ),
+  format: option(z.enum(FORMAT_NAMES).default('bfp8'), 'with --low-precision: the format of all numbers'),
   ticket: option(
     ratio().gt(0).optional(),
     'time the ticket of this pruning ratio beside the dense network; its gammas are drawn from --seed',
@@ -135,7 +137,8 @@ export const benchLoaderSchema = z.strictObject({
 });
 
 export const benchKernelsSchema = z.strictObject({
-  bits: option(count(2, 22).default(8), 'word length of the quantiser'),
+  bits: option(count(2, 22).default(8), 'word length of the quantiser of block floating point'),
+  format: option(z.enum(FORMAT_NAMES).default('bfp8'), 'the quantiser of another format, without a peer'),
   repetitions: option(count().default(20), 'timed calls of each kernel'),
   rounds: option(count().default(3), 'times that each program runs, in alternating order'),
   ...beside,

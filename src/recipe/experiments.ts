@@ -10,8 +10,8 @@ import { checkpoints, energy, files, runtime } from './fields/runtime';
 import { cutting, detection, detector, percent } from './fields/ticket';
 import { batches, continuing, logs, scratch, training } from './fields/training';
 import { count, file, folder, hidden, option, optionOf, ratio } from './option';
-import { VARIANTS } from './precision';
 import { isWholePercent, WHOLE_PERCENTS } from './ratio';
+import { VARIANTS } from './variant';
 
 const common = optionOf('Common');
 const ticket = optionOf('Ticket');
@@ -103,7 +103,7 @@ export const trainSchema = z.strictObject({
   variant: optionOf('Precision')(
     z.enum(VARIANTS).optional(),
     "the paper's names: full or low precision in the search and in the retraining (lf: low, then full)",
-    { defaultHelp: 'll where a --wl option is given, else ff; lf and ll take 8 bits where none is' },
+    { defaultHelp: 'll where --format or a --wl option is given, else ff; lf and ll take 8 bits where none is' },
   ),
   ...lowPrecision(),
   percent: common(

@@ -1,6 +1,27 @@
-/** Low precision: the number formats that a recipe asks for, and the paper's names for both stages. */
+/** Low precision: the number formats that a recipe asks for. */
 import { EarlybirdError } from '../errors';
-import type { NumberFormats } from '../native/types/number-formats';
+import type { MxFormat, MxRounding, MxScale } from '../native/types/mx';
+import type { FormatsByKind, NumberFormat, NumberFormats, Rounding } from '../native/types/number-formats';
+
+/** The formats that options name: block floating point of 8 bits, and those of MX and NVFP4. */
+export type Format = 'bfp8' | MxFormat;
+
+/** Bits of an element, its share of the scale of its block included; a scale of many thousands of elements counts nothing. */
+export const FORMAT_BITS: Record<Format, number> = {
+  bfp8: 8,
+  mxint8: 8 + 8 / 32,
+  'mxfp8-e4m3': 8 + 8 / 32,
+  'mxfp8-e5m2': 8 + 8 / 32,
+  'mxfp6-e2m3': 6 + 8 / 32,
+  'mxfp6-e3m2': 6 + 8 / 32,
+  mxfp4: 4 + 8 / 32,
+  nvfp4: 4 + 8 / 16,
+};
+
+/** The names of options: `full` takes a kind of numbers out of a format for all. */
+export const FORMAT_NAMES = Object.keys(FORMAT_BITS) as Format[];
+export const FORMATS = [...FORMAT_NAMES, 'full'] as const;
+type FormatName = (typeof FORMATS)[number];
 
 /** The options as a recipe has them. Word lengths in bits; -1 is full precision. Absent ones are left to a checkpoint or the defaults. */
 export interface PrecisionOptions {
@@ -9,104 +30,162 @@ export interface PrecisionOptions {
   wlGrad?: number | undefined;
   wlError?: number | undefined;
   wlMomentum?: number | undefined;
-  rounding?: NumberFormats['rounding'] | undefined;
+  format?: FormatName | undefined;
+  formatWeight?: FormatName | undefined;
+  formatActivate?: FormatName | undefined;
+  formatGrad?: FormatName | undefined;
+  formatError?: FormatName | undefined;
+  scale?: MxScale | undefined;
+  rounding?: Rounding | MxRounding | undefined;
+  masterWeights?: 'fp32' | 'format' | undefined;
   bfpFlavour?: NumberFormats['flavour'] | undefined;
   nonFinite?: NumberFormats['nonFinite'] | undefined;
 }
 
-export type Complete = { [K in keyof PrecisionOptions]-?: NonNullable<PrecisionOptions[K]> };
+/** Kinds of numbers, and the options of each. Momentum is no operand of a product. */
+const KINDS = {
+  weight: { length: 'wlWeight', format: 'formatWeight' },
+  activate: { length: 'wlActivate', format: 'formatActivate' },
+  grad: { length: 'wlGrad', format: 'formatGrad' },
+  error: { length: 'wlError', format: 'formatError' },
+  momentum: { length: 'wlMomentum', format: undefined },
+} as const satisfies Record<keyof FormatsByKind, object>;
+type Kind = keyof typeof KINDS;
 
-export const WORD_LENGTHS = ['wlWeight', 'wlActivate', 'wlGrad', 'wlError', 'wlMomentum'] as const;
-const everywhere = (bits: number) =>
-  Object.fromEntries(WORD_LENGTHS.map((key) => [key, bits])) as Record<(typeof WORD_LENGTHS)[number], number>;
+/** The kinds of numbers, as checkpoints name them. */
+export const FIELDS = Object.keys(KINDS) as Kind[];
+const WORD_LENGTHS = FIELDS.map((kind) => KINDS[kind].length);
+const FORMAT_KEYS = FIELDS.flatMap((kind) => KINDS[kind].format ?? []);
 
-/** The word lengths of a low-precision variant where none is given. */
+/** Every option is settled: of a kind in an MX format the word length is -1, and of any other the format is absent. */
+export type Complete = PrecisionOptions & Record<(typeof WORD_LENGTHS)[number], number>;
+
+const everywhere = (bits: number) => ({
+  ...(Object.fromEntries(WORD_LENGTHS.map((key) => [key, bits])) as Record<(typeof WORD_LENGTHS)[number], number>),
+  ...(Object.fromEntries(['format', ...FORMAT_KEYS].map((key) => [key, undefined])) as Record<string, undefined>),
+});
+
+/** The word lengths of a low-precision variant where no format is given. */
 export const EIGHT_BITS = everywhere(8);
 
-/** Given explicitly, so that a retraining in full precision does not take the word lengths of its ticket. */
+/** Given explicitly, so that a retraining in full precision does not take the formats of its ticket. */
 export const FULL_PRECISION = everywhere(-1);
 
-const STANDARD: Complete = { ...FULL_PRECISION, rounding: 'stochastic', bfpFlavour: 'qtorch', nonFinite: 'error' };
-
-/** Every option: as given, else from the checkpoint, else the default. */
-export function precisionOptions(given: PrecisionOptions, fromCheckpoint?: NumberFormats): Complete {
-  const from: PrecisionOptions = fromCheckpoint
-    ? {
-        wlWeight: fromCheckpoint.weight,
-        wlActivate: fromCheckpoint.activate,
-        wlGrad: fromCheckpoint.grad,
-        wlError: fromCheckpoint.error,
-        wlMomentum: fromCheckpoint.momentum,
-        rounding: fromCheckpoint.rounding,
-        bfpFlavour: fromCheckpoint.flavour,
-      }
-    : {};
-  const entries = Object.entries(STANDARD).map(([name, standard]) => {
-    const key = name as keyof Complete;
-    return [key, given[key] ?? from[key] ?? standard];
-  });
-  return Object.fromEntries(entries) as Complete;
+/** The name of a kind's format among the options. */
+function nameOf(options: PrecisionOptions, kind: Kind): FormatName | undefined {
+  const { format } = KINDS[kind];
+  if (format === undefined) return options.format === 'bfp8' ? 'bfp8' : undefined;
+  return options[format] ?? options.format;
 }
 
-/** The number formats of a recipe; undefined in full precision, where every word length is -1. */
-export function formatsOf(options: PrecisionOptions): NumberFormats | undefined {
-  const all = precisionOptions(options);
-  if (WORD_LENGTHS.every((key) => all[key] === -1)) return undefined;
+/** What the options say of a kind; undefined where they say nothing. */
+function formatIn(options: PrecisionOptions, kind: Kind): NumberFormat | undefined {
+  const name = nameOf(options, kind);
+  if (name === undefined) return options[KINDS[kind].length];
+  return name === 'bfp8' ? 8 : name === 'full' ? -1 : name;
+}
+
+/** Whether the options say the format of any kind. */
+export const saysFormats = (options: PrecisionOptions) => FIELDS.some((kind) => formatIn(options, kind) !== undefined);
+
+/** The flag of a word length given beside a format of the same kind: two formats for one. Undefined where there is none. */
+export const mixedKind = (options: PrecisionOptions) =>
+  FIELDS.find((kind) => nameOf(options, kind) !== undefined && (options[KINDS[kind].length] ?? -1) !== -1);
+
+const isMx = (format: NumberFormat) => typeof format === 'string';
+
+/** Which kinds of formats know a rounding. */
+const ROUNDED_BY: Record<Rounding | MxRounding, { mx: boolean; blocks: boolean }> = {
+  stochastic: { mx: true, blocks: true },
+  nearest: { mx: false, blocks: true },
+  even: { mx: true, blocks: false },
+  away: { mx: true, blocks: false },
+};
+
+/** The option that gives the roundings of formats. */
+const roundingIn = ({ rounding, operandRounding, ...formats }: NumberFormats) =>
+  operandRounding ?? (rounding === 'nearest' || !FIELDS.some((kind) => isMx(formats[kind])) ? rounding : undefined);
+
+/**
+ * Every option: as given, else from the checkpoint, else the default. Throws ERR_RECIPE for a rounding that none of the formats has.
+ */
+export function precisionOptions(given: PrecisionOptions, fromCheckpoint?: NumberFormats): Complete {
+  const formats = FIELDS.map((kind) => ({ kind, format: formatIn(given, kind) ?? fromCheckpoint?.[kind] ?? -1 }));
+  const some = {
+    mx: formats.some(({ format }) => isMx(format)),
+    blocks: formats.some(({ format }) => !isMx(format) && format !== -1),
+  };
+  const fits = (rounding: keyof typeof ROUNDED_BY) =>
+    (some.mx && ROUNDED_BY[rounding].mx) || (some.blocks && ROUNDED_BY[rounding].blocks);
+  if (given.rounding !== undefined && (some.mx || some.blocks) && !fits(given.rounding)) {
+    throw new EarlybirdError(
+      'ERR_RECIPE',
+      `--rounding ${given.rounding} is not possible with these formats: give stochastic or ${some.mx ? 'even, or away' : 'nearest'}.`,
+    );
+  }
+  const said = fromCheckpoint && roundingIn(fromCheckpoint);
+  const standard = some.mx ? undefined : 'stochastic';
+  const ofMx = <T>(value: T) => (some.mx ? value : undefined);
+  const entries = formats.flatMap(({ kind, format }) => {
+    const keys = KINDS[kind];
+    const length: [string, unknown] = [keys.length, isMx(format) ? -1 : format];
+    return keys.format ? [length, [keys.format, isMx(format) ? format : undefined]] : [length];
+  });
   return {
-    weight: all.wlWeight,
-    activate: all.wlActivate,
-    grad: all.wlGrad,
-    error: all.wlError,
-    momentum: all.wlMomentum,
-    rounding: all.rounding,
-    flavour: all.bfpFlavour,
-    nonFinite: all.nonFinite,
+    ...(Object.fromEntries(entries) as Complete),
+    format: undefined,
+    scale: ofMx(given.scale ?? fromCheckpoint?.scale ?? 'floor'),
+    rounding: given.rounding ?? (said && fits(said) ? said : standard),
+    masterWeights: isMx(formats[0]!.format)
+      ? (given.masterWeights ?? (fromCheckpoint?.roundedWeights ? 'format' : 'fp32'))
+      : undefined,
+    bfpFlavour: given.bfpFlavour ?? fromCheckpoint?.flavour ?? 'qtorch',
+    nonFinite: given.nonFinite ?? 'error',
+  };
+}
+
+/** The number formats of a recipe; undefined in full precision. */
+export function formatsOf(options: PrecisionOptions): NumberFormats | undefined {
+  const { rounding, bfpFlavour, nonFinite, scale, masterWeights, ...all } = precisionOptions(options);
+  const formats = FIELDS.map((kind): [Kind, NumberFormat] => [kind, formatIn(all, kind)!]);
+  if (formats.every(([, format]) => format === -1)) return undefined;
+  const ofMx = rounding !== undefined && rounding !== 'nearest' ? { operandRounding: rounding } : {};
+  return {
+    ...(Object.fromEntries(formats) as unknown as FormatsByKind),
+    rounding: rounding === 'nearest' ? 'nearest' : 'stochastic',
+    flavour: bfpFlavour,
+    nonFinite,
+    ...(scale ? { scale, ...ofMx } : {}),
+    ...(masterWeights === 'format' ? { roundedWeights: true } : {}),
   };
 }
 
 /** Options without effect in full precision: they must not tell two equal runs apart. */
-export const PRECISION_KEYS: readonly string[] = [...Object.keys(STANDARD), 'testRounding', 'variant'];
-
-/** The word lengths of a format, as checkpoints name them. */
-export const FIELDS = ['weight', 'activate', 'grad', 'error', 'momentum'] as const;
-
-/** As text: "weight 8, activate 8, grad 8, error 8, momentum -1, stochastic (qtorch)". */
-export function formatsText(formats: NumberFormats): string {
-  const { rounding, flavour = 'qtorch' } = formats;
-  return `${FIELDS.map((field) => `${field} ${formats[field]}`).join(', ')}, ${rounding} (${flavour})`;
-}
-
-/** For the title of a figure: "8 bits", or "low precision" where word lengths differ. */
-export function lengthsText(formats: NumberFormats): string {
-  const same = FIELDS.every((field) => formats[field] === formats.weight);
-  return same ? `${formats.weight} bits` : 'low precision';
-}
-
-/** The variants of EB Train (paper section 4): first letter the search, second the retraining, full or low precision. */
-export const VARIANTS = ['ff', 'lf', 'll'] as const;
-type Variant = (typeof VARIANTS)[number];
+export const PRECISION_KEYS: readonly string[] = [
+  ...WORD_LENGTHS,
+  ...['format', ...FORMAT_KEYS, 'scale', 'masterWeights'],
+  ...['rounding', 'bfpFlavour', 'nonFinite', 'testRounding', 'variant'],
+];
 
 /**
- * The variant, and the word lengths that the recipe leaves open where that is of low precision: 8 bits. Throws ERR_RECIPE where the
- * two contradict each other.
+ * As text: "weight 8, activate 8, grad 8, error 8, momentum -1, stochastic (qtorch)", or with MX "weight mxint8, ..., scale floor, gradients
+ * stochastic".
  */
-export function settleVariant(
-  recipe: PrecisionOptions & { variant?: Variant | undefined },
-): PrecisionOptions & { variant: Variant } {
-  const low = formatsOf(recipe) !== undefined;
-  const { variant = low ? 'll' : 'ff' } = recipe;
-  if (variant === 'ff' && low) {
-    throw new EarlybirdError(
-      'ERR_RECIPE',
-      '--variant ff is full precision in both stages: leave out the --wl options (and a low-precision --preset), or give lf or ll.',
-    );
-  }
-  if (variant === 'ff' || low) return { variant };
-  if (WORD_LENGTHS.some((key) => recipe[key] !== undefined)) {
-    throw new EarlybirdError(
-      'ERR_RECIPE',
-      `--variant ${variant} needs low precision, but every --wl option is -1: give word lengths, or leave them out for 8 bits.`,
-    );
-  }
-  return { variant, ...EIGHT_BITS };
+export function formatsText(formats: NumberFormats): string {
+  const { rounding, flavour = 'qtorch', scale, operandRounding, roundedWeights } = formats;
+  const blocks = FIELDS.some((kind) => !isMx(formats[kind]) && formats[kind] !== -1);
+  return [
+    ...FIELDS.map((kind) => `${kind} ${formats[kind]}`),
+    ...(blocks ? [`${rounding} (${flavour})`] : []),
+    ...(scale ? [`scale ${scale}`, operandRounding ?? 'nearest even, gradients stochastic'] : []),
+    ...(roundedWeights ? ['no full-precision weights'] : []),
+  ].join(', ');
+}
+
+/** For the title of a figure: "8 bits" or "mxint8", or "low precision" where the formats differ. */
+export function lengthsText(formats: NumberFormats): string {
+  const { weight } = formats;
+  const kinds = FIELDS.filter((kind) => !(isMx(weight) && kind === 'momentum' && formats.momentum === -1));
+  if (kinds.some((kind) => formats[kind] !== weight)) return 'low precision';
+  return isMx(weight) ? weight : `${weight} bits`;
 }

@@ -13,9 +13,10 @@ import { exportSchema } from './export';
 import { distanceSchema, plotSchema } from './figures';
 import { benchJobSchema } from './job';
 import { parseOptions } from './option';
-import { precisionOptions, settleVariant } from './precision';
+import { precisionOptions } from './precision';
 import { brokenRule } from './rules';
 import { studySchema } from './study';
+import { settleVariant } from './variant';
 
 export const SCHEMAS = {
   search: searchSchema,

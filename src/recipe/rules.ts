@@ -4,9 +4,10 @@ import { archName, defaultDepth } from '../network/names';
 import { type DetectorName, type DetectorSettings, detectorOf, idleDetectorEntries, masksNeeded } from './detectors';
 import { needsImages } from './fields/ranking';
 import { flagOf } from './option';
+import { mixedKind, type PrecisionOptions } from './precision';
 
 /** The entries that rules look at; a command has some of them. */
-interface Entries {
+interface Entries extends PrecisionOptions {
   criterion?: string;
   budget?: string;
   uniform?: boolean;
@@ -69,6 +70,11 @@ const RULES: { isBroken(recipe: Entries): boolean; message(recipe: Entries): str
     isBroken: ({ fromScratch, init }) => fromScratch === true && init !== undefined,
     message: ({ init }) =>
       `--init ${init} is not possible with --from-scratch, which draws new weights: give one of the two.`,
+  },
+  {
+    isBroken: (recipe) => mixedKind(recipe) !== undefined,
+    message: (recipe) =>
+      `--wl-${mixedKind(recipe)} and --format say two formats for one kind of numbers: leave out --wl-${mixedKind(recipe)}, or give --format-weight and its like for the other kinds only.`,
   },
   {
     isBroken: ({ dataset, filter = 'none', sparsityGt = 0 }) =>

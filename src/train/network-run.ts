@@ -20,7 +20,7 @@ import { loadModel, loadWeights, requireFinite } from '../network/load';
 import { type Drawing, imagesFor } from '../prune/draw';
 import type { ChosenDetector } from '../recipe/detectors';
 import { identityOf } from '../recipe/identity';
-import { formatsOf } from '../recipe/precision';
+import { formatsOf, formatsText } from '../recipe/precision';
 import { type RetrainRecipe, requireParsed, type SearchRecipe } from '../recipe/recipe';
 import { initialValue, type RestoredCheckpoint, readTrainingCheckpoint } from '../run/checkpoint';
 import { type ModelInfo, modelInfo, refuseOtherNetwork } from '../run/checkpoint-network';
@@ -130,6 +130,7 @@ async function train(run: OpenRun): Promise<RunResult> {
   const { addon, precision, energy } = session;
   const { seed, momentum, weightDecay, capture } = recipe;
   const formats = formatsOf(recipe);
+  if (formats) options.observer?.log?.(`low precision: ${formatsText(formats)}`);
   const recorded = { ...session.kernels, ...(run.from === null ? {} : await recordedKernels(dirname(run.from))) };
   const shape = { ...shapeOf(run), kernels: recorded };
   using model = await newModel(addon, { ...shape, formats }, spec);

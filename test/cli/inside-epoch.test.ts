@@ -25,6 +25,7 @@ const STREAM = [
 const KINDS: Record<string, string[]> = {
   'resident images': [...TINY, ...EAGER, '--epochs', '3'],
   'low precision and weight averaging': [...TINY, ...EAGER, '--epochs', '3', ...LOW, '--swa', '--swa_start', '1'],
+  nvfp4: [...TINY, ...EAGER, '--epochs', '3', '--format', 'nvfp4'],
   'a stream of pictures': [...STREAM, ...EAGER, '--epochs', '2'],
 };
 

@@ -3,13 +3,18 @@ import { wrappedKeys } from '../../src/checkpoint/keys';
 import type { Value } from '../../src/checkpoint/value';
 import type { ModelDescription } from '../../src/native/types/model';
 import type { NumberFormats } from '../../src/native/types/number-formats';
+import { identityOf } from '../../src/recipe/identity';
 import {
+  FULL_PRECISION,
   formatsOf,
   formatsText,
+  lengthsText,
+  PRECISION_KEYS,
   type PrecisionOptions,
   precisionOptions,
-  settleVariant,
 } from '../../src/recipe/precision';
+import { parseRecipe } from '../../src/recipe/recipe';
+import { settleVariant } from '../../src/recipe/variant';
 import { weightsValue } from '../../src/run/checkpoint';
 import { formatsFrom, formatsValue, precisionFor } from '../../src/run/checkpoint-formats';
 import { checkpointNetwork, modelInfo } from '../../src/run/checkpoint-network';
@@ -108,6 +113,107 @@ test('only a low-precision network is written under wrapped keys', () => {
   expect([...wrappedKeys(new Map([['downsample.0.bias', tensor]]), ['downsample.0']).keys()]).toEqual([
     'downsample.0.0.bias',
   ]);
+});
+
+describe('MX formats and NVFP4', () => {
+  const settled = (input: object) => parseRecipe('search', { ...input }) as PrecisionOptions;
+  const mx = { weight: 'mxint8', activate: 'mxint8', grad: 'mxint8', error: 'mxint8', momentum: -1 };
+
+  test('one for all, or one for each kind', () => {
+    expect(formatsOf({ format: 'mxint8' })).toMatchObject({ ...mx, scale: 'floor' });
+    expect(formatsOf({ format: 'mxint8' })).not.toHaveProperty('operandRounding');
+    expect(formatsOf({ format: 'bfp8' })).toEqual(formats);
+    expect(formatsOf({ format: 'full' })).toBeUndefined();
+    expect(formatsOf({ format: 'mxint8', formatError: 'full', formatGrad: 'mxfp8-e5m2' })).toMatchObject({
+      ...mx,
+      error: -1,
+      grad: 'mxfp8-e5m2',
+    });
+    expect(formatsOf({ formatActivate: 'nvfp4', wlMomentum: 8, rounding: 'away', scale: 'even' })).toMatchObject({
+      ...{ weight: -1, activate: 'nvfp4', momentum: 8 },
+      ...{ rounding: 'stochastic', operandRounding: 'away', scale: 'even' },
+    });
+    expect(formatsOf({ format: 'mxfp4', masterWeights: 'format' })).toMatchObject({ roundedWeights: true });
+    expect(formatsOf({ formatError: 'mxfp4', masterWeights: 'format' })).not.toHaveProperty('roundedWeights');
+  });
+
+  test.each([
+    { format: 'mxint8' },
+    { format: 'bfp8' },
+    { format: 'mxfp4', formatWeight: 'full', scale: 'rceil', rounding: 'stochastic' },
+    { formatGrad: 'nvfp4', wlActivate: 6, rounding: 'nearest' },
+    { format: 'mxfp6-e2m3', masterWeights: 'format', wlMomentum: 8, nonFinite: 'propagate' },
+  ])('a settled recipe of %j stays as it is', (input) => {
+    const once = settled(input);
+    expect(parseRecipe('search', { ...once })).toEqual(once);
+    expect(parseRecipe('search', JSON.parse(JSON.stringify(once)))).toEqual(once);
+    expect(formatsOf(once)).toEqual(formatsOf(input as PrecisionOptions));
+  });
+
+  test('checkpoints carry them, and options change them one by one', () => {
+    const all = formatsOf({ format: 'mxfp4', formatError: 'mxfp8-e5m2', rounding: 'away', scale: 'even' })!;
+    const { nonFinite, ...carried } = all;
+    expect(formatsFrom(formatsValue(all), 'x')).toEqual(carried);
+    expect(formatsOf(precisionOptions({}, carried))).toEqual(all);
+    expect(formatsOf(precisionOptions({ formatWeight: 'mxint8' }, carried))).toEqual({ ...all, weight: 'mxint8' });
+    expect(formatsOf(precisionOptions({ wlWeight: 8 }, carried))).toEqual({ ...all, weight: 8 });
+    expect(formatsOf(precisionOptions({ wlWeight: -1 }, carried))).toEqual({ ...all, weight: -1 });
+    expect(formatsOf(precisionOptions(FULL_PRECISION, carried))).toBeUndefined();
+    // A rounding that the formats asked for do not have is not taken over.
+    expect(formatsOf(precisionOptions(EIGHT, carried))).toEqual(formats);
+    const value = formatsValue(all) as Map<string, Value>;
+    for (const bad of [
+      ['weight', 'mxfp5'],
+      ['momentum', 'mxint8'],
+      ['scale', null],
+      ['operandRounding', 'up'],
+    ] as const)
+      expect(() => formatsFrom(new Map([...value, bad]), 'f.pth.tar')).toThrow(/^f\.pth\.tar has word lengths that/);
+    expect(() => formatsFrom(new Map([...value].filter(([key]) => key !== 'scale')), 'f')).toThrow('make no sense');
+  });
+
+  test.each([
+    [{ format: 'mxint8', wlWeight: 8 }, '--wl-weight and --format say two formats for one kind of numbers'],
+    [{ formatError: 'mxint8', wlError: 8 }, '--wl-error and --format say two formats'],
+    [{ format: 'bfp8', wlMomentum: 8 }, '--wl-momentum and --format say two formats'],
+    [
+      { format: 'mxint8', rounding: 'nearest' },
+      '--rounding nearest is not possible with these formats: give stochastic or even',
+    ],
+    [
+      { format: 'bfp8', rounding: 'even' },
+      '--rounding even is not possible with these formats: give stochastic or nearest',
+    ],
+    [{ format: 'mxfp5' }, '--format mxfp5 is not possible: give one of bfp8, mxint8'],
+    [{ format: 'mxint8', scale: 'up' }, '--scale up is not possible: give one of floor, rceil, even'],
+  ])('%j is refused', (input, message) => {
+    expect(() => settled(input)).toThrow(message);
+  });
+
+  test('as text', () => {
+    const text = (options: PrecisionOptions) => formatsText(formatsOf(options)!);
+    expect(text({ format: 'mxint8' })).toBe(
+      'weight mxint8, activate mxint8, grad mxint8, error mxint8, momentum -1, scale floor, nearest even, gradients stochastic',
+    );
+    expect(text({ formatWeight: 'mxfp4', wlMomentum: 8, masterWeights: 'format', rounding: 'even' })).toBe(
+      'weight mxfp4, activate -1, grad -1, error -1, momentum 8, stochastic (qtorch), scale floor, even, no full-precision weights',
+    );
+    const title = (options: PrecisionOptions) => lengthsText(formatsOf(options)!);
+    expect([
+      title({ format: 'mxint8' }),
+      title({ format: 'bfp8' }),
+      title({ format: 'mxint8', formatGrad: 'full' }),
+    ]).toEqual(['mxint8', '8 bits', 'low precision']);
+  });
+
+  test('full precision has no entries of formats, so that it stays what it was', () => {
+    const { identity } = { identity: identityOf('search', settled({})) };
+    expect(Object.keys(identity).filter((key) => PRECISION_KEYS.includes(key))).toEqual([]);
+    const old = identityOf('search', settled(EIGHT));
+    expect(Object.entries(old).filter(([key, value]) => /ormat|scale|master/.test(key) && value !== undefined)).toEqual(
+      [],
+    );
+  });
 });
 
 describe('variants', () => {

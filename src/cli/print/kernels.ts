@@ -4,10 +4,10 @@ import type { Spread } from '../../measure';
 import { columns, times, withMachine } from './cells';
 
 export function kernelsText(result: KernelsBench): string {
-  const { bits, rounds, kernels, peer, failure, ratios } = result;
-  const line = columns(22, 10, 10, 10, 10);
+  const { bits, format, rounds, kernels, peer, failure, ratios } = result;
+  const line = columns(format === 'bfp8' ? 22 : 38, 10, 10, 10, 10);
   return withMachine(result, [
-    `${bits} bits, GB/s (each value read once and written once): medians of ${rounds} runs, taking turns`,
+    `${format === 'bfp8' ? `${bits} bits` : format}, GB/s (each value read once and written once): medians of ${rounds} runs, taking turns`,
     '',
     line('', 'copy', 'quantise', 'eager', 'compiled'),
     ...kernels.map(({ name, bytes, copy, quantize }) => {

@@ -93,11 +93,11 @@ const widthsText = (roundTo: number | 'auto') =>
   roundTo === 1 ? '' : roundTo === 'auto' ? ', widths rounded where it is faster' : `, widths rounded to ${roundTo}`;
 
 function lowPrecisionText(result: LowPrecisionBench): string {
-  const { model, batchSize, systems, ratios } = result;
+  const { model, batchSize, systems, ratios, format } = result;
   const { lowPrecisionOverBf16, lowPrecisionOverFp32, lowPrecisionFp32OverFp32 } = ratios;
   const line = columns(14, 9, 20);
   return withMachine(result, [
-    `${model}, batch ${batchSize}: ${howOften(result)}; low: 8 bits everywhere, stochastic rounding`,
+    `${model}, batch ${batchSize}: ${howOften(result)}; low: ${format === 'bfp8' ? '8 bits everywhere, stochastic rounding' : `operands of convolutions in ${format}`}`,
     '',
     line('', 'ms a step', 'range'),
     ...Object.entries(systems).map(([name, { stepMs }]) => line(name, stepMs.median.toFixed(1), range(stepMs, 1))),

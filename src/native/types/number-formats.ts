@@ -1,9 +1,18 @@
-/** Word lengths of low-precision training in bits (docs/reference.md#10): 2 to 22, or -1 for full precision. */
-export interface WordLengths {
-  weight: number;
-  activate: number;
-  grad: number;
-  error: number;
+import type { MxFormat, MxRounding, MxScale } from './mx';
+
+/**
+ * What a kind of numbers is rounded to: block floating point of 2 to 22 bits (docs/reference.md#10), -1 for full precision, or, where it is
+ * an operand of a convolution's products, an MX format or NVFP4.
+ */
+export type NumberFormat = number | MxFormat;
+
+/** The formats of low-precision training by kind. In MX `error` and `grad` are the gradient of an output, as operand of the gradient of the
+ * input and of that of the weight; in block floating point `grad` is the gradient of the weight. */
+export interface FormatsByKind {
+  weight: NumberFormat;
+  activate: NumberFormat;
+  grad: NumberFormat;
+  error: NumberFormat;
   momentum: number;
 }
 
@@ -11,12 +20,19 @@ export interface WordLengths {
 export type Rounding = 'stochastic' | 'nearest';
 
 /** Formats of low-precision training. */
-export interface NumberFormats extends WordLengths {
+export interface NumberFormats extends FormatsByKind {
+  /** Of block floating point. */
   rounding: Rounding;
   /** qtorch (default): the quantiser of the reference; swalp: that of SWALP. */
   flavour?: 'qtorch' | 'swalp';
   /** Infinities and NaN: error (default) ends the epoch with ERR_NUMERIC, which names tensor and step. */
   nonFinite?: 'error' | 'propagate';
+  /** Of MX formats, which need it. */
+  scale?: MxScale;
+  /** Of MX formats; absent: even for weights and activations, stochastic for gradients. */
+  operandRounding?: MxRounding;
+  /** Weights of convolutions are kept in their MX format, without a full-precision copy. */
+  roundedWeights?: boolean;
 }
 
 /** Options of {@link NativeAddon.blockQuantize}. */
@@ -40,7 +56,10 @@ export interface BlockQuantizeOptions {
 /** Options of {@link NativeAddon.benchKernels}. */
 export interface BenchKernelsOptions {
   device: string;
+  /** Of block floating point. */
   bits: number;
+  /** Times this format instead. */
+  format?: MxFormat;
   /** Timed calls of each kernel. */
   repetitions: number;
   signal?: AbortSignal;

@@ -11,6 +11,7 @@ import { loadAddon } from '../../native/addon';
 import type { Arch } from '../../native/types/network-data';
 import { networkName } from '../../network/names';
 import type { DetectorName } from '../../recipe/detectors';
+import { formatsOf, formatsText, type PrecisionOptions } from '../../recipe/precision';
 import { RunDirectory } from '../../run/directory';
 import type { Observer } from '../../run/observer';
 import { type RunResult, ticketAt } from '../../run/result';
@@ -21,7 +22,7 @@ import { writeReport } from '../write';
 
 /** Entries of params.json that reports show. */
 interface Params extends Provenance {
-  recipe: { arch: Arch; depth: number; cfg?: unknown[]; data?: string } & Record<string, unknown>;
+  recipe: { arch: Arch; depth: number; cfg?: unknown[]; data?: string } & PrecisionOptions & Record<string, unknown>;
   seed: number;
 }
 
@@ -58,6 +59,7 @@ export async function energyOf(folder: string): Promise<ReportInput['energy']> {
 function provenanceTable(params: Params): Record<string, string> {
   const { earlybird, node, libtorch, device, deviceName, precision, threads, gitCommit, commandLine, seed, dataset } =
     params;
+  const formats = formatsOf(params.recipe);
   return {
     earlybird,
     'git commit': gitCommit ?? 'unknown',
@@ -65,6 +67,7 @@ function provenanceTable(params: Params): Record<string, string> {
     Node: node,
     device: `${device} (${deviceName})`,
     precision,
+    ...(formats ? { formats: formatsText(formats) } : {}),
     threads: String(threads),
     seed: String(seed),
     'dataset fingerprint': dataset.fingerprint,

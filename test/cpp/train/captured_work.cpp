@@ -281,6 +281,16 @@ EB_TEST("train: captured steps equal eager ones, low precision") {
   compare("low precision: ", &eight, false);
 }
 
+EB_TEST("train: captured steps equal eager ones, MX formats and NVFP4") {
+  for (const char* name : {"mxint8", "nvfp4"}) {
+    NumberFormats formats;
+    const MxFormat* format = &mx_format(name);
+    formats.operands = {format, format, format, format};
+    formats.operands.keep_weights = true;
+    for (const bool bf16 : {false, true}) compare(std::string(name) + (bf16 ? " bf16: " : ": "), &formats, bf16);
+  }
+}
+
 EB_TEST("train: captured steps equal eager ones, low-pass filter") {
   compare("low-pass filter: ", nullptr, false, "lowpass");
 }

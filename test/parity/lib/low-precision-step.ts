@@ -1,14 +1,14 @@
 /** One step of the low-precision optimiser in the reference's order, written out: what golden data and the fused kernel are held against. */
 
 import type { NativeAddon } from '../../../src/native/types/addon';
-import type { WordLengths } from '../../../src/native/types/number-formats';
+import type { FormatsByKind } from '../../../src/native/types/number-formats';
 import { floatsOf, floatTensor } from './tensors';
 
 export interface Hyper {
   lr: number;
   momentum: number;
   weightDecay: number;
-  lengths: Pick<WordLengths, 'weight' | 'grad' | 'momentum'>;
+  lengths: Record<keyof Pick<FormatsByKind, 'weight' | 'grad' | 'momentum'>, number>;
 }
 
 export interface Parameter {

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <array>
+#include <optional>
+
+#include "quant/quantized_layer.h"
+
+namespace earlybird {
+
+/// The three products of a convolution without bias (ConvProduct), by one implementation.
+struct ConvProducts {
+  enum class By { kLibrary, kWinograd, kPacked, kWholeImage, kInteger };
+
+  By by = By::kLibrary;
+  /// Of images and their gradients: float32, or bfloat16. Weights and their gradients are float32.
+  at::ScalarType dtype = at::kFloat;
+  /// What the library multiplies; float32 where it would emulate the products of bfloat16.
+  at::ScalarType multiplied = at::kFloat;
+  std::array<int64_t, 2> stride{1, 1}, padding{0, 0}, dilation{1, 1};
+  int64_t groups = 1;
+  /// Instead of a stride the library is given the pixels that it would read.
+  bool picks = false;
+
+  /// Types in which a product takes its operands: images or gradients, and weights.
+  at::ScalarType images_dtype() const { return by == By::kLibrary ? multiplied : dtype; }
+  at::ScalarType weight_dtype() const { return by == By::kLibrary ? multiplied : at::kFloat; }
+
+  at::Tensor forward(const at::Tensor& images, const at::Tensor& weight) const;
+  /// Of the last argument the shape alone counts.
+  at::Tensor images_gradient(const at::Tensor& gradient, const at::Tensor& weight, const at::Tensor& images) const;
+  at::Tensor weight_gradient(const at::Tensor& images, const at::Tensor& gradient, const at::Tensor& weight) const;
+
+ private:
+  at::Tensor picked(const at::Tensor& images) const;
+  at::Tensor library_gradient(const at::Tensor& gradient, const at::Tensor& images, const at::Tensor& weight,
+                              bool of_images) const;
+  std::array<int64_t, 2> library_stride() const;
+};
+
+/// The pixels of images that a 1x1 convolution of a stride reads, channels_last. Differentiable.
+at::Tensor pixels_of_stride(const at::Tensor& images, const std::array<int64_t, 2>& stride);
+
+/// The convolution, differentiable. With `rounding` every product has operands of its own, rounded anew from `images`,
+/// `weight` and the gradient of the output.
+at::Tensor convolve_with(const ConvProducts& products, const at::Tensor& images, const at::Tensor& weight,
+                         const std::optional<OperandRounding>& rounding = {});
+
+}  // namespace earlybird

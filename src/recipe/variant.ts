@@ -1,0 +1,32 @@
+/** The paper's names for the precision of both stages. */
+import { EarlybirdError } from '../errors';
+import { EIGHT_BITS, formatsOf, type PrecisionOptions, saysFormats } from './precision';
+
+/** The variants of EB Train (paper section 4): first letter the search, second the retraining, full or low precision. */
+export const VARIANTS = ['ff', 'lf', 'll'] as const;
+type Variant = (typeof VARIANTS)[number];
+
+/**
+ * The variant, and the word lengths that the recipe leaves open where that is of low precision: 8 bits. Throws ERR_RECIPE where the
+ * two contradict each other.
+ */
+export function settleVariant(
+  recipe: PrecisionOptions & { variant?: Variant | undefined },
+): PrecisionOptions & { variant: Variant } {
+  const low = formatsOf(recipe) !== undefined;
+  const { variant = low ? 'll' : 'ff' } = recipe;
+  if (variant === 'ff' && low) {
+    throw new EarlybirdError(
+      'ERR_RECIPE',
+      '--variant ff is full precision in both stages: leave out --format and the --wl options (and a low-precision --preset), or give lf or ll.',
+    );
+  }
+  if (variant === 'ff' || low) return { variant };
+  if (saysFormats(recipe)) {
+    throw new EarlybirdError(
+      'ERR_RECIPE',
+      `--variant ${variant} needs low precision, but every format is full precision: give --format, or leave it and the --wl options out for 8 bits.`,
+    );
+  }
+  return { variant, ...EIGHT_BITS };
+}
