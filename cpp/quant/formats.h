@@ -17,13 +17,18 @@ struct OperandFormats {
   const MxFormat *weight = nullptr, *activate = nullptr;
   /// The gradient of an output, as operand of the gradient of the input, and of that of the weight.
   const MxFormat *error = nullptr, *grad = nullptr;
+  /// In place of a format of weights: a word length of block floating point, to the nearest, shorter than that of the
+  /// weights between steps; -1: none.
+  int64_t weight_bits = -1;
   MxScale scale = MxScale::kFloor;
   /// Of weights and activations, and of the gradients of outputs.
   MxRounding forward = MxRounding::kEven, backward = MxRounding::kStochastic;
   /// No full-precision copy: weights of convolutions are rounded after each step, stochastically.
   bool keep_weights = false;
 
-  bool any() const { return weight || activate || error || grad; }
+  bool any() const { return weight || activate || error || grad || weight_bits != -1; }
+
+  bool operator==(const OperandFormats&) const = default;
 };
 
 /// Word lengths in bits of the number types of low-precision training: kFull, or 2 to 22.
@@ -35,6 +40,8 @@ struct NumberFormats {
   /// Whether a block with an infinity or NaN ends the epoch with ERR_NUMERIC; otherwise it is not rounded.
   bool refuse_non_finite = true;
   OperandFormats operands = {};
+
+  bool operator==(const NumberFormats&) const = default;
 };
 
 }  // namespace earlybird
