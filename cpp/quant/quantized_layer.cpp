@@ -78,11 +78,11 @@ std::array<at::Tensor, 2> OperandRounding::operands(ConvProduct product, const a
 
 std::optional<OperandRounding> operand_rounding(const void* layer) {
   if (!current || !current->formats.operands.any()) return std::nullopt;
-  const NumberKind kind =
-      current->outputs == NumberKind::kTest ? NumberKind::kTestOperand : NumberKind::kOperand;
+  const NumberKind kind = current->outputs == NumberKind::kTest ? NumberKind::kTestOperand : NumberKind::kOperand;
   const NumberFormats& formats = current->formats;
-  return OperandRounding{formats.operands,       formats.flavour, kind, current->layers.at(layer), current->layers.size(),
-                         current->seed, current->position, current->faults};
+  return OperandRounding{formats.operands,          formats.flavour,        kind,
+                         current->layers.at(layer), current->layers.size(), current->seed,
+                         current->position,         current->faults};
 }
 
 at::Tensor quantized(const at::Tensor& output, const void* layer) {

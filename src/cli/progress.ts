@@ -232,13 +232,14 @@ function barOf(share: number, width: number, { paint, unicode }: Brush): string 
 
 /** One line for a whole epoch, with the signal of the detector at every ratio. */
 export function epochLine({ phase, epochs }: { phase: string; epochs: number }, line: EpochMetrics): string {
-  const { completed, lr, train, test, swa, imagesPerSecond, signals } = line;
+  const { completed, lr, train, test, swa, imagesPerSecond, signals, arithmetic } = line;
   const masks = Object.entries(signalsOf(line)).map(([percent, signal]) => `${percent}% ${signal?.toFixed(3) ?? '-'}`);
   return [
     `${phase} epoch ${completed}/${epochs} lr ${Number(lr.toPrecision(6))} loss ${train.loss.toFixed(4)}`,
     `train ${train.top1.toFixed(2)}% test ${test.top1.toFixed(2)}%`,
     ...(swa ? [`swa ${swa.top1.toFixed(2)}%`] : []),
     `${Math.round(imagesPerSecond)} images/s`,
+    ...(arithmetic?.forward ? [`forward bits ${arithmetic.forward}`] : []),
     ...(masks.length > 0 ? [`${signals ? 'detector' : 'mask distance'} ${masks.join(', ')}`] : []),
   ].join(' ');
 }

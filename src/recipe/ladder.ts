@@ -2,6 +2,7 @@
 import { EarlybirdError } from '../errors';
 import type { MxFormat } from '../native/types/mx';
 import type { NumberFormat, NumberFormats } from '../native/types/number-formats';
+import { elementBits } from './operands';
 import { FORMAT_BITS } from './precision';
 
 export interface Rung {
@@ -42,7 +43,7 @@ const blockFloat: Kind = {
 const mx: Kind = {
   isOf: (format) => typeof format === 'string',
   names: ['mxfp4', 'mxfp6-e2m3', 'mxfp8-e4m3'],
-  bits: (name) => (name !== 'bfp8' && Object.hasOwn(FORMAT_BITS, name) ? FORMAT_BITS[name as MxFormat] : undefined),
+  bits: (name) => (name !== 'bfp8' && Object.hasOwn(FORMAT_BITS, name) ? elementBits(name as MxFormat) : undefined),
   at: (top, _, lower) => ({ ...top, activate: lower(top.activate), weight: lower(top.weight) }),
   allowed: 'MX formats or nvfp4',
 };
@@ -61,13 +62,11 @@ export function rungsOf(top: NumberFormats, below: readonly string[] | { isIn(bi
       '--precision-schedule changes the bits of forward passes, and what convolutions read is not rounded: give --format or --wl-activate.',
     );
   }
-  const widthOf = (format: NumberFormat) => kind.bits(String(format)) ?? Number.POSITIVE_INFINITY;
+  const widthOf = (format: string | number) => kind.bits(String(format)) ?? Number.POSITIVE_INFINITY;
   const last = String(top.activate);
   const limit = widthOf(last);
   const names =
-    'isIn' in below
-      ? kind.names.filter((name) => widthOf(name) < limit && below.isIn(Math.trunc(widthOf(name))))
-      : below;
+    'isIn' in below ? kind.names.filter((name) => widthOf(name) < limit && below.isIn(widthOf(name))) : below;
   const rises = names.every((name, i) => widthOf(name) < (i + 1 < names.length ? widthOf(names[i + 1]!) : limit));
   if (!rises) {
     throw new EarlybirdError(

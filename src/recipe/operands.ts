@@ -1,8 +1,12 @@
 /** The widths of the numbers that a training multiplies, by its formats. */
+import type { MxFormat } from '../native/types/mx';
 import type { NumberFormat, NumberFormats } from '../native/types/number-formats';
 import type { Precision } from '../native/types/pass';
 import type { Operand, Operands } from '../network/bit-operations';
 import { FORMAT_BITS } from './precision';
+
+/** Bits of an element alone, without its share of the scale, which is less than a bit. */
+export const elementBits = (format: MxFormat): number => Math.trunc(FORMAT_BITS[format]);
 
 /**
  * Of MX formats the bits of an element. Word lengths count as the recipe names them: in block floating point that of --wl-activate
@@ -14,7 +18,7 @@ export function operandsOf(formats: NumberFormats | undefined, precision: 'auto'
   const { weight = -1, forwardWeight = weight, activate = -1, error = -1, grad = -1 } = formats ?? {};
   const operand = (format: NumberFormat): Operand => {
     if (format === -1) return full;
-    return { bits: typeof format === 'number' ? format : Math.trunc(FORMAT_BITS[format]), float: false };
+    return { bits: typeof format === 'number' ? format : elementBits(format), float: false };
   };
   const isMx = (format: NumberFormat) => typeof format === 'string';
   return {

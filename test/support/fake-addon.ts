@@ -193,7 +193,7 @@ export function fakeEngine(): FakeEngine {
         for (const key of PARAMETERS) {
           const [own, speed] = [weights.get(key)!, momentum.get(key)!];
           own.forEach((value, i) => {
-            speed[i] = 0.5 * speed[i]! + Math.sin(value + epoch + i) + (spec.formats?.activate ?? 0) / 100;
+            speed[i] = 0.5 * speed[i]! + Math.sin(value + epoch + i) + Number(spec.formats?.activate ?? 0) / 100;
             own[i] = value - lr * speed[i]!;
           });
         }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { NumberFormats } from '../../src/native/types/number-formats';
 import { scheduleOf } from '../../src/recipe/chosen-schedule';
 import { rungsOf } from '../../src/recipe/ladder';
+import { formatsOf } from '../../src/recipe/precision';
 import { parseRecipe } from '../../src/recipe/recipe';
 import type { ScheduleName } from '../../src/recipe/schedules';
 import type { EpochMetrics } from '../../src/run/metrics';
@@ -32,20 +33,36 @@ const bits = (weight: number, activate: number): NumberFormats => ({
 });
 
 describe('a ladder', () => {
-  test('lowers forward passes alone, and nothing that is lower or not rounded', () => {
-    const widths = (formats: NumberFormats, below: string[]) =>
-      rungsOf(formats, below).map(({ name, formats: { weight, activate, error } }) => [name, weight, activate, error]);
+  const widths = (formats: NumberFormats, below: string[]) =>
+    rungsOf(formats, below).map(({ name, formats: { weight, forwardWeight, activate, error } }) => [
+      ...[name, activate, forwardWeight, weight, error],
+    ]);
+
+  test('lowers the operands of forward passes alone, and nothing that is lower or not rounded', () => {
     expect(widths(bits(8, 8), ['3', '6'])).toEqual([
-      ['3', 3, 3, 8],
-      ['6', 6, 6, 8],
-      ['8', 8, 8, 8],
+      ['3', 3, 3, 8, 8],
+      ['6', 6, 6, 8, 8],
+      ['8', 8, undefined, 8, 8],
     ]);
-    expect(widths(bits(-1, 8), ['4'])[0]).toEqual(['4', -1, 4, 8]);
+    expect(widths(bits(-1, 8), ['4'])[0]).toEqual(['4', 4, undefined, -1, 8]);
     expect(widths(bits(5, 8), ['4', '6'])).toEqual([
-      ['4', 4, 4, 8],
-      ['6', 5, 6, 8],
-      ['8', 5, 8, 8],
+      ['4', 4, 4, 5, 8],
+      ['6', 6, undefined, 5, 8],
+      ['8', 8, undefined, 5, 8],
     ]);
+  });
+
+  test('of MX formats changes formats', () => {
+    const { ladder } = scheduleOf({ precisionSchedule: 'mask', epochs: 10 }, formatsOf({ format: 'mxfp8-e4m3' }))!;
+    expect(
+      ladder.map(({ name, formats: { weight, activate, error, grad } }) => [name, weight, activate, error, grad]),
+    ).toEqual(['mxfp4', 'mxfp6-e2m3', 'mxfp8-e4m3'].map((name) => [name, name, name, 'mxfp8-e4m3', 'mxfp8-e4m3']));
+    const given = ['mxfp4', 'mxfp6-e3m2'];
+    expect(rungsOf(formatsOf({ format: 'mxint8' })!, given).map(({ name }) => name)).toEqual([...given, 'mxint8']);
+    expect(() => rungsOf(formatsOf({ format: 'mxint8' })!, ['5'])).toThrow('give MX formats or nvfp4');
+    expect(() => scheduleOf({ precisionSchedule: 'cpt', epochs: 10 }, formatsOf({ format: 'nvfp4' }))).toThrow(
+      'no rung below nvfp4',
+    );
   });
 
   test.each([
@@ -54,7 +71,7 @@ describe('a ladder', () => {
     [bits(8, 8), ['8'], 'below 8'],
     [bits(8, 8), ['mxfp4'], '--precision-ladder mxfp4'],
     [bits(8, 8), ['toString'], '--precision-ladder toString'],
-    [bits(-1, -1), ['4'], 'which are not rounded'],
+    [bits(8, -1), ['4'], 'is not rounded'],
   ])('that does not rise is refused', (formats, below, message) => {
     expect(() => rungsOf(formats, below)).toThrow(expect.objectContaining({ code: 'ERR_RECIPE' }));
     expect(() => rungsOf(formats, below)).toThrow(message);
@@ -142,10 +159,10 @@ describe('a search whose bits follow its masks', () => {
     await search(parseRecipe('search', recipe), options);
     // The first distance is known before the second epoch, the tickets emerge with the third mask.
     expect(forwards('mask')).toEqual(['4', '5', '8', '8', '8', '8']);
-    expect(engine.formats.map(({ activate, weight, error }) => [activate, weight, error])).toEqual([
+    expect(engine.formats.map(({ activate, forwardWeight, weight }) => [activate, forwardWeight, weight])).toEqual([
       [4, 4, 8],
       [5, 5, 8],
-      ...Array.from({ length: 4 }, () => [8, 8, 8]),
+      ...Array.from({ length: 4 }, () => [8, undefined, 8]),
     ]);
     expect(log.filter((line) => line.startsWith('forward passes at'))).toEqual([
       'forward passes at 4 from epoch index 0 on',
@@ -154,7 +171,7 @@ describe('a search whose bits follow its masks', () => {
     ]);
     const lines = metricsOf('mask');
     expect(lines.map(({ arithmetic }) => arithmetic!.bits)).toEqual(
-      [4, 5, 8, 8, 8, 8].map((width) => ({ weight: width, activate: width, error: 8 })),
+      [4, 5, 8, 8, 8, 8].map((width) => ({ weight: width, activate: width, error: 8, grad: 8 })),
     );
     const costs = lines.map(({ arithmetic }) => arithmetic!.gbitops);
     expect(costs[0]).toBeLessThan(costs[1]!);
@@ -189,7 +206,7 @@ describe('a search whose bits follow its masks', () => {
 test('without a schedule lines say the bits, and identities are those of before', async () => {
   await searching('static', { ...MASK, precisionSchedule: 'static', precisionThreshold: undefined, epochs: 1 });
   expect(metricsOf('static')[0]!.arithmetic).toEqual({
-    bits: { weight: 8, activate: 8, error: 8 },
+    bits: { weight: 8, activate: 8, error: 8, grad: 8 },
     gbitops: expect.any(Number),
     modelledJoules: expect.any(Number),
   });
@@ -266,7 +283,7 @@ describe('contradictions are refused', () => {
     const recipe = parseRecipe('search', { ...BASE, precisionSchedule: 'mask', save: at('never') });
     await expect(search(recipe)).rejects.toMatchObject({
       code: 'ERR_RECIPE',
-      message: expect.stringContaining('--wl-'),
+      message: expect.stringContaining('give --format, or the --wl options'),
     });
   });
 });

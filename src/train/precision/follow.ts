@@ -45,15 +45,17 @@ export function epochArithmetic(
   };
 }
 
-/** Over epochs; null where one of them is of a version that did not count. */
-export function arithmeticOver(lines: readonly EpochMetrics[]): ArithmeticCosts | null {
+/** Null where one of them is unknown. */
+export function arithmeticSum(parts: readonly (ArithmeticCosts | null | undefined)[]): ArithmeticCosts | null {
   let sum: ArithmeticCosts = { gbitops: 0, modelledJoules: 0 };
-  for (const { arithmetic } of lines) {
-    if (!arithmetic) return null;
-    sum = {
-      gbitops: sum.gbitops + arithmetic.gbitops,
-      modelledJoules: sum.modelledJoules + arithmetic.modelledJoules,
-    };
+  for (const part of parts) {
+    if (!part) return null;
+    const { gbitops, modelledJoules } = part;
+    sum = { gbitops: sum.gbitops + gbitops, modelledJoules: sum.modelledJoules + modelledJoules };
   }
   return sum;
 }
+
+/** Over epochs; null where one of them is of a version that did not count. */
+export const arithmeticOver = (lines: readonly EpochMetrics[]): ArithmeticCosts | null =>
+  arithmeticSum(lines.map(({ arithmetic }) => arithmetic));

@@ -1,8 +1,8 @@
 /** The precision of a training by its schedule: what the schedule has seen, and the rung that it is on. */
 import { type Dict, isDict, isTensor, type Value } from '../../checkpoint/value';
 import type { MaskResult } from '../../native/types/model';
-import type { Rung } from '../../recipe/ladder';
 import type { ChosenSchedule } from '../../recipe/chosen-schedule';
+import type { Rung } from '../../recipe/ladder';
 import { ratioKey } from '../../run/names';
 import { maskDistance } from '../../ticket/mask';
 import type { Seen } from './schedule';
