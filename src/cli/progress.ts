@@ -1,5 +1,6 @@
 /** Progress on stderr: a live bar on a terminal, plain lines now and then elsewhere, nothing with --quiet. */
 import type { Progress } from '../native/types/pass';
+import { rungText } from '../recipe/ladder';
 import type { EpochMetrics } from '../run/metrics';
 import type { Observer } from '../run/observer';
 import { signalsOf } from '../ticket/watch';
@@ -239,7 +240,7 @@ export function epochLine({ phase, epochs }: { phase: string; epochs: number }, 
     `train ${train.top1.toFixed(2)}% test ${test.top1.toFixed(2)}%`,
     ...(swa ? [`swa ${swa.top1.toFixed(2)}%`] : []),
     `${Math.round(imagesPerSecond)} images/s`,
-    ...(arithmetic?.forward ? [`forward bits ${arithmetic.forward}`] : []),
+    ...(arithmetic?.forward ? [`forward ${rungText(arithmetic.forward)}`] : []),
     ...(masks.length > 0 ? [`${signals ? 'detector' : 'mask distance'} ${masks.join(', ')}`] : []),
   ].join(' ');
 }

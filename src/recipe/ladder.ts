@@ -82,4 +82,7 @@ export function rungsOf(top: NumberFormats, below: readonly string[] | { isIn(bi
   return [...names.map(rung), { name: last, formats: top }];
 }
 
+/** For people: "5 bits", "mxfp4". */
+export const rungText = (name: string): string => (/^\d+$/.test(name) ? `${name} bits` : name);
+
 export const ladderText = (ladder: readonly Rung[]): string => ladder.map(({ name }) => name).join(' ');

@@ -1,4 +1,5 @@
 /** Every epoch as a row: the values behind the learning curves, folded in the page. */
+import { rungText } from '../recipe/ladder';
 import type { EpochMetrics } from '../run/metrics';
 import { escapeHtml, formatPercent, formatSeconds, MISSING } from './format';
 import type { RunCurves } from './input';
@@ -14,8 +15,8 @@ const COLUMNS: Column[] = [
   { title: 'epoch', cell: (line) => String(line.completed) },
   { title: 'lr', cell: (line) => String(Number(line.lr.toPrecision(3))) },
   {
-    title: 'forward bits',
-    cell: ({ arithmetic }) => arithmetic?.forward ?? MISSING,
+    title: 'forward',
+    cell: ({ arithmetic }) => (arithmetic?.forward === undefined ? MISSING : rungText(arithmetic.forward)),
     isIn: ({ arithmetic }) => arithmetic?.forward !== undefined,
   },
   { title: 'train loss', cell: (line) => loss(line.train.loss) },

@@ -11,6 +11,7 @@ import type { EpochMetrics } from '../../src/run/metrics';
 import { ebTrain } from '../../src/train/eb-train';
 import type { Seen } from '../../src/train/precision/schedule';
 import { scheduleNamed } from '../../src/train/precision/table';
+import { PrecisionWatch } from '../../src/train/precision/watch';
 import { retrain } from '../../src/train/retrain';
 import { search } from '../../src/train/search';
 import { differences, outcomeOf, temporaryFolder } from '../cli/tiny';
@@ -135,6 +136,21 @@ describe('schedules', () => {
   });
 });
 
+test('masks of gammas that are still equal have not settled', () => {
+  const watch = new PrecisionWatch(scheduleOf({ precisionSchedule: 'mask', epochs: 9 }, bits(8, 8))!);
+  const mask = (byte: number, kept: number) => ({ ratio: 0.5, bits: Uint8Array.of(byte), kept, total: 8 });
+  const seen = (...masks: ReturnType<typeof mask>[]) =>
+    masks.map((one, epoch) => watch.observe({ epoch, epochs: 9, masks: [one], loss: null, drawn: false }).distance);
+  expect(seen(mask(0, 0), mask(0, 0), mask(0b1000_0000, 1), mask(0b1110_0000, 3), mask(0b1110_0000, 3))).toEqual([
+    null,
+    null,
+    null,
+    0.25,
+    0,
+  ]);
+  expect(watch.rung.name).toBe('5');
+});
+
 const BASE = {
   ...{ dataset: 'synthetic', limitTrain: 20, limitTest: 10, device: 'cpu', report: false },
   ...{ batchSize: 4, testBatchSize: 8 },
@@ -164,10 +180,10 @@ describe('a search whose bits follow its masks', () => {
       [5, 5, 8],
       ...Array.from({ length: 4 }, () => [8, undefined, 8]),
     ]);
-    expect(log.filter((line) => line.startsWith('forward passes at'))).toEqual([
-      'forward passes at 4 from epoch index 0 on',
-      expect.stringMatching(/^forward passes at 5 from epoch index 1 on \(mask distance \d\.\d{3}\)$/),
-      expect.stringMatching(/^forward passes at 8 from epoch index 2 on/),
+    expect(log.filter((line) => line.startsWith('forward passes'))).toEqual([
+      'forward passes in 4 bits from epoch index 0 on',
+      expect.stringMatching(/^forward passes in 5 bits from epoch index 1 on \(mask distance \d\.\d{3}\)$/),
+      expect.stringMatching(/^forward passes in 8 bits from epoch index 2 on/),
     ]);
     const lines = metricsOf('mask');
     expect(lines.map(({ arithmetic }) => arithmetic!.bits)).toEqual(

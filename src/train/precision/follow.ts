@@ -4,6 +4,7 @@ import type { NumberFormats } from '../../native/types/number-formats';
 import type { Precision } from '../../native/types/pass';
 import { bitOperations, type MultiplyAdds, productsOf } from '../../network/bit-operations';
 import { modelledJoules } from '../../network/modelled-energy';
+import { rungText } from '../../recipe/ladder';
 import { operandsOf } from '../../recipe/operands';
 import type { ArithmeticCosts, EpochArithmetic, EpochMetrics } from '../../run/metrics';
 import type { Observer } from '../../run/observer';
@@ -21,7 +22,7 @@ export async function takeRung(
   const { name, formats } = watch.rung;
   await model.setFormats({ formats });
   const why = distance === null ? '' : ` (mask distance ${distance.toFixed(3)})`;
-  if (changed) observer?.log?.(`forward passes at ${name} from epoch index ${news!.epoch} on${why}`);
+  if (changed) observer?.log?.(`forward passes in ${rungText(name)} from epoch index ${news!.epoch} on${why}`);
 }
 
 /** Of the training of `images` images. */

@@ -9,7 +9,7 @@ export interface Seen {
   rung: number | null;
   /** Training loss of each epoch, oldest first. */
   losses: readonly number[];
-  /** Over the watched ratios the largest distance of the newest mask to that of an epoch before; null until there are two. */
+  /** Over the watched ratios the largest distance of the newest mask to that of an epoch before; null until both tell (watch.ts). */
   distance: number | null;
   /** Every watched ratio has its ticket. */
   drawn: boolean;

@@ -11,10 +11,16 @@ import { scheduleNamed } from './table';
 /** What is new when an epoch begins. */
 interface News extends Pick<Seen, 'epoch' | 'epochs' | 'drawn'> {
   /** Drawn from the weights as they are; empty in a retraining. */
-  masks: readonly Pick<MaskResult, 'ratio' | 'bits' | 'total'>[];
+  masks: readonly Pick<MaskResult, 'ratio' | 'bits' | 'kept' | 'total'>[];
   /** Training loss of the epoch before; null for the first one. */
   loss: number | null;
 }
+
+/**
+ * Gammas that are still equal, as before training, are all dropped: two masks that keep next to nothing agree, and nothing has settled.
+ */
+const isOfTiedGammas = ({ ratio, kept, total }: News['masks'][number]) =>
+  kept < (total - Math.trunc(total * ratio) - 1) / 2;
 
 export class PrecisionWatch {
   private at: number | null = null;
@@ -43,9 +49,9 @@ export class PrecisionWatch {
   }
 
   private distanceTo(masks: News['masks']): number | null {
-    const distances = masks.map(({ ratio, bits, total }) => {
-      const older = this.masks.get(ratioKey(ratio));
-      return older ? maskDistance(older, bits, total) : null;
+    const distances = masks.map((mask) => {
+      const older = this.masks.get(ratioKey(mask.ratio));
+      return older && !isOfTiedGammas(mask) ? maskDistance(older, mask.bits, mask.total) : null;
     });
     return distances.length === 0 || distances.includes(null) ? null : Math.max(...(distances as number[]));
   }
