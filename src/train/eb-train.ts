@@ -255,9 +255,11 @@ function gradientImages(recipe: TrainRecipe) {
 
 /** Says what is nearest, and ways that keep what was trained. */
 async function noTicket(recipe: TrainRecipe, { directory }: RunResult): Promise<EarlybirdError> {
-  const { epochs, percent, detectorThreshold } = recipe;
+  const { epochs, percent, detectorThreshold, precisionSchedule } = recipe;
   const { signal: name, settled } = detectorNamed(recipe.detector);
   const [nearestIs, limit] = settled === 'below' ? ['smallest', 'larger'] : ['largest', 'smaller'];
+  // Bits that depend on it would have been others from the beginning.
+  const anew = 'in another --save';
   const lines = await RunDirectory.at(directory).readMetrics();
   let nearest: { epoch: number; signal: number } | undefined;
   for (const line of lines) {
@@ -269,7 +271,8 @@ async function noTicket(recipe: TrainRecipe, { directory }: RunResult): Promise<
   return new EarlybirdError(
     'ERR_PRUNE',
     `No ticket emerged at --percent ${percent} within ${epochsText(epochs)}${best ? ` (${best})` : ''}: run the same command with a ` +
-      `${limit} --detector-threshold (now ${detectorThreshold}) or a smaller --detector-window, which trains nothing again, or with ` +
-      `more --epochs, which goes on; or cut the last weights: earlybird prune --model ${join(directory, CHECKPOINT)} --percent ${percent} --save DIR.`,
+      `${limit} --detector-threshold (now ${detectorThreshold}) or a smaller --detector-window, ` +
+      `${precisionSchedule === 'mask' ? anew : 'which trains nothing again'}, or with more --epochs, ` +
+      `${precisionSchedule === 'cpt' ? anew : 'which goes on'}; or cut the last weights: earlybird prune --model ${join(directory, CHECKPOINT)} --percent ${percent} --save DIR.`,
   );
 }
