@@ -17,14 +17,14 @@ struct OperandFormats {
   const MxFormat *weight = nullptr, *activate = nullptr;
   /// The gradient of an output, as operand of the gradient of the input, and of that of the weight.
   const MxFormat *error = nullptr, *grad = nullptr;
-  /// In place of a format of weights: a word length of block floating point, to the nearest, shorter than that of the
-  /// weights between steps; -1: none.
-  int64_t weight_bits = -1;
   MxScale scale = MxScale::kFloor;
   /// Of weights and activations, and of the gradients of outputs.
   MxRounding forward = MxRounding::kEven, backward = MxRounding::kStochastic;
   /// No full-precision copy: weights of convolutions are rounded after each step, stochastically.
   bool keep_weights = false;
+  /// In place of a format of weights: a word length of block floating point, to the nearest, shorter than that of the
+  /// weights between steps; -1: none.
+  int64_t weight_bits = -1;
 
   bool any() const { return weight || activate || error || grad || weight_bits != -1; }
 

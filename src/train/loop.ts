@@ -5,7 +5,7 @@
  */
 import { writeCheckpoint } from '../checkpoint/pth';
 import { type RunMeter, writeEnergy } from '../energy/meter';
-import { epochJoules, phaseTotals } from '../energy/totals';
+import { phaseTotals } from '../energy/totals';
 import type { Session } from '../engine/session';
 import { EarlybirdError, wasAborted } from '../errors';
 import type { NativeDataset } from '../native/types/dataset';
@@ -29,6 +29,7 @@ import { type Signals, signalsOf, type Ticket, type TicketWatch } from '../ticke
 import type { Averaging } from './averaging';
 import { ClosestMasks } from './closest';
 import { EpochParts, maskStops } from './inside-epoch';
+import { metricsLine } from './metrics-line';
 import { epochArithmetic, takeRung } from './precision/follow';
 import type { PrecisionWatch } from './precision/watch';
 import { learningRate } from './schedule';
@@ -328,41 +329,4 @@ function refuseDivergence(epoch: number, lr: number, train: PassResult): void {
       `Training diverged in epoch ${epoch}: the loss is ${train.loss}; try a smaller --lr than ${lr}.`,
     );
   }
-}
-
-/** One line of metrics.jsonl. */
-function metricsLine({
-  epoch,
-  lr,
-  train,
-  test,
-  average,
-  arithmetic,
-  spent,
-  signals,
-  emerged,
-}: Pick<EpochMetrics, 'epoch' | 'lr' | 'emerged' | 'arithmetic'> & {
-  train: PassResult;
-  test: PassResult;
-  average: AverageMetrics | undefined;
-  spent: EnergyTotals | null;
-  signals: Signals;
-}): EpochMetrics {
-  const { loss, lossBatchMean, top1, top1BatchMean } = train;
-  return {
-    epoch,
-    completed: epoch + 1,
-    lr,
-    train: { loss, lossBatchMean, top1, top1BatchMean },
-    test: { loss: test.loss, top1: test.top1, top1BatchMean: test.top1BatchMean, top5: test.top5 },
-    ...(average ? { swa: average } : {}),
-    seconds: { train: train.seconds, evaluate: test.seconds, waited: train.waited },
-    imagesPerSecond: train.images / train.seconds,
-    bad: train.bad?.length ?? 0,
-    arithmetic,
-    joules: epochJoules(spent),
-    ...(spent ? { energy: spent } : {}),
-    ...signals,
-    emerged,
-  };
 }

@@ -21,7 +21,8 @@ export async function takeRung(
   const { changed, distance } = news ? watch.observe(news) : { changed: false, distance: null };
   const { name, formats } = watch.rung;
   await model.setFormats({ formats });
-  const why = distance === null ? '' : ` (mask distance ${distance.toFixed(3)})`;
+  const byMasks = watch.chosen.name === 'mask' && distance !== null;
+  const why = byMasks ? ` (mask distance ${distance.toFixed(3)})` : '';
   if (changed) observer?.log?.(`forward passes in ${rungText(name)} from epoch index ${news!.epoch} on${why}`);
 }
 
