@@ -44,7 +44,12 @@ const mx: Kind = {
   isOf: (format) => typeof format === 'string',
   names: ['mxfp4', 'mxfp6-e2m3', 'mxfp8-e4m3'],
   bits: (name) => (name !== 'bfp8' && Object.hasOwn(FORMAT_BITS, name) ? elementBits(name as MxFormat) : undefined),
-  at: (top, _, lower) => ({ ...top, activate: lower(top.activate), weight: lower(top.weight) }),
+  at: (top, _, lower) => ({
+    ...top,
+    activate: lower(top.activate),
+    // Without another copy they would lose what they are.
+    weight: top.roundedWeights ? top.weight : lower(top.weight),
+  }),
   allowed: 'MX formats or nvfp4',
 };
 

@@ -60,6 +60,10 @@ describe('a ladder', () => {
     ).toEqual(['mxfp4', 'mxfp6-e2m3', 'mxfp8-e4m3'].map((name) => [name, name, name, 'mxfp8-e4m3', 'mxfp8-e4m3']));
     const given = ['mxfp4', 'mxfp6-e3m2'];
     expect(rungsOf(formatsOf({ format: 'mxint8' })!, given).map(({ name }) => name)).toEqual([...given, 'mxint8']);
+    const kept = rungsOf(formatsOf({ format: 'mxint8', masterWeights: 'format' })!, given);
+    expect(kept.map(({ formats: { weight, activate } }) => [weight, activate])).toEqual(
+      [...given, 'mxint8'].map((name) => ['mxint8', name]),
+    );
     expect(() => rungsOf(formatsOf({ format: 'mxint8' })!, ['5'])).toThrow('give MX formats or nvfp4');
     expect(() => scheduleOf({ precisionSchedule: 'cpt', epochs: 10 }, formatsOf({ format: 'nvfp4' }))).toThrow(
       'no rung below nvfp4',
