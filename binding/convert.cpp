@@ -252,6 +252,7 @@ NumberFormats formats_in(const Napi::Object& object, const char* name) {
   if (operands.any()) operands.scale = mx_scale_in(formats);
   if (!formats.Get("operandRounding").IsUndefined())
     operands.forward = operands.backward = mx_rounding_in(formats, "operandRounding");
+  if (!formats.Get("forwardWeight").IsUndefined()) operands.weight_bits = bits("forwardWeight");
   operands.keep_weights = boolean_in(formats, "roundedWeights", false);
   out.operands = operands;
   if (!formats.Get("nonFinite").IsUndefined()) {

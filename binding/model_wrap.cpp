@@ -144,6 +144,7 @@ Napi::Function ModelWrap::define(Napi::Env env) {
       InstanceMethod<&ModelWrap::load_state_dict>("loadStateDict"),
       InstanceMethod<&ModelWrap::share>("share"),
       InstanceMethod<&ModelWrap::reinitialise>("reinitialise"),
+      InstanceMethod<&ModelWrap::set_formats>("setFormats"),
       InstanceMethod<&ModelWrap::scores>("scores"),
       InstanceMethod<&ModelWrap::masks>("masks"),
       InstanceMethod<&ModelWrap::soft_prune>("softPrune"),
@@ -201,6 +202,16 @@ Napi::Value ModelWrap::reinitialise(const Napi::CallbackInfo& info) {
     const auto seed = static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value());
     return start(info.Env(), [model = network(), seed](Job&) -> Job::Finish {
       earlybird::reinitialise(*model, seed);
+      return [](Napi::Env env) { return env.Undefined(); };
+    });
+  });
+}
+
+Napi::Value ModelWrap::set_formats(const Napi::CallbackInfo& info) {
+  return promise(info.Env(), [&] {
+    const Napi::Object options = object_argument(info, 0, "options");
+    return start(info.Env(), [model = network(), formats = formats_in(options, "formats")](Job&) -> Job::Finish {
+      earlybird::set_formats(*model, formats);
       return [](Napi::Env env) { return env.Undefined(); };
     });
   });

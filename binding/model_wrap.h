@@ -22,6 +22,7 @@ class ModelWrap : public Handle<ModelWrap, Evaluator> {
   Napi::Value reinitialise(const Napi::CallbackInfo& info);
   Napi::Value scores(const Napi::CallbackInfo& info);
   Napi::Value masks(const Napi::CallbackInfo& info);
+  Napi::Value set_formats(const Napi::CallbackInfo& info);
   Napi::Value soft_prune(const Napi::CallbackInfo& info);
   Napi::Value plan(const Napi::CallbackInfo& info);
   Napi::Value prune(const Napi::CallbackInfo& info);

@@ -36,6 +36,7 @@ export type * from './native/types/number-formats';
 export type * from './native/types/pass';
 export type * from './native/types/profile';
 export type * from './native/types/trainer';
+export type { MultiplyAdds } from './network/bit-operations';
 export { readNetwork } from './network/file';
 export {
   type Costs,
@@ -75,7 +76,14 @@ export { plot } from './report/gather/plot';
 export { reportRetrain, reportSearch, reportTrain } from './report/gather/reports';
 export type { CostPoint, DrawingCurve, LayerChannels, MaskMatrix, ReportInput, RunCurves } from './report/input';
 export { type WrittenFigures, writeReport } from './report/write';
-export type { AverageMetrics, EnergyTotal, EnergyTotals, EpochMetrics } from './run/metrics';
+export type {
+  ArithmeticCosts,
+  AverageMetrics,
+  EnergyTotal,
+  EnergyTotals,
+  EpochArithmetic,
+  EpochMetrics,
+} from './run/metrics';
 export type { Observer, RunOptions } from './run/observer';
 export type { FinishedRun, RunResult, SummaryRow } from './run/result';
 export type { Calibration, Plateau } from './study/calibrate';

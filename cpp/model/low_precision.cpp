@@ -29,8 +29,8 @@ bool is_of_layer(NumberKind kind) {
 
 }  // namespace
 
-LowPrecision::LowPrecision(const Network& network, uint64_t seed, NumberKind outputs,
-                           std::optional<Rounding> rounding) {
+LowPrecision::LowPrecision(const Network& network, uint64_t seed, NumberKind outputs, std::optional<Rounding> rounding)
+    : formats_(network.formats) {
   if (!network.formats) return;
   pass_ = QuantizedPass{*network.formats, outputs, seed, {}, {}, {}};
   if (rounding) pass_->formats.rounding = *rounding;
@@ -45,6 +45,8 @@ LowPrecision::LowPrecision(const Network& network, uint64_t seed, NumberKind out
   pass_->position = at::zeros({}, options);
   pass_->faults = at::full({}, kNoFault, options);
 }
+
+bool LowPrecision::fits(const Network& network) const { return formats_ == network.formats; }
 
 void LowPrecision::start(int64_t epoch, int64_t step) {
   if (!pass_) return;

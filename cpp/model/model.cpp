@@ -71,6 +71,12 @@ void load_state_dict(Network& network, const HostState& state) {
   refresh_selections(network);
 }
 
+void set_formats(Network& network, const NumberFormats& formats) {
+  if (!network.formats)
+    throw Error("ERR_USAGE", "A network in full precision has no formats to change: make it with formats.");
+  network.formats = formats;
+}
+
 std::string device_of(const Network& network) { return network.parameters().front().device().str(); }
 
 void share_state(Network& network) {

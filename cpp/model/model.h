@@ -31,6 +31,10 @@ void load_state_dict(Network& network, const HostState& state);
 /// Gives every rank of the network the state of rank 0; nothing without ranks.
 void share_state(Network& network);
 
+/// Rounds by other formats from the next pass on: trainers and evaluators of the network follow. The weights stay as
+/// they are until the next step. Throws ERR_USAGE for a network in full precision, whose checkpoints have other keys.
+void set_formats(Network& network, const NumberFormats& formats);
+
 /// Draws all weights again and resets BatchNorm statistics, in place. Selected channels stay.
 void reinitialise(Network& network, uint64_t seed);
 

@@ -22,8 +22,13 @@ struct OperandFormats {
   MxRounding forward = MxRounding::kEven, backward = MxRounding::kStochastic;
   /// No full-precision copy: weights of convolutions are rounded after each step, stochastically.
   bool keep_weights = false;
+  /// In place of a format of weights: a word length of block floating point, to the nearest, shorter than that of the
+  /// weights between steps; -1: none.
+  int64_t weight_bits = -1;
 
-  bool any() const { return weight || activate || error || grad; }
+  bool any() const { return weight || activate || error || grad || weight_bits != -1; }
+
+  bool operator==(const OperandFormats&) const = default;
 };
 
 /// Word lengths in bits of the number types of low-precision training: kFull, or 2 to 22.
@@ -35,6 +40,8 @@ struct NumberFormats {
   /// Whether a block with an infinity or NaN ends the epoch with ERR_NUMERIC; otherwise it is not rounded.
   bool refuse_non_finite = true;
   OperandFormats operands = {};
+
+  bool operator==(const NumberFormats&) const = default;
 };
 
 }  // namespace earlybird

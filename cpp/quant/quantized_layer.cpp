@@ -67,16 +67,22 @@ std::array<at::Tensor, 2> OperandRounding::operands(ConvProduct product, const a
                error = rule(formats.error, formats.backward), gradient = rule(formats.grad, formats.backward);
   const std::array<MxRule, 2> rules[] = {{images, weight}, {error, weight}, {images, gradient}};
   const uint32_t lane = operand_lane_of(kind, layers, {layer, product});
-  return mx_operands(product, first, second, groups, rules[static_cast<int>(product)], {seed, lane, position},
+  at::Tensor last = second;
+  if (product != ConvProduct::kWeightGradient && formats.weight_bits != NumberFormats::kFull) {
+    const BlockFloat words{formats.weight_bits, parameter_dim(second, flavour), Rounding::kNearest, flavour};
+    last = block_quantize(second, words, {seed, lane + 1, position}, faults);
+  }
+  return mx_operands(product, first, last, groups, rules[static_cast<int>(product)], {seed, lane, position},
                      {dtypes, faults});
 }
 
 std::optional<OperandRounding> operand_rounding(const void* layer) {
   if (!current || !current->formats.operands.any()) return std::nullopt;
   const NumberKind kind = current->outputs == NumberKind::kTest ? NumberKind::kTestOperand : NumberKind::kOperand;
-  return OperandRounding{
-      current->formats.operands, kind,           current->layers.at(layer), current->layers.size(), current->seed,
-      current->position,         current->faults};
+  const NumberFormats& formats = current->formats;
+  return OperandRounding{formats.operands,          formats.flavour,        kind,
+                         current->layers.at(layer), current->layers.size(), current->seed,
+                         current->position,         current->faults};
 }
 
 at::Tensor quantized(const at::Tensor& output, const void* layer) {

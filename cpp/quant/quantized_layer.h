@@ -37,12 +37,13 @@ class QuantizeGuard {
 /// How a layer rounds the operands of its products in a pass. Outlives the pass, for the backward pass.
 struct OperandRounding {
   OperandFormats formats;
+  BlockFlavour flavour;
   NumberKind kind;
   size_t layer, layers;
   uint64_t seed;
   at::Tensor position, faults;
 
-  /// mx_operands in the formats of both operands, of the given types.
+  /// mx_operands in the formats of both operands, of the given types. The weight is the second one of its products.
   std::array<at::Tensor, 2> operands(ConvProduct product, const at::Tensor& first, const at::Tensor& second,
                                      int64_t groups, const std::array<at::ScalarType, 2>& dtypes) const;
 };

@@ -10,7 +10,7 @@
 
 namespace earlybird {
 
-/// The objects that a captured evaluation refers to; valid for evaluations with the same options.
+/// The objects that a captured evaluation refers to; valid for evaluations with the same options and formats.
 struct Evaluator::Kept {
   Kept(Network& network, const EvaluateOptions& options)
       : captured(options.graphs),
@@ -18,8 +18,8 @@ struct Evaluator::Kept {
         captures(options.graphs != nullptr),
         forward(network, options.rounding) {}
 
-  bool fits(const EvaluateOptions& options) const {
-    return rounding == options.rounding && captures == (options.graphs != nullptr);
+  bool fits(const Network& network, const EvaluateOptions& options) const {
+    return rounding == options.rounding && captures == (options.graphs != nullptr) && forward.numbers.fits(network);
   }
 
   CapturedWork captured;
@@ -37,7 +37,7 @@ PassResult Evaluator::evaluate(Dataset& dataset, const EvaluateOptions& options,
   check_fit(*network_, dataset, options.batch_size);
   at::NoGradGuard no_grad;
   network_->eval();
-  if (!kept_ || !kept_->fits(options)) kept_ = std::make_unique<Kept>(*network_, options);
+  if (!kept_ || !kept_->fits(*network_, options)) kept_ = std::make_unique<Kept>(*network_, options);
   ForwardWork& forward = kept_->forward;
   Ranks* ranks = network_->ranks.get();
   // Without shared statistics each rank has others; those of rank 0 count, as its checkpoints have them.

@@ -39,6 +39,7 @@ void Trainer::Step::start(int64_t epoch, double rate, const PassPosition& from) 
   at::NoGradGuard no_grad;
   network->train();
   forget_gradients();  // a step may have failed half way
+  follow_formats();
   lr.fill_(rate);
   numbers.start(epoch, from.steps);
   sums.start(from);
@@ -46,6 +47,12 @@ void Trainer::Step::start(int64_t epoch, double rate, const PassPosition& from) 
 
 void Trainer::Step::forget_gradients() {
   for (auto& parameter : parameters) parameter.mutable_grad() = at::Tensor();
+}
+
+void Trainer::Step::follow_formats() {
+  if (numbers.fits(*network)) return;
+  captured = CapturedWork(options.graphs);
+  numbers = LowPrecision(*network, options.seed, NumberKind::kActivation);
 }
 
 void Trainer::Step::gradients(const Batch& batch) {

@@ -20,7 +20,7 @@ namespace earlybird {
 struct Trainer::Step {
   Step(std::shared_ptr<Network> model, const TrainerOptions& chosen);
 
-  /// To be called before the steps of an epoch that follow a position.
+  /// To be called before the steps of an epoch that follow a position. Takes the formats that the network has now.
   void start(int64_t epoch, double rate, const PassPosition& from);
 
   /// Forward and backward; gradients are left in `parameters`, the batch is added to the sums.
@@ -33,6 +33,9 @@ struct Trainer::Step {
   void round_weights();
 
   void forget_gradients();
+
+  /// Rounds as the network says now. A captured step has its formats in its graph, so that it is captured anew.
+  void follow_formats();
 
   /// What a rank computes in a step of which it has no image; nullopt for this process alone.
   std::optional<Batch> idle_batch(const Dataset& dataset) const;

@@ -1,5 +1,6 @@
 /** Progress on stderr: a live bar on a terminal, plain lines now and then elsewhere, nothing with --quiet. */
 import type { Progress } from '../native/types/pass';
+import { rungText } from '../recipe/ladder';
 import type { EpochMetrics } from '../run/metrics';
 import type { Observer } from '../run/observer';
 import { signalsOf } from '../ticket/watch';
@@ -232,13 +233,14 @@ function barOf(share: number, width: number, { paint, unicode }: Brush): string 
 
 /** One line for a whole epoch, with the signal of the detector at every ratio. */
 export function epochLine({ phase, epochs }: { phase: string; epochs: number }, line: EpochMetrics): string {
-  const { completed, lr, train, test, swa, imagesPerSecond, signals } = line;
+  const { completed, lr, train, test, swa, imagesPerSecond, signals, arithmetic } = line;
   const masks = Object.entries(signalsOf(line)).map(([percent, signal]) => `${percent}% ${signal?.toFixed(3) ?? '-'}`);
   return [
     `${phase} epoch ${completed}/${epochs} lr ${Number(lr.toPrecision(6))} loss ${train.loss.toFixed(4)}`,
     `train ${train.top1.toFixed(2)}% test ${test.top1.toFixed(2)}%`,
     ...(swa ? [`swa ${swa.top1.toFixed(2)}%`] : []),
     `${Math.round(imagesPerSecond)} images/s`,
+    ...(arithmetic?.forward ? [`forward ${rungText(arithmetic.forward)}`] : []),
     ...(masks.length > 0 ? [`${signals ? 'detector' : 'mask distance'} ${masks.join(', ')}`] : []),
   ].join(' ');
 }

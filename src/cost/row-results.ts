@@ -8,8 +8,10 @@ import type { PruneReport } from '../prune/report';
 import { identityOf } from '../recipe/identity';
 import type { BenchEnergyRecipe } from '../recipe/recipe';
 import { RunDirectory } from '../run/directory';
+import type { ArithmeticCosts } from '../run/metrics';
 import { type RunResult, secondsOf } from '../run/result';
 import type { TrainResult } from '../train/eb-train';
+import { arithmeticOver, arithmeticSum } from '../train/precision/follow';
 import {
   cutFolder,
   denseFolder,
@@ -48,6 +50,8 @@ interface Stage extends StageKind {
   forward: number | null;
   /** Training and evaluation. */
   seconds: number;
+  /** Of its epochs, by counting; null where one of them was not counted. */
+  arithmetic: ArithmeticCosts | null;
   energy: Energy;
   machine: MachineRecord;
   dataset: Provenance['dataset'];
@@ -70,6 +74,8 @@ export interface RowResult extends EnergyRow {
   energy: Energy;
   /** `paper` is null where a network is too small for that rule. */
   flops: { paper: number | null; exact: number } | null;
+  /** Sum over all trainings; null also where a run is of a version that did not count. */
+  arithmetic: ArithmeticCosts | null;
 }
 
 /** Throws ERR_RECIPE where a folder holds a run of another recipe. */
@@ -91,7 +97,7 @@ export async function readRow(save: string, row: EnergyRow): Promise<RowResult> 
   if (!(folders.finished ?? stages[0]?.finished)) {
     // The dense training that other rows share is no beginning of a ticket's row.
     const begun = stages.some(({ name }) => name !== 'dense' || kinds.length === 1);
-    const nothing = { top1Last: null, top1Best: null, drawn: null, seconds: null, flops: null };
+    const nothing = { top1Last: null, top1Best: null, drawn: null, seconds: null, flops: null, arithmetic: null };
     return { ...row, state: begun ? 'interrupted' : 'new', stages, ...nothing, energy: unknown('not finished') };
   }
   const { top1Last, top1Best } = stages.at(-1)!;
@@ -107,6 +113,7 @@ export async function readRow(save: string, row: EnergyRow): Promise<RowResult> 
       pruning,
     ),
     flops: flopsOf(stages.map(({ forward, images }) => ({ forward: forward!, images }))),
+    arithmetic: arithmeticSum(stages.map(({ arithmetic }) => arithmetic)),
   };
 }
 
@@ -159,6 +166,7 @@ async function readStage(kind: StageKind, folder: string): Promise<Stage | null>
     images: metrics.length * params.dataset.train - bad,
     forward: result?.flops ?? null,
     seconds: secondsOf(metrics),
+    arithmetic: arithmeticOver(metrics),
     energy: await energyOf([folder, join(folder, '..')], phase, metrics.length),
     machine: machineOf(params),
     dataset: params.dataset,

@@ -6,11 +6,12 @@ import { networkName } from '../network/names';
 import { NO_PAPER_FLOPS } from '../network/training-flops';
 import type { EnergyMethod } from '../recipe/cost';
 import type { BenchEnergyRecipe } from '../recipe/recipe';
+import { MODELLED } from '../report/table';
 import { type Energy, inCommon, type RowResult } from './row-results';
 import { METHODS, nameOf } from './rows';
 import { type MachineRecord, refuseMixedMachines } from './same-machine';
 
-type Costs = 'joules' | 'paperFlops' | 'exactFlops' | 'seconds';
+type Costs = 'joules' | 'paperFlops' | 'exactFlops' | 'gbitops' | 'seconds';
 
 /** All seeds of one method at one ratio. */
 export interface EnergyGroup {
@@ -30,6 +31,10 @@ export interface EnergyGroup {
   energyMissing: string | null;
   paperFlops: Statistic | null;
   exactFlops: Statistic | null;
+  /** 1e9 bit operations; null where a run is of a version that did not count. */
+  gbitops: Statistic | null;
+  /** Of the multiply-adds, by a table: never measured. */
+  modelledJoules: Statistic | null;
   seconds: Statistic | null;
   /** Epochs before an Early-Bird ticket was drawn. */
   drawn: Statistic | null;
@@ -111,11 +116,19 @@ function groupOf(rows: readonly RowResult[], carbon: number | undefined): Energy
     energyMissing: missing,
     paperFlops: done.some(({ flops }) => flops?.paper === null) ? null : of(({ flops }) => flops?.paper ?? null),
     exactFlops: of(({ flops }) => flops?.exact ?? null),
+    ...arithmeticOf(done),
     seconds: of(({ seconds }) => seconds),
     drawn: of(({ drawn }) => drawn),
     ...(carbon === undefined ? {} : { co2: scaled(joules, carbon / JOULES_PER_KWH) }),
     gain: null,
   };
+}
+
+function arithmeticOf(done: readonly RowResult[]): Pick<EnergyGroup, 'gbitops' | 'modelledJoules'> {
+  const counted = done.flatMap(({ arithmetic }) => arithmetic ?? []);
+  if (counted.length < done.length) return { gbitops: null, modelledJoules: null };
+  const of = (name: 'gbitops' | 'modelledJoules') => statistic(counted.map((costs) => costs[name]));
+  return { gbitops: of('gbitops'), modelledJoules: of('modelledJoules') };
 }
 
 function scaled(value: Statistic | null, factor: number): Statistic | null {
@@ -133,6 +146,7 @@ function gainOver(baseline: EnergyGroup | undefined, group: EnergyGroup): Energy
     joules: sameWays(baseline.energyWays, group.energyWays) ? times('joules') : null,
     paperFlops: times('paperFlops'),
     exactFlops: times('exactFlops'),
+    gbitops: times('gbitops'),
     seconds: times('seconds'),
   };
 }
@@ -155,6 +169,12 @@ function notesOf(
     'FLOPs by the paper round the forward FLOPs of a network to 0.01 G; neither rule counts evaluation, masks, detection and pruning. Time is that of training and evaluation.',
     ...(rows.some(({ method }) => METHODS[method].earlyBird?.search)
       ? ['Low precision is simulated: its energy and time are those of this machine, not of 8-bit hardware.']
+      : []),
+    ...(groups.some(({ gbitops }) => gbitops)
+      ? [
+          'Bit operations are those of training: multiply-adds times the bits of both operands.',
+          `${MODELLED}: it is in no sum of measured energy.`,
+        ]
       : []),
     ...(energies.some(({ estimated }) => estimated) ? ['~: energy estimated from --watts, not measured.'] : []),
     ...energyNotes(groups, energies),

@@ -20,7 +20,9 @@ const FLOPS_UNITS = [
   { size: 1e9, name: 'G' },
 ];
 
-type Field = 'top1' | 'top1Best' | 'joules' | 'paperFlops' | 'exactFlops' | 'seconds' | 'drawn' | 'co2';
+type Field =
+  | ('top1' | 'top1Best' | 'joules' | 'paperFlops' | 'exactFlops')
+  | ('gbitops' | 'modelledJoules' | 'seconds' | 'drawn' | 'co2');
 
 export function tableOf(bench: EnergyBench): CostTable {
   const { groups, network, dataset, epochs } = bench;
@@ -39,9 +41,10 @@ export function tableOf(bench: EnergyBench): CostTable {
       }),
     ),
   });
-  const flops = (title: string, field: 'paperFlops' | 'exactFlops') => {
-    const unit = flopsUnit(groups, field);
-    return block(`${title} (${unit.name})`, 'cost', field, unit.size);
+  /** `size`: of the numbers that the field counts. */
+  const counted = (title: string, field: 'paperFlops' | 'exactFlops' | 'gbitops', size = 1) => {
+    const unit = unitOf(groups, field, size);
+    return block(`${title} (${unit.name})`, 'cost', field, unit.size / size);
   };
   const known = (field: Field) => groups.some((group) => group[field]);
   return {
@@ -51,10 +54,12 @@ export function tableOf(bench: EnergyBench): CostTable {
     main: [
       block('Accuracy (%)', 'accuracy', 'top1'),
       block('Energy (kJ)', 'cost', 'joules', 1e3),
-      flops('FLOPs', 'paperFlops'),
+      counted('FLOPs', 'paperFlops'),
     ],
     more: [
-      flops('FLOPs, exact', 'exactFlops'),
+      counted('FLOPs, exact', 'exactFlops'),
+      ...(known('gbitops') ? [counted('Bit operations', 'gbitops', 1e9)] : []),
+      ...(known('modelledJoules') ? [block('Multiply-adds, modelled (J)', 'cost', 'modelledJoules')] : []),
       block('Time (s)', 'cost', 'seconds'),
       block('Best accuracy (%)', 'accuracy', 'top1Best'),
       ...(known('drawn') ? [block('Drawn after epochs', 'count', 'drawn')] : []),
@@ -64,16 +69,19 @@ export function tableOf(bench: EnergyBench): CostTable {
   };
 }
 
-function flopsUnit(groups: readonly EnergyGroup[], field: 'paperFlops' | 'exactFlops') {
-  const largest = Math.max(...groups.map((group) => group[field]?.mean ?? 0));
+function unitOf(groups: readonly EnergyGroup[], field: 'paperFlops' | 'exactFlops' | 'gbitops', size = 1) {
+  const largest = size * Math.max(...groups.map((group) => group[field]?.mean ?? 0));
   return FLOPS_UNITS.find(({ size }) => largest >= size) ?? FLOPS_UNITS.at(-1)!;
 }
+
+const isCompared = (field: Field): field is keyof NonNullable<EnergyGroup['gain']> =>
+  !['top1Best', 'drawn', 'co2', 'modelledJoules'].includes(field);
 
 function costOf(group: EnergyGroup, field: Field, unit: number): CostValue | null {
   const value = group[field];
   if (!value) return null;
   const { mean, sd } = value;
-  const gain = field === 'top1Best' || field === 'drawn' || field === 'co2' ? null : group.gain?.[field];
+  const gain = isCompared(field) ? group.gain?.[field] : null;
   const estimated = (field === 'joules' || field === 'co2') && group.energyEstimated;
   return { mean: mean / unit, sd: sd === null ? null : sd / unit, gain, estimated };
 }
@@ -87,7 +95,7 @@ export function drawFigure(save: string, { groups, dataset, network }: EnergyBen
   const done = groups.filter(({ n }) => n > 0);
   const ways = done.find(({ energyWays }) => energyWays.length > 0)?.energyWays ?? [];
   const metered = done.every(({ joules, energyWays }) => joules !== null && sameWays(energyWays, ways));
-  const flops = flopsUnit(done, 'exactFlops');
+  const flops = unitOf(done, 'exactFlops');
   const points = done.flatMap((group): CostPoint[] => {
     const [cost, size] = metered ? [group.joules, 1e3] : [group.exactFlops, flops.size];
     if (!cost || !group.top1) return [];

@@ -13,6 +13,7 @@ import type { Ranks } from './ranks';
 /** Methods that all ranks call. Those of LOADS change weights on rank 0, which the others then take over. */
 const TOLD: ReadonlySet<string> = new Set([
   ...['scores', 'masks', 'softPrune', 'evaluate', 'average', 'estimateNorms', 'reinitialise', 'epoch', 'position'],
+  ...['setFormats'],
   ...['begin', 'end'],
 ]);
 const LOADS: ReadonlySet<string> = new Set(['loadStateDict', 'restoreMomentum']);

@@ -4,6 +4,7 @@ import { dataset } from './fields/data';
 import { model } from './fields/network';
 import { lowPrecision } from './fields/precision';
 import { checkpoints, energy, files, runtime } from './fields/runtime';
+import { precisionSchedule } from './fields/schedule';
 import { cutting, detector } from './fields/ticket';
 import { training } from './fields/training';
 import { count, nonNegative, option, positive } from './option';
@@ -41,6 +42,7 @@ export const benchEnergySchema = z.strictObject({
     'different whole numbers, 0 or more',
   ),
   ...lowPrecision('8, in the low-precision stages of eb-lf and eb-ll'),
+  ...precisionSchedule,
   detectorWindow: detector.detectorWindow,
   detectorThreshold: detector.detectorThreshold,
   detectorRule: detector.detectorRule,

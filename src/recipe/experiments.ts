@@ -7,6 +7,7 @@ import { ranking } from './fields/ranking';
 import { ranks } from './fields/ranks';
 import { launcher, unused } from './fields/reference';
 import { checkpoints, energy, files, runtime } from './fields/runtime';
+import { precisionSchedule } from './fields/schedule';
 import { cutting, detection, detector, percent } from './fields/ticket';
 import { batches, continuing, logs, scratch, training } from './fields/training';
 import { count, file, folder, hidden, option, optionOf, ratio } from './option';
@@ -23,6 +24,7 @@ export const searchSchema = z.strictObject({
   ...training,
   ...logs,
   ...lowPrecision(),
+  ...precisionSchedule,
   ...detector,
   ...detection,
   ...ranking,
@@ -45,6 +47,7 @@ export const retrainSchema = z.strictObject({
   ...training,
   ...logs,
   ...lowPrecision('as the ticket says, else -1'),
+  ...precisionSchedule,
   ...continuing(count(0).optional(), 'first epoch index; the epochs the ticket has completed, where it says so'),
   ...checkpoints('none'),
   scratch: scratch('the ticket: pruned.pth.tar; without it the dense network is trained'),
@@ -106,6 +109,7 @@ export const trainSchema = z.strictObject({
     { defaultHelp: 'll where --format or a --wl option is given, else ff; lf and ll take 8 bits where none is' },
   ),
   ...lowPrecision(),
+  ...precisionSchedule,
   percent: common(
     ratio().refine(isWholePercent).default(0.3),
     'pruning ratio p of the ticket',

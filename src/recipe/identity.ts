@@ -4,6 +4,7 @@ import { idleRanking, needsImages } from './fields/ranking';
 import { OPTIONS } from './option';
 import { formatsOf, PRECISION_KEYS } from './precision';
 import { type CommandName, SCHEMAS } from './recipe';
+import { isScheduled, SCHEDULE_KEYS } from './schedules';
 
 /** What pruning looks at only where its criterion needs images. */
 const PRUNE_IMAGES = ['batchSize', 'limitTrain', 'imageSize', 'filter', 'sigma', 'sparsityGt'];
@@ -23,6 +24,7 @@ export function identityOf(command: CommandName, recipe: object): Record<string,
     ...((recipe as { gradientDtype?: string }).gradientDtype === 'bf16' ? [] : ['gradientDtype']),
     ...((recipe as { detector?: string }).detector === 'hamming' ? ['detector'] : []),
     ...idleDetectorEntries(recipe),
+    ...(isScheduled(recipe) ? [] : SCHEDULE_KEYS),
   ]);
   return Object.fromEntries(
     Object.entries(recipe).filter(([key]) => OPTIONS.get(shape[key]!)?.identity !== false && !idle.has(key)),

@@ -5,9 +5,10 @@ import { type DetectorName, type DetectorSettings, detectorOf, idleDetectorEntri
 import { needsImages } from './fields/ranking';
 import { flagOf } from './option';
 import { mixedKind, type PrecisionOptions } from './precision';
+import { idleScheduleOption, isScheduled, type ScheduleOptions } from './schedules';
 
 /** The entries that rules look at; a command has some of them. */
-interface Entries extends PrecisionOptions {
+interface Entries extends PrecisionOptions, ScheduleOptions {
   criterion?: string;
   budget?: string;
   uniform?: boolean;
@@ -17,6 +18,7 @@ interface Entries extends PrecisionOptions {
   filter?: string;
   sparsityGt?: number;
   protective?: boolean;
+  variant?: string | undefined;
   percent?: number;
   methods?: string[];
   baseline?: string;
@@ -106,6 +108,22 @@ const RULES: { isBroken(recipe: Entries): boolean; message(recipe: Entries): str
     isBroken: (recipe) => unusedEntry(recipe) !== undefined,
     message: (recipe) =>
       `--${flagOf(unusedEntry(recipe)!)} does nothing with --detector ${recipe.detector}, which has no such option: leave it out.`,
+  },
+  {
+    isBroken: (recipe) => idleScheduleOption(recipe) !== undefined,
+    message: (recipe) =>
+      `--${flagOf(idleScheduleOption(recipe)!)} does nothing with --precision-schedule ${recipe.precisionSchedule}, which has no such option: leave it out.`,
+  },
+  {
+    isBroken: ({ precisionSchedule, ratios, percent }) =>
+      precisionSchedule === 'mask' && ratios === undefined && percent === undefined,
+    message: () =>
+      '--precision-schedule mask follows the masks of a search, and a retraining draws none: leave it out, or give cpt or pfq.',
+  },
+  {
+    isBroken: ({ variant, ...recipe }) => variant === 'ff' && isScheduled(recipe),
+    message: ({ precisionSchedule }) =>
+      `--precision-schedule ${precisionSchedule} needs low precision, and --variant ff has none: give lf or ll.`,
   },
   {
     isBroken: ({ swa, swaStart = 0, epochs = Infinity }) => swa === true && swaStart >= epochs,

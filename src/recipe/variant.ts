@@ -1,6 +1,7 @@
 /** The paper's names for the precision of both stages. */
 import { EarlybirdError } from '../errors';
 import { EIGHT_BITS, formatsOf, type PrecisionOptions, saysFormats } from './precision';
+import { isScheduled, type ScheduleOptions } from './schedules';
 
 /** The variants of EB Train (paper section 4): first letter the search, second the retraining, full or low precision. */
 export const VARIANTS = ['ff', 'lf', 'll'] as const;
@@ -11,10 +12,10 @@ type Variant = (typeof VARIANTS)[number];
  * two contradict each other.
  */
 export function settleVariant(
-  recipe: PrecisionOptions & { variant?: Variant | undefined },
+  recipe: PrecisionOptions & ScheduleOptions & { variant?: Variant | undefined },
 ): PrecisionOptions & { variant: Variant } {
   const low = formatsOf(recipe) !== undefined;
-  const { variant = low ? 'll' : 'ff' } = recipe;
+  const { variant = low || isScheduled(recipe) ? 'll' : 'ff' } = recipe;
   if (variant === 'ff' && low) {
     throw new EarlybirdError(
       'ERR_RECIPE',

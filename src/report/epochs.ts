@@ -1,11 +1,24 @@
 /** Every epoch as a row: the values behind the learning curves, folded in the page. */
+import { rungText } from '../recipe/ladder';
 import type { EpochMetrics } from '../run/metrics';
 import { escapeHtml, formatPercent, formatSeconds, MISSING } from './format';
 import type { RunCurves } from './input';
 
-const COLUMNS: { title: string; cell: (line: EpochMetrics) => string }[] = [
+interface Column {
+  title: string;
+  cell: (line: EpochMetrics) => string;
+  /** Left out where no line has it. */
+  isIn?: (line: EpochMetrics) => boolean;
+}
+
+const COLUMNS: Column[] = [
   { title: 'epoch', cell: (line) => String(line.completed) },
   { title: 'lr', cell: (line) => String(Number(line.lr.toPrecision(3))) },
+  {
+    title: 'forward',
+    cell: ({ arithmetic }) => (arithmetic?.forward === undefined ? MISSING : rungText(arithmetic.forward)),
+    isIn: ({ arithmetic }) => arithmetic?.forward !== undefined,
+  },
   { title: 'train loss', cell: (line) => loss(line.train.loss) },
   { title: 'train top-1', cell: (line) => formatPercent(line.train.top1) },
   { title: 'test loss', cell: (line) => loss(line.test.loss) },
@@ -20,9 +33,10 @@ export function epochsHtml(runs: RunCurves[]): string {
 }
 
 function tableOf({ name, metrics }: RunCurves): string {
-  const head = COLUMNS.map(({ title }) => `<th scope="col">${title}</th>`).join('');
+  const columns = COLUMNS.filter(({ isIn }) => !isIn || metrics.some(isIn));
+  const head = columns.map(({ title }) => `<th scope="col">${title}</th>`).join('');
   const rows = metrics.map((line) => {
-    const [epoch, ...values] = COLUMNS.map(({ cell }) => escapeHtml(cell(line)));
+    const [epoch, ...values] = columns.map(({ cell }) => escapeHtml(cell(line)));
     return `<tr><th scope="row">${epoch}</th>${values.map((text) => `<td>${text}</td>`).join('')}</tr>`;
   });
   return `<details>

@@ -17,6 +17,7 @@ export async function csvOf(rows: readonly Row[]): Promise<string> {
 export function metricsRow(line: EpochMetrics): Row {
   const { epoch, completed, lr, train, test, swa, seconds, imagesPerSecond, bad, joules, distances, signals, emerged } =
     line;
+  const { bits, gbitops } = line.arithmetic ?? {};
   const largest = Object.entries(distances).map(([percent, values]) => [percent, values && Math.max(0, ...values)]);
   return {
     epoch,
@@ -26,6 +27,7 @@ export function metricsRow(line: EpochMetrics): Row {
     imagesPerSecond,
     bad: bad ?? null,
     joules,
+    ...(gbitops === undefined ? {} : { gbitops, ...flat({ bits }) }),
     ...flat({ distance: Object.fromEntries(largest), signal: signals, emerged }),
   };
 }

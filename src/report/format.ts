@@ -20,6 +20,11 @@ export function formatFlops(value: number | null | undefined): string {
   return quantity(value, 0.1);
 }
 
+/** Of 1e9 bit operations: 1234.5 -> "1.23 T". */
+export function formatBitOps(giga: number | null | undefined): string {
+  return quantity(giga == null ? giga : giga * 1e9, 0.1);
+}
+
 export function formatSeconds(value: number | null | undefined): string {
   return known(value) ? `${grouped(value, value < 100 ? 1 : 0)} s` : MISSING;
 }

@@ -3,6 +3,7 @@ import type { SummaryRow } from '../run/result';
 import type { TrainingCost } from '../train/training-cost';
 import {
   escapeHtml,
+  formatBitOps,
   formatFlops,
   formatJoules,
   formatParameters,
@@ -33,6 +34,13 @@ const COLUMNS: Column[] = [
   { title: 'SWA top-1', cell: (row) => formatPercent(row.top1Swa), optional: (row) => row.top1Swa },
   { title: 'parameters', cell: (row) => formatParameters(row.parameters), ratio: (row) => row.parameters },
   { title: 'FLOPs', cell: (row) => formatFlops(row.flops), ratio: (row) => row.flops },
+  {
+    title: 'bit ops',
+    cell: (row) => formatBitOps(row.arithmetic?.gbitops),
+    ratio: (row) => row.arithmetic?.gbitops ?? null,
+    ofTraining: true,
+    optional: (row) => row.arithmetic?.gbitops,
+  },
   { title: 'time', cell: (row) => formatSeconds(row.seconds), ratio: (row) => row.seconds, ofTraining: true },
   {
     title: 'energy',
@@ -45,17 +53,30 @@ const COLUMNS: Column[] = [
 
 /** Notes under the table; the warning of synthetic data comes first. */
 function tableNotes(rows: readonly SummaryRow[], options: TableOptions): string[] {
+  const modelled = rows.flatMap(({ label, arithmetic }) =>
+    arithmetic ? [`${label}: ${formatJoules(arithmetic.modelledJoules)}`] : [],
+  );
   const methods = new Set(rows.flatMap(({ joules, joulesBy }) => (joules !== null && joulesBy ? joulesBy : [])));
   return [
     ...(options.synthetic ? ['Synthetic dataset: these numbers say nothing about accuracy on real images.'] : []),
     'Best top-1 is that of the epoch chosen on the test set. FLOPs: forward pass of one image. (0.50x): half of the first row.',
+    ...(modelled.length > 0
+      ? ['Bit ops: of training, multiply-adds times the bits of both operands.', `${MODELLED}: ${modelled.join('; ')}.`]
+      : []),
     ...[...methods].map((method) => `Energy ${method}.`),
   ];
 }
 
-/** The paper's claim about a run, in one sentence. */
-export function trainingHeadline({ ebTrain, dense, ratio, epochs }: TrainingCost): string {
-  return `EB Train took ${ratio.toFixed(2)}x the training FLOPs of the dense network: ${formatFlops(ebTrain)} for search and retraining, ${formatFlops(dense)} for all ${epochs} epochs of the dense one.`;
+/** Beside each figure of the table of modelled-energy.ts. */
+export const MODELLED = 'Energy of the multiply-adds alone, modelled by a table of 45 nm and not measured';
+
+/** The paper's claim about a run, in one sentence; a second one in bit operations. */
+export function trainingHeadline({ ebTrain, dense, ratio, epochs, arithmetic }: TrainingCost): string {
+  const flops = `EB Train took ${ratio.toFixed(2)}x the training FLOPs of the dense network: ${formatFlops(ebTrain)} for search and retraining, ${formatFlops(dense)} for all ${epochs} epochs of the dense one.`;
+  if (!arithmetic) return flops;
+  const { search, retrain, dense: full } = arithmetic;
+  const share = ((search.gbitops + retrain.gbitops) / full.gbitops).toFixed(3);
+  return `${flops} In bit operations, ${share}x of the dense network in full precision: ${formatBitOps(search.gbitops)} for the search, ${formatBitOps(retrain.gbitops)} for the retraining.`;
 }
 
 export function summaryTable(rows: SummaryRow[], options: TableOptions = {}): string {

@@ -4,23 +4,25 @@ import { percentOf } from '../recipe/ratio';
 
 type Identity = Record<string, unknown>;
 
-const always = () => true;
+/** Detection decides nothing that is trained, unless bits follow the masks. */
+const detected = (there: Identity) => there.precisionSchedule !== 'mask';
 
 /** Ratios whose masks a search stores: all that it follows. */
 const followed = ({ percent = [], ratios = [] }: Identity) =>
   new Set([percent, ratios].flat().map((ratio) => percentOf(ratio as number)));
-const follows = (there: Identity, now: Identity) => [...followed(now)].every((ratio) => followed(there).has(ratio));
+const follows = (there: Identity, now: Identity) =>
+  detected(there) && [...followed(now)].every((ratio) => followed(there).has(ratio));
 
 /** Key of the option, and when a run of `there` can go on as `now`: detection is done anew on the stored masks, epochs are added. */
 const CHANGES: Record<string, (there: Identity, now: Identity) => boolean> = {
-  epochs: (there, now) => Number(now.epochs) > Number(there.epochs),
-  detectorWindow: always,
-  detectorThreshold: always,
-  detectorRule: always,
-  detector: always,
-  detectorSmooth: always,
-  detectorDecay: always,
-  detectorTurns: always,
+  epochs: (there, now) => Number(now.epochs) > Number(there.epochs) && there.precisionSchedule !== 'cpt',
+  detectorWindow: detected,
+  detectorThreshold: detected,
+  detectorRule: detected,
+  detector: detected,
+  detectorSmooth: detected,
+  detectorDecay: detected,
+  detectorTurns: detected,
   percent: follows,
   ratios: follows,
 };

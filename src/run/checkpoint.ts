@@ -33,6 +33,8 @@ export interface CheckpointContent {
   seed: number;
   identityHash: string;
   detectors?: Value | undefined;
+  /** State of a --precision-schedule. */
+  precision?: Value | undefined;
   /** Once averaging has begun. */
   average?: AveragedWeights | undefined;
   /** Inside an epoch. */
@@ -55,6 +57,7 @@ export function checkpointValue(content: CheckpointContent): Dict {
         ['recipe', content.identityHash],
         ...networkEntries(network),
         ['detectors', content.detectors ?? null],
+        ...(content.precision === undefined ? [] : [['precision', content.precision] as [string, Value]]),
         ...insideEntries(content.inside),
       ]),
     ],
@@ -98,6 +101,7 @@ export interface RestoredCheckpoint extends Snapshot {
   /** Short name of the recipe that wrote it. */
   identityHash: string | undefined;
   detectors: Value | undefined;
+  precision: Value | undefined;
   average: AveragedWeights | undefined;
   inside: InsideEpoch | undefined;
   /** The network of the weights, where the file records it. */
@@ -125,6 +129,7 @@ export async function readTrainingCheckpoint(
     best: bestOf(value) ?? 0,
     identityHash: typeof hash === 'string' ? hash : undefined,
     detectors: extrasOf(value)?.get('detectors'),
+    precision: extrasOf(value)?.get('precision'),
     average: averageFrom(value, path),
     inside: insideFrom(extrasOf(value), path),
     arch: checkpointNetwork(value, path).arch,

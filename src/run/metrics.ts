@@ -15,6 +15,8 @@ export interface EpochMetrics {
   /** Training images that did not decode and were left out. */
   bad?: number;
   imagesPerSecond: number;
+  /** What its training multiplied. Absent in files of earlier versions. */
+  arithmetic?: EpochArithmetic;
   /** Joules of the epoch's passes and detection, or null where nothing measures them. */
   joules: number | null;
   /** Energy since the line before, by window; "whole" is all of it. Absent where nothing was metered. */
@@ -25,6 +27,25 @@ export interface EpochMetrics {
   signals?: Record<string, number | null>;
   /** Per ratio: file number (epoch + 1) at which the ticket emerged, once it has. */
   emerged: Record<string, number>;
+}
+
+/** Costs by counting (docs/cost.md#bit-operations). */
+export interface ArithmeticCosts {
+  /** Multiply-adds times the bits of both operands, 1e9. */
+  gbitops: number;
+  /** Of the multiply-adds alone, by a table: nothing measured it. */
+  modelledJoules: number;
+}
+
+/** The arithmetic of an epoch's training. */
+export interface EpochArithmetic extends ArithmeticCosts {
+  /**
+   * Bits of the operands of convolutions, 32 or 16 in full precision. `error` and `grad`: the gradient of an output, in the gradients of
+   * the input and of the weight.
+   */
+  bits: { weight: number; activate: number; error: number; grad: number };
+  /** With --precision-schedule: the formats of its forward passes, as the ladder names them. */
+  forward?: string;
 }
 
 /** A test of the averaged weights (--swa). */

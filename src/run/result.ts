@@ -1,6 +1,7 @@
 /** Results of finished runs. */
+import type { MultiplyAdds } from '../network/bit-operations';
 import type { Costs } from '../network/flops';
-import type { AverageMetrics, EpochMetrics } from './metrics';
+import type { ArithmeticCosts, AverageMetrics, EpochMetrics } from './metrics';
 import { ratioKey } from './names';
 
 /** result.json of a search or a retraining. */
@@ -18,6 +19,10 @@ export interface RunResult extends Costs {
   swa: (AverageMetrics & { file: string }) | null;
   /** By ratio in percent, for example "30": the checkpoint of its ticket, and the epochs that has completed. */
   tickets: Record<string, { file: string; completed: number }>;
+  /** Of a forward pass of one image. Absent in results of earlier versions. */
+  multiplyAdds?: MultiplyAdds;
+  /** Of the training; null or absent where an epoch was not counted. */
+  arithmetic?: ArithmeticCosts | null;
   /** Seconds of training and evaluation. */
   seconds: number;
   /** Passes and detection of all epochs; null where one of them was not metered. Absent in results of earlier versions. */
@@ -47,6 +52,8 @@ export interface SummaryRow {
   /** Wall seconds spent in training and evaluation. */
   seconds: number;
   joules: number | null;
+  /** Of the same epochs as the seconds; null or absent where one was not counted. */
+  arithmetic?: ArithmeticCosts | null;
   /** Trained for a part of its epochs only: its time and energy are nothing to compare with. */
   stopped?: boolean;
   /** How the joules were obtained, to print under the table: "measured: ...", "estimated from ...". */
@@ -59,7 +66,12 @@ export const ticketAt = ({ tickets }: RunResult, ratio: number) => tickets[ratio
 export function summaryRow(
   label: string,
   result: RunResult,
-  { seconds, joules = null, joulesBy = null }: Pick<RunResult, 'seconds' | 'joules' | 'joulesBy'> = result,
+  {
+    seconds,
+    joules = null,
+    joulesBy = null,
+    arithmetic = null,
+  }: Pick<RunResult, 'seconds' | 'joules' | 'joulesBy' | 'arithmetic'> = result,
 ): SummaryRow {
   const { top1Last, top1Best, swa, parameters, flops } = result;
   return {
@@ -72,6 +84,7 @@ export function summaryRow(
     seconds,
     joules,
     joulesBy,
+    arithmetic,
   };
 }
 

@@ -15,7 +15,7 @@ export interface Step {
 
 /** An epoch's scalars after it, and what the detector saw before it. */
 export function stepsOf(line: EpochMetrics): Step[] {
-  const { epoch, completed, lr, train, test, swa, seconds, imagesPerSecond, joules, signals } = line;
+  const { epoch, completed, lr, train, test, swa, seconds, imagesPerSecond, joules, signals, arithmetic } = line;
   const seen = signals ? 'detector signal' : 'mask distance';
   const before = Object.entries(signalsOf(line)).map(([key, value]) => scalar(`${seen}/p ${key} %`, value));
   const after = [
@@ -32,6 +32,8 @@ export function stepsOf(line: EpochMetrics): Step[] {
     scalar('seconds/train', seconds.train),
     scalar('seconds/test', seconds.evaluate),
     scalar('joules', joules),
+    scalar('bits/activations', arithmetic?.bits.activate),
+    scalar('gigabit operations', arithmetic?.gbitops),
   ];
   return [
     { step: epoch, values: before.flat() },

@@ -19,6 +19,7 @@ import { identityOf } from '../recipe/identity';
 import { FULL_PRECISION, precisionOptions } from '../recipe/precision';
 import { percentOf } from '../recipe/ratio';
 import { entriesFor, parseRecipe, requireParsed, type TrainRecipe } from '../recipe/recipe';
+import { SCHEDULE_KEYS } from '../recipe/schedules';
 import { CHECKPOINT, RunDirectory } from '../run/directory';
 import { orRemedy } from '../run/given';
 import { epochsText, ratioKey, ticketStage } from '../run/names';
@@ -26,9 +27,11 @@ import type { RunOptions } from '../run/observer';
 import { type FinishedRun, type RunResult, type SummaryRow, secondsOf, summaryRow, ticketAt } from '../run/result';
 import { detectorNamed, isCloser } from '../ticket/detectors/table';
 import { signalsOf } from '../ticket/watch';
+import { arithmeticOver } from './precision/follow';
+import { scheduleLeft } from './precision/left';
 import { retrainIn } from './retrain';
 import { searchIn } from './search';
-import { type TrainingCost, trainingCost } from './training-cost';
+import { type StageArithmetic, type TrainingCost, trainingCost } from './training-cost';
 
 /** Result of EB Train. */
 export interface TrainResult {
@@ -87,9 +90,10 @@ export async function ebTrain(recipe: TrainRecipe, options: RunOptions = {}): Pr
 async function storedResult(recipe: TrainRecipe, directory: RunDirectory): Promise<TrainResult> {
   const result = (await directory.readJson<TrainResult>('result.json'))!;
   const { dataset } = (await directory.readJson<Pick<Provenance, 'dataset'>>('params.json'))!;
+  const lines = await linesIn(directory, result, result.ticket.completed);
   return {
     ...result,
-    trainingFlops: trainingCost(result, recipe, dataset.train),
+    trainingFlops: trainingCost(result, recipe, dataset.train, countedIn(lines)),
     speed: await speedIn(directory, result),
   };
 }
@@ -102,6 +106,21 @@ async function speedIn(directory: RunDirectory, { search, retrain }: Omit<Stages
   });
   return speedOfRun(await stage(search), await stage(retrain));
 }
+
+/** Lines of the dense epochs up to the drawing of the ticket, and of its retraining. */
+async function linesIn(directory: RunDirectory, { search, retrain }: Omit<Stages, 'prune'>, drawnAfter: number) {
+  const metricsOf = ({ directory: folder }: RunResult) =>
+    RunDirectory.at(directory.file(basename(folder))).readMetrics();
+  const drawing = (await metricsOf(search)).filter(({ completed }) => completed <= drawnAfter);
+  return { drawing, retraining: await metricsOf(retrain) };
+}
+
+type StageLines = Awaited<ReturnType<typeof linesIn>>;
+
+const countedIn = ({ drawing, retraining }: StageLines): StageArithmetic => ({
+  search: arithmeticOver(drawing),
+  retrain: arithmeticOver(retraining),
+});
 
 async function runStages(
   recipe: TrainRecipe,
@@ -122,20 +141,21 @@ async function runStages(
     pruneOnce(cut, options, session.energy),
   );
   const folder = directory.file(`retrain_${name}${fromScratch ? '_scratch' : ''}`);
-  const { result: retrained } = await orRemedy(pruned.ticket, 'remove it to prune again', () =>
-    retrainIn(session, retrainRecipe(recipe, folder, pruned.ticket), options),
+  const { result: retrained } = await orRemedy(pruned.ticket, 'remove it to prune again', async () =>
+    retrainIn(session, await retrainRecipe(recipe, folder, pruned.ticket, searched), options),
   );
 
   const drawn = { percent: percentOf(ratio), completed: ticket.completed, file: ticket.file };
   const stages = { search: searched, prune: pruned, retrain: retrained };
   const energy = await mergedEnergy(directory, stages);
+  const lines = await linesIn(directory, stages, ticket.completed);
   return {
     directory: recipe.save,
     ticket: drawn,
     ...stages,
-    trainingFlops: trainingCost({ ticket: drawn, ...stages }, recipe, session.dataset.train.count),
+    trainingFlops: trainingCost({ ticket: drawn, ...stages }, recipe, session.dataset.train.count, countedIn(lines)),
     speed: await speedIn(directory, stages),
-    summary: await summaryOf(recipe, stages, ticket.completed, energy),
+    summary: summaryOf(recipe, stages, { ...lines, drawnAfter: ticket.completed }, energy),
     synthetic: session.dataset.synthetic,
   };
 }
@@ -151,17 +171,16 @@ async function mergedEnergy(directory: RunDirectory, { search, prune, retrain }:
 }
 
 /** The ticket's row counts the dense epochs up to its emergence, and its own. */
-async function summaryOf(
+function summaryOf(
   { percent, fromScratch, init, compareDense }: TrainRecipe,
   { search, retrain }: Stages,
-  drawnAfter: number,
+  { drawing, retraining, drawnAfter }: StageLines & { drawnAfter: number },
   energy: EnergyFile | null,
-): Promise<SummaryRow[]> {
-  const dense = await RunDirectory.at(search.directory).readMetrics();
-  const drawing = dense.filter(({ completed }) => completed <= drawnAfter);
-  const retraining = await RunDirectory.at(retrain.directory).readMetrics();
-  const total = epochsTotal([...drawing, ...retraining]);
+): SummaryRow[] {
+  const all = [...drawing, ...retraining];
+  const total = epochsTotal(all);
   const costs = {
+    arithmetic: arithmeticOver(all),
     seconds: secondsOf(drawing) + retrain.seconds,
     joules: total?.joules ?? null,
     joulesBy: methodText(energy?.sources ?? [], total),
@@ -183,11 +202,15 @@ function searchRecipe(recipe: TrainRecipe) {
   });
 }
 
-function retrainRecipe(recipe: TrainRecipe, save: string, ticket: string) {
+async function retrainRecipe(recipe: TrainRecipe, save: string, ticket: string, searched: RunResult) {
+  const { completed } = ticketAt(searched, recipe.percent)!;
+  const lines = await RunDirectory.at(searched.directory).readMetrics();
+  const drawing = lines.filter((line) => line.completed <= completed);
   return parseRecipe('retrain', {
     // The ticket records its network; that of a ResNet-50 has another name than the dense one.
-    ...entriesFor('retrain', recipe, ['cfg', 'arch', 'depth']),
+    ...entriesFor('retrain', recipe, ['cfg', 'arch', 'depth', ...SCHEDULE_KEYS]),
     ...retrainPrecision(recipe),
+    ...(recipe.variant === 'll' ? scheduleLeft(recipe, drawing) : {}),
     save,
     scratch: ticket,
     reinit: recipe.fromScratch,
@@ -232,9 +255,11 @@ function gradientImages(recipe: TrainRecipe) {
 
 /** Says what is nearest, and ways that keep what was trained. */
 async function noTicket(recipe: TrainRecipe, { directory }: RunResult): Promise<EarlybirdError> {
-  const { epochs, percent, detectorThreshold } = recipe;
+  const { epochs, percent, detectorThreshold, precisionSchedule } = recipe;
   const { signal: name, settled } = detectorNamed(recipe.detector);
   const [nearestIs, limit] = settled === 'below' ? ['smallest', 'larger'] : ['largest', 'smaller'];
+  // Bits that depend on it would have been others from the beginning.
+  const anew = 'in another --save';
   const lines = await RunDirectory.at(directory).readMetrics();
   let nearest: { epoch: number; signal: number } | undefined;
   for (const line of lines) {
@@ -246,7 +271,8 @@ async function noTicket(recipe: TrainRecipe, { directory }: RunResult): Promise<
   return new EarlybirdError(
     'ERR_PRUNE',
     `No ticket emerged at --percent ${percent} within ${epochsText(epochs)}${best ? ` (${best})` : ''}: run the same command with a ` +
-      `${limit} --detector-threshold (now ${detectorThreshold}) or a smaller --detector-window, which trains nothing again, or with ` +
-      `more --epochs, which goes on; or cut the last weights: earlybird prune --model ${join(directory, CHECKPOINT)} --percent ${percent} --save DIR.`,
+      `${limit} --detector-threshold (now ${detectorThreshold}) or a smaller --detector-window, ` +
+      `${precisionSchedule === 'mask' ? anew : 'which trains nothing again'}, or with more --epochs, ` +
+      `${precisionSchedule === 'cpt' ? anew : 'which goes on'}; or cut the last weights: earlybird prune --model ${join(directory, CHECKPOINT)} --percent ${percent} --save DIR.`,
   );
 }

@@ -5,14 +5,15 @@
  */
 import { writeCheckpoint } from '../checkpoint/pth';
 import { type RunMeter, writeEnergy } from '../energy/meter';
-import { epochJoules, phaseTotals } from '../energy/totals';
+import { phaseTotals } from '../energy/totals';
 import type { Session } from '../engine/session';
 import { EarlybirdError, wasAborted } from '../errors';
 import type { NativeDataset } from '../native/types/dataset';
-import type { NativeModel } from '../native/types/model';
+import type { MaskResult, NativeModel } from '../native/types/model';
 import type { Rounding } from '../native/types/number-formats';
 import type { EpochPosition, PassResult, Precision, Progress } from '../native/types/pass';
 import type { NativeTrainer } from '../native/types/trainer';
+import type { MultiplyAdds } from '../network/bit-operations';
 import { type Drawing, drawMasks } from '../prune/draw';
 import { averageValue, type CheckpointContent, checkpointValue, type Snapshot } from '../run/checkpoint';
 import type { ModelInfo } from '../run/checkpoint-network';
@@ -28,6 +29,9 @@ import { type Signals, signalsOf, type Ticket, type TicketWatch } from '../ticke
 import type { Averaging } from './averaging';
 import { ClosestMasks } from './closest';
 import { EpochParts, maskStops } from './inside-epoch';
+import { metricsLine } from './metrics-line';
+import { epochArithmetic, takeRung } from './precision/follow';
+import type { PrecisionWatch } from './precision/watch';
 import { learningRate } from './schedule';
 
 interface TrainingSettings {
@@ -65,6 +69,10 @@ export interface TrainingRun extends RunOptions {
   detection?: { ratios: number[]; watch: TicketWatch; stopAtTicket: boolean; drawing: Drawing };
   /** Average the weights (--swa). */
   averaging?: Averaging | undefined;
+  /** Formats that change between epochs (--precision-schedule). */
+  precision?: PrecisionWatch | undefined;
+  /** Of the network. */
+  adds: MultiplyAdds;
   start: TrainingStart;
 }
 
@@ -106,13 +114,13 @@ function writePhase({ directory, energy, phase }: TrainingRun, metrics: readonly
 }
 
 async function epochs(run: TrainingRun, writer: CheckpointWriter, metrics: EpochMetrics[]): Promise<TrainingOutcome> {
-  const { directory, settings, trainer, energy, detection, observer } = run;
+  const { directory, settings, trainer, energy, detection, precision, observer } = run;
   let { completed, best } = run.start;
   let snapshot: Snapshot | null = null;
   const { watch } = detection ?? {};
   const settled = watch && detectorNamed(watch.detector.name).settled;
-  const drawn = () => watch?.tickets.map(({ number }) => number - 1);
-  const keeps = (epoch: number, searching: boolean) => isKept(settings.keepCheckpoints, epoch, searching, drawn());
+  const drawnAfter = () => watch?.tickets.map(({ number }) => number - 1);
+  const keeps = (epoch: number, searching: boolean) => isKept(settings.keepCheckpoints, epoch, searching, drawnAfter());
   const closest = new ClosestMasks(directory, metrics, (epoch) => keeps(epoch, true), settled);
   const swa = run.averaging !== undefined || run.network.formats !== undefined;
 
@@ -120,7 +128,7 @@ async function epochs(run: TrainingRun, writer: CheckpointWriter, metrics: Epoch
     const epoch = completed;
     const lr = learningRate(epoch, settings.lr, settings.schedule);
     const inside = epoch === run.start.completed ? run.start.inside : undefined;
-    const { newTickets, ...signals } = inside ? signalsInside(inside) : await detect(run, completed, metrics);
+    const { newTickets, masks, ...signals } = inside ? signalsInside(inside) : await detect(run, completed, metrics);
     if (newTickets.length > 0) {
       await writer.settle();
       snapshot ??= await trainer.snapshot();
@@ -129,6 +137,10 @@ async function epochs(run: TrainingRun, writer: CheckpointWriter, metrics: Epoch
     const detected = { epoch, ...signals, emerged: watch?.emerged ?? {} };
     if (watch) writer.add(() => closest.keep(detected));
     if (detection?.stopAtTicket && detection.watch.allEmerged) break;
+
+    const drawn = watch?.allEmerged ?? false;
+    const news = { epoch, epochs: settings.epochs, masks, loss: lossAfter(completed, metrics), drawn };
+    await takeRung(precision, run.model, inside ? null : news, observer);
 
     observer?.epoch?.({ phase: run.phase, epoch, epochs: settings.epochs, lr });
     const batches = Math.ceil(run.data.train.count / settings.batchSize);
@@ -145,7 +157,9 @@ async function epochs(run: TrainingRun, writer: CheckpointWriter, metrics: Epoch
 
     const spent = await parts.lap();
     const emerged = detection?.watch.emerged ?? {};
-    const line = metricsLine({ epoch, lr, train, test, average, spent, signals, emerged });
+    const how = { formats: run.network.formats, precision: settings.precision, watch: precision };
+    const arithmetic = epochArithmetic(run.adds, train.images, how);
+    const line = metricsLine({ epoch, lr, train, test, average, arithmetic, spent, signals, emerged });
     metrics.push(line);
     const improved = test.top1 > best;
     best = Math.max(best, test.top1);
@@ -174,25 +188,33 @@ async function epochs(run: TrainingRun, writer: CheckpointWriter, metrics: Epoch
 }
 
 /** What was detected before an epoch that had begun; its tickets are saved. */
-const signalsInside = ({ distances, signals }: InsideEpoch): Signals & { newTickets: Ticket[] } => ({
+const signalsInside = ({ distances, signals }: InsideEpoch): Detected => ({
   distances,
   ...(signals ? { signals } : {}),
   newTickets: [],
+  masks: [],
 });
+
+/** What was drawn before an epoch, and what came of it. */
+type Detected = Signals & { newTickets: Ticket[]; masks: MaskResult[] };
+
+/** The training loss of the epoch before. */
+const lossAfter = (completed: number, metrics: readonly EpochMetrics[]): number | null =>
+  metrics.find((line) => line.completed === completed)?.train.loss ?? null;
 
 /** Draws and stores the masks after `completed` epochs, and asks the detectors unless training is over. */
 async function detect(
   { model, directory, energy, detection, settings }: TrainingRun,
   completed: number,
   metrics: readonly EpochMetrics[],
-): Promise<Signals & { newTickets: Ticket[] }> {
+): Promise<Detected> {
   const nothing = { distances: {}, newTickets: [] };
-  if (!detection) return nothing;
-  const loss = metrics.find((line) => line.completed === completed)?.train.loss ?? null;
+  if (!detection) return { ...nothing, masks: [] };
+  const loss = lossAfter(completed, metrics);
   return energy.metered('detect', async () => {
     const { masks } = await drawMasks(model, detection.ratios, detection.drawing);
     for (const { ratio, bits } of masks) await directory.writeMask(ratio, completed, bits);
-    return completed < settings.epochs ? detection.watch.observe(masks, completed, loss) : nothing;
+    return { ...(completed < settings.epochs ? detection.watch.observe(masks, completed, loss) : nothing), masks };
   });
 }
 
@@ -276,7 +298,7 @@ function content(
   best: number,
   lr: number,
 ): CheckpointContent {
-  const { settings, network, identityHash, detection, averaging } = run;
+  const { settings, network, identityHash, detection, averaging, precision } = run;
   return {
     snapshot,
     epoch,
@@ -288,6 +310,7 @@ function content(
     seed: settings.seed,
     identityHash,
     detectors: detection?.watch.toValue(),
+    precision: precision?.toValue(),
     average: averaging?.current,
   };
 }
@@ -306,39 +329,4 @@ function refuseDivergence(epoch: number, lr: number, train: PassResult): void {
       `Training diverged in epoch ${epoch}: the loss is ${train.loss}; try a smaller --lr than ${lr}.`,
     );
   }
-}
-
-/** One line of metrics.jsonl. */
-function metricsLine({
-  epoch,
-  lr,
-  train,
-  test,
-  average,
-  spent,
-  signals,
-  emerged,
-}: Pick<EpochMetrics, 'epoch' | 'lr' | 'emerged'> & {
-  train: PassResult;
-  test: PassResult;
-  average: AverageMetrics | undefined;
-  spent: EnergyTotals | null;
-  signals: Signals;
-}): EpochMetrics {
-  const { loss, lossBatchMean, top1, top1BatchMean } = train;
-  return {
-    epoch,
-    completed: epoch + 1,
-    lr,
-    train: { loss, lossBatchMean, top1, top1BatchMean },
-    test: { loss: test.loss, top1: test.top1, top1BatchMean: test.top1BatchMean, top5: test.top5 },
-    ...(average ? { swa: average } : {}),
-    seconds: { train: train.seconds, evaluate: test.seconds, waited: train.waited },
-    imagesPerSecond: train.images / train.seconds,
-    bad: train.bad?.length ?? 0,
-    joules: epochJoules(spent),
-    ...(spent ? { energy: spent } : {}),
-    ...signals,
-    emerged,
-  };
 }

@@ -15,13 +15,16 @@ import type { NativeAddon } from '../native/types/addon';
 import type { KernelTable } from '../native/types/kernels';
 import type { Cfg, ModelSpec, NativeModel } from '../native/types/model';
 import type { NativeTrainer } from '../native/types/trainer';
+import { type MultiplyAdds, multiplyAddsOf } from '../network/bit-operations';
 import { costsOf } from '../network/flops';
 import { loadModel, loadWeights, requireFinite } from '../network/load';
 import { type Drawing, imagesFor } from '../prune/draw';
+import { type ChosenSchedule, scheduleOf } from '../recipe/chosen-schedule';
 import type { ChosenDetector } from '../recipe/detectors';
 import { identityOf } from '../recipe/identity';
 import { formatsOf, formatsText } from '../recipe/precision';
 import { type RetrainRecipe, requireParsed, type SearchRecipe } from '../recipe/recipe';
+
 import { initialValue, type RestoredCheckpoint, readTrainingCheckpoint } from '../run/checkpoint';
 import { type ModelInfo, modelInfo, refuseOtherNetwork } from '../run/checkpoint-network';
 import { identityHash, RunDirectory } from '../run/directory';
@@ -36,6 +39,8 @@ import { channelsOf } from '../ticket/detectors/detector';
 import { TicketWatch } from '../ticket/watch';
 import { Averaging } from './averaging';
 import { runTraining, type TrainingOutcome, type TrainingStart } from './loop';
+import { arithmeticOver } from './precision/follow';
+import { PrecisionWatch } from './precision/watch';
 import { detectAnew } from './reread';
 import {
   averageOf,
@@ -77,6 +82,7 @@ export interface RunSpec {
 interface OpenRun {
   recipe: SearchRecipe | RetrainRecipe;
   spec: RunSpec;
+  schedule: ChosenSchedule | undefined;
   options: RunOptions;
   directory: RunDirectory;
   session: Session;
@@ -98,6 +104,7 @@ export async function runNetwork(
   options: RunOptions,
 ): Promise<FinishedRun> {
   requireParsed(command, recipe);
+  const schedule = scheduleOf(recipe, formatsOf(recipe));
   const { resume, save } = recipe;
   if (resume && !existsSync(resume)) throw new EarlybirdError('ERR_FILE', `--resume ${resume} does not exist.`);
   const identity = { ...identityOf(command, recipe), ...(await scratchHash(recipe.scratch)) };
@@ -122,7 +129,8 @@ export async function runNetwork(
   const from = resumeFile(directory, state, resume, stored?.resume);
   const params = { command, identity, recipe, resume, seed: recipe.seed, ...provenance };
   const spec = await prepare();
-  return { result: await train({ recipe, spec, options, directory, session, from, params }), reused: false };
+  const run = { recipe, spec, schedule, options, directory, session, from, params };
+  return { result: await train(run), reused: false };
 }
 
 async function train(run: OpenRun): Promise<RunResult> {
@@ -141,11 +149,15 @@ async function train(run: OpenRun): Promise<RunResult> {
   const layers = model.describe().batchNorms.map(({ channels }) => channels);
   const watch = spec.detection && new TicketWatch(spec.detection.ratios, layers, spec.detection.detector);
 
+  const precisionWatch = run.schedule && new PrecisionWatch(run.schedule);
+
   const restored = run.from === null ? null : await restore(run, run.from, model, trainer);
   using averaging = recipe.swa ? openAveraging(run, { ...shape, kernels }, restored) : undefined;
   const network = modelInfo(model.describe(), formats, { mean: session.dataset.mean, std: session.dataset.std });
   const start = await beginFolder(run, restored, model, network, kernels);
   if (watch && restored) await restoreWatch(run, watch, restored, start);
+  precisionWatch?.restore(restored?.precision);
+  const adds = multiplyAddsOf(model.describe());
   if (spec.detection) {
     await beginMasks(run, spec.detection.ratios, layers, start.completed);
     const { stopAtTicket } = spec.detection;
@@ -168,9 +180,11 @@ async function train(run: OpenRun): Promise<RunResult> {
     identityHash: identityHash(params.identity),
     detection: spec.detection && watch && { ...spec.detection, watch, drawing: await drawingOf(run, model) },
     averaging,
+    precision: precisionWatch,
+    adds,
     start,
   });
-  const result = await resultOf(spec.command, directory, model, outcome);
+  const result = await resultOf(spec.command, directory, model, outcome, adds);
   await directory.writeJson('result.json', result);
   return result;
 }
@@ -291,6 +305,7 @@ async function resultOf(
   directory: RunDirectory,
   model: NativeModel,
   { metrics, completed, best, tickets }: TrainingOutcome,
+  adds: MultiplyAdds,
 ): Promise<RunResult> {
   const average = metrics.at(-1)?.swa;
   const total = epochsTotal(metrics);
@@ -310,6 +325,8 @@ async function resultOf(
       ]),
     ),
     ...(await costsOf(model)),
+    multiplyAdds: adds,
+    arithmetic: arithmeticOver(metrics),
     seconds: secondsOf(metrics),
     joules: total?.joules ?? null,
     joulesBy: methodText(sources, total),

@@ -1,10 +1,13 @@
 /** What EB Train saves: the headline of its summary. */
 import { trainingFlops } from '../network/training-flops';
 import type { TrainRecipe } from '../recipe/recipe';
+import type { ArithmeticCosts } from '../run/metrics';
+import type { RunResult } from '../run/result';
+import { epochArithmetic } from './precision/follow';
 
-/** Training FLOPs by the exact rule (docs/cost.md). */
+/** Training FLOPs by the exact rule, and bit operations (docs/cost.md). */
 export interface TrainingCost {
-  /** Of the search up to the ticket, and of its retraining. */
+  /** FLOPs of the search up to the ticket, and of its retraining. */
   ebTrain: number;
   /** Of the dense network trained for all epochs, which need not have been run. */
   dense: number;
@@ -12,23 +15,32 @@ export interface TrainingCost {
   ratio: number;
   /** All epochs. */
   epochs: number;
+  /** GBitOps and modelled joules by stage, epoch by epoch as the formats were; `dense` in full precision. Absent for runs of earlier versions. */
+  arithmetic?: { search: ArithmeticCosts; retrain: ArithmeticCosts; dense: ArithmeticCosts };
 }
 
 interface Stages {
   /** Epochs of the dense network before the ticket. */
   ticket: { completed: number };
   /** Forward FLOPs of one image. */
-  search: { flops: number };
+  search: Pick<RunResult, 'flops' | 'multiplyAdds'>;
   /** Epochs that the ticket's weights have seen. */
   prune: { completed: number | null };
   retrain: { flops: number };
 }
 
+/** What the epochs of both stages counted; null where one did not. */
+export interface StageArithmetic {
+  search: ArithmeticCosts | null;
+  retrain: ArithmeticCosts | null;
+}
+
 /** `images`: training images of an epoch. */
 export function trainingCost(
   { ticket, search, prune, retrain }: Stages,
-  { epochs, fromScratch }: Pick<TrainRecipe, 'epochs' | 'fromScratch'>,
+  { epochs, fromScratch, precision }: Pick<TrainRecipe, 'epochs' | 'fromScratch' | 'precision'>,
   images: number,
+  counted: StageArithmetic = { search: null, retrain: null },
 ): TrainingCost {
   const first = fromScratch ? 0 : (prune.completed ?? 0);
   const ours = [
@@ -37,5 +49,12 @@ export function trainingCost(
   ];
   const ebTrain = trainingFlops(ours, 'exact');
   const dense = trainingFlops([{ forward: search.flops, images: epochs * images }], 'exact');
-  return { ebTrain, dense, ratio: ebTrain / dense, epochs };
+  const cost = { ebTrain, dense, ratio: ebTrain / dense, epochs };
+  if (!search.multiplyAdds || !counted.search || !counted.retrain) return cost;
+  const full = epochArithmetic(search.multiplyAdds, epochs * images, { formats: undefined, precision });
+  const { gbitops, modelledJoules } = full;
+  return {
+    ...cost,
+    arithmetic: { search: counted.search, retrain: counted.retrain, dense: { gbitops, modelledJoules } },
+  };
 }

@@ -260,6 +260,37 @@ describe('the table', () => {
     expect(text).toContain('VGG-19 on cifar10, 10 epochs; cuda (GPU A)');
   });
 
+  test('has bit operations and modelled joules where every epoch was counted, apart from what was measured', async () => {
+    const c = comparison();
+    whole(c, { dense: { gbitops: 1000 } });
+    for (const seed of [1, 2]) {
+      fakeTicket(c.at('ns', seed), { epochs: EPOCHS, forward: 1e9, joules: 60, gbitops: 500 });
+      fakeEarlyBird(
+        c.at('eb-ff', seed),
+        { epochs: 2, forward: 2e9, joules: 20, gbitops: 100 },
+        { epochs: 8, forward: 1e9, joules: 45, gbitops: 50 },
+      );
+    }
+    const bench = await c.bench();
+    const text = costText(tableOf(bench));
+    expect(text).toMatch(/^Bit operations \(T\) +p = 0\.3$/m);
+    // 10 epochs of 1,000 and 10 of 500; 2 of 100 and 8 of 50.
+    expect(text).toMatch(/^Network slimming +15\.00 ± 0\.00 \(0\.67x\)$/m);
+    expect(groupOf(bench, 'eb-ff')).toMatchObject({
+      gbitops: { mean: 600 },
+      modelledJoules: { mean: expect.closeTo(6) },
+      joules: { mean: 65 },
+      gain: { gbitops: 10000 / 600 },
+    });
+    expect(text).toMatch(/^Multiply-adds, modelled \(J\) +p = 0\.3$/m);
+    expect(bench.notes.join()).toContain('modelled by a table of 45 nm and not measured: it is in no sum');
+
+    fakeRun(c.at('dense', 2), 'retrain', { epochs: EPOCHS, forward: 2e9, joules: 140 });
+    const partly = await c.bench();
+    expect(groupOf(partly, 'dense')).toMatchObject({ gbitops: null, modelledJoules: null });
+    expect(groupOf(partly, 'eb-ff')).toMatchObject({ gbitops: { mean: 600 }, gain: { gbitops: null } });
+  });
+
   test('a worse accuracy has a minus sign', async () => {
     const c = comparison();
     whole(c, { dense: { top1: 70.25 } });

@@ -54,6 +54,22 @@ describe('the summary', () => {
     );
   });
 
+  test('has bit operations where they were counted, and says that energy of a table is modelled', () => {
+    const cost = { ebTrain: 8.37e15, dense: 15.06e15, ratio: 8.37 / 15.06, epochs: 160 };
+    const costs = (gbitops: number) => ({ gbitops, modelledJoules: gbitops / 1e3 });
+    const arithmetic = { search: costs(2e3), retrain: costs(1e3), dense: costs(6e5) };
+    expect(trainingHeadline({ ...cost, arithmetic })).toMatch(
+      / In bit operations, 0\.005x of the dense network in full precision: 2\.00 T for the search, 1\.00 T for the retraining\.$/,
+    );
+    expect(summaryTable(SAMPLE.summary)).not.toMatch(/bit ops|modelled/);
+    const counted = SAMPLE.summary.map((row, i) => ({ ...row, arithmetic: i === 0 ? costs(2e3) : costs(500) }));
+    for (const table of [summaryTable(counted), htmlTable(counted)]) {
+      expect(table).toContain('2.00 T');
+      expect(table).toContain('0.50 T (0.25x)');
+      expect(table).toMatch(/modelled by a table of 45 nm and not measured: dense: 2\.0 J; .*: 0\.5 J\./);
+    }
+  });
+
   test('says so where the data is synthetic, in every form', () => {
     for (const table of [summaryTable, htmlTable]) {
       expect(table(SAMPLE.summary, { synthetic: true })).toContain('Synthetic dataset');

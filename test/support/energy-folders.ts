@@ -23,6 +23,8 @@ export interface FakeRun {
   metered?: number;
   machine?: Partial<typeof MACHINE>;
   bad?: number;
+  /** Bit operations of an epoch, 1e9; absent: of a version that did not count. */
+  gbitops?: number;
   identity?: object;
 }
 
@@ -36,7 +38,12 @@ export function fakeRun(folder: string, phase: 'search' | 'retrain', run: FakeRu
   const { epochs, forward, top1 = 50, bad = 0 } = run;
   const dataset = { name: 'cifar10', synthetic: false, train: IMAGES, test: 100, fingerprint: 'f' };
   json(folder, 'params.json', { identity: run.identity ?? {}, ...MACHINE, ...run.machine, dataset });
-  const lines = Array.from({ length: epochs }, (_, epoch) => JSON.stringify({ ...metrics(epoch, 1, 40, 45), bad }));
+  const bits = { weight: 8, activate: 8, error: 8, grad: 8 };
+  const { gbitops } = run;
+  const arithmetic = gbitops === undefined ? {} : { arithmetic: { bits, gbitops, modelledJoules: gbitops / 100 } };
+  const lines = Array.from({ length: epochs }, (_, epoch) =>
+    JSON.stringify({ ...metrics(epoch, 1, 40, 45), bad, ...arithmetic }),
+  );
   writeFileSync(join(folder, 'metrics.jsonl'), lines.map((line) => `${line}\n`).join(''));
   if (forward !== undefined) json(folder, 'result.json', { flops: forward, top1Last: top1, top1Best: top1 + 1 });
   if (run.joules !== undefined) fakeEnergy(folder, phase, run);

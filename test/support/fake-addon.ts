@@ -7,6 +7,7 @@ import type { NativeAddon } from '../../src/native/types/addon';
 import type { EnergyReading, MeterOptions, NativeMeter } from '../../src/native/types/energy';
 import type { KernelAnswer, KernelTable } from '../../src/native/types/kernels';
 import type { ModelSpec, NativeModel } from '../../src/native/types/model';
+import type { NumberFormats } from '../../src/native/types/number-formats';
 import type { EvaluateOptions, PassResult } from '../../src/native/types/pass';
 import type { NativeTrainer } from '../../src/native/types/trainer';
 import type { StateDict } from '../../src/tensor';
@@ -23,6 +24,8 @@ export interface FakeEngine {
   /** The calls, in order. */
   models: ModelSpec[];
   evaluations: EvaluateOptions[];
+  /** Of every model that was given others. */
+  formats: NumberFormats[];
   protective: boolean[];
   /** Models that are not disposed of. */
   alive: number;
@@ -48,10 +51,12 @@ export interface FakeEngine {
 
 export function fakeEngine(): FakeEngine {
   const weightsOf = new Map<unknown, Weights>();
+  const specs = new Map<unknown, ModelSpec>();
 
   const engine: FakeEngine = {
     models: [],
     evaluations: [],
+    formats: [],
     protective: [],
     alive: 0,
     before: () => {},
@@ -84,11 +89,12 @@ export function fakeEngine(): FakeEngine {
         return modelOf(spec, freshWeights(spec.seed));
       },
       createMeter: async (options: MeterOptions) => meterOf(options),
-      createTrainer: async (model: NativeModel) => trainerOf(weightsOf.get(model)!),
+      createTrainer: async (model: NativeModel) => trainerOf(weightsOf.get(model)!, specs.get(model)!),
     } as unknown as NativeAddon,
   };
 
-  function modelOf(spec: ModelSpec, weights: Weights): NativeModel {
+  function modelOf(given: ModelSpec, weights: Weights): NativeModel {
+    const spec = { ...given };
     engine.alive++;
     const model: Partial<NativeModel> = {
       describe: () => ({
@@ -120,6 +126,10 @@ export function fakeEngine(): FakeEngine {
       stateDict: async () => stateOf(weights),
       loadStateDict: async (state) => restore(weights, state),
       reinitialise: async (seed) => restore(weights, stateOf(freshWeights(seed + 100))),
+      setFormats: async ({ formats }) => {
+        spec.formats = formats;
+        engine.formats.push(formats);
+      },
       masks: async (ratios, { protective = false } = {}) => {
         engine.protective.push(protective);
         use(1);
@@ -170,10 +180,11 @@ export function fakeEngine(): FakeEngine {
       },
     };
     weightsOf.set(model, weights);
+    specs.set(model, spec);
     return model as NativeModel;
   }
 
-  function trainerOf(weights: Weights): NativeTrainer {
+  function trainerOf(weights: Weights, spec: ModelSpec): NativeTrainer {
     const momentum: Weights = new Map(PARAMETERS.map((key) => [key, new Float32Array(CHANNELS)]));
     const trainer: Partial<NativeTrainer> = {
       epoch: async ({ epoch, lr }) => {
@@ -182,7 +193,7 @@ export function fakeEngine(): FakeEngine {
         for (const key of PARAMETERS) {
           const [own, speed] = [weights.get(key)!, momentum.get(key)!];
           own.forEach((value, i) => {
-            speed[i] = 0.5 * speed[i]! + Math.sin(value + epoch + i);
+            speed[i] = 0.5 * speed[i]! + Math.sin(value + epoch + i) + Number(spec.formats?.activate ?? 0) / 100;
             own[i] = value - lr * speed[i]!;
           });
         }

@@ -3,8 +3,8 @@
 import { methodText } from '../../energy/file';
 import { speedText, type TicketSpeed } from '../../prune/speed';
 import { formatsText } from '../../recipe/precision';
-import { formatJoules } from '../../report/format';
-import { summaryTable, trainingHeadline } from '../../report/table';
+import { formatBitOps, formatJoules } from '../../report/format';
+import { MODELLED, summaryTable, trainingHeadline } from '../../report/table';
 import { epochsText } from '../../run/names';
 import type { RunResult } from '../../run/result';
 import type { TrainResult } from '../../train/eb-train';
@@ -30,6 +30,12 @@ export function runText(
       : []),
     ...(asReference ? [`Best accuracy: ${result.bestPrec1.toFixed(2)} (mean over batches)`] : []),
     `parameters ${result.parameters}, forward FLOPs ${result.flops}, ${result.seconds.toFixed(1)} s of training and testing`,
+    ...(result.arithmetic
+      ? [
+          `bit operations of training: ${formatBitOps(result.arithmetic.gbitops)}`,
+          `${MODELLED}: ${formatJoules(result.arithmetic.modelledJoules)}`,
+        ]
+      : []),
     ...(result.joules == null
       ? []
       : [`energy: ${formatJoules(result.joules)} of training, testing and detection (${result.joulesBy})`]),

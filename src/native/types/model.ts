@@ -56,6 +56,11 @@ export interface NativeModel extends NativeHandle {
   /** Draws all weights anew and resets the BatchNorm statistics. */
   reinitialise(seed: number): Promise<void>;
   /**
+   * Other formats from the next pass on; trainers of this model follow, and capture their step anew. Weights stay until the next step.
+   * ERR_USAGE for a model in full precision.
+   */
+  setFormats(options: { formats: NumberFormats }): Promise<void>;
+  /**
    * A score for each channel of all BatchNorm layers, in traversal order, by a criterion of docs/pruning.md. Neither weights nor
    * statistics change. ERR_USAGE where the criterion needs images and there are none, ERR_NUMERIC where a score is not finite.
    */

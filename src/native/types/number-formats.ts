@@ -25,6 +25,8 @@ export interface NumberFormats extends FormatsByKind {
   rounding: Rounding;
   /** qtorch (default): the quantiser of the reference; swalp: that of SWALP. */
   flavour?: 'qtorch' | 'swalp';
+  /** Block floating point: a shorter word length of the weights of convolutions as operands, rounded to the nearest. */
+  forwardWeight?: number;
   /** Infinities and NaN: error (default) ends the epoch with ERR_NUMERIC, which names tensor and step. */
   nonFinite?: 'error' | 'propagate';
   /** Of MX formats, which need it. */

@@ -76,6 +76,42 @@ void compare_layer(const Shape& shape, bool bf16, Rounding rounding) {
   check(gradient.equal(kept), name + "leaves a gradient that others hold", 1);
 }
 
+/// Output and gradients of a convolution whose weights are shorter as operands than between steps: those of a
+/// convolution of the rounded weights.
+void compare_short_weights(const Shape& shape, bool bf16) {
+  const auto options = torch::nn::Conv2dOptions(shape.in, shape.out, shape.kernel)
+                           .stride(shape.stride)
+                           .padding(shape.kernel / 2)
+                           .bias(false);
+  torch::nn::Conv2d conv(options), twin(options);
+  conv->weight.set_data(channels_last(conv->weight));
+  twin->weight.set_data(plain_block_quantize(conv->weight.detach(), {.bits = 4, .rounding = Rounding::kNearest}, {}));
+  const at::Tensor images = channels_last(at::randn({3, shape.in, shape.side, shape.side})).requires_grad_();
+  const auto run = [&](torch::nn::Conv2d& layer) {
+    AutocastGuard autocast(bf16, at::kCPU);
+    return convolve(layer, images);
+  };
+  QuantizedPass pass;
+  pass.formats.operands.weight_bits = 4;
+  pass.position = at::zeros({}, at::kLong), pass.faults = at::full({}, kNoFault, at::kLong);
+  pass.layers = {{conv.get(), 0}};
+  at::Tensor low;
+  {
+    QuantizeGuard guard(&pass);
+    low = run(conv);
+  }
+  const at::Tensor truth = run(twin);
+  const std::string name = "short weights " + std::to_string(shape.kernel) + "x" + std::to_string(shape.kernel) +
+                           " of " + std::to_string(shape.in) + " channels" + (bf16 ? " bf16 " : " ");
+  check(low.equal(truth), name + "output", (low - truth).abs().max().item<double>());
+  check(!low.equal(run(conv)), name + "are not those that are kept", 0);
+  const at::Tensor gradient = channels_last(at::randn(low.sizes())).to(low.scalar_type());
+  const variable_list given = torch::autograd::grad({low}, {images, conv->weight}, {gradient});
+  const variable_list wanted = torch::autograd::grad({truth}, {images, twin->weight}, {gradient});
+  check(given[0].equal(wanted[0]), name + "gradient of the input", (given[0] - wanted[0]).abs().max().item<double>());
+  check(given[1].equal(wanted[1]), name + "gradient of the weight", (given[1] - wanted[1]).abs().max().item<double>());
+}
+
 /// Checks the errors that a node returns.
 struct OnGrid : torch::autograd::FunctionPostHook {
   OnGrid(int64_t& seen, bool bf16) : seen_(seen), bf16_(bf16) {}
@@ -130,6 +166,13 @@ void check_network(const std::string& arch, int64_t depth, int64_t side, bool bf
 }
 
 }  // namespace
+
+EB_TEST("model: a convolution multiplies by shorter weights than it keeps") {
+  at::manual_seed(4);
+  for (const Shape& shape :
+       {Shape{32, 40, 3, 1, 8}, {64, 32, 3, 1, 2}, {3, 16, 3, 1, 8}, {32, 48, 1, 1, 4}, {32, 32, 3, 2, 8}})
+    for (const bool bf16 : {false, true}) compare_short_weights(shape, bf16);
+}
 
 EB_TEST("model: a quantised convolution rounds its output and its error") {
   at::manual_seed(3);

@@ -291,6 +291,60 @@ EB_TEST("train: captured steps equal eager ones, MX formats and NVFP4") {
   }
 }
 
+EB_TEST("train: after a change of formats a trainer equals one that was made with them, and captures anew") {
+  const NumberFormats eight{8, 8, 8, 8, 8};
+  NumberFormats five = eight;
+  five.activate = five.operands.weight_bits = 5;
+  const auto data = images();
+  const auto epoch = [&](Trainer& trainer, int64_t index) {
+    return trainer.epoch(*data, index, 0.05, kBatch, INT64_MAX, kNever, {});
+  };
+  for (const bool captures : {false, true}) {
+    const std::string name = captures ? "captured: " : "eager: ";
+    const GraphFactory graphs = captures ? stand_ins() : GraphFactory{};
+    const EvaluateOptions testing{.batch_size = 6, .graphs = graphs};
+    const auto model = network(&eight);
+    Trainer trainer(model, {.seed = 7, .graphs = graphs});
+    Evaluator evaluator(model);
+    epoch(trainer, 0);
+    evaluator.evaluate(*data, testing, kNever, {});
+    const Snapshot before = trainer.snapshot();
+
+    const auto made = network(&five);
+    load_state_dict(*made, before.state);
+    Trainer other(made, {.seed = 7, .graphs = graphs});
+    other.restore_momentum(before.momentum);
+    const PassResult expected = epoch(other, 1);
+    const PassResult tested = Evaluator(made).evaluate(*data, testing, kNever, {});
+
+    counts = {};
+    set_formats(*model, five);
+    const PassResult result = epoch(trainer, 1);
+    const PassResult retested = evaluator.evaluate(*data, testing, kNever, {});
+    check(counts.captures == (captures ? 2 : 0), name + "both passes are captured anew", counts.captures);
+    const Snapshot after = trainer.snapshot();
+    check(same(after.state, other.snapshot().state), name + "weights and statistics", 0);
+    check(same(after.momentum, other.snapshot().momentum), name + "momentum", 0);
+    check(result.loss == expected.loss && retested.loss == tested.loss, name + "losses", result.loss - expected.loss);
+
+    set_formats(*model, five);
+    epoch(trainer, 2);
+    check(counts.captures == (captures ? 2 : 0), name + "equal formats need no capture", counts.captures);
+    set_formats(*model, eight);
+    load_state_dict(*model, before.state);
+    trainer.restore_momentum(before.momentum);
+    epoch(trainer, 1);
+    check(!same(trainer.snapshot().state, after.state), name + "formats decide the result", 0);
+  }
+  std::string refused;
+  try {
+    set_formats(*network(), eight);
+  } catch (const Error& error) {
+    refused = error.code();
+  }
+  check(refused == "ERR_USAGE", "a network in full precision is refused: " + refused, 0);
+}
+
 EB_TEST("train: captured steps equal eager ones, low-pass filter") {
   compare("low-pass filter: ", nullptr, false, "lowpass");
 }

@@ -99,6 +99,7 @@ export async function scripted(
     energy: RunMeter.off(),
     network: { arch: 'scripted', depth: 0, classes: 1, cfg: search.bn_sizes, convolutions: [] },
     identityHash: '',
+    adds: { first: 0, inner: 0, linear: 0 },
     detection: {
       ratios,
       watch: new TicketWatch(ratios, search.bn_sizes, {

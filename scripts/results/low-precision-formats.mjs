@@ -1,0 +1,77 @@
+#!/usr/bin/env node
+// What low precision costs a dense network and its ticket: EB Train in full precision, in each format, and with bits that follow the
+// masks, over seeds. Whether tickets lose less than dense networks is told by paired differences.
+//   node scripts/results/low-precision-formats.mjs --save DIR [--seeds 1,2,3] [--rows ff,bfp8,...] [--runs N] [-- FLAGS OF train]
+//   node scripts/results/low-precision-formats.mjs --save runs/formats -- --dataset folder --data DIR --arch resnet --depth 20 -sr \
+//     --limit-train 10000 --epochs 30 --schedule 15 23 --batch-size 64
+// Every run is a folder of its own under DIR; a finished one is not run again, and one that was interrupted goes on. --runs ends after so
+// many. The tables of what is finished come at the end, also in DIR/low-precision-formats.json and .md.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { readRun, tablesOf } from './low-precision-tables.mjs';
+
+const main = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'dist', 'cli', 'main.js');
+
+/** The flags of each row. The first one is what all others are compared with. */
+const ROWS = {
+  ff: ['--variant', 'ff'],
+  bfp8: ['--format', 'bfp8'],
+  mxint8: ['--format', 'mxint8'],
+  mxfp8: ['--format', 'mxfp8-e4m3'],
+  mxfp4: ['--format', 'mxfp4'],
+  nvfp4: ['--format', 'nvfp4'],
+  mask: ['--format', 'bfp8', '--precision-schedule', 'mask'],
+  'mask-mx': ['--format', 'mxfp8-e4m3', '--precision-schedule', 'mask'],
+  cpt: ['--format', 'bfp8', '--precision-schedule', 'cpt'],
+  pfq: ['--format', 'bfp8', '--precision-schedule', 'pfq'],
+};
+const USUAL = 'ff,bfp8,mxint8,mxfp8,mxfp4,nvfp4,mask';
+
+const words = process.argv.slice(2);
+const mark = words.indexOf('--');
+const [own, flags] = mark < 0 ? [words, []] : [words.slice(0, mark), words.slice(mark + 1)];
+const save = option('--save') ?? fail('give --save DIR');
+const seeds = option('--seeds', '1,2,3').split(',');
+const rows = option('--rows', USUAL).split(',');
+const unknown = rows.find((row) => !ROWS[row]);
+if (unknown !== undefined) fail(`${unknown} is no row: give some of ${Object.keys(ROWS).join(', ')}`);
+let left = Number(option('--runs', 'Infinity'));
+
+mkdirSync(save, { recursive: true });
+// Seed after seed, so that a part of the runs has whole rows.
+for (const seed of seeds)
+  for (const row of rows) {
+    const folder = folderOf(row, seed);
+    if (existsSync(join(folder, 'result.json')) || left-- <= 0) continue;
+    console.error(`low-precision-formats.mjs: ${row}, seed ${seed}`);
+    const run = ['--seed', seed, '--compare-dense', '--no-report', '--no-measure', '--quiet', '--save', folder];
+    const { status } = spawnSync(process.execPath, [main, 'train', ...flags, ...ROWS[row], ...run], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+    // Without a ticket its dense network still counts; anything else is wrong with all runs.
+    if (status !== 0 && !existsSync(join(folder, 'search', 'result.json'))) fail(`${folder} ended with ${status}`);
+  }
+
+const runs = await Promise.all(
+  rows.flatMap((row) => seeds.map(async (seed) => ({ row, seed, ...(await readRun(folderOf(row, seed))) }))),
+);
+const { json, text } = await tablesOf({ rows, seeds, runs, command: `-- ${flags.join(' ')}` });
+writeFileSync(join(save, 'low-precision-formats.json'), `${JSON.stringify(json, null, 1)}\n`);
+writeFileSync(join(save, 'low-precision-formats.md'), text);
+console.log(text);
+
+function folderOf(row, seed) {
+  return join(save, `${row}-seed-${seed}`);
+}
+
+function option(name, otherwise) {
+  const at = own.indexOf(name);
+  return at < 0 ? otherwise : own[at + 1];
+}
+
+function fail(why) {
+  console.error(`low-precision-formats.mjs: ${why}`);
+  process.exit(1);
+}

@@ -1,0 +1,84 @@
+/** The precision of a training by its schedule: what the schedule has seen, and the rung that it is on. */
+import { type Dict, isDict, isTensor, type Value } from '../../checkpoint/value';
+import type { MaskResult } from '../../native/types/model';
+import type { ChosenSchedule } from '../../recipe/chosen-schedule';
+import type { Rung } from '../../recipe/ladder';
+import { ratioKey } from '../../run/names';
+import { maskDistance } from '../../ticket/mask';
+import type { Seen } from './schedule';
+import { scheduleNamed } from './table';
+
+/** What is new when an epoch begins. */
+interface News extends Pick<Seen, 'epoch' | 'epochs' | 'drawn'> {
+  /** Drawn from the weights as they are; empty in a retraining. */
+  masks: readonly Pick<MaskResult, 'ratio' | 'bits' | 'kept' | 'total'>[];
+  /** Training loss of the epoch before; null for the first one. */
+  loss: number | null;
+}
+
+/**
+ * Gammas that are still equal, as before training, are all dropped: two masks that keep next to nothing agree, and nothing has settled.
+ */
+const isOfTiedGammas = ({ ratio, kept, total }: News['masks'][number]) =>
+  kept < (total - Math.trunc(total * ratio) - 1) / 2;
+
+export class PrecisionWatch {
+  private at: number | null = null;
+  private losses: number[] = [];
+  /** By the key of each ratio its newest mask. */
+  private masks = new Map<string, Uint8Array>();
+
+  constructor(readonly chosen: ChosenSchedule) {}
+
+  /** Of the epoch that is running; the formats of the run before the first one. */
+  get rung(): Rung {
+    return this.chosen.ladder.at(this.at ?? -1)!;
+  }
+
+  /** Takes what is new. `changed`: the epoch has other formats than the one before; `distance` as a schedule sees it. */
+  observe({ masks, loss, ...news }: News): { changed: boolean; distance: number | null } {
+    const { name, ladder, ...settings } = this.chosen;
+    if (loss !== null) this.losses.push(loss);
+    const distance = this.distanceTo(masks);
+    // Copies: a checkpoint stores a tensor that two of its entries share but once, and a resumed run shares none.
+    this.masks = new Map(masks.map(({ ratio, bits }) => [ratioKey(ratio), bits.slice()]));
+    const before = this.at;
+    const seen = { ...news, rung: before, losses: this.losses, distance };
+    this.at = scheduleNamed(name)(seen, { ...settings, top: ladder.length - 1 });
+    return { changed: this.at !== before, distance };
+  }
+
+  private distanceTo(masks: News['masks']): number | null {
+    const distances = masks.map((mask) => {
+      const older = this.masks.get(ratioKey(mask.ratio));
+      return older && !isOfTiedGammas(mask) ? maskDistance(older, mask.bits, mask.total) : null;
+    });
+    return distances.length === 0 || distances.includes(null) ? null : Math.max(...(distances as number[]));
+  }
+
+  /** For the checkpoint. */
+  toValue(): Dict {
+    const masks = [...this.masks].map(([key, bits]): [string, Value] => [
+      key,
+      { dtype: 'uint8', shape: [bits.length], data: bits },
+    ]);
+    return new Map<string, Value>([
+      ['rung', this.at],
+      ['losses', [...this.losses]],
+      ['masks', new Map(masks)],
+    ]);
+  }
+
+  /** Takes back what toValue gave; without it the schedule begins anew. */
+  restore(value: Value | undefined): void {
+    if (!isDict(value)) return;
+    const [rung, losses, masks] = ['rung', 'losses', 'masks'].map((name) => value.get(name));
+    const top = this.chosen.ladder.length - 1;
+    if (typeof rung === 'number') this.at = Math.min(Math.max(0, Math.trunc(rung)), top);
+    if (Array.isArray(losses)) this.losses = losses.filter((loss) => typeof loss === 'number');
+    if (!isDict(masks)) return;
+    this.masks = new Map(
+      [...masks].flatMap(([key, bits]) => (isTensor(bits) ? [[String(key), new Uint8Array(bits.data)] as const] : [])),
+    );
+  }
+}
