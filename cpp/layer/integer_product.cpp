@@ -113,8 +113,8 @@ void block_to_integers(const float* from, int64_t stride, int64_t rows, float* t
   for (int64_t r = 0; r < rows; r += 2, to += to_stride) {
     const __m512 second = r + 1 < rows ? _mm512_loadu_ps(from + (r + 1) * stride) : _mm512_setzero_ps();
     const __m512i low = integers(_mm512_loadu_ps(from + r * stride), inverse), high = integers(second, inverse);
-    _mm512_storeu_si512(to, _mm512_or_si512(_mm512_and_si512(low, _mm512_set1_epi32(0xffff)),
-                                            _mm512_slli_epi32(high, 16)));
+    _mm512_storeu_si512(to,
+                        _mm512_or_si512(_mm512_and_si512(low, _mm512_set1_epi32(0xffff)), _mm512_slli_epi32(high, 16)));
   }
 }
 
@@ -170,13 +170,13 @@ void block_to_integers_plain(const float* from, int64_t stride, int64_t rows, fl
                              float* scales) {
   for (int64_t c = 0; c < kBlock; ++c) {
     uint32_t most = 0;
-    for (int64_t r = 0; r < rows; ++r) most = std::max(most, std::bit_cast<uint32_t>(from[r * stride + c]) & kMagnitude);
+    for (int64_t r = 0; r < rows; ++r)
+      most = std::max(most, std::bit_cast<uint32_t>(from[r * stride + c]) & kMagnitude);
     const Steps steps = steps_for(most);
     scales[c] = steps.scale;
     for (int64_t r = 0; r < rows; r += 2)
-      to[r / 2 * to_stride + c] =
-          word_of(integer_of(from[r * stride + c], steps.inverse),
-                  r + 1 < rows ? integer_of(from[(r + 1) * stride + c], steps.inverse) : 0);
+      to[r / 2 * to_stride + c] = word_of(integer_of(from[r * stride + c], steps.inverse),
+                                          r + 1 < rows ? integer_of(from[(r + 1) * stride + c], steps.inverse) : 0);
   }
 }
 

@@ -108,7 +108,8 @@ template <class Op, int kRows, int kVectors, bool kTransposed>
 inline void tiles(const Op& op, int64_t first, int64_t last, int64_t begin, int64_t end, const Matrix& left,
                   const Strip<kVectors>& strip, bool add) {
   int64_t row = first;
-  for (; row + kRows <= last; row += kRows) tile<Op, kRows, kVectors, kTransposed>(op, row, begin, end, left, strip, add);
+  for (; row + kRows <= last; row += kRows)
+    tile<Op, kRows, kVectors, kTransposed>(op, row, begin, end, left, strip, add);
   for (; row < last; ++row) tile<Op, 1, kVectors, kTransposed>(op, row, begin, end, left, strip, add);
 }
 
@@ -127,11 +128,14 @@ inline void all(const Op& op, int64_t rows, int64_t columns, int64_t depth, cons
         const int64_t vectors = (columns - column + kLanes - 1) / kLanes;
         const int64_t take = vectors == 4 ? 2 : std::min<int64_t>(vectors, 3);
         if (take == 3)
-          tiles<Op, kRows, 3, kTransposed>(op, first, last, begin, end, left, Strip<3>(column, columns, begin, right, result), more);
+          tiles<Op, kRows, 3, kTransposed>(op, first, last, begin, end, left,
+                                           Strip<3>(column, columns, begin, right, result), more);
         else if (take == 2)
-          tiles<Op, kRows, 2, kTransposed>(op, first, last, begin, end, left, Strip<2>(column, columns, begin, right, result), more);
+          tiles<Op, kRows, 2, kTransposed>(op, first, last, begin, end, left,
+                                           Strip<2>(column, columns, begin, right, result), more);
         else
-          tiles<Op, 2 * kRows, 1, kTransposed>(op, first, last, begin, end, left, Strip<1>(column, columns, begin, right, result), more);
+          tiles<Op, 2 * kRows, 1, kTransposed>(op, first, last, begin, end, left,
+                                               Strip<1>(column, columns, begin, right, result), more);
         column += take * kLanes;
       }
     }

@@ -64,8 +64,7 @@ at::Tensor convolve(const at::Tensor& images, const at::Tensor& weight, bool tur
         for (int64_t block = begin; block < end; ++block) {
           const int64_t first = block * at_once, last = std::min(from.count, first + at_once);
           inputs.read(pixels, from, first, last, first);
-          for (int p = 0; p < kPlanes; ++p)
-            inputs.multiply(p, last - first, weights, 0, out, outputs.planes.matrix(p));
+          for (int p = 0; p < kPlanes; ++p) inputs.multiply(p, last - first, weights, 0, out, outputs.planes.matrix(p));
           write_outputs(written, to, first, last, first, outputs.planes);
         }
       });
@@ -138,9 +137,9 @@ at::Tensor backward_weight(const at::Tensor& gradient, const at::Tensor& images)
   return weight_gradient<Operands>(channels_last(gradient), channels_last(images));
 }
 
-#define EB_OPERANDS(Operands)                                                               \
-  template at::Tensor forward<Operands>(const at::Tensor&, const at::Tensor&);              \
-  template at::Tensor backward_images<Operands>(const at::Tensor&, const at::Tensor&);      \
+#define EB_OPERANDS(Operands)                                                          \
+  template at::Tensor forward<Operands>(const at::Tensor&, const at::Tensor&);         \
+  template at::Tensor backward_images<Operands>(const at::Tensor&, const at::Tensor&); \
   template at::Tensor backward_weight<Operands>(const at::Tensor&, const at::Tensor&);
 EB_OPERANDS(InFloats)
 EB_OPERANDS(InIntegers)

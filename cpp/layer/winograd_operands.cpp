@@ -28,8 +28,8 @@ void InFloats::Inputs::multiply(int p, int64_t tiles, const Weights& weights, in
 
 void InFloats::Columns::multiply(int p, int64_t tiles, const Columns& right, int64_t column, int64_t columns,
                                  product::Matrix result, bool add) const {
-  product::multiply(planes.channels, columns, tiles, planes.matrix(p), true,
-                    right.planes.matrix(p).from_column(column), result, add);
+  product::multiply(planes.channels, columns, tiles, planes.matrix(p), true, right.planes.matrix(p).from_column(column),
+                    result, add);
 }
 
 InIntegers::Weights::Weights(const WeightsToRead& from)
@@ -54,8 +54,7 @@ void InIntegers::Inputs::take(const Planes& one, int64_t tile) const {
 void InIntegers::Inputs::multiply(int p, int64_t tiles, const Weights& weights, int64_t column, int64_t columns,
                                   product::Matrix result) const {
   product::multiply_integers(tiles, columns, weights.words.depth, words.planes.matrix(p), scales.at(p), false,
-                             weights.words.matrix(p).from_column(column), weights.scales.at(p) + column, result,
-                             false);
+                             weights.words.matrix(p).from_column(column), weights.scales.at(p) + column, result, false);
 }
 
 void InIntegers::Columns::settle(int64_t tiles) const {
@@ -64,8 +63,8 @@ void InIntegers::Columns::settle(int64_t tiles) const {
     for (int64_t item = begin; item < end; ++item) {
       const int p = static_cast<int>(item / blocks);
       const int64_t column = item % blocks * product::kBlock;
-      product::block_to_integers(planes.matrix(p).at(0, column), planes.row, tiles, words.planes.matrix(p).at(0, column),
-                                 words.planes.row, scales.at(p) + column);
+      product::block_to_integers(planes.matrix(p).at(0, column), planes.row, tiles,
+                                 words.planes.matrix(p).at(0, column), words.planes.row, scales.at(p) + column);
     }
   });
 }

@@ -104,8 +104,7 @@ struct InIntegers {
     HeldPlanes words;
     Scales scales;
 
-    Inputs(int64_t tiles, int64_t count)
-        : channels(count), words(tiles, product::words_of(count)), scales(tiles) {}
+    Inputs(int64_t tiles, int64_t count) : channels(count), words(tiles, product::words_of(count)), scales(tiles) {}
 
     template <typename Pixel>
     void read(const Pixel* images, const Grid& grid, int64_t begin, int64_t end, int64_t first) const {

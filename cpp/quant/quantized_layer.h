@@ -55,9 +55,9 @@ std::optional<OperandRounding> operand_rounding(const void* layer);
 /// (the error) likewise (docs/reference.md#10). The rounding itself passes gradients on unchanged.
 ///
 /// Values of up to 9 bits have 8 significant ones and are exact in bfloat16: under autocast, convolutions multiply
-/// exact weights (from the first step on) and errors, and add in float32, except by Winograd with integers (winograd.h).
-/// bfloat16 rounds the sum once, before this function, and the input of a convolution, which after BN and ReLU is on no
-/// grid. float32 rounds neither.
+/// exact weights (from the first step on) and errors, and add in float32, except by Winograd with integers
+/// (winograd.h). bfloat16 rounds the sum once, before this function, and the input of a convolution, which after BN and
+/// ReLU is on no grid. float32 rounds neither.
 ///
 /// Changes the values in place: nobody else may hold `output`. Returns it unchanged without a guard or in full
 /// precision.

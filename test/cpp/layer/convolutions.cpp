@@ -26,9 +26,12 @@ using earlybird::winograd::InFloats, earlybird::winograd::InIntegers;
 const Passes kWinograd = {"winograd", 3, earlybird::winograd::forward<InFloats>,
                           earlybird::winograd::backward_images<InFloats>,
                           earlybird::winograd::backward_weight<InFloats>};
-const Passes kInteger = {"integer", 3, earlybird::winograd::forward<InIntegers>,
+const Passes kInteger = {"integer",
+                         3,
+                         earlybird::winograd::forward<InIntegers>,
                          earlybird::winograd::backward_images<InIntegers>,
-                         earlybird::winograd::backward_weight<InIntegers>, 1.0 / 256};
+                         earlybird::winograd::backward_weight<InIntegers>,
+                         1.0 / 256};
 const Passes kWholeImage = {"whole_image", 3, earlybird::whole_image::forward, earlybird::whole_image::backward_images,
                             earlybird::whole_image::backward_weight};
 

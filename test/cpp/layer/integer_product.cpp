@@ -53,7 +53,8 @@ void compare(int64_t rows, int64_t columns, int64_t depth) {
   const Rows left(a, row_to_integers), left_plain(a, row_to_integers_plain);
   check(same_bits(left.words, left_plain.words) && same_bits(left.scales, left_plain.scales), what + ", rows", 0);
   const Columns right(b, block_to_integers), right_plain(b, block_to_integers_plain);
-  check(same_bits(right.words, right_plain.words) && same_bits(right.scales, right_plain.scales), what + ", columns", 0);
+  check(same_bits(right.words, right_plain.words) && same_bits(right.scales, right_plain.scales), what + ", columns",
+        0);
   const Columns turned(a.t().contiguous(), block_to_integers);
 
   const int64_t width = whole_blocks(columns);
