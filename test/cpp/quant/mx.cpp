@@ -242,6 +242,39 @@ EB_TEST("quant: the error of MX is half a step, or one where it is random, or wh
   });
 }
 
+EB_TEST("quant: MX kernels of bfloat16 give the values of float32, narrowed") {
+  at::manual_seed(12);
+  for (const Tensor& base : {at::randn({33, 40, 5, 3}), apart({33, 40, 5, 3}), any_bits({33, 40, 5, 3}, false)})
+    each_rule([&](MxRule rule) {
+      const Tensor images = base.contiguous(at::MemoryFormat::ChannelsLast), half = images.to(at::kBFloat16);
+      for (rule.dim = 0; rule.dim < 2; ++rule.dim) {
+        const auto narrowed = [&](const Tensor& values) {
+          return mx_quantize(values, rule, lane()).values.to(at::kBFloat16);
+        };
+        // LibTorch narrows a NaN to another one.
+        const auto same = [](const Tensor& a, const Tensor& b) {
+          return a.isnan().equal(b.isnan()) && same_bits(a.masked_fill(a.isnan(), 0), b.masked_fill(b.isnan(), 0));
+        };
+        check(same(mx_round(half, rule, lane(), at::kBFloat16), narrowed(half)), name_of(rule) + " of bfloat16", 0);
+        check(same(mx_round(images, rule, lane(), at::kBFloat16), narrowed(images)), name_of(rule) + " to bfloat16", 0);
+        check(same_bits(mx_round(half, rule, lane()), mx_quantize(half, rule, lane()).values),
+              name_of(rule) + " from bfloat16", 0);
+      }
+    });
+}
+
+EB_TEST("quant: an infinity or NaN in a block is a fault, the first of which stays") {
+  const Tensor faults = at::full({}, kNoFault, at::kLong), values = at::randn({4, 64});
+  const MxRule rule{.dim = 1};
+  const auto round = [&](int64_t step) { mx_round(values, rule, {1, 9, position_of(2, step)}, at::kFloat, faults); };
+  round(1);
+  check(faults.item<int64_t>() == kNoFault, "finite values are none", faults.item<double>());
+  values[2][40] = NAN;
+  round(6);
+  round(7);
+  check(faults.item<int64_t>() == (int64_t{6} << 32 | 9), "step and lane", faults.item<double>());
+}
+
 EB_TEST("quant: MX refuses what it cannot round") {
   const auto refused = [](const char* code, const auto& work) {
     try {
