@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// Whether bfloat16 finds the tickets that float32 finds: searches from several seeds in fp32, in fp32 by other kernels, and in
-// bf16, and the distances between their masks. What bf16 changes is to be held against what another rounding changes, and
-// another seed.
+// Whether bfloat16 finds the tickets that float32 finds: searches from several seeds in fp32, in fp32 by other kernels, in bf16
+// by LibTorch's convolutions, and in bf16 by products of integers (where the processor has them), and the distances between
+// their masks. What bf16 changes is to be held against what another rounding changes, and another seed.
 //   node scripts/bench/precision.mjs --save DIR [--seeds 1,2,3] [-- FLAGS OF search]
 // Every search is a run of its own under DIR; finished ones are not run again. Ends with a table, also in DIR/precision.json and .md.
 import { spawnSync } from 'node:child_process';
@@ -47,6 +47,7 @@ for (const percent of RATIOS)
       percent,
       epoch,
       bf16: spread(seeds.map((_, i) => distance(runs.fp32[i], runs.bf16[i], percent, epoch))),
+      integer: spread(seeds.map((_, i) => distance(runs.fp32[i], runs['bf16-integer'][i], percent, epoch))),
       otherKernels: spread(seeds.map((_, i) => distance(runs.fp32[i], runs['fp32-direct'][i], percent, epoch))),
       otherSeeds: spread(pairs(seeds.length).map(([i, j]) => distance(runs.fp32[i], runs.fp32[j], percent, epoch))),
     });
@@ -65,9 +66,9 @@ ${kinds.map(({ kind, top1, drawn }) => `| ${kind} | ${top1.map((value) => `${val
 
 Distance of the masks from those of fp32, mean (lowest to highest) over the seeds:
 
-| p | epoch | bf16 | other kernels, fp32 | other seeds, fp32 |
-|---|---|---|---|---|
-${rows.map(({ percent, epoch, bf16, otherKernels, otherSeeds }) => `| ${percent / 100} | ${epoch} | ${shown(bf16)} | ${shown(otherKernels)} | ${shown(otherSeeds)} |`).join('\n')}
+| p | epoch | bf16 | bf16-integer | other kernels, fp32 | other seeds, fp32 |
+|---|---|---|---|---|---|
+${rows.map(({ percent, epoch, bf16, integer, otherKernels, otherSeeds }) => `| ${percent / 100} | ${epoch} | ${[bf16, integer, otherKernels, otherSeeds].map(shown).join(' | ')} |`).join('\n')}
 `;
 writeFileSync(join(save, 'precision.json'), JSON.stringify({ flags, seeds, kinds, rows }, null, 1));
 writeFileSync(join(save, 'precision.md'), text);
