@@ -14,13 +14,16 @@ describeTrained('teams of OpenMP', () => {
     return { stderr, metrics: metricsOf(save) };
   };
 
-  test('a team that is smaller than asked computes, and the same; those that OpenMP would choose are as asked', async () => {
+  test('a team that is smaller than asked computes, up to rounding the same; those that OpenMP would choose are as asked', async () => {
     const limited = await search('limited', { OMP_THREAD_LIMIT: '1' });
     expect(limited.stderr).toContain(
       'compute threads: 1, because OpenMP starts no more of 2 here (OMP_THREAD_LIMIT=1: unset it)',
     );
     const dynamic = await search('dynamic', { OMP_DYNAMIC: 'true' });
     expect(dynamic.stderr).not.toContain('compute threads');
-    expect(limited.metrics).toEqual(dynamic.metrics);
+    // With AVX-512 kernels LibTorch splits some sums of this network by threads.
+    const [one, two] = [limited, dynamic].map(({ metrics }) => metrics.map(({ train }) => train.loss));
+    expect(one!.length).toBe(1);
+    expect(one![0]).toBeCloseTo(two![0]!, 5);
   });
 });
