@@ -99,7 +99,7 @@ at::Tensor convolved(torch::nn::Conv2d& conv, const at::Tensor& images) {
     products.picks = unsafe;
     const std::optional<OperandRounding> rounding = operand_rounding(conv.get());
     // Operands that are on a grid of their own are multiplied as they are.
-    if (rounding && products.by == ConvProducts::By::kInteger) products.by = ConvProducts::By::kLibrary;
+    if (rounding && products.by == ConvProducts::By::kInteger) products.by = ConvProducts::By::kWinograd;
     if (rounding || products.by != ConvProducts::By::kLibrary) {
       const at::Tensor out = convolve_with(products, images.to(products.dtype), conv->weight, rounding);
       return conv->bias.defined() ? out + conv->bias.to(products.dtype).view({1, -1, 1, 1}) : out;
