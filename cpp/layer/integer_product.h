@@ -4,9 +4,9 @@
 
 namespace earlybird::product {
 
-/// Products of matrices of integers, which are exact, twice as fast as those of floats on a processor that multiplies
-/// pairs of 16-bit integers (AVX-512 VNNI), and more accurate than those of bfloat16: an integer has 13 bits, a
-/// bfloat16 eight.
+/// Products of matrices of integers, which are exact, nearly twice as fast as those of floats on a processor that
+/// multiplies pairs of 16-bit integers (AVX-512 VNNI), and more accurate than those of bfloat16: an integer has 13
+/// bits, a bfloat16 eight.
 ///
 /// A matrix of integers holds words in place of floats: a word is two 16-bit integers, of two neighbouring places of
 /// the depth. Each row of a left matrix and each column of a right one (and of a transposed left one) has a scale.
