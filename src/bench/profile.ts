@@ -21,6 +21,8 @@ export interface ProfileBench {
   batchSize: number;
   device: string;
   precision: Precision;
+  /** Of the ticket that was profiled; null for the dense network. */
+  ticket: { ratio: number; roundTo: Recipe<'benchProfile'>['roundTo'] } | null;
   steps: number;
   /** Small sizes of the ceilings: no figure for a table. */
   quick: boolean;
@@ -61,7 +63,7 @@ export async function benchProfile(recipe: Recipe<'benchProfile'>, options: RunO
   const { signal, observer } = options;
   const engine = openEngine(recipe, observer?.log);
   const { device, precision } = engine;
-  const { model: name, batchSize, steps, warmup, quick, top } = recipe;
+  const { model: name, batchSize, steps, warmup, quick, top, ticket: ratio, roundTo } = recipe;
   const ceilings = await measureCeilings(engine, quick, signal);
   observer?.log?.(
     `ceilings: copy ${ceilings.copyGBps.toFixed(1)} GB/s, ${ceilings.matmulPrecision} product ${ceilings.matmulTflops.toFixed(2)} TFLOP/s`,
@@ -80,6 +82,7 @@ export async function benchProfile(recipe: Recipe<'benchProfile'>, options: RunO
     bench: 'profile',
     machine: await describeMachine(engine, options.commandLine),
     ...{ model: name, batchSize, device, precision, steps, quick, stepMs },
+    ticket: ratio === undefined ? null : { ratio, roundTo },
     ...steady,
     convolutions: training.kernels,
     ceilings,

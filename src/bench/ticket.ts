@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openEngine } from '../engine/device';
-import { chooseKernels, roundingOf } from '../engine/kernels';
+import { chooseKernels } from '../engine/kernels';
 import { describeMachine, type Machine } from '../engine/machine';
 import { ratioOf, type Spread, spread } from '../measure';
 import type { KernelTable } from '../native/types/kernels';
@@ -16,7 +16,7 @@ import { inTemporaryFolder } from './program';
 import { OURS, overBest, type Runs, takeTurns } from './rounds';
 import { timeSteps } from './step';
 import { ownFlags } from './step-peer';
-import { HYPER_PARAMETERS, networkWithGammas, randomImages } from './workload';
+import { HYPER_PARAMETERS, networkWithGammas, randomImages, ticketOf } from './workload';
 
 export interface TicketSystem {
   dtype: string;
@@ -131,9 +131,7 @@ async function timeTicket(recipe: BenchStepRecipe, options: RunOptions): Promise
   const { roundTo, seed, steps, warmup } = recipe;
   const ratio = recipe.ticket!;
   using dense = await networkWithGammas(engine, recipe);
-  const [mask] = await dense.masks([ratio]);
-  const rounding = await roundingOf(engine, dense, roundTo, { log: observer?.log, signal });
-  using small = (await dense.prune({ mask: mask!.bits, emptyLayers: 'keep-one', ...rounding })).model;
+  using small = await ticketOf(engine, dense, { ticket: ratio, roundTo }, options);
   const log = observer?.log;
   const kernels = {
     ...(await chooseKernels(engine, dense, { log })),

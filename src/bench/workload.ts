@@ -5,7 +5,7 @@ import { KNOWN, type KnownDataset } from '../data/known';
 import { Random } from '../data/random';
 import { releaseImages } from '../engine/datasets';
 import type { Engine } from '../engine/device';
-import { chooseKernels } from '../engine/kernels';
+import { chooseKernels, roundingOf } from '../engine/kernels';
 import { disposing, orDispose } from '../native/owned';
 import type { NativeDataset } from '../native/types/dataset';
 import type { ModelDescription, NativeModel } from '../native/types/model';
@@ -13,6 +13,7 @@ import type { NumberFormats } from '../native/types/number-formats';
 import type { Ranks } from '../ranks/ranks';
 import type { BENCH_MODELS } from '../recipe/benchmarks';
 import type { BenchStepRecipe } from '../recipe/recipe';
+import type { RunOptions } from '../run/observer';
 import type { TensorData } from '../tensor';
 
 const { cifar10, imagenet } = KNOWN;
@@ -31,15 +32,15 @@ type Workload = Pick<BenchStepRecipe, 'model' | 'batchSize' | 'seed'> & {
   capture?: boolean | undefined;
   /** Those that train it together. */
   ranks?: Ranks | undefined;
-};
+} & Partial<Pick<BenchStepRecipe, 'ticket' | 'roundTo'>>;
 
-/** A new network with a trainer, and images for it. */
+/** A new network, or the ticket of one, with a trainer, and images for it. */
 export async function createTraining(engine: Engine, recipe: Workload, formats?: NumberFormats) {
   const { precision, addon } = engine;
   const { seed, capture } = recipe;
   const dataset = await randomImages(engine, recipe);
   return orDispose(dataset, async () => {
-    const model = await createNetwork(engine, recipe, formats);
+    const model = await networkOrTicket(engine, recipe, formats);
     return orDispose(model, async () => {
       const trainer = await addon.createTrainer(model, { ...HYPER_PARAMETERS, precision, seed, capture });
       const kernels = await chooseKernels(engine, model);
@@ -56,6 +57,24 @@ function createNetwork(
   const { arch, depth, data } = NETWORKS[model];
   const together = ranks && { ranks: ranks.group, syncNorms: ranks.options.syncBn ?? false };
   return addon.createModel({ arch, depth, classes: data.classes, seed, device, formats, ...together });
+}
+
+async function networkOrTicket(engine: Engine, recipe: Workload, formats?: NumberFormats): Promise<NativeModel> {
+  if (recipe.ticket === undefined) return createNetwork(engine, recipe, formats);
+  using dense = await networkWithGammas(engine, recipe);
+  return await ticketOf(engine, dense, { ticket: recipe.ticket, roundTo: recipe.roundTo ?? 1 });
+}
+
+/** The ticket of a pruning ratio by the gammas of a dense network. */
+export async function ticketOf(
+  engine: Engine,
+  dense: NativeModel,
+  { ticket, roundTo }: { ticket: number; roundTo: BenchStepRecipe['roundTo'] },
+  { signal, observer }: RunOptions = {},
+): Promise<NativeModel> {
+  const [mask] = await dense.masks([ticket]);
+  const rounding = await roundingOf(engine, dense, roundTo, { log: observer?.log, signal });
+  return (await dense.prune({ mask: mask!.bits, emptyLayers: 'keep-one', ...rounding })).model;
 }
 
 /** A network whose gammas differ, in an order drawn from the seed: equal ones, as of a new network, give no mask. */

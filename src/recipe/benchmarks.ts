@@ -43,8 +43,21 @@ const modesOf = <const M extends readonly string[]>(modes: M) =>
 
 const quick = option(z.boolean().default(false), 'small sizes, for a look at whether it works');
 
+const roundTo = option(
+  count().or(z.literal('auto')).default(1),
+  'with --ticket: widths become multiples of this; auto: where it is faster here',
+  'a whole number, 1 or more, or auto',
+);
+/** Gammas of a new network are equal and would draw no mask. */
+const ticketOf = (what: string) =>
+  option(ratio().gt(0).optional(), `${what}; its gammas are drawn from --seed`, {
+    defaultHelp: 'the dense network only',
+  });
+
 const benchProfileSchema = z.strictObject({
   ...network,
+  ticket: ticketOf('profile the ticket of this pruning ratio instead'),
+  roundTo,
   steps: option(count().default(10), 'profiled steps, and as many timed without the profiler'),
   warmup: option(count().default(3), 'steps before them'),
   top: option(count().default(15), 'kernels to list'),
@@ -86,16 +99,8 @@ export const benchStepSchema = z.strictObject({
     'time low precision beside full precision, each at fp32 and bf16; no peer',
   ),
   format: option(z.enum(FORMAT_NAMES).default('bfp8'), 'with --low-precision: the format of all numbers'),
-  ticket: option(
-    ratio().gt(0).optional(),
-    'time the ticket of this pruning ratio beside the dense network; its gammas are drawn from --seed',
-    { defaultHelp: 'the dense network only' },
-  ),
-  roundTo: option(
-    count().or(z.literal('auto')).default(1),
-    'with --ticket: widths become multiples of this; auto: where it is faster here',
-    'a whole number, 1 or more, or auto',
-  ),
+  ticket: ticketOf('time the ticket of this pruning ratio beside the dense network'),
+  roundTo,
   besideLoad: option(
     count(1, 256).optional(),
     'time the step beside as many busy programs too, and compare what they cost this program and the peer',

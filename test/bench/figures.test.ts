@@ -58,7 +58,7 @@ test('shares of the roofline, and the profile as text', () => {
   const result: ProfileBench = {
     bench: 'profile',
     machine: machineWith(H200),
-    ...{ model: 'vgg16', batchSize: 256, device: 'cuda:0', precision: 'bf16', steps: 2, quick: false },
+    ...{ model: 'vgg16', batchSize: 256, device: 'cuda:0', precision: 'bf16', ticket: null, steps: 2, quick: false },
     stepMs: { median: 10, low: 9, high: 11 },
     ...perStep(profile, 5),
     convolutions: {},

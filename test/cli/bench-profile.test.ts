@@ -39,6 +39,22 @@ trained(
 );
 
 trained(
+  'profile of a ticket: the widths that bench step times, and a quarter of the products',
+  async () => {
+    const flags = [...TINY, '--quick', '--ticket', '0.5', '--round-to', '8'];
+    const { stdout } = await succeed(['bench', 'profile', ...flags, '--json']);
+    const { ticket, work } = JSON.parse(stdout);
+    expect(ticket).toEqual({ ratio: 0.5, roundTo: 8 });
+    const step = JSON.parse(
+      (await succeed(['bench', 'step', ...TINY, '--ticket', '0.5', '--round-to', '8', '--json'])).stdout,
+    );
+    // FLOPs of a network count additions of biases and normalisation too, those of the profile products alone.
+    expect(work.flops / (3 * 2 * 313_201_664 * 2)).toBeCloseTo(step.ticket.flopsRatio, 2);
+  },
+  240_000,
+);
+
+trained(
   'detect: its share of an epoch that is given',
   async () => {
     const args = ['bench', 'detect', '--device', 'cpu', '--threads', '1', '--repetitions', '2', '--epoch-seconds', '8'];

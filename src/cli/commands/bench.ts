@@ -32,7 +32,10 @@ const scale = defineCommand({
 
 const profile = defineCommand({
   options: 'benchProfile',
-  examples: [['earlybird bench profile --model resnet18', 'where a step of ResNet-18 spends its time']],
+  examples: [
+    ['earlybird bench profile --model resnet18', 'where a step of ResNet-18 spends its time'],
+    ['earlybird bench profile --ticket 0.5', 'the same of a ticket of half the channels'],
+  ],
   run: async (recipe, options) => (await import('../../bench/profile.js')).benchProfile(recipe, options),
   print: async (result) => (await import('../print/profile.js')).profileText(result),
 });

@@ -6,7 +6,8 @@ import { medianAndRange, percent, withMachine } from './cells';
 const shortened = (name: string, most = 90) => (name.length > most ? `${name.slice(0, most - 3)}...` : name);
 
 export function profileText(result: ProfileBench): string {
-  const { source, work, roofline, shares, ceilings, stepMs, device, normalisation } = result;
+  const { source, work, roofline, shares, ceilings, stepMs, device, normalisation, ticket } = result;
+  const what = ticket === null ? result.model : `the ticket of ${result.model}, p = ${ticket.ratio}`;
   const row = (name: string, calls: number, milliseconds: number, share?: number) =>
     [
       milliseconds.toFixed(3).padStart(10),
@@ -16,7 +17,7 @@ export function profileText(result: ProfileBench): string {
     ].join('');
   const ofGpu = source === 'kernels';
   return withMachine(result, [
-    `${result.model}, batch ${result.batchSize}, ${result.precision} on ${device}: ${medianAndRange(stepMs, 2)} ms a step`,
+    `${what}, batch ${result.batchSize}, ${result.precision} on ${device}: ${medianAndRange(stepMs, 2)} ms a step`,
     '',
     `By ${ofGpu ? 'kernels of the GPU' : 'operators on the host, their own time'}, of one step:`,
     `${'ms'.padStart(10)}${'calls'.padStart(10)}${'share'.padStart(9)}`,
