@@ -6,7 +6,10 @@ import { networkName } from '../network/names';
 import { flopsOf, NO_PAPER_FLOPS } from '../network/training-flops';
 import type { EnergyMethod } from '../recipe/cost';
 import type { BenchEnergyRecipe } from '../recipe/recipe';
+import { isScheduled } from '../recipe/schedules';
+import { settleVariant } from '../recipe/variant';
 import { observedIn } from './observed';
+import { NO_SCHEDULED_BITS, plannedGbitops } from './plan-arithmetic';
 import { atRatio, type PlanInputs, planInputs } from './plan-inputs';
 import { checkIdentities, type RowResult, readRow } from './row-results';
 import { type EnergyRow, METHODS, rowsOf, type StageKind, stagesOf } from './rows';
@@ -27,6 +30,8 @@ export interface PlannedRow extends EnergyRow {
   ticketForward: number | null;
   /** null where the network or the number of images is not known: the plan's notes say why. */
   flops: RowResult['flops'];
+  /** 1e9 bit operations of training; null where they are not known. */
+  gbitops: number | null;
   /** Exact FLOPs over those of the baseline at this ratio and seed; null where one of them is unknown. */
   overBaseline: number | null;
   seconds: Estimate;
@@ -47,7 +52,14 @@ export interface EnergyPlan {
   forward: number | null;
   rows: PlannedRow[];
   /** Trainings yet to run. The dense training of a seed is run once, however many rows begin with it. */
-  left: { rows: number; epochs: number; flops: number | null; seconds: Estimate; joules: Estimate };
+  left: {
+    rows: number;
+    epochs: number;
+    flops: number | null;
+    gbitops: number | null;
+    seconds: Estimate;
+    joules: Estimate;
+  };
   notes: string[];
 }
 
@@ -58,6 +70,7 @@ interface PlannedStage extends StageKind {
   done: number;
   forward: number | null;
   /** Cost of one epoch. */
+  gbitops: number | null;
   seconds: Estimate;
   joules: Estimate;
 }
@@ -73,6 +86,7 @@ export async function planEnergy(recipe: BenchEnergyRecipe): Promise<EnergyPlan>
   const inputs = await planInputs(recipe, {
     images: stages[0]?.dataset.train ?? null,
     forward: observed.forward(null),
+    adds: observed.adds(null),
     ratios: unseenRatios(results, observed),
   });
   const planned = results.map((result) => planRow({ recipe, observed, inputs }, result));
@@ -92,6 +106,7 @@ export async function planEnergy(recipe: BenchEnergyRecipe): Promise<EnergyPlan>
     left: leftOf(planned, inputs.images),
     notes: [
       ...inputs.notes,
+      ...(isScheduled(recipe) && planned.some(({ row }) => row.gbitops === null) ? [NO_SCHEDULED_BITS] : []),
       ...(planned.some(({ row }) => row.flops?.paper === null) ? [NO_PAPER_FLOPS] : []),
       'FLOPs: training, three forward passes an image (docs/cost.md). An estimated epoch takes what epochs of that kind took on disk, else what --images-per-second and --watts say.',
     ],
@@ -129,21 +144,24 @@ function planRow(context: Context, result: RowResult): Planned {
   const { method, ratio, seed, folder, state } = result;
   const own = { method, ratio, seed, folder, state, overBaseline: null };
   if (state === 'finished') {
-    const { stages, flops, energy } = result;
+    const { stages, flops, energy, arithmetic } = result;
+    const gbitops = arithmetic?.gbitops ?? null;
     const epochs = epochsIn(stages);
     const seconds = { value: result.seconds, estimated: false };
     const joules = { value: energy.joules, estimated: energy.estimated, reason: energy.reason };
     const ticketForward = stages.find((stage) => stage.ratio !== null)?.forward ?? null;
-    return { row: { ...own, epochs, ticketForward, flops, seconds, joules, assumptions: [] }, stages: [] };
+    return { row: { ...own, epochs, ticketForward, flops, gbitops, seconds, joules, assumptions: [] }, stages: [] };
   }
   const assumptions: string[] = [];
   const stages = planStages(context, result, assumptions);
   const epochs = epochsIn(stages);
   const cost = (name: 'seconds' | 'joules') => total(stages.map((stage) => times(stage[name], stage.epochs)));
   const flops = plannedFlops(stages, context.inputs.images);
+  const gbitops = totalGbitops(stages);
   const costs = { seconds: cost('seconds'), joules: cost('joules') };
   const ticketForward = stages.find((stage) => stage.ratio !== null)?.forward ?? null;
-  return { row: { ...own, epochs, ticketForward, flops, ...costs, assumptions: [...new Set(assumptions)] }, stages };
+  const row = { ...own, epochs, ticketForward, flops, gbitops, ...costs, assumptions: [...new Set(assumptions)] };
+  return { row, stages };
 }
 
 function epochsIn(stages: readonly (StageKind & { epochs: number })[]): PlannedRow['epochs'] {
@@ -161,7 +179,8 @@ function planStages(context: Context, result: RowResult, assumptions: string[]):
     const done = result.stages.find(({ name }) => name === kind.name)?.epochs ?? 0;
     const share = forward !== null && inputs.forward !== null ? forward / inputs.forward : 1;
     const costs = epochCosts(context, kind, share, assumptions);
-    return { ...kind, epochs: ratio === null ? epochs.dense : epochs.ticket, done, forward, ...costs };
+    const gbitops = epochGbitops(context, kind);
+    return { ...kind, epochs: ratio === null ? epochs.dense : epochs.ticket, done, forward, gbitops, ...costs };
   });
 }
 
@@ -232,6 +251,19 @@ function epochCosts(
   };
 }
 
+/** What epochs of that kind counted on disk, else by the network and the formats of the recipe. */
+function epochGbitops({ recipe, observed, inputs }: Context, { ratio, low }: StageKind): number | null {
+  const adds = observed.adds(ratio) ?? inputs.adds(ratio);
+  const { precision } = recipe;
+  const options = low ? { ...recipe, ...settleVariant({ ...recipe, variant: 'll' }) } : { precision };
+  return observed.epoch({ ratio, low }).gbitops ?? plannedGbitops({ adds, images: inputs.images }, options);
+}
+
+function totalGbitops(stages: readonly PlannedStage[]): number | null {
+  if (stages.some(({ gbitops }) => gbitops === null)) return null;
+  return stages.reduce((sum, { gbitops, epochs }) => sum + gbitops! * epochs, 0);
+}
+
 const estimate = (value: number | null, reason: string): Estimate =>
   value === null ? { value, estimated: true, reason } : { value, estimated: true };
 const times = (one: Estimate, factor: number): Estimate => ({
@@ -267,6 +299,7 @@ function leftOf(planned: readonly Planned[], images: number | null): EnergyPlan[
     rows: planned.filter(({ row }) => row.state !== 'finished').length,
     epochs: stages.reduce((sum, { epochs }) => sum + epochs, 0),
     flops: plannedFlops(stages, images)?.exact ?? null,
+    gbitops: totalGbitops(stages),
     seconds: cost('seconds'),
     joules: cost('joules'),
   };
