@@ -2,7 +2,8 @@
 import type { EnergyBenchResult } from '../../cost/compare';
 import type { JobBenchResult } from '../../cost/job/job';
 import { tableOf as jobTable } from '../../cost/job/tables';
-import type { EnergyPlan, Estimate, PlannedRow } from '../../cost/plan';
+import type { EnergyPlan, PlannedRow } from '../../cost/plan';
+import type { Estimate } from '../../cost/plan-stages';
 import { METHODS } from '../../cost/rows';
 import { tableOf } from '../../cost/tables';
 import { costText } from '../../report/cost-table';
