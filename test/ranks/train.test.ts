@@ -89,8 +89,8 @@ describeTrained('the same training', () => {
     expect(JSON.parse(index(at('steps-two'))).steps).toEqual({ every: 2, batches: 6 });
     const inside = Object.keys(outcomeOf(at('steps-two'))).filter((name) => name.endsWith('.steps.bits'));
     expect(inside.length).toBeGreaterThan(0);
-    // Of all masks as many again as of those between epochs, and more of them inside.
-    expect(otherMaskBytes(at('steps-one'), at('steps-two'))).toBeLessThanOrEqual(18);
+    // Of 1,320 bytes 4 were seen to differ, none of them inside epochs.
+    expect(otherMaskBytes(at('steps-one'), at('steps-two'))).toBeLessThanOrEqual(8);
     const changed = differences(outcomeOf(at('steps-two')), outcomeOf(at('two')));
     expect(changed.filter((name) => !name.endsWith('.pth.tar')).sort()).toEqual(inside.sort());
     const detect = (save: string) => succeed(['detect', save, '--steps', '--json']);
