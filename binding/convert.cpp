@@ -100,6 +100,33 @@ Bytes bytes_of(const Napi::Value& value, const char* name) {
   return {static_cast<const uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset(), array.ByteLength()};
 }
 
+std::vector<int64_t> shape_of(const Napi::Value& value, const std::string& name) {
+  if (!value.IsArray()) wrong(name, "an array");
+  const auto sizes = value.As<Napi::Array>();
+  std::vector<int64_t> out;
+  for (uint32_t i = 0; i < sizes.Length(); ++i) {
+    const Napi::Value size = sizes.Get(i);
+    const double number = size.IsNumber() ? size.As<Napi::Number>().DoubleValue() : -1;
+    if (!(number >= 0 && number < 9e15 && number == std::floor(number)))
+      wrong(name, "an array of whole numbers from 0");
+    out.push_back(static_cast<int64_t>(number));
+  }
+  return out;
+}
+
+void check_bytes(const std::string& name, size_t bytes, const std::vector<int64_t>& shape, size_t element_bytes) {
+  size_t needed = element_bytes;
+  bool countable = true;  // in 64 bits: a product that wraps may equal the bytes by chance
+  std::string text;
+  for (const int64_t size : shape) {
+    countable = countable && !__builtin_mul_overflow(needed, static_cast<size_t>(size), &needed);
+    text += (text.empty() ? "" : ", ") + std::to_string(size);
+  }
+  if (countable && needed == bytes) return;
+  throw Error("ERR_SHAPE", "\"" + name + "\" holds " + std::to_string(bytes) + " bytes; its shape (" + text +
+                               ") needs " + (countable ? std::to_string(needed) : "more than any memory has") + ".");
+}
+
 HostTensor tensor_of(const Napi::Value& value, const std::string& name, std::vector<Napi::Value>& held) {
   if (!value.IsObject()) wrong(name, "a tensor {dtype, shape, data}");
   const auto object = value.As<Napi::Object>();
@@ -110,22 +137,9 @@ HostTensor tensor_of(const Napi::Value& value, const std::string& name, std::vec
     if (dtype == row.name) found = &row;
   if (!found) throw Error("ERR_DTYPE", "\"" + name + "\" has the unknown element type \"" + dtype + "\".");
   out.dtype = found->dtype;
-  const Napi::Value shape = object.Get("shape");
-  if (!shape.IsArray()) wrong(name + ".shape", "an array");
-  const auto sizes = shape.As<Napi::Array>();
-  size_t elements = 1;
-  for (uint32_t i = 0; i < sizes.Length(); ++i) {
-    const Napi::Value size = sizes.Get(i);
-    const double number = size.IsNumber() ? size.As<Napi::Number>().DoubleValue() : -1;
-    if (!(number >= 0 && number < 9e15 && number == std::floor(number)))
-      wrong(name + ".shape", "an array of whole numbers from 0");
-    out.shape.push_back(static_cast<int64_t>(number));
-    elements *= static_cast<size_t>(number);
-  }
+  out.shape = shape_of(object.Get("shape"), name + ".shape");
   const Bytes bytes = bytes_of(object.Get("data"), "data");
-  if (bytes.size != elements * found->bytes)
-    throw Error("ERR_SHAPE", "\"" + name + "\" holds " + std::to_string(bytes.size) +
-                                 " bytes; its shape and type need " + std::to_string(elements * found->bytes) + ".");
+  check_bytes(name, bytes.size, out.shape, found->bytes);
   out.data = bytes.data;
   out.bytes = bytes.size;
   held.push_back(object.Get("data"));

@@ -36,6 +36,11 @@ struct Bytes {
 };
 Bytes bytes_of(const Napi::Value& value, const char* name);
 
+/// A list of whole numbers from 0.
+std::vector<int64_t> shape_of(const Napi::Value& value, const std::string& name);
+/// Throws ERR_SHAPE unless a tensor of this shape and element size takes so many bytes.
+void check_bytes(const std::string& name, size_t bytes, const std::vector<int64_t>& shape, size_t element_bytes = 1);
+
 /// A view of a TensorData. Adds the viewed array to `held`, because the caller may change the object.
 HostTensor tensor_of(const Napi::Value& value, const std::string& name, std::vector<Napi::Value>& held);
 /// Views of a Map of TensorData.

@@ -95,12 +95,10 @@ DatasetSpec dataset_spec_of(const Napi::Object& object) {
   const Bytes images = bytes_of(object.Get("images"), "images"), labels = bytes_of(object.Get("labels"), "labels");
   const int64_t height = integer_in(object, "height"), width = integer_in(object, "width");
   const auto count = static_cast<int64_t>(labels.size / sizeof(int32_t));
-  if (height < 1 || width < 1 || static_cast<int64_t>(images.size) != count * height * width * 3)
-    throw Error("ERR_SHAPE", "The dataset's images hold " + std::to_string(images.size) + " bytes; " +
-                                 std::to_string(count) + " labels of " + std::to_string(height) + "x" +
-                                 std::to_string(width) + "x3 images need " +
-                                 std::to_string(count * height * width * 3) + ".");
+  if (height < 1 || width < 1)
+    throw Error("ERR_SHAPE", "Images of " + std::to_string(height) + "x" + std::to_string(width) + " have no pixels.");
   out.images = {Dtype::kUInt8, {count, height, width, 3}, images.data, images.size, nullptr};
+  check_bytes("images", images.size, out.images.shape);
   out.labels = {Dtype::kInt32, {count}, labels.data, labels.size, nullptr};
   out.classes = integer_in(object, "classes");
   out.device = string_in(object, "device");
@@ -154,16 +152,10 @@ Napi::Value create_stream_js(const Napi::CallbackInfo& info) {
 Napi::Value filter_images_js(const Napi::CallbackInfo& info) {
   return promise(info.Env(), [&] {
     const Bytes bytes = bytes_of(info[0], "images");
-    if (!info[1].IsArray() || info[1].As<Napi::Array>().Length() != 4)
-      throw Error("ERR_USAGE", "\"shape\" must be [count, height, width, 3].");
-    HostTensor images{Dtype::kUInt8, {}, bytes.data, bytes.size, nullptr};
-    int64_t pixels = 1;
-    for (uint32_t i = 0; i < 4; ++i) {
-      images.shape.push_back(info[1].As<Napi::Array>().Get(i).ToNumber().Int64Value());
-      pixels *= images.shape.back();
-    }
-    if (images.shape[3] != 3 || pixels != static_cast<int64_t>(bytes.size) || pixels <= 0)
-      throw Error("ERR_SHAPE", "\"images\" must hold count * height * width * 3 bytes.");
+    HostTensor images{Dtype::kUInt8, shape_of(info[1], "shape"), bytes.data, bytes.size, nullptr};
+    if (images.shape.size() != 4 || images.shape[3] != 3 || bytes.size == 0)
+      throw Error("ERR_SHAPE", "\"images\" must have the shape [count, height, width, 3], and pixels.");
+    check_bytes("images", bytes.size, images.shape);
     const Napi::Object filter = object_argument(info, 2, "filter");
     const std::string kind = string_in(filter, "kind");
     const double sigma = number_in(filter, "sigma");

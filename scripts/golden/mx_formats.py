@@ -4,8 +4,9 @@
     (pip install torch torchao==0.18.0 gfloat==0.5.2)
 
 No value is ours: gfloat gives floor/even and floor/away, torchao the other rules and NVFP4, and both must agree on
-floor/even. Left out is what docs/low-precision.md says that they disagree in. gfloat is given float64: with float32 its
-logarithm is off just below powers of two.
+floor/even. Stochastic rounding is gfloat's StochasticFast with 16 random bits an element, made here by the published
+Philox4x32 and the rule of docs/low-precision.md from seed, epoch, step and lane. Left out is what that page says that
+they disagree in. gfloat is given float64: with float32 its logarithm is off just below powers of two.
 """
 import argparse
 import json
@@ -13,7 +14,7 @@ import pathlib
 
 import numpy
 import torch
-from gfloat import RoundMode, compute_scale_amax, decode_block, encode_block
+from gfloat import RoundMode, compute_scale_amax, decode_block, encode_block, encode_float, round_float
 from gfloat import formats
 from torch.nn import functional, grad
 from torchao.prototype.mx_formats import mx_tensor, nvfp4_tensor
@@ -144,6 +145,74 @@ def along(values, axis, name, runs=1):
     return torch.from_numpy(numpy.moveaxis(numpy.concatenate(out).reshape(last.shape), -1, axis).astype(numpy.float64))
 
 
+def philox(seed, counter, rounds=7):
+    """Philox4x32 of Salmon et al., SC 2011, with seven rounds."""
+    low = (1 << 32) - 1
+    c0, c1, c2, c3 = counter
+    key = [seed & low, seed >> 32]
+    for _ in range(rounds):
+        left, right = 0xD2511F53 * c0, 0xCD9E8D57 * c2
+        c0, c1, c2, c3 = right >> 32 ^ c1 ^ key[0], right & low, left >> 32 ^ c3 ^ key[1], left & low
+        key = [(key[0] + 0x9E3779B9) & low, (key[1] + 0xBB67AE85) & low]
+    return c0, c1, c2, c3
+
+
+def noise(key, count):
+    """16 random bits for each element: a call serves 8 of them, the low half of a word before its high half."""
+    for element in range(count):
+        words = philox(key["seed"], (element // 8, key["step"], key["epoch"], key["lane"]))
+        yield words[element % 8 // 2] >> 16 * (element % 2) & 0xFFFF
+
+
+def elements_by_gfloat(info, values, bits):
+    """Codes of float64 values that are divided by their scale, rounded up or down by 16 random bits each."""
+    fast = RoundMode.StochasticFast
+    return [encode_float(info, round_float(info, float(v), fast, True, b, 16)) for v, b in zip(values, bits)]
+
+
+def stochastic_by_gfloat(x, name, bits):
+    info = getattr(formats, f"format_info_{FORMATS[name][1]}")
+    scales, codes, back = [], [], []
+    for begin in range(0, x.size, 32):
+        wide = x[begin : begin + 32].astype(numpy.float64)
+        scale = float(compute_scale_amax(FORMATS[name][3], wide))
+        scales.append(encode_float(info.stype, scale))
+        found = elements_by_gfloat(info.etype, wide / scale, bits[begin : begin + 32])
+        codes += found
+        back += decode_block(info, [scales[-1], *found])
+    return scales, codes, numpy.array(back).astype(numpy.float32), 1.0
+
+
+def stochastic_nvfp4(x, bits):
+    """The scales are torchao's, and so are the products with them; gfloat rounds what is between."""
+    scale = nvfp4_tensor.per_tensor_amax_to_scale(torch.from_numpy(x).abs().max())
+    scales = tensor_by_torchao(x, scale)[0]
+    per_block = torch.tensor(scales, dtype=torch.uint8).view(torch.float8_e4m3fn).float()
+    into, back = ((1.0 / scale) / per_block, scale * per_block)
+    spread = lambda values: values.repeat_interleave(16)[: x.size]
+    codes = elements_by_gfloat(formats.format_info_ocp_e2m1, (torch.from_numpy(x) * spread(into)).tolist(), bits)
+    values = f4_unpacked_to_f32(torch.tensor(codes, dtype=torch.uint8)) * spread(back)
+    return scales, codes, values.numpy(), scale.item()
+
+
+def stochastic_file(rng, each):
+    cases = []
+    for name in [*FORMATS, "nvfp4"]:
+        for i in range(each):
+            n = int(rng.integers(1, 100))
+            power = int(rng.integers(-60, 60))
+            x = numpy.ldexp(rng.standard_normal(n), power + rng.integers(-9, 1, n)).astype(numpy.float32)
+            small = {kind: int(rng.integers(0, 2**20)) for kind in ("epoch", "step", "lane")}
+            key = {"seed": int(rng.integers(0, 2**49)), **small}
+            bits = list(noise(key, n))
+            found = stochastic_nvfp4(x, bits) if name == "nvfp4" else stochastic_by_gfloat(x, name, bits)
+            scales, codes, back, scale = found
+            parts = {"scale": octets(scales), "codes": octets(codes), "back": floats(back)}
+            given = {"x": floats(x), "tensor_scale": floats([scale])}
+            cases.append({"name": f"{i}, {n} values", "format": name, "key": key, **given, **parts})
+    return {"scale": "floor", "rounding": "stochastic", "cases": cases}
+
+
 # N, input and output channels, height, width, kernel, stride, padding, groups
 CONVOLUTIONS = {
     "grouped": (3, 4, 4, 3, 3, 3, 1, 1, 2),
@@ -187,6 +256,7 @@ def main():
     files = {name: blocks_file(rng, name, wish.blocks) for name in FORMATS}
     files["nvfp4"] = tensors_file(rng, 3 * wish.blocks)
     files["conv"] = convolutions_file(rng, [*FORMATS, "nvfp4"])
+    files["stochastic"] = stochastic_file(rng, wish.blocks)
     wish.dir.mkdir(parents=True, exist_ok=True)
     for name, doc in files.items():
         (wish.dir / f"{name}.json").write_text(json.dumps(doc, separators=(",", ":")) + "\n")

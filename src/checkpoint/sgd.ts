@@ -60,21 +60,23 @@ export interface RestoredMomentum {
  * Momentum and learning rate of a checkpoint, or of its `optimizer` entry. `parameters` are the keys wanted, in module order.
  * `allParameters` are the keys of all parameters, `*.indexes` included; give it where `parameters` leaves them out, to read files of
  * the reference. There is no momentum, but a note, for the state of another optimiser than SGD, and for several groups of parameters
- * without names, whose order is not that of the network. Throws ERR_CHECKPOINT where there is no optimiser or its positions fit
- * neither list.
+ * without names, whose order is not that of the network. `name` is that of the file in errors. Throws ERR_CHECKPOINT where there is no
+ * optimiser or its positions fit neither list.
  */
 export function momentumOf(
   value: Value,
   parameters: readonly string[],
   allParameters: readonly string[] = parameters,
+  name = 'the checkpoint',
 ): RestoredMomentum {
   const optimizer = isDict(value) ? (value.get('optimizer') ?? onlyOptimizer(value) ?? value) : value;
   const state = isDict(optimizer) ? optimizer.get('state') : undefined;
   const groups = isDict(optimizer) ? optimizer.get('param_groups') : undefined;
   if (!isDict(state) || !Array.isArray(groups) || !groups.every(isDict) || groups.length === 0)
-    fail('has no optimizer state; start a new run from its weights instead of resuming');
+    fail(name, 'has no optimizer state: start a new run from its weights instead of resuming');
   const lr = (groups[0] as Dict).get('lr');
-  if (typeof lr !== 'number') fail('has an optimizer without a learning rate');
+  if (typeof lr !== 'number')
+    fail(name, 'has an optimizer without a learning rate: start a new run from its weights instead of resuming');
 
   const momentum: StateDict = new Map();
   const foreign = otherOptimizer(state);
@@ -89,7 +91,8 @@ export function momentumOf(
     const note = `its optimizer has ${groups.length} groups of parameters (${sizes.join(' and ')}), whose order is not that of the network`;
     return { momentum, lr, note };
   }
-  const keys = named.length === ids.length ? namesOf(named) : keysByPosition(ids.length, parameters, allParameters);
+  const keys =
+    named.length === ids.length ? namesOf(named) : keysByPosition(name, ids.length, parameters, allParameters);
   const wanted = new Set(parameters);
   for (const [position, id] of ids.entries()) {
     const key = keys[position]!;
@@ -135,6 +138,7 @@ function namesOf(names: readonly Value[]): string[] {
 
 /** The list of keys that has as many entries as the optimiser has positions. */
 function keysByPosition(
+  name: string,
   count: number,
   parameters: readonly string[],
   allParameters: readonly string[],
@@ -143,10 +147,13 @@ function keysByPosition(
   const keys = [allParameters, trained, parameters].find(({ length }) => length === count);
   return (
     keys ??
-    fail(`has an optimizer for ${count} parameters, but the model has ${allParameters.length}; it is of another model`)
+    fail(
+      name,
+      `has an optimizer for ${count} parameters, but the model has ${allParameters.length}: it is of another model, so take its own checkpoint`,
+    )
   );
 }
 
-function fail(what: string): never {
-  throw new EarlybirdError('ERR_CHECKPOINT', `the checkpoint ${what}`);
+function fail(name: string, what: string): never {
+  throw new EarlybirdError('ERR_CHECKPOINT', `${name} ${what}.`);
 }

@@ -11,13 +11,16 @@ export function observedIn(rows: readonly RowResult[]) {
   return {
     /** Forward FLOPs of one image in the dense network (null) or in tickets; precision changes none. */
     forward: (ratio: number | null) => mean(stages.flatMap((stage) => (stage.ratio === ratio ? stage.forward : []))),
-    /** Seconds and joules of an epoch. */
+    /** Multiply-adds of the same, of the first that counted them: tickets of one ratio differ little. */
+    adds: (ratio: number | null) => stages.find((stage) => stage.ratio === ratio && stage.adds)?.adds ?? null,
+    /** Seconds, joules and 1e9 bit operations of an epoch. */
     epoch({ ratio, low }: Pick<StageKind, 'ratio' | 'low'>) {
       const alike = stages.filter((stage) => stage.ratio === ratio && stage.low === low);
       const metered = alike.filter(({ finished, energy }) => finished && energy.joules !== null);
       return {
         seconds: mean(alike.map(({ seconds, epochs }) => seconds / epochs)),
         joules: mean(metered.map(({ energy, epochs }) => energy.joules! / epochs)),
+        gbitops: mean(alike.map(({ arithmetic, epochs }) => arithmetic && arithmetic.gbitops / epochs)),
       };
     },
     /** Epochs before a ticket was drawn, in a search of this precision. */

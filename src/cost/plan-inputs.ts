@@ -4,8 +4,10 @@ import { USUAL_MULTIPLE } from '../engine/kernels';
 import type { EarlybirdError } from '../errors';
 import { loadAddon } from '../native/addon';
 import type { NativeModel } from '../native/types/model';
+import { type MultiplyAdds, multiplyAddsOf } from '../network/bit-operations';
 import { forwardFlops } from '../network/flops';
 import type { BenchEnergyRecipe } from '../recipe/recipe';
+import { scaledAdds } from './plan-arithmetic';
 
 export interface PlanInputs {
   /** Training images of an epoch. */
@@ -14,6 +16,8 @@ export interface PlanInputs {
   forward: number | null;
   /** Forward FLOPs of one image in the ticket that is assumed at a ratio; null where the network is not known. */
   ticket(ratio: number): number | null;
+  /** Multiply-adds of the same networks, the dense one (null) or a ticket. */
+  adds(ratio: number | null): MultiplyAdds | null;
   /** Why one of them is null. */
   notes: string[];
 }
@@ -21,6 +25,7 @@ export interface PlanInputs {
 interface Known {
   images: number | null;
   forward: number | null;
+  adds: MultiplyAdds | null;
   /** Ratios of which the FLOPs of a ticket have to be assumed. */
   ratios: number[];
 }
@@ -41,13 +46,14 @@ export async function planInputs(recipe: PlanRecipe, known: Known): Promise<Plan
   const missing = (why: string) => notes.push(`FLOPs unknown: ${why}`);
   if (images === null)
     missing(`how many images --dataset ${dataset} has is known once it is opened; give --limit-train.`);
-  let { forward } = known;
-  let uniform: ReadonlyMap<number, number> = new Map();
+  let { forward, adds: dense } = known;
+  let uniform: ReadonlyMap<number, Counted> = new Map();
   if (!data) missing(`how many classes --dataset ${dataset} has is known once it is opened.`);
   else if (forward === null || (!assumeFlops && known.ratios.length > 0)) {
     try {
       const counted = await countFlops(recipe, data, assumeFlops ? [] : known.ratios);
-      forward ??= counted.dense;
+      forward ??= counted.dense.forward;
+      dense ??= counted.dense.adds;
       uniform = counted.tickets;
     } catch (error) {
       const { code, message } = error as EarlybirdError;
@@ -57,8 +63,12 @@ export async function planInputs(recipe: PlanRecipe, known: Known): Promise<Plan
   }
   const share = (ratio: number) => atRatio(recipe, assumeFlops, ratio);
   const ticket = (ratio: number) =>
-    assumeFlops && forward !== null ? share(ratio)! * forward : (uniform.get(ratio) ?? null);
-  return { images, forward, ticket, notes };
+    assumeFlops && forward !== null ? share(ratio)! * forward : (uniform.get(ratio)?.forward ?? null);
+  const adds = (ratio: number | null) => {
+    if (ratio === null) return dense;
+    return assumeFlops ? dense && scaledAdds(dense, share(ratio)!) : (uniform.get(ratio)?.adds ?? null);
+  };
+  return { images, forward, ticket, adds, notes };
 }
 
 /** The number of a list with one for each ratio, or with one for all. */
@@ -70,22 +80,33 @@ export function atRatio(
   return list?.[list.length === 1 ? 0 : ratios.indexOf(ratio)];
 }
 
+/** Of one image. */
+interface Counted {
+  forward: number;
+  adds: MultiplyAdds;
+}
+
+function countedOf(model: NativeModel): Counted {
+  const description = model.describe();
+  return { forward: forwardFlops(description.layers), adds: multiplyAddsOf(description) };
+}
+
 async function countFlops(
   { arch, depth, cfg, imageSize, emptyLayers, surgery, roundTo }: PlanRecipe,
   { classes, size }: KnownDataset,
   ratios: readonly number[],
-): Promise<{ dense: number; tickets: Map<number, number> }> {
+): Promise<{ dense: Counted; tickets: Map<number, Counted> }> {
   const spec = { arch, depth: depth!, classes, cfg, seed: 1, device: 'cpu', imageSize: imageSize ?? size };
   using model = await loadAddon({ device: 'cpu' }).createModel(spec);
-  const tickets = new Map<number, number>();
+  const tickets = new Map<number, Counted>();
   for (const ratio of ratios) {
     // A plan measures nothing.
     const rounding = { roundTo: roundTo === 'auto' ? USUAL_MULTIPLE : roundTo };
     const cut = await model.prune({ mask: uniformMask(model, ratio), emptyLayers, surgery, ...rounding });
     using ticket = cut.model;
-    tickets.set(ratio, forwardFlops(ticket.describe().layers));
+    tickets.set(ratio, countedOf(ticket));
   }
-  return { dense: forwardFlops(model.describe().layers), tickets };
+  return { dense: countedOf(model), tickets };
 }
 
 /** The first channels of every layer, 1 - p of them. */

@@ -6,18 +6,14 @@ import { networkName } from '../network/names';
 import { flopsOf, NO_PAPER_FLOPS } from '../network/training-flops';
 import type { EnergyMethod } from '../recipe/cost';
 import type { BenchEnergyRecipe } from '../recipe/recipe';
+import { isScheduled } from '../recipe/schedules';
 import { observedIn } from './observed';
-import { atRatio, type PlanInputs, planInputs } from './plan-inputs';
+import { NO_SCHEDULED_BITS } from './plan-arithmetic';
+import { planInputs } from './plan-inputs';
+import { type Estimate, type PlanContext, type PlannedStage, planStages } from './plan-stages';
 import { checkIdentities, type RowResult, readRow } from './row-results';
-import { type EnergyRow, METHODS, rowsOf, type StageKind, stagesOf } from './rows';
+import { type EnergyRow, rowsOf, type StageKind } from './rows';
 import { refuseMixedMachines } from './same-machine';
-
-/** Seconds or joules: measured, or estimated, or null with the reason. */
-export interface Estimate {
-  value: number | null;
-  estimated: boolean;
-  reason?: string | undefined;
-}
 
 export interface PlannedRow extends EnergyRow {
   state: RowResult['state'];
@@ -27,6 +23,8 @@ export interface PlannedRow extends EnergyRow {
   ticketForward: number | null;
   /** null where the network or the number of images is not known: the plan's notes say why. */
   flops: RowResult['flops'];
+  /** 1e9 bit operations of training; null where they are not known. */
+  gbitops: number | null;
   /** Exact FLOPs over those of the baseline at this ratio and seed; null where one of them is unknown. */
   overBaseline: number | null;
   seconds: Estimate;
@@ -47,19 +45,15 @@ export interface EnergyPlan {
   forward: number | null;
   rows: PlannedRow[];
   /** Trainings yet to run. The dense training of a seed is run once, however many rows begin with it. */
-  left: { rows: number; epochs: number; flops: number | null; seconds: Estimate; joules: Estimate };
+  left: {
+    rows: number;
+    epochs: number;
+    flops: number | null;
+    gbitops: number | null;
+    seconds: Estimate;
+    joules: Estimate;
+  };
   notes: string[];
-}
-
-/** A training of a row that is not finished. */
-interface PlannedStage extends StageKind {
-  epochs: number;
-  /** Epochs already on disk. */
-  done: number;
-  forward: number | null;
-  /** Cost of one epoch. */
-  seconds: Estimate;
-  joules: Estimate;
 }
 
 /** Plans a comparison of methods. Throws ERR_RECIPE and ERR_BENCH_MACHINE as `benchEnergy` does. */
@@ -73,6 +67,7 @@ export async function planEnergy(recipe: BenchEnergyRecipe): Promise<EnergyPlan>
   const inputs = await planInputs(recipe, {
     images: stages[0]?.dataset.train ?? null,
     forward: observed.forward(null),
+    adds: observed.adds(null),
     ratios: unseenRatios(results, observed),
   });
   const planned = results.map((result) => planRow({ recipe, observed, inputs }, result));
@@ -92,20 +87,15 @@ export async function planEnergy(recipe: BenchEnergyRecipe): Promise<EnergyPlan>
     left: leftOf(planned, inputs.images),
     notes: [
       ...inputs.notes,
+      ...(isScheduled(recipe) && planned.some(({ row }) => row.gbitops === null) ? [NO_SCHEDULED_BITS] : []),
       ...(planned.some(({ row }) => row.flops?.paper === null) ? [NO_PAPER_FLOPS] : []),
       'FLOPs: training, three forward passes an image (docs/cost.md). An estimated epoch takes what epochs of that kind took on disk, else what --images-per-second and --watts say.',
     ],
   };
 }
 
-interface Context {
-  recipe: BenchEnergyRecipe;
-  observed: ReturnType<typeof observedIn>;
-  inputs: PlanInputs;
-}
-
 /** Ratios whose rows are not finished, and of which no ticket is on disk. */
-function unseenRatios(results: readonly RowResult[], observed: Context['observed']): number[] {
+function unseenRatios(results: readonly RowResult[], observed: PlanContext['observed']): number[] {
   const open = results.flatMap(({ state, ratio }) => (state === 'finished' || ratio === null ? [] : ratio));
   return [...new Set(open)].filter((ratio) => observed.forward(ratio) === null);
 }
@@ -125,25 +115,28 @@ interface Planned {
   stages: PlannedStage[];
 }
 
-function planRow(context: Context, result: RowResult): Planned {
+function planRow(context: PlanContext, result: RowResult): Planned {
   const { method, ratio, seed, folder, state } = result;
   const own = { method, ratio, seed, folder, state, overBaseline: null };
   if (state === 'finished') {
-    const { stages, flops, energy } = result;
+    const { stages, flops, energy, arithmetic } = result;
+    const gbitops = arithmetic?.gbitops ?? null;
     const epochs = epochsIn(stages);
     const seconds = { value: result.seconds, estimated: false };
     const joules = { value: energy.joules, estimated: energy.estimated, reason: energy.reason };
     const ticketForward = stages.find((stage) => stage.ratio !== null)?.forward ?? null;
-    return { row: { ...own, epochs, ticketForward, flops, seconds, joules, assumptions: [] }, stages: [] };
+    return { row: { ...own, epochs, ticketForward, flops, gbitops, seconds, joules, assumptions: [] }, stages: [] };
   }
   const assumptions: string[] = [];
   const stages = planStages(context, result, assumptions);
   const epochs = epochsIn(stages);
   const cost = (name: 'seconds' | 'joules') => total(stages.map((stage) => times(stage[name], stage.epochs)));
   const flops = plannedFlops(stages, context.inputs.images);
+  const gbitops = totalGbitops(stages);
   const costs = { seconds: cost('seconds'), joules: cost('joules') };
   const ticketForward = stages.find((stage) => stage.ratio !== null)?.forward ?? null;
-  return { row: { ...own, epochs, ticketForward, flops, ...costs, assumptions: [...new Set(assumptions)] }, stages };
+  const row = { ...own, epochs, ticketForward, flops, gbitops, ...costs, assumptions: [...new Set(assumptions)] };
+  return { row, stages };
 }
 
 function epochsIn(stages: readonly (StageKind & { epochs: number })[]): PlannedRow['epochs'] {
@@ -152,88 +145,11 @@ function epochsIn(stages: readonly (StageKind & { epochs: number })[]): PlannedR
   return { dense: sum(true), ticket: sum(false) };
 }
 
-function planStages(context: Context, result: RowResult, assumptions: string[]): PlannedStage[] {
-  const { inputs } = context;
-  const epochs = epochsOf(context, result, assumptions);
-  return stagesOf(result).map((kind): PlannedStage => {
-    const { ratio } = kind;
-    const forward = ratio === null ? inputs.forward : ticketForward(context, ratio, assumptions);
-    const done = result.stages.find(({ name }) => name === kind.name)?.epochs ?? 0;
-    const share = forward !== null && inputs.forward !== null ? forward / inputs.forward : 1;
-    const costs = epochCosts(context, kind, share, assumptions);
-    return { ...kind, epochs: ratio === null ? epochs.dense : epochs.ticket, done, forward, ...costs };
-  });
+function totalGbitops(stages: readonly PlannedStage[]): number | null {
+  if (stages.some(({ gbitops }) => gbitops === null)) return null;
+  return stages.reduce((sum, { gbitops, epochs }) => sum + gbitops! * epochs, 0);
 }
 
-function ticketForward({ recipe, observed, inputs }: Context, ratio: number, assumptions: string[]): number | null {
-  const seen = observed.forward(ratio);
-  const assumed = inputs.ticket(ratio);
-  if (seen !== null) assumptions.push(`the ticket has the FLOPs of finished ones at p = ${ratio}`);
-  else if (assumed === null) assumptions.push('the ticket counts as the dense network: at most');
-  else if (recipe.assumeFlops) assumptions.push("the ticket's share of FLOPs is that of --assume-flops");
-  else assumptions.push('the ticket keeps 1 - p of the channels of every layer; --assume-flops says otherwise');
-  return seen ?? assumed ?? inputs.forward;
-}
-
-/** Epochs of both trainings. A ticket is drawn as late as in finished rows, else as the recipe assumes. */
-function epochsOf({ recipe, observed }: Context, { method, ratio }: RowResult, assumptions: string[]) {
-  const { epochs, assumeEpoch } = recipe;
-  const { earlyBird } = METHODS[method];
-  if (!earlyBird) return { dense: epochs, ticket: epochs };
-  const before = observed.drawn(ratio!, earlyBird.search);
-  const drawn = before === null ? assumedEpoch(recipe, ratio!) : Math.round(before);
-  const why = assumeEpoch ? 'as --assume-epoch says' : 'about an eighth of --epochs; --assume-epoch says otherwise';
-  assumptions.push(`the ticket is drawn after epoch ${drawn}, ${before === null ? why : 'as in finished rows'}`);
-  return { dense: drawn, ticket: method === 'eb-reinit' ? epochs : epochs - drawn };
-}
-
-/**
- * The epochs that fit the paper's tables are about an eighth of all: 20 of 160 for VGG-16 at p = 0.3, 11 of 90 for ResNet-18
- * (docs/cost.md). No ticket comes before the detector has a window of masks.
- */
-function assumedEpoch(recipe: BenchEnergyRecipe, ratio: number): number {
-  const { epochs, assumeEpoch, detectorWindow } = recipe;
-  return (
-    atRatio(recipe, assumeEpoch, ratio) ?? Math.min(epochs - 1, Math.max(detectorWindow - 1, Math.round(epochs / 8)))
-  );
-}
-
-/** Seconds and joules of one epoch. `share`: its FLOPs over those of a dense one. */
-function epochCosts(
-  { recipe, observed, inputs }: Context,
-  { ratio, low }: StageKind,
-  share: number,
-  assumptions: string[],
-) {
-  const { imagesPerSecond, watts } = recipe;
-  const own = observed.epoch({ ratio, low });
-  const dense = observed.epoch({ ratio: null, low });
-  if (own.seconds === null && dense.seconds !== null)
-    assumptions.push(
-      'an epoch of the ticket takes what a dense one does times its share of FLOPs: small layers take more',
-    );
-  const scaled = (value: number | null) => (value === null ? null : value * share);
-  let seconds = own.seconds ?? scaled(dense.seconds);
-  if (seconds === null && imagesPerSecond !== undefined && inputs.images !== null) {
-    seconds = (share * inputs.images) / imagesPerSecond;
-    assumptions.push(
-      `${imagesPerSecond} images/s in the dense network, as given, and a ticket's share of its FLOPs; evaluation is left out`,
-    );
-  }
-  let joules = own.joules ?? scaled(dense.joules);
-  if (joules === null && seconds !== null && watts !== undefined) {
-    joules = seconds * watts;
-    assumptions.push(`${watts} W throughout, as given`);
-  }
-  const what = `no epoch of ${ratio === null ? 'the dense network' : 'a ticket'}${low ? ' in low precision' : ''}`;
-  return {
-    seconds: estimate(seconds, `${what} was run here, and --images-per-second is not given`),
-    joules: estimate(joules, `${what} was metered here, and there is no time and --watts to estimate with`),
-  };
-}
-
-const estimate = (value: number | null, reason: string): Estimate =>
-  value === null ? { value, estimated: true, reason } : { value, estimated: true };
 const times = (one: Estimate, factor: number): Estimate => ({
   ...one,
   value: one.value === null ? null : one.value * factor,
@@ -267,6 +183,7 @@ function leftOf(planned: readonly Planned[], images: number | null): EnergyPlan[
     rows: planned.filter(({ row }) => row.state !== 'finished').length,
     epochs: stages.reduce((sum, { epochs }) => sum + epochs, 0),
     flops: plannedFlops(stages, images)?.exact ?? null,
+    gbitops: totalGbitops(stages),
     seconds: cost('seconds'),
     joules: cost('joules'),
   };

@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { readEnergy } from '../energy/file';
 import { isEstimated, measuredWays, minus, sameWays, settled, waysText } from '../energy/totals';
 import type { Provenance } from '../engine/provenance';
+import type { MultiplyAdds } from '../network/bit-operations';
 import { flopsOf } from '../network/training-flops';
 import type { PruneReport } from '../prune/report';
 import { identityOf } from '../recipe/identity';
@@ -48,6 +49,8 @@ interface Stage extends StageKind {
   images: number;
   /** Forward FLOPs of one image; null until it is finished. */
   forward: number | null;
+  /** Null as well for a run of a version that did not count them. */
+  adds: MultiplyAdds | null;
   /** Training and evaluation. */
   seconds: number;
   /** Of its epochs, by counting; null where one of them was not counted. */
@@ -165,6 +168,7 @@ async function readStage(kind: StageKind, folder: string): Promise<Stage | null>
     epochs: metrics.length,
     images: metrics.length * params.dataset.train - bad,
     forward: result?.flops ?? null,
+    adds: result?.multiplyAdds ?? null,
     seconds: secondsOf(metrics),
     arithmetic: arithmeticOver(metrics),
     energy: await energyOf([folder, join(folder, '..')], phase, metrics.length),

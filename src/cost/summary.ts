@@ -11,6 +11,8 @@ import { type Energy, inCommon, type RowResult } from './row-results';
 import { METHODS, nameOf } from './rows';
 import { type MachineRecord, refuseMixedMachines } from './same-machine';
 
+export const BIT_OPERATIONS = 'Bit operations are those of training: multiply-adds times the bits of both operands.';
+
 type Costs = 'joules' | 'paperFlops' | 'exactFlops' | 'gbitops' | 'seconds';
 
 /** All seeds of one method at one ratio. */
@@ -171,10 +173,7 @@ function notesOf(
       ? ['Low precision is simulated: its energy and time are those of this machine, not of 8-bit hardware.']
       : []),
     ...(groups.some(({ gbitops }) => gbitops)
-      ? [
-          'Bit operations are those of training: multiply-adds times the bits of both operands.',
-          `${MODELLED}: it is in no sum of measured energy.`,
-        ]
+      ? [BIT_OPERATIONS, `${MODELLED}: it is in no sum of measured energy.`]
       : []),
     ...(energies.some(({ estimated }) => estimated) ? ['~: energy estimated from --watts, not measured.'] : []),
     ...energyNotes(groups, energies),

@@ -69,7 +69,12 @@ export function tableOf(bench: EnergyBench): CostTable {
   };
 }
 
-function unitOf(groups: readonly EnergyGroup[], field: 'paperFlops' | 'exactFlops' | 'gbitops', size = 1) {
+/** `size`: of the numbers that the field counts. */
+export function unitOf<F extends string>(
+  groups: readonly { [field in F]: { mean: number } | null }[],
+  field: F,
+  size = 1,
+) {
   const largest = size * Math.max(...groups.map((group) => group[field]?.mean ?? 0));
   return FLOPS_UNITS.find(({ size }) => largest >= size) ?? FLOPS_UNITS.at(-1)!;
 }

@@ -4,7 +4,7 @@ import type { NativeAddon } from '../native/types/addon';
 import type { ModelDescription, ModelSpec, NativeModel } from '../native/types/model';
 import type { StateDict } from '../tensor';
 import { firstNotFinite } from './finite';
-import { inferNetwork } from './infer';
+import { inferNetwork, isSameNetwork } from './infer';
 
 /** A new network with these weights. The caller owns it. `name` is that of the file in errors. */
 export async function loadModel(
@@ -52,7 +52,8 @@ async function loadFitting(model: NativeModel, state: StateDict, name: string): 
 /** Keys that networks of PyTorch lack, and that take their default then. */
 const OPTIONAL = /(^|\.)(num_batches_tracked|indexes|downsample\.0\.bias)$/;
 
-function misfitText({ arch, depth, classes }: ModelDescription, own: StateDict, state: StateDict, name: string) {
+function misfitText(given: ModelDescription, own: StateDict, state: StateDict, name: string) {
+  const { arch, depth, classes } = given;
   const missing = [...own.keys()].filter((key) => !state.has(key) && !OPTIONAL.test(key));
   const strange = [...state.keys()].filter((key) => !own.has(key));
   const other = [...state].flatMap(([key, { shape }]) => {
@@ -71,16 +72,19 @@ function misfitText({ arch, depth, classes }: ModelDescription, own: StateDict, 
   if (found.length === 0) return undefined;
   const named = typeof arch === 'string' ? `--arch ${arch} --depth ${depth}` : `the network ${arch.name}`;
   const network = `${named} with ${classes} classes`;
-  return `${name} does not fit ${network}: ${found.join(', ')}; ${likely(state)}.`;
+  return `${name} does not fit ${network}: ${found.join(', ')}; ${likely(state, given)}.`;
 }
 
 function listed(list: readonly string[]): string {
   return list.length > 3 ? `${list.slice(0, 3).join(', ')}, ...` : list.join(', ');
 }
 
-function likely(state: StateDict): string {
+/** Widths are named where they are all that differs. */
+function likely(state: StateDict, { arch, depth, cfg }: ModelDescription): string {
   const seen = inferNetwork(state);
   if (!seen) return 'its keys are of no network known here: give a file of one of them';
   const classes = seen.classes === undefined ? '' : ` with ${seen.classes} classes, as its --dataset has`;
-  return `its keys look like --arch ${seen.arch} --depth ${seen.depth}${classes}`;
+  const hasOtherWidths = isSameNetwork(seen.arch, arch) && seen.depth === depth && seen.cfg.join() !== cfg.join();
+  const widths = hasOtherWidths ? ` --cfg ${seen.cfg.join(' ')}` : '';
+  return `its keys look like --arch ${seen.arch} --depth ${seen.depth}${widths}${classes}`;
 }

@@ -32,7 +32,7 @@ export const distanceSchema = z.strictObject({
   endEpoch: option(count(0).optional(), 'last row (inclusive)', { defaultHelp: 'the last there is' }),
   from: option(
     z.enum(['auto', 'masks', 'checkpoints']).default('auto'),
-    'read masks/*.bits or the checkpoints',
+    'read masks/*.bits, or the checkpoints, whose masks are those by |gamma| whatever the search ranked by',
     'auto, masks or checkpoints',
   ),
   ...weightsKey,

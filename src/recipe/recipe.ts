@@ -126,7 +126,7 @@ function complete(command: CommandName, recipe: Record<string, unknown>): Record
   if (!['search', 'retrain', 'train', 'benchEnergy', 'study'].includes(command) || fromTicket) return recipe;
   const { arch = DEFAULT_NETWORK, depth = defaultDepth(arch as Arch) } = recipe;
   const network: Record<string, unknown> = { ...recipe, arch, depth };
-  if (command === 'benchEnergy' || command === 'study') return network;
+  if (command === 'benchEnergy') return network;
   const settled = command === 'train' ? { ...network, ...settleVariant(recipe) } : network;
   return { ...settled, ...precisionOptions(settled) };
 }

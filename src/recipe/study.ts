@@ -2,7 +2,9 @@
 import { z } from 'zod';
 import { dataset } from './fields/data';
 import { model } from './fields/network';
+import { lowPrecision } from './fields/precision';
 import { energy, files, runtime } from './fields/runtime';
+import { precisionSchedule } from './fields/schedule';
 import { cutting, detector } from './fields/ticket';
 import { training } from './fields/training';
 import { count, folder, hidden, option, positive } from './option';
@@ -30,6 +32,8 @@ export const studySchema = z.strictObject({
   ...dataset('cifar10'),
   ...model,
   ...rowTraining,
+  ...lowPrecision(),
+  ...precisionSchedule,
   ratios: detector.ratios,
   seeds: option(
     z.array(count(0)).min(1).default([1, 2, 3]).refine(distinct),

@@ -22,7 +22,7 @@ export function formatFlops(value: number | null | undefined): string {
 
 /** Of 1e9 bit operations: 1234.5 -> "1.23 T". */
 export function formatBitOps(giga: number | null | undefined): string {
-  return quantity(giga == null ? giga : giga * 1e9, 0.1);
+  return quantity(giga == null ? giga : giga * 1e9, 0.1, [{ size: 1e18, suffix: 'E' }, ...UNITS]);
 }
 
 export function formatSeconds(value: number | null | undefined): string {
@@ -58,9 +58,9 @@ export function formatRatio(value: number | null | undefined, dense: number | nu
 }
 
 /** In the largest unit of which there is at least `least`. */
-function quantity(value: number | null | undefined, least: number): string {
+function quantity(value: number | null | undefined, least: number, units = UNITS): string {
   if (!known(value)) return MISSING;
-  const unit = UNITS.find(({ size }) => Math.abs(value) >= least * size);
+  const unit = units.find(({ size }) => Math.abs(value) >= least * size);
   return unit ? `${(value / unit.size).toFixed(2)} ${unit.suffix}` : String(value);
 }
 

@@ -119,7 +119,7 @@ export async function readTrainingCheckpoint(
 ): Promise<RestoredCheckpoint> {
   const { value } = await readCheckpoint(path, options);
   const state = stateDictOf(value, path, log);
-  const { momentum, note } = momentumOf(value, parameters, parameterKeys(state));
+  const { momentum, note } = momentumOf(value, parameters, parameterKeys(state), path);
   if (note) log?.(`${path}: ${note}: momentum begins at 0`);
   const hash = extrasOf(value)?.get('recipe');
   return {

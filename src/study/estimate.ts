@@ -1,8 +1,12 @@
 /** `study --dry-run`: the runs with their FLOPs and the seconds they may take. Nothing is run. */
-import { planInputs } from '../cost/plan-inputs';
+import { NO_SCHEDULED_BITS, plannedGbitops } from '../cost/plan-arithmetic';
+import { type PlanInputs, planInputs } from '../cost/plan-inputs';
 import { networkName } from '../network/names';
 import { trainingFlops } from '../network/training-flops';
+import { scheduleOf } from '../recipe/chosen-schedule';
+import { formatsOf, formatsText } from '../recipe/precision';
 import type { StudyRecipe } from '../recipe/recipe';
+import { isScheduled } from '../recipe/schedules';
 import { ratioKey } from '../run/names';
 import { type Entry, entriesOf, searchFolder, shardOf } from './plan';
 import { readFigures, readSearch, type SearchRecord } from './record';
@@ -20,6 +24,8 @@ export interface PlannedRuns {
   /** Training FLOPs of all, and of those that are not finished. */
   flops: number | null;
   leftFlops: number | null;
+  /** 1e9 bit operations of all; null where the network is not known, and under a --precision-schedule. */
+  gbitops: number | null;
   /** Seconds of those that are not finished; null where no speed is known. */
   leftSeconds: number | null;
 }
@@ -30,23 +36,28 @@ export interface StudyPlan {
   network: string;
   dataset: string;
   epochs: number;
+  /** Of all runs; null in full precision. */
+  formats: string | null;
   seeds: number[];
   images: number | null;
   forward: number | null;
   rows: PlannedRuns[];
   left: { runs: number; flops: number | null; seconds: number | null };
-  all: { runs: number; flops: number | null };
+  all: { runs: number; flops: number | null; gbitops: number | null };
   notes: string[];
 }
 
 /** Plans a study from the searches on disk, else from assumptions, which its notes say. Runs nothing. */
 export async function planStudy(recipe: StudyRecipe): Promise<StudyPlan> {
   const { save, seeds, ratios, epochs, arch, depth, cfg, dataset } = recipe;
+  const formats = formatsOf(recipe);
+  scheduleOf(recipe, formats); // throws for one that is not possible
   const searches = await Promise.all(seeds.map((seed) => readSearch(searchFolder(save, seed), seed)));
   const known = searches.filter((search) => search !== null);
   const inputs = await planInputs(recipe, {
     images: known[0]?.images ?? null,
     forward: known[0]?.forward ?? null,
+    adds: known[0]?.adds ?? null,
     ratios,
   });
   const assumed = assumedEmergence(recipe);
@@ -63,7 +74,7 @@ export async function planStudy(recipe: StudyRecipe): Promise<StudyPlan> {
     if (search && (await readFigures(entry, search))) done.add(entry);
   }
   const speed = speedOf(recipe, known, inputs.images);
-  const cost = costing(inputs, epochs, speed.seconds);
+  const cost = costing(recipe, inputs, speed.seconds);
   const rows = [
     cost({ ratio: null, what: 'searches', names: [] }, seeds.length, known.length),
     ...ratios.flatMap((ratio) =>
@@ -80,6 +91,7 @@ export async function planStudy(recipe: StudyRecipe): Promise<StudyPlan> {
     dryRun: true,
     network: networkName(arch, depth!, cfg),
     ...{ dataset, epochs, seeds },
+    formats: formats ? formatsText(formats) : null,
     images: inputs.images,
     forward: inputs.forward,
     rows,
@@ -88,10 +100,15 @@ export async function planStudy(recipe: StudyRecipe): Promise<StudyPlan> {
       flops: sumOf(rows, ({ leftFlops }) => leftFlops),
       seconds: sumOf(rows, ({ leftSeconds }) => leftSeconds),
     },
-    all: { runs: rows.reduce((sum, { runs }) => sum + runs, 0), flops: sumOf(rows, ({ flops }) => flops) },
+    all: {
+      runs: rows.reduce((sum, { runs }) => sum + runs, 0),
+      flops: sumOf(rows, ({ flops }) => flops),
+      gbitops: sumOf(rows, ({ gbitops }) => gbitops),
+    },
     notes: [
       ...inputs.notes,
       speed.note,
+      ...(isScheduled(recipe) ? [NO_SCHEDULED_BITS] : []),
       ...(known.length < seeds.length
         ? [
             `Where no search is on disk, tickets emerge after epoch ${assumed} (${recipe.assumeEmergence ? 'as --assume-emergence says' : 'an eighth of --epochs; --assume-emergence says otherwise'}), and the best checkpoint is the last: draws that fall on one epoch are one run.`,
@@ -120,17 +137,16 @@ function speedOf({ imagesPerSecond }: StudyRecipe, searches: readonly SearchReco
   return { seconds: images / imagesPerSecond, note: `${imagesPerSecond} images/s, as given; tests are left out.` };
 }
 
-function costing(
-  { images, forward, ticket }: Awaited<ReturnType<typeof planInputs>>,
-  epochs: number,
-  epochSeconds: number | null,
-) {
+function costing(recipe: StudyRecipe, inputs: PlanInputs, epochSeconds: number | null) {
+  const { epochs } = recipe;
+  const { images, forward, ticket, adds } = inputs;
   return (row: Pick<PlannedRuns, 'ratio' | 'what' | 'names'>, runs: number, finished: number): PlannedRuns => {
     const own = row.ratio === null ? forward : ticket(row.ratio);
     const share = own !== null && forward !== null ? own / forward : null;
     const one =
       own !== null && images !== null ? trainingFlops([{ forward: own, images: epochs * images }], 'exact') : null;
     const times = (count: number, value: number | null) => (value === null ? null : count * value);
+    const gbitops = plannedGbitops({ adds: adds(row.ratio), images }, recipe);
     const seconds = epochSeconds !== null && share !== null ? epochs * epochSeconds * share : null;
     const left = runs - finished;
     return {
@@ -138,6 +154,7 @@ function costing(
       ...{ runs, finished, share },
       flops: times(runs, one),
       leftFlops: times(left, one),
+      gbitops: times(runs * epochs, gbitops),
       leftSeconds: times(left, seconds),
     };
   };

@@ -27,6 +27,8 @@ export interface StudyGroup {
   forward: Estimate | null;
   /** Training FLOPs of search and retraining over those of dense training. */
   cost: Estimate | null;
+  /** 1e9 bit operations of search and retraining; null where a run did not count them. */
+  gbitops: Estimate | null;
   /** Minus the emergence draw, paired by seed; of the emergence draw itself null. */
   overEmergence: Difference | null;
   overEmergenceAtBudget: Difference | null;
@@ -72,6 +74,7 @@ export function groupsOf({ seeds, ratios, margin }: StudyRecipe, { searches, run
       kept: over(({ result }) => result.kept / result.channels),
       forward: over((run) => run.result.forward / dense(run).forward),
       cost: over((run) => totalOf(run.result) / denseFlops(dense(run))),
+      gbitops: own.every(({ result }) => result.gbitops) ? over(({ result }) => gbitopsOf(result)) : null,
       overEmergence: isEmergence ? null : minus(emergence, ({ result }) => result.top1),
       overEmergenceAtBudget: isEmergence ? null : minus(emergence, (run) => run.atBudget),
       overTicket: control === null ? null : minus(at(draw, null, ratio), ({ result }) => result.top1),
@@ -92,6 +95,7 @@ function pairsOf(a: readonly Run[], b: readonly Run[], value: (run: Run) => numb
   });
 }
 
+const gbitopsOf = ({ gbitops }: RunFigures) => gbitops!.search + gbitops!.retrain;
 const totalOf = ({ flops }: RunFigures) => flops.search + flops.retrain;
 const budgetKey = ({ ratio, seed }: RunRecord) => `${ratio} ${seed}`;
 

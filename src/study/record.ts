@@ -5,12 +5,15 @@ import { type MachineRecord, machineOf } from '../cost/same-machine';
 import { knownDataset } from '../data/known';
 import type { Provenance } from '../engine/provenance';
 import { EarlybirdError } from '../errors';
+import type { MultiplyAdds } from '../network/bit-operations';
 import { trainingFlops } from '../network/training-flops';
 import type { PruneReport } from '../prune/report';
 import { checkpointNetwork } from '../run/checkpoint-network';
 import { RunDirectory } from '../run/directory';
+import type { EpochMetrics } from '../run/metrics';
 import { type RunResult, secondsOf } from '../run/result';
 import { signalsOf } from '../ticket/watch';
+import { arithmeticOver } from '../train/precision/follow';
 import type { Entry, MissingDraw } from './plan';
 
 /** The dense search of a seed. */
@@ -25,6 +28,9 @@ export interface SearchRecord {
   /** Forward FLOPs of one image, and training images of an epoch. */
   forward: number;
   images: number;
+  /** Multiply-adds of that pass, and 1e9 bit operations of each epoch; absent where a version did not count them. */
+  adds?: MultiplyAdds;
+  gbitops?: number[];
   /** Of training and evaluation. */
   seconds: number;
   /** By ratio in percent. */
@@ -76,6 +82,8 @@ export interface RunFigures {
   curve: number[];
   /** Training FLOPs: of the search that the mask and the weights need, and of the retraining. */
   flops: { search: number; retrain: number };
+  /** 1e9 bit operations of the same; absent where a version did not count them. */
+  gbitops?: { search: number; retrain: number };
   seconds: number;
   /** No better than chance (docs/study.md#failures). */
   collapsed: boolean;
@@ -106,11 +114,19 @@ export async function readSearch(folder: string, seed: number): Promise<SearchRe
     classes: await classesOf(directory, params.dataset),
     forward: result.flops,
     images: params.dataset.train,
+    ...(result.multiplyAdds ? { adds: result.multiplyAdds } : {}),
+    ...countedIn(metrics),
     seconds: secondsOf(metrics),
     ratios: Object.fromEntries(ratios),
     machine: machineOf(params),
     dataset: params.dataset,
   };
+}
+
+/** Of each epoch. */
+function countedIn(metrics: readonly EpochMetrics[]): { gbitops?: number[] } {
+  const gbitops = metrics.flatMap(({ arithmetic }) => arithmetic?.gbitops ?? []);
+  return gbitops.length === metrics.length ? { gbitops } : {};
 }
 
 /** Those of the network, where the name of the data set does not fix them. */
@@ -135,11 +151,14 @@ export async function readFigures(entry: Entry, search: SearchRecord): Promise<R
       'ERR_DATASET',
       `${entry.folder} was run on other images than the search of its seed: give --force to start over.`,
     );
-  const bad = metrics.reduce((sum, line) => sum + (line.bad ?? 0), 0);
+  const bad = sum(metrics.map((line) => line.bad ?? 0));
   const images = metrics.length * search.images - bad;
   const searched = searchEpochs(entry, search.epochs);
+  const retrained = arithmeticOver(metrics);
+  const gbitops = search.gbitops &&
+    retrained && { search: sum(search.gbitops.slice(0, searched)), retrain: retrained.gbitops };
   return {
-    kept: cut.layers.reduce((sum, { kept }) => sum + kept, 0),
+    kept: sum(cut.layers.map(({ kept }) => kept)),
     channels: cut.channels,
     parameters: result.parameters,
     forward: result.flops,
@@ -150,10 +169,13 @@ export async function readFigures(entry: Entry, search: SearchRecord): Promise<R
       search: trainingFlops([{ forward: search.forward, images: searched * search.images }], 'exact'),
       retrain: trainingFlops([{ forward: result.flops, images }], 'exact'),
     },
+    ...(gbitops ? { gbitops } : {}),
     seconds: secondsOf(metrics),
     collapsed: isCollapsed(result.top1Last, search.classes, search.dataset.test),
   };
 }
+
+const sum = (list: readonly number[]) => list.reduce((all, value) => all + value, 0);
 
 /** Epochs of the dense network that a run needs: the weights of its draw, and the mask of the end. */
 export function searchEpochs({ epoch, control }: Pick<Entry, 'epoch' | 'control'>, epochs: number): number {

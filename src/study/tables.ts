@@ -2,8 +2,9 @@
 import { join } from 'node:path';
 import { writeFileAtomic } from '../atomic';
 import { machineLine } from '../cost/same-machine';
+import { formatsOf, formatsText } from '../recipe/precision';
 import { controlDots, studyCurves } from '../report/figures';
-import { MISSING } from '../report/format';
+import { formatBitOps, MISSING } from '../report/format';
 import { csvText, type PlainTable, plainLatex, plainMarkdown, plainText } from '../report/plain-table';
 import { ratioLabel } from '../report/theme';
 import { type WrittenFigures, writeSpec } from '../report/write';
@@ -27,17 +28,18 @@ const HEAD = [
   'cost',
 ];
 
-/** A table for each ratio. */
-export function tablesOf({ groups }: Pick<Study, 'groups'>): PlainTable[] {
+/** A table for each ratio. FLOPs do not tell formats apart; bit operations do. */
+export function tablesOf({ groups, recipe }: Pick<Study, 'groups' | 'recipe'>): PlainTable[] {
+  const inFormats = formatsOf(recipe) !== undefined;
   const ratios = [...new Set(groups.map(({ ratio }) => ratio))];
   return ratios.map((ratio) => ({
     title: ratioLabel(ratio),
-    head: HEAD,
+    head: inFormats ? [...HEAD, 'bit ops'] : HEAD,
     names: 2,
     rows: groups
       .filter((group) => group.ratio === ratio)
       .sort(byEpoch)
-      .map(rowOf),
+      .map((group) => (inFormats ? [...rowOf(group), formatBitOps(group.gbitops?.mean)] : rowOf(group))),
   }));
 }
 
@@ -87,14 +89,24 @@ function differenceText(value: Difference | null, n: number): string {
 const LEGEND =
   'n: finished runs of the seeds. Over emergence, over ticket: paired difference in points; =: equivalent, *: the interval leaves out 0. kept: share of channels; FLOPs: of the ticket over dense, forward; cost: search and retraining over dense training.';
 
-const captionOf = ({ network, dataset, recipe, machine, dense }: Study) =>
-  `${network} on ${dataset.name}${dataset.synthetic ? ' (not real images)' : ''}, ${dataset.train} training and ${dataset.test} test images, ${recipe.epochs} epochs, seeds ${recipe.seeds.join(', ')}; dense top-1 ${intervalText(dense.top1)}; ${machineLine(machine)}`;
+const BIT_OPS = ' bit ops: bit operations of search and retraining (docs/cost.md).';
+const legendOf = ({ recipe }: Study) => (formatsOf(recipe) ? LEGEND + BIT_OPS : LEGEND);
+/** Of the runs, where they are in low precision. */
+const formatsIn = ({ recipe }: Study) => {
+  const formats = formatsOf(recipe);
+  return formats ? `; ${formatsText(formats)}` : '';
+};
+
+function captionOf(study: Study): string {
+  const { network, dataset, recipe, machine, dense } = study;
+  return `${network} on ${dataset.name}${dataset.synthetic ? ' (not real images)' : ''}, ${dataset.train} training and ${dataset.test} test images, ${recipe.epochs} epochs, seeds ${recipe.seeds.join(', ')}${formatsIn(study)}; dense top-1 ${intervalText(dense.top1)}; ${machineLine(machine)}`;
+}
 
 export function studyText(study: Study): string {
   const parts = [
     captionOf(study),
     ...tablesOf(study).map(plainText),
-    LEGEND,
+    legendOf(study),
     study.verdicts.join('\n'),
     study.notes.join('\n'),
   ];
@@ -109,13 +121,13 @@ export function studyMarkdown(study: Study): string {
     list(study.verdicts),
     '## Tables',
     ...tablesOf(study).map(plainMarkdown),
-    list([LEGEND, ...study.notes]),
+    list([legendOf(study), ...study.notes]),
   ];
   return `${parts.join('\n\n')}\n`;
 }
 
 export function studyLatex(study: Study): string {
-  const comments = [captionOf(study), ...study.verdicts, LEGEND, ...study.notes];
+  const comments = [captionOf(study), ...study.verdicts, legendOf(study), ...study.notes];
   return [
     '% needs \\usepackage{booktabs}',
     ...comments.map((line) => `% ${line.replaceAll('\n', ' ')}`),
@@ -141,13 +153,14 @@ export function studyCsv({ runs }: Study): string {
       'channels',
       'parameters',
     ],
-    ...['forward_flops', 'search_flops', 'retrain_flops', 'seconds', 'failure'],
+    ...['forward_flops', 'search_flops', 'retrain_flops', 'search_gbitops', 'retrain_gbitops', 'seconds', 'failure'],
   ];
   const lines = runs.map(({ ratio, seed, epoch, draws, control, state, failure, result }) => [
     ...[ratio, seed, epoch, draws.join(' '), control ?? 'ticket', state],
     ...[result?.top1 ?? null, result?.top1Best ?? null, result ? String(result.collapsed) : null],
     ...[result?.kept ?? null, result?.channels ?? null, result?.parameters ?? null, result?.forward ?? null],
-    ...[result?.flops.search ?? null, result?.flops.retrain ?? null, result?.seconds ?? null, failure ?? null],
+    ...[result?.flops.search ?? null, result?.flops.retrain ?? null],
+    ...[result?.gbitops?.search ?? null, result?.gbitops?.retrain ?? null, result?.seconds ?? null, failure ?? null],
   ]);
   return csvText([head, ...lines]);
 }

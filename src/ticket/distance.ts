@@ -9,7 +9,7 @@ import { DERIVED, lockFolder } from '../lock';
 import { loadAddon } from '../native/addon';
 import type { NativeAddon } from '../native/types/addon';
 import { isWholePercent } from '../recipe/ratio';
-import type { DistanceRecipe } from '../recipe/recipe';
+import type { DistanceRecipe, SearchRecipe } from '../recipe/recipe';
 import { RunDirectory, requireFolder, searchFolderOf } from '../run/directory';
 import { epochsText, maskFile } from '../run/names';
 import type { RunOptions } from '../run/observer';
@@ -57,6 +57,8 @@ export async function distance(
   requireFolder(recipe.save);
   const save = searchFolderOf(recipe.save);
   const { source, series } = await readSeries({ ...recipe, save }, ratios, signal);
+  const note = source === 'checkpoints' ? await otherRanking(save) : undefined;
+  if (note) observer?.log?.(note);
   observer?.log?.(`${series[0]!.masks.length} masks of ${series[0]!.channels} channels from ${source} of ${save}`);
   const addon = loadAddon({ device: 'cpu' });
   const results: DistanceResult[] = [];
@@ -131,6 +133,18 @@ function cut(series: MaskSeries, { first, last }: Range, folder: string): MaskSe
     'ERR_FILE',
     `${folder} holds masks after ${lowest} to ${highest} epochs, not all of those asked for: change --start_epoch or --end_epoch.`,
   );
+}
+
+/** Checkpoints have gammas, and no images for the gradients of other criteria: says so of a search that drew its masks in another way. */
+async function otherRanking(folder: string): Promise<string | undefined> {
+  const params = await RunDirectory.at(folder).readJson<{ recipe?: Partial<SearchRecipe> }>('params.json');
+  const { criterion = 'gamma', budget = 'channels' } = params?.recipe ?? {};
+  const other = [
+    ...(criterion === 'gamma' ? [] : [`--criterion ${criterion}`]),
+    ...(budget === 'channels' ? [] : [`--budget ${budget}`]),
+  ];
+  if (other.length === 0) return undefined;
+  return `note: these are masks by |gamma| and a share of the channels, while the search in ${folder} drew its own by ${other.join(' and ')}: --from masks compares those`;
 }
 
 /** ckpt{e}.pth.tar holds e+1 completed epochs, init.pth.tar none. */

@@ -228,7 +228,7 @@ async function restore(
   refuseForeignInside(directory, path, restored);
   refuseOtherNetwork(recipe.arch, restored.arch, path);
   await loadWeights(model, restored.state, path);
-  requireFinite(restored.momentum, path);
+  requireFinite(restored.momentum, `The momentum in ${path}`);
   await trainer.restoreMomentum(restored.momentum);
   const { completed, inside } = restored;
   const steps = inside ? ` and ${inside.position.steps} steps of the next` : '';
@@ -237,15 +237,17 @@ async function restore(
 }
 
 function openAveraging(
-  { recipe, session, options: { observer } }: OpenRun,
+  { recipe, session, from, options: { observer } }: OpenRun,
   shape: ModelSpec,
   restored: RestoredCheckpoint | null,
 ): Averaging {
   const { swaStart: start } = recipe;
+  const average = restored ? averageOf(restored, start, observer) : undefined;
+  if (average) requireFinite(average.state, `The average in ${from}`);
   return new Averaging({
     start,
     create: (state) => loadModel(session.addon, shape, state),
-    restored: restored ? averageOf(restored, start, observer) : undefined,
+    restored: average,
   });
 }
 

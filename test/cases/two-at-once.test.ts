@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -64,27 +64,46 @@ test('decoded images of class folders: both readers have the same, and so has a 
   expect(await together(load, work)).toEqual([first]);
 });
 
+const LOADED = `const { openImagenet } = require(${dist('data/imagenet.js')});
+  const { convertOthers } = require(${dist('data/converted.js')});
+  const { bytesOf } = require(${dist('data/listing.js')});
+  const hash = require('node:crypto').createHash('sha256');`;
+/** Number and hash of the training images, as the loader gets them from the cache. */
+const loaded = (data: string) => `async () => {
+  const { train } = await openImagenet({ data: ${JSON.stringify(data)} });
+  const images = await convertOthers(train, { cacheDir: process.env.EARLYBIRD_CACHE });
+  for (let i = 0; i < images.count; i++) hash.update(await bytesOf(images, i));
+  return images.count + ' ' + hash.digest('hex');
+}`;
+
 test('images that are no JPEG, for the loader: both have the same bytes', async () => {
   await fillTree(tree, ['a', 'b'], 2);
   for (let i = 0; i < 12; i++) tree.place(`train/a/p${i}.png`, await picture(i).png().toBuffer());
-  const load = `const { openImagenet } = require(${dist('data/imagenet.js')});
-    const { convertOthers } = require(${dist('data/converted.js')});
-    const { bytesOf } = require(${dist('data/listing.js')});
-    const hash = require('node:crypto').createHash('sha256');`;
-  const work = `async () => {
-    const { train } = await openImagenet({ data: ${JSON.stringify(tree.root)} });
-    const images = await convertOthers(train, { cacheDir: process.env.EARLYBIRD_CACHE });
-    for (let i = 0; i < images.count; i++) hash.update(await bytesOf(images, i));
-    return images.count + ' ' + hash.digest('hex');
-  }`;
-  const [first, second] = await together(load, work, work);
+  const work = loaded(tree.root);
+  const [first, second] = await together(LOADED, work, work);
   expect(first).toMatch(/^16 [0-9a-f]{64}$/);
   expect(second).toBe(first);
   expect(cached('images').sort()).toEqual([
     expect.stringMatching(/^decoded-\w+\.ppm$/),
     expect.stringMatching(/^decoded-\w+\.ppm\.json$/),
   ]);
-  expect(await together(load, work)).toEqual([first]);
+  expect(await together(LOADED, work)).toEqual([first]);
+});
+
+test('compressed images of a parquet file, for the loader: both have the same index and the same bytes', async () => {
+  const data = tree.at('parquet');
+  cpSync(join(__dirname, '..', 'fixtures', 'formats', 'pq-zstd-v2'), data, { recursive: true });
+  const [first, second] = await together(LOADED, loaded(data), loaded(data));
+  expect(first).toMatch(/^9 [0-9a-f]{64}$/);
+  expect(second).toBe(first);
+  expect(cached('images').sort()).toEqual([
+    expect.stringMatching(/^decoded-\w+\.ppm$/),
+    expect.stringMatching(/^decoded-\w+\.ppm\.json$/),
+  ]);
+  expect(readdirSync(data, { recursive: true, encoding: 'utf8' }).filter((name) => /\.tmp-|\.lock/.test(name))).toEqual(
+    [],
+  );
+  expect(await together(LOADED, loaded(data))).toEqual([first]);
 });
 
 test('packing into one folder: one packs, the other is refused, and the shards are whole; then both read their index', async () => {

@@ -37,6 +37,20 @@ describeTrained('criteria', () => {
     expect([status, stderr]).toEqual([2, expect.stringContaining('ERR_RECIPE')]);
   });
 
+  test('the distances of checkpoints are those by gamma, which is said of a search by another criterion', async () => {
+    const distance = (name: string, from: string) =>
+      succeed(['distance', '--save', at(name), '--percent', '0.5', '--from', from]);
+    const matrix = (name: string) => readFileSync(at(name, 'overlap_0.5.npy')).toString('hex');
+    await search('l1', '--criterion', 'l1', '--budget', 'params');
+    const note = `note: these are masks by |gamma| and a share of the channels, while the search in ${at('l1')} drew its own by --criterion l1 and --budget params: --from masks compares those`;
+    expect((await distance('l1', 'checkpoints')).stderr).toContain(note);
+    const byGamma = matrix('l1');
+    expect((await distance('gamma', 'checkpoints')).stderr).not.toContain('note:');
+    expect(matrix('gamma')).toBe(byGamma);
+    expect((await distance('l1', 'masks')).stderr).not.toContain('note:');
+    expect(matrix('l1')).not.toBe(byGamma);
+  });
+
   test.each(['lamp', 'taylor', 'grasp'])('prune --criterion %s cuts a ticket', async (criterion) => {
     const report = await prune(`p-${criterion}`, '--criterion', criterion, '--criterion-batches', '1', ...images);
     expect(report).toMatchObject({ criterion, budget: 'channels' });

@@ -1,6 +1,8 @@
 /** A whole study on a network of toy size: it goes on where it was killed, in shards and in several processes it comes out the same. */
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { EpochMetrics } from '../../src/run/metrics';
+import type { StudyPlan } from '../../src/study/estimate';
 import type { Study } from '../../src/study/summary';
 import { cli, describeTrained, succeed, until } from './run-cli';
 import { EAGER, TINY, temporaryFolder } from './tiny';
@@ -186,5 +188,51 @@ describeTrained('a study of two seeds', () => {
       .stdout;
     expect(plan).toMatch(/^14 runs, .* 14 left, .* about \d+ (s|min) one after another\.$/m);
     expect(existsSync(fresh)).toBe(false);
+  });
+});
+
+describeTrained('a study in a format', () => {
+  const save = join(folder.path, 'mxint8');
+  const low = [
+    ...['study', ...recipe, '--ratios', '0.5', '--seeds', '1', '--draws', '1', 'last', '--controls', 'none'],
+    ...['--format', 'mxint8', '--quiet', '--save', save, '--json'],
+  ];
+  const epochsOf = (...names: string[]) =>
+    readFileSync(join(save, ...names, 'metrics.jsonl'), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as EpochMetrics).arithmetic!);
+  const sum = (epochs: { gbitops: number }[]) => epochs.reduce((all, { gbitops }) => all + gbitops, 0);
+
+  test('gives it to every run, and counts bit operations as planned', async () => {
+    const plan = JSON.parse((await succeed([...low, '--dry-run'])).stdout) as StudyPlan;
+    expect(plan.formats).toContain('weight mxint8, activate mxint8, grad mxint8, error mxint8');
+    const study = JSON.parse((await succeed(low)).stdout) as Study;
+    const search = epochsOf('seed-1', 'search');
+    expect(plan.rows[0]).toMatchObject({ what: 'searches', gbitops: expect.closeTo(sum(search), 6) });
+    for (const epoch of [1, 3]) {
+      const retrained = epochsOf('seed-1', 'p50', `epoch-${epoch}`, 'ticket', 'retrain');
+      for (const { bits } of [...search, ...retrained])
+        expect(bits).toEqual({ weight: 8, activate: 8, error: 8, grad: 8 });
+      expect(study.runs.find((run) => run.epoch === epoch)!.result!.gbitops).toEqual({
+        search: expect.closeTo(sum(search.slice(0, epoch)), 6),
+        retrain: expect.closeTo(sum(retrained), 6),
+      });
+    }
+    expect(readFileSync(join(save, 'study.md'), 'utf8')).toMatch(/\| cost +\| bit ops +\|/);
+    expect(readFileSync(join(save, 'study.csv'), 'utf8').split('\n')[0]).toMatch(
+      /,search_gbitops,retrain_gbitops,seconds,failure$/,
+    );
+    const other = await cli(low.map((word) => (word === 'mxint8' ? 'nvfp4' : word))).done;
+    expect([other.status, other.stderr]).toEqual([2, expect.stringContaining('holds a study with another recipe')]);
+  });
+
+  test('a schedule needs one, which is said before anything runs', async () => {
+    const words = [...low.filter((word) => !['--format', 'mxint8'].includes(word)), '--precision-schedule', 'mask'];
+    const { status, stderr } = await cli([...words, '--dry-run']).done;
+    expect([status, stderr]).toEqual([
+      2,
+      expect.stringContaining('--precision-schedule mask needs low precision: give --format, or the --wl options'),
+    ]);
   });
 });

@@ -32,9 +32,11 @@ async function runs(_program: string, words: string[]): Promise<string> {
   return system === 'earlybird' ? ours(of('save'), Number(of('seed'))) : theirs(system, of('json'), words);
 }
 
-/** Two dense epochs of 10 s, one of the ticket of 6 s; tests of 1 s; 80 % and a point a seed. */
+/** Two dense epochs of 10 s and 0.02 G bit operations, one of the ticket of 6 s; tests of 1 s; 80 % and a point a seed. */
 function ours(save: string, seed: number): string {
-  const line = (train: number) => `${JSON.stringify({ ...metrics(0, 1, 50, 50), seconds: { train, evaluate: 1 } })}\n`;
+  const arithmetic = { bits: {}, gbitops: 0.02, modelledJoules: 0 };
+  const line = (train: number) =>
+    `${JSON.stringify({ ...metrics(0, 1, 50, 50), seconds: { train, evaluate: 1 }, arithmetic })}\n`;
   const write = (file: string, text: string) => {
     mkdirSync(dirname(join(save, file)), { recursive: true });
     writeFileSync(join(save, file), text);
@@ -104,7 +106,12 @@ test('accuracy, time and ratios, seed by seed', async () => {
   const result = await benchJob(recipeOf());
   expect(group(result, 'earlybird')).toMatchObject({
     ...{ n: 2, of: 2, against: null, top1: { mean: 81.5 }, train: { mean: 26 }, denseEpochs: { mean: 2 } },
-    ...{ flopsRatio: { mean: 0.4 }, epochRatio: { mean: 0.6 } },
+    ...{ flopsRatio: { mean: 0.4 }, epochRatio: { mean: 0.6 }, gbitops: { mean: expect.closeTo(0.06, 9) } },
+  });
+  // Three products of 32 by 32 bits, of 70 multiply-adds in four epochs of 64 images.
+  const theirs = (3 * 32 * 32 * 70 * 4 * 64) / 1e9;
+  expect(group(result, 'tuned')).toMatchObject({
+    ...{ gbitops: { mean: expect.closeTo(theirs, 9) }, against: { gbitops: expect.closeTo(theirs / 0.06, 6) } },
   });
   expect(group(result, 'reference').against).toMatchObject({
     ...{ seeds: [1, 2], train: 4, joules: null, top1: { mean: -1.5, sd: expect.closeTo(Math.SQRT1_2, 3) } },
@@ -114,6 +121,7 @@ test('accuracy, time and ratios, seed by seed', async () => {
   expect(text).toMatch(/^reference +104\.0 ± 0\.0 \(4\.00x\)$/m);
   expect(text).toMatch(/^earlybird +81\.50 ± 0\.71$/m);
   expect(text).toMatch(/^reference +83\.00 ± 0\.00 \(\+1\.50\)$/m);
+  expect(text).toMatch(/^Bit operations \(G\) +p = 0\.5$/m);
   expect(text).toContain('reference trains for 4.00x our time; our top-1 is 1.50 points below (2 paired seeds ± 0.71)');
   expect(text).toContain(
     'an epoch of the ticket takes 1.00x the time of a dense one at 0.40x its FLOPs: the ticket is not',

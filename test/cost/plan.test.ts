@@ -184,6 +184,49 @@ test('what is left counts the dense training of a seed once, and less where it w
   expect(plan.left).toMatchObject({ rows: 5, seconds: { value: 4 * EPOCHS + 2 * 6, estimated: true } });
 });
 
+describe('bit operations', () => {
+  const adds = { first: 1e6, inner: 8e6, linear: 1e6 };
+  /** 1e9 of an epoch of the dense network: in full precision, and with convolutions of 8 bits. */
+  const full = (3 * 10e6 * 32 * 32 * IMAGES) / 1e9;
+  const low = (3 * (9e6 * 8 * 8 + 1e6 * 32 * 32) * IMAGES) / 1e9;
+  const recipeWith = (more: object = {}) =>
+    recipeFor({ format: 'mxint8', assumeEpoch: [2], ...more }, { adds, gbitops: full });
+  const gbitopsOf = async (recipe: BenchEnergyRecipe, method: EnergyMethod, seed = 1) =>
+    (await planned(recipe, method, seed)).row.gbitops;
+
+  test('by the formats of each stage, and the share of FLOPs of a ticket', async () => {
+    const recipe = recipeWith();
+    expect(await gbitopsOf(recipe, 'dense')).toBeCloseTo(EPOCHS * full, 3);
+    expect(await gbitopsOf(recipe, 'dense', 2)).toBeCloseTo(EPOCHS * full, 3);
+    expect(await gbitopsOf(recipe, 'eb-ff')).toBeCloseTo(2 * full + 4 * full, 3);
+    expect(await gbitopsOf(recipe, 'eb-lf')).toBeCloseTo(2 * low + 4 * full, 3);
+    expect(await gbitopsOf(recipe, 'eb-ll')).toBeCloseTo(2 * low + 4 * low, 3);
+    const eight = recipeWith({ format: undefined });
+    expect(await gbitopsOf(eight, 'eb-ll')).toBeLessThan(0.3 * (await gbitopsOf(eight, 'eb-ff'))!);
+    const { plan } = await planned(recipeWith({ methods: ['dense', 'eb-ll'], seeds: [1] }), 'dense', 1);
+    expect(plan.left.gbitops).toBeCloseTo(6 * low, 3);
+    expect(planText(plan)).toMatch(/^left: 1 of 2 rows, 10 epochs, .* FLOPs, 28\.80 T bit operations;/m);
+  });
+
+  test('those of rows on disk, where formats follow a schedule', async () => {
+    const recipe = recipeWith({ precisionSchedule: 'cpt' });
+    const { plan, row } = await planned(recipe, 'eb-ll', 2);
+    expect(row.gbitops).toBeNull();
+    expect(plan.left.gbitops).toBeNull();
+    expect(plan.notes.join()).toContain('Bit operations unknown: a --precision-schedule chooses');
+    const run = { epochs: 8, forward: 1e9, gbitops: 5 };
+    finish(recipe, 'eb-ll', 1, run, { epochs: 2, forward: 2e9, gbitops: 7 });
+    expect(await gbitopsOf(recipe, 'eb-ll', 1)).toBe(2 * 7 + 8 * 5);
+    expect(await gbitopsOf(recipe, 'eb-ll', 2)).toBe(2 * 7 + 8 * 5);
+  });
+
+  test('unknown where a version did not count', async () => {
+    const recipe = recipeFor({ format: 'mxint8' });
+    expect(await gbitopsOf(recipe, 'dense')).toBeNull();
+    expect(await gbitopsOf(recipe, 'eb-ll')).toBeNull();
+  });
+});
+
 test('rows of another recipe are refused', async () => {
   const recipe = recipeFor();
   await expect(planEnergy({ ...recipe, lr: 0.5 })).rejects.toMatchObject({
@@ -196,8 +239,10 @@ test('as text: a line a row, its assumptions by letter', async () => {
   const recipe = recipeFor({ methods: ['dense', 'eb-ff'], seeds: [1] });
   const text = planText(await planEnergy(recipe));
   expect(text).toMatch(/^VGG-19 on cifar10, 10 epochs of 1000 images: nothing was run$/m);
-  expect(text).toMatch(/^Dense +– +1 +finished +10 +0 +– +60\.00 T +60\.00 T +– +20\.0 s +–$/m);
-  expect(text).toMatch(/^EB Train FF +0\.3 +1 +new +4 +6 +1\.00 G +42\.00 T +42\.00 T +0\.70x +~14\.0 s +– +a b c$/m);
+  expect(text).toMatch(/^Dense +– +1 +finished +10 +0 +– +60\.00 T +60\.00 T +– +– +20\.0 s +–$/m);
+  expect(text).toMatch(
+    /^EB Train FF +0\.3 +1 +new +4 +6 +1\.00 G +42\.00 T +42\.00 T +0\.70x +– +~14\.0 s +– +a b c$/m,
+  );
   expect(text).toMatch(/^a: the ticket is drawn after epoch 4/m);
   expect(text).toMatch(/^left: 1 of 2 rows, 10 epochs, 42\.00 T FLOPs, ~14\.0 s; .* \(~: estimated\)$/m);
 });

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 /** Batches of the resident dataset against a plain twin in TypeScript, and the promises its randomness makes. */
-import { addon, floats, smallDataset, smallSpec } from '../support/small-handles';
+import { addon, floats, smallDataset, smallModel, smallSpec } from '../support/small-handles';
 
 /** Philox4x32-10 (Salmon et al. 2011) with BigInt: slow and plain. */
 function philox(seed: bigint, counter: [bigint, bigint, bigint, bigint]): bigint[] {
@@ -162,4 +162,42 @@ test.each([
   ['a device that is not there', { device: 'cuda:99' }, 'ERR_DEVICE'],
 ])('refuses %s', async (_name, wrong, code) => {
   await expect(smallDataset(10, wrong)).rejects.toMatchObject({ code });
+});
+
+/** Products that are 0, or the bytes that are there, in arithmetic of 64 bits. */
+test.each([
+  ['2^64 pixels are 0', { height: 2 ** 32, width: 2 ** 32, images: new Uint8Array(0) }],
+  ['2^65 pixels are 0', { height: 2 ** 40, width: 2 ** 25, images: new Uint8Array(0) }],
+  ['30720 bytes, and 30 * 2^63', { height: 3072, width: 3002399751580331 }],
+])('sizes whose product wraps are refused, not allocated: %s', async (_name, wrong) => {
+  await expect(smallDataset(10, wrong)).rejects.toMatchObject({
+    code: 'ERR_SHAPE',
+    message: expect.stringMatching(
+      /^"images" holds \d+ bytes; its shape \(10, \d+, \d+, 3\) needs more than any memory has\.$/,
+    ),
+  });
+});
+
+test('the same of images to filter, and of weights', async () => {
+  const refusal = {
+    code: 'ERR_SHAPE',
+    message: expect.stringMatching(
+      /holds 0 bytes; its shape \(4294967296, 4294967296\b.*needs more than any memory has\.$/,
+    ),
+  };
+  const none = new Uint8Array(0);
+  const filter = { kind: 'lowpass', sigma: 1 } as const;
+  await expect(addon.filterImages(new Uint8Array(48), [2 ** 62, 4, 4, 3], filter)).rejects.toMatchObject({
+    code: 'ERR_USAGE',
+  });
+  await expect(addon.filterImages(new Uint8Array(48), [2 ** 52, 2 ** 12, 4, 3], filter)).rejects.toMatchObject({
+    code: 'ERR_SHAPE',
+  });
+  await expect(addon.filterImages(new Uint8Array(48), [1.5, 4, 4, 3], filter)).rejects.toMatchObject({
+    code: 'ERR_USAGE',
+  });
+  using model = await smallModel();
+  const state = await model.stateDict();
+  state.set('classifier.weight', { dtype: 'float32', shape: [2 ** 32, 2 ** 32], data: none });
+  await expect(model.loadStateDict(state)).rejects.toMatchObject(refusal);
 });

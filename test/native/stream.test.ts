@@ -151,6 +151,45 @@ describe('what JPEG files can be', () => {
   });
 });
 
+describe('large sizes', () => {
+  test('the shorter side enlarged to 65535: the centre of the image, also where the longer one passes 2^31', async () => {
+    const strip = join(folder, 'long.jpg');
+    const steps = Buffer.alloc(65500 * 3, 0).map((_, i) => (Math.floor(i / 3 / 64) % 4) * 60);
+    await sharp(steps, { raw: { width: 65500, height: 1, channels: 3 } })
+      .jpeg({ quality: 100 })
+      .toFile(strip);
+    using stream = await createStream([strip, files[4]!], { transform: 'evaluate', resize: 65535 });
+    const [long, ordinary] = await pixels(stream, [0, 1]);
+    // The 32 pixels about the centre are less than one of the image.
+    expect(
+      difference(
+        long!,
+        long!.map(() => 180),
+      ).worst,
+    ).toBeLessThanOrEqual(3);
+    const { data, info } = await sharp(files[4]!).raw().toBuffer({ resolveWithObject: true });
+    const { width, height } = info;
+    const middle = [0, 1, 2].map((c) => {
+      const at = (x: number, y: number) => data[(Math.floor(y) * width + Math.floor(x)) * 3 + c]!;
+      const [x, y] = [width / 2, height / 2];
+      return (at(x - 0.5, y - 0.5) + at(x, y - 0.5) + at(x - 0.5, y) + at(x, y)) / 4;
+    });
+    const expected = ordinary!.map((_, i) => Math.round(middle[i % 3]!));
+    expect(difference(ordinary!, expected).worst).toBeLessThanOrEqual(3);
+  });
+
+  test.each([
+    ['size', { size: 65535, resize: 65535 }, '"size" must be from 1 to 8192.'],
+    ['resize', { resize: 65536 }, '"resize" must be from 1 to 65535.'],
+    ['both', { size: 64.5 }, /"size" must be a whole number/],
+  ])('%s beyond what is held', async (_, spec, message) => {
+    await expect(createStream(files, spec)).rejects.toMatchObject({
+      code: 'ERR_USAGE',
+      message: typeof message === 'string' ? message : expect.stringMatching(message),
+    });
+  });
+});
+
 describe('bad files', () => {
   let bad: Record<string, string>;
 

@@ -54,6 +54,7 @@ const MX: readonly Item[] = [
   ...MX_FORMATS.map((format) => item(`mx ${format}`, `${format}.json`, mx.blocks(`${format}.json`))),
   item('mx nvfp4', 'nvfp4.json', mx.tensors),
   item('mx conv', 'conv.json', mx.convolutions),
+  item('mx stochastic', 'stochastic.json', mx.stochastic),
 ];
 
 /** The items of the kinds of golden data of which `dir` has a file, or those of the reference. */

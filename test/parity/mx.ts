@@ -21,6 +21,14 @@ interface TensorsJson {
   cases: { name: string; x: string; tensor_scale: string; scale: string; codes: string; back: string }[];
 }
 
+type TensorJson = TensorsJson['cases'][number];
+
+interface StochasticJson {
+  scale: MxScale;
+  rounding: MxRounding;
+  cases: (TensorJson & { format: MxFormat; key: Record<'seed' | 'epoch' | 'step' | 'lane', number> })[];
+}
+
 interface ConvolutionsJson {
   scale: MxScale;
   rounding: MxRounding;
@@ -102,6 +110,12 @@ const hexOf = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
 const hexOfFloats = (values: Float32Array) =>
   Array.from(values, (value) => (Number.isNaN(value) ? 'nan' : hexOfFloat(value))).join(' ');
 
+function sameTensor(checks: Checks, got: MxTensor, want: TensorJson): void {
+  const [scale, wanted] = [Float32Array.of(got.tensorScale), floatsOfHex(want.tensor_scale)];
+  checks.equal('tensor scale', hexOfFloats(scale), hexOfFloats(wanted));
+  same(checks, 'tensor', partsOf(got), want);
+}
+
 /** Whole tensors in NVFP4. */
 export const tensors = {
   *cases(context: Context): Iterable<Case> {
@@ -114,12 +128,28 @@ export const tensors = {
           const x = floatsOfHex(one.x);
           for (const shape of [[x.length], [x.length, 1]]) {
             const got = await context.addon.mxQuantize(floatTensor(x, shape), { format, scale: 'floor', rounding });
-            checks.equal(
-              'tensor scale',
-              hexOfFloats(Float32Array.of(got.tensorScale)),
-              hexOfFloats(floatsOfHex(one.tensor_scale)),
-            );
-            same(checks, 'tensor', partsOf(got), one);
+            sameTensor(checks, got, one);
+          }
+          return checks.done();
+        },
+      };
+  },
+};
+
+/** Whole tensors rounded by random bits that follow from a key: by the kernel and by its plain twin. */
+export const stochastic = {
+  *cases(context: Context): Iterable<Case> {
+    const { scale, rounding, cases } = context.reference.json<StochasticJson>('stochastic.json');
+    for (const { format, key, ...one } of cases)
+      yield {
+        name: `mx ${format} ${scale}/${rounding} ${one.name}`,
+        run: async () => {
+          const checks = new Checks();
+          const x = floatsOfHex(one.x);
+          for (const plain of [false, true]) {
+            const options = { format, scale, rounding, plain, ...key };
+            const got = await context.addon.mxQuantize(floatTensor(x, [x.length]), options);
+            sameTensor(checks, got, one);
           }
           return checks.done();
         },

@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EnergySource } from '../../src/native/types/energy';
+import type { MultiplyAdds } from '../../src/network/bit-operations';
 import { metrics } from './metrics';
 
 export const MACHINE = { earlybird: '1.0.0', libtorch: '2.13.0', device: 'cuda:0', deviceName: 'GPU A', threads: 4 };
@@ -25,6 +26,8 @@ export interface FakeRun {
   bad?: number;
   /** Bit operations of an epoch, 1e9; absent: of a version that did not count. */
   gbitops?: number;
+  /** Multiply-adds of a forward pass; absent likewise. */
+  adds?: MultiplyAdds;
   identity?: object;
 }
 
@@ -45,7 +48,10 @@ export function fakeRun(folder: string, phase: 'search' | 'retrain', run: FakeRu
     JSON.stringify({ ...metrics(epoch, 1, 40, 45), bad, ...arithmetic }),
   );
   writeFileSync(join(folder, 'metrics.jsonl'), lines.map((line) => `${line}\n`).join(''));
-  if (forward !== undefined) json(folder, 'result.json', { flops: forward, top1Last: top1, top1Best: top1 + 1 });
+  if (forward !== undefined) {
+    const { adds: multiplyAdds } = run;
+    json(folder, 'result.json', { flops: forward, top1Last: top1, top1Best: top1 + 1, multiplyAdds });
+  }
   if (run.joules !== undefined) fakeEnergy(folder, phase, run);
 }
 

@@ -12,16 +12,18 @@ namespace {
 
 /// One axis of the evaluation transform: where the crop begins in the resized image, and the range of inputs it needs.
 struct Centre {
-  int resized, from, low, high;
+  int64_t resized, from;  // more than 2^31 where a strip one pixel wide is enlarged
+  int low, high;
 };
 
 Centre centre_of(int64_t side, int64_t shorter, const ImageTransform& transform) {
   Centre out;
-  out.resized = static_cast<int>(transform.resize * side / shorter);
-  out.from = static_cast<int>(std::nearbyint((out.resized - transform.size) / 2.0));
-  const double scale = static_cast<double>(side) / out.resized, reach = std::max(scale, 1.0) + 1;
-  out.low = std::max(0, static_cast<int>(std::floor(out.from * scale - reach)));
-  out.high = std::min(static_cast<int>(side), static_cast<int>(std::ceil((out.from + transform.size) * scale + reach)));
+  out.resized = transform.resize * side / shorter;
+  out.from = static_cast<int64_t>(std::nearbyint(static_cast<double>(out.resized - transform.size) / 2.0));
+  const double scale = static_cast<double>(side) / static_cast<double>(out.resized), reach = std::max(scale, 1.0) + 1;
+  const auto from = static_cast<double>(out.from), to = static_cast<double>(out.from + transform.size);
+  out.low = std::max(0, static_cast<int>(std::floor(from * scale - reach)));
+  out.high = std::min(static_cast<int>(side), static_cast<int>(std::ceil(to * scale + reach)));
   return out;
 }
 

@@ -207,8 +207,9 @@ void run(const uint8_t* pixels, size_t stride, const ResampleAxis& across, const
 
 }  // namespace
 
-void ResampleAxis::set(double start, double length, int inputs, int outputs, int from, int count, bool mirrored) {
-  const double scale = length / outputs, stretch = std::max(scale, 1.0);
+void ResampleAxis::set(double start, double length, int inputs, int64_t outputs, int64_t from, int count,
+                       bool mirrored) {
+  const double scale = length / static_cast<double>(outputs), stretch = std::max(scale, 1.0);
   taps = static_cast<int>(std::ceil(stretch)) * 2 + 1;
   taps = std::min(taps, inputs);
   taps += taps % 2;
@@ -216,7 +217,7 @@ void ResampleAxis::set(double start, double length, int inputs, int outputs, int
   weights.assign(static_cast<size_t>(count) * taps, 0);
   int widest = 0;
   for (int i = 0; i < count; ++i) {
-    const double centre = start + (from + i + 0.5) * scale;
+    const double centre = start + (static_cast<double>(from + i) + 0.5) * scale;
     const int low = std::max(0, static_cast<int>(centre - stretch + 0.5));
     const int high = std::min(inputs, static_cast<int>(centre + stretch + 0.5));
     exact_.assign(high - low, 0.0);

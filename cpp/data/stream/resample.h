@@ -20,7 +20,7 @@ class ResampleAxis {
 
   /// Maps inputs [start, start + length) of `inputs` to `outputs` positions, and keeps `count` positions from `from`
   /// on, mirrored on request. Also uses inputs outside that range if they exist. Reuses its memory.
-  void set(double start, double length, int inputs, int outputs, int from, int count, bool mirrored);
+  void set(double start, double length, int inputs, int64_t outputs, int64_t from, int count, bool mirrored);
 
  private:
   std::vector<double> exact_;

@@ -2,11 +2,12 @@
 import type { EnergyBenchResult } from '../../cost/compare';
 import type { JobBenchResult } from '../../cost/job/job';
 import { tableOf as jobTable } from '../../cost/job/tables';
-import type { EnergyPlan, Estimate, PlannedRow } from '../../cost/plan';
+import type { EnergyPlan, PlannedRow } from '../../cost/plan';
+import type { Estimate } from '../../cost/plan-stages';
 import { METHODS } from '../../cost/rows';
 import { tableOf } from '../../cost/tables';
 import { costText } from '../../report/cost-table';
-import { formatFlops, formatJoules, formatSeconds, MISSING } from '../../report/format';
+import { formatBitOps, formatFlops, formatJoules, formatSeconds, MISSING } from '../../report/format';
 
 export function energyText(result: EnergyBenchResult): string {
   return `${costText(tableOf(result))}\n\n${result.files.join('\n')}`;
@@ -17,7 +18,8 @@ export function jobText(result: JobBenchResult): string {
 }
 
 const HEAD = [
-  ...['method', 'p', 'seed', 'state', 'dense', 'ticket', 'an image', 'FLOPs', 'exact', 'of base', 'time', 'energy', ''],
+  ...['method', 'p', 'seed', 'state', 'dense', 'ticket', 'an image', 'FLOPs', 'exact', 'of base', 'bit ops', 'time'],
+  ...['energy', ''],
 ];
 
 /** One line a row; small letters name what its figures take for granted. */
@@ -38,6 +40,7 @@ export function planText({ network, dataset, epochs, images, rows, left, notes }
     formatFlops(row.flops?.paper),
     formatFlops(row.flops?.exact),
     row.overBaseline === null ? MISSING : `${row.overBaseline.toFixed(2)}x`,
+    formatBitOps(row.gbitops),
     estimateText(row.seconds, formatSeconds),
     estimateText(row.joules, formatJoules),
     row.assumptions.map(letter).join(' '),
@@ -75,11 +78,12 @@ function seedsTogether(rows: readonly string[][]): string[][] {
   return [...seeds].map(([key, list]) => (JSON.parse(key) as string[]).with(SEED, list.join(' ')));
 }
 
-function leftText({ rows, epochs, flops, seconds, joules }: EnergyPlan['left'], all: number): string {
+function leftText({ rows, epochs, flops, gbitops, seconds, joules }: EnergyPlan['left'], all: number): string {
   const known = [
     `${rows} of ${all} rows`,
     `${epochs} epochs`,
     ...(flops === null ? [] : [`${formatFlops(flops)} FLOPs`]),
+    ...(gbitops === null ? [] : [`${formatBitOps(gbitops)} bit operations`]),
     ...(seconds.value === null ? [] : [estimateText(seconds, formatSeconds)]),
     ...(joules.value === null ? [] : [estimateText(joules, formatJoules)]),
   ];

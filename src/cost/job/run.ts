@@ -6,11 +6,13 @@ import { OURS } from '../../bench/rounds';
 import type { RunMeter } from '../../energy/meter';
 import { isEstimated, measuredWays, settled } from '../../energy/totals';
 import type { Provenance } from '../../engine/provenance';
+import type { Precision } from '../../native/types/pass';
 import type { BenchJobRecipe } from '../../recipe/recipe';
 import { RunDirectory } from '../../run/directory';
 import type { EpochMetrics } from '../../run/metrics';
 import type { RunOptions } from '../../run/observer';
 import type { TrainResult } from '../../train/eb-train';
+import { arithmeticOver, epochArithmetic } from '../../train/precision/follow';
 import type { Energy } from '../row-results';
 import { type JobRow, peerWords, trainEntries } from './rows';
 
@@ -22,6 +24,8 @@ export interface JobStage {
   flops: number;
   /** Mean of its epochs, training alone; null where it had none. */
   epochSeconds: number | null;
+  /** 1e9 bit operations of its training; absent where a version did not count them. */
+  gbitops?: number;
   /** Of the peer's dense network, after each epoch: the distances of its mask from those of up to four epochs before. */
   maskDistances?: number[][];
 }
@@ -99,16 +103,21 @@ async function runOurs(recipe: BenchJobRecipe, row: JobRow, options: RunOptions)
   };
 }
 
-function stageOf(metrics: readonly EpochMetrics[]): Pick<JobStage, 'epochs' | 'epochSeconds'> {
+function stageOf(metrics: readonly EpochMetrics[]): Pick<JobStage, 'epochs' | 'epochSeconds' | 'gbitops'> {
   const seconds = metrics.reduce((sum, line) => sum + line.seconds.train, 0);
-  return { epochs: metrics.length, epochSeconds: metrics.length > 0 ? seconds / metrics.length : null };
+  const counted = arithmeticOver(metrics);
+  return {
+    epochs: metrics.length,
+    epochSeconds: metrics.length > 0 ? seconds / metrics.length : null,
+    ...(counted ? { gbitops: counted.gbitops } : {}),
+  };
 }
 
 /** The record of peer_job.py, as far as it is read here (bench/peer/README.md, "The record"). */
 interface PeerJob {
   top1: number;
   dense_top1: number;
-  dtype: string;
+  dtype: Precision;
   torch: string;
   threads: number;
   seconds: { train: number; test: number };
@@ -123,12 +132,17 @@ interface PeerStage {
   mask_distances?: number[][];
 }
 
+/** Of training in full precision, whose layers all have operands of one width. */
+const fullGbitops = (macs: number, images: number, precision: Precision) =>
+  epochArithmetic({ first: 0, inner: macs, linear: 0 }, images, { formats: undefined, precision }).gbitops;
+
 async function runPeer(recipe: BenchJobRecipe, row: JobRow, data: JobData, options: RunOptions): Promise<Done> {
   const record = await peerRecord<PeerJob>(recipe, 'peer_job.py', peerWords(recipe, row, data), options);
   const { dense, retrain } = record.stages;
   const stage = ({ epochs, seconds, parameters, macs_per_image: macs }: PeerStage): JobStage => ({
     ...{ epochs, parameters, flops: 2 * macs },
     epochSeconds: seconds.train / epochs,
+    gbitops: fullGbitops(macs, epochs * data.dataset.train, record.dtype),
   });
   return {
     top1: record.top1,

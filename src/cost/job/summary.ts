@@ -8,6 +8,7 @@ import { networkName } from '../../network/names';
 import { JOB_MODELS } from '../../recipe/job';
 import type { BenchJobRecipe } from '../../recipe/recipe';
 import { inCommon } from '../row-results';
+import { BIT_OPERATIONS } from '../summary';
 import { type JobRow, nameOf, systemsOf } from './rows';
 import type { JobRecord, JobStage } from './run';
 
@@ -29,6 +30,8 @@ export interface JobGroup {
   energyMissing: string | null;
   /** Epochs of the dense network. */
   denseEpochs: Statistic | null;
+  /** 1e9 bit operations of training, both networks; null where a run did not count them. */
+  gbitops: Statistic | null;
   /** Of the ticket over the dense network: FLOPs of an image, and seconds of a training epoch. */
   flopsRatio: Statistic | null;
   epochRatio: Statistic | null;
@@ -43,6 +46,7 @@ export interface JobAgainst {
   train: number;
   whole: number;
   joules: number | null;
+  gbitops: number | null;
   /** Our top-1 minus its, in points, by seed. */
   top1: Statistic;
 }
@@ -101,11 +105,15 @@ function groupOf(system: string, runs: readonly JobRun[], of: number, ours: read
     energyWays: ways,
     energyMissing: reason,
     denseEpochs: over(({ dense }) => dense.epochs),
+    gbitops: runs.every(({ record }) => gbitopsOf(record) !== null) ? over(gbitopsOf) : null,
     flopsRatio: over(({ dense, ticket }) => ticket.flops / dense.flops),
     epochRatio: over(({ dense, ticket }) => epochRatio(dense, ticket)),
     against: system === OURS ? null : againstOurs(runs, ours),
   };
 }
+
+const gbitopsOf = ({ dense, ticket }: JobRecord) =>
+  dense.gbitops === undefined || ticket.gbitops === undefined ? null : dense.gbitops + ticket.gbitops;
 
 const epochRatio = (dense: JobStage, ticket: JobStage) =>
   dense.epochSeconds !== null && ticket.epochSeconds !== null ? ticket.epochSeconds / dense.epochSeconds : null;
@@ -121,11 +129,13 @@ function againstOurs(theirs: readonly JobRun[], ours: readonly JobRun[]): JobAga
     pairs.reduce((sum, pair) => sum + of(pair[side]), 0);
   const times = (of: (record: JobRecord) => number) => total('their', of) / total('our', of);
   const comparable = inCommon(pairs.flatMap(({ their, our }) => [their.energy, our.energy])).reason === null;
+  const counted = pairs.every(({ their, our }) => gbitopsOf(their) !== null && gbitopsOf(our) !== null);
   return {
     seeds: pairs.map(({ seed }) => seed),
     train: times(({ seconds }) => seconds.train),
     whole: times(({ seconds }) => seconds.whole),
     joules: comparable ? times(({ energy }) => energy.joules!) : null,
+    gbitops: counted ? times((record) => gbitopsOf(record)!) : null,
     top1,
   };
 }
@@ -146,6 +156,7 @@ function notesOf(
     'reference and tuned train the dense network to the end, prune and train the ticket for as many epochs; earlybird searches until the ticket emerges and trains it for the epochs that are left.',
     'Training: all passes over training images with their augmentation, of both networks. Whole job: the process from start to end, with its start, the opening of the data, a test after every epoch, pruning and files.',
     'Accuracy is exact test top-1 after the last epoch.',
+    ...(groups.some(({ gbitops }) => gbitops) ? [BIT_OPERATIONS] : []),
     ...groups.flatMap(verdicts),
     ...(first
       ? [`Energy of the whole job: ${first.energyWays.length > 0 ? waysText(first.energyWays) : 'estimated'}.`]

@@ -7,11 +7,14 @@ import type { CostPoint } from '../../report/input';
 import { ratioLabel } from '../../report/theme';
 import { writeSpec } from '../../report/write';
 import { writeFiles } from '../files';
+import { unitOf } from '../tables';
 import type { JobBench, JobGroup } from './summary';
 
 const NAME = 'bench-job';
 
-type Field = 'top1' | 'denseTop1' | 'train' | 'whole' | 'joules' | 'denseEpochs' | 'flopsRatio' | 'epochRatio';
+type Field =
+  | ('top1' | 'denseTop1' | 'train' | 'whole' | 'joules')
+  | ('denseEpochs' | 'gbitops' | 'flopsRatio' | 'epochRatio');
 
 export function tableOf(bench: JobBench): CostTable {
   const { groups, network, dataset, epochs, batchSize, ratio, machine, notes } = bench;
@@ -20,6 +23,7 @@ export function tableOf(bench: JobBench): CostTable {
     kind,
     cells: groups.map((group) => [costOf(group, field, unit)]),
   });
+  const bits = unitOf(groups, 'gbitops', 1e9);
   const images = `${dataset.train} training and ${dataset.test} test images`;
   return {
     caption: `${network} on ${dataset.name}${dataset.synthetic ? ' (not real images)' : ''}, ${images}, ${epochs} epochs, batches of ${batchSize}; ${machineName(machine)}`,
@@ -34,6 +38,9 @@ export function tableOf(bench: JobBench): CostTable {
     more: [
       block('Dense epochs', 'count', 'denseEpochs'),
       block('Accuracy of the dense network (%)', 'accuracy', 'denseTop1'),
+      ...(groups.some(({ gbitops }) => gbitops)
+        ? [block(`Bit operations (${bits.name})`, 'cost', 'gbitops', bits.size / 1e9)]
+        : []),
       block('FLOPs, ticket over dense', 'cost', 'flopsRatio'),
       block('Seconds of an epoch, ticket over dense', 'cost', 'epochRatio'),
     ],

@@ -42,14 +42,16 @@ Bytes noise(size_t count, uint32_t seed) {
 
 struct Stretch {
   double start, length;
-  int inputs, outputs, from, count;
+  int inputs;
+  int64_t outputs, from;
+  int count;
   bool mirrored;
 };
 
 /// One output of one axis: the triangle filter, by its definition.
 template <typename Input>
 double filtered(const Stretch& s, int position, Input input) {
-  const int o = s.from + (s.mirrored ? s.count - 1 - position : position);
+  const int64_t o = s.from + (s.mirrored ? s.count - 1 - position : position);
   const double scale = s.length / s.outputs, width = std::max(1.0, scale), centre = s.start + (o + 0.5) * scale;
   double sum = 0, total = 0;
   for (int i = 0; i < s.inputs; ++i) {
@@ -187,6 +189,8 @@ EB_TEST("data: resampling against the definition of its filter") {
   compare_resampling({0, 1, 1, 32, 0, 32, false}, {0, 1, 1, 32, 0, 32, false}, "one pixel");
   compare_resampling({0, 900, 900, 5, 0, 5, false}, {0, 400, 400, 3, 0, 3, false}, "very much smaller");
   compare_resampling({0, 32, 32, 32, 0, 32, false}, {0, 32, 32, 32, 0, 32, false}, "the same size");
+  compare_resampling({-32748, 65500, 4, 65500ll * 65535, 65500ll * 65535 / 2 - 16, 32, false},
+                     {0, 1, 1, 65535, 32751, 32, false}, "a strip beyond 2^31 outputs");
 
   earlybird::ResampleAxis axis;
   axis.set(0, 777, 777, 224, 0, 224, false);
