@@ -172,7 +172,7 @@ else
   done
   if [ "$device" != cpu ]; then
     if [ -x "$root/node_modules/.bin/jest" ]; then
-      part tests 40 bash -c 'cd "$1" && node_modules/.bin/jest --json test/native/cuda-' tests "$root"
+      part tests 60 bash -c 'cd "$1" && node_modules/.bin/jest --json test/native/cuda-' tests "$root"
     else
       not_run tests 'no jest'
     fi

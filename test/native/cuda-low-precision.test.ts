@@ -53,7 +53,7 @@ const anyBits = (count: number) =>
   new Float32Array(Uint32Array.from({ length: count }, (_, i) => Math.imul(i + 1, 2654435761)).buffer);
 
 const MX_FORMATS: MxFormat[] = ['mxint8', 'mxfp8-e4m3', 'mxfp8-e5m2', 'mxfp6-e2m3', 'mxfp6-e3m2', 'mxfp4', 'nvfp4'];
-const MX_SHAPES = [[7], [64, 96], [3, 2100], [35, 300], [300, 2], [2, 12, 4, 6], [0, 4], [40, 65536]];
+const MX_SHAPES = [[7], [64, 96], [3, 2100], [35, 300], [300, 2], [2, 12, 4, 6], [0, 4], [40, 4097]];
 
 onGpu.each(MX_FORMATS)('a tensor in %s', async (format) => {
   for (const shape of MX_SHAPES)
