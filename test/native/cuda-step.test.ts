@@ -3,6 +3,7 @@
 import type { FilterSpec } from '../../src/native/types/dataset';
 import type { ModelSpec, NativeModel } from '../../src/native/types/model';
 import type { MxFormat } from '../../src/native/types/mx';
+import type { NumberFormats } from '../../src/native/types/number-formats';
 import type { Precision } from '../../src/native/types/pass';
 import type { StateDict } from '../../src/tensor';
 import { addonWithCuda } from '../support/gpu';
@@ -25,11 +26,10 @@ async function variedState(model: NativeModel): Promise<StateDict> {
 }
 
 const EIGHT = { weight: 8, activate: 8, grad: 8, error: 8, momentum: 8, rounding: 'stochastic' } as const;
-const inMx = (format: MxFormat) =>
-  ({
-    ...{ weight: format, activate: format, grad: format, error: format, momentum: -1 },
-    ...{ rounding: 'stochastic', scale: 'floor' },
-  }) as const;
+const inMx = (format: MxFormat): NumberFormats => ({
+  ...{ weight: format, activate: format, grad: format, error: format, momentum: -1 },
+  ...{ rounding: 'stochastic', scale: 'floor' },
+});
 const NETWORKS: Omit<ModelSpec, 'device'>[] = [
   { arch: 'vgg', depth: 16, classes: 10, seed: 1 },
   { arch: 'resnet', depth: 20, classes: 10, seed: 1 },
