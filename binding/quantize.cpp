@@ -45,6 +45,7 @@ HostMxRounding mx_rounding_of(const Napi::Object& object) {
   rounding.step = part_in(object, "step");
   rounding.lane = part_in(object, "lane");
   rounding.plain = boolean_in(object, "plain", false);
+  if (object.Has("device")) rounding.device = string_in(object, "device");
   return rounding;
 }
 
@@ -69,10 +70,11 @@ Napi::Value mx_quantize_js(const Napi::CallbackInfo& info) {
   return promise(info.Env(), [&] {
     std::vector<Napi::Value> held;
     const HostTensor values = tensor_of(info[0], "values", held);
-    const HostMxRounding rounding = mx_rounding_of(object_argument(info, 1, "options"));
+    HostMxRounding rounding = mx_rounding_of(object_argument(info, 1, "options"));
     return Job::start(
         info.Env(),
-        [values, rounding](Job&) -> Job::Finish {
+        [values, rounding](Job&) mutable -> Job::Finish {
+          rounding.device = checked_device(rounding.device);
           return [out = mx_quantize_on_host(values, rounding)](Napi::Env env) {
             Napi::Object object = Napi::Object::New(env);
             object.Set("scale", to_js(env, out.scale));

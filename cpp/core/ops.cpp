@@ -20,6 +20,9 @@ TORCH_LIBRARY(earlybird, m) {
       "block_quantize_out(Tensor values, int bits, int dim, bool nearest, bool swalp, int seed, int lane, Tensor? "
       "position, Tensor(a!)? faults, Tensor(b!) out) -> ()");
   m.def(
+      "mx_round_out(Tensor values, int format, int scale, int rounding, int length, int inner, int seed, int lane, "
+      "Tensor? position, Tensor(a!)? faults, Tensor(b!) out) -> ()");
+  m.def(
       "sgd_step(Tensor(a!)[] parameters, Tensor[] gradients, Tensor(b!)[] momentum, int[] is_gamma, Tensor lr, "
       "float momentum_factor, float weight_decay, float l1, int[] bits, bool nearest, bool swalp, int seed, "
       "Tensor? position, Tensor(c!)? faults) -> ()");
@@ -117,6 +120,13 @@ void block_quantize_out(const Tensor& values, int64_t bits, int64_t dim, bool ne
   static const auto op = operator_of<void(const Tensor&, int64_t, int64_t, bool, bool, int64_t, int64_t,
                                           const Optional&, const Optional&, Tensor)>("earlybird::block_quantize_out");
   op.call(values, bits, dim, nearest, swalp, seed, lane, optional(position), optional(faults), out);
+}
+
+void mx_round_out(const Tensor& values, int64_t format, int64_t scale, int64_t rounding, int64_t length, int64_t inner,
+                  int64_t seed, int64_t lane, const Tensor& position, const Tensor& faults, Tensor& out) {
+  static const auto op = operator_of<void(const Tensor&, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t,
+                                          const Optional&, const Optional&, Tensor)>("earlybird::mx_round_out");
+  op.call(values, format, scale, rounding, length, inner, seed, lane, optional(position), optional(faults), out);
 }
 
 void sgd_step(at::TensorList parameters, at::TensorList gradients, at::TensorList momentum, at::IntArrayRef is_gamma,

@@ -41,6 +41,13 @@ at::Tensor mask_bits(const at::Tensor& magnitude, const at::Tensor& pool, at::In
 void block_quantize_out(const at::Tensor& values, int64_t bits, int64_t dim, bool nearest, bool swalp, int64_t seed,
                         int64_t lane, const at::Tensor& position, const at::Tensor& faults, at::Tensor& out);
 
+/// The kernel of mx_round (quant/mx.h), which checks its arguments: dense values as rows of `length` entries, `inner`
+/// apart. `format` is an index of kMxFormats, `scale` an MxScale, `rounding` an MxRounding. `out` has the strides of
+/// `values`, and is not `values`.
+void mx_round_out(const at::Tensor& values, int64_t format, int64_t scale, int64_t rounding, int64_t length,
+                  int64_t inner, int64_t seed, int64_t lane, const at::Tensor& position, const at::Tensor& faults,
+                  at::Tensor& out);
+
 /// The kernel of sgd (optim/sgd.h). Gradients have the strides of their parameters, which are dense; momentum is empty
 /// where its factor is 0. `bits`: word lengths of weight, gradient and momentum.
 void sgd_step(at::TensorList parameters, at::TensorList gradients, at::TensorList momentum, at::IntArrayRef is_gamma,

@@ -150,15 +150,20 @@ void rows_in_registers(const Call<T>& call, cudaStream_t stream) {
     launch(row_kernel<Flavour, T, 1024, 4>, rows, 1024, 0, stream, call);
 }
 
+template <class T>
+void long_tops(const Call<T>& call, uint32_t* tops, cudaStream_t stream) {
+  constexpr int64_t kSpan = 16 * kThreads * kGroup;
+  const int64_t span = std::min(kSpan, call.inner);
+  const int64_t runs = call.elements / call.inner;
+  const int threads = span <= 32 * kGroup ? 32 : kThreads;
+  launch(long_tops_kernel<T>, static_cast<unsigned>(runs * blocks_for(call.inner, span)), threads, 0, stream, call,
+         span, tops);
+}
+
 template <class Flavour, class T>
 void in_two_passes(const Call<T>& call, uint32_t* tops, cudaStream_t stream) {
   if (call.inner >= kShortRun) {
-    constexpr int64_t kSpan = 16 * kThreads * kGroup;
-    const int64_t span = std::min(kSpan, call.inner);
-    const int64_t runs = call.elements / call.inner;
-    const int threads = span <= 32 * kGroup ? 32 : kThreads;
-    launch(long_tops_kernel<T>, static_cast<unsigned>(runs * blocks_for(call.inner, span)), threads, 0, stream, call,
-           span, tops);
+    long_tops(call, tops, stream);
   } else {
     // At least one line, and at most 4096 thread blocks unless a line is longer.
     const int64_t line = call.blocks * call.inner;

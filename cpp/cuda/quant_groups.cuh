@@ -11,8 +11,6 @@ namespace earlybird::quant {
 
 inline constexpr int kGroup = 8;
 
-__device__ inline float load(float value) { return value; }
-__device__ inline float load(uint16_t value) { return float_of(static_cast<uint32_t>(value) << 16); }
 __device__ inline void store(float& to, float value) { to = value; }
 /// Exact, because a bfloat16 value rounded to any grid is a bfloat16 value.
 __device__ inline void store(uint16_t& to, float value) { to = static_cast<uint16_t>(bits_of(value) >> 16); }

@@ -86,8 +86,6 @@ ModelSpec spec_of(const ModelDescription& description) {
 std::shared_ptr<Network> create_model(const ModelSpec& spec) {
   const Builder builder = builder_of(spec);
   if (spec.classes < 1) throw Error("ERR_MODEL", "A model needs at least one class.");
-  if (spec.formats && spec.formats->operands.any() && !at::Device(spec.device).is_cpu())
-    throw Error("ERR_DEVICE", "MX formats and NVFP4 train on the CPU only: give --device cpu, or --format bfp8.");
   seed_generator(spec.seed);
   auto network = builder(spec);
   network->initialise();

@@ -9,9 +9,9 @@
 namespace earlybird {
 namespace {
 
-RandomLane mx_lane_of(const HostMxRounding& rounding) {
+RandomLane mx_lane_of(const HostMxRounding& rounding, at::Device device = at::kCPU) {
   const int64_t position = static_cast<int64_t>(rounding.epoch) << 32 | rounding.step;
-  return {rounding.seed, rounding.lane, at::full({}, position, at::kLong)};
+  return {rounding.seed, rounding.lane, at::full({}, position, at::TensorOptions(at::kLong).device(device))};
 }
 
 }  // namespace
@@ -19,10 +19,11 @@ RandomLane mx_lane_of(const HostMxRounding& rounding) {
 HostMxTensor mx_quantize_on_host(const HostTensor& values, const HostMxRounding& rounding) {
   at::NoGradGuard no_grad;
   const at::Tensor input = view_of(values);
-  const RandomLane random = mx_lane_of(rounding);
-  const MxTensor out = mx_quantize(input, rounding.rule, random);
-  return {to_host(out.scale), to_host(out.codes.view(input.sizes())),
-          to_host(rounding.plain ? out.values : mx_round(input, rounding.rule, random)), out.tensor_scale};
+  const at::Device device(rounding.device);
+  const MxTensor out = mx_quantize(input, rounding.rule, mx_lane_of(rounding));
+  const at::Tensor rounded =
+      rounding.plain ? out.values : mx_round(input.to(device), rounding.rule, mx_lane_of(rounding, device));
+  return {to_host(out.scale), to_host(out.codes.view(input.sizes())), to_host(rounded), out.tensor_scale};
 }
 
 std::array<HostTensor, 3> mx_convolution_on_host(const HostTensor& x, const HostTensor& w, const HostTensor& dy,

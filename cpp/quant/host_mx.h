@@ -13,6 +13,8 @@ struct HostMxRounding {
   MxRule rule;
   uint64_t seed = 1;
   uint32_t lane = 0, epoch = 0, step = 0;
+  /// Of the kernel; the plain twin and convolutions are the CPU's.
+  std::string device = "cpu";
   /// Uses the plain twin for the values as well.
   bool plain = false;
 };
@@ -22,7 +24,7 @@ struct HostMxTensor {
   double tensor_scale = 1;
 };
 
-/// Scales and codes of float32 values from mx_quantize, values from mx_round.
+/// Scales and codes of float32 values from mx_quantize, values from mx_round on the device.
 HostMxTensor mx_quantize_on_host(const HostTensor& values, const HostMxRounding& rounding);
 
 /// y, dx and dw of mx_convolution, float64.

@@ -7,8 +7,6 @@
 namespace earlybird::quant {
 namespace {
 
-EB_INLINE float load(float value) { return value; }
-EB_INLINE float load(uint16_t value) { return float_of(static_cast<uint32_t>(value) << 16); }
 EB_INLINE void store(float& to, float value) { to = value; }
 EB_INLINE void store(uint16_t& to, float value) { to = static_cast<uint16_t>(bits_of(value) >> 16); }
 

@@ -1,14 +1,10 @@
 #include "quant/mx.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
-
-#include <atomic>
 
 #include "core/error.h"
-#include "quant/kernels_cpu.h"
-#include "quant/mx_arithmetic.h"
-#include "quant/mx_rows.h"
+#include "core/ops.h"
+#include "quant/mx_tensors.h"
 
 namespace earlybird {
 
@@ -22,21 +18,6 @@ const MxFormat& mx_format(const std::string& name) {
 }
 
 namespace mx {
-namespace {
-
-template <class T>
-uint32_t largest_of(const T* values, int64_t count) {
-  std::atomic<uint32_t> top{0};
-  at::parallel_for(0, count, 1 << 16, [&](int64_t begin, int64_t end) {
-    const uint32_t here = quant::largest(values + begin, end - begin);
-    uint32_t before = top.load(std::memory_order_relaxed);
-    while (before < here && !top.compare_exchange_weak(before, here, std::memory_order_relaxed)) {
-    }
-  });
-  return top.load();
-}
-
-}  // namespace
 
 Rows rows_of(const at::Tensor& values, const MxRule& rule) {
   if (rule.dim < 0 || rule.dim >= values.dim())
@@ -57,20 +38,23 @@ at::Tensor dense_of(const at::Tensor& values, const MxRule& rule, const RandomLa
   if (values.scalar_type() != at::kFloat && values.scalar_type() != at::kBFloat16)
     throw Error("ERR_DTYPE", std::string("MX formats take float32 and bfloat16 values, not ") +
                                  c10::toString(values.scalar_type()) + ".");
-  if (!values.device().is_cpu())
-    throw Error("ERR_DEVICE", std::string(rule.format->name) + " has a kernel for the CPU only: give --device cpu.");
   if (rule.rounding == MxRounding::kStochastic && !random.position.defined())
     throw Error("ERR_INTERNAL", "Stochastic rounding was given no position in its random sequence.");
   return values.contiguous(values.suggest_memory_format());
 }
 
-quant::NoiseKey key_of(const RandomLane& random) {
-  const int64_t position = random.position.defined() ? *random.position.const_data_ptr<int64_t>() : 0;
-  return quant::noise_key(random.seed, position, random.lane);
-}
-
-uint32_t largest_of_all(const float* values, int64_t count) { return largest_of(values, count); }
-uint32_t largest_of_all(const uint16_t* values, int64_t count) { return largest_of(values, count); }
-
 }  // namespace mx
+
+at::Tensor mx_round(const at::Tensor& values, const MxRule& rule, const RandomLane& random, at::ScalarType dtype,
+                    const at::Tensor& faults) {
+  // Widening is exact; only the usual pairs of types have loops of their own.
+  const bool widen = values.scalar_type() == at::kBFloat16 && dtype == at::kFloat;
+  const at::Tensor dense = mx::dense_of(widen ? values.to(at::kFloat) : values, rule, random);
+  const mx::Rows rows = mx::rows_of(dense, rule);
+  at::Tensor out = at::empty_like(dense, dense.options().dtype(dtype));
+  if (rows.elements() > 0)
+    mx_round_out(dense, rule.format - kMxFormats, static_cast<int64_t>(rule.scale), static_cast<int64_t>(rule.rounding),
+                 rows.length, rows.inner, static_cast<int64_t>(random.seed), random.lane, random.position, faults, out);
+  return out;
+}
 }  // namespace earlybird

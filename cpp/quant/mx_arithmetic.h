@@ -10,6 +10,7 @@ namespace earlybird::mx {
 using quant::bits_of;
 using quant::float_of;
 using quant::kInfinity;
+using quant::load;
 
 inline constexpr uint32_t kSign = 0x80000000u, kNan = 0x7FC00000u;
 /// The scale byte of a block with a NaN, and that of the power of two 1.
@@ -132,8 +133,9 @@ EB_SCALAR Block nvfp4_block(uint32_t top, float scale) {
   float quotient = (float_of(top) / 6.f) / scale;
   quotient = quotient > 0x1p-6f ? quotient : 0x1p-6f;
   quotient = quotient < 448.f ? quotient : 448.f;
-  const uint32_t byte = encode(bits_of(quotient), kOneByte, kE4m3, MxRounding::kEven, 0);
-  const float rounded = float_of(decode(byte, kOneByte, kE4m3));
+  constexpr MxFormat e4m3 = kE4m3;  // a GPU has no address of constants outside
+  const uint32_t byte = encode(bits_of(quotient), kOneByte, e4m3, MxRounding::kEven, 0);
+  const float rounded = float_of(decode(byte, kOneByte, e4m3));
   return {byte, (1.f / scale) / rounded, scale * rounded};
 }
 

@@ -1,19 +1,9 @@
 // The loops of MX rounding over memory of the CPU.
 #pragma once
 
-#include "quant/mx_arithmetic.h"
+#include "quant/mx_kernel.h"
 
 namespace earlybird::mx {
-
-/// A rounding as the loops need it.
-struct Kernel {
-  MxFormat format;
-  MxScale scale;
-  MxRounding rounding;
-  quant::NoiseKey key;
-  /// The scale of the tensor, for NVFP4.
-  float tensor_scale = 1;
-};
 
 /// Elements of a call of round_rows, a multiple of the length of every block; positions of a call of round_lines.
 inline constexpr int64_t kChunk = 512, kPositions = 256;

@@ -3,7 +3,7 @@
 
 #include "quant/mx.h"
 #include "quant/mx_arithmetic.h"
-#include "quant/mx_rows.h"
+#include "quant/mx_tensors.h"
 
 namespace earlybird {
 
@@ -25,7 +25,8 @@ MxTensor mx_quantize(const at::Tensor& values, const MxRule& rule, const RandomL
     for (int64_t i = 0; i < count; ++i) top = std::max(top, quant::magnitude(from[i]));
     out.tensor_scale = tensor_scale(top);
   }
-  const quant::NoiseKey key = key_of(random);
+  const int64_t position = random.position.defined() ? *random.position.const_data_ptr<int64_t>() : 0;
+  const quant::NoiseKey key = quant::noise_key(random.seed, position, random.lane);
   for (int64_t i = 0; i < rows.outer * blocks * rows.inner; ++i) {
     const int64_t row = i / (blocks * rows.inner), block = i / rows.inner % blocks, inner = i % rows.inner;
     const int64_t begin = block * format.block, end = std::min(begin + format.block, rows.length);

@@ -40,6 +40,10 @@ EB_SCALAR float float_of(uint32_t bits) {
   return value;
 }
 
+/// A value as kernels read it; bfloat16 is its 16 bits.
+EB_SCALAR float load(float value) { return value; }
+EB_SCALAR float load(uint16_t value) { return float_of(static_cast<uint32_t>(value) << 16); }
+
 /// 2^exponent, -126 to 127.
 EB_SCALAR float power_of_two(int32_t exponent) { return float_of(static_cast<uint32_t>(exponent + 127) << 23); }
 

@@ -165,9 +165,14 @@ else
   bench captured-vgg16 10 step --model vgg16 --peer none $common --steps "$steps" --rounds 1 --capture true
   bench eager-vgg16 10 step --model vgg16 --peer none $common --steps "$steps" --rounds 1 --capture false
   bench kernels 15 kernels --peer none $kernels $threads
+  # MX and NVFP4: the rounding beside a copy of memory, and the step beside that of full precision. The tests check its bits.
+  for format in mxfp8-e4m3 nvfp4; do
+    bench "kernels-$format" 10 kernels --peer none --format $format $kernels $threads
+    bench "step-$format" 20 step --model vgg16 --peer none --low-precision --format $format $common --steps "$steps" --rounds 1
+  done
   if [ "$device" != cpu ]; then
     if [ -x "$root/node_modules/.bin/jest" ]; then
-      part tests 40 bash -c 'cd "$1" && node_modules/.bin/jest --json test/native/cuda-' tests "$root"
+      part tests 60 bash -c 'cd "$1" && node_modules/.bin/jest --json test/native/cuda-' tests "$root"
     else
       not_run tests 'no jest'
     fi

@@ -1,6 +1,7 @@
 /** The CUDA kernels of low precision give the bits of the CPU's. Skips where there is no GPU. */
 
 import type { ModelSpec } from '../../src/native/types/model';
+import type { MxFormat, MxOptions } from '../../src/native/types/mx';
 import type { BlockQuantizeOptions, NumberFormats } from '../../src/native/types/number-formats';
 import { floatTensor } from '../parity/lib/tensors';
 import { addonWithCuda } from '../support/gpu';
@@ -45,6 +46,28 @@ onGpu.each(SHAPES.map((shape) => [shape.join(' x '), shape] as const))('a tensor
           const there = await addon!.blockQuantize(tensor, { ...options, device: 'cuda' });
           expect([options, Buffer.compare(there.data, onCpu.data)]).toEqual([options, 0]);
         }
+});
+
+/** Any bits: infinities and NaN among them. */
+const anyBits = (count: number) =>
+  new Float32Array(Uint32Array.from({ length: count }, (_, i) => Math.imul(i + 1, 2654435761)).buffer);
+
+const MX_FORMATS: MxFormat[] = ['mxint8', 'mxfp8-e4m3', 'mxfp8-e5m2', 'mxfp6-e2m3', 'mxfp6-e3m2', 'mxfp4', 'nvfp4'];
+const MX_SHAPES = [[7], [64, 96], [3, 2100], [35, 300], [300, 2], [2, 12, 4, 6], [0, 4], [40, 4097]];
+
+onGpu.each(MX_FORMATS)('a tensor in %s', async (format) => {
+  for (const shape of MX_SHAPES)
+    for (const made of [values, anyBits]) {
+      const tensor = floatTensor(made(shape.reduce((a, b) => a * b, 1)), shape);
+      for (const dim of [0, 1].filter((d) => d < shape.length))
+        for (const scale of ['floor', 'rceil', 'even'] as const)
+          for (const rounding of ['even', 'away', 'stochastic'] as const) {
+            const options: MxOptions = { format, scale, rounding, dim, seed: 5, epoch: 3, step: 9 };
+            const onCpu = await addon!.mxQuantize(tensor, options);
+            const there = await addon!.mxQuantize(tensor, { ...options, device: 'cuda' });
+            expect([options, shape, Buffer.compare(there.values.data, onCpu.values.data)]).toEqual([options, shape, 0]);
+          }
+    }
 });
 
 /** One step from gradients that both devices have exactly: those of a network whose gradients are all zero, so that weights decay and round. */

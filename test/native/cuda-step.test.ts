@@ -2,6 +2,8 @@
 
 import type { FilterSpec } from '../../src/native/types/dataset';
 import type { ModelSpec, NativeModel } from '../../src/native/types/model';
+import type { MxFormat } from '../../src/native/types/mx';
+import type { NumberFormats } from '../../src/native/types/number-formats';
 import type { Precision } from '../../src/native/types/pass';
 import type { StateDict } from '../../src/tensor';
 import { addonWithCuda } from '../support/gpu';
@@ -24,6 +26,10 @@ async function variedState(model: NativeModel): Promise<StateDict> {
 }
 
 const EIGHT = { weight: 8, activate: 8, grad: 8, error: 8, momentum: 8, rounding: 'stochastic' } as const;
+const inMx = (format: MxFormat): NumberFormats => ({
+  ...{ weight: format, activate: format, grad: format, error: format, momentum: -1 },
+  ...{ rounding: 'stochastic', scale: 'floor' },
+});
 const NETWORKS: Omit<ModelSpec, 'device'>[] = [
   { arch: 'vgg', depth: 16, classes: 10, seed: 1 },
   { arch: 'resnet', depth: 20, classes: 10, seed: 1 },
@@ -58,6 +64,13 @@ const CASES: [string, Precision, Spec][] = [
   ]),
   ['a ticket of PreResNet', 'bf16', { ...NETWORKS[1]!, ticket: true }],
   ['low precision', 'bf16', { ...NETWORKS[0]!, formats: EIGHT }],
+  ['mxfp8-e4m3', 'bf16', { ...NETWORKS[1]!, formats: inMx('mxfp8-e4m3') }],
+  ['nvfp4', 'fp32', { ...NETWORKS[0]!, formats: inMx('nvfp4') }],
+  [
+    'mxint8, in which weights are kept,',
+    'bf16',
+    { ...NETWORKS[2]!, formats: { ...inMx('mxint8'), roundedWeights: true } },
+  ],
   ['images behind a filter', 'fp32', { ...NETWORKS[1]!, filter: { kind: 'lowpass', sigma: 1 } }],
 ];
 

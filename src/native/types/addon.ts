@@ -78,8 +78,9 @@ export interface NativeAddon {
    */
   blockQuantize(values: TensorData, options: BlockQuantizeOptions): Promise<TensorData>;
   /**
-   * Rounds `values` (float32, any shape) on the CPU to blocks of an MX format or NVFP4 along a dimension (docs/low-precision.md).
-   * ERR_USAGE for an unknown format or rule, ERR_SHAPE where the tensor has no dimension `dim` or `groups` do not divide it.
+   * Rounds `values` (float32, any shape) to blocks of an MX format or NVFP4 along a dimension (docs/low-precision.md).
+   * ERR_USAGE for an unknown format or rule, ERR_SHAPE where the tensor has no dimension `dim` or `groups` do not divide it,
+   * ERR_DEVICE for a device that is not there.
    */
   mxQuantize(values: TensorData, options: MxOptions): Promise<MxTensor>;
   /**

@@ -27,6 +27,8 @@ export interface MxOptions extends MxFormatOptions {
   dim?: number;
   /** Equal runs of that dimension; a block never spans two. */
   groups?: number;
+  /** Where the kernel computes the values ("cpu"); scales and codes come from its plain twin on the CPU. */
+  device?: string;
   /** The values come from the plain twin instead of the kernel. */
   plain?: boolean;
 }

@@ -9,35 +9,13 @@
 
 #include "check.h"
 #include "core/error.h"
+#include "mx_cases.h"
 #include "quant/mx_arithmetic.h"
-#include "tensors.h"
 
 namespace {
 
-using namespace earlybird;
+using namespace mx_cases;
 using at::Tensor;
-
-constexpr MxScale kScales[] = {MxScale::kFloor, MxScale::kRceil, MxScale::kEven};
-constexpr MxRounding kRoundings[] = {MxRounding::kEven, MxRounding::kAway, MxRounding::kStochastic};
-
-const RandomLane& lane() {
-  static const RandomLane random{0x123456789abcull, lane_of(NumberKind::kTest, 3), position_of(2, 5)};
-  return random;
-}
-
-std::string name_of(const MxRule& rule) {
-  return c10::str(rule.format->name, " scale ", static_cast<int>(rule.scale), " rounding ",
-                  static_cast<int>(rule.rounding), " dim ", rule.dim, " groups ", rule.groups);
-}
-
-/// Calls work(rule) for every format, scale rule and rounding.
-template <class Work>
-void each_rule(const Work& work) {
-  for (const MxFormat& format : kMxFormats)
-    for (const MxScale scale : kScales)
-      for (const MxRounding rounding : kRoundings)
-        if (!format.tensor_scale || scale == MxScale::kFloor) work(MxRule{&format, scale, rounding});
-}
 
 void compare(const Tensor& values, const MxRule& rule) {
   const MxTensor truth = mx_quantize(values, rule, lane());
@@ -47,22 +25,6 @@ void compare(const Tensor& values, const MxRule& rule) {
     check(same_bits(got, truth.values) && got.strides() == truth.values.strides(),
           c10::str(name_of(rule), " of ", values.sizes(), " strides ", values.strides()), threads);
   }
-}
-
-/// Any bits: subnormal numbers, zeros of both signs, infinities and NaN among them. In float32 half of all blocks of 32
-/// would hold one that is not finite: `finite` leaves them out.
-Tensor any_bits(at::IntArrayRef sizes, bool finite) {
-  Tensor bits = at::randint(INT32_MIN, int64_t{INT32_MAX} + 1, sizes, at::kLong).to(at::kInt);
-  if (finite) bits = at::where(bits.bitwise_and(0x7F800000) == 0x7F800000, bits.bitwise_and(~0x40000000), bits);
-  return bits.view(at::kFloat);
-}
-
-/// Each entry of the first dimension with a magnitude of its own.
-Tensor apart(at::IntArrayRef sizes) {
-  std::vector<int64_t> column(sizes.size(), 1);
-  column[0] = sizes[0];
-  const Tensor exponents = at::randint(-149, 128, {sizes[0]}, at::kDouble).view(column);
-  return (at::randn(sizes, at::kDouble) * at::pow(2.0, exponents) / 4).to(at::kFloat) * (at::rand(sizes) > 0.1);
 }
 
 void compare_all() {
