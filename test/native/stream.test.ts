@@ -154,17 +154,17 @@ describe('what JPEG files can be', () => {
 describe('large sizes', () => {
   test('the shorter side enlarged to 65535: the centre of the image, also where the longer one passes 2^31', async () => {
     const strip = join(folder, 'long.jpg');
-    const steps = Buffer.alloc(65500 * 3, 0).map((_, i) => (Math.floor(i / 3 / 64) % 4) * 60);
-    await sharp(steps, { raw: { width: 65500, height: 1, channels: 3 } })
+    const edge = Buffer.alloc(65500 * 3).map((_, i) => (i < 32750 * 3 ? 60 : 180));
+    await sharp(edge, { raw: { width: 65500, height: 1, channels: 3 } })
       .jpeg({ quality: 100 })
       .toFile(strip);
     using stream = await createStream([strip, files[4]!], { transform: 'evaluate', resize: 65535 });
     const [long, ordinary] = await pixels(stream, [0, 1]);
-    // The 32 pixels about the centre are less than one of the image.
+    // The 32 pixels about the centre are much less than one of the image: all lie half-way up its edge.
     expect(
       difference(
         long!,
-        long!.map(() => 180),
+        long!.map(() => 120),
       ).worst,
     ).toBeLessThanOrEqual(3);
     const { data, info } = await sharp(files[4]!).raw().toBuffer({ resolveWithObject: true });
