@@ -1,4 +1,5 @@
-// The kernels of mx_round_out, with the same bits as the CPU's: values are read once, along neighbouring memory.
+// The kernels of mx_round_out, with the same bits as the CPU's: values are read once (groups of eight in two
+// blocks twice), along neighbouring memory.
 // Position, faults and the scale of the tensor stay on the device, so that a captured call advances.
 #pragma once
 

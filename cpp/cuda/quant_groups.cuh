@@ -1,5 +1,5 @@
-// Shared by the CUDA kernels of block floating point: groups of eight neighbouring elements a thread, which need one
-// call of Philox (two for short words; see quant/noise.h).
+// Shared by the CUDA kernels of block floating point and MX: groups of eight neighbouring elements a thread, which need
+// one call of Philox (two for short words; see quant/noise.h).
 #pragma once
 
 #include <cstdint>

@@ -68,7 +68,7 @@ export async function benchProfile(recipe: Recipe<'benchProfile'>, options: RunO
   observer?.log?.(
     `ceilings: copy ${ceilings.copyGBps.toFixed(1)} GB/s, ${ceilings.matmulPrecision} product ${ceilings.matmulTflops.toFixed(2)} TFLOP/s`,
   );
-  using training = await createTraining(engine, recipe);
+  using training = await createTraining(engine, recipe, options);
   const { dataset, model, trainer } = training;
   await timeSteps(training, recipe, { steps: warmup, epoch: 0 }, signal);
   const windows: number[] = [];

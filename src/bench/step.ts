@@ -34,7 +34,7 @@ export async function timeStep(
   const engine = openEngine(recipe, observer?.log);
   const { addon, device, precision } = engine;
   const { warmup, steps } = recipe;
-  using training = await createTraining(engine, recipe, formats);
+  using training = await createTraining(engine, recipe, { formats });
   await timeSteps(training, recipe, { steps: warmup, epoch: 0 }, signal);
   return {
     system: 'earlybird',

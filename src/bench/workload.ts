@@ -34,13 +34,16 @@ type Workload = Pick<BenchStepRecipe, 'model' | 'batchSize' | 'seed'> & {
   ranks?: Ranks | undefined;
 } & Partial<Pick<BenchStepRecipe, 'ticket' | 'roundTo'>>;
 
+/** `formats`: those of low precision. */
+type TrainingOptions = RunOptions & { formats?: NumberFormats | undefined };
+
 /** A new network, or the ticket of one, with a trainer, and images for it. */
-export async function createTraining(engine: Engine, recipe: Workload, formats?: NumberFormats) {
+export async function createTraining(engine: Engine, recipe: Workload, options: TrainingOptions = {}) {
   const { precision, addon } = engine;
   const { seed, capture } = recipe;
   const dataset = await randomImages(engine, recipe);
   return orDispose(dataset, async () => {
-    const model = await networkOrTicket(engine, recipe, formats);
+    const model = await networkOrTicket(engine, recipe, options);
     return orDispose(model, async () => {
       const trainer = await addon.createTrainer(model, { ...HYPER_PARAMETERS, precision, seed, capture });
       const kernels = await chooseKernels(engine, model);
@@ -59,10 +62,11 @@ function createNetwork(
   return addon.createModel({ arch, depth, classes: data.classes, seed, device, formats, ...together });
 }
 
-async function networkOrTicket(engine: Engine, recipe: Workload, formats?: NumberFormats): Promise<NativeModel> {
-  if (recipe.ticket === undefined) return createNetwork(engine, recipe, formats);
-  using dense = await networkWithGammas(engine, recipe);
-  return await ticketOf(engine, dense, { ticket: recipe.ticket, roundTo: recipe.roundTo ?? 1 });
+async function networkOrTicket(engine: Engine, recipe: Workload, options: TrainingOptions): Promise<NativeModel> {
+  const { ticket, roundTo = 1 } = recipe;
+  if (ticket === undefined) return createNetwork(engine, recipe, options.formats);
+  using dense = await networkWithGammas(engine, recipe, options.formats);
+  return await ticketOf(engine, dense, { ticket, roundTo }, options);
 }
 
 /** The ticket of a pruning ratio by the gammas of a dense network. */
@@ -81,8 +85,9 @@ export async function ticketOf(
 export async function networkWithGammas(
   engine: Engine,
   recipe: Pick<Workload, 'model' | 'seed'>,
+  formats?: NumberFormats,
 ): Promise<NativeModel> {
-  const model = await createNetwork(engine, recipe);
+  const model = await createNetwork(engine, recipe, formats);
   return orDispose(model, async () => {
     const state = await model.stateDict();
     for (const [key, gammas] of gammasFor(model.describe(), recipe.seed)) state.set(`${key}.weight`, gammas);

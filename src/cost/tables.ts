@@ -14,7 +14,7 @@ import type { EnergyBench, EnergyGroup } from './summary';
 const NAME = 'bench-energy';
 
 /** The first unit in which the largest mean is at least 1, so that small trainings are not all zero. */
-const FLOPS_UNITS = [
+const UNITS = [
   { size: 1e15, name: 'P' },
   { size: 1e12, name: 'T' },
   { size: 1e9, name: 'G' },
@@ -76,7 +76,9 @@ export function unitOf<F extends string>(
   size = 1,
 ) {
   const largest = size * Math.max(...groups.map((group) => group[field]?.mean ?? 0));
-  return FLOPS_UNITS.find(({ size }) => largest >= size) ?? FLOPS_UNITS.at(-1)!;
+  // A table of the paper has its FLOPs in P, however many there are.
+  const units = field === 'gbitops' ? [{ size: 1e18, name: 'E' }, ...UNITS] : UNITS;
+  return units.find(({ size }) => largest >= size) ?? units.at(-1)!;
 }
 
 const isCompared = (field: Field): field is keyof NonNullable<EnergyGroup['gain']> =>

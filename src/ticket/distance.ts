@@ -1,9 +1,6 @@
 /** The mask-distance matrix of a run (paper Fig. 3; reference: mask_cr.py), from stored masks or from any folder of checkpoints. */
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { stateDictOf } from '../checkpoint/keys';
 import { writeNpy } from '../checkpoint/npy';
-import { readCheckpoint } from '../checkpoint/read';
 import { EarlybirdError } from '../errors';
 import { DERIVED, lockFolder } from '../lock';
 import { loadAddon } from '../native/addon';
@@ -11,17 +8,9 @@ import type { NativeAddon } from '../native/types/addon';
 import { isWholePercent } from '../recipe/ratio';
 import type { DistanceRecipe, SearchRecipe } from '../recipe/recipe';
 import { RunDirectory, requireFolder, searchFolderOf } from '../run/directory';
-import { epochsText, maskFile } from '../run/names';
+import { maskFile } from '../run/names';
 import type { RunOptions } from '../run/observer';
-import { gammasOf, maskFromGammas } from './mask';
-
-/** Masks of one run at one ratio; row i is the mask after epochs[i] completed epochs. */
-interface MaskSeries {
-  ratio: number;
-  channels: number;
-  epochs: number[];
-  masks: Uint8Array[];
-}
+import { fromCheckpoints, type MaskRange, type MaskSeries } from './checkpoint-masks';
 
 /** The matrix of one ratio. */
 export interface DistanceResult {
@@ -116,12 +105,7 @@ export async function storedMasks(folder: string, ratio: number): Promise<MaskSe
   return { ratio, channels: index.channels, epochs: rows.map((_, i) => index.first + i), masks: rows };
 }
 
-interface Range {
-  first: number | undefined;
-  last: number | undefined;
-}
-
-function cut(series: MaskSeries, { first, last }: Range, folder: string): MaskSeries {
+function cut(series: MaskSeries, { first, last }: MaskRange, folder: string): MaskSeries {
   const wanted = (epoch: number) => epoch >= (first ?? 0) && epoch <= (last ?? Number.POSITIVE_INFINITY);
   const rows = series.epochs.flatMap((epoch, i) => (wanted(epoch) ? [i] : []));
   const has = (epoch: number | undefined) => epoch === undefined || series.epochs.includes(epoch);
@@ -144,66 +128,5 @@ async function otherRanking(folder: string): Promise<string | undefined> {
     ...(budget === 'channels' ? [] : [`--budget ${budget}`]),
   ];
   if (other.length === 0) return undefined;
-  return `note: these are masks by |gamma| and a share of the channels, while the search in ${folder} drew its own by ${other.join(' and ')}: --from masks compares those`;
-}
-
-/** ckpt{e}.pth.tar holds e+1 completed epochs, init.pth.tar none. */
-async function fromCheckpoints(
-  { save: folder, key }: DistanceRecipe,
-  ratios: number[],
-  range: Range,
-  signal: AbortSignal | undefined,
-): Promise<MaskSeries[]> {
-  const epochs = await checkpointEpochs(folder, range);
-  const series: MaskSeries[] = ratios.map((ratio) => ({ ratio, channels: 0, epochs, masks: [] }));
-  for (const epoch of epochs) {
-    signal?.throwIfAborted();
-    const path = join(folder, checkpointName(epoch));
-    const gammas = gammasOf(stateDictOf((await readCheckpoint(path, { key })).value, path));
-    for (const one of series) {
-      const { total, bits } = maskFromGammas(gammas, one.ratio);
-      if (total === 0 || (one.masks.length > 0 && total !== one.channels)) {
-        throw new EarlybirdError(
-          'ERR_CHECKPOINT',
-          `${path} has ${total} BatchNorm channels, unlike the checkpoints before it (${one.channels}).`,
-        );
-      }
-      one.channels = total;
-      one.masks.push(bits);
-    }
-  }
-  return series;
-}
-
-const checkpointName = (completed: number) => (completed === 0 ? 'init.pth.tar' : `ckpt${completed - 1}.pth.tar`);
-
-async function checkpointEpochs(folder: string, { first, last }: Range): Promise<number[]> {
-  const names = new Set(await readdir(folder).catch(() => [] as string[]));
-  const present = [...names].flatMap((name) => {
-    const epoch = name === 'init.pth.tar' ? '-1' : /^ckpt(\d+)\.pth\.tar$/.exec(name)?.[1];
-    return epoch === undefined ? [] : [Number(epoch) + 1];
-  });
-  if (present.length === 0) {
-    throw new EarlybirdError(
-      'ERR_FILE',
-      `${folder} holds neither masks at this ratio nor checkpoints (ckpt0.pth.tar, ...): give --save the folder of a search.`,
-    );
-  }
-  const start = first ?? Math.min(...present);
-  const end = last ?? Math.max(...present);
-  if (end < start) {
-    const message = `--end_epoch ${end} is not possible: give ${start} (the first epoch) or more.`;
-    throw new EarlybirdError('ERR_USAGE', message);
-  }
-  const wanted = Array.from({ length: end - start + 1 }, (_, i) => start + i);
-  // A range that was not asked for may have gaps (--keep-checkpoints every:N); one that was asked for may not.
-  const isExplicit = first !== undefined || last !== undefined;
-  const missing = wanted.find((epoch) => !names.has(checkpointName(epoch)));
-  if (isExplicit && missing !== undefined) {
-    throw new EarlybirdError(
-      'ERR_FILE',
-      `${join(folder, checkpointName(missing))} is missing (mask after ${epochsText(missing)}): change --start_epoch or --end_epoch.`,
-    );
-  }
-  return wanted.filter((epoch) => names.has(checkpointName(epoch)));
+  return `note: these are masks by |gamma| and a share of the channels, while the search in ${folder} drew its own by ${other.join(' and ')}: its masks/ has those of the ratios it followed`;
 }

@@ -100,3 +100,8 @@ test('a ratio that prunes nothing is refused', async () => {
   const { status, stderr } = await cli(['bench', 'step', '--ticket', '0']).done;
   expect([status, stderr]).toEqual([2, expect.stringContaining('--ticket 0 is not possible')]);
 });
+
+test('low precision of a ticket is refused: it would time the ticket in full precision', async () => {
+  const { status, stderr } = await cli(['bench', 'step', '--low-precision', '--ticket', '0.5']).done;
+  expect([status, stderr]).toEqual([2, expect.stringContaining('--low-precision times the dense network: leave out')]);
+});

@@ -42,7 +42,7 @@ describeTrained('criteria', () => {
       succeed(['distance', '--save', at(name), '--percent', '0.5', '--from', from]);
     const matrix = (name: string) => readFileSync(at(name, 'overlap_0.5.npy')).toString('hex');
     await search('l1', '--criterion', 'l1', '--budget', 'params');
-    const note = `note: these are masks by |gamma| and a share of the channels, while the search in ${at('l1')} drew its own by --criterion l1 and --budget params: --from masks compares those`;
+    const note = `note: these are masks by |gamma| and a share of the channels, while the search in ${at('l1')} drew its own by --criterion l1 and --budget params: its masks/ has those of the ratios it followed`;
     expect((await distance('l1', 'checkpoints')).stderr).toContain(note);
     const byGamma = matrix('l1');
     expect((await distance('gamma', 'checkpoints')).stderr).not.toContain('note:');

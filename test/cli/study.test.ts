@@ -207,7 +207,7 @@ describeTrained('a study in a format', () => {
   test('gives it to every run, and counts bit operations as planned', async () => {
     const plan = JSON.parse((await succeed([...low, '--dry-run'])).stdout) as StudyPlan;
     expect(plan.formats).toContain('weight mxint8, activate mxint8, grad mxint8, error mxint8');
-    const study = JSON.parse((await succeed(low)).stdout) as Study;
+    const study = JSON.parse((await succeed([...low, '--jobs', '2'])).stdout) as Study;
     const search = epochsOf('seed-1', 'search');
     expect(plan.rows[0]).toMatchObject({ what: 'searches', gbitops: expect.closeTo(sum(search), 6) });
     for (const epoch of [1, 3]) {

@@ -151,7 +151,7 @@ describe('what JPEG files can be', () => {
   });
 });
 
-describe('large sizes', () => {
+describe('sizes', () => {
   test('the shorter side enlarged to 65535: the centre of the image, also where the longer one passes 2^31', async () => {
     const strip = join(folder, 'long.jpg');
     const edge = Buffer.alloc(65500 * 3).map((_, i) => (i < 32750 * 3 ? 60 : 180));
@@ -179,10 +179,10 @@ describe('large sizes', () => {
   });
 
   test.each([
-    ['size', { size: 65535, resize: 65535 }, '"size" must be from 1 to 8192.'],
-    ['resize', { resize: 65536 }, '"resize" must be from 1 to 65535.'],
-    ['both', { size: 64.5 }, /"size" must be a whole number/],
-  ])('%s beyond what is held', async (_, spec, message) => {
+    ['size beyond what is held', { size: 65535, resize: 65535 }, '"size" must be from 1 to 8192.'],
+    ['resize beyond what is held', { resize: 65536 }, '"resize" must be from 1 to 65535.'],
+    ['size that is no whole number', { size: 64.5 }, /"size" must be a whole number/],
+  ])('%s', async (_, spec, message) => {
     await expect(createStream(files, spec)).rejects.toMatchObject({
       code: 'ERR_USAGE',
       message: typeof message === 'string' ? message : expect.stringMatching(message),
