@@ -2,8 +2,8 @@
 // Kills small runs at one of their writes or at any moment, or lets a write fail, and runs the same command again: it must end with the
 // bytes of a run that nothing happened to.
 //   node test/stress/kill.mjs [--times N] [--seed N]
-// Each call that changes files is the first to be hit in one run before any is so in two, as far as --times faults reach. Prints a line for each fault that was not
-// survived, a summary (on SIGINT too), and ends with 1 if there was one.
+// Each call that changes files is the first to be hit in one run before any is so in two, as far as --times faults reach. Prints a
+// line for each fault that was not survived, a summary (on SIGINT too), and ends with 1 if there was one.
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -44,8 +44,8 @@ const FAULTS = [
 /** So many faults a run meets at most before it is left alone. */
 const IN_A_ROW = 12;
 
-/** What a clock, a process or a folder gives; all else must be the same. */
-const OF_THE_MOMENT = /^(seconds|.*Seconds|imagesPerSecond|energy|joules|machine|step)$/i;
+/** What a clock, a process, a folder or a commit made meanwhile gives; all else must be the same. */
+const OF_THE_MOMENT = /^(seconds|.*Seconds|imagesPerSecond|energy|joules|machine|step|gitCommit)$/i;
 const isNamed = (name) => /\.(pth\.tar|bits|npy|txt|json|jsonl|svg)$/.test(name) && !/energy\.json$/.test(name);
 
 const folder = mkdtempSync(join(tmpdir(), 'earlybird-kill-'));
