@@ -25,7 +25,7 @@ const CONTENTS: Record<string, RegExp> = {
   networks: /\.json$/,
   scripts: /\.(mjs|sh|py|sbatch|json)$/,
   prebuilds: /(^README\.md|\/(earlybird\.glibc\.node|earlybird_\w+\.so|manifest\.json|libjpeg[\w.-]*|LICENSE[\w.-]*))$/,
-  docs: /\.(md|svg|png|csv|json|mjs)$/,
+  docs: /\.(md|svg|png|csv|json|jsonl|mjs)$/,
   examples: /\.mjs$/,
 };
 
