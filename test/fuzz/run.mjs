@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 // Feeds every parser of files from strangers with inputs that a coverage-guided fuzzer makes.
-//   npm run fuzz -- [--seconds N] [--target NAME]... [--keep]
+//   npm run fuzz -- [--seconds N] [--jobs N] [--target NAME]... [--keep]
 // Targets are cpp/*.cpp (libFuzzer; build.mjs) and js/*.fuzz.mjs. Each is given N seconds (60) and the corpus in corpus/NAME, which it
-// reads; with --keep, inputs that reach new code are added to it, and it is minimised. One line a target; the input of a failure is
-// kept at the place that is printed, and the exit code is 1.
+// reads; with --keep, inputs that reach new code are added to it, and it is minimised. --jobs (1): so many targets at a time. One line
+// a target; the input of a failure is kept at the place that is printed, and the exit code is 1.
 import { spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -87,16 +87,17 @@ async function main() {
   const { values } = util.parseArgs({
     options: {
       seconds: { type: 'string', default: '60' },
+      jobs: { type: 'string', default: '1' },
       target: { type: 'string', multiple: true },
       keep: { type: 'boolean', default: false },
     },
   });
-  const seconds = Number(values.seconds);
+  const [seconds, jobs] = [Number(values.seconds), Number(values.jobs)];
   const wanted = (names) => names.filter((name) => values.target?.includes(name) ?? true);
   const [cpp, js] = [wanted(targets.cpp), wanted(targets.js)];
-  if (!(seconds > 0) || cpp.length + js.length === 0) {
+  if (!(seconds > 0) || !(jobs > 0) || cpp.length + js.length === 0) {
     process.stderr.write(
-      `fuzz: there is no such target, or no time; targets: ${[...targets.cpp, ...targets.js].join(', ')}\n`,
+      `fuzz: there is no such target, or no time or job; targets: ${[...targets.cpp, ...targets.js].join(', ')}\n`,
     );
     process.exitCode = 2;
     return;
@@ -104,10 +105,15 @@ async function main() {
   const { clang, why } = cpp.length > 0 ? findClang() : {};
   if (why) process.stdout.write(`${cpp.join(', ')}: skipped, ${why}\n`);
   const programs = clang ? buildTargets(clang, cpp) : [];
+  const waiting = [
+    ...programs.map((program, i) => async () => report(await fuzz(cpp[i], program, { seconds, keep: values.keep }))),
+    ...js.map((name) => () => fuzzJs(name, seconds, values.keep)),
+  ];
   let status = 0;
-  for (const [i, program] of programs.entries())
-    status |= report(await fuzz(cpp[i], program, { seconds, keep: values.keep }));
-  for (const name of js) status |= await fuzzJs(name, seconds, values.keep);
+  const work = async () => {
+    for (let next = waiting.shift(); next; next = waiting.shift()) status |= await next();
+  };
+  await Promise.all(Array.from({ length: jobs }, work));
   process.exitCode = status === 0 ? 0 : 1;
 }
 
