@@ -82,9 +82,13 @@ export const studySchema = z.strictObject({
     z
       .string()
       .regex(/^[1-9]\d*\/[1-9]\d*$/)
+      .refine((shard) => {
+        const [part, of] = shard.split('/').map(Number) as [number, number];
+        return part <= of;
+      })
       .optional(),
     'do part I of N, for N machines; --merge joins them',
-    'a part such as 1/3',
+    'a part such as 1/3, of 1/3 to 3/3',
     { group: 'Machine', identity: false, defaultHelp: 'all' },
   ),
   merge: option(

@@ -53,8 +53,8 @@ export function calibrate(runs: readonly StoredSearch[]): Calibration[] {
     groups.set(key, [...(groups.get(key) ?? []), run]);
   }
   return [...groups.values()].flatMap((group) => {
-    const ratios = group[0]!.series.map(({ ratio }) => ratio);
-    return ratios.flatMap((ratio) =>
+    const ratios = new Map(group.flatMap(({ series }) => series.map(({ ratio }) => [percentOf(ratio), ratio])));
+    return [...ratios.values()].flatMap((ratio) =>
       calibration(
         group.filter((run) => seriesAt(run, ratio)),
         ratio,

@@ -13,11 +13,16 @@ export interface Draw {
 
 /** What a search tells of one ratio. */
 export interface SearchFacts {
+  /** False where the search drew no masks at this ratio, so that nothing is known of its ticket. */
+  followed: boolean;
   /** Epochs after which a ticket emerged; null where none did. */
   emergence: number | null;
   /** Epochs after which the test accuracy was the best of all. */
   best: number;
 }
+
+/** Why a ratio that was added to a study has no ticket. */
+const NOT_FOLLOWED = 'the search was run without this ratio: --force searches again';
 
 interface Settings {
   epochs: number;
@@ -29,7 +34,7 @@ interface Settings {
 export function drawsOf(
   asked: readonly (number | string)[],
   { epochs, schedule }: Settings,
-  { emergence, best }: SearchFacts,
+  { followed, emergence, best }: SearchFacts,
 ): Draw[] {
   const within = (name: string, epoch: number): Draw =>
     epoch <= epochs
@@ -37,7 +42,7 @@ export function drawsOf(
       : { name, epoch: null, reason: `${epochsText(epoch)} are beyond --epochs ${epochs}` };
   const fromTicket = (name: string, times: number): Draw =>
     emergence === null
-      ? { name, epoch: null, reason: `no ticket emerged within ${epochsText(epochs)}` }
+      ? { name, epoch: null, reason: followed ? `no ticket emerged within ${epochsText(epochs)}` : NOT_FOLLOWED }
       : within(name, times * emergence);
   const drops = [...new Set(schedule)].filter((epoch) => epoch > 0 && epoch < epochs).sort((a, b) => a - b);
   const named: Record<string, () => Draw[]> = {
@@ -66,7 +71,7 @@ export function askedDraws({
 /** For --keep-checkpoints of a search: those that no other file holds. */
 export function keptEpochs(asked: readonly (number | string)[], settings: Settings): string {
   // Emergence and best have files of their own, whatever these are here.
-  const draws = drawsOf(asked, settings, { emergence: null, best: 0 });
+  const draws = drawsOf(asked, settings, { followed: true, emergence: null, best: 0 });
   const epochs = draws.flatMap(({ name, epoch }) =>
     epoch !== null && epoch > 0 && epoch < settings.epochs && name !== 'best' ? epoch : [],
   );

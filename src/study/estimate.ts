@@ -7,9 +7,9 @@ import { scheduleOf } from '../recipe/chosen-schedule';
 import { formatsOf, formatsText } from '../recipe/precision';
 import type { StudyRecipe } from '../recipe/recipe';
 import { isScheduled } from '../recipe/schedules';
-import { ratioKey } from '../run/names';
-import { type Entry, entriesOf, searchFolder, shardOf } from './plan';
-import { readFigures, readSearch, type SearchRecord } from './record';
+import { type Entry, entriesOf, searchFolder, seedsOf, shardOf } from './plan';
+import { factsOf, readFigures, readSearch, type SearchRecord } from './record';
+import { checkParts } from './run';
 
 /** The runs of one ratio: the searches (null), its tickets, or its controls. */
 export interface PlannedRuns {
@@ -52,6 +52,7 @@ export async function planStudy(recipe: StudyRecipe): Promise<StudyPlan> {
   const { save, seeds, ratios, epochs, arch, depth, cfg, dataset } = recipe;
   const formats = formatsOf(recipe);
   scheduleOf(recipe, formats); // throws for one that is not possible
+  checkParts(recipe);
   const searches = await Promise.all(seeds.map((seed) => readSearch(searchFolder(save, seed), seed)));
   const known = searches.filter((search) => search !== null);
   const inputs = await planInputs(recipe, {
@@ -64,10 +65,10 @@ export async function planStudy(recipe: StudyRecipe): Promise<StudyPlan> {
   const of = (seed: number) => known.find((search) => search.seed === seed);
   const { entries } = entriesOf(recipe, (seed, ratio) => {
     const search = of(seed);
-    if (!search) return { emergence: assumed, best: epochs };
-    return { emergence: search.ratios[ratioKey(ratio)]?.emergence ?? null, best: search.bestEpoch };
+    return search ? factsOf(search, ratio) : { followed: true, emergence: assumed, best: epochs };
   });
   const mine = shardOf(recipe.shard, seeds, entries);
+  const searched = seedsOf(recipe);
   const done = new Set<Entry>();
   for (const entry of mine) {
     const search = of(entry.seed);
@@ -76,7 +77,7 @@ export async function planStudy(recipe: StudyRecipe): Promise<StudyPlan> {
   const speed = speedOf(recipe, known, inputs.images);
   const cost = costing(recipe, inputs, speed.seconds);
   const rows = [
-    cost({ ratio: null, what: 'searches', names: [] }, seeds.length, known.length),
+    cost({ ratio: null, what: 'searches', names: [] }, searched.length, searched.filter(of).length),
     ...ratios.flatMap((ratio) =>
       ([false, true] as const).flatMap((isControl) => {
         const own = mine.filter((entry) => entry.ratio === ratio && (entry.control !== null) === isControl);
@@ -109,7 +110,7 @@ export async function planStudy(recipe: StudyRecipe): Promise<StudyPlan> {
       ...inputs.notes,
       speed.note,
       ...(isScheduled(recipe) ? [NO_SCHEDULED_BITS] : []),
-      ...(known.length < seeds.length
+      ...(searched.some((seed) => !of(seed))
         ? [
             `Where no search is on disk, tickets emerge after epoch ${assumed} (${recipe.assumeEmergence ? 'as --assume-emergence says' : 'an eighth of --epochs; --assume-emergence says otherwise'}), and the best checkpoint is the last: draws that fall on one epoch are one run.`,
           ]

@@ -8,7 +8,6 @@ import type { NativeModel } from '../native/types/model';
 import type { DrawMask } from '../prune/prune';
 import { percentOf } from '../recipe/ratio';
 import type { Control } from '../recipe/study';
-import { RunDirectory } from '../run/directory';
 import {
   byLayer,
   type Channels,
@@ -21,13 +20,14 @@ import {
 } from './controls';
 import type { Entry } from './plan';
 
-/** The initial weights, in the folder of a search. */
+/** The initial weights and the last ones, in the folder of a search. */
 export const INIT = 'init.pth.tar';
+export const LAST = 'checkpoint.pth.tar';
 /** The mask that a run was cut by, as those of a search are. */
 const MASK = 'mask.bits';
 
-/** `search`: the folder of the search, which had so many epochs. */
-export function maskDraw({ seed, ratio, epoch, control, folder }: Entry, search: string, epochs: number): DrawMask {
+/** `search`: the folder of the search. */
+export function maskDraw({ seed, ratio, epoch, control, folder }: Entry, search: string): DrawMask {
   return async (dense) => {
     const widths = dense.describe().batchNorms.map(({ channels }) => channels);
     const scores = await scoresOf(dense, seed);
@@ -37,8 +37,8 @@ export function maskDraw({ seed, ratio, epoch, control, folder }: Entry, search:
       random: () => randomChannels(ticket, stream('random')),
       shuffled: () => shuffledChannels(ticket, stream('shuffled')),
       uniform: () => uniformChannels(byLayer(scores, widths), ratio),
-      'magnitude-at-init': () => maskAtInit(dense, ratio, seed, search),
-      late: () => lastMask(search, ratio, epochs, widths),
+      'magnitude-at-init': () => maskOf(dense, ratio, { file: join(search, INIT), criterion: 'l1', seed }),
+      late: () => maskOf(dense, ratio, { file: join(search, LAST), criterion: 'gamma', seed }),
       reinit: () => ticket,
       rewind: () => ticket,
     };
@@ -62,23 +62,17 @@ async function maskBy(dense: NativeModel, ratio: number, scores: number[]): Prom
   throw new EarlybirdError('ERR_PRUNE', `The mask at p = ${ratio} is empty: too many scores are equal.`);
 }
 
-/** By the norms that the filters had before training. The network keeps the weights it has. */
-async function maskAtInit(dense: NativeModel, ratio: number, seed: number, search: string): Promise<Channels> {
+/** Draws the mask of other weights of the search. The network keeps those it has. */
+async function maskOf(
+  dense: NativeModel,
+  ratio: number,
+  { file, criterion, seed }: { file: string; criterion: 'gamma' | 'l1'; seed: number },
+): Promise<Channels> {
   const own = await dense.stateDict();
-  await dense.loadStateDict(await stateIn(join(search, INIT)));
-  const scores = await dense.scores({ criterion: 'l1', seed });
+  await dense.loadStateDict(await stateIn(file));
+  const scores = await dense.scores({ criterion, seed });
   await dense.loadStateDict(own);
   return maskBy(dense, ratio, scores);
 }
 
 const stateIn = async (file: string) => stateDictOf((await readCheckpoint(file)).value, file);
-
-async function lastMask(search: string, ratio: number, epochs: number, widths: number[]): Promise<Channels> {
-  const stored = await RunDirectory.at(search).readMasks(ratio);
-  const bits = stored?.rows[epochs - stored.index.first];
-  if (bits) return unpack(bits, widths);
-  throw new EarlybirdError(
-    'ERR_FILE',
-    `${search} holds no mask of epoch ${epochs} at p = ${ratio}: --force searches again.`,
-  );
-}

@@ -96,21 +96,25 @@ function joinSearches(sources: readonly Source[]): SearchRecord[] {
   for (const { folder, study } of sources)
     for (const search of study.searches) {
       const before = searches.get(search.seed);
-      if (before && outcomeOf(before.search) !== outcomeOf(search))
+      if (before && !isSame(before.search, search))
         throw new EarlybirdError(
           'ERR_RECIPE',
           `The search of seed ${search.seed} came out differently in ${before.folder} and ${folder}: its tickets are of two searches; copy one search into both folders and run the study of the other again.`,
         );
-      searches.set(search.seed, before ?? { folder, search });
+      // Each study followed its own ratios.
+      const ratios = { ...search.ratios, ...before?.search.ratios };
+      searches.set(search.seed, { folder, ...before, search: { ...(before?.search ?? search), ratios } });
     }
   return [...searches.values()].map(({ search }) => search).sort((a, b) => a.seed - b.seed);
 }
 
-const outcomeOf = ({ epochs, top1Last, top1Best, bestEpoch, ratios }: SearchRecord) =>
-  JSON.stringify([
-    ...[epochs, top1Last, top1Best, bestEpoch],
-    Object.entries(ratios).map(([key, { emergence, distances }]) => [key, emergence, distances]),
-  ]);
+/** The same search came out twice: in accuracies, and in the ratios that both followed. */
+function isSame(a: SearchRecord, b: SearchRecord): boolean {
+  const keys = Object.keys(a.ratios).filter((key) => b.ratios[key]);
+  const outcomeOf = ({ epochs, top1Last, top1Best, bestEpoch, ratios }: SearchRecord) =>
+    JSON.stringify([epochs, top1Last, top1Best, bestEpoch, keys.map((key) => [key, ratios[key]])]);
+  return outcomeOf(a) === outcomeOf(b);
+}
 
 /** What is done comes before what failed, and that before what is left. A run that several have done counts once. */
 function joinRuns(runs: readonly RunRecord[]): RunRecord[] {

@@ -108,6 +108,14 @@ function byTurn({ ratios, controls, seeds }: Settings) {
 /** The draws that the verdicts are about. */
 const FIRST = ['emergence', 'last', 'best', '0'];
 
+/** The seeds that a shard works on. */
+export function seedsOf({ seeds, shard }: Pick<StudyRecipe, 'seeds' | 'shard'>): number[] {
+  // A seed has at least as many runs as there are shards of it, so each of its shards has one.
+  const [, of = 1] = (shard ?? '1/1').split('/').map(Number);
+  const some = seeds.flatMap((seed) => Array.from({ length: of }, () => ({ seed })));
+  return [...new Set(shardOf(shard, seeds, some).map(({ seed }) => seed))];
+}
+
 /** --shard: part I of N. Seeds stay together where they can, so that a search is trained on one machine only. */
 export function shardOf<E extends { seed: number }>(
   shard: string | undefined,

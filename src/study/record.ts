@@ -11,9 +11,11 @@ import type { PruneReport } from '../prune/report';
 import { checkpointNetwork } from '../run/checkpoint-network';
 import { RunDirectory } from '../run/directory';
 import type { EpochMetrics } from '../run/metrics';
+import { ratioKey } from '../run/names';
 import { type RunResult, secondsOf } from '../run/result';
 import { signalsOf } from '../ticket/watch';
 import { arithmeticOver } from '../train/precision/follow';
+import type { SearchFacts } from './draws';
 import type { Entry, MissingDraw } from './plan';
 
 /** The dense search of a seed. */
@@ -121,6 +123,12 @@ export async function readSearch(folder: string, seed: number): Promise<SearchRe
     machine: machineOf(params),
     dataset: params.dataset,
   };
+}
+
+/** What a search tells of a ratio: nothing where it ran before the ratio was added. */
+export function factsOf({ ratios, bestEpoch }: SearchRecord, ratio: number): SearchFacts {
+  const own = ratios[ratioKey(ratio)];
+  return { followed: own !== undefined, emergence: own?.emergence ?? null, best: bestEpoch };
 }
 
 /** Of each epoch. */

@@ -7,11 +7,12 @@ import type { Session } from '../engine/session';
 import { EarlybirdError } from '../errors';
 import { identityOf } from '../recipe/identity';
 import { entriesFor, parseRecipe, type StudyRecipe } from '../recipe/recipe';
+import { SCHEDULE_KEYS } from '../recipe/schedules';
 import { checkpointFile, ticketFile } from '../run/names';
 import type { RunOptions } from '../run/observer';
 import { searchIn } from '../train/search';
 import { askedDraws, keptEpochs } from './draws';
-import { INIT, maskDraw } from './masks';
+import { INIT, LAST, maskDraw } from './masks';
 import { type Entry, searchFolder } from './plan';
 
 export function searchRecipe(recipe: StudyRecipe, seed: number) {
@@ -34,9 +35,15 @@ export async function runSearch(
 }
 
 /** Trains the ticket for all epochs, from the first learning rate on. */
-function retrainRecipe(recipe: StudyRecipe, { seed, folder, control }: Entry, ticket: string) {
+function retrainRecipe(
+  recipe: StudyRecipe,
+  { seed, folder, control }: Pick<Entry, 'seed' | 'folder' | 'control'>,
+  ticket: string,
+) {
+  // A retraining draws no masks for its precision to follow: it has the formats of the recipe throughout, as in `train`.
+  const searchOnly = recipe.precisionSchedule === 'mask' ? SCHEDULE_KEYS : [];
   return parseRecipe('retrain', {
-    ...entriesFor('retrain', recipe, ['cfg', 'arch', 'depth']),
+    ...entriesFor('retrain', recipe, ['cfg', 'arch', 'depth', ...searchOnly]),
     save: join(folder, 'retrain'),
     scratch: ticket,
     startEpoch: 0,
@@ -57,6 +64,13 @@ function cutRecipe(recipe: StudyRecipe, { seed, ratio, folder, control }: Entry,
     measure: false,
     energy: recipe.energy,
   });
+}
+
+/** Throws ERR_RECIPE where a part of the study would, before any of them has taken its hours. */
+export function checkParts(recipe: StudyRecipe): void {
+  const [seed] = recipe.seeds as [number];
+  searchRecipe(recipe, seed);
+  retrainRecipe(recipe, { seed, folder: recipe.save, control: null }, 'ticket');
 }
 
 /** A finished one is not run again, an interrupted one goes on. `best`: the epoch of the search's best checkpoint. */
@@ -80,7 +94,7 @@ export async function runEntry(
       identity: { ...retrained, ...cutIdentity, epoch, control },
       params: { command: 'study', draws, recipe, seed, ratio },
       cut,
-      draw: maskDraw(entry, search, recipe.epochs),
+      draw: maskDraw(entry, search),
       retrain: (ticket) => retrainRecipe(recipe, entry, ticket),
     },
     options,
@@ -107,7 +121,7 @@ export function weightsAfter(
   const search = searchFolder(save, seed);
   const names = [
     ...(epoch === 0 ? [INIT] : []),
-    ...(epoch === epochs ? ['checkpoint.pth.tar'] : []),
+    ...(epoch === epochs ? [LAST] : []),
     ...(epoch > 0 ? [checkpointFile(epoch - 1)] : []),
     ...ratios.map((ratio) => ticketFile(ratio, epoch + 1)),
     ...(epoch === best ? ['model_best.pth.tar'] : []),

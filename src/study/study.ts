@@ -2,20 +2,20 @@
  * `study`: tickets drawn at many epochs of one dense search, retrained beside their controls, over ratios and seeds. Each run has a
  * folder of its own under --save: a finished one is not run again, an interrupted one goes on.
  */
-
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { EarlybirdError } from '../errors';
 import { lockFolder } from '../lock';
 import type { StudyRecipe } from '../recipe/recipe';
 import { formatPercent } from '../report/format';
 import { differingKeys, RunDirectory } from '../run/directory';
-import { ratioKey } from '../run/names';
 import type { RunOptions } from '../run/observer';
 import { assumedEmergence } from './estimate';
 import { type Part, runParts } from './parts';
-import { type Entry, entriesOf, keyOf, type MissingDraw, nameOf, searchFolder, shardOf } from './plan';
-import { type RunRecord, readFigures, readSearch, type SearchRecord } from './record';
+import { type Entry, entriesOf, keyOf, type MissingDraw, nameOf, searchFolder, seedsOf, shardOf } from './plan';
+import { factsOf, type RunRecord, readFigures, readSearch, type SearchRecord } from './record';
 import { Remaining, type Work, workOf } from './remaining';
-import { notKept, runEntry, runSearch, weightsAfter } from './run';
+import { checkParts, notKept, runEntry, runSearch, weightsAfter } from './run';
 import { identityOfStudy, type Study, type StudyResult, summarise } from './summary';
 import { drawStudy, writeStudy } from './tables';
 
@@ -28,6 +28,7 @@ import { drawStudy, writeStudy } from './tables';
  */
 export async function study(recipe: StudyRecipe, options: RunOptions = {}): Promise<StudyResult> {
   const { observer } = options;
+  checkParts(recipe);
   using lock = await lockFolder(recipe.save);
   lock.requireWritable();
   await ownFolder(recipe, options);
@@ -60,13 +61,20 @@ async function ownFolder(recipe: StudyRecipe, { force = false, commandLine }: Ru
   const folder = RunDirectory.at(recipe.save);
   const identity = identityOfStudy(recipe);
   const before = await folder.readJson<{ identity: Record<string, unknown> }>('params.json');
-  const differences = before && !force ? differingKeys(before.identity, identity) : [];
-  if (differences.length > 0)
+  const differences = before ? differingKeys(before.identity, identity) : [];
+  if (differences.length > 0 && !force)
     throw new EarlybirdError(
       'ERR_RECIPE',
       `${recipe.save} holds a study with another recipe (${differences.join('; ')}): choose another --save, or give --force to start over.`,
     );
+  // Before the folder says whose study it is: an interruption must not leave finished runs of the other one in it.
+  if (differences.length > 0) await removeRuns(recipe.save);
   await folder.writeJson('params.json', { command: 'study', identity, recipe, commandLine });
+}
+
+async function removeRuns(save: string): Promise<void> {
+  const seeds = (await readdir(save)).filter((name) => /^seed-\d+$/.test(name));
+  for (const name of seeds) await rm(join(save, name), { recursive: true, force: true });
 }
 
 function nothingFinished(failures: ReadonlyMap<string, string>): EarlybirdError {
@@ -108,7 +116,7 @@ class Runs {
 
 /** Of the entries, before the searches tell which there are. */
 function expectedWork(recipe: StudyRecipe, seeds: readonly number[]): Work {
-  const facts = () => ({ emergence: assumedEmergence(recipe), best: recipe.epochs });
+  const facts = () => ({ followed: true, emergence: assumedEmergence(recipe), best: recipe.epochs });
   const { entries } = entriesOf(recipe, facts);
   const mine = shardOf(recipe.shard, recipe.seeds, entries).filter(({ seed }) => seeds.includes(seed));
   return workOf(mine.map((entry) => ({ work: ticketWork(recipe, entry) })));
@@ -117,14 +125,6 @@ function expectedWork(recipe: StudyRecipe, seeds: readonly number[]): Work {
 const ticketWork = ({ epochs }: StudyRecipe, { ratio }: Entry) => epochs * (1 - ratio);
 const ofSeed = (searches: readonly SearchRecord[], seed: number) => searches.find((search) => search.seed === seed)!;
 const percent = (top1: number | null) => `top-1 ${formatPercent(top1)}`;
-
-/** The seeds that a shard works on. */
-function seedsOf({ seeds, shard }: StudyRecipe): number[] {
-  // A seed has at least as many runs as there are shards of it, so each of its shards has one.
-  const [, of = 1] = (shard ?? '1/1').split('/').map(Number);
-  const some = seeds.flatMap((seed) => Array.from({ length: of }, () => ({ seed })));
-  return [...new Set(shardOf(shard, seeds, some).map(({ seed }) => seed))];
-}
 
 function searchPart(recipe: StudyRecipe, seed: number): Part {
   const folder = searchFolder(recipe.save, seed);
@@ -186,10 +186,7 @@ async function readSearches(recipe: StudyRecipe, seeds: readonly number[]) {
 function settled(recipe: StudyRecipe, searches: readonly SearchRecord[]): { entries: Entry[]; missing: MissingDraw[] } {
   const seeds = searches.map(({ seed }) => seed);
   const of = (seed: number) => ofSeed(searches, seed);
-  const { entries, missing } = entriesOf({ ...recipe, seeds }, (seed, ratio) => ({
-    emergence: of(seed).ratios[ratioKey(ratio)]?.emergence ?? null,
-    best: of(seed).bestEpoch,
-  }));
+  const { entries, missing } = entriesOf({ ...recipe, seeds }, (seed, ratio) => factsOf(of(seed), ratio));
   const isThere = (entry: Entry) => weightsAfter(recipe, entry, of(entry.seed).bestEpoch) !== null;
   const gone = entries.filter((entry) => !isThere(entry) && entry.control === null);
   return {

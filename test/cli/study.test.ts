@@ -1,5 +1,5 @@
 /** A whole study on a network of toy size: it goes on where it was killed, in shards and in several processes it comes out the same. */
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EpochMetrics } from '../../src/run/metrics';
 import type { StudyPlan } from '../../src/study/estimate';
@@ -116,6 +116,43 @@ describeTrained('a study of two seeds', () => {
     expect(stderr).toContain('holds a study with another recipe (--lr: 0.05 there, 0.2 now)');
   });
 
+  test('a ratio that was added later says that its search did not follow it', async () => {
+    const { stdout } = await succeed(words(whole, '--ratios', '0.3', '0.5', '--dry-run', '--json'));
+    const { rows } = JSON.parse(stdout) as StudyPlan;
+    const own = (ratio: number) =>
+      rows.filter((row) => row.ratio === ratio).map(({ what, runs: count }) => [what, count]);
+    // The ticket of no epoch and that of the last, with the control of the last one.
+    expect(own(0.3)).toEqual([
+      ['tickets', 4],
+      ['controls', 2],
+    ]);
+    expect(own(0.5)).toEqual([
+      ['tickets', 6],
+      ['controls', 6],
+    ]);
+  });
+
+  test('a shard plans the searches of its own seeds', async () => {
+    const { stdout } = await succeed(words(whole, '--shard', '1/2', '--dry-run', '--json'));
+    expect((JSON.parse(stdout) as StudyPlan).rows[0]).toMatchObject({ what: 'searches', runs: 1, finished: 1 });
+    const { status, stderr } = await cli(words(whole, '--shard', '3/2')).done;
+    expect([status, stderr]).toEqual([2, expect.stringContaining('--shard 3/2 is not possible')]);
+  });
+
+  test('--force with another recipe removes the runs of the old one first', async () => {
+    const save = join(folder.path, 'forced');
+    cpSync(whole, save, { recursive: true });
+    const { child, done } = cli(words(save, '--lr', '0.2', '--force'));
+    await until(() => JSON.parse(readFileSync(join(save, 'params.json'), 'utf8')).identity.lr === 0.2);
+    child.kill('SIGKILL');
+    await done;
+    expect(existsSync(join(save, 'seed-2'))).toBe(false);
+    expect(existsSync(join(save, 'seed-1', 'p50'))).toBe(false);
+    await succeed(words(save, '--lr', '0.2', '--seeds', '1'));
+    const { searches } = outcomeOf(save);
+    expect(searches[0]!.top1Last).not.toBe(outcomeOf(whole).searches[0]!.top1Last);
+  });
+
   test('goes on after a kill, and comes out the same', async () => {
     const save = join(folder.path, 'killed');
     const first = join(save, 'seed-2', 'p50', 'epoch-1', 'ticket', 'retrain', 'metrics.jsonl');
@@ -225,6 +262,16 @@ describeTrained('a study in a format', () => {
     );
     const other = await cli(low.map((word) => (word === 'mxint8' ? 'nvfp4' : word))).done;
     expect([other.status, other.stderr]).toEqual([2, expect.stringContaining('holds a study with another recipe')]);
+  });
+
+  test('that follows the masks of the search has none in its retrainings', async () => {
+    const own = join(folder.path, 'mask-schedule');
+    const words = low.map((word) => (word === 'mxint8' ? 'bfp8' : word === save ? own : word));
+    const study = JSON.parse((await succeed([...words, '--precision-schedule', 'mask'])).stdout) as Study;
+    expect(study.runs.map(({ state }) => state)).toEqual(['finished', 'finished']);
+    const lines = readFileSync(join(own, 'seed-1', 'p50', 'epoch-1', 'ticket', 'retrain', 'metrics.jsonl'), 'utf8');
+    for (const line of lines.trim().split('\n'))
+      expect((JSON.parse(line) as EpochMetrics).arithmetic!.bits.weight).toBe(8);
   });
 
   test('a schedule needs one, which is said before anything runs', async () => {

@@ -52,6 +52,21 @@ const search = async (name: string, starts: number[], more: object = {}) =>
 const settling = (count: number, step: number) =>
   Array.from({ length: count }, (_, i) => (i < 4 ? 40 - 10 * i : (i % 2) * step));
 
+test('ratios that one of the runs alone has are told of, in any order of the runs', async () => {
+  const a = await search('one-ratio', settling(24, 3));
+  const b = { ...a, series: [...a.series, { ...a.series[0]!, ratio: 0.7 }] };
+  for (const runs of [
+    [a, b],
+    [b, a],
+  ]) {
+    const told = calibrate(runs).map(({ ratio, folders }) => [ratio, folders.length]);
+    expect(told).toEqual([
+      [0.5, 2],
+      [0.7, 1],
+    ]);
+  }
+});
+
 test('the next hundredth above the plateau, far below chance', async () => {
   const [one] = calibrate([await search('settles', settling(24, 3))]);
   expect(one).toMatchObject({ network: 'VGG-11', ratio: 0.5, channels: 200, kept: 100, betweenRuns: null });

@@ -47,6 +47,23 @@ test('ratios, draws and controls of all are kept', () => {
   });
 });
 
+test('one search that followed other ratios on another machine has those of both', () => {
+  const other = searchOf(1, { ratios: { 30: { emergence: 5, distances: [0.3] } } });
+  const left = studyOf([runOf(1)], { searches: [searchOf(1)] });
+  const right = studyOf([], { searches: [other] }, recipeOf({ ratios: [0.3] }));
+  for (const studies of [
+    [left, right],
+    [right, left],
+  ] as const) {
+    const [search] = join(...studies).searches;
+    expect(search!.ratios).toEqual({ ...searchOf(1).ratios, ...other.ratios });
+  }
+  const changed = searchOf(1, { ratios: { ...other.ratios, 50: { emergence: 9, distances: [] } } });
+  expect(() => join(left, studyOf([], { searches: [changed] }, recipeOf({ ratios: [0.3, 0.5] })))).toThrow(
+    'came out differently',
+  );
+});
+
 test('another recipe, other images and another search are refused', () => {
   expect(() => join(whole, studyOf([runOf(1)], {}, recipeOf({ lr: 0.2 })))).toThrow(
     'folder-2 is a study with another recipe than folder-1 (--lr: 0.1 there, 0.2 now)',

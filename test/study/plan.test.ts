@@ -11,7 +11,7 @@ describe('draws', () => {
   const asked = [0, 8, 'emergence', '2x-emergence', 'lr-drops', 'best', 'last'];
 
   test('depend on the search', () => {
-    const draws = drawsOf(asked, settings, { emergence: 6, best: 17 });
+    const draws = drawsOf(asked, settings, { followed: true, emergence: 6, best: 17 });
     expect(draws.map(({ name, epoch }) => [name, epoch])).toEqual([
       ['0', 0],
       ['8', 8],
@@ -25,15 +25,17 @@ describe('draws', () => {
   });
 
   test('that are not there say why', () => {
-    const none = drawsOf(['emergence', '2x-emergence', 21], settings, { emergence: null, best: 3 });
+    const none = drawsOf(['emergence', '2x-emergence', 21], settings, { followed: true, emergence: null, best: 3 });
     expect(none.every(({ epoch }) => epoch === null)).toBe(true);
     expect(none.map(({ reason }) => reason)).toEqual([
       'no ticket emerged within 20 epochs',
       'no ticket emerged within 20 epochs',
       '21 epochs are beyond --epochs 20',
     ]);
-    const [late] = drawsOf(['2x-emergence'], settings, { emergence: 11, best: 3 });
+    const [late] = drawsOf(['2x-emergence'], settings, { followed: true, emergence: 11, best: 3 });
     expect(late).toMatchObject({ epoch: null, reason: '22 epochs are beyond --epochs 20' });
+    const [added] = drawsOf(['emergence'], settings, { followed: false, emergence: null, best: 3 });
+    expect(added!.reason).toBe('the search was run without this ratio: --force searches again');
   });
 
   test('name the checkpoints that a search keeps: not those that have files of their own', () => {
@@ -48,7 +50,7 @@ describe('draws', () => {
   });
 });
 
-const facts = () => ({ emergence: 8, best: 20 });
+const facts = () => ({ followed: true, emergence: 8, best: 20 });
 
 describe('entries', () => {
   test('draws that fall on one epoch are one run', () => {
