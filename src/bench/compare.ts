@@ -34,7 +34,12 @@ const SETTINGS = [
   'batchSize',
   'device',
   'precision',
+  // The precision of `bench step`, which its results hold only here.
+  'systems.earlybird.runs.0.dtype',
+  'format',
   'bits',
+  'syncBn',
+  'gradientDtype',
   'busy',
   'passes',
   'quick',

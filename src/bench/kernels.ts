@@ -1,6 +1,7 @@
 /** `bench kernels`: the quantiser against a copy of memory and, beside a peer, against PyTorch's, taking turns. */
 import { openEngine } from '../engine/device';
 import { describeMachine, type Machine } from '../engine/machine';
+import { EarlybirdError } from '../errors';
 import { ratioOf, type Spread, smallest, spread } from '../measure';
 import type { KernelTime } from '../native/types/number-formats';
 import type { QUANTISER_MODES } from '../recipe/benchmarks';
@@ -29,7 +30,8 @@ export interface KernelsBench {
   machine: Machine;
   device: string;
   threads: number;
-  bits: number;
+  /** Word length of block floating point; null for the other formats. */
+  bits: number | null;
   format: Format;
   repetitions: number;
   rounds: number;
@@ -52,14 +54,16 @@ interface PeerRecord {
   quantize: Record<string, Partial<ByMode<{ ms: { median: number } }>>>;
 }
 
-/** Times the quantiser. Throws ERR_USAGE for a folder without the peer. */
+/** Times the quantiser. Throws ERR_USAGE for a folder without the peer, and for a peer beside a format that it does not have. */
 export async function benchKernels(asked: BenchKernelsRecipe, options: RunOptions = {}): Promise<KernelsBench> {
   const { observer, signal, commandLine } = options;
-  const { format } = asked;
-  const others = { ...asked, peer: 'none' };
-  const recipe = settlePeer(format === 'bfp8' ? asked : others, 'peer_quant.py', observer?.log);
-  const { bits, repetitions, rounds, modes } = recipe;
-  const quantiser = format === 'bfp8' ? { bits } : { bits, format };
+  const { format, peer: asPeer = 'none' } = asked;
+  const ofBlocks = format === 'bfp8';
+  if (!ofBlocks && asPeer !== 'none')
+    throw new EarlybirdError('ERR_USAGE', `--format ${format} is not one of the peer's: leave out --peer.`);
+  const recipe = settlePeer(ofBlocks ? asked : { ...asked, peer: 'none' }, 'peer_quant.py', observer?.log);
+  const { bits = 8, repetitions, rounds, modes } = recipe;
+  const quantiser = ofBlocks ? { bits } : { bits, format };
   const { addon, device } = openEngine(recipe, observer?.log);
   const { threads } = addon.runtime();
   const flags = flagWords({ device, bits, reps: repetitions, threads, parts: 'quantize' });
@@ -85,7 +89,7 @@ export async function benchKernels(asked: BenchKernelsRecipe, options: RunOption
   const peerRows = peerRowsOf(theirs);
   return {
     machine: await describeMachine({ addon, device }, commandLine),
-    ...{ device, threads, bits, format, repetitions, rounds, kernels },
+    ...{ device, threads, bits: ofBlocks ? bits : null, format, repetitions, rounds, kernels },
     peer: peerRows,
     ...ratiosOf(kernels, peerRows),
     ...(failure === undefined ? {} : { failure }),

@@ -29,7 +29,7 @@ export interface LowPrecisionBench {
 
 /** Times the training step in low and in full precision, each computed with in fp32 and bf16. */
 export async function benchLowPrecision(recipe: BenchStepRecipe, options: RunOptions = {}): Promise<LowPrecisionBench> {
-  const { model, batchSize, steps, rounds, format, ticket, peer = 'none' } = recipe;
+  const { model, batchSize, steps, rounds, format = 'bfp8', ticket, peer = 'none' } = recipe;
   if (peer !== 'none')
     throw new EarlybirdError('ERR_USAGE', '--low-precision times this program alone: leave out --peer.');
   if (ticket !== undefined)

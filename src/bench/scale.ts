@@ -26,6 +26,8 @@ export interface ScaleRun {
 
 /** All runs on so many ranks. */
 export interface ScaleRow {
+  /** System and ranks: "earlybird x 2". */
+  name: string;
   system: string;
   ranks: number;
   threads: number;
@@ -42,6 +44,10 @@ export interface ScaleRow {
 /** Training steps a second by number of ranks, ours and those of PyTorch DDP. */
 export interface ScaleBench {
   machine: Machine;
+  device: string;
+  precision: string;
+  syncBn: boolean;
+  gradientDtype: string;
   model: string;
   batchSize: number;
   steps: number;
@@ -57,7 +63,7 @@ const MODE = { one: 'peer_train.py', several: 'peer_ddp.py' };
 /** Times the step on each number of ranks. Throws ERR_USAGE for a folder without the peer. */
 export async function benchScale(asked: BenchScaleRecipe, options: RunOptions = {}): Promise<ScaleBench> {
   const recipe = settlePeer(asked, MODE.several, options.observer?.log);
-  const { model, batchSize, steps, rounds } = recipe;
+  const { model, batchSize, steps, rounds, syncBn, gradientDtype } = recipe;
   const engine = openEngine(recipe);
   const total = engine.addon.runtime().threads;
   const threadsOf = (ranks: number) => Math.max(1, Math.floor(total / ranks));
@@ -82,12 +88,13 @@ export async function benchScale(asked: BenchScaleRecipe, options: RunOptions = 
   const results = await takeTurns<ScaleRun>(turns, rounds, options);
   const rows = recipe.ranks.flatMap((ranks) =>
     [OURS, ...(recipe.peer === undefined ? [] : [DDP])].map((system): ScaleRow => {
-      const { runs, failure } = results[name(system, ranks)]!;
+      const own = name(system, ranks);
+      const { runs, failure } = results[own]!;
       const rate = spread(runs.map(({ imagesPerSecond }) => imagesPerSecond));
       const one = spread((results[name(system, 1)]?.runs ?? []).map(({ imagesPerSecond }) => imagesPerSecond));
       const waitedMs = spread(runs.flatMap(({ waitedMs }) => waitedMs ?? []));
       return {
-        ...{ system, ranks, threads: threadsOf(ranks), imagesPerSecond: rate, overOne: ratioOf(rate, one) },
+        ...{ name: own, system, ranks, threads: threadsOf(ranks), imagesPerSecond: rate, overOne: ratioOf(rate, one) },
         ...{ waitedMs, waitedShare: waitedMs && rate ? (waitedMs.median * rate.median) / (1000 * batchSize) : null },
         bytes: runs[0]?.bytes ?? null,
         ...(failure === undefined ? {} : { failure }),
@@ -98,6 +105,7 @@ export async function benchScale(asked: BenchScaleRecipe, options: RunOptions = 
     rows.find((row) => row.system === system && row.ranks === ranks)?.imagesPerSecond ?? null;
   return {
     machine: await describeMachine(engine, options.commandLine),
+    ...{ device: engine.device, precision: engine.precision, syncBn, gradientDtype },
     ...{ model, batchSize, steps, rounds, rows },
     ratios: Object.fromEntries(recipe.ranks.map((ranks) => [ranks, ratioOf(rate(OURS, ranks), rate(DDP, ranks))])),
   };

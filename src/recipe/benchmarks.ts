@@ -98,7 +98,9 @@ export const benchStepSchema = z.strictObject({
     z.boolean().default(false),
     'time low precision beside full precision, each at fp32 and bf16; no peer',
   ),
-  format: option(z.enum(FORMAT_NAMES).default('bfp8'), 'with --low-precision: the format of all numbers'),
+  format: option(z.enum(FORMAT_NAMES).optional(), 'with --low-precision: the format of all numbers', {
+    defaultHelp: 'bfp8',
+  }),
   ticket: ticketOf('time the ticket of this pruning ratio beside the dense network'),
   roundTo,
   besideLoad: option(
@@ -142,7 +144,7 @@ export const benchLoaderSchema = z.strictObject({
 });
 
 export const benchKernelsSchema = z.strictObject({
-  bits: option(count(2, 22).default(8), 'word length of the quantiser of block floating point'),
+  bits: option(count(2, 22).optional(), 'word length of the quantiser of block floating point', { defaultHelp: '8' }),
   format: option(z.enum(FORMAT_NAMES).default('bfp8'), 'the quantiser of another format, without a peer'),
   repetitions: option(count().default(20), 'timed calls of each kernel'),
   rounds: option(count().default(3), 'times that each program runs, in alternating order'),

@@ -108,7 +108,7 @@ const roundingIn = ({ rounding, operandRounding, ...formats }: NumberFormats) =>
   operandRounding ?? (rounding === 'nearest' || !FIELDS.some((kind) => isMx(formats[kind])) ? rounding : undefined);
 
 /**
- * Every option: as given, else from the checkpoint, else the default. Throws ERR_RECIPE for a rounding that none of the formats has.
+ * Every option: as given, else from the checkpoint, else the default. Throws ERR_RECIPE for an option that none of the formats has.
  */
 export function precisionOptions(given: PrecisionOptions, fromCheckpoint?: NumberFormats): Complete {
   const formats = FIELDS.map((kind) => ({ kind, format: formatIn(given, kind) ?? fromCheckpoint?.[kind] ?? -1 }));
@@ -124,6 +124,12 @@ export function precisionOptions(given: PrecisionOptions, fromCheckpoint?: Numbe
       `--rounding ${given.rounding} is not possible with these formats: give stochastic or ${some.mx ? 'even, or away' : 'nearest'}.`,
     );
   }
+  const weightsAreMx = isMx(formats[0]!.format);
+  if (some.mx || some.blocks) {
+    if (given.scale !== undefined && !some.mx) throw idle(`--scale ${given.scale}`, 'an MX format');
+    if (given.masterWeights !== undefined && !weightsAreMx)
+      throw idle(`--master-weights ${given.masterWeights}`, 'an MX format of weights');
+  }
   const said = fromCheckpoint && roundingIn(fromCheckpoint);
   const standard = some.mx ? undefined : 'stochastic';
   const ofMx = <T>(value: T) => (some.mx ? value : undefined);
@@ -137,13 +143,16 @@ export function precisionOptions(given: PrecisionOptions, fromCheckpoint?: Numbe
     format: undefined,
     scale: ofMx(given.scale ?? fromCheckpoint?.scale ?? 'floor'),
     rounding: given.rounding ?? (said && fits(said) ? said : standard),
-    masterWeights: isMx(formats[0]!.format)
+    masterWeights: weightsAreMx
       ? (given.masterWeights ?? (fromCheckpoint?.roundedWeights ? 'format' : 'fp32'))
       : undefined,
     bfpFlavour: given.bfpFlavour ?? fromCheckpoint?.flavour ?? 'qtorch',
     nonFinite: given.nonFinite ?? 'error',
   };
 }
+
+const idle = (option: string, needed: string) =>
+  new EarlybirdError('ERR_RECIPE', `${option} does nothing with these formats: leave it out, or give ${needed}.`);
 
 /** The number formats of a recipe; undefined in full precision. */
 export function formatsOf(options: PrecisionOptions): NumberFormats | undefined {

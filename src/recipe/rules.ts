@@ -11,6 +11,8 @@ import { idleScheduleOption, isScheduled, type ScheduleOptions } from './schedul
 interface Entries extends PrecisionOptions, ScheduleOptions {
   criterion?: string;
   budget?: string;
+  lowPrecision?: boolean;
+  bits?: number;
   uniform?: boolean;
   fromScratch?: boolean;
   init?: string;
@@ -77,6 +79,16 @@ const RULES: { isBroken(recipe: Entries): boolean; message(recipe: Entries): str
     isBroken: (recipe) => mixedKind(recipe) !== undefined,
     message: (recipe) =>
       `--wl-${mixedKind(recipe)} and --format say two formats for one kind of numbers: leave out --wl-${mixedKind(recipe)}, or give --format-weight and its like for the other kinds only.`,
+  },
+  {
+    isBroken: ({ lowPrecision, format }) => lowPrecision === false && format !== undefined,
+    message: ({ format }) =>
+      `--format ${format} does nothing without --low-precision, which times a format: add it, or leave --format out.`,
+  },
+  {
+    isBroken: ({ bits, format }) => bits !== undefined && format !== 'bfp8',
+    message: ({ bits, format }) =>
+      `--bits ${bits} does nothing with --format ${format}, which has its own word length: leave it out.`,
   },
   {
     isBroken: ({ dataset, filter = 'none', sparsityGt = 0 }) =>

@@ -37,6 +37,16 @@ test('ratios of the figures that both have', async () => {
   expect(compareText(comparison)).toMatch(/^systems\.earlybird\.imagesPerSecond +100\.00 +150\.00 +1\.50x$/m);
 });
 
+test('rows are told by their names, wherever they stand', async () => {
+  const rows = (...names: string[]) => ({ rows: names.map((name) => ({ name, rate: spread(name.length) })) });
+  const files = [
+    result('one.json', { machine: machineWith(), ...rows('earlybird x 1', 'earlybird x 2') }),
+    result('two.json', { machine: machineWith(), ...rows('ddp x 1', 'earlybird x 2') }),
+  ];
+  const { figures } = await compareBenches({ files });
+  expect(figures.map(({ name }) => name)).toEqual(['rows.earlybird x 2.rate']);
+});
+
 test('two machines are refused by name', async () => {
   const [a, b] = [result('a.json', step(100)), result('b.json', step(100, { machine: machineWith(H200) }))];
   await expect(compareBenches({ files: [a, b] })).rejects.toMatchObject({
@@ -85,6 +95,13 @@ test.each([
   ['other threads', step(100, { machine: { ...machineWith(), threads: 1 } }), 'ERR_USAGE', /threads 2 .* 1/],
   ['another ticket', step(100, { ticket: { ratio: 0.5 } }), 'ERR_USAGE', /ticket\.ratio - .* 0\.5/],
   ['small sizes', step(100, { quick: true }), 'ERR_USAGE', /quick - .* true/],
+  ['another format', step(100, { format: 'nvfp4' }), 'ERR_USAGE', /format - .* nvfp4/],
+  [
+    'another precision of the step',
+    step(100, { systems: { earlybird: { imagesPerSecond: spread(1), runs: [{ dtype: 'bf16' }] } } }),
+    'ERR_USAGE',
+    /dtype - .* bf16/,
+  ],
   [
     'nothing in common',
     { machine: machineWith(), model: 'vgg16', batchSize: 64, other: spread(1) },

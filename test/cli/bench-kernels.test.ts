@@ -54,6 +54,15 @@ trained(
   240_000,
 );
 
+test.each([
+  [['kernels', '--format', 'mxfp4', '--bits', '4'], '--bits 4 does nothing with --format mxfp4'],
+  [['kernels', '--format', 'mxfp4', '--peer', '.'], "--format mxfp4 is not one of the peer's: leave out --peer"],
+  [['step', '--format', 'mxfp4'], '--format mxfp4 does nothing without --low-precision'],
+])('bench %j is refused', async (words, message) => {
+  const { status, stderr } = await cli(['bench', ...words]).done;
+  expect([status, stderr]).toEqual([2, expect.stringContaining(message)]);
+});
+
 test('a folder without the peer is refused', async () => {
   const { status, stderr } = await cli(['bench', 'kernels', '--peer', '/nowhere']).done;
   expect([status, stderr]).toEqual([2, expect.stringContaining('--peer /nowhere holds no peer_quant.py')]);
