@@ -67,7 +67,10 @@ async function checkpointEpochs(folder: string, { first, last }: MaskRange): Pro
   const start = first ?? Math.min(...present);
   const end = last ?? Math.max(...present);
   if (end < start) {
-    const message = `--end_epoch ${end} is not possible: give ${start} (the first epoch) or more.`;
+    const message =
+      last === undefined
+        ? `--start_epoch ${start} is not possible: give ${end} (the last epoch) or less.`
+        : `--end_epoch ${end} is not possible: give ${start} (the first epoch) or more.`;
     throw new EarlybirdError('ERR_USAGE', message);
   }
   const wanted = Array.from({ length: end - start + 1 }, (_, i) => start + i);
