@@ -44,6 +44,9 @@ class Ranks {
   virtual std::vector<std::string> gather(const std::string& bytes, const std::string& what) = 0;
 
   virtual std::unique_ptr<GradientReduction> reduce(const std::vector<at::Tensor>& parameters) = 0;
+
+  /// Images of all ranks in the step at work, once they have agreed on it.
+  int64_t step_images = 0;
 };
 
 }  // namespace earlybird

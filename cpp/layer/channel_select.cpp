@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "layer/channel_gather.h"
+#include "layer/layers.h"
 
 namespace earlybird {
 
@@ -30,7 +31,8 @@ void ChannelSelectImpl::refresh() {
 at::Tensor ChannelSelectImpl::forward(const at::Tensor& images) const {
   if (selects_all()) return images;
   const auto type = images.scalar_type();
-  if ((images.is_cpu() || images.is_cuda()) && (type == at::kFloat || type == at::kBFloat16))
+  // The gather has one derivative only.
+  if (!has_plain_norms() && (images.is_cpu() || images.is_cuda()) && (type == at::kFloat || type == at::kBFloat16))
     return gather_channels(images.contiguous(at::MemoryFormat::ChannelsLast), channels_).channels;
   // A view with the channels last keeps the memory format and lets index_select gather whole pixels.
   return images.permute({0, 2, 3, 1}).index_select(3, channels_).permute({0, 3, 1, 2});

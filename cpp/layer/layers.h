@@ -22,7 +22,8 @@ at::Tensor convolve_by(Algorithm algorithm, const at::Tensor& images, const at::
 /// Never quantises: the last layer stays in full precision.
 at::Tensor project(torch::nn::Linear& linear, const at::Tensor& features);
 
-/// While one lives, BN layers of this thread use LibTorch's operators: the slow twin, for tests and comparisons.
+/// While one lives, BN layers and channel selections of this thread use LibTorch's operators: the slow twin, for tests
+/// and comparisons.
 class PlainNormsGuard {
  public:
   PlainNormsGuard();
@@ -33,6 +34,8 @@ class PlainNormsGuard {
  private:
   bool before_;
 };
+
+bool has_plain_norms();
 
 /// While one lives, BN layers and convolutions of this thread use LibTorch's operators, which can be differentiated
 /// twice.

@@ -120,8 +120,9 @@ struct Result {
 Result run(torch::nn::BatchNorm2d& norm, const at::Tensor& images, Around around) {
   if (around.select && around.select->selects_all()) around.select = nullptr;
   const bool train = norm->is_training();
-  // A batch without images is one of a rank whose others have some. With shared statistics their kernels see to it.
-  if (train && images.numel() == images.size(1) && !shared_norms())
+  // A batch without images is one of a rank whose others have some.
+  const int64_t count = shared_norms() ? shared_norms()->step_images : images.size(0);
+  if (train && count * images.size(2) * images.size(3) == 1)
     throw Error("ERR_SHAPE", "BatchNorm cannot train on one value a channel: use larger batches or images.");
   const auto type = images.scalar_type();
   const bool fits = !plain_norms && (images.is_cpu() || images.is_cuda()) &&
@@ -156,6 +157,8 @@ Result run(torch::nn::BatchNorm2d& norm, const at::Tensor& images, Around around
 }
 
 }  // namespace
+
+bool has_plain_norms() { return plain_norms; }
 
 PlainNormsGuard::PlainNormsGuard() : before_(std::exchange(plain_norms, true)) {}
 PlainNormsGuard::~PlainNormsGuard() { plain_norms = before_; }

@@ -145,14 +145,18 @@ class Layout {
   Value concatenation(const LayerData& layer, const std::vector<size_t>& inputs) {
     int64_t width = 0;
     std::vector<Keys> sources;
+    // Filters that stand for some of the channels only are none that a BN layer can be told by.
+    bool has_all = true;
     for (const size_t input : inputs) {
       const Value& value = values_[input];
       at(value).whole = true;
       width += at(value).width;
       if (width > kMostChannels)
         refuse_layer(network_, layer, "it has more than " + std::to_string(kMostChannels) + " channels");
+      has_all = has_all && !value.sources.empty();
       sources.insert(sources.end(), value.sources.begin(), value.sources.end());
     }
+    if (!has_all) sources.clear();
     return {begin(width, /*whole=*/true), std::nullopt, std::move(sources)};
   }
 

@@ -29,7 +29,9 @@ at::Tensor ordered(const at::Tensor& scores) {
   return at::where(bits.lt(0), bits.bitwise_xor(0x7fffffff), bits);
 }
 
-at::Tensor magnitudes(const std::vector<at::Tensor>& gammas) {
+/// What an earlier pruning removed has no part in the network, whatever its gamma is.
+at::Tensor magnitudes(std::vector<at::Tensor> gammas, const std::vector<RemovedChannels>& removed) {
+  for (const auto& [norm, mask] : removed) gammas[norm] = gammas[norm].masked_fill(mask, 0);
   return at::cat(gammas).to(at::kFloat).view(at::kInt).bitwise_and(0x7fffffff);
 }
 
@@ -90,6 +92,18 @@ bool goes_alone(const ChannelCut& cut) {
   return cut.norms.size() == 1 && cut.producers.size() == 1 + cut.carried.size() && cut.select.empty();
 }
 
+std::vector<RemovedChannels> removed_channels(const Network& network, const ModelDescription& description) {
+  const auto buffers = network.named_buffers();
+  std::vector<RemovedChannels> out;
+  for (const ChannelCut& cut : description.cuts) {
+    if (!cut.select_reads_one_norm) continue;
+    const auto norm = std::find_if(description.batch_norms.begin(), description.batch_norms.end(),
+                                   [&](const NormLayer& one) { return one.key == cut.norms.front(); });
+    out.push_back({static_cast<size_t>(norm - description.batch_norms.begin()), buffers[cut.select + ".indexes"].eq(0)});
+  }
+  return out;
+}
+
 std::vector<Mask> masks(const Network& network, const std::vector<double>& ratios, const MaskOptions& options) {
   at::NoGradGuard no_grad;
   const auto parameters = network.named_parameters();
@@ -109,7 +123,7 @@ std::vector<Mask> masks(const Network& network, const std::vector<double>& ratio
     if (!(ratio >= 0 && ratio < 1))
       throw Error("ERR_PRUNE", "A pruning ratio must be at least 0 and below 1, not " + std::to_string(ratio) + ".");
   const at::Tensor magnitude =
-      scores.empty() ? magnitudes(gammas) : ordered(at::tensor(scores)).to(gammas.front().device());
+      scores.empty() ? magnitudes(gammas, removed_channels(network, description)) : ordered(at::tensor(scores)).to(gammas.front().device());
   at::Tensor packed;
   if (options.uniform) {
     packed = uniform_bits(description, magnitude.cpu(), ratios);

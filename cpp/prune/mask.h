@@ -1,5 +1,7 @@
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
 #include <vector>
 
@@ -33,6 +35,13 @@ struct MaskOptions {
 /// Masks of a network at several ratios: |gamma| of all layers is sorted once, and a channel is kept when its |gamma|
 /// is strictly greater than sorted[int(N * ratio)] (docs/reference.md#6). Throws ERR_PRUNE unless 0 <= ratio < 1.
 std::vector<Mask> masks(const Network& network, const std::vector<double>& ratios, const MaskOptions& options = {});
+
+/// Channels that the selection behind their BN layer does not take, because an earlier pruning removed them.
+struct RemovedChannels {
+  size_t norm;      // index in description.batch_norms
+  at::Tensor mask;  // bool (channels)
+};
+std::vector<RemovedChannels> removed_channels(const Network& network, const ModelDescription& description);
 
 /// Whether a cut is of one BN layer and its one convolution.
 bool goes_alone(const ChannelCut& cut);

@@ -104,7 +104,7 @@ std::vector<at::Tensor> thinet_scores(Network& network, const ModelDescription& 
       // A layer of groups does not add its input channels up.
       if (reader == readers.end() || layer.weight.size(1) != layer.input.size(1)) return;
       const bool is_linear = layer.weight.dim() == 2;
-      const at::Tensor input = is_linear ? layer.input.view({layer.input.size(0), -1, 1, 1}) : layer.input;
+      const at::Tensor input = is_linear ? layer.input.unsqueeze(-1).unsqueeze(-1) : layer.input;
       const at::Tensor weight = is_linear ? layer.weight.view({-1, input.size(1), 1, 1}) : layer.weight;
       const auto extent = [&](int64_t size) { return (size + 2 * layer.padding - weight.size(2)) / layer.stride + 1; };
       const int64_t output[] = {weight.size(0), extent(input.size(2)), extent(input.size(3))};

@@ -15,6 +15,7 @@
 #include "layer/layers.h"
 #include "model/network.h"
 #include "prune/gradients.h"
+#include "prune/mask.h"
 #include "prune/reconstruction.h"
 
 namespace earlybird {
@@ -242,18 +243,14 @@ const Criterion& criterion_named(const std::string& name) {
   return *found;
 }
 
-/// Channels that the selection behind a BN layer does not take are as low as the lowest.
+/// Channels that the selection behind a BN layer does not take are as low as the lowest of all layers.
 void lower_removed(const Scored& what, Layers& layers) {
-  ByKey buffers;
-  for (const auto& [key, tensor] : state_of(what.network)) buffers[key] = tensor;
-  for (const ChannelCut& cut : what.description.cuts) {
-    if (!cut.select_reads_one_norm) continue;
-    const auto norm = std::find_if(what.description.batch_norms.begin(), what.description.batch_norms.end(),
-                                   [&](const NormLayer& one) { return one.key == cut.norms.front(); });
-    at::Tensor& scores = layers[norm - what.description.batch_norms.begin()];
-    const at::Tensor removed = buffers.at(cut.select + ".indexes").eq(0).to(scores.device());
-    scores = scores.masked_fill(removed, std::min(0.0, scores.min().item<double>()));
-  }
+  const std::vector<RemovedChannels> removed = removed_channels(what.network, what.description);
+  if (removed.empty()) return;
+  double lowest = 0;
+  for (const at::Tensor& scores : layers) lowest = std::min(lowest, scores.min().item<double>());
+  for (const auto& [norm, mask] : removed)
+    layers[norm] = layers[norm].masked_fill(mask.to(layers[norm].device()), lowest);
 }
 
 }  // namespace

@@ -138,6 +138,28 @@ test('|gamma| as scores draws the masks that are drawn without', async () => {
   expect(drawn).toEqual({ masks: await model.masks(ratios) });
 });
 
+test('channels that a pruning removed stay removed, whatever their gammas are', async () => {
+  const dense = await addon.createModel({ arch: 'resnet', depth: 20, classes: 10, seed: 1, device: 'cpu' });
+  const cfg = dense.describe().cfg.map((width) => (typeof width === 'number' ? Math.ceil(width / 2) : width));
+  // New weights: all gammas are equal, those of channels that no selection takes as well.
+  using ticket = await addon.createModel({ arch: 'resnet', depth: 20, classes: 10, seed: 1, device: 'cpu', cfg });
+  const state = await ticket.stateDict();
+  for (const [key, tensor] of state)
+    if (/bn\d\.weight$|^bn\.weight$/.test(key)) {
+      const gammas = floats(tensor).map((_, channel) => 0.5 + channel / 1000);
+      state.set(key, { ...tensor, data: new Uint8Array(gammas.buffer) });
+    }
+  await ticket.loadStateDict(state);
+  const scores = await ticket.scores({ criterion: 'gamma', seed: 1 });
+  expect(scores.filter((score) => score === 0).length).toBeGreaterThan(100);
+  const masks = await ticket.masks([0, 0.3, 0.6]);
+  expect(masks).toEqual(await ticket.masks([0, 0.3, 0.6], { scores }));
+  scores.forEach((score, channel) => {
+    if (score === 0) expect((masks[0]!.bits[channel >> 3]! >> (7 - (channel & 7))) & 1).toBe(0);
+  });
+  dense.dispose();
+});
+
 test('a budget is reached by the mask that drops the fewest channels', async () => {
   using model = await network();
   const stepCosts = await model.timeWidths({ precision: 'fp32', known: {} });

@@ -121,6 +121,11 @@ test.each([
   ['no logits', instead(4), /layer "pool": the last layer/],
   ['a batchnorm of the image', [{ name: 'bn', kind: 'batchnorm' }, ...LAYERS], /layer "bn"/],
   [
+    'a batchnorm of the image beside convolutions',
+    instead(2, { name: 'both', kind: 'concat', inputs: ['image', 'bn1'] }, { name: 'bn2', kind: 'batchnorm' }),
+    /layer "bn2": a batchnorm reads convolutions/,
+  ],
+  [
     'concatenations of concatenations',
     instead(
       2,

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "check.h"
+#include "dist/two_ranks.h"
 #include "prune/score_networks.h"
 
 namespace {
@@ -68,6 +69,22 @@ EB_TEST("scores: channels go in the order of the smallest sum of squares") {
     const bool equal = removal_order(x.t().mm(x)) == order_by_hand(x);
     check(equal, "order of " + std::to_string(channels), channels);
   }
+}
+
+EB_TEST("scores: a rank without images takes part in those of ThiNet") {
+  std::vector<at::Tensor> scores[2];
+  const std::shared_ptr<Network> network[] = {networks()[0], networks()[0]};
+  at::manual_seed(6);
+  const Batches all = batches_of({8, 1});
+  Fixed images[] = {Fixed(all), Fixed({all[0], {all[1].images.narrow(0, 0, 0), all[1].labels.narrow(0, 0, 0)}})};
+  two_ranks([&](const std::shared_ptr<Group>& group) {
+    const int rank = group->rank();
+    network[rank]->ranks = group;
+    scores[rank] = thinet_scores(*network[rank], network[rank]->describe(), {&images[rank], 5, 2, 8}, CancelToken());
+    network[rank]->ranks.reset();
+  });
+  check(!scores[0].empty() && scores[0].size() == scores[1].size(), "scores of each layer", 0);
+  for (size_t i = 0; i < scores[0].size(); ++i) check(at::equal(scores[0][i], scores[1][i]), "the same on both", 0);
 }
 
 EB_TEST("scores: the first channel that ThiNet takes out of each layer is the one that adds nothing") {
