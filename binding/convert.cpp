@@ -268,6 +268,8 @@ NumberFormats formats_in(const Napi::Object& object, const char* name) {
     operands.forward = operands.backward = mx_rounding_in(formats, "operandRounding");
   if (!formats.Get("forwardWeight").IsUndefined()) operands.weight_bits = bits("forwardWeight");
   operands.keep_weights = boolean_in(formats, "roundedWeights", false);
+  if (operands.keep_weights && !operands.weight)
+    wrong(std::string(name) + ".roundedWeights", "true only where \"weight\" is an MX format");
   out.operands = operands;
   if (!formats.Get("nonFinite").IsUndefined()) {
     const std::string non_finite = string_in(formats, "nonFinite");

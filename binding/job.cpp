@@ -63,7 +63,7 @@ void Job::call_progress(Napi::Env env) {
     std::lock_guard lock(mutex_);
     progress.swap(latest_);
   }
-  if (!progress || !thrown_.IsEmpty()) return;
+  if (!progress || thrown_) return;
   try {
     const auto number_or_null = [env](const std::optional<double>& value) {
       return value ? Napi::Number::New(env, *value).As<Napi::Value>() : env.Null();
@@ -77,15 +77,14 @@ void Job::call_progress(Napi::Env env) {
     out.Set("top1", number_or_null(progress->top1));
     on_progress_.Call({out});
   } catch (const Napi::Error& error) {
-    // A listener that throws ends its job, which then rejects with that value.
-    if (const Napi::Value value = error.Value(); !value.IsEmpty() && value.IsObject())
-      thrown_ = Napi::Persistent(value.As<Napi::Object>());
+    // A listener that throws ends its job, which then rejects with that value, whatever it is.
+    thrown_ = error;
     token->stop(StopReason::kAborted);
   }
 }
 
 Napi::Value Job::failure_value(Napi::Env env) {
-  if (!thrown_.IsEmpty()) return thrown_.Value();
+  if (thrown_) return thrown_->Value();
   if (failure_->code == "ERR_ABORTED") {
     if (token->reason() == StopReason::kAborted && !signal_.IsEmpty() && signal_.Get("aborted").ToBoolean())
       return signal_.Get("reason");
@@ -101,7 +100,7 @@ void Job::settle(Napi::Env env) {
       signal_.Get("removeEventListener")
           .As<Napi::Function>()
           .Call(signal_.Value(), {Napi::String::New(env, "abort"), on_abort_.Value()});
-    if (!failure_ && thrown_.IsEmpty()) {
+    if (!failure_ && !thrown_) {
       try {
         deferred_.Resolve(finish_(env));
         return;

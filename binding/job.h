@@ -67,7 +67,8 @@ class Job {
   Finish finish_;
   std::optional<Failure> failure_;
   std::vector<Napi::ObjectReference> held_;
-  Napi::ObjectReference signal_, thrown_;
+  Napi::ObjectReference signal_;
+  std::optional<Napi::Error> thrown_;
   Napi::FunctionReference on_abort_, on_progress_;
   std::mutex mutex_;
   std::optional<Progress> latest_;

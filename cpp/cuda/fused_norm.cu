@@ -90,6 +90,12 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> fold_batch_cuda(
   const c10::cuda::CUDAGuard guard(images.device());
   const c10::cuda::CUDAStream stream = c10::cuda::getCurrentCUDAStream();
   const at::Tensor rows = floats(images, {4, images.size(1)});
+  if (images.numel() == 0) {
+    // A rank without images: nothing is learnt of them, and nothing is normalised by the vectors.
+    rows.zero_();
+    batches.add_(1);
+    return {rows.select(0, 0), rows.select(0, 1), rows.select(0, 2), rows.select(0, 3)};
+  }
   by_type(images, [&](auto type) {
     using T = decltype(type);
     const Lines lines = lines_of_images<T>(images, data<T>(images));
@@ -197,6 +203,11 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> backward_cuda(
     const Optional& beside) {
   const c10::cuda::CUDAGuard guard(images.device());
   const at::Tensor vectors = floats(images, {4, images.size(1)});
+  if (images.numel() == 0) {
+    vectors.zero_();
+    return {at::empty_like(images), vectors.select(0, 0), vectors.select(0, 1),
+            has_shortcut ? at::empty_like(images) : at::Tensor()};
+  }
   const auto [gamma, beta, slope, offset] = folded_in(vectors);
   const Slopes slopes{slope, offset};
   return by_type(images, [&, gamma = gamma, beta = beta](auto type) {

@@ -81,7 +81,9 @@ __device__ inline void fold_statistics(const Layer& layer, const Folded& out, in
   const float weight = static_cast<float>(layer.momentum);
   float &running_mean = layer.running_mean[of_layer], &running_var = layer.running_var[of_layer];
   running_mean = lerp(running_mean, mean, weight);
-  running_var = lerp(running_var, static_cast<float>(variance * (count / (count - 1))), weight);
+  // One value a channel is refused before the launch; the statistics stay finite in any case.
+  const double unbiased = count > 1 ? count / (count - 1) : 1;
+  running_var = lerp(running_var, static_cast<float>(variance * unbiased), weight);
   if (channel == 0) *layer.batches += 1;
 }
 

@@ -57,6 +57,9 @@ class Pass {
     static const std::vector<BadImage> none;
     return none;
   }
+
+  /// Throws ERR_DATASET where more images were left out than may be. `count`: those of `bad`, of all ranks.
+  virtual void check_bad(int64_t) const {}
 };
 
 }  // namespace earlybird

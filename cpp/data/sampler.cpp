@@ -32,7 +32,8 @@ RankShare share_of(std::vector<int64_t> order, int64_t batch_size, int64_t from,
     throw Error("ERR_CHECKPOINT", "A position after " + std::to_string(from) + " batches does not fit an epoch of " +
                                       std::to_string(batches) + ".");
   RankShare out{{}, std::max<int64_t>(1, part_of(batch_size, rank, world_size).count), batches - from};
-  out.order.reserve((count - from * batch_size) / world_size + 1);
+  // Behind a last batch that is not full, nothing is left and the difference is negative.
+  out.order.reserve(std::max<int64_t>(0, count - from * batch_size) / world_size + 1);
   for (int64_t batch = from * batch_size; batch < count; batch += batch_size) {
     const Part part = part_of(std::min(batch_size, count - batch), rank, world_size);
     const auto first = order.begin() + batch + part.first;

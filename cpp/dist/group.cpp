@@ -125,12 +125,21 @@ class Group::Reduction final : public GradientReduction {
 
   void run(const std::function<void()>& backward) override {
     buckets_.bytes = 0;
+    std::exception_ptr own;
     group_.run("the sums of gradients", [&] {
       // Strides of a 1x1 kernel can be written in two ways, of which the Reducer wants one for its speed, and says so.
       const c10::WarningUtils::WarningHandlerGuard silent(&ignore);
       reducer_->prepare_for_backward({});
-      backward();
+      try {
+        backward();
+      } catch (const c10::DistError&) {
+        throw;
+      } catch (const c10::Error&) {
+        own = std::current_exception();
+      }
     });
+    // A fault of this rank's own operators: the others must not look for it among the ranks.
+    if (own) std::rethrow_exception(own);
     // With the last bucket all gradients were computed; what came after it was waiting.
     group_.parts_->traffic.waited += seconds_since(buckets_.latest);
     group_.parts_->traffic.bytes += buckets_.bytes;

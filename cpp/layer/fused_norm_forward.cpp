@@ -106,8 +106,8 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> fold_moments(const No
   for (int64_t k = 0; k < width; ++k) {
     const double count = std::max(1.0, pixels), offset = sums[k] / count;
     mean[k] = static_cast<float>(near[k] + offset);
-    variance[k] = static_cast<float>(std::max(0.0, sums[width + k] / count - offset * offset));
-    if (std::isnan(sums[width + k])) variance[k] = mean[k];
+    const double biased = sums[width + k] / count - offset * offset;
+    variance[k] = biased < 0 ? 0 : static_cast<float>(biased);  // NaN stays NaN
   }
   if (pixels > 0) track(norm, mean, variance.data(), pixels);
   fold(norm, mean, variance.data(), room(inverse_std), room(scale), room(shift));

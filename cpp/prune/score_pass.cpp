@@ -45,9 +45,7 @@ void for_each_batch(Network& network, const ScoreImages& from, const CancelToken
   ForwardWork forward(network, std::nullopt);
   PassWork work = forward.start(*pass, from.batch_size, /*bf16=*/false, "the images of scores");
   work.most_steps = from.batches;
-  const at::TensorOptions floats = network.parameters().front().options().requires_grad(false);
-  work.idle = Batch{at::empty({0, 3, dataset.height(), dataset.width()}, floats, at::MemoryFormat::ChannelsLast),
-                    at::empty({0}, floats.dtype(at::kLong))};
+  work.idle = no_images(network, dataset);
   double images = 0;
   work.before = [&images](int64_t of_all) { images = static_cast<double>(of_all); };
   work.work = [&](const Batch& batch) {

@@ -33,6 +33,9 @@ class PassSums {
   at::Tensor add(const at::Tensor& logits, const at::Tensor& labels);
   void count(int64_t images);
 
+  /// Steps counted, those before a position included.
+  int64_t steps() const { return steps_; }
+
   /// float64 (kSums), on the device.
   const at::Tensor& tensor() const { return sums_; }
 

@@ -74,13 +74,15 @@ class Place {
 /// What the ranks tell each other before a step.
 struct StepWord {
   int64_t images;  // of all
+  int64_t bad;     // of all, in this pass
   bool stops;      // one of them was cancelled
 };
 
-StepWord agree(Ranks& ranks, int64_t images, bool cancelled) {
-  double word[2] = {static_cast<double>(images), cancelled ? 1.0 : 0.0};
-  ranks.sum(word, 2, "the beginning of a step");
-  return {static_cast<int64_t>(word[0]), word[1] > 0};
+StepWord agree(Ranks& ranks, int64_t images, int64_t bad, bool cancelled) {
+  double word[3] = {static_cast<double>(images), static_cast<double>(bad), cancelled ? 1.0 : 0.0};
+  ranks.sum(word, 3, "the beginning of a step");
+  ranks.step_images = static_cast<int64_t>(word[0]);
+  return {ranks.step_images, static_cast<int64_t>(word[1]), word[2] > 0};
 }
 
 }  // namespace
@@ -121,11 +123,16 @@ PassResult run_pass(PassWork what, CapturedWork& captured, PassSums& sums, LowPr
   Pace pace(position.steps + pass.steps(), position, token_for_data(what.ranks, cancel), progress);
   Place place(position, pass, pace);
   RunAheadLimit run_ahead(sums.tensor().device());
+  int64_t bad = 0;
   for (int64_t done = 0; done < steps && pass.advance(); ++done) {
     settle_team();
     const int64_t own = pass.size();
-    const StepWord word = what.ranks ? agree(*what.ranks, own, cancel.cancelled()) : StepWord{own, false};
+    const auto own_bad = static_cast<int64_t>(pass.bad().size());
+    const StepWord word =
+        what.ranks ? agree(*what.ranks, own, own_bad, cancel.cancelled()) : StepWord{own, own_bad, false};
     if (word.stops) throw Error("ERR_ABORTED", "Stopped before the end, as asked of a rank.");
+    bad = word.bad;
+    pass.check_bad(bad);
     run_ahead.wait();
     sums.share(own, word.images);
     if (what.before) what.before(word.images);
@@ -137,12 +144,18 @@ PassResult run_pass(PassWork what, CapturedWork& captured, PassSums& sums, LowPr
       captured.run(pass, what.work, word.images == what.batch_size);
     }
     run_ahead.step();
-    sums.count(own);
+    // A batch that lost all its images, on all ranks, is no step.
+    if (word.images > 0) sums.count(own);
     place.step();
-    pace.step(word.images, sums);
+    if (word.images > 0) pace.step(word.images, sums);
   }
-  if (what.ranks) agree(*what.ranks, 0, false);  // one that is gone shows here, before the host waits for the device
-  place.step();                                  // also past batches without images at the end
+  // One that is gone shows here, before the host waits for the device.
+  if (what.ranks) agree(*what.ranks, 0, 0, false);
+  place.step();  // also past batches without images at the end
+  if (!what.ranks) bad = static_cast<int64_t>(pass.bad().size());
+  if (sums.steps() == 0 && bad > 0)
+    throw Error("ERR_DATASET", "None of the " + std::to_string(bad) + " images of " + what.where +
+                                   " could be decoded: repair the files, or give others with --data.");
   numbers.check(what.where);                     // first: its error is more precise than that of the loss
   PassResult out = sums.read(what.where);
   out.seconds = pace.seconds();
@@ -151,6 +164,12 @@ PassResult run_pass(PassWork what, CapturedWork& captured, PassSums& sums, LowPr
   out.captured = captured.is_captured();
   out.why_eager = captured.why_eager();
   return out;
+}
+
+Batch no_images(const Network& network, const Dataset& dataset) {
+  const at::TensorOptions floats = network.parameters().front().options().requires_grad(false);
+  return {at::empty({0, 3, dataset.height(), dataset.width()}, floats, at::MemoryFormat::ChannelsLast),
+          at::empty({0}, floats.dtype(at::kLong))};
 }
 
 void check_fit(const Network& network, const Dataset& dataset, int64_t batch_size) {

@@ -36,7 +36,8 @@ struct PassWork {
 
 /// Runs a pass from its first batch to the last, or to `most_steps`: training epochs and evaluations. The time of a
 /// capture is not counted. With ranks all end after the same step, also where one of them is cancelled. Throws
-/// ERR_NUMERIC where numbers or the loss are no longer finite, ERR_ABORTED.
+/// ERR_NUMERIC where numbers or the loss are no longer finite, ERR_DATASET where too many or all images do not decode,
+/// ERR_ABORTED.
 PassResult run_pass(PassWork what, CapturedWork& captured, PassSums& sums, LowPrecision& numbers,
                     const CancelToken& cancel, const ProgressCallback& progress);
 
@@ -45,6 +46,9 @@ const CancelToken& token_for_data(const Ranks* ranks, const CancelToken& cancel)
 
 /// The bad images of all ranks, on each of them.
 std::vector<BadImage> bad_of_all(Ranks* ranks, const std::vector<BadImage>& own);
+
+/// The batch of a rank that has no image of a step.
+Batch no_images(const Network& network, const Dataset& dataset);
 
 /// Throws ERR_SHAPE when the model and the dataset do not fit together (size, classes, device).
 void check_fit(const Network& network, const Dataset& dataset, int64_t batch_size);

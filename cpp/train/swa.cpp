@@ -65,6 +65,8 @@ PassResult estimate_norms(Network& network, Dataset& dataset, uint64_t seed, int
   ForwardWork forward(network, options.rounding);
   PassWork work =
       forward.start(*pass, options.batch_size, options.bf16, "the pass that estimates BatchNorm statistics");
+  // A rank without images has its part in the sums of BatchNorm all the same.
+  if (network.ranks && network.sync_norms) work.idle = no_images(network, dataset);
   int64_t seen = 0;
   work.before = [&](int64_t images) {
     seen += images;

@@ -4,7 +4,8 @@ import type { BlockQuantizeOptions } from '../../src/native/types/number-formats
 import type { TensorData } from '../../src/tensor';
 import { addon, floats } from '../support/small-handles';
 
-afterAll(() => addon.setThreads(addon.runtime().threads));
+const { threads } = addon.runtime();
+afterAll(() => addon.setThreads(threads));
 
 const tensor = (values: Float32Array, shape: number[]): TensorData => ({
   dtype: 'float32',

@@ -88,9 +88,10 @@ test('draws change with epoch, seed and image, and with nothing else', async () 
   const batch = async (seed: number, epoch: number) =>
     Buffer.from((await dataset.batch(indexes, { seed, epoch })).images.data);
   const one = await batch(1, 0);
+  const { threads } = addon.runtime();
   addon.setThreads(1);
   expect((await batch(1, 0)).equals(one)).toBe(true);
-  addon.setThreads(addon.runtime().threads);
+  addon.setThreads(threads);
   expect((await batch(1, 1)).equals(one)).toBe(false);
   expect((await batch(2, 0)).equals(one)).toBe(false);
   dataset.dispose();

@@ -1,5 +1,5 @@
 /** The stream of JPEG files: what it promises about order, workers, ranks, bad files, cancelling and memory. */
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -204,6 +204,24 @@ describe('bad files', () => {
     round.dispose();
   });
 
+  test('a shard that becomes shorter while it is read is an error, and does not end the process', async () => {
+    const bytes = readFileSync(files[0]!);
+    const shard = join(folder, 'shrinks.tar');
+    writeFileSync(shard, Buffer.concat([bytes, Buffer.alloc(1 << 16), bytes]));
+    const stream = await createStream([shard], {
+      file: new Int32Array(2),
+      offsets: Float64Array.of(0, bytes.length + (1 << 16)),
+      lengths: Float64Array.of(bytes.length, bytes.length),
+      labels: new Int32Array(2),
+    });
+    truncateSync(shard, bytes.length);
+    await expect(stream.drain({ seed: 1, epoch: 0, batchSize: 2 })).rejects.toMatchObject({
+      code: 'ERR_FILE',
+      message: expect.stringMatching(/shrinks\.tar cannot be read at byte \d+: it became shorter/),
+    });
+    stream.dispose();
+  });
+
   test('training and evaluation go on without them', async () => {
     const mixed = [files[0]!, bad.empty!, bad.png!, ...files.slice(1)];
     const labels = Int32Array.from([1, 9, 9, ...files.slice(1).map(() => 1)]);
@@ -218,7 +236,12 @@ describe('bad files', () => {
     const grouped = await model.evaluate({ dataset: stream, batchSize: 6, precision: 'fp32' });
     expect(grouped.images).toBe(23);
     expect(grouped.loss).toBeCloseTo(expected.loss, 5);
-    for (const handle of [stream, clean, model]) handle.dispose();
+    const none = await createStream([bad.empty!, bad.png!], { maxBad: 2, transform: 'evaluate' });
+    await expect(model.evaluate({ dataset: none, batchSize: 1, precision: 'fp32' })).rejects.toMatchObject({
+      code: 'ERR_DATASET',
+      message: expect.stringMatching(/^None of the 2 images of .* could be decoded/),
+    });
+    for (const handle of [stream, clean, none, model]) handle.dispose();
   });
 
   test('one more than allowed is an error that names the file and the remedy', async () => {
@@ -230,7 +253,10 @@ describe('bad files', () => {
     });
     none.dispose();
     const two = await createStream(mixed, { maxBad: 1 });
-    await expect(two.drain({ seed: 1, epoch: 0, batchSize: 5 })).rejects.toMatchObject({ code: 'ERR_DATASET' });
+    await expect(two.drain({ seed: 1, epoch: 0, batchSize: 5 })).rejects.toMatchObject({
+      code: 'ERR_DATASET',
+      message: expect.stringMatching(/\.JPEG: .*\. No more than 1 may fail to decode in one pass/),
+    });
     await expect(two.batch([0, 3], { seed: 1, epoch: 0 })).rejects.toMatchObject({
       code: 'ERR_DATASET',
       message: `${bad.empty}: empty.`,

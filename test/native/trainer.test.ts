@@ -78,6 +78,9 @@ test.each<[string, Partial<ModelSpec>]>([
   expect(last!.seconds).toBeCloseTo(from!.seconds, 2);
   const { state: wanted, momentum: speed } = await trainer.snapshot();
   expect([state, momentum]).toEqual([wanted, speed]);
+  // Behind the last step, where an evaluation may have been stopped, nothing is left to do.
+  expect(settled(await trainer.epoch({ ...epoch, from: from! }))).toEqual(settled(whole));
+  expect(await trainer.snapshot()).toEqual({ state: wanted, momentum: speed });
   for (const handle of [model, trainer, dataset]) handle.dispose();
 });
 
@@ -103,6 +106,20 @@ test('an aborted epoch says where it stands, and goes on there', async () => {
   addon.setThreads(threads);
   for (const handle of [trainer, whole, model, other, dataset]) handle.dispose();
 });
+
+test.each([['a text'], [7], [null], [new Error('an error')]])(
+  'an epoch rejects with what its listener throws: %p',
+  async (thrown) => {
+    const dataset = await smallDataset(20);
+    const model = await smallModel();
+    const trainer = await smallTrainer(model);
+    const onProgress = () => {
+      throw thrown;
+    };
+    await expect(trainer.epoch({ dataset, epoch: 0, lr: 0.05, batchSize: 20, onProgress })).rejects.toBe(thrown);
+    for (const handle of [trainer, model, dataset]) handle.dispose();
+  },
+);
 
 test('a position that no epoch of this data set has is refused', async () => {
   const dataset = await smallDataset(70);
@@ -192,14 +209,16 @@ test('a dataset and a model that do not fit are refused before the first step', 
   await expect(trainer.epoch({ dataset, epoch: 0, lr: 0.1, batchSize: 5 })).rejects.toMatchObject({
     code: 'ERR_SHAPE',
   });
-  await expect(trainer.epoch({ dataset, epoch: 0, lr: 0.1, batchSize: 0 })).rejects.toMatchObject({
-    code: 'ERR_SHAPE',
+  const fitting = await smallModel();
+  await expect(fitting.evaluate({ dataset, batchSize: 0, precision: 'fp32' })).rejects.toMatchObject({
+    code: 'ERR_USAGE',
   });
+  await expect(dataset.drain({ seed: 1, epoch: 0, batchSize: 0 })).rejects.toMatchObject({ code: 'ERR_USAGE' });
   const tall = await addon.createDataset({ ...smallSpec(10), height: 64, width: 16 });
   await expect(model.evaluate({ dataset: tall, batchSize: 5, precision: 'fp32' })).rejects.toMatchObject({
     code: 'ERR_SHAPE',
   });
-  for (const handle of [model, trainer, dataset, tall]) handle.dispose();
+  for (const handle of [model, trainer, fitting, dataset, tall]) handle.dispose();
 });
 
 // A rank that has no image of a step computes it with none, so that it takes part in all sums.

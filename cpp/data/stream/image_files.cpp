@@ -10,6 +10,10 @@
 
 #include "core/error.h"
 
+#ifndef MADV_POPULATE_READ  // glibc before 2.35
+#define MADV_POPULATE_READ 22
+#endif
+
 namespace earlybird {
 namespace {
 
@@ -92,8 +96,15 @@ std::string ImageFiles::read(int64_t index, std::vector<uint8_t>& buffer, Bytes&
     out = {mappings_[file].data + places_.offsets[index], static_cast<size_t>(places_.lengths[index])};
     static const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
     const uintptr_t begin = reinterpret_cast<uintptr_t>(out.data) & ~(page - 1);
+    const size_t size = reinterpret_cast<uintptr_t>(out.data) + out.size - begin;
     // One request to the disk instead of one a page; a refusal does no harm.
-    madvise(reinterpret_cast<void*>(begin), reinterpret_cast<uintptr_t>(out.data) + out.size - begin, MADV_WILLNEED);
+    madvise(reinterpret_cast<void*>(begin), size, MADV_WILLNEED);
+    // A file that became shorter and a disk that fails are errors here, where to read their memory would end the
+    // process. Linux before 5.14 has another errno for it: it does not know the advice.
+    if (madvise(reinterpret_cast<void*>(begin), size, MADV_POPULATE_READ) != 0 &&
+        (errno == EFAULT || errno == EHWPOISON))
+      throw Error("ERR_FILE", places_.files[file] + " cannot be read at byte " + std::to_string(places_.offsets[index]) +
+                                  ": it became shorter while it was in use, or its disk failed; check both.");
     return "";
   }
   const Descriptor descriptor(places_.files[file]);

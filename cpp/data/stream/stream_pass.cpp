@@ -5,6 +5,7 @@
 #include <c10/core/StreamGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
+#include <algorithm>
 #include <cstring>
 #include <deque>
 
@@ -87,7 +88,9 @@ bool StreamPass::advance() {
     current_ = *std::move(staged_);
     staged_.reset();
     ++batches_;
-    account(current_);
+    bad_.insert(bad_.end(), current_.bad.begin(), current_.bad.end());
+    // A pass of ranks is checked once all of them have said how many they have.
+    if (state_.spec.world_size == 1) check_bad(static_cast<int64_t>(bad_.size()));
   } while (current_.size == 0 && state_.spec.world_size == 1);
   if (copies_) {
     copies_->arrived[current_.buffer].block(copies_->compute());
@@ -168,15 +171,20 @@ void StreamPass::release_copied(bool wait) {
   }
 }
 
-void StreamPass::account(const Staged& staged) {
-  for (const BadImage& image : staged.bad) {
-    bad_.push_back(image);
-    const auto count = static_cast<int64_t>(bad_.size());
-    if (count <= most_bad_) continue;
-    throw Error("ERR_DATASET", state_.files.name(image.index) + ": " + image.reason + ". " +
-                                   (count == 1 ? "No image" : "No more than " + std::to_string(count - 1)) +
-                                   " may fail to decode in one pass: repair the files, or raise --max-bad.");
-  }
+void StreamPass::check_bad(int64_t count) const {
+  if (count <= most_bad_) return;
+  // A rank may have none of them. Of those of one batch, the first that is too many is named.
+  const auto own = static_cast<int64_t>(bad_.size());
+  const std::string last = own == 0 ? "An image of another rank does not decode"
+                                    : named(bad_[std::clamp<int64_t>(own - count + most_bad_, 0, own - 1)]);
+  throw Error("ERR_DATASET", last + ". " + (most_bad_ == 0 ? "No image" : "No more than " + std::to_string(most_bad_)) +
+                                 " may fail to decode in one pass: repair the files, or raise --max-bad.");
+}
+
+std::string StreamPass::named(const BadImage& image) const {
+  // A checkpoint may name images that this dataset does not have.
+  const bool is_here = image.index >= 0 && image.index < static_cast<int64_t>(state_.spec.labels.size());
+  return (is_here ? state_.files.name(image.index) : "Image " + std::to_string(image.index)) + ": " + image.reason;
 }
 
 Batch StreamPass::batch() {

@@ -29,6 +29,7 @@ class StreamPass final : public Pass {
   Batch batch() override;
   double waited() const override { return ring_->waited(); }
   const std::vector<BadImage>& bad() const override { return bad_; }
+  void check_bad(int64_t count) const override;
 
  private:
   struct Staged {
@@ -43,7 +44,7 @@ class StreamPass final : public Pass {
   void close_gaps(const SlotRing::Filled& filled, Staged& out);
   void copy(const Staged& staged);
   void release_copied(bool wait);
-  void account(const Staged& staged);
+  std::string named(const BadImage& image) const;
 
   StreamState& state_;
   std::vector<int64_t> order_;

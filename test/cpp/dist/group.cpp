@@ -64,6 +64,22 @@ EB_TEST("dist: gradients of two ranks are summed") {
   }
 }
 
+EB_TEST("dist: a fault of a rank's own operators is not called one of the ranks") {
+  std::string code[2];
+  two_ranks([&](const std::shared_ptr<Group>& group) {
+    const auto of = parameters();
+    const auto reduction = group->reduce(of);
+    try {
+      reduction->run([] { TORCH_CHECK(false, "an operator of its own"); });
+    } catch (const Error& error) {
+      code[group->rank()] = error.code();
+    } catch (const c10::Error& error) {
+      code[group->rank()] = error.what_without_backtrace();
+    }
+  });
+  for (const std::string& one : code) check(one == "an operator of its own", one, 0);
+}
+
 EB_TEST("dist: tensors of the network go over the device, words over the host") {
   FakeDevice device;
   at::Tensor shared[2], summed[2];

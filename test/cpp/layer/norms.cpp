@@ -179,6 +179,16 @@ EB_TEST("layer: BatchNorm of selected channels is the selection and then BatchNo
   }
 }
 
+EB_TEST("layer: an infinite pixel makes its channel NaN, and no other") {
+  torch::nn::BatchNorm2d norm(3);
+  at::Tensor images = at::ones({2, 3, 16, 16}).contiguous(at::MemoryFormat::ChannelsLast);
+  images[1][2][11][7] = std::numeric_limits<float>::infinity();
+  const at::Tensor nan = earlybird::normalise(norm, images).isnan();
+  check(nan.select(1, 2).all().item<bool>() && nan.sum().item<int64_t>() == 512, "its pixels", nan.sum().item<double>());
+  const at::Tensor variance = norm->running_var.isnan();
+  check(variance[2].item<bool>() && !variance[0].item<bool>(), "the running variance", norm->running_var[2].item<double>());
+}
+
 EB_TEST("layer: BatchNorm and ReLU keep NaN in bfloat16 and float32") {
   for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
     torch::nn::BatchNorm2d norm(9);
