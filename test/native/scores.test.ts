@@ -6,7 +6,7 @@ import { forwardFlops, layerParameters } from '../../src/network/flops';
 import { drawMasks } from '../../src/prune/draw';
 import { CRITERIA } from '../../src/recipe/fields/ranking';
 import type { StateDict, TensorData } from '../../src/tensor';
-import { addon, smallDataset, smallModel } from '../support/small-handles';
+import { addon, floats, smallDataset, smallModel } from '../support/small-handles';
 
 const golden = JSON.parse(readFileSync(join(__dirname, '../fixtures/criteria.json'), 'utf8')) as Record<
   string,
