@@ -7,7 +7,7 @@ using V = float __attribute__((vector_size(EB_VECTOR_BYTES)));
 /// in the result.
 struct Floats {
   using Sum = V;
-  static constexpr int64_t kPlaces = kDepth;  // that are summed in one sequence
+  static constexpr int64_t kPlaces = kDepth;  // places that are summed in one sequence
 
   static Sum plus(const Sum& sum, const float& left, const Sum& right) { return sum + left * right; }
   static V& value(Sum& sum, int64_t, int64_t) { return sum; }
