@@ -25,7 +25,7 @@ struct LayerInfo {
   int64_t in = 0, out = 0, kernel = 1, groups = 1;
   bool bias = false;
   int64_t height = 1, width = 1;
-  /// Of ReLU and pooling: the layer with weights whose channels enter it; empty: the layer before in the list.
+  /// The layer with weights whose channels enter this ReLU or pooling; empty: the layer before in the list.
   std::string of = {};
 };
 
@@ -38,7 +38,7 @@ struct GraphNode {
   int64_t kernel = 1, stride = 1, padding = 0, groups = 1;
   /// Added to the variances of a BN layer.
   double eps = 0;
-  /// Values of a ReLU above it become it; 0: none do.
+  /// Upper bound of the values of a ReLU; 0: none.
   double max = 0;
 
   static constexpr int64_t kImages = -1;
@@ -98,7 +98,7 @@ struct ModelSpec {
   std::optional<NumberFormats> formats = {};
   /// Answers that an earlier run used (layer/choice.h), by name.
   std::map<std::string, std::string> kernels = {};
-  /// Those that train it together; null for this process alone.
+  /// Ranks that train it together; null for this process alone.
   std::shared_ptr<Ranks> ranks = {};
   /// BatchNorm takes the statistics of a step over all ranks, not of each rank's images alone.
   bool sync_norms = false;
