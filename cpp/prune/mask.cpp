@@ -23,7 +23,7 @@ namespace {
 
 at::Tensor sorted(const at::Tensor& magnitude) { return std::get<0>(magnitude.sort()); }
 
-/// Bits of floats as integers of the same order, also below 0; the way back is the same.
+/// Bits of floats as integers of the same order, also below 0. It is its own inverse.
 at::Tensor ordered(const at::Tensor& scores) {
   const at::Tensor bits = (scores + 0.0f).view(at::kInt);  // -0 becomes 0
   return at::where(bits.lt(0), bits.bitwise_xor(0x7fffffff), bits);
@@ -58,7 +58,7 @@ Pool protective_pool(const std::vector<at::Tensor>& layers) {
 
 bool is_set(const uint8_t* bits, int64_t channel) { return bits[channel / 8] >> (7 - channel % 8) & 1; }
 
-/// In the layout of mask_bits, on the host.
+/// Keeps the same share of every layer whose channels go alone; layout of mask_bits, on the host.
 at::Tensor uniform_bits(const ModelDescription& description, const at::Tensor& values,
                         const std::vector<double>& ratios) {
   std::set<std::string> alone;

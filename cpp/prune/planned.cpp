@@ -61,7 +61,7 @@ std::vector<LayerInfo> planned_layers(const ModelDescription& description, const
     switch (layer.kind) {
       case Kind::kConv:
       case Kind::kLinear:
-        // Behind a removed layer it reads what that one did.
+        // A layer behind a removed one reads the input of that one.
         layer.in = after_removed ? channels : found(planned.columns, layer.key, layer.in);
         channels = layer.out = found(planned.rows, layer.key, layer.out);
         if (depthwise) layer.in = layer.groups = layer.out;

@@ -22,7 +22,7 @@ State by_key(const Network& network) {
   return state;
 }
 
-/// `scores`: of all channels; empty: |gamma|.
+/// `scores` has one of each channel; empty: |gamma|.
 PruneInput input_of(const ModelDescription& description, const State& state, const std::vector<float>& scores) {
   PruneInput out;
   auto next = scores.begin();
