@@ -40,7 +40,7 @@ class CapturedWork {
 
   bool is_captured() const { return graph_ != nullptr; }
 
-  /// Why nothing is captured though the device has graphs; empty otherwise.
+  /// The reason why nothing is captured though the device has graphs; empty otherwise.
   const std::string& why_eager() const { return why_eager_; }
 
  private:

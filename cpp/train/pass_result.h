@@ -28,8 +28,8 @@ struct PassResult {
   std::string why_eager;      // if they were not, on a device with graphs
 };
 
-/// How far a training epoch has got: with the weights and the momentum of that moment, all that going on exactly needs.
-/// Shuffle, augmentation and rounding depend on seed, epoch and position alone.
+/// The place that a training epoch has reached: with the weights and the momentum of that moment, all that an exact
+/// continuation needs. Shuffle, augmentation and rounding depend on seed, epoch and position alone.
 struct PassPosition {
   int64_t batches = 0;  // of the epoch's order, those that lost all their images included
   int64_t steps = 0;

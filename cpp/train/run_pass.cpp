@@ -71,7 +71,7 @@ class Place {
   size_t bad_;
 };
 
-/// What the ranks tell each other before a step.
+/// The sums that the ranks form before a step.
 struct StepWord {
   int64_t images;  // of all
   bool stops;      // one of them was cancelled
