@@ -16,7 +16,7 @@ namespace {
 
 constexpr int kWarmUps = 3;  // as torch.cuda.graph
 
-/// `to` waits for the work queued on `from` so far.
+/// Makes `to` wait for the work queued on `from` so far.
 void join(const c10::cuda::CUDAStream& from, const c10::cuda::CUDAStream& to) {
   at::cuda::CUDAEvent event;
   event.record(from);
