@@ -29,7 +29,7 @@ std::atomic<bool> prepared{false};
 
 constexpr double kNanosecondsAMillisecond = 1e6;
 
-/// Whether a CUDA function puts work on a stream.
+/// True for a CUDA function that puts work on a stream.
 bool is_launch(const std::string& name) {
   static const std::vector<std::string> kLaunches = {"cudaLaunch", "cuLaunch", "cudaGraphLaunch", "cudaMemcpy",
                                                      "cudaMemset"};
