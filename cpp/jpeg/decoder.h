@@ -1,4 +1,4 @@
-/* What the parts of the plugin share. */
+/* The state and functions that the files of the plugin share. */
 #ifndef EARLYBIRD_JPEG_DECODER_H
 #define EARLYBIRD_JPEG_DECODER_H
 
