@@ -144,7 +144,7 @@ EB_TEST("layer: fused BatchNorm against LibTorch in float64") {
   }
 }
 
-// The kernels of a device without one pass for both, against those of the CPU.
+// Compares the kernels of a device without one pass for both with those of the CPU.
 EB_TEST("layer: BatchNorm of selected channels is the selection and then BatchNorm") {
   for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
     at::manual_seed(5);

@@ -103,7 +103,8 @@ void compare(const std::string& name, const std::array<at::Tensor, 3>& got, cons
   }
 }
 
-// Winograd's kernel, that of 2x2 images, the packed one, and LibTorch's own: few channels, strides, groups.
+// The shapes reach Winograd's kernel, that of 2x2 images, the packed one, and LibTorch's own: few channels, strides,
+// groups.
 const Shape kShapes[] = {
     {.in = 40, .out = 48, .kernel = 3, .side = 8, .padding = 1},
     {.in = 64, .out = 32, .kernel = 3, .side = 2, .padding = 1},
@@ -211,7 +212,7 @@ EB_TEST("model: each kind of numbers has a format of its own") {
   const at::Tensor x = images_of(shape, shape.in, shape.side), dy = images_of(shape, shape.out, 4);
   const auto full = results(conv, x, dy, pass_of({}, conv));
   const MxFormat* format = &mx_format("mxfp4");
-  // Which of output, gradient of the input and gradient of the weight a kind changes.
+  // Each kind changes some of output, gradient of the input and gradient of the weight.
   const struct {
     const MxFormat* OperandFormats::*kind;
     std::array<bool, 3> changes;

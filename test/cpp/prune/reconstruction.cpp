@@ -1,4 +1,4 @@
-// ThiNet: what channels add to the next layer, and the order in which they go.
+// ThiNet: the contributions of channels to the next layer, and the order in which they go.
 #include "prune/reconstruction.h"
 
 #include <ATen/ATen.h>
