@@ -15,7 +15,7 @@ const { spread } = require(join(root, 'dist/measure.js'));
 
 const round = (value) => Number(value.toPrecision(3));
 
-/** How late a timer of 10 ms fires while `work` runs, in ms. */
+/** Returns how late a timer of 10 ms fires while `work` runs, in ms. */
 async function lag(work) {
   const late = [];
   let due = performance.now() + 10;
