@@ -1,4 +1,4 @@
-/** The ground plan as a table: which room may import which. Every import of src, binding and cpp is held against it. */
+/** The ground plan as a table of allowed imports, and a check of every import of src, binding and cpp. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 

@@ -9,7 +9,7 @@ import { differences, outcomeOf } from './tiny';
 const tree = makeTree();
 afterAll(() => tree.remove());
 
-/** Why they cannot run here, or null. */
+/** The reason why they cannot run here, or null. */
 function whyNot(): string | null {
   const addon = join(dirname(main), '..', 'native', 'addon.js');
   const probe = `

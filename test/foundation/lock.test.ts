@@ -24,8 +24,8 @@ afterEach(() => {
 const lockFile = () => join(folder, '.earlybird.lock');
 
 /**
- * A process that takes the lock at `at` (ms since 1970), says "held" or the error's code, and keeps it until it is told to end.
- * On Linux its first look at a lock is as early as that of others, so that takeovers meet.
+ * A process that takes the lock at `at` (ms since 1970), says "held" or the error's code, and keeps it until it is told
+ * to end. On Linux its first look at a lock is as early as that of others, so that takeovers meet.
  */
 function holder(at = 0): { child: ChildProcess; said: Promise<string> } {
   const script = `

@@ -1,4 +1,4 @@
-/** Block floating point: what must hold of any values. test/cpp compares the kernels with their plain twin at length. */
+/** Block floating point: properties for any values. test/cpp compares the kernels with their plain twin at length. */
 import * as fc from 'fast-check';
 import type { BlockQuantizeOptions } from '../../src/native/types/number-formats';
 import type { TensorData } from '../../src/tensor';

@@ -55,7 +55,7 @@ export function fakeRun(folder: string, phase: 'search' | 'retrain', run: FakeRu
   if (run.joules !== undefined) fakeEnergy(folder, phase, run);
 }
 
-/** energy.json beside a run, or in the folder above. */
+/** Writes energy.json beside a run, or into the folder above. */
 export function fakeEnergy(folder: string, phase: string, run: FakeRun) {
   const { epochs, joules, method = 'counter', metered, load } = run;
   const part = run.part ?? (method === 'estimated' ? 'given' : 'gpu');
@@ -84,7 +84,7 @@ export function fakeEnergy(folder: string, phase: string, run: FakeRun) {
 export function fakeEarlyBird(folder: string, search: FakeRun, retrain: FakeRun): void {
   fakeRun(join(folder, 'search'), 'search', search);
   fakeRun(join(folder, 'retrain_3004_0.3'), 'retrain', retrain);
-  // As written on another day, under another path.
+  // The result looks as if written on another day, under another path.
   json(folder, 'result.json', {
     ticket: { completed: search.epochs },
     prune: { ticket: '/elsewhere/pruned_3004_0.3/pruned.pth.tar' },

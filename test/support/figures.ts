@@ -1,4 +1,4 @@
-/** Draws a figure as it is written, and refuses what vega-lite warns of. */
+/** Draws a figure as it is written, and refuses all that vega-lite warns of. */
 import { compile } from 'vega-lite';
 import { renderSvg } from '../../src/report/render';
 import type { Spec } from '../../src/report/theme';
