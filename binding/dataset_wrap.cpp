@@ -138,7 +138,7 @@ Napi::Value create_dataset_js(const Napi::CallbackInfo& info) {
 
 Napi::Value create_stream_js(const Napi::CallbackInfo& info) {
   return promise(info.Env(), [&] {
-    // On the heap, so that the names of a million files are not copied again.
+    // The spec is on the heap, so that the names of a million files are not copied again.
     auto spec = std::make_shared<StreamSpec>(stream_spec_of(object_argument(info, 0, "spec")));
     return Job::start(info.Env(), [spec](Job&) -> Job::Finish {
       spec->device = checked_device(spec->device);

@@ -95,7 +95,7 @@ async function fetchLibTorch() {
   }
 }
 
-/** Only training on image files needs it, so that its absence stops nothing. */
+/** Its absence stops nothing, since only training on image files needs it. */
 function provideLibjpeg() {
   if (hasLibjpeg()) return 'found';
   const { libjpegCommand, libjpegRemedy } = require('../dist/libtorch/libjpeg.js');

@@ -5,8 +5,8 @@ import { dirname, join, normalize } from 'node:path';
 const root = join(__dirname, '..');
 
 /**
- * From the top down: a room may import the rooms named beside it and nothing else, and all of them stand below it. A room is a
- * folder, or a single file at the root of src/ without its extension.
+ * The rooms from the top down: a room may import the rooms named beside it and nothing else, and all of them stand
+ * below it. A room is a folder, or a single file at the root of src/ without its extension.
  */
 const SRC: [room: string, below: string][] = [
   [

@@ -28,8 +28,8 @@ double seconds_of(clockid_t clock) {
 /// The team of the engine's thread, the only one that computes.
 struct Team {
   int threads = 0;
-  std::vector<pid_t> others;  // by number in the team, from 1 on
-  std::vector<int> cores;     // that this process may use
+  std::vector<pid_t> others;  // their numbers by place in the team, from 1 on
+  std::vector<int> cores;     // cores that this process may use
   cpu_set_t allowed{};
   bool fills = false, bound = false;
   CpuTimes last{};

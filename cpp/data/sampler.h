@@ -17,8 +17,8 @@ Part part_of(int64_t images, int64_t rank, int64_t world_size);
 
 /// One rank's work in a pass. Every rank has as many batches; where there are few images, some of a rank are empty.
 struct RankShare {
-  std::vector<int64_t> order;  // of its images
-  int64_t batch_size = 1;      // of its full batches
+  std::vector<int64_t> order;  // indexes of its images
+  int64_t batch_size = 1;      // images of its full batches
   int64_t batches = 0;
 };
 

@@ -96,10 +96,10 @@ ProcessGroupPointer group_on_device(const c10::intrusive_ptr<c10d::Store>& store
 }  // namespace
 
 struct Group::Parts {
-  c10::intrusive_ptr<c10d::Store> store;  // with the prefix
-  ProcessGroupPointer group;              // on memory of the host
-  ProcessGroupPointer device;             // on memory of the device, which may be the host's
-  std::vector<std::string> hosts;         // by rank
+  c10::intrusive_ptr<c10d::Store> store;  // adds the prefix to keys
+  ProcessGroupPointer group;              // on the host's memory
+  ProcessGroupPointer device;             // on the device's memory, which may be the host's
+  std::vector<std::string> hosts;         // names by rank
   Traffic traffic;
 };
 
@@ -297,7 +297,7 @@ void Group::close() {
     // The device's collectives would keep it busy, and so delay the end of the process.
     try {
       parts_->device->abort();
-    } catch (const std::exception&) {  // what closed it says more
+    } catch (const std::exception&) {  // the error that led here says more
     }
   }
   parts_->device.reset();

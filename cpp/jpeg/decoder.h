@@ -20,13 +20,13 @@ enum { MOST_SCANS = 500 };
 typedef struct {
   const uint8_t* data; /* null for an image of another kind */
   size_t size;
-  uint32_t rows;         /* of MCUs */
-  const uint8_t* starts; /* of each row in `blocks`, and the end of the last one */
+  uint32_t rows;         /* number of rows of MCUs */
+  const uint8_t* starts; /* place of each row in `blocks`, and the end of the last one */
   const uint8_t* blocks;
   size_t blocks_size;
   const uint8_t *at, *end; /* the rest of the current row */
   uint32_t mcu;            /* the next one, counted over the image */
-  uint32_t first, last;    /* columns of MCUs that are wanted */
+  uint32_t first, last;    /* wanted columns of MCUs */
 } eb_packed;
 
 struct eb_jpeg {

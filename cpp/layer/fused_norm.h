@@ -31,7 +31,7 @@ Folded fold_batch(const at::Tensor& images, const Layer& layer);
 /// Like fold_batch(), for images with all the channels that the layer was made for: the pass that sums the layer's
 /// channels also gathers them.
 struct Selected {
-  at::Tensor images;  // with the layer's channels only
+  at::Tensor images;  // only the layer's channels
   Folded folded;
 };
 Selected fold_selected(const at::Tensor& images, const Layer& layer);

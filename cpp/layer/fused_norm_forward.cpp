@@ -67,8 +67,8 @@ Floats shift_of(const T* images, int64_t pixels, int64_t row, const Norm& norm) 
 
 /// Sums over the pixels of x - near and of its squares.
 struct Moments {
-  Floats near;               // by channel
-  std::vector<double> sums;  // those of x - near, then those of its squares
+  Floats near;               // one value a channel
+  std::vector<double> sums;  // sums of x - near, then of its squares
   double pixels;
 };
 

@@ -12,7 +12,7 @@ namespace earlybird {
 struct ChannelLayout {
   /// A set of channels that several layers share: those that only normalise, pool or add leave it as it is.
   struct Set {
-    int64_t width = 0;  // as the file says
+    int64_t width = 0;  // channels, as the file says
     size_t cut = NormLayer::kNone;
   };
   std::vector<Set> sets;

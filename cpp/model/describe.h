@@ -22,8 +22,8 @@ class Describer {
   Describer(const ModelSpec& spec, const Cfg& cfg, int64_t side);
 
   void conv(const std::string& key, const torch::nn::Conv2d& conv);
-  /// Also adds the BN layer to those that the mask covers. `sources`: convolutions whose sum enters it; empty: the one
-  /// listed last.
+  /// Adds a BN layer, also to those that the mask covers. `sources` are the convolutions whose sum enters it; empty
+  /// stands for the one listed last.
   void norm(const std::string& key, const torch::nn::BatchNorm2d& norm, size_t cfg_note = NormLayer::kNone,
             std::vector<std::string> sources = {});
   void norm(const std::string& key, const torch::nn::BatchNorm2d& norm, std::vector<std::vector<std::string>> sources);

@@ -37,7 +37,7 @@ class LowPrecision {
   std::string tensor_text(NumberKind kind, size_t ordinal) const;
   std::string operand_text(uint32_t lane) const;
 
-  std::optional<NumberFormats> formats_;  // of the network, when this was made
+  std::optional<NumberFormats> formats_;  // formats of the network when this was made
   std::optional<QuantizedPass> pass_;
   std::vector<std::string> layers_, parameters_;
 };

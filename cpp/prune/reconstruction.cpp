@@ -61,7 +61,7 @@ std::vector<int64_t> removal_order(const at::Tensor& gram) {
   const at::Tensor host = gram.to(at::kCPU, at::kDouble).contiguous();
   const int64_t channels = host.size(0);
   const double* products = host.const_data_ptr<double>();
-  std::vector<double> with_removed(channels, 0);  // of each channel, with the sum of those removed
+  std::vector<double> with_removed(channels, 0);  // product of each channel with the sum of the removed ones
   std::vector<bool> gone(channels, false);
   std::vector<int64_t> order;
   while (static_cast<int64_t>(order.size()) < channels) {

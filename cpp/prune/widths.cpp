@@ -128,7 +128,7 @@ int64_t FastestWidths::instead_of(const ChannelCut& cut, int64_t width, int64_t 
   for (size_t i = 1; i < kMultiples.size(); ++i) {
     const int64_t wider = std::min(most, (own + kMultiples[i] - 1) / kMultiples[i] * kMultiples[i]);
     const double time = cost(cut, wider);
-    if (!(time < least)) continue;  // also where one of them is not known
+    if (!(time < least)) continue;  // an unknown time is NaN and skipped as well
     least = time;
     best = wider;
   }

@@ -47,9 +47,9 @@ class CapturedWork {
   void capture(const std::shared_ptr<Feed>& feed, const Work& work, std::vector<at::Tensor> state);
 
   GraphFactory graphs_;
-  std::weak_ptr<Feed> feed_;  // of the capture: once it is gone, nobody asks for a replay
+  std::weak_ptr<Feed> feed_;  // the captured feed: once it is gone, nobody asks for a replay
   Shape shape_;
-  std::vector<const void*> addresses_;  // of the state
+  std::vector<const void*> addresses_;  // addresses of the captured state
   std::unique_ptr<Graph> graph_;
   std::string why_eager_;
   bool failed_ = false;

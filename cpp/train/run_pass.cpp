@@ -22,13 +22,13 @@ class RunAheadLimit {
  public:
   explicit RunAheadLimit(at::Device device) : device_(device) {}
 
-  /// To be called before each step, after the ranks have agreed on it: one that is gone shows there, while the device
-  /// waits for it.
+  /// Call it before each step, after the ranks have agreed on it: a lost rank shows there, before the host waits for a
+  /// device that waits for the rank.
   void wait() {
     if (events_[next_]) events_[next_]->synchronize();
   }
 
-  /// To be called after each step was queued.
+  /// Call it after each step was queued.
   void step() {
     if (device_.is_cpu()) return;
     const c10::impl::VirtualGuardImpl guard(device_.type());
@@ -73,7 +73,7 @@ class Place {
 
 /// The sums that the ranks form before a step.
 struct StepWord {
-  int64_t images;  // of all
+  int64_t images;  // images of all ranks
   bool stops;      // one of them was cancelled
 };
 
@@ -142,7 +142,7 @@ PassResult run_pass(PassWork what, CapturedWork& captured, PassSums& sums, LowPr
     pace.step(word.images, sums);
   }
   if (what.ranks) agree(*what.ranks, 0, false);  // one that is gone shows here, before the host waits for the device
-  place.step();                                  // also past batches without images at the end
+  place.step();                                  // counts batches without images at the end
   numbers.check(what.where);                     // first: its error is more precise than that of the loss
   PassResult out = sums.read(what.where);
   out.seconds = pace.seconds();

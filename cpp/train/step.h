@@ -20,7 +20,7 @@ namespace earlybird {
 struct Trainer::Step {
   Step(std::shared_ptr<Network> model, const TrainerOptions& chosen);
 
-  /// To be called before the steps of an epoch that follow a position. Takes the formats that the network has now.
+  /// Call it before the steps of an epoch that follow a position. Takes the formats that the network has now.
   void start(int64_t epoch, double rate, const PassPosition& from);
 
   /// Forward and backward; gradients are left in `parameters`, the batch is added to the sums.
@@ -47,7 +47,7 @@ struct Trainer::Step {
   TrainerOptions options;
   std::vector<std::string> keys;
   std::vector<at::Tensor> parameters, momentum, gammas;
-  std::vector<uint8_t> is_gamma;  // of each parameter
+  std::vector<uint8_t> is_gamma;  // one entry a parameter
   at::Tensor lr;
   LowPrecision numbers;
   PassSums sums;

@@ -101,7 +101,7 @@ test('the error is at most half a step, or one where it is random, or what satur
   holds([block, bits, flavour], async (values, wordLength, kind) => {
     const step = stepOf(values, wordLength);
     const top = 2 * exponent(values) - step;
-    const slack = exponent(values) * 2 ** -21; // of the sum with 6E
+    const slack = exponent(values) * 2 ** -21; // rounding of the sum with 6E
     for (const [rounding, bound] of [
       ['nearest', step / 2],
       ['stochastic', step],

@@ -79,7 +79,7 @@ describeTrained('the same training', () => {
   test('gradients for scores are those of all ranks, so that masks are as of one process', async () => {
     const scored = (save: string) => search(save, 1, ['--criterion', 'snip', '--criterion-batches', '3']);
     await succeed(scored(at('snip-one')));
-    await succeed(ranks(2, [...scored(at('snip-two')), '--sync-bn'])); // which proves that both have the same masks
+    await succeed(ranks(2, [...scored(at('snip-two')), '--sync-bn'])); // this proves that both have the same masks
     expect(otherMaskBytes(at('snip-one'), at('snip-two'))).toBeLessThanOrEqual(2);
   });
 

@@ -24,7 +24,7 @@ class AcrossPlan {
   void run_pairs(const uint8_t* row, uint8_t* out) const;
   void run_two(const uint8_t* row, uint8_t* out) const;
 
-  size_t registers_ = 0;  // of 32 output bytes
+  size_t registers_ = 0;  // number of them, of 32 output bytes each
   int taps_ = 0;
   std::vector<int32_t> offsets_;  // per run of output bytes: its first input byte
   std::vector<uint8_t>

@@ -34,7 +34,7 @@ class StreamPass final : public Pass {
   struct Staged {
     int64_t size = 0;  // images left in it
     size_t slot = 0;
-    int buffer = 0;  // on a GPU
+    int buffer = 0;  // number of the buffer on a GPU
     std::vector<BadImage> bad;
   };
 
@@ -55,7 +55,7 @@ class StreamPass final : public Pass {
   bool holding_ = false;  // on the CPU: true while a slot is not released yet
   std::optional<Staged> staged_;
 
-  struct Copies;  // for a GPU
+  struct Copies;  // only on a GPU
   std::unique_ptr<Copies> copies_;
   std::unique_ptr<SlotRing> ring_;  // last: its threads use all of the above
 };

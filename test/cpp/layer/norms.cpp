@@ -17,7 +17,7 @@ namespace {
 struct Case {
   const char* name;
   int64_t batch, channels, side;
-  int64_t selected = 0;  // of the channels; 0: no selection
+  int64_t selected = 0;  // number of selected channels; 0: no selection
   bool shortcut = false, relu = true, beside = false;
   at::ScalarType type = at::kFloat;
 };

@@ -157,7 +157,7 @@ EB_TEST("quant: stochastic rounding to MX goes up as often as the remainder says
 EB_TEST("quant: what is in an MX format stays, signs are alike, order is kept") {
   each_rule([](MxRule rule) {
     const MxFormat& f = *rule.format;
-    // Only below zero is there a value of twice the scale.
+    // Twice the scale is a value only below zero.
     const bool is_random = rule.rounding == MxRounding::kStochastic;
     const bool has_lower =
         f.twos_complement && (rule.scale == MxScale::kFloor || (rule.scale == MxScale::kEven && is_random));
