@@ -64,7 +64,7 @@ void eb_packed_open(eb_jpeg* self, const uint8_t* data, size_t size, const uint8
 int eb_packed_fits(const eb_jpeg* self);
 /* Gives libjpeg the blocks, after jpeg_start_decompress, for `count` columns of pixels from `first` on. */
 void eb_packed_attach(eb_jpeg* self, uint32_t first, uint32_t count);
-/* Fails where a byte differs from what was written. */
+/* Fails where a byte is not the one that was written. */
 void eb_packed_check(eb_jpeg* self);
 /* Packs the image whose header was read, into `out`. Returns 0 for one that cannot be packed. */
 int eb_packed_make(eb_jpeg* self, const uint8_t* data, size_t size);

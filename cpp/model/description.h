@@ -62,7 +62,7 @@ struct ChannelCut {
   /// BN layers whose output has these channels. A channel that all of them mask is zero.
   std::vector<std::string> norms = {};
   /// BN layers in front of a depthwise convolution, whose channels go with those of the BN layer behind it. Their own
-  /// mask removes none: what is zero in front is the constant of the later BN layer behind.
+  /// mask removes no channels: a channel that is zero in front becomes a constant of the BN layer behind.
   std::vector<std::string> carried = {};
   /// `--surgery reference`: the width is the largest number of kept channels among the first `width_norms` norms; the
   /// channels are those of the largest |gamma| in the first `rank_norms` norms.

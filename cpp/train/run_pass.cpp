@@ -141,7 +141,7 @@ PassResult run_pass(PassWork what, CapturedWork& captured, PassSums& sums, LowPr
     place.step();
     pace.step(word.images, sums);
   }
-  if (what.ranks) agree(*what.ranks, 0, false);  // one that is gone shows here, before the host waits for the device
+  if (what.ranks) agree(*what.ranks, 0, false);  // a lost rank shows here, before the host waits for the device
   place.step();                                  // counts batches without images at the end
   numbers.check(what.where);                     // first: its error is more precise than that of the loss
   PassResult out = sums.read(what.where);

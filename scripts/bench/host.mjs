@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Times what surrounds training: start-up, late timers, checkpoints, the distance matrix. Prints one JSON object.
+// Times the work around training: start-up, late timers, checkpoints, the distance matrix. Prints one JSON object.
 //   node scripts/bench/host.mjs
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';

@@ -15,7 +15,7 @@ import { readRun, tablesOf } from './low-precision-tables.mjs';
 
 const main = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'dist', 'cli', 'main.js');
 
-/** The flags of each row. The first one is what all others are compared with. */
+/** The flags of each row. All others are compared with the first one. */
 const ROWS = {
   ff: ['--variant', 'ff'],
   bfp8: ['--format', 'bfp8'],

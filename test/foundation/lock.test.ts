@@ -1,4 +1,4 @@
-/** One folder, one writer: held against real processes that live, end, are killed, and race. */
+/** One folder has one writer: tested with real processes that live, end, are killed, and race. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-/** The types in src/native/types and what binding/ exports name the same functions, properties and methods. */
+/** The types in src/native/types and the exports of binding/ name the same functions, properties and methods. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';

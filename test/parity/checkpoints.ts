@@ -111,7 +111,7 @@ async function checkUnfit(context: Context, file: string, expect: string, other:
   return `refused: ${refusal.message}`;
 }
 
-/** The error of a refusal; anything but one of ours is a fault. */
+/** The error of a refusal; an error without one of our codes is a fault. */
 async function refusalOf(attempt: () => Promise<unknown>): Promise<Error | undefined> {
   try {
     await attempt();

@@ -88,7 +88,7 @@ const timeless = (value) => {
   return Object.fromEntries(kept.map(([key, one]) => [key, timeless(one)]));
 };
 
-/** The files of a run, without what belongs to the moment. */
+/** The files of a run, without the entries that depend on the moment. */
 function outcome(save) {
   const names = readdirSync(save, { recursive: true }).filter(isNamed).sort();
   return new Map(

@@ -13,7 +13,7 @@ export interface FakeRun {
   /** Forward FLOPs; absent: the run is not finished. */
   forward?: number;
   top1?: number;
-  /** Joules of the phase; null: read in vain. Absent: there is no energy.json. */
+  /** Joules of the phase; null where reading failed. Absent: there is no energy.json. */
   joules?: number | null;
   method?: EnergySource['method'];
   /** The part that was read; "gpu" by default, "given" where it is estimated. */
@@ -24,7 +24,7 @@ export interface FakeRun {
   metered?: number;
   machine?: Partial<typeof MACHINE>;
   bad?: number;
-  /** Bit operations of an epoch, 1e9; absent: of a version that did not count. */
+  /** Bit operations of an epoch, 1e9; absent: the run is of a version that did not count them. */
   gbitops?: number;
   /** Multiply-adds of a forward pass; absent likewise. */
   adds?: MultiplyAdds;
@@ -36,7 +36,7 @@ export function json(folder: string, name: string, value: unknown): void {
   writeFileSync(join(folder, name), JSON.stringify(value));
 }
 
-/** A training of `phase`: a search, or what retrain runs (dense training included). An epoch takes 2 seconds. */
+/** Writes a training of `phase`: a search or a retraining (dense training included). An epoch takes 2 seconds. */
 export function fakeRun(folder: string, phase: 'search' | 'retrain', run: FakeRun): void {
   const { epochs, forward, top1 = 50, bad = 0 } = run;
   const dataset = { name: 'cifar10', synthetic: false, train: IMAGES, test: 100, fingerprint: 'f' };

@@ -142,7 +142,7 @@ void compare_layer(const Shape& shape, const MxFormat& format, MxScale scale) {
   const auto even = results(conv, x, dy, pass_of(formats, conv));
   compare(name + "to even ", even, {truth.y, truth.dx, truth.dw}, kBound);
 
-  // bfloat16 holds these operands; it rounds what was given, and the results.
+  // bfloat16 holds these operands; it rounds the inputs and the results.
   const at::Tensor half_x = x.to(at::kBFloat16).to(at::kFloat), half_dy = dy.to(at::kBFloat16).to(at::kFloat);
   const MxConvolution half = mx_convolution(half_x, w, half_dy, {shape.stride, shape.padding, shape.groups},
                                             {&format, scale, MxRounding::kEven});

@@ -21,7 +21,7 @@ const MOST_INPUT = 1 << 17;
 const MOST_SECONDS = 2;
 /** Memory beyond twice the file, garbage of the parser included. */
 const ALLOWANCE = 32 << 20;
-/** Inputs between two looks at the coverage, which cost as much as some tens of them: more where they find nothing. */
+/** Inputs between two looks at the coverage, which cost as much as tens of inputs: more where looks find nothing. */
 const [LEAST, MOST] = [32, 512];
 const MOST_FAILURES = 10;
 
