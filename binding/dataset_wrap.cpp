@@ -28,7 +28,7 @@ std::vector<T> numbers_in(const Napi::Object& object, const char* name, napi_typ
   return std::vector<T>(array.Data(), array.Data() + array.ElementLength());
 }
 
-/// Offsets and lengths in files: whole numbers, which are doubles in JavaScript.
+/// Reads offsets and lengths in files: whole numbers, which are doubles in JavaScript.
 std::vector<int64_t> byte_counts_in(const Napi::Object& object, const char* name, int64_t least) {
   std::vector<int64_t> out;
   for (const double value : numbers_in<double>(object, name, napi_float64_array, "a Float64Array")) {
@@ -48,7 +48,7 @@ int64_t integer_from(const Napi::Object& object, const char* name, int64_t least
   return value;
 }
 
-/// The rank that shares the images with others; one of one if absent.
+/// Reads the rank that shares the images with others; one of one if absent.
 template <typename Spec>
 void read_share(const Napi::Object& object, Spec& out) {
   if (object.Get("worldSize").IsUndefined()) return;
@@ -56,7 +56,7 @@ void read_share(const Napi::Object& object, Spec& out) {
   out.rank = integer_from(object, "rank", 0, out.world_size - 1);
 }
 
-/// Copies everything.
+/// Copies everything, so that the result outlives the JavaScript memory.
 StreamSpec stream_spec_of(const Napi::Object& object) {
   StreamSpec out;
   const Napi::Value files = object.Get("files");
@@ -89,7 +89,7 @@ StreamSpec stream_spec_of(const Napi::Object& object) {
   return out;
 }
 
-/// Images and labels are views of JavaScript memory.
+/// Images and labels of the result are views of JavaScript memory.
 DatasetSpec dataset_spec_of(const Napi::Object& object) {
   DatasetSpec out;
   const Bytes images = bytes_of(object.Get("images"), "images"), labels = bytes_of(object.Get("labels"), "labels");
@@ -138,7 +138,7 @@ Napi::Value create_dataset_js(const Napi::CallbackInfo& info) {
 
 Napi::Value create_stream_js(const Napi::CallbackInfo& info) {
   return promise(info.Env(), [&] {
-    // On the heap, so that the names of a million files are not copied again.
+    // The spec is on the heap, so that the names of a million files are not copied again.
     auto spec = std::make_shared<StreamSpec>(stream_spec_of(object_argument(info, 0, "spec")));
     return Job::start(info.Env(), [spec](Job&) -> Job::Finish {
       spec->device = checked_device(spec->device);

@@ -1,4 +1,4 @@
-// What a network says of itself, for JavaScript.
+// Converts the description of a network to JavaScript.
 #include "convert.h"
 #include "network_data.h"
 

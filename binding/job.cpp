@@ -48,7 +48,7 @@ ProgressCallback Job::progress() {
 
 void Job::run() {
   try {
-    // Work that was aborted before it began says so itself: a rank must first tell the others.
+    // Work that was aborted before it began reports that itself: a rank must first tell the others.
     if (token->reason() != StopReason::kAborted) token->check();
     finish_ = work_(*this);
   } catch (...) {

@@ -48,7 +48,7 @@ class Job {
 
   const std::shared_ptr<JobToken> token = std::make_shared<JobToken>();
 
-  /// For the native side; empty if nobody listens.
+  /// The callback for the native side; empty if nobody listens.
   ProgressCallback progress();
 
  private:

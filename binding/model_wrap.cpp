@@ -1,4 +1,4 @@
-// The handle of a model: its making, weights, passes. What ranks and cuts channels is in model_prune.cpp.
+// The handle of a model: its making, weights, passes. The methods that rank and cut channels are in model_prune.cpp.
 #include "model_wrap.h"
 
 #include "convert.h"

@@ -5,7 +5,7 @@
 
 namespace earlybird {
 
-/// A model with what its evaluations keep.
+/// The handle of a model. It owns an Evaluator, which keeps its captured work from one evaluation to the next.
 class ModelWrap : public Handle<ModelWrap, Evaluator> {
  public:
   using Handle::Handle;

@@ -34,7 +34,7 @@ LayerData layer_in(const Napi::Object& object) {
   if (!inputs.IsArray()) throw Error("ERR_USAGE", "\"inputs\" must be a list of names.");
   const auto list = inputs.As<Napi::Array>();
   for (uint32_t i = 0; i < list.Length(); ++i) layer.inputs.push_back(list.Get(i).ToString().Utf8Value());
-  // "classes" of the last layer stands for as many as there are.
+  // "classes" of the last layer is 0 in LayerData.
   if (!object.Get("out").IsString()) layer.out = size_in(object, "out", 0);
   layer.kernel = size_in(object, "kernel", 0);
   layer.stride = size_in(object, "stride", 1);

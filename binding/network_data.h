@@ -7,10 +7,10 @@
 
 namespace earlybird {
 
-/// The field "arch": a network that is data, or null where it is the name of one.
+/// Reads the field `name`: a network that is data, or null where it holds the name of a built-in one.
 std::shared_ptr<const NetworkData> network_data_in(const Napi::Object& object, const char* name);
 
-/// The object that it was read from, anew.
+/// Parses the object anew from the text of which it was read.
 Napi::Value to_js(Napi::Env env, const NetworkData& network);
 
 }  // namespace earlybird

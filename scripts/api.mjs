@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Writes docs/api.md from the docblocks of what src/index.ts and src/bench/index.ts export; fails where an export has none.
-// With --check it writes nothing, and fails where the page is not what the sources say.
+// With --check it writes nothing, and fails where the page differs from the sources.
 //   npm run api [-- --check]
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

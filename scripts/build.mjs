@@ -29,7 +29,7 @@ export async function buildTypeScript() {
   removeOrphans();
 }
 
-/** The compiler leaves what it once made of sources that are gone; it would be packed. */
+/** Removes outputs of sources that are gone: the compiler leaves them, and they would be packed. */
 function removeOrphans() {
   const dist = join(root, 'dist');
   for (const name of readdirSync(dist, { recursive: true })) {
@@ -75,7 +75,7 @@ export async function buildNative(
     target,
   });
   const [cmake, ...configure] = await system.getConfigureCommand();
-  // What was found for another LibTorch in this folder is forgotten. cmake-js sets the flags, which hides CXXFLAGS.
+  // Forgets the results of another LibTorch in this folder. cmake-js sets the flags, which hides CXXFLAGS.
   configure.push('-Ueb_cuda_*', '-Ueb_jpeg_*', `-DCMAKE_CXX_FLAGS=${CXXFLAGS}`);
   const said = await follow(cmake, configure, 'CMake could not configure the native build', { cwd: out });
   if (verbose) process.stderr.write(said);
@@ -161,8 +161,8 @@ function failed(command, failure, { remedy, status, signal, error, stdout, stder
 }
 
 /**
- * Says that something goes on: how long it has taken, behind its head on a terminal, else in lines that come ever more seldom. What is
- * known of it can be noted.
+ * Says that something goes on and how long it has taken: behind its head on a terminal, else in lines that come ever
+ * more seldom. The caller can note progress.
  */
 export function heartbeat(head = '', indent = '') {
   const { isTTY } = process.stderr;

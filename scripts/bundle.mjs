@@ -60,7 +60,7 @@ async function main() {
   }
 }
 
-/** The packages of `dependencies` and theirs. Those for other systems are in the lock file, but not installed. */
+/** The packages of `dependencies` and their own. Packages for other systems are in the lock file, but not installed. */
 function runtimePackages() {
   const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
   return Object.keys(packages).filter((path) => path && !packages[path].dev && existsSync(join(root, path)));

@@ -1,4 +1,4 @@
-// libjpeg-turbo: is it there to build with, can it be installed, and how it travels with a bundle or a release.
+// libjpeg-turbo: whether it is there to build with, its installation, and its way into a bundle or a release.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -6,7 +6,10 @@ import { root, run, StepError } from './build.mjs';
 
 const PLUGIN = 'earlybird_jpeg.so';
 
-/** Whether a program that decodes parts of JPEG files compiles and links here. CMake finds it in more places; this is enough to ask. */
+/**
+ * True where a program that decodes parts of JPEG files compiles and links here. CMake finds libjpeg in more places;
+ * this test is enough to decide whether to ask.
+ */
 export function hasLibjpeg() {
   const program = '#include <stdio.h>\n#include <jpeglib.h>\nint main(void) { return jpeg_crop_scanline == 0; }\n';
   const compiler = process.env.CC ?? 'cc';

@@ -155,7 +155,7 @@ function mobilenetV2() {
   let stream = relu('features.0.2');
   let width = 32;
   let at = 1;
-  // Expansion, channels, blocks, stride of the first one.
+  // The columns are expansion, channels, blocks, stride of the first one.
   for (const [expand, channels, blocks, first] of [
     [1, 16, 1, 1],
     [6, 24, 2, 2],

@@ -63,7 +63,7 @@ async function makeBuild(libtorch, { cuda }) {
   const folder = folderOf(libtorch.id);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  // The JPEG decoder does for every LibTorch: it has a folder of its own.
+  // One JPEG decoder serves every LibTorch: it has a folder of its own.
   for (const file of readdirSync(built.folder).filter((name) => name !== 'earlybird_jpeg.so')) {
     copyFileSync(join(built.folder, file), join(folder, file === 'earlybird.node' ? ADDON : file));
   }

@@ -22,7 +22,8 @@ const SANITIZERS = {
     LSAN_OPTIONS: kept('leaks.supp'),
     UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
   },
-  // LibTorch's OpenMP is not compiled for it: with one thread it takes no part, and what is looked at is threads of our own.
+  // LibTorch's OpenMP is not compiled for ThreadSanitizer. With one thread it takes no part, and only our own threads
+  // are checked.
   thread: { TSAN_OPTIONS: `halt_on_error=1:second_deadlock_stack=1:${kept('threads.supp')}`, OMP_NUM_THREADS: '1' },
 };
 

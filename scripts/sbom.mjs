@@ -1,8 +1,9 @@
 #!/usr/bin/env node
-// Prints what the package is made of as CycloneDX 1.5 (JSON): npm's own list of the packages in package-lock.json, and what npm does not
-// know: LibTorch with the parts of it that are used by name, and libjpeg-turbo, which are found or fetched where it is installed.
+// Prints the parts of the package as CycloneDX 1.5 (JSON): npm's own list of the packages in package-lock.json, and the
+// parts that npm does not know: LibTorch with its components that are used by name, and libjpeg-turbo, which are found
+// or fetched where the package is installed.
 //   npm run sbom [-- --omit dev]
-// The same lock file gives the same bytes: nothing in it is of the moment.
+// The same lock file gives the same bytes: the list holds no time and no random number.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -27,8 +28,8 @@ const { name, version } = readJson('package.json');
 const versions = readJson('scripts/libtorch.json');
 
 /**
- * A wheel of PyTorch, of which its LibTorch alone is used, and what that brings and the sources name. Its hash depends on Python and
- * machine: pip compares it with that of its index.
+ * The wheel of PyTorch, of which only the LibTorch is used, with its parts that the sources name. Its hash depends on
+ * Python and machine: pip compares it with that of its index.
  */
 function libtorch(variant) {
   return {
@@ -72,7 +73,7 @@ const own = bom.dependencies.find(({ ref }) => ref === bom.metadata.component['b
 own.dependsOn.push(...others.map((part) => part['bom-ref']));
 bom.dependencies.push(...others.map((part) => ({ ref: part['bom-ref'], dependsOn: [] })));
 
-// Addresses are those of whoever made the list, and the rest is of the moment.
+// Addresses depend on the machine that made the list, and the rest changes with the time.
 for (const part of [bom.metadata.component, ...bom.components]) {
   const kept = part.externalReferences?.filter(({ type }) => type !== 'distribution') ?? [];
   if (kept.length > 0) part.externalReferences = kept;

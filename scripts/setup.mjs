@@ -49,7 +49,7 @@ async function installPackages() {
   );
   if (missing.length === 0) return 'up to date';
   const npm = process.env.npm_execpath ? [process.execPath, process.env.npm_execpath] : ['npm'];
-  // Not `npm ci`: it refuses a lock file made where the registry does not carry the optional packages of other platforms.
+  // `npm ci` would refuse a lock file made where the registry does not carry the optional packages of other platforms.
   const install = [...npm.slice(1), 'install', '--no-save', '--no-audit', '--no-fund', '--prefer-offline'];
   await follow(npm[0], install, 'npm could not install the packages of package-lock.json', {
     remedy:
@@ -67,7 +67,7 @@ async function provideLibTorch() {
   const { searchLibTorch, unsupported } = require('../dist/libtorch/find.js');
   let { found } = searchLibTorch();
   let how = '';
-  // One of ours in .libtorch/ comes before an unsuitable one of python3.
+  // A LibTorch of ours in .libtorch/ comes before an unsuitable one of python3.
   if (!found || (found.source === 'python3' && unsupported(found))) {
     await fetchLibTorch();
     found = searchLibTorch().found;
@@ -95,7 +95,7 @@ async function fetchLibTorch() {
   }
 }
 
-/** Only training on image files needs it, so that its absence stops nothing. */
+/** Its absence stops nothing, since only training on image files needs it. */
 function provideLibjpeg() {
   if (hasLibjpeg()) return 'found';
   const { libjpegCommand, libjpegRemedy } = require('../dist/libtorch/libjpeg.js');
@@ -155,7 +155,7 @@ function readJson(path) {
   return JSON.parse(readFileSync(join(root, path), 'utf8'));
 }
 
-/** Something to know while a step goes on. */
+/** Prints a remark while a step goes on. */
 function say(text) {
   process.stderr.write(`${text}\n${INDENT}`);
 }

@@ -37,7 +37,7 @@ function anchorsOf(page: string): Set<string> {
   return new Set([...ids, ...slugs.keys()]);
 }
 
-/** Why a link does not lead anywhere, or null. */
+/** The reason why a link does not lead anywhere, or null. */
 function broken(from: string, link: string): string | null {
   const [path = '', anchor] = link.split('#');
   const target = path === '' ? from : join(dirname(from), path);

@@ -14,7 +14,7 @@ function node(...args: string[]): string {
   return execFileSync(process.execPath, args, { cwd: folder, encoding: 'utf8' });
 }
 
-/** All that is packed: kinds of files by the folder in which they lie. */
+/** All files of the package: kinds of files by the folder in which they lie. */
 const CONTENTS: Record<string, RegExp> = {
   '': /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|CITATION\.cff|SECURITY\.md|CMakeLists\.txt)$/,
   dist: /\.(js|d\.ts)$/,

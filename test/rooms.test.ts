@@ -1,12 +1,12 @@
-/** The ground plan as a table: which room may import which. Every import of src, binding and cpp is held against it. */
+/** The ground plan as a table of allowed imports, and a check of every import of src, binding and cpp. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 
 const root = join(__dirname, '..');
 
 /**
- * From the top down: a room may import the rooms named beside it and nothing else, and all of them stand below it. A room is a
- * folder, or a single file at the root of src/ without its extension.
+ * The rooms from the top down: a room may import the rooms named beside it and nothing else, and all of them stand
+ * below it. A room is a folder, or a single file at the root of src/ without its extension.
  */
 const SRC: [room: string, below: string][] = [
   [

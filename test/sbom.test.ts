@@ -1,4 +1,4 @@
-/** The list of what the package is made of, for those who have to know. */
+/** The list of the parts of the package. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

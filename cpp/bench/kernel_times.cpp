@@ -96,7 +96,7 @@ struct Product {
   std::function<void()> call;
 };
 
-/// All ways to multiply on a device. Random values: some boards are faster on zeros.
+/// All ways to multiply on a device. Values are random because some boards are faster on zeros.
 std::vector<Product> products(int64_t side, const at::TensorOptions& floats, at::ScalarType type) {
   const at::Tensor a = at::randn({side, side}, floats).to(type), b = at::randn({side, side}, floats).to(type);
   std::vector<Product> out = {

@@ -29,7 +29,7 @@ std::atomic<bool> prepared{false};
 
 constexpr double kNanosecondsAMillisecond = 1e6;
 
-/// Whether a CUDA function puts work on a stream.
+/// True for a CUDA function that puts work on a stream.
 bool is_launch(const std::string& name) {
   static const std::vector<std::string> kLaunches = {"cudaLaunch", "cuLaunch", "cudaGraphLaunch", "cudaMemcpy",
                                                      "cudaMemset"};
@@ -41,7 +41,7 @@ bool is_launch(const std::string& name) {
 /// the parent of an event is the last one before it that has not ended.
 std::vector<int64_t> self_times(const std::vector<TraceEvent>& events) {
   std::vector<int64_t> times;
-  std::unordered_map<uint64_t, std::vector<size_t>> open;  // by thread
+  std::unordered_map<uint64_t, std::vector<size_t>> open;  // running events by thread
   for (size_t i = 0; i < events.size(); ++i) {
     const TraceEvent& event = events[i];
     times.push_back(event.end - event.begin);

@@ -29,8 +29,8 @@ struct KernelUse {
 
 /// Sums over all profiled steps.
 struct StepProfile {
-  /// Whether `kernels` are those of a device; otherwise they are operators on the host (on a GPU: its profiler is
-  /// missing).
+  /// True where `kernels` are those of a device; otherwise they are operators on the host (on a GPU where its profiler
+  /// is missing).
   bool device_kernels = false;
   /// Sorted by time, longest first.
   std::vector<KernelUse> kernels;

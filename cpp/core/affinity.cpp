@@ -28,8 +28,8 @@ double seconds_of(clockid_t clock) {
 /// The team of the engine's thread, the only one that computes.
 struct Team {
   int threads = 0;
-  std::vector<pid_t> others;  // by number in the team, from 1 on
-  std::vector<int> cores;     // that this process may use
+  std::vector<pid_t> others;  // their numbers by place in the team, from 1 on
+  std::vector<int> cores;     // cores that this process may use
   cpu_set_t allowed{};
   bool fills = false, bound = false;
   CpuTimes last{};
@@ -60,8 +60,8 @@ void gather_team(Team& team, int threads) {
   if (team.bound) set_cores(team, false);
   team = Team{};
   team.threads = threads;
-  // Set where idle threads may not spin: on one core, or within a quota of processor time, which is shared by all
-  // threads.
+  // GOMP_SPINCOUNT is 0 where idle threads may not spin: on one core, or within a quota of processor time, which all
+  // threads share.
   const char* spins = std::getenv("GOMP_SPINCOUNT");
   if (spins && std::string_view(spins) == "0") return;
   if (threads < 2 || sched_getaffinity(0, sizeof team.allowed, &team.allowed) != 0) return;

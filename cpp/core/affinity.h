@@ -5,24 +5,25 @@
 
 namespace earlybird {
 
-/// Call it between steps, on the thread that computes. Binds each other thread of its OpenMP team to a core of its own
-/// while nothing else uses these cores, and sets them free as soon as something does; a few times a second it looks.
+/// Call it between steps, on the thread that computes. A few times a second it looks at the cores: it binds each other
+/// thread of the OpenMP team to a core of its own while nothing else uses them, and sets the team free as soon as
+/// something does.
 ///
 /// Unbound, a thread that had fallen asleep between two operators is often woken on the core that waits for it, and two
 /// threads then take twice as long as one. Bound, a thread waits behind a foreign one while another core idles. A team
 /// smaller than the set of cores that this process may use is left to the scheduler.
 void settle_team();
 
-/// Seconds since some time in the past: of the clock, of all programs on the cores, and of this process.
+/// Seconds since an arbitrary start: of the clock, of all programs on the cores, and of this process.
 struct CpuTimes {
   double clock, everyone, own;
 };
 
-/// Whether others took less than a tenth of a core between two readings.
+/// True where other programs took less than a tenth of a core between two readings.
 bool is_quiet(const CpuTimes& before, const CpuTimes& after);
 
-/// The seconds that the given cores have worked, by the text of /proc/stat; below zero where it does not name them all.
-/// Time that a hypervisor took is not work.
+/// Returns the seconds that the given cores have worked, by the text of /proc/stat; below zero where it does not name
+/// them all. Time that a hypervisor took is not work.
 double busy_seconds(const std::string& stat, const std::vector<int>& cores, double ticks_a_second);
 
 }  // namespace earlybird

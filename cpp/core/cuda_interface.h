@@ -13,7 +13,7 @@ class CudaInterface {
   virtual int device_count() = 0;
   virtual CudaDevice describe(int index) = 0;
   virtual std::unique_ptr<Graph> graph(int index) = 0;
-  /// NCCL.
+  /// Fills in NCCL's collectives.
   virtual void make_collectives(DeviceBackend& backend) = 0;
 };
 

@@ -81,7 +81,8 @@ void synchronise(const std::string& device) {
 
 void set_threads(int threads) {
   if (threads < 1) throw Error("ERR_USAGE", "The number of threads must be at least 1.");
-  // OpenMP keeps the number per thread: runtime() reads that of this thread, the engine computes.
+  // OpenMP keeps the number per thread: runtime() reads the number of this thread, and the engine computes with its
+  // own.
   at::set_num_threads(threads);
   Engine::instance().submit([threads] { at::set_num_threads(threads); });
 }

@@ -42,7 +42,7 @@ std::string pci_bus_id(const std::string& device);
 /// Waits until a checked device has done all its work. Only on the engine's thread.
 void synchronise(const std::string& device);
 
-/// Whether the CPU multiplies bfloat16 itself.
+/// True where the CPU has instructions that multiply bfloat16.
 bool has_bf16();
 
 void set_threads(int threads);

@@ -1,13 +1,13 @@
 #pragma once
 
 // Compiles a kernel for each of these instruction sets; the widest one that the processor has is chosen when the addon
-// is loaded. Not with a sanitizer: what chooses them runs before the sanitizer does.
+// is loaded. Builds with a sanitizer do without, since the code that chooses runs before the sanitizer is ready.
 #if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define EB_EVERY_CPU __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define EB_EVERY_CPU
 #endif
 
-/// For functions that such kernels call: they must be inlined into each variant.
+/// Marks functions that such kernels call: they must be inlined into each variant.
 #define EB_ALWAYS __attribute__((always_inline))
 #define EB_INLINE inline EB_ALWAYS

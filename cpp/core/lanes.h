@@ -137,7 +137,7 @@ EB_INLINE void each(int64_t width, const Work& work) {
   for (; k < width; ++k) work(static_cast<One*>(nullptr), k, k);
 }
 
-/// Values into slots.
+/// Copies values into slots.
 template <class T>
 void to_slots(const float* from, int64_t width, float* to) {
   each(width, [=](auto* type, int64_t k, int64_t slot) {

@@ -44,7 +44,8 @@ TORCH_LIBRARY(earlybird, m) {
   m.def(
       "norm_backward_selected(Tensor images, Tensor mean, Tensor inverse_std, Tensor scale, Tensor shift, bool relu, "
       "Tensor gradient, Tensor channels, int width, Tensor? beside) -> (Tensor, Tensor, Tensor)");
-  // A layer whose statistics ranks share: they add the sums of the first and third in between.
+  // BatchNorm whose statistics ranks share: they add up the sums of norm_moments and of norm_gradient_sums before the
+  // operator that follows.
   m.def("norm_moments(Tensor images) -> Tensor");
   m.def(
       "norm_fold_moments(Tensor moments, Tensor gamma, Tensor beta, Tensor? channels, Tensor(a!) running_mean, "

@@ -108,8 +108,9 @@ std::tuple<at::Tensor, at::Tensor> norm_gradients(const at::Tensor& images, cons
                                                   bool shortcut, const at::Tensor& gradient, const at::Tensor& beside,
                                                   const at::Tensor& sums);
 
-/// The kernels of layer/channel_gather.h: the given channels of images; and the way back, in which the other channels
-/// are zero, plus `beside` where it is defined. float32 or bfloat16, channels_last.
+/// The kernels of layer/channel_gather.h. take_channels returns the given channels of images; put_channels spreads
+/// their gradient over `width` channels, the others zero, plus `beside` where it is defined. float32 or bfloat16,
+/// channels_last.
 at::Tensor take_channels(const at::Tensor& images, const at::Tensor& channels);
 at::Tensor put_channels(const at::Tensor& gradient, const at::Tensor& channels, int64_t width,
                         const at::Tensor& beside);

@@ -29,11 +29,11 @@ class Ranks {
 
   virtual int rank() const = 0;
   virtual int size() const = 0;
-  /// For messages: "rank 1 on node7".
+  /// The name of a rank in messages, such as "rank 1 on node7".
   virtual std::string name(int rank) const = 0;
 
-  /// Sums over all ranks, in place; the same bits on each. The second is for tensors of the network's device, whose
-  /// work it is a part of: the host does not wait for it, and a graph may capture it.
+  /// Sums over all ranks, in place; the same bits on each. The second takes tensors of the network's device and queues
+  /// the sum there: the host does not wait for it, and a graph may capture it.
   virtual void sum(double* values, int64_t count, const std::string& what) = 0;
   virtual void sum(const at::Tensor& values, const std::string& what) = 0;
 

@@ -3,7 +3,7 @@
 namespace earlybird {
 namespace {
 
-/// Not of a thread: on a GPU the backward pass has a thread of its own.
+/// Not thread-local: on a GPU the backward pass runs on a thread of its own.
 Ranks* norm_ranks = nullptr;
 
 }  // namespace

@@ -4,8 +4,8 @@
 
 namespace earlybird {
 
-/// While one lives with ranks, BatchNorm layers in training mode take the statistics of a step over all of them,
-/// forward and backward. One at a time: it is for the engine thread.
+/// While a guard with ranks lives, BatchNorm layers in training mode take the statistics of a step over all ranks,
+/// forward and backward. At most one guard may live, on the engine thread.
 class SharedNormsGuard {
  public:
   explicit SharedNormsGuard(Ranks* ranks);
@@ -14,7 +14,7 @@ class SharedNormsGuard {
   SharedNormsGuard& operator=(const SharedNormsGuard&) = delete;
 };
 
-/// Those of the guard, or null.
+/// The ranks of the living guard, or null.
 Ranks* shared_norms();
 
 }  // namespace earlybird

@@ -15,7 +15,7 @@ void fix_team_size() {
 }
 
 int team_size(int threads, std::chrono::milliseconds limit) {
-  // Not the engine's thread, which may be busy; the team ends with this one.
+  // Asks on a new thread, since the engine's may be busy; the team ends with the thread.
   const auto size = std::make_shared<std::promise<int>>();
   std::future<int> answer = size->get_future();
   std::thread([size, threads] {

@@ -50,7 +50,7 @@ static __global__ void crop_flip_to_float_kernel(Images images, const float* tab
   crop_flip_pixel(images, out, [=](int c, int value) { return table[c * 256 + value]; });
 }
 
-/// `out` are bits of bfloat16.
+/// `out` holds bits of bfloat16.
 static __global__ void crop_flip_to_bf16_kernel(Images images, const float* table, uint16_t* out) {
   crop_flip_pixel(images, out, [=](int c, int value) { return bfloat16_bits(table[c * 256 + value]); });
 }
@@ -60,7 +60,7 @@ static __global__ void pixels_to_input_kernel(const uint8_t* pixels, const float
   if (i < values) out[i] = table[(i % 3) * 256 + pixels[i]];
 }
 
-/// One thread block, so that the place advances after all labels were read.
+/// Runs in one thread block, so that the place advances after all labels were read.
 static __global__ void next_labels_kernel(const int64_t* labels, const int64_t* order, int64_t* place, int64_t size,
                                           int64_t* out) {
   const int64_t* picked = order + place[kNext];

@@ -165,7 +165,8 @@ void in_two_passes(const Call<T>& call, uint32_t* tops, cudaStream_t stream) {
   if (call.inner >= kShortRun) {
     long_tops(call, tops, stream);
   } else {
-    // At least one line, and at most 4096 thread blocks unless a line is longer.
+    // There is at least one thread a position of a line, and there are at most 4096 thread blocks unless a line is
+    // longer.
     const int64_t line = call.blocks * call.inner;
     const int64_t threads = std::max(line, std::min<int64_t>(call.elements, int64_t{4096} * kThreads));
     launch(short_tops_kernel<T>, blocks_for(threads, kThreads), kThreads, 0, stream, call, tops);

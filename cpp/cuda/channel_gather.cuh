@@ -5,7 +5,7 @@
 
 namespace earlybird::cuda_norm {
 
-/// `lines` are those of the output.
+/// `lines` divide the output.
 template <class T>
 __global__ void __launch_bounds__(kThreads)
     gather_kernel(const T* images, int width, const int64_t* channels, T* out, Lines lines) {
@@ -32,7 +32,7 @@ __global__ void __launch_bounds__(kThreads)
       });
 }
 
-/// `lines` are those of the output; it gets the `kept` channels of a gradient. `beside` may be null.
+/// `lines` divide the output; it gets the `kept` channels of a gradient. `beside` may be null.
 template <class T>
 __global__ void __launch_bounds__(kThreads)
     scatter_kernel(const T* gradient, int kept, const int64_t* channels, const T* beside, T* out, Lines lines) {

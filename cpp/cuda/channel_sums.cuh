@@ -18,13 +18,13 @@ struct Reduction {
   int set;
 };
 
-/// Whether each tile has a last block of its own: that is possible if lines are one pixel. Otherwise one block finishes
-/// all.
+/// True where each tile has a last block of its own, which needs lines of one pixel. Otherwise one block finishes all
+/// tiles.
 __host__ __device__ inline bool is_finished_by_tile(const Lines& lines) {
   return lines.pixels_a_line == 1 && lines.tiles <= kCounters;
 }
 
-/// Of a launch with one thread for each channel.
+/// Thread blocks of a launch with one thread for each channel.
 inline unsigned blocks_of_channels(int channels) { return static_cast<unsigned>((channels + kThreads - 1) / kThreads); }
 
 template <class T>
@@ -63,7 +63,7 @@ __device__ void leave_partial_sums(const Lines& lines, const Place<T>& place, co
       reduction.partial[(q * gridDim.x + blockIdx.x) * line + place.position(j)] = sums[q][j];
 }
 
-/// Whether all other blocks of the same channels are done. All threads of the block must call it.
+/// True where all other blocks of the same channels are done. All threads of the block must call it.
 __device__ inline bool is_last_block(const Lines& lines, const Reduction& reduction) {
   __shared__ bool last;
   __threadfence();

@@ -12,7 +12,7 @@ inline constexpr int kThreads = 256, kWarp = 32, kRows = kThreads / kWarp;
 /// The result of a row for the sums.
 struct Row {
   float loss;
-  int32_t rank;  // of the label among the logits, 0 the best
+  int32_t rank;  // place of the label among the logits, 0 the best
 };
 
 struct Batch {
@@ -20,7 +20,7 @@ struct Batch {
   const int64_t* labels;  // (rows)
   int64_t rows;
   int classes;
-  double share;  // of the images of the step
+  double share;  // part of the step's images
 };
 
 template <class Both>

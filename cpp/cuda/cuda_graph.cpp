@@ -14,9 +14,9 @@
 namespace earlybird {
 namespace {
 
-constexpr int kWarmUps = 3;  // as torch.cuda.graph
+constexpr int kWarmUps = 3;  // the same as torch.cuda.graph
 
-/// `to` waits for the work queued on `from` so far.
+/// Makes `to` wait for the work queued on `from` so far.
 void join(const c10::cuda::CUDAStream& from, const c10::cuda::CUDAStream& to) {
   at::cuda::CUDAEvent event;
   event.record(from);

@@ -1,5 +1,5 @@
-// Included by every kernel. Kernels are in *.cuh files over raw pointers, with the code that chooses their grids; *.cu
-// files have the operators. Other compilers than nvcc compile the kernels for the CPU, for the tests.
+// Every kernel includes this file. Kernels are in *.cuh files over raw pointers, with the code that chooses their
+// grids; *.cu files have the operators. Other compilers than nvcc compile the kernels for the CPU, for the tests.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ __device__ inline T* dynamic_shared() {
   return reinterpret_cast<T*>(memory);
 }
 
-/// To nearest, ties to even.
+/// Rounds to nearest, ties to even.
 __device__ inline uint16_t bfloat16_bits(float value) { return __bfloat16_as_ushort(__float2bfloat16_rn(value)); }
 
 }  // namespace earlybird

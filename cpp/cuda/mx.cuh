@@ -101,8 +101,8 @@ __global__ void __launch_bounds__(kThreads) tile_kernel(Call<From, To> call, Til
   }
 }
 
-/// Blocks whose entries lie apart: a thread has one in registers; neighbouring threads have neighbours. The random bits
-/// of all are made together, since eight of neighbouring elements are a call.
+/// Blocks whose entries lie apart: a thread has one block in registers, and neighbouring threads have neighbouring
+/// blocks. The thread block makes all random bits together, since a call serves eight neighbouring elements.
 template <Kind kKind, MxRounding kRounding, class From, class To>
 __global__ void __launch_bounds__(kThreads) strip_kernel(Call<From, To> call, Strips strips) {
   const Strip strip = strips.strip(blockIdx.x);

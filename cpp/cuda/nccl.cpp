@@ -15,7 +15,7 @@ namespace earlybird {
 
 void make_nccl([[maybe_unused]] DeviceBackend& backend) {
 #ifdef USE_C10D_NCCL
-  // By default c10d ends the process where a rank is lost; the error that the host meets says more.
+  // c10d would end the process where a rank is lost; the error that the host meets says more.
   setenv("TORCH_NCCL_ASYNC_ERROR_HANDLING", "2", /*overwrite=*/0);
   const auto options = c10d::ProcessGroupNCCL::Options::create();
   options->timeout = backend.timeout;

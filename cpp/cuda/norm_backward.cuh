@@ -51,8 +51,7 @@ __device__ void take(const float* from, const Lines& lines, const Place<T>& plac
   for (int j = 0; j < kWide<T>; ++j) to[j] = place.works ? from[place.position(j) % lines.channels] : 0;
 }
 
-/// Where the sums go: at once into `slopes`; or, where ranks add theirs first, into `shared`, with the number of
-/// pixels.
+/// The destination of the sums: `slopes` at once, or, where ranks add theirs first, `shared` with the number of pixels.
 struct Sums {
   Slopes slopes;
   double* shared;  // or null
@@ -95,7 +94,7 @@ __global__ void __launch_bounds__(kThreads)
   });
 }
 
-/// From the sums of all ranks: one thread for each channel.
+/// Computes the slopes from the sums of all ranks: one thread for each channel.
 static __global__ void slopes_kernel(const double* sums, const float* scale, const float* inverse_std, int channels,
                                      Slopes slopes) {
   const int channel = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);

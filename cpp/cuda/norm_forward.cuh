@@ -96,8 +96,8 @@ __global__ void __launch_bounds__(kThreads)
   });
 }
 
-/// What ranks add: the sums of x, then those of its squares, then the number of pixels. In float64 they lose no digits
-/// that count.
+/// Writes the numbers that ranks add: the sums of x, then those of its squares, then the number of pixels. In float64
+/// they lose no digits that count.
 template <class T>
 __global__ void __launch_bounds__(kThreads)
     moments_kernel(const T* images, Lines lines, double* moments, Reduction reduction) {
@@ -109,7 +109,7 @@ __global__ void __launch_bounds__(kThreads)
   });
 }
 
-/// Training, from the sums of all ranks: one thread for each channel.
+/// Folds in training from the sums of all ranks: one thread for each channel.
 static __global__ void fold_moments_kernel(const double* moments, Layer layer, int channels, Folded out) {
   const int channel = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
   if (channel >= channels) return;
@@ -118,7 +118,7 @@ static __global__ void fold_moments_kernel(const double* moments, Layer layer, i
                   count);
 }
 
-/// Evaluation: one thread for each channel.
+/// Folds in evaluation: one thread for each channel.
 static __global__ void fold_kernel(Layer layer, int channels, Folded out) {
   const int channel = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
   if (channel >= channels) return;

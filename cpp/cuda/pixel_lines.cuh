@@ -32,7 +32,7 @@ struct Lines {
   int64_t whole, count;
 };
 
-/// `aligned`: whether all memory begins at a multiple of 16 bytes.
+/// `aligned` is true where all memory begins at a multiple of 16 bytes.
 template <class T>
 Lines lines_of(int64_t pixels, int channels, bool aligned) {
   Lines out{};
@@ -52,14 +52,15 @@ Lines lines_of(int64_t pixels, int channels, bool aligned) {
   return out;
 }
 
-/// `lines_a_row`: the minimum number of lines for each row of threads.
+/// `lines_a_row` is the minimum number of lines for each row of threads.
 inline dim3 blocks_for(const Lines& lines, int most, int64_t lines_a_row = 1) {
   const int64_t each = lines.rows * lines_a_row, wanted = (lines.count + each - 1) / each;
   return dim3(static_cast<unsigned>(std::min<int64_t>(wanted, std::max(1, most / lines.tiles))),
               static_cast<unsigned>(lines.tiles));
 }
 
-/// For a reduction, whose last block reads the results of all others: each block should have enough lines to add.
+/// The grid of a reduction. Its last block reads the results of all others, so each block should have enough lines to
+/// add.
 inline dim3 reducing_blocks(const Lines& lines) { return blocks_for(lines, kReducingBlocks, /*lines_a_row=*/8); }
 
 inline bool is_aligned(const void* memory) { return reinterpret_cast<uintptr_t>(memory) % 16 == 0; }

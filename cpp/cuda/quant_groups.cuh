@@ -1,4 +1,4 @@
-// Shared by the CUDA kernels of block floating point and MX: groups of eight neighbouring elements a thread, which need
+// Groups of eight neighbouring elements a thread, for the CUDA kernels of block floating point and MX. A group needs
 // one call of Philox (two for short words; see quant/noise.h).
 #pragma once
 
@@ -26,7 +26,7 @@ __device__ inline Part part_of(int64_t number, int64_t begin, int64_t end) {
           number + kGroup > end ? static_cast<int>(end - number) : kGroup};
 }
 
-/// Whether vector loads are possible: views of a tensor may begin anywhere.
+/// True where vector loads are possible: views of a tensor may begin anywhere.
 template <class T>
 __device__ inline bool in_vectors(const T* values, Part part) {
   return part.whole() && reinterpret_cast<uintptr_t>(values) % 16 == 0;

@@ -208,7 +208,7 @@ class Steps {
  public:
   Steps(const Step& step, cudaStream_t stream) : step_(step), stream_(stream) {}
 
-  /// Sets `item.begin`. Rows are those of the parameter.
+  /// Adds a parameter and sets `item.begin`. In full precision it replaces its rows by pieces of fixed length.
   void add(Item item) {
     if (std::max({step_.weight, step_.grad, step_.momentum}) == NumberFormats::kFull) {
       item.inner = kPiece;

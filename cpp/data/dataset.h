@@ -10,7 +10,7 @@
 
 namespace earlybird {
 
-/// An image that could not be decoded. `index`: in the dataset.
+/// An image that could not be decoded; `index` is its place in the dataset.
 struct BadImage {
   int64_t index = 0;
   std::string reason;
@@ -18,7 +18,7 @@ struct BadImage {
 
 class Pass;  // pass.h, which needs ATen
 
-/// Where a pass over a part of an epoch begins.
+/// The point at which a pass over a part of an epoch begins.
 struct PassStart {
   int64_t batches = 0;        // done before
   std::vector<BadImage> bad;  // met in them
@@ -38,8 +38,7 @@ class Dataset {
 
   /// The batches of one training epoch from `start` on; (seed, epoch) determine shuffle and augmentation. Where ranks
   /// share a dataset, a batch is this rank's part of one. There is one pass at a time, and it must not outlive the
-  /// dataset or the token. Throws ERR_CHECKPOINT where the epoch has fewer
-  /// batches.
+  /// dataset or the token. Throws ERR_CHECKPOINT where the epoch has fewer batches.
   virtual std::unique_ptr<Pass> train_pass(uint64_t seed, uint32_t epoch, int64_t batch_size, const CancelToken& cancel,
                                            PassStart start = {}) = 0;
   /// Every image once, in the dataset's order.
@@ -54,7 +53,7 @@ class Dataset {
   virtual std::vector<int32_t> labels(const std::vector<int64_t>& indexes) const = 0;
 };
 
-/// Throws ERR_SHAPE.
+/// Throws ERR_SHAPE for an index outside [0, count).
 void check_indexes(const std::vector<int64_t>& indexes, int64_t count);
 
 struct DrainResult {

@@ -19,7 +19,7 @@ class Feed {
  public:
   virtual ~Feed() = default;
   virtual Batch next(int64_t size, bool bf16) = 0;
-  /// Its position, a tensor on the device that `next` changes.
+  /// The feed's position, a tensor on the device that `next` changes.
   virtual const at::Tensor& place() const = 0;
 };
 
@@ -29,13 +29,13 @@ class Pass {
  public:
   virtual ~Pass() = default;
 
-  /// The number of batches from its start on, if no batch loses all its images.
+  /// The number of batches from the start of the pass on, if no batch loses all its images.
   virtual int64_t steps() const = 0;
 
   /// Batches of the epoch up to the current one, those before the start of the pass included.
   virtual int64_t batches() const = 0;
 
-  /// Moves to the next batch, and waits for it if needed; past those without images, unless other ranks have some of
+  /// Moves to the next batch, and waits for it if needed. Skips batches without images, unless other ranks have some of
   /// them. False after the last.
   virtual bool advance() = 0;
 
@@ -45,8 +45,8 @@ class Pass {
   /// The current batch as network input; call once for each `advance`. Does not wait for the device.
   virtual Batch batch() = 0;
 
-  /// Makes the current batch instead of `batch`; the same object for every pass of one kind over a dataset. Null if
-  /// batches do not come from device memory, or none is full.
+  /// The feed that makes the current batch instead of `batch`; the same object for every pass of one kind over a
+  /// dataset. Null if batches do not come from device memory, or none is full.
   virtual std::shared_ptr<Feed> feed() { return nullptr; }
 
   /// Seconds that `advance` waited for data.

@@ -7,7 +7,7 @@
 
 namespace earlybird {
 
-/// What makes c10d's collectives on the memory of a device, and the result.
+/// The arguments from which a plugin makes c10d's collectives on the memory of a device, and the result.
 struct DeviceBackend {
   c10::intrusive_ptr<c10d::Store> store;
   int rank, size;

@@ -27,11 +27,11 @@ using c10d::ProcessGroup;
 using c10d::ProcessGroupGloo;
 using ProcessGroupPointer = c10::intrusive_ptr<ProcessGroup>;
 
-/// Gradients of one bucket travel in it. The first one is small, because nothing is computed while the last one is on
-/// its way: buckets are filled from the last layer to the first.
+/// Bytes of gradients that travel together. The first bucket is small, because nothing is computed while the last one
+/// is on its way: buckets are filled from the last layer to the first.
 constexpr size_t kBucketBytes = 4 << 20, kFirstBucketBytes = 1 << 20;
 constexpr size_t kBroadcastBytes = 16 << 20;
-/// How long the store may take to answer, at most.
+/// The longest time that the store may take to answer.
 constexpr std::chrono::milliseconds kStoreLimit{20'000};
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
@@ -49,7 +49,7 @@ class IgnoreWarnings final : public c10::WarningHandler {
   void process(const c10::Warning&) override {}
 } ignore;
 
-/// What the hook of the buckets shares with the reduction.
+/// The state that the hook of the buckets shares with the reduction.
 struct Buckets {
   ProcessGroupPointer group;
   bool bf16;
@@ -96,10 +96,10 @@ ProcessGroupPointer group_on_device(const c10::intrusive_ptr<c10d::Store>& store
 }  // namespace
 
 struct Group::Parts {
-  c10::intrusive_ptr<c10d::Store> store;  // with the prefix
-  ProcessGroupPointer group;              // on memory of the host
-  ProcessGroupPointer device;             // on memory of the device, which may be the host's
-  std::vector<std::string> hosts;         // by rank
+  c10::intrusive_ptr<c10d::Store> store;  // adds the prefix to keys
+  ProcessGroupPointer group;              // on the host's memory
+  ProcessGroupPointer device;             // on the device's memory, which may be the host's
+  std::vector<std::string> hosts;         // names by rank
   Traffic traffic;
 };
 
@@ -110,7 +110,7 @@ class Group::Reduction final : public GradientReduction {
  public:
   Reduction(const std::vector<at::Tensor>& parameters, Group& group)
       : group_(group), buckets_{group.parts_->device, group.options_.bf16_gradients} {
-    // From the last parameter to the first, as the backward pass computes them.
+    // The order is from the last parameter to the first, as the backward pass computes them.
     std::vector<at::Tensor> backwards(parameters.rbegin(), parameters.rend());
     std::vector<size_t> limits = {kFirstBucketBytes, kBucketBytes};
     const std::vector<bool> sparse(backwards.size(), false);
@@ -127,7 +127,7 @@ class Group::Reduction final : public GradientReduction {
     buckets_.bytes = 0;
     std::exception_ptr own;
     group_.run("the sums of gradients", [&] {
-      // Strides of a 1x1 kernel can be written in two ways, of which the Reducer wants one for its speed, and says so.
+      // The strides of a 1x1 kernel can be written in two ways; the Reducer is faster with one, and warns of the other.
       const c10::WarningUtils::WarningHandlerGuard silent(&ignore);
       reducer_->prepare_for_backward({});
       try {
@@ -140,7 +140,7 @@ class Group::Reduction final : public GradientReduction {
     });
     // A fault of this rank's own operators: the others must not look for it among the ranks.
     if (own) std::rethrow_exception(own);
-    // With the last bucket all gradients were computed; what came after it was waiting.
+    // When the last bucket went off, all gradients were computed: the time since was spent waiting.
     group_.parts_->traffic.waited += seconds_since(buckets_.latest);
     group_.parts_->traffic.bytes += buckets_.bytes;
   }
@@ -262,8 +262,8 @@ std::unique_ptr<GradientReduction> Group::reduce(const std::vector<at::Tensor>& 
   return std::make_unique<Reduction>(parameters, *this);
 }
 
-/// Asks the store on a thread of its own: a request to it has no time limit, and waits for ever where the network has
-/// gone without a word. Such a thread stays behind.
+/// Asks the store on a thread of its own: a request has no time limit, and waits for ever where the network has failed
+/// silently. Such a thread stays behind.
 template <typename Ask>
 auto Group::ask(std::chrono::milliseconds wait, const Ask& request) {
   using Answer = decltype(request(*parts_->store));
@@ -303,10 +303,10 @@ std::optional<std::string> Group::get(const std::string& key, std::chrono::milli
 
 void Group::close() {
   if (parts_->device && parts_->device != parts_->group) {
-    // Its collectives would keep the device busy, and with it the end of the process.
+    // The device's collectives would keep it busy, and so delay the end of the process.
     try {
       parts_->device->abort();
-    } catch (const std::exception&) {  // what closed it says more
+    } catch (const std::exception&) {  // the error that led here says more
     }
   }
   parts_->device.reset();

@@ -18,9 +18,9 @@ struct GroupOptions {
   /// The store that all ranks meet at.
   std::string host;
   int port = 0;
-  /// Whether this process is the store, rather than a client of one.
+  /// True where this process is the store, rather than a client of one.
   bool serves = false;
-  /// In front of all keys, so that jobs after one another can share a store.
+  /// Prefix of all keys, so that jobs after one another can share a store.
   std::string prefix;
   /// The host in messages, and its address as other hosts reach it.
   std::string name, address;
@@ -48,15 +48,15 @@ class Group final : public Ranks {
   std::vector<std::string> gather(const std::string& bytes, const std::string& what) override;
   std::unique_ptr<GradientReduction> reduce(const std::vector<at::Tensor>& parameters) override;
 
-  /// Since the beginning: seconds in which the host did nothing but wait for others, and bytes that it gave to be
-  /// summed; not what a graph replays.
+  /// Totals since the beginning: seconds in which the host did nothing but wait for others, and bytes that it gave to
+  /// be summed. They leave out the work of graphs.
   struct Traffic {
     double waited = 0;
     int64_t bytes = 0;
   };
   Traffic traffic() const;
 
-  /// The store. `get` waits that long for a key at most.
+  /// Writes and reads the store. `get` waits for a key no longer than `wait`.
   void set(const std::string& key, const std::string& value);
   std::optional<std::string> get(const std::string& key, std::chrono::milliseconds wait);
 
@@ -64,7 +64,7 @@ class Group final : public Ranks {
   /// device; the store stays open.
   void close();
 
-  /// What c10d's flight recorder holds, as JSON: the latest collectives with their state.
+  /// The content of c10d's flight recorder, as JSON: the latest collectives with their state.
   std::string flight_record() const;
 
  private:

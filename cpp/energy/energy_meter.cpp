@@ -12,7 +12,7 @@
 namespace earlybird {
 namespace {
 
-/// A counter that does not move for so many seconds counts as broken.
+/// Seconds after which a counter that does not move counts as broken.
 constexpr double kStuck = 1;
 
 std::string milliseconds(double seconds) {
@@ -94,7 +94,7 @@ void EnergyMeter::begin(const std::string& name) {
       if (window.name == name) throw Error("ERR_USAGE", "An energy window \"" + name + "\" is open already.");
     open_.push_back({name, now()});
   }
-  // Not under mutex_, which the sampler's thread takes inside its own lock.
+  // Called outside of mutex_, which the sampler's thread takes inside its own lock.
   if (polled_) EnergySampler::instance().watch(this, [this] { poll(); });
 }
 

@@ -75,7 +75,7 @@ class EnergyMeter {
 struct EnergyMeterOptions {
   /// PCI address of the GPU; empty: none is read.
   std::string pci_bus_id;
-  /// Replace the system's NVML and powercap tree, if not empty.
+  /// Replacements of the system's NVML and powercap tree; empty: none.
   std::string nvml, powercap;
   std::optional<double> watts;
 };

@@ -19,7 +19,7 @@ class EnergySampler {
   void watch(const void* key, std::function<void()> poll);
   void unwatch(const void* key);
 
-  /// At exit: joins the thread and forgets all watched functions.
+  /// Joins the thread and forgets all watched functions, at exit.
   void stop();
 
  private:

@@ -20,7 +20,7 @@ class BoardSource : public EnergySource {
     EnergySourceInfo info{EnergyPart::kGpu, method_, what_ + " of " + gpu_->name() + " at " + gpu_->pci_bus_id(), "",
                           notes_};
     if (gpu_->mig()) info.notes.emplace_back("the GPU is partitioned (MIG): the figures include all of its instances");
-    // The maximum so far, because figures of the whole run include them.
+    // Takes the maximum so far, because figures of the whole run include them.
     others_ = std::max(others_, gpu_->other_processes());
     if (others_ > 0)
       info.notes.emplace_back("the board is shared: " + std::to_string(others_) +

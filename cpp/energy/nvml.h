@@ -10,14 +10,14 @@ namespace earlybird {
 struct GpuState {
   std::string name, pci_bus_id, driver;
   std::optional<double> temperature_c, power_limit_watts;
-  /// MHz.
+  /// Clocks in MHz.
   std::optional<double> sm_clock, memory_clock, max_sm_clock;
   bool mig = false;
   /// Number of other processes that compute on it.
   int64_t other_processes = 0;
 };
 
-/// How the driver measures power: at this instant, or the mean of the last second.
+/// The driver's ways to measure power: at this instant, or the mean of the last second.
 enum class PowerReading { kInstant, kAverage };
 
 /// One GPU, read with NVML, the driver's library. It is opened at run time, so that the program also builds and runs on

@@ -80,7 +80,7 @@ class RaplSource final : public EnergySource {
     }
     return total_;
   }
-  /// The counter can wrap several times in a long window: each time must be seen.
+  /// The counter can wrap several times in a long window, and each time must be seen.
   bool polled() const override { return true; }
   double step() const override { return 1e-3; }
 

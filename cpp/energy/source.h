@@ -46,7 +46,7 @@ class EnergySource {
   virtual EnergySourceInfo info() = 0;
   /// `now` in seconds of a monotonic clock.
   virtual EnergyTotal read(double now) = 0;
-  /// Whether it must be read regularly while a window is open.
+  /// True where it must be read regularly while a window is open.
   virtual bool polled() const { return false; }
   /// Seconds between two updates of its counter; 0 if windows may be of any length.
   virtual double step() const { return 0; }

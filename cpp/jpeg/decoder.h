@@ -1,4 +1,4 @@
-/* What the parts of the plugin share. */
+/* The state and functions that the files of the plugin share. */
 #ifndef EARLYBIRD_JPEG_DECODER_H
 #define EARLYBIRD_JPEG_DECODER_H
 
@@ -20,13 +20,13 @@ enum { MOST_SCANS = 500 };
 typedef struct {
   const uint8_t* data; /* null for an image of another kind */
   size_t size;
-  uint32_t rows;         /* of MCUs */
-  const uint8_t* starts; /* of each row in `blocks`, and the end of the last one */
+  uint32_t rows;         /* number of rows of MCUs */
+  const uint8_t* starts; /* place of each row in `blocks`, and the end of the last one */
   const uint8_t* blocks;
   size_t blocks_size;
   const uint8_t *at, *end; /* the rest of the current row */
   uint32_t mcu;            /* the next one, counted over the image */
-  uint32_t first, last;    /* columns of MCUs that are wanted */
+  uint32_t first, last;    /* wanted columns of MCUs */
 } eb_packed;
 
 struct eb_jpeg {
@@ -64,7 +64,7 @@ void eb_packed_open(eb_jpeg* self, const uint8_t* data, size_t size, const uint8
 int eb_packed_fits(const eb_jpeg* self);
 /* Gives libjpeg the blocks, after jpeg_start_decompress, for `count` columns of pixels from `first` on. */
 void eb_packed_attach(eb_jpeg* self, uint32_t first, uint32_t count);
-/* Fails where a byte differs from what was written. */
+/* Fails where a byte is not the one that was written. */
 void eb_packed_check(eb_jpeg* self);
 /* Packs the image whose header was read, into `out`. Returns 0 for one that cannot be packed. */
 int eb_packed_make(eb_jpeg* self, const uint8_t* data, size_t size);

@@ -28,7 +28,7 @@ typedef struct {
 #define EB_JPEG_NO_MEMORY "memory ran out"
 
 typedef struct {
-  /* For display, for example "libjpeg-turbo 2.1.5". */
+  /* Text for display, for example "libjpeg-turbo 2.1.5". */
   const char* version;
 
   /* Returns null on failure, with a sentence in `reason`, a buffer of `size` bytes: the plugin was built for another

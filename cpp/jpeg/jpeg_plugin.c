@@ -1,14 +1,14 @@
-/* Decoding with libjpeg-turbo, and pictures without compression (PPM), into which images of other kinds are decoded
- * before training. In C because libjpeg reports errors by longjmp, which must not jump over destructors. */
+/* Decodes with libjpeg-turbo, and reads pictures without compression (PPM), into which images of other kinds are
+ * decoded before training. It is C because libjpeg reports errors by longjmp, which must not jump over destructors. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "decoder.h"
-/* After jpeglib.h, which it does not include. */
+/* Comes after jpeglib.h, which it needs but does not include. */
 #include <jerror.h>
 
-/* Fancy upsampling also uses the colours of neighbouring pixels, and libjpeg decodes only the columns it was asked for.
- * With so many more on each side, the rectangle has the same pixels as in a decoding of the whole image. */
+/* Fancy upsampling also uses the colours of neighbouring pixels, and libjpeg decodes only the columns it was asked
+ * for. MARGIN more columns on each side give the rectangle the same pixels as a decoding of the whole image. */
 enum { MARGIN = 4 };
 
 /* --- Errors and warnings --------------------------------------------------------------------------------------------

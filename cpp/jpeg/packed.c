@@ -120,7 +120,7 @@ static void begin_row(eb_jpeg* self, uint32_t row) {
   packed->end = packed->blocks + end;
 }
 
-/* In the place of libjpeg's Huffman decoder. The blocks are zero before; there are none where a row is passed by. */
+/* Replaces libjpeg's Huffman decoder. The blocks are zero at the call; there are none in a row that is skipped. */
 static boolean next_mcu(j_decompress_ptr info, JBLOCKROW* blocks) {
   eb_jpeg* self = (eb_jpeg*)info->client_data;
   eb_packed* packed = &self->packed;
@@ -134,7 +134,7 @@ static boolean next_mcu(j_decompress_ptr info, JBLOCKROW* blocks) {
   return TRUE;
 }
 
-/* One scan of Huffman code, so that libjpeg asks for the blocks one MCU after another. */
+/* True for one scan of Huffman code, of which libjpeg asks for the blocks one MCU after another. */
 int eb_packed_fits(const eb_jpeg* self) {
   const struct jpeg_decompress_struct* info = &self->info;
   return info->comps_in_scan == info->num_components && !info->progressive_mode && !info->arith_code &&
@@ -154,7 +154,7 @@ void eb_packed_attach(eb_jpeg* self, uint32_t first, uint32_t count) {
 /* --- Writing --------------------------------------------------------------------------------------------------------
  */
 
-/* Room for `bytes` more, behind what is there. */
+/* Returns room for `bytes` more behind the output so far. */
 static uint8_t* more(eb_jpeg* self, size_t bytes) {
   if (self->out_capacity - self->out_size < bytes) {
     const size_t capacity = (self->out_size + bytes) * 2;
@@ -166,7 +166,7 @@ static uint8_t* more(eb_jpeg* self, size_t bytes) {
   return self->out + self->out_size;
 }
 
-/* The segments of a JPEG up to its first scan that say how to make pixels of coefficients. */
+/* Writes the segments of a JPEG up to its first scan that say how to make pixels of coefficients. */
 static void put_head(eb_jpeg* self, const uint8_t* data, size_t size) {
   memcpy(more(self, 2), data, 2);
   self->out_size += 2;

@@ -1,7 +1,7 @@
 /* PPM: "P6", width, height and 255, each after one blank, then RGB rows. */
 #include "decoder.h"
 
-/* A number of at most six digits and the blank after it; -1 where there is none. */
+/* Reads a number of at most six digits and the blank after it; -1 where there is none. */
 static int number_at(const uint8_t* data, size_t size, size_t* at) {
   int value = 0;
   const size_t start = *at;

@@ -4,8 +4,8 @@
 
 namespace earlybird {
 
-/// Some channels of images, and the images again. Whoever reads `images` has its gradient added in the pass that makes
-/// the gradient of `channels`.
+/// Some channels of images, and the images again. A gradient of `images` is added in the pass that makes the gradient
+/// of `channels`.
 struct Gathered {
   at::Tensor channels, images;
 };

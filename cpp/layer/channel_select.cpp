@@ -21,7 +21,7 @@ ChannelSelectImpl::ChannelSelectImpl(int64_t width, int64_t kept) : width_(width
 void ChannelSelectImpl::refresh() {
   at::NoGradGuard no_grad;
   const at::Tensor found = indexes_.nonzero().flatten();
-  // In place if possible: a captured step reads this memory.
+  // Copies in place if possible, because a captured step reads this memory.
   if (found.sizes() == channels_.sizes() && found.device() == channels_.device())
     channels_.copy_(found);
   else

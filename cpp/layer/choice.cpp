@@ -22,7 +22,7 @@ constexpr std::array<int64_t, ShapeClass::kWidths> kSides = {32, 32, 32, 16, 14}
 constexpr int64_t kSmall = 8;
 constexpr double kMargin = 1.1;
 
-/// Common to all threads of a process.
+/// The state that all threads of the process share.
 struct Known {
   std::mutex mutex;
   std::string mode = "rule";
@@ -48,7 +48,7 @@ bool has(const ShapeClass& shapes, Algorithm algorithm) {
   return std::find(candidates.begin(), candidates.end(), algorithm) != candidates.end();
 }
 
-/// Of the process.
+/// The process-wide answer for a class of shapes.
 Algorithm answer_for(const ShapeClass& shapes) {
   Known& all = known();
   const std::lock_guard lock(all.mutex);
@@ -58,7 +58,7 @@ Algorithm answer_for(const ShapeClass& shapes) {
   return found == all.answers.end() ? by_rule(shapes) : found->second.algorithm;
 }
 
-/// Whether its result was wrong where it was measured.
+/// True where the algorithm's result was wrong when it was measured.
 bool is_refused(const ShapeClass& shapes, Algorithm algorithm) {
   const std::lock_guard lock(known().mutex);
   const auto found = known().answers.find(shapes.index());
@@ -142,7 +142,7 @@ Algorithm by_rule(const ShapeClass& shapes) { return candidates_for(shapes).fron
 std::vector<Algorithm> candidates_for(const ShapeClass& shapes) {
   const ConvShape shape = shapes.example();
   const Algorithm own = shape.kernel == 3 ? Algorithm::kWinograd : Algorithm::kPacked;
-  // Where the library multiplies bfloat16, or matrices are wide, it is hard to beat.
+  // The library is hard to beat where it multiplies bfloat16 or where matrices are wide.
   constexpr int64_t kWide = 128;
   const bool multiplies = shape.dtype == at::kBFloat16 && has_bf16(),
              wide = shape.dtype == at::kFloat && shape.kernel == 1 && shape.in >= kWide;

@@ -11,7 +11,7 @@
 
 namespace earlybird {
 
-/// The implementations of a convolution on the CPU. Up to rounding all give the same result.
+/// The implementations of a convolution on the CPU. They give the same result up to rounding.
 enum class Algorithm {
   kDirect,    // LibTorch's convolution
   kWinograd,  // 3x3 (winograd.h)
@@ -22,7 +22,7 @@ enum class Algorithm {
 /// "direct", "winograd", "packed" or "integer".
 const char* name_of(Algorithm algorithm);
 
-/// What decides the implementation of a convolution of stride 1, without groups and bias.
+/// The properties that decide the implementation of a convolution of stride 1 without groups and bias.
 struct ConvShape {
   at::ScalarType dtype;  // float32, or bfloat16 under autocast
   int64_t kernel;        // 3 (padding 1) or 1 (no padding)
@@ -42,9 +42,9 @@ class ShapeClass {
   explicit ShapeClass(int index) : index_(index) {}
 
   int index() const { return index_; }
-  /// For example "fp32 3x3, under 64 channels, over 8 pixels".
+  /// Returns text such as "fp32 3x3, under 64 channels, over 8 pixels".
   std::string name() const;
-  /// A shape of the class, by which it is timed.
+  /// A shape of the class, which stands for all of them when the class is timed.
   ConvShape example() const;
 
  private:
@@ -60,11 +60,11 @@ class ShapeClass {
 /// measurement says.
 using Kernels = std::array<std::optional<Algorithm>, ShapeClass::kCount>;
 
-/// By the names of classes and algorithms. Unknown names are left out: they are of another version.
+/// Converts names of classes and algorithms. Leaves out unknown names, which are of another version.
 Kernels kernels_of(const std::map<std::string, std::string>& names);
 std::map<std::string, std::string> names_of(const Kernels& kernels);
 
-/// While one lives, the convolutions of this thread take their answers from `own`, and add those that it lacks. With
+/// While a guard lives, the convolutions of this thread take their answers from `own` and add those that it lacks. With
 /// `measure` open classes (is_open) are measured first.
 class KernelsGuard {
  public:
@@ -88,10 +88,12 @@ std::vector<Algorithm> candidates_for(const ShapeClass& shapes);
 /// The answer where nothing is measured.
 Algorithm by_rule(const ShapeClass& shapes);
 
-/// Milliseconds of forward and backward pass, by implementation. Infinite: refused, because its result was wrong.
+/// Milliseconds of forward and backward pass, by implementation. Infinite for one that was refused because its result
+/// was wrong.
 using Times = std::map<Algorithm, double>;
 
-/// The fastest, if it beats the preferred one by more than a tenth, and else that one: noise seldom turns an answer.
+/// Returns the fastest if it beats the preferred one by more than a tenth, and else the preferred one: so noise seldom
+/// turns an answer.
 Algorithm fastest(Algorithm preferred, const Times& times);
 
 /// An answer of this process.
@@ -100,8 +102,8 @@ struct Answer {
   Times times;  // empty where it came from a cache
 };
 
-/// Process-wide. "auto": measured answers where there are some; "rule": never; else the name of an algorithm, for every
-/// class that has it. Throws ERR_USAGE for another word.
+/// Sets the source of answers for the process. "auto": measured answers where there are some; "rule": never; else the
+/// name of an algorithm, for every class that has it. Throws ERR_USAGE for another word.
 void set_kernel_mode(const std::string& mode);
 
 /// Takes answers that an earlier process measured, for classes that have none yet.
@@ -110,7 +112,7 @@ void know(const Kernels& answers);
 /// Stores a measured answer unless the class has one.
 void learn(const ShapeClass& shapes, Answer answer);
 
-/// Whether the class still has to be measured: it has several candidates, no answer, and the mode is "auto".
+/// True where the class still has to be measured: it has several candidates, no answer, and the mode is "auto".
 bool is_open(const ShapeClass& shapes);
 
 /// All answers of this process, by class.

@@ -36,7 +36,7 @@ constexpr Passes kPasses[] = {
 
 const Passes& passes_of(ConvProducts::By by) { return kPasses[static_cast<int>(by)]; }
 
-/// What the backward pass needs beside tensors.
+/// The values beside tensors that the backward pass needs.
 struct Settings : torch::CustomClassHolder {
   Settings(const ConvProducts& given, const std::optional<OperandRounding>& how) : products(given), rounding(how) {}
 
@@ -81,7 +81,8 @@ struct Convolution : torch::autograd::Function<Convolution> {
   }
 };
 
-/// Of the type that LibTorch asks of an operand of which it reads the shape alone.
+/// Returns a tensor of this shape and of `dtype`: LibTorch reads only the shape of such an operand, but checks its
+/// type.
 at::Tensor shape_of(const at::Tensor& tensor, at::ScalarType dtype) {
   return tensor.scalar_type() == dtype ? tensor : at::empty_like(tensor, tensor.options().dtype(dtype));
 }

@@ -14,13 +14,13 @@ struct ConvProducts {
   enum class By { kLibrary, kWinograd, kPacked, kWholeImage, kInteger };
 
   By by = By::kLibrary;
-  /// Of images and their gradients: float32, or bfloat16. Weights and their gradients are float32.
+  /// Type of images and their gradients: float32 or bfloat16. Weights and their gradients are float32.
   at::ScalarType dtype = at::kFloat;
-  /// What the library multiplies; float32 where it would emulate the products of bfloat16.
+  /// Type in which the library multiplies; float32 where it would emulate the products of bfloat16.
   at::ScalarType multiplied = at::kFloat;
   std::array<int64_t, 2> stride{1, 1}, padding{0, 0}, dilation{1, 1};
   int64_t groups = 1;
-  /// Instead of a stride the library is given the pixels that it would read.
+  /// True to give the library only the pixels that its stride would read, and stride 1.
   bool picks = false;
 
   /// Types in which a product takes its operands: images or gradients, and weights.
@@ -28,7 +28,7 @@ struct ConvProducts {
   at::ScalarType weight_dtype() const { return by == By::kLibrary ? multiplied : at::kFloat; }
 
   at::Tensor forward(const at::Tensor& images, const at::Tensor& weight) const;
-  /// Of the last argument the shape alone counts.
+  /// Only the shape of the last argument counts.
   at::Tensor images_gradient(const at::Tensor& gradient, const at::Tensor& weight, const at::Tensor& images) const;
   at::Tensor weight_gradient(const at::Tensor& images, const at::Tensor& gradient, const at::Tensor& weight) const;
 

@@ -47,7 +47,8 @@ Gradients backward(const Context& context, const at::Tensor& gradient, const at:
   const auto& [mean, inverse_std, scale, shift] = context.folded;
   const auto& [input, folded, output, relu, has_shortcut] = context;
   if (Ranks* ranks = shared_norms()) {
-    // Those of gamma and beta are of this rank's images: the reduction of gradients brings them together.
+    // The gradients of gamma and beta cover this rank's images only: the reduction of gradients adds up those of all
+    // ranks.
     const auto [gamma, beta, sums] = norm_gradient_sums(input, mean, inverse_std, scale, shift, output, relu, gradient);
     ranks->sum(sums, "the gradients of BatchNorm");
     const auto [images, shortcut] =
@@ -61,7 +62,7 @@ Gradients backward(const Context& context, const at::Tensor& gradient, const at:
 
 namespace {
 
-/// From the gradients of some channels to those of all.
+/// Spreads the gradients of some channels over all `width` channels.
 Gradients put(const Gradients& of, const at::Tensor& channels, int64_t width, const at::Tensor& beside) {
   const auto spread = [&](const at::Tensor& vector) {
     return at::zeros({width}, vector.options()).index_copy_(0, channels, vector);
@@ -84,7 +85,7 @@ namespace {
 
 using Optional = std::optional<at::Tensor>;
 
-/// Where a device has no kernel for both at once: the selection, then the layer.
+/// The forward pass on a device without a kernel for both at once: the selection, then the layer.
 std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor> fold_taken(
     const at::Tensor& images, const at::Tensor& gamma, const at::Tensor& beta, const at::Tensor& channels,
     at::Tensor running_mean, at::Tensor running_var, at::Tensor batches, double momentum, double eps) {
@@ -94,7 +95,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor> fold_take
   return {taken, mean, inverse_std, scale, shift};
 }
 
-/// The way back.
+/// The backward pass of fold_taken().
 std::tuple<at::Tensor, at::Tensor, at::Tensor> backward_put(const at::Tensor& images, const at::Tensor& mean,
                                                             const at::Tensor& inverse_std, const at::Tensor& scale,
                                                             const at::Tensor& shift, bool relu,

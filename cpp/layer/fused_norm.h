@@ -28,10 +28,10 @@ struct Folded {
 /// Training: uses the statistics of the images and updates the running ones, like PyTorch.
 Folded fold_batch(const at::Tensor& images, const Layer& layer);
 
-/// The same for the channels of the layer alone, where `images` have all that the layer was made for: the channels are
-/// gathered in the pass that sums them.
+/// Like fold_batch(), for images with all the channels that the layer was made for: the pass that sums the layer's
+/// channels also gathers them.
 struct Selected {
-  at::Tensor images;  // with the layer's channels only
+  at::Tensor images;  // only the layer's channels
   Folded folded;
 };
 Selected fold_selected(const at::Tensor& images, const Layer& layer);
@@ -57,8 +57,8 @@ struct Context {
 /// `beside`, if defined, is another gradient of the images, which is added.
 Gradients backward(const Context& context, const at::Tensor& gradient, const at::Tensor& beside);
 
-/// After fold_selected(), whose images `context` has: gradients of the images it was given, with `width` channels, and
-/// of all gammas and betas; those of the other channels are zero, or that of `beside`.
+/// Gradients after fold_selected(), whose result `context` has: of the images that it was given, with `width` channels,
+/// and of all gammas and betas. Channels that were not selected get zero, in the images plus `beside`.
 Gradients backward_selected(const Context& context, const at::Tensor& gradient, const at::Tensor& channels,
                             int64_t width, const at::Tensor& beside);
 

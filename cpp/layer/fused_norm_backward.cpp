@@ -11,7 +11,7 @@
 namespace earlybird::fused_norm {
 namespace {
 
-/// What a pass over the gradient reads.
+/// The memory that a pass over the gradient reads.
 template <class T>
 struct Inputs {
   const T *x, *gradient;
@@ -66,8 +66,8 @@ Terms terms_of(const std::vector<double>& sums, double pixels, const Rows& rows,
   return out;
 }
 
-/// The gradients of gamma and beta that follow from them; of a layer of `width` channels, of which the images have
-/// `channels`, and the others get zero.
+/// The gradients of gamma and beta that follow from the sums. The layer has `width` channels, the images have
+/// `channels` of them, and the others get zero.
 std::pair<at::Tensor, at::Tensor> affine_gradients(const std::vector<double>& sums, const float* inverse_std,
                                                    const int64_t* channels, int64_t width) {
   const at::Tensor gamma = vector_of(width), beta = vector_of(width);

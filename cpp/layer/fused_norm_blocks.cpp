@@ -33,7 +33,7 @@ EB_INLINE void pass_gate(V& gradient, const V& x, const V& scale, const V& shift
   gradient = where_positive(output, gradient);
 }
 
-/// What the next block of a pass over the gradient reads.
+/// Prefetches the memory that the next block of a pass over the gradient reads.
 template <class T>
 EB_INLINE void prefetch_inputs(const T* x, const T* gradient, int64_t count, const Gate<T>& gate) {
   prefetch(x + count, count);
@@ -143,7 +143,7 @@ EB_INLINE void gradients(const T* x, const T* gradient, int64_t rows, int64_t wi
   });
 }
 
-/// A row of values to float32 and back.
+/// Converts a row of values to float32; narrow() converts it back.
 template <class T>
 EB_INLINE void widen(const T* from, int64_t width, float* to) {
   each(width, [=](auto* type, int64_t k, int64_t) EB_ALWAYS {

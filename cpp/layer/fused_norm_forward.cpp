@@ -13,7 +13,7 @@
 namespace earlybird::fused_norm {
 namespace {
 
-/// A BN layer. `channels`: those of its channels that the images have, null for all.
+/// A BN layer. `channels` are the layer's channels that the images have; null for all.
 struct Norm {
   const float *gamma, *beta;
   const int64_t* channels;
@@ -67,8 +67,8 @@ Floats shift_of(const T* images, int64_t pixels, int64_t row, const Norm& norm) 
 
 /// Sums over the pixels of x - near and of its squares.
 struct Moments {
-  Floats near;               // by channel
-  std::vector<double> sums;  // those of x - near, then those of its squares
+  Floats near;               // one value a channel
+  std::vector<double> sums;  // sums of x - near, then of its squares
   double pixels;
 };
 
@@ -79,7 +79,7 @@ Moments moments_of(const at::Tensor& images, const Norm& norm, const at::Tensor&
   return by_type(images, [&](auto type) {
     using T = decltype(type);
     const T* from = data<T>(images);
-    // A selection of the images is one of their channels alone, since the layer is as wide as they are.
+    // Without `gathered` the images have only the layer's channels, so that both count them alike.
     const Norm whole{nullptr, nullptr, gathered.defined() ? norm.channels : nullptr, width, nullptr, nullptr, 0, 0};
     Floats near = shift_of(from, rows.pixels, wide, whole);
     const Floats near_slots = in_slots<T>(near.data(), rows);
@@ -118,7 +118,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> fold_moments(const No
 at::Tensor moments_cpu(const at::Tensor& images) {
   const int64_t width = images.size(1);
   auto [near, sums, pixels] = moments_of(images, {nullptr, nullptr, nullptr, width, nullptr, nullptr, 0, 0}, {});
-  // Ranks have other values near. In float64 the sums of x lose no digits that count.
+  // Each rank has its own `near`, so ranks add sums of x itself. In float64 these lose no digits that count.
   for (int64_t k = 0; k < width; ++k) {
     const double shift = near[k], sum = sums[k];
     sums[k] = sum + pixels * shift;

@@ -47,7 +47,7 @@ inline at::Tensor to_share(const std::vector<double>& sums, double pixels) {
   return out;
 }
 
-/// The sums, and the number of pixels.
+/// Splits the result of to_share() into the sums and the number of pixels.
 inline std::pair<std::vector<double>, double> shared_sums(const at::Tensor& shared) {
   const auto* from = shared.const_data_ptr<double>();
   const int64_t count = shared.numel() - 1;

@@ -10,7 +10,8 @@
 
 #include "core/lanes.h"
 
-// How the kernels of fused_norm.h go over images on the CPU: rows, vectors in slots, sums, and ranges for the threads.
+// The loops of the kernels of fused_norm.h over images on the CPU: rows, vectors in slots, sums, and ranges for the
+// threads.
 namespace earlybird::fused_norm {
 
 using Floats = std::vector<float>;
@@ -68,7 +69,7 @@ std::vector<double> sum_rows(const Rows& rows, const Work& work) {
   });
   for (int64_t chunk = 1; chunk < chunks; ++chunk)
     for (int64_t k = 0; k < 2 * slots; ++k) partial[k] += partial[chunk * 2 * slots + k];
-  // Out of the slots: which one is whose is found by sending the numbers of the channels there.
+  // Takes the sums out of the slots: sending the numbers of the channels there shows which slot holds which channel.
   Floats number(rows.width);
   std::iota(number.begin(), number.end(), 0.0f);
   Floats whose(slots);
@@ -83,7 +84,7 @@ std::vector<double> sum_rows(const Rows& rows, const Work& work) {
   return out;
 }
 
-/// Calls `work` with ranges of rows on all threads, as few as there are threads.
+/// Calls `work` with ranges of rows on all threads, no more ranges than threads.
 template <class Work>
 void each_part(const Rows& rows, const Work& work) {
   at::parallel_for(0, rows.count, std::max<int64_t>(1, 16384 / rows.width), work);

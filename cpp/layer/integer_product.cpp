@@ -15,16 +15,16 @@ namespace {
 
 /// Words of the depth that are summed in one sequence.
 constexpr int64_t kWords = kDepth / 2;
-/// Below it the steps would be subnormal.
+/// Magnitude below which the steps would be subnormal.
 constexpr float kSmallest = 1e-30f;
 constexpr uint32_t kMagnitude = 0x7fffffff, kInfinity = 0x7f800000;
 
-/// The step between integers, and how many of them one is.
+/// The step between integers, and its inverse.
 struct Steps {
   float scale, inverse;
 };
 
-/// By the bits of the largest magnitude: those of NaN are beyond those of infinity, and these beyond all others.
+/// Takes the bits of the largest magnitude: as integers, NaN is above infinity, and infinity above every number.
 Steps steps_for(uint32_t magnitude) {
   if (magnitude >= kInfinity) return {NAN, 0};
   const auto largest = std::bit_cast<float>(magnitude);
@@ -58,7 +58,7 @@ struct Integers {
 
   static Sum plus(Sum sum, const float& left, const Sum& right) {
     const __m512i words = _mm512_set1_epi32(std::bit_cast<int32_t>(left));
-    // Around the intrinsic GCC 12 copies each sum back and forth, which halves the speed.
+    // GCC 12 copies each sum back and forth around the intrinsic, which halves the speed.
     asm("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(right), "v"(words));
     return sum;
   }
@@ -72,7 +72,7 @@ inline __m512i magnitude(__m512 values) {
   return _mm512_and_si512(_mm512_castps_si512(values), _mm512_set1_epi32(kMagnitude));
 }
 
-/// Of all 16 values, or of those that `mask` names; the others become zero.
+/// Loads all 16 values, or those that `mask` names; the others become zero.
 inline __m512 load_some(const float* from, __mmask16 mask) { return _mm512_maskz_loadu_ps(mask, from); }
 
 inline __mmask16 first(int64_t count) { return count >= 16 ? 0xffff : static_cast<__mmask16>((1u << count) - 1); }

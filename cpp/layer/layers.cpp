@@ -17,7 +17,7 @@ thread_local const InputObserver::Observe* observer = nullptr;
 
 bool is(const torch::ExpandingArray<2>& pair, int64_t value) { return (*pair)[0] == value && (*pair)[1] == value; }
 
-/// Stride 1, the size of the image kept, no bias: those that have several implementations.
+/// True for a convolution with several implementations: stride 1, padding that keeps the size of the image, no bias.
 bool is_plain(const torch::nn::detail::ConvNdOptions<2>& options, int64_t kernel) {
   const auto* padding = std::get_if<torch::ExpandingArray<2>>(&options.padding());
   return is(options.kernel_size(), kernel) && is(options.stride(), 1) && is(options.dilation(), 1) &&
@@ -69,7 +69,7 @@ bool is_unsafe(const torch::nn::detail::ConvNdOptions<2>& options) {
          options.groups() == 1 && options.in_channels() < 16;
 }
 
-/// What a layer multiplies: one of our implementations, or LibTorch's.
+/// Chooses the implementation of a layer's products: one of ours, or LibTorch's.
 ConvProducts products_for(const torch::nn::detail::ConvNdOptions<2>& options, const at::Tensor& images) {
   const Arithmetic arithmetic = arithmetic_for(images);
   const bool bf16 = at::autocast::is_autocast_enabled(images.device().type());
@@ -98,7 +98,7 @@ at::Tensor convolved(torch::nn::Conv2d& conv, const at::Tensor& images) {
     ConvProducts products = products_for(options, images);
     products.picks = unsafe;
     const std::optional<OperandRounding> rounding = operand_rounding(conv.get());
-    // Operands that are on a grid of their own are multiplied as they are.
+    // Rounded operands are multiplied as they are: integers would round them once more.
     if (rounding && products.by == ConvProducts::By::kInteger) products.by = ConvProducts::By::kWinograd;
     if (rounding || products.by != ConvProducts::By::kLibrary) {
       const at::Tensor out = convolve_with(products, images.to(products.dtype), conv->weight, rounding);

@@ -22,8 +22,8 @@ at::Tensor convolve_by(Algorithm algorithm, const at::Tensor& images, const at::
 /// Never quantises: the last layer stays in full precision.
 at::Tensor project(torch::nn::Linear& linear, const at::Tensor& features);
 
-/// While one lives, BN layers and channel selections of this thread use LibTorch's operators: the slow twin, for tests
-/// and comparisons.
+/// While a guard lives, BN layers and channel selections of this thread use LibTorch's operators: the slow twin, for
+/// tests and comparisons.
 class PlainNormsGuard {
  public:
   PlainNormsGuard();
@@ -37,7 +37,7 @@ class PlainNormsGuard {
 
 bool has_plain_norms();
 
-/// While one lives, BN layers and convolutions of this thread use LibTorch's operators, which can be differentiated
+/// While a guard lives, BN layers and convolutions of this thread use LibTorch's operators, which can be differentiated
 /// twice.
 class PlainLayersGuard {
  public:
@@ -51,14 +51,14 @@ class PlainLayersGuard {
   bool before_;
 };
 
-/// What a convolution or a linear layer (stride 1, padding 0) is given.
+/// The operands of a convolution or a linear layer (stride 1, padding 0).
 struct LayerInput {
   const at::Tensor& weight;
   const at::Tensor& input;
   int64_t stride = 1, padding = 0;
 };
 
-/// While one lives, it is told the input of every convolution and linear layer of this thread.
+/// While an observer lives, it is told the input of every convolution and linear layer of this thread.
 class InputObserver {
  public:
   using Observe = std::function<void(const LayerInput&)>;

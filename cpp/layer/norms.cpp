@@ -18,7 +18,7 @@ using torch::autograd::variable_list;
 
 thread_local bool plain_norms = false;
 
-/// Selection before (never with a shortcut), and shortcut and ReLU after a BN layer.
+/// The steps around a BN layer: selection before it (never with a shortcut), shortcut and ReLU after it.
 struct Around {
   const ChannelSelectImpl* select = nullptr;  // all channels where absent
   at::Tensor shortcut = {};
@@ -29,7 +29,7 @@ at::Tensor taken(const at::Tensor& of_channels, const at::Tensor& channels) {
   return channels.defined() ? of_channels.index_select(0, channels) : of_channels;
 }
 
-/// In the type and the layout of the images; mostly it is, and then no operator is called.
+/// Casts a gradient to the images' type and layout; usually a no-op.
 at::Tensor prepared(const at::Tensor& gradient, const at::Tensor& images) {
   if (!gradient.defined()) return gradient;
   const at::Tensor typed =
@@ -120,7 +120,7 @@ struct Result {
 Result run(torch::nn::BatchNorm2d& norm, const at::Tensor& images, Around around) {
   if (around.select && around.select->selects_all()) around.select = nullptr;
   const bool train = norm->is_training();
-  // A batch without images is one of a rank whose others have some.
+  // An empty batch passes: the other ranks have images.
   const int64_t count = shared_norms() ? shared_norms()->step_images : images.size(0);
   if (train && count * images.size(2) * images.size(3) == 1)
     throw Error("ERR_SHAPE", "BatchNorm cannot train on one value a channel: use larger batches or images.");

@@ -142,7 +142,7 @@ at::Tensor backward_weight(const at::Tensor& gradient, const at::Tensor& images)
   const int64_t parts = std::clamp<int64_t>(std::min(kItems / (row_parts * column_parts), kMostFloats / (out * in)), 1,
                                             std::max<int64_t>(1, pixels / (4 * kAtOnce)));
   const int64_t chunks = (pixels + kAtOnce - 1) / kAtOnce, of_part = (chunks + parts - 1) / parts;
-  // The first sum is the result, so that the others are freed here.
+  // The first sum is written to the result, so that only the others are freed here.
   at::Tensor result = at::empty({out, in, 1, 1}, at::kFloat);
   const at::Tensor others = at::empty({(parts - 1) * out * in}, at::kFloat);
   if (pixels == 0) result.zero_();

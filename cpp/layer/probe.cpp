@@ -17,8 +17,8 @@ namespace {
 constexpr int kRounds = 5;
 constexpr double kRefused = std::numeric_limits<double>::infinity();
 
-/// Values between -1 and 1 without a pattern, in which sums would cancel, and from no generator, whose state belongs to
-/// the run.
+/// Values between -1 and 1. They have no pattern, in which sums would cancel, and come from no generator, whose state
+/// belongs to the run.
 at::Tensor values(at::IntArrayRef sizes, double frequency) {
   int64_t count = 1;
   for (const int64_t size : sizes) count *= size;
@@ -62,7 +62,7 @@ struct Problem {
     return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   }
 
-  /// Of all threads of the process.
+  /// Milliseconds of processor time, of all threads of the process.
   double processor_time(Algorithm algorithm) const {
     const double start = processor_now();
     step(algorithm);
@@ -70,7 +70,7 @@ struct Problem {
   }
 };
 
-/// NaN is not close.
+/// NaN is never close.
 bool close(const std::vector<at::Tensor>& got, const std::vector<at::Tensor>& truth, double bound) {
   return std::equal(got.begin(), got.end(), truth.begin(), [bound](const at::Tensor& a, const at::Tensor& b) {
     const at::Tensor exact = b.to(at::kFloat);
@@ -79,7 +79,7 @@ bool close(const std::vector<at::Tensor>& got, const std::vector<at::Tensor>& tr
   });
 }
 
-/// A kernel may also throw, for an instruction set or a library that lacks it.
+/// A kernel that throws is not right: its instruction set or library may be missing.
 bool is_right(const Problem& problem, Algorithm algorithm, const std::vector<at::Tensor>& truth, double bound) {
   try {
     return close(problem.step(algorithm), truth, bound);

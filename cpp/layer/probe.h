@@ -4,7 +4,8 @@
 
 namespace earlybird {
 
-/// `fastest` where best times and medians agree; else, as beside other programs, the preferred one if it is right.
+/// Returns fastest() of `best` where that of `medians` agrees; otherwise other programs disturbed the measurement, and
+/// the preferred one is returned if its result is right.
 Algorithm settled(Algorithm preferred, const Times& best, const Times& medians);
 
 /// Times the candidates of a class on its example: forward pass and both gradients, the best of a few rounds in turns,

@@ -19,7 +19,7 @@ struct Matrix {
   int64_t row, block;
 
   float* at(int64_t r, int64_t column) const { return data + column / kBlock * block + r * row + column % kBlock; }
-  /// From a column on that begins a block.
+  /// The columns from `column` on, which must begin a block.
   Matrix from_column(int64_t column) const { return {at(0, column), row, block}; }
 };
 

@@ -3,11 +3,11 @@
 
 using V = float __attribute__((vector_size(EB_VECTOR_BYTES)));
 
-/// The arithmetic of a product: what a sum is, how a place of the depth is added, and what the sum of row and column is
-/// in the result.
+/// The arithmetic of a product: the type of a sum, how a place of the depth is added to it, and how the sum of row and
+/// column becomes the result.
 struct Floats {
   using Sum = V;
-  static constexpr int64_t kPlaces = kDepth;  // that are summed in one sequence
+  static constexpr int64_t kPlaces = kDepth;  // places that are summed in one sequence
 
   static Sum plus(const Sum& sum, const float& left, const Sum& right) { return sum + left * right; }
   static V& value(Sum& sum, int64_t, int64_t) { return sum; }

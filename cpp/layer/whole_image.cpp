@@ -12,7 +12,7 @@ at::Tensor window(const at::Tensor& weight, int64_t pixel) {
   return weight.permute({0, 2, 3, 1}).narrow(1, 1 - pixel / kSide, kSide).narrow(2, 1 - pixel % kSide, kSide);
 }
 
-/// (pixel and channel of the result, pixel and channel of the image), float32.
+/// The layer's matrix (pixel and channel of the result, pixel and channel of the image), float32.
 at::Tensor matrix_of(const at::Tensor& weight, at::ScalarType images) {
   const int64_t out = weight.size(0), in = weight.size(1);
   const at::Tensor rounded = weight.to(images).to(at::kFloat);

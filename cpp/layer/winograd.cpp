@@ -12,18 +12,17 @@
 namespace earlybird::winograd {
 namespace {
 
-// If the planes of the weights are small, each thread takes a few tiles through all that is done with them, so that
-// they never leave its cache. If not, the planes of the weights would be read anew for each few tiles: then all threads
-// transform many tiles, and share out the planes. Each sum has the same order either way and with any number of
-// threads.
+// Where the planes of the weights are small, each thread takes a few tiles through all steps, so that they never leave
+// its cache. Larger planes would be read anew for each few tiles: there all threads transform many tiles, and share out
+// the planes. Each sum has the same order either way and with any number of threads.
 
 constexpr int64_t kOwnCache = 384 << 10, kSharedCache = 8 << 20;  // bytes
 constexpr int64_t kTilesAThread = 8, kWeightsAThread = 16;
 
 bool small_weights(int64_t in, int64_t out) { return kPlanes * in * out * 4 <= 3 << 20; }
 
-/// As many as a cache holds, but enough for an efficient product. Depends only on shapes, so that results have the same
-/// bits with any number of threads.
+/// Returns as many tiles as the cache holds, but enough for an efficient product. The number depends only on shapes, so
+/// that results have the same bits with any number of threads.
 int64_t tiles_at_once(const Grid& grid, int64_t in, int64_t out, int64_t cache) {
   const int64_t fit = cache / (4 * kPlanes * (Planes::row_of(in) + Planes::row_of(out)));
   const bool own = cache == kOwnCache;

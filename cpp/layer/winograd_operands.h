@@ -6,7 +6,7 @@
 #include "layer/integer_product.h"
 #include "layer/winograd_tiles.h"
 
-// What is multiplied in winograd.cpp: planes as they come out of the transforms, or as integers.
+// The operands of the products in winograd.cpp: planes as they come out of the transforms, or as integers.
 namespace earlybird::winograd {
 
 /// Planes with memory of their own.
@@ -50,7 +50,7 @@ struct Scales {
   float* at(int p) const { return data + p * plane; }
 };
 
-/// Weights (out, 3, 3, in) that a plane of `depth` channels is multiplied with; see read_weights.
+/// The weights (out, 3, 3, in) by which a plane of `depth` channels is multiplied; see read_weights.
 struct WeightsToRead {
   const at::Tensor& weight;
   int64_t depth, columns;
@@ -66,7 +66,7 @@ struct InFloats {
   struct Inputs : HeldPlanes {
     using HeldPlanes::HeldPlanes;
 
-    /// As read_inputs.
+    /// See read_inputs.
     template <typename Pixel>
     void read(const Pixel* images, const Grid& grid, int64_t begin, int64_t end, int64_t first) const {
       read_inputs(images, grid, begin, end, first, planes);

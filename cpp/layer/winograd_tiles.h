@@ -35,7 +35,7 @@ struct Planes {
     return (channels + product::kBlock - 1) / product::kBlock / 2 * 2 * product::kBlock + product::kBlock;
   }
   static int64_t plane_of(int64_t rows, int64_t channels) { return (rows * row_of(channels) / 16 | 1) * 16; }
-  /// In floats.
+  /// Size in floats.
   static int64_t size_of(int64_t rows, int64_t channels) { return kPlanes * plane_of(rows, channels); }
 
   Planes(float* to, int64_t rows, int64_t count)
@@ -44,7 +44,7 @@ struct Planes {
   product::Matrix matrix(int p) const { return {data + p * plane, row, product::kBlock}; }
 };
 
-/// The tiles [begin, end) of images, whose pixels are zero outside, to planes that begin with tile `first`.
+/// Transforms the tiles [begin, end) of images, whose pixels are zero outside, to planes that begin with tile `first`.
 void read_inputs(const float* images, const Grid& grid, int64_t begin, int64_t end, int64_t first,
                  const Planes& planes);
 void read_inputs(const at::BFloat16* images, const Grid& grid, int64_t begin, int64_t end, int64_t first,
@@ -56,18 +56,19 @@ void read_gradients(const float* images, const Grid& grid, int64_t begin, int64_
 void read_gradients(const at::BFloat16* images, const Grid& grid, int64_t begin, int64_t end, int64_t first,
                     const Planes& planes);
 
-/// Planes to the results of the tiles, except what lies outside the image.
+/// Transforms planes to the results of the tiles, except those outside the image.
 void write_outputs(float* images, const Grid& grid, int64_t begin, int64_t end, int64_t first, const Planes& planes);
 void write_outputs(at::BFloat16* images, const Grid& grid, int64_t begin, int64_t end, int64_t first,
                    const Planes& planes);
 
-/// The block of columns `block` of weights (out, 3, 3, in) in memory to 36 planes (in, out), `plane` floats apart; with
-/// `turned`, by 180 degrees, to planes (out, in), for the gradient of the images; with `rounded`, of weights rounded to
-/// bfloat16. The planes have `depth` rows and `columns` columns; blocks are written as a whole, in whole lines.
+/// Transforms the block of columns `block` of weights (out, 3, 3, in) in memory to 36 planes (in, out), `plane` floats
+/// apart. `turned` turns the weights by 180 degrees, to planes (out, in), for the gradient of the images; `rounded`
+/// rounds them to bfloat16 first. The planes have `depth` rows and `columns` columns; blocks are written as a whole, in
+/// whole lines.
 void read_weights(const float* weight, int64_t in, int64_t block, bool turned, bool rounded, int64_t depth,
                   int64_t columns, float* to, int64_t plane);
 
-/// Rows [begin, end) of planes (out, in) to the gradient of the weights.
+/// Transforms rows [begin, end) of planes (out, in) to the gradient of the weights.
 void write_weight_gradients(float* weight, int64_t begin, int64_t end, int64_t in, const Planes& planes);
 
 }  // namespace earlybird::winograd

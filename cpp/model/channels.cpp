@@ -16,13 +16,14 @@ void append(Keys& to, const Keys& from) {
     if (std::find(to.begin(), to.end(), key) == to.end()) to.push_back(key);
 }
 
-/// As many as a layer of a file can have (binding/network_data.cpp). Concatenations of concatenations double with each.
+/// The limit for a layer of a file (binding/network_data.cpp), which nested concatenations could exceed: each doubles
+/// the width.
 constexpr int64_t kMostChannels = 65536;
 
 /// A set of channels while it grows.
 struct Growing {
   int64_t width = 0;
-  /// What reads or makes them needs all of them.
+  /// True where a layer that reads or makes the channels needs all of them.
   bool whole = false;
   Keys norms = {}, producers = {}, consumers = {};
   /// BN layers that all have to mask a channel before each consumer reads zeros.
@@ -31,10 +32,10 @@ struct Growing {
   bool select_reads_one_norm = false;
 };
 
-/// What is known of the channels that leave a layer.
+/// The known properties of the channels that leave a layer.
 struct Value {
   size_t set = 0;
-  /// BN layers that together turn a channel into zeros; absent: nothing does.
+  /// BN layers that together turn a channel into zeros; absent where none do.
   std::optional<Keys> zero_by = {};
   std::vector<Keys> sources = {};
 };
@@ -141,7 +142,7 @@ class Layout {
     return {join(a.set, b.set), std::move(zero_by), std::move(sources)};
   }
 
-  /// Columns of its readers would move with the widths in front of them, so that all of these stay.
+  /// Keeps all channels of its inputs: with fewer, the columns of its readers would move.
   Value concatenation(const LayerData& layer, const std::vector<size_t>& inputs) {
     int64_t width = 0;
     std::vector<Keys> sources;

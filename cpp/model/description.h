@@ -25,7 +25,7 @@ struct LayerInfo {
   int64_t in = 0, out = 0, kernel = 1, groups = 1;
   bool bias = false;
   int64_t height = 1, width = 1;
-  /// Of ReLU and pooling: the layer with weights whose channels enter it; empty: the layer before in the list.
+  /// The layer with weights whose channels enter this ReLU or pooling; empty: the layer before in the list.
   std::string of = {};
 };
 
@@ -38,7 +38,7 @@ struct GraphNode {
   int64_t kernel = 1, stride = 1, padding = 0, groups = 1;
   /// Added to the variances of a BN layer.
   double eps = 0;
-  /// Values of a ReLU above it become it; 0: none do.
+  /// Upper bound of the values of a ReLU; 0: none.
   double max = 0;
 
   static constexpr int64_t kImages = -1;
@@ -62,7 +62,7 @@ struct ChannelCut {
   /// BN layers whose output has these channels. A channel that all of them mask is zero.
   std::vector<std::string> norms = {};
   /// BN layers in front of a depthwise convolution, whose channels go with those of the BN layer behind it. Their own
-  /// mask removes none: what is zero in front is the constant of the later BN layer behind.
+  /// mask removes no channels: a channel that is zero in front becomes a constant of the BN layer behind.
   std::vector<std::string> carried = {};
   /// `--surgery reference`: the width is the largest number of kept channels among the first `width_norms` norms; the
   /// channels are those of the largest |gamma| in the first `rank_norms` norms.
@@ -98,7 +98,7 @@ struct ModelSpec {
   std::optional<NumberFormats> formats = {};
   /// Answers that an earlier run used (layer/choice.h), by name.
   std::map<std::string, std::string> kernels = {};
-  /// Those that train it together; null for this process alone.
+  /// Ranks that train it together; null for this process alone.
   std::shared_ptr<Ranks> ranks = {};
   /// BatchNorm takes the statistics of a step over all ranks, not of each rank's images alone.
   bool sync_norms = false;

@@ -112,13 +112,13 @@ class Interpreted final : public Network {
                                  std::to_string(given.size()) + " entries.");
   }
 
-  /// Channels of the image (0) or of what leaves a layer.
+  /// Channels of the image (0), or of the output of layer `number` - 1.
   int64_t width_of(size_t number) const {
     const auto& set = layout_.sets[layout_.set_of[number]];
     return set.cut == NormLayer::kNone ? set.width : cfg_[set.cut];
   }
 
-  /// Before any memory is taken.
+  /// Throws before any memory is taken.
   void refuse_too_large() const {
     double weights = 0;
     for (size_t i = 0; i < data_.layers.size(); ++i) {
@@ -199,7 +199,7 @@ class Interpreted final : public Network {
     throw Error("ERR_INTERNAL", "A step of a network has no implementation.");
   }
 
-  /// The layer whose channels leave layer i: itself, or for what has none of its own, the one that it reads.
+  /// Name of the layer that makes the channels of value `number`: ReLU, pools and sums pass on those of their input.
   const std::string& channels_from(size_t number) const {
     const LayerData& layer = data_.layers[number - 1];
     const size_t input = inputs_[number - 1].front();
@@ -208,7 +208,7 @@ class Interpreted final : public Network {
     return passes && input > 0 ? channels_from(input) : layer.name;
   }
 
-  /// `points`: of the image and the layers before, what leaves them.
+  /// `points` are the results of the image and of the layers before.
   void describe(Describer& to, size_t i, const std::vector<Describer::Point>& points) const {
     const LayerData& data = data_.layers[i];
     const size_t input = inputs_[i].front();

@@ -17,10 +17,10 @@ class LowPrecision {
   /// `rounding` of the outputs of layers, where it differs from the network's formats.
   LowPrecision(const Network& network, uint64_t seed, NumberKind outputs, std::optional<Rounding> rounding = {});
 
-  /// Whether it rounds as the network's formats say now, which a schedule may have changed since.
+  /// True where it rounds as the network's formats say now; a schedule may have changed them since.
   bool fits(const Network& network) const;
 
-  /// For QuantizeGuard; null for a network without formats.
+  /// The argument of QuantizeGuard; null for a network without formats.
   const QuantizedPass* pass() const { return pass_ ? &*pass_ : nullptr; }
 
   /// Forgets all faults.
@@ -37,7 +37,7 @@ class LowPrecision {
   std::string tensor_text(NumberKind kind, size_t ordinal) const;
   std::string operand_text(uint32_t lane) const;
 
-  std::optional<NumberFormats> formats_;  // of the network, when this was made
+  std::optional<NumberFormats> formats_;  // formats of the network when this was made
   std::optional<QuantizedPass> pass_;
   std::vector<std::string> layers_, parameters_;
 };

@@ -28,7 +28,7 @@ HostState state_dict(const Network& network);
 /// torchvision's networks lack may be absent (model.cpp). Changes nothing when it throws ERR_CHECKPOINT.
 void load_state_dict(Network& network, const HostState& state);
 
-/// Gives every rank of the network the state of rank 0; nothing without ranks.
+/// Gives every rank of the network the state of rank 0; does nothing without ranks.
 void share_state(Network& network);
 
 /// Rounds by other formats from the next pass on: trainers and evaluators of the network follow. The weights stay as
@@ -41,8 +41,8 @@ void reinitialise(Network& network, uint64_t seed);
 /// "cpu" or "cuda:N".
 std::string device_of(const Network& network);
 
-/// The implementations of the network's convolutions on the CPU by class (layer/choice.h), those that are still open
-/// measured, unless they are `given`. Empty on other devices.
+/// Returns the implementations of the network's convolutions on the CPU by class (layer/choice.h). Takes those that are
+/// `given`, and measures classes that are still open. Empty on other devices.
 std::map<std::string, std::string> choose_kernels(Network& network, bool bf16,
                                                   const std::map<std::string, std::string>& given = {});
 

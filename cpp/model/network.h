@@ -26,7 +26,7 @@ class Network : public torch::nn::Module {
   /// Formats of outputs, errors and the optimiser; full precision where absent.
   std::optional<NumberFormats> formats;
 
-  /// Those that train it together; null for this process alone.
+  /// Ranks that train it together; null for this process alone.
   std::shared_ptr<Ranks> ranks;
   bool sync_norms = false;
 

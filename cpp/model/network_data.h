@@ -12,16 +12,16 @@ struct LayerData {
   std::string name;
   /// Names of layers listed before, or kImage.
   std::vector<std::string> inputs;
-  /// Channels of a convolution, or features of a linear layer; 0: of a depthwise convolution as many as enter it, of a
-  /// linear layer the number of classes.
+  /// Channels of a convolution, or features of a linear layer. 0: a depthwise convolution has as many as enter it, a
+  /// linear layer as many as there are classes.
   int64_t out = 0;
-  /// 0: an average over all pixels.
+  /// Side in pixels; 0: a pool averages over all pixels.
   int64_t kernel = 0;
   int64_t stride = 1, padding = 0, groups = 1;
   bool depthwise = false, bias = false;
-  /// Of a ReLU: larger values become this; 0: none do.
+  /// Upper bound of the values of a ReLU; 0: none.
   double max = 0;
-  /// Of a pool: the FLOPs rule does not count it, as it counts no pooling by a function (docs/reference.md#11).
+  /// True for a pool that the FLOPs rule does not count, as it counts no pooling by a function (docs/reference.md#11).
   bool functional = false;
 };
 
@@ -29,7 +29,7 @@ inline constexpr const char* kImage = "image";
 
 /// A network as a list of layers in forward order; the last one makes the logits.
 struct NetworkData {
-  /// As the binding got it, for ModelDescription: nothing in C++ reads it.
+  /// The list as the binding got it, for ModelDescription: nothing in C++ reads it.
   std::string text;
   std::string name;
   /// Side of the images where none is given.

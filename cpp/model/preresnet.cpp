@@ -62,8 +62,8 @@ struct BlockImpl : torch::nn::Module {
     return out.add_(downsample ? convolve(shortcut, x) : x);
   }
 
-  /// `entry`: the first of this block's three cfg entries. `stream`: convolutions whose sum enters the block; replaced
-  /// by those whose sum leaves it.
+  /// `entry` is the first of this block's three cfg entries. `stream` are the convolutions whose sum enters the block,
+  /// replaced by those whose sum leaves it.
   void describe(Describer& to, const std::string& key, size_t entry, std::vector<std::string>& stream) const {
     const Describer::Point entered = to.at();
     to.norm(key + ".bn1", bn1, NormLayer::kNone, stream);

@@ -11,7 +11,7 @@ using Kind = LayerData::Kind;
 
 std::string pixels(int64_t side) { return std::to_string(side) + "x" + std::to_string(side) + " pixels"; }
 
-/// The side of what leaves a layer, in pixels; kFeatures for features without any.
+/// The side of a layer's output in pixels; kFeatures for an output without pixels.
 int64_t side_behind(const NetworkData& network, const LayerData& layer, int64_t in) {
   const bool takes_features = layer.kind == Kind::kLinear || layer.kind == Kind::kRelu || layer.kind == Kind::kAdd ||
                               layer.kind == Kind::kConcat;

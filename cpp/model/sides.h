@@ -6,15 +6,15 @@
 
 namespace earlybird {
 
-/// Of each layer of a network that is data, the numbers of what it reads: 0 for the image and k + 1 for layer k. Throws
-/// ERR_MODEL with the name of a layer that reads what is not there.
+/// Returns the numbers of the values that each layer of a network that is data reads: 0 for the image and k + 1 for
+/// layer k. Throws ERR_MODEL with the name of a layer whose input does not exist.
 std::vector<std::vector<size_t>> inputs_of(const NetworkData& network);
 
-/// The side of what has no pixels: the features of a linear layer, or an average over all pixels.
+/// The side of a value without pixels: the features of a linear layer, or an average over all pixels.
 inline constexpr int64_t kFeatures = 0;
 
-/// Of the image, then of each layer: the side of what leaves it, in pixels. Throws ERR_MODEL with the name of a layer
-/// that does not fit.
+/// Returns the side in pixels of the image, then of each layer's output. Throws ERR_MODEL with the name of a layer that
+/// does not fit.
 std::vector<int64_t> sides_of(const NetworkData& network, const std::vector<std::vector<size_t>>& inputs, int64_t side);
 
 }  // namespace earlybird

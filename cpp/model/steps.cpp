@@ -37,7 +37,7 @@ class Steps {
   }
 
  private:
-  /// `fused[k]`: layer k is part of a later step.
+  /// `fused[k]` is true where layer k is part of a later step.
   Step step_of(size_t i, std::vector<bool>& fused) const {
     const LayerData& layer = network_.layers[i];
     Step step{plain_op(layer), i, inputs_[i].front(), inputs_[i].back(), i + 1};
@@ -64,7 +64,7 @@ class Steps {
     return step;
   }
 
-  /// Into the memory of a convolution's output, which no gradient needs.
+  /// Adds into the memory of a convolution's output, which no gradient needs.
   Step sum(Step step) const {
     if (!is_alone(step.input, Kind::kConv)) std::swap(step.input, step.other);
     if (is_alone(step.input, Kind::kConv)) step.op = Op::kAddInPlace;
@@ -77,7 +77,7 @@ class Steps {
     fused[value - 1] = true;
   }
 
-  /// A value that a layer of this kind makes for one reader.
+  /// True for a value that a layer of this kind makes for one reader.
   bool is_alone(size_t value, Kind kind) const {
     return value > 0 && network_.layers[value - 1].kind == kind && readers_[value] == 1;
   }

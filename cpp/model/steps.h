@@ -30,12 +30,12 @@ struct Step {
   size_t input = 0, other = 0, output = 0;
   /// Indexes of the layers that it computes beside its own.
   size_t norm = 0, select = 0;
-  /// Values that nothing reads any more afterwards.
+  /// Values that no later step reads.
   std::vector<size_t> done = {};
 };
 
-/// The steps of a network, with BatchNorm, what it adds or selects, and ReLU in one where nothing else reads what lies
-/// between them. They make the same results as a built-in network of these layers, bit for bit.
+/// The steps of a network. BatchNorm is one step with the sum or selection behind it and with ReLU where nothing else
+/// reads the values between them. The results are those of a built-in network of these layers, bit for bit.
 std::vector<Step> steps_of(const NetworkData& network, const std::vector<std::vector<size_t>>& inputs);
 
 }  // namespace earlybird

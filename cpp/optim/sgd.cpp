@@ -10,7 +10,7 @@
 namespace earlybird {
 namespace {
 
-/// Full precision on the CPU by LibTorch's operator, which gives the bits of PyTorch and of the golden data. Its CUDA
+/// Full precision on the CPU uses LibTorch's operator, which gives the bits of PyTorch and of the golden data. Its CUDA
 /// operator needs a launch for every few parameters, and further ones for the L1 term.
 void library_sgd(const SgdStep& step) {
   std::vector<at::Tensor> parameters, gradients, momentum, gammas, of_gammas;
@@ -29,7 +29,7 @@ void library_sgd(const SgdStep& step) {
                   /*nesterov=*/false, /*maximize=*/false, /*is_first_step=*/false);
 }
 
-/// Whether two tensors of one shape have the same memory order. Dimensions of one entry do not matter.
+/// True where two tensors of one shape have the same memory order. Dimensions of one entry do not matter.
 bool same_order(const at::Tensor& a, const at::Tensor& b) {
   for (int64_t d = 0; d < a.dim(); ++d)
     if (a.size(d) > 1 && a.stride(d) != b.stride(d)) return false;

@@ -123,7 +123,7 @@ void sgd_step_cpu(at::TensorList parameters, at::TensorList gradients, at::Tenso
                            static_cast<uint64_t>(seed),
                            position ? *position->const_data_ptr<int64_t>() : 0};
   std::vector<Item> items;
-  std::vector<int64_t> starts{0};  // of each item, counted over the elements of all items
+  std::vector<int64_t> starts{0};  // first element of each item, counted over all items
   const BlockFlavour flavour = swalp ? BlockFlavour::kSwalp : BlockFlavour::kQtorch;
   for (size_t i = 0; i < parameters.size(); ++i) {
     const at::Tensor& parameter = parameters[i];

@@ -23,7 +23,7 @@ namespace {
 
 at::Tensor sorted(const at::Tensor& magnitude) { return std::get<0>(magnitude.sort()); }
 
-/// Bits of floats as integers of the same order, also below 0; the way back is the same.
+/// Bits of floats as integers of the same order, also below 0. It is its own inverse.
 at::Tensor ordered(const at::Tensor& scores) {
   const at::Tensor bits = (scores + 0.0f).view(at::kInt);  // -0 becomes 0
   return at::where(bits.lt(0), bits.bitwise_xor(0x7fffffff), bits);
@@ -60,7 +60,7 @@ Pool protective_pool(const std::vector<at::Tensor>& layers) {
 
 bool is_set(const uint8_t* bits, int64_t channel) { return bits[channel / 8] >> (7 - channel % 8) & 1; }
 
-/// In the layout of mask_bits, on the host.
+/// Keeps the same share of every layer whose channels go alone; layout of mask_bits, on the host.
 at::Tensor uniform_bits(const ModelDescription& description, const at::Tensor& values,
                         const std::vector<double>& ratios) {
   std::set<std::string> alone;
@@ -99,7 +99,8 @@ std::vector<RemovedChannels> removed_channels(const Network& network, const Mode
     if (!cut.select_reads_one_norm) continue;
     const auto norm = std::find_if(description.batch_norms.begin(), description.batch_norms.end(),
                                    [&](const NormLayer& one) { return one.key == cut.norms.front(); });
-    out.push_back({static_cast<size_t>(norm - description.batch_norms.begin()), buffers[cut.select + ".indexes"].eq(0)});
+    out.push_back(
+        {static_cast<size_t>(norm - description.batch_norms.begin()), buffers[cut.select + ".indexes"].eq(0)});
   }
   return out;
 }
@@ -122,8 +123,8 @@ std::vector<Mask> masks(const Network& network, const std::vector<double>& ratio
   for (const double ratio : ratios)
     if (!(ratio >= 0 && ratio < 1))
       throw Error("ERR_PRUNE", "A pruning ratio must be at least 0 and below 1, not " + std::to_string(ratio) + ".");
-  const at::Tensor magnitude =
-      scores.empty() ? magnitudes(gammas, removed_channels(network, description)) : ordered(at::tensor(scores)).to(gammas.front().device());
+  const at::Tensor magnitude = scores.empty() ? magnitudes(gammas, removed_channels(network, description))
+                                              : ordered(at::tensor(scores)).to(gammas.front().device());
   at::Tensor packed;
   if (options.uniform) {
     packed = uniform_bits(description, magnitude.cpu(), ratios);

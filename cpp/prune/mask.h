@@ -25,10 +25,10 @@ struct MaskOptions {
   /// sorted[int(0.9 * n)] are kept whatever the threshold (docs/reference.md#8.5). From a ratio of about 0.9 on the
   /// threshold is the largest sorted value, and the mask no longer changes.
   bool protective = false;
-  /// Instead of one threshold: int(n * ratio) channels, the lowest ones, go out of each layer of n channels that one
+  /// Instead of one threshold, the lowest int(n * ratio) channels go out of each layer of n channels that one
   /// convolution feeds and that no other layer adds to. All others stay, and the threshold is 0.
   bool uniform = false;
-  /// One a channel (scores.h), in the place of |gamma|.
+  /// A score for each channel (scores.h), which replaces |gamma|.
   std::vector<float> scores = {};
 };
 
@@ -43,7 +43,7 @@ struct RemovedChannels {
 };
 std::vector<RemovedChannels> removed_channels(const Network& network, const ModelDescription& description);
 
-/// Whether a cut is of one BN layer and its one convolution.
+/// True where a cut has one BN layer and one convolution, beside depthwise ones.
 bool goes_alone(const ChannelCut& cut);
 
 /// Soft filter pruning (He et al., IJCAI 2018): the filters that a uniform mask by their norm would take out become 0,

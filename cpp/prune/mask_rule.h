@@ -1,4 +1,4 @@
-// Whether a mask keeps a channel, for the CPU and CUDA kernels of mask_bits.
+// The rule by which a mask keeps a channel, for the CPU and CUDA kernels of mask_bits.
 #pragma once
 
 #include <cstdint>

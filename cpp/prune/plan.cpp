@@ -128,7 +128,7 @@ class Widths {
   }
 
  private:
-  /// NaN is never kept, as in the mask.
+  /// The score of a channel; NaN is never kept, as in the mask.
   float value(size_t norm, int64_t channel) const {
     const float score = scores_[norm][channel];
     return std::isnan(score) ? kLowest : score;

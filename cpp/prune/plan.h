@@ -24,7 +24,7 @@ struct PruneOptions {
   std::vector<float> scores = {};
   /// Widths become multiples of this, within the budget of the mask.
   int64_t round_to = 1;
-  /// Instead: each width becomes the multiple that is fastest by these costs (widths.h), where one is.
+  /// Replaces `round_to`: each width becomes the multiple that is fastest by these costs (widths.h), where one is.
   std::optional<WidthCosts> width_costs = {};
 };
 
@@ -59,9 +59,8 @@ struct PrunePlan {
   bool cuts_live_channels = false;
 };
 
-/// The input from the weights: of each BN layer the scores by which channels are ranked, |gamma| unless others are
-/// given, and for each cut the channels that its selection already takes (empty: all), so that a ticket can be pruned
-/// again.
+/// The input from the weights: for each BN layer the scores of its channels, |gamma| unless others are given; for each
+/// cut the channels that its selection already takes (empty: all), so that a ticket can be pruned again.
 struct PruneInput {
   std::vector<std::vector<float>> scores;
   std::vector<Bits> selected;

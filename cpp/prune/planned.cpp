@@ -50,7 +50,7 @@ std::vector<LayerInfo> planned_layers(const ModelDescription& description, const
     return found(planned.selected, layer.of, found(planned.rows, layer.of, layer.in));
   };
   std::vector<LayerInfo> out;
-  int64_t channels = description.input[0];  // of the images that reach the next layer
+  int64_t channels = description.input[0];  // channels of the images that reach the next layer
   bool after_removed = false;
   for (LayerInfo layer : description.layers) {
     const bool depthwise = layer.groups > 1 && layer.groups == layer.in && layer.in == layer.out;
@@ -61,7 +61,7 @@ std::vector<LayerInfo> planned_layers(const ModelDescription& description, const
     switch (layer.kind) {
       case Kind::kConv:
       case Kind::kLinear:
-        // Behind a removed layer it reads what that one did.
+        // A layer behind a removed one reads the input of that one.
         layer.in = after_removed ? channels : found(planned.columns, layer.key, layer.in);
         channels = layer.out = found(planned.rows, layer.key, layer.out);
         if (depthwise) layer.in = layer.groups = layer.out;

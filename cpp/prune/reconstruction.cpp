@@ -17,8 +17,8 @@ namespace {
 
 constexpr int64_t kPlacesPerImage = 10;
 
-/// Places in the output (channels, height, width) of `images` images, the same for every number of ranks but for which
-/// images are this rank's. `stream` and `first` make them others for each layer and batch.
+/// Places in the output (channels, height, width) of `images` images. All ranks draw the same places and differ only in
+/// the images that these refer to. `stream` and `first` make the places differ between layers and batches.
 OutputPlaces draw_places(uint64_t seed, uint32_t stream, uint64_t first, int64_t images, at::IntArrayRef output,
                          const at::Device& device) {
   const int64_t count = images * kPlacesPerImage;
@@ -61,7 +61,7 @@ std::vector<int64_t> removal_order(const at::Tensor& gram) {
   const at::Tensor host = gram.to(at::kCPU, at::kDouble).contiguous();
   const int64_t channels = host.size(0);
   const double* products = host.const_data_ptr<double>();
-  std::vector<double> with_removed(channels, 0);  // of each channel, with the sum of those removed
+  std::vector<double> with_removed(channels, 0);  // product of each channel with the sum of the removed ones
   std::vector<bool> gone(channels, false);
   std::vector<int64_t> order;
   while (static_cast<int64_t>(order.size()) < channels) {
@@ -101,7 +101,7 @@ std::vector<at::Tensor> thinet_scores(Network& network, const ModelDescription& 
   {
     const InputObserver observer([&](const LayerInput& layer) {
       const auto reader = reader_of(layer.weight.unsafeGetTensorImpl());
-      // A layer of groups does not add its input channels up.
+      // A grouped convolution does not add up all its input channels.
       if (reader == readers.end() || layer.weight.size(1) != layer.input.size(1)) return;
       const bool is_linear = layer.weight.dim() == 2;
       const at::Tensor input = is_linear ? layer.input.unsqueeze(-1).unsqueeze(-1) : layer.input;

@@ -12,7 +12,7 @@
 
 namespace earlybird {
 
-/// While one lives, parameters and buffers of a network may change; its end puts their values back.
+/// While a guard lives, parameters and buffers of a network may change; its end puts their values back.
 class StateGuard {
  public:
   explicit StateGuard(Network& network);
@@ -24,8 +24,8 @@ class StateGuard {
   std::vector<at::Tensor> tensors_, before_;
 };
 
-/// Sends the images of scores through a network in its current mode, in float32: calls `forward_of` with each batch and
-/// the number of its images on all ranks, which returns the logits. Neither weights nor statistics change.
+/// Sends the images of scores through a network in its current mode, in float32: calls `forward_of`, which returns the
+/// logits, with each batch and the number of its images on all ranks. Neither weights nor statistics change.
 void for_each_batch(Network& network, const ScoreImages& from, const CancelToken& cancel,
                     const std::function<at::Tensor(const Batch& batch, double images)>& forward_of);
 

@@ -24,7 +24,7 @@ namespace {
 /// A value for each parameter of a network, by key.
 using ByKey = std::map<std::string, at::Tensor>;
 
-/// What a criterion looks at. Sums are taken in double, so that they do not depend on their order.
+/// The input of a criterion. Sums are taken in double, so that they do not depend on their order.
 struct Scored {
   Network& network;
   const ScoreOptions& options;
@@ -42,8 +42,8 @@ struct Scored {
   Gradients gradients() const { return {network, options.images, cancel}; }
 };
 
-/// The filters of the channels of a layer, one a row: their own values, or what `of` has in their place. Shorter ones
-/// end in zeros.
+/// The filters of the channels of a layer, one a row, with the values that `of` has for their weights. Shorter ones end
+/// in zeros.
 at::Tensor filters(const NormLayer& norm, const ByKey& of) {
   std::vector<at::Tensor> parts;
   int64_t longest = 0;
@@ -58,7 +58,7 @@ at::Tensor filters(const NormLayer& norm, const ByKey& of) {
   return parts.size() == 1 ? parts.front() : at::cat(parts, 0);
 }
 
-/// gamma and beta of a layer times what stands in their place in `other`: the derivative of a gate on each channel.
+/// gamma and beta of a layer times the values of `other` for them: the derivative of a gate on each channel.
 at::Tensor gates(const NormLayer& norm, const ByKey& own, const ByKey& other) {
   const auto product = [&](const char* field) {
     return own.at(norm.key + field).to(at::kDouble) * other.at(norm.key + field).to(at::kDouble);
@@ -156,8 +156,8 @@ Layers snip(const Scored& what) {
 
 /// gamma (Hg)(gamma) + beta (Hg)(beta), H the Hessian: how much the gradient flow falls with the channel; Wang et al.,
 /// "Picking Winning Tickets Before Training by Preserving Gradient Flow", ICLR 2020, equation 8, with the sign turned
-/// so that the largest are kept. It is of the parameters that the mask takes: summed over a filter before BatchNorm,
-/// whose scale the loss does not depend on, it would be -|g|^2.
+/// so that the largest are kept. It uses gamma and beta, which the mask takes: summed over a filter before BatchNorm,
+/// on whose scale the loss does not depend, it would be -|g|^2.
 Layers grasp(const Scored& what) {
   Gradients gradients = what.gradients();
   const ByKey hg = what.by_key(gradients.hessian_times(gradients.mean()));
@@ -182,7 +182,7 @@ std::shared_ptr<Network> in_double(const Network& network, const ModelDescriptio
 /// sum |w| dR/d|w| over the filter, R the sum of the outputs for an image of ones in a network of absolute weights
 /// without biases: Tanaka et al., "Pruning Neural Networks without any Data by Iteratively Conserving Synaptic Flow",
 /// NeurIPS 2020, equation 2, in one step instead of a hundred. BatchNorm divides by its running deviation and subtracts
-/// nothing. In double, because R grows with every layer, and over the largest score of all.
+/// nothing. Computed in double, because R grows with every layer, and divided by the largest score of all.
 Layers synflow(const Scored& what) {
   std::shared_ptr<Network> network;
   {
@@ -243,7 +243,7 @@ const Criterion& criterion_named(const std::string& name) {
   return *found;
 }
 
-/// Channels that the selection behind a BN layer does not take are as low as the lowest of all layers.
+/// Gives channels that the selection behind a BN layer does not take the lowest score of all layers.
 void lower_removed(const Scored& what, Layers& layers) {
   const std::vector<RemovedChannels> removed = removed_channels(what.network, what.description);
   if (removed.empty()) return;

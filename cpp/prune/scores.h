@@ -17,14 +17,14 @@ struct ScoreImages {
   int64_t batches = 1, batch_size = 1;
 };
 
-/// How the channels of BN layers are ranked. In the formulas a channel's filter w is its row in the convolution whose
-/// output the layer normalises; where it normalises a sum of several (a residual stream), their rows together. gamma
-/// and beta are those of the layer, g a gradient of the mean loss.
+/// The criterion by which the channels of BN layers are ranked. In the formulas a channel's filter w is its row in the
+/// convolution whose output the layer normalises; where it normalises a sum of several (a residual stream), their rows
+/// together. gamma and beta are those of the layer, g a gradient of the mean loss.
 struct ScoreOptions {
   std::string criterion = "gamma";
-  /// For `random`.
+  /// Seed of the criterion `random`.
   uint64_t seed = 1;
-  /// For criteria that need gradients, or what goes through the network.
+  /// Images of the criteria that need gradients or values inside the network.
   ScoreImages images = {};
 };
 

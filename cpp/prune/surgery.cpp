@@ -22,7 +22,7 @@ State by_key(const Network& network) {
   return state;
 }
 
-/// `scores`: of all channels; empty: |gamma|.
+/// `scores` has one of each channel; empty: |gamma|.
 PruneInput input_of(const ModelDescription& description, const State& state, const std::vector<float>& scores) {
   PruneInput out;
   auto next = scores.begin();
@@ -60,8 +60,8 @@ std::vector<uint8_t> packed(const std::vector<Bits>& layers) {
 /// all.
 struct Selection {
   std::map<std::string, at::Tensor> rows, columns;
-  std::map<std::string, at::Tensor> selects;   // by key of a channel selection, the channels that it takes
-  std::map<std::string, std::string> new_key;  // if a removed layer shifts the names of later ones
+  std::map<std::string, at::Tensor> selects;   // channels that a selection takes, by its key
+  std::map<std::string, std::string> new_key;  // keys that change because a removed layer shifts later ones
   std::set<std::string> lost;  // removed layers, and those that keep fresh weights because their input is gone
 };
 

@@ -22,7 +22,7 @@ struct Pruned {
 Pruned prune(const Network& dense, const std::vector<uint8_t>& mask, const PruneOptions& options,
              const Network& weights_from);
 
-/// What `prune` would do, without building the ticket. Throws what plan_pruning does.
+/// The plan that `prune` would carry out. Throws what plan_pruning does.
 PrunePlan plan_of(const Network& dense, const std::vector<uint8_t>& mask, const PruneOptions& options);
 
 }  // namespace earlybird

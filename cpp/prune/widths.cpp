@@ -15,7 +15,7 @@ namespace {
 
 constexpr double kGain = 0.95;
 
-/// Index of the largest multiple in kMultiples.
+/// Index in kMultiples of the largest multiple that `width` is of.
 size_t alignment_of(int64_t width) {
   size_t out = 0;
   for (size_t i = 1; i < kMultiples.size(); ++i)
@@ -32,7 +32,7 @@ ShapeClass class_of(const LayerInfo& layer, int64_t width, bool bf16) {
       {bf16 ? at::kBFloat16 : at::kFloat, layer.kernel, width, width, std::min(layer.height, layer.width)});
 }
 
-/// For each multiple the width of the class nearest to its example; 0 where it has none.
+/// For each multiple, the width that is nearest to the example of the class; 0 where the class has none.
 std::array<int64_t, kMultiples.size()> widths_of(const ShapeClass& shapes) {
   const int64_t example = shapes.example().in;
   std::array<int64_t, kMultiples.size()> out{};
@@ -44,7 +44,7 @@ std::array<int64_t, kMultiples.size()> widths_of(const ShapeClass& shapes) {
   for (size_t i = 0; i < kMultiples.size(); ++i)
     for (int64_t away = 0; away < example; ++away)
       for (const int64_t width : {example - away, example + away})
-        // Where any width will do, an odd one.
+        // The first entry stands for any width, so it is timed with an odd one.
         if (out[i] == 0 && alignment_of(width) == i && (i > 0 || width % 2 == 1) && fits(width)) out[i] = width;
   return out;
 }
@@ -128,7 +128,7 @@ int64_t FastestWidths::instead_of(const ChannelCut& cut, int64_t width, int64_t 
   for (size_t i = 1; i < kMultiples.size(); ++i) {
     const int64_t wider = std::min(most, (own + kMultiples[i] - 1) / kMultiples[i] * kMultiples[i]);
     const double time = cost(cut, wider);
-    if (!(time < least)) continue;  // also where one of them is not known
+    if (!(time < least)) continue;  // an unknown time is NaN and skipped as well
     least = time;
     best = wider;
   }

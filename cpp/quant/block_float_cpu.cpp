@@ -57,7 +57,7 @@ class BlockPass {
     if (top >= kInfinity) fault_.store(true, std::memory_order_relaxed);
   }
 
-  /// For rows that are blocks and short enough to be read again from a cache.
+  /// Takes rows that are blocks and short enough to be read again from a cache.
   void by_row() {
     const int64_t inner = shape_.inner;
     at::parallel_for(0, shape_.blocks, std::max<int64_t>(1, kGrain / inner), [&](int64_t begin, int64_t end) {
@@ -68,7 +68,7 @@ class BlockPass {
     });
   }
 
-  /// For long rows, and blocks in several places: two passes over memory.
+  /// Takes long rows, and blocks in several places, in two passes over memory.
   void by_piece() {
     std::vector<uint32_t> tops(shape_.blocks, 0);
     each_piece([&](int64_t at, int64_t count, int64_t block, NoiseTile&) {
@@ -96,7 +96,7 @@ class BlockPass {
     });
   }
 
-  /// For short runs of a block. Memory is `outer` lines of blocks * inner positions; a tile is some neighbouring
+  /// Takes short runs of a block. Memory is `outer` lines of blocks * inner positions; a tile is some neighbouring
   /// positions (whole blocks) of some neighbouring lines.
   void by_position() {
     std::vector<uint32_t> all(shape_.blocks, 0);

@@ -12,17 +12,17 @@ enum class Rounding { kNearest, kStochastic };
 /// QPyTorch's quantiser, which the reference uses, or SWALP's own; they differ in details.
 enum class BlockFlavour { kQtorch, kSwalp };
 
-/// How the products of a convolution round their operands (mx_products.h); null: not at all.
+/// Formats to which the products of a convolution round their operands (mx_products.h); null: not rounded.
 struct OperandFormats {
   const MxFormat *weight = nullptr, *activate = nullptr;
-  /// The gradient of an output, as operand of the gradient of the input, and of that of the weight.
+  /// Formats of the gradient of an output, as operand of the gradient of the input and of that of the weight.
   const MxFormat *error = nullptr, *grad = nullptr;
   MxScale scale = MxScale::kFloor;
-  /// Of weights and activations, and of the gradients of outputs.
+  /// Rounding of weights and activations, and rounding of the gradients of outputs.
   MxRounding forward = MxRounding::kEven, backward = MxRounding::kStochastic;
-  /// No full-precision copy: weights of convolutions are rounded after each step, stochastically.
+  /// True where no full-precision copy is kept: weights of convolutions are rounded after each step, stochastically.
   bool keep_weights = false;
-  /// In place of a format of weights: a word length of block floating point, to the nearest, shorter than that of the
+  /// Replaces a format of weights by a word length of block floating point, to the nearest, shorter than that of the
   /// weights between steps; -1: none.
   int64_t weight_bits = -1;
 
@@ -37,7 +37,7 @@ struct NumberFormats {
   int64_t weight = kFull, activate = kFull, grad = kFull, error = kFull, momentum = kFull;
   Rounding rounding = Rounding::kStochastic;
   BlockFlavour flavour = BlockFlavour::kQtorch;
-  /// Whether a block with an infinity or NaN ends the epoch with ERR_NUMERIC; otherwise it is not rounded.
+  /// True where a block with an infinity or NaN ends the epoch with ERR_NUMERIC; otherwise it is not rounded.
   bool refuse_non_finite = true;
   OperandFormats operands = {};
 

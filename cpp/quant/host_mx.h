@@ -13,7 +13,7 @@ struct HostMxRounding {
   MxRule rule;
   uint64_t seed = 1;
   uint32_t lane = 0, epoch = 0, step = 0;
-  /// Of the kernel; the plain twin and convolutions are the CPU's.
+  /// The kernel's device; the plain twin and convolutions run on the CPU.
   std::string device = "cpu";
   /// Uses the plain twin for the values as well.
   bool plain = false;

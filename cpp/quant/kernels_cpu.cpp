@@ -10,7 +10,7 @@ namespace {
 EB_INLINE void store(float& to, float value) { to = value; }
 EB_INLINE void store(uint16_t& to, float value) { to = static_cast<uint16_t>(bits_of(value) >> 16); }
 
-/// In place of random bits for nearest rounding, which needs none.
+/// Stands in for random bits: nearest rounding needs none.
 struct None {
   EB_INLINE uint32_t operator[](int64_t) const { return 0; }
 };
@@ -104,7 +104,7 @@ EB_LOOPS(float)
 EB_LOOPS(uint16_t)
 #undef EB_LOOPS
 
-/// Rounds blocks of unusual magnitude, or not finite.
+/// Rounds blocks of unusual magnitude, and blocks that are not finite.
 template <class T>
 void round_slowly(const T* from, T* to, int64_t count, const uint32_t* tops, int64_t stride, const void* bits,
                   const Format& format) {

@@ -18,7 +18,7 @@ struct MxRule {
   int64_t groups = 1;
 };
 
-/// What a tensor becomes. `scale` (uint8) and `codes` (uint8, one an element) are in the order of the tensor's memory;
+/// A tensor in a format. `scale` (uint8) and `codes` (uint8, one an element) are in the order of the tensor's memory;
 /// `values` has its shape and strides.
 struct MxTensor {
   at::Tensor scale, codes, values;

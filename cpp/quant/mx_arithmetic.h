@@ -121,7 +121,7 @@ EB_SCALAR float tensor_scale(uint32_t top) {
   return scale > low ? scale : low;
 }
 
-/// A block: its scale byte, and what NVFP4 multiplies values by before and after they are rounded to elements.
+/// A block: its scale byte, and the factors of NVFP4 before and after values are rounded to elements.
 struct Block {
   uint32_t byte;
   float in = 1, out = 1;

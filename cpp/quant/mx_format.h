@@ -38,9 +38,9 @@ inline constexpr MxFormat kE4m3 = kMxFormats[1];
 /// Throws ERR_USAGE for a name that is not in the table.
 const MxFormat& mx_format(const std::string& name);
 
-/// How the power of two of a block follows from its largest magnitude: its exponent less emax (the specification,
-/// section 6.3); the smallest one with which nothing saturates (Mishra et al., arXiv 2506.08027); or as kFloor after
-/// the magnitude was rounded to the mantissa of the elements. NVFP4 has a rule of its own.
+/// The rule that gives the power of two of a block from its largest magnitude: its exponent less emax (the
+/// specification, section 6.3); the smallest one with which nothing saturates (Mishra et al., arXiv 2506.08027); or as
+/// kFloor after the magnitude was rounded to the mantissa of the elements. NVFP4 has a rule of its own.
 enum class MxScale { kFloor, kRceil, kEven };
 
 /// Nearest with ties to even or away from zero, or up with the probability of the remainder.

@@ -18,16 +18,16 @@ struct Kernel {
   float tensor_scale = 1;
 };
 
-/// That of the operator mx_round_out.
+/// Converts the arguments of the operator mx_round_out.
 inline Kernel kernel_of(int64_t format, int64_t scale, int64_t rounding) {
   return {kMxFormats[format], static_cast<MxScale>(scale), static_cast<MxRounding>(rounding)};
 }
 
-/// What distinguishes the loops: NVFP4 multiplies before and after, two's complement has no -0 and one code more.
+/// The kinds of loops: NVFP4 multiplies before and after, two's complement has no -0 and one code more.
 enum class Kind { kFloating, kFixed, kScaled };
 
-/// What all blocks of a rounding have in common. Bits of powers of two and of largest values are those at scale 2^-127:
-/// the scale byte, moved to the exponent, is added to them.
+/// The constants that all blocks of a rounding share. Bits of powers of two and of largest values are those at scale
+/// 2^-127: the scale byte, moved to the exponent, is added to them.
 struct Common {
   /// Added to a largest magnitude, carries into its exponent where the rule takes the next power of two.
   uint32_t carry;
@@ -59,7 +59,7 @@ EB_SCALAR Common common_of(const Kernel& kernel) {
           1.f / kernel.tensor_scale};
 }
 
-/// What distinguishes a block: its scale byte as exponent, or the factors of NVFP4 (Block).
+/// The constants of a block: its scale byte as exponent, or the factors of NVFP4 (Block).
 struct Steps {
   uint32_t power;
   float in, out;
@@ -80,7 +80,7 @@ EB_SCALAR Steps steps_of(uint32_t top, const Common& common) {
   return {byte << 23, 1, 1};
 }
 
-/// Whether no number on the way is subnormal or overflows.
+/// True where no intermediate number is subnormal or overflows.
 template <Kind kKind>
 EB_SCALAR bool is_usual(const Steps& steps) {
   if (kKind == Kind::kScaled) return (steps.in < 0x1p100f) & (steps.out > 0x1p-100f);
@@ -123,7 +123,7 @@ template <Kind kKind>
 EB_SCALAR void store(uint16_t& to, float value) {
   to = kKind == Kind::kScaled ? narrow(bits_of(value)) : static_cast<uint16_t>(bits_of(value) >> 16);
 }
-/// Not as a float, whose NaN might change.
+/// Copies the bits: a float's NaN might change on the way.
 EB_SCALAR void store_bits(float& to, uint32_t bits) { memcpy(&to, &bits, sizeof bits); }
 EB_SCALAR void store_bits(uint16_t& to, uint32_t bits) { to = narrow(bits); }
 

@@ -8,7 +8,7 @@
 namespace earlybird::mx {
 namespace {
 
-/// In place of random bits for nearest rounding, which needs none.
+/// Stands in for random bits: nearest rounding needs none.
 struct NoNoise {
   EB_INLINE uint32_t operator[](int64_t) const { return 0; }
   EB_INLINE NoNoise operator+(int64_t) const { return {}; }
@@ -17,7 +17,7 @@ struct NoNoise {
 /// The random bits of neighbouring elements.
 class Noise {
  public:
-  /// Those of `count` elements from `number` on, at most kChunk.
+  /// The bits of `count` elements from `number` on, at most kChunk.
   const uint16_t* of(const quant::NoiseKey& key, int64_t number, int64_t count) {
     const int64_t a_call = quant::elements_a_call(quant::kHalfWordNoise), group = number / a_call;
     quant::fill_noise(key, static_cast<uint32_t>(group), (number + count - 1) / a_call + 1 - group, words_);

@@ -11,7 +11,7 @@ struct SumAxis {
   bool has_groups;
 };
 
-/// By product and operand. A weight has the input channels of one group only.
+/// Axes by product and operand. A weight has the input channels of one group only.
 constexpr SumAxis kSumAxes[3][2] = {
     {{1, true}, {1, false}},
     {{1, true}, {0, true}},

@@ -30,7 +30,7 @@ struct LayerProduct {
   ConvProduct product;
 };
 
-/// The lane of its first operand; that of the second is the next one. Lanes ascend as a step makes the operands:
+/// The lane of the product's first operand; the second has the next one. Lanes ascend as a step makes the operands:
 /// forward, then both gradients of each layer from the last one on.
 uint32_t operand_lane_of(NumberKind kind, size_t layers, const LayerProduct& of);
 

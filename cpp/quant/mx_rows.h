@@ -1,4 +1,4 @@
-// How memory is cut into blocks of MX, for CPU and CUDA.
+// The division of memory into blocks of MX, for CPU and CUDA.
 #pragma once
 
 #include <algorithm>

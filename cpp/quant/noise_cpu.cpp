@@ -9,7 +9,7 @@ namespace {
 
 #ifdef __x86_64__
 
-// The masked form with a mask of ones, because GCC 12 warns of an undefined value in the form without a mask.
+// Uses the masked form with a mask of ones, because GCC 12 warns of an undefined value in the form without a mask.
 #define EB_EVEN_PRODUCT(a, b) reinterpret_cast<Lanes>(_mm512_maskz_mul_epu32(0xFF, (__m512i)(a), (__m512i)(b)))
 #define EB_LANE_BYTES 64
 #pragma GCC push_options

@@ -13,7 +13,7 @@ void fill_noise(const NoiseKey& key, uint32_t first, int64_t calls, uint64_t* wo
 /// The random bits of neighbouring elements, made a thousand at a time, so that they stay in the first-level cache.
 class NoiseTile {
  public:
-  /// For elements with numbers below `end`.
+  /// Serves elements with numbers below `end`.
   NoiseTile(const NoiseKey& key, const Grid& grid, int64_t end)
       : key_(key), nearest_(grid.nearest), a_call_(elements_a_call(grid.bits)), end_(end) {}
 

@@ -12,7 +12,7 @@ using torch::autograd::variable_list;
 
 thread_local const QuantizedPass* current = nullptr;
 
-/// Whether nobody else can read these values.
+/// True where nobody else can read these values.
 bool is_ours_alone(const at::Tensor& tensor) {
   return tensor.use_count() == 1 && tensor.storage().use_count() == 1 && tensor.is_non_overlapping_and_dense();
 }

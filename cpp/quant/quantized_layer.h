@@ -34,7 +34,7 @@ class QuantizeGuard {
   const QuantizedPass* before_;
 };
 
-/// How a layer rounds the operands of its products in a pass. Outlives the pass, for the backward pass.
+/// The rounding of the operands of a layer's products. It outlives the forward pass, for the backward pass.
 struct OperandRounding {
   OperandFormats formats;
   BlockFlavour flavour;
@@ -48,7 +48,7 @@ struct OperandRounding {
                                      int64_t groups, const std::array<at::ScalarType, 2>& dtypes) const;
 };
 
-/// That of a layer of this thread; nullopt without a guard, or where operands are not rounded.
+/// The rounding of a layer that this thread computes; nullopt without a guard, or where operands are not rounded.
 std::optional<OperandRounding> operand_rounding(const void* layer);
 
 /// Rounds the `output` of a layer (N, C, H, W) to block floating point with one exponent a sample, and its gradient

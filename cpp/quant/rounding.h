@@ -52,7 +52,7 @@ EB_SCALAR uint32_t magnitude(float value) { return bits_of(value) & 0x7FFFFFFFu;
 
 inline constexpr uint32_t kInfinity = 0x7F800000u;
 
-/// Whether the largest magnitude `top` of a block is between 2^-100 and 2^125, or 0: then no intermediate result
+/// True where the largest magnitude `top` of a block is between 2^-100 and 2^125, or 0: then no intermediate result
 /// overflows or is subnormal.
 EB_SCALAR bool is_usual(uint32_t top) { return (top == 0) | (top - (27u << 23) < 225u << 23); }
 
@@ -142,8 +142,8 @@ EB_SCALAR float from_unit(float unit, int32_t exponent) {
   return float_of((bits_of(unit) & 0x80000000u) | out);
 }
 
-/// For a block with a subnormal maximum QPyTorch's base is 0, so it rounds the magnitude bits themselves, and cuts
-/// values that reach the next exponent to the highest bits - 2 mantissa bits.
+/// Rounds a value of a block with a subnormal maximum. QPyTorch's base is 0 there, so it rounds the magnitude bits
+/// themselves, and cuts values that reach the next exponent to the highest bits - 2 mantissa bits.
 EB_SCALAR float round_subnormal(float value, uint32_t noise, const Grid& grid) {
   if (grid.nearest) noise = (grid.mask + 1) >> 1;
   uint32_t top = (magnitude(value) + (noise & grid.mask)) & ~grid.mask;

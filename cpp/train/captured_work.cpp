@@ -49,7 +49,7 @@ void CapturedWork::capture(const std::shared_ptr<Feed>& feed, const Work& work, 
     at::NoGradGuard no_grad;
     for (size_t i = 0; i < state.size(); ++i) state[i].copy_(before[i]);
   };
-  // It must not refer to the pass, which the graph outlives.
+  // The captured work must not refer to the pass, which the graph outlives.
   const auto next_batch = [work, feed, shape = shape_] { work(feed->next(shape.size, shape.bf16)); };
   std::unique_ptr<Graph> graph = graphs_();
   try {

@@ -40,16 +40,16 @@ class CapturedWork {
 
   bool is_captured() const { return graph_ != nullptr; }
 
-  /// Why nothing is captured though the device has graphs; empty otherwise.
+  /// The reason why nothing is captured though the device has graphs; empty otherwise.
   const std::string& why_eager() const { return why_eager_; }
 
  private:
   void capture(const std::shared_ptr<Feed>& feed, const Work& work, std::vector<at::Tensor> state);
 
   GraphFactory graphs_;
-  std::weak_ptr<Feed> feed_;  // of the capture: once it is gone, nobody asks for a replay
+  std::weak_ptr<Feed> feed_;  // the captured feed: once it is gone, nobody asks for a replay
   Shape shape_;
-  std::vector<const void*> addresses_;  // of the state
+  std::vector<const void*> addresses_;  // addresses of the captured state
   std::unique_ptr<Graph> graph_;
   std::string why_eager_;
   bool failed_ = false;

@@ -40,7 +40,7 @@ PassResult Evaluator::evaluate(Dataset& dataset, const EvaluateOptions& options,
   if (!kept_ || !kept_->fits(*network_, options)) kept_ = std::make_unique<Kept>(*network_, options);
   ForwardWork& forward = kept_->forward;
   Ranks* ranks = network_->ranks.get();
-  // Without shared statistics each rank has others; those of rank 0 count, as its checkpoints have them.
+  // Without shared statistics each rank has its own. Those of rank 0 count, as its checkpoints have them.
   if (ranks) ranks->broadcast(network_->buffers(), "the statistics of BatchNorm");
   const auto pass = dataset.evaluation_pass(options.batch_size, token_for_data(ranks, cancel));
   return run_pass(forward.start(*pass, options.batch_size, options.bf16, "the evaluation"), kept_->captured,

@@ -19,7 +19,7 @@ struct EvaluateOptions {
   /// Low precision: rounding of the outputs of layers, where it differs from the network's formats. Stochastic rounding
   /// draws the same bits in every evaluation.
   std::optional<Rounding> rounding = {};
-  /// The forward pass is captured as graphs of these; eager where it is empty.
+  /// Makes the graphs that capture the forward pass; empty: it is eager.
   GraphFactory graphs = {};
 };
 

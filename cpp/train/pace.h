@@ -10,10 +10,10 @@ namespace earlybird {
 /// Checks the cancel token at every step of a pass and reports progress at most four times a second.
 class Pace {
  public:
-  /// `steps` of the whole epoch, of which `from` are done.
+  /// `steps` counts the whole epoch, of which `from` is done.
   Pace(int64_t steps, const PassPosition& from, const CancelToken& cancel, ProgressCallback callback);
   void step(int64_t images, PassSums& sums);
-  /// Those before included.
+  /// Seconds of the epoch so far, with those before the pass.
   double seconds() const;
 
  private:

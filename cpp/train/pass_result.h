@@ -25,13 +25,13 @@ struct PassResult {
   double waited = 0;          // seconds the steps waited for data
   std::vector<BadImage> bad;  // images left out because they did not decode
   bool captured = false;      // full batches were replays of a graph
-  std::string why_eager;      // if they were not, on a device with graphs
+  std::string why_eager;      // reason where a device with graphs ran eagerly
 };
 
-/// How far a training epoch has got: with the weights and the momentum of that moment, all that going on exactly needs.
-/// Shuffle, augmentation and rounding depend on seed, epoch and position alone.
+/// The place that a training epoch has reached: with the weights and the momentum of that moment, all that an exact
+/// continuation needs. Shuffle, augmentation and rounding depend on seed, epoch and position alone.
 struct PassPosition {
-  int64_t batches = 0;  // of the epoch's order, those that lost all their images included
+  int64_t batches = 0;  // of the epoch's order, with those that lost all their images
   int64_t steps = 0;
   int64_t images = 0;
   std::vector<double> sums;  // kSums of them; empty before the first step

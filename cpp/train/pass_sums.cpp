@@ -43,7 +43,7 @@ void PassSums::start(const PassPosition& from) {
   images_ = from.images;
   steps_ = from.steps;
   share_ = 1;
-  // What was summed before the position is counted once.
+  // The sums before the position are those of all ranks, so only rank 0 starts with them.
   if (ranks_ && ranks_->rank() > 0) {
     sums_.zero_();
     images_ = 0;

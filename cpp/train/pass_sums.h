@@ -18,18 +18,18 @@ namespace earlybird {
 /// host.
 class PassSums {
  public:
-  /// `ranks`: those that work on the same pass, null for this process alone. Results are of all of them.
+  /// `ranks` work on the same pass, and results cover all of them; null for this process alone.
   explicit PassSums(at::Device device, Ranks* ranks = nullptr);
 
-  /// Before `add`: so many images of a step of `whole` images are in the batch.
+  /// Call it before `add`: the batch has `images` of a step of `whole` images.
   void share(int64_t images, int64_t whole);
 
   /// Sets all sums to zero, or to those of a position. Throws ERR_CHECKPOINT where that has another number of sums.
   void start(const PassPosition& from = {});
 
   /// Adds one batch: float logits (B, K), labels (B). Returns the gradient for the logits of its mean loss, times its
-  /// share: the sum over the ranks is the gradient of the step's mean loss. Device work
-  /// only, which a graph may replay; `count` does the host's part and must follow once a batch.
+  /// share: the sum over the ranks is the gradient of the step's mean loss. It is device work only, which a graph may
+  /// replay; `count` does the host's part and must follow once a batch.
   at::Tensor add(const at::Tensor& logits, const at::Tensor& labels);
   void count(int64_t images);
 

@@ -22,13 +22,13 @@ class RunAheadLimit {
  public:
   explicit RunAheadLimit(at::Device device) : device_(device) {}
 
-  /// To be called before each step, after the ranks have agreed on it: one that is gone shows there, while the device
-  /// waits for it.
+  /// Call it before each step, after the ranks have agreed on it: a lost rank shows there, before the host waits for a
+  /// device that waits for the rank.
   void wait() {
     if (events_[next_]) events_[next_]->synchronize();
   }
 
-  /// To be called after each step was queued.
+  /// Call it after each step was queued.
   void step() {
     if (device_.is_cpu()) return;
     const c10::impl::VirtualGuardImpl guard(device_.type());
@@ -71,10 +71,10 @@ class Place {
   size_t bad_;
 };
 
-/// What the ranks tell each other before a step.
+/// The sums that the ranks form before a step.
 struct StepWord {
-  int64_t images;  // of all
-  int64_t bad;     // of all, in this pass
+  int64_t images;  // images of all ranks
+  int64_t bad;     // images that all ranks left out in this pass
   bool stops;      // one of them was cancelled
 };
 
@@ -149,14 +149,14 @@ PassResult run_pass(PassWork what, CapturedWork& captured, PassSums& sums, LowPr
     place.step();
     if (word.images > 0) pace.step(word.images, sums);
   }
-  // One that is gone shows here, before the host waits for the device.
+  // A lost rank shows here, before the host waits for the device.
   if (what.ranks) agree(*what.ranks, 0, 0, false);
-  place.step();  // also past batches without images at the end
+  place.step();  // counts batches without images at the end
   if (!what.ranks) bad = static_cast<int64_t>(pass.bad().size());
   if (sums.steps() == 0 && bad > 0)
     throw Error("ERR_DATASET", "None of the " + std::to_string(bad) + " images of " + what.where +
                                    " could be decoded: repair the files, or give others with --data.");
-  numbers.check(what.where);                     // first: its error is more precise than that of the loss
+  numbers.check(what.where);  // first: its error is more precise than that of the loss
   PassResult out = sums.read(what.where);
   out.seconds = pace.seconds();
   out.waited = position.waited + pass.waited();

@@ -26,11 +26,12 @@ struct PassWork {
   std::string where;
   /// Called before the work of each batch with its number of images; then nothing is captured.
   std::function<void(int64_t images)> before = {};
-  /// Those that work on it together, or null. Then batches without images are worked on where `idle` is one, and are
-  /// passed over otherwise.
+  /// Ranks that work on the pass together, or null. With ranks, a batch without images is replaced by `idle`, or passed
+  /// over where there is none.
   Ranks* ranks = nullptr;
   std::optional<Batch> idle = {};
-  /// Where the pass began; at its end, also if that is an error, the last step done. The sums stay where they are.
+  /// Where the pass begins; at its end, also after an error, the last step done. Its sums are left to
+  /// PassSums::write().
   PassPosition* position = nullptr;
 };
 
@@ -41,7 +42,7 @@ struct PassWork {
 PassResult run_pass(PassWork what, CapturedWork& captured, PassSums& sums, LowPrecision& numbers,
                     const CancelToken& cancel, const ProgressCallback& progress);
 
-/// The token for what makes the batches of a pass: with ranks, run_pass alone says where it ends.
+/// The token for the source of a pass's batches. With ranks it is never set: run_pass alone decides where a pass ends.
 const CancelToken& token_for_data(const Ranks* ranks, const CancelToken& cancel);
 
 /// The bad images of all ranks, on each of them.

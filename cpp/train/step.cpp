@@ -91,7 +91,8 @@ void Trainer::Step::round_weights() {
   const OperandFormats& operands = pass.formats.operands;
   for (size_t i = 0; i < parameters.size(); ++i) {
     if (parameters[i].dim() != 4) continue;
-    // Along the axis of the forward product's sum. Stochastically, because steps are often below half of a grid step.
+    // Blocks lie along the axis of the forward product's sum. Rounding is stochastic, because steps are often below
+    // half of a grid step.
     const MxRule rule{operands.weight, operands.scale, MxRounding::kStochastic, 1};
     const RandomLane random{pass.seed, lane_of(NumberKind::kWeight, i), pass.position};
     parameters[i].copy_(mx_round(parameters[i], rule, random, at::kFloat, pass.faults));

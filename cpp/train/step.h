@@ -20,7 +20,7 @@ namespace earlybird {
 struct Trainer::Step {
   Step(std::shared_ptr<Network> model, const TrainerOptions& chosen);
 
-  /// To be called before the steps of an epoch that follow a position. Takes the formats that the network has now.
+  /// Call it before the steps of an epoch that follow a position. Takes the formats that the network has now.
   void start(int64_t epoch, double rate, const PassPosition& from);
 
   /// Forward and backward; gradients are left in `parameters`, the batch is added to the sums.
@@ -29,7 +29,7 @@ struct Trainer::Step {
   /// L1 subgradient, then momentum SGD, all parameters at once; rounded as the network's formats say. Ends the step.
   void update();
 
-  /// Where the network keeps no full-precision copy of the weights of convolutions (OperandFormats).
+  /// Rounds the weights of convolutions, for a network without a full-precision copy of them (OperandFormats).
   void round_weights();
 
   void forget_gradients();
@@ -37,7 +37,7 @@ struct Trainer::Step {
   /// Rounds as the network says now. A captured step has its formats in its graph, so that it is captured anew.
   void follow_formats();
 
-  /// What a rank computes in a step of which it has no image; nullopt for this process alone.
+  /// The empty batch of a rank that has no image in a step; nullopt for this process alone.
   std::optional<Batch> idle_batch(const Dataset& dataset) const;
 
   /// All device tensors that a step changes.
@@ -47,7 +47,7 @@ struct Trainer::Step {
   TrainerOptions options;
   std::vector<std::string> keys;
   std::vector<at::Tensor> parameters, momentum, gammas;
-  std::vector<uint8_t> is_gamma;  // of each parameter
+  std::vector<uint8_t> is_gamma;  // one entry a parameter
   at::Tensor lr;
   LowPrecision numbers;
   PassSums sums;

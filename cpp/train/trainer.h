@@ -19,7 +19,7 @@ struct TrainerOptions {
   double l1 = 0;
   bool bf16 = false;
   uint64_t seed = 1;
-  /// Steps are captured as graphs of these; all are eager where it is empty.
+  /// Makes the graphs that capture steps; empty: all are eager.
   GraphFactory graphs = {};
 };
 
@@ -41,13 +41,13 @@ class Trainer {
   Trainer(std::shared_ptr<Network> network, const TrainerOptions& options);
   ~Trainer();
 
-  /// Trains the epoch from a position on, of at most `most_steps` steps. The result is of all steps, those before the
+  /// Trains the epoch from a position on, for at most `most_steps` steps. The result covers all steps, those before the
   /// position included.
   PassResult epoch(Dataset& dataset, int64_t epoch, double lr, int64_t batch_size, int64_t most_steps,
                    const CancelToken& cancel, const ProgressCallback& progress, const PassPosition& from = {});
 
-  /// Where the latest epoch() ended, also if it was cancelled; no step may have been done since. Throws ERR_NUMERIC
-  /// where numbers or the loss are no longer finite.
+  /// The position at which the latest epoch() ended, also if it was cancelled; no step may have been done since. Throws
+  /// ERR_NUMERIC where numbers or the loss are no longer finite.
   PassPosition position() const;
 
   /// One step outside of any epoch, on network input, float32 (B, C, H, W). The gradients are those before the L1 term.
@@ -58,7 +58,7 @@ class Trainer {
 
   void restore_momentum(const HostState& momentum);
 
-  /// Gives every rank of the network the momentum of rank 0; nothing without ranks.
+  /// Gives every rank of the network the momentum of rank 0; does nothing without ranks.
   void share_momentum();
 
  private:

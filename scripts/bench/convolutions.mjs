@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-// The times by which the program chooses its convolutions on this CPU: an example of each class, forward and backward, batch 16 to
-// 32, the best of five turns. Measured anew; what the program knows of this machine is neither read nor changed.
+// Times by which the program chooses its convolutions on this CPU: an example of each class, forward and backward,
+// batch 16 to 32, the best of five turns. Measures anew; neither reads nor changes the program's answers for this
+// machine.
 //   node scripts/bench/convolutions.mjs [--precision bf16]
 import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The whole experiment, in one command: VGG-16 on CIFAR-10 is searched to the end, pruned to 30, 50 and 70 %, the three tickets are
 # retrained, and the distances of all masks are drawn. Prints the seconds it took, as JSON with --json.
-# --out leaves them in PARTS/full-cifar.json, beside what gpu.sh measured, for targets.mjs.
+# --out leaves them in PARTS/full-cifar.json, beside the results of gpu.sh, for targets.mjs.
 #   scripts/bench/full-cifar.sh [--data DIR] [--epochs N] [--device cuda|cuda:N|cpu] [--save DIR] [--json] [--out PARTS] [-- FLAGS OF SEARCH AND RETRAIN]
 set -euo pipefail
 
@@ -35,7 +35,7 @@ begin=$SECONDS
 earlybird search "${training[@]}" "$@" --ratios "${ratios[@]}" --save "$save/search" --force >&2
 for ratio in "${ratios[@]}"; do
   percent=${ratio#0.}0
-  # Where no ticket emerged, the network at the end of the search is drawn from.
+  # Without a ticket, the network at the end of the search is drawn from.
   tickets=("$save"/search/EB-"$percent"-*.pth.tar)
   from=${tickets[0]} start=()
   if [ ! -f "$from" ]; then

@@ -55,7 +55,7 @@ fi
 
 parts=$out/parts
 mkdir -p "$parts" || fail "$out cannot be made"
-# What full-cifar.sh left there stays.
+# The result of full-cifar.sh stays.
 find "$parts" -maxdepth 1 -type f \( -name '*.json' -o -name '*.log' \) ! -name full-cifar.json -exec rm -f {} +
 status=$parts/status.tsv
 : > "$status"
@@ -112,7 +112,7 @@ beside() {
   local name=$1 limit=$2 model=$3 mode=$4 rounds=$5
   shift 5
   if [ "$peer" = none ] && [ "$mode" != tuned ]; then return; fi
-  # Given up before the part is, so that what was measured is written.
+  # The command gives up before the part does, so that the figures so far are written.
   bench "$name" "$limit" step --model "$model" "$@" --rounds "$rounds" "${peers[@]}" --modes "$mode" --timeout $((limit * 3 / 4))
 }
 
@@ -144,7 +144,8 @@ else
   stepping="$common --steps $peer_steps"
   ticket="--ticket 0.5 --round-to 8"
 
-  # What the targets of CIFAR need comes first; all limits are ceilings, and a part whose time is not left is recorded as not run.
+  # The parts that the targets of CIFAR need come first; all limits are ceilings, and a part whose time is not left is
+  # recorded as not run.
   for model in $small_models; do profile "$model"; done
   for model in $small_models; do beside "step-$model" 40 "$model" tuned 2 $stepping; done
   for model in $small_models; do beside "compiled-$model" 80 "$model" compiled 2 $stepping; done
@@ -157,7 +158,7 @@ else
   for model in $large_models; do beside "step-$model" 25 "$model" tuned 1 $stepping; done
   for model in $large_models; do beside "reference-$model" 25 "$model" reference 1 $referring; done
   run_folder=$(mktemp -d)
-  # A run writes what it took beside its metrics.
+  # A run writes its energy beside its metrics.
   part energy 45 bash -c '"${@:2}" >&2 && cat "$1/energy.json"' energy "$run_folder" "$node" "$root/dist/cli/main.js" search \
     --dataset synthetic --arch vgg $run --idle-seconds $idle --save "$run_folder" --report false --keep-checkpoints none \
     --device "$device" $precision $threads --json --quiet
@@ -165,7 +166,7 @@ else
   bench captured-vgg16 10 step --model vgg16 --peer none $common --steps "$steps" --rounds 1 --capture true
   bench eager-vgg16 10 step --model vgg16 --peer none $common --steps "$steps" --rounds 1 --capture false
   bench kernels 15 kernels --peer none $kernels $threads
-  # MX and NVFP4: the rounding beside a copy of memory, and the step beside that of full precision. The tests check its bits.
+  # The parts time MX and NVFP4: the rounding beside a copy of memory, and the step beside that of full precision.
   for format in mxfp8-e4m3 nvfp4; do
     bench "kernels-$format" 10 kernels --peer none --format $format $kernels $threads
     bench "step-$format" 20 step --model vgg16 --peer none --low-precision --format $format $common --steps "$steps" --rounds 1

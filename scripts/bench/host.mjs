@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Times what surrounds training: start-up, late timers, checkpoints, the distance matrix. Prints one JSON object.
+// Times the work around training: start-up, late timers, checkpoints, the distance matrix. Prints one JSON object.
 //   node scripts/bench/host.mjs
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -15,7 +15,7 @@ const { spread } = require(join(root, 'dist/measure.js'));
 
 const round = (value) => Number(value.toPrecision(3));
 
-/** How late a timer of 10 ms fires while `work` runs, in ms. */
+/** Returns how late a timer of 10 ms fires while `work` runs, in ms. */
 async function lag(work) {
   const late = [];
   let due = performance.now() + 10;

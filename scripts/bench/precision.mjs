@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// Whether bfloat16 finds the tickets that float32 finds: searches from several seeds in fp32, in fp32 by other kernels, in bf16
-// by LibTorch's convolutions, and in bf16 by products of integers (where the processor has them), and the distances between
-// their masks. What bf16 changes is to be held against what another rounding changes, and another seed.
+// Tells whether bfloat16 finds the tickets that float32 finds: searches from several seeds in fp32, in fp32 by other
+// kernels, in bf16 by LibTorch's convolutions, and in bf16 by products of integers (where the processor has them), and
+// the distances between their masks. Compare the changes by bf16 with those by another rounding, and by another seed.
 //   node scripts/bench/precision.mjs --save DIR [--seeds 1,2,3] [-- FLAGS OF search]
 // Every search is a run of its own under DIR; finished ones are not run again. Ends with a table, also in DIR/precision.json and .md.
 import { spawnSync } from 'node:child_process';

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// What the model of docs/scaling.md predicts for a cluster, from a network's own layers. Nothing is measured; the assumptions are options.
+// Prints the predictions of the model of docs/scaling.md for a cluster, from a network's own layers. Nothing is
+// measured; the assumptions are options.
 //   node scripts/bench/scaling.mjs [--network resnet50] [--rate N] [--nvlink GB/s] [--network-gbits N] [--latency-us N]
 // --rate: images a second of one GPU alone, at any of the batch sizes.
 import { createRequire } from 'node:module';

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Times starts, beside what no start can be below: Node alone, and Node that opens LibTorch. Prints one JSON object.
+// Times starts, beside two lower bounds: Node alone, and Node that opens LibTorch. Prints one JSON object.
 //   node scripts/bench/start.mjs
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,7 +12,7 @@ const root = resolve(fileURLToPath(import.meta.url), '../../..');
 const require = createRequire(import.meta.url);
 const RUNS = 7;
 
-/** Written by each process as it ends: its processor time, since other programs lengthen the wall time. */
+/** Each process writes this report as it ends: its processor time, since other programs lengthen the wall time. */
 const REPORT = `process.on('exit', () => {
   const { user, system } = process.cpuUsage();
   require('node:fs').writeSync(3, String((user + system) / 1e6));

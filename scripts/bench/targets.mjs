@@ -6,7 +6,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-// Each figure is "part path.in.its.result". Of several the worst counts, and all are needed.
+// Each figure is "part path.in.its.result". The worst of several counts, and all are needed.
 const training = (work, model, reference, best, [share, measure, atLeast]) => [
   { work, measure: 'against peer reference', from: [`reference-${model} ratios.reference`], atLeast: reference },
   {
@@ -146,7 +146,7 @@ function readParts(folder) {
   return [...listed, ...beside];
 }
 
-// The one of all parts. Loaders do not ask for the GPU, so that a part that does comes first.
+// The machine of all parts. Loaders do not ask for the GPU, so that a part that does comes first.
 function machineOf(parts) {
   const machines = parts.flatMap(({ result }) => result?.machine ?? []).sort((a, b) => !!b.gpu - !!a.gpu);
   const [first] = machines;

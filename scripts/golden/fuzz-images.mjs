@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// Writes what the corpora of images for test/fuzz begin with: small pictures of each kind. Needs the addon, for packed ones.
+// Writes the first inputs of the corpora of images for test/fuzz: small pictures of each kind. Needs the addon, for
+// packed ones.
 //   node scripts/golden/fuzz-images.mjs FOLDER     into FOLDER/jpeg, FOLDER/packed and FOLDER/ppm
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';

@@ -21,7 +21,7 @@ from torchao.prototype.mx_formats import mx_tensor, nvfp4_tensor
 from torchao.prototype.mx_formats.config import ScaleCalculationMode
 from torchao.prototype.mx_formats.kernels import f4_unpacked_to_f32, unpack_uint4
 
-# By name: the element and the block format of gfloat, the type of torchao, and the largest exponent.
+# The formats by name: the element and the block format of gfloat, the type of torchao, and the largest exponent.
 FORMATS = {
     "mxint8": ("int8", "mxint8", None, 0),
     "mxfp8-e4m3": ("e4m3", "mxfp8_e4m3", torch.float8_e4m3fn, 8),

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-// What low precision costs a dense network and its ticket: EB Train in full precision, in each format, and with bits that follow the
-// masks, over seeds. Whether tickets lose less than dense networks is told by paired differences.
+// Measures the cost of low precision for a dense network and its ticket: EB Train in full precision, in each format,
+// and with bits that follow the masks, over seeds. Paired differences tell whether tickets lose less than dense
+// networks.
 //   node scripts/results/low-precision-formats.mjs --save DIR [--seeds 1,2,3] [--rows ff,bfp8,...] [--runs N] [-- FLAGS OF train]
 //   node scripts/results/low-precision-formats.mjs --save runs/formats -- --dataset folder --data DIR --arch resnet --depth 20 -sr \
 //     --limit-train 10000 --epochs 30 --schedule 15 23 --batch-size 64
@@ -14,7 +15,7 @@ import { readRun, tablesOf } from './low-precision-tables.mjs';
 
 const main = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'dist', 'cli', 'main.js');
 
-/** The flags of each row. The first one is what all others are compared with. */
+/** The flags of each row. All others are compared with the first one. */
 const ROWS = {
   ff: ['--variant', 'ff'],
   bfp8: ['--format', 'bfp8'],
@@ -40,7 +41,7 @@ if (unknown !== undefined) fail(`${unknown} is no row: give some of ${Object.key
 let left = Number(option('--runs', 'Infinity'));
 
 mkdirSync(save, { recursive: true });
-// Seed after seed, so that a part of the runs has whole rows.
+// Goes seed after seed, so that a part of the runs has whole rows.
 for (const seed of seeds)
   for (const row of rows) {
     const folder = folderOf(row, seed);

@@ -38,7 +38,7 @@ export async function readRun(folder) {
   };
 }
 
-/** Between the masks that two runs drew, and between those after as many epochs as the first one needed. */
+/** Distances between the masks that two runs drew, and between those after as many epochs as the first one needed. */
 function distances(own, other) {
   if (!own.ticket || !other?.ticket) return null;
   const at = ({ masks }, epoch) => masks.rows[epoch - masks.first];

@@ -33,7 +33,7 @@ jest.mock('../../src/cli/print/cells', () => ({
 
 const running = () => children.filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null).length;
 const runs: string[] = [];
-/** Images per second: quiet 200 of ours, 100 tuned, 80 reference; what is left of them beside load, by round. */
+/** Images per second: quiet 200 of ours, 100 tuned, 80 reference; beside load the rates that are left, by round. */
 const QUIET: Record<string, number> = { earlybird: 200, tuned: 100, reference: 80 };
 const LEFT: Record<string, number[]> = { earlybird: [0.5, 0.4], tuned: [0.5, 0.8], reference: [1.2, 1.2] };
 jest.mock('../../src/bench/program', () => ({
@@ -113,7 +113,7 @@ test('busy programs end with the process that started them, even if it is killed
   await besideBusy(1, async () => {
     program = children.at(-1)!;
     const gone = new Promise<void>((exited) => program!.once('exit', () => exited()));
-    // The end of its input is all that it sees of a parent that was killed.
+    // The program sees no more of a parent that was killed than the end of its input.
     program.stdin!.end();
     await gone;
   });

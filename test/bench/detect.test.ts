@@ -1,4 +1,4 @@
-/** Which parts of a detection are timed, by a clock that moves where work is done; and that no handle is left. */
+/** The parts of a detection that are timed, by a clock that moves where work is done; and that no handle is left. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { benchDetect, timeDetection } from '../../src/bench/detect';

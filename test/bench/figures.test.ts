@@ -1,4 +1,4 @@
-/** The figures that benchmarks compute from what was measured. */
+/** The figures that benchmarks compute from their measurements. */
 
 import { against, ceilingsOf, normalisationOf, type ProfileBench, perStep } from '../../src/bench/profile';
 import { summarise } from '../../src/bench/ticket';

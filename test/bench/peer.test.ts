@@ -1,4 +1,4 @@
-/** Which peer a benchmark runs beside, and that the peers of this repository take the words they get. */
+/** The choice of a benchmark's peer, and that the peers of this repository take the words they get. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runPeer, settlePeer } from '../../src/bench/peer';

@@ -1,4 +1,4 @@
-/** The model of docs/scaling.md: what it must give where the answer is known. */
+/** The model of docs/scaling.md gives the right answer where the answer is known. */
 import { bucketsOf, type Cluster, type RankStep, ringSeconds, stepOn, sumSeconds } from '../../src/bench/scaling-model';
 
 const link = { bytesPerSecond: 1e9, latency: 1e-5 };
@@ -19,7 +19,7 @@ test('a ring sends every byte about twice, however many ranks', () => {
 
 test('between nodes each rank sends its own part', () => {
   expect(sumSeconds(1e9, 2, cluster)).toBeCloseTo(0.1, 5);
-  // Scattered and gathered within the nodes (0.1 s), and half of the bytes once between the two (0.5 s).
+  // Gradients are scattered and gathered within nodes (0.1 s), and half of the bytes go once between two (0.5 s).
   expect(sumSeconds(1e9, 4, cluster)).toBeCloseTo(0.6, 4);
 });
 
@@ -30,7 +30,7 @@ test('only what the backward pass does not hide costs time', () => {
   expect(waiting).toBeCloseTo(sumSeconds(1e6, 4, cluster), 12);
   expect(seconds).toBeCloseTo(0.3 + waiting, 12);
   expect(efficiency).toBeCloseTo(0.3 / seconds, 12);
-  // A slow network: the buckets queue, and the first one has only half of the backward pass to hide behind.
+  // On a slow network the buckets queue, and only half of the backward pass can hide the first one.
   const slow = { ...cluster, between: { bytesPerSecond: 1e6, latency: 0 } };
   expect(stepOn(step, 4, slow).waiting).toBeCloseTo(2 * sumSeconds(1e6, 4, slow) - 0.1, 9);
 });

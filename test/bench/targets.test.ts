@@ -1,4 +1,4 @@
-/** scripts/bench/targets.mjs: which targets the parts of a folder meet. */
+/** scripts/bench/targets.mjs judges the parts of a folder by its targets. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';

@@ -30,7 +30,7 @@ const contentOf = (state: StateDict) =>
 
 const CFG = [4, 'M', 4, 'M', 4, 4, 'M', 4, 4, 'M', 4, 4];
 
-/** File, its plain file, and what the log says of it. */
+/** File, its plain file, and the words of the log about it. */
 const FILES: [string, string, string][] = [
   ['torchvision-model_3.pth', 'weights', 'the weights are those under model'],
   [

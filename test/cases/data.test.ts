@@ -1,4 +1,4 @@
-/** Data sets as other tools write them, and what people met with them. The files in data/ were written by the tools that expected.json names. */
+/** Data sets as other tools write them (expected.json names the tools of data/), and faults that people met. */
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import * as path from 'node:path';
@@ -36,7 +36,7 @@ async function shard(name: string, entries: [string, Buffer | string][]): Promis
   return tree.place(name, Buffer.concat(chunks));
 }
 
-/** The same shard as train and val. */
+/** Writes the same shard as train and val. */
 async function shards(entries: [string, Buffer | string][], folder = ''): Promise<void> {
   for (const split of ['train', 'val']) await shard(path.join(folder, `${split}-000000.tar`), entries);
 }

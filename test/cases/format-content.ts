@@ -1,4 +1,4 @@
-/** What scripts/golden/data_files.py says of the sets that it makes, compared with what is read. */
+/** Compares data sets as they are read with the lists of scripts/golden/data_files.py, which makes them. */
 import { createHash } from 'node:crypto';
 import { readBitmap } from '../../src/data/bitmap';
 import { openImagenet } from '../../src/data/imagenet';

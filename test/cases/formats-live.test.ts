@@ -1,6 +1,6 @@
 /**
- * Fresh files of other tools, and our shards in theirs. Python with the tools is `EARLYBIRD_TEST_PYTHON`, else python3; what it lacks is
- * passed by, with the reason.
+ * Fresh files of other tools, and our shards in theirs. Python with the tools is `EARLYBIRD_TEST_PYTHON`, else python3;
+ * tools that it lacks are skipped, with the reason.
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, readFileSync } from 'node:fs';

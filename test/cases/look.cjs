@@ -1,4 +1,4 @@
-/** What run.sh asks of files, by the built package: `node look.cjs WHAT ARGUMENTS`. */
+/** Answers the questions of run.sh about files, by the built package: `node look.cjs WHAT ARGUMENTS`. */
 const { readFileSync, readdirSync } = require('node:fs');
 const { createHash } = require('node:crypto');
 const { join } = require('node:path');

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Tries the program on real situations: `test/cases/run.sh [DIR] [NAME ...]`. DIR has a folder for each case (default: ../shared/cases
 # beside the repository). Prints PASS, FAIL or SKIP with the reason, a line each; exit code 1 where one failed.
-# PYTHON (default python3) makes the inputs of a case; what needs torch or Pillow is skipped without it.
+# PYTHON (default python3) makes the inputs of a case; cases that need torch or Pillow are skipped without it.
 set -u
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cases=$(cd "${1:-$root/../shared/cases}" && pwd) || exit 2
@@ -138,7 +138,7 @@ set_of() {
   case $1 in hf-cifar100) name=cifar100 ;; hf-cifar10 | hf-disk) name=cifar10 ;; esac
   cp -r "$cases/files/$1" "$work/$1" && gunzip -qr "$work/$1" 2>/dev/null
   got=$(counts "$name" "$work/$1")
-  # A format that is not read is refused in a sentence; what is read must be right.
+  # A format that is not read must be refused in a sentence, and one that is read must be right.
   case $got in [0-9]*) ;; *) echo "$got" | tail -n 1; case $1 in wds-* | gnu-*) return 1 ;; *) exit 77 ;; esac ;; esac
   equal "$got" "$(look expected "$cases/files/expected.json" "$1")"
 }

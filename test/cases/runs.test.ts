@@ -1,4 +1,4 @@
-/** What happens to a run: another one in its folder, a log that cannot be written, other options afterwards, an old Node. */
+/** Disturbances of a run: another one in its folder, an unwritable log, other options afterwards, an old Node. */
 import { spawn } from 'node:child_process';
 import {
   existsSync,

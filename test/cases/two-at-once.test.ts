@@ -23,7 +23,7 @@ afterEach(() => {
   tree.remove();
 });
 
-/** A process that loads what it needs, says so, and goes on when it is told. */
+/** Starts a process that loads its modules, says so, and goes on when it is told. */
 function start(load: string, work: string): { child: ChildProcess; ready: Promise<unknown>; said: Promise<string> } {
   const script = `${load}
     process.stdout.write('ready\\n');
@@ -38,7 +38,7 @@ function start(load: string, work: string): { child: ChildProcess; ready: Promis
   return { child, ready: once(child.stdout!, 'data'), said: output.then((all) => all.replace('ready\n', '')) };
 }
 
-/** What each of the processes answers; all of them begin at once. */
+/** The answers of the processes, which all begin at once. */
 async function together(load: string, ...works: string[]): Promise<string[]> {
   const all = works.map((work) => start(load, work));
   await Promise.all(all.map(({ ready }) => ready));

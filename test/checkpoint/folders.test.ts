@@ -41,7 +41,7 @@ function copyOf(name: string): string {
   return copy;
 }
 
-/** Replaces what stands in a file, wherever it does, by as many bytes. */
+/** Replaces text in a file, wherever it occurs, by as many bytes. */
 function patch(file: string, from: string, to: string): void {
   const text = fs.readFileSync(file, 'latin1');
   expect(text.includes(from) && to.length === from.length).toBe(true);
@@ -122,7 +122,7 @@ describe('a damaged distributed checkpoint', () => {
     ],
     [
       'whose pieces overlap',
-      // The second piece of "rows" begins at row 2 in the place of 3.
+      // The second piece of "rows" begins at row 2 instead of 3.
       (copy) => patch(path.join(copy, '.metadata'), 'K\x03K\x00\x86', 'K\x02K\x00\x86'),
       /"tensors.rows" of .* cannot be read: two of its pieces overlap/,
     ],

@@ -1,4 +1,4 @@
-/** Files that are no checkpoints are named as what they are. */
+/** Messages about files that are no checkpoints say what they are. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseCheckpoint } from '../../src/checkpoint/pth';

@@ -60,7 +60,7 @@ test.each([
   expect(() => read(pickle)).toThrow(refusal(about));
 });
 
-/** `{w: <that>}` in a pickle of protocol 2. */
+/** `{w: <pickle>}` in a pickle of protocol 2. */
 const beside = (pickle: string) => `\x80\x02}X\x01\x00\x00\x00w${pickle}s.`;
 const namespace = 'cargparse\nNamespace\n)\x81';
 
@@ -157,7 +157,7 @@ test('a tensor expanded by a stride of 0 may not cost more than the file', async
   );
   const { value } = parseCheckpoint(small!);
   expect((value as Map<string, { data: Uint8Array }>).get('w')!.data.length).toBe(16);
-  // Such a tensor is no harm to the others: it is refused where it is needed.
+  // Such a tensor does not harm the others: it is refused where it is needed.
   const { value: unread } = parseCheckpoint(large!);
   expect((unread as Map<string, unknown>).get('w')).toMatchObject({
     shape: [1 << 28],

@@ -46,7 +46,7 @@ test.each([
   expect(plainKey(key!)).toBe(plain);
 });
 
-/** Keys of convolutions, as a model describes itself: here what has weights of its own and no running statistics. */
+/** Keys of convolutions, as a model describes itself: here layers with weights but without running statistics. */
 const convolutionsOf = (plain: string[]) =>
   plain.flatMap((key) => {
     const layer = key.replace(/\.weight$/, '');

@@ -1,4 +1,4 @@
-/** bench energy on a network of toy size: what it composes, that it goes on where it was, and its plan without LibTorch. */
+/** bench energy on a network of toy size: its runs, its continuation after a stop, its plan without LibTorch. */
 import { existsSync, readFileSync, statSync, watch } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ const folder = temporaryFolder();
 afterAll(() => folder.remove());
 
 const EPOCHS = 3;
-/** Without --seed and --report, which a comparison has no use for. */
+/** The recipe leaves out --seed and --report, which a comparison has no use for. */
 const recipe = [...TINY.slice(0, TINY.indexOf('--seed')), '--device', 'cpu', '--threads', '1', ...EAGER];
 const energy = (save: string, ...more: string[]) => [
   'bench',

@@ -48,7 +48,7 @@ trained(
     const step = JSON.parse(
       (await succeed(['bench', 'step', ...TINY, '--ticket', '0.5', '--round-to', '8', '--json'])).stdout,
     );
-    // FLOPs of a network count additions of biases and normalisation too, those of the profile products alone.
+    // FLOPs of a network count additions of biases and normalisation too, FLOPs of the profile only products.
     expect(work.flops / (3 * 2 * 313_201_664 * 2)).toBeCloseTo(step.ticket.flopsRatio, 2);
   },
   240_000,
@@ -66,7 +66,7 @@ trained(
   120_000,
 );
 
-/** Writes the widths it was given, and a rate: the ticket is as fast as nothing. */
+/** A peer that writes the widths it was given, and a rate. */
 const PEER = `#!/usr/bin/env node
 const fs = require('node:fs');
 const flag = (name) => process.argv[process.argv.indexOf('--' + name) + 1];

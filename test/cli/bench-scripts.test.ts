@@ -1,4 +1,4 @@
-/** scripts/bench/*.sh with a `node` that only notes what it is asked for: their order and logic, without measuring anything. */
+/** scripts/bench/*.sh with a `node` that only notes its arguments: order and logic, without measuring anything. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { machineWith } from '../support/machine';
@@ -14,7 +14,7 @@ const PATH = `${at('bin')}:${process.env.PATH}`;
 const script = (name: string, ...args: string[]) =>
   start('bash', [join(root, 'scripts', 'bench', name), ...args], { env: { PATH, CALLS: at('calls') } }).done;
 
-/** Notes its words and prints a result; what makes a report of results is the real one. A search leaves no ticket. */
+/** The fake notes its words and prints a result; only the reporting program is real. A search leaves no ticket. */
 const rows = [1, 2].map((ranks) => ({
   system: 'earlybird',
   ranks,

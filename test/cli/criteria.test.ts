@@ -29,7 +29,7 @@ describeTrained('criteria', () => {
     await search('again', '--criterion', 'taylor', '--criterion-batches', '2');
     expect(bits('taylor')).toBe(bits('again'));
     expect(bits('taylor')).not.toBe(bits('gamma'));
-    // Looking changes nothing: the weights are those of the search that looks at gammas.
+    // Scoring changes nothing: the weights are those of the search that uses gammas.
     const last = (name: string) => readFileSync(at(name, 'metrics.jsonl'), 'utf8').trim().split('\n').map(losses);
     expect(last('taylor')).toEqual(last('gamma'));
     const other = ['search', ...TINY, '--epochs', '2', '--ratios', '0.5', '--save', at('taylor')];

@@ -1,4 +1,4 @@
-/** `earlybird data pack` as a person runs it: exit codes, what is printed, and an interruption. */
+/** `earlybird data pack` as a person runs it: exit codes, output, and an interruption. */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fillTree, jpeg, makeTree, picture } from '../support/image-tree';
 import { cli, succeed, trained } from './run-cli';

@@ -1,4 +1,4 @@
-/** scripts/drawing-curve.sh on a network of toy size: the figure, and that the same command goes on. */
+/** scripts/drawing-curve.sh on a network of toy size: the figure, and a second call that goes on. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root, start, trained } from './run-cli';

@@ -43,7 +43,7 @@ describeTrained('energy', () => {
     expect(sources[0]).toMatchObject({ part: 'cpu', method: 'counter' });
     expect(idle.watts).toBeGreaterThan(0);
     expect(phases.search!.joules).toBeGreaterThan(0);
-    // Nothing that passes between the windows of a phase is missing in it.
+    // A phase also counts the energy between the windows of its parts.
     const parts = Object.entries(phases).filter(([path]) => path.startsWith('search/'));
     expect(parts.reduce((sum, [, { joules }]) => sum + joules!, 0)).toBeLessThanOrEqual(phases.search!.joules!);
     const html = readFileSync(join(save, 'report', 'index.html'), 'utf8');

@@ -1,4 +1,4 @@
-/** Training in MX formats and NVFP4 from the command line: runs, resumes, tickets, and what is refused. */
+/** Training in MX formats and NVFP4 from the command line: runs, resumes, tickets, and refusals. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readCheckpoint } from '../../src/checkpoint/read';

@@ -9,7 +9,7 @@ import { differences, outcomeOf } from './tiny';
 const tree = makeTree();
 afterAll(() => tree.remove());
 
-/** Why they cannot run here, or null. */
+/** The reason why they cannot run here, or null. */
 function whyNot(): string | null {
   const addon = join(dirname(main), '..', 'native', 'addon.js');
   const probe = `
@@ -84,7 +84,7 @@ ready('EB Train of a ResNet-50 goes on from its ticket, which is a network of an
   const run = ['--epochs', '3', '--percent', '0.5', '--measure', 'false', '--save', tree.at('eb')];
   const { stdout } = await succeed(['train', ...args, ...run, '--json']);
   const { prune, search, retrain } = JSON.parse(stdout);
-  expect(prune.before.flops).toBe(search.flops); // at the size of these images
+  expect(prune.before.flops).toBe(search.flops); // both at the size of these images
   expect(retrain.flops).toBe(prune.after.flops);
 });
 

@@ -62,7 +62,7 @@ describeTrained.each(Object.entries(KINDS))('killed inside an epoch: %s', (kind,
   test.each([1, 4])('SIGKILL at file number %d', async (time) => {
     const save = at(`killed ${time}`);
     expect((await stopAt(save, time, 'SIGKILL')).signal).toBe('SIGKILL');
-    // Also without the option, which says only what is written.
+    // The run goes on also without the option, which decides only about writing.
     const { stderr } = await succeed(search(save, time === 1 ? null : '2'));
     expect(stderr).toMatch(/resumed from \S*inside-epoch.pth.tar after \d epochs? and \d steps of the next/);
     expect(differences(outcomeOf(save), outcomeOf(whole))).toEqual([]);

@@ -1,4 +1,4 @@
-/** The low-precision scripts one after the other on a tiny subset, and what full and low precision make of each other's files. */
+/** The low-precision scripts in order on a tiny subset, and full and low precision reading each other's files. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stateDictOf, stateDictValue } from '../../src/checkpoint/keys';

@@ -39,7 +39,7 @@ trained('the five standard-train scripts, each on what the one before wrote', as
     /^Configuration:\n\[.*'M'.*\]\nNumber of parameters:\n\d+\nnew model param: \n\d+\nnew model flops: \n\d+\n$/,
   );
 
-  // The matrix needs --device nowhere.
+  // The script of the matrix takes no --device.
   const distance = await start('bash', [join(root, 'scripts', 'standard-train', 'mask_distance.sh')], {
     cwd: folder.path,
   }).done;

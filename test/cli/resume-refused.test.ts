@@ -36,7 +36,7 @@ function networkFile(name: string, changed: { stride?: number; max?: number; out
 const VGG = (width: number) =>
   `--arch vgg --depth 11 --cfg ${width} M 16 M 16 16 M 16 16 M 16 16`.replaceAll('  ', ' ').split(' ');
 
-/** The run, and what is not its own: by name the arguments of another network. */
+/** Arguments by name: those of the run, and those of another network. */
 let own: Record<'data' | 'vgg', string[]>;
 let other: Record<string, { of: 'data' | 'vgg'; arch: string[]; refusal: (file: string) => string }>;
 

@@ -85,7 +85,7 @@ export async function stopWhen(
   return outcome;
 }
 
-/** Why training cannot be tested here, or null. */
+/** The reason why training cannot be tested here, or null. */
 function whyNot(): string | null {
   if (!existsSync(main)) return `${main} has not been built`;
   const addon = join(dirname(main), '..', 'native', 'addon.js');
@@ -98,6 +98,6 @@ function whyNot(): string | null {
 const reason = whyNot();
 if (reason !== null) console.warn(`skipped: the native addon cannot be loaded: ${reason}`);
 
-/** Like test and describe, for what needs the native addon; skipped with a printed reason where it cannot be loaded. */
+/** Like test and describe, where the native addon can be loaded; skipped with a printed reason elsewhere. */
 export const trained = reason === null ? test : test.skip;
 export const describeTrained = reason === null ? describe : describe.skip;

@@ -1,4 +1,4 @@
-/** scripts/setup.mjs in a copy of the repository that has fakes for all tools: what it does, and what it says when a step fails. */
+/** scripts/setup.mjs in a copy of the repository with fakes for all tools: its steps, and messages of failures. */
 import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
@@ -60,7 +60,7 @@ esac`,
 }
 
 beforeAll(() => {
-  // Without a tsconfig.json there is nothing to compile; what setup needs of dist/ is there already.
+  // Without a tsconfig.json there is nothing to compile; the files of dist/ that setup needs are there already.
   cpSync(join(repository, 'scripts'), path('scripts'), { recursive: true });
   write(
     'package-lock.json',

@@ -1,4 +1,4 @@
-/** What a start loads. Files are counted, not seconds: a machine that is busy makes every start slow. */
+/** The files that a start loads. Files are counted, not seconds: a machine that is busy makes every start slow. */
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -26,7 +26,7 @@ const words = (save: string, ...more: string[]) => [
   ...more,
 ];
 
-/** All but times. */
+/** The results without times. */
 function outcomeOf(save: string) {
   const study = JSON.parse(readFileSync(join(save, 'study.json'), 'utf8')) as Study;
   const key = ({ seed, epoch, control }: Study['runs'][number]) => `${seed} ${epoch} ${control}`;

@@ -33,7 +33,7 @@ const training = [
 const runtime = ['--device', 'cpu', '--threads', '1', '--report', 'false'];
 
 export const TINY = [...network, ...cfg, ...training, ...runtime];
-/** Emerges at once: every distance is below 1, so the first full window will do. */
+/** Makes a ticket emerge at once: every distance is below 1, so the first full window will do. */
 export const EAGER = ['--detector-window', '2', '--detector-threshold', '1'];
 
 export function temporaryFolder(): { path: string; remove(): void } {
@@ -41,7 +41,7 @@ export function temporaryFolder(): { path: string; remove(): void } {
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-/** Everything a run must reproduce bit for bit: its files, and metrics without what a clock measured. */
+/** Everything that a run must reproduce bit for bit: its files, and metrics without measured times. */
 export function outcomeOf(folder: string): Record<string, string> {
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
     /(\.pth\.tar|\.bits|record\.txt)$/.test(name),

@@ -21,7 +21,7 @@ const COMMANDS = [
   'watch',
 ];
 const OURS = ['search', 'prune', 'retrain', 'train', 'evaluate', 'distance', 'plot'];
-/** Nothing may look for LibTorch here: a path that holds none would make that an error. */
+/** An environment in which looking for LibTorch is an error: the path holds none. */
 const noLibTorch = { env: { LIBTORCH: '/nonexistent' } };
 
 test('--help lists every command, and loads neither schema nor addon', async () => {

@@ -1,4 +1,4 @@
-/** `bench job` with programs that write what ours and the peer write, and do nothing else. */
+/** `bench job` with programs that only write the files of ours and of the peer. */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { jobText } from '../../src/cli/print/cost';

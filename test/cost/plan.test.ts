@@ -14,8 +14,8 @@ const EPOCHS = 10;
 let count = 0;
 
 /**
- * `seen`: a finished dense training of seed 1 is on disk. With it and the share of FLOPs that tickets are assumed to have, no plan
- * needs LibTorch.
+ * With `seen`, a finished dense training of seed 1 is on disk. With it and the share of FLOPs that tickets are assumed
+ * to have, no plan needs LibTorch.
  */
 function recipeFor(more: object = {}, seen: Partial<FakeRun> | null = {}): BenchEnergyRecipe {
   const save = join(temporary.path, String(count++));
@@ -150,7 +150,7 @@ test('finished rows tell when tickets are drawn and how small they are', async (
   expect(row.epochs).toEqual({ dense: 3, ticket: 7 });
   expect(row.flops!.exact).toBe(3 * (3 * 2e9 + 7 * 1e9) * IMAGES);
   expect(row.joules).toEqual({ value: 65, estimated: true });
-  // The ticket of network slimming has the same ratio; of a low-precision search nothing is known yet.
+  // The ticket of network slimming has the same ratio; nothing is known yet of a low-precision search.
   expect((await planned(recipe, 'ns', 2)).row.flops!.exact).toBe(3 * (2e9 + 1e9) * EPOCHS * IMAGES);
   const low = (await planned(recipe, 'eb-ll', 2)).row;
   expect(low.epochs.dense).toBe(4);
@@ -186,7 +186,7 @@ test('what is left counts the dense training of a seed once, and less where it w
 
 describe('bit operations', () => {
   const adds = { first: 1e6, inner: 8e6, linear: 1e6 };
-  /** 1e9 of an epoch of the dense network: in full precision, and with convolutions of 8 bits. */
+  /** 1e9 bit operations of an epoch of the dense network: in full precision, and with convolutions of 8 bits. */
   const full = (3 * 10e6 * 32 * 32 * IMAGES) / 1e9;
   const low = (3 * (9e6 * 8 * 8 + 1e6 * 32 * 32) * IMAGES) / 1e9;
   const recipeWith = (more: object = {}) =>

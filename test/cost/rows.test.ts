@@ -18,7 +18,7 @@ afterAll(() => temporary.remove());
 const EPOCHS = 10;
 let count = 0;
 
-/** A comparison of dense, ns and eb-ff at p = 0.3, each with what it has on disk for each seed. */
+/** A comparison of dense, ns and eb-ff at p = 0.3, each with the runs that it has on disk for each seed. */
 function comparison(more: object = {}) {
   const save = join(temporary.path, String(count++));
   const recipe = parseRecipe('benchEnergy', {
@@ -73,7 +73,7 @@ test('every method counts each training it is made of', async () => {
   expect(dense.joules).toEqual({ n: 2, mean: 130, sd: expect.closeTo(sd(120, 140)) });
   expect(dense.exactFlops!.mean).toBe(3 * 2e9 * EPOCHS * IMAGES);
   expect(dense.seconds!.mean).toBe(20);
-  // The dense training once in each of its rows, although it was run once.
+  // The dense training counts once in each of its rows, although it was run once.
   expect(ns.joules).toEqual({ n: 2, mean: 190, sd: expect.closeTo(sd(180, 200)) });
   expect(ns.exactFlops!.mean).toBe(3 * (2e9 + 1e9) * EPOCHS * IMAGES);
   expect(ns.gain).toMatchObject({ top1: 0, joules: 130 / 190, seconds: 0.5 });
@@ -157,7 +157,7 @@ describe('energy', () => {
     whole(c, { dense: { part: 'cpu' } });
     const bench = await c.bench();
     expect(groupOf(bench, 'dense').joules!.mean).toBe(120);
-    // The dense training and that of the ticket are of different parts.
+    // The dense training and that of the ticket measured different parts.
     expect(groupOf(bench, 'ns')).toMatchObject({
       joules: null,
       energyMissing: 'not the same parts were read everywhere: CPU (counter), and GPU (counter)',
@@ -312,7 +312,7 @@ describe('the table', () => {
     expect(head).toBe(
       '| method | Accuracy (%), p = 0.3 | Accuracy (%), p = 0.5 | Energy (kJ), p = 0.3 | Energy (kJ), p = 0.5 | FLOPs (T), p = 0.3 | FLOPs (T), p = 0.5 |',
     );
-    // Nothing is there at p = 0.5 but the dense network, which has no ratio.
+    // At p = 0.5 there is only the dense network, which has no ratio.
     expect(lines.find((line) => line.startsWith('| Network'))).toMatch(/63\.00 ± 1\.41 \(\+0\.00\) \| – \|/);
     expect(lines.find((line) => line.startsWith('| Dense'))).toMatch(/63\.00 ± 1\.41 \| 63\.00 ± 1\.41 \|/);
   });

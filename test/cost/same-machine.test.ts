@@ -20,7 +20,7 @@ test('a processor with other instruction sets is another machine, and both are n
   expect(() => refuseMixedMachines(of(record(), other))).toThrow(
     /\(family 23: avx2\), but row-1 .* \(family 25: avx2 avx512f\)/,
   );
-  // One line beside a table has no room for them.
+  // The line beside a table has no room for them.
   expect(machineLine(other)).not.toContain('avx512f');
 });
 

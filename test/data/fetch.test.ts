@@ -32,7 +32,7 @@ afterAll(() => {
   rmSync(root, { recursive: true, force: true });
 });
 
-/** Runs `earlybird data ...` in this process; returns what it printed. */
+/** Runs `earlybird data ...` in this process; returns its output. */
 async function cli(...args: string[]): Promise<{ out: string; exitCode: typeof process.exitCode }> {
   let out = '';
   const write = jest.spyOn(process.stdout, 'write').mockImplementation((text) => {

@@ -15,7 +15,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-/** Writes pieces at their places into a file of so many bytes. */
+/** Writes pieces at their places into a file of `size` bytes. */
 function sparse(size: number, pieces: [at: number, bytes: Buffer][]): string {
   const file = join(folder, 'large');
   const descriptor = openSync(file, 'w');
@@ -26,7 +26,7 @@ function sparse(size: number, pieces: [at: number, bytes: Buffer][]): string {
   return file;
 }
 
-/** `field`: the size as the header writes it. */
+/** A header with the size as `field`. */
 function header(name: string, field: Buffer): Buffer {
   const block = Buffer.alloc(512);
   block.write(name);
@@ -109,7 +109,7 @@ test('a .beton file whose image lies behind 5 GiB', async () => {
 test('names are found beyond 2^31 images', () => {
   const names = new NameTable();
   names.add('a/', ['0', '1']);
-  // A group that is as long as it says, without a string for each of its names.
+  // Pretends that the group has 3 * 2^31 names, without a string for each of them.
   Object.assign(names, { count: 3 * 2 ** 31 });
   names.add('b/', ['x', 'y']);
   expect([names.at(1), names.at(3 * 2 ** 31 + 1), names.at(3 * 2 ** 31)]).toEqual(['a/1', 'b/y', 'b/x']);

@@ -231,7 +231,7 @@ test('a folder where packing was cut, or that has lost a shard, is refused until
   rmSync(tree.at('out/train-000009.tar'));
   rmSync(tree.at('out/manifest.json'));
   expect((await open()).train!.count).toBe(12);
-  // Without its manifest it could be anybody's.
+  // Without its manifest the folder could be anybody's.
   await expect(run()).rejects.toMatchObject({ code: 'ERR_DATASET' });
 });
 
@@ -258,7 +258,10 @@ test('verify says what training would leave out', async () => {
   ]);
 });
 
-/** A packed image with nothing but its JPEG in it; small ones stay JPEG, and dark ones are refused as damaged ones are. */
+/**
+ * A fake packer: the packed image holds nothing but its JPEG. Pictures of width 16 stay JPEG, those of widths 17 and 18
+ * fail like a damaged image and like a lack of memory.
+ */
 const packer: JpegPacker = async (jpeg) => {
   const { width } = await sharp(jpeg).metadata();
   if (width === 16) return null;

@@ -11,7 +11,7 @@ beforeEach(() => {
 });
 afterEach(() => tree.remove());
 
-/** A tar of these entries, in this order. */
+/** Writes a tar of these entries, in this order. */
 async function shard(name: string, entries: [string, Buffer | string][]): Promise<string> {
   const tar = tarPack();
   for (const [file, content] of entries) tar.entry({ name: file }, content);
@@ -86,7 +86,7 @@ test('the index beside a shard serves as long as the shard is the same', async (
   const index = await indexOf(file);
   expect(existsSync(place)).toBe(true);
   const { mtime } = statSync(file);
-  // Believed: a label that is not in the shard shows that the shard is not read.
+  // The stored index is believed: a label that is not in the shard shows that the shard is not read.
   writeFileSync(place, readFileSync(place, 'utf8').replace('"labels":[3]', '"labels":[4]'));
   expect((await indexOf(file)).labels).toEqual([4]);
   utimesSync(file, mtime, new Date(0));

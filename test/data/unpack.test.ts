@@ -19,7 +19,7 @@ test('a group is unpacked once while it is kept, and those that were asked for l
   );
   for (const index of [0, 1, 2, 0, 3, 4, 0, 2, 7])
     expect([...(await read(index, index % 2))]).toEqual([index >> 1, index % 2]);
-  // Group 0 was asked for before 2 came, so that 1 went.
+  // Group 0 was asked for before 2 came, so group 1 was dropped.
   expect(unpacked).toEqual([0, 1, 2, 0, 1, 3]);
   expect((await read(7, 2)).length).toBe(0);
 });
@@ -40,7 +40,7 @@ test('packing takes every image once, and only a lot of groups at a time', () =>
   expect([...mixed(listing as unknown as ImageListing, 0)]).toEqual([...order]);
   for (let lot = 0; lot < order.length; lot += 8 * each)
     expect(new Set([...order.slice(lot, lot + 8 * each)].map((index) => Math.floor(index / each))).size).toBe(8);
-  // Mixed within a lot, and the lots among each other.
+  // Images are mixed within a lot, and the lots among each other.
   const changes = [...order].filter(
     (index, i) => i > 0 && Math.floor(index / each) !== Math.floor(order[i - 1]! / each),
   );

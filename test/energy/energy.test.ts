@@ -94,7 +94,7 @@ describe('a run that fails and is resumed', () => {
     engine.before = () => {};
     await search(recipeOf(name));
     const { search: whole, ...inner } = joulesOf(energyOf(name));
-    // The masks after a failed epoch's predecessor are drawn again by the process that repeats it.
+    // The process that repeats the failed epoch draws the masks of the epoch before it again.
     expect(inner).toEqual({ 'search/load': null, 'search/detect': 5, 'search/train': 400, 'search/evaluate': 40 });
     expect(whole).toBe(445);
   });
@@ -103,7 +103,7 @@ describe('a run that fails and is resumed', () => {
     await search(recipeOf('between', { epochs: 2 }));
     rmSync(at('between', 'result.json'));
     const params = json<{ identity: object }>('between', 'params.json');
-    // As if the line of the third epoch and its energy.json were there, but no checkpoint yet.
+    // Leaves the folder with the line of the third epoch and its energy.json, but without its checkpoint.
     const directory = RunDirectory.at(at('between'));
     await directory.appendMetrics({ ...linesOf('between')[1]!, epoch: 2, completed: 3 });
     await directory.writeJson('params.json', { ...params, identity: { ...params.identity, epochs: 4 } });

@@ -1,4 +1,4 @@
-/** What is measured of kernels: kept in the cache, given back by runs, replaced where it is not there. */
+/** Measured kernels are kept in the cache, given back by runs, and replaced where they do not exist. */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Engine } from '../../src/engine/device';

@@ -1,4 +1,4 @@
-/** Export of every network and its tickets: graph, files, and what onnxruntime says, which a stand-in plays here. */
+/** Export of every network and its tickets: graph, files, and onnxruntime's judgement, which a stand-in plays. */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import protobuf from 'protobufjs';
@@ -50,7 +50,7 @@ const checkpoint = join(folder.path, 'net.pth.tar');
 beforeAll(async () => {
   using model = await smallModel();
   const state = new Map(await model.stateDict());
-  // With no weights in its last layer, the logits are its bias.
+  // The logits are the bias of the last layer, which has no weights.
   state.set('classifier.weight', floatTensor(new Float32Array(100), [10, 10]));
   state.set(
     'classifier.bias',
@@ -86,7 +86,7 @@ test.each([
   const graph = graphOf({ nodes }, state);
   const names = graph.operations.map(({ name }) => name);
   expect(new Set(names).size).toBe(names.length);
-  // Each reads what stands before it, and all but the last are read.
+  // Each operation reads results before it, and all but the last are read.
   for (const [i, { inputs }] of graph.operations.entries())
     for (const input of inputs) expect(['images', ...names.slice(0, i)]).toContain(input);
   const read = new Set(graph.operations.flatMap(({ inputs }) => inputs));

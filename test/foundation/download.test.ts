@@ -47,7 +47,7 @@ async function listen(server: net.Server): Promise<string> {
   return `http://127.0.0.1:${(server.address() as net.AddressInfo).port}`;
 }
 
-/** Answers as a real file server does, sending no more than `cut` bytes before it drops the connection. */
+/** Answers like a real file server, sending no more than `cut` bytes before it drops the connection. */
 function sendBody(
   request: http.IncomingMessage,
   response: http.ServerResponse,
@@ -120,7 +120,7 @@ test('starts over with a server that knows no ranges', async () => {
   expect(readFileSync(file).equals(BODY)).toBe(true);
 });
 
-/** What an earlier call leaves that was cut off. */
+/** Writes the files that an interrupted call leaves. */
 function leavePart(bytes: Uint8Array, tag?: object) {
   mkdirSync(path.dirname(file), { recursive: true });
   writeFileSync(`${file}.part`, bytes);

@@ -1,4 +1,4 @@
-/** One folder, one writer: held against real processes that live, end, are killed, and race. */
+/** One folder has one writer: tested with real processes that live, end, are killed, and race. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -24,8 +24,8 @@ afterEach(() => {
 const lockFile = () => join(folder, '.earlybird.lock');
 
 /**
- * A process that takes the lock at `at` (ms since 1970), says "held" or the error's code, and keeps it until it is told to end.
- * On Linux its first look at a lock is as early as that of others, so that takeovers meet.
+ * A process that takes the lock at `at` (ms since 1970), says "held" or the error's code, and keeps it until it is told
+ * to end. On Linux its first look at a lock is as early as that of others, so that takeovers meet.
  */
 function holder(at = 0): { child: ChildProcess; said: Promise<string> } {
   const script = `

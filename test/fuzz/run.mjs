@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import util from 'node:util';
 import { buildTargets, built, findClang, here } from './build.mjs';
 
-/** Limits of an input in C++ targets. Of memory, what libFuzzer and AddressSanitizer take is 200 MB; the rest is for an image. */
+/** Limits of an input in C++ targets. libFuzzer and AddressSanitizer take 200 MB of the memory, an image the rest. */
 const LIMITS = ['-max_len=65536', '-timeout=2', '-rss_limit_mb=384', '-malloc_limit_mb=64'];
 
 const named = (folder, ending) =>

@@ -10,7 +10,7 @@ const root = realpathSync(mkdtempSync(join(tmpdir(), 'earlybird-cmake-')));
 const path = (...parts: string[]) => join(root, ...parts);
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-/** A script may not make targets, so that these commands do nothing here. */
+/** The commands do nothing here, since a script may not make targets. */
 const SCRIPT = `
 list(PREPEND CMAKE_MODULE_PATH ${join(__dirname, '..', '..', 'cmake')})
 foreach(command add_library target_include_directories target_compile_features target_compile_definitions target_link_libraries)

@@ -41,7 +41,7 @@ interface Packed {
   bytes: Buffer;
   /** Unix file type and permissions. */
   mode?: number;
-  /** What the archive says of its length. */
+  /** Length that the archive states for the file. */
   size?: number;
 }
 

@@ -163,7 +163,7 @@ describe('addonPath', () => {
     const prebuilt = ship('torch2.13-cpu', 'earlybird.musl.node');
     process.env.LIBTORCH = fakeLibTorch(path('any'));
     Object.assign(process.env, { PREBUILDS_ONLY: '1', LIBC: 'musl' });
-    // It reads them when it is loaded.
+    // The module reads them when it is loaded.
     jest.isolateModules(() => {
       const again = require(path('src/native/addon.ts')) as typeof addon;
       expect(again.addonPath(libtorch.findLibTorch())).toBe(prebuilt);

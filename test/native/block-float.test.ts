@@ -1,4 +1,4 @@
-/** Block floating point: what must hold of any values. test/cpp compares the kernels with their plain twin at length. */
+/** Block floating point: properties for any values. test/cpp compares the kernels with their plain twin at length. */
 import * as fc from 'fast-check';
 import type { BlockQuantizeOptions } from '../../src/native/types/number-formats';
 import type { TensorData } from '../../src/tensor';
@@ -102,7 +102,7 @@ test('the error is at most half a step, or one where it is random, or what satur
   holds([block, bits, flavour], async (values, wordLength, kind) => {
     const step = stepOf(values, wordLength);
     const top = 2 * exponent(values) - step;
-    const slack = exponent(values) * 2 ** -21; // of the sum with 6E
+    const slack = exponent(values) * 2 ** -21; // rounding of the sum with 6E
     for (const [rounding, bound] of [
       ['nearest', step / 2],
       ['stochastic', step],

@@ -70,7 +70,7 @@ onGpu.each(MX_FORMATS)('a tensor in %s', async (format) => {
     }
 });
 
-/** One step from gradients that both devices have exactly: those of a network whose gradients are all zero, so that weights decay and round. */
+/** Makes one step from gradients that both devices have exactly: they are all zero, so that weights decay and round. */
 onGpu.each(['qtorch', 'swalp'] as const)('an optimiser step on equal gradients (%s)', async (flavour) => {
   const formats: NumberFormats = {
     weight: 8,
@@ -84,7 +84,7 @@ onGpu.each(['qtorch', 'swalp'] as const)('an optimiser step on equal gradients (
   const outcome = async (device: string) => {
     const spec: ModelSpec = { arch: 'resnet', depth: 20, classes: 10, seed: 1, device, formats };
     const model = await addon!.createModel(spec);
-    // A classifier of zeros sends no gradient back, and labels in equal numbers none to most of what is left.
+    // A classifier of zeros sends no gradient back, and labels in equal numbers send none to most of the rest.
     const state = await model.stateDict();
     for (const key of ['fc.weight', 'fc.bias']) state.get(key)!.data.fill(0);
     await model.loadStateDict(state);

@@ -1,4 +1,4 @@
-/** Training on CUDA, where BN layers are kernels of ours, gives what the CPU gives. Skips where there is no GPU. */
+/** Training on CUDA, where BN layers are kernels of ours, equals training on the CPU. Skips where there is no GPU. */
 import type { ModelSpec } from '../../src/native/types/model';
 import { floatTensor } from '../parity/lib/tensors';
 import { addonWithCuda } from '../support/gpu';

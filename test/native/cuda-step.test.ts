@@ -1,4 +1,4 @@
-/** Training on a GPU: captured steps give what eager ones give, and the CPU's data and masks. Skips where there is no GPU. */
+/** Training on a GPU: captured steps equal eager ones, data and masks the CPU's. Skips where there is no GPU. */
 
 import type { FilterSpec } from '../../src/native/types/dataset';
 import type { ModelSpec, NativeModel } from '../../src/native/types/model';

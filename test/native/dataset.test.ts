@@ -165,7 +165,7 @@ test.each([
   await expect(smallDataset(10, wrong)).rejects.toMatchObject({ code });
 });
 
-/** Products that are 0, or the bytes that are there, in arithmetic of 64 bits. */
+/** In arithmetic of 64 bits the products of these sizes are 0, or the number of bytes that are there. */
 test.each([
   ['2^64 pixels are 0', { height: 2 ** 32, width: 2 ** 32, images: new Uint8Array(0) }],
   ['2^65 pixels are 0', { height: 2 ** 40, width: 2 ** 25, images: new Uint8Array(0) }],

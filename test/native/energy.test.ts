@@ -24,7 +24,7 @@ const nvml = compiled('nvml.so');
 if (nvml === null) console.warn('skipped: the fake NVML needs a C compiler, and there is no cc');
 const withNvml = nvml === null ? describe.skip : describe;
 
-/** Whole at once: the sampler may be reading. */
+/** Replaces the file at once, because the sampler may be reading. */
 function put(file: string, text: string): void {
   mkdirSync(dirname(at(file)), { recursive: true });
   writeFileSync(at('next'), text);
@@ -114,7 +114,7 @@ withNvml('NVML', () => {
     const steady = await windowOf(meter, () => pause(20));
     expect(steady.joules).toBeCloseTo(200 * steady.seconds, 9);
     expect(steady.parts[0]).toMatchObject({ method: 'sampled' });
-    // However often it is sampled between, the mean lies between the two.
+    // The mean lies between the two, however often it is sampled between.
     const rising = await windowOf(meter, () => steer({ instant: 400_000, ...state }));
     expect(rising.joules! / rising.seconds).toBeGreaterThan(200);
     expect(rising.joules! / rising.seconds).toBeLessThanOrEqual(400);

@@ -19,8 +19,9 @@ const segment = (marker: number, ...payload: number[]) => [
   ...payload,
 ];
 
-// Some markers have no length, and no marker is a byte FF before a zero. What copies the tables of such a file must go the same way
-// through it as libjpeg; one that took the marker of the comment for a length arrived at a scan of 255 components inside it.
+// Some markers have no length, and a byte FF before a zero is no marker. Code that copies the tables of such a file
+// must go through it like libjpeg: code that took the marker of the comment for a length arrived at a scan of 255
+// components inside it.
 test.each([
   ['a restart marker', 0xd0],
   ['a temporary marker', 0x01],

@@ -27,7 +27,7 @@ test('a table names the classes of the network; forced kernels change it, given 
   expect((await forced.chooseKernels(FP32))[WIDE]).toBe('direct');
   using given = await modelWith({ ...table, [WIDE]: 'of the future', 'no class': 'direct' });
   expect(await given.chooseKernels(FP32)).toEqual({ ...table, [WIDE]: 'direct' });
-  // A model keeps what it used.
+  // A model keeps the kernels that it used.
   expect(await ruled.chooseKernels(FP32)).toEqual(table);
 });
 

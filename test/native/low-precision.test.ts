@@ -1,4 +1,4 @@
-/** Low-precision layers and training through the addon: what is rounded, and that nothing else changes. */
+/** Low-precision layers and training through the addon: which values are rounded, and that nothing else changes. */
 
 import type { ModelSpec, NativeModel } from '../../src/native/types/model';
 import type { NumberFormats } from '../../src/native/types/number-formats';
@@ -9,7 +9,7 @@ import { addon, floats, smallDataset, smallModel, smallTrainer } from '../suppor
 
 const EIGHT: NumberFormats = { weight: 8, activate: 8, grad: 8, error: 8, momentum: 8, rounding: 'stochastic' };
 const FULL: NumberFormats = { weight: -1, activate: -1, grad: -1, error: -1, momentum: -1, rounding: 'stochastic' };
-/** Wide enough for the convolutions of this house. */
+/** Widths at which our own convolutions are used. */
 const WIDE_CFG: ModelSpec['cfg'] = [32, 'M', 40, 'M', 33, 'M', 16, 'M', 48, 48];
 
 /** An eighth of the published widths: the stem, and three entries a block. */
@@ -52,7 +52,7 @@ async function trained(
   return out;
 }
 
-/** Blocks of one exponent each: rows of what has several dimensions, else single values. */
+/** Blocks of one exponent each: rows of a tensor of several dimensions, else single values. */
 function* blocks(tensor: { shape: number[]; data: Uint8Array }): Iterable<Float32Array> {
   const values = floats(tensor);
   const size = tensor.shape.length > 1 ? values.length / tensor.shape[0]! : 1;
@@ -113,7 +113,7 @@ describe.each(Object.entries(NETWORKS))('%s', (_, spec) => {
   });
 });
 
-// Only of the forward pass: LibTorch's own sums over a batch, in backward, differ from one number of threads to another.
+// This holds for the forward pass only: LibTorch's sums over a batch, in backward, depend on the number of threads.
 test('layers round the same way at any number of threads', async () => {
   const { threads } = addon.runtime();
   const model = await smallModel({ cfg: WIDE_CFG, formats: EIGHT });

@@ -1,4 +1,4 @@
-/** Models, masks and surgery on the native floor. */
+/** Models, masks and surgery in the addon. */
 import { createHash } from 'node:crypto';
 import { DTYPE_BYTES, type StateDict, type TensorData } from '../../src/tensor';
 import { gammasOf, maskFromGammas } from '../../src/ticket/mask';

@@ -17,7 +17,7 @@ const NETWORKS: Record<string, Partial<ModelSpec>> = {
   resnet34: { arch: 'resnet34', depth: 34 },
   resnet50_official: { arch: 'resnet50_official', depth: 50 },
 };
-/** Those that come as data. */
+/** Adds the networks that come as data. */
 for (const name of ['alexnet_bn', 'wide_resnet28_2', 'mobilenet_v2', 'densenet40'])
   NETWORKS[name] = { arch: networkOf(name) as NetworkData };
 const RATIOS = [0.1, 0.3, 0.5, 0.7, 0.9];

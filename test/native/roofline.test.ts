@@ -1,4 +1,4 @@
-/** docs/performance.md gives the roofline of each network: it is that of the program. */
+/** The rooflines of the networks in docs/performance.md are those of the program. */
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { bytesOf, macsOf, rooflineOf, workOf } from '../../src/bench/roofline';

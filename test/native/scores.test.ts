@@ -49,7 +49,7 @@ async function network(positive = false): Promise<NativeModel> {
 function dataset() {
   const next = numbers(2);
   const images = new Uint8Array(IMAGES * 3072).map(() => Math.trunc(256 * next()));
-  // Without crop and flip, so that the script needs no random numbers of ours.
+  // Images are neither cropped nor flipped, so that the script needs no random numbers of ours.
   const plain = { padding: 0, flip: false } as const;
   return smallDataset(IMAGES, { ...plain, images, mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25] });
 }
@@ -96,7 +96,7 @@ test('scores are the same bits again, and those of weights with any number of th
       rows.push([criterion, await model.scores({ criterion, seed: 3, dataset: images, batches: 2, batchSize: 10 })]);
     return rows;
   };
-  // Gradients of convolutions are LibTorch's, as in training, and sums of as many parts as there are threads.
+  // Gradients of convolutions are LibTorch's, as in training, and are sums of as many parts as there are threads.
   const ofGradients: readonly string[] = ['taylor', 'snip', 'grasp', 'synflow'];
   const ofWeights = CRITERIA.filter((criterion) => !ofGradients.includes(criterion));
   try {

@@ -1,4 +1,4 @@
-/** The stream of JPEG files: what it promises about order, workers, ranks, bad files, cancelling and memory. */
+/** The stream of JPEG files: its promises about order, workers, ranks, bad files, cancelling and memory. */
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -37,7 +37,7 @@ describe('workers and ranks', () => {
       const trainer = await smallTrainer(model);
       const result = await trainer.epoch({ dataset: stream, epoch: 1, lr: 0.1, batchSize: 5 });
       expect([result.images, result.steps, result.bad]).toEqual([23, 5, []]);
-      expect(result.waited).toBeGreaterThanOrEqual(0); // how long is a matter of luck: the workers may always be ahead
+      expect(result.waited).toBeGreaterThanOrEqual(0); // the value is a matter of luck: the workers may always be ahead
       expect(result.waited).toBeLessThanOrEqual(result.seconds);
       const evaluated = await model.evaluate({ dataset: stream, batchSize: 7, precision: 'fp32' });
       expect([evaluated.images, evaluated.steps]).toEqual([23, 4]);
@@ -134,7 +134,7 @@ describe('bad files', () => {
   });
 
   test('an epoch in parts has the bits, the bad images and the limit on them of a whole one', async () => {
-    // With batches of one, batches and steps differ.
+    // Batches hold one image each, so that batches and steps differ.
     const mixed = [...files.slice(0, 5), bad.text!, bad.empty!, ...files.slice(5, 9)];
     const stream = await createStream(mixed, { maxBad: 2 });
     const train = async (parts: number[]) => {
@@ -228,7 +228,7 @@ describe('bad files', () => {
     const stream = await createStream(mixed, { maxBad: 2, labels, transform: 'evaluate' });
     const clean = await createStream(files, { labels: new Int32Array(23).fill(1), transform: 'evaluate' });
     const model = await smallModel();
-    // The second batch of one loses its image, and is no step.
+    // The second batch loses its only image, and is no step.
     const got = await model.evaluate({ dataset: stream, batchSize: 1, precision: 'fp32' });
     const expected = await model.evaluate({ dataset: clean, batchSize: 1, precision: 'fp32' });
     expect(got.bad.map(({ index }) => index)).toEqual([1, 2]);

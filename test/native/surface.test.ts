@@ -1,4 +1,4 @@
-/** The types in src/native/types and what binding/ exports name the same functions, properties and methods. */
+/** The types in src/native/types and the exports of binding/ name the same functions, properties and methods. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
@@ -20,7 +20,7 @@ function membersOf(name: string): string[] {
   return [...members.map((member) => member.name!.getText()), ...bases.flatMap(membersOf)].sort();
 }
 
-/** Names of what a handle offers. */
+/** Names of the members of a handle. */
 function offeredBy(handle: object): string[] {
   const keys = Reflect.ownKeys(Object.getPrototypeOf(handle)).filter((key) => key !== 'constructor');
   return keys.map((key) => (key === Symbol.dispose ? '[Symbol.dispose]' : String(key))).sort();

@@ -45,10 +45,10 @@ test('statistics are the mean over the batches of one training pass, and nothing
     const [x, y] = [floats(a.get(key)!), floats(b.get(key)!)];
     return Math.max(...x.map((value, i) => Math.abs(value - y[i]!) / (1e-3 + Math.abs(value))));
   };
-  // The first layer's means do not depend on how the images are dealt out; later ones see batches normalised.
+  // The first layer's means do not depend on how images are grouped; later layers see normalised batches.
   expect(apart('feature.1.running_mean', whole, ragged)).toBeLessThan(1e-4);
   expect(apart('feature.5.running_var', whole, ragged)).toBeGreaterThan(0);
-  // At one batch they are those of the batch: what a training step moves them towards.
+  // With one batch they are those of the batch, towards which a training step moves them.
   const batch = await dataset.batch(
     Array.from({ length: 70 }, (_, i) => i),
     { seed: images.seed, epoch: images.epoch },

@@ -103,7 +103,7 @@ for name, path, size in json.loads(sys.argv[1]):
         print(json.dumps(globals()[name](path)(x).flatten().tolist()))
 `;
 
-/** As COMPARE, of the model.py that `earlybird export` wrote into each folder. */
+/** Like COMPARE, with the model.py that `earlybird export` wrote into each folder. */
 const EXPORTED = `
 import importlib.util, json, sys, torch
 for folder, size in json.loads(sys.argv[1]):
@@ -138,7 +138,7 @@ test('exported tickets give the same outputs in PyTorch, by their model.py, and 
       const options = { checkpoint: ticket, format: 'state-dict', foldBn, out: join(place, 'weights.pth') };
       await exportCheckpoint(parseRecipe('export', options));
       exports.push({ name, place, size: network.size, logits });
-      // In a process of its own: onnxruntime-node knows the arrays of Jest's contexts as foreign.
+      // Runs in a process of its own, because onnxruntime-node takes the arrays of Jest's contexts for foreign.
       const onnx = ['export', ticket, ...(foldBn ? ['--fold-bn'] : []), '--out', join(place, 'net.onnx'), '--json'];
       const { compared } = JSON.parse((await succeed(onnx)).stdout);
       if (compared) expect([name, compared.difference < 1e-5]).toEqual([name, true]);

@@ -68,7 +68,7 @@ test.each<[string, Partial<ModelSpec>]>([
       await next.restoreMomentum(momentum);
     }
     last = await next.epoch({ ...epoch, steps, ...(from ? { from } : {}) });
-    // As a checkpoint holds it.
+    // The position goes through JSON, as in a checkpoint.
     from = JSON.parse(JSON.stringify(await next.position())) as EpochPosition;
     ({ state, momentum } = await next.snapshot());
     for (const handle of [next, part]) handle.dispose();
@@ -87,7 +87,8 @@ test.each<[string, Partial<ModelSpec>]>([
 test('an aborted epoch says where it stands, and goes on there', async () => {
   const { threads } = addon.runtime();
   addon.setThreads(1);
-  // Long enough that the first progress is reported, and the signal seen, while it runs: a second or more on a fast processor.
+  // The set is large enough that the first progress is reported, and the signal seen, while it runs: a second or more
+  // on a fast processor.
   const dataset = await smallDataset(6000);
   const epoch = { dataset, epoch: 0, lr: 0.05, batchSize: 5 };
   const [model, other] = await Promise.all([smallModel(), smallModel()]);

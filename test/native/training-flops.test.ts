@@ -74,7 +74,7 @@ describe('Table 3: ResNet-18 on ImageNet, P', () => {
   test('SFP, 30 %: the printed dense figure, and 58.2 % of it', () => {
     const printed = Number((paperFlops('dense', { ...common, dense, ticket: 0 }) / 1e15).toFixed(2));
     expect((printed * (1 + 0.582)).toFixed(2)).toBe('1991.94');
-    // From the unrounded figure the last digit would be another one.
+    // The unrounded figure would give another last digit.
     const stretches = COMPOSITIONS.softFilterPruning({ ...common, dense: 3.64e9, ticket: 0.582 * 3.64e9 });
     expect((trainingFlops(stretches, 'exact') / 1e15).toFixed(2)).toBe('1991.95');
   });

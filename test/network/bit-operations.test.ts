@@ -40,7 +40,7 @@ test('word lengths: each product by its own operands; images and the last layer 
   const inner = adds.inner * (w * a + e * w + e * a);
   const first = adds.first * (w * 32 + e * w + e * 32);
   expect(of(lengths(w, a, e))).toBe(inner + first + 3 * 32 * 32 * adds.linear);
-  // What is rounded but no operand counts nothing, and what is not rounded counts in full.
+  // Rounded tensors that are no operand count nothing, and operands that are not rounded count in full.
   expect(of({ ...lengths(w, a, e), grad: -1, momentum: -1 })).toBe(of(lengths(w, a, e)));
   expect(of(lengths(-1, -1, -1))).toBe(3 * 32 * 32 * all);
   expect(of({ ...lengths(8, a, e), forwardWeight: w })).toBe(of(lengths(w, a, e)));

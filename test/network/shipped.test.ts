@@ -1,4 +1,4 @@
-/** Networks that come with the package as data: those of PyTorch (scripts/golden/networks.py), and the built-in ones bit for bit. */
+/** Networks that come as data equal PyTorch's (scripts/golden/networks.py), and the built-in ones bit for bit. */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -28,7 +28,7 @@ const { threads } = addon.runtime();
 beforeAll(() => addon.setThreads(1));
 afterAll(() => addon.setThreads(threads));
 
-/** As in scripts/golden/networks.py: in [-0.5, 0.5), a hash of the position. */
+/** The same numbers as in scripts/golden/networks.py: in [-0.5, 0.5), a hash of the position. */
 function uniform(ordinal: number, count: number): Float32Array {
   const { imul } = Math;
   const out = new Float32Array(count);
@@ -106,7 +106,7 @@ test.each(['alexnet_bn', 'wide_resnet28_2', 'mobilenet_v2', 'densenet40'])(
       expect(network).toEqual(ticket.describe().layers);
       expect(layers).toEqual(cut.layers);
       expect(forwardFlops(network)).toBeLessThan(0.8 * forwardFlops(model.describe().layers));
-      // Of its own cfg the same network again.
+      // The ticket's own cfg makes the same network again.
       using again = await create({ arch: ticket.describe().arch, cfg: ticket.describe().cfg, imageSize: 32 });
       expect(again.describe()).toEqual(ticket.describe());
     }
@@ -117,7 +117,7 @@ const hash = (data: Uint8Array) => createHash('sha256').update(data).digest('hex
 const digest = (state: StateDict) =>
   Object.fromEntries([...state].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, { data }]) => [key, hash(data)]));
 
-/** Bits of what a network computes: new weights, logits, three steps, a ticket and its logits. */
+/** Hashes of all that a network computes: new weights, logits, three steps, a ticket and its logits. */
 async function bitsOf(spec: Partial<ModelSpec>, side: number) {
   using model = await create({ ...spec, imageSize: side });
   const [initial, before] = [await model.stateDict(), await model.forward(images(side))];
@@ -175,7 +175,7 @@ test.each(TWINS)('a step of %s as data calls the operators of the built-in netwo
 
 test('all files that come with the package have a name for --arch', () => {
   const names = readdirSync(folder).map((file) => file.replace(/\.json$/, ''));
-  // A built-in network has the name of one: its file is for --arch PATH.
+  // A built-in network has this name, so that its file is only for --arch PATH.
   expect(names.filter((name) => !isShipped(name))).toEqual(['resnet18']);
   for (const name of names.filter(isShipped)) expect(networkOf(name)).toEqual(shipped(name));
 });

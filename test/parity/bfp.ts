@@ -22,15 +22,15 @@ interface CaseJson {
   results: ResultJson[];
 }
 
-/** The library's base overflows there, by accident; the data say not to follow it. */
+/** The library's base overflows there by accident, and the data say not to follow it. */
 const OVERFLOW = 0x7e800000; // 2^126
 const DRAWS = 400;
 /** Tolerance of a mean of draws in standard deviations: among thousands of means one may come near 4.5. */
 const DEVIATIONS = 6;
-/** The share of draws that go up is known to this: 16 random bits an element. */
+/** The accuracy of the share of draws that go up: 16 random bits an element. */
 const RESOLUTION = 2 ** -15;
 
-/** Nearest by value, all entries; stochastic one of two neighbours, as often as the data say. */
+/** Nearest rounding must give the same values, stochastic rounding one of two neighbours as often as the data say. */
 export function* cases(context: Context): Iterable<Case> {
   for (const one of context.reference.json<{ cases: CaseJson[] }>('bfp.json').cases) {
     yield { name: `bfp ${one.case}`, run: () => check(context, one) };
@@ -106,7 +106,7 @@ async function checkDraws(
   expected.probability_of_high!.forEach((p, i) => {
     if (!known[i] || low[i] === high[i]) return; // equal after saturation
     const tolerance = DEVIATIONS * Math.sqrt((p * (1 - p)) / DRAWS) + RESOLUTION;
-    // A rare draw of one in 400 is within the law of small numbers, not of large ones.
+    // A draw of one in 400 is too rare for a tolerance of large numbers: three draws are added.
     checks.within(`${name} [${i}] goes up`, Math.abs(ups[i]! / DRAWS - p), tolerance + 3 / DRAWS);
   });
 }

@@ -24,7 +24,7 @@ interface CheckpointsJson {
   bad: { file: string; expect: string }[];
 }
 
-/** Files that must be read, and to the last value; hostile and damaged files that must be refused. */
+/** Files that must be read, to the last value; hostile and damaged files that must be refused. */
 export function* cases(context: Context): Iterable<Case> {
   const { model, good, bad } = context.reference.json<CheckpointsJson>('checkpoints.json');
   const path = (file: string) => context.reference.path(`checkpoints/${file}`);
@@ -81,7 +81,7 @@ function compareTensor(checks: Checks, at: string, actual: TensorData, expected:
 
 async function checkBad(context: Context, file: string, expect: string, other: SpecJson): Promise<string> {
   const refusal = await refusalOf(async () => stateDictOf((await readCheckpoint(file)).value, file));
-  // "refuse (preferred) or load", "loading the rest or refusing are both fine"
+  // Such an expectation is "refuse (preferred) or load", or "loading the rest or refusing are both fine".
   if (/\bor load\b|both fine/.test(expect)) return refusal ? 'refused' : 'loaded';
   if (/^refuse\b/.test(expect)) {
     if (!refusal) throw new Error(`was read; expected: ${expect}`);
@@ -111,7 +111,7 @@ async function checkUnfit(context: Context, file: string, expect: string, other:
   return `refused: ${refusal.message}`;
 }
 
-/** The error of a refusal; anything but one of ours is a fault. */
+/** The error of a refusal; an error without one of our codes is a fault. */
 async function refusalOf(attempt: () => Promise<unknown>): Promise<Error | undefined> {
   try {
     await attempt();

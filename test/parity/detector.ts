@@ -23,7 +23,7 @@ interface DetectorJson {
   search_loops: SearchJson[];
 }
 
-/** Decisions on sequences of masks, and the search loop: what is saved when, under which name, at which learning rate. */
+/** Decisions on sequences of masks, and the search loop: the files that it saves, with their times, names and rates. */
 export function* cases({ reference }: Context): Iterable<Case> {
   const { threshold, sequences, search_loops } = reference.json<DetectorJson>('detector.json');
   for (const sequence of sequences) {

@@ -36,7 +36,7 @@ interface ForwardJson {
 const MEAN_TOLERANCE = 1e-5;
 const VARIANCE_TOLERANCE = 5e-5;
 
-/** Logits with running and with batch statistics, and what one training forward does to the running statistics. */
+/** Logits with running and with batch statistics, and the running statistics after one training forward. */
 export function* cases(context: Context): Iterable<Case> {
   for (const [name, item] of Object.entries(context.reference.json<ForwardJson>('forward.json').cases)) {
     const loaded = lazy(() => context.load(item.model, item.seed));

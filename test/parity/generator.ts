@@ -12,7 +12,7 @@ interface GeneratorJson {
   gamma_modes: string[];
 }
 
-/** Worked values of the generator: everything else here rests on them. */
+/** Worked values of the generator, on which everything else here rests. */
 export function* cases({ reference }: Context): Iterable<Case> {
   const file = reference.json<GeneratorJson>('generator.json');
   for (const sample of file.samples) {

@@ -13,7 +13,7 @@ interface LayoutsJson {
   >;
 }
 
-/** Names, order, shapes and kinds of every state dict, and the sums of what the generator puts there. */
+/** Names, order, shapes and kinds of every state dict, and the sums of the generator's values in it. */
 export function* cases(context: Context): Iterable<Case> {
   const { models } = context.reference.json<LayoutsJson>('layouts.json');
   for (const [name, layout] of Object.entries(models)) {

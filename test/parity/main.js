@@ -1,4 +1,4 @@
-// Figures do not depend on what is faster here.
+// Figures shall not depend on which kernels are faster here.
 process.env.EARLYBIRD_KERNELS ??= 'rule';
 
 require('./register');

@@ -111,7 +111,7 @@ async function regamma(model: NativeModel, seed: Seed, mode: string): Promise<vo
   await model.loadStateDict(withGammas(await model.stateDict(), seed, mode));
 }
 
-/** Through the native mask, and through its twin in plain TypeScript. */
+/** Checks the native mask and its twin in plain TypeScript. */
 async function checkMasks(checks: Checks, model: NativeModel, expected: MaskJson[], N: number): Promise<void> {
   const results = await model.masks(expected.map(({ p }) => p));
   const gammas = gammasOf(await model.stateDict());
@@ -137,7 +137,7 @@ function checkMask(checks: Checks, at: string, got: Mask, want: MaskJson, N: num
 /** The bits of a NaN are not part of the promise. */
 const thresholdHex = (value: number): string => (Number.isNaN(value) ? 'NaN' : hexOfFloat(value));
 
-/** A VGG whose BN layers have exactly these sizes and gammas: puts vectors of our own through the native mask. */
+/** A VGG whose BN layers have exactly these sizes and gammas, to put vectors of our own through the native mask. */
 async function explicitGammas(context: Context, sizes: number[], values: Float32Array): Promise<NativeModel> {
   const cfg: (number | 'M')[] = [...sizes, 'M', 'M', 'M', 'M'];
   const model = await context.create({ arch: 'vgg', depth: 16, dataset: 'cifar10' }, cfg);
@@ -151,7 +151,7 @@ async function explicitGammas(context: Context, sizes: number[], values: Float32
   return model;
 }
 
-/** With gammas 1, 2, .. N the threshold is index + 1, and N - index - 1 channels stay. */
+/** Checks the threshold's index: with gammas 1, 2, .. N the threshold is index + 1, and N - index - 1 channels stay. */
 async function checkIndexes(context: Context, N: number, index: Record<string, number>): Promise<string> {
   const ratios = Object.keys(index).map(Number);
   const ascending = Float32Array.from({ length: N }, (_, i) => i + 1);

@@ -11,7 +11,7 @@ interface BlocksJson {
   format: MxFormat;
   names: string[];
   x: string[];
-  /** By scale rule and rounding, such as `floor/even`. */
+  /** Results by scale rule and rounding, such as `floor/even`. */
   quantised: Record<string, { scale: string; codes: string[]; back: string[] }>;
 }
 
@@ -33,7 +33,7 @@ interface ConvolutionsJson {
   scale: MxScale;
   rounding: MxRounding;
   cases: ConvolutionJson[];
-  /** By format, one for each case; 16 digits a float64. */
+  /** Results by format, one for each case; 16 digits a float64. */
   results: Record<string, Record<'y' | 'dx' | 'dw', string>[]>;
 }
 
@@ -106,7 +106,7 @@ function same(
 
 const hexOf = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
 
-/** All NaN are one. */
+/** Writes every NaN alike. */
 const hexOfFloats = (values: Float32Array) =>
   Array.from(values, (value) => (Number.isNaN(value) ? 'nan' : hexOfFloat(value))).join(' ');
 

@@ -24,7 +24,7 @@ export interface NetworkCase extends OptimlpCase {
   wl: number;
   /** "linear(6,5, no bias) -> Q -> relu -> linear(5,3, no bias, not wrapped)" */
   layers: string;
-  /** Of the linear layers, in order. */
+  /** Keys of the linear layers, in order. */
   parameter_keys: string[];
   /** "integer (k24 >> 18) - 32, scaled: fc1 weight ordinal 3000000 by 1/64, ..., input of step s 3000010+s by 1/32, ..." */
   values: string;
@@ -133,7 +133,7 @@ function transposed({ values, columns }: Matrix): Matrix {
   return { columns: rows, values: values.map((_, i) => values[(i % rows) * columns + Math.floor(i / rows)]!) };
 }
 
-/** a b^T. The values are such that no sum rounds. */
+/** Returns a b^T. The values are such that no sum rounds. */
 function product(a: Matrix, b: Matrix): Matrix {
   const [rows, columns, inner] = [a.values.length / a.columns, b.values.length / b.columns, a.columns];
   const values = Float32Array.from({ length: rows * columns }, (_, i) => {

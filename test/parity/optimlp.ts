@@ -11,13 +11,13 @@ interface TensorsCase extends OptimlpCase {
   wl: { weight: number; grad: number; momentum: number };
   shapes: Record<string, number[]>;
   start_hex: Record<string, string>;
-  /** Says the half-width of the gradients, "c=0.25". */
+  /** The half-width of the gradients in words, "c=0.25". */
   gradients: string;
 }
 
 /**
  * Steps on plain tensors, in the order of the wrapper: gradient quantised, SGD in float32, weights quantised (those
- * without gradient too), momentum quantised. test/native/low-precision holds the fused step against the same.
+ * without gradient too), momentum quantised. test/native/low-precision compares the fused step with the same.
  */
 export function* cases(context: Context): Iterable<Case> {
   for (const one of context.reference.json<{ cases: (TensorsCase | NetworkCase)[] }>('optimlp.json').cases) {

@@ -65,7 +65,7 @@ async function checkRefusal(checks: Checks, dense: NativeModel, mask: MaskResult
   return 'refused';
 }
 
-/** Counts are the mask's, one where it leaves none; that one is the channel with the largest |gamma|, with its real values. */
+/** Layers keep the mask's channels; an empty one keeps the one with the largest |gamma|, with its real values. */
 async function checkKeepOne(
   checks: Checks,
   context: Context,
@@ -110,7 +110,7 @@ async function checkKeepOne(
   model.dispose();
 }
 
-/** The reference's own widths; of the tensors, those that it did not lose. */
+/** Compares widths with the reference's own, and the tensors that the reference did not lose. */
 async function checkRemove(checks: Checks, dense: NativeModel, mask: MaskResult, edge: Edge): Promise<void> {
   const { model, layers } = await dense.prune({ mask: mask.bits, emptyLayers: 'remove' });
   checks.equal(

@@ -25,8 +25,8 @@ interface CutJson {
 const LOGIT_TOLERANCE = 20 * 4.5e-6;
 
 /**
- * The ResNet-50 pruner: counts, widths and costs of the free-width network. The reference copies no weights there, so that they have
- * no golden values; that ours are those of the dense network is tested in test/native/pruner.test.ts.
+ * The ResNet-50 pruner: counts, widths and costs of the free-width network. The reference copies no weights there, so
+ * that there are no golden values; test/native/pruner.test.ts tests that ours are those of the dense network.
  */
 export function* cases(context: Context): Iterable<Case> {
   for (const want of context.reference.json<{ cases: CutJson[] }>('prune_resnet50.json').cases) {

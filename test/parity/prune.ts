@@ -41,7 +41,7 @@ export function* cases(context: Context): Iterable<Case> {
   }
 }
 
-/** Masks from the model; with `init_seed` all values from another one (lottery-ticket rewind). */
+/** Draws masks from the model; with `init_seed` all values are of another one (lottery-ticket rewind). */
 async function draw(context: Context, want: TicketJson): Promise<{ checks: Checks; pruned: NativeModel }> {
   const dense = await context.load(want.model, want.seed, want.gamma);
   const weightsFrom = want.init_seed === undefined ? undefined : await context.load(want.model, want.init_seed);

@@ -13,7 +13,7 @@ import { Checks } from './lib/checks';
 import { channelsOf, type EventJson, gammasBefore, percentsOf, type SearchJson, scripted } from './lib/scripted-run';
 import { floatsOf } from './lib/tensors';
 
-/** Runs the product's training loop on a network that has nothing but the gammas of the file, and looks at what it leaves. */
+/** Runs the product's training loop on a network that has only the file's gammas, and checks the files it leaves. */
 export async function checkSearch(search: SearchJson, threshold: number): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'earlybird-parity-'));
   try {
@@ -50,7 +50,7 @@ async function checkFiles(checks: Checks, dir: string, saved: EventJson[]): Prom
   const present = (await readdir(dir)).filter((file) => named.test(file));
   checks.equal('files', present.sort(), saved.map(({ file }) => file!).sort());
 
-  // model_best is the copy of the last checkpoint that improved; before, the best accuracy tells which ones did.
+  // model_best is the copy of the last checkpoint that improved; best accuracies tell which ones did.
   let best = 0;
   for (const { file, best_prec1, also_model_best } of saved) {
     checks.equal(`${file} improves`, best_prec1! > best, also_model_best);

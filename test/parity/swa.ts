@@ -102,7 +102,7 @@ function checkParameters(row: RowJson, state: StateDict): string {
 
 interface Average {
   parameters: StateDict;
-  /** With the statistics. */
+  /** The weights with the statistics. */
   state: StateDict;
   logits: Float32Array;
 }

@@ -1,4 +1,4 @@
-/** Launchers and networks as they are in the field: torchrun, mpirun, Slurm on one node, two hosts. What is not installed is skipped, with the reason. */
+/** Launchers and networks of the field: torchrun, mpirun, Slurm on one node, two hosts. Skips missing programs. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { hostname, userInfo } from 'node:os';
@@ -63,7 +63,7 @@ where(torch !== null, 'no Python has PyTorch: torchrun')(
     const save = at('restarts');
     const { done } = torchrun(['--standalone', '--max-restarts', '2', '--monitor-interval', '0.2'], search(save, 12));
     await until(() => existsSync(join(save, 'checkpoint.pth.tar')));
-    // Not torchrun itself, whose command line holds that of its ranks.
+    // The pattern must not match torchrun itself, whose command line holds that of its ranks.
     spawnSync('pkill', ['-KILL', '-o', '-f', `^${process.execPath} ${main} search .*${save}`]);
     const { status, stderr } = await done;
     if (status !== 0) throw new Error(stderr);

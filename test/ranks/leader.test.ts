@@ -1,4 +1,4 @@
-/** What rank 0 tells the others, without processes. */
+/** The messages of rank 0 to the others, without processes. */
 import type { NativeAddon } from '../../src/native/types/addon';
 import type { ModelSpec, NativeModel } from '../../src/native/types/model';
 import { leading } from '../../src/ranks/leader';

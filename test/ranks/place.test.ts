@@ -1,4 +1,4 @@
-/** Which rank a process is, from the environments that launchers make. */
+/** The rank of a process, from the environments that launchers make. */
 import { firstHost, placeOf } from '../../src/ranks/place';
 
 const torchrun = {

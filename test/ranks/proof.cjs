@@ -10,7 +10,7 @@ async function main() {
     ...{ name: `host${rank}`, address: '127.0.0.1', device: 'cpu' },
   });
   const cfg = [16, 'M', 16, 'M', 32, 32, 'M', 64, 64, 'M', 64, 64];
-  // Other weights on each rank, until rank 0 shares its own.
+  // The ranks have different weights until rank 0 shares its own.
   const model = await addon.createModel({
     ...{ arch: 'vgg', depth: 11, classes: 10, seed: rank, device: 'cpu', cfg, ranks: group },
   });

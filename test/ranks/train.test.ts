@@ -12,14 +12,14 @@ const folder = temporaryFolder();
 afterAll(() => folder.remove());
 const at = (name: string) => join(folder.path, name);
 
-/** Of six steps an epoch, in 192 images; with 190 the last one has 30, and with 161 it has one. */
+/** Has six steps an epoch, in 192 images; with 190 the last step has 30, and with 161 it has one. */
 const search = (save: string, epochs = 3, more: string[] = []) => [
   ...['search', ...TINY, ...EAGER, '--epochs', String(epochs), '--save', save],
   ...more,
 ];
 const ranks = (nproc: number, words: string[]) => ['launch', '--nproc', String(nproc), '--', ...words];
 const freePort = () => 20000 + Math.floor(Math.random() * 20000);
-/** The ranks by hand, so that a test can stop one of them. */
+/** Starts the ranks one by one, so that a test can stop one of them. */
 function startRanks(nproc: number, words: (rank: number) => string[], env: NodeJS.ProcessEnv = {}): Running[] {
   const port = String(freePort());
   return Array.from({ length: nproc }, (_, rank) =>
@@ -30,7 +30,10 @@ function startRanks(nproc: number, words: (rank: number) => string[], env: NodeJ
 }
 const WATTS = 50;
 const losses = (save: string) => metricsOf(save).map(({ train }) => train.loss);
-/** Bytes of all masks that differ. Sums over ranks round otherwise: a channel at the threshold may change places with another. */
+/**
+ * Number of bytes that differ in all masks. Sums over ranks round otherwise, so that a channel at the threshold may
+ * change places with another.
+ */
 function otherMaskBytes(one: string, two: string): number {
   const [bytes, others] = [one, two].map((save) =>
     Object.entries(outcomeOf(save))
@@ -50,7 +53,7 @@ describeTrained('the same training', () => {
 
   test('two ranks with --sync-bn have the losses, masks and tickets of one process', () => {
     for (const [i, loss] of losses(at('one')).entries()) expect(losses(at('two'))[i]).toBeCloseTo(loss, 4);
-    // Of 528 bytes 4 were seen to differ, all of the last epoch, with AVX-512 kernels.
+    // With AVX-512 kernels 4 of 528 bytes were seen to differ, all of the last epoch.
     expect(otherMaskBytes(at('one'), at('two'))).toBeLessThanOrEqual(6);
     expect(metricsOf(at('two')).map(({ emerged }) => emerged)).toEqual(
       metricsOf(at('one')).map(({ emerged }) => emerged),
@@ -78,7 +81,7 @@ describeTrained('the same training', () => {
   test('gradients for scores are those of all ranks, so that masks are as of one process', async () => {
     const scored = (save: string) => search(save, 1, ['--criterion', 'snip', '--criterion-batches', '3']);
     await succeed(scored(at('snip-one')));
-    await succeed(ranks(2, [...scored(at('snip-two')), '--sync-bn'])); // which proves that both have the same masks
+    await succeed(ranks(2, [...scored(at('snip-two')), '--sync-bn'])); // this proves that both have the same masks
     expect(otherMaskBytes(at('snip-one'), at('snip-two'))).toBeLessThanOrEqual(2);
   });
 
@@ -91,7 +94,7 @@ describeTrained('the same training', () => {
     expect(JSON.parse(index(at('steps-two'))).steps).toEqual({ every: 2, batches: 6 });
     const inside = Object.keys(outcomeOf(at('steps-two'))).filter((name) => name.endsWith('.steps.bits'));
     expect(inside.length).toBeGreaterThan(0);
-    // Of 1,320 bytes 4 were seen to differ, none of them inside epochs.
+    // 4 of 1,320 bytes were seen to differ, none of them inside epochs.
     expect(otherMaskBytes(at('steps-one'), at('steps-two'))).toBeLessThanOrEqual(8);
     const changed = differences(outcomeOf(at('steps-two')), outcomeOf(at('two')));
     expect(changed.filter((name) => !name.endsWith('.pth.tar')).sort()).toEqual(inside.sort());
@@ -137,7 +140,7 @@ describeTrained('the same training', () => {
       retrain: { completed: number };
     };
     expect(result.retrain.completed).toBe(4);
-    // A finished run is told to all ranks.
+    // All ranks learn that the run is finished.
     const { stderr } = await succeed(
       ranks(2, ['train', ...TINY, ...EAGER, '--percent', '0.3', '--epochs', '4', '--sync-bn', '--save', at('train')]),
     );
@@ -160,7 +163,7 @@ describeTrained('the first twenty steps with --sync-bn', () => {
   test.each<[[string, number, number], number, number]>([
     [['vgg', 11, 32], 20, 1e-5],
     [['resnet', 20, 32], 20, 1e-5],
-    // Beyond the first step a rounding flips the ReLU of a few of its many values: other kernels in one process do as much.
+    // After the first step a rounding flips the ReLU of a few of many values: other kernels in one process do too.
     [['resnet18', 18, 64], 1, 1e-6],
   ])(
     '%j: %i steps of one, two and four ranks within %f',

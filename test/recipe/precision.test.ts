@@ -158,7 +158,7 @@ describe('MX formats and NVFP4', () => {
     expect(formatsOf(precisionOptions({ wlWeight: 8 }, carried))).toEqual({ ...all, weight: 8 });
     expect(formatsOf(precisionOptions({ wlWeight: -1 }, carried))).toEqual({ ...all, weight: -1 });
     expect(formatsOf(precisionOptions(FULL_PRECISION, carried))).toBeUndefined();
-    // A rounding that the formats asked for do not have is not taken over.
+    // The carried rounding is dropped where the formats asked for do not have it.
     expect(formatsOf(precisionOptions(EIGHT, carried))).toEqual(formats);
     const value = formatsValue(all) as Map<string, Value>;
     for (const bad of [

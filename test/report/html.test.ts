@@ -58,7 +58,7 @@ function partsOf(html: string): string[] {
 }
 
 const MARKUP = `"'><img src=x onerror=alert(1)></script></style></title><script>alert(2)</script>&lt;b&gt;`;
-/** What the program itself says, not people. */
+/** Fields whose texts the program writes, not people. */
 const OWN = ['phase', 'compared', 'id'];
 
 /** The value with markup behind each of its texts and in front of each key of free choice. */
@@ -71,7 +71,7 @@ function spoiled<T>(value: T): T {
   ) as T;
 }
 
-/** The page, with the figures of a screen alone. */
+/** The page, with only the figures for a screen. */
 async function pageOf(input: ReportInput): Promise<string> {
   const shown: HtmlFigure[] = [];
   for (const { spec, ...figure } of FIGURES) {

@@ -25,7 +25,7 @@ describe('accuracy against drawing epoch, with intervals', () => {
     expect(svg).toContain('>CIFAR-10<');
     expect(svg.match(/dense 91.50 %/g)).toHaveLength(1);
     for (const label of ['p = 0.3', 'p = 0.5']) expect(svg.match(new RegExp(`>${label}<`, 'g'))).toHaveLength(1);
-    // Ten corners; vega writes the path once for each star.
+    // A star has ten corners; vega writes the path once for each star.
     expect(svg.match(/d="M0,-\d[^"]*(L[^"]*){9}Z"/g)).toHaveLength(2);
     expect(svg).not.toContain('NaN');
   });

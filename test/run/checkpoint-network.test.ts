@@ -1,4 +1,4 @@
-/** What a checkpoint says of a network that is data. */
+/** The entries of a checkpoint about a network that is data. */
 import { stateDictValue } from '../../src/checkpoint/keys';
 import type { Value } from '../../src/checkpoint/value';
 import { parseNetwork } from '../../src/network/schema';

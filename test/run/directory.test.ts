@@ -10,7 +10,7 @@ import { metrics } from '../support/metrics';
 const identity = { lr: 0.1, schedule: [80, 120] };
 let folder: string;
 
-/** As a run opens its folder. */
+/** Opens the folder as a run does. */
 async function opened(...rest: Parameters<typeof RunDirectory.open> extends [unknown, ...infer R] ? R : never) {
   await mkdir(folder, { recursive: true });
   using lock = await lockFolder(folder);

@@ -64,7 +64,7 @@ static int is_path_ours(const char *path) { return count && path && is_below_roo
 
 enum verdict { GO_ON, REFUSE, SHORT, HALF, LAST };
 
-// What becomes of the next call. `writes`: whether it needs room on the disk.
+// Decides the next call. `writes` is true where it needs room on the disk.
 static enum verdict next(int writes) {
   const uint64_t own = atomic_fetch_add(count, 1) + 1;
   if (own >= at && (fault == REFUSE_ALL || (fault == FULL && writes))) return REFUSE;
@@ -87,7 +87,7 @@ static enum verdict next(int writes) {
   }
 }
 
-// Where there are no bytes to halve: the call fails.
+// Makes a call fail that has no bytes to halve.
 #define REFUSED (errno = fault_errno, -1)
 
 #define REAL(name) \

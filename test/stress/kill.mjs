@@ -27,7 +27,7 @@ const COMMANDS = {
   'train, with reports and checkpoints inside epochs': words('train --percent 0.3 --no-measure --checkpoint-every 2'),
   'search in low precision, averaged': ['search', ...BITS, ...words('--swa --swa_start 1 --report false')],
 };
-/** How a call goes wrong, and whether the process dies of it. */
+/** The ways in which a call goes wrong; `dies` where the process dies of it. */
 const FAULTS = [
   { name: 'killed before it', env: { FAULT: 'kill' }, dies: true },
   { name: 'killed behind it', env: { FAULT: 'after' }, dies: true },
@@ -41,10 +41,10 @@ const FAULTS = [
   { name: 'killed at any moment', env: {}, dies: true },
 ];
 
-/** So many faults a run meets at most before it is left alone. */
+/** The most faults that a run meets before it is left alone. */
 const IN_A_ROW = 12;
 
-/** What a clock, a process, a folder or a commit made meanwhile gives; all else must be the same. */
+/** Entries that depend on a clock, a process, a folder or a commit made meanwhile; all else must be the same. */
 const OF_THE_MOMENT = /^(seconds|.*Seconds|imagesPerSecond|energy|joules|machine|step|gitCommit)$/i;
 const isNamed = (name) => /\.(pth\.tar|bits|npy|txt|json|jsonl|svg)$/.test(name) && !/energy\.json$/.test(name);
 
@@ -88,7 +88,7 @@ const timeless = (value) => {
   return Object.fromEntries(kept.map(([key, one]) => [key, timeless(one)]));
 };
 
-/** The files of a run, without what belongs to the moment. */
+/** The files of a run, without the entries that depend on the moment. */
 function outcome(save) {
   const names = readdirSync(save, { recursive: true }).filter(isNamed).sort();
   return new Map(
@@ -103,7 +103,7 @@ function outcome(save) {
 }
 const differing = (a, b) => [...new Set([...a.keys(), ...b.keys()])].filter((name) => a.get(name) !== b.get(name));
 
-/** Each command once without a fault, and once more: what differs then is of the moment, and nothing must. */
+/** Runs each command twice without a fault: the files must not differ. */
 const expected = {};
 for (const command of Object.keys(COMMANDS)) {
   const saves = [1, 2].map((i) => join(folder, `whole-${i}`, 'run'));
@@ -133,7 +133,7 @@ function* trials() {
   }
 }
 
-/** One fault; what was wrong of it, whether it came to pass, and whether the run ended by itself all the same. */
+/** Meets a run with one fault. Returns problems, whether the fault came to pass, and whether the run succeeded. */
 async function strike({ command, at, fault }, save) {
   const isTimed = fault.dies && !fault.env.FAULT;
   const killAfter = isTimed ? below(expected[command].milliseconds) : undefined;
@@ -142,7 +142,7 @@ async function strike({ command, at, fault }, save) {
   const problems = [];
   if (fault.dies && isMet && signal !== 'SIGKILL') problems.push(`it was not killed: ${stderr}`);
   if (fault.survives && status !== 0) problems.push(`it did not go on: ${stderr.slice(-500)}`);
-  // One sentence with a code, or the run goes on without that file.
+  // The run ends with one sentence with a code, or goes on without that file.
   else if (!fault.dies && status !== 0 && !/\[ERR_\w+\]\s*$/.test(stderr))
     problems.push(`ended with ${status ?? signal}: ${stderr.slice(-500)}`);
   return { problems, isMet, isDone: status === 0 };
@@ -163,7 +163,7 @@ async function attempt(trial, save, chain) {
     const named = `call ${next.at}, ${next.fault.name}`;
     problems.push(...struck.problems.map((one) => `${named}: ${one}`));
     chain.push(named);
-    // Later calls of a resumed run are those of a run that was not stopped.
+    // The next fault is an early one: later calls of a resumed run are those of a run that was never stopped.
     next = { ...trial, at: 1 + below(expected[trial.command].calls / 4), fault: FAULTS[below(FAULTS.length)] };
   }
   const last = await run(trial.command, save);
@@ -171,7 +171,7 @@ async function attempt(trial, save, chain) {
   else {
     const files = differing(outcome(save), expected[trial.command].outcome);
     if (files.length > 0) problems.push(`other bytes in ${files.join(', ')}`);
-    // A lock whose removal failed stays, as that of a process that has ended.
+    // A lock stays where its removal failed, as that of a process that has ended.
     const isStray = (name) => /(^|\/)\./.test(name) && !/\.earlybird(-figures)?\.lock$/.test(name);
     const strays = readdirSync(save, { recursive: true }).filter(isStray);
     if (strays.length > 0) problems.push(`left over: ${strays.join(', ')}`);

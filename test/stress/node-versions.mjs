@@ -39,7 +39,7 @@ function install(version) {
   return join(prefix, 'node_modules', 'node', 'bin', 'node');
 }
 
-/** Those of test/cpp know no Node. */
+/** Runs the tests of the addon, except those of test/cpp, which do not use Node. */
 function nativeTests(node) {
   const log = join(folder, 'tests.json');
   rmSync(log, { force: true });

@@ -30,7 +30,10 @@ const resident = (count, padding) =>
     ...{ filter: { kind: 'none', sigma: 1 }, threshold: 0 },
   });
 
-/** One training of two steps and ten evaluations. `drop`: nobody disposes of its handles. `abort`: it is stopped within the epoch. */
+/**
+ * One training of two steps and ten evaluations. With `drop` nobody disposes of its handles; with `abort` it is stopped
+ * within the epoch.
+ */
 async function training({ drop = false, abort = false }) {
   const [train, test] = await Promise.all([resident(64, 4), resident(16, 0)]);
   const model = await addon.createModel({ arch: 'vgg', depth: 11, classes: 10, cfg: CFG, seed: 1, device: 'cpu' });
@@ -57,7 +60,7 @@ const files = readdirSync(jpegs)
   .filter((name) => name.endsWith('.jpg'))
   .map((name) => join(jpegs, name));
 
-/** A loader of JPEG files that is opened, read and dropped; `abort`: while it reads. */
+/** A loader of JPEG files that is opened, read and dropped; with `abort` while it reads. */
 async function loading(abort) {
   const count = 32;
   const stream = await addon.createStream({
@@ -77,7 +80,7 @@ async function loading(abort) {
   stream.dispose();
 }
 
-/** A thread that trains; `terminate`: it is ended from outside while it does. */
+/** A thread that trains; with `terminate` it is ended from outside while it does. */
 async function threading(terminate) {
   const worker = new Worker(fileURLToPath(import.meta.url));
   const ended = new Promise((resolve) => worker.once('exit', resolve));
@@ -154,7 +157,7 @@ async function soak() {
   }
   rmSync(folder, { recursive: true });
   if (samples.length < 10) throw new Error('fewer than 200 trainings: give --minutes or --trainings more');
-  // An allocator takes its time to have all it needs.
+  // The first quarter is left out: an allocator takes its time to reach its size.
   const settled = samples.slice(Math.floor(samples.length / 4));
   const { slope, error } = line(settled.map(({ trainings, resident }) => [trainings, resident]));
   const span = settled.at(-1).trainings - settled[0].trainings;

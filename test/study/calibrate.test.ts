@@ -48,7 +48,7 @@ const search = async (name: string, starts: number[], more: object = {}) =>
     }),
   );
 
-/** Large steps at first, then to and fro between two masks. */
+/** Makes large steps at first, then goes to and fro between two masks. */
 const settling = (count: number, step: number) =>
   Array.from({ length: count }, (_, i) => (i < 4 ? 40 - 10 * i : (i % 2) * step));
 

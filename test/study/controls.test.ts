@@ -51,7 +51,7 @@ describe.each([
         times[i]! += Number(keep);
       });
     const share = counts(ticket)[1]! / 30;
-    // Five standard deviations.
+    // The bound is five standard deviations.
     const most = 5 * Math.sqrt(rounds * share * (1 - share));
     for (const count of times) expect(Math.abs(count - rounds * share)).toBeLessThan(most);
   });
@@ -73,7 +73,7 @@ test('uniform keeps the largest scores of every layer, the same share of each', 
     const of = (keep: boolean) => scores[layer]!.filter((_, i) => kept[i] === keep);
     expect(Math.min(...of(true))).toBeGreaterThanOrEqual(Math.max(...of(false)));
   }
-  // Equal scores: the first channels. A layer keeps at least one.
+  // With equal scores the first channels stay, and a layer keeps at least one.
   expect(uniformChannels([[0, 0, 0, 0]], 0.5)).toEqual([[true, true, false, false]]);
   expect(counts(uniformChannels([[0, 0, 0, 0]], 0.99))).toEqual([1]);
 });

@@ -14,7 +14,7 @@ const recipe = (runs: string[], detectors: string[], more: object = {}) =>
   parseRecipe('detect', { runs, detectors, ...more });
 const rowsOf = async (run: string, ...detectors: string[]) => (await detect(recipe([run], detectors))).runs[0]!.rows;
 
-/** Kept channels of layers 0 to 3 and 4 to 9 after 0, 1, ... epochs: settled from the third mask on, then other again at the end. */
+/** Kept channels 0 to 3 and 4 to 9 of two layers after 0, 1, ... epochs: settled from the third mask until late. */
 const MASKS = [
   keeping(),
   keeping(0, 1, 4, 5),
@@ -38,12 +38,12 @@ test('when each fires, what the search cost up to there, and how far its mask is
   expect(hamming).toMatchObject({ detector: 'hamming:window=3', firesAfter: 4, signal: 0, top1: null, why: null });
   expect(hamming).toMatchObject({ flops: 3 * 1000 * 4 * 100, seconds: 4 * 2, joules: null, toBest: 0 });
   expect(hamming!.toLast).toBeCloseTo(0.4, 12);
-  // 2 of 4 and 2 of 6 channels after 1 epoch as after 2.
+  // After 2 epochs 2 of 4 and 2 of 6 channels stay, as after 1.
   expect(structure).toMatchObject({ firesAfter: 2, signal: 1, flops: 600_000, seconds: 4, top1: null });
   expect(jaccard).toMatchObject({ firesAfter: 4, signal: 1 });
   // Distances 0.4 0.6 0 0: SciPy has p = 0.2254 for the slope, pymannkendall 0.4701.
   expect(trend).toMatchObject({ firesAfter: 4, signal: expect.closeTo(0.2254033308, 9) });
-  // 1.5 1.4 1.35 after 5 epochs: 0.15 of their mean loss 1.85.
+  // Losses are 1.5 1.4 1.35 after 5 epochs: 0.15 of their mean loss 1.85.
   expect(loss).toMatchObject({ firesAfter: 5, signalIs: 'largest difference of losses' });
   expect(loss!.signal).toBeCloseTo(0.15 / 1.85, 12);
 });
@@ -55,7 +55,7 @@ test('the mask after the last epoch comes too late for a ticket, as in the searc
     firesAfter: null,
     signal: expect.closeTo(0.2, 9),
   });
-  // One that goes on for longer sees it.
+  // A run that goes on for longer sees it.
   const goesOn = await store(at('goes-on'), { masks, losses: [1, 1, 1], epochs: 9 });
   expect((await rowsOf(goesOn, 'hamming:window=3'))[0]).toMatchObject({ firesAfter: 3, signal: 0 });
 });

@@ -1,4 +1,4 @@
-/** Which runs a study has, and how shards share them. */
+/** The runs of a study, and how shards share them. */
 import { parseRecipe, type StudyRecipe } from '../../src/recipe/recipe';
 import { askedDraws, drawsOf, keptEpochs } from '../../src/study/draws';
 import { type Entry, entriesOf, keyOf, shardOf } from '../../src/study/plan';

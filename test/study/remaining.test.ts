@@ -25,7 +25,7 @@ test('counts the whole plan, also before it is known exactly', () => {
 test('what was finished before says nothing of the speed', () => {
   const remaining = new Remaining(2);
   remaining.plan(8, workOf(tickets), workOf(searches));
-  // Of two at once the first says little yet.
+  // Two runs are at work at once, so that the first to end says little about the speed.
   expect(remaining.after(tickets[0]!, 'done', 100)).toBe('run 9 of 12: c: done');
   expect(remaining.after(tickets[1]!, 'done', 100)).toBe('run 10 of 12: d: done; about 3 min left');
 });

@@ -1,4 +1,4 @@
-/** Held against SciPy: test/study/statistics.json, made by scripts/golden/study_statistics.py. */
+/** Compared with SciPy: test/study/statistics.json, made by scripts/golden/study_statistics.py. */
 import { incompleteBeta, tQuantile, tUpper } from '../../src/student-t';
 import { difference, equivalence, estimate } from '../../src/study/statistics';
 import golden from './statistics.json';

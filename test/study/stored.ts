@@ -17,7 +17,7 @@ export const LAYERS = [4, 6];
 interface Stored {
   masks: Uint8Array[];
   ratio?: number;
-  /** Of epoch 0 on. */
+  /** Losses from epoch 0 on. */
   losses?: number[];
   top1?: number[];
   lr?: (epoch: number) => number;

@@ -1,4 +1,4 @@
-/** What a study says of its runs: groups, budgets, verdicts. */
+/** The results of a study: groups, budgets, verdicts. */
 import { top1Within } from '../../src/study/groups';
 import { isCollapsed } from '../../src/study/record';
 import { plateauOf } from '../../src/study/verdict';
@@ -20,7 +20,7 @@ describe('groups', () => {
     expect(find(study, 'emergence').overEmergence).toBeNull();
     const early = find(study, '0').overEmergence!;
     expect(early.mean).toBeCloseTo(-2.0333, 4);
-    // Of the pairs' differences: smaller than that of the values.
+    // The deviation is that of the pairs' differences, which is smaller than that of the values.
     expect(early.sd).toBeCloseTo(0.0577, 4);
     const random = find(study, 'emergence', 'random');
     expect(random.overTicket).toEqual(random.overEmergence);

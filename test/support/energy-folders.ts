@@ -13,7 +13,7 @@ export interface FakeRun {
   /** Forward FLOPs; absent: the run is not finished. */
   forward?: number;
   top1?: number;
-  /** Joules of the phase; null: read in vain. Absent: there is no energy.json. */
+  /** Joules of the phase; null where reading failed. Absent: there is no energy.json. */
   joules?: number | null;
   method?: EnergySource['method'];
   /** The part that was read; "gpu" by default, "given" where it is estimated. */
@@ -24,7 +24,7 @@ export interface FakeRun {
   metered?: number;
   machine?: Partial<typeof MACHINE>;
   bad?: number;
-  /** Bit operations of an epoch, 1e9; absent: of a version that did not count. */
+  /** Bit operations of an epoch, 1e9; absent: the run is of a version that did not count them. */
   gbitops?: number;
   /** Multiply-adds of a forward pass; absent likewise. */
   adds?: MultiplyAdds;
@@ -36,7 +36,7 @@ export function json(folder: string, name: string, value: unknown): void {
   writeFileSync(join(folder, name), JSON.stringify(value));
 }
 
-/** A training of `phase`: a search, or what retrain runs (dense training included). An epoch takes 2 seconds. */
+/** Writes a training of `phase`: a search or a retraining (dense training included). An epoch takes 2 seconds. */
 export function fakeRun(folder: string, phase: 'search' | 'retrain', run: FakeRun): void {
   const { epochs, forward, top1 = 50, bad = 0 } = run;
   const dataset = { name: 'cifar10', synthetic: false, train: IMAGES, test: 100, fingerprint: 'f' };
@@ -55,7 +55,7 @@ export function fakeRun(folder: string, phase: 'search' | 'retrain', run: FakeRu
   if (run.joules !== undefined) fakeEnergy(folder, phase, run);
 }
 
-/** energy.json beside a run, or in the folder above. */
+/** Writes energy.json beside a run, or into the folder above. */
 export function fakeEnergy(folder: string, phase: string, run: FakeRun) {
   const { epochs, joules, method = 'counter', metered, load } = run;
   const part = run.part ?? (method === 'estimated' ? 'given' : 'gpu');
@@ -84,7 +84,7 @@ export function fakeEnergy(folder: string, phase: string, run: FakeRun) {
 export function fakeEarlyBird(folder: string, search: FakeRun, retrain: FakeRun): void {
   fakeRun(join(folder, 'search'), 'search', search);
   fakeRun(join(folder, 'retrain_3004_0.3'), 'retrain', retrain);
-  // As written on another day, under another path.
+  // The result looks as if written on another day, under another path.
   json(folder, 'result.json', {
     ticket: { completed: search.epochs },
     prune: { ticket: '/elsewhere/pruned_3004_0.3/pruned.pth.tar' },

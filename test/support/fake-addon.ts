@@ -1,6 +1,6 @@
 /**
- * An engine of a few numbers: enough of the addon for whole experiments, so that what TypeScript decides can be tested without one.
- * Its arithmetic means nothing, but depends on everything that the real one depends on.
+ * An engine of a few numbers: enough of the addon for whole experiments, so that the decisions of TypeScript can be
+ * tested without one. Its arithmetic means nothing, but depends on everything that the real one depends on.
  */
 import { numbersOf } from '../../src/checkpoint/value';
 import type { NativeAddon } from '../../src/native/types/addon';
@@ -24,24 +24,24 @@ export interface FakeEngine {
   /** The calls, in order. */
   models: ModelSpec[];
   evaluations: EvaluateOptions[];
-  /** Of every model that was given others. */
+  /** Formats that models were given later, in order. */
   formats: NumberFormats[];
   protective: boolean[];
   /** Models that are not disposed of. */
   alive: number;
   /** A counter that each piece of work adds to; null cannot be read. */
   joules: number | null;
-  /** It never moves, and each window is too short to tell. */
+  /** True for a counter that never moves, in windows too short to tell. */
   frozen: boolean;
-  /** Parts beside the counter's. */
+  /** Parts that are read beside the counter. */
   parts: EnergyReading['parts'];
   meters: MeterOptions[];
-  /** What a measurement of kernels would choose, and whether one is made. */
+  /** The kernel that a measurement would choose, and whether one is made. */
   kernel: string;
   measured: boolean;
   answers: KernelAnswer[];
   kernelOptions: { mode: string; known: KernelTable } | undefined;
-  /** Of a width that is no multiple. */
+  /** The cost of a width that is no multiple. */
   cost: number;
   /** Windows that are open, of meters that are not disposed of. */
   windows: string[];

@@ -43,7 +43,7 @@ export interface Fake {
   libraries?: string[];
 }
 
-/** Writes what discovery looks at of a LibTorch, and nothing that could be loaded. */
+/** Writes the files of a LibTorch that discovery reads, and nothing that could be loaded. */
 export function fakeLibTorch(root: string, fake: Fake = {}): string {
   const {
     version = '2.13.0',

@@ -1,9 +1,11 @@
-/** Draws a figure as it is written, and refuses what vega-lite warns of. */
+/** Draws a figure as it is written, and refuses all that vega-lite warns of. */
 import { compile } from 'vega-lite';
 import { renderSvg } from '../../src/report/render';
 import type { Spec } from '../../src/report/theme';
 
-/** Compiles with every warning of vega-lite's an error: a warning means that the figure is not what its specification says. */
+/**
+ * Compiles with every warning of vega-lite as an error: a warning means that the figure differs from its specification.
+ */
 function compileStrictly(spec: Spec): void {
   const fail = (...args: unknown[]): never => {
     throw new Error(args.join(' '));

@@ -1,6 +1,6 @@
 /**
- * Finds the golden reference data. A small part comes with the repository; the whole lies where EARLYBIRD_REFERENCE says, else in
- * shared/reference beside the repository.
+ * Finds the golden reference data. A small part comes with the repository; the whole is in the folder of
+ * EARLYBIRD_REFERENCE, else in shared/reference beside the repository.
  */
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';

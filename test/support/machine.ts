@@ -1,4 +1,4 @@
-/** A machine for tests of what is made of benchmarks. */
+/** A machine for tests of the figures that are made of benchmarks. */
 import { fingerprintOf, type Machine, type MachineGpu } from '../../src/engine/machine';
 import type { Processor } from '../../src/engine/processor';
 

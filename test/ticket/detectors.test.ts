@@ -81,7 +81,7 @@ describe('worked out by hand', () => {
 
   test('structure: the same counts are the same, whichever channels they are', () => {
     expect(structureSimilarity(a, b, two)).toBe(1);
-    // 2 and 3 against 1 and 3.
+    // The counts are 2 and 3 against 1 and 3.
     expect(structureSimilarity(a, Uint8Array.of(0b10011100, 0), two)).toBeCloseTo(1 - 1 / 3 / 2, 15);
   });
 
@@ -111,7 +111,7 @@ describe('worked out by hand', () => {
         verdicts(parseDetector(`loss-fifo:window=3:turns=2:decay=${decay}`), still(9), losses).map(
           ({ fired }) => fired,
         );
-      // First turn after epoch 4 (2 2 2.1), then the window begins anew: 2 2 2 after epoch 7.
+      // The first turn ends after epoch 4 (2 2 2.1), then the window begins anew: 2 2 2 after epoch 7.
       expect(second(0.4).indexOf(true)).toBe(7);
       expect(second(0).indexOf(true)).toBe(7);
       const noisy = [null, 4, 2, 2, 2.1, 2, 2.1, 2, 2.1];

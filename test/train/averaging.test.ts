@@ -12,7 +12,7 @@ import { type FakeEngine, fakeEngine } from '../support/fake-addon';
 
 let engine: FakeEngine;
 jest.mock('../../src/native/addon', () => ({ loadAddon: () => engine.addon }));
-/** May throw instead of writing. */
+/** Called before a checkpoint is written; may throw instead. */
 let beforeWriting: (file: string) => void;
 jest.mock('../../src/checkpoint/pth', () => {
   const real = jest.requireActual('../../src/checkpoint/pth');

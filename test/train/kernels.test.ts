@@ -34,7 +34,7 @@ function begin(kernel: string): FakeEngine {
   return engine;
 }
 
-/** Of the models made since begin(). */
+/** The kernels that models made since begin() were given. */
 const given = () => engine.models.map(({ kernels }) => kernels?.[CLASS]);
 
 test('an interrupted run goes on with the kernels that it began with, whatever would be measured now', async () => {

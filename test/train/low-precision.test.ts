@@ -105,6 +105,6 @@ test.each([
   const recipe = { ...BASE, ...EAGER, variant, epochs: 3, save: at(variant), measure: false };
   const { retrain: ticket } = (await ebTrain(parseRecipe('train', recipe))).result;
   expect(ticket.completed).toBe(3);
-  // Search, prune, retrain.
+  // The models are those of search, prune, retrain.
   expect(engine.models.map(({ formats }) => formats?.weight ?? -1)).toEqual(expected);
 });

@@ -120,7 +120,7 @@ describe('schedules', () => {
   test('cpt: half a cosine from 3 to 8 bits in each cycle', () => {
     const cycle = [0, 0, 2, 3, 5]; // 2.5 (1 - cos(k pi / 5)): 0, 0.48, 1.73, 3.27, 4.52
     expect(climb('cpt', { cycles: 2 }, epochs(10))).toEqual([...cycle, ...cycle]);
-    // A cycle that is no whole number of epochs: by thirds of ten epochs.
+    // The cycle is no whole number of epochs: three cycles share ten epochs.
     expect(climb('cpt', { cycles: 3 }, epochs(10))).toEqual([0, 1, 3, 5, 0, 2, 5, 0, 2, 4]);
   });
 

@@ -17,7 +17,7 @@ withBrowser('in a browser', () => {
   let base: string;
   let served: Watching;
   let browser: Browser;
-  /** What the page complains about; a refused script or style is said here. */
+  /** The page's error messages, which include refused scripts and styles. */
   const complaints: string[] = [];
 
   beforeAll(async () => {

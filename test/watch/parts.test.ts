@@ -60,7 +60,7 @@ describe('what is known of a run', () => {
     expect(view.input.runs[0]!.metrics).toHaveLength(6);
     expect(view.input.matrices[0]).toMatchObject({ ratio: 0.3, emergedAt: null, window: 5 });
     expect(view.input.matrices[0]!.epochs).toEqual(range(7));
-    // 2 s of training and 1 s of testing an epoch.
+    // An epoch takes 2 s of training and 1 s of testing.
     expect(secondsAnEpoch(view.stages[0]!.metrics)).toBe(3);
     expect(secondsLeft(view.stages[0]!)).toBe(18);
     const facts = factsOf(view);

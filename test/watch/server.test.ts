@@ -30,7 +30,7 @@ interface Answer {
   body: string;
 }
 
-/** As fetch, which does not let a Host be given, and which tidies paths. */
+/** Like fetch, which neither lets a Host be given nor leaves paths as they are. */
 function ask(
   path: string,
   { method = 'GET', headers = {} }: { method?: string; headers?: object } = {},
@@ -49,7 +49,7 @@ function ask(
   });
 }
 
-/** Events of the page as they come; `until` one that has such a text. */
+/** Events of the page as they come, up to one that contains `wanted`. */
 function events(wanted: string): Promise<string> {
   return new Promise((settle, fail) => {
     const stream = get(`${page.url}events`, (response) => {

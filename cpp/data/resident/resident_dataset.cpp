@@ -23,7 +23,7 @@ Filter filter_of(const std::string& name, double sigma) {
   throw Error("ERR_USAGE", "Unknown filter \"" + name + "\": use none, lowpass or highpass.");
 }
 
-/// One pass of a feed from where it starts.
+/// One pass of a feed, from batch `from` on.
 class ResidentPass final : public Pass {
  public:
   ResidentPass(std::shared_ptr<ResidentFeed> feed, const RankShare& share, int64_t from)

@@ -114,7 +114,7 @@ __attribute__((target("avx2"))) void AcrossPlan::run_pairs(const uint8_t* row, u
   }
 }
 
-/// near + round((far - near) * weight): the same as the weighted sum, because the weights sum to one.
+/// Computes near + round((far - near) * weight), which is the weighted sum, because the weights sum to one.
 __attribute__((target("avx2"))) void AcrossPlan::run_two(const uint8_t* row, uint8_t* out) const {
   const int32_t* offset = offsets_.data();
   const uint8_t* shuffle = shuffles_.data();

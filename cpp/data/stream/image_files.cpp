@@ -103,7 +103,8 @@ std::string ImageFiles::read(int64_t index, std::vector<uint8_t>& buffer, Bytes&
     // process. Linux before 5.14 has another errno for it: it does not know the advice.
     if (madvise(reinterpret_cast<void*>(begin), size, MADV_POPULATE_READ) != 0 &&
         (errno == EFAULT || errno == EHWPOISON))
-      throw Error("ERR_FILE", places_.files[file] + " cannot be read at byte " + std::to_string(places_.offsets[index]) +
+      throw Error("ERR_FILE", places_.files[file] + " cannot be read at byte " +
+                                  std::to_string(places_.offsets[index]) +
                                   ": it became shorter while it was in use, or its disk failed; check both.");
     return "";
   }

@@ -17,7 +17,7 @@ struct ImageTransform {
   int resize;
 };
 
-/// Images that were once read to their end, and were sound: what a crop does not need of them is not read again.
+/// Images that were once read to their end and were sound: later only the part that a crop needs is read.
 class SoundImages {
  public:
   explicit SoundImages(size_t count) : sound_(count) {}
@@ -28,9 +28,9 @@ class SoundImages {
   std::vector<std::atomic<bool>> sound_;  // false at first
 };
 
-/// Makes the square RGB input of one encoded image at a time, and decodes only the rectangle that is needed, but for
-/// the first time: a damaged image is bad in every epoch, whatever its crop. Each thread has its own, which keeps its
-/// buffers.
+/// Makes the square RGB input of one encoded image at a time. It decodes only the rectangle that is needed, except the
+/// first time: a damaged image is bad in every epoch, whatever its crop. Each thread has a reader of its own, which
+/// keeps its buffers.
 class ImageReader {
  public:
   ImageReader(const ImageFiles& files, const ImageTransform& transform, SoundImages& sound)

@@ -21,7 +21,7 @@ struct StreamSpec {
   double std[3] = {1, 1, 1};
   ImageTransform transform = {true, 224, 256};
   int workers = 1;
-  int64_t most_bad = 0;  // of one pass
+  int64_t most_bad = 0;  // limit of bad images in one pass
   int64_t rank = 0, world_size = 1;
 };
 

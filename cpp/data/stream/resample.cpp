@@ -15,7 +15,7 @@ namespace {
 constexpr int kOne = 1 << ResampleAxis::kBits, kHalf = kOne / 2;
 constexpr size_t kSlack = 64;  // vector loads read past the end of a row
 
-/// As std::lround for what is not negative, without the call.
+/// Rounds like std::lround for values from 0 on, without the call.
 int16_t weight_of(double value) {
   const int whole = static_cast<int>(value);
   return static_cast<int16_t>(whole + (value - whole >= 0.5));
@@ -74,8 +74,8 @@ int32_t pair_at(const int16_t* weights) {
 
 void store_pixel(uint8_t* out, int32_t pixel) { std::memcpy(out, &pixel, sizeof pixel); }
 
-/// Two rows at once, one in each half of a register. Each store writes four bytes; the next pixel overwrites the last
-/// one.
+/// Resamples two rows at once, one in each half of a register. Each store writes four bytes; the next pixel overwrites
+/// the last one.
 __attribute__((target("avx2"))) void across_avx2(const uint8_t* a, const uint8_t* b, const ResampleAxis& axis,
                                                  uint8_t* out_a, uint8_t* out_b) {
   // Shuffles bytes of two neighbouring pixels into pairs of 16-bit numbers, colour by colour, for madd.
@@ -133,7 +133,7 @@ __attribute__((target("avx2"))) void down_avx2(const uint8_t* const* rows, const
   }
 }
 
-/// Two rows: near + round((far - near) * weight), which is the weighted sum, because the weights sum to one.
+/// Weights two rows: near + round((far - near) * weight) is the weighted sum, because the weights sum to one.
 __attribute__((target("avx2"))) void down_two_avx2(const uint8_t* const* rows, const int16_t* weights, size_t bytes,
                                                    uint8_t* out) {
   const bool swapped = weights[1] > weights[0];

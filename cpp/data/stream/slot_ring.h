@@ -53,7 +53,7 @@ class SlotRing {
   };
 
   int64_t size_of(int64_t batch) const;
-  void open_slots();  // with the lock
+  void open_slots();  // call it with the lock
   void run(int worker);
   void stop();
 

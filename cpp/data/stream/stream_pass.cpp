@@ -32,7 +32,7 @@ struct StreamPass::Copies {
   c10::Event arrived[2], used[2];
   int next = 0;               // buffer of the next copy
   std::deque<int> on_way;     // buffers whose slots are not released yet, oldest first
-  bool current_used = false;  // whether there is a current batch
+  bool current_used = false;  // true while there is a current batch
 };
 
 StreamPass::StreamPass(StreamState& state, RankShare share, uint64_t seed, uint32_t epoch, int64_t most_bad,
@@ -44,7 +44,7 @@ StreamPass::StreamPass(StreamState& state, RankShare share, uint64_t seed, uint3
       cancel_(cancel),
       batches_(start.batches),
       end_(start.batches + share.batches) {
-  // Rank 0 has met them.
+  // Rank 0 reports the images that were bad before the start.
   if (state_.spec.rank == 0) bad_ = std::move(start.bad);
   const auto items = static_cast<int64_t>(order_.size()), batch_size = share.batch_size;
   state_.reserve((items + batch_size - 1) / batch_size, batch_size);
@@ -100,7 +100,7 @@ bool StreamPass::advance() {
   return true;
 }
 
-/// On the CPU a slot is free as soon as its batch was made.
+/// Releases the slot of the last batch: on the CPU it is free as soon as its batch was made.
 void StreamPass::let_go() {
   if (holding_) ring_->release();
   holding_ = false;

@@ -14,8 +14,8 @@
 
 namespace earlybird {
 
-/// One pass of a stream over a rank's share, after `start`. On the CPU a batch is read from its slot; on a GPU the next
-/// batch is copied while the current one is in use.
+/// One pass of a stream over a rank's share, from `start` on. On the CPU a batch is read from its slot; on a GPU the
+/// next batch is copied while the current one is in use.
 class StreamPass final : public Pass {
  public:
   StreamPass(StreamState& state, RankShare share, uint64_t seed, uint32_t epoch, int64_t most_bad,
@@ -35,7 +35,7 @@ class StreamPass final : public Pass {
   struct Staged {
     int64_t size = 0;  // images left in it
     size_t slot = 0;
-    int buffer = 0;  // on a GPU
+    int buffer = 0;  // number of the buffer on a GPU
     std::vector<BadImage> bad;
   };
 
@@ -53,10 +53,10 @@ class StreamPass final : public Pass {
   int64_t batches_, end_;
   std::vector<BadImage> bad_;
   Staged current_;
-  bool holding_ = false;  // on the CPU: whether a slot is not released yet
+  bool holding_ = false;  // on the CPU: true while a slot is not released yet
   std::optional<Staged> staged_;
 
-  struct Copies;  // for a GPU
+  struct Copies;  // only on a GPU
   std::unique_ptr<Copies> copies_;
   std::unique_ptr<SlotRing> ring_;  // last: its threads use all of the above
 };

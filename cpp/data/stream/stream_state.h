@@ -13,7 +13,7 @@ namespace earlybird {
 struct StreamState {
   explicit StreamState(StreamSpec from);
 
-  /// Makes slots for this many batches of this size, unless they are there.
+  /// Makes slots for `batches` batches of `batch_size` images, unless they are there.
   void reserve(int64_t batches, int64_t batch_size);
 
   StreamSpec spec;

@@ -1,4 +1,4 @@
-// When threads are bound to cores: only while the rest of the machine is quiet.
+// Threads are bound to cores only while the rest of the machine is quiet.
 #include "core/affinity.h"
 
 #include "check.h"

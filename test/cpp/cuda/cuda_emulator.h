@@ -218,7 +218,7 @@ T* dynamic_shared() {
   return static_cast<T*>(cuda_emulator::dynamic_shared());
 }
 
-/// To nearest, ties to even.
+/// Rounds to nearest, ties to even.
 inline uint16_t bfloat16_bits(float value) {
   if (value != value) return 0x7FFF;
   const uint32_t bits = __float_as_uint(value);

@@ -66,7 +66,7 @@ Tensor mixed(int64_t count) {
   return at::cat(all).slice(0, 0, count).clone();
 }
 
-/// Values, as the layouts that networks have; both dimensions that blocks lie along.
+/// Compares values in the layouts that networks have, along both dimensions that blocks lie along.
 void compare_in(at::IntArrayRef sizes, int64_t groups = 1) {
   const int64_t count = c10::multiply_integers(sizes);
   Tensor not_finite = at::randn({count}) * (at::rand({count}) > 0.1);

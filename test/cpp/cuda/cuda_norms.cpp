@@ -27,7 +27,8 @@ std::string text(const Case& what) {
                   what.select ? ", select" : "", what.offset ? ", not aligned" : "");
 }
 
-/// Channels last, in memory of exactly this length that starts `offset` elements past a multiple of 16 bytes.
+/// Copies images, channels last, to memory of exactly this length that starts `offset` elements past a multiple of 16
+/// bytes.
 Tensor placed(const Tensor& images, int64_t offset) {
   const Tensor out = at::empty({images.numel() + offset}, images.options())
                          .slice(0, offset)
@@ -162,7 +163,7 @@ bool same(const Outcome& a, const Outcome& b) {
   return true;
 }
 
-/// The images of one rank, and what it makes of them.
+/// The images of one rank, and its results.
 template <class T>
 struct Rank {
   Rank(const Case& what, const Setup& with, int64_t first, int64_t count)
@@ -193,7 +194,7 @@ struct Rank {
   Tensor rows, slopes, partial, sums;
 };
 
-/// Two ranks that share statistics, of which one has one image.
+/// Computes on two ranks that share statistics, one of which has a single image.
 template <class T>
 Outcome emulated_ranks(const Case& what, const Setup& with) {
   std::vector<Rank<T>> ranks;
@@ -306,7 +307,7 @@ void compare_running(int64_t channels, bool select) {
         deviation(rows[3], shift));
 }
 
-/// Selection alone: the CPU's bits.
+/// Compares selection alone with the CPU's bits.
 template <class T>
 void compare_gather(int64_t batch, int64_t width, int64_t kept, int64_t side, at::ScalarType type, bool adds,
                     int64_t offset) {

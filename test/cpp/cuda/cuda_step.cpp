@@ -19,7 +19,7 @@ void cross_entropy_of(int64_t rows, int64_t classes, double scale) {
   const at::Tensor exact_sums = want_sums.clone();
   const at::Tensor exact = (at::softmax(logits.to(at::kDouble), 1) - at::one_hot(labels, classes).to(at::kDouble)) /
                            static_cast<double>(rows);
-  constexpr double kShare = 0.75;  // of the images of a step
+  constexpr double kShare = 0.75;  // part of a step's images
   cross_entropy_step(logits, labels, want_sums, kShare);
   at::Tensor first;
   in_every_order([&](const std::string& order) {

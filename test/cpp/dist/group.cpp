@@ -1,4 +1,4 @@
-// What goes over the host and what over the device, and that ranks sum the same.
+// Ranks sum alike, tensors of the network over the device and words over the host.
 #include "dist/group.h"
 
 #include <ATen/ATen.h>
@@ -16,7 +16,8 @@ at::Tensor waves(at::IntArrayRef sizes) {
   return at::arange(c10::multiply_integers(sizes), at::kFloat).mul(0.37).sin().view(sizes).requires_grad_(true);
 }
 
-/// They fill two buckets: the last two one, the first the other. Ranks are threads, so that no generator is drawn from.
+/// The parameters fill two buckets: the last two one, the first the other. No generator draws them, since ranks are
+/// threads.
 std::vector<at::Tensor> parameters() { return {waves({700, 700}), waves({700, 400}), waves({400})}; }
 
 at::Tensor images_of(int rank) { return (at::arange(4 * 700).view({4, 700}) * 0.01 + rank).cos(); }
@@ -59,7 +60,7 @@ EB_TEST("dist: gradients of two ranks are summed") {
   for (const bool bf16 : {false, true}) {
     FakeDevice device;
     compare_gradients(bf16 ? "device, bf16" : "device", &device, bf16, bf16 ? 1e-2 : 1e-6);
-    // Two steps of two buckets on two ranks.
+    // There are two steps of two buckets on two ranks.
     check(device.made == 2 && device.sums == 8, "gradients go over the device", device.sums);
   }
 }

@@ -15,14 +15,14 @@
 
 using namespace earlybird;
 
-/// Where both threads put down a tensor and take up the result.
+/// The place where both threads put down a tensor and take up the result.
 struct FakeDevice::Meeting {
   std::mutex mutex;
   std::condition_variable changed;
   int arrived = 0, left = 0;
   at::Tensor result;
 
-  /// Adds the tensors of both, or takes that of rank 0.
+  /// Adds the tensors of both ranks, or takes that of rank 0.
   void exchange(at::Tensor& tensor, int rank, bool adds) {
     std::unique_lock lock(mutex);
     changed.wait(lock, [&] { return left == 0; });
@@ -45,7 +45,7 @@ struct FakeDevice::Meeting {
 
 namespace {
 
-/// Is done when it is made.
+/// Work that is done when it is made.
 class Done final : public c10d::Work {
  public:
   explicit Done(std::vector<at::Tensor> tensors)

@@ -55,7 +55,7 @@ class Tree {
   void put(const std::string& file, const std::string& text) const {
     fs::create_directories((root / file).parent_path());
     std::ofstream(root / "next") << text;
-    fs::rename(root / "next", root / file);  // at once: the sampler may be reading
+    fs::rename(root / "next", root / file);  // replaces it at once: the sampler may be reading
   }
   void domain(const std::string& folder, const std::string& name, double energy, double range) const {
     put(folder + "/name", name + "\n");

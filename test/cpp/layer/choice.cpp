@@ -1,4 +1,4 @@
-// Which implementation computes a convolution: classes, the rule, answers given and forced, the probe.
+// The choice of an implementation for a convolution: classes, the rule, answers given and forced, the probe.
 #include "layer/choice.h"
 
 #include <limits>
@@ -19,7 +19,7 @@ int class_of(int64_t in, int64_t out, int64_t side, int64_t kernel = 3) {
   return ShapeClass({at::kFloat, kernel, in, out, side}).index();
 }
 
-/// The mode of a test ends with it.
+/// Sets the mode for one test.
 struct Mode {
   explicit Mode(const std::string& mode) { earlybird::set_kernel_mode(mode); }
   ~Mode() { earlybird::set_kernel_mode("rule"); }

@@ -17,7 +17,7 @@ struct Passes {
   int64_t kernel;
   at::Tensor (*forward)(const at::Tensor&, const at::Tensor&);
   decltype(forward) backward_images, backward_weight;
-  /// Of all three results.
+  /// Bound for all three results, relative.
   double error = 1e-5;
 };
 

@@ -71,7 +71,7 @@ void compare(int64_t rows, int64_t columns, int64_t depth) {
       check(same_bits(got, product(multiply_integers_plain, transposed, add)), what + ", the twin", transposed);
       const at::Tensor truth = a.to(at::kDouble).mm(b.to(at::kDouble)) + (add ? 0.5 : 0.0);
       const at::Tensor error = (got.narrow(1, 0, columns).to(at::kDouble) - truth).abs().max();
-      // Half a step of 1/4095 of the largest values, of some four, on both sides.
+      // The bound is half a step of 1/4095 of the largest values, of some four, on both sides.
       check(error.item<double>() < 4e-3 * std::sqrt(static_cast<double>(depth)), what, error.item<double>());
     }
 }

@@ -17,7 +17,7 @@ namespace {
 struct Case {
   const char* name;
   int64_t batch, channels, side;
-  int64_t selected = 0;  // of the channels; 0: no selection
+  int64_t selected = 0;  // number of selected channels; 0: no selection
   bool shortcut = false, relu = true, beside = false;
   at::ScalarType type = at::kFloat;
 };
@@ -144,7 +144,7 @@ EB_TEST("layer: fused BatchNorm against LibTorch in float64") {
   }
 }
 
-// The kernels of a device without one pass for both, against those of the CPU.
+// Compares the kernels of a device without one pass for both with those of the CPU.
 EB_TEST("layer: BatchNorm of selected channels is the selection and then BatchNorm") {
   for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
     at::manual_seed(5);
@@ -184,9 +184,11 @@ EB_TEST("layer: an infinite pixel makes its channel NaN, and no other") {
   at::Tensor images = at::ones({2, 3, 16, 16}).contiguous(at::MemoryFormat::ChannelsLast);
   images[1][2][11][7] = std::numeric_limits<float>::infinity();
   const at::Tensor nan = earlybird::normalise(norm, images).isnan();
-  check(nan.select(1, 2).all().item<bool>() && nan.sum().item<int64_t>() == 512, "its pixels", nan.sum().item<double>());
+  check(nan.select(1, 2).all().item<bool>() && nan.sum().item<int64_t>() == 512, "its pixels",
+        nan.sum().item<double>());
   const at::Tensor variance = norm->running_var.isnan();
-  check(variance[2].item<bool>() && !variance[0].item<bool>(), "the running variance", norm->running_var[2].item<double>());
+  check(variance[2].item<bool>() && !variance[0].item<bool>(), "the running variance",
+        norm->running_var[2].item<double>());
 }
 
 EB_TEST("layer: BatchNorm and ReLU keep NaN in bfloat16 and float32") {

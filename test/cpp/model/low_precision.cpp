@@ -176,7 +176,7 @@ EB_TEST("model: a convolution multiplies by shorter weights than it keeps") {
 
 EB_TEST("model: a quantised convolution rounds its output and its error") {
   at::manual_seed(3);
-  // Winograd's kernel, that of 2x2 images, and LibTorch's own: few channels, 1x1, and a stride.
+  // The shapes reach Winograd's kernel, that of 2x2 images, and LibTorch's own: few channels, 1x1, and a stride.
   for (const Shape& shape :
        {Shape{32, 40, 3, 1, 8}, {64, 32, 3, 1, 2}, {3, 16, 3, 1, 8}, {32, 48, 1, 1, 4}, {32, 32, 3, 2, 8}})
     for (const bool bf16 : {false, true})

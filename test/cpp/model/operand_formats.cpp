@@ -103,7 +103,8 @@ void compare(const std::string& name, const std::array<at::Tensor, 3>& got, cons
   }
 }
 
-// Winograd's kernel, that of 2x2 images, the packed one, and LibTorch's own: few channels, strides, groups.
+// The shapes reach Winograd's kernel, that of 2x2 images, the packed one, and LibTorch's own: few channels, strides,
+// groups.
 const Shape kShapes[] = {
     {.in = 40, .out = 48, .kernel = 3, .side = 8, .padding = 1},
     {.in = 64, .out = 32, .kernel = 3, .side = 2, .padding = 1},
@@ -141,7 +142,7 @@ void compare_layer(const Shape& shape, const MxFormat& format, MxScale scale) {
   const auto even = results(conv, x, dy, pass_of(formats, conv));
   compare(name + "to even ", even, {truth.y, truth.dx, truth.dw}, kBound);
 
-  // bfloat16 holds these operands; it rounds what was given, and the results.
+  // bfloat16 holds these operands; it rounds the inputs and the results.
   const at::Tensor half_x = x.to(at::kBFloat16).to(at::kFloat), half_dy = dy.to(at::kBFloat16).to(at::kFloat);
   const MxConvolution half = mx_convolution(half_x, w, half_dy, {shape.stride, shape.padding, shape.groups},
                                             {&format, scale, MxRounding::kEven});
@@ -211,7 +212,7 @@ EB_TEST("model: each kind of numbers has a format of its own") {
   const at::Tensor x = images_of(shape, shape.in, shape.side), dy = images_of(shape, shape.out, 4);
   const auto full = results(conv, x, dy, pass_of({}, conv));
   const MxFormat* format = &mx_format("mxfp4");
-  // Which of output, gradient of the input and gradient of the weight a kind changes.
+  // Each kind changes some of output, gradient of the input and gradient of the weight.
   const struct {
     const MxFormat* OperandFormats::*kind;
     std::array<bool, 3> changes;

@@ -26,7 +26,7 @@ std::shared_ptr<Network> network_with_empty_layers(const std::string& arch, int6
   return network;
 }
 
-/// But for keys, which a ticket counts anew where a layer is gone.
+/// Compares all but keys, which a ticket counts anew where a layer is gone.
 bool same(const std::vector<LayerInfo>& a, const std::vector<LayerInfo>& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const LayerInfo& one, const LayerInfo& other) {
     return one.kind == other.kind && one.in == other.in && one.out == other.out && one.kernel == other.kernel &&

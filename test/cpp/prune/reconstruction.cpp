@@ -1,4 +1,4 @@
-// ThiNet: what channels add to the next layer, and the order in which they go.
+// ThiNet: the contributions of channels to the next layer, and the order in which they go.
 #include "prune/reconstruction.h"
 
 #include <ATen/ATen.h>
@@ -15,7 +15,7 @@ namespace {
 
 using namespace earlybird;
 
-/// The order by its definition: the sum of squares of what the removed channels add up to, anew for each candidate.
+/// The order by its definition: the sum of squares of the removed channels' sum, computed anew for each candidate.
 std::vector<int64_t> order_by_hand(const at::Tensor& x) {
   std::vector<int64_t> order;
   at::Tensor removed = at::zeros({x.size(0)}, at::kDouble);

@@ -60,7 +60,7 @@ inline Batches batches_of(std::initializer_list<int64_t> sizes) {
   return out;
 }
 
-/// With gammas, betas and statistics that all differ.
+/// A network whose gammas, betas and statistics all differ.
 inline std::shared_ptr<Network> network_of(const std::string& arch, int64_t depth, Cfg cfg = {}) {
   ModelSpec spec;
   spec.arch = arch;

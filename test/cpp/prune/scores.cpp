@@ -248,7 +248,8 @@ EB_TEST("scores: the synaptic flow into a channel is the flow out of it") {
     network->eval();
     network->zero_grad();
     network->forward(at::ones({1, 3, 32, 32})).sum().backward();
-    // Of a filter and of its gamma, where one convolution alone enters the layer: both scale the same channel.
+    // The score is that of a filter and, where one convolution alone enters the layer, of its gamma: both scale the
+    // same channel.
     const State weights = parameters_of(*network);
     const std::vector<NormLayer> norms = network->describe().batch_norms;
     Layers of_filters, of_gammas;
@@ -304,7 +305,7 @@ EB_TEST("scores: masks keep the largest, also below zero") {
   const auto network = network_of("vgg", 11, {3, M, 2, M, 2, M, 2, M, 1});
   const std::vector<float> scores = {-3, -1, 2, -0.0f, 0, 5, -2, 1, -4, 3};
   const Mask mask = masks(*network, {0.5}, {.scores = scores}).front();
-  // Ascending: -4 -3 -2 -1 -0 0 1 2 3 5; the threshold is at place 5.
+  // The scores ascend as -4 -3 -2 -1 -0 0 1 2 3 5; the threshold is at place 5.
   check(mask.threshold == 0, "threshold", mask.threshold);
   check(mask.bits == std::vector<uint8_t>{0b00100101, 0b01000000}, "bits", mask.bits[0]);
   const Mask low = masks(*network, {0.2}, {.scores = scores}).front();

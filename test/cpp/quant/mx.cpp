@@ -1,5 +1,5 @@
-// MX and NVFP4: the kernel against its plain twin, elements against a search of all codes, and what holds of any
-// values.
+// MX and NVFP4: the kernel against its plain twin, elements against a search of all codes, and properties that hold for
+// any values.
 #include "quant/mx.h"
 
 #include <ATen/ATen.h>
@@ -142,7 +142,7 @@ EB_TEST("quant: MX elements are the nearest of all codes") {
   }
 }
 
-// 2^16 draws, each of the random numbers once: the share that goes up is the remainder, to 2^-17.
+// There are 2^16 draws, each of the random numbers once: the share that goes up is the remainder, to 2^-17.
 EB_TEST("quant: stochastic rounding to MX goes up as often as the remainder says") {
   for (const MxFormat& f : kMxFormats)
     for (const float value : {0.3f, 1.0001f, 1.26f, 1.9f, -0.77f}) {
@@ -157,7 +157,7 @@ EB_TEST("quant: stochastic rounding to MX goes up as often as the remainder says
 EB_TEST("quant: what is in an MX format stays, signs are alike, order is kept") {
   each_rule([](MxRule rule) {
     const MxFormat& f = *rule.format;
-    // Only below zero is there a value of twice the scale.
+    // Twice the scale is a value only below zero.
     const bool is_random = rule.rounding == MxRounding::kStochastic;
     const bool has_lower =
         f.twos_complement && (rule.scale == MxScale::kFloor || (rule.scale == MxScale::kEven && is_random));

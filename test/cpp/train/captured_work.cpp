@@ -262,7 +262,7 @@ EB_TEST("train: where one rank has no full batch, none captures") {
   std::array<PassResult, 2> out;
   counts = {};
   two_ranks([&](const std::shared_ptr<Group>& group) {
-    // Of 24 in a batch rank 0 would have 12, and has 12 of the 23; rank 1 has eleven.
+    // A batch has 24 images, and the epoch 23: rank 0 has its 12, rank 1 has only 11.
     const auto [data, model] = of_rank(group);
     Trainer trainer(model, {.graphs = stand_ins()});
     out[group->rank()] = trainer.epoch(*data, 0, 0.01, kImages + 1, INT64_MAX, kNever, {});

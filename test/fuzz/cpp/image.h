@@ -11,13 +11,13 @@
 
 #include "data/stream/image_reader.h"
 
-/// Ends the program: what the code promises does not hold for this input.
+/// Ends the program: the code breaks a promise for this input.
 [[noreturn]] inline void broken(const std::string& promise) {
   std::fprintf(stderr, "BROKEN: %s\n", promise.c_str());
   std::abort();
 }
 
-/// The way of one image through a training loader, as StreamPass goes it for each.
+/// Reads one image as StreamPass does for each image of a training loader.
 class Loader {
  public:
   Loader() {
@@ -35,7 +35,7 @@ class Loader {
     }
   };
 
-  /// `epoch`: it decides the crop. `known`: the image was read to its end before.
+  /// `epoch` decides the crop; `known` means that the image was read to its end before.
   Result read(const uint8_t* data, size_t size, bool train, uint32_t epoch, bool known = false,
               int resize = kSide + 8) const {
     if (ftruncate(memory_, 0) != 0 || pwrite(memory_, data, size, 0) != static_cast<ssize_t>(size)) std::abort();
@@ -57,8 +57,8 @@ class Loader {
     return static_cast<double>(header.width) * header.height;
   }
 
-  /// All that a loader does with an image. `same_fault`: a damaged one is left out of every epoch, whatever its crop
-  /// and its use.
+  /// Does all that a loader does with an image. With `same_fault` a damaged one must be left out of every epoch,
+  /// whatever its crop and its use.
   Result check(const uint8_t* data, size_t size, bool same_fault = true) const {
     const Result evaluated = read(data, size, false, 0);
     const Result trained = read(data, size, true, 0);
@@ -72,7 +72,7 @@ class Loader {
   }
 
   static constexpr int kSide = 16;
-  /// As binding/dataset_wrap.cpp has it.
+  /// The limit in binding/dataset_wrap.cpp.
   static constexpr int kMostResize = 65535;
 
  private:

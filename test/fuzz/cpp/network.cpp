@@ -13,7 +13,7 @@ using earlybird::LayerData;
 
 namespace {
 
-/// As binding/network_data.cpp lets it pass; small ones are more frequent.
+/// A size that binding/network_data.cpp lets pass; small ones are more frequent.
 int64_t size_in(FuzzedDataProvider& from, int64_t least) {
   return from.ConsumeIntegralInRange<int64_t>(least, from.ConsumeBool() ? 8 : 65536);
 }
@@ -22,7 +22,8 @@ LayerData layer_in(FuzzedDataProvider& from, size_t number) {
   LayerData layer{static_cast<LayerData::Kind>(from.ConsumeIntegralInRange<int>(0, 8)), std::to_string(number + 1), {}};
   const auto inputs = from.ConsumeIntegralInRange<size_t>(1, 3);
   for (size_t i = 0; i < inputs; ++i) {
-    // Mostly one of the layers just before; a number of its own is a name that does not exist yet.
+    // The input is mostly one of the layers just before; `number` + 1 is this layer itself, whose name does not exist
+    // yet.
     const auto back = from.ConsumeIntegralInRange<size_t>(0, 4);
     const size_t read = back <= number ? number - back : from.ConsumeIntegralInRange<size_t>(0, number + 1);
     layer.inputs.push_back(read == 0 ? earlybird::kImage : std::to_string(read));

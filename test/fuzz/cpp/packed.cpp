@@ -1,5 +1,5 @@
-// A packed image with a checksum that fits: what stands behind it, from the size of the head on, is the input.
-// With the checksum, blocks that a crop does not need are not looked at: there, other crops may find a fault.
+// A packed image with a checksum that fits: the bytes behind it, from the size of the head on, are the input. Behind a
+// checksum, blocks that a crop does not need are not looked at, so that other crops may find a fault there.
 // sources: data/stream/{across_plan,image_files,image_reader,jpeg_decoder,resample,resized_crop}.cpp
 #include <zlib.h>
 

@@ -1,4 +1,4 @@
-// A PPM, as `data pack` writes for pictures that are no JPEG: what stands behind "P6" and its line end is the input.
+// A PPM, as `data pack` writes for pictures that are no JPEG: the bytes behind "P6" and its line end are the input.
 // sources: data/stream/{across_plan,image_files,image_reader,jpeg_decoder,resample,resized_crop}.cpp
 #include "image.h"
 

@@ -27,7 +27,7 @@ await fuzz('bitmap', () => {
       ...[bmp(24, 2, 2, 16), bmp(8, 3, -2, 8), bmp(16, 2, 1, 4), bmp(32, 1, 1, 4), bmp(1, 9, 2, 8)],
     ],
     tokens: ['BM', 'P6', '65535', '#', '\xff\xff\xff\x7f', '\x00\x00\x00\x80', '178956970'],
-    // Its caller names the file and keeps the reason.
+    // The caller of the parser names the file and keeps the reason.
     codes: ['reason'],
     naming: false,
     parse: (bytes) => {

@@ -1,4 +1,4 @@
-/** What the targets of checkpoints share: the tokens of pickle, and what a value that was read must be. */
+/** The tokens of pickle and the checks of values that the targets of checkpoints share. */
 import { bytesOf, dist } from './loop.mjs';
 
 /** Every operation of the reader, some it lacks, and texts that mean something to it. */
@@ -19,7 +19,7 @@ export const checkpoints = (...names) =>
     bytesOf(name.includes('/') ? `test/${name}` : `test/fixtures/reference/checkpoints/${name}.pth.tar`),
   );
 
-/** Throws unless all tensors in it are filled by their bytes. */
+/** Throws unless all tensors in `value` are filled by their bytes. */
 export function sound(value) {
   const { isDict, isTensor, isWellFormed } = dist('checkpoint/value');
   if (Array.isArray(value)) value.forEach(sound);
@@ -27,10 +27,10 @@ export function sound(value) {
   else if (isTensor(value) && !isWellFormed(value)) throw new Error('a tensor whose data does not fill its shape');
 }
 
-/** Reads a checkpoint; what is read is sound. */
+/** Reads a checkpoint and checks that the result is sound. */
 export const readSound = (bytes, file) => sound(dist('checkpoint/pth').parseCheckpoint(bytes, file).value);
 
-/** A zip whose records are changed but whose checksums are right again, so that the damage reaches the pickle reader. */
+/** Changes the records of a zip and makes its checksums right again, so that the damage reaches the pickle reader. */
 export async function insideZip(bytes, change, random) {
   const { ZipArchive } = dist('checkpoint/zip/read');
   const { zipChunks } = dist('checkpoint/zip/write');

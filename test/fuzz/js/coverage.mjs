@@ -1,12 +1,12 @@
-/** What V8 says of the code that ran: precise block coverage of the modules of dist/ and of the parsers that they use. */
+/** The code that ran, by V8: precise block coverage of the modules of dist/ and of the parsers that they use. */
 import { Session } from 'node:inspector';
 
 const WATCHED = /\/dist\/|\/node_modules\/(hyparquet|hyparquet-compressors|yaml|tar-stream)\//;
 
-/** Has to be made before the modules are loaded: V8 counts blocks only in what it compiles afterwards. */
+/** Make it before the modules are loaded: V8 counts blocks only in code that it compiles afterwards. */
 export class Coverage {
   #session = new Session();
-  /** By function: 1 for each character that ran. */
+  /** For each function, 1 for each character that ran. */
   #seen = new Map();
 
   constructor() {
@@ -15,17 +15,17 @@ export class Coverage {
     this.#post('Profiler.startPreciseCoverage', { callCount: true, detailed: true });
   }
 
-  /** Nothing is known any more. */
+  /** Forgets everything that is known. */
   restart() {
     this.#seen.clear();
   }
 
-  /** What ran since the last call does not count. */
+  /** Leaves out the code that ran since the last call. */
   forget() {
     this.#take();
   }
 
-  /** True where something ran since the last call that `mark` was not told of before. */
+  /** True where code ran since the last call that `mark` has not counted before. */
   isNew() {
     return this.#paint(false) > 0;
   }
@@ -46,7 +46,7 @@ export class Coverage {
         const { startOffset: start, endOffset: end, count } = ranges[0];
         if (count === 0) continue;
         const seen = this.#seenOf(`${scriptId}:${start}:${end}`, end - start);
-        // Inner ranges come later and hold for their part.
+        // Inner ranges come later and replace the count of their part.
         const ran = new Uint8Array(end - start);
         for (const { startOffset, endOffset, count } of ranges)
           ran.fill(count > 0 ? 1 : 0, startOffset - start, endOffset - start);

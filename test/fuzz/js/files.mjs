@@ -1,4 +1,4 @@
-/** What the targets of files on disk share. */
+/** Helpers that the targets of files on disk share. */
 import fs from 'node:fs';
 import path from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -11,14 +11,14 @@ export const formats = (...names) =>
     return name.endsWith('.gz') ? gunzipSync(bytes) : bytes;
   });
 
-/** Writes the bytes where they are read from. */
+/** Writes the bytes to the path that the parser reads. */
 export function put(file, bytes) {
   fs.mkdirSync(path.dirname(file), { recursive: true });
   fs.writeFileSync(file, bytes);
   return file;
 }
 
-/** Walks a file of images as opening a data set does, and takes the images of each group out of it. */
+/** Walks a file of images as opening a data set does, and unpacks the images of each group. */
 export async function readShard(format, file, bytes) {
   put(file, bytes);
   const index = await format.index(file, bytes.length);

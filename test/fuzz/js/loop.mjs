@@ -1,9 +1,10 @@
 /**
- * The loop of all fuzz targets: mutates inputs, keeps those that reach code that none reached before, and checks each outcome. The parser
- * runs in a worker; the main thread watches it, so that an endless loop or a full heap is a failure with its input, too.
+ * The loop of all fuzz targets: mutates inputs, keeps those that reach new code, and checks each outcome. The parser
+ * runs in a worker; the main thread watches it, so that an endless loop or a full heap is a failure with its input.
  *
  * node NAME.fuzz.mjs [--seconds N] [--runs N] [--seed N] [--corpus DIR]
- * --corpus: inputs to begin with; new ones that count are written there. Without it: test/fuzz/corpus/NAME, which stays as it is.
+ * --corpus: inputs to begin with; new ones that count are written there. Without it: test/fuzz/corpus/NAME, which stays
+ * as it is.
  */
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
@@ -20,7 +21,7 @@ const MOST_INPUT = 1 << 17;
 const MOST_SECONDS = 2;
 /** Memory beyond twice the file, garbage of the parser included. */
 const ALLOWANCE = 32 << 20;
-/** Inputs between two looks at the coverage, which cost as much as some tens of them: more where they find nothing. */
+/** Inputs between two looks at the coverage, which cost as much as tens of inputs: more where looks find nothing. */
 const [LEAST, MOST] = [32, 512];
 const MOST_FAILURES = 10;
 
@@ -137,7 +138,7 @@ async function work(name, target, options) {
   const own = corpus.length;
   const plain = (bytes) => mutate(bytes, random, corpus, tokens);
   const make = async () => {
-    // Half of the time one of the latest, which are less explored.
+    // Half of the time the input is one of the latest, which are less explored.
     const from = random(2) === 0 ? 0 : Math.max(0, corpus.length - 16);
     const bytes = corpus[from + random(corpus.length - from)];
     const made = target.mutate && random(4) > 0 ? await target.mutate(bytes, plain, random) : plain(bytes);
@@ -155,13 +156,13 @@ async function work(name, target, options) {
   counts[5] = corpus.length;
 }
 
-/** Whether the input reaches code that none reached before. */
+/** True where the input reaches new code. */
 async function marked(run, bytes) {
   await run(bytes);
   return coverage.mark() > 0;
 }
 
-/** The inputs that reach code that none reached before, found by halves: a look at the coverage costs more than a run. */
+/** The inputs that reach new code, found by halves: a look at the coverage costs more than a run. */
 async function telling(run, inputs) {
   if (inputs.length === 1) return (await marked(run, inputs[0])) ? inputs : [];
   for (const bytes of inputs) await run(bytes);
@@ -170,7 +171,7 @@ async function telling(run, inputs) {
   return [...(await telling(run, inputs.slice(0, half))), ...(await telling(run, inputs.slice(half)))];
 }
 
-/** Of the inputs, the small ones first, those that reach what the seeds and those before do not. */
+/** Returns the inputs, small ones first, that reach code that neither the seeds nor earlier inputs reach. */
 async function needed(run, seeds, inputs) {
   coverage.restart();
   for (const bytes of seeds) await marked(run, Buffer.from(bytes));
@@ -191,7 +192,7 @@ function runnerOf(name, { parse, codes = ['ERR_CHECKPOINT'], naming = true }, { 
   const file = path.join(folder, name);
   const known = new Set();
   const fail = (bytes, why) => {
-    // One of each kind: the first line of the message without its numbers, and where it was thrown.
+    // Reports one failure of each kind: the first line of the message without its numbers, and where it was thrown.
     const kind = why.replace(/\d+/g, '').split('\n').slice(0, 3).join();
     if (known.has(kind)) return;
     known.add(kind);

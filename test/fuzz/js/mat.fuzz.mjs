@@ -5,7 +5,7 @@ import { deflateSync, inflateSync } from 'node:zlib';
 import { formats, put } from './files.mjs';
 import { dist, fuzz } from './loop.mjs';
 
-/** Changes what lies in the first compressed element. */
+/** Changes the content of the first compressed element. */
 function inside(bytes, change) {
   try {
     const packed = deflateSync(change(inflateSync(bytes.subarray(136))));

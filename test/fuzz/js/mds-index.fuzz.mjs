@@ -34,7 +34,7 @@ await fuzz('mds-index', () => {
           const { groups = [] } = await shard.format.index(put(shard.path, content), content.length);
           for (const group of groups.keys()) await shard.format.unpack(shard.path, group);
         } finally {
-          // Another index would find it unpacked.
+          // The next index would find the shard unpacked.
           fs.rmSync(shard.path);
         }
       }

@@ -37,7 +37,7 @@ function change(bytes, random, others, tokens) {
       return bytes.subarray(0, at);
     case 3: // a token inserted
       return spliced(token(), at);
-    case 4: // a token written over what was there
+    case 4: // a token written over other bytes
       token().copy(bytes, at);
       return bytes;
     case 5: // a telling number

@@ -28,7 +28,7 @@ await fuzz('recipe', () => {
       ': ',
     ],
     codes: ['ERR_RECIPE'],
-    // Whether the values are good is asked once they stand beside the flags, without the file.
+    // Values are checked later, beside the flags, so that messages about them do not name the file.
     naming: false,
     parse: (bytes, file) => parseRecipe('search', readRecipeFile(put(file, bytes), entryNames('search')).entries),
   };

@@ -1,6 +1,6 @@
 /** A named comparison: it passes with a remark, fails by throwing, or is skipped. */
 export interface Case {
-  /** For example `forward vgg16_cifar10 eval`: the item, what it is about, which part. */
+  /** Item, subject and part, for example `forward vgg16_cifar10 eval`. */
   name: string;
   /** Resolves to a short remark; throws Skip, or anything else for a failure. */
   run(): Promise<string> | string;

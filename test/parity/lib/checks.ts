@@ -31,7 +31,7 @@ export class Checks {
       this.worst = { what, deviation, tolerance };
   }
 
-  /** Throws what failed; otherwise says how many comparisons held and which came nearest to its tolerance. */
+  /** Throws the failures; otherwise returns how many comparisons held and which came nearest to its tolerance. */
   done(remark = ''): string {
     if (this.failed > 0) {
       const more = this.failed > this.failures.length ? `; ${this.failed - this.failures.length} more` : '';

@@ -114,7 +114,7 @@ export function fill(state: StateDict, seed: Seed, options: { gain: number; gamm
   return filled;
 }
 
-/** Only the gammas change: cheap where nothing but masks is asked for. Ordinals count every entry all the same. */
+/** Changes only the gammas, which is cheap where only masks are asked for. Ordinals still count every entry. */
 export function withGammas(state: StateDict, seed: Seed, mode: string): StateDict {
   const changed: StateDict = new Map(state);
   for (const entry of layoutOf(state, 1)) {

@@ -1,4 +1,4 @@
-/** One step of the low-precision optimiser in the reference's order, written out: what golden data and the fused kernel are held against. */
+/** One step of the low-precision optimiser in the reference's order, for comparison with data and kernel. */
 
 import type { NativeAddon } from '../../../src/native/types/addon';
 import type { FormatsByKind } from '../../../src/native/types/number-formats';
@@ -15,13 +15,13 @@ export interface Parameter {
   shape: number[];
   weight: Float32Array;
   momentum: Float32Array;
-  /** With its L1 term; absent: the weight is quantised, and nothing else. */
+  /** The gradient with its L1 term; absent: only the weight is quantised. */
   gradient?: Float32Array | undefined;
 }
 
 const { fround } = Math;
 
-/** Gradient quantised, SGD in float32, weight quantised, momentum quantised (nearest, an exponent a row); all as they are then. */
+/** Quantises the gradient, does SGD in float32, and quantises weight and momentum (nearest, an exponent a row). */
 export async function lowPrecisionStep(addon: NativeAddon, before: Parameter, hyper: Hyper): Promise<Parameter> {
   const { shape } = before;
   let { weight, momentum, gradient } = before;

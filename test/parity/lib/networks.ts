@@ -18,7 +18,7 @@ export function classesOf(dataset: string): number {
 
 /** Arguments of every item: the folder, and the addon under test. */
 export class Context {
-  /** Loaded when the first case needs it: some run without. */
+  /** The addon is loaded when the first case needs it: some run without. */
   private readonly loaded: () => NativeAddon;
   private readonly built = new Map<string, boolean>();
 
@@ -64,7 +64,7 @@ export class Context {
     return floatTensor(images(of.seed, of.k, of.shape), of.shape);
   }
 
-  /** Asks the addon itself whether it has the network; a fault in depth, cfg or weights is left to the case, and fails it. */
+  /** Asks the addon whether it has the network; faults in depth, cfg or weights are left to the case, and fail it. */
   private async requireBuilt({ arch }: SpecJson): Promise<void> {
     if (!this.built.has(arch)) this.built.set(arch, await this.isBuilt(arch));
     if (!this.built.get(arch)) throw new Skip(`network '${arch}' is not built yet`);

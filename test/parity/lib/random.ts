@@ -2,7 +2,7 @@
  * The generator of the reference data: every weight, image and label is a function of (seed, ordinal, index).
  * 64-bit arithmetic runs on two 32-bit halves, because VGG16 alone needs 14.7 million values.
  */
-/** Bound here: in jest's own realm every look-up of a global is slow, and these loops run over millions of values. */
+/** Bound here, because look-ups of globals are slow in jest's realm, and these loops run over millions of values. */
 const { imul } = Math;
 
 const GOLDEN = 0x9e3779b97f4a7c15n;

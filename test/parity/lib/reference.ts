@@ -24,7 +24,7 @@ export function parseReference(text: string): unknown {
   return JSON.parse(text.replace(LONG_INTEGER, '$1"$2"'));
 }
 
-/** A folder in the format of the reference. Nothing is known of it but what its files say. */
+/** A folder in the format of the reference, of which only the content of its files is known. */
 export class Reference {
   constructor(readonly dir: string) {}
 

@@ -43,7 +43,7 @@ export const gammasBefore = (search: SearchJson, epoch: number): Float32Array =>
   Float32Array.from(search.gamma_before_epoch[epoch]!);
 export const channelsOf = (search: SearchJson): number => search.gamma_before_epoch[search.start_epoch]!.length;
 
-/** The ratios of a run, in the order in which the reference looks at them, from what it printed and saved. */
+/** The ratios of a run in the reference's order, from the lines that it printed and the files that it saved. */
 export function percentsOf({ events, printed }: SearchJson): number[] {
   const names = [...printed, ...events.map(({ file }) => file ?? '')];
   const found = names.map((name) => /early_bird_(\d+)|^EB-(\d+)-/.exec(name)).filter((match) => match !== null);

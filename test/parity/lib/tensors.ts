@@ -9,11 +9,11 @@ export function floatsOf(tensor: TensorData): Float32Array {
   if (tensor.dtype !== 'float32') throw new Error(`expected a float32 tensor, got ${tensor.dtype}`);
   const { buffer, byteOffset, byteLength } = tensor.data;
   if (byteOffset % 4 === 0) return new Float32Array(buffer, byteOffset, byteLength / 4);
-  // Not data.slice(): of a Buffer that is no copy.
+  // Uint8Array.from() copies, where data.slice() of a Buffer would not.
   return new Float32Array(Uint8Array.from(tensor.data).buffer);
 }
 
-/** Bound here: a look-up of a global is slow in jest's own realm (see random.ts). */
+/** Bound here, because a look-up of a global is slow in jest's own realm (see random.ts). */
 const { abs } = Math;
 
 export interface Sums {

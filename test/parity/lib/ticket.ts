@@ -62,7 +62,7 @@ export async function checkMask(checks: Checks, dense: NativeModel, mask: MaskRe
   );
 }
 
-/** The small network's widths and costs, and what prune.txt says of them. */
+/** The small network's widths and costs, and the text of prune.txt about them. */
 export async function checkStructure(checks: Checks, pruned: NativeModel, want: TicketJson): Promise<void> {
   const { cfg } = pruned.describe();
   checks.equal('cfg', cfg, want.cfg);
@@ -71,7 +71,7 @@ export async function checkStructure(checks: Checks, pruned: NativeModel, want: 
   checks.equal('parameters without indexes', after.parameters, want.params_without_indexes);
   checks.equal('FLOPs', after.flops, want.flops);
   if (want.prune_txt === undefined) return;
-  // Ours keeps the first part, which the reference overwrites.
+  // Our file keeps the first part, which the reference overwrites.
   const text = pruneText({ ...BLANK, cfg, after });
   checks.equal('prune.txt', text.slice(-want.prune_txt.length), want.prune_txt);
 }
@@ -86,7 +86,7 @@ const maskCosts = ({ total }: MaskResult) => ({ maskMemoryKB: maskMemoryKB(total
 
 const NOTHING: Costs = { parameters: 0, parametersWithIndexes: 0, flops: 0 };
 
-/** A report of which each comparison fills in its part. */
+/** A report in which each comparison fills its part. */
 const BLANK: PruneReport = {
   ticket: '',
   ratio: 0,
