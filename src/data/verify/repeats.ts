@@ -1,8 +1,8 @@
 /** Finds images of the test set that are in the training set as well, which makes its accuracy another figure than it seems. */
 import { createHash } from 'node:crypto';
 import { setImmediate as breathe } from 'node:timers/promises';
-import type { ImageSet } from './dataset';
-import { someOf } from './kinds';
+import type { ImageSet } from '../dataset';
+import { someOf } from '../kinds';
 
 /** Letters of a hash that are kept: two images in 2^70 have the same. */
 const LETTERS = 12;

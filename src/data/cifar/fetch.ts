@@ -1,8 +1,8 @@
 import * as path from 'node:path';
-import { type DownloadResult, download } from '../download';
-import { lockFolder } from '../lock';
+import { type DownloadResult, download } from '../../download';
+import { lockFolder } from '../../lock';
+import { usageError } from '../errors';
 import type { CifarName } from './cifar';
-import { usageError } from './errors';
 
 interface OfficialArchive {
   url: string;

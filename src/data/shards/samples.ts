@@ -2,10 +2,10 @@
  * The samples of a shard as webdataset makes them: members that follow one another and have the same name up to the first dot of their
  * base name. The extension is what comes after the last dot, in lower case.
  */
-import { datasetError } from './errors';
-import { emptyIndex, type ShardIndex } from './format';
-import { isImageName, isLitter, isOtherPicture, type Unread } from './kinds';
-import { PACKED } from './packed';
+import { datasetError } from '../errors';
+import { emptyIndex, type ShardIndex } from '../formats/format';
+import { isImageName, isLitter, isOtherPicture, type Unread } from '../kinds';
+import { PACKED } from '../pack/packed';
 import type { TarEntry, TarFile } from './tar-entries';
 
 interface MemberName {

@@ -1,5 +1,5 @@
 /** Images that are not plain: their groups are unpacked when an image is asked for, and the last ones are kept. */
-import { type ImageGroup, lastNotAbove } from './listing';
+import { type ImageGroup, lastNotAbove } from '../listing';
 
 /** Bytes of unpacked groups that are kept. */
 export const KEPT_BYTES = 512e6;

@@ -4,12 +4,12 @@
  */
 import { open, readdir, realpath, stat } from 'node:fs/promises';
 import * as path from 'node:path';
-import type { ShardFile } from './format';
-import { TAR } from './formats/tar';
-import { isImageName, isLitter, isOtherPicture } from './kinds';
-import type { ImageListing } from './listing';
-import { isMeta, memberName } from './shard-samples';
-import { TarFile } from './tar-entries';
+import type { ShardFile } from '../formats/format';
+import { TAR } from '../formats/tar';
+import { isImageName, isLitter, isOtherPicture } from '../kinds';
+import type { ImageListing } from '../listing';
+import { isMeta, memberName } from '../shards/samples';
+import { TarFile } from '../shards/tar-entries';
 
 export interface Present {
   /** Names of pictures that are not read. */

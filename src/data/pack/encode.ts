@@ -2,7 +2,7 @@
  * Makes an image of a shard: checks that it decodes to its last byte, scales it down where requested, and stores it as a plain JPEG. As
  * training scripts do, it drops transparency.
  */
-import { checkImage, finish, isLossless, openImage } from './decode';
+import { checkImage, finish, isLossless, openImage } from '../decode';
 import { isPacked } from './packed';
 
 /** Size and quality of the images in shards. */

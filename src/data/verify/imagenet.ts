@@ -1,19 +1,19 @@
 /** Checks ImageNet on disk: every image decodes, and shards are those that were packed. */
 import * as path from 'node:path';
-import { availableCores } from '../cores';
-import { hashFile } from '../download';
-import { checkImage, formatOf, isForeign, isJpeg, reasonOf } from './decode';
-import type { ShardFile } from './format';
-import { type ImagenetOptions, openImagenet } from './imagenet';
-import { countKinds, someOf, type Unread } from './kinds';
-import { shardsOf } from './layout';
-import { bytesOf, type ImageListing, inParallel, NOT_PLAIN, WHOLE_FILE } from './listing';
-import { readManifest } from './manifest';
-import { checkPacked, isPacked } from './packed';
-import { withQuietSharp } from './quiet-sharp';
+import { availableCores } from '../../cores';
+import { hashFile } from '../../download';
+import { checkImage, formatOf, isForeign, isJpeg, reasonOf } from '../decode';
+import type { ShardFile } from '../formats/format';
+import { type ImagenetOptions, openImagenet } from '../imagenet';
+import { countKinds, someOf, type Unread } from '../kinds';
+import { bytesOf, type ImageListing, inParallel, NOT_PLAIN, WHOLE_FILE } from '../listing';
+import { checkPacked, isPacked } from '../pack/packed';
+import { withQuietSharp } from '../quiet-sharp';
+import { shardsOf } from '../shards/layout';
+import { readManifest } from '../shards/manifest';
+import { besideFolders, besideMembers, type Present } from './present';
 import { Repeats } from './repeats';
-import { besideFolders, besideMembers, type Present } from './verify-present';
-import { setReport, type VerifyReport } from './verify-report';
+import { setReport, type VerifyReport } from './report';
 
 /** At most so many images that do not decode are named. */
 const NAMED = 10;

@@ -1,5 +1,5 @@
 /** CIFAR-10's binary layout, in which other programs read the same pixels. */
-import type { ImageSet } from './dataset';
+import type { ImageSet } from '../dataset';
 
 /** A byte of label and three planes of 32 x 32 bytes an image; the set holds such images, of at most 256 classes. */
 export function cifarBinary({ images, labels, count }: ImageSet): Uint8Array {

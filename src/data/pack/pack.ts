@@ -5,22 +5,22 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, open, readdir, readFile, realpath, rm, stat } from 'node:fs/promises';
 import * as path from 'node:path';
-import { sweep, writeFileAtomic } from '../atomic';
-import { availableCores } from '../cores';
-import { EarlybirdError, onDisk } from '../errors';
-import { lockFolder } from '../lock';
-import { reasonOf } from './decode';
+import { sweep, writeFileAtomic } from '../../atomic';
+import { availableCores } from '../../cores';
+import { EarlybirdError, onDisk } from '../../errors';
+import { lockFolder } from '../../lock';
+import { reasonOf } from '../decode';
+import { dataFileError, datasetError, usageError } from '../errors';
+import type { Unread } from '../kinds';
+import { bytesOf, fingerprintOf, type ImageListing, inParallel } from '../listing';
+import { withQuietSharp } from '../quiet-sharp';
+import { MANIFEST, type Manifest, PROGRESS, readManifest } from '../shards/manifest';
+import { indexOf } from '../shards/stored-index';
+import { openSource } from '../source';
 import { type EncodeOptions, encodeImage } from './encode';
-import { dataFileError, datasetError, usageError } from './errors';
-import type { Unread } from './kinds';
-import { bytesOf, fingerprintOf, type ImageListing, inParallel } from './listing';
-import { MANIFEST, type Manifest, PROGRESS, readManifest } from './manifest';
-import { mixed } from './pack-order';
+import { mixed } from './order';
 import { type JpegPacker, packedOr } from './packed';
-import { withQuietSharp } from './quiet-sharp';
 import { shardBytes } from './shard-writer';
-import { openSource } from './source';
-import { indexOf } from './stored-index';
 
 /** Options of {@link pack}. */
 export interface PackOptions extends Partial<EncodeOptions> {

@@ -1,7 +1,7 @@
 /** manifest.json describes the shards that `data pack` made. Until all are made, progress.jsonl is there instead. */
 import { readFile } from 'node:fs/promises';
 import * as path from 'node:path';
-import { datasetError } from './errors';
+import { datasetError } from '../errors';
 
 export const MANIFEST = 'manifest.json';
 export const PROGRESS = 'progress.jsonl';

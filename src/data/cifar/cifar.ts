@@ -5,13 +5,13 @@
 import { readFile, stat } from 'node:fs/promises';
 import * as path from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
-import { isBytes, isDict, isTensor } from '../checkpoint/value';
-import type { EarlybirdError } from '../errors';
-import { filesInArchive } from './archive';
+import { isBytes, isDict, isTensor } from '../../checkpoint/value';
+import type { EarlybirdError } from '../../errors';
+import { filesInArchive } from '../archive';
+import type { ImageSet } from '../dataset';
+import { datasetError } from '../errors';
+import { KNOWN, type KnownDataset } from '../known';
 import { readBatchPickle } from './batch-pickle';
-import type { ImageSet } from './dataset';
-import { datasetError } from './errors';
-import { KNOWN, type KnownDataset } from './known';
 
 export type CifarName = 'cifar10' | 'cifar100';
 export type CifarForm = 'python' | 'binary';

@@ -2,11 +2,11 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import * as path from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
+import { datasetError } from '../errors';
+import { truthIn } from '../formats/devkit';
+import { isImageName, isJpegName, type Unread } from '../kinds';
+import { type ImageListing, inParallel, NameTable, range, WHOLE_FILE } from '../listing';
 import { classFiles, foldersIn } from './class-files';
-import { datasetError } from './errors';
-import { truthIn } from './formats/devkit';
-import { isImageName, isJpegName, type Unread } from './kinds';
-import { type ImageListing, inParallel, NameTable, range, WHOLE_FILE } from './listing';
 
 /** Lists of the classes that come with ImageNet: one wnid at the beginning of each line. */
 const SYNSET_LISTS = ['LOC_synset_mapping.txt', 'synset_words.txt', 'synsets.txt'];

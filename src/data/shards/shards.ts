@@ -1,13 +1,13 @@
 /** Data sets in files that hold many images each: tar shards, parquet and others. */
 import * as path from 'node:path';
-import { datasetError } from './errors';
-import type { OpenShard, ShardIndex } from './format';
-import { TAR } from './formats/tar';
-import type { Unread } from './kinds';
+import { datasetError } from '../errors';
+import type { OpenShard, ShardIndex } from '../formats/format';
+import { TAR } from '../formats/tar';
+import type { Unread } from '../kinds';
+import { type ImageGroup, type ImageListing, inParallel, NameTable, NOT_PLAIN } from '../listing';
+import { namesOf, numberNames, relabelled, renumbered } from './classes';
 import { type Split, shardsOf } from './layout';
-import { type ImageGroup, type ImageListing, inParallel, NameTable, NOT_PLAIN } from './listing';
 import { isUnfinished, MANIFEST, type Manifest, type ManifestShard, readManifest } from './manifest';
-import { namesOf, numberNames, relabelled, renumbered } from './shard-classes';
 import { indexOf } from './stored-index';
 import { unpacker } from './unpack';
 

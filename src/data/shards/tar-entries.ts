@@ -3,9 +3,9 @@
  * Understands ustar, GNU long names, and sizes and names in pax headers.
  */
 import type { FileHandle } from 'node:fs/promises';
-import type { EarlybirdError } from '../errors';
-import { datasetError } from './errors';
-import { archiveKind, archiveTitle } from './kinds';
+import type { EarlybirdError } from '../../errors';
+import { datasetError } from '../errors';
+import { archiveKind, archiveTitle } from '../kinds';
 
 export interface TarEntry {
   name: string;

@@ -1,6 +1,6 @@
 /** What the kinds of files that hold many images have in common. */
-import type { Unread } from './kinds';
-import type { ImageGroup } from './listing';
+import type { Unread } from '../kinds';
+import type { ImageGroup } from '../listing';
 
 /** Key, place and class of each image in a file, and the pictures without a class. */
 export interface ShardIndex {

@@ -11,18 +11,18 @@ import { statSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import * as path from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
-import { availableCores } from '../cores';
-import { type CachedImages, readCache, writeCache } from './cache';
+import { availableCores } from '../../cores';
+import { type CachedImages, readCache, writeCache } from '../cache';
+import type { ImageSet } from '../dataset';
+import { checkImage, openImage, reasonOf } from '../decode';
+import { datasetError } from '../errors';
+import type { Unread } from '../kinds';
+import { bytesOf, fingerprintOf, type ImageListing } from '../listing';
+import { withQuietSharp } from '../quiet-sharp';
+import { explainOthers, shardsOf } from '../shards/layout';
+import { openSource } from '../source';
 import { foldersIn } from './class-files';
 import { hasClassFolders, listSplit } from './class-folders';
-import type { ImageSet } from './dataset';
-import { checkImage, openImage, reasonOf } from './decode';
-import { datasetError } from './errors';
-import type { Unread } from './kinds';
-import { explainOthers, shardsOf } from './layout';
-import { bytesOf, fingerprintOf, type ImageListing } from './listing';
-import { withQuietSharp } from './quiet-sharp';
-import { openSource } from './source';
 
 export interface FolderOptions {
   imageSize: number;

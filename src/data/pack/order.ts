@@ -1,7 +1,7 @@
 /** The order in which images are packed. It depends on the list of images alone. */
-import { type ImageListing, range } from './listing';
-import { Random } from './random';
-import { KEPT_BYTES } from './unpack';
+import { type ImageListing, range } from '../listing';
+import { Random } from '../random';
+import { KEPT_BYTES } from '../shards/unpack';
 
 /** Mixes the classes within every shard. */
 const ORDER_SEED = 1;

@@ -3,9 +3,9 @@
  * change.
  */
 import { readFile, stat } from 'node:fs/promises';
-import { writeFileAtomic } from '../atomic';
-import type { Format, ShardIndex } from './format';
-import { TAR } from './formats/tar';
+import { writeFileAtomic } from '../../atomic';
+import type { Format, ShardIndex } from '../formats/format';
+import { TAR } from '../formats/tar';
 
 interface StoredIndex {
   version: 2;

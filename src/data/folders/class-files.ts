@@ -2,8 +2,8 @@
 import type { Dirent } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import * as path from 'node:path';
-import { isImageName, isLitter, isOtherPicture, kindOf, type Unread } from './kinds';
-import { inParallel } from './listing';
+import { isImageName, isLitter, isOtherPicture, kindOf, type Unread } from '../kinds';
+import { inParallel } from '../listing';
 
 /** Folders and links looked at at once: a network file system answers slowly. */
 const AT_ONCE = 16;

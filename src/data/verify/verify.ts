@@ -1,15 +1,15 @@
 /** Checks a dataset on disk: complete, decodable, with the right number of images of every class. */
 import { stat } from 'node:fs/promises';
 import * as path from 'node:path';
-import { hashFile } from '../download';
-import { defaultCacheDir } from './cache';
-import { CIFAR, type CifarKind } from './cifar';
-import { OFFICIAL_ARCHIVES } from './fetch';
-import { locateCifar } from './locate';
-import { type OpenOptions, openDataset } from './open';
+import { hashFile } from '../../download';
+import { defaultCacheDir } from '../cache';
+import { CIFAR, type CifarKind } from '../cifar/cifar';
+import { OFFICIAL_ARCHIVES } from '../cifar/fetch';
+import { locateCifar } from '../cifar/locate';
+import { type OpenOptions, openDataset } from '../open';
+import { sayBeside, type VerifyImagenetOptions, verifyImagenet } from './imagenet';
 import { repeatsIn } from './repeats';
-import { sayBeside, type VerifyImagenetOptions, verifyImagenet } from './verify-imagenet';
-import { setReport, type VerifyReport } from './verify-report';
+import { setReport, type VerifyReport } from './report';
 
 /** Reads everything past the cache. Faults of the data go into `problems`; unknown names, absent data and aborts reject as in openDataset. */
 export async function verifyDataset(

@@ -1,10 +1,11 @@
 /** The classes of a data set in files: those that the files name, or numbers. */
-import { synsetList } from './class-folders';
-import { datasetError } from './errors';
-import type { OpenShard } from './format';
-import { kitClasses } from './formats/devkit';
+
+import { datasetError } from '../errors';
+import { synsetList } from '../folders/class-folders';
+import { kitClasses } from '../formats/devkit';
+import type { OpenShard } from '../formats/format';
+import type { ImageListing } from '../listing';
 import { type Split, shardsOf } from './layout';
-import type { ImageListing } from './listing';
 import { indexOf } from './stored-index';
 
 /** So many times more classes than classes with images are refused where only numbers name them: a hundred of ImageNet's thousand do. */

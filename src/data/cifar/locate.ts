@@ -1,10 +1,10 @@
 /** Finds CIFAR: an archive, the folder of its files, a folder above either, or class folders of images. */
 import { stat } from 'node:fs/promises';
 import * as path from 'node:path';
+import { datasetError } from '../errors';
+import { isImageData, isImageFolder } from '../folders/image-folder';
+import { explainOthers } from '../shards/layout';
 import type { CifarKind } from './cifar';
-import { datasetError } from './errors';
-import { isImageData, isImageFolder } from './image-folder';
-import { explainOthers } from './layout';
 
 interface Place {
   kind: 'official' | 'images';

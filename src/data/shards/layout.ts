@@ -2,15 +2,15 @@
 import type { Dirent } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import * as path from 'node:path';
-import { hasClassFolders } from './class-folders';
-import { datasetError } from './errors';
-import type { ShardFile } from './format';
-import { BETON } from './formats/beton';
-import { CLASS, CLASS_ARCHIVE, TRAIN, VAL } from './formats/ilsvrc';
-import { mdsShards } from './formats/mds';
-import { PARQUET } from './formats/parquet';
-import { TAR } from './formats/tar';
-import { isLitter } from './kinds';
+import { datasetError } from '../errors';
+import { hasClassFolders } from '../folders/class-folders';
+import { BETON } from '../formats/beton';
+import type { ShardFile } from '../formats/format';
+import { CLASS, CLASS_ARCHIVE, TRAIN, VAL } from '../formats/ilsvrc';
+import { mdsShards } from '../formats/mds';
+import { PARQUET } from '../formats/parquet';
+import { TAR } from '../formats/tar';
+import { isLitter } from '../kinds';
 
 export type Split = 'train' | 'val';
 

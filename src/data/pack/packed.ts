@@ -3,7 +3,7 @@
  * pixels. cpp/jpeg/packed.c describes the format, makes and reads it.
  */
 import { crc32 } from 'node:zlib';
-import { EarlybirdError } from '../errors';
+import { EarlybirdError } from '../../errors';
 
 /** Packs one JPEG; null where it stays as it is. It needs the engine, so the caller gives it. */
 export type JpegPacker = (jpeg: Uint8Array) => Promise<Uint8Array | null>;

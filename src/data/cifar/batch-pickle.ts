@@ -1,11 +1,11 @@
 /** Reads the pickles of the CIFAR python archives: the machine of checkpoints, with a list of names for arrays of bytes. */
-import { encodedBytes } from '../checkpoint/pickle/globals';
-import { type Builder, Global, type Item, type LookUp, Stateful } from '../checkpoint/pickle/item';
-import { NumpyType, numpyType } from '../checkpoint/pickle/numpy-scalar';
-import { unpickle } from '../checkpoint/pickle/read';
-import { Budget, refuse } from '../checkpoint/refuse';
-import { elementCount, isBytes, type Value } from '../checkpoint/value';
-import { datasetError } from './errors';
+import { encodedBytes } from '../../checkpoint/pickle/globals';
+import { type Builder, Global, type Item, type LookUp, Stateful } from '../../checkpoint/pickle/item';
+import { NumpyType, numpyType } from '../../checkpoint/pickle/numpy-scalar';
+import { unpickle } from '../../checkpoint/pickle/read';
+import { Budget, refuse } from '../../checkpoint/refuse';
+import { elementCount, isBytes, type Value } from '../../checkpoint/value';
+import { datasetError } from '../errors';
 
 /** A C-ordered numpy array of bytes, empty until its state arrives. It is a tensor for whoever reads the result. */
 class ByteArray extends Stateful {
