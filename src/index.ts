@@ -86,9 +86,9 @@ export type {
 } from './run/metrics';
 export type { Observer, RunOptions } from './run/observer';
 export type { FinishedRun, RunResult, SummaryRow } from './run/result';
-export type { Calibration, Plateau } from './study/calibrate';
-export type { Chance } from './study/chance';
-export { type DetectedRun, type DetectResult, type DetectRow, detect } from './study/detect';
+export type { Calibration, Plateau } from './study/detect/calibrate';
+export type { Chance } from './study/detect/chance';
+export { type DetectedRun, type DetectResult, type DetectRow, detect } from './study/detect/detect';
 export { planStudy, type StudyPlan } from './study/estimate';
 export { mergeStudies } from './study/merge';
 export { study } from './study/study';

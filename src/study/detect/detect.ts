@@ -1,13 +1,13 @@
 /** `detect`: when each detector would have drawn a ticket from a search, what the search up to there cost, and how good the mask was. */
-import { epochsTotal } from '../energy/totals';
-import { trainingFlops } from '../network/training-flops';
-import { type ChosenDetector, detectorText, parseDetector } from '../recipe/detectors';
-import { type DetectRecipe, requireParsed } from '../recipe/recipe';
-import { epochsText } from '../run/names';
-import type { RunOptions } from '../run/observer';
-import { secondsOf } from '../run/result';
-import { detectorNamed } from '../ticket/detectors/table';
-import { maskDistance } from '../ticket/mask';
+import { epochsTotal } from '../../energy/totals';
+import { trainingFlops } from '../../network/training-flops';
+import { type ChosenDetector, detectorText, parseDetector } from '../../recipe/detectors';
+import { type DetectRecipe, requireParsed } from '../../recipe/recipe';
+import { epochsText } from '../../run/names';
+import type { RunOptions } from '../../run/observer';
+import { secondsOf } from '../../run/result';
+import { detectorNamed } from '../../ticket/detectors/table';
+import { maskDistance } from '../../ticket/mask';
 import { type Calibration, calibrate } from './calibrate';
 import { replay } from './replay';
 import { readSearch, type StoredMasks, type StoredSearch } from './stored-search';

@@ -1,13 +1,13 @@
 /** What a search has stored, read for a replay: masks, layers, metrics, costs. Nothing is trained and nothing written. */
 
-import { EarlybirdError } from '../errors';
-import type { Arch } from '../native/types/network-data';
-import { networkName } from '../network/names';
-import { RunDirectory, requireFolder, searchFolderOf } from '../run/directory';
-import type { EpochMetrics } from '../run/metrics';
-import { maskFile, stepMaskFile } from '../run/names';
-import type { RunResult } from '../run/result';
-import { layersUnder } from '../ticket/layers';
+import { EarlybirdError } from '../../errors';
+import type { Arch } from '../../native/types/network-data';
+import { networkName } from '../../network/names';
+import { RunDirectory, requireFolder, searchFolderOf } from '../../run/directory';
+import type { EpochMetrics } from '../../run/metrics';
+import { maskFile, stepMaskFile } from '../../run/names';
+import type { RunResult } from '../../run/result';
+import { layersUnder } from '../../ticket/layers';
 
 /** Masks at one ratio by completed epochs, in their order; a broken number inside an epoch. */
 export interface StoredMasks {

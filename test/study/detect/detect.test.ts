@@ -1,9 +1,9 @@
 /** Detectors replayed on stored searches, whose answers are worked out by hand. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseRecipe } from '../../src/recipe/recipe';
-import { detect } from '../../src/study/detect';
-import { temporaryFolder } from '../cli/tiny';
+import { parseRecipe } from '../../../src/recipe/recipe';
+import { detect } from '../../../src/study/detect/detect';
+import { temporaryFolder } from '../../cli/tiny';
 import { keeping, store } from './stored';
 
 const folder = temporaryFolder();

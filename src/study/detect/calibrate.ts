@@ -1,10 +1,10 @@
 /** Which threshold suits a network: distances by chance, between seeds and on the plateau of its searches. */
-import { type Spread, spread } from '../measure';
-import { DETECTORS } from '../recipe/detectors';
-import { percentOf } from '../recipe/ratio';
-import { channelsOf, keptByLayer } from '../ticket/detectors/detector';
-import { mannKendall } from '../ticket/detectors/trend-tests';
-import { maskDistance } from '../ticket/mask';
+import { type Spread, spread } from '../../measure';
+import { DETECTORS } from '../../recipe/detectors';
+import { percentOf } from '../../recipe/ratio';
+import { channelsOf, keptByLayer } from '../../ticket/detectors/detector';
+import { mannKendall } from '../../ticket/detectors/trend-tests';
+import { maskDistance } from '../../ticket/mask';
 import { type Chance, distanceByChance } from './chance';
 import { replay } from './replay';
 import type { StoredMasks, StoredSearch } from './stored-search';

@@ -1,7 +1,7 @@
 /** A study as runs of `detect`: its searches, and how good the tickets are that it drew from them. */
 import { join } from 'node:path';
-import { percentOf } from '../recipe/ratio';
-import { RunDirectory } from '../run/directory';
+import { percentOf } from '../../recipe/ratio';
+import { RunDirectory } from '../../run/directory';
 
 /** Top-1 of the ticket drawn from a search after so many epochs and retrained, percent; null where there is none. */
 export type TicketLookup = (folder: string, ratio: number, completed: number) => number | null;

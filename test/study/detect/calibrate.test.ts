@@ -1,13 +1,13 @@
 /** Distances by chance against SciPy (scripts/golden/detectors.py), and thresholds for searches with a known plateau. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { calibrate } from '../../src/study/calibrate';
-import { distanceByChance } from '../../src/study/chance';
-import { readSearch } from '../../src/study/stored-search';
-import { temporaryFolder } from '../cli/tiny';
+import { calibrate } from '../../../src/study/detect/calibrate';
+import { distanceByChance } from '../../../src/study/detect/chance';
+import { readSearch } from '../../../src/study/detect/stored-search';
+import { temporaryFolder } from '../../cli/tiny';
 import { store } from './stored';
 
-const golden = JSON.parse(readFileSync(join(__dirname, '..', 'fixtures', 'detectors.json'), 'utf8'));
+const golden = JSON.parse(readFileSync(join(__dirname, '..', '..', 'fixtures', 'detectors.json'), 'utf8'));
 const folder = temporaryFolder();
 afterAll(() => folder.remove());
 

@@ -1,8 +1,8 @@
 /** A detector replayed on the masks and losses that a search has stored: the same judgement as while it ran. */
-import type { ChosenDetector } from '../recipe/detectors';
-import { masksNeeded } from '../recipe/detectors';
-import { extended, type History } from '../ticket/detectors/detector';
-import { detectorNamed, heldBy, isCloser, judge } from '../ticket/detectors/table';
+import type { ChosenDetector } from '../../recipe/detectors';
+import { masksNeeded } from '../../recipe/detectors';
+import { extended, type History } from '../../ticket/detectors/detector';
+import { detectorNamed, heldBy, isCloser, judge } from '../../ticket/detectors/table';
 import type { StoredMasks, StoredSearch } from './stored-search';
 
 /** A signal and the completed epochs of its mask. */

@@ -1,9 +1,9 @@
 /** Folders of searches with masks and metrics that nothing has trained. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { RunDirectory } from '../../src/run/directory';
-import { channelsOf } from '../../src/ticket/detectors/detector';
-import { metrics } from '../support/metrics';
+import { RunDirectory } from '../../../src/run/directory';
+import { channelsOf } from '../../../src/ticket/detectors/detector';
+import { metrics } from '../../support/metrics';
 
 /** Mask of 10 channels that keeps these. */
 export function keeping(...channels: number[]): Uint8Array {
