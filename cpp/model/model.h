@@ -41,8 +41,8 @@ void reinitialise(Network& network, uint64_t seed);
 /// "cpu" or "cuda:N".
 std::string device_of(const Network& network);
 
-/// The implementations of the network's convolutions on the CPU by class (layer/choice.h), those that are still open
-/// measured, unless they are `given`. Empty on other devices.
+/// The implementations of the network's convolutions on the CPU by class (layer/conv/choice.h), those that are still
+/// open measured, unless they are `given`. Empty on other devices.
 std::map<std::string, std::string> choose_kernels(Network& network, bool bf16,
                                                   const std::map<std::string, std::string>& given = {});
 

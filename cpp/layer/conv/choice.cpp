@@ -1,4 +1,4 @@
-#include "layer/choice.h"
+#include "layer/conv/choice.h"
 
 #include <algorithm>
 #include <cmath>
@@ -6,8 +6,8 @@
 
 #include "core/device.h"
 #include "core/error.h"
-#include "layer/integer_product.h"
-#include "layer/probe.h"
+#include "layer/conv/integer_product.h"
+#include "layer/conv/probe.h"
 
 namespace earlybird {
 namespace {

@@ -3,8 +3,8 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 
-#include "layer/integer_product.h"
-#include "layer/winograd_tiles.h"
+#include "layer/conv/integer_product.h"
+#include "layer/conv/winograd_tiles.h"
 
 // What is multiplied in winograd.cpp: planes as they come out of the transforms, or as integers.
 namespace earlybird::winograd {

@@ -1,4 +1,4 @@
-#include "layer/probe.h"
+#include "layer/conv/probe.h"
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>

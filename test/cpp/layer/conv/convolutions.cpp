@@ -5,9 +5,9 @@
 #include <limits>
 
 #include "check.h"
-#include "layer/pointwise.h"
-#include "layer/whole_image.h"
-#include "layer/winograd.h"
+#include "layer/conv/pointwise.h"
+#include "layer/conv/whole_image.h"
+#include "layer/conv/winograd.h"
 #include "tensors.h"
 
 namespace {

@@ -1,13 +1,13 @@
-#include "layer/winograd.h"
+#include "layer/conv/winograd.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
 #include <algorithm>
 
-#include "layer/pixels.h"
-#include "layer/winograd_operands.h"
-#include "layer/winograd_tiles.h"
+#include "layer/conv/pixels.h"
+#include "layer/conv/winograd_operands.h"
+#include "layer/conv/winograd_tiles.h"
 
 namespace earlybird::winograd {
 namespace {

@@ -1,11 +1,11 @@
 // Which implementation computes a convolution: classes, the rule, answers given and forced, the probe.
-#include "layer/choice.h"
+#include "layer/conv/choice.h"
 
 #include <limits>
 
 #include "check.h"
 #include "core/device.h"
-#include "layer/probe.h"
+#include "layer/conv/probe.h"
 
 namespace {
 

@@ -1,4 +1,4 @@
-#include "layer/product.h"
+#include "layer/conv/product.h"
 
 #include <algorithm>
 #include <cmath>
@@ -14,7 +14,7 @@ namespace {
 namespace v4 {
 #define EB_VECTOR_BYTES 64
 #define EB_TILE_ROWS 8
-#include "layer/product_tiles.h"
+#include "layer/conv/product_tiles.h"
 #undef EB_VECTOR_BYTES
 #undef EB_TILE_ROWS
 }  // namespace v4
@@ -25,7 +25,7 @@ namespace v4 {
 namespace v3 {
 #define EB_VECTOR_BYTES 32
 #define EB_TILE_ROWS 4
-#include "layer/product_tiles.h"
+#include "layer/conv/product_tiles.h"
 #undef EB_VECTOR_BYTES
 #undef EB_TILE_ROWS
 }  // namespace v3
@@ -35,7 +35,7 @@ namespace v3 {
 namespace any {
 #define EB_VECTOR_BYTES 16
 #define EB_TILE_ROWS 4
-#include "layer/product_tiles.h"
+#include "layer/conv/product_tiles.h"
 }  // namespace any
 
 }  // namespace

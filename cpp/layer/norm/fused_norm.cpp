@@ -1,4 +1,4 @@
-#include "layer/fused_norm.h"
+#include "layer/norm/fused_norm.h"
 
 #include <ATen/ATen.h>
 #include <torch/library.h>

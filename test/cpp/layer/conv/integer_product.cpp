@@ -1,5 +1,5 @@
 // Products of integers against their slow twins (the same bits), and against float64.
-#include "layer/integer_product.h"
+#include "layer/conv/integer_product.h"
 
 #include <ATen/ATen.h>
 

@@ -7,8 +7,8 @@
 #include "core/error.h"
 #include "core/ops.h"
 #include "core/shared_norms.h"
-#include "layer/fused_norm.h"
 #include "layer/layers.h"
+#include "layer/norm/fused_norm.h"
 
 namespace earlybird {
 namespace {

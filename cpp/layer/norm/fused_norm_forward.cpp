@@ -6,9 +6,9 @@
 #include <tuple>
 
 #include "core/error.h"
-#include "layer/fused_norm_blocks.h"
-#include "layer/fused_norm_memory.h"
-#include "layer/fused_norm_rows.h"
+#include "layer/norm/fused_norm_blocks.h"
+#include "layer/norm/fused_norm_memory.h"
+#include "layer/norm/fused_norm_rows.h"
 
 namespace earlybird::fused_norm {
 namespace {

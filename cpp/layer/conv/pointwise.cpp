@@ -1,4 +1,4 @@
-#include "layer/pointwise.h"
+#include "layer/conv/pointwise.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "core/every_cpu.h"
-#include "layer/pixels.h"
-#include "layer/product.h"
+#include "layer/conv/pixels.h"
+#include "layer/conv/product.h"
 
 namespace earlybird::pointwise {
 namespace {

@@ -1,4 +1,4 @@
-#include "layer/conv_products.h"
+#include "layer/conv/conv_products.h"
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
@@ -6,9 +6,9 @@
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/custom_class.h>
 
-#include "layer/pointwise.h"
-#include "layer/whole_image.h"
-#include "layer/winograd.h"
+#include "layer/conv/pointwise.h"
+#include "layer/conv/whole_image.h"
+#include "layer/conv/winograd.h"
 
 namespace earlybird {
 namespace {

@@ -1,4 +1,4 @@
-#include "layer/winograd_tiles.h"
+#include "layer/conv/winograd_tiles.h"
 
 #include <algorithm>
 #include <cstring>

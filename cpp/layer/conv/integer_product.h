@@ -1,6 +1,6 @@
 #pragma once
 
-#include "layer/product.h"
+#include "layer/conv/product.h"
 
 namespace earlybird::product {
 

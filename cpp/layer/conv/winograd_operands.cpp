@@ -1,4 +1,4 @@
-#include "layer/winograd_operands.h"
+#include "layer/conv/winograd_operands.h"
 
 #include <ATen/Parallel.h>
 

@@ -1,4 +1,4 @@
-#include "layer/fused_norm_blocks.h"
+#include "layer/norm/fused_norm_blocks.h"
 
 #include <cstring>
 #include <type_traits>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "layer/choice.h"
+#include "layer/conv/choice.h"
 
 namespace earlybird {
 

@@ -1,4 +1,4 @@
-#include "layer/integer_product.h"
+#include "layer/conv/integer_product.h"
 
 #include <algorithm>
 #include <bit>
@@ -47,7 +47,7 @@ float word_of(int32_t low, int32_t high) {
 namespace vnni {
 #define EB_VECTOR_BYTES 64
 #define EB_TILE_ROWS 8
-#include "layer/product_tiles.h"
+#include "layer/conv/product_tiles.h"
 #undef EB_VECTOR_BYTES
 #undef EB_TILE_ROWS
 

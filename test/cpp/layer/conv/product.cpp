@@ -1,5 +1,5 @@
 // The product of matrices against its slow twin: the same bits.
-#include "layer/product.h"
+#include "layer/conv/product.h"
 
 #include <ATen/ATen.h>
 

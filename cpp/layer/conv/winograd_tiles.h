@@ -2,7 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "layer/product.h"
+#include "layer/conv/product.h"
 
 // The transforms of winograd.cpp: between images or weights and the matrices that are multiplied, on one thread.
 namespace earlybird::winograd {

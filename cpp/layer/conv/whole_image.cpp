@@ -1,4 +1,4 @@
-#include "layer/whole_image.h"
+#include "layer/conv/whole_image.h"
 
 #include <ATen/ATen.h>
 
