@@ -2,7 +2,7 @@
 
 #include "convert.h"
 #include "errors.h"
-#include "layer/choice.h"
+#include "layer/conv/choice.h"
 
 namespace earlybird {
 

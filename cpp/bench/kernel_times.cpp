@@ -13,7 +13,7 @@
 #include <functional>
 
 #include "core/device.h"
-#include "layer/pointwise.h"
+#include "layer/conv/pointwise.h"
 #include "quant/mx.h"
 
 namespace earlybird {

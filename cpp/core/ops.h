@@ -54,7 +54,7 @@ void sgd_step(at::TensorList parameters, at::TensorList gradients, at::TensorLis
               const at::Tensor& lr, double momentum_factor, double weight_decay, double l1, at::IntArrayRef bits,
               bool nearest, bool swalp, int64_t seed, const at::Tensor& position, const at::Tensor& faults);
 
-/// The kernels of layer/fused_norm.h. Returns mean, inverse_std, scale, shift.
+/// The kernels of layer/norm/fused_norm.h. Returns mean, inverse_std, scale, shift.
 std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> norm_fold_batch(
     const at::Tensor& images, const at::Tensor& gamma, const at::Tensor& beta, const at::Tensor& channels,
     const at::Tensor& running_mean, const at::Tensor& running_var, const at::Tensor& batches_tracked, double momentum,

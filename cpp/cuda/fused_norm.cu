@@ -1,5 +1,5 @@
-// The operators of layer/fused_norm.h on CUDA: training takes two launches forward and two backward (three where ranks
-// share statistics), evaluation two.
+// The operators of layer/norm/fused_norm.h on CUDA: training takes two launches forward and two backward (three where
+// ranks share statistics), evaluation two.
 // They never wait for the host and take all memory from the caching allocator, so they can be captured.
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>

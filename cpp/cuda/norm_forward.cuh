@@ -1,5 +1,5 @@
 // BatchNorm fused with shortcut and ReLU: the statistics with the vectors that follow from them in one launch, the
-// result in a second. Computes in float32, like layer/fused_norm.h.
+// result in a second. Computes in float32, like layer/norm/fused_norm.h.
 #pragma once
 
 #include "cuda/channel_sums.cuh"

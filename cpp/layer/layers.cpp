@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "core/device.h"
-#include "layer/conv_products.h"
+#include "layer/conv/conv_products.h"
 #include "quant/quantized_layer.h"
 
 namespace earlybird {

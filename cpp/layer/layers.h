@@ -5,7 +5,7 @@
 #include <functional>
 
 #include "layer/channel_select.h"
-#include "layer/choice.h"
+#include "layer/conv/choice.h"
 
 namespace earlybird {
 

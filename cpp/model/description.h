@@ -96,7 +96,7 @@ struct ModelSpec {
   int64_t image_size = 0;
   /// Low precision; full precision where absent.
   std::optional<NumberFormats> formats = {};
-  /// Answers that an earlier run used (layer/choice.h), by name.
+  /// Answers that an earlier run used (layer/conv/choice.h), by name.
   std::map<std::string, std::string> kernels = {};
   /// Ranks that train it together; null for this process alone.
   std::shared_ptr<Ranks> ranks = {};

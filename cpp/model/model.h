@@ -41,8 +41,8 @@ void reinitialise(Network& network, uint64_t seed);
 /// "cpu" or "cuda:N".
 std::string device_of(const Network& network);
 
-/// Returns the implementations of the network's convolutions on the CPU by class (layer/choice.h). Takes those that are
-/// `given`, and measures classes that are still open. Empty on other devices.
+/// Returns the implementations of the network's convolutions on the CPU by class (layer/conv/choice.h). Takes those
+/// that are `given`, and measures classes that are still open. Empty on other devices.
 std::map<std::string, std::string> choose_kernels(Network& network, bool bf16,
                                                   const std::map<std::string, std::string>& given = {});
 

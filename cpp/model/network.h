@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "core/ranks.h"
-#include "layer/choice.h"
+#include "layer/conv/choice.h"
 #include "model/model.h"
 
 namespace earlybird {

@@ -6,8 +6,8 @@
 #include <limits>
 
 #include "core/autocast.h"
-#include "layer/choice.h"
-#include "layer/probe.h"
+#include "layer/conv/choice.h"
+#include "layer/conv/probe.h"
 #include "model/network.h"
 
 namespace earlybird {

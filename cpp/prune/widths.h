@@ -15,8 +15,8 @@ class Network;
 /// The multiples that widths are rounded to where it pays; 1: any width.
 inline constexpr std::array<int64_t, 4> kMultiples = {1, 8, 16, 32};
 
-/// Processor time of a multiply-add in picoseconds, by class of shapes (layer/choice.h), for a convolution whose widths
-/// are multiples of 1, 8, 16 and 32, and of no larger one. 0 where a class has no such width.
+/// Processor time of a multiply-add in picoseconds, by class of shapes (layer/conv/choice.h), for a convolution whose
+/// widths are multiples of 1, 8, 16 and 32, and of no larger one. 0 where a class has no such width.
 using WidthCosts = std::map<std::string, std::array<double, kMultiples.size()>>;
 
 /// The costs of the classes that tickets of a network can have: `known`, and the others measured. Empty on devices

@@ -1,5 +1,5 @@
 """Relative error of 3x3 convolutions by Winograd with bfloat16 images and weights: operands in float32, in bfloat16, or
-integers of up to 4095 with a scale for each row of images and each column of weights (cpp/layer/integer_product.h).
+integers of up to 4095 with a scale for each row of images and each column of weights (cpp/layer/conv/integer_product.h).
 
     python scripts/bench/winograd_error.py        # needs PyTorch and NumPy
 

@@ -1,11 +1,11 @@
 import * as path from 'node:path';
 import { defaultCacheDir } from './cache';
-import { CIFAR, type CifarKind, readCifar } from './cifar';
+import { CIFAR, type CifarKind, readCifar } from './cifar/cifar';
+import { locateCifar } from './cifar/locate';
 import { type Dataset, type ImageSet, MEAN, STD, withFingerprint } from './dataset';
 import { dataFileError, datasetError, usageError } from './errors';
-import { type FolderOptions, readImageFolder } from './image-folder';
+import { type FolderOptions, readImageFolder } from './folders/image-folder';
 import { DATASETS, type DatasetName, KNOWN } from './known';
-import { locateCifar } from './locate';
 import { pick, stratifiedIndexes } from './subset';
 import { drawSynthetic, SYNTHETIC_CLASSES, syntheticLabels } from './synthetic';
 

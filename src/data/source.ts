@@ -1,10 +1,10 @@
 /** A folder of images as it lies on disk: class folders or shards. */
-import { classesOf, hasClassFolders, listSplit } from './class-folders';
+import { classesOf, hasClassFolders, listSplit } from './folders/class-folders';
 import type { Unread } from './kinds';
-import { explainOthers, shardsOf } from './layout';
 import type { ImageListing } from './listing';
-import { usedClasses } from './shard-classes';
-import { readShards } from './shards';
+import { usedClasses } from './shards/classes';
+import { explainOthers, shardsOf } from './shards/layout';
+import { readShards } from './shards/shards';
 
 export interface Source {
   classNames: string[];

@@ -1,6 +1,6 @@
 /** Packs JPEG files for the cache of `data pack --cache yuv`. */
 
-import type { JpegPacker } from '../data/packed';
+import type { JpegPacker } from '../data/pack/packed';
 import { loadAddon } from '../native/addon';
 import { requireJpeg } from '../native/jpeg';
 

@@ -3,7 +3,7 @@
 import { availableCores } from '../cores';
 import { IMAGENET_MEAN, IMAGENET_SIZE, IMAGENET_STD } from '../data/imagenet';
 import { type ImageListing, pickListing } from '../data/listing';
-import type { LoaderCheck } from '../data/verify-imagenet';
+import type { LoaderCheck } from '../data/verify/imagenet';
 import type { EarlybirdError } from '../errors';
 import { requireJpeg } from '../native/jpeg';
 import type { NativeAddon } from '../native/types/addon';

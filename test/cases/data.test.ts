@@ -10,8 +10,8 @@ import { checkImage, isLossless } from '../../src/data/decode';
 import { openImagenet } from '../../src/data/imagenet';
 import { bytesOf, type ImageListing } from '../../src/data/listing';
 import { openDataset } from '../../src/data/open';
-import { pack } from '../../src/data/pack';
-import { verifyDataset } from '../../src/data/verify';
+import { pack } from '../../src/data/pack/pack';
+import { verifyDataset } from '../../src/data/verify/verify';
 import { loaderCheck } from '../../src/engine/loader-check';
 import { fillTree, jpeg, makeTree, picture, type Tree } from '../support/image-tree';
 

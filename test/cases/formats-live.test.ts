@@ -7,7 +7,7 @@ import { cpSync, existsSync, readFileSync } from 'node:fs';
 import * as path from 'node:path';
 import { openImagenet } from '../../src/data/imagenet';
 import { bytesOf } from '../../src/data/listing';
-import { pack } from '../../src/data/pack';
+import { pack } from '../../src/data/pack/pack';
 import { makeTree, type Tree } from '../support/image-tree';
 import { checkContent, type Expected, sha } from './format-content';
 

@@ -11,9 +11,9 @@ import { readSynsets } from '../../src/data/formats/meta-mat';
 import { openImagenet } from '../../src/data/imagenet';
 import { bytesOf, NOT_PLAIN } from '../../src/data/listing';
 import { openDataset } from '../../src/data/open';
-import { pack } from '../../src/data/pack';
+import { pack } from '../../src/data/pack/pack';
 import { Random } from '../../src/data/random';
-import { verifyDataset } from '../../src/data/verify';
+import { verifyDataset } from '../../src/data/verify/verify';
 import { makeTree, type Tree } from '../support/image-tree';
 import { checkContent, type Expected } from './format-content';
 

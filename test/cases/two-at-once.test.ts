@@ -108,7 +108,7 @@ test('compressed images of a parquet file, for the loader: both have the same in
 
 test('packing into one folder: one packs, the other is refused, and the shards are whole; then both read their index', async () => {
   await fillTree(tree, ['a', 'b'], 20);
-  const load = `const { pack } = require(${dist('data/pack.js')}); const { readdirSync } = require('node:fs');`;
+  const load = `const { pack } = require(${dist('data/pack/pack.js')}); const { readdirSync } = require('node:fs');`;
   const work = `async () => {
     const { packed, manifest } = await pack(${JSON.stringify(tree.root)}, ${JSON.stringify(tree.at('shards'))}, { shardSize: '5' });
     return packed + ' ' + manifest.splits.train.shards.length;
@@ -158,7 +158,7 @@ test('fetching a data set: one fetches, the other is refused, and the archive is
   await once(server, 'listening');
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/x`;
   const folder = tree.at('cache', 'cifar10');
-  const load = `const { fetchDataset } = require(${dist('data/fetch.js')});`;
+  const load = `const { fetchDataset } = require(${dist('data/cifar/fetch.js')});`;
   const work = `async () => (await fetchDataset('cifar10', ${JSON.stringify(folder)}, ${JSON.stringify({ url, md5 })})).fetched`;
   const answers = await together(load, work, work);
   expect(answers.sort()).toEqual([`${bytes.length}`, 'ERR_BUSY']);

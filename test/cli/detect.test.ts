@@ -1,7 +1,7 @@
 /** `search --detector`, and `detect` on what it has stored: the same code on the same masks. */
 import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { DetectResult } from '../../src/study/detect';
+import type { DetectResult } from '../../src/study/detect/detect';
 import { cli, describeTrained, stopWhen, succeed } from './run-cli';
 import { differences, metricsOf, outcomeOf, TINY, temporaryFolder } from './tiny';
 

@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CIFAR, readCifar } from '../../src/data/cifar';
-import { cifarBinary } from '../../src/data/cifar-binary';
+import { cifarBinary } from '../../src/data/cifar/binary';
+import { CIFAR, readCifar } from '../../src/data/cifar/cifar';
 
 test('what it writes is read as the same images and labels', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'eb-binary-'));

@@ -4,8 +4,8 @@ import * as path from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { type Header, pack } from 'tar-stream';
-import { readBatchPickle } from '../../src/data/batch-pickle';
-import { CIFAR, type CifarForm, type CifarName } from '../../src/data/cifar';
+import { readBatchPickle } from '../../src/data/cifar/batch-pickle';
+import { CIFAR, type CifarForm, type CifarName } from '../../src/data/cifar/cifar';
 import { openDataset } from '../../src/data/open';
 import { cifarFiles, examples, pickledBatch, pixelOf, writeArchive, writeFolder } from '../support/cifar-files';
 

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { data } from '../../src/cli/commands/data';
-import { fetchDataset, OFFICIAL_ARCHIVES } from '../../src/data/fetch';
+import { fetchDataset, OFFICIAL_ARCHIVES } from '../../src/data/cifar/fetch';
 import { openDataset } from '../../src/data/open';
 import { cifarFiles, writeArchive } from '../support/cifar-files';
 

@@ -12,7 +12,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import sharp from 'sharp';
 import { type OpenOptions, openDataset } from '../../src/data/open';
-import { verifyDataset } from '../../src/data/verify';
+import { verifyDataset } from '../../src/data/verify/verify';
 
 let root: string;
 let cacheDir: string;

@@ -2,7 +2,7 @@ import { cpSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { type ImagenetOptions, openImagenet, resizeFor } from '../../src/data/imagenet';
 import { inParallel, NameTable, pickListing } from '../../src/data/listing';
 import { openDataset } from '../../src/data/open';
-import { verifyDataset } from '../../src/data/verify';
+import { verifyDataset } from '../../src/data/verify/verify';
 import { fillTree, jpeg, makeTree, type Tree } from '../support/image-tree';
 
 let tree: Tree;

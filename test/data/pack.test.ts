@@ -3,9 +3,9 @@ import { crc32 } from 'node:zlib';
 import sharp from 'sharp';
 import { openImagenet } from '../../src/data/imagenet';
 import type { ImageListing } from '../../src/data/listing';
-import { type PackOptions, pack } from '../../src/data/pack';
-import type { JpegPacker } from '../../src/data/packed';
-import { verifyDataset } from '../../src/data/verify';
+import { type PackOptions, pack } from '../../src/data/pack/pack';
+import type { JpegPacker } from '../../src/data/pack/packed';
+import { verifyDataset } from '../../src/data/verify/verify';
 import { EarlybirdError } from '../../src/errors';
 import { fillTree, jpeg, makeTree, picture, type Tree } from '../support/image-tree';
 

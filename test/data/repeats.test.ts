@@ -1,5 +1,5 @@
-import { repeatsIn } from '../../src/data/repeats';
-import { verifyDataset } from '../../src/data/verify';
+import { repeatsIn } from '../../src/data/verify/repeats';
+import { verifyDataset } from '../../src/data/verify/verify';
 import { fillTree, jpeg, makeTree } from '../support/image-tree';
 
 const setOf = (...images: number[][]) => ({

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { pack as tarPack } from 'tar-stream';
 import { openImagenet } from '../../src/data/imagenet';
-import { indexOf } from '../../src/data/stored-index';
-import { verifyDataset } from '../../src/data/verify';
+import { indexOf } from '../../src/data/shards/stored-index';
+import { verifyDataset } from '../../src/data/verify/verify';
 import { jpeg, makeTree, type Tree } from '../support/image-tree';
 
 let tree: Tree;

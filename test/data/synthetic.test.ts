@@ -2,7 +2,7 @@ import { KNOWN } from '../../src/data/known';
 import { openDataset } from '../../src/data/open';
 import { pick, stratifiedIndexes } from '../../src/data/subset';
 import { drawSynthetic, SYNTHETIC_CLASSES } from '../../src/data/synthetic';
-import { verifyDataset } from '../../src/data/verify';
+import { verifyDataset } from '../../src/data/verify/verify';
 
 const small = { dataset: 'synthetic', limitTrain: 100, limitTest: 50 };
 

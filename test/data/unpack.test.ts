@@ -1,7 +1,7 @@
 /** Images that are unpacked in groups: how long groups are kept, and the order in which they are packed. */
 import { type ImageListing, NOT_PLAIN } from '../../src/data/listing';
-import { mixed } from '../../src/data/pack-order';
-import { KEPT_BYTES, unpacker } from '../../src/data/unpack';
+import { mixed } from '../../src/data/pack/order';
+import { KEPT_BYTES, unpacker } from '../../src/data/shards/unpack';
 
 const groupsOf = (count: number, each: number, bytes: number) =>
   Array.from({ length: count }, (_, group) => ({ start: group * each, bytes }));

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { checkPacked, isPacked } from '../../src/data/packed';
+import { checkPacked, isPacked } from '../../src/data/pack/packed';
 import { addon } from '../support/small-handles';
 import { createStream, FIXTURES, pixels, streamSpec } from '../support/streams';
 

@@ -4,7 +4,7 @@ import * as path from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { pack } from 'tar-stream';
-import { CIFAR, type CifarForm, type CifarName } from '../../src/data/cifar';
+import { CIFAR, type CifarForm, type CifarName } from '../../src/data/cifar/cifar';
 
 export interface Example {
   label: number;

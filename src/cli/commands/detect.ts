@@ -8,6 +8,6 @@ export const detect = defineCommand({
     ['earlybird detect SAVE --detectors hamming,hamming:threshold=0.05,trend:window=8', 'some, with other options'],
     ['earlybird detect SEED_1 SEED_2 SEED_3 --calibrate', 'which threshold suits this network'],
   ],
-  run: async (recipe, options) => (await import('../../study/detect.js')).detect(recipe, options),
+  run: async (recipe, options) => (await import('../../study/detect/detect.js')).detect(recipe, options),
   print: async (result) => (await import('../print/detectors.js')).detectorsText(result),
 });

@@ -1,9 +1,9 @@
 /** Result of `detect` as text, for people. */
 import { formatFlops, formatJoules, formatPercent, formatSeconds, MISSING } from '../../report/format';
 import { epochsText } from '../../run/names';
-import type { Calibration } from '../../study/calibrate';
-import type { Chance } from '../../study/chance';
-import type { DetectedRun, DetectResult, DetectRow } from '../../study/detect';
+import type { Calibration } from '../../study/detect/calibrate';
+import type { Chance } from '../../study/detect/chance';
+import type { DetectedRun, DetectResult, DetectRow } from '../../study/detect/detect';
 import { medianAndRange, range } from './cells';
 
 const distance = (value: number | null) => value?.toFixed(3) ?? MISSING;

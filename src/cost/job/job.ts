@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { settlePeer } from '../../bench/peer';
 import { inTemporaryFolder } from '../../bench/program';
 import { OURS } from '../../bench/rounds';
-import { cifarBinary } from '../../data/cifar-binary';
+import { cifarBinary } from '../../data/cifar/binary';
 import { openDataset } from '../../data/open';
 import { RunMeter } from '../../energy/meter';
 import { openEngine } from '../../engine/device';

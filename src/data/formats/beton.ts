@@ -4,9 +4,9 @@
  */
 import { type FileHandle, open } from 'node:fs/promises';
 import { datasetError } from '../errors';
-import { emptyIndex, type Format, type ShardIndex } from '../format';
 import { NOT_PLAIN } from '../listing';
 import { byRank, IMAGES, LABELS, labelOf, pixmap } from './columns';
+import { emptyIndex, type Format, type ShardIndex } from './format';
 
 const HEADER_BYTES = 24;
 const FIELD_BYTES = 1 + 16 + 1024;

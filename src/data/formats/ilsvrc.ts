@@ -2,10 +2,10 @@
 import { open } from 'node:fs/promises';
 import * as path from 'node:path';
 import { datasetError } from '../errors';
-import { emptyIndex, type Format, type ShardIndex } from '../format';
 import { isImageName, isJpegName, isLitter, isOtherPicture } from '../kinds';
-import { TarFile } from '../tar-entries';
+import { TarFile } from '../shards/tar-entries';
 import { groundTruth } from './devkit';
+import { emptyIndex, type Format, type ShardIndex } from './format';
 
 /** n01440764.tar */
 export const CLASS_ARCHIVE = /^(n\d{8})\.tar$/i;

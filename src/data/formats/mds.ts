@@ -6,9 +6,9 @@ import { open, readFile, stat } from 'node:fs/promises';
 import * as path from 'node:path';
 import { isJpeg } from '../decode';
 import { datasetError } from '../errors';
-import { emptyIndex, type Format, type ShardFile, type ShardIndex } from '../format';
 import { NOT_PLAIN } from '../listing';
 import { byRank, IMAGES, LABELS, labelOf, numbered } from './columns';
+import { emptyIndex, type Format, type ShardFile, type ShardIndex } from './format';
 import { columnIn, integerIn, isIntegerKind, isLabelKind, pilImage, pilProblem } from './mds-values';
 import { hashesFit, unzip } from './mds-zip';
 

@@ -5,9 +5,9 @@
 import { open } from 'node:fs/promises';
 import { isJpeg } from '../decode';
 import { datasetError } from '../errors';
-import { emptyIndex, type Format, type ShardIndex } from '../format';
 import { NOT_PLAIN } from '../listing';
 import { byRank, IMAGES, LABELS, labelOf, numbered } from './columns';
+import { emptyIndex, type Format, type ShardIndex } from './format';
 import { chunkOf, openParquet, type ParquetFile, readColumnOf } from './parquet-column';
 
 interface Columns {

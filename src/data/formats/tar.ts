@@ -1,8 +1,8 @@
 /** Tar shards in the WebDataset convention. */
 import { open } from 'node:fs/promises';
-import type { Format } from '../format';
-import { readSamples } from '../shard-samples';
-import { TarFile } from '../tar-entries';
+import { readSamples } from '../shards/samples';
+import { TarFile } from '../shards/tar-entries';
+import type { Format } from './format';
 
 /** For each key an image `key.jpg` and its class, `key.cls` or `label` in `key.json`. */
 export const TAR: Format = {

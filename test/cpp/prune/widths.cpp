@@ -2,7 +2,7 @@
 #include "prune/widths.h"
 
 #include "check.h"
-#include "layer/choice.h"
+#include "layer/conv/choice.h"
 #include "prune/plan.h"
 
 namespace {

@@ -15,7 +15,7 @@ const batch = (label) =>
 const NAMES = `\x80\x02}${text('fine_label_names')}](${text('apple')}${text('bear')}es.`;
 
 await fuzz('cifar', () => {
-  const { CIFAR, readCifar } = dist('data/cifar');
+  const { CIFAR, readCifar } = dist('data/cifar/cifar');
   const good = Buffer.from(batch(3), 'latin1');
   return {
     seeds: [batch(7), batch(99), NAMES].map((pickle) => Buffer.from(pickle, 'latin1')),

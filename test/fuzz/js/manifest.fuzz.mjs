@@ -13,7 +13,7 @@ const MANIFEST = {
 };
 
 await fuzz('manifest', () => {
-  const { readManifest, isUnfinished } = dist('data/manifest');
+  const { readManifest, isUnfinished } = dist('data/shards/manifest');
   return {
     seeds: [Buffer.from(JSON.stringify(MANIFEST))],
     tokens: ['null', '{}', '[]', '"shards":', '"splits":', '"__proto__":', '1e999', '-1'],

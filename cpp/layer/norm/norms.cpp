@@ -1,0 +1,182 @@
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <utility>
+
+#include "core/error.h"
+#include "core/ops.h"
+#include "core/shared_norms.h"
+#include "layer/layers.h"
+#include "layer/norm/fused_norm.h"
+
+namespace earlybird {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+thread_local bool plain_norms = false;
+
+/// The steps around a BN layer: selection before it (never with a shortcut), shortcut and ReLU after it.
+struct Around {
+  const ChannelSelectImpl* select = nullptr;  // all channels where absent
+  at::Tensor shortcut = {};
+  bool relu = false;
+};
+
+at::Tensor taken(const at::Tensor& of_channels, const at::Tensor& channels) {
+  return channels.defined() ? of_channels.index_select(0, channels) : of_channels;
+}
+
+/// Casts a gradient to the images' type and layout; usually a no-op.
+at::Tensor prepared(const at::Tensor& gradient, const at::Tensor& images) {
+  if (!gradient.defined()) return gradient;
+  const at::Tensor typed =
+      gradient.scalar_type() == images.scalar_type() ? gradient : gradient.to(images.scalar_type());
+  return typed.contiguous(at::MemoryFormat::ChannelsLast);
+}
+
+/// Training mode, by the fused kernels. Returns the result, and the images again: gradients of the second are added in
+/// the same pass. Gradients: images, gamma, beta, shortcut.
+struct FusedNorm : torch::autograd::Function<FusedNorm> {
+  static variable_list forward(AutogradContext* context, const at::Tensor& images, const at::Tensor&, const at::Tensor&,
+                               const std::optional<at::Tensor>& added, const fused_norm::Layer& layer, bool relu) {
+    const at::Tensor shortcut = added.value_or(at::Tensor());
+    const auto [mean, inverse_std, scale, shift] = fused_norm::fold_batch(images, layer);
+    const at::Tensor out = fused_norm::apply(images, {mean, inverse_std, scale, shift}, shortcut, relu);
+    context->set_materialize_grads(false);  // the returned images may have no reader, and then no gradient
+    const bool needs_output = relu && shortcut.defined();
+    context->save_for_backward({images, mean, inverse_std, scale, shift, needs_output ? out : at::Tensor()});
+    context->saved_data["relu"] = relu;
+    context->saved_data["shortcut"] = shortcut.defined();
+    return {out, images};
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    at::NoGradGuard no_grad;
+    if (!gradients[0].defined()) return {gradients[1], {}, {}, {}, {}, {}};
+    const variable_list saved = context->get_saved_variables();
+    const fused_norm::Context what{saved[0],
+                                   {saved[1], saved[2], saved[3], saved[4]},
+                                   saved[5],
+                                   context->saved_data["relu"].toBool(),
+                                   context->saved_data["shortcut"].toBool()};
+    const fused_norm::Gradients out =
+        fused_norm::backward(what, prepared(gradients[0], saved[0]), prepared(gradients[1], saved[0]));
+    return {out.images, out.gamma, out.beta, out.shortcut, {}, {}};
+  }
+};
+
+/// The same for the selected channels of the images. Gradients: images, gamma, beta.
+struct SelectedNorm : torch::autograd::Function<SelectedNorm> {
+  static variable_list forward(AutogradContext* context, const at::Tensor& images, const at::Tensor&, const at::Tensor&,
+                               const fused_norm::Layer& layer, bool relu) {
+    const auto [taken, folded] = fused_norm::fold_selected(images, layer);
+    const at::Tensor out = fused_norm::apply(taken, folded, {}, relu);
+    context->set_materialize_grads(false);
+    context->save_for_backward({taken, folded.mean, folded.inverse_std, folded.scale, folded.shift, layer.channels});
+    context->saved_data["relu"] = relu;
+    context->saved_data["width"] = images.size(1);
+    return {out, images};
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    at::NoGradGuard no_grad;
+    if (!gradients[0].defined()) return {gradients[1], {}, {}, {}, {}};
+    const variable_list saved = context->get_saved_variables();
+    const fused_norm::Context what{
+        saved[0], {saved[1], saved[2], saved[3], saved[4]}, {}, context->saved_data["relu"].toBool()};
+    const fused_norm::Gradients out =
+        fused_norm::backward_selected(what, prepared(gradients[0], saved[0]), saved[5],
+                                      context->saved_data["width"].toInt(), prepared(gradients[1], saved[0]));
+    return {out.images, out.gamma, out.beta, {}, {}};
+  }
+};
+
+/// The layer with LibTorch's operators.
+at::Tensor plain(torch::nn::BatchNorm2dImpl& norm, const at::Tensor& images, const Around& around) {
+  const at::Tensor channels = around.select ? around.select->channels() : at::Tensor();
+  const at::Tensor mean = taken(norm.running_mean, channels), variance = taken(norm.running_var, channels);
+  at::Tensor out = at::batch_norm(around.select ? around.select->forward(images) : images, taken(norm.weight, channels),
+                                  taken(norm.bias, channels), mean, variance, norm.is_training(),
+                                  *norm.options.momentum(), norm.options.eps(), at::globalContext().userEnabledCuDNN());
+  if (norm.is_training()) {
+    at::NoGradGuard no_grad;
+    if (around.select) {
+      norm.running_mean.index_copy_(0, channels, mean);
+      norm.running_var.index_copy_(0, channels, variance);
+    }
+    norm.num_batches_tracked.add_(1);
+  }
+  if (around.shortcut.defined()) out = out.add_(around.shortcut);
+  return around.relu ? out.relu_() : out;
+}
+
+struct Result {
+  at::Tensor out, images;  // a shortcut should read these images
+};
+
+Result run(torch::nn::BatchNorm2d& norm, const at::Tensor& images, Around around) {
+  if (around.select && around.select->selects_all()) around.select = nullptr;
+  const bool train = norm->is_training();
+  // An empty batch passes: the other ranks have images.
+  const int64_t count = shared_norms() ? shared_norms()->step_images : images.size(0);
+  if (train && count * images.size(2) * images.size(3) == 1)
+    throw Error("ERR_SHAPE", "BatchNorm cannot train on one value a channel: use larger batches or images.");
+  const auto type = images.scalar_type();
+  const bool fits = !plain_norms && (images.is_cpu() || images.is_cuda()) &&
+                    (type == at::kFloat || type == at::kBFloat16) &&
+                    (!around.shortcut.defined() || around.shortcut.scalar_type() == type);
+  // The fused kernels have no gradients through running statistics.
+  if (!fits || (!train && at::GradMode::is_enabled())) return {plain(*norm, images, around), images};
+
+  const at::Tensor channels = around.select ? around.select->channels() : at::Tensor();
+  const at::Tensor pixels = images.contiguous(at::MemoryFormat::ChannelsLast);
+  const at::Tensor shortcut =
+      around.shortcut.defined() ? around.shortcut.contiguous(at::MemoryFormat::ChannelsLast) : at::Tensor();
+  const fused_norm::Layer layer{norm->weight,
+                                norm->bias,
+                                channels,
+                                norm->running_mean,
+                                norm->running_var,
+                                norm->num_batches_tracked,
+                                *norm->options.momentum(),
+                                norm->options.eps()};
+  if (!train) {
+    const at::Tensor input = around.select ? take_channels(pixels, channels) : pixels;
+    return {fused_norm::apply(input, fused_norm::fold_running(layer), shortcut, around.relu), images};
+  }
+  if (around.select) {
+    const variable_list out = SelectedNorm::apply(pixels, norm->weight, norm->bias, layer, around.relu);
+    return {out[0], out[1]};
+  }
+  const std::optional<at::Tensor> added = shortcut.defined() ? std::optional(shortcut) : std::nullopt;
+  const variable_list out = FusedNorm::apply(pixels, norm->weight, norm->bias, added, layer, around.relu);
+  return {out[0], out[1]};
+}
+
+}  // namespace
+
+bool has_plain_norms() { return plain_norms; }
+
+PlainNormsGuard::PlainNormsGuard() : before_(std::exchange(plain_norms, true)) {}
+PlainNormsGuard::~PlainNormsGuard() { plain_norms = before_; }
+
+at::Tensor normalise(torch::nn::BatchNorm2d& norm, const at::Tensor& images) { return run(norm, images, {}).out; }
+
+at::Tensor normalise_relu(torch::nn::BatchNorm2d& norm, const at::Tensor& images) {
+  return run(norm, images, {.relu = true}).out;
+}
+
+at::Tensor normalise_add_relu(torch::nn::BatchNorm2d& norm, const at::Tensor& images, const at::Tensor& shortcut) {
+  return run(norm, images, {.shortcut = shortcut, .relu = true}).out;
+}
+
+at::Tensor normalise_select_relu(torch::nn::BatchNorm2d& norm, ChannelSelect& select, at::Tensor& images) {
+  auto [out, same] = run(norm, images, {.select = select.get(), .relu = true});
+  images = same;
+  return out;
+}
+
+}  // namespace earlybird

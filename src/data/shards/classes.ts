@@ -1,0 +1,97 @@
+/** The classes of a data set in files: those that the files name, or numbers. */
+
+import { datasetError } from '../errors';
+import { synsetList } from '../folders/class-folders';
+import { kitClasses } from '../formats/devkit';
+import type { OpenShard } from '../formats/format';
+import type { ImageListing } from '../listing';
+import { type Split, shardsOf } from './layout';
+import { indexOf } from './stored-index';
+
+/** So many times more classes than classes with images are refused where only numbers name them: a hundred of ImageNet's thousand do. */
+const MOST_EMPTY = 10;
+const WNID = /^n\d{8}$/;
+
+/** The classes that files name, in the order of their labels; null where they have numbers alone. Rejects with ERR_DATASET where they differ. */
+export async function namesOf(
+  root: string,
+  shards: readonly OpenShard[],
+  { splits, signal }: { splits: readonly Split[]; signal?: AbortSignal | undefined },
+): Promise<string[] | null> {
+  const named = shards.filter(({ index }) => index.classes);
+  if (named.length === 0) return null;
+  const first = named[0]!;
+  const names = first.index.classes!;
+  const partial = named.some(({ index }) => index.partial);
+  const differs = ({ index }: OpenShard) => (partial ? !index.partial : index.classes?.join('\n') !== names.join('\n'));
+  const other = shards.find(differs);
+  if (other)
+    throw datasetError(
+      `${other.path} names other classes than ${first.path} (${(other.index.classes ?? ['none']).slice(0, 3).join(', ')}; ${names.slice(0, 3).join(', ')}), so they are of two data sets: keep one of them.`,
+    );
+  return partial ? allNames(root, named, splits, signal) : names;
+}
+
+/** Of files that name a part each: a list of ImageNet's classes beside them, so that a part keeps the labels of the whole, or all names, sorted. */
+async function allNames(
+  root: string,
+  shards: readonly OpenShard[],
+  splits: readonly Split[],
+  signal?: AbortSignal,
+): Promise<string[]> {
+  const found = new Set(shards.flatMap(({ index }) => index.classes!));
+  const wnids = [...found].every((name) => WNID.test(name));
+  const list = wnids ? ((await kitClasses(root, signal)) ?? (await synsetList(root))?.classes) : null;
+  if (list) {
+    const strangers = [...found].filter((name) => !list.includes(name));
+    if (strangers.length === 0) return list;
+    throw datasetError(
+      `${root} has images of classes that the list beside them lacks (${strangers.slice(0, 3).join(', ')}); both must name the same classes.`,
+    );
+  }
+  // The classes of a test set alone are those of its training set.
+  for (const split of (['train', 'val'] as const).filter((split) => !splits.includes(split)))
+    for (const { path, format } of await shardsOf(root, split)) {
+      const index = await indexOf(path, signal, format);
+      for (const name of index.classes ?? []) found.add(name);
+    }
+  return [...found].sort();
+}
+
+/** The same shards with the labels of a list of classes. */
+export function relabelled(shards: readonly OpenShard[], names: readonly string[]): OpenShard[] {
+  const place = new Map(names.map((name, label) => [name, label]));
+  return shards.map((shard) => {
+    const { classes, partial, labels } = shard.index;
+    if (!partial) return shard;
+    return { ...shard, index: { ...shard.index, labels: labels.map((label) => place.get(classes![label]!)!) } };
+  });
+}
+
+type Sets = { train: ImageListing | null; test: ImageListing | null };
+
+/** 0, 1, 2, ... up to the largest class. Throws ERR_DATASET where hardly any of them has an image: these are numbers of a larger list. */
+export function numberNames(root: string, { train, test }: Sets): string[] {
+  const used = usedClasses([train, test]);
+  const count = used.at(-1)! + 1;
+  if (count > MOST_EMPTY * used.length)
+    throw datasetError(
+      `The shards in ${root} have images of only ${used.length} of the classes 0 to ${count - 1}, and the network would get ${count} classes: number them from 0 to ${used.length - 1}; "earlybird data pack ${root} OUT" does that.`,
+    );
+  return Array.from({ length: count }, (_, label) => String(label));
+}
+
+/** The classes that have images get the labels 0, 1, 2, ... in their order, and keep their numbers as names. */
+export function renumbered({ train, test }: Sets): Sets & { classNames: string[] } {
+  const used = usedClasses([train, test]);
+  const place = new Map(used.map((label, i) => [label, i]));
+  const anew = (set: ImageListing) => ({ ...set, labels: set.labels.map((label) => place.get(label)!) });
+  return { classNames: used.map(String), train: train && anew(train), test: test && anew(test) };
+}
+
+/** The classes that have images, ascending. */
+export function usedClasses(sets: readonly (ImageListing | null)[]): number[] {
+  const used = new Set<number>();
+  for (const set of sets) if (set) for (const label of set.labels) used.add(label);
+  return [...used].sort((a, b) => a - b);
+}

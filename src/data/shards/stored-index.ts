@@ -1,0 +1,41 @@
+/**
+ * The index of a file of images. It is kept beside the file (`<file>.idx.json`) and holds while the file has the same size and time of
+ * change.
+ */
+import { readFile, stat } from 'node:fs/promises';
+import { writeFileAtomic } from '../../atomic';
+import type { Format, ShardIndex } from '../formats/format';
+import { TAR } from '../formats/tar';
+
+interface StoredIndex {
+  version: 2;
+  size: number;
+  mtimeMs: number;
+  index: ShardIndex;
+}
+
+/** The index of a shard: the stored one where it holds, else a new one, which is stored if possible. */
+export async function indexOf(file: string, signal?: AbortSignal, format: Format = TAR): Promise<ShardIndex> {
+  const { size, mtimeMs } = await stat(file);
+  const place = `${file}.idx.json`;
+  const stored = await readFile(place, 'utf8')
+    .then((text) => JSON.parse(text) as StoredIndex)
+    .catch(() => null);
+  if (stored?.version === 2 && stored.size === size && stored.mtimeMs === mtimeMs && isIndex(stored.index))
+    return stored.index;
+  const index = await format.index(file, size, signal);
+  const value: StoredIndex = { version: 2, size, mtimeMs, index };
+  // Without a writable folder, shards are walked each time.
+  await writeFileAtomic(place, JSON.stringify(value)).catch(() => signal?.throwIfAborted());
+  return index;
+}
+
+function isIndex(index: Partial<ShardIndex> | undefined): index is ShardIndex {
+  const { keys, offsets, lengths, labels, others, unread } = index ?? {};
+  const lists = [keys, offsets, lengths, labels];
+  return (
+    Array.isArray(unread) &&
+    Array.isArray(others) &&
+    lists.every((list) => Array.isArray(list) && list.length === keys?.length)
+  );
+}
