@@ -78,6 +78,7 @@ describe('entries', () => {
 
   test('a seed without a ticket misses its draws, and says so', () => {
     const { entries, missing } = entriesOf(recipe({ ratios: [0.5], controls: ['random'] }), (seed) => ({
+      followed: true,
       emergence: seed === 2 ? null : 8,
       best: 20,
     }));
