@@ -1,6 +1,6 @@
 /**
- * Writes files that are whole or not there: under a temporary name in the same folder, flushed to the disk, then renamed. A kill leaves
- * the previous file, and at worst a `.<name>.tmp-<pid>-<n>` beside it.
+ * Writes files that are complete or absent: each is written under a temporary name in the same folder, flushed to the
+ * disk, then renamed. A kill leaves the previous file, and at worst a `.<name>.tmp-<pid>-<n>` beside it.
  */
 import * as fs from 'node:fs/promises';
 import * as path from 'node:path';
@@ -11,7 +11,7 @@ import { makeFolder as makeFolders } from './folder';
 /** Matches the name of a temporary file; group 1 is the name of the file, group 2 the process id. */
 export const TEMP_NAME = /^\.(.+)\.tmp-(\d+)-\d+$/;
 
-/** True for the name of a temporary file whose process has ended, or is this one. */
+/** True for the name of a temporary file whose process has ended, or is this process. */
 export function isLeftOver(name: string): boolean {
   const pid = Number(TEMP_NAME.exec(name)?.[2]);
   if (!pid || pid === process.pid) return pid > 0;
@@ -59,7 +59,10 @@ export async function writeFileAtomic(
   });
 }
 
-/** Makes `to` a hard link of `from`, or a copy where the file system has no links. For files that are replaced, not changed in place. */
+/**
+ * Makes `to` a hard link of `from`, or a copy where the file system has no links. Suits only files that are replaced: a
+ * change in place would show under both names.
+ */
 export async function linkOrCopyAtomic(from: string, to: string): Promise<void> {
   await replace(to, {}, async (temporary) => {
     try {
@@ -97,7 +100,10 @@ async function replace(
 
 let counter = 0;
 
-/** Worker threads have the same process id, so the name may exist: then the next number. */
+/**
+ * Calls `fill` with an unused temporary name. Worker threads share a process id, so a name may exist; the next number
+ * is then tried.
+ */
 async function withFreshName(file: string, fill: (temporary: string) => Promise<void>): Promise<string> {
   for (;;) {
     const temporary = path.join(path.dirname(file), `.${path.basename(file)}.tmp-${process.pid}-${counter++}`);
