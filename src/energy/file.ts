@@ -13,7 +13,10 @@ export interface EnergyFile {
   sources: EnergySource[];
   /** Power of the idle machine before the run, watts. */
   idle: { seconds: number; watts: number | null };
-  /** By path: "search", "search/train", "search/detect", "search/evaluate", "search/load", "search/average", "prune", "retrain", "retrain/train", ... */
+  /**
+   * Totals by path: "search", "search/train", "search/detect", "search/evaluate", "search/load", "search/average",
+   * "prune", "retrain", "retrain/train", ...
+   */
   phases: EnergyTotals;
 }
 
@@ -35,7 +38,7 @@ export function methodText(sources: readonly EnergySource[], total: EnergyTotal 
   return `measured: ${used.map(({ name }) => name).join(', ')}${estimate ? '; partly estimated from the given watts' : ''}`;
 }
 
-/** The counters of now, and those that could be read only before. */
+/** The current counters, and those that could be read only before. */
 export function mergeSources(before: readonly EnergySource[], now: readonly EnergySource[]): EnergySource[] {
   if (now.length === 0) return [...before];
   const gone = before.filter(
