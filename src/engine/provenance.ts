@@ -39,7 +39,7 @@ export interface Provenance {
   dataset: { name: string; synthetic: boolean; train: number; test: number; fingerprint: string };
 }
 
-/** The part that is known before data is opened. */
+/** The part of the provenance that is known before data is opened. */
 export function engineProvenance({ addon, device, precision }: Engine) {
   const runtime = addon.runtime();
   return {
