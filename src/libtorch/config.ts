@@ -6,7 +6,7 @@ import { writeFileAtomic } from '../atomic';
 import { EarlybirdError } from '../errors';
 
 interface Config {
-  /** Folder of a LibTorch, as LIBTORCH would name it. */
+  /** Folder of a LibTorch, as in LIBTORCH. */
   libtorch?: string;
 }
 

@@ -56,7 +56,7 @@ export async function fetchByPip({
       const index = indexUrl ? ['--index-url', indexUrl] : [];
       return wait([...pip, 'install', ...PIP_OPTIONS, '--target', folder, ...index, ...what]);
     };
-    // For a plain version number pip would choose a CUDA build of several gigabytes.
+    // Given a plain version number, pip would choose a CUDA build of several gigabytes.
     const wanted = variant === 'cpu' && process.arch === 'x64' && !version.includes('+') ? `${version}+cpu` : version;
     const torch = await install(['--no-deps', `torch==${wanted}`]);
     if (torch.status !== 0) throw pipFailure(variant, wanted, indexUrl, torch);
@@ -104,7 +104,7 @@ export async function fetchFromArchive({ from, sha256, onProgress, signal }: Arc
   return libtorch;
 }
 
-/** The lock of the folder that a LibTorch comes into; it lies beside that folder, which is replaced. */
+/** Locks the folder of a LibTorch. The lock lies beside that folder, since the folder is replaced. */
 async function lockPlace(): Promise<FolderLock> {
   const lock = await lockFolder(dirname(libtorchFolder()), { name: '.libtorch.lock' });
   lock.requireWritable();
@@ -164,7 +164,7 @@ function call([command, ...args]: string[]): Said {
   return spawnSync(command!, args, { encoding: 'utf8', maxBuffer: 1 << 26, env: process.env });
 }
 
-/** `call` for what takes minutes: whoever waits can show that it goes on. */
+/** Runs a command as `call` does, but asynchronously, so that the caller can show progress during minutes of work. */
 function wait([command, ...args]: string[]): Promise<Said> {
   const child = spawn(command!, args, { stdio: ['ignore', 'pipe', 'pipe'], env: process.env });
   const said: Said = { status: null, stdout: '', stderr: '' };
