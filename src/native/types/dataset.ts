@@ -29,7 +29,7 @@ export interface DatasetSpec {
   filter: FilterSpec;
   /** Pixels of [0, 1] that are not above it become 0 (`--sparsity_gt`); 0 switches this off. */
   threshold: number;
-  /** Batches are shared out among `worldSize` ranks, of which this is `rank`; 1 when absent. */
+  /** Rank of this process among the `worldSize` ranks that share the batches; `worldSize` is 1 when absent. */
   rank?: number;
   worldSize?: number;
 }
@@ -42,7 +42,7 @@ export interface StreamSpec {
   file: Int32Array;
   /** First byte of each image in its file. */
   offsets: Float64Array;
-  /** Bytes of each image; -1 for the whole file. */
+  /** Number of bytes of each image; -1 for the whole file. */
   lengths: Float64Array;
   /** Shape (count), each in [0, classes). */
   labels: Int32Array;
@@ -56,7 +56,7 @@ export interface StreamSpec {
   /** train: random resized crop and flip. evaluate: shorter side scaled to `resize` pixels, then the centre. */
   transform: 'train' | 'evaluate';
   resize: number;
-  /** Decoding threads. */
+  /** Number of decoding threads. */
   workers: number;
   /** Images that may fail to decode in one pass; one more is ERR_DATASET. */
   maxBad: number;

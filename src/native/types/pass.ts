@@ -8,7 +8,7 @@ export type Precision = 'fp32' | 'bf16';
 export interface Progress {
   step: number;
   steps: number;
-  /** Images so far. */
+  /** Number of images so far. */
   images: number;
   seconds: number;
   /** Running means, `top1` in percent; null where the device has not reported yet. */
@@ -21,7 +21,7 @@ export interface PassOptions {
   dataset: NativeDataset;
   batchSize: number;
   signal?: AbortSignal;
-  /** At most four times a second. */
+  /** Called at most four times a second. */
   onProgress?: (progress: Progress) => void;
 }
 
@@ -31,15 +31,20 @@ export interface EpochOptions extends PassOptions {
   epoch: number;
   /** Learning rate. */
   lr: number;
-  /** Trains only this many steps of it. */
+  /** Number of steps to train, where not the whole epoch. */
   steps?: number;
-  /** Where it goes on; its beginning when absent. ERR_CHECKPOINT where this epoch has no such place. */
+  /**
+   * Position to go on from; the beginning of the epoch when absent. ERR_CHECKPOINT where this epoch has no such
+   * position.
+   */
   from?: EpochPosition;
 }
 
-/** How far a training epoch has got: with weights and momentum of that moment, all that going on exactly needs. */
+/**
+ * Position within a training epoch. With weights and momentum of that moment it is all that is needed to go on exactly.
+ */
 export interface EpochPosition {
-  /** Of the order of the epoch; those that lost all their images count here and not in `steps`. */
+  /** Number of batches in the order of the epoch; batches that lost all their images count here and not in `steps`. */
   batches: number;
   steps: number;
   images: number;
@@ -55,14 +60,14 @@ export interface EvaluateOptions extends PassOptions {
   precision: Precision;
   /** Rounding of activations in low precision; that of the model's formats when absent. */
   rounding?: Rounding;
-  /** As in {@link TrainerOptions}. */
+  /** See {@link TrainerOptions}. */
   capture?: boolean;
 }
 
 /** Options of {@link NativeModel.estimateNorms}. */
 export interface EstimateNormsOptions extends PassOptions {
   precision: Precision;
-  /** The order of the images and their augmentation depend on seed and epoch. */
+  /** Seed, on which with the epoch the order of the images and their augmentation depend. */
   seed: number;
   epoch: number;
 }
@@ -72,7 +77,7 @@ export interface PassResult {
   images: number;
   steps: number;
   seconds: number;
-  /** Mean over images. */
+  /** Mean loss over images. */
   loss: number;
   lossBatchMean: number;
   top1: number;
@@ -85,6 +90,6 @@ export interface PassResult {
   bad: BadImage[];
   /** True where full batches replayed one recorded step. */
   captured?: boolean;
-  /** Why nothing was recorded on a device that can; else empty or absent. */
+  /** Reason why nothing was recorded on a device that can record; otherwise empty or absent. */
   whyEager?: string;
 }
