@@ -24,7 +24,7 @@ interface Owner {
    * unknown.
    */
   start: string | null;
-  /** Boot of the machine that `pid` belongs to, as numbers repeat after the next one. */
+  /** Boot that `pid` belongs to; a number is unique within a boot and a namespace. */
   boot: string | null;
   namespace: string | null;
   since: string;

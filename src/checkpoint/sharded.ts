@@ -43,7 +43,7 @@ export async function readSharded(index: string): Promise<Checkpoint & { bytes: 
   return { format: 'sharded', value: ordered, bytes };
 }
 
-/** File of each tensor. Files are looked for beside the index only, whatever folder it names. */
+/** The file of each tensor. Refuses an index that names files anywhere but beside it. */
 function weightMap(json: Uint8Array): Map<string, string> {
   if (json.length > MOST_INDEX_BYTES) refuse('it is larger than 100 MB');
   let index: unknown;
