@@ -4,7 +4,7 @@ import type { Format } from '../format';
 import { readSamples } from '../shard-samples';
 import { TarFile } from '../tar-entries';
 
-/** For each key an image `key.jpg` and its class, `key.cls` or `label` in `key.json`. */
+/** Shards with an image `key.jpg` for each key and its class in `key.cls`, or as `label` in `key.json`. */
 export const TAR: Format = {
   title: 'shard',
   async index(file, size, signal) {
