@@ -5,7 +5,7 @@
  */
 import { above, type Detector, keptByLayer, mean, UNDECIDED } from './detector';
 
-/** Of two masks, mean over layers; a layer that keeps nothing in either counts as the same. */
+/** Similarity of two masks, mean over layers; a layer that keeps nothing in either counts as equal. */
 export function layerJaccard(a: Uint8Array, b: Uint8Array, layers: readonly number[]): number {
   const both = keptByLayer(
     a.map((byte, i) => byte & b[i]!),
