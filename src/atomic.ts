@@ -41,7 +41,7 @@ export interface WriteOptions {
   makeFolder?: boolean;
 }
 
-/** Replaces `file` with `chunks`. Throws ERR_FILE, or what the iterator of the chunks throws. */
+/** Replaces `file` with `chunks`. Throws ERR_FILE, or the error of the iterator of the chunks. */
 export async function writeFileAtomic(
   file: string,
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array> | Uint8Array | string,
@@ -144,7 +144,7 @@ async function writeAll(
   await flush();
 }
 
-/** One call may write only a part, so it is repeated. */
+/** Writes all of the batch in repeated calls, as one call may write only a part. */
 async function writeBatch(handle: fs.FileHandle, batch: Uint8Array[]): Promise<void> {
   let rest = batch;
   while (rest.length > 0) {
@@ -155,7 +155,7 @@ async function writeBatch(handle: fs.FileHandle, batch: Uint8Array[]): Promise<v
     });
     if (full < 0) return;
     rest = rest.slice(full);
-    // bytesWritten is now minus what is left of the first piece.
+    // bytesWritten is now minus the length of the rest of the first piece.
     rest[0] = rest[0]!.subarray(rest[0]!.length + bytesWritten);
   }
 }

@@ -1,6 +1,7 @@
 /**
- * A download that continues after a cut: `<file>.part` becomes `<file>` once it is complete and its checksum holds. It goes on only where
- * the server says by its tag (RFC 9110, If-Range) and by the length of the whole that it has the same file still.
+ * A download that continues after a cut: `<file>.part` becomes `<file>` once it is complete and its checksum fits. It
+ * continues only where the server shows by its tag (RFC 9110, If-Range) and by the total length that it still has the
+ * same file.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -23,7 +24,10 @@ export interface DownloadOptions {
   md5?: string;
   /** Refuses more bytes than this where `bytes` is not given, as a server could send for ever. Default 16 GB. */
   maxBytes?: number;
-  /** At most ten times a second: bytes on disk, and bytes in all, or null where the server does not say. */
+  /**
+   * Called at most ten times a second with the bytes on disk and the total number, or null where the server does not
+   * tell it.
+   */
   onProgress?: (done: number, total: number | null) => void;
   signal?: AbortSignal;
   /** Attempts without progress before giving up, and the pause before the second one (doubled each time). Default 5 and 500. */
@@ -121,7 +125,7 @@ interface Tag {
   total: number;
 }
 
-/** One request for whatever `part` lacks; returns the bytes it added. */
+/** Requests the part of the file that `part` lacks; returns the number of bytes added. */
 async function fetchRest(part: string, options: DownloadOptions): Promise<number> {
   let offset = (await sizeOf(part)) ?? 0;
   // The part is complete; only its checksum is still to be tested.

@@ -34,7 +34,7 @@ export interface LoadBench {
   systems: Record<string, LoadSystem>;
   /** Our images per second over those of the peer's mode. */
   ratios: Record<string, { quiet: number | null; loaded: number | null }>;
-  /** By mode, the loaded ratio of every round over the quiet ratio of the medians; 1 where load slows both alike. */
+  /** Loaded ratio of every round over the quiet ratio of the medians, by mode; 1 where load slows both alike. */
   ratioOfRatios: Record<string, Spread | null>;
   /** The lowest of these over all rounds, against the fastest mode of the peer under the same load. */
   worst: number | null;

@@ -23,7 +23,7 @@ export interface BenchComparison {
   figures: ComparedFigure[];
   /** Other conditions that differ: versions, clocks, limits, steps, how steps were run. */
   differences: { name: string; a: string; b: string }[];
-  /** Sentences on what the results leave unknown. */
+  /** Sentences on facts that the results leave unknown. */
   notes: string[];
 }
 

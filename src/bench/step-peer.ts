@@ -15,7 +15,7 @@ export interface SystemSummary extends Runs<StepRecord> {
   /** Median, lowest and highest over the runs; null where none succeeded. */
   imagesPerSecond: Spread | null;
   residentMib: Spread | null;
-  /** At 32 pixels: seconds of a pass over CIFAR's training images at the median rate. */
+  /** Seconds of a pass over CIFAR's training images at the median rate, for networks of 32 pixels. */
   cifarEpochSeconds?: number;
 }
 

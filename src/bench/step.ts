@@ -17,7 +17,10 @@ export interface StepRecord {
   /** Rate over the whole timed window. */
   imagesPerSecond: number;
   stepMs: number;
-  /** How full batches ran: as a captured step, or kernel by kernel and the reason. Absent on a CPU and for a peer. */
+  /**
+   * Way in which full batches ran: as a captured step, or kernel by kernel with the reason. Absent on a CPU and for a
+   * peer.
+   */
   engine?: 'captured' | 'eager' | `eager: ${string}` | undefined;
   /** Kernel that computed each class of convolutions; empty on a GPU, absent for a peer. */
   kernels?: KernelTable;

@@ -127,7 +127,7 @@ const IMAGENET_IMAGES = 1024;
 /** Bytes per call of the generator of random bytes, which takes at most 2 GiB. */
 const SLICE_BYTES = 64 << 20;
 
-/** A set of random images, rounded up to whole batches: as many as CIFAR trains on, or IMAGENET_IMAGES. */
+/** A set of random images: as many as CIFAR trains on, or IMAGENET_IMAGES, rounded up to whole batches. */
 export async function randomImages(
   { addon, device }: Engine,
   { model, batchSize, ranks }: Pick<Workload, 'model' | 'batchSize' | 'ranks'>,

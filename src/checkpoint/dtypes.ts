@@ -32,7 +32,7 @@ export const ELEMENT_BYTES: Readonly<Record<string, number>> = {
   ),
 };
 
-/** Other names of the same types. */
+/** Aliases of element types. */
 const ALIASES: Readonly<Record<string, string>> = {
   float: 'float32',
   double: 'float64',

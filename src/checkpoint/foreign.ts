@@ -41,7 +41,7 @@ export function foreignFormat(bytes: Uint8Array): void {
     refuse('it is a plain pickle, not a file of torch.save', 'save its weights by torch.save(model.state_dict(), ...)');
 }
 
-/** Zip archives of PyTorch that hold a program beside weights: the first name that fits says which. */
+/** Zip archives of PyTorch that hold a program beside weights, told by the first name that fits. */
 const PROGRAMS: readonly [name: RegExp, what: string, remedy: string][] = [
   [
     /^[^/]+\/constants\.pkl$/,

@@ -4,7 +4,7 @@ import { EarlybirdError } from '../errors';
 
 /**
  * The machine of a run, from params.json. Runs of earlier versions have no fingerprint, or one without instruction
- * sets. Their machine cannot be told, so their costs stand in no table beside newer ones.
+ * sets. Their machine is unknown, so their costs are not put beside newer ones in a table.
  */
 export type MachineRecord = Pick<Provenance, 'earlybird' | 'libtorch' | 'device' | 'deviceName' | 'threads'> &
   Partial<Pick<Provenance, 'machine' | 'processor'>>;

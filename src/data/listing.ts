@@ -49,7 +49,7 @@ export interface ImageListing {
 
 /** A data set whose images stay on disk, as {@link openImagenet} returns it. */
 export type ListedDataset = Omit<Dataset, 'train' | 'test'> & {
-  /** Null where only the test set was requested. */
+  /** Training images; null where only the test set was requested. */
   train: ImageListing | null;
   test: ImageListing;
   /** Form of the data, with other data beside it: "in class folders (2 shards beside them are not read)". */

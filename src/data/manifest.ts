@@ -10,7 +10,7 @@ export const MANIFEST = 'manifest.json';
 export const PROGRESS = 'progress.jsonl';
 const FORMAT = 'earlybird shards 1';
 
-/** One shard in a {@link Manifest}. */
+/** Entry of a shard in a {@link Manifest}. */
 export interface ManifestShard {
   file: string;
   images: number;

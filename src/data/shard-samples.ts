@@ -1,6 +1,6 @@
 /**
- * The samples of a shard as webdataset makes them: members that follow one another and have the same name up to the first dot of their
- * base name. The extension is what comes after the last dot, in lower case.
+ * The samples of a shard as webdataset makes them: consecutive members with the same name up to the first dot of their
+ * base name. The extension is the part after the last dot, in lower case.
  */
 import { datasetError } from './errors';
 import { emptyIndex, type ShardIndex } from './format';

@@ -16,8 +16,8 @@ const { abs, ceil, cos, floor, max, min, PI, round, sin, sqrt } = Math;
 const { size: SIZE, counts: COUNTS } = KNOWN.synthetic;
 
 /**
- * A figure: how far the point (x, y) lies outside it, in pixels and negative inside, when its radius is r. Only the sign and the
- * slope near the edge matter, so the cheap "distance to the farthest side" stands for the true distance.
+ * A figure as a function: the distance in pixels of the point (x, y) from a figure of radius r, negative inside. Only
+ * the sign and the slope near the edge matter, so the cheap "distance to the farthest side" replaces the true distance.
  */
 type Figure = (x: number, y: number, r: number) => number;
 

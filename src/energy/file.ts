@@ -20,7 +20,7 @@ export interface EnergyFile {
   phases: EnergyTotals;
 }
 
-/** One sentence about a counter: what it reads and how, or why it cannot be read. */
+/** One sentence about a counter: what it reads and by which method, or why it cannot be read. */
 export function sourceText({ part, method, name, reason, notes }: EnergySource): string {
   const what = part === 'dram' ? 'memory' : part === 'given' ? 'estimate' : part.toUpperCase();
   const how =
@@ -28,7 +28,7 @@ export function sourceText({ part, method, name, reason, notes }: EnergySource):
   return `${what}: ${how}`;
 }
 
-/** How a figure was obtained, or why there is none; null where nothing was metered. */
+/** The method by which a figure was obtained, or the reason why there is none; null where nothing was metered. */
 export function methodText(sources: readonly EnergySource[], total: EnergyTotal | null | undefined): string | null {
   if (!total) return null;
   if (total.joules === null) return total.reason ? `not known: ${total.reason}` : null;

@@ -15,7 +15,7 @@ import type { EnergyTotals } from '../run/metrics';
 import { ENERGY_FILE, type EnergyFile, mergeSources } from './file';
 import { addTotals, totalOf, WHOLE } from './totals';
 
-/** The entries of a recipe that say what is metered. */
+/** The entries of a recipe that control metering. */
 export interface EnergyOptions {
   energy?: 'auto' | 'off';
   watts?: number | undefined;

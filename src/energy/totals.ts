@@ -82,7 +82,7 @@ function sumBy(entries: readonly (readonly [string, number])[]): Sums {
   return sums;
 }
 
-/** `whole` less a window within it. */
+/** The total of `whole` minus that of a window within it. */
 export function minus(whole: EnergyTotal, inner: EnergyTotal | undefined): EnergyTotal {
   if (!inner || whole.joules === null) return whole;
   const less = (of: Sums = {}, within: Sums = {}) =>

@@ -17,7 +17,7 @@ import type { NativeDataset } from '../native/types/dataset';
 import type { Place } from '../ranks/place';
 import { coresOfRank, type Engine } from './device';
 
-/** The entries of a recipe that say which images, and how they are read. */
+/** The entries of a recipe that choose the images and the way of reading them. */
 export interface DataOptions {
   dataset: string;
   data?: string | undefined;

@@ -8,7 +8,7 @@ import type { Precision } from '../native/types/pass';
 import type { Place } from '../ranks/place';
 import { openKernels } from './kernels';
 
-/** The entries of a recipe that say where and how to compute. */
+/** The entries of a recipe that choose the device and how it computes. */
 export interface DeviceOptions {
   device: string;
   noCuda: boolean;

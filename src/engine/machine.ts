@@ -14,7 +14,7 @@ export interface Machine {
   fingerprint: string;
   cpu: MachineCpu;
   kernel: string;
-  /** null on a CPU. */
+  /** The GPU; null on a CPU. */
   gpu: MachineGpu | null;
   versions: { earlybird: string; node: string; libtorch: string | null; cuda: string | null };
   threads: number | null;
@@ -41,7 +41,7 @@ export interface MachineGpu {
   capability: string;
   /** State that the driver reports; null where it cannot be read. */
   state: GpuState | null;
-  /** Why there is no state. */
+  /** Reason why there is no state. */
   reason?: string;
 }
 

@@ -14,9 +14,9 @@ type LibTorchSource = 'LIBTORCH' | 'config' | '.libtorch' | 'python3';
 export interface LibTorch {
   /** Absolute path of the folder that holds include/ and lib/. */
   root: string;
-  /** For example "2.13.0". */
+  /** Version, for example "2.13.0". */
   version: string;
-  /** "cpu", or "cu13" for CUDA 13. */
+  /** Variant: "cpu", or "cu13" for CUDA 13. */
   variant: string;
   /** Minor version and variant that an addon is built for: "torch2.13-cpu". */
   id: string;
@@ -29,7 +29,7 @@ export interface FoundLibTorch extends LibTorch {
 /** A place without a usable LibTorch. */
 interface Attempt {
   source: LibTorchSource;
-  /** A path, or why there is none. */
+  /** Path of the place, or the reason why there is none. */
   where: string;
   /** Reason why it was not used. */
   why: string;

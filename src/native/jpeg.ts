@@ -29,7 +29,7 @@ export function jpegPaths(addonFile: string): string[] {
   return [dirname(addonFile), carried].map((folder) => join(folder, 'earlybird_jpeg.so'));
 }
 
-/** Why the decoder is missing, as a clause after "because". */
+/** Reason why the decoder is missing, as a clause after "because". */
 export function whyNoJpeg(): string {
   if (failure === null) return 'libjpeg-turbo was not found when earlybird was built';
   const missing = /(\S+\.so[.\d]*): cannot open shared object file/.exec(failure)?.[1];

@@ -67,9 +67,7 @@ export interface PruneReport {
   /** Times of a training step; null where they were not measured, with the reason in `timeMissing`. */
   time: StepTime | null;
   timeMissing: string | null;
-  /**
-   * With --round-to: costs of the ticket of the same mask without rounding. `step`: milliseconds of its training step.
-   */
+  /** Costs of the ticket of the same mask without --round-to; `step`: milliseconds of its training step. */
   unrounded: (Costs & { step: number | null }) | null;
   /**
    * Number of epochs that the weights of the ticket have seen, those of --init where it is given; null where the file

@@ -39,7 +39,7 @@ function renumberClips(svg: string): string {
 export const NO_FONTS =
   'PNG and PDF figures need a font and this machine has none: install one (for example fonts-dejavu-core) or name a folder of .ttf files in EARLYBIRD_FONTS.';
 
-/** False where labels would silently vanish from a PNG. */
+/** False without fonts, as labels would then silently vanish from a PNG. */
 export async function hasFonts(): Promise<boolean> {
   const { Resvg } = await import('@resvg/resvg-js');
   const probe = `<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><text y="9" font-family="${FONT}">e</text></svg>`;

@@ -14,8 +14,8 @@ const follows = (there: Identity, now: Identity) =>
   detected(there) && [...followed(now)].every((ratio) => followed(there).has(ratio));
 
 /**
- * For each option, tells whether a run of `there` can continue as `now`: detection is repeated on the stored masks,
- * epochs are added.
+ * Tells by option whether a run of `there` can continue as `now`: detection is repeated on the stored masks, epochs are
+ * added.
  */
 const CHANGES: Record<string, (there: Identity, now: Identity) => boolean> = {
   epochs: (there, now) => Number(now.epochs) > Number(there.epochs) && there.precisionSchedule !== 'cpt',

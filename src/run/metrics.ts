@@ -28,16 +28,15 @@ export interface EpochMetrics {
   /** Energy since the previous line, by window; "whole" is all of it. Absent where nothing was metered. */
   energy?: EnergyTotals;
   /**
-   * For each ratio (in percent, for example "30"): distances of the mask drawn BEFORE this epoch to the older ones;
-   * null while the window fills.
+   * Distances by ratio (in percent, for example "30") of the mask drawn BEFORE this epoch to the older ones; null while
+   * the window fills.
    */
   distances: Record<string, number[] | null>;
   /**
-   * For each ratio, with a detector other than hamming: its signal, which replaces distances; null while it has not
-   * seen enough.
+   * Signal by ratio of a detector other than hamming, given instead of distances; null while it has not seen enough.
    */
   signals?: Record<string, number | null>;
-  /** For each ratio: number in the file name (epoch + 1) of the ticket, once it has emerged. */
+  /** Number in the file name (epoch + 1) of the ticket by ratio, once it has emerged. */
   emerged: Record<string, number>;
 }
 

@@ -32,7 +32,7 @@ export interface StudyGroup {
   /** Top-1 minus that of the emergence draw, paired by seed; null for the emergence draw itself. */
   overEmergence: Difference | null;
   overEmergenceAtBudget: Difference | null;
-  /** For a control, top-1 minus that of the ticket of its own draw. */
+  /** Top-1 of a control minus that of the ticket of its own draw. */
   overTicket: Difference | null;
 }
 

@@ -53,7 +53,7 @@ export abstract class Stateful {
   }
 }
 
-/** A block of tensor bytes that lies elsewhere in the file. Sizes and offsets in elements. */
+/** A block of tensor bytes elsewhere in the file, with sizes and offsets in elements. */
 export class Storage {
   constructor(
     readonly key: string,

@@ -18,7 +18,7 @@ const SURROGATE = /\xed[\xa0-\xbf][\x80-\xbf]/g;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** The state of one reading, and what its operations (opcodes.ts) do to it. */
+/** The state of one reading, with the methods that the operations in opcodes.ts call. */
 export class PickleMachine {
   readonly pending: PendingTensor[] = [];
   readonly storages = new Map<string, Storage>();

@@ -89,8 +89,9 @@ export interface NativeAddon {
    */
   mxQuantize(values: TensorData, options: MxOptions): Promise<MxTensor>;
   /**
-   * The three products of a convolution, each of operands that are rounded anew with blocks along the axis of its sum: output,
-   * gradient of the input, gradient of the weight. In float64, which holds the products exactly: for comparison, not for training.
+   * The three products of a convolution (output, gradient of the input, gradient of the weight), each of operands
+   * rounded with blocks along the axis of its sum. They are computed in float64, which holds the products exactly, for
+   * comparison and not for training.
    */
   mxConvolution(x: TensorData, w: TensorData, dy: TensorData, options: MxConvolutionOptions): Promise<MxProducts>;
 

@@ -60,7 +60,7 @@ export interface StreamSpec {
   workers: number;
   /** Images that may fail to decode in one pass; one more is ERR_DATASET. */
   maxBad: number;
-  /** As in {@link DatasetSpec}. */
+  /** See {@link DatasetSpec}. */
   rank?: number;
   worldSize?: number;
 }

@@ -15,7 +15,10 @@ export type EnergyMethod = 'counter' | 'sampled' | 'estimated';
 /** Energy of one part in one window. */
 export interface EnergyValue {
   part: EnergyPart;
-  /** null where nothing could be read: `reason` says why. With a figure, `reason` says why it is coarse. */
+  /**
+   * Joules; null where nothing could be read, with the reason in `reason`. With a figure, `reason` says why it is
+   * coarse.
+   */
   joules: number | null;
   method: EnergyMethod | null;
   reason?: string;

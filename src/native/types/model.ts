@@ -41,7 +41,7 @@ export interface ModelSpec {
    * trainer, in the same order; a batch size is that of all ranks.
    */
   ranks?: NativeGroup;
-  /** With ranks: true where BatchNorm takes the statistics of a step over all of them. */
+  /** True where BatchNorm takes the statistics of a step over all ranks. */
   syncNorms?: boolean;
 }
 
@@ -200,7 +200,7 @@ export interface PlanOptions extends Omit<PruneOptions, 'weightsFrom'> {
 
 /** Result of {@link NativeModel.plan}. */
 export interface PrunePlan {
-  /** As in {@link PruneResult}. */
+  /** See {@link PruneResult}. */
   layers: PrunedLayer[];
   /** The layers of the ticket, with the keys of the network that it is cut from. */
   network: LayerInfo[];

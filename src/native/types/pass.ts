@@ -72,7 +72,10 @@ export interface EstimateNormsOptions extends PassOptions {
   epoch: number;
 }
 
-/** One pass over a data set. Accuracies in percent. `BatchMean`: mean of batch values without weights, as the reference prints. */
+/**
+ * Result of one pass over a data set. Accuracies are in percent. `BatchMean` is the unweighted mean of batch values, as
+ * the reference prints it.
+ */
 export interface PassResult {
   images: number;
   steps: number;

@@ -27,7 +27,7 @@ export interface NativeTrainer extends NativeHandle {
   position(): Promise<EpochPosition>;
   /** Trains `steps` steps under a profiler. */
   profile(options: ProfileOptions): Promise<StepProfile>;
-  /** One step on normalised images, for tests. Gradients are those before the L1 term. */
+  /** Trains one step on normalised images, for tests. Gradients are those before the L1 term. */
   step(options: { images: TensorData; labels: Int32Array; lr: number; gradients?: boolean }): Promise<StepResult>;
   /** A consistent copy of weights and momentum on the host, contiguous NCHW. The keys of momentum are those of parameters. */
   snapshot(): Promise<{ state: StateDict; momentum: StateDict }>;

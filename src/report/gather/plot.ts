@@ -77,7 +77,10 @@ async function matrixFigure(base: string, recipe: PlotRecipe, dataset: Dataset):
   return writeSpec(base, await matrices(list, dataset, { quantity, initial: recipe.initial }), recipe.format);
 }
 
-/** One title for each folder; a single one names the network of all. Throws ERR_RECIPE for another number. */
+/**
+ * Titles of the folders: one for each, or a single one that names the network of all. Throws ERR_RECIPE for another
+ * number.
+ */
 function titlesOf({ folders, title }: PlotRecipe): (string | undefined)[] {
   if (title === undefined || title.length === 1) return folders.map(() => title?.[0]);
   if (title.length === folders.length) return title;
