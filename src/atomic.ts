@@ -93,7 +93,7 @@ async function replace(
   } catch (error) {
     throw fileError(error, file, 'written');
   } finally {
-    // Needed on success too: a rename between two links of one file keeps both names (POSIX).
+    // The removal is needed on success too, as a rename between two links of one file keeps both names (POSIX).
     if (temporary) await fs.rm(temporary, { force: true });
   }
 }

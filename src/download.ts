@@ -30,7 +30,10 @@ export interface DownloadOptions {
    */
   onProgress?: (done: number, total: number | null) => void;
   signal?: AbortSignal;
-  /** Attempts without progress before giving up, and the pause before the second one (doubled each time). Default 5 and 500. */
+  /**
+   * Number of attempts without progress before giving up, and milliseconds before the second one, doubled each time.
+   * Default 5 and 500.
+   */
   attempts?: number;
   retryDelayMs?: number;
   /** See {@link GetOptions}. */
@@ -174,7 +177,9 @@ async function readTag(part: string): Promise<Tag | null> {
   }
 }
 
-/** First byte of the body and length of the whole file, or null. Throws unless the body can be appended. */
+/**
+ * Position of the first byte of the body, and length of the whole file or null. Throws unless the body can be appended.
+ */
 async function readAnswer(
   response: IncomingMessage,
   offset: number,

@@ -58,7 +58,10 @@ export function proxyFor(url: URL, env: NodeJS.ProcessEnv = process.env): URL | 
   return new URL(text);
 }
 
-/** NO_PROXY: a list of host names (with their subdomains), each with an optional port; `*` matches every host. */
+/**
+ * True where NO_PROXY excludes the address: a list of host names (with their subdomains), each with an optional port;
+ * `*` matches every host.
+ */
 function isExcluded(url: URL, list: string): boolean {
   return list
     .split(/[\s,]+/)

@@ -1,4 +1,6 @@
-/** `bench step --beside-load N`: our step and the peer's, on a quiet machine and beside N busy programs, taking turns. */
+/**
+ * `bench step --beside-load N`: our step and the peer's, on a quiet machine and beside N busy programs, run in turns.
+ */
 import { openEngine } from '../engine/device';
 import { describeMachine, type Machine } from '../engine/machine';
 import { EarlybirdError } from '../errors';
@@ -32,7 +34,7 @@ export interface LoadBench {
   /** Number of busy programs in the loaded runs. */
   busy: number;
   systems: Record<string, LoadSystem>;
-  /** Our images per second over those of the peer's mode. */
+  /** Ratios of our images per second to those of the peer's mode. */
   ratios: Record<string, { quiet: number | null; loaded: number | null }>;
   /** Loaded ratio of every round over the quiet ratio of the medians, by mode; 1 where load slows both alike. */
   ratioOfRatios: Record<string, Spread | null>;

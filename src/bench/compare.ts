@@ -127,7 +127,10 @@ async function readResult(path: string): Promise<BenchFile> {
   }
 }
 
-/** Every measured figure by its path; list elements by their `name`. Single runs are part of other figures. */
+/**
+ * Yields every measured figure by its path, with list elements by their `name`. Single runs are left out, as other
+ * figures include them.
+ */
 function* spreadsOf(value: unknown, path = ''): Generator<[string, Spread]> {
   if (typeof value !== 'object' || value === null) return;
   const { median, low, high } = value as Partial<Spread>;

@@ -28,9 +28,9 @@ export interface DetectBench {
   /** The same, with the masks written to files and synced as in a run, in the system's folder for temporary files. */
   wholeMs: Spread;
   epochSeconds: number;
-  /** `wholeMs` over the time of a training epoch. */
+  /** Ratio of `wholeMs` to the time of a training epoch. */
   share: number;
-  /** `detectMs` over the same time. */
+  /** Ratio of `detectMs` to the same time. */
   shareWithoutFiles: number;
 }
 

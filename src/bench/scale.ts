@@ -50,7 +50,7 @@ export interface ScaleBench {
   steps: number;
   rounds: number;
   rows: ScaleRow[];
-  /** Images per second of ours over those of DDP, by number of ranks. */
+  /** Ratios of our images per second to those of DDP, by number of ranks. */
   ratios: Record<string, number | null>;
 }
 

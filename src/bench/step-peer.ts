@@ -27,11 +27,11 @@ export interface StepBench {
   steps: number;
   rounds: number;
   systems: Record<string, SystemSummary>;
-  /** Images per second of ours over those of the peer's mode, medians; null where the mode gave none. */
+  /** Ratios of our images per second to those of the peer's mode, by medians; null where the mode gave none. */
   ratios: Record<string, number | null>;
   /** The smallest of `ratios` except that of reference, which compares with the best that the peer can do. */
   best: number | null;
-  /** Resident memory of ours over that of the peer's mode, medians. */
+  /** Ratios of our resident memory to that of the peer's mode, by medians. */
   memoryRatios: Record<string, number | null>;
 }
 

@@ -40,7 +40,7 @@ export interface TicketBench {
   /** Kernel that computed each class of our convolutions; empty on a GPU. */
   kernels: KernelTable;
   systems: Record<string, TicketSystem>;
-  /** Our step ratio over the FLOPs ratio: 1 where the ticket is as much faster as it is smaller. */
+  /** Our step ratio over the FLOPs ratio, which is 1 where the ticket is faster by as much as it is smaller. */
   overFlops: number;
   /** The peer's step of the same ticket over ours, by mode. */
   ratios: Record<string, number | null>;

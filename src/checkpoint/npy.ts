@@ -76,7 +76,7 @@ function headerText(bytes: Uint8Array): { text: string; end: number } {
   if (version < 1 || version > 3) refuse('its numpy version is unknown');
   const [start, length] = version === 1 ? [10, view.getUint16(8, true)] : [12, view.getUint32(8, true)];
   const end = start + length;
-  // numpy refuses more than 10,000 bytes.
+  // numpy itself refuses a header of more than 10,000 bytes.
   if (length > 10_000 || end > bytes.length) refuse('its numpy header is damaged');
   return { text: Buffer.from(bytes.subarray(start, end)).toString('latin1'), end };
 }

@@ -60,7 +60,7 @@ function gather(storage: Uint8Array, view: View, count: number): Uint8Array {
   let from = view.offset * itemBytes;
   for (let to = 0; to < dense.length; to += itemBytes) {
     for (let b = 0; b < itemBytes; b++) dense[to + b] = storage[from + b]!;
-    // Odometer: step the last dimension; on overflow rewind it and carry.
+    // As in an odometer, the last dimension is stepped; on overflow it is rewound and the next one carries.
     for (let d = shape.length - 1; d >= 0; d--) {
       from += strides[d]! * itemBytes;
       if (++index[d]! < shape[d]!) break;

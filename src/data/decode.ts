@@ -34,7 +34,10 @@ export function isLossless(bytes: Buffer): boolean {
   return false;
 }
 
-/** Rejects where an image does not decode to its end. A JPEG may lack its last bytes as long as no pixel is lost. */
+/**
+ * Checks an image; rejects where it does not decode to its end. A JPEG may lack its last bytes as long as no pixel is
+ * lost.
+ */
 export async function checkImage(sharp: SharpModule, bytes: Buffer): Promise<void> {
   if (bytes.length === 0) throw new Error('empty');
   if (!isJpeg(bytes)) {

@@ -27,7 +27,7 @@ import { openSource } from './source';
 export interface FolderOptions {
   imageSize: number;
   cacheDir: string;
-  /** Decodes every image again. */
+  /** True to decode every image again. */
   fresh?: boolean;
   onProgress?: (done: number, total: number, what: string) => void;
   signal?: AbortSignal;

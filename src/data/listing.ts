@@ -56,7 +56,7 @@ export type ListedDataset = Omit<Dataset, 'train' | 'test'> & {
   where: string;
   /** Pictures that are not read. */
   unread: Unread[];
-  /** "3 of 1000 classes have images", or null where all of them do. */
+  /** Sentence on classes without images: "3 of 1000 classes have images"; null where all classes have some. */
   emptyClasses: string | null;
 };
 

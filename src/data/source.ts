@@ -54,7 +54,7 @@ export async function openSource(root: string, options: SourceOptions): Promise<
   };
 }
 
-/** "3 of 1000 classes have images", or null where all of them do. */
+/** Sentence on classes without images: "3 of 1000 classes have images"; null where all classes have some. */
 export function emptyClasses({
   classNames,
   train,

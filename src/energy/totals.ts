@@ -128,7 +128,7 @@ export function epochsTotal(metrics: readonly Pick<EpochMetrics, 'energy'>[]): E
   return totals.length === 0 || totals.length < metrics.length ? null : settled(totals.reduce(plus));
 }
 
-/** Totals of a phase: all its epochs, and `rest` after the last one. Epochs that were not metered leave no sum. */
+/** Totals of a phase: all its epochs, and `rest` after the last one. Joules are null where an epoch was not metered. */
 export function phaseTotals(
   phase: string,
   metrics: readonly Pick<EpochMetrics, 'energy'>[],

@@ -141,7 +141,7 @@ export function machineName({ cpu, gpu }: Hardware): string {
   return gpu ? `${gpu.name} (${gpu.memoryGiB} GiB${gpu.state?.mig ? ', a MIG slice' : ''}) on ${host}` : host;
 }
 
-/** Parts of the hardware that differ, in words; empty where the fingerprints cover nothing that does. */
+/** Parts of the hardware that differ, in words; empty where no part that the fingerprints cover differs. */
 export function machineDifferences(a: Hardware, b: Hardware): string[] {
   if (isOld(a) !== isOld(b))
     return [`the ${isOld(a) ? 'first' : 'second'} was made by an older version, which did not record instruction sets`];

@@ -1,4 +1,4 @@
-/** One command on all ranks that a launcher has started: rank 0 runs it, the others follow. */
+/** Runs one command on all ranks that a launcher has started: rank 0 runs it, the others follow. */
 import { join } from 'node:path';
 import { EarlybirdError, type ErrorCode } from '../errors';
 import { packageVersion } from '../package';
@@ -74,7 +74,7 @@ async function followIn(ranks: Ranks, engine: Engine, recipe: Recipe, options: R
   );
 }
 
-/** Options that may differ from rank to rank: paths, and what belongs to a machine. */
+/** Options that may differ from rank to rank: paths, and properties of a machine. */
 const OWN = new Set(['save', 'data', 'device', 'gpuIds', 'threads', 'workers', 'watts', 'idleSeconds', 'localRank']);
 
 const optionsOf = (recipe: object): Record<string, string> =>

@@ -27,7 +27,7 @@ export interface Provenance {
   libtorch: string;
   /** Fingerprint of the hardware. */
   machine: string;
-  /** Micro-architecture and instruction sets, which a fingerprint does not tell; absent in runs of older versions. */
+  /** Micro-architecture and instruction sets, which a fingerprint does not show; absent in runs of older versions. */
   processor?: string;
   device: string;
   deviceName: string;

@@ -18,15 +18,15 @@ const PIP_OPTIONS = ['--quiet', '--no-input', '--no-warn-script-location', '--on
 
 interface PipOptions {
   variant: Variant;
-  /** Default: the pinned version of this variant. */
+  /** Version to fetch. Default: the pinned version of this variant. */
   version?: string;
-  /** Passed through to pip. */
+  /** Index that pip uses. */
   indexUrl?: string;
   log?: (line: string) => void;
 }
 
 interface ArchiveOptions {
-  /** A file, an address or a folder. */
+  /** Source: a file, an address or a folder. */
   from: string;
   sha256?: string;
   onProgress?: (done: number, total: number | null) => void;
@@ -39,8 +39,9 @@ export function pinnedVersion(variant: Variant): string {
 }
 
 /**
- * Installs the wheel of PyTorch for its LibTorch. Only that wheel is taken, for CUDA also NVIDIA's libraries; no other dependency.
- * `--target` leaves the Python installation alone, so this works where the distribution forbids pip to change it.
+ * Installs the wheel of PyTorch for its LibTorch. Only that wheel is installed, with NVIDIA's libraries for CUDA, and
+ * no other dependency. `--target` leaves the Python installation alone, so this works where the distribution forbids
+ * pip to change it.
  */
 export async function fetchByPip({
   variant,
@@ -68,7 +69,10 @@ export async function fetchByPip({
   });
 }
 
-/** Takes the official archive (.zip), a wheel (.whl), or a folder with a LibTorch in it. Downloads go on where they stopped. */
+/**
+ * Installs from the official archive (.zip), a wheel (.whl), or a folder with a LibTorch in it. Downloads continue
+ * where they stopped.
+ */
 export async function fetchFromArchive({ from, sha256, onProgress, signal }: ArchiveOptions): Promise<LibTorch> {
   using _lock = await lockPlace();
   const isAddress = /^https?:\/\//.test(from);

@@ -16,7 +16,8 @@ const network = {
   batchSize: option(count().default(64), 'images per training step', { aliases: ['batch'] }),
 };
 /**
- * Options of a benchmark beside PyTorch. They are no part of its identity, as the peer does not change what we compute.
+ * Options of a benchmark beside PyTorch. Peer and Python are no part of its identity, as they do not change what is
+ * computed.
  */
 export const beside = {
   peer: option(

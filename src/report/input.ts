@@ -104,7 +104,7 @@ export interface ReportInput {
   speed?: TicketSpeed;
   /** Totals of each phase by path, and sentences on the counters. */
   energy?: { phases: EnergyTotals; sources: string[] } | null;
-  /** Tickets, checkpoints and tables of the run: paths relative to its folder, with slashes. */
+  /** Paths of tickets, checkpoints and tables of the run, relative to its folder and with slashes. */
   files?: string[];
   /** Distance at or under which a ticket emerges. Default 0.1. */
   threshold?: number;

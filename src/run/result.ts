@@ -4,7 +4,7 @@ import type { Costs } from '../network/flops';
 import type { ArithmeticCosts, AverageMetrics, EpochMetrics } from './metrics';
 import { ratioKey } from './names';
 
-/** result.json of a search or a retraining. */
+/** Contents of result.json of a search or a retraining. */
 export interface RunResult extends Costs {
   command: 'search' | 'retrain';
   directory: string;

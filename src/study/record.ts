@@ -87,7 +87,7 @@ export interface RunFigures {
   curve: number[];
   /** Training FLOPs of the search, as far as the mask and the weights need it, and of the retraining. */
   flops: { search: number; retrain: number };
-  /** 1e9 bit operations of the same; absent where a version did not count them. */
+  /** 1e9 bit operations of both; absent where a version did not count them. */
   gbitops?: { search: number; retrain: number };
   seconds: number;
   /** True where the ticket is no better than chance (docs/study.md#failures). */

@@ -2,8 +2,9 @@
 import { comparedDistances, hasSettled, masksHeld } from './detectors/hamming';
 
 /**
- * `reference`: emerged iff none of the distances newest-to-older within the window is above the threshold (reference class EarlyBird).
- * `consecutive`: emerged iff the last `window` distances of adjacent masks are all below it (README and paper section 4.2).
+ * Rule of the detector. `reference`: a ticket has emerged iff no distance between the newest and an older mask in the
+ * window is above the threshold (reference class EarlyBird). `consecutive`: a ticket has emerged iff the last `window`
+ * distances of adjacent masks are all below it (README and paper section 4.2).
  */
 export type DetectorRule = 'reference' | 'consecutive';
 

@@ -20,7 +20,7 @@ export interface Section {
 /** Id of the section that shows all runs in one figure. */
 export const TOGETHER = 'all';
 
-/** Addresses of the files that the page needs. */
+/** Addresses of the files that the page needs, and of its events. */
 export const STYLE_PATH = '/style.css';
 export const SCRIPT_PATH = '/script.js';
 export const EVENTS_PATH = '/events';

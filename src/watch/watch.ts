@@ -159,7 +159,7 @@ class Readers {
 
 function eventOf(section: Section, parts: (keyof Section)[] = ['head', 'facts', 'figures']): string {
   const data = Object.fromEntries((['id', ...parts] as const).map((part) => [part, section[part]]));
-  // JSON has no line ends of its own, which would end the event.
+  // JSON.stringify writes no line ends, which would end the event.
   return `event: run\ndata: ${JSON.stringify(data)}\n\n`;
 }
 

@@ -141,7 +141,7 @@ async function tableOf(handle: FileHandle, file: string, size: number): Promise<
   };
 }
 
-/** Up to AT_ONCE samples from `start` on. */
+/** Reads up to AT_ONCE samples from `start` on. */
 async function samplesOf(handle: FileHandle, file: string, table: Table, start: number): Promise<Sample[]> {
   const { samples, first, stride, image, label } = table;
   const count = Math.min(AT_ONCE, samples - start);

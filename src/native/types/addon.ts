@@ -68,7 +68,7 @@ export interface NativeAddon {
    * ERR_NOT_BUILT without a JPEG decoder, ERR_DATASET where it does not decode.
    */
   packJpeg(jpeg: Uint8Array): Promise<Uint8Array | null>;
-  /** SGD with momentum for a model. */
+  /** A trainer for a model: SGD with momentum. */
   createTrainer(model: NativeModel, options: TrainerOptions): Promise<NativeTrainer>;
 
   /**
@@ -113,7 +113,7 @@ export interface NativeAddon {
 export interface RuntimeInfo {
   /** Number of compute threads. */
   threads: number;
-  /** at::get_cpu_capability(), for example "AVX512". */
+  /** Result of at::get_cpu_capability(), for example "AVX512". */
   cpuCapability: string;
   /** True where the processor has instructions that multiply bfloat16 numbers. */
   bf16: boolean;

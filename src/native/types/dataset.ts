@@ -12,7 +12,7 @@ export interface FilterSpec {
 export interface DatasetSpec {
   /** uint8 of shape (count, height, width, 3), RGB. */
   images: Uint8Array;
-  /** Shape (count), each in [0, classes). */
+  /** Labels of shape (count), each in [0, classes). */
   labels: Int32Array;
   height: number;
   width: number;
@@ -24,7 +24,7 @@ export interface DatasetSpec {
   std: [number, number, number];
   /** Zero padding for the random crop, pixels; 0 switches the crop off. */
   padding: number;
-  /** Random horizontal flip of training images. */
+  /** True for a random horizontal flip of training images. */
   flip: boolean;
   filter: FilterSpec;
   /** Pixels of [0, 1] that are not above it become 0 (`--sparsity_gt`); 0 switches this off. */
@@ -44,7 +44,7 @@ export interface StreamSpec {
   offsets: Float64Array;
   /** Number of bytes of each image; -1 for the whole file. */
   lengths: Float64Array;
-  /** Shape (count), each in [0, classes). */
+  /** Labels of shape (count), each in [0, classes). */
   labels: Int32Array;
   classes: number;
   device: string;
@@ -53,12 +53,15 @@ export interface StreamSpec {
   std: [number, number, number];
   /** Side of the network's input, pixels. */
   size: number;
-  /** train: random resized crop and flip. evaluate: shorter side scaled to `resize` pixels, then the centre. */
+  /**
+   * Transform of the images. train: random resized crop and flip. evaluate: shorter side scaled to `resize` pixels,
+   * then the centre.
+   */
   transform: 'train' | 'evaluate';
   resize: number;
   /** Number of decoding threads. */
   workers: number;
-  /** Images that may fail to decode in one pass; one more is ERR_DATASET. */
+  /** Number of images that may fail to decode in one pass; one more is ERR_DATASET. */
   maxBad: number;
   /** See {@link DatasetSpec}. */
   rank?: number;

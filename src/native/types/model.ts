@@ -24,7 +24,7 @@ export interface ModelSpec {
   cfg?: Cfg;
   /** Seed of the initial weights, which equal those that PyTorch draws with this seed. */
   seed: number;
-  /** "cpu", "cuda" or "cuda:N". */
+  /** Device of the network: "cpu", "cuda" or "cuda:N". */
   device: string;
   /** Side of the images in pixels; that of the published network when absent. */
   imageSize?: number;
@@ -120,7 +120,7 @@ export interface ModelDescription {
   depth: number;
   classes: number;
   cfg: Cfg;
-  /** [channels, height, width] of an input image. */
+  /** Shape of an input image, [channels, height, width]. */
   input: [number, number, number];
   /** Keys of trainable parameters in module order, which is the order of the optimiser's state. */
   parameters: string[];
@@ -168,13 +168,13 @@ export type LayerInfo =
 export interface MaskResult {
   /** Share of the channels to drop, 0 <= ratio < 1. */
   ratio: number;
-  /** Channels with a larger |gamma| or score are kept. */
+  /** Threshold; channels with a larger |gamma| or score are kept. */
   threshold: number;
   /** Number of channels kept. */
   kept: number;
   /** Number N of channels of all BatchNorm layers. */
   total: number;
-  /** Channels kept in each BatchNorm layer, in traversal order. */
+  /** Number of channels kept in each BatchNorm layer, in traversal order. */
   keptPerLayer: number[];
   /** Mask as packed bits: channel 0 is the most significant bit of the first byte, padded with zeros. */
   bits: Uint8Array;
@@ -221,7 +221,10 @@ export interface PruneOptions {
   emptyLayers: 'keep-one' | 'remove';
   /** Model of the same architecture whose weights are taken instead (rewinding), with its gammas unmasked. */
   weightsFrom?: NativeModel;
-  /** reference (default): as the reference prunes; exact: the function of the dense network with masked gammas and betas. */
+  /**
+   * Kind of surgery. reference (default): as the reference prunes; exact: keeps the function of the dense network with
+   * masked gammas and betas.
+   */
   surgery?: 'reference' | 'exact';
   /** Number that widths become multiples of, within the budget of the mask. Default 1. */
   roundTo?: number;

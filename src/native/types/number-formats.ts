@@ -23,11 +23,13 @@ export type Rounding = 'stochastic' | 'nearest';
 export interface NumberFormats extends FormatsByKind {
   /** Rounding of block floating point. */
   rounding: Rounding;
-  /** qtorch (default): the quantiser of the reference; swalp: that of SWALP. */
+  /** Quantiser. qtorch (default): that of the reference; swalp: that of SWALP. */
   flavour?: 'qtorch' | 'swalp';
-  /** Block floating point: a shorter word length of the weights of convolutions as operands, rounded to the nearest. */
+  /**
+   * Shorter word length, in block floating point, of the weights of convolutions as operands, rounded to the nearest.
+   */
   forwardWeight?: number;
-  /** Infinities and NaN: error (default) ends the epoch with ERR_NUMERIC, which names tensor and step. */
+  /** Treatment of infinities and NaN: error (default) ends the epoch with ERR_NUMERIC, which names tensor and step. */
   nonFinite?: 'error' | 'propagate';
   /** Rule for the scales of MX formats; required with them. */
   scale?: MxScale;
@@ -51,7 +53,7 @@ export interface BlockQuantizeOptions {
   epoch?: number;
   step?: number;
   lane?: number;
-  /** Computes by LibTorch's own operators instead of the kernel. */
+  /** True to compute by LibTorch's own operators instead of the kernel. */
   plain?: boolean;
 }
 

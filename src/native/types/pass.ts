@@ -1,7 +1,7 @@
 import type { BadImage, NativeDataset } from './dataset';
 import type { Rounding } from './number-formats';
 
-/** fp32, or bf16 autocast with fp32 weights. */
+/** Precision of the arithmetic: fp32, or bf16 autocast with fp32 weights. */
 export type Precision = 'fp32' | 'bf16';
 
 /** State of a running pass. */
@@ -27,7 +27,7 @@ export interface PassOptions {
 
 /** Options of {@link NativeTrainer.epoch}. */
 export interface EpochOptions extends PassOptions {
-  /** Counted from 0; shuffling and augmentation depend on it. */
+  /** Index of the epoch from 0; shuffling and augmentation depend on it. */
   epoch: number;
   /** Learning rate. */
   lr: number;

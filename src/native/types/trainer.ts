@@ -12,7 +12,7 @@ export interface TrainerOptions {
   precision: Precision;
   /** Seed, on which with the epoch shuffling and augmentation depend. */
   seed: number;
-  /** True (default): full batches replay a recorded step, on devices that can. False: every step is eager. */
+  /** True (default) where full batches replay a recorded step, on devices that can; false where every step is eager. */
   capture?: boolean;
 }
 

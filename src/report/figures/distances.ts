@@ -74,7 +74,7 @@ function heading({ title, emergedAt }: Panel): Spec {
     : { text: title, subtitle: emergenceText(emergedAt), subtitleColor: MARKER };
 }
 
-/** One panel for each network and ratio that holds at least one full window. */
+/** Panels: one for each network and ratio that holds at least one full window. */
 export function distancePanels(matrices: MaskMatrix[]): Panel[] {
   const several = new Set(matrices.map(({ network }) => network)).size > 1;
   return matrices

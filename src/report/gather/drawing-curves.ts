@@ -21,8 +21,8 @@ interface Outcome {
 }
 
 /**
- * One curve for each network and ratio; `titles` name the network of each folder. A dense run among the folders gives the horizontal
- * line. Throws ERR_FILE.
+ * Curves: one for each network and ratio; `titles` name the network of each folder. A dense run among the folders gives
+ * the horizontal line. Throws ERR_FILE.
  */
 export async function drawingCurves(
   folders: readonly string[],
