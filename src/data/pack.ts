@@ -173,8 +173,8 @@ async function planOf(from: string, to: string, options: PackOptions, signal?: A
 }
 
 /**
- * Refuses a target within the source, or the reverse: shards there would be read instead of the source, or packed
- * again.
+ * Refuses a target that is the source or lies in one of its splits, where the shards would be read instead of the
+ * source, or packed again.
  */
 async function checkApart(from: string, to: string): Promise<void> {
   const real = async (place: string): Promise<string> =>

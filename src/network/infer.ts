@@ -3,7 +3,7 @@ import type { Cfg } from '../native/types/model';
 import type { Arch } from '../native/types/network-data';
 import type { StateDict } from '../tensor';
 
-/** A network as its weights show it; `depth` is that of the published network. */
+/** A network as its weights show it. */
 export interface InferredNetwork {
   arch: string;
   depth: number;

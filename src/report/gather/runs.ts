@@ -83,8 +83,8 @@ export interface DetectorChoice {
 }
 
 /**
- * The masks that the detector compares: `consecutive` counts distances, which are one fewer than masks. A detector other
- * than hamming gets a window of one mask, which compares nothing.
+ * The masks that the detector compares. The rule `consecutive` counts distances, which are one fewer than masks. A
+ * detector other than hamming gets a window of one mask, which compares nothing.
  */
 export function comparisonOf({
   detector = 'hamming',
