@@ -19,11 +19,9 @@ import { createTraining } from './workload';
 export interface ScaleRun {
   ranks: number;
   imagesPerSecond: number;
-  /**
-   * Milliseconds per step in which rank 0 only waited for the others; `bytes`: bytes per step that it gave to be
-   * summed.
-   */
+  /** Milliseconds per step in which rank 0 only waited for the others. */
   waitedMs: number | null;
+  /** Bytes per step that rank 0 gave to be summed. */
   bytes: number | null;
 }
 

@@ -20,8 +20,9 @@ export interface State {
   loss?: number | null;
   top1?: number | null;
   lr?: number;
-  /** Seconds left in this epoch (or count); `leftOfAll`: in all epochs. */
+  /** Seconds left in this epoch, or in this count. */
   left?: number;
+  /** Seconds left in all epochs. */
   leftOfAll?: number;
 }
 

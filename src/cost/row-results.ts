@@ -63,12 +63,14 @@ interface Stage extends StageKind {
 }
 
 export interface RowResult extends EnergyRow {
-  /** State of the row. failed: no ticket emerged or training diverged; `failure` says which. */
+  /** State of the row; failed means that no ticket emerged or training diverged. */
   state: 'finished' | 'interrupted' | 'new' | 'failed';
+  /** Reason of a failed row. */
   failure?: string;
   stages: Stage[];
-  /** Exact test top-1 of the last epoch, percent; `top1Best`: of the best epoch, which is chosen on the test set. */
+  /** Exact test top-1 of the last epoch, percent. */
   top1Last: number | null;
+  /** Exact test top-1 of the best epoch, which is chosen on the test set, percent. */
   top1Best: number | null;
   /** Number of epochs after which an Early-Bird ticket was drawn. */
   drawn: number | null;

@@ -21,8 +21,9 @@ type Costs = 'joules' | 'paperFlops' | 'exactFlops' | 'gbitops' | 'seconds';
 export interface EnergyGroup {
   method: EnergyMethod;
   ratio: number | null;
-  /** Number of finished rows; `of`: number of planned rows. */
+  /** Number of finished rows. */
   n: number;
+  /** Number of planned rows. */
   of: number;
   /** Exact test top-1, percent. */
   top1: Statistic | null;

@@ -34,11 +34,9 @@ export interface PruneReport {
   ticket: string;
   /** Pruning ratio p, 0 to 1. */
   ratio: number;
-  /**
-   * Criterion that ranks the channels; `budget`: the costs that the ratio is a share of. Absent in files of older
-   * versions, which mean gamma and channels.
-   */
+  /** Criterion that ranks the channels; absent in files of older versions, which used gamma. */
   criterion?: PruneRecipe['criterion'];
+  /** Costs that the ratio is a share of; absent in files of older versions, which used channels. */
   budget?: PruneRecipe['budget'];
   surgery: PruneRecipe['surgery'];
   /**

@@ -15,8 +15,9 @@ export interface ScheduleOptions {
 
 interface ScheduleData {
   options: readonly (keyof ScheduleOptions)[];
-  /** Bits of the lowest rung; `between`: of the rungs above it, where the recipe has no ladder. */
+  /** Bits of the lowest rung, where the recipe has no ladder. */
   lowest: number;
+  /** Bits of the rungs above it, where the recipe has no ladder. */
   between: 'all' | readonly number[];
   /** Defaults for entries that the recipe leaves open. */
   threshold?: number;

@@ -19,8 +19,9 @@ export interface HtmlFigure {
   title: string;
   caption: string;
   saves: SaveLink[];
-  /** SVG for wide screens and paper; `narrow`: for phones, with the panels below each other. */
+  /** SVG for wide screens and paper. */
   wide: string;
+  /** SVG for phones, with the panels below each other. */
   narrow: string;
 }
 

@@ -13,8 +13,9 @@ interface EpochGrid {
   step: number;
   /** Number of cells on a side. */
   size: number;
-  /** Outer edge of the first cell; `to`: of the last cell. */
+  /** Outer edge of the first cell. */
   from: number;
+  /** Outer edge of the last cell. */
   to: number;
 }
 

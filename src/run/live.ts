@@ -13,8 +13,9 @@ export const LIVE = '.earlybird-live.json';
 export interface LiveProgress {
   /** Name of the phase: "search", "retrain". */
   phase: string;
-  /** Index of the epoch, and `epochs`: number of epochs. */
+  /** Index of the epoch. */
   epoch: number;
+  /** Number of epochs. */
   epochs: number;
   pass: 'train' | 'test' | 'swa';
   step: number;

@@ -10,11 +10,9 @@ export interface RunResult extends Costs {
   directory: string;
   /** Number of completed epochs. */
   completed: number;
-  /**
-   * Exact test top-1 of the last epoch; `top1Best`: of the best epoch, chosen on the test set. Percent; null where no
-   * epoch was run.
-   */
+  /** Exact test top-1 of the last epoch, percent; null where no epoch was run. */
   top1Last: number | null;
+  /** Exact test top-1 of the best epoch, chosen on the test set, percent; null where no epoch was run. */
   top1Best: number | null;
   /** Best value of the reference: unweighted mean over batches, percent, two decimals. */
   bestPrec1: number;
@@ -50,10 +48,9 @@ export interface FinishedRun<R = RunResult> {
 /** A row of the summary table of a report. */
 export interface SummaryRow {
   label: string;
-  /**
-   * Exact top-1 of the last epoch; `top1Best`: of the best epoch, chosen on the test set as in the reference. Percent.
-   */
+  /** Exact test top-1 of the last epoch, percent. */
   top1Last: number;
+  /** Exact test top-1 of the best epoch, chosen on the test set as in the reference, percent. */
   top1Best: number;
   /** Top-1 of the mean of the weights (--swa), in full precision, after the last epoch. */
   top1Swa?: number | null;

@@ -15,8 +15,9 @@ import type { StoredMasks, StoredSearch } from './stored-search';
 /** Deciding distances of a run (largest of four, newest mask to older ones) once they have levelled off. */
 export interface Plateau extends Spread {
   folder: string;
-  /** Completed epochs of its first mask; `last`: of its last mask. */
+  /** Completed epochs of its first mask. */
   first: number;
+  /** Completed epochs of its last mask. */
   last: number;
   /** True where a Mann-Kendall test at the level of 0.05 still finds the distances falling. */
   falling: boolean;

@@ -35,8 +35,9 @@ export interface DetectRow {
   flops: number | null;
   seconds: number | null;
   joules: number | null;
-  /** Distance of that mask to the last one of the run; `toBest`: to that of its best epoch, chosen on the test set. */
+  /** Distance of that mask to the last one of the run. */
   toLast: number | null;
+  /** Distance of that mask to that of the best epoch, chosen on the test set. */
   toBest: number | null;
   /** Top-1 in percent of the ticket drawn there and retrained, where a study has it. */
   top1: number | null;
@@ -49,8 +50,9 @@ export interface DetectedRun {
   folder: string;
   network: string;
   seed: number | null;
-  /** Completed epochs of its last mask; `best`: of its best epoch. */
+  /** Completed epochs of its last mask. */
   last: number;
+  /** Completed epochs of its best epoch, chosen on the test set; null without metrics. */
   best: number | null;
   rows: DetectRow[];
 }

@@ -21,8 +21,9 @@ export interface PlannedRuns {
   names: string[];
   /** Forward FLOPs of one image over those of the dense network; null where the network is unknown. */
   share: number | null;
-  /** Training FLOPs of all runs; `leftFlops`: of those that are not finished. */
+  /** Training FLOPs of all runs; null where network or images are unknown. */
   flops: number | null;
+  /** Training FLOPs of the runs that are not finished; null where network or images are unknown. */
   leftFlops: number | null;
   /** 1e9 bit operations of all runs; null where the network is unknown, and under a --precision-schedule. */
   gbitops: number | null;

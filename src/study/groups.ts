@@ -11,19 +11,22 @@ export interface StudyGroup {
   draw: string;
   /** Control; null for the ticket. */
   control: Control | null;
-  /** Number of finished runs; `of`: number of seeds. */
+  /** Number of finished runs. */
   n: number;
+  /** Number of seeds. */
   of: number;
   failed: number;
   /** Number of finished runs that are no better than chance, which count in all means. */
   collapsed: number;
   /** Number of epochs before the draw. */
   epoch: Estimate | null;
-  /** Exact test top-1 after equal epochs of retraining, percent; `atBudget`: at equal total FLOPs. */
+  /** Exact test top-1 after equal epochs of retraining, percent. */
   top1: Estimate | null;
+  /** Exact test top-1 at equal total FLOPs, percent. */
   atBudget: Estimate | null;
-  /** Kept channels as a share of those of the dense network; `forward`: forward FLOPs as such a share. */
+  /** Kept channels as a share of those of the dense network. */
   kept: Estimate | null;
+  /** Forward FLOPs as a share of those of the dense network. */
   forward: Estimate | null;
   /** Training FLOPs of search and retraining over those of dense training. */
   cost: Estimate | null;

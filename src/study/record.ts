@@ -20,21 +20,20 @@ import type { Entry, MissingDraw } from './plan';
 export interface SearchRecord {
   seed: number;
   epochs: number;
-  /**
-   * Exact test top-1 of the last epoch, percent; `top1Best`: of the best epoch; `bestEpoch`: number of epochs completed
-   * at the best.
-   */
+  /** Exact test top-1 of the last epoch, percent. */
   top1Last: number | null;
+  /** Exact test top-1 of the best epoch, percent. */
   top1Best: number | null;
+  /** Number of completed epochs at the best one. */
   bestEpoch: number;
   classes: number;
-  /** Forward FLOPs of one image; `images`: training images of an epoch. */
+  /** Forward FLOPs of one image. */
   forward: number;
+  /** Number of training images of an epoch. */
   images: number;
-  /**
-   * Multiply-adds of that pass; `gbitops`: 1e9 bit operations of each epoch. Absent where a version did not count them.
-   */
+  /** Multiply-adds of a forward pass of one image; absent where a version did not count them. */
   adds?: MultiplyAdds;
+  /** 1e9 bit operations of each epoch; absent where a version did not count them. */
   gbitops?: number[];
   /** Seconds of training and evaluation. */
   seconds: number;
@@ -74,14 +73,16 @@ export interface Parts {
 }
 
 export interface RunFigures {
-  /** Number of channels that the ticket keeps; `channels`: of how many. */
+  /** Number of channels that the ticket keeps. */
   kept: number;
+  /** Number of channels of the dense network. */
   channels: number;
   parameters: number;
   /** Forward FLOPs of one image in the ticket. */
   forward: number;
-  /** Exact test top-1 after the last epoch, percent; `top1Best`: after the best one. */
+  /** Exact test top-1 after the last epoch, percent. */
   top1: number;
+  /** Exact test top-1 after the best epoch, percent. */
   top1Best: number;
   /** Exact test top-1 after each epoch of the retraining. */
   curve: number[];

@@ -35,10 +35,9 @@ export interface JobStage {
 
 /** Results and costs of a job. */
 export interface JobRecord {
-  /**
-   * Exact test top-1 after the last epoch, percent; `denseTop1`: that of the dense network after its own last epoch.
-   */
+  /** Exact test top-1 after the last epoch, percent. */
   top1: number;
+  /** Exact test top-1 of the dense network after its own last epoch, percent. */
   denseTop1: number | null;
   /** Seconds of passes over training images, of tests after every epoch, and of the whole process. */
   seconds: { train: number; test: number; whole: number };

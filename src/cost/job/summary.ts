@@ -15,13 +15,15 @@ import type { JobRecord, JobStage } from './run';
 /** One program over all seeds. */
 export interface JobGroup {
   system: string;
-  /** Number of finished runs; `of`: number of planned runs. */
+  /** Number of finished runs. */
   n: number;
+  /** Number of planned runs. */
   of: number;
   top1: Statistic | null;
   denseTop1: Statistic | null;
-  /** Seconds of training passes; `whole`: of the whole process. */
+  /** Seconds of training passes. */
   train: Statistic | null;
+  /** Seconds of the whole process. */
   whole: Statistic | null;
   /** Joules of the whole process; null where a run has none, with the reason in `energyMissing`. */
   joules: Statistic | null;

@@ -29,8 +29,9 @@ export interface DatasetSpec {
   filter: FilterSpec;
   /** Pixels of [0, 1] that are not above it become 0 (`--sparsity_gt`); 0 switches this off. */
   threshold: number;
-  /** Rank of this process among the `worldSize` ranks that share the batches; `worldSize` is 1 when absent. */
+  /** Rank of this process among the ranks that share the batches. */
   rank?: number;
+  /** Number of these ranks; 1 when absent. */
   worldSize?: number;
 }
 

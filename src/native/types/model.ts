@@ -185,9 +185,11 @@ export interface ScoreOptions {
   criterion: string;
   /** Seed of the criterion `random`, and of the order of the images. */
   seed: number;
-  /** Data for criteria of gradients, with the two fields below: the first `batches` batches of epoch 0 are used. */
+  /** Training images, for criteria of gradients. */
   dataset?: NativeDataset;
+  /** Number of batches of epoch 0 to use, from the first one on. */
   batches?: number;
+  /** Number of images of a batch. */
   batchSize?: number;
   signal?: AbortSignal;
 }

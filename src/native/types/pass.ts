@@ -11,8 +11,9 @@ export interface Progress {
   /** Number of images so far. */
   images: number;
   seconds: number;
-  /** Running means, `top1` in percent; null where the device has not reported yet. */
+  /** Running mean of the loss; null where the device has not reported yet. */
   loss: number | null;
+  /** Running mean of the accuracy in percent; null where the device has not reported yet. */
   top1: number | null;
 }
 
