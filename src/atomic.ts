@@ -1,6 +1,6 @@
 /**
- * Writes files that are whole or not there: under a temporary name in the same folder, flushed to the disk, then renamed. A kill leaves
- * the previous file, and at worst a `.<name>.tmp-<pid>-<n>` beside it.
+ * Writes files that are complete or absent: each is written under a temporary name in the same folder, flushed to the
+ * disk, then renamed. A kill leaves the previous file, and at worst a `.<name>.tmp-<pid>-<n>` beside it.
  */
 import * as fs from 'node:fs/promises';
 import * as path from 'node:path';
@@ -11,7 +11,7 @@ import { makeFolder as makeFolders } from './folder';
 /** Matches the name of a temporary file; group 1 is the name of the file, group 2 the process id. */
 export const TEMP_NAME = /^\.(.+)\.tmp-(\d+)-\d+$/;
 
-/** True for the name of a temporary file whose process has ended, or is this one. */
+/** True for the name of a temporary file whose process has ended, or is this process. */
 export function isLeftOver(name: string): boolean {
   const pid = Number(TEMP_NAME.exec(name)?.[2]);
   if (!pid || pid === process.pid) return pid > 0;
@@ -41,7 +41,7 @@ export interface WriteOptions {
   makeFolder?: boolean;
 }
 
-/** Replaces `file` with `chunks`. Throws ERR_FILE, or what the iterator of the chunks throws. */
+/** Replaces `file` with `chunks`. Throws ERR_FILE, or the error of the iterator of the chunks. */
 export async function writeFileAtomic(
   file: string,
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array> | Uint8Array | string,
@@ -59,7 +59,10 @@ export async function writeFileAtomic(
   });
 }
 
-/** Makes `to` a hard link of `from`, or a copy where the file system has no links. For files that are replaced, not changed in place. */
+/**
+ * Makes `to` a hard link of `from`, or a copy where the file system has no links. Suits only files that are replaced: a
+ * change in place would show under both names.
+ */
 export async function linkOrCopyAtomic(from: string, to: string): Promise<void> {
   await replace(to, {}, async (temporary) => {
     try {
@@ -90,14 +93,17 @@ async function replace(
   } catch (error) {
     throw fileError(error, file, 'written');
   } finally {
-    // Needed on success too: a rename between two links of one file keeps both names (POSIX).
+    // The removal is needed on success too, as a rename between two links of one file keeps both names (POSIX).
     if (temporary) await fs.rm(temporary, { force: true });
   }
 }
 
 let counter = 0;
 
-/** Worker threads have the same process id, so the name may exist: then the next number. */
+/**
+ * Calls `fill` with an unused temporary name. Worker threads share a process id, so a name may exist; the next number
+ * is then tried.
+ */
 async function withFreshName(file: string, fill: (temporary: string) => Promise<void>): Promise<string> {
   for (;;) {
     const temporary = path.join(path.dirname(file), `.${path.basename(file)}.tmp-${process.pid}-${counter++}`);
@@ -138,7 +144,7 @@ async function writeAll(
   await flush();
 }
 
-/** One call may write only a part, so it is repeated. */
+/** Writes all of the batch in repeated calls, as one call may write only a part. */
 async function writeBatch(handle: fs.FileHandle, batch: Uint8Array[]): Promise<void> {
   let rest = batch;
   while (rest.length > 0) {
@@ -149,7 +155,7 @@ async function writeBatch(handle: fs.FileHandle, batch: Uint8Array[]): Promise<v
     });
     if (full < 0) return;
     rest = rest.slice(full);
-    // bytesWritten is now minus what is left of the first piece.
+    // bytesWritten is now minus the length of the rest of the first piece.
     rest[0] = rest[0]!.subarray(rest[0]!.length + bytesWritten);
   }
 }

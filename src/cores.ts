@@ -1,13 +1,13 @@
 /**
- * How many cores this process may use: the default of all threads and workers. Threads beyond a CPU quota are stopped together with
- * those that they wait for, which makes a team of them slower than a smaller one.
+ * Tells how many cores this process may use, the default for all threads and workers. Threads beyond a CPU quota are
+ * stopped together with those that they wait for, so a team larger than the quota is slower than a smaller one.
  */
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 
 export interface Cores {
-  /** Those that affinity and cpuset leave to it. */
+  /** Cores that affinity and cpuset leave to this process. */
   allowed: number;
   /** The smallest CPU quota of its control groups, in cores; null where there is none. */
   quota: number | null;
@@ -30,7 +30,7 @@ export function aboveQuota(flag: string, threads: number | undefined, { quota }:
   return `${flag} ${threads} is above the CPU quota of ${quotaText(quota)} cores: fewer may be faster`;
 }
 
-/** Of all groups from that of the process up to the top, which may each have one. */
+/** The smallest quota, in cores, of all groups from that of the process up to the top, as each may have one. */
 function cpuQuota(root: string): number | null {
   const groups = linesOf(root, 'proc/self/cgroup').map((line) => line.split(':'));
   const mounts = linesOf(root, 'proc/self/mountinfo').flatMap(cpuMount);
@@ -48,12 +48,12 @@ function cpuQuota(root: string): number | null {
 
 interface CpuMount {
   version: 1 | 2;
-  /** The group that is mounted. */
+  /** Path of the group that is mounted. */
   top: string;
   folder: string;
 }
 
-/** From a line of mountinfo: "35 30 0:30 TOP FOLDER options - cgroup NAME rw,cpu". */
+/** Reads one line of mountinfo: "35 30 0:30 TOP FOLDER options - cgroup NAME rw,cpu". */
 function cpuMount(line: string): CpuMount[] {
   const [before, after] = line.split(' - ');
   const [, , , top, folder] = before!.split(' ');
@@ -70,7 +70,7 @@ function groupsUpFrom(own: string, top: string): string[] {
   return [...parts.map((_, i) => parts.slice(0, parts.length - i).join('/')), ''];
 }
 
-/** "max" and -1 are no quota. */
+/** The quota of one group in cores; null without a limit ("max" or -1). */
 function quotaOf(root: string, folder: string, version: 1 | 2): number | null {
   const read = (name: string) => linesOf(root, join(folder, name))[0];
   const [quota, period] =

@@ -1,6 +1,7 @@
 /**
- * A download that continues after a cut: `<file>.part` becomes `<file>` once it is complete and its checksum holds. It goes on only where
- * the server says by its tag (RFC 9110, If-Range) and by the length of the whole that it has the same file still.
+ * A download that continues after a cut: `<file>.part` becomes `<file>` once it is complete and its checksum fits. It
+ * continues only where the server shows by its tag (RFC 9110, If-Range) and by the total length that it still has the
+ * same file.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -21,15 +22,21 @@ export interface DownloadOptions {
   bytes?: number;
   sha256?: string;
   md5?: string;
-  /** Refuses more than this, where `bytes` is not given: a server could go on for ever. Default 16 GB. */
+  /** Refuses more bytes than this where `bytes` is not given, as a server could send for ever. Default 16 GB. */
   maxBytes?: number;
-  /** At most ten times a second: bytes on disk, and bytes in all, or null where the server does not say. */
+  /**
+   * Called at most ten times a second with the bytes on disk and the total number, or null where the server does not
+   * tell it.
+   */
   onProgress?: (done: number, total: number | null) => void;
   signal?: AbortSignal;
-  /** Attempts without progress before giving up, and the pause before the second one (doubled each time). Default 5 and 500. */
+  /**
+   * Number of attempts without progress before giving up, and milliseconds before the second one, doubled each time.
+   * Default 5 and 500.
+   */
   attempts?: number;
   retryDelayMs?: number;
-  /** See GetOptions. */
+  /** See {@link GetOptions}. */
   idleTimeoutMs?: number;
   env?: NodeJS.ProcessEnv;
 }
@@ -42,9 +49,9 @@ export interface DownloadResult {
 }
 
 /**
- * Fetches `url` into `file`. Rejects with ERR_DOWNLOAD (address, server, network, checksum), ERR_FILE (disk), or `signal.reason`.
- * After a cut or an abort the part that came stays for the next call; a file with a wrong checksum is removed.
- * Do not run two downloads of the same file at once.
+ * Fetches `url` into `file`. Rejects with ERR_DOWNLOAD (address, server, network, checksum), ERR_FILE (disk), or
+ * `signal.reason`. After a cut or an abort the part received so far stays for the next call; a file with a wrong
+ * checksum is removed. Do not run two downloads of the same file at once.
  */
 export async function download(options: DownloadOptions): Promise<DownloadResult> {
   const { url, file, signal, attempts = 5, retryDelayMs = 500 } = options;
@@ -89,7 +96,7 @@ export async function download(options: DownloadOptions): Promise<DownloadResult
   return { file, bytes, fetched };
 }
 
-/** More than any archive that this program fetches: LibTorch for CUDA has 3 GB. */
+/** Limit above any archive that this program fetches: LibTorch for CUDA has 3 GB. */
 const MAX_BYTES = 16e9;
 
 const tooLong = (url: string, most: number) =>
@@ -115,16 +122,16 @@ function isTransient(error: unknown): boolean {
   return error instanceof TransientError || TRANSIENT_CODES.includes((error as NodeJS.ErrnoException)?.code ?? '');
 }
 
-/** What a part is the beginning of: the server's tag of the file, and its length. */
+/** The file that a part is the beginning of: the server's tag for it, and its length. */
 interface Tag {
   validator: string;
   total: number;
 }
 
-/** One request for whatever `part` lacks; returns the bytes it added. */
+/** Requests the part of the file that `part` lacks; returns the number of bytes added. */
 async function fetchRest(part: string, options: DownloadOptions): Promise<number> {
   let offset = (await sizeOf(part)) ?? 0;
-  // It lacks nothing but the check.
+  // The part is complete; only its checksum is still to be tested.
   if (offset > 0 && offset === options.bytes && (options.sha256 || options.md5)) return 0;
   const tag = await readTag(part);
   if (!tag || offset > tag.total) {
@@ -155,7 +162,7 @@ async function fetchRest(part: string, options: DownloadOptions): Promise<number
   }
 }
 
-/** A weak tag allows other bytes. */
+/** The strong tag or the date of a file; null for a weak tag, which allows other bytes. */
 function validatorOf({ headers }: IncomingMessage): string | null {
   const strong = headers.etag?.startsWith('W/') ? undefined : headers.etag;
   return strong ?? headers['last-modified'] ?? null;
@@ -170,7 +177,9 @@ async function readTag(part: string): Promise<Tag | null> {
   }
 }
 
-/** First byte of the body and length of the whole file, or null. Throws unless the body can be appended. */
+/**
+ * Position of the first byte of the body, and length of the whole file or null. Throws unless the body can be appended.
+ */
 async function readAnswer(
   response: IncomingMessage,
   offset: number,
@@ -221,7 +230,7 @@ async function append(
   const known = total ?? bytes ?? null;
   try {
     for await (const chunk of response as AsyncIterable<Buffer>) {
-      // A body in chunks, or one of another length than its headers say.
+      // The body may be chunked, without a length, or be longer than its headers say.
       if (done + chunk.length > (known ?? maxBytes)) {
         await discard(part);
         throw tooLong(url, known ?? maxBytes);

@@ -4,7 +4,7 @@
  * Recognise it by `code`, not by `instanceof`: errors may cross realms (jest, worker_threads).
  */
 export class EarlybirdError extends Error {
-  /** Stable: programs may branch on it. */
+  /** Stable code, which programs may branch on. */
   readonly code: ErrorCode;
   /** The native stack or the cause, for bug reports. */
   readonly detail?: string;
@@ -33,11 +33,11 @@ const ERROR_CODES = [
   'ERR_DEVICE', // a device that was asked for is not there
   'ERR_LIBTORCH', // LibTorch is missing, unusable or of another version than the addon
   'ERR_NOT_BUILT', // the native addon has not been built for this LibTorch
-  'ERR_ENERGY', // the GPU's driver does not tell what was asked
+  'ERR_ENERGY', // the GPU's driver does not report what was asked
   'ERR_OUT_OF_MEMORY', // host or device memory ran out
   'ERR_NUMERIC', // NaN or infinity where training cannot go on
   'ERR_DISPOSED', // a handle was used after dispose()
-  'ERR_BENCH_MACHINE', // benchmarks of different machines were to be compared
+  'ERR_BENCH_MACHINE', // results of different machines were to be compared
   'ERR_BUSY', // a handle or a folder is in use by something that does not allow this call
   'ERR_RANKS', // a rank of a training failed, is gone, or differs from the others
   'ERR_ABORTED', // stopped by an AbortSignal or Ctrl-C
@@ -75,7 +75,7 @@ export function fileError(error: unknown, file: string, doing: string): unknown 
   return new EarlybirdError('ERR_FILE', `${file} cannot be ${doing}: ${reason}.`, String(error));
 }
 
-/** Runs `work` on a file. Throws ERR_FILE, which names it, for what the file system says. */
+/** Runs `work` on a file. Throws ERR_FILE, which names the file, for errors of the file system. */
 export async function onDisk<T>(file: string, doing: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -84,6 +84,6 @@ export async function onDisk<T>(file: string, doing: string, work: () => Promise
   }
 }
 
-/** Whether work ended because it was asked to: by its own signal, or by that of another process that works on the same. */
+/** True where work ended because it was asked to, by its own signal or by that of another process on the same work. */
 export const wasAborted = (error: unknown, signal: AbortSignal | undefined): boolean =>
   signal?.aborted === true || (error as { code?: unknown } | null)?.code === 'ERR_ABORTED';

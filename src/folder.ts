@@ -4,8 +4,8 @@ import { dirname, resolve } from 'node:path';
 import { EarlybirdError, fileError, systemCode } from './errors';
 
 /**
- * Makes a folder and those it lies in, one after the other: the recursive mkdir of Node never returns where a file system such as /proc
- * takes no folders. Returns those that were not there, the outermost first. Throws ERR_FILE.
+ * Makes a folder and its parents one by one, since the recursive mkdir of Node never returns where a file system such
+ * as /proc takes no folders. Returns the folders that were made, the outermost first. Throws ERR_FILE.
  */
 export async function makeFolder(path: string): Promise<string[]> {
   const made: string[] = [];
@@ -13,7 +13,7 @@ export async function makeFolder(path: string): Promise<string[]> {
   return made;
 }
 
-/** `asked` is the path that messages name. */
+/** Makes `folder` with its parents; `asked` is the path that messages name. */
 async function makeInto(folder: string, asked: string, made: string[]): Promise<void> {
   if (await makeOne(folder, asked, made)) return;
   if (dirname(folder) !== folder) await makeInto(dirname(folder), asked, made);
@@ -21,7 +21,7 @@ async function makeInto(folder: string, asked: string, made: string[]): Promise<
   throw cannotBeCreated(asked, `${dirname(folder)} takes no folders; choose another path`);
 }
 
-/** False where the folder around it is missing. */
+/** Makes one folder; false where its parent is missing. */
 async function makeOne(folder: string, asked: string, made: string[]): Promise<boolean> {
   try {
     await mkdir(folder);

@@ -1,6 +1,6 @@
 /**
- * A GET request as a stream, through the proxies in the environment and across redirects: by https, except from this machine itself.
- * In Node 20 neither fetch nor the agents read HTTPS_PROXY.
+ * A GET request as a stream, through the proxies of the environment and across redirects. Only https is taken, except
+ * from this machine itself. In Node 20 neither fetch nor the agents read HTTPS_PROXY.
  */
 import * as http from 'node:http';
 import * as https from 'node:https';
@@ -11,7 +11,7 @@ import { EarlybirdError } from './errors';
 export interface GetOptions {
   headers?: Record<string, string>;
   signal?: AbortSignal;
-  /** Gives up a connection without data for so long. Default 60,000. */
+  /** Milliseconds without data after which a connection is given up. Default 60,000. */
   idleTimeoutMs?: number;
   /** Source of HTTPS_PROXY, ALL_PROXY and NO_PROXY (either case). Default process.env. */
   env?: NodeJS.ProcessEnv;
@@ -32,7 +32,7 @@ export async function httpGet(address: string, options: GetOptions = {}): Promis
     if (!location || ![301, 302, 303, 307, 308].includes(response.statusCode ?? 0)) return response;
     response.destroy();
     const next = parseHttpUrl(URL.canParse(location, url.href) ? new URL(location, url).href : location, address);
-    // A page elsewhere has no business with the servers of this machine.
+    // A redirect from elsewhere must not reach servers of this machine.
     if (url.protocol === 'https:' && next.protocol === 'http:')
       throw new EarlybirdError(
         'ERR_DOWNLOAD',
@@ -43,7 +43,7 @@ export async function httpGet(address: string, options: GetOptions = {}): Promis
   throw new EarlybirdError('ERR_DOWNLOAD', `${address} redirects more than ${MAX_REDIRECTS} times; check the address.`);
 }
 
-/** The proxy for an https address by the usual variables, or null for a direct connection, as to this machine itself. */
+/** The proxy for an https address by the usual variables; null for a direct connection, as to this machine itself. */
 export function proxyFor(url: URL, env: NodeJS.ProcessEnv = process.env): URL | null {
   const read = (name: string) => env[name.toLowerCase()] || env[name.toUpperCase()] || '';
   if (url.protocol === 'http:' || isExcluded(url, read('no_proxy'))) return null;
@@ -58,7 +58,10 @@ export function proxyFor(url: URL, env: NodeJS.ProcessEnv = process.env): URL | 
   return new URL(text);
 }
 
-/** NO_PROXY: a list of host names (with their subdomains), each with an optional port; `*` matches every host. */
+/**
+ * True where NO_PROXY excludes the address: a list of host names (with their subdomains), each with an optional port;
+ * `*` matches every host.
+ */
 function isExcluded(url: URL, list: string): boolean {
   return list
     .split(/[\s,]+/)
@@ -150,7 +153,7 @@ function parseHttpUrl(text: string, asked: string): URL {
   return url;
 }
 
-/** What does not leave the machine needs no encryption. */
+/** True for this machine: data that does not leave it needs no encryption. */
 function isThisMachine({ hostname }: URL): boolean {
   return /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
 }

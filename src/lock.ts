@@ -1,6 +1,6 @@
 /**
- * One folder, one writer. A lock is a small file in the folder that names the process that writes there. It counts as long as that
- * process lives: the lock of a killed one is taken over.
+ * Ensures that one process at a time writes to a folder. A lock is a small file in the folder that names the writing
+ * process. It counts as long as that process lives; the lock of a killed process is taken over.
  */
 import { createHash, randomInt } from 'node:crypto';
 import { readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync } from 'node:fs';
@@ -13,15 +13,18 @@ import { makeFolder } from './folder';
 
 /** The lock of a run, a ticket or a dataset that is being made. */
 const WHOLE = '.earlybird.lock';
-/** The lock of files that are computed from a run, such as its figures: they may be made while it goes on. */
+/** The lock of files that are computed from a run, such as its figures: they may be made while the run goes on. */
 export const DERIVED = '.earlybird-figures.lock';
 
 interface Owner {
   pid: number;
   host: string;
-  /** Start of the process in clock ticks after boot, which tells it from a later one with its number; null where unknown. */
+  /**
+   * Start of the process in clock ticks after boot, which tells it from a later process of the same number; null where
+   * unknown.
+   */
   start: string | null;
-  /** What its number is unique in: a boot of the machine, and a namespace of it. */
+  /** Boot that `pid` belongs to; a number is unique within a boot and a namespace. */
   boot: string | null;
   namespace: string | null;
   since: string;
@@ -34,13 +37,13 @@ export class FolderLock implements Disposable {
     private readonly file: string,
     private readonly text: string,
     private readonly made: readonly string[],
-    /** Why nothing can be written here; null where the lock is held. */
+    /** Error that says why nothing can be written here; null where the lock is held. */
     private readonly refused: unknown,
   ) {
     if (refused === null) held.add(this);
   }
 
-  /** Whether files can be written here. */
+  /** True where files can be written here. */
   get writable(): boolean {
     return this.refused === null;
   }
@@ -50,14 +53,14 @@ export class FolderLock implements Disposable {
     if (this.refused !== null) throw this.refused;
   }
 
-  /** Gives the folder free. One that was made for the lock and is still empty goes. */
+  /** Releases the folder, and removes it where it was made for the lock and is still empty. */
   [Symbol.dispose](): void {
     if (!held.delete(this)) return;
     try {
       if (readFileSync(this.file, 'utf8') === this.text) rmSync(this.file);
       for (const folder of this.made.toReversed()) if (readdirSync(folder).length === 0) rmdirSync(folder);
     } catch {
-      // What is left is the lock of a process that has ended.
+      // A lock file that stays behind names a process that has ended.
     }
   }
 }
@@ -65,7 +68,7 @@ export class FolderLock implements Disposable {
 const held = new Set<FolderLock>();
 let watching = false;
 
-/** Locks end with process.exit() too, which runs no finally. */
+/** Releases locks at process.exit() too, which runs no finally. */
 function releaseAtExit(): void {
   if (watching) return;
   watching = true;
@@ -75,7 +78,7 @@ function releaseAtExit(): void {
 }
 
 /**
- * Makes the folder where it is not there, and takes its lock before anything in it is touched.
+ * Makes the folder where it is not there, and takes its lock before anything in it is changed.
  *
  * @param options `name`: DERIVED for files computed from a run; `wait`: milliseconds to wait for another process
  * @throws ERR_BUSY where another process holds it, ERR_FILE where the folder cannot be made
@@ -101,7 +104,7 @@ export async function lockFolder(
       await sleep(100);
     } catch (error) {
       const code = systemCode(error);
-      // Its holder takes an empty folder with it.
+      // Another holder may have removed the empty folder on its release.
       if (code === 'ENOENT' && vanished++ < 20) continue;
       const reason = fileError(error, file, 'written');
       if (!['EROFS', 'EACCES', 'EPERM'].includes(code)) throw reason;
@@ -126,12 +129,13 @@ function inUse(folder: string, file: string, owner: Owner): EarlybirdError {
   return new EarlybirdError('ERR_BUSY', `${folder} is in use by ${who} since ${since}; ${how}.`);
 }
 
-/** Machines and containers that share a folder may have the same process ids: they do not begin with the same number. */
+/** Starts at random, as machines and containers that share a folder may have the same process ids. */
 let counter = randomInt(2 ** 31);
 
 /**
- * Makes `file` with this text. Returns null, or the living process that has it. The file of a dead one is replaced under a lock of its
- * own, named after what is replaced, so that of several processes that see it one replaces it and none replaces its successor.
+ * Creates `file` with this text. Returns null, or the living process that holds the file. The file of a dead process is
+ * replaced under a lock of its own, named by a hash of the old text, so that only one of several processes replaces it
+ * and none replaces its successor.
  */
 async function take(file: string, text: string): Promise<Owner | null> {
   const temporary = join(dirname(file), `.${basename(file)}.tmp-${process.pid}-${counter++}`);
@@ -159,7 +163,10 @@ async function take(file: string, text: string): Promise<Owner | null> {
   }
 }
 
-/** Removes what a process left that was killed while it replaced the lock of a dead one. For the holder of the lock. */
+/**
+ * Removes locks of processes that were killed while they replaced the lock of a dead one. Only the holder of the folder
+ * calls it.
+ */
 async function sweepGuards(file: string): Promise<void> {
   for (const name of await readdir(dirname(file))) {
     if (!name.startsWith(`${basename(file)}-`)) continue;
@@ -182,7 +189,10 @@ async function writeWhole(file: string, text: string): Promise<void> {
 
 const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'];
 
-/** False where `to` exists, or where the holder of the folder has swept `from` away: both are tried again. */
+/**
+ * Links `from` as `to`. False where `to` exists, or where the holder of the folder has removed `from`: the caller then
+ * tries again.
+ */
 async function linkNew(from: string, to: string): Promise<boolean> {
   try {
     await link(from, to).catch((error) => {
@@ -196,7 +206,10 @@ async function linkNew(from: string, to: string): Promise<boolean> {
   }
 }
 
-/** Null where there is no such file. One that is being copied gets half a second to be whole. */
+/**
+ * The text of a file; null where it is absent. A file without an owner may be in the middle of a copy, so it gets half
+ * a second.
+ */
 async function readWhole(file: string): Promise<string | null> {
   for (let tries = 0; ; tries++) {
     const text = await readFile(file, 'utf8').catch((error) => {
@@ -208,7 +221,7 @@ async function readWhole(file: string): Promise<string | null> {
   }
 }
 
-/** Null for a text that names none, as a power cut may leave it. */
+/** The owner that a text names; null for a text without one, as a power cut may leave it. */
 function ownerIn(text: string): Owner | null {
   try {
     const owner = JSON.parse(text) as Partial<Owner> | null;
@@ -234,12 +247,12 @@ function thisProcess(): Owner {
   };
 }
 
-/** False for a process of another machine, or of another container on this one. */
+/** True where this process can tell whether the owner lives: not on another machine or in another container. */
 function isJudged({ host, boot, namespace }: Owner): boolean {
   return host === hostname() && (boot !== bootId() || namespace === namespaceId());
 }
 
-/** What cannot be judged from here counts as alive. */
+/** True while the owner lives, or where that cannot be seen from here. */
 function isAlive(owner: Owner): boolean {
   if (!isJudged(owner)) return true;
   const { pid, start, boot } = owner;
@@ -254,11 +267,14 @@ function isAlive(owner: Owner): boolean {
   }
 }
 
-/** From /proc/PID/stat, whose second field is a name in brackets; null on systems without, and for processes that are hidden. */
+/**
+ * Start time and state from /proc/PID/stat, whose second field is a name in brackets. Null for hidden processes, and on
+ * systems without /proc.
+ */
 function statOf(pid: number): { start: string; ended: boolean } | null {
   const text = textOf(() => readFileSync(`/proc/${pid}/stat`, 'latin1'));
   const fields = text?.slice(text.lastIndexOf(')') + 2).split(' ');
-  // A zombie has ended; its parent has not asked for its exit code yet.
+  // A zombie has ended, though its parent has not yet asked for its exit code.
   return fields?.[19] === undefined ? null : { start: fields[19], ended: ['Z', 'X'].includes(fields[0]!) };
 }
 

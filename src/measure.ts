@@ -40,7 +40,7 @@ export function smallest(values: readonly (number | null)[]): number | null {
   return known.length > 0 ? Math.min(...known) : null;
 }
 
-/** Every other round in reverse order, so that a machine that slows down or speeds up favours none. */
+/** Reverses every other round, so that a machine that slows down or speeds up favours no item. */
 export function alternating<T>(items: readonly T[], round: number): T[] {
   return round % 2 === 1 ? [...items].reverse() : [...items];
 }

@@ -1,4 +1,4 @@
-/** Student's t distribution. Held against SciPy's values by test/study/statistics.test.ts. */
+/** Student's t distribution. Tested against SciPy's values by test/study/statistics.test.ts. */
 
 /** P(T > t) of Student's t distribution with `df` degrees of freedom. */
 export function tUpper(t: number, df: number): number {
@@ -11,7 +11,7 @@ export function tQuantile(p: number, df: number): number {
   if (p < 0.5) return -tQuantile(1 - p, df);
   let [low, high] = [0, 1];
   while (1 - tUpper(high, df) < p) high *= 2;
-  // Until two neighbouring numbers are left.
+  // Bisects until two neighbouring numbers are left.
   for (let middle = high / 2; middle > low && middle < high; middle = (low + high) / 2) {
     if (1 - tUpper(middle, df) < p) low = middle;
     else high = middle;

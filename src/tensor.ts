@@ -19,7 +19,7 @@ export type Dtype = keyof typeof DTYPE_BYTES;
 export interface TensorData {
   dtype: Dtype;
   shape: number[];
-  /** Exactly DTYPE_BYTES[dtype] * product(shape) bytes. */
+  /** Bytes of the elements, exactly DTYPE_BYTES[dtype] * product(shape) of them. */
   data: Uint8Array;
 }
 

@@ -3,9 +3,9 @@ declare module 'yauzl' {
   import type { Readable } from 'node:stream';
 
   export interface Entry {
-    /** Relative, without "..", "/" at its end for a folder. */
+    /** Relative path without "..", with "/" at its end for a folder. */
     readonly fileName: string;
-    /** Unix permissions and file type in the upper half. */
+    /** Holds Unix permissions and file type in the upper half. */
     readonly externalFileAttributes: number;
     readonly uncompressedSize: number;
   }

@@ -1,4 +1,6 @@
-/** `bench step --beside-load N`: our step and the peer's, on a quiet machine and beside N busy programs, taking turns. */
+/**
+ * `bench step --beside-load N`: our step and the peer's, on a quiet machine and beside N busy programs, run in turns.
+ */
 import { openEngine } from '../engine/device';
 import { describeMachine, type Machine } from '../engine/machine';
 import { EarlybirdError } from '../errors';
@@ -13,15 +15,15 @@ import { timeApart } from './step-peer';
 
 export interface LoadSystem {
   dtype: string;
-  /** Images per second; null where there is no figure. */
+  /** Images per second; null where no run succeeded. */
   quiet: Spread | null;
   loaded: Spread | null;
-  /** What is left of the rate beside the busy programs, medians. */
+  /** Share of the rate that remains beside the busy programs, by medians. */
   left: number | null;
   failure?: string;
 }
 
-/** What other programs cost our step, and what they cost the peer's. */
+/** Effect of other busy programs on our step and on the peer's. */
 export interface LoadBench {
   bench: 'beside-load';
   machine: Machine;
@@ -29,14 +31,14 @@ export interface LoadBench {
   batchSize: number;
   steps: number;
   rounds: number;
-  /** Busy programs of the loaded runs. */
+  /** Number of busy programs in the loaded runs. */
   busy: number;
   systems: Record<string, LoadSystem>;
-  /** Our images per second over those of the peer's mode. */
+  /** Ratios of our images per second to those of the peer's mode. */
   ratios: Record<string, { quiet: number | null; loaded: number | null }>;
-  /** By mode: the loaded ratio of every round over the quiet one of the medians; 1 where load takes as much of both. */
+  /** Loaded ratio of every round over the quiet ratio of the medians, by mode; 1 where load slows both alike. */
   ratioOfRatios: Record<string, Spread | null>;
-  /** The lowest of all rounds, over the fastest mode of the peer beside the same load. */
+  /** The lowest of these over all rounds, against the fastest mode of the peer under the same load. */
   worst: number | null;
 }
 
@@ -114,7 +116,10 @@ export function summarise(
   };
 }
 
-/** Against the fastest mode of each round and load, as somebody would choose it. */
+/**
+ * Our lowest loaded ratio over our median quiet one, against the fastest mode of each round and load, as a user would
+ * choose it.
+ */
 function worstOf(runs: Readonly<Record<string, LoadRuns>>): number | null {
   const { [OURS]: ours, ...peers } = runs;
   const overFastest = (of: keyof LoadRuns) =>

@@ -1,8 +1,11 @@
-/** Busy programs beside a measurement: each spins on one core, and ends with this process however that ends. */
+/** Busy programs beside a measurement. Each spins on one core, and ends with this process, however that ends. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 
-/** It looks between two spins of 20 ms whether its input has ended, which the system sees to when its parent is gone. */
+/**
+ * The program spins for 20 ms at a time and checks in between whether its input has ended, which happens when its
+ * parent is gone.
+ */
 const SPIN = `
 process.stdin.on('end', () => process.exit()).on('error', () => process.exit()).resume();
 process.stdout.write('busy');
@@ -12,7 +15,7 @@ process.stdout.write('busy');
 })();
 `;
 
-/** The result of `work`, beside `count` busy programs that run all the time. */
+/** Returns the result of `work`, during which `count` busy programs run. */
 export async function besideBusy<R>(count: number, work: () => Promise<R>): Promise<R> {
   const programs = Array.from({ length: count }, () =>
     spawn(process.execPath, ['-e', SPIN], { stdio: ['pipe', 'pipe', 'ignore'] }),

@@ -5,13 +5,13 @@ import { EarlybirdError } from '../errors';
 import type { Spread } from '../measure';
 
 interface ComparedFigure {
-  /** Where in the result: "systems.earlybird.imagesPerSecond". */
+  /** Path of the figure in the result: "systems.earlybird.imagesPerSecond". */
   name: string;
   a: number;
   b: number;
-  /** b / a, medians. */
+  /** Ratio b / a of the medians. */
   ratio: number;
-  /** Whether the ranges of the two overlap: then the difference may be chance. */
+  /** True where the ranges of the two overlap, so that the difference may be chance. */
   overlap: boolean;
 }
 
@@ -23,11 +23,11 @@ export interface BenchComparison {
   figures: ComparedFigure[];
   /** Other conditions that differ: versions, clocks, limits, steps, how steps were run. */
   differences: { name: string; a: string; b: string }[];
-  /** What the results do not tell. */
+  /** Sentences on facts that the results leave unknown. */
   notes: string[];
 }
 
-/** Must be the same in both results; a setting that only one of them names differs. */
+/** Settings that must be the same in both results; a setting that only one of them names counts as different. */
 const SETTINGS = [
   'bench',
   'model',
@@ -46,11 +46,11 @@ const SETTINGS = [
   'ticket.ratio',
   'ticket.roundTo',
   'machine.threads',
-  // The kernels that LibTorch chose, which results of older versions name too.
+  // LibTorch chose these kernels; results of older versions name them too.
   'systems.earlybird.runs.0.versions.device',
 ];
 const UNKNOWN_SETS = 'both results are of an older version, which did not record the instruction sets of the processor';
-/** May differ; the comparison names those that do. */
+/** Conditions that may differ; the comparison names those that do. */
 const CONDITIONS = [
   'steps',
   'rounds',
@@ -132,7 +132,10 @@ async function readResult(path: string): Promise<BenchFile> {
   }
 }
 
-/** Every measured figure by its path; list elements by their `name`. Single runs are part of other figures. */
+/**
+ * Yields every measured figure by its path, with list elements by their `name`. Single runs are left out, as other
+ * figures include them.
+ */
 function* spreadsOf(value: unknown, path = ''): Generator<[string, Spread]> {
   if (typeof value !== 'object' || value === null) return;
   const { median, low, high } = value as Partial<Spread>;

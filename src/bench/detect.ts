@@ -21,16 +21,16 @@ export interface DetectBench {
   batchSize: number;
   device: string;
   ratios: number[];
-  /** Channels that a mask covers. */
+  /** Number of channels that a mask covers. */
   channels: number;
   /** Milliseconds of one epoch's masks, distances and decision, without files. */
   detectMs: Spread;
-  /** The same with the masks written to files and synced, as a run does: in the system's folder for temporary files. */
+  /** The same, with the masks written to files and synced as in a run, in the system's folder for temporary files. */
   wholeMs: Spread;
   epochSeconds: number;
-  /** `wholeMs` over the time of a training epoch. */
+  /** Ratio of `wholeMs` to the time of a training epoch. */
   share: number;
-  /** `detectMs` over that time. */
+  /** Ratio of `detectMs` to the same time. */
   shareWithoutFiles: number;
 }
 
@@ -66,7 +66,10 @@ interface Detection {
   channels: number;
 }
 
-/** Milliseconds of `repetitions` detections as in a run, with and without its files; `now` is a clock in ms. */
+/**
+ * Times `repetitions` detections as in a run, in milliseconds, with and without their files; `now` is a clock in
+ * milliseconds.
+ */
 export async function timeDetection(
   { model, directory, channels }: Detection,
   repetitions: number,
@@ -75,7 +78,7 @@ export async function timeDetection(
 ): Promise<{ detect: number[]; whole: number[] }> {
   const watch = new TicketWatch(RATIOS, [channels], { name: 'hamming', settings: REFERENCE_DETECTOR });
   const times = { detect: [] as number[], whole: [] as number[] };
-  // Only a full window has distances.
+  // Distances exist only for a full window.
   const untimed = REFERENCE_DETECTOR.window;
   for (let epoch = 0; epoch < untimed + repetitions; epoch++) {
     signal?.throwIfAborted();

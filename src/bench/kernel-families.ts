@@ -1,4 +1,4 @@
-/** Kernels and operators by the kind of their work, which their names tell. */
+/** Sorts kernels and operators by their names into families of one kind of work. */
 import type { KernelUse } from '../native/types/profile';
 
 export const FAMILIES = [
@@ -16,8 +16,9 @@ export const FAMILIES = [
 export type Family = (typeof FAMILIES)[number];
 
 /**
- * The first match counts. Names are those of cuDNN, cuBLAS, ATen and our own kernels on a GPU, and of ATen's
- * operators and our autograd nodes on a CPU. Narrow patterns come first: a copy is an elementwise kernel by name.
+ * Patterns of names, of which the first match counts. Names are those of cuDNN, cuBLAS, ATen and our own kernels on a
+ * GPU, and of ATen's operators and our autograd nodes on a CPU. Narrow patterns come first: a copy is an elementwise
+ * kernel by name.
  */
 const PATTERNS: readonly (readonly [RegExp, Family])[] = [
   [/step_kernel|sgd_step|_fused_sgd|FusedSgd|multi_tensor_apply|_foreach_/i, 'optimiser'],
@@ -52,7 +53,7 @@ export interface FamilyUse {
   milliseconds: number;
 }
 
-/** Sums by family, most time first; families without any call are left out. */
+/** Sums by family, with the longest time first; families without a call are left out. */
 export function byFamily(kernels: readonly KernelUse[]): FamilyUse[] {
   const sums = new Map<Family, FamilyUse>();
   for (const { name, calls, milliseconds } of kernels) {

@@ -1,4 +1,4 @@
-/** `bench kernels`: the quantiser against a copy of memory and, beside a peer, against PyTorch's, taking turns. */
+/** `bench kernels`: the quantiser against a copy of memory and, beside a peer, against PyTorch's, run in turns. */
 import { openEngine } from '../engine/device';
 import { describeMachine, type Machine } from '../engine/machine';
 import { EarlybirdError } from '../errors';
@@ -12,11 +12,11 @@ import { peerRecord, settlePeer } from './peer';
 import { flagWords } from './program';
 import { OURS, takeTurns } from './rounds';
 
-/** One tensor; times are milliseconds of a call, over the medians of the rounds. */
+/** Times of one tensor, in milliseconds a call, over the medians of the rounds. */
 export interface KernelRow {
   name: string;
   shape: number[];
-  /** Each value read once and written once. */
+  /** Bytes moved: each value is read once and written once. */
   bytes: number;
   copy: Spread;
   quantize: Spread;
@@ -36,20 +36,22 @@ export interface KernelsBench {
   repetitions: number;
   rounds: number;
   kernels: KernelRow[];
-  /** By the names of the kernels' tensors. */
+  /** Times of the peer, by the names of the kernels' tensors. */
   peer: Record<string, ByMode<Spread | null>>;
-  /** Speed of the quantiser over that of a copy, beyond the caches; and over the peer's, the smallest of all shapes. */
+  /**
+   * Speed of the quantiser over that of a copy beyond the caches, and over the peer's; the smallest over all shapes.
+   */
   ratios: { copy: number | null } & ByMode<number | null>;
   /** Speed over the peer's, by shape. */
   peerRatios: Record<string, ByMode<number | null>>;
-  /** Why the peer gave no figure. */
+  /** Reason why the peer gave no figure. */
   failure?: string;
 }
 
-/** Bytes of both tensors of a copy that no cache holds. */
+/** Size of both tensors of a copy, in bytes, above which no cache holds them. */
 const BEYOND_CACHES = 256 << 20;
 
-/** The record of peer_quant.py, as far as it is read here. */
+/** Fields of the record of peer_quant.py that are read here. */
 interface PeerRecord {
   quantize: Record<string, Partial<ByMode<{ ms: { median: number } }>>>;
 }

@@ -18,12 +18,12 @@ import type { RunOptions } from '../run/observer';
 
 /** One run of one program. */
 export interface LoaderRecord {
-  /** Threads or processes that decode. */
+  /** Number of threads or processes that decode. */
   workers: number;
   files: number;
   /** Median over the timed passes. */
   imagesPerSecond: number;
-  /** Images per second of one worker, by processor time where that exceeds the wall time of the workers. */
+  /** Images per second of one worker. Processor time is used where it exceeds the wall time of the workers. */
   perCore: number;
   /** Resident memory after the first and after the last pass, MiB; null for the peer. */
   residentMib: { first: number; last: number } | null;
@@ -51,7 +51,7 @@ export async function timeLoader(recipe: BenchLoaderRecipe, { signal }: RunOptio
   const rates: { wall: number; core: number }[] = [];
   const resident: number[] = [];
   let bad = 0;
-  // The first pass warms the page cache, as the peer's does.
+  // The first pass is not timed: it warms the page cache, as the peer's does.
   for (let epoch = 0; epoch <= passes; epoch++) {
     const before = process.cpuUsage();
     const pass = await stream.drain({ seed, epoch, batchSize, signal });
@@ -78,7 +78,7 @@ export async function timeLoader(recipe: BenchLoaderRecipe, { signal }: RunOptio
   };
 }
 
-/** Shards where there are any, else the files that the peer finds: every JPEG below the folder. */
+/** Lists the shards where there are any, else the files that the peer finds: every JPEG below the folder. */
 export async function imagesUnder(folder: string, signal?: AbortSignal): Promise<ImageListing> {
   const root = path.resolve(folder);
   for (const split of ['train', 'val'] as const)

@@ -14,7 +14,7 @@ import { OURS, type Runs, takeTurns } from './rounds';
 
 /** All runs of one program. */
 export interface LoaderSummary extends Runs<LoaderRecord> {
-  /** Images per second of one core: of the runs with one worker. */
+  /** Images per second of one core, from the runs with one worker. */
   perCore: Spread | null;
   /** Images per second by the number of workers. */
   imagesPerSecond: Record<string, Spread | null>;
@@ -33,15 +33,15 @@ export interface LoaderBench {
   passes: number;
   rounds: number;
   ours: LoaderSummary;
-  /** Ours on the shards of --packed. */
+  /** Our loader on the shards of --packed. */
   packed?: LoaderSummary;
-  /** By the peer's modes. */
+  /** Runs of the peer, by mode. */
   peers: Record<string, LoaderSummary>;
   /** Images per second of one core, ours over each mode of the peer, medians; null without a figure. */
   ratios: Record<string, number | null>;
-  /** The same of our shards, over the peer's files. */
+  /** The same ratios for our loader on shards, over the peer on files. */
   packedRatios?: Record<string, number | null>;
-  /** Ours on the cache of --cached. */
+  /** Our loader on the cache of --cached. */
   cached?: LoaderSummary;
   cachedRatios?: Record<string, number | null>;
   /** Images per second of one core, the cache over the shards. */
@@ -70,7 +70,7 @@ export async function benchLoader(asked: BenchLoaderRecipe, options: RunOptions 
       isPeer: true,
     })),
   ];
-  // All with one worker, side by side; then those that share the files among all cores.
+  // First all programs run in turns with one worker, then some of them share the files among all cores.
   const onManyCores = workers > 1 ? turns(workers, modes.slice(0, 1)) : [];
   const runs = await takeTurns<LoaderRecord>([...turns(1, modes), ...onManyCores], rounds, options);
   const summaries = Object.fromEntries(Object.entries(runs).map(([name, result]) => [name, summaryOf(result)]));
@@ -117,14 +117,14 @@ function runOurs(recipe: BenchLoaderRecipe, data: string, workers: number, optio
   return runApart<LoaderRecord>(['bench', 'loader'], flags, recipe, options);
 }
 
-/** The record of peer_loader.py, as far as it is read here. */
+/** Fields of the record of peer_loader.py that are read here. */
 interface PeerRecord {
   processes: number;
   files: number;
   images_per_s: number;
   images_per_s_per_core: number;
   version: string;
-  /** Why the mode could not run, instead of figures. */
+  /** Reason why the mode could not run, given instead of figures. */
   absent?: string;
 }
 

@@ -1,4 +1,7 @@
-/** `bench step --low-precision`: what quantising costs, beside our own full precision, taking turns in one process. */
+/**
+ * `bench step --low-precision`: the cost of quantising, measured against our own full precision in one process, in
+ * turns.
+ */
 import { openEngine } from '../engine/device';
 import { describeMachine, type Machine } from '../engine/machine';
 import { EarlybirdError } from '../errors';
@@ -21,13 +24,13 @@ export interface LowPrecisionBench {
   steps: number;
   rounds: number;
   format: Format;
-  /** `low-*`: the format computed with at that precision. Milliseconds of a step, over the runs. */
+  /** Milliseconds of a step, over the runs. `low-*` is low precision, computed with in the format that follows. */
   systems: Record<System, Runs<StepRecord> & { stepMs: Spread }>;
-  /** Step time over step time, medians. The first two are of low precision at bf16, the last at fp32. */
+  /** Ratios of step times, by medians. The first two have low precision at bf16, the last at fp32. */
   ratios: Record<'lowPrecisionOverBf16' | 'lowPrecisionOverFp32' | 'lowPrecisionFp32OverFp32', number>;
 }
 
-/** Times the training step in low and in full precision, each computed with in fp32 and bf16. */
+/** Times the training step in low and in full precision, each computed in fp32 and bf16. */
 export async function benchLowPrecision(recipe: BenchStepRecipe, options: RunOptions = {}): Promise<LowPrecisionBench> {
   const { model, batchSize, steps, rounds, format = 'bfp8', ticket, peer = 'none' } = recipe;
   if (peer !== 'none')

@@ -18,7 +18,8 @@ interface PeerOptions {
 
 /**
  * Settles which peer a recipe asks for: `peer` becomes the folder that holds the program, or undefined, and `python`
- * the one to run it. The default is bench/peer of this package, once it has its environment or a Python is named.
+ * the interpreter to run it. The default is bench/peer of this package, once it has its environment or a Python is
+ * named.
  */
 export function settlePeer<R extends PeerOptions>(recipe: R, program: string, log?: (line: string) => void): R {
   const own = join(packageRoot, 'bench', 'peer');
@@ -50,7 +51,7 @@ export function peerRecord<T>(
   });
 }
 
-/** The result of a command of this package in another process: memory, threads and start compare with a peer's. */
+/** Runs a command of this package in another process, so that its memory, threads and start compare with a peer's. */
 export async function runApart<T>(
   command: readonly string[],
   flags: Flags,
@@ -62,7 +63,7 @@ export async function runApart<T>(
   return JSON.parse(await runProgram(process.execPath, words, limits, options)) as T;
 }
 
-/** The record of peer_train.py, as far as it is read here (bench/peer/README.md, "The record"). */
+/** Fields of the record of peer_train.py that are read here (bench/peer/README.md, "The record"). */
 interface TrainRecord {
   dtype: string;
   torch: string;
@@ -85,7 +86,7 @@ export async function runPeer(
   const words = flagWords({
     model,
     mode,
-    dtype: precision === 'bf16' ? 'bf16' : 'fp32', // reference ignores it: it is always fp32
+    dtype: precision === 'bf16' ? 'bf16' : 'fp32', // the mode reference ignores this: it is always fp32
     batch: batchSize,
     steps,
     warmup,

@@ -13,7 +13,7 @@ import { bytesOf, type Ceilings, normBytesOf, type Roofline, rooflineOf, type St
 import { timeSteps } from './step';
 import { createTraining, LR } from './workload';
 
-/** Where the time of a training step goes, and its roofline. */
+/** Breakdown of the time of a training step, and its roofline. */
 export interface ProfileBench {
   bench: 'profile';
   machine: Machine;
@@ -21,37 +21,37 @@ export interface ProfileBench {
   batchSize: number;
   device: string;
   precision: Precision;
-  /** Of the ticket that was profiled; null for the dense network. */
+  /** The ticket that was profiled; null for the dense network. */
   ticket: { ratio: number; roundTo: Recipe<'benchProfile'>['roundTo'] } | null;
   steps: number;
-  /** Small sizes of the ceilings: no figure for a table. */
+  /** True where the ceilings were measured at small sizes, so that the figures are not for a table. */
   quick: boolean;
   /** Milliseconds of a step without the profiler, over three windows. */
   stepMs: Spread;
-  /** kernels: of the GPU. operators: on the host. */
+  /** Source of the figures. kernels: of the GPU. operators: on the host. */
   source: StepProfile['source'];
   /** Milliseconds and calls of one step, under the profiler. */
   families: (FamilyUse & { share: number })[];
   top: KernelUse[];
   kernels: number;
   launches: number;
-  /** Time of one step under the profiler in which no kernel ran, or that no operator accounts for. */
+  /** Time of one step under the profiler that no kernel or operator accounts for. */
   idleMs: number;
   gaps: number;
   longestGapMs: number;
-  /** Which kernel computed each class of convolutions; empty on a GPU. */
+  /** Kernel that computed each class of convolutions; empty on a GPU. */
   convolutions: KernelTable;
   ceilings: { copyGBps: number; matmulTflops: number; matmulPrecision: Precision };
   work: StepWork & { bytes: number };
   roofline: Roofline;
-  /** BatchNorm with what is fused into it: its bytes, and their rate under the profiler over that of a copy. */
+  /** BatchNorm with the operations fused into it: its bytes, and their rate under the profiler over that of a copy. */
   normalisation: { bytes: number; copyShare: number | null };
-  /** Roofline over measured step. */
+  /** Times of the roofline over the measured step. */
   shares: { arithmetic: number; traffic: number; roofline: number };
 }
 
 const WINDOWS = 3;
-/** A copy that no cache holds, and products large enough for the full rate. */
+/** Sizes of a copy that no cache holds, and of products large enough for the full rate. */
 const SIZES = {
   cuda: { copyBytes: 4 * 2 ** 30, side: 8192, repetitions: 20 },
   cpu: { copyBytes: 256 * 2 ** 20, side: 2048, repetitions: 10 },
@@ -92,7 +92,7 @@ export async function benchProfile(recipe: Recipe<'benchProfile'>, options: RunO
   };
 }
 
-/** A profile of many steps as that of one. */
+/** Converts a profile of many steps to that of one. */
 export function perStep(
   { source, kernels, launches, span, busy, gaps, longestGap, pass }: StepProfile,
   top: number,
@@ -122,7 +122,7 @@ export function against(work: StepWork, stepMs: number, ceilings: Ceilings): Pic
   return { roofline, shares };
 }
 
-/** Null where the profile shows no normalisation. */
+/** Bytes of normalisation, and their rate over that of a copy; null where the profile shows no normalisation. */
 export function normalisationOf(
   families: readonly FamilyUse[],
   bytes: number,
@@ -137,7 +137,7 @@ async function measureCeilings({ addon, device, precision }: Engine, quick: bool
   return ceilingsOf(await addon.benchCeilings({ device, ...size, ...(signal && { signal }) }), precision);
 }
 
-/** A CPU without bfloat16 instructions multiplies in fp32 whatever the precision. */
+/** Ceilings for a precision. A CPU without bfloat16 instructions multiplies in fp32 whatever the precision. */
 export function ceilingsOf(times: readonly KernelTime[], precision: Precision): ProfileBench['ceilings'] {
   const of = (kernel: KernelTime['kernel'], name: string) =>
     times.find((time) => time.kernel === kernel && time.name === name);

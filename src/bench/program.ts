@@ -6,7 +6,10 @@ import { join } from 'node:path';
 import { EarlybirdError, type ErrorCode } from '../errors';
 import type { RunOptions } from '../run/observer';
 
-/** The output of a program. Rejects with ERR_USAGE and its last error line if it fails, is missing or too slow. */
+/**
+ * Returns the output of a program. Rejects with ERR_USAGE and its last error line if it fails, is missing or takes too
+ * long.
+ */
 export function runProgram(
   program: string,
   words: string[],
@@ -43,7 +46,7 @@ export function runProgram(
   });
 }
 
-/** The error that our own program, run with --json, prints. */
+/** The error that our own program prints when run with --json. */
 function ownError(line: string): EarlybirdError | null {
   try {
     const { error } = JSON.parse(line) as { error: { code: ErrorCode; message: string; detail?: string } };
@@ -55,7 +58,7 @@ function ownError(line: string): EarlybirdError | null {
 
 export type Flags = Record<string, string | number | boolean | readonly (string | number)[] | undefined>;
 
-/** { batchSize: 64 } as --batch-size 64, lists as several words; undefined values are left out. */
+/** Turns { batchSize: 64 } into --batch-size 64, lists into several words; undefined values are left out. */
 export function flagWords(flags: Flags): string[] {
   return Object.entries(flags).flatMap(([key, value]) =>
     value === undefined
@@ -64,7 +67,7 @@ export function flagWords(flags: Flags): string[] {
   );
 }
 
-/** A folder that is removed afterwards. */
+/** Calls `work` with a new folder, which is removed afterwards. */
 export async function inTemporaryFolder<R>(work: (folder: string) => Promise<R>): Promise<R> {
   const folder = await mkdtemp(join(tmpdir(), 'earlybird-bench-'));
   try {

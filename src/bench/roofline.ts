@@ -8,9 +8,9 @@ import { layerParameters } from '../network/flops';
 
 /** The highest rates of a device, as measured. */
 export interface Ceilings {
-  /** A copy, read and write together: bytes a second. */
+  /** Rate of a copy, reads and writes together, bytes a second. */
   copy: number;
-  /** A large product of matrices at the precision of the step: FLOP a second. */
+  /** Rate of a large product of matrices at the precision of the step, FLOP a second. */
   matmul: number;
 }
 
@@ -27,32 +27,35 @@ export interface StepWork {
 export interface Roofline {
   arithmeticMs: number;
   trafficMs: number;
-  /** The larger of the two: a step that overlaps both perfectly. */
+  /** The larger of the two times, which is that of a step that overlaps both perfectly. */
   stepMs: number;
 }
 
 const ELEMENT_BYTES: Record<Precision, number> = { bf16: 2, fp32: 4 };
-/** Weights, momentum and gradients are float32 at every precision. */
+/** Element size of weights, momentum and gradients, which are float32 at every precision. */
 const MASTER_BYTES = 4;
-/** A tensor between two kernels is written and read forward and read backward; its gradient is written and read. */
+/**
+ * Passes over a tensor between two kernels: it is written and read forward and read backward; its gradient is written
+ * and read.
+ */
 const ACTIVATION_PASSES = 5;
-/** The network's input is written and read forward and read backward; it has no gradient. */
+/** Passes over the network's input: it is written and read forward and read backward; it has no gradient. */
 const INPUT_PASSES = 3;
-/** A weight is read forward and backward in the arithmetic's element size. */
+/** Reads of a weight, forward and backward, in the arithmetic's element size. */
 const WEIGHT_READS = 2;
-/** Its float32 gradient is written and read; the optimiser reads and writes weight and momentum. */
+/** Passes of the optimiser: the float32 gradient is written and read, weight and momentum are read and written. */
 const OPTIMISER_PASSES = 6;
-/** Forward, gradient of the input, gradient of the weights. */
+/** Products of a layer: forward, gradient of the input, gradient of the weights. */
 const ARITHMETIC_PASSES = 3;
 
-/** Multiply-adds of one image; only convolutions and linear layers have some. */
+/** Multiply-adds of one image; 0 for layers other than convolutions and linear layers. */
 export function macsOf(layer: LayerInfo): number {
   if (layer.kind === 'linear') return layer.in * layer.out;
   if (layer.kind !== 'conv') return 0;
   return ((layer.kernel ** 2 * layer.in) / layer.groups) * layer.out * layer.height * layer.width;
 }
 
-/** Values of one image that a layer leaves in memory. A ReLU is part of the kernel before it. */
+/** Values of one image that a layer leaves in memory. A ReLU counts as part of the kernel before it. */
 export function outputsOf(layer: LayerInfo): number {
   switch (layer.kind) {
     case 'relu':
@@ -84,10 +87,13 @@ export function workOf(
   };
 }
 
-/** Forward an image is read for its sums, then read and written; backward it and the gradient are read twice, one is written. */
+/**
+ * Passes over a tensor of BatchNorm: forward it is read for its sums, then read and written; backward it and the
+ * gradient are read twice, and one tensor is written.
+ */
 const NORM_PASSES = 8;
 
-/** The bytes that BatchNorm in two passes each way moves in a training step, without shortcuts. */
+/** Bytes that BatchNorm in two passes each way moves in a training step, without shortcuts. */
 export function normBytesOf({ layers }: Pick<ModelDescription, 'layers'>, batch: number, precision: Precision): number {
   const values = sumOf(layers, (layer) => (layer.kind === 'batchnorm' ? outputsOf(layer) : 0));
   return NORM_PASSES * values * ELEMENT_BYTES[precision] * batch;

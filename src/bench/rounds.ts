@@ -1,23 +1,25 @@
-/** The round loop of all benchmarks: programs take turns, and one that fails is left out of the rounds that follow. */
+/**
+ * The round loop of all benchmarks: programs run in turns, and one that fails is left out of the rounds that follow.
+ */
 import { alternating, smallest } from '../measure';
 import type { RunOptions } from '../run/observer';
 
 /** The name of this program in results. */
 export const OURS = 'earlybird';
 
-/** One run of one program in every round. Several turns may be of one system. */
+/** A program that runs once in every round. Several turns may belong to one system. */
 interface Turn<R> {
   system: string;
-  /** Says what the run gave, for the log. */
+  /** Result of a run in words, for the log. */
   text(result: R): string;
   run(round: number): Promise<R>;
-  /** A peer that fails is left out; without this, the benchmark fails. */
+  /** True for a peer, which is left out once it fails; any other failure ends the benchmark. */
   isPeer?: boolean;
 }
 
 export interface Runs<R> {
   runs: R[];
-  /** Why there are no more runs. */
+  /** Reason why there are no more runs. */
   failure?: string;
 }
 
@@ -46,7 +48,7 @@ export async function takeTurns<R>(
   return results;
 }
 
-/** The smallest ratio over the peer's modes but reference: against the best that the peer can do. */
+/** The smallest ratio over the peer's modes except reference, which compares with the best that the peer can do. */
 export function overBest(ratios: Record<string, number | null>): number | null {
   return smallest(Object.entries(ratios).flatMap(([mode, ratio]) => (mode === 'reference' ? [] : [ratio])));
 }

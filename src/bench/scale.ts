@@ -15,16 +15,17 @@ import { OURS, takeTurns } from './rounds';
 import { timeSteps } from './step';
 import { createTraining } from './workload';
 
-/** One run of one program on so many ranks. */
+/** One run of one program on a number of ranks. */
 export interface ScaleRun {
   ranks: number;
   imagesPerSecond: number;
-  /** Of rank 0, a step: milliseconds in which it only waited for the others, and bytes that it gave to be summed. */
+  /** Milliseconds per step in which rank 0 only waited for the others. */
   waitedMs: number | null;
+  /** Bytes per step that rank 0 gave to be summed. */
   bytes: number | null;
 }
 
-/** All runs on so many ranks. */
+/** All runs on one number of ranks. */
 export interface ScaleRow {
   /** System and ranks: "earlybird x 2". */
   name: string;
@@ -32,10 +33,10 @@ export interface ScaleRow {
   ranks: number;
   threads: number;
   imagesPerSecond: Spread | null;
-  /** Over the same program on one rank, which has all threads. */
+  /** Speed over that of the same program on one rank, which has all threads. */
   overOne: number | null;
   waitedMs: Spread | null;
-  /** Of the step. */
+  /** Waiting time over the time of the step. */
   waitedShare: number | null;
   bytes: number | null;
   failure?: string;
@@ -53,7 +54,7 @@ export interface ScaleBench {
   steps: number;
   rounds: number;
   rows: ScaleRow[];
-  /** Images per second of ours over those of DDP, by number of ranks. */
+  /** Ratios of our images per second to those of DDP, by number of ranks. */
   ratios: Record<string, number | null>;
 }
 
@@ -114,7 +115,7 @@ export async function benchScale(asked: BenchScaleRecipe, options: RunOptions = 
 const text = ({ imagesPerSecond, waitedMs }: ScaleRun) =>
   `${imagesPerSecond.toFixed(1)} images/s${waitedMs === null ? '' : `, ${waitedMs.toFixed(1)} ms a step waiting`}`;
 
-/** The run of one rank, in this process. Where others belong to it, all of them run this. */
+/** Runs one rank in this process. Where other ranks belong to it, each of them calls this. */
 export async function timeScale(recipe: BenchScaleRecipe, { signal }: RunOptions = {}): Promise<ScaleRun> {
   const place = placeOf(process.env);
   const engine = openEngine({ ...recipe, place });
@@ -125,7 +126,7 @@ export async function timeScale(recipe: BenchScaleRecipe, { signal }: RunOptions
   const before = await ranks?.group.traffic();
   const { imagesPerSecond } = await timeSteps(training, { batchSize }, { steps, epoch: 1 }, signal);
   const after = await ranks?.group.traffic();
-  // On a GPU sums run beside the host, and in a replayed step without it.
+  // Waiting is visible on a CPU only: on a GPU sums run beside the host, and in a replayed step without it.
   const seen = engine.device === 'cpu' && before && after;
   return {
     ranks: place?.size ?? 1,
@@ -151,12 +152,12 @@ async function runOurs(
   return JSON.parse(output!) as ScaleRun;
 }
 
-/** The record of peer_ddp.py and peer_train.py, as far as it is read here. */
+/** Fields of the record of peer_ddp.py and peer_train.py that are read here. */
 interface PeerScale {
   images_per_s_wall: number;
 }
 
-/** One rank is the peer's tuned step, which needs no DDP. */
+/** Runs the peer. On one rank it is the tuned step, which needs no DDP. */
 async function runPeers(
   recipe: BenchScaleRecipe,
   ranks: number,

@@ -1,48 +1,57 @@
 /**
- * A model of a training step on several ranks: computing, and sums of gradients that go on behind it. docs/scaling.md holds it against
- * measurements and says what it predicts. Seconds and bytes throughout.
+ * A model of a training step on several ranks: computation, with sums of gradients running behind it. docs/scaling.md
+ * compares it with measurements and gives its predictions. Seconds and bytes throughout.
  */
 
-/** A way between two ranks, as one of them sees it. */
+/** A connection between two ranks, as one of them sees it. */
 export interface Link {
   bytesPerSecond: number;
-  /** Of one message. */
+  /** Seconds of one message. */
   latency: number;
 }
 
-/** Nodes of `perNode` ranks. Each rank has a way of its own to the other nodes. */
+/** Nodes of `perNode` ranks. Each rank has its own connection to the other nodes. */
 export interface Cluster {
   perNode: number;
   within: Link;
   between: Link;
 }
 
-/** A step of one rank. */
+/** Work of one rank in a step. */
 export interface RankStep {
   forward: number;
   backward: number;
-  /** Gradients of one bucket in the order of the backward pass: its bytes, and the share of the backward pass after which it is whole. */
+  /**
+   * Gradients of each bucket in the order of the backward pass: its bytes, and the share of the backward pass after
+   * which it is complete.
+   */
   buckets: readonly { bytes: number; ready: number }[];
-  /** Small sums that the step waits for, one after the other: its beginning, and two for each BatchNorm with --sync-bn. */
+  /**
+   * Number of small sums that the step waits for one after the other: one at its beginning, and two for each BatchNorm
+   * with --sync-bn.
+   */
   smallSums: number;
 }
 
 export interface ScaledStep {
   seconds: number;
-  /** Of it, time in which the rank only waits. */
+  /** Part of `seconds` in which the rank only waits. */
   waiting: number;
-  /** Images a second of all ranks over as many times those of one rank alone. */
+  /** Images a second of all ranks over those of one rank alone times the number of ranks. */
   efficiency: number;
 }
 
-/** Ring all-reduce: every rank sends and receives 2 (n - 1) messages of 1/n of the bytes (Patarasuk and Yuan, 2009). */
+/**
+ * Time of a ring all-reduce: every rank sends and receives 2 (n - 1) messages of 1/n of the bytes (Patarasuk and Yuan,
+ * 2009).
+ */
 export function ringSeconds(bytes: number, ranks: number, { bytesPerSecond, latency }: Link): number {
   return ranks < 2 ? 0 : 2 * (ranks - 1) * (latency + bytes / ranks / bytesPerSecond);
 }
 
 /**
- * Sum of `bytes` over all ranks. Over several nodes: scattered within each node, a ring between nodes for each part, gathered within the
- * node; every rank of a node sends its part on its own way.
+ * Time to sum `bytes` over all ranks. With several nodes the data is scattered within each node, each part is summed in
+ * a ring between nodes, and gathered within the node; every rank of a node sends its part on its own connection.
  */
 export function sumSeconds(bytes: number, ranks: number, { perNode, within, between }: Cluster): number {
   const nodes = Math.ceil(ranks / perNode);
@@ -50,7 +59,7 @@ export function sumSeconds(bytes: number, ranks: number, { perNode, within, betw
   return ringSeconds(bytes, perNode, within) + ringSeconds(bytes / perNode, nodes, between);
 }
 
-/** The step on `ranks` ranks. A bucket's sum begins when it is whole and the one before it is done. */
+/** The step on `ranks` ranks. The sum of a bucket begins when the bucket is complete and the sum before it is done. */
 export function stepOn(
   { forward, backward, buckets, smallSums }: RankStep,
   ranks: number,
@@ -65,7 +74,10 @@ export function stepOn(
   return { seconds: alone + waiting, waiting, efficiency: alone / (alone + waiting) };
 }
 
-/** Buckets of at most `limit` bytes, the first one of `first`, of parameters in the order of the backward pass. */
+/**
+ * Buckets of parameters in the order of the backward pass, the first of at most `first` bytes, the others of at most
+ * `limit`.
+ */
 export function bucketsOf(
   parameters: readonly { bytes: number; ready: number }[],
   { first, limit }: { first: number; limit: number },

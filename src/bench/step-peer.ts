@@ -1,4 +1,4 @@
-/** `bench step`: our training step and every mode of the PyTorch peer, each in a process of its own, taking turns. */
+/** `bench step`: our training step and every mode of the PyTorch peer, each in a process of its own, run in turns. */
 import { KNOWN } from '../data/known';
 import { openEngine, requestedDevice } from '../engine/device';
 import { describeMachine, type Machine } from '../engine/machine';
@@ -15,7 +15,7 @@ export interface SystemSummary extends Runs<StepRecord> {
   /** Median, lowest and highest over the runs; null where none succeeded. */
   imagesPerSecond: Spread | null;
   residentMib: Spread | null;
-  /** At 32 pixels: seconds of a pass over CIFAR's training images at the median rate. */
+  /** Seconds of a pass over CIFAR's training images at the median rate, for networks of 32 pixels. */
   cifarEpochSeconds?: number;
 }
 
@@ -27,15 +27,18 @@ export interface StepBench {
   steps: number;
   rounds: number;
   systems: Record<string, SystemSummary>;
-  /** Images per second of ours over those of the peer's mode, medians; null where the mode gave none. */
+  /** Ratios of our images per second to those of the peer's mode, by medians; null where the mode gave none. */
   ratios: Record<string, number | null>;
-  /** The smallest of `ratios` but that of reference: over the best the peer can do. */
+  /** The smallest of `ratios` except that of reference, which compares with the best that the peer can do. */
   best: number | null;
-  /** Resident memory of ours over that of the peer's mode, medians. */
+  /** Ratios of our resident memory to that of the peer's mode, by medians. */
   memoryRatios: Record<string, number | null>;
 }
 
-/** Times our training step and, beside a peer, that of its modes. Throws ERR_USAGE for a folder without the peer. */
+/**
+ * Times our training step and, where there is a peer, the step of its modes. Throws ERR_USAGE for a folder without the
+ * peer.
+ */
 export async function benchStep(asked: BenchStepRecipe, options: RunOptions = {}): Promise<StepBench> {
   const recipe = settlePeer(asked, 'peer_train.py', options.observer?.log);
   const { model, batchSize, steps, rounds } = recipe;
@@ -72,7 +75,7 @@ export async function benchStep(asked: BenchStepRecipe, options: RunOptions = {}
   };
 }
 
-/** One round of our own program, in a process of its own. */
+/** Runs one round of our own program in a process of its own. */
 export async function timeApart(recipe: BenchStepRecipe, options: RunOptions): Promise<StepRecord> {
   const { systems } = await runApart<StepBench>(['bench', 'step'], ownFlags(recipe), recipe, options);
   return systems[OURS]!.runs[0]!;

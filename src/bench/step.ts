@@ -14,12 +14,15 @@ import { createTraining, LR } from './workload';
 export interface StepRecord {
   system: string;
   dtype: string;
-  /** Over the whole timed window. */
+  /** Rate over the whole timed window. */
   imagesPerSecond: number;
   stepMs: number;
-  /** How full batches were run: by a captured step, or kernel by kernel and why. Absent on a CPU and for a peer. */
+  /**
+   * Way in which full batches ran: as a captured step, or kernel by kernel with the reason. Absent on a CPU and for a
+   * peer.
+   */
   engine?: 'captured' | 'eager' | `eager: ${string}` | undefined;
-  /** Which kernel computed each class of convolutions; empty on a GPU, absent for a peer. */
+  /** Kernel that computed each class of convolutions; empty on a GPU, absent for a peer. */
   kernels?: KernelTable;
   /** Largest resident memory of the process, MiB; null on a GPU. */
   residentMib: number | null;
@@ -47,7 +50,7 @@ export async function timeStep(
   };
 }
 
-/** Times `steps` training steps; starts another epoch when one runs out. */
+/** Times `steps` training steps, and starts another epoch when one is used up. */
 export async function timeSteps(
   { trainer, dataset }: { trainer: NativeTrainer; dataset: NativeDataset },
   { batchSize }: { batchSize: number },

@@ -20,15 +20,15 @@ import { HYPER_PARAMETERS, networkWithGammas, randomImages, ticketOf } from './w
 
 export interface TicketSystem {
   dtype: string;
-  /** Milliseconds of a step; null where there is no figure. */
+  /** Milliseconds of a step; null where no run succeeded. */
   dense: Spread | null;
   ticket: Spread | null;
-  /** Ticket over dense, medians. */
+  /** Step time of the ticket over that of the dense network, by medians. */
   stepRatio: number | null;
   failure?: string;
 }
 
-/** Steps of a ticket over those of the dense network, ours and the peer's. */
+/** Step times of a ticket and of the dense network, ours and the peer's. */
 export interface TicketBench {
   bench: 'ticket';
   machine: Machine;
@@ -37,14 +37,14 @@ export interface TicketBench {
   steps: number;
   rounds: number;
   ticket: { ratio: number; roundTo: BenchStepRecipe['roundTo']; cfg: Cfg; flopsRatio: number; parameterRatio: number };
-  /** Which kernel computed each class of convolutions of ours; empty on a GPU. */
+  /** Kernel that computed each class of our convolutions; empty on a GPU. */
   kernels: KernelTable;
   systems: Record<string, TicketSystem>;
-  /** Our step ratio over the FLOPs ratio: 1 where the ticket is as much faster as it is smaller. */
+  /** Our step ratio over the FLOPs ratio, which is 1 where the ticket is faster by as much as it is smaller. */
   overFlops: number;
   /** The peer's step of the same ticket over ours, by mode. */
   ratios: Record<string, number | null>;
-  /** The smallest of `ratios` but that of reference. */
+  /** The smallest of `ratios` except that of reference. */
   best: number | null;
   /** Our step ratio over the peer's, by mode: below 1 where the ticket gains more with us. */
   overPeer: Record<string, number | null>;
@@ -62,7 +62,7 @@ export async function benchTicket(asked: BenchStepRecipe, options: RunOptions = 
     const cfg = join(folder, 'cfg.json');
     let last: TicketBench | undefined;
     const ours = async (): Promise<Pair> => {
-      // Beside a peer in a process of its own, as the peer is.
+      // Beside a peer our step runs in a process of its own, as the peer's does.
       last = await (modes.length === 0
         ? timeTicket(recipe, options)
         : runApart<TicketBench>(['bench', 'step'], ownFlags(recipe), recipe, options));
@@ -74,14 +74,14 @@ export async function benchTicket(asked: BenchStepRecipe, options: RunOptions = 
       dense: (await runPeer(recipe, mode, options)).stepMs,
       ticket: (await runPeer(recipe, mode, options, cfg)).stepMs,
     });
-    // The first round begins with ours, which knows the widths.
+    // Our turn comes first, as it finds the widths that the peer's turns need.
     const turns = [
       { system: OURS, text, run: ours },
       ...modes.map((mode) => ({ system: mode, text, run: () => theirs(mode), isPeer: true })),
     ];
     const runs = await takeTurns<Pair>(turns, recipe.rounds, options);
     const { machine, ticket, kernels } = last!;
-    // Its command line is that of the process apart.
+    // The machine names the command line of the separate process, so that of this process replaces it.
     const { commandLine = machine.commandLine } = options;
     return summarise({ machine: { ...machine, commandLine }, ticket, kernels }, recipe, runs);
   });
@@ -97,7 +97,7 @@ export function summarise(
   for (const [name, { runs: pairs, ...failed }] of Object.entries(runs)) {
     const [dense, small] = [spread(pairs.map(({ dense }) => dense)), spread(pairs.map(({ ticket }) => ticket))];
     systems[name] = {
-      // The peer's reference computes in fp32 whatever is asked.
+      // The peer's mode reference computes in fp32 whatever is asked.
       dtype: name !== 'reference' && precision === 'bf16' ? 'bf16' : 'fp32',
       dense,
       ticket: small,
@@ -123,7 +123,7 @@ export function summarise(
   };
 }
 
-/** Dense and ticket in this process, taking turns over the same images. */
+/** Times dense network and ticket in this process, in turns over the same images. */
 async function timeTicket(recipe: BenchStepRecipe, options: RunOptions): Promise<TicketBench> {
   const { signal, observer, commandLine } = options;
   const engine = openEngine(recipe, observer?.log);

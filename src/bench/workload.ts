@@ -30,11 +30,11 @@ export const LR = 0.1;
 
 type Workload = Pick<BenchStepRecipe, 'model' | 'batchSize' | 'seed'> & {
   capture?: boolean | undefined;
-  /** Those that train it together. */
+  /** Ranks that train the network together. */
   ranks?: Ranks | undefined;
 } & Partial<Pick<BenchStepRecipe, 'ticket' | 'roundTo'>>;
 
-/** `formats`: those of low precision. */
+/** Options of a training; `formats` are those of low precision. */
 type TrainingOptions = RunOptions & { formats?: NumberFormats | undefined };
 
 /** A new network, or the ticket of one, with a trainer, and images for it. */
@@ -81,7 +81,10 @@ export async function ticketOf(
   return (await dense.prune({ mask: mask!.bits, emptyLayers: 'keep-one', ...rounding })).model;
 }
 
-/** A network whose gammas differ, in an order drawn from the seed: equal ones, as of a new network, give no mask. */
+/**
+ * A network with different gammas in an order drawn from the seed, since equal gammas, as in a new network, give no
+ * mask.
+ */
 export async function networkWithGammas(
   engine: Engine,
   recipe: Pick<Workload, 'model' | 'seed'>,
@@ -96,7 +99,7 @@ export async function networkWithGammas(
   });
 }
 
-/** Between 0 and 1, by the key of the BN layer. */
+/** Gammas between 0 and 1, by the key of the BatchNorm layer. */
 export function gammasFor({ batchNorms }: Pick<ModelDescription, 'batchNorms'>, seed: number): Map<string, TensorData> {
   const total = batchNorms.reduce((sum, { channels }) => sum + channels, 0);
   const order = shuffled(total, seed);
@@ -119,12 +122,12 @@ function shuffled(count: number, seed: number): number[] {
   return order;
 }
 
-/** Images of 224 pixels: as many as the peer makes. */
+/** Number of images of 224 pixels, as many as the peer makes. */
 const IMAGENET_IMAGES = 1024;
-/** The generator of random bytes takes at most 2 GiB at a time. */
+/** Bytes per call of the generator of random bytes, which takes at most 2 GiB. */
 const SLICE_BYTES = 64 << 20;
 
-/** As many random images as CIFAR trains on, up to a whole number of batches. */
+/** A set of random images: as many as CIFAR trains on, or IMAGENET_IMAGES, rounded up to whole batches. */
 export async function randomImages(
   { addon, device }: Engine,
   { model, batchSize, ranks }: Pick<Workload, 'model' | 'batchSize' | 'ranks'>,

@@ -1,4 +1,4 @@
-/** Element types that files name: those whose values are read (src/tensor.ts), and those that are only shown. */
+/** Element types that files name: types whose values are read (src/tensor.ts), and types that are only shown. */
 import { DTYPE_BYTES, type Dtype } from '../tensor';
 
 /** Bytes of an element, by PyTorch's name without "torch.". */
@@ -15,7 +15,7 @@ export const ELEMENT_BYTES: Readonly<Record<string, number>> = {
   float8_e5m2: 1,
   float8_e5m2fnuz: 1,
   float8_e8m0fnu: 1,
-  // Two values in each element.
+  // One element holds two values.
   float4_e2m1fn_x2: 1,
   bits1x8: 1,
   bits2x4: 1,
@@ -32,7 +32,7 @@ export const ELEMENT_BYTES: Readonly<Record<string, number>> = {
   ),
 };
 
-/** Other names of the same types. */
+/** Aliases of element types. */
 const ALIASES: Readonly<Record<string, string>> = {
   float: 'float32',
   double: 'float64',
@@ -50,7 +50,7 @@ export function isDtype(name: string): name is Dtype {
   return Object.hasOwn(DTYPE_BYTES, name);
 }
 
-/** The element type that `torch.<name>` is, or undefined. */
+/** The element type that `torch.<name>` stands for, or undefined. */
 export function dtypeNamed(name: string): string | undefined {
   const plain = Object.hasOwn(ALIASES, name) ? ALIASES[name]! : name;
   return Object.hasOwn(ELEMENT_BYTES, plain) ? plain : undefined;

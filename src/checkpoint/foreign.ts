@@ -1,9 +1,9 @@
-/** Files that are no checkpoints: what they are, and what to do about them. */
+/** Recognises files that are not checkpoints, and tells what to do about them. */
 import { refuse, SAVE_WEIGHTS } from './refuse';
 
 const SAVE_SAFETENSORS = 'save its weights once by torch.save or safetensors';
 
-/** Bytes at the start of files, as latin1 text. Some formats have them further on. */
+/** Bytes by which formats are known, as latin1 text, at the start of the file or at offset `at`. */
 const SIGNATURES: readonly { starts: string; at?: number; what: string; remedy: string }[] = [
   {
     starts: 'ustar',
@@ -26,12 +26,13 @@ const SIGNATURES: readonly { starts: string; at?: number; what: string; remedy: 
   { starts: '<', what: 'a web page or XML', remedy: 'download the file itself' },
 ];
 
-/** Throws ERR_CHECKPOINT with what the file is; returns where that is not known. */
+/** Throws ERR_CHECKPOINT, naming the kind of file; returns where the kind is unknown. */
 export function foreignFormat(bytes: Uint8Array): void {
   const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 512)).toString('latin1');
   for (const { starts, at = 0, what, remedy } of SIGNATURES) {
     if (!head.startsWith(starts, at)) continue;
-    // One byte alone would fit many files: ONNX goes on with a small version, and the name of its producer or a graph.
+    // One byte alone would fit many files. ONNX continues with a small version, and the name of its producer or a
+    // graph.
     if (starts === '\x08' && !/^\x08[\x01-\x20][\x12-\x42]/.test(head)) continue;
     if (starts === '<' && !/^<(\?xml|!doctype|html)/i.test(head)) continue;
     refuse(`it is ${what}`, remedy);
@@ -40,7 +41,7 @@ export function foreignFormat(bytes: Uint8Array): void {
     refuse('it is a plain pickle, not a file of torch.save', 'save its weights by torch.save(model.state_dict(), ...)');
 }
 
-/** Zip archives of PyTorch that hold a program beside weights: the first name that fits says which. */
+/** Zip archives of PyTorch that hold a program beside weights, told by the first name that fits. */
 const PROGRAMS: readonly [name: RegExp, what: string, remedy: string][] = [
   [
     /^[^/]+\/constants\.pkl$/,
@@ -56,7 +57,7 @@ const PROGRAMS: readonly [name: RegExp, what: string, remedy: string][] = [
   [/\.npy$/, 'an .npz archive of numpy', SAVE_WEIGHTS],
 ];
 
-/** Throws ERR_CHECKPOINT for the names of an archive that is a program and no checkpoint. */
+/** Throws ERR_CHECKPOINT where the names of an archive are those of a program rather than a checkpoint. */
 export function foreignZip(names: readonly string[]): void {
   for (const [pattern, what, remedy] of PROGRAMS)
     if (names.some((name) => pattern.test(name))) refuse(`it is ${what}, not a state dict (nothing was run)`, remedy);

@@ -11,17 +11,19 @@ import { isBytes, isDict, isTensor, type Key, Opaque, UnreadTensor, type Value }
 export interface InspectReport {
   file: string;
   format: Format | 'npy';
-  /** Of all its files. */
+  /** Total bytes of all its files. */
   bytes: number;
   epoch: number | null;
   best: number | null;
   cfg: (number | 'M')[] | null;
-  /** Everything that is no tensor and no container, by its dotted path. */
+  /** Every entry that is neither a tensor nor a container, by its dotted path. */
   values: { key: string; value: string | number | boolean | null }[];
   tensors: { key: string; dtype: string; shape: number[]; bytes: number }[];
 }
 
-/** `key`: shows the weights at this place as the file's state_dict. Throws ERR_FILE, ERR_CHECKPOINT. */
+/**
+ * Describes a file. `key`: shows the weights at this place as the file's state_dict. Throws ERR_FILE, ERR_CHECKPOINT.
+ */
 export async function inspectFile(file: string, key?: string): Promise<InspectReport> {
   const place = await placeOf(file);
   const first = await readWholeFile(place);
@@ -52,7 +54,9 @@ export async function inspectFile(file: string, key?: string): Promise<InspectRe
   };
 }
 
-/** Null also where the file's cfg makes no sense: to look at such a file is what this command is for. */
+/**
+ * Channel widths of the file; null also where they make no sense, as this command is meant for looking at such files.
+ */
 function soundCfg(value: Value): InspectReport['cfg'] {
   try {
     return cfgOf(value) ?? null;
@@ -61,7 +65,7 @@ function soundCfg(value: Value): InspectReport['cfg'] {
   }
 }
 
-/** Collects the leaves of a value tree. Lists of plain values are one leaf. */
+/** Collects the leaves of a value tree. A list of plain values is one leaf. */
 function collect(report: InspectReport, key: string, node: Value): void {
   const below = (name: Key) => (key === '' ? String(name) : `${key}.${name}`);
   if (isTensor(node)) report.tensors.push(describeTensor(key, node));

@@ -11,13 +11,14 @@ import { unwrap } from './wrappers';
  * `layer1.0.downsample.0.0.weight`. Keys of plain models do not match.
  */
 const WRAPPED = /^((?:.*\.)?(?:feature\.\d+|conv\d+|downsample\.0))\.0\.(weight|bias)$/;
-/** Entries of modules that are no tensors. */
+/** Matches entries of modules that are not tensors. */
 const EXTRA_STATE = /(^|\.)_extra_state$/;
 
 /**
- * The weights of a checkpoint under the keys of the full-precision model: of its `state_dict`, of an entry that scripts use instead
- * (`model`, `net`, ...), or of a bare dictionary of tensors. Prefixes of PyTorch's wrappers are taken off. What is not plain of this
- * is one line of `log`. Throws ERR_CHECKPOINT; `name` is the file's name in messages.
+ * The weights of a checkpoint under the keys of the full-precision model: of its `state_dict`, of an entry that scripts
+ * use instead (`model`, `net`, ...), or of a bare dictionary of tensors. Prefixes of PyTorch's wrappers are taken off.
+ * Anything unusual in this is reported in one line of `log`. Throws ERR_CHECKPOINT; `name` is the file's name in
+ * messages.
  */
 export function stateDictOf(value: Value, name = 'the checkpoint', log?: (line: string) => void): StateDict {
   const dict = dictOf(value, name);
@@ -58,7 +59,7 @@ function leftOut(keys: readonly string[]): string {
   return `${shown}${more} ${keys.length > 1 ? 'are no weights of the network and are' : 'is no weight and is'} left out`;
 }
 
-/** Why an entry of a state dict cannot be taken, and what to do. */
+/** Says why an entry of a state dict cannot be taken, and what to do. */
 function notAWeight(key: string, value: Value): string {
   if (value instanceof UnreadTensor) {
     const { dtype, shape, reason } = value;
@@ -69,12 +70,15 @@ function notAWeight(key: string, value: Value): string {
   return ` has something other than a tensor under ${JSON.stringify(key)}, so it is not a state dict; name a file with state_dict, or where the weights lie by --key`;
 }
 
-/** The key of the full-precision model for one of a low-precision model; others unchanged. */
+/** The key of the full-precision model for a key of a low-precision model; any other key is returned unchanged. */
 export function plainKey(key: string): string {
   return key.replace(WRAPPED, '$1.$2');
 }
 
-/** Keys of the low-precision model, in which a quantiser wraps each of these convolutions (keys such as "feature.0"). */
+/**
+ * State dict with the keys of the low-precision model, in which a quantiser wraps each of these convolutions (keys such
+ * as "feature.0").
+ */
 export function wrappedKeys(state: StateDict, convolutions: readonly string[]): StateDict {
   const wrapped = new Map<string, string>(
     convolutions.flatMap((key) => ['weight', 'bias'].map((name) => [`${key}.${name}`, `${key}.0.${name}`] as const)),
@@ -95,7 +99,7 @@ export function stateDictValue(state: StateDict): Value {
   return new OrderedDict(state);
 }
 
-/** Buffers of the reference's models. All other tensors, `select.indexes` included, are parameters there. */
+/** Matches buffers of the reference's models. All other tensors, `select.indexes` included, are parameters there. */
 const BUFFER = /(^|\.)(running_mean|running_var|num_batches_tracked)$/;
 
 /** Keys of the parameters of the reference's model, in the order of its optimiser. */
@@ -110,7 +114,7 @@ export function parameterKeys(state: StateDict): string[] {
 export function cfgOf(value: Value, name = 'the checkpoint'): (number | 'M')[] | undefined {
   const dict = dictOf(value, name);
   const metadata = dict.get('metadata');
-  // A safetensors file has only text beside its tensors: there it is JSON.
+  // A safetensors file holds only text beside its tensors, so its cfg is JSON.
   const cfg = dict.get('cfg') ?? (isDict(metadata) ? parseJson(metadata.get('cfg')) : undefined);
   if (cfg === undefined || cfg === null) return undefined;
   if (!Array.isArray(cfg)) fail(`${name} has a cfg that is not a list; prune the model again`);
@@ -131,7 +135,7 @@ export function bestOf(value: Value): number | undefined {
   return isDict(value) ? scalar(value.get('best_prec1') ?? value.get('prec1')) : undefined;
 }
 
-/** A number, or a tensor of one element. */
+/** The value of a number, or of a tensor with one element. */
 function scalar(value: Value | undefined): number | undefined {
   if (typeof value === 'number') return value;
   if (isTensor(value)) {

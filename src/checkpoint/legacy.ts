@@ -10,18 +10,21 @@ import { isDict, type Value } from './value';
 
 export const MAGIC = 0x1950a86a20f9469cfc6cn;
 export const PROTOCOL = 1001;
-/** The magic number as protocols 2 to 5 write it (a 10-byte integer), and as protocols 0 and 1 do. */
+/** Bytes of the magic number as protocols 2 to 5 write it (a 10-byte integer), and as protocols 0 and 1 do. */
 const MAGIC_BYTES = Uint8Array.of(0x8a, 0x0a, 0x6c, 0xfc);
 const MAGIC_LINE = Buffer.from('L119547037146038801333356L');
 
 export function looksLikeLegacy(bytes: Uint8Array): boolean {
   const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 32));
-  // Protocol 4 puts the length of a frame before it.
+  // Protocol 4 puts the length of a frame before the magic number.
   if (bytes[0] === 0x80) return [2, 11].includes(start.indexOf(MAGIC_BYTES));
   return start.indexOf(MAGIC_LINE) === 0;
 }
 
-/** Throws ERR_CHECKPOINT whose message is a clause. Tensors share memory with `bytes` where they can. */
+/**
+ * Reads a file of the old layout. Throws ERR_CHECKPOINT, whose message is a clause. Tensors share memory with `bytes`
+ * where they can.
+ */
 export function parseLegacy(bytes: Uint8Array, budget: Budget): Value {
   const magic = unpickle(bytes, 0, budget);
   if (magic.value !== MAGIC) refuse('its magic number is wrong');

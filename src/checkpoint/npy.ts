@@ -7,7 +7,7 @@ import { Budget, namingFile, refuse } from './refuse';
 import { denseBytes, rowMajorStrides } from './tensor-view';
 import { elementCount, isWellFormed } from './value';
 
-/** bfloat16 has no numpy type. */
+/** Codes of numpy's types; bfloat16 has none. */
 const CODES: Partial<Record<Dtype, string>> = {
   float64: '<f8',
   float32: '<f4',
@@ -52,7 +52,7 @@ export function looksLikeNpy(bytes: Uint8Array): boolean {
   return MAGIC.equals(bytes.subarray(0, MAGIC.length));
 }
 
-/** Throws ERR_CHECKPOINT. Data in C order is a view into `bytes`. */
+/** Reads an array from the bytes of a file. Throws ERR_CHECKPOINT. Data in C order is a view into `bytes`. */
 export function parseNpy(bytes: Uint8Array, name = 'the array', budget = new Budget(bytes.length)): TensorData {
   return namingFile(name, () => {
     const { text, end } = headerText(bytes);
@@ -76,12 +76,12 @@ function headerText(bytes: Uint8Array): { text: string; end: number } {
   if (version < 1 || version > 3) refuse('its numpy version is unknown');
   const [start, length] = version === 1 ? [10, view.getUint16(8, true)] : [12, view.getUint32(8, true)];
   const end = start + length;
-  // numpy refuses more than 10,000 bytes.
+  // numpy itself refuses a header of more than 10,000 bytes.
   if (length > 10_000 || end > bytes.length) refuse('its numpy header is damaged');
   return { text: Buffer.from(bytes.subarray(start, end)).toString('latin1'), end };
 }
 
-/** '' is a scalar, '3,' one dimension, '3, 4' two. */
+/** Reads the inside of a shape: '' is a scalar, '3,' one dimension, '3, 4' two. */
 function parseShape(text: string): number[] {
   const shape = text
     .replace(/,$/, '')
@@ -92,7 +92,9 @@ function parseShape(text: string): number[] {
   return shape;
 }
 
-/** numpy pads the header to a multiple of 64 bytes, after leaving room for the first dimension to grow to 21 digits. */
+/**
+ * The header. numpy pads it to a multiple of 64 bytes, after leaving room for the first dimension to grow to 21 digits.
+ */
 function npyHeader(code: string, shape: number[]): Buffer {
   const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(', ')})`;
   const growth = shape.length > 0 ? ' '.repeat(Math.max(0, 21 - String(shape[0]).length)) : '';

@@ -1,21 +1,24 @@
-/** Where the weights lie in a checkpoint: training scripts name them in many ways. */
+/** Finds the weights in a checkpoint, which training scripts put under many names. */
 import { EarlybirdError } from '../errors';
 import { type Dict, isDict, isTensor, type Key, UnreadTensor, type Value } from './value';
 
-/** Names in use, the one that a script trains first and averages after. */
+/** Usual names, in order of preference: weights that a script trains before averages of them. */
 const NAMES = ['state_dict', 'model_state_dict', 'model', 'net', 'network', 'weights', 'params', 'module'];
 const AVERAGES = ['state_dict_ema', 'model_ema', 'ema_state_dict', 'ema'];
 
 /** A dictionary of weights, and where it was found. */
 interface Place {
   weights: Dict;
-  /** Its key; '' where the file itself is the dictionary. */
+  /** Key of the dictionary; '' where the file itself is the dictionary. */
   where: string;
-  /** Keys of further ones. */
+  /** Keys of further dictionaries of weights. */
   others: string[];
 }
 
-/** The weights of a checkpoint, or undefined where there are none. Throws ERR_CHECKPOINT where several are there and none is usual. */
+/**
+ * The weights of a checkpoint, or undefined where there are none. Throws ERR_CHECKPOINT where there are several and
+ * none has a usual name.
+ */
 export function findWeights(value: Dict, name: string): Place | undefined {
   const found = [...value].flatMap(([key, entry]) => (isWeights(entry) ? [key] : []));
   const usual = [...NAMES, ...AVERAGES].find((key) => found.includes(key));
@@ -30,7 +33,10 @@ export function findWeights(value: Dict, name: string): Place | undefined {
   return { weights: value.get(key) as Dict, where: String(key), others: others(key) };
 }
 
-/** Weights under a usual name, one dictionary further in: { app: { model, optimizer } } of torch.distributed.checkpoint. */
+/**
+ * Finds weights under a usual name one dictionary further in: { app: { model, optimizer } } of
+ * torch.distributed.checkpoint.
+ */
 function findWithin(value: Dict, name: string): Place | undefined {
   const places = [...value].flatMap(([key, entry]) => {
     const usual = isDict(entry) && [...NAMES, ...AVERAGES].some((inner) => isWeights(entry.get(inner)));
@@ -44,7 +50,10 @@ function findWithin(value: Dict, name: string): Place | undefined {
   return places[0];
 }
 
-/** The checkpoint with what lies at the dotted path `key` as its state_dict. Throws ERR_CHECKPOINT where nothing does. */
+/**
+ * The checkpoint with the weights at the dotted path `key` as its state_dict. Throws ERR_CHECKPOINT where there are
+ * none.
+ */
 export function weightsAt(value: Value, key: string | undefined, name: string): Value {
   if (key === undefined) return value;
   const found = at(value, key.split('.')) ?? underPrefix(value, key, name);
@@ -57,14 +66,14 @@ export function weightsAt(value: Value, key: string | undefined, name: string): 
   ]);
 }
 
-/** What a file has, for messages. */
+/** Describes the content of a file, for messages. */
 export function contentOf(value: Value): string {
   if (!isDict(value)) return 'it is no dictionary';
   const keys = [...value.keys()].slice(0, 12).map(show);
   return `it has ${keys.join(', ')}${value.size > 12 ? `, ... (${value.size} in all)` : ''}`;
 }
 
-/** A dictionary with tensors under names, and nothing nested. */
+/** True for a dictionary of named tensors without nesting. */
 function isWeights(value: Value | undefined): boolean {
   if (!isDict(value)) return false;
   const members = [...value.values()];
@@ -75,7 +84,10 @@ function isWeights(value: Value | undefined): boolean {
   );
 }
 
-/** The weights whose keys begin with the end of the path, such as "state_dict.student": two networks may lie in one dictionary. */
+/**
+ * The weights whose keys begin with the end of the path, such as "state_dict.student", since one dictionary may hold
+ * two networks.
+ */
 function underPrefix(value: Value, key: string, name: string): Value | undefined {
   const path = key.split('.');
   for (let count = path.length - 1; count >= 0; count--) {
@@ -89,7 +101,7 @@ function underPrefix(value: Value, key: string, name: string): Value | undefined
   return undefined;
 }
 
-/** Keys may have dots of their own, so that every split of the path is tried. */
+/** The value at a path. Keys may contain dots, so every split of the path is tried. */
 function at(value: Value, path: readonly string[]): Value | undefined {
   if (path.length === 0) return value;
   for (let count = path.length; count > 0; count--) {

@@ -11,17 +11,23 @@ import { OrderedDict, type Value } from './value';
 import { ZipArchive } from './zip/read';
 import { type ZipRecord, zipChunks } from './zip/write';
 
-/** zip: PyTorch since 1.6; legacy: before; sharded: files with an index; distributed: a folder of torch.distributed.checkpoint. */
+/**
+ * Layout of a checkpoint. zip: PyTorch since 1.6; legacy: before; sharded: files with an index; distributed: a folder
+ * of torch.distributed.checkpoint.
+ */
 export type Format = 'zip' | 'legacy' | 'safetensors' | 'sharded' | 'distributed';
 
 /** A checkpoint in memory. */
 export interface Checkpoint {
   format: Format;
-  /** The saved value. For a safetensors file: the state dict, or { state_dict, metadata } where it has metadata. */
+  /** The saved value; for a safetensors file the state dict, or { state_dict, metadata } where it has metadata. */
   value: Value;
 }
 
-/** A checkpoint in memory: one file of torch.save or safetensors. `name` is the file's name in messages. Throws ERR_CHECKPOINT. */
+/**
+ * Reads a checkpoint in memory: one file of torch.save or safetensors. `name` is the file's name in messages. Throws
+ * ERR_CHECKPOINT.
+ */
 export function parseCheckpoint(
   bytes: Uint8Array,
   name = 'the checkpoint',
@@ -45,8 +51,9 @@ export function parseCheckpoint(
 }
 
 /**
- * Writes a checkpoint that `torch.load(file, weights_only=True)` reads. Equal values give equal bytes. The file is whole or not
- * there, whatever happens. Throws ERR_FILE, or ERR_CHECKPOINT for a value without a Python form; rejects with `signal.reason`.
+ * Writes a checkpoint that `torch.load(file, weights_only=True)` reads. Equal values give equal bytes. The file is
+ * complete or absent, whatever happens. Throws ERR_FILE, or ERR_CHECKPOINT for a value without a Python form; rejects
+ * with `signal.reason`.
  */
 export async function writeCheckpoint(file: string, value: Value, options: WriteOptions = {}): Promise<void> {
   await writeFileAtomic(file, checkpointChunks(value), options);
@@ -65,7 +72,10 @@ function sniff(bytes: Uint8Array): Format {
   );
 }
 
-/** The value of a zip file of torch.save. Throws ERR_CHECKPOINT whose message is a clause. `mayBeObject`: see {@link finish}. */
+/**
+ * The value of a zip file of torch.save. Throws ERR_CHECKPOINT, whose message is a clause. `mayBeObject`: see {@link
+ * finish}.
+ */
 export function parseZip(bytes: Uint8Array, budget: Budget, mayBeObject = false): Value {
   const archive = new ZipArchive(bytes, budget);
   foreignZip(archive.names);
@@ -92,7 +102,8 @@ export function parseZip(bytes: Uint8Array, budget: Budget, mayBeObject = false)
 function checkpointChunks(value: Value): AsyncGenerator<Uint8Array> {
   const { pickle, storages } = pickleValue(value);
   const record = (name: string, data: Uint8Array | string): ZipRecord => ({
-    // PyTorch takes the file's name as the folder; a constant one keeps equal content equal bytes under every name.
+    // PyTorch names the folder after the file; a constant name keeps the bytes of equal content equal under every file
+    // name.
     name: `archive/${name}`,
     data: typeof data === 'string' ? Buffer.from(data) : data,
   });
@@ -107,7 +118,9 @@ function checkpointChunks(value: Value): AsyncGenerator<Uint8Array> {
   return zipChunks(records, (crcs) => [record('.data/serialization_id', serializationId(records, crcs))]);
 }
 
-/** 40 digits that identify the content, as in PyTorch's files: one half from the names, one from the CRCs. */
+/**
+ * 40 digits that identify the content, as in PyTorch's files: the first half from the names, the second from the CRCs.
+ */
 function serializationId(records: ZipRecord[], crcs: number[]): string {
   const digits = (text: string) => String(crc32(Buffer.from(text))).padStart(20, '0');
   return digits(records.map(({ name }) => name).join('\n')) + digits(crcs.join('\n'));

@@ -2,10 +2,10 @@ import { constants } from 'node:buffer';
 import * as fs from 'node:fs/promises';
 import { EarlybirdError, fileError } from '../errors';
 
-/** Bytes asked for at a time: large reads are fastest, but one read call takes at most 2 GiB. */
+/** Bytes per read call: large reads are fastest, but one call takes at most 2 GiB. */
 const READ_BYTES = 16 << 20;
 
-/** A whole file in memory, read without blocking the event loop. Throws ERR_FILE. The bytes are the caller's own. */
+/** Reads a whole file into memory without blocking the event loop. Throws ERR_FILE. The bytes are the caller's own. */
 export async function readWholeFile(file: string): Promise<Uint8Array> {
   try {
     const handle = await fs.open(file, 'r');
@@ -29,7 +29,7 @@ async function readAll(handle: fs.FileHandle, file: string): Promise<Uint8Array>
       'ERR_FILE',
       `${file} is larger than this Node.js can hold in one piece; use a newer Node.js`,
     );
-  // Not from the shared pool: whoever keeps a tensor of the file keeps just this memory.
+  // Memory of the shared pool would stay alive with every tensor of the file that is kept.
   const bytes = Buffer.allocUnsafeSlow(status.size);
   let at = 0;
   while (at < bytes.length) {

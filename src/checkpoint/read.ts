@@ -1,4 +1,6 @@
-/** Checkpoints as people have them: a file, an index of several files, or the folder that a tool made. */
+/**
+ * Reads checkpoints in the forms that people have: a file, an index of several files, or the folder that a tool made.
+ */
 import * as fs from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { EarlybirdError } from '../errors';
@@ -10,7 +12,7 @@ import { isIndexName, readSharded } from './sharded';
 
 /** Options of {@link readCheckpoint}. */
 export interface ReadOptions {
-  /** Where the weights lie, as a dotted path such as "models.student": they become the `state_dict` of the value. */
+  /** Dotted path of the weights, such as "models.student"; they become the `state_dict` of the value. */
   key?: string | undefined;
 }
 
@@ -32,7 +34,10 @@ export async function readCheckpoint(file: string, { key }: ReadOptions = {}): P
   return { format, value: weightsAt(value, key, file) };
 }
 
-/** As readCheckpoint, with the number of bytes of all its files. `whole`: the file's bytes, where they have been read. */
+/**
+ * Reads as {@link readCheckpoint} does, and adds the number of bytes of all its files. `whole`: the file's bytes, where
+ * they have been read.
+ */
 export async function readAny(file: string, whole?: Uint8Array): Promise<Checkpoint & { bytes: number }> {
   const place = whole ? file : await placeOf(file);
   if (isIndexName(place)) return readSharded(place);
@@ -41,10 +46,15 @@ export async function readAny(file: string, whole?: Uint8Array): Promise<Checkpo
   return { ...parseCheckpoint(bytes, place), bytes: bytes.length };
 }
 
-/** Names of the weights in folders of Hugging Face's and accelerate's tools; an index stands before its shards. */
+/**
+ * Usual names of weights in folders of Hugging Face's and accelerate's tools; an index is looked for before its shards.
+ */
 const USUAL = ['model.safetensors', 'pytorch_model.safetensors', 'pytorch_model.bin', 'model.pth', 'model.pt'];
 
-/** The file that stands for `path`: itself, unless it is a folder. Throws ERR_FILE for a folder that holds no checkpoint of its own. */
+/**
+ * The file to read for `path`: itself, unless it is a folder. Throws ERR_FILE for a folder that holds no checkpoint of
+ * its own.
+ */
 export async function placeOf(path: string): Promise<string> {
   if (path.endsWith('.distcp')) return join(dirname(path), METADATA);
   const names = await fs.readdir(path).catch(() => null);

@@ -1,12 +1,12 @@
 /** Refusal of a file, and the memory that reading one may take. */
 import { EarlybirdError } from '../errors';
 
-/** For a file that was cut off or changed on its way. */
+/** Remedy for a file that was cut off or changed on its way. */
 const DAMAGED = 'it is damaged: copy it again from its source';
-/** For a whole file whose weights cannot be taken as they are. */
+/** Remedy for a complete file whose weights cannot be taken as they are. */
 export const SAVE_WEIGHTS = 'save its weights alone, torch.save(model.state_dict(), ...)';
 
-/** A refusal in the making: the file is named later. */
+/** A refusal that does not name the file yet. */
 class Refusal extends EarlybirdError {
   constructor(
     reason: string,
@@ -16,7 +16,7 @@ class Refusal extends EarlybirdError {
   }
 }
 
-/** A file that cannot be read, why, and what to do. */
+/** The error for a file that cannot be read, with the reason and the remedy. */
 export class UnreadableFile extends EarlybirdError {
   constructor(
     readonly file: string,
@@ -28,14 +28,14 @@ export class UnreadableFile extends EarlybirdError {
 }
 
 /**
- * Throws ERR_CHECKPOINT. `reason` is a clause, to which namingFile adds file and remedy; without `remedy` the file is taken to be
- * damaged.
+ * Throws ERR_CHECKPOINT. `reason` is a clause, to which namingFile adds file and remedy; without `remedy` the file
+ * counts as damaged.
  */
 export function refuse(reason: string, remedy = DAMAGED): never {
   throw new Refusal(reason, remedy);
 }
 
-/** Runs a reader of bytes in memory; makes a refusal one sentence with file and remedy. */
+/** Runs a reader of bytes in memory, and turns its refusal into one sentence with file and remedy. */
 export function namingFile<T>(name: string, read: () => T): T {
   try {
     return read();
@@ -44,10 +44,10 @@ export function namingFile<T>(name: string, read: () => T): T {
   }
 }
 
-/** Fixed allowances beside the file's own size: small files have proportionally larger structure than large ones. */
+/** Fixed allowances beside the file's own size, as small files have proportionally more structure than large ones. */
 const SPARE_BUFFER_BYTES = 1 << 20;
 const SPARE_NODE_BYTES = 16 << 20;
-/** More than this is more than a JavaScript heap holds beside the work. */
+/** Limit of the structure that a JavaScript heap can hold beside the work. */
 const MOST_STRUCTURE_BYTES = 1 << 30;
 
 /**
@@ -55,9 +55,9 @@ const MOST_STRUCTURE_BYTES = 1 << 30;
  * bomb, a list of lists that repeats itself), so every allocation that the file decides on is charged here first.
  *
  * - buffers: tensors that had to be copied, inflated records. At most the file's size + 1 MiB.
- * - nodes: pickle operations, dicts, strings, directory entries, at an estimate of their heap size. What the bytes read so far can
- *   make at most is earned as they are read, so that a sound file of many small values never runs out. Buffers and nodes together:
- *   at most the file's size + 16 MiB + what was earned, which ends at 1 GiB.
+ * - nodes: pickle operations, dicts, strings, directory entries, at an estimate of their heap size. The allowance
+ *   grows by the most that the bytes read so far can make, so that a sound file of many small values never runs out.
+ *   Buffers and nodes together are limited to the file's size + 16 MiB + that growth, which ends at 1 GiB.
  */
 export class Budget {
   buffers = 0;
@@ -70,7 +70,7 @@ export class Budget {
     if (!this.tryBuffer(bytes)) this.overdrawn();
   }
 
-  /** False, and nothing charged, where the bytes are more than the file may cost. */
+  /** Charges a buffer. False, with nothing charged, where the bytes are more than the file may cost. */
   tryBuffer(bytes: number): boolean {
     const buffers = this.buffers + bytes;
     if (buffers > this.fileBytes + SPARE_BUFFER_BYTES || buffers + this.nodes > this.limit) return false;
@@ -83,7 +83,7 @@ export class Budget {
     if (this.buffers + this.nodes > this.limit) this.overdrawn();
   }
 
-  /** `bytes` of structure at most stand in what was read now. */
+  /** Raises the allowance by `bytes`, the most that the part read just now can make. */
   earn(bytes: number): void {
     this.earned = Math.min(this.earned + bytes, MOST_STRUCTURE_BYTES);
   }

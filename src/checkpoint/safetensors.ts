@@ -11,14 +11,14 @@ import { elementCount, isTensor, isWellFormed, UnreadTensor } from './value';
 
 /** A safetensors file in memory. */
 export interface Safetensors {
-  /** In the order of the header. */
+  /** Tensors in the order of the header. */
   tensors: StateDict;
-  /** Those of element types that are not read. */
+  /** Tensors of element types that are not read. */
   unread: Map<string, UnreadTensor>;
   metadata: Map<string, string>;
 }
 
-/** As {@link Safetensors}, all tensors in the order of the header. */
+/** The content of a file, with all tensors in the order of the header. */
 interface Parsed {
   entries: Map<string, TensorData | UnreadTensor>;
   metadata: Map<string, string>;
@@ -37,7 +37,10 @@ const NAMES: Record<Dtype, string> = {
   bool: 'BOOL',
 };
 const DTYPES = new Map(Object.entries(NAMES).map(([dtype, name]) => [name, dtype as Dtype]));
-/** Types whose values are not read: PyTorch's name, and bits of an element. Unlike PyTorch's, a shape counts elements of 4 and 6 bits. */
+/**
+ * Types whose values are not read: PyTorch's name, and bits of an element. Unlike in PyTorch, a shape counts single
+ * elements of 4 and 6 bits.
+ */
 const OTHERS: Readonly<Record<string, readonly [dtype: string, bits: number]>> = {
   U16: ['uint16', 16],
   U32: ['uint32', 32],
@@ -88,7 +91,7 @@ function headerLength(bytes: Uint8Array): number {
   return Number(new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true));
 }
 
-/** Throws ERR_CHECKPOINT whose message is a clause. Tensors are views into `bytes`. */
+/** Reads a file in memory. Throws ERR_CHECKPOINT, whose message is a clause. Tensors are views into `bytes`. */
 export function parseSafetensors(bytes: Uint8Array, budget: Budget): Parsed {
   if (!looksLikeSafetensors(bytes)) refuse('it is not a safetensors file');
   const length = headerLength(bytes);
@@ -123,7 +126,10 @@ function parseHeader(json: Uint8Array): Record<string, unknown> {
   return header;
 }
 
-/** Undefined where the bytes are not as many as type and shape say. Of types that are not known nothing is. */
+/**
+ * The tensor of an entry; undefined where the number of bytes differs from that of type and shape. For unknown types it
+ * is not checked.
+ */
 function tensorOf(name: string, shape: number[], data: Uint8Array): TensorData | UnreadTensor | undefined {
   const dtype = DTYPES.get(name);
   const [other, bits] = Object.hasOwn(OTHERS, name) ? OTHERS[name]! : [name, undefined];
@@ -144,7 +150,10 @@ function parseEntry(key: string, entry: unknown): { name: string; shape: number[
   return { name, shape, start: offsets[0], end: offsets[1] };
 }
 
-/** Also catches a key that stands twice: JSON keeps the last, and the first one's bytes are then a gap. */
+/**
+ * Refuses gaps and overlaps. This also catches a key that occurs twice: JSON keeps the last, and the bytes of the first
+ * are then a gap.
+ */
 function checkNoGaps(ranges: [number, number][], length: number): void {
   ranges.sort(([a, b], [c, d]) => a - c || b - d);
   let at = 0;
@@ -155,7 +164,7 @@ function checkNoGaps(ranges: [number, number][], length: number): void {
   if (at !== length) refuse('its tensors do not fill the file');
 }
 
-/** Some writers leave null where there is none. */
+/** The metadata as text; some writers put null where there is none. */
 function parseMetadata(given: unknown): Map<string, string> {
   const metadata = given ?? {};
   if (!isObject(metadata)) refuse('its metadata is not a JSON object');
@@ -168,7 +177,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 function* safetensorsChunks(tensors: StateDict, metadata: Map<string, string>): Generator<Uint8Array> {
-  // The widest elements first keeps all data aligned; the header keeps the order of the keys.
+  // Writing the widest elements first keeps all data aligned; the header keeps the order of the keys.
   const bySize = [...tensors].sort(([, a], [, b]) => DTYPE_BYTES[b.dtype] - DTYPE_BYTES[a.dtype]);
   const starts = new Map<string, number>();
   let at = 0;
@@ -181,7 +190,7 @@ function* safetensorsChunks(tensors: StateDict, metadata: Map<string, string>): 
     starts.set(key, at);
     at += tensor.data.byteLength;
   }
-  // By hand, as objects would move keys like "7" to the front.
+  // The JSON is built by hand, as objects would move keys like "7" to the front.
   const fields = [...tensors].map(([key, tensor]) => `${JSON.stringify(key)}:${headerEntry(tensor, starts.get(key)!)}`);
   if (metadata.size > 0) fields.unshift(`"__metadata__":${JSON.stringify(Object.fromEntries(metadata))}`);
   const json = Buffer.from(`{${fields.join(',')}}`);

@@ -15,7 +15,7 @@ import { unwrap } from './wrappers';
 export interface SgdState {
   /** Momentum by key; parameters without one are absent. */
   momentum: StateDict;
-  /** Keys in module order. For a file that the reference can load: all parameters of its model, `*.indexes` included. */
+  /** Keys in module order. A file for the reference needs all parameters of its model, `*.indexes` included. */
   parameters: string[];
   lr: number;
   momentumFactor: number;
@@ -47,12 +47,12 @@ export function sgdOptimizerValue({ momentum, parameters, lr, momentumFactor, we
   ]);
 }
 
-/** What {@link momentumOf} found. */
+/** Result of {@link momentumOf}. */
 export interface RestoredMomentum {
   momentum: StateDict;
-  /** Of the first group of parameters. */
+  /** Learning rate of the first group of parameters. */
   lr: number;
-  /** Why there is no momentum although the file has the state of an optimiser. */
+  /** Reason why there is no momentum although the file has the state of an optimiser. */
   note?: string;
 }
 
@@ -82,7 +82,7 @@ export function momentumOf(
   const foreign = otherOptimizer(state);
   if (foreign) return { momentum, lr, note: foreign };
   const ids = (groups as Dict[]).flatMap((group) => (group.get('params') ?? []) as Value[]);
-  // torch.distributed.checkpoint names parameters in the place of their numbers.
+  // torch.distributed.checkpoint names parameters instead of numbering them.
   const named = ids.every((id) => typeof id === 'string')
     ? ids
     : (groups as Dict[]).flatMap((group) => (group.get('param_names') ?? []) as Value[]);
@@ -103,14 +103,14 @@ export function momentumOf(
   return { momentum, lr };
 }
 
-/** Lightning keeps a list of optimisers; other scripts name theirs in their own way. */
+/** The optimiser of a file that holds just one: Lightning keeps a list, other scripts use names of their own. */
 function onlyOptimizer(value: Dict): Value | undefined {
   const list = value.get('optimizer_states');
   if (Array.isArray(list)) return list.length === 1 ? list[0] : undefined;
   return value.get('optimizer_state_dict') ?? value.get('optim');
 }
 
-/** Entries that optimisers of PyTorch keep for a parameter, and which they are. */
+/** Entries that PyTorch's other optimisers keep for a parameter, and the optimisers that they belong to. */
 const OTHERS: readonly [entry: string, name: string][] = [
   ['exp_avg_sq', 'Adam (or one of its kind)'],
   ['exp_inf', 'Adamax'],
@@ -129,7 +129,10 @@ function otherOptimizer(state: Dict): string | undefined {
   return `its optimizer is ${name}, not SGD (its state has ${[...entries].slice(0, 4).join(', ')})`;
 }
 
-/** Names of a model in a wrapper have its prefix, and those of a low-precision model its quantisers. */
+/**
+ * Keys of the plain network: names of a wrapped model have its prefix, and those of a low-precision model its
+ * quantisers.
+ */
 function namesOf(names: readonly Value[]): string[] {
   const texts = names.map(String);
   const { plain } = unwrap(texts);

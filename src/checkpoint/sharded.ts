@@ -8,7 +8,7 @@ import { readWholeFile } from './read-file';
 import { namingFile, refuse } from './refuse';
 import { isDict, isTensor, OrderedDict, UnreadTensor, type Value } from './value';
 
-/** Of an index: it has a line for each tensor. */
+/** Limit of the size of an index, which has a line for each tensor. */
 const MOST_INDEX_BYTES = 100_000_000;
 
 export const isIndexName = (path: string): boolean => /\.(safetensors|bin)\.index\.json$/.test(path);
@@ -38,12 +38,12 @@ export async function readSharded(index: string): Promise<Checkpoint & { bytes: 
         );
     });
   }
-  // As the index has them.
+  // The state keeps the order of the index.
   const ordered = new OrderedDict([...places.keys()].map((key) => [key, state.get(key)!]));
   return { format: 'sharded', value: ordered, bytes };
 }
 
-/** File of each tensor. Files stand beside the index, whatever it says. */
+/** The file of each tensor. Refuses an index that names files anywhere but beside it. */
 function weightMap(json: Uint8Array): Map<string, string> {
   if (json.length > MOST_INDEX_BYTES) refuse('it is larger than 100 MB');
   let index: unknown;

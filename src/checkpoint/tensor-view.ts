@@ -3,9 +3,9 @@ import { DTYPE_BYTES, type Dtype } from '../tensor';
 import { type Budget, refuse } from './refuse';
 import { elementCount } from './value';
 
-/** Offset and strides in elements of the storage. */
+/** A view of a storage, with offset and strides in elements. */
 export interface View {
-  /** Bytes of an element. */
+  /** Number of bytes of an element. */
   itemBytes: number;
   offset: number;
   shape: number[];
@@ -13,9 +13,9 @@ export interface View {
 }
 
 /**
- * Bytes of the view, itemBytes * product(shape) of them. Row-major views share the storage's memory, so tensors that share memory in
- * the file still do; others are copied, charged to `budget`. Undefined where the copy is more than the budget has. Refuses a view
- * that leaves its storage.
+ * Bytes of the view, itemBytes * product(shape) of them. Row-major views share the storage's memory, so tensors that
+ * share memory in the file still do; others are copied, charged to `budget`. Undefined where the copy exceeds the
+ * budget. Refuses a view that leaves its storage.
  */
 export function denseBytes(storage: Uint8Array, view: View, budget: Budget): Uint8Array | undefined {
   const count = checkView(storage.byteLength, view);
@@ -31,7 +31,7 @@ export function checkView(bytes: number, { itemBytes, offset, shape, strides }: 
     refuse(`a tensor has an impossible shape (${shape.join(', ')})`);
   if (!isSize(offset) || !strides.every(isSize)) refuse('a tensor has a negative or absurd offset or stride');
 
-  // The last element of the view. Sums beyond the safe integers are refused by the comparison.
+  // This is the last element of the view. The comparison also refuses sums beyond the safe integers.
   const last = count === 0 ? offset - 1 : shape.reduce((at, size, d) => at + (size - 1) * strides[d]!, offset);
   if (last >= bytes / itemBytes || offset > bytes / itemBytes)
     refuse(`a tensor of shape (${shape.join(', ')}) reaches beyond its storage`);
@@ -52,7 +52,7 @@ function isRowMajor(shape: number[], strides: number[]): boolean {
   return true;
 }
 
-/** Copies element by element in row-major order, bytewise: storages need not be aligned. */
+/** Copies element by element in row-major order. It copies bytes, as storages need not be aligned. */
 function gather(storage: Uint8Array, view: View, count: number): Uint8Array {
   const { itemBytes, shape, strides } = view;
   const dense = new Uint8Array(count * itemBytes);
@@ -60,7 +60,7 @@ function gather(storage: Uint8Array, view: View, count: number): Uint8Array {
   let from = view.offset * itemBytes;
   for (let to = 0; to < dense.length; to += itemBytes) {
     for (let b = 0; b < itemBytes; b++) dense[to + b] = storage[from + b]!;
-    // Odometer: step the last dimension; on overflow rewind it and carry.
+    // As in an odometer, the last dimension is stepped; on overflow it is rewound and the next one carries.
     for (let d = shape.length - 1; d >= 0; d--) {
       from += strides[d]! * itemBytes;
       if (++index[d]! < shape[d]!) break;
@@ -72,8 +72,8 @@ function gather(storage: Uint8Array, view: View, count: number): Uint8Array {
 }
 
 /**
- * A copy with the sign of every element turned: PyTorch leaves that to be done when the values are used. Undefined where the copy is
- * more than the budget has.
+ * A copy with the sign of every element changed, which PyTorch defers until the values are used. Undefined where the
+ * copy exceeds the budget.
  */
 export function negated(bytes: Uint8Array, dtype: Dtype, budget: Budget): Uint8Array | undefined {
   if (!budget.tryBuffer(bytes.byteLength)) return undefined;
@@ -82,7 +82,7 @@ export function negated(bytes: Uint8Array, dtype: Dtype, budget: Budget): Uint8A
   for (let at = 0; at < result.length; at += itemBytes) {
     if (dtype.includes('float')) result[at + itemBytes - 1]! ^= 0x80;
     else {
-      // Two's complement: all bits turned, plus one.
+      // In two's complement all bits are inverted, plus one.
       let carry = 1;
       for (let i = at; i < at + itemBytes; i++) {
         carry += ~result[i]! & 0xff;

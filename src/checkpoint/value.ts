@@ -2,10 +2,10 @@
 import { DTYPE_BYTES, type Dtype, type TensorData } from '../tensor';
 
 /**
- * Python's None, bool, int, float, str, bytes, list or tuple, dict, and tensors.
- * A Python int is a number where it is a safe integer, else a bigint. Tuples and sets come back as arrays, complex numbers and
- * torch's constants (a dtype, a device) as text. A number is written as a Python int where it is a safe integer (not -0), else as a
- * float. What cannot be read is an {@link Opaque} or an {@link UnreadTensor}.
+ * Python's None, bool, int, float, str, bytes, list or tuple, dict, and tensors. A Python int is a number where it is a
+ * safe integer, else a bigint. Tuples and sets come back as arrays, complex numbers and torch's constants (a dtype, a
+ * device) as text. A number is written as a Python int where it is a safe integer (not -0), else as a float. Anything
+ * that cannot be read is an {@link Opaque} or an {@link UnreadTensor}.
  */
 export type Value =
   | null
@@ -20,7 +20,7 @@ export type Value =
   | Value[]
   | Dict;
 
-/** A key of a Python dict. A tuple, or an object that is not read, is a text that shows it. */
+/** A key of a Python dict. A tuple, or an object that is not read, becomes a text that shows it. */
 export type Key = string | number | bigint | boolean | null;
 
 /** A Python dict in file order. */
@@ -29,7 +29,7 @@ export type Dict = Map<Key, Value>;
 /** A Python collections.OrderedDict, which is what `model.state_dict()` returns. */
 export class OrderedDict extends Map<Key, Value> {}
 
-/** A Python object of a class that is not known here. Nothing of it was built or run. */
+/** A Python object of an unknown class. Nothing of it was built or run. */
 export class Opaque {
   constructor(
     /** Its class or function, such as "argparse.Namespace". */
@@ -45,22 +45,25 @@ export class Opaque {
   }
 }
 
-/** A tensor whose values are not read: its element type, its layout or its size is none that is known here. */
+/** A tensor whose values are not read, as its element type, layout or size is not supported. */
 export class UnreadTensor {
-  /** Of its values in the file. */
+  /** Number of bytes of its values in the file. */
   bytes = 0;
 
   constructor(
-    /** Named as in PyTorch, with the layout where that is not strided, such as "complex64" or "float32 (sparse_coo)". */
+    /**
+     * Element type as PyTorch names it, with the layout where that is not strided, such as "complex64" or "float32
+     * (sparse_coo)".
+     */
     readonly dtype: string,
     readonly shape: number[],
-    /** Why its values cannot be taken: completes "the tensor ...". */
+    /** Reason why its values cannot be taken, as the end of a sentence that begins "the tensor ...". */
     readonly reason: string,
   ) {}
 }
 
 export function isDict(value: unknown): value is Dict {
-  // By tag, not instanceof: maps may come from another realm (jest, worker_threads).
+  // The tag is compared instead of instanceof, as maps may come from another realm (jest, worker_threads).
   return Object.prototype.toString.call(value) === '[object Map]';
 }
 
@@ -90,7 +93,7 @@ export function elementCount(shape: readonly unknown[]): number {
   return count;
 }
 
-/** True where `data` is exactly as long as `dtype` and `shape` say. */
+/** True where the length of `data` fits `dtype` and `shape`. */
 export function isWellFormed(tensor: TensorData): boolean {
   return (
     tensor.dtype in DTYPE_BYTES && tensor.data.byteLength === elementCount(tensor.shape) * DTYPE_BYTES[tensor.dtype]
@@ -117,7 +120,7 @@ const ELEMENT_READERS: Record<Dtype, (view: DataView, at: number) => number> = {
   float64: (view, at) => view.getFloat64(at, true),
   float32: (view, at) => view.getFloat32(at, true),
   float16: (view, at) => halfToNumber(view.getUint16(at, true)),
-  // bfloat16 is the upper half of a float32.
+  // A bfloat16 number is the upper half of a float32.
   bfloat16: (view, at) => {
     bitsToFloat.setUint32(0, view.getUint16(at, true) * 0x10000);
     return bitsToFloat.getFloat32(0);
@@ -130,7 +133,7 @@ const ELEMENT_READERS: Record<Dtype, (view: DataView, at: number) => number> = {
   bool: (view, at) => view.getUint8(at),
 };
 
-/** IEEE 754 binary16 bits to a number. */
+/** Converts the bits of an IEEE 754 binary16 to a number. */
 export function halfToNumber(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 0x1f;

@@ -1,5 +1,10 @@
-/** Prefixes that PyTorch's wrappers of models, and modules that train them, put into the keys of a state dict. */
-/** Modules that wrap another wherever they stand: (Distributed)DataParallel and AveragedModel, compile, FSDP, activation checkpoints. */
+/**
+ * Removes prefixes that PyTorch's wrappers of models, and modules that train them, put into the keys of a state dict.
+ */
+/**
+ * Names of modules that wrap another at any depth: (Distributed)DataParallel and AveragedModel, compile, FSDP,
+ * activation checkpoints.
+ */
 const ANYWHERE = new Set([
   'module',
   '_orig_mod',
@@ -7,18 +12,24 @@ const ANYWHERE = new Set([
   '_checkpoint_wrapped_module',
   '_forward_module',
 ]);
-/** Names under which training modules (Lightning's and others) hold the network: prefixes only where all keys have them. */
+/**
+ * Names under which training modules (Lightning's and others) hold the network; they count as prefixes only where all
+ * keys have them.
+ */
 const LEADING = new Set(['model', 'net', 'network', 'backbone']);
-/** An entry of AveragedModel: how many models it is the mean of. */
+/** An entry of AveragedModel: the number of models that it averages. */
 const COUNTER = 'n_averaged';
-/** The first convolution and the last layer of our networks, by which one is found among other entries; group 1 is what stands before. */
+/**
+ * The first convolution and the last layer of our networks, by which one is found among other entries; group 1 is the
+ * prefix.
+ */
 const FIRST = /^(.+\.)?(?:feature\.0|conv1)(?:\.0)?\.weight$/;
 const LAST = ['classifier.weight', 'fc.weight'];
 
 export interface Unwrapped {
-  /** The key that a network without wrappers has, by key; absent for entries that are none of the network. */
+  /** Key in the network without wrappers, by key; entries outside the network are absent. */
   plain: Map<string, string>;
-  /** What was taken off, such as "module._orig_mod." or "feature.module.". */
+  /** Prefixes that were taken off, such as "module._orig_mod." or "feature.module.". */
   prefixes: string[];
 }
 
@@ -39,8 +50,9 @@ export function unwrap(keys: readonly string[]): Unwrapped {
 }
 
 /**
- * A network may lie beside other entries (metrics, a loss), under any name: where one name alone has a first convolution and a last
- * layer, only its entries stay, without that name. Blocks of a network have convolutions of such names, but no last layer.
+ * Keeps only the entries of the network. It may lie beside others (metrics, a loss) under any name: where just one name
+ * has a first convolution and a last layer, only its entries stay, without that name. Blocks of a network have
+ * convolutions of such names, but no last layer.
  */
 function keepNetwork(paths: Map<string, string[]>): void {
   const keys = new Set([...paths.values()].map((path) => path.join('.')));
@@ -57,7 +69,7 @@ function keepNetwork(paths: Map<string, string[]>): void {
   }
 }
 
-/** The start of a key up to the last part that its plain form lacks. */
+/** The start of a key, up to the last part that its plain form lacks. */
 function takenOff(key: string, plain: string): string {
   const parts = key.split('.');
   const own = plain.split('.');

@@ -1,6 +1,8 @@
 /** Spellings of the command line. */
 
-/** How yargs reads words: flags exactly as they are written, values as text, and where a flag is given twice the last wins. */
+/**
+ * Options of yargs: flags are taken exactly as they are written, values as text, and of a repeated flag the last wins.
+ */
 export const PARSER = {
   'camel-case-expansion': false,
   'dot-notation': false,
@@ -11,8 +13,8 @@ export const PARSER = {
 };
 
 /**
- * All spellings the reference's scripts use become one: --start_epoch and --start-epoch, -sr, True and False. --no-cuda is an
- * option of its own, no negation.
+ * Unifies the spellings of the reference's scripts: --start_epoch and --start-epoch, -sr, True and False. --no-cuda is
+ * an option of its own, not a negation.
  */
 export function normaliseArguments(argv: readonly string[]): string[] {
   return argv.map((argument) => {
@@ -24,7 +26,10 @@ export function normaliseArguments(argv: readonly string[]): string[] {
   });
 }
 
-/** The command comes first: `--json train` is `train --json`; `help train`, `version` and nothing at all are flags. */
+/**
+ * Moves the command to the front: `--json train` becomes `train --json`; `help train`, `version` and an empty line
+ * become flags.
+ */
 export function commandFirst(argv: readonly string[]): string[] {
   const [first = 'help', ...rest] = argv;
   if (first === 'help') return [...rest, '--help'];
@@ -33,10 +38,10 @@ export function commandFirst(argv: readonly string[]): string[] {
   return at > 0 ? [...argv.slice(at), ...argv.slice(0, at)] : [...argv];
 }
 
-/** Commands that several processes can run together. */
+/** Names of commands that several processes can run together. */
 export const RANKED: readonly string[] = ['train', 'search', 'retrain', 'evaluate'];
 
-/** "launch --nproc 2 train ..." as yargs reads it: what belongs to the other command stands behind --. */
+/** Rewrites "launch --nproc 2 train ..." for yargs, with the words of the other command behind --. */
 export function withSeparator(argv: readonly string[]): string[] {
   if (argv[0] !== 'launch') return [...argv];
   const at = argv.findIndex((word, i) => i > 0 && (word === '--' || RANKED.includes(word)));

@@ -1,4 +1,7 @@
-/** Makes a yargs command of options, what is run, and how its result is printed. Its name and description stand in the table that lists it. */
+/**
+ * Makes a yargs command from options, a function to run, and a printer of its result. The table that lists the command
+ * has its name and description.
+ */
 import type { CommandModule } from 'yargs';
 import { type EarlybirdError, fileError, systemCode } from '../errors';
 import { placeOf } from '../ranks/place';
@@ -17,7 +20,7 @@ import {
 } from './options';
 import { createDisplay, type Show } from './progress';
 
-/** `path` is the name with those of the groups it is in: "data pack". */
+/** Makes a command; `path` is its name with those of its groups: "data pack". */
 export type Command = (path: string, describe: string) => CommandModule<object, Flags>;
 type Table = [name: string, describe: string, command: Command][];
 
@@ -28,12 +31,12 @@ interface Context extends RunOptions {
 
 interface Definition<S extends Source, R> {
   options: S;
-  /** Several processes may run it together (engine/over-ranks.ts). */
+  /** True where several processes may run it together (engine/over-ranks.ts). */
   ranked?: boolean;
-  /** Command lines and what they do, shown first by --help. */
+  /** Command lines with their effect, which --help shows first. */
   examples?: [line: string, does: string][];
   run(values: Values<S>, context: Context): R | Promise<R>;
-  /** The result as text, for people. --json prints it as it is. */
+  /** Prints the result as text for people; --json prints it as it is. */
   print(result: R, shell: Shell): string | Promise<string>;
 }
 
@@ -56,7 +59,7 @@ export function defineCommand<S extends Source, R>({
       show,
       force: shell.force,
       commandLine: ['earlybird', ...process.argv.slice(2)].map(shellWord).join(' '),
-      // Only what asks for it stops cleanly; the rest ends at once.
+      // Only a command that asks for the signal stops cleanly; any other ends at once.
       get signal() {
         return interruptSignal();
       },
@@ -78,19 +81,19 @@ export function defineCommand<S extends Source, R>({
   });
 }
 
-/** What --recipe names. */
+/** Reads the file that --recipe names. */
 async function fileOf(source: Source, { recipe }: Flags): Promise<FileEntries | null> {
   if (typeof source !== 'string' || typeof recipe !== 'string') return null;
   return (await import('./recipe-file.js')).readRecipeFile(recipe, entryNames(source));
 }
 
-/** Starts the same command as a rank on each GPU, where the recipe names several that are there. */
+/** Starts the same command as a rank on each GPU, where the recipe names several that are present. */
 async function ranOnGpus(recipe: object): Promise<boolean> {
   const { severalGpus } = await import('../engine/device.js');
   const gpus = severalGpus(recipe as Parameters<typeof severalGpus>[0]);
   if (!gpus) return false;
   const { launchSelf } = await import('../ranks/launch.js');
-  const own = ['--gpu-ids', gpus.join(',')]; // those that are there; the last one counts
+  const own = ['--gpu-ids', gpus.join(',')]; // only the GPUs that are present; the last --gpu-ids counts
   process.exitCode = await launchSelf(
     gpus.length,
     [...process.argv.slice(2), ...own],
@@ -99,7 +102,7 @@ async function ranOnGpus(recipe: object): Promise<boolean> {
   return true;
 }
 
-/** As rank 0 of several, or null for a rank that followed it. */
+/** Runs the command as rank 0 of several; null for a rank that followed it. */
 async function runOnRanks<S extends Source, R>(
   recipe: Values<S>,
   context: Context,
@@ -115,7 +118,7 @@ async function runOnRanks<S extends Source, R>(
   return overRanks(recipe as Parameters<typeof overRanks>[0], { observer, signal }, leads);
 }
 
-/** A command of commands: `data fetch`. Without a name, `standard` is run. */
+/** A command of commands, such as `data fetch`. Without a name, `standard` is run. */
 export function defineGroup(commands: Table, standard?: string): Command {
   return (path, describe) => ({
     command: path,
@@ -142,10 +145,12 @@ function usage(path: string, describe: string, words: string, examples: [string,
   return all.join('\n\n').replaceAll(':\n\n#', ':\n#');
 }
 
-/** `isKept`: the result is in the folder of the run as well, so that it is not lost where it cannot be printed. */
+/**
+ * Prints a result. `isKept`: the folder of the run has the result too, so it is not lost where it cannot be printed.
+ */
 function write(text: string, isKept = false): void {
   process.stdout.write(text.endsWith('\n') ? text : `${text}\n`, (error) => {
-    // A reader that has gone, such as head, has what it wanted.
+    // A reader that has closed its end, such as head, has all it wanted.
     if (!error || systemCode(error) === 'EPIPE') return;
     const { message, code } = fileError(error, 'The standard output', 'written') as EarlybirdError;
     process.stderr.write(`earlybird: ${message} [${code}]\n`);
@@ -153,12 +158,12 @@ function write(text: string, isKept = false): void {
   });
 }
 
-/** A word of a command line as a shell takes it, for copying. */
+/** A word of a command line, quoted for a shell so that it can be copied. */
 function shellWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-/** Matrices go to files, not into JSON results. */
+/** Leaves matrices out of JSON results, as they go to files. */
 function plain(_key: string, value: unknown): unknown {
   return ArrayBuffer.isView(value) ? undefined : value;
 }

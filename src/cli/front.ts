@@ -1,7 +1,13 @@
-/** What is said before a command is named: the list of commands and the version. The parser of options, which takes most of the start, is not loaded for it. */
+/**
+ * The text shown where no command is named: the list of commands and the version. It does without the parser of
+ * options, which takes most of the start.
+ */
 import { packageVersion } from '../package';
 
-/** Name and description; commands/<name>.ts exports the command under its name. Data, so that --help loads none of them. */
+/**
+ * Names and descriptions; commands/<name>.ts exports the command under its name. They are data, so that --help loads no
+ * command.
+ */
 export const COMMANDS: [name: string, describe: string][] = [
   ['train', 'All in one go: search until a ticket emerges, prune, train only the ticket, report'],
   ['search', 'Train the dense network and save Early-Bird tickets as they emerge'],
@@ -23,7 +29,7 @@ export const COMMANDS: [name: string, describe: string][] = [
   ['doctor', 'Show what was found on this machine, and how to repair what is wrong'],
   ['libtorch', 'Show, fetch or choose the LibTorch to use'],
 ];
-/** A command of the parser itself. */
+/** Name and description of a command that yargs itself provides. */
 export const COMPLETION: [name: string, describe: string] = [
   'completion',
   'Print a script that completes commands and options in bash or zsh',
@@ -36,7 +42,9 @@ const FLAGS: [flag: string, describe: string][] = [
   ['-V, --version', 'Show version number'],
 ];
 
-/** The text for a command line without a command, in lines of at most `width`; null where the parser has to read it. */
+/**
+ * Text for a command line without a command, in lines of at most `width`; null where the parser has to read the line.
+ */
 export function frontText(argv: readonly string[], width: number): string | null {
   const asks = (...names: string[]) => argv.length === 1 && names.includes(argv[0]!);
   if (asks('--version', '-V')) return `${packageVersion()}\n`;
@@ -48,7 +56,7 @@ export function frontText(argv: readonly string[], width: number): string | null
   return `${ABOUT}\n\nCommands:\n${table(commands, width)}\n\nOther:\n${table(FLAGS, width)}\n`;
 }
 
-/** Two columns; a description that is too long goes on below itself. */
+/** Formats two columns; a long description continues below itself. */
 function table(rows: readonly [string, string][], width: number): string {
   const first = Math.max(...rows.map(([name]) => name.length)) + 4;
   return rows

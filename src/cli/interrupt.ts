@@ -1,11 +1,14 @@
-/** Ctrl-C: the first one stops cleanly (ERR_ABORTED, exit code 130 after a whole checkpoint), the second one at once. */
+/**
+ * Handles Ctrl-C: the first one stops cleanly (ERR_ABORTED, exit code 130 after a complete checkpoint), the second one
+ * at once.
+ */
 import { EarlybirdError } from '../errors';
 
 export const INTERRUPTED = 130;
 
 let controller: AbortController | undefined;
 
-/** A signal that SIGINT and SIGTERM abort. Handlers are installed by the first call. */
+/** A signal that SIGINT and SIGTERM abort. The first call installs the handlers. */
 export function interruptSignal(): AbortSignal {
   if (controller) return controller.signal;
   const abort = new AbortController();

@@ -1,5 +1,8 @@
 #!/usr/bin/env node
-/** The command line: a table of commands, strict parsing, errors and exit codes. A command's code is loaded when it is asked for. */
+/**
+ * The command line: a table of commands, strict parsing, errors and exit codes. A command's code is loaded only when
+ * the command is named.
+ */
 import './node-version';
 
 import { EarlybirdError, type ErrorCode, fileError } from '../errors';
@@ -36,7 +39,7 @@ async function main(argv: string[]): Promise<void> {
     .wrap(Math.min(120, process.stdout.columns ?? 120))
     .exitProcess(false)
     .fail((message, error) => {
-      // An error of yargs itself is one of usage; others come from a command.
+      // An error of yargs itself is one of usage; any other comes from a command.
       if (error && error.name !== 'YError') throw error;
       throw new EarlybirdError('ERR_USAGE', `${(message ?? error.message).replaceAll('\n', ' ')} (see ${hint})`);
     });
@@ -48,7 +51,10 @@ async function main(argv: string[]): Promise<void> {
   await cli.parseAsync();
 }
 
-/** The first word is a flag or a command; another command may stand behind a flag whose value is taken for one. */
+/**
+ * Throws ERR_USAGE where the first word is neither a flag nor a command. `asked`: a command further on, behind a flag
+ * that took its place.
+ */
 function checkFirst(first: string, asked: string | undefined): void {
   const names = [...COMMANDS, COMPLETION].map(([name]) => name);
   if (first.startsWith('-') || names.includes(first)) return;
@@ -62,7 +68,7 @@ function checkFirst(first: string, asked: string | undefined): void {
 
 const USAGE_CODES: ErrorCode[] = ['ERR_USAGE', 'ERR_RECIPE'];
 
-/** Exit codes: 1 failed, 2 bad usage, 130 interrupted. */
+/** Prints an error and returns the exit code: 1 failed, 2 bad usage, 130 interrupted. */
 function report(thrown: unknown, json: boolean): number {
   const { path = 'A file' } = thrown as NodeJS.ErrnoException;
   const error = fileError(thrown, path, 'read or written');
@@ -74,7 +80,7 @@ function report(thrown: unknown, json: boolean): number {
 }
 
 async function start(): Promise<void> {
-  // A log on a full disk, or a reader that has gone, ends no training: what is computed is in its folder.
+  // A log on a full disk, or a reader that has closed its end, stops no training: its results are in its folder.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   const raw = process.argv.slice(2);
   try {

@@ -1,4 +1,4 @@
-/** The word that is most like another one, for "did you mean"; undefined where none is close. */
+/** Finds the word that is most like another one, for "did you mean"; undefined where none is close. */
 export function nearest(word: string, words: readonly string[]): string | undefined {
   const ranked = words
     .filter((other) => other.length > 1)
@@ -8,7 +8,10 @@ export function nearest(word: string, words: readonly string[]): string | undefi
   return best && best.edits <= Math.max(1, Math.floor(word.length / 3)) ? best.other : undefined;
 }
 
-/** Letters to insert, remove or replace, and neighbours to exchange: Levenshtein distance with transpositions. */
+/**
+ * Number of letters to insert, remove or replace, and of neighbours to exchange: Levenshtein distance with
+ * transpositions.
+ */
 function edits(a: string, b: string): number {
   let above: number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);

@@ -1,12 +1,12 @@
 /**
- * Refuses a Node that is too old before anything is loaded that it cannot run. Imports nothing, and keeps to what old versions
- * understand.
+ * Refuses a Node that is too old, before anything is loaded that it cannot run. Imports nothing, and uses only syntax
+ * that old versions understand.
  */
 
-/** As "engines" in package.json has it. */
+/** Oldest version of Node that can run this program, as in "engines" of package.json. */
 export const NODE_NEEDED = '20.19';
 
-/** What to do where the version is too old. */
+/** Remedy for a version that is too old. */
 export const NODE_REMEDY = `install Node ${NODE_NEEDED} or newer`;
 
 /** True for a version such as "20.19.0" that can run this program. */

@@ -1,4 +1,4 @@
-/** Command-line flags, derived from option schemas: names, help, and how text becomes values. */
+/** Command-line flags derived from option schemas: names, help, and the conversion of text to values. */
 import type { Argv } from 'yargs';
 import { z } from 'zod';
 import { EarlybirdError } from '../errors';
@@ -40,8 +40,8 @@ const SHELL = z.strictObject({
 export type Shell = z.infer<typeof SHELL>;
 
 /**
- * Where these mean something: in commands that have the other option. A preset names a network, --force starts a training over,
- * and a command that takes one checkpoint to go on from, or to test, prints its accuracy.
+ * Option that a command must have for these to mean anything. A preset names a network, --force starts a training over,
+ * and a command that takes one checkpoint to continue or to test prints its accuracy.
  */
 const ONLY_WITH: Partial<Record<keyof Shell, string>> = {
   preset: 'arch',
@@ -76,7 +76,7 @@ function fieldsOf(source: Source): Field[] {
   });
 }
 
-/** The words that are given without a flag, as the usage line has them: `<file>`, `[folders..]`. */
+/** Words given without a flag, as the usage line shows them: `<file>`, `[folders..]`. */
 export function positionalsOf(source: Source, needed = '<>'): string {
   const words = fieldsOf(source).flatMap(({ info: { positional }, kind }) => {
     const [open, close] = kind.required ? needed : '[]';
@@ -85,14 +85,16 @@ export function positionalsOf(source: Source, needed = '<>'): string {
   return words.map((word) => ` ${word}`).join('');
 }
 
-/** Adds the flags of a command. Text becomes values in `recipeFrom`, so that a wrong one gives one clear sentence. */
+/**
+ * Adds the flags of a command. `recipeFrom` converts text to values, so that a wrong value gives one clear sentence.
+ */
 export function addOptions<T>(yargs: Argv<T>, source: Source): Argv<T> {
   const order = ({ info: { group } }: Field) => (group ? GROUPS.indexOf(group) : -1);
   for (const { flag, info, kind } of fieldsOf(source).sort((a, b) => order(a) - order(b))) {
     const { type, fallback } = kind;
     const list = type === 'array';
     if (info.positional) {
-      // A list of words is read as one flag given many times.
+      // yargs takes a list of words as one flag given many times.
       if (list) yargs.parserConfiguration({ ...PARSER, 'duplicate-arguments-array': true });
       yargs.positional(info.positional, { ...(list ? { array: true } : {}), describe: info.help });
     }
@@ -115,7 +117,7 @@ function describe(flag: string, { help, allowed }: OptionInfo, { type, fallback 
   return fallback === true ? `${help}; --no-${flag} turns it off` : help;
 }
 
-/** Entries of a recipe by their names, and the file they come from. */
+/** Entries of a recipe by name, and the file that they come from. */
 export interface FileEntries {
   path: string;
   entries: Record<string, unknown>;
@@ -130,8 +132,8 @@ export function entryNames(source: Source): Map<string, string> {
 }
 
 /**
- * The validated options of a command line: defaults, then the preset, then the file, then the flags; and what to say of the preset.
- * Throws ERR_RECIPE, ERR_USAGE.
+ * The validated options of a command line (defaults, then the preset, then the file, then the flags), and the notes on
+ * the preset. Throws ERR_RECIPE, ERR_USAGE.
  */
 export function recipeFrom<S extends Source>(
   source: S,
@@ -180,7 +182,7 @@ function refuseUnknown(fields: readonly Field[], flags: Flags): void {
   const known = fields.flatMap(({ flag, info }) => [flag, info.positional ?? flag, ...(info.aliases ?? [])]);
   const name = Object.keys(flags).find((flag) => !['_', '$0', 'help', 'h', 'version', 'V', ...known].includes(flag));
   if (name === undefined) return;
-  // Only --no-name gives a name the value false.
+  // A name has the value false only where it was given as --no-name.
   const no = flags[name] === false ? 'no-' : '';
   const switches = fields.flatMap(({ flag, kind }) => (kind.type === 'boolean' ? flag : []));
   const near = nearest(name, no ? switches : known);
@@ -197,7 +199,7 @@ interface Kind {
   element?: z.ZodType;
 }
 
-/** Looks through default() and optional() at what a field really is. */
+/** The kind of a field beneath default() and optional(). */
 function kindOf(schema: z.ZodType): Kind {
   const def = schema.def as { type: string; innerType?: z.ZodType; defaultValue?: unknown; element?: z.ZodType };
   if (!def.innerType) return { type: def.type, required: true, ...(def.element ? { element: def.element } : {}) };
@@ -205,11 +207,11 @@ function kindOf(schema: z.ZodType): Kind {
   return def.type === 'default' ? { ...inner, fallback: def.defaultValue } : inner;
 }
 
-/** Numbers and lists from text; other text stays text, for the schema to refuse with its value. */
+/** Converts text to numbers and lists; other text stays as it is, so that the schema refuses it with its value. */
 function fromText(value: unknown, schema: z.ZodType): unknown {
   const { type, element } = kindOf(schema);
   if (type === 'array') {
-    // 80,120 and 80 120 are one list; a path may hold a comma.
+    // 80,120 and 80 120 are one list, but a path may hold a comma.
     const words = [value].flat().map(String);
     const items = kindOf(element!).type === 'string' ? words : words.flatMap((word) => word.split(','));
     return items.map((item) => fromText(item, element!));

@@ -1,15 +1,15 @@
-/** Progress on stderr: a live bar on a terminal, plain lines now and then elsewhere, nothing with --quiet. */
+/** Progress on stderr: a live bar on a terminal, occasional plain lines elsewhere, nothing with --quiet. */
 import type { Progress } from '../native/types/pass';
 import { rungText } from '../recipe/ladder';
 import type { EpochMetrics } from '../run/metrics';
 import type { Observer } from '../run/observer';
 import { signalsOf } from '../ticket/watch';
 
-/** One moment of a run or of a count of files; what is not known is absent or null. */
+/** State of a run, or of a count of files, at one moment; unknown figures are absent or null. */
 export interface State {
-  /** "search", "fetching". */
+  /** Name of the work: "search", "fetching". */
   what: string;
-  /** Epoch from 1. */
+  /** Number of the epoch, from 1. */
   epoch?: number;
   epochs?: number;
   pass?: string;
@@ -20,15 +20,16 @@ export interface State {
   loss?: number | null;
   top1?: number | null;
   lr?: number;
-  /** Seconds left of this epoch (or count), and of all epochs. */
+  /** Seconds left in this epoch, or in this count. */
   left?: number;
+  /** Seconds left in all epochs. */
   leftOfAll?: number;
 }
 
 interface Look {
   width: number;
   colour: boolean;
-  /** The terminal shows more than ASCII. */
+  /** True where the terminal shows more than ASCII. */
   unicode: boolean;
 }
 
@@ -36,9 +37,9 @@ export type Show = (what: string, done: number, total: number | null, unit?: str
 
 interface Display {
   observer: Observer;
-  /** Shows how many files or bytes are done. */
+  /** Shows the number of files or bytes that are done. */
   show: Show;
-  /** Leaves no trace of the bar. Call it before a result or an error is printed. */
+  /** Erases the bar. Call it before a result or an error is printed. */
   end(): void;
 }
 
@@ -66,9 +67,9 @@ interface Output {
 }
 
 /**
- * The last line of the terminal is the bar; log lines scroll away above it. The cursor waits before its first column, so that
- * clearing from there to the end of the screen also removes the rows into which a narrower window has broken the line. The
- * space keeps that from being all of a screen, which tmux would save in its history.
+ * The last line of the terminal is the bar; log lines scroll away above it. The cursor waits before its first column,
+ * so that clearing from there to the end of the screen also removes the rows into which a narrower window has broken
+ * the line. The space keeps the cleared part from being a whole screen, which tmux would save in its history.
  */
 const CLEAR = '\r \x1b[J';
 
@@ -99,7 +100,7 @@ function liveOutput(stream: NodeJS.WriteStream): Output {
   return { log, draw, end };
 }
 
-/** Training: a line every `logInterval` steps, as the reference has it. */
+/** Output of training as plain lines, one every `logInterval` steps as in the reference. */
 function plainOutput(stream: NodeJS.WriteStream, logInterval: number): Output {
   let steps = { epoch: 0, done: 0 };
   let last = Date.now();
@@ -118,10 +119,12 @@ function plainOutput(stream: NodeJS.WriteStream, logInterval: number): Output {
   };
 }
 
-/** Follows the epochs of a run, and estimates how long the rest takes. */
+/** Follows the epochs of a run, and estimates how long the rest will take. */
 function observe({ log, draw }: Output): Observer {
   let run = { phase: '', epoch: 0, epochs: 0, lr: 0 };
-  /** Complete epochs of this phase: how many, their seconds, and those after the last one's training. */
+  /**
+   * Number and seconds of complete epochs of this phase; `testing`: seconds after the training pass of the last one.
+   */
   let spent = { epochs: 0, seconds: 0, testing: 0 };
   return {
     log,
@@ -172,7 +175,7 @@ function counting({ draw }: Output): Show {
 
 const fixed = (value: number | null, digits: number) => (value === null ? '-' : value.toFixed(digits));
 
-/** The parts of a line after its label: the most important first, each with its place in the line. */
+/** The parts of a line after its label, the most important first, each with its position in the line. */
 function facts({ what, unit, done, total, imagesPerSecond, loss, top1, lr, left, leftOfAll }: State) {
   const count = `${done}${total === null ? '' : `/${total}`}`;
   const facts: [name: keyof typeof PAINT, order: number, text: string | false | undefined][] = [
@@ -187,7 +190,7 @@ function facts({ what, unit, done, total, imagesPerSecond, loss, top1, lr, left,
   return facts.flatMap(([name, order, text]) => (text ? [{ name, order, text }] : []));
 }
 
-/** `search epoch 1/8 step 101/313 190 images/s loss 2.3013 ...` */
+/** Formats `search epoch 1/8 step 101/313 190 images/s loss 2.3013 ...`. */
 export function plainLine(state: State): string {
   const { what, epoch, epochs, pass } = state;
   const label = [what, epoch && `epoch ${epoch}/${epochs}`, pass !== 'train' && pass].filter(Boolean);
@@ -198,7 +201,10 @@ export function plainLine(state: State): string {
 const PAINT = { label: '1', done: '32', rest: '90', percent: '1', loss: '36', left: '33', plain: '' };
 const BAR = { least: 10, most: 30 };
 
-/** One line of at most `width` columns: what does not fit is left out, the least important first, and the bar takes the rest. */
+/**
+ * One line of at most `width` columns. Parts that do not fit are left out, the least important first, and the bar takes
+ * the rest.
+ */
 export function barLine(state: State, { width, colour, unicode }: Look): string {
   const { what, epoch, epochs, pass, done, total } = state;
   const share = total ? Math.min(1, done / total) : null;
@@ -231,7 +237,7 @@ function barOf(share: number, width: number, { paint, unicode }: Brush): string 
   return `${from}${paint('done', full!.repeat(filled))}${paint('rest', empty!.repeat(inner - filled))}${to}`;
 }
 
-/** One line for a whole epoch, with the signal of the detector at every ratio. */
+/** One line for a finished epoch, with the signal of the detector at every ratio. */
 export function epochLine({ phase, epochs }: { phase: string; epochs: number }, line: EpochMetrics): string {
   const { completed, lr, train, test, swa, imagesPerSecond, signals, arithmetic } = line;
   const masks = Object.entries(signalsOf(line)).map(([percent, signal]) => `${percent}% ${signal?.toFixed(3) ?? '-'}`);
@@ -245,7 +251,7 @@ export function epochLine({ phase, epochs }: { phase: string; epochs: number }, 
   ].join(' ');
 }
 
-/** 8 -> "8 s", 75 -> "1 min 15 s", 8040 -> "2 h 14 min", 200000 -> "2 d 7 h". */
+/** Formats seconds: 8 -> "8 s", 75 -> "1 min 15 s", 8040 -> "2 h 14 min", 200000 -> "2 d 7 h". */
 export function duration(seconds: number): string {
   const whole = Math.round(seconds);
   const units = [

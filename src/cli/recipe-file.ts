@@ -1,17 +1,20 @@
-/** Options from a file (--recipe): YAML, or JSON, which is YAML too. Nothing in it is executed: custom tags are refused. */
+/**
+ * Reads options from a file (--recipe): YAML, or JSON, which is YAML too. Nothing in it is executed: custom tags are
+ * refused.
+ */
 import { readFileSync, statSync } from 'node:fs';
 import { parseDocument } from 'yaml';
 import { EarlybirdError, fileError } from '../errors';
 import { nearest } from './nearest';
 import type { FileEntries } from './options';
 
-/** Bytes of a recipe. */
+/** Most bytes of a recipe. */
 const LARGEST = 2 ** 20;
 
 /**
- * Reads the entries of a recipe. Those without a value are left out.
+ * Reads the entries of a recipe. Entries without a value are left out.
  *
- * @param names what stands for which entry: its name, and its flags
+ * @param names entry for each spelling: its name, and its flags
  * @throws ERR_FILE, ERR_RECIPE
  */
 export function readRecipeFile(path: string, names: ReadonlyMap<string, string>): FileEntries {

@@ -1,6 +1,6 @@
 /**
- * `bench energy`: accuracy and costs of dense training, lottery tickets, network slimming and EB Train.
- * Each row is a run of its own under --save: a finished one is not run again, an interrupted one goes on.
+ * `bench energy`: accuracy and costs of dense training, lottery tickets, network slimming and EB Train. Each row is a
+ * run of its own under --save: a finished run is not repeated, an interrupted one is continued.
  */
 import { openEngine } from '../engine/device';
 import { engineProvenance } from '../engine/provenance';
@@ -28,20 +28,22 @@ import { refuseMixedMachines } from './same-machine';
 import { benchOf, type EnergyBench } from './summary';
 import { drawFigure, writeTables } from './tables';
 
-/** A comparison of methods, and the files it was written to. */
+/** A comparison of methods, with the files written. */
 export interface EnergyBenchResult extends EnergyBench {
-  /** Tables and figures. */
+  /** Paths of the tables and figures. */
   files: string[];
 }
 
-/** Throws ERR_RECIPE or ERR_BENCH_MACHINE where the folder holds rows of another recipe or machine. */
+/**
+ * Runs the comparison. Throws ERR_RECIPE or ERR_BENCH_MACHINE where the folder holds rows of another recipe or machine.
+ */
 export async function benchEnergy(recipe: BenchEnergyRecipe, options: RunOptions = {}): Promise<EnergyBenchResult> {
   const { observer, signal } = options;
   using lock = await lockFolder(recipe.save);
   lock.requireWritable();
   const rows = rowsOf(recipe);
   if (!options.force) await checkRows(recipe, rows);
-  // Several rows begin with the dense training of their seed: it runs once, also if it fails.
+  // Several rows begin with the dense training of their seed, which runs once, even if it fails.
   const dense = new Map<number, Promise<unknown>>();
   const trainDense = (seed: number) => {
     const training = dense.get(seed) ?? retrain(denseRecipe(recipe, seed), options);
@@ -61,7 +63,8 @@ export async function benchEnergy(recipe: BenchEnergyRecipe, options: RunOptions
       failures.set(row, error);
       observer?.log?.(`${nameOf(row)}: ${error.message}`);
     }
-    // After every row, so that an interrupted comparison has tables; with --force only of rows that were run again.
+    // Tables are written after every row, so that an interrupted comparison has some; with --force they cover only the
+    // rows that were run again.
     bench = benchOf(recipe, await readRows(recipe, options.force ? rows.slice(0, i + 1) : rows, failures));
     if (bench) tables = await writeTables(recipe.save, bench);
   }
@@ -74,7 +77,7 @@ export async function benchEnergy(recipe: BenchEnergyRecipe, options: RunOptions
   return { ...bench, files: [...tables, ...figures] };
 }
 
-/** Before hours are spent: checks recipe and, unless only tables are missing, machine of the rows on disk. */
+/** Checks before hours are spent the recipe of the rows on disk and, unless only tables are missing, their machine. */
 async function checkRows(recipe: BenchEnergyRecipe, rows: readonly EnergyRow[]): Promise<void> {
   await checkIdentities(recipe, rows);
   const read = await readRows(recipe, rows);
@@ -83,7 +86,7 @@ async function checkRows(recipe: BenchEnergyRecipe, rows: readonly EnergyRow[]):
   refuseMixedMachines([...stages, { folder: 'what is left', machine: engineProvenance(openEngine(recipe)) }]);
 }
 
-/** Errors of one row that say nothing of the others: no ticket emerged, or training diverged. */
+/** Errors that concern one row only: no ticket emerged, or training diverged. */
 const OWN_FAILURES: ErrorCode[] = ['ERR_PRUNE', 'ERR_NUMERIC'];
 const isOwnFailure = (error: unknown): error is EarlybirdError => OWN_FAILURES.includes((error as EarlybirdError).code);
 

@@ -10,24 +10,27 @@ import { retrainIn } from '../train/retrain';
 
 export interface CutRow {
   folder: string;
-  /** Decides what the row computes; its training has an identity of its own. */
+  /** Identity of the row, which decides its result; its training has an identity of its own. */
   identity: Record<string, unknown>;
-  /** What params.json holds beside the identity. */
+  /** Contents of params.json beside the identity. */
   params: object;
   cut: PruneRecipe;
-  /** The mask, where it is not that of the gammas. */
+  /** Draws the mask, where it is not that of the gammas. */
   draw?: DrawMask;
   retrain(ticket: string): RetrainRecipe;
 }
 
-/** A finished row is not run again, an interrupted one goes on. `session`: one that others share. */
+/**
+ * Runs the row. A finished row is not run again, an interrupted one is continued. `session`: one that several rows
+ * share.
+ */
 export async function cutAndRetrain(row: CutRow, options: RunOptions, session: Session | null = null): Promise<void> {
   const { folder, identity } = row;
   using lock = await lockFolder(folder);
   const { directory, state } = await RunDirectory.open(lock, identity, options);
   if (state === 'finished') return;
   await directory.writeJson('params.json', { ...row.params, identity });
-  // Without a checkpoint of the retraining the ticket may be one of another recipe.
+  // Without a checkpoint of the retraining, the ticket may belong to another recipe.
   const begun = await RunDirectory.at(join(folder, 'retrain')).readJson('params.json');
   const cut = await pruneOnce(
     row.cut,

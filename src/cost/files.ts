@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { writeFileAtomic } from '../atomic';
 import { type CostTable, costLatex, costMarkdown } from '../report/cost-table';
 
-/** JSON, Markdown and LaTeX under the folder of the runs; returns their paths. */
+/** Writes JSON, Markdown and LaTeX under the folder of the runs; returns their paths. */
 export async function writeFiles(save: string, name: string, bench: object, table: CostTable): Promise<string[]> {
   const contents = {
     json: `${JSON.stringify(bench, null, 2)}\n`,

@@ -1,17 +1,19 @@
-/** Figures of rows on disk by which a plan estimates the others. */
+/** Figures of rows on disk, from which a plan estimates the others. */
 import { statistic } from '../measure';
 import type { RowResult } from './row-results';
 import { METHODS, type StageKind } from './rows';
 
 const mean = (values: readonly (number | null)[]) => statistic(values.flatMap((value) => value ?? []))?.mean ?? null;
 
-/** Means over the rows; null where none tells. */
+/** Means over the rows; null where no row has the figure. */
 export function observedIn(rows: readonly RowResult[]) {
   const stages = rows.flatMap((row) => row.stages).filter(({ epochs }) => epochs > 0);
   return {
-    /** Forward FLOPs of one image in the dense network (null) or in tickets; precision changes none. */
+    /** Forward FLOPs of one image in the dense network (null) or in tickets, which precision does not change. */
     forward: (ratio: number | null) => mean(stages.flatMap((stage) => (stage.ratio === ratio ? stage.forward : []))),
-    /** Multiply-adds of the same, of the first that counted them: tickets of one ratio differ little. */
+    /**
+     * Multiply-adds of the same networks, from the first row that counted them, as tickets of one ratio differ little.
+     */
     adds: (ratio: number | null) => stages.find((stage) => stage.ratio === ratio && stage.adds)?.adds ?? null,
     /** Seconds, joules and 1e9 bit operations of an epoch. */
     epoch({ ratio, low }: Pick<StageKind, 'ratio' | 'low'>) {
@@ -23,7 +25,7 @@ export function observedIn(rows: readonly RowResult[]) {
         gbitops: mean(alike.map(({ arithmetic, epochs }) => arithmetic && arithmetic.gbitops / epochs)),
       };
     },
-    /** Epochs before a ticket was drawn, in a search of this precision. */
+    /** Number of epochs before a ticket was drawn, in a search of this precision. */
     drawn: (ratio: number, low: boolean) =>
       mean(
         rows.map((row) => (row.ratio === ratio && METHODS[row.method].earlyBird?.search === low ? row.drawn : null)),

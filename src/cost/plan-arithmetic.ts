@@ -1,4 +1,4 @@
-/** Bit operations of an epoch that has not been run, for plans. */
+/** Estimates the bit operations of epochs that have not been run, for plans. */
 import type { Precision } from '../native/types/pass';
 import type { MultiplyAdds } from '../network/bit-operations';
 import { formatsOf, type PrecisionOptions } from '../recipe/precision';
@@ -6,16 +6,19 @@ import { isScheduled, type ScheduleOptions } from '../recipe/schedules';
 import { epochArithmetic } from '../train/precision/follow';
 
 interface PlannedNetwork {
-  /** Multiply-adds of a forward pass of one image; null where they are not known. */
+  /** Multiply-adds of a forward pass of one image; null where unknown. */
   adds: MultiplyAdds | null;
-  /** Training images of an epoch. */
+  /** Number of training images of an epoch. */
   images: number | null;
 }
 
 export const NO_SCHEDULED_BITS =
   'Bit operations unknown: a --precision-schedule chooses the formats of each epoch while it runs.';
 
-/** 1e9 bit operations of one epoch; null where the network is not known, and under a schedule, which chooses formats as it goes. */
+/**
+ * 1e9 bit operations of one epoch; null where the network is unknown, and under a schedule, which chooses formats
+ * during the run.
+ */
 export function plannedGbitops(
   { adds, images }: PlannedNetwork,
   options: PrecisionOptions & ScheduleOptions & { precision: 'auto' | Precision },
@@ -24,7 +27,7 @@ export function plannedGbitops(
   return epochArithmetic(adds, images, { formats: formatsOf(options), precision: options.precision }).gbitops;
 }
 
-/** The share of a network's multiply-adds that a smaller one has. */
+/** The multiply-adds of a smaller network that has this share of them. */
 export const scaledAdds = ({ first, inner, linear }: MultiplyAdds, share: number): MultiplyAdds => ({
   first: share * first,
   inner: share * inner,

@@ -10,15 +10,15 @@ import type { BenchEnergyRecipe } from '../recipe/recipe';
 import { scaledAdds } from './plan-arithmetic';
 
 export interface PlanInputs {
-  /** Training images of an epoch. */
+  /** Number of training images of an epoch. */
   images: number | null;
   /** Forward FLOPs of one image in the dense network. */
   forward: number | null;
-  /** Forward FLOPs of one image in the ticket that is assumed at a ratio; null where the network is not known. */
+  /** Forward FLOPs of one image in the ticket that is assumed at a ratio; null where the network is unknown. */
   ticket(ratio: number): number | null;
-  /** Multiply-adds of the same networks, the dense one (null) or a ticket. */
+  /** Multiply-adds of the same networks: the dense one (null), or a ticket. */
   adds(ratio: number | null): MultiplyAdds | null;
-  /** Why one of them is null. */
+  /** Reasons why some of them are null. */
   notes: string[];
 }
 
@@ -26,7 +26,7 @@ interface Known {
   images: number | null;
   forward: number | null;
   adds: MultiplyAdds | null;
-  /** Ratios of which the FLOPs of a ticket have to be assumed. */
+  /** Ratios at which the FLOPs of a ticket have to be assumed. */
   ratios: number[];
 }
 
@@ -37,7 +37,10 @@ type PlanRecipe = Pick<
 > &
   Partial<Pick<BenchEnergyRecipe, 'assumeFlops'>>;
 
-/** From rows on disk where they tell, else from the data set's name and the network itself, which needs LibTorch. */
+/**
+ * Takes the inputs from rows on disk where they have them, else from the data set's name and the network itself, which
+ * needs LibTorch.
+ */
 export async function planInputs(recipe: PlanRecipe, known: Known): Promise<PlanInputs> {
   const { dataset, limitTrain, assumeFlops } = recipe;
   const data = knownDataset(dataset);
@@ -71,7 +74,7 @@ export async function planInputs(recipe: PlanRecipe, known: Known): Promise<Plan
   return { images, forward, ticket, adds, notes };
 }
 
-/** The number of a list with one for each ratio, or with one for all. */
+/** The entry of a list that has one for each ratio, or one for all. */
 export function atRatio(
   { ratios }: Pick<PlanRecipe, 'ratios'>,
   list: readonly number[] | undefined,
@@ -80,7 +83,7 @@ export function atRatio(
   return list?.[list.length === 1 ? 0 : ratios.indexOf(ratio)];
 }
 
-/** Of one image. */
+/** Forward FLOPs and multiply-adds of one image. */
 interface Counted {
   forward: number;
   adds: MultiplyAdds;
@@ -100,7 +103,7 @@ async function countFlops(
   using model = await loadAddon({ device: 'cpu' }).createModel(spec);
   const tickets = new Map<number, Counted>();
   for (const ratio of ratios) {
-    // A plan measures nothing.
+    // A plan measures nothing, so `auto` means the usual multiple here.
     const rounding = { roundTo: roundTo === 'auto' ? USUAL_MULTIPLE : roundTo };
     const cut = await model.prune({ mask: uniformMask(model, ratio), emptyLayers, surgery, ...rounding });
     using ticket = cut.model;
@@ -109,7 +112,7 @@ async function countFlops(
   return { dense: countedOf(model), tickets };
 }
 
-/** The first channels of every layer, 1 - p of them. */
+/** A mask that keeps the first channels of every layer, 1 - p of them. */
 function uniformMask(model: NativeModel, ratio: number): Uint8Array {
   const kept = model.describe().batchNorms.flatMap(({ channels }) => {
     const keep = Math.max(1, Math.round((1 - ratio) * channels));

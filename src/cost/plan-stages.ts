@@ -1,4 +1,4 @@
-/** The trainings of a row that are not finished: their epochs, networks and costs, and what was assumed for them. */
+/** The trainings of a row that are not finished: their epochs, networks and costs, and the assumptions behind these. */
 import type { BenchEnergyRecipe } from '../recipe/recipe';
 import { settleVariant } from '../recipe/variant';
 import type { observedIn } from './observed';
@@ -7,7 +7,7 @@ import { atRatio, type PlanInputs } from './plan-inputs';
 import type { RowResult } from './row-results';
 import { METHODS, type StageKind, stagesOf } from './rows';
 
-/** Seconds or joules: measured, or estimated, or null with the reason. */
+/** Seconds or joules: measured, estimated, or null with the reason. */
 export interface Estimate {
   value: number | null;
   estimated: boolean;
@@ -17,10 +17,10 @@ export interface Estimate {
 /** A training of a row that is not finished. */
 export interface PlannedStage extends StageKind {
   epochs: number;
-  /** Epochs already on disk. */
+  /** Number of epochs already on disk. */
   done: number;
   forward: number | null;
-  /** Cost of one epoch. */
+  /** 1e9 bit operations of one epoch. */
   gbitops: number | null;
   seconds: Estimate;
   joules: Estimate;
@@ -32,7 +32,7 @@ export interface PlanContext {
   inputs: PlanInputs;
 }
 
-/** `assumptions` gets what they rest on. */
+/** Plans the trainings of a row. Adds to `assumptions` what the figures rest on. */
 export function planStages(context: PlanContext, result: RowResult, assumptions: string[]): PlannedStage[] {
   const { inputs } = context;
   const epochs = epochsOf(context, result, assumptions);
@@ -57,7 +57,7 @@ function ticketForward({ recipe, observed, inputs }: PlanContext, ratio: number,
   return seen ?? assumed ?? inputs.forward;
 }
 
-/** Epochs of both trainings. A ticket is drawn as late as in finished rows, else as the recipe assumes. */
+/** Epochs of both trainings. A ticket is drawn as late as in finished rows, or else as the recipe assumes. */
 function epochsOf({ recipe, observed }: PlanContext, { method, ratio }: RowResult, assumptions: string[]) {
   const { epochs, assumeEpoch } = recipe;
   const { earlyBird } = METHODS[method];
@@ -80,7 +80,7 @@ function assumedEpoch(recipe: BenchEnergyRecipe, ratio: number): number {
   );
 }
 
-/** Seconds and joules of one epoch. `share`: its FLOPs over those of a dense one. */
+/** Seconds and joules of one epoch. `share`: its FLOPs over those of a dense epoch. */
 function epochCosts(
   { recipe, observed, inputs }: PlanContext,
   { ratio, low }: StageKind,
@@ -114,7 +114,10 @@ function epochCosts(
   };
 }
 
-/** What epochs of that kind counted on disk, else by the network and the formats of the recipe. */
+/**
+ * 1e9 bit operations of an epoch: as counted by such epochs on disk, else computed from the network and the formats of
+ * the recipe.
+ */
 function epochGbitops({ recipe, observed, inputs }: PlanContext, { ratio, low }: StageKind): number | null {
   const adds = observed.adds(ratio) ?? inputs.adds(ratio);
   const { precision } = recipe;

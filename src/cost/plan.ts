@@ -1,6 +1,6 @@
 /**
- * `bench energy --dry-run`: every row with its epochs, its FLOPs and its estimated costs. What is known only after a
- * run is taken from rows on disk, else assumed, and the row's assumptions name it. Nothing is run.
+ * `bench energy --dry-run`: every row with its epochs, its FLOPs and its estimated costs. Figures that only a run can
+ * tell come from rows on disk, or else from assumptions that the row names. Nothing is run.
  */
 import { networkName } from '../network/names';
 import { flopsOf, NO_PAPER_FLOPS } from '../network/training-flops';
@@ -17,13 +17,15 @@ import { refuseMixedMachines } from './same-machine';
 
 export interface PlannedRow extends EnergyRow {
   state: RowResult['state'];
-  /** Epochs of the dense network and of the ticket. */
+  /** Number of epochs of the dense network and of the ticket. */
   epochs: { dense: number; ticket: number };
-  /** Forward FLOPs of one image in the ticket; null for a dense row, and where they are not known. */
+  /** Forward FLOPs of one image in the ticket; null for a dense row, and where unknown. */
   ticketForward: number | null;
-  /** null where the network or the number of images is not known: the plan's notes say why. */
+  /**
+   * FLOPs of training; null where the network or the number of images is unknown, with the reason in the plan's notes.
+   */
   flops: RowResult['flops'];
-  /** 1e9 bit operations of training; null where they are not known. */
+  /** 1e9 bit operations of training; null where unknown. */
   gbitops: number | null;
   /** Exact FLOPs over those of the baseline at this ratio and seed; null where one of them is unknown. */
   overBaseline: number | null;
@@ -39,7 +41,7 @@ export interface EnergyPlan {
   network: string;
   dataset: string;
   epochs: number;
-  /** Training images of an epoch. */
+  /** Number of training images of an epoch. */
   images: number | null;
   /** Forward FLOPs of one image in the dense network. */
   forward: number | null;
@@ -94,7 +96,7 @@ export async function planEnergy(recipe: BenchEnergyRecipe): Promise<EnergyPlan>
   };
 }
 
-/** Ratios whose rows are not finished, and of which no ticket is on disk. */
+/** Ratios whose rows are not finished and of which no ticket is on disk. */
 function unseenRatios(results: readonly RowResult[], observed: PlanContext['observed']): number[] {
   const open = results.flatMap(({ state, ratio }) => (state === 'finished' || ratio === null ? [] : ratio));
   return [...new Set(open)].filter((ratio) => observed.forward(ratio) === null);
@@ -111,7 +113,7 @@ function compareWithBaseline(rows: readonly PlannedRow[], baseline: EnergyMethod
 
 interface Planned {
   row: PlannedRow;
-  /** Empty for a finished row. */
+  /** Trainings that are left; empty for a finished row. */
   stages: PlannedStage[];
 }
 

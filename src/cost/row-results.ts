@@ -1,4 +1,4 @@
-/** Rows of `bench energy` read back from their folders. */
+/** Reads rows of `bench energy` back from their folders. */
 import { basename, join } from 'node:path';
 import { readEnergy } from '../energy/file';
 import { isEstimated, measuredWays, minus, sameWays, settled, waysText } from '../energy/totals';
@@ -28,11 +28,11 @@ import { type MachineRecord, machineOf } from './same-machine';
 
 export interface Energy {
   joules: number | null;
-  /** From given watts, at least in part. */
+  /** True where the joules are from given watts, at least in part. */
   estimated: boolean;
-  /** Parts that were read and how, sorted: "gpu counter". */
+  /** Parts that were read and the method of reading, sorted: "gpu counter". */
   ways: string[];
-  /** Why there are no joules. */
+  /** Reason why there are no joules. */
   reason?: string;
   /** Parts that the joules leave out. */
   note?: string;
@@ -45,15 +45,15 @@ interface Stage extends StageKind {
   folder: string;
   finished: boolean;
   epochs: number;
-  /** Training images that went through the network. */
+  /** Number of training images that went through the network. */
   images: number;
   /** Forward FLOPs of one image; null until it is finished. */
   forward: number | null;
-  /** Null as well for a run of a version that did not count them. */
+  /** Multiply-adds; null also for a run of a version that did not count them. */
   adds: MultiplyAdds | null;
-  /** Training and evaluation. */
+  /** Seconds of training and evaluation. */
   seconds: number;
-  /** Of its epochs, by counting; null where one of them was not counted. */
+  /** Arithmetic of its epochs by counting; null where an epoch was not counted. */
   arithmetic: ArithmeticCosts | null;
   energy: Energy;
   machine: MachineRecord;
@@ -63,21 +63,23 @@ interface Stage extends StageKind {
 }
 
 export interface RowResult extends EnergyRow {
-  /** failed: no ticket, or training diverged; `failure` says which. */
+  /** State of the row; failed means that no ticket emerged or training diverged. */
   state: 'finished' | 'interrupted' | 'new' | 'failed';
+  /** Reason of a failed row. */
   failure?: string;
   stages: Stage[];
-  /** Exact test top-1 of the last epoch, and of the best one (chosen on the test set), percent. */
+  /** Exact test top-1 of the last epoch, percent. */
   top1Last: number | null;
+  /** Exact test top-1 of the best epoch, which is chosen on the test set, percent. */
   top1Best: number | null;
-  /** Epochs after which an Early-Bird ticket was drawn. */
+  /** Number of epochs after which an Early-Bird ticket was drawn. */
   drawn: number | null;
   seconds: number | null;
-  /** Sum over all trainings and, where it was metered, pruning. */
+  /** Energy of all trainings and, where it was metered, of pruning. */
   energy: Energy;
-  /** `paper` is null where a network is too small for that rule. */
+  /** FLOPs of all trainings; `paper` is null where a network is too small for that rule. */
   flops: { paper: number | null; exact: number } | null;
-  /** Sum over all trainings; null also where a run is of a version that did not count. */
+  /** Arithmetic of all trainings; null also where a run is of a version that did not count it. */
   arithmetic: ArithmeticCosts | null;
 }
 
@@ -98,7 +100,7 @@ export async function readRow(save: string, row: EnergyRow): Promise<RowResult> 
   const read = kinds.map((kind, i) => (folders.stages[i] === undefined ? null : readStage(kind, folders.stages[i])));
   const stages = (await Promise.all(read)).filter((stage) => stage !== null);
   if (!(folders.finished ?? stages[0]?.finished)) {
-    // The dense training that other rows share is no beginning of a ticket's row.
+    // The dense training is shared with other rows, so it alone does not make a ticket's row a begun one.
     const begun = stages.some(({ name }) => name !== 'dense' || kinds.length === 1);
     const nothing = { top1Last: null, top1Best: null, drawn: null, seconds: null, flops: null, arithmetic: null };
     return { ...row, state: begun ? 'interrupted' : 'new', stages, ...nothing, energy: unknown('not finished') };
@@ -121,11 +123,11 @@ export async function readRow(save: string, row: EnergyRow): Promise<RowResult> 
 }
 
 interface Folders {
-  /** Those of the trainings, as far as they are known. */
+  /** Folders of the trainings, as far as they are known. */
   stages: string[];
-  /** The folder of the ticket. */
+  /** Folder of the ticket. */
   pruned?: string;
-  /** Whether the row has a result; undefined: that of its only training decides. */
+  /** True where the row has a result; when undefined, the result of its only training decides. */
   finished?: boolean;
   drawn?: number;
 }
@@ -144,7 +146,7 @@ async function foldersOf(save: string, row: EnergyRow): Promise<Folders> {
   const search = join(folder, 'search');
   const result = await run.readJson<TrainResult>('result.json');
   if (!result) return { stages: [search], finished: false };
-  // Only the names of its folders hold: the comparison may have been moved.
+  // Only the names of the folders are used, as the comparison may have been moved.
   return {
     stages: [search, join(folder, basename(result.retrain.directory))],
     pruned: join(folder, basename(join(result.prune.ticket, '..'))),
@@ -153,7 +155,7 @@ async function foldersOf(save: string, row: EnergyRow): Promise<Folders> {
   };
 }
 
-/** null where nothing was begun. */
+/** Reads a training; null where it was not begun. */
 async function readStage(kind: StageKind, folder: string): Promise<Stage | null> {
   const run = RunDirectory.at(folder);
   const params = await run.readJson<Provenance>('params.json');
@@ -180,8 +182,8 @@ async function readStage(kind: StageKind, folder: string): Promise<Stage | null>
 }
 
 /**
- * The energy of a phase from the first folder that metered it, without the loading of data: some methods open it
- * once, others twice, which is no property of the method.
+ * The energy of a phase from the first folder that metered it, without the loading of data, which some methods do once
+ * and others twice; that is no property of the method.
  */
 async function energyOf(folders: readonly string[], phase: string, epochs: number): Promise<Energy> {
   const files = await Promise.all(folders.map(readEnergy));
@@ -197,7 +199,7 @@ async function energyOf(folders: readonly string[], phase: string, epochs: numbe
   return { ...energy, reason: total.reason ?? (reasons.join('; ') || 'a window could not be read') };
 }
 
-/** The sources that energies to be added or compared have in common, and the reason if they cannot be. */
+/** The sources that energies have in common, with the reason where they cannot be added or compared. */
 export function inCommon(energies: readonly Energy[]): { estimated: boolean; ways: string[]; reason: string | null } {
   const ways = energies.find((energy) => energy.ways.length > 0)?.ways ?? [];
   const missing = energies.find(({ joules }) => joules === null);
@@ -206,7 +208,10 @@ export function inCommon(energies: readonly Energy[]): { estimated: boolean; way
   return { estimated: energies.some(({ estimated }) => estimated), ways, reason: missing?.reason ?? differ };
 }
 
-/** Pruning takes a second: without a figure of it the trainings stand for the row, and a note says so. */
+/**
+ * Sums the energies of the trainings and of pruning. Pruning takes a second, so without its figure the trainings stand
+ * for the row, and a note says so.
+ */
 function sumOf(energies: readonly Energy[], pruning: Energy | null): Energy {
   const { reason, ...common } = inCommon(energies);
   if (reason !== null) return { joules: null, ...common, reason };

@@ -12,25 +12,27 @@ export interface EnergyRow {
   method: EnergyMethod;
   ratio: number | null;
   seed: number;
-  /** The dense training that lottery tickets and network slimming begin with has a folder of its own. */
+  /**
+   * Folder of the row. The dense training that lottery tickets and network slimming begin with has a folder of its own.
+   */
   folder: string;
 }
 
 /** A ticket that is cut out of a network once. */
 interface Cut {
-  /** The network that the mask is drawn of: a dense training or a soft one at its end, or the dense one before it begins. */
+  /** Network that the mask is drawn of: the end of a dense or a soft training, or the dense network before training. */
   of: 'dense' | 'soft' | 'init';
-  /** Whether the ticket gets the initial weights back. */
+  /** True where the ticket gets the initial weights back. */
   rewind?: boolean;
-  /** How the mask is drawn, where not by the thresholds of the recipe. */
+  /** Options by which the mask is drawn, where not by the thresholds of the recipe. */
   drawing?: Pick<PruneRecipe, 'criterion'> & Partial<Pick<PruneRecipe, 'uniform' | 'protective'>>;
 }
 
 interface MethodInfo {
   label: string;
-  /** Neither a cut nor a search: dense training. */
+  /** Cut of the ticket; a row with neither cut nor search is dense training. */
   cut?: Cut;
-  /** EB Train: whether its search and its retraining are in low precision. */
+  /** Stages of EB Train, each true where it is in low precision. */
   earlyBird?: { search: boolean; retrain: boolean };
 }
 
@@ -56,7 +58,7 @@ export interface StageKind {
   low: boolean;
 }
 
-/** The trainings that a row pays for, in their order. */
+/** The trainings that a row pays for, in order. */
 export function stagesOf({ method, ratio }: EnergyRow): StageKind[] {
   const { cut, earlyBird } = METHODS[method];
   const retraining: StageKind = { name: 'retrain', ratio, low: earlyBird?.retrain ?? false };
@@ -73,7 +75,7 @@ export const folderOf = (save: string, method: EnergyMethod, ratio: number | nul
 export const nameOf = ({ method, ratio, seed }: EnergyRow) =>
   `${METHODS[method].label}${ratio === null ? '' : `, p = ${ratio}`}, seed ${seed}`;
 
-/** Seed after seed, so that an interrupted comparison has whole tables of the first ones. */
+/** Rows seed by seed, so that an interrupted comparison has complete tables of the first seeds. */
 export function rowsOf({ save, methods, ratios, seeds }: BenchEnergyRecipe): EnergyRow[] {
   return seeds.flatMap((seed) =>
     methods.flatMap((method) =>
@@ -87,7 +89,7 @@ export function rowsOf({ save, methods, ratios, seeds }: BenchEnergyRecipe): Ene
   );
 }
 
-/** Options that every run has of its own, whatever the recipe of the comparison. */
+/** Options that every run sets for itself, whatever the recipe of the comparison. */
 const OWN_KEYS = ['save', 'ratios', 'cfg', 'arch', 'depth', 'dataset', 'data', 'testBatchSize', ...PRECISION_KEYS];
 
 export function denseRecipe(recipe: BenchEnergyRecipe, seed: number) {
@@ -95,7 +97,10 @@ export function denseRecipe(recipe: BenchEnergyRecipe, seed: number) {
   return parseRecipe('retrain', { ...common, save: denseFolder(recipe.save, seed), seed, report: false });
 }
 
-/** Soft filter pruning (He et al., IJCAI 2018): the dense training in which the smallest filters become 0 after each epoch. */
+/**
+ * Recipe of soft filter pruning (He et al., IJCAI 2018): the dense training in which the smallest filters become 0
+ * after each epoch.
+ */
 export function softRecipe(recipe: BenchEnergyRecipe, { ratio, seed, folder }: EnergyRow) {
   const dense = denseRecipe(recipe, seed);
   return parseRecipe('retrain', { ...dense, save: join(folder, 'soft'), softPrune: ratio });
@@ -123,7 +128,7 @@ export function cutRecipe(recipe: BenchEnergyRecipe, row: EnergyRow) {
   });
 }
 
-/** Trains the ticket, which holds the network's widths, for all epochs. */
+/** Recipe that trains the ticket, whose file holds the network's widths, for all epochs. */
 export function ticketRecipe(recipe: BenchEnergyRecipe, { seed, folder }: EnergyRow, ticket: string) {
   return parseRecipe('retrain', {
     ...entriesFor('retrain', recipe, ['cfg', 'arch', 'depth', ...PRECISION_KEYS]),

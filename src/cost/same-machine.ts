@@ -1,10 +1,10 @@
-/** Only results of one machine may stand in one table. */
+/** Ensures that one table holds only results of one machine. */
 import type { Provenance } from '../engine/provenance';
 import { EarlybirdError } from '../errors';
 
 /**
- * The machine of a run, from params.json. Runs of earlier versions have no fingerprint, or one without instruction sets: what they
- * were made on cannot be told, and their costs stand in no table beside newer ones.
+ * The machine of a run, from params.json. Runs of earlier versions have no fingerprint, or one without instruction
+ * sets. Their machine is unknown, so their costs are not put beside newer ones in a table.
  */
 export type MachineRecord = Pick<Provenance, 'earlybird' | 'libtorch' | 'device' | 'deviceName' | 'threads'> &
   Partial<Pick<Provenance, 'machine' | 'processor'>>;
@@ -14,7 +14,7 @@ export function machineOf(record: MachineRecord): MachineRecord {
   return { earlybird, libtorch, machine, processor, device, deviceName, threads };
 }
 
-/** Hardware and versions in one line, without the index of the GPU and without the threads beside one. */
+/** Hardware and versions in one line, without the index of a GPU or the number of threads beside it. */
 export function machineLine(record: MachineRecord): string {
   const { earlybird, libtorch, machine, device, deviceName, threads } = record;
   const kind = device.replace(/:\d+$/, '');
@@ -22,7 +22,7 @@ export function machineLine(record: MachineRecord): string {
   return `${kind} (${deviceName}${cores}), LibTorch ${libtorch}, earlybird ${earlybird}${machine ? `, machine ${machine}` : ''}`;
 }
 
-/** Throws ERR_BENCH_MACHINE for the first record of another machine than the first one. */
+/** Throws ERR_BENCH_MACHINE for the first record whose machine differs from that of the first one. */
 export function refuseMixedMachines(records: readonly { folder: string; machine: MachineRecord }[]): void {
   const [first, ...rest] = records;
   const other = rest.find(({ machine }) => machineLine(machine) !== machineLine(first!.machine));

@@ -1,4 +1,6 @@
-/** Rows of `bench energy` over their seeds: means, standard deviations, and the gain over the baseline. */
+/**
+ * Summary of the rows of `bench energy` over their seeds: means, standard deviations, and the gain over the baseline.
+ */
 import { sameWays, waysText } from '../energy/totals';
 import type { Provenance } from '../engine/provenance';
 import { type Statistic, statistic } from '../measure';
@@ -19,32 +21,35 @@ type Costs = 'joules' | 'paperFlops' | 'exactFlops' | 'gbitops' | 'seconds';
 export interface EnergyGroup {
   method: EnergyMethod;
   ratio: number | null;
-  /** Finished rows, and rows there should be. */
+  /** Number of finished rows. */
   n: number;
+  /** Number of planned rows. */
   of: number;
   /** Exact test top-1, percent. */
   top1: Statistic | null;
   top1Best: Statistic | null;
-  /** null where any of the finished rows has none: `energyMissing` says why. */
+  /** Joules; null where a finished row has none, with the reason in `energyMissing`. */
   joules: Statistic | null;
   energyEstimated: boolean;
-  /** Parts that were read and how: "gpu counter". Joules of groups that differ here are not compared. */
+  /**
+   * Parts that were read and the method of reading: "gpu counter". Joules of groups that differ here are not compared.
+   */
   energyWays: string[];
   energyMissing: string | null;
   paperFlops: Statistic | null;
   exactFlops: Statistic | null;
-  /** 1e9 bit operations; null where a run is of a version that did not count. */
+  /** 1e9 bit operations; null where a run is of a version that did not count them. */
   gbitops: Statistic | null;
-  /** Of the multiply-adds, by a table: never measured. */
+  /** Joules of the multiply-adds by a table, never measured. */
   modelledJoules: Statistic | null;
   seconds: Statistic | null;
-  /** Epochs before an Early-Bird ticket was drawn. */
+  /** Number of epochs before an Early-Bird ticket was drawn. */
   drawn: Statistic | null;
-  /** Grams, only where --carbon says how many a kWh makes. */
+  /** Grams of CO2, only where --carbon gives the grams a kWh. */
   co2?: Statistic | null;
   /**
-   * Top-1 minus the baseline's in points, and costs of the baseline over those here: means; null where one is missing.
-   * Null for the baseline itself, and for the dense network where the baseline has ratios.
+   * Gains as means: top-1 minus that of the baseline in points, and costs of the baseline over those of the group; null
+   * where one is missing. Null for the baseline itself, and for the dense network where the baseline has ratios.
    */
   gain: Record<'top1' | Costs, number | null> | null;
 }
@@ -55,7 +60,7 @@ export interface EnergyBench {
   dataset: Provenance['dataset'];
   epochs: number;
   baseline: EnergyMethod;
-  /** Grams of CO2 a kWh, where they were given. */
+  /** Grams of CO2 a kWh, where given. */
   carbon: number | null;
   machine: MachineRecord;
   rows: RowResult[];
@@ -63,7 +68,7 @@ export interface EnergyBench {
   notes: string[];
 }
 
-/** The whole comparison; null where no row is finished. Throws ERR_RECIPE for rows of different machines. */
+/** Summarises the whole comparison; null where no row is finished. Throws ERR_RECIPE for rows of different machines. */
 export function benchOf(recipe: BenchEnergyRecipe, rows: RowResult[]): EnergyBench | null {
   const stages = rows.flatMap((row) => row.stages);
   refuseMixedMachines(stages);
@@ -183,7 +188,7 @@ function notesOf(
   ];
 }
 
-/** Which parts the joules are of, which are not compared, and where there are none. */
+/** Notes on the parts that the joules cover, on those that are not compared, and on missing energy. */
 function energyNotes(groups: readonly EnergyGroup[], energies: readonly Energy[]): string[] {
   const known = groups.filter(({ joules, energyWays }) => joules && energyWays.length > 0);
   const read = [...new Set(known.map(({ energyWays }) => waysText(energyWays)))];

@@ -13,7 +13,9 @@ import type { EnergyBench, EnergyGroup } from './summary';
 
 const NAME = 'bench-energy';
 
-/** The first unit in which the largest mean is at least 1, so that small trainings are not all zero. */
+/**
+ * Units, of which the first is taken in which the largest mean is at least 1, so that small trainings are not all zero.
+ */
 const UNITS = [
   { size: 1e15, name: 'P' },
   { size: 1e12, name: 'T' },
@@ -41,7 +43,7 @@ export function tableOf(bench: EnergyBench): CostTable {
       }),
     ),
   });
-  /** `size`: of the numbers that the field counts. */
+  /** Block of the table for a counted figure. `size`: unit of the numbers in the field. */
   const counted = (title: string, field: 'paperFlops' | 'exactFlops' | 'gbitops', size = 1) => {
     const unit = unitOf(groups, field, size);
     return block(`${title} (${unit.name})`, 'cost', field, unit.size / size);
@@ -69,14 +71,14 @@ export function tableOf(bench: EnergyBench): CostTable {
   };
 }
 
-/** `size`: of the numbers that the field counts. */
+/** Unit for a counted figure. `size`: unit of the numbers in the field. */
 export function unitOf<F extends string>(
   groups: readonly { [field in F]: { mean: number } | null }[],
   field: F,
   size = 1,
 ) {
   const largest = size * Math.max(...groups.map((group) => group[field]?.mean ?? 0));
-  // A table of the paper has its FLOPs in P, however many there are.
+  // The paper's tables give FLOPs in P, however large, so E is for bit operations only.
   const units = field === 'gbitops' ? [{ size: 1e18, name: 'E' }, ...UNITS] : UNITS;
   return units.find(({ size }) => largest >= size) ?? units.at(-1)!;
 }
@@ -93,11 +95,11 @@ function costOf(group: EnergyGroup, field: Field, unit: number): CostValue | nul
   return { mean: mean / unit, sd: sd === null ? null : sd / unit, gain, estimated };
 }
 
-/** JSON, Markdown and LaTeX under the folder of the runs; returns their paths. */
+/** Writes JSON, Markdown and LaTeX under the folder of the runs; returns their paths. */
 export const writeTables = (save: string, bench: EnergyBench): Promise<string[]> =>
   writeFiles(save, NAME, bench, tableOf(bench));
 
-/** Accuracy against energy, or against FLOPs where some energy is unknown or of other parts. */
+/** Draws accuracy against energy, or against FLOPs where some energy is unknown or covers other parts. */
 export function drawFigure(save: string, { groups, dataset, network }: EnergyBench) {
   const done = groups.filter(({ n }) => n > 0);
   const ways = done.find(({ energyWays }) => energyWays.length > 0)?.energyWays ?? [];

@@ -1,4 +1,4 @@
-/** Files in a .tar.gz or .tar archive, read from its beginning to its end. */
+/** Files in a .tar.gz or .tar archive, which is read from its beginning to its end. */
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import * as path from 'node:path';

@@ -1,16 +1,16 @@
-/** Pictures without compression, which sharp does not read: PBM, PGM and PPM (P1 to P6), and BMP. */
+/** Reads pictures without compression, which sharp does not: PBM, PGM and PPM (P1 to P6), and BMP. */
 
 export interface Bitmap {
   width: number;
   height: number;
-  /** RGB, row by row. */
+  /** RGB values, row by row. */
   data: Buffer;
 }
 
-/** Pillow has the same limit; a header of a few bytes can claim 4 gigapixels. */
+/** Limit of the pixels of a picture, as in Pillow: a header of a few bytes can claim 4 gigapixels. */
 export const MOST_PIXELS = 178_956_970;
 
-/** Null for bytes of another kind. Throws where the picture is damaged or of a form that is not read. */
+/** Reads a picture; null for bytes of another kind. Throws where the picture is damaged or in an unsupported form. */
 export function readBitmap(bytes: Buffer): Bitmap | null {
   if (bytes[0] === 0x50 && bytes[1]! >= 0x31 && bytes[1]! <= 0x36) return readNetpbm(bytes);
   return bytes.toString('latin1', 0, 2) === 'BM' ? readBmp(bytes) : null;
@@ -22,7 +22,7 @@ function blank(width: number, height: number): Bitmap {
   return { width, height, data: Buffer.alloc(width * height * 3) };
 }
 
-/** Numbers of the header, past blanks and comments; where the next byte lies. */
+/** Numbers of the header, read past blanks and comments, and the position of the next byte. */
 function numbersAt(bytes: Buffer, from: number, count: number): { numbers: number[]; at: number } {
   const numbers: number[] = [];
   let at = from;
@@ -49,7 +49,7 @@ function readNetpbm(bytes: Buffer): Bitmap {
   const channels = colours ? 3 : 1;
   const size = most > 255 ? 2 : 1;
   const stride = kind === 4 ? Math.ceil(width / 8) : width * channels * size;
-  // A text has at least one byte for each value.
+  // A text form has at least one byte for each value.
   if (at + 1 + (kind < 4 ? width * height * channels : stride * height) > bytes.length) throw new Error('truncated');
   const out = blank(width, height);
   const values = kind > 1 && kind < 4 ? numbersAt(bytes, at, width * height * channels).numbers : null;
@@ -68,7 +68,7 @@ function readNetpbm(bytes: Buffer): Bitmap {
   return out;
 }
 
-/** The digits of a P1, which need no blanks between them. */
+/** Reads the digits of a P1, which need no blanks between them. */
 function digitsAt(bytes: Buffer, from: number, count: number): Uint8Array {
   const digits = new Uint8Array(count);
   let found = 0;
@@ -112,10 +112,10 @@ function readBmp(bytes: Buffer): Bitmap {
   return out;
 }
 
-/** Red, green and blue of a pixel where a BMP names no masks. */
+/** Masks of red, green and blue where a BMP names none. */
 const MASKS: Record<number, number[]> = { 16: [0x7c00, 0x3e0, 0x1f], 32: [0xff0000, 0xff00, 0xff] };
 
-/** The bits under a mask, as a value up to 255. */
+/** The bits under a mask, scaled to at most 255. */
 function scaled(value: number, mask: number): number {
   if (mask === 0) return 0;
   const lowest = 2 ** Math.log2((mask & -mask) >>> 0);

@@ -21,9 +21,9 @@ const MAGIC = Buffer.from('earlybird images 1\n');
 const MAX_HEADER_BYTES = 1 << 24;
 
 interface Header {
-  /** Identifies the source files; with another key the cache is out of date. */
+  /** Key of the source files; a cache with another key is out of date. */
   key: string;
-  /** Bytes of one image. */
+  /** Number of bytes of one image. */
   bytes: number;
   classNames: string[];
   train: number;
@@ -62,7 +62,7 @@ export async function readCache(file: string, key: string, signal?: AbortSignal)
     const trailer = await readBlock(handle, 32, null, signal);
     return hash.digest().equals(trailer) ? cached : null;
   } catch {
-    // A damaged cache is rebuilt.
+    // The caller rebuilds a damaged cache.
     signal?.throwIfAborted();
     return null;
   } finally {
@@ -70,7 +70,7 @@ export async function readCache(file: string, key: string, signal?: AbortSignal)
   }
 }
 
-/** Throws ERR_FILE. */
+/** Writes a cache file. Throws ERR_FILE. */
 export async function writeCache(file: string, key: string, images: CachedImages, signal?: AbortSignal): Promise<void> {
   await writeFileAtomic(file, cacheChunks(key, images), { signal, makeFolder: true });
 }
@@ -92,7 +92,7 @@ function* cacheChunks(key: string, { classNames, train, test }: CachedImages): G
   yield hash.digest();
 }
 
-/** The next `length` bytes, hashed on the way slice by slice. Rejects where the file ends early. */
+/** Reads the next `length` bytes, hashing them slice by slice. Rejects where the file ends early. */
 async function readBlock(
   handle: FileHandle,
   length: number,

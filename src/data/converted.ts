@@ -1,6 +1,7 @@
 /**
- * Images of other kinds than JPEG, for a loader that decodes JPEG alone: each is decoded once, into one file of the cache, as a PPM. JPEG
- * that are compressed in their files go there as they are. The file is made anew where an image is added, removed or changed.
+ * Images of kinds other than JPEG, for a loader that decodes only JPEG: each is decoded once, into one file of the
+ * cache, as a PPM. A JPEG that is compressed within its file is copied there unchanged. The file is made anew when an
+ * image is added, removed or changed.
  */
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
@@ -25,12 +26,13 @@ interface Index {
   places: ([offset: number, length: number] | null)[];
 }
 
-/** More than this is better packed once and for all. */
+/** Limit of the cached images, above which packing is the better way. */
 const MOST_BYTES = 16e9;
 
 /**
- * The same images, where those that are no JPEG lie decoded in the cache. One that does not decode stays where it is, and the loader
- * counts it as bad. Rejects with ERR_DATASET where they need more than 16 GB, ERR_FILE, or `signal.reason`.
+ * The same images, with every image that is not a JPEG read from the cache. An image that does not decode stays where
+ * it is, and the loader counts it as bad. Rejects with ERR_DATASET where they need more than 16 GB, ERR_FILE, or
+ * `signal.reason`.
  */
 export async function convertOthers(listing: ImageListing, options: ConvertOptions): Promise<ImageListing> {
   const { others } = listing;
@@ -46,7 +48,7 @@ export async function convertOthers(listing: ImageListing, options: ConvertOptio
     lengths: Float64Array.from(listing.lengths),
   };
   for (const [i, place] of places.entries()) {
-    // What does not lie in its file has no other place: nothing, for the loader, is a bad image.
+    // An image that is not plain has no bytes of its own in its file; the loader counts an empty one as bad.
     const empty = listing.lengths[others[i]!] === NOT_PLAIN ? ([0, 0] as const) : null;
     if (!place && !empty) continue;
     out.file[others[i]!] = listing.files.length;
@@ -81,7 +83,7 @@ async function readIndex(file: string, key: string): Promise<Index | null> {
     const index = JSON.parse(await readFile(`${file}.json`, 'utf8')) as Index;
     return index.key === key && (await stat(file)).size === index.bytes ? index : null;
   } catch {
-    return null; // made anew
+    return null; // the caller makes it anew
   }
 }
 
@@ -117,12 +119,12 @@ async function convert(
   return index;
 }
 
-/** Null for an image that does not decode. */
+/** The image as a PPM; null where it does not decode. */
 async function ppmOf(sharp: typeof import('sharp'), listing: ImageListing, index: number): Promise<Buffer | null> {
   const bytes = await bytesOf(listing, index).catch((error) => {
     throw dataFileError(error, listing.files[listing.file[index]!]!);
   });
-  // The loader decodes a JPEG to the pixels that it has elsewhere.
+  // The loader decodes a JPEG here to the same pixels as elsewhere.
   if (listing.lengths[index] === NOT_PLAIN && isJpeg(bytes)) return bytes;
   try {
     await checkImage(sharp, bytes);
@@ -135,7 +137,7 @@ async function ppmOf(sharp: typeof import('sharp'), listing: ImageListing, index
   }
 }
 
-/** Grey as RGB. */
+/** Repeats each grey value as RGB. */
 function tripled(grey: Buffer, channels: number): Buffer {
   const out = Buffer.allocUnsafe((grey.length / channels) * 3);
   for (let i = 0; i < out.length; i++) out[i] = grey[Math.floor(i / 3) * channels]!;

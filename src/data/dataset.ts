@@ -14,12 +14,12 @@ export interface ImageSet {
 /** A data set in memory, as {@link openDataset} returns it. */
 export interface Dataset {
   name: string;
-  /** True for generated pictures: reports of their accuracy say so. */
+  /** True for generated pictures; reports of their accuracy mention it. */
   synthetic: boolean;
   classes: number;
-  /** By label. */
+  /** Names of the classes, by label. */
   classNames: string[];
-  /** Pixels. */
+  /** Height and width of the images, in pixels. */
   height: number;
   width: number;
   /** Mean and standard deviation of each channel, of pixels scaled to [0, 1]. */
@@ -29,15 +29,18 @@ export interface Dataset {
   test: ImageSet;
   /** sha256 of shapes, labels and pixels of both sets, after limiting. */
   fingerprint: string;
-  /** Class folders: pictures that are not read. */
+  /** Pictures in class folders that are not read. */
   unread?: Unread[];
 }
 
-/** Constants of the reference for both CIFAR sets (docs/reference.md#3); used for class folders and the synthetic set too. */
+/**
+ * Channel statistics of the reference for both CIFAR sets (docs/reference.md#3), used for class folders and the
+ * synthetic set too.
+ */
 export const MEAN: [number, number, number] = [0.4914, 0.4822, 0.4465];
 export const STD: [number, number, number] = [0.2023, 0.1994, 0.201];
 
-/** Bytes handled between two turns of the event loop: some milliseconds of hashing or copying. */
+/** Bytes handled before yielding to the event loop, which takes some milliseconds of hashing or copying. */
 export const SLICE_BYTES = 4 << 20;
 
 /** Completes a dataset with its fingerprint. */
@@ -47,7 +50,7 @@ export async function withFingerprint(dataset: Omit<Dataset, 'fingerprint'>): Pr
     JSON.stringify({ classes, height, width, train: train.count, test: test.count }),
   );
   for (const set of [train, test]) {
-    // Little-endian, so that the fingerprint does not depend on the machine.
+    // Little-endian labels make the fingerprint independent of the machine.
     const labels = Buffer.alloc(set.count * 4);
     set.labels.forEach((label, index) => {
       labels.writeInt32LE(label, index * 4);

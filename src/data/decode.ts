@@ -1,6 +1,6 @@
 /**
- * Decodes images with sharp by the rules of the training loader: the same files are good, and a picture in inks (CMYK) has the same
- * colours. EXIF rotation and colour profiles are ignored.
+ * Decodes images with sharp by the rules of the training loader: it accepts the same files, and gives pictures in inks
+ * (CMYK) the same colours. EXIF rotation and colour profiles are ignored.
  */
 import type { Sharp, SharpOptions } from 'sharp';
 import { MOST_PIXELS, readBitmap } from './bitmap';
@@ -10,17 +10,20 @@ import { Turns } from './turns';
 type SharpModule = typeof import('sharp');
 
 const OPTIONS: SharpOptions = { failOn: 'error', ignoreIcc: true, limitInputPixels: MOST_PIXELS };
-/** Some writers pad their files. */
+/** Bytes at the end that are searched for the end marker, as some writers pad their files. */
 const TAIL = 2048;
-/** Warnings of libjpeg that are odd, but do no harm to the picture. */
+/** Matches warnings of libjpeg that do no harm to the picture. */
 const HARMLESS = /extraneous bytes|Adobe color transform|JFIF revision|SOS parameters|bad ICC marker/;
 
-/** By the first bytes, as in the training loader. */
+/** True for a JPEG, told by its first bytes as the loader does. */
 export function isJpeg(bytes: Uint8Array): boolean {
   return bytes[0] === 0xff && bytes[1] === 0xd8;
 }
 
-/** True for a lossless JPEG, which older decoders do not read: by its frame header, the first marker from C0 to CF that is no table. */
+/**
+ * True for a lossless JPEG, which older decoders do not read. Its frame header is the first marker from C0 to CF that
+ * is not a table.
+ */
 export function isLossless(bytes: Buffer): boolean {
   for (let at = 2; at + 4 <= bytes.length && bytes[at] === 0xff; ) {
     const marker = bytes[at + 1]!;
@@ -31,7 +34,10 @@ export function isLossless(bytes: Buffer): boolean {
   return false;
 }
 
-/** Rejects where an image does not decode to its end. A JPEG may lack its last bytes as long as no pixel is lost. */
+/**
+ * Checks an image; rejects where it does not decode to its end. A JPEG may lack its last bytes as long as no pixel is
+ * lost.
+ */
 export async function checkImage(sharp: SharpModule, bytes: Buffer): Promise<void> {
   if (bytes.length === 0) throw new Error('empty');
   if (!isJpeg(bytes)) {
@@ -42,14 +48,14 @@ export async function checkImage(sharp: SharpModule, bytes: Buffer): Promise<voi
     if (!pixels?.length) throw new Error('it does not decode');
     return;
   }
-  // All of it at full size: a decoding at a smaller size does not meet the faults in the last rows.
+  // The image is decoded at full size, since decoding at a smaller size misses faults in the last rows.
   const whole = withEnd(bytes);
   const decode = (failOn: 'warning' | 'error') =>
     sharp(whole, { ...OPTIONS, failOn })
       .raw()
       .toBuffer();
-  // libvips keeps its messages for all threads together: one that another thread has taken arrives as a success without pixels, and
-  // only an image that is decoded alone has the right one.
+  // libvips keeps one list of messages for all threads. Where another thread has taken the message, the failure looks
+  // like a success without pixels, so a failed image is decoded again alone to get its own message.
   const good = await turns
     .together(() => decode('warning'))
     .then(
@@ -66,10 +72,10 @@ export async function checkImage(sharp: SharpModule, bytes: Buffer): Promise<voi
   });
 }
 
-/** Sharp's work on images, where it matters whose message a message is. */
+/** Keeps sharp's work apart where a message must belong to the image at hand. */
 const turns = new Turns();
 
-/** Runs Sharp's work on an image that {@link openImage} has opened. */
+/** Runs sharp's work on an image that {@link openImage} has opened. */
 export const finish = <T>(work: () => Promise<T>): Promise<T> => turns.together(work);
 
 /** An image in sRGB or grey, ready for further steps. Rejects where its header is damaged. */
@@ -85,7 +91,7 @@ export async function openImage(sharp: SharpModule, bytes: Buffer): Promise<Shar
   return sharp(inksToRgb(data, channels), { raw: { width, height, channels: 3 }, ...OPTIONS });
 }
 
-/** Cyan, magenta, yellow and black as Pillow mixes them. */
+/** Mixes cyan, magenta, yellow and black as Pillow does. */
 export function inksToRgb(inks: Buffer, channels: number): Buffer {
   const count = inks.length / channels;
   const out = Buffer.allocUnsafe(count * 3);
@@ -93,13 +99,13 @@ export function inksToRgb(inks: Buffer, channels: number): Buffer {
     const light = 255 - inks[from + 3]!;
     for (let c = 0; c < 3; c++) {
       const product = inks[from + c]! * light + 128;
-      out[to++] = light - (((product >> 8) + product) >> 8); // less ink * light / 255, rounded
+      out[to++] = light - (((product >> 8) + product) >> 8); // less the rounded ink * light / 255
     }
   }
   return out;
 }
 
-/** A JPEG with an end-of-image marker, which sharp wants even where every pixel is there. */
+/** The JPEG with an end-of-image marker, which sharp requires even where every pixel is present. */
 function withEnd(bytes: Buffer): Buffer {
   if (!isJpeg(bytes) || bytes.subarray(-TAIL).lastIndexOf(END) >= 0) return bytes;
   return Buffer.concat([bytes, END]);
@@ -113,7 +119,7 @@ export function reasonOf(error: unknown): string {
   return line.replace(/^(Input buffer has corrupt header: )?((Vips\w+|vips\w*|\w+load_buffer): )?/, '');
 }
 
-/** True for a reason that speaks of the kind of an image, not of damage. */
+/** True for a reason that names the kind of an image rather than damage. */
 export function isForeign(reason: string): boolean {
   return /Unsupported JPEG process|SOF type 0x|progressive\/lossless parameters|Unsupported JPEG data precision|of a form that is not read/i.test(
     reason,
@@ -131,7 +137,7 @@ const KINDS: readonly [name: string, start: string][] = [
   ['a PNM', 'P'],
 ];
 
-/** What an image is, by its first bytes. */
+/** Kind of an image, told by its first bytes. */
 export function formatOf(bytes: Buffer): string {
   const start = bytes.toString('latin1', 0, 4);
   return KINDS.find(([, magic]) => start.startsWith(magic))?.[0] ?? 'not a JPEG';

@@ -16,14 +16,14 @@ const IMAGENET_RESIZE = 256;
 export interface ImagenetOptions {
   /** Folder with `train/<wnid>/` and `val/<wnid>/` of images, or with tar shards. */
   data?: string;
-  /** Keeps so many images, with the class proportions of all. */
+  /** Number of images to keep, with the class proportions of all. */
   limitTrain?: number;
   limitTest?: number;
   /** Side of the network's input in pixels. Default 224. */
   imageSize?: number;
-  /** Chooses the limited images. Default 1. */
+  /** Seed by which the limited images are chosen. Default 1. */
   seed?: number;
-  /** False: only the test set; train/ may be absent. */
+  /** False where only the test set is needed; train/ may then be absent. */
   train?: boolean;
   onProgress?: (done: number, total: number, what: string) => void;
   signal?: AbortSignal;

@@ -3,7 +3,7 @@ export const DATASETS = ['cifar10', 'cifar100', 'imagenet', 'folder', 'synthetic
 export type DatasetName = (typeof DATASETS)[number];
 
 export interface KnownDataset {
-  /** As people write it. */
+  /** Name as people write it. */
   title: string;
   classes: number;
   /** Side of the network's input, pixels. */
@@ -16,7 +16,10 @@ export interface KnownDataset {
 export const PADDING = 4;
 const cifar = { size: 32, padding: PADDING, counts: { train: 50_000, test: 10_000 } };
 
-/** imagenet: the full set of 2012; `--dataset imagenet` takes parts of it as well. */
+/**
+ * Facts of the known data sets. For imagenet they are those of the full set of 2012; `--dataset imagenet` takes parts
+ * of it as well.
+ */
 export const KNOWN = {
   cifar10: { title: 'CIFAR-10', classes: 10, ...cifar },
   cifar100: { title: 'CIFAR-100', classes: 100, ...cifar },
@@ -24,7 +27,7 @@ export const KNOWN = {
   synthetic: { ...cifar, title: 'synthetic', classes: 10, counts: { train: 8000, test: 2000 } },
 } satisfies Record<string, KnownDataset>;
 
-/** Undefined for names that say nothing of the data, such as "folder". */
+/** Facts of a data set; undefined for names that tell nothing of the data, such as "folder". */
 export function knownDataset(name: string): KnownDataset | undefined {
   return Object.hasOwn(KNOWN, name) ? KNOWN[name as keyof typeof KNOWN] : undefined;
 }

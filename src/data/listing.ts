@@ -1,21 +1,27 @@
-/** Sets of encoded images on disk. A million images must not cost a million objects, so places are flat arrays and names joined strings. */
+/**
+ * Sets of encoded images on disk. A million images must not cost a million objects, so positions are flat arrays and
+ * names are joined strings.
+ */
 import { createHash } from 'node:crypto';
 import { open, readFile } from 'node:fs/promises';
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { Dataset } from './dataset';
 import type { Unread } from './kinds';
 
-/** The length that stands for the whole file. (A length of 0 is an empty entry of a shard: a bad image.) */
+/** Length that stands for the whole file. (A length of 0 is an empty entry of a shard, which is a bad image.) */
 export const WHOLE_FILE = -1;
 
-/** The length that stands for an image that is compressed in its file, or pixels without a header: `read` gives it. */
+/**
+ * Length that stands for an image that is compressed in its file, or for pixels without a header; `read` returns such
+ * an image.
+ */
 export const NOT_PLAIN = -2;
 
 /** Images that follow one another and are unpacked together. */
 export interface ImageGroup {
-  /** Index of the first one. */
+  /** Index of the first image. */
   start: number;
-  /** Of all of them together when they are unpacked. */
+  /** Bytes of all its images together when they are unpacked. */
   bytes: number;
 }
 
@@ -25,36 +31,39 @@ export interface ImageListing {
   files: string[];
   /** Index into `files`. */
   file: Int32Array;
-  /** First byte in the file. */
+  /** First byte of each image in its file. */
   offsets: Float64Array;
-  /** Bytes; -1 for the whole file, -2 for an image that is not plain. */
+  /** Length in bytes; -1 for the whole file, -2 for an image that is not plain. */
   lengths: Float64Array;
   labels: Int32Array;
-  /** Indexes of images that are no JPEG by their names, or not plain, ascending; absent where there are none. */
+  /** Indexes, ascending, of images that are not JPEG by their names, or not plain; absent where there are none. */
   others?: Int32Array;
-  /** An image that is not plain, as a file of its own. */
+  /** Reads an image that is not plain, as a file of its own. */
   read?(index: number): Promise<Buffer>;
-  /** Where not all images are plain: groups that cover the listing, in order. */
+  /** Groups that cover the listing in order, where some images are not plain. */
   groups?: ImageGroup[];
   count: number;
-  /** Name of an image for messages. It keeps none of the arrays above alive. */
+  /** Name of an image for messages. The function keeps none of the arrays above alive. */
   nameOf(index: number): string;
 }
 
 /** A data set whose images stay on disk, as {@link openImagenet} returns it. */
 export type ListedDataset = Omit<Dataset, 'train' | 'test'> & {
-  /** Null where only the test set was requested. */
+  /** Training images; null where only the test set was requested. */
   train: ImageListing | null;
   test: ImageListing;
-  /** What is read, and what lies beside it: "in class folders (2 shards beside them are not read)". */
+  /** Form of the data, with other data beside it: "in class folders (2 shards beside them are not read)". */
   where: string;
   /** Pictures that are not read. */
   unread: Unread[];
-  /** "3 of 1000 classes have images", or null where all of them do. */
+  /** Sentence on classes without images: "3 of 1000 classes have images"; null where all classes have some. */
   emptyClasses: string | null;
 };
 
-/** Names in groups (of one folder, of one shard), each group one string: a tenth of the memory of so many strings. */
+/**
+ * A table of names in groups (of one folder, of one shard), each group one string, which takes a tenth of the memory of
+ * separate strings.
+ */
 export class NameTable {
   private readonly groups: { prefix: string; joined: string; start: number }[] = [];
   private count = 0;
@@ -67,7 +76,7 @@ export class NameTable {
   }
 
   at(index: number): string {
-    // Most calls come in order, so the group that is open is the right one.
+    // Most calls come in order, so the open group is usually the right one.
     const [now, next] = [this.groups[this.open], this.groups[this.open + 1]];
     if (!now || index < now.start || (next && index >= next.start)) {
       this.open = lastNotAbove(this.groups, index);
@@ -78,14 +87,14 @@ export class NameTable {
   }
 }
 
-/** 0, 1, 2, ... A loop, since an iterator is slow for a million. */
+/** The indexes 0, 1, 2, ... A loop fills them, since an iterator is slow for a million. */
 export function range(count: number): Int32Array {
   const indexes = new Int32Array(count);
   for (let i = 0; i < count; i++) indexes[i] = i;
   return indexes;
 }
 
-/** The images at `indexes`; files that none of them lies in are left out. */
+/** The images at `indexes`. Files without any of them are left out. */
 export function pickListing(listing: ImageListing, indexes: Int32Array): ImageListing {
   if (indexes.length === listing.count) return listing;
   const { files, file, offsets, lengths, labels, others, read, nameOf } = listing;
@@ -106,8 +115,8 @@ export function pickListing(listing: ImageListing, indexes: Int32Array): ImageLi
 }
 
 /**
- * sha256 of classes, names, labels and the lengths that are known without reading the disk. Does not see changed pixels in a file that
- * keeps its name: reading all of ImageNet would take longer than finding a ticket.
+ * sha256 of classes, names, labels and the lengths that are known without reading the disk. Changed pixels in a file
+ * that keeps its name go unnoticed, as reading all of ImageNet would take longer than finding a ticket.
  */
 export async function fingerprintOf(
   classNames: readonly string[],
@@ -131,7 +140,10 @@ export async function fingerprintOf(
 
 const SLICE = 4096;
 
-/** Runs `work` over the items, `limit` at a time; results in the order of the items. Rejects as the first item that fails, whichever failed sooner. */
+/**
+ * Runs `work` over the items, `limit` at a time; results are in the order of the items. Rejects with the error of the
+ * first item in order that fails, even where a later one failed sooner.
+ */
 export async function inParallel<T, R>(
   items: ArrayLike<T>,
   limit: number,

@@ -11,20 +11,20 @@ import { drawSynthetic, SYNTHETIC_CLASSES, syntheticLabels } from './synthetic';
 
 /** Options of {@link openDataset}. */
 export interface OpenOptions {
-  /** One of DATASETS but imagenet. */
+  /** Name of the data set: one of DATASETS except imagenet. */
   dataset: string;
   /** Folder or archive. Without it CIFAR is searched in `./data.<name>` and the cache. */
   data?: string;
-  /** Keeps so many images, with the class proportions of all. */
+  /** Number of images to keep, with the class proportions of all. */
   limitTrain?: number;
   limitTest?: number;
-  /** Class folders: the side of the square images, in pixels. Default 32. */
+  /** Side of the square images of class folders, in pixels. Default 32. */
   imageSize?: number;
-  /** Chooses the limited images and draws the synthetic ones. Use one value for all runs. Default 1. */
+  /** Seed by which limited images are chosen and synthetic ones drawn. Use one value for all runs. Default 1. */
   seed?: number;
   /** Folder of decoded images and fetched archives. Default: `$EARLYBIRD_CACHE`, or `.cache/earlybird` in the home folder. */
   cacheDir?: string;
-  /** Class folders: decodes every image again instead of using the cache. */
+  /** True to decode every image of class folders again instead of using the cache. */
   fresh?: boolean;
   onProgress?: (done: number, total: number, what: string) => void;
   signal?: AbortSignal;
@@ -73,7 +73,7 @@ async function openFiles(name: Exclude<DatasetName, 'imagenet' | 'synthetic'>, o
 async function openCifar(kind: CifarKind, options: OpenOptions): Promise<Opened> {
   const place = await locateCifar(kind, options.data, options.cacheDir ?? defaultCacheDir());
   if (place.kind === 'images') {
-    // Sorted folder names give the official order: both sets list their classes alphabetically.
+    // Sorted folder names give the official order, as both sets list their classes alphabetically.
     const opened = await openFolder(kind.name, place.path, kind.size, options);
     if (opened.classes !== kind.classes)
       throw datasetError(
@@ -97,7 +97,7 @@ async function openCifar(kind: CifarKind, options: OpenOptions): Promise<Opened>
   };
 }
 
-/** Half of the official names, in any spelling, or numbers. */
+/** True where the names are numbers, or at least half of them official ones in any spelling. */
 function namesFit({ names, classes }: CifarKind, given: readonly string[]): boolean {
   const plain = (name: string) => name.toLowerCase().replace(/[^a-z]/g, '');
   const known = new Set(names.map(plain));

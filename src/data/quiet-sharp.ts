@@ -1,4 +1,6 @@
-/** sharp with one thread an image and no cache, for many images at once. Restores the settings of the process. */
+/**
+ * Runs sharp with one thread an image and no cache, for many images at once, and restores the settings of the process.
+ */
 export async function withQuietSharp<T>(work: (sharp: typeof import('sharp')) => Promise<T>): Promise<T> {
   const { default: sharp } = await import('sharp');
   const threads = sharp.concurrency();

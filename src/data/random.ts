@@ -1,8 +1,9 @@
 const { floor, imul } = Math;
 
 /**
- * A small deterministic generator for making data, not for training (which is Philox, in C++): SplitMix over 32 bits (Steele, Lea and
- * Flood, "Fast splittable pseudorandom number generators", 2014). Same keys, same numbers, on every machine.
+ * A small deterministic generator for making data, not for training (which is Philox, in C++): SplitMix over 32 bits
+ * (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014). The same keys give the same numbers
+ * on every machine.
  */
 export class Random {
   private state: number;
@@ -17,22 +18,25 @@ export class Random {
     return mix(this.state);
   }
 
-  /** Uniform in [0, 1). */
+  /** A number uniform in [0, 1). */
   unit(): number {
     return (this.word() >>> 0) / 0x1_0000_0000;
   }
 
-  /** Uniform in [low, high). */
+  /** A number uniform in [low, high). */
   between(low: number, high: number): number {
     return low + (high - low) * this.unit();
   }
 
-  /** A whole number in [0, count). */
+  /** A whole number uniform in [0, count). */
   below(count: number): number {
     return floor(this.unit() * count);
   }
 
-  /** Nearly normal, mean 0 and deviation 1: the sum of a word's four bytes, without functions that differ between machines. */
+  /**
+   * A nearly normal number of mean 0 and deviation 1: the sum of a word's four bytes, without functions that differ
+   * between machines.
+   */
   bell(): number {
     const word = this.word();
     const sum = (word & 255) + ((word >>> 8) & 255) + ((word >>> 16) & 255) + (word >>> 24);

@@ -1,4 +1,4 @@
-/** A folder of images as it lies on disk: class folders or shards. */
+/** A folder of images on disk: class folders or shards. */
 import { classesOf, hasClassFolders, listSplit } from './folders/class-folders';
 import type { Unread } from './kinds';
 import type { ImageListing } from './listing';
@@ -8,21 +8,21 @@ import { readShards } from './shards/shards';
 
 export interface Source {
   classNames: string[];
-  /** Null where it was not asked for. */
+  /** Training images; null where they were not asked for. */
   train: ImageListing | null;
   test: ImageListing | null;
   /** Pictures that are not read. */
   unread: Record<'train' | 'val', Unread[]>;
-  /** What is read, and what lies beside it: "in class folders (2 shards beside them are not read)". */
+  /** Form of the data, with other data beside it: "in class folders (2 shards beside them are not read)". */
   where: string;
   shards: boolean;
 }
 
 export interface SourceOptions {
   splits: readonly ('train' | 'val')[];
-  /** What is read where shards and class folders lie in one folder. */
+  /** Form that is read where shards and class folders lie in one folder. */
   first: 'shards' | 'folders';
-  /** Numbers anew the classes of shards that have images, where there is no manifest. */
+  /** True to renumber the classes of shards that have images, where there is no manifest. */
   renumber?: boolean;
   onProgress?: ((done: number, total: number, what: string) => void) | undefined;
   signal?: AbortSignal | undefined;
@@ -54,7 +54,7 @@ export async function openSource(root: string, options: SourceOptions): Promise<
   };
 }
 
-/** "3 of 1000 classes have images", or null where all of them do. */
+/** Sentence on classes without images: "3 of 1000 classes have images"; null where all classes have some. */
 export function emptyClasses({
   classNames,
   train,

@@ -4,9 +4,9 @@ import { range } from './listing';
 import { Random } from './random';
 
 /**
- * Ascending indexes of `limit` items drawn at random with the class proportions of all (largest remainder; ties go to the lower class);
- * all items where `limit` is absent or not smaller than the set. Throws ERR_USAGE, naming `flag`, for a limit that is not a positive
- * whole number.
+ * Ascending indexes of `limit` items drawn at random with the class proportions of all (largest remainder; ties go to
+ * the lower class). All items where `limit` is absent or not smaller than the set. Throws ERR_USAGE, naming `flag`, for
+ * a limit that is not a positive whole number.
  */
 export function stratifiedIndexes(
   labels: Int32Array,
@@ -40,7 +40,7 @@ export function stratifiedIndexes(
   return Int32Array.from(chosen).sort();
 }
 
-/** The items at `indexes`, copied; the set itself when that is all of them. */
+/** A copy of the items at `indexes`; the set itself where these are all. */
 export function pick(set: ImageSet, indexes: Int32Array): ImageSet {
   if (indexes.length === set.count) return set;
   const bytes = set.images.length / set.count;
@@ -51,7 +51,7 @@ export function pick(set: ImageSet, indexes: Int32Array): ImageSet {
   return { images, labels: Int32Array.from(indexes, (index) => set.labels[index]!), count: indexes.length };
 }
 
-/** `count` of the list, by the first steps of a Fisher-Yates shuffle. */
+/** Draws `count` items of the list, by the first steps of a Fisher-Yates shuffle. */
 function draw(list: number[], count: number, random: Random): number[] {
   const items = [...list];
   for (let i = 0; i < count; i++) {

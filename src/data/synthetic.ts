@@ -10,14 +10,14 @@ import type { ImageSet } from './dataset';
 import { KNOWN } from './known';
 import { Random } from './random';
 
-/** Looked up once: in jest's sandbox every access to a global is slow. */
+/** Functions of Math, looked up once, as every access to a global is slow in jest's sandbox. */
 const { abs, ceil, cos, floor, max, min, PI, round, sin, sqrt } = Math;
 
 const { size: SIZE, counts: COUNTS } = KNOWN.synthetic;
 
 /**
- * A figure: how far the point (x, y) lies outside it, in pixels and negative inside, when its radius is r. Only the sign and the
- * slope near the edge matter, so the cheap "distance to the farthest side" stands for the true distance.
+ * A figure as a function: the distance in pixels of the point (x, y) from a figure of radius r, negative inside. Only
+ * the sign and the slope near the edge matter, so the cheap "distance to the farthest side" replaces the true distance.
  */
 type Figure = (x: number, y: number, r: number) => number;
 
@@ -28,7 +28,7 @@ const STROKE = 1.5;
 interface Kind {
   name: string;
   figures: Figure[];
-  /** Which of two paints a point of the figure gets, 0 or 1, on a pattern of the given half period; plain when absent. */
+  /** Paint of a point of the figure, 0 or 1, in a pattern of the given half period; plain when absent. */
   paint?: (x: number, y: number, period: number) => number;
 }
 
@@ -38,7 +38,7 @@ const KINDS: Kind[] = [
   { name: 'square', figures: [square] },
   { name: 'frame', figures: [(x, y, r) => abs(square(x, y, r) + STROKE) - STROKE] },
   { name: 'triangle', figures: [(x, y, r) => sidesOut(3, x, y)[0]! - 0.6 * r] },
-  // Inside at least four of a pentagon's five sides: the pentagon and its five tips.
+  // The star is the pentagon and its five tips: points inside at least four of a pentagon's five sides.
   { name: 'star', figures: [(x, y, r) => sidesOut(5, x, y)[1]! - 0.42 * r] },
   {
     name: 'cross',
@@ -55,7 +55,7 @@ const KINDS: Kind[] = [
 
 export const SYNTHETIC_CLASSES = KINDS.map((kind) => kind.name);
 
-/** Labels of a whole set before limiting: the classes take turns, so every class has the same share. */
+/** Labels of a whole set before limiting. The classes take turns, so every class has the same share. */
 export function syntheticLabels(split: 'train' | 'test'): Int32Array {
   return Int32Array.from({ length: COUNTS[split] }, (_, index) => index % KINDS.length);
 }
@@ -69,7 +69,7 @@ export async function drawSynthetic(
 ): Promise<ImageSet> {
   const all = syntheticLabels(split);
   const canvas = new Float32Array(SIZE * SIZE * 3);
-  // Clamped arrays round to the nearest of 0 to 255.
+  // Clamped arrays round to the nearest whole number from 0 to 255.
   const images = new Uint8ClampedArray(indexes.length * canvas.length);
   const labels = Int32Array.from(indexes, (index) => all[index]!);
   for (let i = 0; i < indexes.length; i++) {
@@ -96,7 +96,7 @@ function drawPicture(kind: Kind, random: Random, canvas: Canvas): void {
   addNoise(canvas, random);
 }
 
-/** One colour that turns by up to a third into another one across the picture. */
+/** Paints one colour that turns by up to a third into another one across the picture. */
 function paintGround(canvas: Canvas, ground: Colour, random: Random): void {
   for (let at = 0; at < canvas.length; at++) canvas[at] = ground[at % 3]!;
   const [gx, gy] = randomDirection(random);
@@ -120,7 +120,7 @@ function paintFigure(canvas: Canvas, kind: Kind, ground: Colour, random: Random)
   paint(canvas, centre, 1.6 * r, cover, [first, second], choose);
 }
 
-/** A straight line somewhere in the background. */
+/** Paints a straight line somewhere in the background. */
 function paintStrayStroke(canvas: Canvas, random: Random): void {
   const [nx, ny] = randomDirection(random);
   const offset = random.between(-14, 14);
@@ -129,7 +129,7 @@ function paintStrayStroke(canvas: Canvas, random: Random): void {
   paint(canvas, [0, 0], SIZE, cover, [randomColour(random, DARK)]);
 }
 
-/** A small dot in front of everything. */
+/** Paints a small dot in front of everything. */
 function paintStrayDot(canvas: Canvas, random: Random): void {
   const centre: Point = [random.between(-15, 15), random.between(-15, 15)];
   const r = random.between(0.8, 2.4);
@@ -167,7 +167,7 @@ function addNoise(canvas: Canvas, random: Random): void {
   for (let at = 0; at < canvas.length; at++) canvas[at]! += deviation * random.bell();
 }
 
-/** Soft edge one pixel wide. */
+/** Opacity of a soft edge one pixel wide. */
 function edge(distance: number): number {
   return min(1, max(0, 0.5 - distance));
 }
@@ -191,8 +191,8 @@ function colourAwayFrom(random: Random, other: Colour, range: Range): Colour {
 }
 
 /**
- * Directions around the circle, as [cos, sin]. Rounded, because the last bit of Math.sin differs between JavaScript engines and the
- * pictures must not.
+ * Directions around the circle, as [cos, sin]. They are rounded, because the last bit of Math.sin differs between
+ * JavaScript engines, and the pictures must not.
  */
 const DIRECTIONS = circle(256);
 const POLYGON_NORMALS: Record<number, Point[]> = { 3: circle(3), 5: circle(5) };
@@ -209,7 +209,7 @@ function randomDirection(random: Random): Point {
   return DIRECTIONS[random.below(DIRECTIONS.length)]!;
 }
 
-/** The largest and the second largest of how far (x, y) lies along the outward normals of a regular polygon. */
+/** The largest and second largest distance of (x, y) along the outward normals of a regular polygon. */
 function sidesOut(sides: number, x: number, y: number): Point {
   let [first, second] = [-1e9, -1e9];
   for (const [nx, ny] of POLYGON_NORMALS[sides]!) {
@@ -224,7 +224,7 @@ function box(x: number, y: number, halfWidth: number, halfHeight: number): numbe
   return max(abs(x) - halfWidth, abs(y) - halfHeight);
 }
 
-/** Math.hypot is not rounded alike everywhere; the square root is. */
+/** Length of a vector by the square root, as Math.hypot is not rounded alike everywhere. */
 function length(x: number, y: number): number {
   return sqrt(x * x + y * y);
 }

@@ -1,4 +1,4 @@
-/** Work that many may do at once, and work that must be done alone. */
+/** Separates work that may overlap from work that must be done alone. */
 export class Turns {
   private running = 0;
   private last: Promise<unknown> = Promise.resolve();
@@ -6,7 +6,7 @@ export class Turns {
 
   /** Runs beside other work, but not beside work that is done alone. */
   async together<T>(work: () => Promise<T>): Promise<T> {
-    // Others may come while this waits.
+    // Other work may join while this waits.
     for (let before: Promise<unknown> | null = null; before !== this.last; await before) before = this.last;
     this.running++;
     try {

@@ -13,11 +13,14 @@ export interface EnergyFile {
   sources: EnergySource[];
   /** Power of the idle machine before the run, watts. */
   idle: { seconds: number; watts: number | null };
-  /** By path: "search", "search/train", "search/detect", "search/evaluate", "search/load", "search/average", "prune", "retrain", "retrain/train", ... */
+  /**
+   * Totals by path: "search", "search/train", "search/detect", "search/evaluate", "search/load", "search/average",
+   * "prune", "retrain", "retrain/train", ...
+   */
   phases: EnergyTotals;
 }
 
-/** One sentence about a counter: what it reads and how, or why it cannot be read. */
+/** One sentence about a counter: what it reads and by which method, or why it cannot be read. */
 export function sourceText({ part, method, name, reason, notes }: EnergySource): string {
   const what = part === 'dram' ? 'memory' : part === 'given' ? 'estimate' : part.toUpperCase();
   const how =
@@ -25,7 +28,7 @@ export function sourceText({ part, method, name, reason, notes }: EnergySource):
   return `${what}: ${how}`;
 }
 
-/** How a figure was obtained, or why there is none; null where nothing was metered. */
+/** The method by which a figure was obtained, or the reason why there is none; null where nothing was metered. */
 export function methodText(sources: readonly EnergySource[], total: EnergyTotal | null | undefined): string | null {
   if (!total) return null;
   if (total.joules === null) return total.reason ? `not known: ${total.reason}` : null;
@@ -35,7 +38,7 @@ export function methodText(sources: readonly EnergySource[], total: EnergyTotal 
   return `measured: ${used.map(({ name }) => name).join(', ')}${estimate ? '; partly estimated from the given watts' : ''}`;
 }
 
-/** The counters of now, and those that could be read only before. */
+/** The current counters, and those that could be read only before. */
 export function mergeSources(before: readonly EnergySource[], now: readonly EnergySource[]): EnergySource[] {
   if (now.length === 0) return [...before];
   const gone = before.filter(

@@ -1,7 +1,8 @@
 /**
- * The meter of a run: measures each phase with whatever counters this machine has. One window is always open; `lap` closes it, opens
- * the next, and returns what was spent in it and in the windows within. A run takes a lap an epoch and writes it on that epoch's line
- * of metrics.jsonl, so that energy.json is the sum of lines: what a kill loses is repeated, and counted once.
+ * The meter of a run, which measures each phase with whatever counters this machine has. One window is always open;
+ * `lap` closes it, opens the next, and returns the energy spent in it and in the windows within. A run takes one lap
+ * per epoch and writes it on that epoch's line of metrics.jsonl, so that energy.json is the sum of lines: an epoch that
+ * a kill loses is repeated, and counted once.
  */
 import { rm } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
@@ -14,7 +15,7 @@ import type { EnergyTotals } from '../run/metrics';
 import { ENERGY_FILE, type EnergyFile, mergeSources } from './file';
 import { addTotals, totalOf, WHOLE } from './totals';
 
-/** The entries of a recipe that say what is metered. */
+/** The entries of a recipe that control metering. */
 export interface EnergyOptions {
   energy?: 'auto' | 'off';
   watts?: number | undefined;
@@ -35,7 +36,7 @@ export class RunMeter implements Disposable {
     this.needed = new Set([...(device === 'cpu' ? [] : ['gpu']), ...readable]);
   }
 
-  /** Meters nothing. */
+  /** A meter that reads nothing. */
   static off(): RunMeter {
     return new RunMeter(null, { seconds: 0, watts: null });
   }
@@ -63,7 +64,7 @@ export class RunMeter implements Disposable {
     try {
       result = await work();
     } catch (error) {
-      // The caller needs the first failure, not that the device may no longer answer.
+      // The caller needs the first failure, even where the device no longer answers.
       await this.native.end(name).catch(() => {});
       throw error;
     }
@@ -71,7 +72,7 @@ export class RunMeter implements Disposable {
     return result;
   }
 
-  /** Spent since the last lap, by window; null where nothing is metered. */
+  /** Energy spent since the last lap, by window; null where nothing is metered. */
   async lap(): Promise<EnergyTotals | null> {
     if (!this.native) return null;
     this.add(WHOLE, await this.native.end(WHOLE));
@@ -81,7 +82,7 @@ export class RunMeter implements Disposable {
     return spent;
   }
 
-  /** Read anew each time: other processes may have come. */
+  /** Sources are read anew each time, as other processes may have started on the GPU. */
   sources(): EnergySource[] {
     return this.native?.sources() ?? [];
   }
@@ -102,7 +103,7 @@ async function idlePower(native: NativeMeter, seconds: number, signal?: AbortSig
     throw signal?.aborted ? signal.reason : error;
   });
   const { seconds: measured, joules, parts } = await native.end('idle');
-  // Given watts are not those of the idle machine.
+  // Watts that the user gave are not a reading of the idle machine.
   const given = parts.some(({ part }) => part === 'given');
   return { seconds: measured, watts: joules === null || given ? null : joules / measured };
 }

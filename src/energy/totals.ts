@@ -1,10 +1,10 @@
-/** Sums of metered windows. A sum is a figure only where the same parts were read throughout, and each of them moved. */
+/** Sums of metered windows. A sum is valid only where the same parts were read throughout, and each of them moved. */
 import type { EnergyReading, EnergySource } from '../native/types/energy';
 import type { EnergyTotal, EnergyTotals, EpochMetrics } from '../run/metrics';
 
 /** The window around everything, in EnergyTotals. */
 export const WHOLE = 'whole';
-/** Windows of an epoch whose sum is its `joules`. */
+/** Windows whose sum is the `joules` of an epoch. */
 const EPOCH_WINDOWS = ['detect', 'train', 'evaluate', 'average'];
 
 /** Key of EnergyTotal.parts: the part and the method by which it is read. */
@@ -36,7 +36,7 @@ export const sameWays = (a: readonly string[], b: readonly string[]) =>
 export function totalOf({ seconds, joules, parts }: EnergyReading, needed: Iterable<string>): EnergyTotal {
   const read = parts.filter((value) => value.joules !== null);
   const estimated = read.some((value) => isGiven(wayOf(value)));
-  // Several ranks have several of a part.
+  // With several ranks a part occurs several times.
   const unread = (part: string) => parts.find((value) => value.part === part && value.joules === null);
   const lost = [...needed].find((part) => unread(part) || read.every((value) => value.part !== part));
   const why = lost && (unread(lost)?.reason ?? `${lost.toUpperCase()} is not read`);
@@ -82,7 +82,7 @@ function sumBy(entries: readonly (readonly [string, number])[]): Sums {
   return sums;
 }
 
-/** `whole` less a window within it. */
+/** The total of `whole` minus that of a window within it. */
 export function minus(whole: EnergyTotal, inner: EnergyTotal | undefined): EnergyTotal {
   if (!inner || whole.joules === null) return whole;
   const less = (of: Sums = {}, within: Sums = {}) =>
@@ -93,21 +93,24 @@ export function minus(whole: EnergyTotal, inner: EnergyTotal | undefined): Energ
   return { ...whole, seconds: whole.seconds - inner.seconds, joules: whole.joules - gone, parts, ...hosts };
 }
 
-/** Joules become null where a counter did not move: one window may be too short for it, but a sum of 0 J is no figure. */
+/**
+ * Sets joules to null where a counter did not move: one window may be too short for it, but a sum of 0 J is no
+ * measurement.
+ */
 export function settled(total: EnergyTotal): EnergyTotal {
   const still = total.joules === 0 || Object.values(total.parts ?? {}).includes(0);
   if (total.joules === null || !still) return total;
   return { ...total, joules: null, reason: total.reason ?? 'what is read did not change' };
 }
 
-/** Sums by window. */
+/** Adds totals window by window. */
 export function addTotals(a: EnergyTotals, b: EnergyTotals): EnergyTotals {
   const sum = { ...a };
   for (const [name, more] of Object.entries(b)) sum[name] = sum[name] ? plus(sum[name], more) : more;
   return sum;
 }
 
-/** An epoch's passes and detection; null where nothing was metered. */
+/** Energy of an epoch's passes and detection; null where nothing was metered. */
 function epochTotal(spent: EnergyTotals | null | undefined): EnergyTotal | null {
   const windows = EPOCH_WINDOWS.flatMap((name) => spent?.[name] ?? []);
   return windows.length === 0 ? null : windows.reduce(plus);
@@ -119,13 +122,13 @@ export function epochJoules(spent: EnergyTotals | null): number | null {
   return total && settled(total).joules;
 }
 
-/** Passes and detection of all epochs; null unless each was metered. */
+/** Energy of passes and detection of all epochs; null unless each epoch was metered. */
 export function epochsTotal(metrics: readonly Pick<EpochMetrics, 'energy'>[]): EnergyTotal | null {
   const totals = metrics.flatMap(({ energy }) => epochTotal(energy) ?? []);
   return totals.length === 0 || totals.length < metrics.length ? null : settled(totals.reduce(plus));
 }
 
-/** Totals of a phase: all its epochs, and `rest` after the last one. Epochs that were not metered leave no sum. */
+/** Totals of a phase: all its epochs, and `rest` after the last one. Joules are null where an epoch was not metered. */
 export function phaseTotals(
   phase: string,
   metrics: readonly Pick<EpochMetrics, 'energy'>[],

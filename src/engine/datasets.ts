@@ -1,4 +1,4 @@
-/** Datasets in the engine: resident in the memory of the device, or decoded while they are used. */
+/** Datasets in the engine: resident in the memory of the device, or decoded during use. */
 
 import { aboveQuota, availableCores } from '../cores';
 import { defaultCacheDir } from '../data/cache';
@@ -17,7 +17,7 @@ import type { NativeDataset } from '../native/types/dataset';
 import type { Place } from '../ranks/place';
 import { coresOfRank, type Engine } from './device';
 
-/** The entries of a recipe that say which images, and how they are read. */
+/** The entries of a recipe that choose the images and the way of reading them. */
 export interface DataOptions {
   dataset: string;
   data?: string | undefined;
@@ -29,7 +29,7 @@ export interface DataOptions {
   filter: 'none' | 'lowpass' | 'highpass';
   sigma: number;
   sparsityGt: number;
-  /** Of the network to be tested, where it was trained under another than that of the dataset. */
+  /** Normalisation of the network to be tested, where it was trained under another than that of the dataset. */
   normalisation?: Pick<Dataset, 'mean' | 'std'> | undefined;
 }
 
@@ -40,18 +40,18 @@ export interface OpenedData {
 }
 
 interface Opening {
-  /** False: only the test images are needed. A resident dataset has both anyway. */
+  /** False where only the test images are needed; a resident dataset has both anyway. */
   train: boolean;
   log: (line: string) => void;
   signal?: AbortSignal | undefined;
-  /** This process among those that share the images out. */
+  /** Place of this process among those that share the images out. */
   place?: Place | undefined;
 }
 
-/** A process on its own has all images. */
+/** Share of the images of this process; a process on its own has all of them. */
 const shareOf = (place: Place | undefined) => ({ rank: place?.rank ?? 0, worldSize: place?.size ?? 1 });
 
-/** All images in the memory of the device. */
+/** Opens a dataset with all its images in the memory of the device. */
 export async function openResident(
   { addon, device }: Engine,
   {
@@ -96,13 +96,13 @@ export async function openResident(
   return { dataset: withoutPixels(opened), sets: { train, test }, nameOf: (_set, index) => `image ${index}` };
 }
 
-/** Images that are decoded while they are used. */
+/** Opens a dataset whose images are decoded during use. */
 export async function openStreams(
   { addon, device }: Engine,
   { data, limitTrain, limitTest, imageSize, workers: asked, maxBad = 100, normalisation }: DataOptions,
   { train, log, signal, place }: Opening,
 ): Promise<OpenedData> {
-  requireJpeg(addon); // before a million images are listed
+  requireJpeg(addon); // checked before a million images are listed
   const workers = asked ?? (place ? coresOfRank(place) : availableCores().usable);
   const above = aboveQuota('--workers', workers);
   if (above) log(above);
@@ -135,7 +135,7 @@ export async function openStreams(
   };
 }
 
-/** Says which pictures are not read. Throws ERR_DATASET for more than may be. */
+/** Logs which images are not read. Throws ERR_DATASET where they are more than `maxBad`. */
 function reportUnread(name: string, unread: readonly Unread[], maxBad: number, log: Opening['log']): void {
   if (unread.length === 0) return;
   const text = `${unread.length} images are not read (${someOf(unread.map(({ file, reason }) => `${file}: ${reason}`))})`;
@@ -154,7 +154,7 @@ function withoutPixels(opened: WithoutSets & { train?: Counted; test: { count: n
   return { ...opened, train: { count: opened.train?.count ?? 0 }, test: { count: opened.test.count } };
 }
 
-/** Makes two sets; none stays behind where one fails or the signal aborts. */
+/** Makes two sets, and disposes of the first where the second fails or the signal aborts. */
 async function both<A extends Disposable, B extends Disposable | null | undefined>(
   makeFirst: () => Promise<A>,
   makeSecond: () => Promise<B>,
@@ -176,19 +176,20 @@ type StreamSettings = Omit<
 
 export function createStream(addon: NativeAddon, listing: ImageListing, settings: StreamSettings) {
   const { files, file, offsets, labels } = listing;
-  // Only the cache has images that are not plain; here they are missing ones.
+  // Only the cache holds images that are not plain; in other shards such an image counts as missing.
   const lengths = listing.lengths.map((length) => (length === NOT_PLAIN ? 0 : length));
   const resize = resizeFor(settings.size);
   return addon.createStream({ ...settings, files, file, offsets, lengths, labels, resize });
 }
 
 /**
- * Frees an array of pixels that the engine has copied, and leaves it empty. The garbage collector would keep it until training had
- * allocated its own memory: a second data set on top of the peak. An array that shares its buffer with others is left alone.
+ * Frees an array of pixels that the engine has copied, and leaves it empty. The garbage collector would keep it until
+ * training has allocated its own memory, which would add a second data set to the peak. An array that shares its buffer
+ * with others is left alone.
  */
 export function releaseImages({ buffer, byteLength }: Uint8Array): void {
   if (buffer.byteLength !== byteLength) return;
-  // A message that nobody will receive is the one way that Node 20 has.
+  // Transferring it in a message that nobody receives is the only way to free a buffer in Node 20.
   const { port1, port2 } = new MessageChannel();
   port2.close();
   port1.postMessage(null, [buffer as ArrayBuffer]);

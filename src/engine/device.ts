@@ -8,14 +8,14 @@ import type { Precision } from '../native/types/pass';
 import type { Place } from '../ranks/place';
 import { openKernels } from './kernels';
 
-/** The entries of a recipe that say where and how to compute. */
+/** The entries of a recipe that choose the device and how it computes. */
 export interface DeviceOptions {
   device: string;
   noCuda: boolean;
   gpuIds?: string | undefined;
   precision?: 'auto' | Precision;
   threads?: number | undefined;
-  /** This process among those that compute together. */
+  /** Place of this process among those that compute together. */
   place?: Pick<Place, 'localRank' | 'localSize'> | null | undefined;
   cudnnSearch?: boolean | undefined;
 }
@@ -27,7 +27,10 @@ export interface Engine {
   precision: Precision;
 }
 
-/** --no-cuda and --gpu_ids are the reference's ways to say --device, which wins over a list that a script gives. */
+/**
+ * The device that the options name. --no-cuda and --gpu_ids are the reference's ways to say --device, which wins over a
+ * list that a script gives.
+ */
 export function requestedDevice({ device, noCuda, gpuIds, place }: DeviceOptions): string {
   if (noCuda) return 'cpu';
   if (gpuIds === undefined || device !== 'auto') return device;
@@ -41,7 +44,10 @@ export function requestedDevice({ device, noCuda, gpuIds, place }: DeviceOptions
   return `cuda:${own}`;
 }
 
-/** The GPUs of --gpu_ids that are there, where they are several: each gets a rank of its own. Null where one process computes. */
+/**
+ * The GPUs of --gpu_ids that are present, where there are several: each gets a rank of its own. Null where one process
+ * computes.
+ */
 export function severalGpus(options: DeviceOptions): number[] | null {
   const { device, noCuda, gpuIds } = options;
   if (noCuda || device !== 'auto' || !gpuIds?.includes(',')) return null;
@@ -54,7 +60,7 @@ export function severalGpus(options: DeviceOptions): number[] | null {
   return ids.length > 1 ? ids : null;
 }
 
-/** Loads the addon and settles the device. Asking for CUDA and not getting it is ERR_DEVICE; auto logs its choice. */
+/** Loads the addon and settles the device. Asking for CUDA and not getting it is ERR_DEVICE; "auto" logs its choice. */
 export function openEngine(options: DeviceOptions, log: (line: string) => void = () => {}): Engine {
   const requested = requestedDevice(options);
   const addon = loadAddon({ device: requested });
@@ -82,12 +88,12 @@ export function openEngine(options: DeviceOptions, log: (line: string) => void =
   return { addon, device, precision: options.precision === 'bf16' ? 'bf16' : 'fp32' };
 }
 
-/** Ranks of one host share its cores; torchrun's OMP_NUM_THREADS=1 is nobody's wish. */
+/** Cores for one rank: ranks of one host share them. OMP_NUM_THREADS=1 is ignored, as torchrun sets it unasked. */
 export function coresOfRank({ localSize }: Pick<Place, 'localSize'>): number {
   return Math.max(1, Math.floor(availableCores().usable / localSize));
 }
 
-/** Each rank of a host has a GPU of its own. */
+/** The device of this process; each rank of a host has a GPU of its own. */
 function settle(requested: string, present: number[], libtorch: string, localRank: number): string {
   if (requested === 'cpu') return 'cpu';
   if (requested === 'auto' && present.length === 0) return 'cpu';

@@ -1,6 +1,7 @@
 /**
- * The kernels of convolutions on the CPU: measured once on a machine, kept in the user's cache, and recorded by every run, since
- * other kernels give other last bits. The number of threads is no part of it, though LibTorch's own kernels split some sums by it.
+ * Kernels of convolutions on the CPU: measured once on a machine, kept in the user's cache, and recorded by every run,
+ * since other kernels give other last bits. The number of threads is not recorded with them, though LibTorch's own
+ * kernels split some sums by it.
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -17,10 +18,10 @@ import type { Precision } from '../native/types/pass';
 import { packageVersion } from '../package';
 import { machineFingerprint } from './machine';
 
-/** A file of the cache. */
+/** Contents of a file of the cache. */
 interface Measured {
   kernels: KernelTable;
-  /** By precision. */
+  /** Costs of widths by precision. */
   widths: Record<string, WidthCosts>;
 }
 
@@ -34,17 +35,20 @@ interface Computing {
 
 type Log = ((line: string) => void) | undefined;
 
-/** EARLYBIRD_KERNELS: "auto" measures, "rule" does not, the name of a kernel takes it wherever it is. */
+/**
+ * The value of EARLYBIRD_KERNELS: "auto" measures, "rule" does not, the name of a kernel takes it for every class that
+ * has it.
+ */
 export const kernelMode = (): string => process.env.EARLYBIRD_KERNELS || 'auto';
 
-/** Gives the addon what was measured on this machine. Throws ERR_USAGE where EARLYBIRD_KERNELS is another word. */
+/** Gives the addon the kernels measured on this machine. Throws ERR_USAGE where EARLYBIRD_KERNELS is another word. */
 export function openKernels(addon: Addon): void {
   addon.setKernels({ mode: kernelMode(), known: kernelMode() === 'auto' ? readMeasured(addon).kernels : {} });
 }
 
 /**
- * The kernels of a model, measured where nothing is known; they stay those of this model. `recorded` is the table of an earlier run,
- * which its model was made with: the log says which of its kernels are not there.
+ * Chooses the kernels of a model, which then stay fixed; those without a known answer are measured. `recorded` is the
+ * table of an earlier run, which its model was made with: the log names the kernels of it that this machine lacks.
  */
 export async function chooseKernels(
   { addon, device, precision }: Computing,
@@ -70,12 +74,15 @@ export async function chooseKernels(
   return table;
 }
 
-/** Multiples of this are fast on every processor that we know, and on GPUs: what --round-to auto means unmeasured. */
+/**
+ * Multiples of this are fast on every processor that we know, and on GPUs; --round-to auto takes it where nothing is
+ * measured.
+ */
 export const USUAL_MULTIPLE = 8;
 
 /**
- * How --round-to rounds. `auto` goes by what widths cost on this machine, measured once; where nothing is measured, as on a GPU, it
- * means multiples of 8.
+ * Rounding of widths by --round-to. `auto` goes by the costs of widths on this machine, measured once; where nothing is
+ * measured, as on a GPU, it means multiples of 8.
  */
 export async function roundingOf(
   { addon, device, precision }: Computing,
@@ -88,7 +95,7 @@ export async function roundingOf(
   return widthCosts ? { widthCosts } : { roundTo: USUAL_MULTIPLE };
 }
 
-/** What widths cost on this machine, measured once and kept; null where that is not measured, as on a GPU. */
+/** Costs of widths on this machine, measured once and kept; null where they are not measured, as on a GPU. */
 export async function widthCostsOf(
   { addon, device, precision }: Computing,
   model: NativeModel,
@@ -102,7 +109,9 @@ export async function widthCostsOf(
   return costs;
 }
 
-/** For `--budget time`. Throws ERR_RECIPE where widths are not measured; undefined for another budget. */
+/**
+ * Costs of widths for `--budget time`; undefined for another budget. Throws ERR_RECIPE where widths are not measured.
+ */
 export async function stepCostsOf(
   engine: Computing,
   model: NativeModel,
@@ -118,7 +127,7 @@ export async function stepCostsOf(
   );
 }
 
-/** The table that a folder's run recorded; empty where there is none. */
+/** Table that the run of a folder recorded; empty where there is none. */
 export async function recordedKernels(folder: string): Promise<KernelTable> {
   try {
     const params = JSON.parse(await readFile(join(folder, 'params.json'), 'utf8')) as { kernels?: unknown };
@@ -128,7 +137,7 @@ export async function recordedKernels(folder: string): Promise<KernelTable> {
   }
 }
 
-/** What was measured on this machine; nothing where the file is absent or damaged, so that it is measured anew. */
+/** Reads the measurements of this machine; empty where the file is absent or damaged, so that they are made anew. */
 export function readMeasured(addon: Pick<NativeAddon, 'loaded'>): Measured {
   try {
     const { kernels, widths } = JSON.parse(readFileSync(cacheFile(addon), 'utf8')) as Record<string, unknown>;
@@ -139,7 +148,10 @@ export function readMeasured(addon: Pick<NativeAddon, 'loaded'>): Measured {
   }
 }
 
-/** Another process may have measured meanwhile: the first answer stays, and both keep theirs. */
+/**
+ * Adds measurements to the cache. Where another process has measured meanwhile its answer stays, and each goes on with
+ * its own.
+ */
 export async function addMeasured(addon: Pick<NativeAddon, 'loaded'>, more: Measured, log?: Log): Promise<void> {
   const file = cacheFile(addon);
   try {
@@ -155,7 +167,7 @@ export async function addMeasured(addon: Pick<NativeAddon, 'loaded'>, more: Meas
   }
 }
 
-/** One for each kind of processor and version, since home folders are shared by machines. */
+/** One file for each kind of processor and version, since machines may share home folders. */
 function cacheFile({ loaded }: Pick<NativeAddon, 'loaded'>): string {
   const parts = [machineFingerprint(null), packageVersion(), loaded];
   const name = createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);

@@ -1,4 +1,4 @@
-/** Finds the images of a listing that training would leave out, by decoding them all with the training loader. */
+/** Finds the images of a listing that training would leave out, by decoding all of them with the training loader. */
 
 import { availableCores } from '../cores';
 import { IMAGENET_MEAN, IMAGENET_SIZE, IMAGENET_STD } from '../data/imagenet';
@@ -13,7 +13,7 @@ import { openEngine } from './device';
 /** Images between two progress reports. */
 const SLICE = 4096;
 
-/** Null where there is no loader: no LibTorch, no addon or no JPEG decoder on this machine. */
+/** The check; null where there is no loader: no LibTorch, no addon or no JPEG decoder on this machine. */
 export function loaderCheck(): LoaderCheck | null {
   try {
     const { addon } = openEngine({ device: 'cpu', noCuda: false });

@@ -14,7 +14,7 @@ export interface Machine {
   fingerprint: string;
   cpu: MachineCpu;
   kernel: string;
-  /** null on a CPU. */
+  /** The GPU; null on a CPU. */
   gpu: MachineGpu | null;
   versions: { earlybird: string; node: string; libtorch: string | null; cuda: string | null };
   threads: number | null;
@@ -22,12 +22,14 @@ export interface Machine {
   commandLine: string;
 }
 
-/** Results of older versions have no processor: a hypervisor may give one model name to several. */
+/**
+ * Results of older versions lack the processor's details. A hypervisor may give one model name to several processors.
+ */
 export interface MachineCpu extends Partial<Processor> {
   model: string;
   cores: number;
   memoryGiB: number;
-  /** cpufreq's, for example "performance"; null where it is not readable, as in most virtual machines. */
+  /** Governor of cpufreq, for example "performance"; null where it is not readable, as in most virtual machines. */
   governor: string | null;
   /** Clock of the first core as the benchmark ended; null where unknown. */
   mhz: number | null;
@@ -37,16 +39,16 @@ export interface MachineGpu {
   name: string;
   memoryGiB: number;
   capability: string;
-  /** Read from its driver; null where that is impossible. */
+  /** State that the driver reports; null where it cannot be read. */
   state: GpuState | null;
-  /** Why there is no state. */
+  /** Reason why there is no state. */
   reason?: string;
 }
 
 type Hardware = Pick<Machine, 'cpu' | 'gpu'>;
 type Engine = { addon: NativeAddon; device: string };
 
-/** The same in every run on one machine, but for the clock. */
+/** The hardware, which is the same in every run on one machine except for the clock. */
 function hardwareOf(engine: Engine | null): Hardware {
   const [first] = os.cpus();
   const found = engine?.addon.runtime().cudaDevices.find(({ index }) => engine.device === `cuda:${index}`);
@@ -75,7 +77,10 @@ export function machineFingerprint(engine: Engine | null): string {
   return fingerprintOf(hardwareOf(engine));
 }
 
-/** Call it after the work, when clocks and temperature are those of a busy machine. Without an engine LibTorch is left out. */
+/**
+ * Describes the machine. Call it after the work, when clocks and temperature are those of a busy machine. Without an
+ * engine LibTorch is left out.
+ */
 export async function describeMachine(
   engine: Engine | null,
   commandLine = process.argv.slice(1).join(' '),
@@ -99,7 +104,10 @@ export async function describeMachine(
   };
 }
 
-/** Without clocks, limits and versions, which may change on one machine. A MIG slice has another name and memory than its GPU. */
+/**
+ * Hash of the hardware without clocks, limits and versions, which may change on one machine. A MIG slice has another
+ * name and memory than its GPU.
+ */
 export function fingerprintOf({ cpu, gpu }: Hardware): string {
   const { model, cores, memoryGiB, microArchitecture, instructionSets } = cpu;
   const parts = [
@@ -133,7 +141,7 @@ export function machineName({ cpu, gpu }: Hardware): string {
   return gpu ? `${gpu.name} (${gpu.memoryGiB} GiB${gpu.state?.mig ? ', a MIG slice' : ''}) on ${host}` : host;
 }
 
-/** Parts of the hardware that differ, in words; empty where the fingerprints cover nothing that does. */
+/** Parts of the hardware that differ, in words; empty where no part that the fingerprints cover differs. */
 export function machineDifferences(a: Hardware, b: Hardware): string[] {
   if (isOld(a) !== isOld(b))
     return [`the ${isOld(a) ? 'first' : 'second'} was made by an older version, which did not record instruction sets`];
@@ -154,7 +162,7 @@ export function machineDifferences(a: Hardware, b: Hardware): string[] {
   ];
 }
 
-/** True for a result of a version that recorded nothing of the processor but its name. */
+/** True for a result of an older version, which recorded only the processor's name. */
 export const isOld = ({ cpu }: Hardware): boolean => cpu.instructionSets === undefined;
 
 /** Hardware, state and versions, to print beside a figure. */

@@ -1,4 +1,4 @@
-/** One command on all ranks that a launcher has started: rank 0 runs it, the others follow. */
+/** Runs one command on all ranks that a launcher has started: rank 0 runs it, the others follow. */
 import { join } from 'node:path';
 import { EarlybirdError, type ErrorCode } from '../errors';
 import { packageVersion } from '../package';
@@ -13,9 +13,9 @@ import { factsOf, openSession, openTestSession, type Session, type SessionOption
 type Recipe = DeviceOptions & RankOptions & { save?: string };
 
 /**
- * Runs `work` as rank 0, or follows it, where the environment says that this process is a rank; just runs it elsewhere. Null for a
- * rank that followed, which has no result of its own.
- * Throws ERR_RANKS for what the ranks have not in common, and for a rank that is lost.
+ * Runs `work` as rank 0, or follows it, where the environment says that this process is a rank; otherwise just runs it.
+ * Null for a rank that followed, which has no result of its own. Throws ERR_RANKS where the ranks differ, and for a
+ * rank that is lost.
  */
 export async function overRanks<R>(
   recipe: Recipe,
@@ -27,7 +27,7 @@ export async function overRanks<R>(
   if (!place) return work(options);
   const { rank, size, by } = place;
   options.observer?.log?.(`rank ${rank} of ${size} (${by})`);
-  // c10d warns of every connection that ends; what they mean is in our own errors.
+  // c10d warns of every connection that ends; our own errors say what that means.
   process.env.TORCH_CPP_LOG_LEVEL ??= 'ERROR';
   const engine = openEngine({ ...recipe, place }, options.observer?.log);
   using ranks = await Ranks.join(engine, place, recipe, {
@@ -74,7 +74,7 @@ async function followIn(ranks: Ranks, engine: Engine, recipe: Recipe, options: R
   );
 }
 
-/** Options that may differ from rank to rank: paths, and what belongs to a machine. */
+/** Options that may differ from rank to rank: paths, and properties of a machine. */
 const OWN = new Set(['save', 'data', 'device', 'gpuIds', 'threads', 'workers', 'watts', 'idleSeconds', 'localRank']);
 
 const optionsOf = (recipe: object): Record<string, string> =>

@@ -1,7 +1,7 @@
 /** The micro-architecture of the host's processor and the instruction sets that its kernel lets programs use. */
 import { readFileSync } from 'node:fs';
 
-/** What /proc/cpuinfo says of the processor; null where there is no such file or it says nothing of it. */
+/** Facts of the processor from /proc/cpuinfo; null where it is absent or lacks them. */
 export interface Processor {
   /** Vendor with family, model and stepping, or on ARM implementer, variant, part and revision. */
   microArchitecture: string | null;
@@ -20,7 +20,10 @@ const IDENTITY: [field: string, name: string][] = [
   ['CPU part', 'part'],
   ['CPU revision', 'revision'],
 ];
-/** Fields with flags, and those that kernels choose by. Others (security, timers) may change with the kernel of the system. */
+/**
+ * Fields of flags, and the flags that kernels choose by. Others (security, timers) may change with the kernel of the
+ * system.
+ */
 const SETS: [field: string, matters: RegExp][] = [
   ['flags', /^(avx|avx2|fma|f16c|avx512\w*|avx_(vnni\w*|ifma|ne_convert)|avx10\w*|amx_\w+)$/],
   ['Features', /^(asimd\w*|fphp|e?bf16|i8mm|sve\w*|sme\w*)$/],

@@ -27,7 +27,7 @@ export interface Provenance {
   libtorch: string;
   /** Fingerprint of the hardware. */
   machine: string;
-  /** Micro-architecture and instruction sets, which a fingerprint does not tell; absent in runs of older versions. */
+  /** Micro-architecture and instruction sets, which a fingerprint does not show; absent in runs of older versions. */
   processor?: string;
   device: string;
   deviceName: string;
@@ -39,7 +39,7 @@ export interface Provenance {
   dataset: { name: string; synthetic: boolean; train: number; test: number; fingerprint: string };
 }
 
-/** The part that is known before data is opened. */
+/** The part of the provenance that is known before data is opened. */
 export function engineProvenance({ addon, device, precision }: Engine) {
   const runtime = addon.runtime();
   return {

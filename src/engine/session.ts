@@ -13,11 +13,11 @@ import { type DeviceOptions, type Engine, openEngine } from './device';
 export type SessionOptions = DeviceOptions & DataOptions & EnergyOptions;
 
 export interface TestSession extends Engine, Disposable {
-  /** Facts of the dataset. Its pixels are with the engine: a second copy here would double the memory of a run. */
+  /** Facts of the dataset. The engine holds its pixels, as a second copy here would double the memory of a run. */
   dataset: OpenedData['dataset'];
   test: NativeDataset;
   energy: RunMeter;
-  /** Those of the stages that came before in this session, or of the run that it goes on with. */
+  /** Kernels of earlier stages in this session, or of the run that it continues. */
   kernels: KernelTable;
   /** Logs one warning for the images of a pass that do not decode, if any. */
   reportBad(set: 'train' | 'test', bad: readonly BadImage[] | undefined): void;
@@ -31,7 +31,7 @@ export async function openSession(settings: SessionOptions, options: RunOptions 
   return (await open(settings, options, true)) as Session;
 }
 
-/** For evaluation: the training images of ImageNet need not be there. */
+/** Opens a session for evaluation, in which the training images of ImageNet may be absent. */
 export function openTestSession(settings: SessionOptions, options: RunOptions = {}): Promise<TestSession> {
   return open(settings, options, false);
 }
@@ -47,7 +47,7 @@ async function open(
   const names = new Map<NativeDataset, string>();
   const engine = ranks?.leads ? { ...own, addon: leading(own.addon, ranks, names) } : own;
   const openData = settings.dataset === 'imagenet' ? openStreams : openResident;
-  // Rank 0 has those of the others metered as well.
+  // Rank 0 meters the other ranks as well.
   const energy = ranks && !ranks.leads ? RunMeter.off() : await RunMeter.open(engine, settings, signal);
   const load = () => energy.metered('load', () => openData(engine, settings, { train, log, signal, place }));
   const told = ranks?.leads ? ranks.tell({ do: 'open', settings, train }) : null;
@@ -74,7 +74,7 @@ async function open(
   };
 }
 
-/** The training images alone, all of them in this process. */
+/** Opens the training images alone, all of them in this process. */
 export async function openTrainingImages(
   engine: Engine,
   settings: DataOptions,
@@ -87,7 +87,7 @@ export async function openTrainingImages(
   return sets.train!;
 }
 
-/** What all ranks must have opened. */
+/** Facts of the dataset that must be equal on all ranks. */
 export const factsOf = ({ fingerprint, classes, train, test }: OpenedData['dataset']): Facts => ({
   'training images': String(train.count),
   'test images': String(test.count),

@@ -1,4 +1,4 @@
-/** An ONNX network in onnxruntime: whether its logits are right, and how fast it is beside the dense one. */
+/** Runs an ONNX network in onnxruntime: compares its logits with ours, and its speed with that of the dense network. */
 import { performance } from 'node:perf_hooks';
 import { Random } from '../data/random';
 import { EarlybirdError } from '../errors';
@@ -9,9 +9,9 @@ import type { TensorData } from '../tensor';
 import { floatsOf, floatTensor } from './graph';
 import type { Network, Runtime } from './runtime';
 
-/** Logits may differ by this share of the largest. */
+/** Allowed difference of logits, as a share of the largest. */
 const TOLERANCE = 1e-5;
-/** Batches of two sizes, so that an open batch is tried. */
+/** Batch sizes that are compared: two of them, so that an open batch is tried. */
 const COMPARED = [1, 3];
 
 /** A comparison of logits. */
@@ -23,7 +23,7 @@ export interface Compared {
   difference: number;
 }
 
-/** Compares `onnx` with `model`. Null, and a line of `log`, where onnxruntime is not there. Throws ERR_NUMERIC. */
+/** Compares `onnx` with `model`. Null, with a line of `log`, where onnxruntime is not installed. Throws ERR_NUMERIC. */
 export async function compareLogits(
   runtime: Runtime | string,
   onnx: Uint8Array,
@@ -49,14 +49,14 @@ export async function compareLogits(
   );
 }
 
-/** Images of nearly normal values, the same everywhere. */
+/** Images of nearly normal values, the same on every machine. */
 function someImages(batch: number, [channels, height, width]: readonly [number, number, number]): TensorData {
   const random = new Random(batch);
   const values = Float32Array.from({ length: batch * channels * height * width }, () => random.bell());
   return floatTensor(values, [batch, channels, height, width]);
 }
 
-/** A NaN on one side is an infinite difference. */
+/** The largest difference as a share of the largest logit. A NaN on one side counts as an infinite difference. */
 export function differenceOf(ours: TensorData, theirs: TensorData): number {
   if (ours.shape.join() !== theirs.shape.join()) return Number.POSITIVE_INFINITY;
   const [a, b] = [floatsOf(ours), floatsOf(theirs)];
@@ -72,9 +72,9 @@ export interface ExportSpeed {
   runtime: string;
   batchSize: number;
   network: Spread;
-  /** Null where the network is the dense one itself. */
+  /** Speed of the dense network; null where the network is the dense one itself. */
   dense: Spread | null;
-  /** How many times as fast as the dense network. */
+  /** Speed over that of the dense network. */
   ratio: number | null;
   /** Forward FLOPs of the dense network. */
   denseFlops: number | null;
@@ -85,7 +85,7 @@ interface Timed {
   dense: { onnx: Uint8Array; flops: number } | null;
 }
 
-/** Times the networks by turns, so that a machine that slows down favours none. The first run of each warms up. */
+/** Times the networks in turns, so that a machine that slows down favours none. The first run of each is not timed. */
 export async function timeBoth(
   runtime: Runtime,
   { onnx, dense }: Timed,

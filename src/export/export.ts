@@ -1,4 +1,4 @@
-/** Export of a checkpoint as ONNX, safetensors, or a plain PyTorch file with the module that builds its network. */
+/** Exports a checkpoint as ONNX, safetensors, or a plain PyTorch file with the module that builds its network. */
 import { basename } from 'node:path';
 import { writeFileAtomic } from '../atomic';
 import { stateDictOf } from '../checkpoint/keys';
@@ -19,26 +19,26 @@ import { OPSET, onnxBytes } from './onnx';
 import { outputOf, writeTensors } from './output';
 import { loadRuntime, requireRuntime } from './runtime';
 
-/** What {@link exportCheckpoint} wrote. */
+/** Result of {@link exportCheckpoint}. */
 export interface ExportResult {
   checkpoint: string;
   format: ExportRecipe['format'];
-  /** The file of the network, and for state-dict model.py. */
+  /** Paths written: the file of the network, and model.py for state-dict. */
   files: string[];
   arch: string;
   depth: number;
   cfg: Cfg;
   classes: number;
-  /** [channels, height, width] of an image; the batch is open. */
+  /** Shape of an image, [channels, height, width]; the batch is open. */
   input: [number, number, number];
   parameters: number;
   /** Forward FLOPs of one image. */
   flops: number;
-  /** BatchNorm layers that were folded into convolutions. */
+  /** Number of BatchNorm layers that were folded into convolutions. */
   folded: number;
   /** ONNX operator set; null for the other formats. */
   opset: number | null;
-  /** Null where onnxruntime is not installed, and for the other formats. */
+  /** Comparison with onnxruntime; null where that is not installed, and for the other formats. */
   compared: Compared | null;
   speed: ExportSpeed | null;
 }
@@ -48,7 +48,8 @@ export interface ExportResult {
  * written, where onnxruntime-node is installed.
  *
  * @param recipe from `parseRecipe('export', ...)`
- * @throws ERR_FILE, ERR_CHECKPOINT for what cannot be read; ERR_NUMERIC where the logits differ: nothing is written then
+ * @throws ERR_FILE, ERR_CHECKPOINT for a file that cannot be read; ERR_NUMERIC where the logits differ, and nothing
+ *   is written
  *
  * @example
  * const recipe = parseRecipe('export', { checkpoint: 'ticket/pruned.pth.tar', foldBn: true });
@@ -108,7 +109,7 @@ export async function exportCheckpoint(recipe: ExportRecipe, options: RunOptions
   };
 }
 
-/** What the files say about a network. */
+/** Facts of a network as text, for its files. */
 function factsOf(
   { arch, depth, classes, cfg, input }: ModelDescription,
   normalisation: Normalisation | undefined,

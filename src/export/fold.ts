@@ -1,13 +1,16 @@
 /**
- * Folding of BatchNorm into the convolution before it (Jacob et al., "Quantization and Training of Neural Networks for Efficient
- * Integer-Arithmetic-Only Inference", CVPR 2018, section 3.2): in evaluation both are linear.
+ * Folds BatchNorm into the convolution before it (Jacob et al., "Quantization and Training of Neural Networks for
+ * Efficient Integer-Arithmetic-Only Inference", CVPR 2018, section 3.2): in evaluation both are linear.
  */
 import type { StateDict } from '../tensor';
 import { floatsOf, floatTensor, type Graph, type Operation, tensorOf } from './graph';
 
 type Norm = Extract<Operation, { op: 'batchnorm' }>;
 
-/** The same function without each BatchNorm that alone reads a convolution; `folded` counts them. Others stay. */
+/**
+ * Removes each BatchNorm that is the only reader of a convolution, which keeps the function; `folded` counts them.
+ * Others stay.
+ */
 export function foldNorms({ operations, tensors }: Graph): Graph & { folded: number } {
   const readers = (name: string) => operations.filter(({ inputs }) => inputs.includes(name)).length;
   const convolutions = new Map(operations.flatMap((one) => (one.op === 'conv' ? [[one.name, one] as const] : [])));
@@ -34,7 +37,7 @@ export function foldNorms({ operations, tensors }: Graph): Graph & { folded: num
   };
 }
 
-/** Weight and bias of convolution and BatchNorm in one, computed in double precision. */
+/** Weight and bias of convolution and BatchNorm combined, computed in double precision. */
 function foldedTensors(conv: string, { key, eps }: Norm, tensors: StateDict) {
   const weight = tensorOf(tensors, conv, 'weight');
   const [gamma, beta, mean, variance] = ['weight', 'bias', 'running_mean', 'running_var'].map((name) =>

@@ -1,19 +1,19 @@
-/** A network as a plain list of operations with names, and the tensors that they use: what all formats are written from. */
+/** A network as a plain list of named operations, with the tensors that they use. All formats are written from it. */
 import { EarlybirdError } from '../errors';
 import type { GraphNode, ModelDescription } from '../native/types/model';
 import type { StateDict, TensorData } from '../tensor';
 
 type Named<T> = T extends unknown ? Omit<T, 'inputs'> & { name: string; inputs: string[] } : never;
-/** An operation. `inputs` are names of earlier ones, or {@link IMAGES}; its own name stands for its result. */
+/** An operation. `inputs` are names of earlier operations, or {@link IMAGES}; its own name stands for its result. */
 export type Operation = Named<GraphNode> | { op: 'flatten'; key: string; name: string; inputs: string[] };
 
 /** The name of the network's input. */
 export const IMAGES = 'images';
 
 export interface Graph {
-  /** In the order of the computation; the last one makes the logits. */
+  /** Operations in the order of the computation; the last one makes the logits. */
   operations: Operation[];
-  /** Those that the operations use, by `key` and the names of PyTorch's modules. */
+  /** Tensors of the operations, by `key` and the names of PyTorch's modules. */
   tensors: StateDict;
 }
 
@@ -34,7 +34,7 @@ export function graphOf({ nodes }: Pick<ModelDescription, 'nodes'>, state: State
       names.push(inputs[0]!);
       continue;
     }
-    // A linear layer takes images as rows; what follows one has rows already, and what it meets gets them.
+    // A linear layer takes rows. Its result is rows, and so are the other inputs of any operation that reads rows.
     const isFlat = node.op === 'linear' || inputs.some((input) => flat.has(input));
     const asRows = (input: string) =>
       flat.has(input) ? input : add({ op: 'flatten', key: 'flatten', inputs: [input] });
@@ -45,7 +45,7 @@ export function graphOf({ nodes }: Pick<ModelDescription, 'nodes'>, state: State
   return { operations, tensors: tensorsOf(operations, state) };
 }
 
-/** As torch.fx names what is used again: relu, relu_1, relu_2. */
+/** Numbers a name that is used again as torch.fx does: relu, relu_1, relu_2. */
 function uniqueName(key: string, taken: Set<string>): string {
   let name = key;
   for (let i = 1; taken.has(name); i++) name = `${key}_${i}`;
@@ -61,13 +61,15 @@ const TENSORS: Partial<Record<Operation['op'], readonly string[]>> = {
   select: ['indexes'],
 };
 
-/** In the order of the operations. */
+/** The tensors in the order of the operations. */
 function tensorsOf(operations: readonly Operation[], state: StateDict): StateDict {
   const keys = operations.flatMap(({ op, key }) => (TENSORS[op] ?? []).map((name) => `${key}.${name}`));
   return new Map(keys.flatMap((key) => (state.has(key) ? [[key, state.get(key)!] as const] : [])));
 }
 
-/** A tensor of an operation. Throws ERR_INTERNAL: a network has all that its description names. */
+/**
+ * A tensor of an operation. Throws ERR_INTERNAL where it is missing, as a network has all that its description names.
+ */
 export function tensorOf(state: StateDict, key: string, name: string): TensorData {
   const tensor = state.get(`${key}.${name}`);
   if (!tensor) throw new EarlybirdError('ERR_INTERNAL', `The network has no tensor ${key}.${name}.`);
@@ -80,7 +82,7 @@ export function selectedChannels(indexes: TensorData): number[] | null {
   return channels.length === indexes.shape[0] ? null : channels;
 }
 
-/** The values of a float32 tensor, in memory of their own where its bytes are not aligned. */
+/** The values of a float32 tensor, copied where its bytes are not aligned. */
 export function floatsOf({ data }: TensorData): Float32Array {
   const bytes = data.byteOffset % 4 === 0 ? data : data.slice();
   return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);

@@ -1,18 +1,18 @@
-/** The Python module that builds an exported network from its PyTorch file, without this program. */
+/** Writes the Python module that builds an exported network from its PyTorch file, without this program. */
 import { type Graph, IMAGES, type Operation, tensorOf } from './graph';
 
 export interface ModelPyOptions {
-  /** What the network is, for the head of the module. */
+  /** Description of the network, for the head of the module. */
   title: string;
   /** Name of the file of weights in the same folder. */
   weights: string;
-  /** [channels, height, width] of an image. */
+  /** Shape of an image, [channels, height, width]. */
   input: readonly [number, number, number];
-  /** How pixels from 0 to 1 are normalised; undefined where the checkpoint does not say. */
+  /** Normalisation of pixels from 0 to 1; undefined where the checkpoint does not record it. */
   normalisation: { mean: readonly number[]; std: readonly number[] } | undefined;
 }
 
-/** How the module begins: a file that begins otherwise was not made here. */
+/** First characters of the module. A file that begins otherwise was not made here. */
 export const MODEL_PY_HEAD = '"""Made by earlybird export: ';
 
 export function modelPy({ operations, tensors }: Graph, options: ModelPyOptions): string {
@@ -107,7 +107,7 @@ const loader = (weights: string) => [
   '    return network.eval()',
 ];
 
-/** The PyTorch module of an operation. Sizes are those of its tensors. */
+/** The PyTorch module of an operation, with the sizes of its tensors. */
 function moduleOf(one: Operation, tensors: Graph['tensors']): string {
   const shape = (name: string) => tensorOf(tensors, one.key, name).shape;
   const bias = tensors.has(`${one.key}.bias`) ? '' : ', bias=False';

@@ -1,6 +1,6 @@
 /**
- * The messages of an ONNX file that are written here, with the field numbers of the standard (onnx.proto of ONNX 1.12, IR version 8),
- * for protobufjs. Fields that are not written are left out.
+ * The messages of an ONNX file that are written here, with the field numbers of the standard (onnx.proto of ONNX 1.12,
+ * IR version 8), for protobufjs. Unused fields are left out.
  */
 import type { INamespace } from 'protobufjs';
 

@@ -1,19 +1,22 @@
-/** ONNX files (https://onnx.ai, operator set 17): one node for each operation, under the names of PyTorch's modules. */
+/**
+ * Writes ONNX files (https://onnx.ai, operator set 17) with one node for each operation, under the names of PyTorch's
+ * modules.
+ */
 import { floatsOf, floatTensor, type Graph, IMAGES, type Operation, selectedChannels, tensorOf } from './graph';
 import { ATTRIBUTE_TYPE, ONNX, TENSOR_TYPE } from './onnx-schema';
 
-/** The operator set and the version of the file's form: those of ONNX 1.12 of 2022, which runtimes since then read. */
+/** Operator set and version of the file format of ONNX 1.12 (2022), which all later runtimes read. */
 export const OPSET = 17;
 const IR_VERSION = 8;
 const LOGITS = 'logits';
 
 export interface OnnxOptions {
-  /** [channels, height, width] of an image. The batch is open. */
+  /** Shape of an image, [channels, height, width]; the batch is open. */
   input: readonly [number, number, number];
   classes: number;
   name: string;
   version: string;
-  /** Text under keys, which runtimes show. */
+  /** Text by key, which runtimes show. */
   metadata: Record<string, string>;
 }
 
@@ -51,11 +54,11 @@ export async function onnxBytes({ operations, tensors }: Graph, options: OnnxOpt
 interface Translated {
   opType: string;
   attributes: Record<string, number | number[] | Float>;
-  /** Initializers, which are inputs behind the others. */
+  /** Initializers, which are inputs after the operands. */
   weights: { name: string; dims: number[]; dataType: number; rawData: Uint8Array }[];
 }
 
-/** Marks an attribute that is a float also where its value is whole. */
+/** Marks an attribute as a float even where its value is whole. */
 class Float {
   constructor(readonly value: number) {}
 }
@@ -132,7 +135,7 @@ function attribute(name: string, value: number | number[] | Float) {
     : { name, i: value, type: ATTRIBUTE_TYPE.i };
 }
 
-/** A float32 tensor with an open batch. */
+/** Description of a float32 tensor with an open batch. */
 function valueInfo(name: string, sizes: readonly number[]) {
   const dim = [{ dimParam: 'batch' }, ...sizes.map((size) => ({ dimValue: size }))];
   return { name, type: { tensorType: { elemType: TENSOR_TYPE.float32, shape: { dim } } } };

@@ -1,4 +1,4 @@
-/** The files that an export writes. */
+/** Chooses and writes the files of an export. */
 import { createReadStream, existsSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -14,7 +14,10 @@ import { MODEL_PY_HEAD, type ModelPyOptions, modelPy } from './model-py';
 
 const MODEL_PY = 'model.py';
 
-/** The file to write. Throws ERR_USAGE for that of the checkpoint, and for a folder whose model.py is someone's own. */
+/**
+ * The file to write. Throws ERR_USAGE where it is the checkpoint itself, and for a folder whose model.py was not made
+ * here.
+ */
 export async function outputOf({ checkpoint, out, format }: ExportRecipe): Promise<string> {
   const stem = checkpoint
     .replace(/[\\/]+$/, '')
@@ -45,7 +48,7 @@ export async function writeTensors(
   { metadata, ...options }: Omit<ModelPyOptions, 'weights'> & { metadata: Record<string, string> },
 ): Promise<string[]> {
   if (format === 'safetensors') {
-    // The entry by which Hugging Face's loaders know whose tensors they are.
+    // Hugging Face's loaders require this entry, which names the framework of the tensors.
     await writeSafetensors(file, graph.tensors, Object.entries({ format: 'pt', ...metadata }), { makeFolder: true });
     return [file];
   }

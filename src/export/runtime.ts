@@ -1,9 +1,9 @@
-/** ONNX networks in onnxruntime-node, which users install beside this package if they want: it is large. */
+/** Runs ONNX networks in onnxruntime-node, which users install beside this package if they want, as it is large. */
 import { EarlybirdError } from '../errors';
 import type { TensorData } from '../tensor';
 import { floatsOf, floatTensor, IMAGES } from './graph';
 
-/** The part of onnxruntime-node that is used. */
+/** Fields of onnxruntime-node that are used here. */
 interface OnnxTensor {
   data: Float32Array;
   dims: readonly number[];
@@ -29,7 +29,7 @@ export interface Network extends AsyncDisposable {
 
 export const PACKAGE = 'onnxruntime-node';
 
-/** onnxruntime-node, or why it cannot be used. */
+/** Loads onnxruntime-node; a text says why it cannot be used. */
 export function loadRuntime(load: (name: string) => unknown = require): Runtime | string {
   let ort: Onnxruntime;
   try {
@@ -58,7 +58,7 @@ async function openNetwork(ort: Onnxruntime, model: Uint8Array, threads?: number
   };
 }
 
-/** Throws ERR_USAGE where it cannot be used. */
+/** Throws ERR_USAGE where the runtime cannot be used. */
 export function requireRuntime(runtime: Runtime | string): Runtime {
   if (typeof runtime !== 'string') return runtime;
   throw new EarlybirdError('ERR_USAGE', `--measure times networks in ${PACKAGE}, but ${runtime}.`);

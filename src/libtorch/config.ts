@@ -6,11 +6,13 @@ import { writeFileAtomic } from '../atomic';
 import { EarlybirdError } from '../errors';
 
 interface Config {
-  /** Folder of a LibTorch, as LIBTORCH would name it. */
+  /** Folder of a LibTorch, as in LIBTORCH. */
   libtorch?: string;
 }
 
-/** `EARLYBIRD_CONFIG`, else earlybird/config.json in the user's configuration folder. */
+/**
+ * Path of the configuration file: `EARLYBIRD_CONFIG`, else earlybird/config.json in the user's configuration folder.
+ */
 export function configPath(): string {
   const folder = process.env.XDG_CONFIG_HOME || join(homedir(), '.config');
   return process.env.EARLYBIRD_CONFIG || join(folder, 'earlybird', 'config.json');

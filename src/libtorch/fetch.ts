@@ -18,15 +18,15 @@ const PIP_OPTIONS = ['--quiet', '--no-input', '--no-warn-script-location', '--on
 
 interface PipOptions {
   variant: Variant;
-  /** Default: the pinned version of this variant. */
+  /** Version to fetch. Default: the pinned version of this variant. */
   version?: string;
-  /** Passed through to pip. */
+  /** Index that pip uses. */
   indexUrl?: string;
   log?: (line: string) => void;
 }
 
 interface ArchiveOptions {
-  /** A file, an address or a folder. */
+  /** Source: a file, an address or a folder. */
   from: string;
   sha256?: string;
   onProgress?: (done: number, total: number | null) => void;
@@ -39,8 +39,9 @@ export function pinnedVersion(variant: Variant): string {
 }
 
 /**
- * Installs the wheel of PyTorch for its LibTorch. Only that wheel is taken, for CUDA also NVIDIA's libraries; no other dependency.
- * `--target` leaves the Python installation alone, so this works where the distribution forbids pip to change it.
+ * Installs the wheel of PyTorch for its LibTorch. Only that wheel is installed, with NVIDIA's libraries for CUDA, and
+ * no other dependency. `--target` leaves the Python installation alone, so this works where the distribution forbids
+ * pip to change it.
  */
 export async function fetchByPip({
   variant,
@@ -56,7 +57,7 @@ export async function fetchByPip({
       const index = indexUrl ? ['--index-url', indexUrl] : [];
       return wait([...pip, 'install', ...PIP_OPTIONS, '--target', folder, ...index, ...what]);
     };
-    // For a plain version number pip would choose a CUDA build of several gigabytes.
+    // Given a plain version number, pip would choose a CUDA build of several gigabytes.
     const wanted = variant === 'cpu' && process.arch === 'x64' && !version.includes('+') ? `${version}+cpu` : version;
     const torch = await install(['--no-deps', `torch==${wanted}`]);
     if (torch.status !== 0) throw pipFailure(variant, wanted, indexUrl, torch);
@@ -68,7 +69,10 @@ export async function fetchByPip({
   });
 }
 
-/** Takes the official archive (.zip), a wheel (.whl), or a folder with a LibTorch in it. Downloads go on where they stopped. */
+/**
+ * Installs from the official archive (.zip), a wheel (.whl), or a folder with a LibTorch in it. Downloads continue
+ * where they stopped.
+ */
 export async function fetchFromArchive({ from, sha256, onProgress, signal }: ArchiveOptions): Promise<LibTorch> {
   using _lock = await lockPlace();
   const isAddress = /^https?:\/\//.test(from);
@@ -104,7 +108,7 @@ export async function fetchFromArchive({ from, sha256, onProgress, signal }: Arc
   return libtorch;
 }
 
-/** The lock of the folder that a LibTorch comes into; it lies beside that folder, which is replaced. */
+/** Locks the folder of a LibTorch. The lock lies beside that folder, since the folder is replaced. */
 async function lockPlace(): Promise<FolderLock> {
   const lock = await lockFolder(dirname(libtorchFolder()), { name: '.libtorch.lock' });
   lock.requireWritable();
@@ -164,7 +168,7 @@ function call([command, ...args]: string[]): Said {
   return spawnSync(command!, args, { encoding: 'utf8', maxBuffer: 1 << 26, env: process.env });
 }
 
-/** `call` for what takes minutes: whoever waits can show that it goes on. */
+/** Runs a command as `call` does, but asynchronously, so that the caller can show progress during minutes of work. */
 function wait([command, ...args]: string[]): Promise<Said> {
   const child = spawn(command!, args, { stdio: ['ignore', 'pipe', 'pipe'], env: process.env });
   const said: Said = { status: null, stdout: '', stderr: '' };

@@ -1,6 +1,6 @@
 /**
- * Finds the LibTorch of this machine without loading it: `LIBTORCH`, the configuration file, `.libtorch/`, the torch of python3.
- * Imports no packages, because scripts/setup.mjs uses it before they are installed.
+ * Finds the LibTorch of this machine without loading it: `LIBTORCH`, the configuration file, `.libtorch/`, the torch of
+ * python3. Imports no packages, because scripts/setup.mjs runs it before they are installed.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -14,11 +14,11 @@ type LibTorchSource = 'LIBTORCH' | 'config' | '.libtorch' | 'python3';
 export interface LibTorch {
   /** Absolute path of the folder that holds include/ and lib/. */
   root: string;
-  /** For example "2.13.0". */
+  /** Version, for example "2.13.0". */
   version: string;
-  /** "cpu", or "cu13" for CUDA 13. */
+  /** Variant: "cpu", or "cu13" for CUDA 13. */
   variant: string;
-  /** Minor version and variant, which an addon is built for: "torch2.13-cpu". */
+  /** Minor version and variant that an addon is built for: "torch2.13-cpu". */
   id: string;
 }
 
@@ -29,9 +29,9 @@ export interface FoundLibTorch extends LibTorch {
 /** A place without a usable LibTorch. */
 interface Attempt {
   source: LibTorchSource;
-  /** A path, or why there is none. */
+  /** Path of the place, or the reason why there is none. */
   where: string;
-  /** Why it was not used. */
+  /** Reason why it was not used. */
   why: string;
 }
 
@@ -55,12 +55,17 @@ export function describeLibTorch(folder: string): LibTorch | null {
   return { root, version, variant, id: libtorchId(version, variant) };
 }
 
-/** Addons fit every patch release of a minor version, and every release of a CUDA major version. */
+/**
+ * The LibTorch that an addon fits: every patch release of a minor version, and every release of a CUDA major version.
+ */
 export function libtorchId(version: string, variant: string): string {
   return `torch${version.split('.').slice(0, 2).join('.')}-${variant}`;
 }
 
-/** The LibTorch to use, or null and the places without one. Throws ERR_LIBTORCH where a place that the user named has none. */
+/**
+ * The LibTorch to use, or null with the places searched. Throws ERR_LIBTORCH where a place that the user named has
+ * none.
+ */
 export function searchLibTorch(): { found: FoundLibTorch | null; attempts: Attempt[] } {
   const attempts: Attempt[] = [];
   for (const { source, locate } of PLACES) {
@@ -88,7 +93,7 @@ export function findLibTorch(): FoundLibTorch {
   );
 }
 
-/** Why this version of LibTorch is not supported; null where it is. */
+/** Reason why this version of LibTorch is not supported; null where it is. */
 export function unsupported({ version, root }: LibTorch): string | null {
   const [major, minor] = version.split('.').map(Number) as [number, number];
   if (major === 2 && minor >= SUPPORTED.oldest && minor <= SUPPORTED.newest) return null;
@@ -171,7 +176,7 @@ function versionFromHeaders(root: string): string | null {
   return null;
 }
 
-/** "2.14.1+cu130" is CUDA 13; without such a label the libraries are searched. */
+/** The variant by the version's label, where "2.14.1+cu130" is CUDA 13, else by the libraries in the folder. */
 function cudaVariant(root: string, label: string): string {
   const digits = label.match(/\+cu(\d+)\d$/)?.[1] ?? read(join(root, 'version.py')).match(/^cuda.*'(\d+)\.\d+'/m)?.[1];
   const library = () => readdirSync(join(root, 'lib')).find((name) => /^libcudart[-.].*so\.\d+/.test(name));

@@ -1,6 +1,7 @@
 /**
- * Loads the native addon once in a process: finds LibTorch, opens it by absolute path, then the addon built for it, then the plugins
- * for CUDA and JPEG files. The addon's exports get their type here; test/native/surface.test.ts compares them with it.
+ * Loads the native addon once per process: finds LibTorch, opens it by absolute path, then the addon built for it, then
+ * the plugins for CUDA and JPEG files. The addon's exports get their type here; test/native/surface.test.ts compares
+ * them with it.
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, resolve, sep } from 'node:path';
@@ -16,15 +17,18 @@ import type { NativeAddon } from './types/addon';
 
 /** Options of {@link loadAddon}. */
 export interface LoadOptions {
-  /** "cpu" does not open the CUDA half of LibTorch, which saves start-up time and memory; this then holds for the process. */
+  /**
+   * "cpu" does not open the CUDA half of LibTorch, which saves start-up time and memory. The choice holds for the whole
+   * process.
+   */
   device?: string;
 }
 
-/** The addon with its export for the loader. */
+/** The addon with the export that only the loader uses. */
 type RawAddon = NativeAddon & { setErrorClass(errorClass: typeof EarlybirdError): void };
 type Loader = { open(path: string): void };
 
-/** Folders of package.json that hold one folder for each LibTorch: built here, and shipped. */
+/** Folders beside package.json that hold one folder for each LibTorch: addons built here, and shipped. */
 const KINDS = ['build', 'prebuilds'];
 
 let loaded: { addon: NativeAddon; cuda: boolean; libtorch: FoundLibTorch } | undefined;
@@ -50,7 +54,7 @@ export function loadAddon({ device }: LoadOptions = {}): NativeAddon {
   return loaded.addon;
 }
 
-/** The variant of the loaded LibTorch: "cpu", or "cu13" for CUDA 13; null before. */
+/** Variant of the loaded LibTorch: "cpu", or "cu13" for CUDA 13; null before it is loaded. */
 export const loadedVariant = (): string | null => loaded?.libtorch.variant ?? null;
 
 function load(device: string | undefined) {
@@ -60,7 +64,8 @@ function load(device: string | undefined) {
   const path = addonPath(libtorch);
   const cuda = libtorch.variant !== 'cpu' && device !== 'cpu';
 
-  // libgomp reads this when it is loaded. In a worker thread this changes a copy only: set the variable for the process there.
+  // libgomp reads this when it is loaded. In a worker thread only a copy of the environment changes: set the variable
+  // for the process there.
   if (process.env.OMP_WAIT_POLICY === undefined) process.env.GOMP_SPINCOUNT ??= spinCount(availableCores());
 
   // LibTorch's profiler reads this when it is loaded; without it every profile logs to stderr.
@@ -79,7 +84,7 @@ function load(device: string | undefined) {
   if (cuda && existsSync(plugin)) loadPlugin(addon, plugin);
   loadJpeg(addon, jpegPaths(path));
 
-  // LibTorch's threads must end before the process does. Not in workers: the engine outlives them.
+  // LibTorch's threads must end before the process does. Workers skip this, as the engine outlives them.
   if (isMainThread) process.on('exit', () => addon.shutdown());
   return { addon, cuda, libtorch };
 }
@@ -106,7 +111,7 @@ export function addonPath(libtorch: FoundLibTorch): string {
 function choose(folder: string): { path?: string; why?: string } {
   try {
     const path = nodeGypBuild.path(folder);
-    // It looks beside the executable of Node as well, where nothing says which LibTorch a file is for.
+    // node-gyp-build also looks beside the executable of Node, where nothing says which LibTorch a file is for.
     return path.startsWith(folder + sep) ? { path } : { why: `${path} is not in ${folder}` };
   } catch (error) {
     return { why: (error as Error).message.trim() };
@@ -132,7 +137,10 @@ function requireNative<T>(path: string, libtorch: FoundLibTorch): T {
   return explained(path, libtorch, () => require(path) as T);
 }
 
-/** Not by require(), which needs the ending .node: node-gyp-build could then take the loader for the addon. */
+/**
+ * Opens the loader without require(), which needs the ending .node: node-gyp-build could then take the loader for the
+ * addon.
+ */
 function openLoader(path: string, libtorch: FoundLibTorch): Loader {
   const module = { exports: {} as Loader };
   return explained(path, libtorch, () => {
@@ -179,7 +187,10 @@ function loadPlugin(addon: NativeAddon, path: string): void {
   }
 }
 
-/** The folder name has already decided this, unless files were exchanged afterwards or EARLYBIRD_ADDON names another build. */
+/**
+ * Throws ERR_LIBTORCH where the addon was built for another LibTorch: files were exchanged, or EARLYBIRD_ADDON names
+ * another build.
+ */
 export function checkVersions(addon: Pick<NativeAddon, 'builtAgainst' | 'loaded'>, path: string): void {
   if (libtorchId(addon.builtAgainst, '') === libtorchId(addon.loaded, '')) return;
   throw new EarlybirdError(

@@ -1,4 +1,4 @@
-/** The JPEG decoder, a plugin beside the addon. Only JPEG files need it. */
+/** The JPEG decoder, a plugin beside the addon. It is needed for JPEG files only. */
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { EarlybirdError } from '../errors';
@@ -17,7 +17,7 @@ export function loadJpeg(addon: Pick<NativeAddon, 'loadJpeg'>, paths: readonly s
       addon.loadJpeg(path);
       return;
     } catch (error) {
-      // The libjpeg it was built for may be gone; the next decoder may bring its own.
+      // The libjpeg that this one was built for may be gone; the next decoder may carry its own.
       failure = (error as Error).message;
     }
   }
@@ -29,14 +29,14 @@ export function jpegPaths(addonFile: string): string[] {
   return [dirname(addonFile), carried].map((folder) => join(folder, 'earlybird_jpeg.so'));
 }
 
-/** Why the decoder is missing, as a clause after "because". */
+/** Reason why the decoder is missing, as a clause after "because". */
 export function whyNoJpeg(): string {
   if (failure === null) return 'libjpeg-turbo was not found when earlybird was built';
   const missing = /(\S+\.so[.\d]*): cannot open shared object file/.exec(failure)?.[1];
   return missing ? `${missing} is not on this machine` : failure.replace(/\.$/, '');
 }
 
-/** Throws ERR_NOT_BUILT where JPEG files cannot be read. */
+/** Throws ERR_NOT_BUILT where there is no JPEG decoder. */
 export function requireJpeg(addon: Pick<NativeAddon, 'runtime'>): void {
   if (addon.runtime().jpeg) return;
   throw new EarlybirdError(

@@ -1,8 +1,9 @@
 /**
- * Who disposes of native handles. A handle that serves one block is declared with `using`; these are for the other two cases.
+ * Disposal of native handles. A handle that serves one block is declared with `using`; these functions cover the other
+ * two cases.
  */
 
-/** For `using`: disposes of whatever `handles` holds by the end of the block, in reverse order. */
+/** A disposable for `using` that disposes of whatever `handles` holds at the end of the block, in reverse order. */
 export function disposing(handles: readonly Disposable[]): Disposable {
   return {
     [Symbol.dispose]() {

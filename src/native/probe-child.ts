@@ -1,4 +1,4 @@
-/** Run by probe.ts in a process of its own: loads the addon and writes the result to file descriptor 3. */
+/** Loads the addon in a process of its own, started by probe.ts, and writes the result to file descriptor 3. */
 import { readFileSync, writeSync } from 'node:fs';
 import type { EarlybirdError } from '../errors';
 import { loadAddon } from './addon';

@@ -9,12 +9,12 @@ export type ProbeResult =
       ok: true;
       builtAgainst: string;
       loaded: string;
-      /** Time to load LibTorch and the addon. */
+      /** Seconds to load LibTorch and the addon. */
       seconds: number;
       runtime: RuntimeInfo;
       /** Paths of all shared libraries in the process. */
       libraries: string[];
-      /** Why there is no JPEG decoder, where there is none. */
+      /** Reason why there is no JPEG decoder; valid only where there is none. */
       noJpeg: string;
       /** Energy counters of the first GPU, the processor and its memory. */
       energy: EnergySource[];

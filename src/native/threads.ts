@@ -1,4 +1,6 @@
-/** The number of compute threads: within the CPU quota unless it is given, and no more than OpenMP really starts. */
+/**
+ * Sets the number of compute threads: within the CPU quota unless it is given, and no more than OpenMP really starts.
+ */
 import { availableCores, type Cores } from '../cores';
 import { EarlybirdError } from '../errors';
 import type { NativeAddon } from './types/addon';
@@ -9,8 +11,9 @@ const LIMIT_MS = 10_000;
 let settled: { asked: number | undefined; note: string | null } | undefined;
 
 /**
- * Sets the number of threads once for each wish, and returns a sentence for the log where it is another one. LibTorch's
- * convolutions wait for ever in a team that is smaller than they were told. Throws ERR_LIBTORCH where no team starts.
+ * Sets the number of threads once for each request, and returns a sentence for the log where the actual number differs.
+ * LibTorch's convolutions wait for ever in a team that is smaller than they were told. Throws ERR_LIBTORCH where no
+ * team starts.
  */
 export function settleThreads(addon: Threads, asked?: number): string | null {
   if (settled && (asked === undefined || asked === settled.asked)) return settled.note;
@@ -20,10 +23,10 @@ export function settleThreads(addon: Threads, asked?: number): string | null {
   return note;
 }
 
-/** Without the memory of what was settled. */
+/** Does the work of `settleThreads`, without remembering it. */
 export function fitTeam(addon: Threads, asked?: number, env: NodeJS.ProcessEnv = process.env): string | null {
   const { threads } = addon.runtime();
-  // LibTorch's own default knows the cores, and not the CPU quota of a container.
+  // LibTorch's own default knows the number of cores, but not the CPU quota of a container.
   const given = asked !== undefined || env.OMP_NUM_THREADS !== undefined;
   const wanted = given ? threads : Math.min(threads, availableCores().usable);
   const team = addon.teamSize(wanted, LIMIT_MS);
@@ -40,15 +43,15 @@ export function fitTeam(addon: Threads, asked?: number, env: NodeJS.ProcessEnv =
 }
 
 /**
- * GOMP_SPINCOUNT: how often an idle thread looks for work before it sleeps. By default it does for milliseconds; where other work
- * shares the cores, 2 of 12 trainings then fell to a fifth of their speed. Threads that sleep at once halved it. So they spin for a
- * fraction of a millisecond; not at all on one core, where the thread that they wait for needs it, nor within a CPU quota, which
- * spinning uses up.
+ * Value of GOMP_SPINCOUNT: how often an idle thread looks for work before it sleeps. By default it does so for
+ * milliseconds; where other work shared the cores, 2 of 12 trainings then fell to a fifth of their speed. Threads that
+ * slept at once halved it. So they spin for a fraction of a millisecond, but not on one core, where the thread that
+ * they wait for needs it, nor within a CPU quota, which spinning uses up.
  */
 export const spinCount = ({ allowed, quota }: Cores): string =>
   allowed < 2 || (quota !== null && quota < allowed) ? '0' : '10000';
 
-/** What may be the reason. GOMP_SPINCOUNT, which the program itself sets, changes no team. */
+/** The settings that may be the reason. GOMP_SPINCOUNT, which the program itself sets, does not change a team. */
 function settings(env: NodeJS.ProcessEnv): string {
   const set = Object.keys(env).filter((name) => /^(OMP|GOMP|KMP)_/.test(name) && name !== 'GOMP_SPINCOUNT');
   if (set.length === 0) return 'no variable of OpenMP is set: see `ulimit -u`';

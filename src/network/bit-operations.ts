@@ -1,37 +1,37 @@
 /**
- * Bit operations of training: multiply-adds times the bits of both operands, for each of the three products of a layer, which is how
- * papers on low precision compare costs that FLOPs do not tell apart (Zhou et al., "DoReFa-Net", 2016; Fu et al., ICLR 2021).
- * Evaluation, BatchNorm, rounding, scales of blocks and the optimiser count nothing.
+ * Bit operations of training: multiply-adds times the bits of both operands, for each of the three products of a layer.
+ * Papers on low precision compare costs by them, as FLOPs do not tell formats apart (Zhou et al., "DoReFa-Net", 2016;
+ * Fu et al., ICLR 2021). Evaluation, BatchNorm, rounding, scales of blocks and the optimiser are not counted.
  */
 import type { ModelDescription } from '../native/types/model';
 
 /** One operand of a product. */
 export interface Operand {
   bits: number;
-  /** A floating-point number of its own, no element of a block. */
+  /** True for a separate floating-point number, false for an element of a block. */
   float: boolean;
 }
 
-/** The operands of a network's products, by what they are. */
+/** The operands of a network's products, by their role. */
 export interface Operands {
   weight: Operand;
-  /** What a convolution reads from the layers before it. */
+  /** Input of a convolution, except of the first ones. */
   activate: Operand;
-  /** The gradient that comes back to a layer's output, where it makes the gradient of the input. */
+  /** Gradient of a layer's output, as operand of the gradient of the input. */
   error: Operand;
-  /** The same, where it makes the gradient of the weight. */
+  /** Gradient of a layer's output, as operand of the gradient of the weight. */
   grad: Operand;
-  /** What the convolutions read that come first. */
+  /** Input of the convolutions that read images. */
   images: Operand;
-  /** All operands of linear layers. */
+  /** Any operand of linear layers. */
   linear: Operand;
 }
 
 /** Multiply-adds of a forward pass of one image. */
 export interface MultiplyAdds {
-  /** Of convolutions that read images. */
+  /** Multiply-adds of convolutions that read images. */
   first: number;
-  /** Of all other convolutions. */
+  /** Multiply-adds of all other convolutions. */
   inner: number;
   linear: number;
 }
@@ -49,7 +49,7 @@ export function multiplyAddsOf({ layers, nodes }: Pick<ModelDescription, 'layers
   return adds;
 }
 
-/** So many multiply-adds of two operands. */
+/** One product of a layer: its multiply-adds and both operands. */
 export interface Product {
   count: number;
   a: Operand;

@@ -1,4 +1,4 @@
-/** Networks that are files: of the user, and those that come with the package. */
+/** Networks in files: those of the user, and those that come with the package. */
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { EarlybirdError, fileError } from '../errors';
@@ -10,8 +10,9 @@ import { parseNetwork } from './schema';
 const MOST_BYTES = 4 << 20;
 
 /**
- * The network that --arch names: a path that ends in .json, or one that comes with the package as data, is read; another name stays,
- * as that of a built-in network. A network that is data is checked. Throws ERR_FILE, ERR_MODEL.
+ * The network that --arch names. A path that ends in .json, or the name of a network that comes with the package as
+ * data, is read; any other name stays, as that of a built-in network. A network that is data is checked. Throws
+ * ERR_FILE, ERR_MODEL.
  */
 export function networkOf(arch: unknown): unknown {
   if (typeof arch === 'object' && arch !== null) return parseNetwork(arch, 'The "arch" of the recipe');
@@ -20,7 +21,7 @@ export function networkOf(arch: unknown): unknown {
   return arch.endsWith('.json') ? readNetwork(arch) : arch;
 }
 
-/** A network from a JSON file. Throws ERR_FILE where it cannot be read, ERR_MODEL where it is no network. */
+/** Reads a network from a JSON file. Throws ERR_FILE where it cannot be read, ERR_MODEL where it is not a network. */
 export function readNetwork(path: string): NetworkData {
   return parseNetwork(jsonOf(path), path);
 }
@@ -43,7 +44,7 @@ function textOf(path: string): string {
   throw new EarlybirdError('ERR_MODEL', `${path} has more than 4 MiB, as no network has: name another file.`);
 }
 
-/** As a checkpoint holds it. */
+/** Text of a network, as a checkpoint stores it. */
 export const networkText = (network: NetworkData): string => JSON.stringify(network);
 
 /** Reads `networkText` of a checkpoint. Throws ERR_CHECKPOINT. */
@@ -66,7 +67,10 @@ export function isSameArch(a: Arch, b: Arch): boolean {
   return (typeof a === 'string' ? a : networkText(a)) === (typeof b === 'string' ? b : networkText(b));
 }
 
-/** Of networks that are data: a layer that has other settings than that of the same name, apart from widths, which pruning changes. */
+/**
+ * Name of the first layer whose settings differ between two networks that are data. Widths are not compared, as pruning
+ * changes them.
+ */
 export function differingLayer(a: Arch, b: Arch): string | undefined {
   if (typeof a === 'string' || typeof b === 'string') return undefined;
   const settings = (layer: LayerData) => JSON.stringify({ ...layer, inputs: 0, out: 0, groups: 0 });

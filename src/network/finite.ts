@@ -1,7 +1,10 @@
 /** Looks for NaN and infinity in tensors, by the bits of their exponents. */
 import type { Dtype, StateDict, TensorData } from '../tensor';
 
-/** Words of an element, which of them has the exponent, and its bits, all of which are set in NaN and infinity. */
+/**
+ * Words per element, bytes of the word with the exponent, and the exponent's bits, all of which are set in NaN and
+ * infinity.
+ */
 const EXPONENTS: Partial<Record<Dtype, { words: 1 | 2; bytes: 2 | 4; bits: number }>> = {
   float64: { words: 2, bytes: 4, bits: 0x7ff00000 },
   float32: { words: 1, bytes: 4, bits: 0x7f800000 },
@@ -9,12 +12,12 @@ const EXPONENTS: Partial<Record<Dtype, { words: 1 | 2; bytes: 2 | 4; bits: numbe
   bfloat16: { words: 1, bytes: 2, bits: 0x7f80 },
 };
 
-/** Values of a tensor that are NaN or infinite; 0 for whole numbers. */
+/** Number of values of a tensor that are NaN or infinite; 0 for whole numbers. */
 function countNotFinite({ dtype, data }: TensorData): number {
   const form = EXPONENTS[dtype];
   if (!form) return 0;
   const { words, bytes, bits } = form;
-  // A view needs an aligned beginning.
+  // A typed array needs an aligned beginning.
   const { buffer, byteOffset, length } = data.byteOffset % bytes === 0 ? data : data.slice();
   const Words = bytes === 4 ? Uint32Array : Uint16Array;
   const all = new Words(buffer as ArrayBuffer, byteOffset, length / bytes);
@@ -23,7 +26,7 @@ function countNotFinite({ dtype, data }: TensorData): number {
   return count;
 }
 
-/** The first tensor with values that are NaN or infinite, and how many it has; null where all are finite. */
+/** The first tensor with values that are NaN or infinite, with their number; null where all are finite. */
 export function firstNotFinite(state: StateDict): { key: string; count: number; of: number } | null {
   for (const [key, tensor] of state) {
     const count = countNotFinite(tensor);

@@ -1,12 +1,12 @@
-/** Analytic costs of a network, from its description: nothing is run. */
+/** Analytic costs of a network, computed from its description without running it. */
 import type { LayerInfo, ModelDescription, NativeModel } from '../native/types/model';
 import type { StateDict } from '../tensor';
 
 /** Size and work of a network. */
 export interface Costs {
-  /** Trainable weights. */
+  /** Number of trainable weights. */
   parameters: number;
-  /** With the `indexes` vectors of channel selection, as the reference counts them. */
+  /** The same number with the `indexes` vectors of channel selection, as the reference counts. */
   parametersWithIndexes: number;
   /** Forward FLOPs of one image. */
   flops: number;
@@ -18,14 +18,14 @@ export async function costsOf(model: NativeModel): Promise<Costs> {
   return { parameters, parametersWithIndexes: withIndexes, flops: forwardFlops(description.layers) };
 }
 
-/** N: channels of all BN layers under the mask. */
+/** Number N of channels of all BatchNorm layers under the mask. */
 export function maskChannels({ batchNorms }: Pick<ModelDescription, 'batchNorms'>): number {
   return batchNorms.reduce((sum, { channels }) => sum + channels, 0);
 }
 
 /**
- * Forward FLOPs of one image by the rule of the reference's counter (docs/reference.md#11): a multiply-add is two. Additions of
- * branches, channel selection and functional pooling count nothing.
+ * Forward FLOPs of one image by the rule of the reference's counter (docs/reference.md#11): a multiply-add counts as
+ * two. Additions of branches, channel selection and functional pooling are not counted.
  *
  * @param layers `layers` of a model's description
  */
@@ -52,9 +52,9 @@ function layerFlops(layer: LayerInfo): number {
 
 /** Sizes of a network. */
 export interface ParameterCount {
-  /** Trainable weights. */
+  /** Number of trainable weights. */
   parameters: number;
-  /** With the `indexes` vectors of channel selection, as the reference counts them. */
+  /** The same number with the `indexes` vectors of channel selection, as the reference counts. */
   withIndexes: number;
 }
 
@@ -78,12 +78,12 @@ export function layerParameters(layer: LayerInfo): number {
   }
 }
 
-/** Memory for drawing a mask over N channels, KB (4 bytes a channel), as the reference reports it. */
+/** Memory for drawing a mask over N channels, in KB (4 bytes a channel), as the reference reports it. */
 export function maskMemoryKB(channels: number): number {
   return (channels * 32) / 1024 / 8;
 }
 
-/** FLOPs of drawing a mask over N channels: a sort and two passes, as the reference reports it. */
+/** FLOPs for drawing a mask over N channels, as the reference reports them: a sort and two passes. */
 export function maskFlops(channels: number): number {
   return 3 * channels * Math.log2(channels) + 2 * channels;
 }

@@ -1,4 +1,4 @@
-/** What the keys and shapes of weights tell of their network: files of other programs record nothing else. */
+/** Infers a network from the keys and shapes of its weights, as files of other programs record nothing else. */
 import type { Cfg } from '../native/types/model';
 import type { Arch } from '../native/types/network-data';
 import type { StateDict } from '../tensor';
@@ -7,26 +7,26 @@ import type { StateDict } from '../tensor';
 export interface InferredNetwork {
   arch: string;
   depth: number;
-  /** Widths, in the form of a ticket's cfg. */
+  /** Channel widths, in the form of a ticket's cfg. */
   cfg: Cfg;
   classes: number | undefined;
 }
 
 const CONVOLUTIONS_BEFORE_DEPTH = 3;
 
-/** Undefined for weights of none of our networks. */
+/** The network that weights belong to; undefined for none of ours. */
 export function inferNetwork(state: StateDict): InferredNetwork | undefined {
   const network = vgg(state) ?? residual(state);
   return network && { ...network, classes: classesOf(state) };
 }
 
-/** True where weights of `seen` can be those of `arch`: the two ResNet-50 have the same keys. */
+/** True where weights of `seen` can be those of `arch`. The two ResNet-50 have the same keys. */
 export function isSameNetwork(seen: string, arch: Arch): boolean {
   const family = (name: string) => name.replace(/^resnet50_.*/, 'resnet50');
   return typeof arch === 'string' && family(seen) === family(arch);
 }
 
-/** Rows of the last linear layer. */
+/** Number of rows of the last linear layer. */
 export function classesOf(state: StateDict): number | undefined {
   const key = [...state.keys()].find((name) => /(^|\.)(classifier|fc)(\.\d+)*\.bias$/.test(name));
   return key === undefined ? undefined : state.get(key)!.shape[0];
@@ -34,7 +34,7 @@ export function classesOf(state: StateDict): number | undefined {
 
 type Network = Omit<InferredNetwork, 'classes'>;
 
-/** Convolution, norm and activation take three indexes of `feature`, a pool takes one. */
+/** Widths of a VGG: convolution, norm and activation take three indexes of `feature`, a pool takes one. */
 function vgg(state: StateDict): Network | undefined {
   const cfg: Cfg = [];
   let next = 0;
@@ -52,7 +52,7 @@ function vgg(state: StateDict): Network | undefined {
   return { arch: 'vgg', depth: convolutions + CONVOLUTIONS_BEFORE_DEPTH, cfg };
 }
 
-/** Blocks by stage, and what makes a network of this kind of them. */
+/** Kinds of ResNets, told by whether they have bottlenecks and by their number of blocks in each stage. */
 const RESNETS: readonly { arch: string; depth: number; bottleneck: boolean; blocks: string }[] = [
   { arch: 'resnet18', depth: 18, bottleneck: false, blocks: '2,2,2,2' },
   { arch: 'resnet34', depth: 34, bottleneck: false, blocks: '3,4,6,3' },
@@ -71,7 +71,7 @@ function residual(state: StateDict): Network | undefined {
   const blocks = bottleneck
     ? keys.flatMap((key) => [columns(`${key}.conv1`), rows(`${key}.conv1`), rows(`${key}.conv2`)])
     : keys.flatMap((key) => [columns(`${key}.conv1`), rows(`${key}.conv1`)]);
-  // PreResNet normalises last, the others first.
+  // PreResNet has its BatchNorm at the end, the others at the beginning.
   if (state.has('bn.weight') && bottleneck && stages[3] === 0 && stages.slice(0, 3).every((n) => n === stages[0]))
     return { arch: 'resnet', depth: 9 * stages[0]! + 2, cfg: [...blocks, last] };
   const known = RESNETS.find((one) => one.bottleneck === bottleneck && one.blocks === stages.join(','));
@@ -81,7 +81,7 @@ function residual(state: StateDict): Network | undefined {
   return { arch: cfg.join() === standard50() ? known.arch : 'resnet50_prune', depth: known.depth, cfg };
 }
 
-/** Widths of the published ResNet-50. */
+/** Channel widths of the published ResNet-50. */
 function standard50(): string {
   let width = 64;
   const blocks = STAGE_PLANES.flatMap((planes, stage) =>

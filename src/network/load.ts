@@ -19,8 +19,8 @@ export async function loadModel(
 }
 
 /**
- * Throws ERR_CHECKPOINT for weights that do not fit: it lists what does not, and what network the weights look like; ERR_NUMERIC for
- * weights that are no finite numbers, with which every answer of the network would be wrong.
+ * Takes weights. Throws ERR_CHECKPOINT where they do not fit, naming the keys and the network that they look like, and
+ * ERR_NUMERIC where they are not finite, as every answer of the network would then be wrong.
  */
 export async function loadWeights(model: NativeModel, state: StateDict, name: string): Promise<void> {
   await loadFitting(model, state, name);
@@ -49,7 +49,7 @@ async function loadFitting(model: NativeModel, state: StateDict, name: string): 
   }
 }
 
-/** Keys that networks of PyTorch lack, and that take their default then. */
+/** Keys that PyTorch's own networks lack; they take their defaults. */
 const OPTIONAL = /(^|\.)(num_batches_tracked|indexes|downsample\.0\.bias)$/;
 
 function misfitText(given: ModelDescription, own: StateDict, state: StateDict, name: string) {
@@ -79,7 +79,7 @@ function listed(list: readonly string[]): string {
   return list.length > 3 ? `${list.slice(0, 3).join(', ')}, ...` : list.join(', ');
 }
 
-/** Widths are named where they are all that differs. */
+/** Describes the network that the weights look like, with its widths where only these differ. */
 function likely(state: StateDict, { arch, depth, cfg }: ModelDescription): string {
   const seen = inferNetwork(state);
   if (!seen) return 'its keys are of no network known here: give a file of one of them';

@@ -1,11 +1,13 @@
 /**
- * Energy of multiply-adds by a table, for hardware that has units of every width. It is a model: no joules of it were measured, it
- * has no memory, wires or control, which take most of the energy of real chips, and it is never added to measured joules.
+ * Models the energy of multiply-adds by a table, for hardware that has units of every width. None of its joules were
+ * measured. It leaves out memory, wires and control, which take most of the energy of real chips, and is never added to
+ * measured joules.
  *
- * Picojoules of one operation at 45 nm and 0.9 V (Horowitz, "Computing's energy problem (and what we can do about it)", ISSCC 2014,
- * figure 1.1.9). That table has integer multipliers of 8 and 32 bits, 0.2 and 3.1 pJ: about as the product of the widths. So others
- * are interpolated. Elements of blocks, floating-point ones of MX formats included, count as integers of their width, and are added
- * in 32 bits; bf16 counts as fp16 that is added in fp32.
+ * The table has picojoules of one operation at 45 nm and 0.9 V (Horowitz, "Computing's energy problem (and what we can
+ * do about it)", ISSCC 2014, figure 1.1.9). Its integer multipliers of 8 and 32 bits take 0.2 and 3.1 pJ, about in
+ * proportion to the product of the widths, by which other widths are interpolated. Elements of blocks, floating-point
+ * ones of MX formats included, count as integers of their width, and are added in 32 bits; bf16 counts as fp16 that is
+ * added in fp32.
  */
 import type { Operand, Product } from './bit-operations';
 
@@ -14,7 +16,7 @@ const PICOJOULES = {
   add: { fp32: 0.9, int32: 0.1 },
 };
 
-/** Picojoules of one multiply-add. A product with a floating-point operand is one of floating point. */
+/** Picojoules of one multiply-add. A product with a floating-point operand counts as floating point. */
 export function picojoules(a: Operand, b: Operand): number {
   const { multiply, add } = PICOJOULES;
   if (!a.float && !b.float) return multiply.int8 * ((a.bits * b.bits) / 64) + add.int32;

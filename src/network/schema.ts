@@ -1,9 +1,12 @@
-/** The form of a network that is data. Shapes and channels are checked where it is built (cpp/model/channels.h). */
+/**
+ * The form of a network that is data. Shapes and channels are checked where the network is built
+ * (cpp/model/channels.h).
+ */
 import { z } from 'zod';
 import { EarlybirdError, type ErrorCode } from '../errors';
 import type { LayerData, NetworkData } from '../native/types/network-data';
 
-/** The input of a network, among the names of layers. */
+/** Name of the network's input among the names of layers. */
 const IMAGE = 'image';
 
 const MOST_LAYERS = 10_000;
@@ -60,12 +63,12 @@ const NETWORK = z.strictObject({
 /** The name of a built-in network, or a network as data that `parseNetwork` has completed. */
 export const archSchema = z.union([z.string().min(1), NETWORK as unknown as z.ZodType<NetworkData>]);
 
-/** What a layer has beside its kind and its defaults, for programs that make a list. */
+/** A layer as a program may give it, without its defaults. */
 export type LayerInput = z.input<typeof LAYER>;
 
 /**
- * Checks a network and fills in what it leaves open: a layer without `inputs` reads the one before it. A complete network comes back
- * equal. `from` names the file in errors. Throws `code`.
+ * Checks a network and fills in its defaults: a layer without `inputs` reads the one before it. A complete network is
+ * returned equal. `from` names the file in errors. Throws `code`.
  */
 export function parseNetwork(value: unknown, from: string, code: ErrorCode = 'ERR_MODEL'): NetworkData {
   const parsed = NETWORK.safeParse(value);
@@ -73,7 +76,7 @@ export function parseNetwork(value: unknown, from: string, code: ErrorCode = 'ER
   if (problem !== undefined || !parsed.success)
     throw new EarlybirdError(code, `${from} is not a network: ${problem}; docs/add-a-network.md has the form.`);
   const { layers, ...network } = parsed.data;
-  // Always in one order of entries: networks are compared by their text.
+  // Entries are always in one order, as networks are compared by their text.
   const complete = layers.map(({ name, kind, inputs = [], ...rest }, i) => ({
     name,
     kind,
@@ -83,7 +86,7 @@ export function parseNetwork(value: unknown, from: string, code: ErrorCode = 'ER
   return { ...network, layers: complete as LayerData[] };
 }
 
-/** Names are keys of the state dict: none may lie within another. */
+/** Says which name of a layer is wrong. Names are keys of the state dict, so none may lie within another. */
 function misnamed(layers: readonly { name: string; inputs?: string[] | undefined }[]): string | undefined {
   const seen = new Set<string>();
   const folders = new Set<string>();

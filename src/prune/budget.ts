@@ -1,9 +1,9 @@
-/** The pruning ratio as a share of something else than channels: bisection over the ranking. */
+/** Pruning ratios that are a share of something other than channels, found by bisection over the ranking. */
 import type { LayerInfo } from '../native/types/model';
 import { forwardFlops, layerParameters } from '../network/flops';
 import type { Budget } from '../recipe/fields/ranking';
 
-/** A network as its plan describes it; `time` is that of a training step, null where widths were not measured. */
+/** Costs of a network by its plan; `time` is that of a training step, null where widths were not measured. */
 export interface PlannedCosts {
   network: readonly LayerInfo[];
   time: number | null;
@@ -15,15 +15,15 @@ const COSTS: Record<Exclude<Budget, 'channels'>, (plan: PlannedCosts) => number>
   time: ({ time }) => time ?? Number.NaN,
 };
 
-/** The share of a budget that a ticket does without. */
+/** The share of a budget that a ticket saves. */
 export function shareGone(budget: Exclude<Budget, 'channels'>, dense: PlannedCosts, ticket: PlannedCosts): number {
   return 1 - COSTS[budget](ticket) / COSTS[budget](dense);
 }
 
 /**
- * The smallest place in the ascending ranking of `channels` channels whose threshold removes at least `share` of a cost; null where
- * even the last place does not. `gone` tells the share that the threshold at a place removes; it must not fall from place to place, else
- * the answer is one of the places where it crosses `share`.
+ * The smallest place in the ascending ranking of `channels` channels whose threshold removes at least `share` of a
+ * cost; null where even the last place does not. `gone` returns the share that the threshold at a place removes. It
+ * must not fall from place to place; otherwise the answer is one of the places where it crosses `share`.
  */
 export async function placeOf(
   share: number,

@@ -7,20 +7,20 @@ import { maskChannels } from '../network/flops';
 import { type Budget, type Criterion, needsImages } from '../recipe/fields/ranking';
 import { placeOf, shareGone } from './budget';
 
-/** How masks are drawn. */
+/** Rules for drawing masks. */
 export interface Drawing {
   criterion: Criterion;
   budget: Budget;
-  /** For `random`, and for the order of the training images. */
+  /** Seed of the criterion `random`, and of the order of the training images. */
   seed: number;
-  /** Needed by criteria of gradients. */
+  /** Training images, for criteria of gradients. */
   images?: { dataset: NativeDataset; batches: number; batchSize: number } | undefined;
   protective?: boolean;
-  /** The same share of every layer whose channels go alone. */
+  /** True where each layer whose channels can be removed alone loses the same share. */
   uniform?: boolean;
-  /** What a ticket is cut with, on which its costs depend. */
+  /** Options of the surgery, on which the costs of a ticket depend. */
   cutting?: Omit<PruneOptions, 'mask' | 'scores' | 'weightsFrom'>;
-  /** For the budget `time`. */
+  /** Costs of widths, for the budget `time`. */
   stepCosts?: WidthCosts | undefined;
   signal?: AbortSignal | undefined;
 }
@@ -31,7 +31,7 @@ export interface Drawn {
   scores?: number[];
 }
 
-/** `images` of a drawing, where its criterion needs them. */
+/** The `images` of a drawing, where its criterion needs them. */
 export function imagesFor(
   { criterion, criterionBatches, batchSize }: { criterion: Criterion; criterionBatches: number; batchSize: number },
   dataset: NativeDataset | undefined,
@@ -40,8 +40,9 @@ export function imagesFor(
 }
 
 /**
- * One mask for each ratio. With another budget than channels a ratio is the share of that which goes, at least: the mask is the one that
- * drops the fewest channels. Throws ERR_PRUNE where no mask reaches a share, ERR_NUMERIC where a score is not finite.
+ * One mask for each ratio. With another budget than channels, a ratio is the least share of that budget to remove, and
+ * the mask drops the fewest channels that do so. Throws ERR_PRUNE where no mask reaches a share, ERR_NUMERIC where a
+ * score is not finite.
  */
 export async function drawMasks(model: NativeModel, ratios: readonly number[], drawing: Drawing): Promise<Drawn> {
   const { criterion, budget, seed, images, protective = false, uniform = false, signal } = drawing;
@@ -54,7 +55,7 @@ export async function drawMasks(model: NativeModel, ratios: readonly number[], d
   const { cutting = { emptyLayers: 'keep-one' as const }, stepCosts } = drawing;
   const plan = (mask: Uint8Array) => model.plan({ ...cutting, ...(scores && { scores }), mask, stepCosts });
   const dense = await plan(new Uint8Array(Math.ceil(channels / 8)).fill(255));
-  // Half a channel more, so that no rounding moves the place.
+  // Half a channel is added so that rounding cannot move the place.
   const maskAt = async (place: number) => (await model.masks([(place + 0.5) / channels], how))[0]!;
   const gone = async (place: number) => {
     signal?.throwIfAborted();

@@ -1,4 +1,4 @@
-/** Pruning: draw the mask of a checkpoint at ratio p and cut the masked channels out of the network. */
+/** Pruning: draws the mask of a checkpoint at ratio p and cuts the masked channels out of the network. */
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { sweep, writeFileAtomic } from '../atomic';
@@ -40,7 +40,7 @@ import { type Drawing, drawMasks, imagesFor } from './draw';
 import { type PruneReport, pruneNotes, pruneText, sharesOf } from './report';
 import { compareSteps, isNoisy } from './step-time';
 
-/** The name of a ticket in its folder. */
+/** File name of the ticket in its folder. */
 const TICKET = 'pruned.pth.tar';
 
 /**
@@ -49,7 +49,7 @@ const TICKET = 'pruned.pth.tar';
  *
  * @param recipe from `parseRecipe('prune', ...)`
  * @returns sizes and costs before and after, each layer, and the times of a training step if `recipe.measure` is on
- * @throws ERR_FILE, ERR_CHECKPOINT for what cannot be read; ERR_PRUNE for an empty mask
+ * @throws ERR_FILE, ERR_CHECKPOINT for a file that cannot be read; ERR_PRUNE for an empty mask
  *
  * @example
  * const report = await prune(parseRecipe('prune', { model: 'logs/EB-30-12.pth.tar', percent: 0.3, save: 'ticket' }));
@@ -66,7 +66,10 @@ export async function prune(recipe: PruneRecipe, options: RunOptions = {}): Prom
 /** Draws the mask that a network is cut by. */
 export type DrawMask = (dense: NativeModel, recipe: PruneRecipe) => Promise<MaskResult>;
 
-/** `prune` with the meter of a longer run, which is not disposed of, or with its own, and with another mask than that of the recipe. */
+/**
+ * Prunes in a locked folder: with the meter of a longer run, which is then not disposed of, or one of its own, and with
+ * another mask than that of the recipe where `draw` is given.
+ */
 async function pruneLocked(
   recipe: PruneRecipe,
   { observer, signal }: RunOptions,
@@ -135,7 +138,7 @@ async function pruneLocked(
     time: null,
     timeMissing: 'not measured (--no-measure)',
     unrounded: unrounded && { ...(await costsOf(unrounded)), step: null },
-    // A file of weights alone, as the reference's init.pth.tar, is from before training.
+    // A file of weights alone, such as the reference's init.pth.tar, is from before training.
     completed: initial ? (completedOf(initial.value, initial.path) ?? 0) : drawn,
     drawn,
   };
@@ -145,14 +148,17 @@ async function pruneLocked(
   const spent = (await energy.lap()) ?? {};
   await writeEnergy(RunDirectory.at(recipe.save), energy, 'prune', phaseTotals('prune', [], spent));
   if (!recipe.measure) return report;
-  // Last, because it moves BatchNorm statistics.
+  // Timing comes last, because it changes BatchNorm statistics.
   const times = await measure(engine, [dense, ticket, ...(unrounded ? [unrounded] : [])], report, recipe, signal);
-  await energy.lap(); // the energy of timing belongs to no phase
+  await energy.lap(); // timing is part of no phase, so its energy is discarded
   const time = times.time && 1 - times.time.ratio;
   return { ...report, ...times, effective: { ...report.effective, time } };
 }
 
-/** Pruning is quick and repeatable: it is done again unless its result, prune.json, is there. */
+/**
+ * Prunes unless the result, prune.json, is there. Pruning is quick and repeatable, so an interrupted one is simply
+ * repeated.
+ */
 export async function pruneOnce(
   recipe: PruneRecipe,
   options: RunOptions = {},
@@ -161,7 +167,7 @@ export async function pruneOnce(
 ): Promise<PruneReport> {
   const folder = RunDirectory.at(recipe.save);
   const before = await folder.readJson<PruneReport>('prune.json');
-  // Its path may be spelt differently now.
+  // The recorded path may be spelt differently from the present one.
   const ticket = folder.file(TICKET);
   if (before && existsSync(ticket) && !options.force) return { ...before, ticket };
   using lock = await lockFolder(recipe.save);
@@ -197,7 +203,7 @@ async function maskOf(
   throw new EarlybirdError('ERR_PRUNE', `The mask of ${model} at --percent ${percent} is empty: ${why}.`);
 }
 
-/** Training images as the network was trained on them: in its size, under its normalisation. */
+/** Opens training images as the network was trained on them: in its size and normalisation. */
 function imagesLike(
   { imageSize, normalisation }: { imageSize?: number; normalisation?: Normalisation | undefined },
   recipe: PruneRecipe,
@@ -207,7 +213,7 @@ function imagesLike(
 
 const rangeOf = ({ low, high }: Spread) => ({ low, high });
 
-/** The ticket is written by now: where its step cannot be timed, the report says why. */
+/** Times the steps. The ticket is written by now, so a failure is only reported. */
 async function measure(
   engine: Engine,
   models: readonly NativeModel[],
@@ -233,7 +239,10 @@ async function measure(
   }
 }
 
-/** Those of the checkpoint. A dataset that is named must have as many, where its name fixes them; imagenet may be a part of it. */
+/**
+ * Number of classes of the checkpoint. A named dataset must have as many, where its name fixes them; imagenet may be a
+ * part of it.
+ */
 function classesFor({ model, dataset }: PruneRecipe, classes: number | undefined): number {
   const named = dataset && dataset !== 'imagenet' ? knownDataset(dataset)?.classes : undefined;
   if (named !== undefined && classes !== undefined && named !== classes)

@@ -3,28 +3,28 @@ import type { Cfg, PrunedLayer } from '../native/types/model';
 import type { Costs } from '../network/flops';
 import type { PruneRecipe } from '../recipe/recipe';
 
-/** Fractions of the dense network that the ticket does without. */
+/** Fractions of the dense network that the ticket saves. */
 interface Shares {
-  /** Channels of all BN layers that are no longer computed; a masked channel may still be. */
+  /** Share of the channels of all BatchNorm layers that are no longer computed; a masked channel may still be. */
   channels: number;
   parameters: number;
   flops: number;
-  /** Time of a training step; null where it was not measured, absent in files of older versions. */
+  /** Share of the time of a training step; null where it was not measured, absent in files of older versions. */
   time?: number | null;
 }
 
-/** A training step, measured in turns on this machine: medians, milliseconds. */
+/** Milliseconds of a training step, medians of steps measured in turns on this machine. */
 interface StepTime {
   batchSize: number;
   /** Side of the images, pixels. */
   imageSize: number;
   dense: number;
   ticket: number;
-  /** ticket / dense. */
+  /** Ratio of the ticket to the dense network. */
   ratio: number;
-  /** Shortest and longest of five steps; absent in files of older versions. */
+  /** Shortest and longest of five steps, milliseconds; absent in files of older versions. */
   ranges?: Record<'dense' | 'ticket', { low: number; high: number }>;
-  /** The steps of one network differ so much that the ratio means little. */
+  /** True where the steps of one network differ so much that the ratio means little. */
   noisy?: boolean;
 }
 
@@ -34,39 +34,45 @@ export interface PruneReport {
   ticket: string;
   /** Pruning ratio p, 0 to 1. */
   ratio: number;
-  /** What ranks the channels, and what the ratio is a share of. Absent in files of older versions: gamma and channels. */
+  /** Criterion that ranks the channels; absent in files of older versions, which used gamma. */
   criterion?: PruneRecipe['criterion'];
+  /** Costs that the ratio is a share of; absent in files of older versions, which used channels. */
   budget?: PruneRecipe['budget'];
   surgery: PruneRecipe['surgery'];
-  /** Widths are multiples of this; 1 is no rounding, and auto those that are fastest on this machine. */
+  /**
+   * Number that widths are multiples of: 1 for no rounding, "auto" for the multiples that are fastest on this machine.
+   */
   roundTo: PruneRecipe['roundTo'];
-  /** Every layer keeps the channels above its 90 % point of |gamma|. */
+  /** True where every layer keeps the channels above its 90 % point of |gamma|. */
   protective: boolean;
-  /** Shares that are really gone. */
+  /** Shares that are actually saved. */
   effective: Shares;
   /** Channels whose |gamma| or score is not above this are masked. */
   threshold: number;
-  /** N: channels of all BN layers. */
+  /** Number N of channels of all BatchNorm layers. */
   channels: number;
-  /** Channels that the mask keeps. */
+  /** Number of channels that the mask keeps. */
   kept: number;
-  /** The BN layers in mask order. */
+  /** The BatchNorm layers in mask order. */
   layers: PrunedLayer[];
-  /** Cost of drawing the mask, as the reference reports it: KB, FLOPs. */
+  /** Cost of drawing the mask as the reference reports it, in KB and FLOPs. */
   maskMemoryKB: number;
   maskFlops: number;
   /** Channel widths of the ticket. */
   cfg: Cfg;
   before: Costs;
   after: Costs;
-  /** Null where it was not measured; `timeMissing` says why. */
+  /** Times of a training step; null where they were not measured, with the reason in `timeMissing`. */
   time: StepTime | null;
   timeMissing: string | null;
-  /** With --round-to: the ticket of the same mask without rounding. `step` is its training step, milliseconds. */
+  /** Costs of the ticket of the same mask without --round-to; `step`: milliseconds of its training step. */
   unrounded: (Costs & { step: number | null }) | null;
-  /** Epochs the weights of the ticket have seen: those of --init where it is given. Null where the file does not say. */
+  /**
+   * Number of epochs that the weights of the ticket have seen, those of --init where it is given; null where the file
+   * does not record it.
+   */
   completed: number | null;
-  /** Completed epochs at which the mask was drawn: those of --model. */
+  /** Number of completed epochs at which the mask was drawn, those of --model. */
   drawn: number | null;
 }
 
@@ -90,10 +96,10 @@ export function pruneNotes({
 }: {
   cutsLiveChannels: boolean;
   surgery: PruneReport['surgery'];
-  /** The ticket gets other weights: no function to keep. */
+  /** True where the ticket gets other weights, so that there is no function to keep. */
   rewound: boolean;
   layers: readonly PrunedLayer[];
-  /** Channels that the mask keeps, where widths were rounded within them. */
+  /** Number of channels that the mask keeps, where widths were rounded within them. */
   budget?: number | undefined;
   criterion?: PruneReport['criterion'];
 }): string[] {
@@ -127,7 +133,10 @@ export function pythonList(cfg: Cfg): string {
   return `[${cfg.map((width) => (width === 'M' ? "'M'" : width)).join(', ')}]`;
 }
 
-/** prune.txt: both parts that the reference writes (its second overwrites the first), counts with `indexes` as it counts them. */
+/**
+ * Text of prune.txt: both parts that the reference writes (its second overwrites the first), with `indexes` counted as
+ * it counts them.
+ */
 export function pruneText({ cfg, before, after }: PruneReport): string {
   const lines = ['Configuration:', pythonList(cfg), 'Number of parameters:', before.parametersWithIndexes];
   return [...lines, 'new model param: ', after.parametersWithIndexes, 'new model flops: ', after.flops, ''].join('\n');

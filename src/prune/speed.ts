@@ -1,19 +1,19 @@
-/** What a ticket saves in seconds, beside what it saves in FLOPs: the two need not be alike. */
+/** Savings of a ticket in seconds beside those in FLOPs, as the two need not be alike. */
 import { basename, dirname } from 'node:path';
 import { spread } from '../measure';
 import { RunDirectory } from '../run/directory';
 import type { EpochMetrics } from '../run/metrics';
 import type { PruneReport } from './report';
 
-/** A ticket over its dense network. */
+/** Costs of a ticket over those of its dense network. */
 export interface TicketSpeed {
-  /** Seconds of a training step, measured on this machine; null where one of the two was not. */
+  /** Ratio of the seconds of a training step, measured on this machine; null where one of the two was not. */
   step: number | null;
-  /** Forward FLOPs of one image. */
+  /** Ratio of the forward FLOPs of one image. */
   flops: number;
 }
 
-/** One or two sentences; the second where the ticket is not faster. */
+/** One sentence on the speed, and a second one where the ticket is not faster. */
 export function speedText({ step, flops }: TicketSpeed): string {
   const share = `${flops.toFixed(2)}x the FLOPs`;
   if (step === null)
@@ -22,7 +22,7 @@ export function speedText({ step, flops }: TicketSpeed): string {
   return `A training step of the ticket takes ${step.toFixed(2)}x the seconds of the dense network's, at ${share}.${slow}`;
 }
 
-/** As the epochs of a run tell it: medians of their training passes, an image each. */
+/** Speed by the epochs of a run: medians of their training passes, an image each. */
 export function speedOfRun(
   dense: { flops: number; metrics: readonly EpochMetrics[] },
   ticket: { flops: number; metrics: readonly EpochMetrics[] },
@@ -33,10 +33,10 @@ export function speedOfRun(
   return { step: before && after ? before / after : null, flops: ticket.flops / dense.flops };
 }
 
-/** As `prune` measured it when it wrote this ticket; null where its report is not beside the file. */
+/** Speed as `prune` measured it when it wrote this ticket; null where its report is not beside the file. */
 export async function speedOfTicket(file: string): Promise<TicketSpeed | null> {
   const folder = RunDirectory.at(dirname(file));
-  // Files of other programs may have that name: they are no reason not to train.
+  // Files of other programs may have that name, and must not stop a training.
   const report = await folder.readJson<Partial<PruneReport>>('prune.json').catch(() => null);
   const { ticket, before, after, time } = report ?? {};
   const flops = Number(after?.flops) / Number(before?.flops);

@@ -9,9 +9,12 @@ import type { NativeTrainer } from '../native/types/trainer';
 import type { TensorData } from '../tensor';
 
 const ROUNDS = 5;
-/** Share of the median that the range of the steps may have: beyond it, something else used the machine, and medians say little. */
+/**
+ * Largest range of the steps, as a share of the median; beyond it something else used the machine, and medians say
+ * little.
+ */
 const STEADY = 0.5;
-/** Images wider than those of CIFAR come in small batches: only the ratio counts. */
+/** Batch sizes: images wider than those of CIFAR come in small batches, as only the ratio counts. */
 const [SMALL_SIDE, SMALL_BATCH, LARGE_BATCH] = [64, 32, 4];
 
 interface StepTimes {
@@ -25,8 +28,9 @@ interface StepTimes {
 export const batchFor = (side: number) => (side > SMALL_SIDE ? LARGE_BATCH : SMALL_BATCH);
 
 /**
- * Five steps each, after one untimed, the models taking turns, on random images of the first model's input size.
- * Weights stay (learning rate 0), but BatchNorm statistics move: for models whose state is no longer needed.
+ * Times five steps of each model after an untimed one, in turns, on random images of the first model's input size.
+ * Weights stay (learning rate 0), but BatchNorm statistics change, so it suits only models whose state is no longer
+ * needed.
  */
 export async function compareSteps(
   addon: NativeAddon,

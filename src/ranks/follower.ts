@@ -1,4 +1,4 @@
-/** The other ranks: they do what rank 0 tells them, and keep nothing but their models and trainers. */
+/** The ranks other than 0, which do what rank 0 tells them, and keep nothing but their models and trainers. */
 import type { EarlybirdError } from '../errors';
 import { disposing } from '../native/owned';
 import type { NativeAddon } from '../native/types/addon';
@@ -10,7 +10,7 @@ import type { TrainerOptions } from '../native/types/trainer';
 import { RankMeter } from './meters';
 import type { Facts, Ranks, Word } from './ranks';
 
-/** Where this rank computes. */
+/** Engine on which this rank computes. */
 export interface Followed {
   addon: NativeAddon;
   device: string;
@@ -22,12 +22,12 @@ export interface FollowedData extends Disposable {
   facts: Facts;
 }
 
-/** What rank 0 ended with. */
+/** The last word of rank 0. */
 export type LastWord = Extract<Word, { do: 'end' }>;
 
 export type OpenData = (settings: unknown, train: boolean) => Promise<FollowedData>;
 
-/** Follows until rank 0 ends; returns its last word. Rejects with what fails here. */
+/** Does what rank 0 says until it ends; returns its last word. Rejects with any error of this rank. */
 export async function follow(
   ranks: Ranks,
   engine: Followed,
@@ -92,12 +92,12 @@ async function obey(
     if ($handle !== undefined) return handles.get($handle);
     if ($set !== undefined) return sets[$set];
     const entries = Object.entries(given).map(([name, item]) => [name, value(item)]);
-    // A pass is stopped by any rank.
+    // Any rank can stop a pass.
     return Object.fromEntries('dataset' in given ? [...entries, ['signal', signal]] : entries);
   };
   const run = (handle as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>)[method]!;
   await run.apply(handle, args.map(value)).catch((error: EarlybirdError) => {
-    // All ranks stop after the same step, and rank 0 says what follows.
+    // All ranks stop after the same step, and rank 0 decides what follows.
     if (error.code !== 'ERR_ABORTED') throw error;
   });
 }

@@ -6,24 +6,30 @@ import { createServer } from 'node:net';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 
-/** How long the others may take to end by themselves after the first one failed, and after they were asked to. */
+/**
+ * Milliseconds that the other ranks get to end by themselves after the first one failed, and again after they were
+ * asked to.
+ */
 const GRACE_MS = 10_000;
 
 export interface LaunchOptions {
   nproc: number;
   /** Program and arguments of every rank. */
   command: string[];
-  /** Where the output of each rank is kept; rank 0 is shown as well. */
+  /** Folder in which the output of each rank is kept; that of rank 0 is shown as well. */
   logs: string;
   env?: NodeJS.ProcessEnv;
 }
 
-/** This program again, as the ranks of this host; see {@link launch}. `save`: the folder of their run. */
+/** Starts this program again as the ranks of this host; see {@link launch}. `save`: the folder of their run. */
 export function launchSelf(nproc: number, words: readonly string[], save: string): Promise<number> {
   return launch({ nproc, command: [process.execPath, process.argv[1]!, ...words], logs: join(save, 'logs') });
 }
 
-/** Runs all ranks to their end. Returns the exit code of the first that failed, or 0. SIGINT and SIGTERM go on to all of them. */
+/**
+ * Runs all ranks to their end. Returns the exit code of the first that failed, or 0. SIGINT and SIGTERM are passed on
+ * to all of them.
+ */
 export async function launch({ nproc, command, logs, env = process.env }: LaunchOptions): Promise<number> {
   const port = await freePort();
   await mkdir(logs, { recursive: true });
@@ -59,7 +65,7 @@ function start(
   env: NodeJS.ProcessEnv,
 ): ChildProcess {
   const child = spawn(program!, args, {
-    // Of its own group, so that Ctrl-C reaches it once. Its channel tells it when this process is gone.
+    // Each rank has a group of its own, so that Ctrl-C reaches it once. Its channel closes when this process is gone.
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     env: { ...env, ...rankEnvironment(rank, nproc, port), EARLYBIRD_LAUNCH: '1' },
@@ -76,7 +82,7 @@ function start(
   return child;
 }
 
-/** What torchrun would set for a rank of this host. */
+/** Variables that torchrun would set for a rank of this host. */
 export const rankEnvironment = (rank: number, nproc: number, port: number) => ({
   RANK: String(rank),
   LOCAL_RANK: String(rank),
@@ -86,7 +92,7 @@ export const rankEnvironment = (rank: number, nproc: number, port: number) => ({
   MASTER_PORT: String(port),
 });
 
-/** As a shell gives it: 128 and the number of the signal for a process that one ended. */
+/** Exit code of a process as a shell gives it: 128 plus the number of the signal that ended it, if one did. */
 function exitOf(child: ChildProcess): Promise<number> {
   return new Promise((resolve) => {
     child.once('error', () => resolve(127));
@@ -94,7 +100,7 @@ function exitOf(child: ChildProcess): Promise<number> {
   });
 }
 
-/** The same process may be given another one's port in between, which is then an error of the store. */
+/** A port that is free now. Another process may take it before its use, which is then an error of the store. */
 export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
@@ -106,7 +112,7 @@ export function freePort(): Promise<number> {
   });
 }
 
-/** For a rank: asks it to stop cleanly once the process that launched it is gone. */
+/** Asks this rank to stop cleanly once the process that launched it is gone. */
 export function endWithLauncher(): void {
   if (!process.channel) return;
   process.channel.unref();

@@ -1,6 +1,6 @@
 /**
- * Rank 0 runs an experiment as a process of its own would; every call of the engine in which all ranks compute is told to the others
- * first. So loops, folders, detectors and files know nothing of ranks.
+ * Lets rank 0 run an experiment as a single process would: every call of the engine in which all ranks compute is told
+ * to the others first. So loops, folders, detectors and files need not know about ranks.
  */
 import type { NativeAddon } from '../native/types/addon';
 import type { NativeDataset } from '../native/types/dataset';
@@ -10,7 +10,7 @@ import type { NativeTrainer, TrainerOptions } from '../native/types/trainer';
 import { RankMeter } from './meters';
 import type { Ranks } from './ranks';
 
-/** Methods that all ranks call. Those of LOADS change weights on rank 0, which the others then take over. */
+/** Methods that all ranks call. Those in LOADS change weights on rank 0, which the other ranks then take over. */
 const TOLD: ReadonlySet<string> = new Set([
   ...['scores', 'masks', 'softPrune', 'evaluate', 'average', 'estimateNorms', 'reinitialise', 'epoch', 'position'],
   ...['setFormats'],
@@ -18,12 +18,14 @@ const TOLD: ReadonlySet<string> = new Set([
 ]);
 const LOADS: ReadonlySet<string> = new Set(['loadStateDict', 'restoreMomentum']);
 
-/** An addon whose models, trainers and meters are those of all ranks. `sets`: the data sets that every rank has, by name. */
+/**
+ * An addon whose models, trainers and meters belong to all ranks. `sets`: the data sets that every rank has, by name.
+ */
 export function leading(addon: NativeAddon, ranks: Ranks, sets: Map<NativeDataset, string>): NativeAddon {
   const own = new WeakMap<object, { id: number; native: object }>();
   let made = 0;
 
-  /** An argument as the others get it. */
+  /** An argument as it is sent to the others. */
   const word = (value: unknown): unknown => {
     if (typeof value !== 'object' || value === null) return typeof value === 'function' ? undefined : value;
     const handle = own.get(value);

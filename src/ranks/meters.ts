@@ -3,15 +3,15 @@ import type { NativeAddon } from '../native/types/addon';
 import type { EnergyReading, EnergySource, EnergyValue, MeterOptions, NativeMeter } from '../native/types/energy';
 import type { Ranks } from './ranks';
 
-/** What a rank says of a window. */
+/** Reading of one rank for a window. */
 export interface Share {
   host: string;
-  /** The processors of a host are metered by one of its ranks. */
+  /** True for the rank that meters the processors of its host. */
   first: boolean;
   parts: EnergyValue[];
 }
 
-/** One window of all ranks. Each has a GPU of its own; what belongs to a host counts once. */
+/** Merges the readings of all ranks for a window. Each rank has a GPU of its own; other parts of a host count once. */
 export function mergeShares(own: EnergyReading, shares: readonly Share[]): EnergyReading {
   const parts = shares.flatMap(({ host, first, parts }) =>
     parts.filter(({ part }) => first || part === 'gpu').map((value) => ({ ...value, host })),
@@ -20,7 +20,7 @@ export function mergeShares(own: EnergyReading, shares: readonly Share[]): Energ
   return { ...own, parts, joules: read.length === 0 ? null : read.reduce((sum, joules) => sum + joules, 0) };
 }
 
-/** A meter of all ranks. Every rank makes the same calls of it, in the same order. */
+/** A meter of all ranks. Every rank must make the same calls of it, in the same order. */
 export class RankMeter implements NativeMeter {
   private all: EnergySource[] = [];
 
@@ -40,7 +40,7 @@ export class RankMeter implements NativeMeter {
     return meter;
   }
 
-  /** Those of all ranks, as they were at first. */
+  /** Sources of all ranks, as they were at the beginning. */
   sources(): EnergySource[] {
     return this.all;
   }

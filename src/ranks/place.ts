@@ -1,5 +1,6 @@
 /**
- * Which rank of how many this process is, from the environment that its launcher made: torchrun (and `earlybird launch`), srun, mpirun.
+ * Tells which rank of how many this process is, from the environment that its launcher made: torchrun (and `earlybird
+ * launch`), srun, mpirun.
  */
 import { EarlybirdError } from '../errors';
 
@@ -7,29 +8,31 @@ import { EarlybirdError } from '../errors';
 export interface Place {
   rank: number;
   size: number;
-  /** Among the ranks of its host. */
+  /** Rank among those of its host. */
   localRank: number;
   localSize: number;
-  /** Where the ranks meet. */
+  /** Host and port at which the ranks meet. */
   host: string;
   port: number;
-  /** This process opens the store at that place; otherwise it is a client of it. */
+  /** True where this process opens the store at that place, rather than being a client of it. */
   serves: boolean;
-  /** In front of the keys in the store, which jobs after one another may share. */
+  /** Prefix of the keys in the store, which successive jobs may share. */
   prefix: string;
-  /** What said so: a launcher, in words. */
+  /** Name of the launcher that set the place, in words. */
   by: string;
 }
 
 type Env = Record<string, string | undefined>;
 
-/** Null for a process on its own. Throws ERR_RANKS where the environment says only a part. */
+/** Place of this process; null where it runs on its own. Throws ERR_RANKS where the environment is incomplete. */
 export function placeOf(env: Env): Place | null {
   const place = byTorchrun(env) ?? bySlurm(env) ?? byMpi(env);
   return place && place.size > 1 ? place : null;
 }
 
-/** RANK and WORLD_SIZE, as torchrun sets them; by hand MASTER_ADDR and MASTER_PORT are enough beside them. */
+/**
+ * Reads RANK and WORLD_SIZE as torchrun sets them; set by hand, they need only MASTER_ADDR and MASTER_PORT beside them.
+ */
 function byTorchrun(env: Env): Place | null {
   if (env.RANK === undefined && env.WORLD_SIZE === undefined) return null;
   const [rank, size] = [numberOf(env, 'RANK'), numberOf(env, 'WORLD_SIZE')];
@@ -41,13 +44,13 @@ function byTorchrun(env: Env): Place | null {
     ...meeting(env, size > 1),
     // The agent of torchrun serves the store already.
     serves: rank === 0 && !agent,
-    // After a restart the store still has the words of before.
+    // After a restart the store still holds the words of the previous start.
     prefix: `earlybird/${env.TORCHELASTIC_RUN_ID ?? ''}/${env.TORCHELASTIC_RESTART_COUNT ?? ''}`,
     by: env.EARLYBIRD_LAUNCH ? 'earlybird launch' : env.TORCHELASTIC_RUN_ID ? 'torchrun' : 'RANK and WORLD_SIZE',
   });
 }
 
-/** A step of srun. In the script of sbatch itself, which is one process, there is no step. */
+/** Reads a step of srun. The script of sbatch itself is one process, and no step. */
 function bySlurm(env: Env): Place | null {
   if (env.SLURM_PROCID === undefined || env.SLURM_STEP_ID === undefined) return null;
   const [rank, size] = [numberOf(env, 'SLURM_PROCID'), numberOf(env, 'SLURM_STEP_NUM_TASKS', 'SLURM_NTASKS')];
@@ -108,13 +111,13 @@ function checked(place: Place): Place {
   throw new EarlybirdError('ERR_RANKS', `${by} says rank ${rank} of ${size} at port ${port}, which cannot be.`);
 }
 
-/** "node[3-5,8],x" begins with node3. */
+/** The first host of a list: "node[3-5,8],x" begins with node3. */
 export function firstHost(list: string): string {
   const [, stem = '', range, rest = ''] = list.match(/^([^[,]*)(?:\[([^\]]*)\])?([^,]*)/) ?? [];
   return `${stem}${range?.split(/[-,]/)[0] ?? ''}${rest}`;
 }
 
-/** Slurm's "2(x3),1": the tasks of each node, in their order. */
+/** Number of tasks of a node in Slurm's list, such as "2(x3),1", which has them in order of the nodes. */
 function tasksOf(list: string, node: number): number | undefined {
   const each = list.split(',').flatMap((part) => {
     const [, tasks, times = '1'] = part.match(/^(\d+)(?:\(x(\d+)\))?$/) ?? [];

@@ -1,6 +1,6 @@
 /**
- * The ranks of a training as this process sees them: it meets the others, rank 0 tells the rest what to do (leader.ts, follower.ts),
- * and when a collective fails they find out whose fault it is.
+ * The ranks of a training as this process sees them: it meets the others, rank 0 tells the rest what to do (leader.ts,
+ * follower.ts), and when a collective fails they find out which rank caused it.
  */
 import { createSocket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
@@ -20,10 +20,10 @@ export interface RankOptions {
   syncBn?: boolean;
 }
 
-/** What a rank says of itself at the meeting; all must say the same. */
+/** Facts that a rank states at the meeting, which must be equal on all ranks. */
 export type Facts = Record<string, string>;
 
-/** What rank 0 tells the others to do. */
+/** Words by which rank 0 tells the others what to do. */
 export type Word =
   | { do: 'open'; settings: unknown; train: boolean }
   | { do: 'make'; id: number; what: 'model'; spec: unknown }
@@ -37,16 +37,19 @@ interface Failure {
   message: string;
 }
 
-/** What a rank has that rank 0 has not: known at once, so that nobody is asked who was lost. */
+/** A difference between this rank and rank 0. Its cause is known at once, so no rank is asked which one was lost. */
 class Difference extends EarlybirdError {
   constructor(message: string) {
     super('ERR_RANKS', message);
   }
 }
 
-/** How long rank 0, whose store they all use, waits for each of the others to go; after a failure they do it by themselves. */
+/**
+ * Milliseconds that rank 0, whose store all ranks use, waits for each of the others to leave; fewer after a failure,
+ * when they leave by themselves.
+ */
 const FAREWELL_MS = { done: 10_000, failed: 1000 };
-/** How long a rank that fails waits to hear of the others, and how often it asks. */
+/** Milliseconds that a failing rank waits to hear of the others, and between its questions. */
 const ROLL_CALL_MS = 4000;
 const ASK_MS = 200;
 const LISTEN_MS = 1000;
@@ -62,7 +65,7 @@ export class Ranks implements Disposable {
     private readonly hosts: string[],
   ) {}
 
-  /** Meets the others. Throws ERR_RANKS where they do not come, or say other things of themselves than rank 0. */
+  /** Meets the other ranks. Throws ERR_RANKS where they do not come, or state other facts than rank 0. */
   static async join(
     { addon, device }: { addon: NativeAddon; device: string },
     place: Place,
@@ -104,7 +107,7 @@ export class Ranks implements Disposable {
     return `rank ${rank} on ${this.hostOf(rank)}`;
   }
 
-  /** Throws ERR_RANKS where a rank says other things than rank 0. */
+  /** Throws ERR_RANKS where a rank states other facts than rank 0. */
   requireSame(rank: number, its: Facts, expected: Facts): void {
     const names = [...new Set([...Object.keys(its), ...Object.keys(expected)])];
     const name = names.find((one) => its[one] !== expected[one]);
@@ -114,12 +117,12 @@ export class Ranks implements Disposable {
     );
   }
 
-  /** Rank 0: tells the others. Words arrive in the order of the calls. */
+  /** On rank 0: tells the others a word. Words arrive in the order of the calls. */
   tell(word: Word): Promise<void> {
     return this.group.set(`word/${this.said++}`, JSON.stringify(word));
   }
 
-  /** The others: the next word of rank 0, which also says when it was asked to stop. */
+  /** On the others: waits for the next word of rank 0, which also reports that rank 0 was asked to stop. */
   async listen(): Promise<Word> {
     while (true) {
       const text = await this.group.get(`word/${this.said}`, LISTEN_MS);
@@ -129,12 +132,12 @@ export class Ranks implements Disposable {
     }
   }
 
-  /** Answers to a word of rank 0, which collects them. */
+  /** Answers a word of rank 0, which collects the answers. */
   answer(facts: Facts): Promise<void> {
     return this.group.set(`answer/${this.asked++}/${this.place.rank}`, JSON.stringify(facts));
   }
 
-  /** Rank 0: compares the answers of the others. Throws ERR_RANKS. */
+  /** On rank 0: compares the answers of the others. Throws ERR_RANKS. */
   async compareAnswers(expected: Facts): Promise<void> {
     const question = this.asked++;
     for (let rank = 1; rank < this.place.size; rank++) {
@@ -148,7 +151,7 @@ export class Ranks implements Disposable {
     }
   }
 
-  /** Rank 0: the last word. The store is kept until the others have heard it. */
+  /** On rank 0: sends the last word, and keeps the store until the others have heard it. */
   async end(failure?: Failure): Promise<void> {
     if (failure) await this.group.close();
     await this.tell({ do: 'end', ...(failure && { code: failure.code, message: failure.message }) });
@@ -156,19 +159,19 @@ export class Ranks implements Disposable {
       await this.group.get(`left/${rank}`, FAREWELL_MS[failure ? 'failed' : 'done']);
   }
 
-  /** The others: they have heard it. */
+  /** On the others: confirms the last word. */
   async takeLeave(): Promise<void> {
     await this.group.set(`left/${this.place.rank}`, '').catch(() => {});
   }
 
-  /** Says why this rank ends, so that the others need not guess. */
+  /** Reports why this rank ends, so that the others need not guess. */
   async leave({ code, message }: Failure): Promise<void> {
     await this.group.set(`failed/${this.place.rank}`, JSON.stringify({ code, message })).catch(() => {});
   }
 
   /**
-   * An error of this rank as the user should see it: where a collective failed, whose fault it was. Then c10d's flight record is in
-   * `folder`.
+   * Explains an error of this rank for the user: where a collective failed, it names the rank that caused it, and
+   * c10d's flight record is in `folder`.
    */
   async explain(error: unknown, folder: string | null): Promise<unknown> {
     const { code, message } = error as Failure;
@@ -183,7 +186,7 @@ export class Ranks implements Disposable {
     return new EarlybirdError('ERR_RANKS', why ? `${why}${record}` : `${message}${record}`, message);
   }
 
-  /** Who failed, or no longer answers; null where all do. */
+  /** Names the rank that failed or no longer answers; null where all answer. */
   private async rollCall(): Promise<string | null> {
     const { rank: own, size, host, port } = this.place;
     const others = Array.from({ length: size }, (_, rank) => rank).filter((rank) => rank !== own);
@@ -223,14 +226,14 @@ export class Ranks implements Disposable {
   }
 }
 
-/** The address of this host from which it reaches another: the one that others should use. */
+/** The address from which this host reaches another one, which others should use for it. */
 async function addressTowards(host: string): Promise<string> {
   const { address, family } = await lookup(host).catch((error: Error) => {
     throw new EarlybirdError('ERR_RANKS', `MASTER_ADDR ${host} has no address: ${error.message}.`);
   });
   const socket = createSocket(family === 6 ? 'udp6' : 'udp4');
   try {
-    // No packet is sent: this asks the system for its route.
+    // No packet is sent: connecting asks the system for its route.
     await new Promise<void>((resolve, reject) => {
       socket.once('error', reject);
       socket.connect(9, address, resolve);

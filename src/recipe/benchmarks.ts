@@ -8,14 +8,17 @@ import { FORMAT_NAMES } from './precision';
 export const BENCH_MODELS = ['vgg16', 'preresnet101', 'resnet18', 'resnet50'] as const;
 export const PEER_MODES = ['reference', 'tuned', 'compiled'] as const;
 export const LOADER_MODES = ['pillow', 'draft', 'torchvision', 'simplejpeg', 'dali'] as const;
-/** Many kernels a call, or torch.compile. */
+/** Ways in which the peer computes: many kernels a call, or torch.compile. */
 export const QUANTISER_MODES = ['eager', 'compiled'] as const;
 
 const network = {
   model: option(z.enum(BENCH_MODELS).default('vgg16'), 'network'),
   batchSize: option(count().default(64), 'images per training step', { aliases: ['batch'] }),
 };
-/** A benchmark beside PyTorch. Who computes is no part of what is computed. */
+/**
+ * Options of a benchmark beside PyTorch. Peer and Python are no part of its identity, as they do not change what is
+ * computed.
+ */
 export const beside = {
   peer: option(
     folder().min(1).optional(),
@@ -48,7 +51,10 @@ const roundTo = option(
   'with --ticket: widths become multiples of this; auto: where it is faster here',
   'a whole number, 1 or more, or auto',
 );
-/** Gammas of a new network are equal and would draw no mask. */
+/**
+ * A ticket of the benchmarks. Gammas of a new network are equal and would draw no mask, so they are drawn from the
+ * seed.
+ */
 const ticketOf = (what: string) =>
   option(ratio().gt(0).optional(), `${what}; its gammas are drawn from --seed`, {
     defaultHelp: 'the dense network only',

@@ -4,13 +4,13 @@ import type { NumberFormats } from '../native/types/number-formats';
 import { ladderText, type Rung, rungsOf } from './ladder';
 import { SCHEDULE_DATA, type ScheduleName, type ScheduleOptions } from './schedules';
 
-/** Epochs of a cycle of `cpt`, where --precision-cycles does not say how many there are. */
+/** Number of epochs in a cycle of `cpt`, where --precision-cycles gives no number of cycles. */
 const CYCLE = 5;
 
 /** A schedule with all of its options. */
 export interface ChosenSchedule {
   name: ScheduleName;
-  /** Rising; the last rung is the recipe's formats. */
+  /** Rungs from coarse to fine; the last one has the recipe's formats. */
   ladder: Rung[];
   cycles: number;
   threshold: number;
@@ -18,8 +18,8 @@ export interface ChosenSchedule {
 }
 
 /**
- * The schedule of a recipe with these formats; undefined where they stay as they are. Throws ERR_RECIPE where there is nothing below
- * them to begin with.
+ * The schedule of a recipe with these formats; undefined where formats do not change. Throws ERR_RECIPE where there is
+ * no lower format to begin with.
  */
 export function scheduleOf(
   recipe: ScheduleOptions & { epochs: number },

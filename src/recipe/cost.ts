@@ -1,4 +1,4 @@
-/** The recipe of `bench energy`: what all of its rows share, and which rows there are. */
+/** The recipe of `bench energy`: the settings of all rows, and the choice of rows. */
 import { z } from 'zod';
 import { dataset } from './fields/data';
 import { model } from './fields/network';
@@ -9,12 +9,12 @@ import { cutting, detector } from './fields/ticket';
 import { training } from './fields/training';
 import { count, nonNegative, option, positive } from './option';
 
-/** Compared unless asked otherwise. */
+/** Methods that are compared by default. */
 const USUAL_METHODS = ['dense', 'lt', 'ns', 'eb-reinit', 'eb-ff', 'eb-lf', 'eb-ll'] as const;
 export const ENERGY_METHODS = [...USUAL_METHODS, 'sfp', 'snip', 'thinet'] as const;
 export type EnergyMethod = (typeof ENERGY_METHODS)[number];
 
-/** Every row is a run of its own: report, averaging and step timing are left to the commands that it is composed of. */
+/** Every row is a run of its own, so report, averaging and step timing are left to the commands that make it up. */
 const { report, swa, swaStart, ...rowTraining } = training;
 const { measure, ...rowCutting } = cutting;
 const { seed, ...rowRuntime } = runtime;

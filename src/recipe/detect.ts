@@ -1,4 +1,4 @@
-/** The recipe of `detect`: which stored searches are looked at anew, and by which detectors. */
+/** The recipe of `detect`: the stored searches to replay, and the detectors. */
 import { z } from 'zod';
 import { DETECTOR_NAMES, parseDetector } from './detectors';
 import { option, ratio } from './option';

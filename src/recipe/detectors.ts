@@ -1,31 +1,33 @@
-/** Detectors as data: names, options with their defaults, and how many observations each needs before it can fire. */
+/**
+ * Detectors as data: names, options with their defaults, and the number of observations each needs before it can fire.
+ */
 import { EarlybirdError } from '../errors';
 
-/** How distances of masks are compared by the detector `hamming` (ticket/detectors/hamming.ts). */
+/** Rules by which the detector `hamming` compares distances of masks (ticket/detectors/hamming.ts). */
 export const RULES = ['reference', 'consecutive'] as const;
 
-/** Options of a detector; each has those that stand in its defaults. */
+/** Options of a detector; each detector has those named in its defaults. */
 export interface DetectorSettings {
-  /** Values that must agree. */
+  /** Number of values that must agree. */
   window: number;
   /** Limit of the signal. */
   threshold: number;
   rule?: (typeof RULES)[number];
-  /** Neighbouring distances whose mean is one value. */
+  /** Number of neighbouring distances that are averaged to one value. */
   smooth?: number;
   /** Factor of the threshold after each time that the loss settles. */
   decay?: number;
-  /** Times that the loss must settle. */
+  /** Number of times that the loss must settle. */
   turns?: number;
 }
 
 interface DetectorData {
   standard: DetectorSettings;
-  /** Masks, one of which is drawn before training, that it sees before it can fire. */
+  /** Number of masks that it must see before it can fire, including the one drawn before training. */
   masksNeeded(settings: DetectorSettings): number;
 }
 
-/** Defaults are those of the sources that the files of ticket/detectors/ cite. */
+/** Detectors with the defaults of the sources that the files of ticket/detectors/ cite. */
 export const DETECTORS = {
   hamming: {
     standard: { window: 5, threshold: 0.1, rule: 'reference' },
@@ -70,7 +72,7 @@ type Entries = { detector?: DetectorName | undefined } & {
 const standardOf = (name: DetectorName): DetectorSettings => DETECTORS[name].standard;
 const optionsOf = (name: DetectorName) => Object.keys(standardOf(name)) as Option[];
 
-/** Fills in what a recipe leaves open by the defaults of its detector. */
+/** Fills in the options that a recipe leaves open with the defaults of its detector. */
 export function withDetectorDefaults(input: Record<string, unknown>): Record<string, unknown> {
   const name = (input.detector ?? 'hamming') as DetectorName;
   if (!Object.hasOwn(DETECTORS, name) || name === 'hamming') return input;
@@ -88,7 +90,7 @@ export function detectorOf(recipe: Entries): ChosenDetector {
 
 export const masksNeeded = ({ name, settings }: ChosenDetector): number => DETECTORS[name].masksNeeded(settings);
 
-/** Entries of a recipe that its detector does not have. */
+/** Entries of a recipe that its detector does not use. */
 export function idleDetectorEntries(recipe: Entries): string[] {
   const { detector: name = 'hamming' } = recipe;
   return (Object.keys(ENTRIES) as Option[])
@@ -128,7 +130,7 @@ function settingOf(text: string, option: Option, value: string): number | string
 const wrong = (text: string, advice: string) =>
   new EarlybirdError('ERR_RECIPE', `The detector ${text} is not possible: ${advice}.`);
 
-/** As `parseDetector` reads it, with the options that are not the defaults. */
+/** Text of a detector as `parseDetector` reads it, with only the options that differ from the defaults. */
 export function detectorText({ name, settings }: ChosenDetector): string {
   const standard = standardOf(name);
   const changed = optionsOf(name).filter((option) => settings[option] !== standard[option]);

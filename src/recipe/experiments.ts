@@ -63,7 +63,7 @@ export const retrainSchema = z.strictObject({
   ...runtime,
 });
 
-/** Images for criteria of gradients. */
+/** Options of images for criteria of gradients. */
 const { limitTest, ...gradientImages } = dataset('cifar10');
 
 export const pruneSchema = z.strictObject({

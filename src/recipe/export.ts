@@ -4,7 +4,7 @@ import { checkpointNetwork, weightsKey } from './fields/network';
 import { runtime } from './fields/runtime';
 import { count, file, option } from './option';
 
-/** Formats of `earlybird export`, and the end of the file that each makes. */
+/** Formats of `earlybird export`, each with the ending of its file. */
 export const EXPORT_ENDINGS = { onnx: '.onnx', safetensors: '.safetensors', 'state-dict': '.state-dict.pth' } as const;
 const FORMATS = Object.keys(EXPORT_ENDINGS) as [keyof typeof EXPORT_ENDINGS];
 

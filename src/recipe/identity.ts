@@ -6,7 +6,7 @@ import { formatsOf, PRECISION_KEYS } from './precision';
 import { type CommandName, SCHEMAS } from './recipe';
 import { isScheduled, SCHEDULE_KEYS } from './schedules';
 
-/** What pruning looks at only where its criterion needs images. */
+/** Options that pruning uses only where its criterion needs images. */
 const PRUNE_IMAGES = ['batchSize', 'limitTrain', 'imageSize', 'filter', 'sigma', 'sparsityGt'];
 
 /** The entries of a recipe that decide what a run computes: two runs with equal identities give equal weights. */
@@ -15,7 +15,7 @@ export function identityOf(command: CommandName, recipe: object): Record<string,
   const idle = new Set([
     ...(formatsOf(recipe) ? [] : PRECISION_KEYS),
     ...((recipe as { swa?: boolean }).swa ? [] : ['swaStart']),
-    // They came later: runs of before have neither.
+    // These options were added later, so older runs lack them.
     ...((recipe as { syncBn?: boolean }).syncBn ? [] : ['syncBn']),
     ...idleRanking(recipe),
     ...((recipe as { uniform?: boolean }).uniform ? [] : ['uniform']),

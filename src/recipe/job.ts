@@ -18,7 +18,7 @@ const { s, lr, momentum, weightDecay } = training;
 const { detectorWindow, detectorThreshold, detectorRule } = detector;
 const { seed, capture, cudnnSearch, ...machine } = runtime;
 const distinct = (list: readonly unknown[]) => new Set(list).size === list.length;
-/** Both sides hold images of 32 pixels in memory. */
+/** Data sets whose images both sides hold in memory at 32 pixels. */
 const kinds = DATASETS.filter((name) => name !== 'imagenet');
 
 export const benchJobSchema = z.strictObject({

@@ -1,4 +1,7 @@
-/** Ladders: formats of forward passes from coarse to fine, for each kind of format. Gradients, errors and momentum stay. */
+/**
+ * Ladders of formats of forward passes, from coarse to fine, for each kind of format. Formats of gradients, errors and
+ * momentum stay the same.
+ */
 import { EarlybirdError } from '../errors';
 import type { MxFormat } from '../native/types/mx';
 import type { NumberFormat, NumberFormats } from '../native/types/number-formats';
@@ -6,27 +9,30 @@ import { elementBits } from './operands';
 import { FORMAT_BITS } from './precision';
 
 export interface Rung {
-  /** "5", or "mxfp4". */
+  /** Name of the rung: "5", or "mxfp4". */
   name: string;
   formats: NumberFormats;
 }
 
-/** A kind of format, of which forward passes can have several. */
+/** A kind of format that has several widths for forward passes. */
 interface Kind {
   isOf(format: NumberFormat): boolean;
-  /** Names of the rungs where none are given, rising. */
+  /** Names of the default rungs, from coarse to fine. */
   names: readonly string[];
-  /** Bits of an element; undefined for no format of this kind. */
+  /** Bits of an element; undefined for a name that is no format of this kind. */
   bits(name: string): number | undefined;
-  /** The formats `top` with the forward passes of a rung. `lower` gives that rung's format where it is lower than another. */
+  /**
+   * The formats `top` with the forward passes of a rung. `lower` returns the rung's format where that is lower than the
+   * given one.
+   */
   at(top: NumberFormats, name: string, lower: (format: NumberFormat) => NumberFormat): NumberFormats;
-  /** What names there are. */
+  /** Allowed names in words. */
   allowed: string;
 }
 
 /**
- * Weights keep their own word length between steps, and gammas with them: of a few bits they would not order channels. Shorter are
- * the weights of convolutions as operands.
+ * Weights keep their word length between steps, and so do gammas, which could not rank channels with few bits. Only the
+ * weights of convolutions as operands become shorter.
  */
 const blockFloat: Kind = {
   isOf: (format) => typeof format === 'number' && format !== -1,
@@ -47,7 +53,7 @@ const mx: Kind = {
   at: (top, _, lower) => ({
     ...top,
     activate: lower(top.activate),
-    // Without another copy they would lose what they are.
+    // Weights without a full-precision copy would lose their values.
     weight: top.roundedWeights ? top.weight : lower(top.weight),
   }),
   allowed: 'MX formats or nvfp4',
@@ -56,7 +62,7 @@ const mx: Kind = {
 const KINDS: readonly Kind[] = [mx, blockFloat];
 
 /**
- * The ladder up to `top`: by the names of the rungs below it, or by which of its bits are taken. Throws ERR_RECIPE for a ladder that
+ * The ladder up to `top`, from the names of the rungs below it or a choice by bits. Throws ERR_RECIPE for a ladder that
  * does not rise to `top`, and where forward passes are not rounded.
  */
 export function rungsOf(top: NumberFormats, below: readonly string[] | { isIn(bits: number): boolean }): Rung[] {
@@ -87,7 +93,7 @@ export function rungsOf(top: NumberFormats, below: readonly string[] | { isIn(bi
   return [...names.map(rung), { name: last, formats: top }];
 }
 
-/** For people: "5 bits", "mxfp4". */
+/** Name of a rung for people: "5 bits", "mxfp4". */
 export const rungText = (name: string): string => (/^\d+$/.test(name) ? `${name} bits` : name);
 
 export const ladderText = (ladder: readonly Rung[]): string => ladder.map(({ name }) => name).join(' ');

@@ -1,17 +1,18 @@
-/** The widths of the numbers that a training multiplies, by its formats. */
+/** Widths of the operands that a training multiplies, by its formats. */
 import type { MxFormat } from '../native/types/mx';
 import type { NumberFormat, NumberFormats } from '../native/types/number-formats';
 import type { Precision } from '../native/types/pass';
 import type { Operand, Operands } from '../network/bit-operations';
 import { FORMAT_BITS } from './precision';
 
-/** Bits of an element alone, without its share of the scale, which is less than a bit. */
+/** Bits of an element alone, without its share of the scale, which is less than one bit. */
 export const elementBits = (format: MxFormat): number => Math.trunc(FORMAT_BITS[format]);
 
 /**
- * Of MX formats the bits of an element. Word lengths count as the recipe names them: in block floating point that of --wl-activate
- * counts for what a convolution reads, although a BatchNorm and a ReLU lie between it and the rounding, and that of --wl-error for both
- * gradients. It leaves images in full precision; linear layers stay there in any format.
+ * Operands of the products in a training. For MX formats they have the bits of an element. Word lengths count as the
+ * recipe names them: in block floating point, --wl-activate counts for the input of a convolution, although a BatchNorm
+ * and a ReLU lie between it and the rounding, and --wl-error counts for both gradients. There images stay in full
+ * precision; linear layers do in any format.
  */
 export function operandsOf(formats: NumberFormats | undefined, precision: 'auto' | Precision): Operands {
   const full: Operand = { bits: precision === 'bf16' ? 16 : 32, float: true };

@@ -1,30 +1,30 @@
 /**
- * Turns a zod field into an option: help text, allowed values, other spellings, heading of the help. A recipe is a zod object
- * of such fields; flags, help, params.json and presets are all read from it (cli/options.ts, recipe.ts).
+ * Turns a zod field into an option: help text, allowed values, other spellings, heading in the help. A recipe is a zod
+ * object of such fields; flags, help, params.json and presets are all derived from it (cli/options.ts, recipe.ts).
  */
 import { z } from 'zod';
 import { EarlybirdError } from '../errors';
 
-/** Headings of --help, in their order. Fields of recipe/fields/ belong to one each; `Common` gathers those needed most. */
+/** Headings of --help in order. Each field of recipe/fields/ belongs to one; `Common` gathers those needed most. */
 export const GROUPS = ['Common', 'Data', 'Network', 'Training', 'Ticket', 'Precision', 'Machine', 'Output'] as const;
 type Group = (typeof GROUPS)[number];
 
 export interface OptionInfo {
-  /** None: an option of its command alone. */
+  /** Heading of the option; absent where the option belongs to its command alone. */
   group?: Group;
   help: string;
-  /** Completes "give ...": what a correct value looks like. */
+  /** Correct values in words, as the end of "give ...". */
   allowed: string;
   /** Further spellings of the flag (the reference's), without dashes. */
   aliases?: readonly string[];
-  /** The flag, where it is not simply the key in kebab-case. */
+  /** Name of the flag, where it is not the key in kebab-case. */
   flag?: string;
-  /** Shown as the default where the schema itself has none. */
+  /** Default shown in help where the schema itself has none. */
   defaultHelp?: string;
-  /** False: does not change what a run computes, so it may differ when the run is resumed. */
+  /** False where the option does not change what a run computes, so that it may differ when the run is resumed. */
   identity?: boolean;
   hidden?: boolean;
-  /** Also given without a flag, as in `inspect FILE`: the word that stands for it in the usage line. */
+  /** Word in the usage line for an option that may be given without a flag, as in `inspect FILE`. */
   positional?: string;
 }
 
@@ -41,7 +41,7 @@ export function option<T extends z.ZodType>(schema: T, help: string, given: stri
   return schema;
 }
 
-/** `option` for the fields of one group. */
+/** Returns `option` for the fields of one group. */
 export function optionOf(group: Group): typeof option {
   return <T extends z.ZodType>(schema: T, help: string, given: string | Details = {}, more?: Details) =>
     typeof given === 'string'
@@ -49,7 +49,7 @@ export function optionOf(group: Group): typeof option {
       : option(schema, help, { group, ...given });
 }
 
-/** The same option, accepted but not shown. */
+/** A copy of the option that is accepted but not shown. */
 export function hidden<T extends z.ZodType>(schema: T): T {
   const copy = schema.clone() as T;
   OPTIONS.add(copy, { ...OPTIONS.get(schema)!, hidden: true });
@@ -84,12 +84,14 @@ function allowedBy(schema: z.ZodType): string {
   return ALLOWED.get(schema)?.text ?? 'another value';
 }
 
-/** The names of a zod object's option, as a command line spells them. */
+/** Name of an option on a command line. */
 export function flagOf(key: string, info?: OptionInfo): string {
   return info?.flag ?? key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
-/** Validates and completes options. Throws ERR_RECIPE with one sentence: option, value, what is allowed. */
+/**
+ * Validates and completes options. Throws ERR_RECIPE with one sentence: option, value, and the values that are allowed.
+ */
 export function parseOptions<S extends z.ZodObject>(schema: S, input: Record<string, unknown>): z.infer<S> {
   const result = schema.safeParse(input);
   if (result.success) return result.data;

@@ -4,10 +4,12 @@ import type { MxFormat, MxRounding, MxScale } from '../native/types/mx';
 import type { FormatsByKind, NumberFormat, NumberFormats, Rounding } from '../native/types/number-formats';
 import { SCHEDULE_KEYS } from './schedules';
 
-/** The formats that options name: block floating point of 8 bits, and those of MX and NVFP4. */
+/** The formats that options name: block floating point of 8 bits, and the formats of MX and NVFP4. */
 export type Format = 'bfp8' | MxFormat;
 
-/** Bits of an element, its share of the scale of its block included; a scale of many thousands of elements counts nothing. */
+/**
+ * Bits of an element with its share of the scale of its block. A scale of many thousands of elements is not counted.
+ */
 export const FORMAT_BITS: Record<Format, number> = {
   bfp8: 8,
   mxint8: 8 + 8 / 32,
@@ -19,12 +21,15 @@ export const FORMAT_BITS: Record<Format, number> = {
   nvfp4: 4 + 8 / 16,
 };
 
-/** The names of options: `full` takes a kind of numbers out of a format for all. */
+/** Formats as options name them; `full` excludes a kind of numbers from a format given for all. */
 export const FORMAT_NAMES = Object.keys(FORMAT_BITS) as Format[];
 export const FORMATS = [...FORMAT_NAMES, 'full'] as const;
 type FormatName = (typeof FORMATS)[number];
 
-/** The options as a recipe has them. Word lengths in bits; -1 is full precision. Absent ones are left to a checkpoint or the defaults. */
+/**
+ * The options as in a recipe. Word lengths are in bits; -1 is full precision. Absent options are taken from a
+ * checkpoint or the defaults.
+ */
 export interface PrecisionOptions {
   wlWeight?: number | undefined;
   wlActivate?: number | undefined;
@@ -43,7 +48,7 @@ export interface PrecisionOptions {
   nonFinite?: NumberFormats['nonFinite'] | undefined;
 }
 
-/** Kinds of numbers, and the options of each. Momentum is no operand of a product. */
+/** Kinds of numbers, with the options of each. Momentum is not an operand of a product. */
 const KINDS = {
   weight: { length: 'wlWeight', format: 'formatWeight' },
   activate: { length: 'wlActivate', format: 'formatActivate' },
@@ -58,7 +63,7 @@ export const FIELDS = Object.keys(KINDS) as Kind[];
 const WORD_LENGTHS = FIELDS.map((kind) => KINDS[kind].length);
 const FORMAT_KEYS = FIELDS.flatMap((kind) => KINDS[kind].format ?? []);
 
-/** Every option is settled: of a kind in an MX format the word length is -1, and of any other the format is absent. */
+/** Options that are all settled: a kind in an MX format has the word length -1, and any other has no format. */
 export type Complete = PrecisionOptions & Record<(typeof WORD_LENGTHS)[number], number>;
 
 const everywhere = (bits: number) => ({
@@ -69,33 +74,33 @@ const everywhere = (bits: number) => ({
 /** The word lengths of a low-precision variant where no format is given. */
 export const EIGHT_BITS = everywhere(8);
 
-/** Given explicitly, so that a retraining in full precision does not take the formats of its ticket. */
+/** Word lengths that state full precision explicitly, so that a retraining does not take the formats of its ticket. */
 export const FULL_PRECISION = everywhere(-1);
 
-/** The name of a kind's format among the options. */
+/** Name of the format that the options give for a kind. */
 function nameOf(options: PrecisionOptions, kind: Kind): FormatName | undefined {
   const { format } = KINDS[kind];
   if (format === undefined) return options.format === 'bfp8' ? 'bfp8' : undefined;
   return options[format] ?? options.format;
 }
 
-/** What the options say of a kind; undefined where they say nothing. */
+/** Format that the options give for a kind; undefined where they give none. */
 function formatIn(options: PrecisionOptions, kind: Kind): NumberFormat | undefined {
   const name = nameOf(options, kind);
   if (name === undefined) return options[KINDS[kind].length];
   return name === 'bfp8' ? 8 : name === 'full' ? -1 : name;
 }
 
-/** Whether the options say the format of any kind. */
+/** True where the options give the format of any kind. */
 export const saysFormats = (options: PrecisionOptions) => FIELDS.some((kind) => formatIn(options, kind) !== undefined);
 
-/** The flag of a word length given beside a format of the same kind: two formats for one. Undefined where there is none. */
+/** The first kind for which both a word length and a format are given; undefined where there is none. */
 export const mixedKind = (options: PrecisionOptions) =>
   FIELDS.find((kind) => nameOf(options, kind) !== undefined && (options[KINDS[kind].length] ?? -1) !== -1);
 
 const isMx = (format: NumberFormat) => typeof format === 'string';
 
-/** Which kinds of formats know a rounding. */
+/** Kinds of formats that each rounding applies to. */
 const ROUNDED_BY: Record<Rounding | MxRounding, { mx: boolean; blocks: boolean }> = {
   stochastic: { mx: true, blocks: true },
   nearest: { mx: false, blocks: true },
@@ -103,12 +108,13 @@ const ROUNDED_BY: Record<Rounding | MxRounding, { mx: boolean; blocks: boolean }
   away: { mx: true, blocks: false },
 };
 
-/** The option that gives the roundings of formats. */
+/** The option that gives the rounding of formats. */
 const roundingIn = ({ rounding, operandRounding, ...formats }: NumberFormats) =>
   operandRounding ?? (rounding === 'nearest' || !FIELDS.some((kind) => isMx(formats[kind])) ? rounding : undefined);
 
 /**
- * Every option: as given, else from the checkpoint, else the default. Throws ERR_RECIPE for an option that none of the formats has.
+ * Settles every option: as given, else from the checkpoint, else the default. Throws ERR_RECIPE for an option that
+ * none of the formats has.
  */
 export function precisionOptions(given: PrecisionOptions, fromCheckpoint?: NumberFormats): Complete {
   const formats = FIELDS.map((kind) => ({ kind, format: formatIn(given, kind) ?? fromCheckpoint?.[kind] ?? -1 }));
@@ -170,7 +176,7 @@ export function formatsOf(options: PrecisionOptions): NumberFormats | undefined 
   };
 }
 
-/** Options without effect in full precision: they must not tell two equal runs apart. */
+/** Options without effect in full precision, where they must not make two equal runs differ. */
 export const PRECISION_KEYS: readonly string[] = [
   ...WORD_LENGTHS,
   ...['format', ...FORMAT_KEYS, 'scale', 'masterWeights'],
@@ -179,8 +185,8 @@ export const PRECISION_KEYS: readonly string[] = [
 ];
 
 /**
- * As text: "weight 8, activate 8, grad 8, error 8, momentum -1, stochastic (qtorch)", or with MX "weight mxint8, ..., scale floor, gradients
- * stochastic".
+ * Formats as text: "weight 8, activate 8, grad 8, error 8, momentum -1, stochastic (qtorch)", or with MX "weight
+ * mxint8, ..., scale floor, gradients stochastic".
  */
 export function formatsText(formats: NumberFormats): string {
   const { rounding, flavour = 'qtorch', scale, operandRounding, roundedWeights } = formats;
@@ -193,7 +199,7 @@ export function formatsText(formats: NumberFormats): string {
   ].join(', ');
 }
 
-/** For the title of a figure: "8 bits" or "mxint8", or "low precision" where the formats differ. */
+/** Formats in the title of a figure: "8 bits" or "mxint8", or "low precision" where they differ. */
 export function lengthsText(formats: NumberFormats): string {
   const { weight } = formats;
   const kinds = FIELDS.filter((kind) => !(isMx(weight) && kind === 'momentum' && formats.momentum === -1));

@@ -1,7 +1,7 @@
 /**
- * Presets: named parts of recipes, which flags override. Entries that a command does not know are left out, so that one preset serves
- * search, prune, retrain and evaluate; what differs for a command stands under its name. Where the published scripts do something
- * unexpected, a note is logged when the preset is used. Expected results are in docs/.
+ * Presets: named parts of recipes, which flags override. Entries that a command does not know are left out, so that one
+ * preset serves search, prune, retrain and evaluate; entries that differ for a command are under its name. Where the
+ * published scripts do something unexpected, a note is logged when the preset is used. Expected results are in docs/.
  */
 import { EarlybirdError } from '../errors';
 import { EIGHT_BITS } from './precision';
@@ -34,7 +34,7 @@ const standardTrain = {
 };
 const standardRetrain = { testBatchSize: 128 };
 
-/** Common to the reference's ImageNet scripts (docs/reference.md#2). */
+/** Hyper-parameters common to the reference's ImageNet scripts (docs/reference.md#2). */
 const imagenet = {
   dataset: 'imagenet',
   sr: true,
@@ -63,14 +63,14 @@ const cifar = (help: string, recipe: Part, commands: Preset['commands'] = {}): P
 
 const { depth: _, ...standardOfAnyDepth } = standardTrain;
 
-/** Networks that the reference does not have, in its hyper-parameters. */
+/** Presets of networks that the reference does not have, with its hyper-parameters. */
 const cifar10As = (network: string, arch: string): Preset => ({
   help: `${network} on CIFAR-10, the hyper-parameters of VGG-16`,
   recipe: { ...standardOfAnyDepth, dataset: 'cifar10', arch },
   commands: { retrain: standardRetrain },
 });
 
-/** Added by scripts/low-precision. Prune and evaluate read the word lengths from the checkpoint. */
+/** Entries that scripts/low-precision adds. Prune and evaluate read the word lengths from the checkpoint. */
 const lowPrecision = {
   ...EIGHT_BITS,
   rounding: 'stochastic',
@@ -107,7 +107,7 @@ export const PRESETS: Record<string, Preset> = {
   'vgg16-cifar100': cifar(
     'VGG-16 on CIFAR-100 as in scripts/standard-train',
     {},
-    // The ratios of the paper's table for this network.
+    // These are the ratios of the paper's table for this network.
     { benchEnergy: { ratios: [0.1, 0.3, 0.5] } },
   ),
   'vgg16-cifar10': cifar('VGG-16 on CIFAR-10, the same hyper-parameters', { dataset: 'cifar10' }),
@@ -170,7 +170,7 @@ export const PRESETS: Record<string, Preset> = {
   'wide-resnet28-10-cifar10': cifar10As('WideResNet-28-10', 'wide_resnet28_10'),
   'densenet40-cifar10': cifar10As('DenseNet-40', 'densenet40'),
   'mobilenet-v2-imagenet': {
-    // Rate and weight decay of the paper (Sandler et al., CVPR 2018, section 6.1).
+    // Rate and weight decay are those of the paper (Sandler et al., CVPR 2018, section 6.1).
     help: 'MobileNetV2 on ImageNet, 90 epochs',
     recipe: { ...imagenet, arch: 'mobilenet_v2', lr: 0.045, weightDecay: 4e-5, percent: 0.3 },
     notes: [
@@ -184,7 +184,7 @@ export const PRESETS: Record<string, Preset> = {
   demo: { help: 'a whole EB Train on synthetic images in about two minutes', recipe: demo },
 };
 
-/** The part of a preset that a command with these keys has. Throws ERR_RECIPE for an unknown name. */
+/** The part of a preset that applies to a command with these keys. Throws ERR_RECIPE for an unknown name. */
 export function presetRecipe(name: string, command: CommandName, keys: readonly string[]): Part {
   const { recipe, commands } = presetNamed(name);
   return Object.fromEntries(

@@ -1,4 +1,4 @@
-/** The recipe of every command: one zod schema each, from which flags, help, params.json and presets are read. */
+/** The recipe of every command: one zod schema each, from which flags, help, params.json and presets are derived. */
 import type { z } from 'zod';
 import { EarlybirdError } from '../errors';
 import type { Arch } from '../native/types/network-data';
@@ -77,11 +77,12 @@ export type BenchJobRecipe = Recipe<'benchJob'>;
 export type StudyRecipe = Recipe<'study'>;
 
 /**
- * Validates a recipe and fills in what it leaves open.
+ * Validates a recipe and fills in its defaults.
  *
- * @param command the command or function that the recipe is for: "search", "retrain", "prune", "train", "evaluate", "distance", ...
+ * @param command the command or function that the recipe is for: "search", "retrain", "prune", "train", "evaluate",
+ * "distance", ...
  * @param input entries by the names of the options in camel case; absent ones take their defaults
- * @throws ERR_RECIPE with one sentence: option, value, what is allowed
+ * @throws ERR_RECIPE with one sentence: option, value, and the values that are allowed
  */
 export function parseRecipe<C extends CommandName>(command: C, input: Record<string, unknown>): Recipe<C> {
   const schema = SCHEMAS[command] as z.ZodObject;
@@ -91,7 +92,10 @@ export function parseRecipe<C extends CommandName>(command: C, input: Record<str
   return complete(command, recipe) as Recipe<C>;
 }
 
-/** Refuses what `parseRecipe` has not completed, in programs that types do not keep from it. Throws ERR_RECIPE. */
+/**
+ * Refuses a recipe that `parseRecipe` has not completed, as programs in JavaScript have no types to prevent it. Throws
+ * ERR_RECIPE.
+ */
 export function requireParsed(command: CommandName, recipe: object): void {
   const missing = Object.entries(SCHEMAS[command].shape as Record<string, z.ZodType>).find(
     ([key, schema]) => schema.def.type === 'default' && (recipe as Record<string, unknown>)[key] === undefined,
@@ -103,7 +107,7 @@ export function requireParsed(command: CommandName, recipe: object): void {
     );
 }
 
-/** The entries of a recipe that another command has as well. `without`: those that it takes from elsewhere. */
+/** The entries of a recipe that another command has as well, except those in `without`. */
 export function entriesFor(
   command: CommandName,
   recipe: object,
@@ -115,12 +119,12 @@ export function entriesFor(
   );
 }
 
-/** Reads the file that `arch` names. */
+/** Reads the network file that `arch` names. */
 function withNetwork(input: Record<string, unknown>): Record<string, unknown> {
   return input.arch === undefined ? input : { ...input, arch: networkOf(input.arch) };
 }
 
-/** Fills in network and number formats. Where a checkpoint may record them they stay open. */
+/** Fills in network and number formats, unless a checkpoint may record them. */
 function complete(command: CommandName, recipe: Record<string, unknown>): Record<string, unknown> {
   const fromTicket = command === 'retrain' && recipe.scratch !== undefined;
   if (!['search', 'retrain', 'train', 'benchEnergy', 'study'].includes(command) || fromTicket) return recipe;

@@ -1,4 +1,4 @@
-/** Rules between the options of a recipe; each option's own values are the business of its schema. */
+/** Rules between the options of a recipe. The values of a single option are checked by its schema. */
 import type { Arch } from '../native/types/network-data';
 import { archName, defaultDepth } from '../network/names';
 import { type DetectorName, type DetectorSettings, detectorOf, idleDetectorEntries, masksNeeded } from './detectors';
@@ -7,7 +7,7 @@ import { flagOf } from './option';
 import { mixedKind, type PrecisionOptions } from './precision';
 import { idleScheduleOption, isScheduled, type ScheduleOptions } from './schedules';
 
-/** The entries that rules look at; a command has some of them. */
+/** Entries that rules use; each command has some of them. */
 interface Entries extends PrecisionOptions, ScheduleOptions {
   criterion?: string;
   budget?: string;
@@ -47,21 +47,21 @@ interface Entries extends PrecisionOptions, ScheduleOptions {
 /** Datasets whose images are not resized. */
 const FIXED_SIZE = ['cifar10', 'cifar100', 'synthetic'];
 
-/** An option that the detector of a search does not have. */
+/** An option that the detector of a search does not use. */
 const unusedEntry = (recipe: Entries) =>
   idleDetectorEntries(recipe).find((key) => ![undefined, 'reference'].includes(recipe[key as keyof Entries] as string));
 
-/** Masks that a detector gets to see. */
+/** Number of masks that a detector sees. */
 const masksDrawn = ({ epochs = Infinity, startEpoch = 0 }: Entries) => epochs - startEpoch;
 
-/** A search may be asked for its masks alone; `train` may not. */
+/** True where a ticket is required: a search may be asked for its masks alone, `train` may not. */
 const endsWithTicket = ({ stopAtTicket, compareDense }: Entries) => stopAtTicket === true || compareDense !== undefined;
 
-/** One number stands for all ratios. */
+/** True where a list has one number for each ratio, or one for all. */
 const fits = (list: number[] | undefined, ratios: number[]) =>
   list === undefined || list.length === 1 || list.length === ratios.length;
 
-/** A network that is data has one depth. */
+/** True where a network that is data is given another depth than its own. */
 const hasOtherDepth = ({ arch, depth }: Entries) =>
   typeof arch === 'object' && depth !== undefined && depth !== defaultDepth(arch);
 
@@ -170,7 +170,7 @@ const RULES: { isBroken(recipe: Entries): boolean; message(recipe: Entries): str
   },
 ];
 
-/** A sentence about the first rule that a recipe breaks; undefined where it keeps all. */
+/** A sentence about the first rule that a recipe breaks; undefined where it breaks none. */
 export function brokenRule(recipe: Entries): string | undefined {
   return RULES.find(({ isBroken }) => isBroken(recipe))?.message(recipe);
 }

@@ -1,12 +1,12 @@
-/** Schedules of precision as data: which options each has, and its defaults. */
+/** Schedules of precision as data: the options of each, and their defaults. */
 export const SCHEDULES = ['static', 'cpt', 'pfq', 'mask'] as const;
 /** The name of a schedule. */
 export type ScheduleName = (typeof SCHEDULES)[number];
 
-/** Entries of a recipe. */
+/** Entries of a recipe for schedules. */
 export interface ScheduleOptions {
   precisionSchedule?: ScheduleName | undefined;
-  /** Names of the rungs below the formats of the recipe, rising. */
+  /** Names of the rungs below the formats of the recipe, from coarse to fine. */
   precisionLadder?: (number | string)[] | undefined;
   precisionCycles?: number | undefined;
   precisionThreshold?: number | undefined;
@@ -15,15 +15,16 @@ export interface ScheduleOptions {
 
 interface ScheduleData {
   options: readonly (keyof ScheduleOptions)[];
-  /** Bits of the lowest rung, and of those above it, where the recipe has no ladder. */
+  /** Bits of the lowest rung, where the recipe has no ladder. */
   lowest: number;
+  /** Bits of the rungs above it, where the recipe has no ladder. */
   between: 'all' | readonly number[];
-  /** Where the recipe leaves them open. */
+  /** Defaults for entries that the recipe leaves open. */
   threshold?: number;
   decay?: number;
 }
 
-/** Defaults are those of the sources that the files of train/precision/ cite. */
+/** Schedules with the defaults of the sources that the files of train/precision/ cite. */
 export const SCHEDULE_DATA: Record<Exclude<ScheduleName, 'static'>, ScheduleData> = {
   cpt: { options: ['precisionLadder', 'precisionCycles'], lowest: 3, between: 'all' },
   pfq: {
@@ -47,7 +48,7 @@ export const SCHEDULE_KEYS = [
 export const isScheduled = ({ precisionSchedule = 'static' }: ScheduleOptions): boolean =>
   precisionSchedule !== 'static';
 
-/** An option that is given and that the schedule does not have. */
+/** An option that is given although the schedule does not use it. */
 export function idleScheduleOption(recipe: ScheduleOptions): keyof ScheduleOptions | undefined {
   const { precisionSchedule: name = 'static' } = recipe;
   const own = name === 'static' ? [] : SCHEDULE_DATA[name].options;

@@ -1,4 +1,4 @@
-/** A recipe as a file to fill in, and its JSON Schema for editors: both from the schema that the options are read from. */
+/** Writes a recipe as a file to fill in, and its JSON Schema for editors, both from the schema of the options. */
 import { z } from 'zod';
 import { GROUPS, OPTIONS, type OptionInfo } from './option';
 import { PRESETS } from './presets';
@@ -10,7 +10,7 @@ interface Entry {
   info: OptionInfo;
 }
 
-/** Entries that people see, in the order of --help. */
+/** Entries that are shown to people, in the order of --help. */
 function entriesOf(command: CommandName): Entry[] {
   const shape = SCHEMAS[command].shape as Record<string, z.ZodType>;
   const entries = Object.entries(shape).flatMap(([key, schema]) => {
@@ -22,9 +22,9 @@ function entriesOf(command: CommandName): Entry[] {
 }
 
 /**
- * A commented YAML file: what each entry means, with its default as a comment, and the `given` ones as they are.
+ * A commented YAML file: the meaning of each entry, its default as a comment, and the `given` entries as they are.
  *
- * @param schemaFile where the JSON Schema lies, for editors
+ * @param schemaFile path of the JSON Schema, for editors
  */
 export async function recipeTemplate(
   command: CommandName,
@@ -68,7 +68,7 @@ export function recipeJsonSchema(command: CommandName): object {
       if (info?.hidden) jsonSchema.deprecated = true;
     },
   });
-  // A file may leave to the command line what is required.
+  // A file may leave required entries to the command line.
   const { required, ...open } = made;
   return { ...open, title: `Recipe of earlybird ${command}` };
 }

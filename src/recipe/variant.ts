@@ -3,13 +3,16 @@ import { EarlybirdError } from '../errors';
 import { EIGHT_BITS, formatsOf, type PrecisionOptions, saysFormats } from './precision';
 import { isScheduled, type ScheduleOptions } from './schedules';
 
-/** The variants of EB Train (paper section 4): first letter the search, second the retraining, full or low precision. */
+/**
+ * The variants of EB Train (paper section 4). The first letter stands for the search, the second for the retraining:
+ * full or low precision.
+ */
 export const VARIANTS = ['ff', 'lf', 'll'] as const;
 type Variant = (typeof VARIANTS)[number];
 
 /**
- * The variant, and the word lengths that the recipe leaves open where that is of low precision: 8 bits. Throws ERR_RECIPE where the
- * two contradict each other.
+ * Settles the variant; one of low precision sets the word lengths that the recipe leaves open to 8 bits. Throws
+ * ERR_RECIPE where recipe and variant contradict each other.
  */
 export function settleVariant(
   recipe: PrecisionOptions & ScheduleOptions & { variant?: Variant | undefined },

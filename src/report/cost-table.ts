@@ -3,34 +3,34 @@ import { MISSING } from './format';
 
 export interface CostValue {
   mean: number;
-  /** null: a single value. */
+  /** Standard deviation; null for a single value. */
   sd: number | null;
-  /** Printed after the value: points for an accuracy, else a factor. */
+  /** Gain printed after the value: points for an accuracy, else a factor. */
   gain?: number | null | undefined;
-  /** Not measured. */
+  /** True where the value was not measured. */
   estimated?: boolean;
 }
 
 export interface CostBlock {
   title: string;
   kind: 'accuracy' | 'cost' | 'count';
-  /** Value by method and ratio, in the order of the table. */
+  /** Values by method and ratio, in the order of the table. */
   cells: (CostValue | null)[][];
 }
 
 export interface CostTable {
   caption: string;
   methods: string[];
-  /** For example "p = 0.3". */
+  /** Labels such as "p = 0.3". */
   columns: string[];
-  /** Side by side in Markdown and LaTeX. */
+  /** Blocks that stand side by side in Markdown and LaTeX. */
   main: CostBlock[];
-  /** Beneath. */
+  /** Blocks beneath them. */
   more: CostBlock[];
   notes: string[];
 }
 
-/** Accuracies to a hundredth, everything else to about four digits. */
+/** Digits after the point: accuracies to a hundredth, everything else to about four digits in all. */
 function digitsFor(kind: CostBlock['kind'], mean: number): number {
   if (kind === 'accuracy') return 2;
   if (kind === 'count') return 1;
@@ -52,7 +52,7 @@ function gainText(kind: CostBlock['kind'], gain: number): string {
 
 const texts = ({ kind, cells }: CostBlock) => cells.map((row) => row.map((value) => cellText(kind, value)));
 
-/** Blocks one below the other, for narrow terminals. */
+/** Formats the blocks one below the other, for narrow terminals. */
 export function costText({ caption, methods, columns, main, more, notes }: CostTable): string {
   const blocks = [...main, ...more].map((block) => {
     const table = [[block.title, ...columns], ...texts(block).map((row, i) => [methods[i]!, ...row])];
@@ -79,7 +79,7 @@ export function costMarkdown(table: CostTable): string {
 
 export const escapeMarkdown = (text: string) => text.replace(/[|\\*_<>~]/g, (character) => `\\${character}`);
 
-/** Tabulars for \usepackage{booktabs}: one for `main`, one for `more`; notes are comments above them. */
+/** Tabulars for \usepackage{booktabs}: one for `main`, one for `more`, with the notes as comments above them. */
 export function costLatex(table: CostTable): string {
   const { caption, main, more, notes } = table;
   return [

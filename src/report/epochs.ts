@@ -1,4 +1,4 @@
-/** Every epoch as a row: the values behind the learning curves, folded in the page. */
+/** Shows every epoch as a row: the values behind the learning curves, folded in the page. */
 import { rungText } from '../recipe/ladder';
 import type { EpochMetrics } from '../run/metrics';
 import { escapeHtml, formatPercent, formatSeconds, MISSING } from './format';
@@ -7,7 +7,7 @@ import type { RunCurves } from './input';
 interface Column {
   title: string;
   cell: (line: EpochMetrics) => string;
-  /** Left out where no line has it. */
+  /** Tells whether a line has the value; a column that no line has is left out. */
   isIn?: (line: EpochMetrics) => boolean;
 }
 
@@ -26,7 +26,7 @@ const COLUMNS: Column[] = [
   { title: 'time', cell: (line) => formatSeconds(line.seconds.train + line.seconds.evaluate) },
 ];
 
-/** Empty where no epoch is complete. */
+/** The tables as HTML; empty where no epoch is complete. */
 export function epochsHtml(runs: RunCurves[]): string {
   const tables = runs.filter(({ metrics }) => metrics.length > 0).map(tableOf);
   return tables.length === 0 ? '' : `<section>\n<h2>Epochs</h2>\n${tables.join('\n')}\n</section>\n`;

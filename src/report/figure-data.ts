@@ -3,7 +3,7 @@ import type { EpochMetrics } from '../run/metrics';
 import { distancePanels } from './figures/distances';
 import type { ReportInput, RunCurves } from './input';
 
-/** A row: values by the names of their columns. */
+/** A row, with values by the names of their columns. */
 export type Row = Record<string, string | number | null>;
 
 /** A table as CSV with a header (RFC 4180); the columns are those of all rows. */
@@ -32,7 +32,7 @@ export function metricsRow(line: EpochMetrics): Row {
   };
 }
 
-/** {train: {loss}} as {"train.loss"}. */
+/** Flattens {train: {loss}} to {"train.loss"}. */
 function flat(groups: Record<string, object | undefined>): Row {
   const cells = Object.entries(groups).flatMap(([group, values]) =>
     Object.entries(values ?? {}).map(([name, value]) => [`${group}.${name}`, value as number | null] as const),
@@ -48,7 +48,7 @@ export const distanceRows = ({ matrices }: ReportInput): Row[] =>
     points.map(({ epoch, low, high }) => ({ network, ratio, epoch, smallest: low, largest: high })),
   );
 
-/** Every pair of masks; the initial one, after 0 epochs, too. */
+/** Rows for every pair of masks, including the initial one after 0 epochs. */
 export const matrixRows = ({ matrices }: ReportInput): Row[] =>
   matrices.flatMap(({ network, ratio, epochs, overlap }) =>
     epochs.flatMap((epoch, i) =>

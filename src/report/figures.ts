@@ -23,14 +23,14 @@ export {
 };
 
 export interface FigureEntry {
-  /** Also the file name. */
+  /** Id of the figure, which is also its file name. */
   id: string;
   title: string;
   caption: string;
   spec: (input: ReportInput, layout?: Layout) => Spec | null | Promise<Spec | null>;
-  /** False where there is nothing to draw. */
+  /** False where the figure has nothing to draw. */
   isThere: (input: ReportInput) => boolean;
-  /** Its numbers. */
+  /** The numbers of the figure. */
   rows: (input: ReportInput) => Row[];
 }
 
@@ -82,8 +82,8 @@ export const FIGURES: FigureEntry[] = [
 ];
 
 /**
- * The sheet of matrices with its pixels drawn. It begins after epoch 1, as in the paper: before training all gammas are equal, and that
- * mask is equally far from all others. `initial` draws its row too.
+ * The sheet of matrices with its pixels drawn. It begins after epoch 1, as in the paper: before training all gammas are
+ * equal, and that mask is equally far from all others. `initial` includes its row.
  */
 export async function matrices(
   list: MaskMatrix[],
@@ -99,7 +99,7 @@ export async function matrices(
 
 interface SheetOptions {
   quantity?: Quantity;
-  /** Also the mask from before training. Default false. */
+  /** True to include the mask from before training. Default false. */
   initial?: boolean;
   layout?: Layout;
 }

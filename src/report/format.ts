@@ -1,4 +1,4 @@
-/** Text of numbers, with a dash for missing ones, and text in HTML. */
+/** Formats numbers, with a dash for missing ones, and escapes text for HTML. */
 
 export const MISSING = '–';
 
@@ -10,17 +10,17 @@ const UNITS = [
   { size: 1e3, suffix: 'K' },
 ];
 
-/** 14723136 -> "14.72 M". */
+/** Formats a number of parameters: 14723136 -> "14.72 M". */
 export function formatParameters(value: number | null | undefined): string {
   return quantity(value, 1);
 }
 
-/** 628862976 -> "0.63 G": the papers quote FLOPs in billions, down to a tenth of one. */
+/** Formats FLOPs: 628862976 -> "0.63 G". The papers quote them in billions, down to a tenth of one. */
 export function formatFlops(value: number | null | undefined): string {
   return quantity(value, 0.1);
 }
 
-/** Of 1e9 bit operations: 1234.5 -> "1.23 T". */
+/** Formats 1e9 bit operations: 1234.5 -> "1.23 T". */
 export function formatBitOps(giga: number | null | undefined): string {
   return quantity(giga == null ? giga : giga * 1e9, 0.1, [{ size: 1e18, suffix: 'E' }, ...UNITS]);
 }
@@ -29,7 +29,7 @@ export function formatSeconds(value: number | null | undefined): string {
   return known(value) ? `${grouped(value, value < 100 ? 1 : 0)} s` : MISSING;
 }
 
-/** 5400 -> "1 h 30 min". */
+/** Formats seconds: 5400 -> "1 h 30 min". */
 export function formatDuration(seconds: number | null | undefined): string {
   if (!known(seconds)) return MISSING;
   const minutes = Math.round(seconds / 60);
@@ -52,12 +52,12 @@ export function formatPercent(value: number | null | undefined): string {
   return known(value) ? `${value.toFixed(2)} %` : MISSING;
 }
 
-/** A share of the dense run's value, "0.62x"; empty where there is nothing to compare. */
+/** Formats a share of the dense run's value, "0.62x"; empty where there is nothing to compare. */
 export function formatRatio(value: number | null | undefined, dense: number | null | undefined): string {
   return known(value) && known(dense) && dense > 0 ? `${(value / dense).toFixed(2)}x` : '';
 }
 
-/** In the largest unit of which there is at least `least`. */
+/** Formats a number in the largest unit of which there is at least `least`. */
 function quantity(value: number | null | undefined, least: number, units = UNITS): string {
   if (!known(value)) return MISSING;
   const unit = units.find(({ size }) => Math.abs(value) >= least * size);
@@ -74,7 +74,7 @@ function known(value: number | null | undefined): value is number {
 
 const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 
-/** Text that is safe inside an HTML element or a quoted attribute. */
+/** Escapes text for use inside an HTML element or a quoted attribute. */
 export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => ENTITIES[character]!);
 }

@@ -1,4 +1,4 @@
-/** The report as one page without scripts or requests, for screens and paper, light and dark. */
+/** Renders the report as one page without scripts or requests, for screens and paper, light and dark. */
 import { speedText } from '../prune/speed';
 import { epochsHtml } from './epochs';
 import { escapeHtml, formatJoules, formatSeconds, formatWatts } from './format';
@@ -7,9 +7,9 @@ import { STYLE } from './style';
 import { htmlTable, trainingHeadline } from './table';
 import { datasetLabel } from './theme';
 
-/** A file of a figure, under the figure. */
+/** A link below a figure to one of its files. */
 export interface SaveLink {
-  /** For example "SVG". */
+  /** Name of the format, such as "SVG". */
   format: string;
   href: string;
 }
@@ -19,15 +19,19 @@ export interface HtmlFigure {
   title: string;
   caption: string;
   saves: SaveLink[];
-  /** SVG for screens of two sizes and paper: on a phone the panels stand below each other. */
+  /** SVG for wide screens and paper. */
   wide: string;
+  /** SVG for phones, with the panels below each other. */
   narrow: string;
 }
 
-/** The page is opened from folders of others, and by servers that know nothing of it: it runs nothing and asks for nothing. */
+/**
+ * Content policy. The page is opened from folders of others, and by servers that know nothing of it, so it runs nothing
+ * and requests nothing.
+ */
 const POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
-/** A page of this program down to its body. `more`: what else its head holds. */
+/** The beginning of a page of this program, up to its body. `more`: further contents of its head. */
 export function htmlHead(title: string, more: string): string {
   return `<!doctype html>
 <html lang="en">
@@ -83,7 +87,7 @@ function figureHtml({ wide, narrow, ...figure }: HtmlFigure, number: number): st
   );
 }
 
-/** A picture on paper with its caption, and links to its files. */
+/** A picture on white paper with its caption, and links to its files. */
 export function framedFigure(
   { id, title, caption, saves }: Omit<HtmlFigure, 'wide' | 'narrow'>,
   picture: string,
@@ -100,10 +104,13 @@ export function framedFigure(
 </figure>`;
 }
 
-/** All figures are enlarged alike, so that their type stays of one size. */
+/** Factor by which all figures are enlarged, so that their type has one size. */
 const ENLARGED = 1.2;
 
-/** A figure inside the page: without namespaces, and with names of clip paths that no other figure has. */
+/**
+ * The SVG of a figure for use inside the page: without namespaces, and with names of clip paths that no other figure
+ * has.
+ */
 function inlineSvg(svg: string, id: string): string {
   const prefix = id.replace(/[^\w-]/g, '_');
   return svg
@@ -118,7 +125,7 @@ function inlineSvg(svg: string, id: string): string {
     .replace(/url\(#([^)]+)\)/g, `url(#${prefix}-$1)`);
 }
 
-/** Empty where the run was not metered. */
+/** The energy of a run as HTML; empty where it was not metered. */
 function energyHtml(energy: ReportInput['energy']): string {
   if (!energy) return '';
   const phases = Object.entries(energy.phases);

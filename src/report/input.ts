@@ -5,7 +5,7 @@ import type { TrainingCost } from '../train/training-cost';
 
 /** Learning curves of a run. */
 export interface RunCurves {
-  /** For example "search (dense)", "ticket p=0.3, inherited". */
+  /** Name of the run, such as "search (dense)", "ticket p=0.3, inherited". */
   name: string;
   phase: 'search' | 'retrain';
   metrics: EpochMetrics[];
@@ -13,7 +13,7 @@ export interface RunCurves {
 
 /** Distances between the masks of a run at one pruning ratio. */
 export interface MaskMatrix {
-  /** Network, for example "VGG-16". */
+  /** Name of the network, for example "VGG-16". */
   network: string;
   /** Pruning ratio, 0 to 1. */
   ratio: number;
@@ -21,11 +21,13 @@ export interface MaskMatrix {
   epochs: number[];
   /** Shape (epochs.length, epochs.length), row-major: fractions of equal bits, which are 1 - distance. */
   overlap: Float64Array;
-  /** Completed epochs at which the ticket emerged, or null. */
+  /** Completed epochs at which the ticket emerged; null where none did. */
   emergedAt: number | null;
-  /** Number of masks the detector compares (5 by default): the side of the dashed box. */
+  /** Number of masks that the detector compares (5 by default), which is the side of the dashed box. */
   window: number;
-  /** newest: the newest mask with each older one; adjacent: each mask with the one before it. */
+  /**
+   * Pairs that it compares. newest: the newest mask with each older one; adjacent: each mask with the one before it.
+   */
   compared: 'newest' | 'adjacent';
 }
 
@@ -40,27 +42,30 @@ export interface LayerChannels {
 export interface DrawingCurve {
   name: string;
   ratio: number;
-  /** `top1` in percent. */
+  /** Points of the curve; `top1` is in percent. */
   points: { epoch: number; top1: number }[];
-  /** Accuracy of the dense network in percent, for the horizontal line; null where it is not known. */
+  /** Accuracy of the dense network in percent, for the horizontal line; null where it is unknown. */
   dense: number | null;
 }
 
 /** Accuracy after retraining at one ratio, as means over seeds with their intervals. */
 export interface StudyCurve {
   ratio: number;
-  /** In the order of their epochs. `low` and `high` are null for a single seed; `draw` is its name, of which "best" gets a star. */
+  /**
+   * Points in the order of their epochs. `low` and `high` are null for a single seed; `draw` is the name of the draw,
+   * of which "best" gets a star.
+   */
   points: { epoch: number; top1: number; low: number | null; high: number | null; draw: string }[];
-  /** Accuracy of the dense network in percent; null where it is not known. */
+  /** Accuracy of the dense network in percent; null where it is unknown. */
   dense: number | null;
 }
 
 /** A mean with its interval, in a row of a dot plot. */
 export interface DotPoint {
   ratio: number;
-  /** The panel. */
+  /** Name of the panel. */
   group: string;
-  /** The row. */
+  /** Name of the row. */
   name: string;
   value: number;
   low: number | null;
@@ -70,9 +75,9 @@ export interface DotPoint {
 /** Mean accuracy and cost of a method, with standard deviations over its seeds. */
 export interface CostPoint {
   method: string;
-  /** null: the dense network. */
+  /** Pruning ratio; null for the dense network. */
   ratio: number | null;
-  /** Percent. */
+  /** Mean top-1 in percent. */
   top1: number;
   top1Sd: number | null;
   cost: number;
@@ -93,13 +98,13 @@ export interface ReportInput {
   channels: LayerChannels[];
   drawing: DrawingCurve[];
   summary: SummaryRow[];
-  /** Training FLOPs of EB Train against those of the dense network; said above the summary. */
+  /** Training FLOPs of EB Train beside those of the dense network, stated above the summary. */
   trainingFlops?: TrainingCost;
-  /** Of a ticket over its dense network. */
+  /** Speed of a ticket over that of its dense network. */
   speed?: TicketSpeed;
   /** Totals of each phase by path, and sentences on the counters. */
   energy?: { phases: EnergyTotals; sources: string[] } | null;
-  /** Tickets, checkpoints and tables of the run: paths relative to its folder, with slashes. */
+  /** Paths of tickets, checkpoints and tables of the run, relative to its folder and with slashes. */
   files?: string[];
   /** Distance at or under which a ticket emerges. Default 0.1. */
   threshold?: number;

@@ -1,24 +1,25 @@
-/** A mask matrix as pixels: 160 x 160 cells are a small PNG, but megabytes of SVG. */
+/** Draws a mask matrix as pixels, as 160 x 160 cells make a small PNG, but megabytes of SVG. */
 import type { MaskMatrix } from './input';
 
 export interface Pixels {
   width: number;
   height: number;
-  /** Red, green, blue, alpha of each pixel, row by row. */
+  /** Red, green, blue and alpha of each pixel, row by row. */
   rgba: Uint8Array;
 }
 
 interface EpochGrid {
-  /** Epochs from one cell to the next. */
+  /** Number of epochs from one cell to the next. */
   step: number;
-  /** Cells a side. */
+  /** Number of cells on a side. */
   size: number;
-  /** Outer edges of the first and the last cell. */
+  /** Outer edge of the first cell. */
   from: number;
+  /** Outer edge of the last cell. */
   to: number;
 }
 
-/** The regular grid that holds all the epochs; where masks are missing in between, cells stay empty. */
+/** The regular grid that holds all the epochs; cells of missing masks stay empty. */
 export function epochGrid(epochs: number[]): EpochGrid {
   const first = epochs[0] ?? 0;
   const last = epochs.at(-1) ?? first;
@@ -26,7 +27,10 @@ export function epochGrid(epochs: number[]): EpochGrid {
   return { step, size: (last - first) / step + 1, from: first - step / 2, to: last + step / 2 };
 }
 
-/** Distance 0 is yellow and 1 is dark violet, as in the paper; a value that is not a number stays transparent. */
+/**
+ * Pixels of a matrix. Distance 0 is yellow and 1 is dark violet, as in the paper; a value that is not a number stays
+ * transparent.
+ */
 export async function matrixPixels(matrix: MaskMatrix): Promise<Pixels> {
   const colour = await distanceColours();
   const { epochs, overlap } = matrix;
@@ -61,7 +65,7 @@ export async function pngDataUri({ width, height, rgba }: Pixels): Promise<strin
   return `data:image/png;base64,${png.toString('base64')}`;
 }
 
-/** Viridis from its light end; 256 levels, as many as a screen tells apart. */
+/** Colours of distances: viridis from its light end, in 256 levels, as many as a screen can tell apart. */
 async function distanceColours(): Promise<(distance: number) => Uint8Array> {
   const { scheme } = await import('vega');
   const viridis = scheme('viridis') as (at: number) => string;

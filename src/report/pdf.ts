@@ -1,14 +1,14 @@
 /**
- * SVG to PDF for LaTeX: vectors throughout. Letters are outlines, as resvg draws them in a PNG: no journal can miss a font, and no viewer
- * can replace one. Only the cells of a matrix are pixels.
+ * Converts SVG to PDF for LaTeX, as vectors throughout. Letters are outlines, as resvg draws them in a PNG, so that no
+ * journal can miss a font and no viewer can replace one. Only the cells of a matrix are pixels.
  */
 import { once } from 'node:events';
 import { outlined } from './render';
 
-/** CSS pixels (96 an inch) to points (72 an inch). */
+/** Factor from CSS pixels (96 an inch) to points (72 an inch). */
 const POINTS = 0.75;
 
-/** Throws ERR_FILE on a machine without fonts. */
+/** Renders a PDF. Throws ERR_FILE on a machine without fonts. */
 export async function renderPdf(svg: string, title: string): Promise<Uint8Array> {
   const [{ default: PDFDocument }, { default: SVGtoPDF }, { text, width, height }] = await Promise.all([
     import('pdfkit'),
@@ -16,7 +16,7 @@ export async function renderPdf(svg: string, title: string): Promise<Uint8Array>
     outlined(svg),
   ]);
   const size: [number, number] = [width * POINTS, height * POINTS];
-  // A date of its own in every file would make equal figures differ.
+  // The date is constant, so that equal figures have equal files.
   const info = { Title: title, Creator: 'earlybird', CreationDate: new Date(0) };
   const document = new PDFDocument({ size, margin: 0, info });
   const chunks: Buffer[] = [];

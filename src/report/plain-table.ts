@@ -5,7 +5,7 @@ export interface PlainTable {
   title: string;
   head: string[];
   rows: string[][];
-  /** Columns on the left that are names. */
+  /** Number of columns on the left that are names. */
   names: number;
 }
 
@@ -27,7 +27,7 @@ export function plainMarkdown({ title, head, rows, names }: PlainTable): string 
   return [`### ${title}`, '', line(head), rule, ...rows.map(line)].join('\n');
 }
 
-/** Needs \usepackage{booktabs}. */
+/** The table for LaTeX, which needs \usepackage{booktabs}. */
 export function plainLatex({ title, head, rows, names }: PlainTable): string {
   const line = (row: string[]) => `${row.map(escapeLatex).join(' & ')} \\\\`;
   return [
@@ -42,7 +42,7 @@ export function plainLatex({ title, head, rows, names }: PlainTable): string {
   ].join('\n');
 }
 
-/** Lines of comma-separated values, quoted where they need it (RFC 4180). */
+/** Formats lines of comma-separated values, quoted where needed (RFC 4180). */
 export function csvText(rows: readonly (readonly (string | number | null)[])[]): string {
   const cell = (value: string | number | null) => {
     const text = value === null ? '' : String(value);

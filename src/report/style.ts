@@ -1,4 +1,4 @@
-/** The page's style. Figures stay on white in dark mode, as they appear in papers. */
+/** The style of the page. Figures stay on white in dark mode, as they appear in papers. */
 export const STYLE = `
 :root { --ink: #1f2328; --muted: #59636e; --line: #d1d9e0; --page: #ffffff; --soft: #f6f8fa; --shade: #00000055; --alert: #b3261e; }
 @media (prefers-color-scheme: dark) {

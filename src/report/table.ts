@@ -1,4 +1,4 @@
-/** The summary: dense network against ticket. Ratios are to the first row. */
+/** The summary: dense network beside ticket, with ratios to the first row. */
 import type { SummaryRow } from '../run/result';
 import type { TrainingCost } from '../train/training-cost';
 import {
@@ -21,9 +21,9 @@ interface Column {
   cell: (row: SummaryRow) => string;
   /** Value whose ratio to the first row is shown. */
   ratio?: (row: SummaryRow) => number | null;
-  /** A cost of the whole training: not compared with a run that was stopped. */
+  /** True for a cost of the whole training, which is not compared with a run that was stopped. */
   ofTraining?: boolean;
-  /** Left out where no row has a value. */
+  /** Value of a column that is left out where no row has one. */
   optional?: (row: SummaryRow) => number | null | undefined;
 }
 
@@ -67,10 +67,10 @@ function tableNotes(rows: readonly SummaryRow[], options: TableOptions): string[
   ];
 }
 
-/** Beside each figure of the table of modelled-energy.ts. */
+/** Label beside each figure of the table of modelled-energy.ts. */
 export const MODELLED = 'Energy of the multiply-adds alone, modelled by a table of 45 nm and not measured';
 
-/** The paper's claim about a run, in one sentence; a second one in bit operations. */
+/** The paper's claim for a run in one sentence, with a second one in bit operations. */
 export function trainingHeadline({ ebTrain, dense, ratio, epochs, arithmetic }: TrainingCost): string {
   const flops = `EB Train took ${ratio.toFixed(2)}x the training FLOPs of the dense network: ${formatFlops(ebTrain)} for search and retraining, ${formatFlops(dense)} for all ${epochs} epochs of the dense one.`;
   if (!arithmetic) return flops;
@@ -106,7 +106,7 @@ export function htmlTable(rows: SummaryRow[], options: TableOptions = {}): strin
   ].join('\n');
 }
 
-/** Head and rows as text. A column no row has a value for is left out. */
+/** Head and rows as text. A column that no row has a value for is left out. */
 function cells(rows: SummaryRow[]): string[][] {
   const shown = COLUMNS.filter(({ optional }) => !optional || rows.some((row) => optional(row) != null));
   return [
@@ -121,7 +121,7 @@ function cells(rows: SummaryRow[]): string[][] {
   ];
 }
 
-/** First column to the left, numbers to the right; a ratio hangs after its number so that the numbers line up. */
+/** Aligns the first column left and numbers right; a ratio follows its number so that the numbers line up. */
 function aligned(table: string[][]): string[] {
   const split = table.map((row) => row.map((text) => / \([\d.]+x\)$/.exec(text)?.[0] ?? ''));
   const columns = table[0]!.map((_, column) => {

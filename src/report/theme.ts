@@ -12,13 +12,13 @@ export interface Dataset {
   test?: number;
 }
 
-/** Sans-serif fonts of equal metrics; a bare Linux machine tends to have one of the last two. */
+/** Sans-serif fonts of equal metrics; a bare Linux machine usually has one of the last two. */
 export const FONT = 'Helvetica, Arial, Liberation Sans, DejaVu Sans, sans-serif';
 
-/** The one size of type, pixels: 8 points in a figure that is as wide as the text of a paper. */
+/** The only size of type, in pixels: 8 points in a figure that is as wide as the text of a paper. */
 export const FONT_SIZE = 11;
 
-/** Room for a figure: pixels that its panels share, without axes, and panels beside each other at most. */
+/** Room for a figure: pixels that its panels share, without axes, and the most panels beside each other. */
 export interface Layout {
   width: number;
   columns: number;
@@ -26,9 +26,9 @@ export interface Layout {
   aside: number;
 }
 
-/** With axes about 7 inches: the text width of a paper. */
+/** Layout for paper: with axes about 7 inches, the width of its text. */
 export const WIDE: Layout = { width: 600, columns: 4, aside: 40 };
-/** A phone: panels stand below each other. */
+/** Layout for a phone, with panels below each other. */
 export const NARROW: Layout = { width: 210, columns: 1, aside: 0 };
 
 /** Okabe and Ito's palette, which colour-blind readers can tell apart, without its yellow (too faint for a line on white). */
@@ -84,7 +84,7 @@ const CONFIG: Spec = {
   range: { category: SERIES },
 };
 
-/** Name of the data as people write it; says that synthetic data is synthetic. */
+/** Name of the data as people write it; marks synthetic data as such. */
 export function datasetLabel({ name, synthetic }: Dataset): string {
   if (!synthetic) return knownDataset(name)?.title ?? name;
   return `Synthetic data${name === 'synthetic' ? '' : ` (${name})`}, not real images`;
@@ -98,7 +98,7 @@ export function frame(dataset: Dataset, body: Spec): Spec {
   return { config: CONFIG, ...(text ? { title } : {}), ...body };
 }
 
-/** JSON has no NaN or infinity: a missing value is null, and a line breaks there. */
+/** A finite number, or null, at which a line breaks; JSON has no NaN or infinity. */
 export function finite(value: number | null | undefined): number | null {
   return typeof value === 'number' && Number.isFinite(value) ? value : null;
 }
@@ -107,7 +107,7 @@ export function ratioLabel(ratio: number): string {
   return `p = ${Number(ratio.toFixed(4))}`;
 }
 
-/** Under the figure, in as many columns as there is room for. */
+/** A legend below the figure, in as many columns as there is room for. */
 export const bottomLegend = ({ columns }: Layout, most = 3) => ({
   orient: 'bottom',
   direction: 'horizontal',
@@ -115,14 +115,14 @@ export const bottomLegend = ({ columns }: Layout, most = 3) => ({
   columns: columns === 1 ? 1 : most,
 });
 
-/** At most `most` round epochs from the first to the last, and the only one where there is but one. */
+/** At most `most` round epochs from the first to the last, or the only one there is. */
 export function epochTicks(first: number, last: number, most = 5): number[] {
   const step = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].find((size) => last - first < most * size) ?? 5000;
   const start = Math.ceil(first / step) * step;
   return Array.from({ length: Math.floor((last - start) / step) + 1 }, (_, i) => start + i * step);
 }
 
-/** Says when a ticket emerged. */
+/** Text that says when a ticket emerged. */
 export function emergenceText(completed: number): string {
   return `ticket after ${epochsText(completed)}`;
 }

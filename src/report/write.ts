@@ -20,8 +20,8 @@ export interface WrittenFigures {
 }
 
 /**
- * Writes a report into a folder: index.html, each figure as .svg, .png and .pdf, and its numbers as .csv. Without fonts on the machine
- * there is no .png and .pdf, and a note says so. Throws ERR_FILE.
+ * Writes a report into a folder: index.html, each figure as .svg, .png and .pdf, and its numbers as .csv. On a machine
+ * without fonts there is no .png or .pdf, and a note says so. Throws ERR_FILE.
  */
 export async function writeReport(directory: string, input: ReportInput): Promise<WrittenFigures & { html: string }> {
   const shown: HtmlFigure[] = [];
@@ -47,7 +47,7 @@ export async function writeReport(directory: string, input: ReportInput): Promis
   };
 }
 
-/** Writes `<base>.svg` and the other formats; no files for null, a figure without data. */
+/** Writes `<base>.svg` and the other formats; writes no files for null, a figure without data. */
 export async function writeSpec(
   base: string,
   spec: Spec | null,
@@ -62,7 +62,7 @@ const RENDERERS = {
   pdf: renderPdf,
 };
 
-/** An SVG needs no fonts, the others do. */
+/** Writes the formats that are possible: an SVG needs no fonts, the others do. */
 async function writeFigure(base: string, svg: string, formats: readonly FigureFormat[]): Promise<WrittenFigures> {
   const possible = (await hasFonts()) ? formats : formats.filter((format) => format === 'svg');
   const figures: string[] = [];

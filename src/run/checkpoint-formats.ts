@@ -1,4 +1,4 @@
-/** Number formats in checkpoints of low-precision networks. */
+/** Reads and writes the number formats in checkpoints of low-precision networks. */
 import { hasWrappedKeys } from '../checkpoint/keys';
 import { isDict, type Value } from '../checkpoint/value';
 import { EarlybirdError } from '../errors';
@@ -13,8 +13,8 @@ import {
 } from '../recipe/precision';
 
 /**
- * Completes the options for a checkpoint: as given, else `fromCheckpoint`, else the default. Logs a line for a checkpoint of low
- * precision where neither says the word lengths.
+ * Completes the options for a checkpoint: as given, else `fromCheckpoint`, else the default. Logs a line for a
+ * checkpoint of low precision where neither gives the word lengths.
  */
 export function precisionFor(
   given: PrecisionOptions,
@@ -31,7 +31,7 @@ export function precisionFor(
   return precisionOptions(given, fromCheckpoint);
 }
 
-/** Entries that only formats of MX have. */
+/** Entries that only MX formats have. */
 const MX_ENTRIES = ['scale', 'operandRounding', 'roundedWeights'] as const;
 
 export function formatsValue(formats: NumberFormats | undefined): Value {
@@ -44,7 +44,7 @@ export function formatsValue(formats: NumberFormats | undefined): Value {
   ]);
 }
 
-/** What each entry may be. */
+/** Tests for the value of each entry. */
 const isWordLength = (value: Value | undefined) =>
   value === -1 || (Number.isInteger(value) && (value as number) >= 2 && (value as number) <= 22);
 const isMx = (value: Value | undefined) =>
@@ -63,7 +63,10 @@ const SOUND: Record<string, (value: Value | undefined) => boolean> = {
   roundedWeights: oneOf(true, undefined),
 };
 
-/** Reads what formatsValue wrote; undefined where there is none. Throws ERR_CHECKPOINT for formats that do not exist. */
+/**
+ * Reads the entries that formatsValue wrote; undefined where there are none. Throws ERR_CHECKPOINT for formats that do
+ * not exist.
+ */
 export function formatsFrom(value: Value | undefined, name: string): NumberFormats | undefined {
   if (!isDict(value)) return undefined;
   const known = Object.keys(SOUND).map((key): [string, Value | undefined] => [key, value.get(key)]);

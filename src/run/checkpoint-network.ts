@@ -1,4 +1,4 @@
-/** The network of a checkpoint: which it is, and how our files record it. */
+/** Identifies the network of a checkpoint, and defines how our files record it. */
 import { basename } from 'node:path';
 import { cfgOf, epochOf, stateDictOf } from '../checkpoint/keys';
 import { type Dict, isDict, type Value } from '../checkpoint/value';
@@ -13,7 +13,7 @@ import type { StateDict } from '../tensor';
 import { formatsFrom, formatsValue } from './checkpoint-formats';
 import { parseTicketFile } from './names';
 
-/** What was done to the pixels (0 to 1) of the images that a network was trained on, by channel. */
+/** Normalisation of the images that a network was trained on, by channel, for pixels scaled to [0, 1]. */
 export interface Normalisation {
   mean: [number, number, number];
   std: [number, number, number];
@@ -24,15 +24,15 @@ interface NetworkInfo {
   depth: number;
   classes: number;
   cfg: Cfg;
-  /** Side of the images it was trained on, pixels; absent in files of others. */
+  /** Side of the images it was trained on, pixels; absent in files of other programs. */
   imageSize?: number;
-  /** Absent in files of others, and in ours of before it was recorded. */
+  /** Normalisation; absent in files of other programs, and in those of our versions that did not record it. */
   normalisation?: Normalisation | undefined;
-  /** Absent in full precision. */
+  /** Number formats; absent in full precision. */
   formats?: NumberFormats | undefined;
 }
 
-/** A network in memory, with what its files need. */
+/** A network in memory, with the facts that its files need. */
 export interface ModelInfo extends NetworkInfo {
   /** Keys of its convolutions. */
   convolutions: readonly string[];
@@ -71,7 +71,7 @@ export function extrasOf(value: Value): Dict | null {
   return isDict(extras) ? extras : null;
 }
 
-/** Reads the network from a checkpoint, as far as that records it. Throws ERR_CHECKPOINT for an impossible cfg. */
+/** Reads the network as far as a checkpoint records it. Throws ERR_CHECKPOINT for an impossible cfg. */
 export function checkpointNetwork(value: Value, name: string): Partial<NetworkInfo> {
   const extras = extrasOf(value) ?? new Map<string, Value>();
   const [depth, classes, imageSize] = ['depth', 'classes', 'image_size'].map((key) => extras.get(key));
@@ -90,14 +90,14 @@ export function checkpointNetwork(value: Value, name: string): Partial<NetworkIn
   };
 }
 
-/** A network that is data comes with the file. */
+/** Reads the architecture; for a network that is data the file holds all of it. */
 function archFrom(extras: Dict, name: string): Arch | undefined {
   const [arch, network] = [extras.get('arch'), extras.get('network')];
   if (typeof network === 'string') return networkFromText(network, name);
   return typeof arch === 'string' ? arch : undefined;
 }
 
-/** Undefined where it is not recorded. */
+/** Reads the normalisation; undefined where it is not recorded. */
 function normalisationFrom(extras: Dict, name: string): Normalisation | undefined {
   const [mean, std] = [extras.get('mean'), extras.get('std')];
   if (mean === undefined && std === undefined) return undefined;
@@ -110,14 +110,15 @@ function normalisationFrom(extras: Dict, name: string): Normalisation | undefine
   );
 }
 
-/** Rows of the last layer of a network that is data. */
+/** Number of rows of the last layer of a network that is data. */
 function classesBy(arch: Arch, state: StateDict): number | undefined {
   return typeof arch === 'string' ? undefined : state.get(`${arch.layers.at(-1)!.name}.weight`)?.shape[0];
 }
 
 /**
- * The network of a checkpoint: as given, else as the checkpoint records, else as the keys and shapes of its weights show, else the
- * reference's default. Throws ERR_CHECKPOINT where the weights show another depth than the given one.
+ * Determines the network of a checkpoint: as given, else as the checkpoint records, else as the keys and shapes of its
+ * weights show, else the reference's default. Throws ERR_CHECKPOINT where the weights show another depth than the given
+ * one.
  */
 export function networkFor(
   given: { arch?: Arch | undefined; depth?: number | undefined; cfg?: Cfg | undefined },
@@ -148,8 +149,8 @@ export function networkFor(
 }
 
 /**
- * Throws ERR_CHECKPOINT where the weights are of a network whose layers compute something else than those of the same names in the
- * given one: the shapes of weights do not tell strides, paddings and the limits of a ReLU.
+ * Throws ERR_CHECKPOINT where layers of the given network compute something else than those of the same names in the
+ * recorded one. Strides, paddings and the limits of a ReLU do not show in the shapes of weights.
  */
 export function refuseOtherNetwork(given: Arch | undefined, recorded: Arch | undefined, name: string): void {
   const layer = given && recorded && differingLayer(given, recorded);
@@ -161,8 +162,8 @@ export function refuseOtherNetwork(given: Arch | undefined, recorded: Arch | und
 }
 
 /**
- * Epochs that the weights were trained for. Files of the reference have only `epoch`, which is one too many in EB-{p}-{k} (written
- * before epoch k-1 is trained), so the file name decides there.
+ * Number of epochs that the weights were trained for. Files of the reference have only `epoch`, which is one too many
+ * in EB-{p}-{k} (written before epoch k-1 is trained), so the file name decides there.
  */
 export function completedOf(value: Value, path: string): number | null {
   const own = extrasOf(value)?.get('completed');

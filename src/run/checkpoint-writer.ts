@@ -1,4 +1,4 @@
-/** Writes checkpoints while training goes on: the write of one epoch overlaps the training of the next. */
+/** Writes checkpoints during training: the write of one epoch overlaps the training of the next. */
 import { rm } from 'node:fs/promises';
 import { linkOrCopyAtomic } from '../atomic';
 import { writeCheckpoint } from '../checkpoint/pth';
@@ -8,12 +8,12 @@ export class CheckpointWriter {
   private pending: Promise<void> = Promise.resolve();
 
   /**
-   * Starts a write once the one before is done. `links` are further names of the same file; nothing is written twice. `replaced` is
-   * a file that this one makes useless, removed at the end.
+   * Starts a write once the previous one is done. `links` are further names of the same file; nothing is written twice.
+   * `replaced` is a file that this one makes useless, removed at the end.
    */
   async start(path: string, value: Value, links: readonly string[] = [], replaced?: string): Promise<void> {
     await this.settle();
-    // The file to resume from comes last: once it is there, all other names of that epoch are.
+    // The file to resume from is written last, so that all other names of the epoch exist once it does.
     this.pending = writeNamed([...links, path], value).then(() =>
       replaced ? rm(replaced, { force: true }) : undefined,
     );
@@ -21,27 +21,27 @@ export class CheckpointWriter {
     this.pending.catch(() => {});
   }
 
-  /** Does something with what is written, once that is on disk. */
+  /** Adds work on the written files, to be done once they are on disk. */
   add(work: () => Promise<void>): void {
     this.pending = this.pending.then(work);
     this.pending.catch(() => {});
   }
 
-  /** Waits until everything is on disk. Throws what a write threw. */
+  /** Waits until everything is on disk. Throws the error of a failed write. */
   settle(): Promise<void> {
     return this.pending;
   }
 }
 
-/** Writes one file under several names, the first of them first. */
+/** Writes one file under several names, in their order. */
 export async function writeNamed([first, ...rest]: readonly string[], value: Value): Promise<void> {
   await writeCheckpoint(first!, value);
   for (const name of rest) await linkOrCopyAtomic(first!, name);
 }
 
 /**
- * --keep-checkpoints: whether ckpt{epoch} stays. `searching`: some ticket has not emerged yet. `tickets`: the epochs that those which
- * have emerged had completed.
+ * True where ckpt{epoch} stays under --keep-checkpoints. `searching`: some ticket has not emerged yet. `tickets`: the
+ * numbers of epochs that the emerged tickets had completed.
  */
 export function isKept(policy: string, epoch: number, searching: boolean, tickets: readonly number[] = []): boolean {
   if (policy === 'all') return true;

@@ -1,4 +1,7 @@
-/** The training checkpoint: the reference's four keys, and one of ours (`earlybird`) with what an exact resume needs. */
+/**
+ * The training checkpoint: the reference's four keys, and one of ours (`earlybird`) with all that an exact resume
+ * needs.
+ */
 import { bestOf, parameterKeys, stateDictOf, stateDictValue, wrappedKeys } from '../checkpoint/keys';
 import { type ReadOptions, readCheckpoint } from '../checkpoint/read';
 import { momentumOf, sgdOptimizerValue } from '../checkpoint/sgd';
@@ -23,7 +26,7 @@ export interface CheckpointContent {
   snapshot: Snapshot;
   /** The reference's `epoch` field: completed epochs for ckpt{e}, one more for EB files. */
   epoch: number;
-  /** Epochs that the weights were trained for. */
+  /** Number of epochs that the weights were trained for. */
   completed: number;
   /** Best exact test top-1 so far, percent. */
   best: number;
@@ -35,9 +38,9 @@ export interface CheckpointContent {
   detectors?: Value | undefined;
   /** State of a --precision-schedule. */
   precision?: Value | undefined;
-  /** Once averaging has begun. */
+  /** Averaged weights, once averaging has begun. */
   average?: AveragedWeights | undefined;
-  /** Inside an epoch. */
+  /** Position and sums of a checkpoint inside an epoch. */
   inside?: InsideEpoch;
 }
 
@@ -64,7 +67,7 @@ export function checkpointValue(content: CheckpointContent): Dict {
   ]);
 }
 
-/** swa.pth.tar: the mean of the weights. `top1` in percent. */
+/** Contents of swa.pth.tar, with the mean of the weights. `top1` is in percent. */
 export function averageValue(content: CheckpointContent, { state, models }: AveragedWeights, top1: number): Dict {
   return new Map<string, Value>([
     ['epoch', content.epoch],
@@ -82,7 +85,7 @@ export function averageValue(content: CheckpointContent, { state, models }: Aver
   ]);
 }
 
-/** init.pth.tar: the weights before training. */
+/** Contents of init.pth.tar, with the weights before training. */
 export function initialValue(state: StateDict, network: ModelInfo): Dict {
   return new Map<string, Value>([
     ['state_dict', weightsValue(state, network)],
@@ -90,7 +93,7 @@ export function initialValue(state: StateDict, network: ModelInfo): Dict {
   ]);
 }
 
-/** Weights as they are written: those of a low-precision network under the reference's keys for it. */
+/** Weights as written to files; those of a low-precision network are under the reference's keys for such networks. */
 export function weightsValue(state: StateDict, { formats, convolutions }: ModelInfo): Value {
   return stateDictValue(formats ? wrappedKeys(state, convolutions) : state);
 }
@@ -98,7 +101,7 @@ export function weightsValue(state: StateDict, { formats, convolutions }: ModelI
 export interface RestoredCheckpoint extends Snapshot {
   completed: number;
   best: number;
-  /** Short name of the recipe that wrote it. */
+  /** Short name of the recipe that wrote the file. */
   identityHash: string | undefined;
   detectors: Value | undefined;
   precision: Value | undefined;
@@ -109,8 +112,8 @@ export interface RestoredCheckpoint extends Snapshot {
 }
 
 /**
- * Reads a training checkpoint, ours, the reference's or one of another program; what is not taken of it is said in `log`. Throws
- * ERR_CHECKPOINT.
+ * Reads a training checkpoint: ours, the reference's, or that of another program. `log` gets a line on each part that
+ * is not used. Throws ERR_CHECKPOINT.
  */
 export async function readTrainingCheckpoint(
   path: string,
@@ -139,7 +142,7 @@ export async function readTrainingCheckpoint(
 function optimizerValue({ snapshot, lr, optimiser }: CheckpointContent): Value {
   return sgdOptimizerValue({
     momentum: snapshot.momentum,
-    // As the reference counts them, `indexes` included, so that its scripts can load the file.
+    // The reference counts `indexes` as parameters, so its scripts can load the file.
     parameters: parameterKeys(snapshot.state),
     lr,
     momentumFactor: optimiser.momentum,
@@ -147,7 +150,10 @@ function optimizerValue({ snapshot, lr, optimiser }: CheckpointContent): Value {
   });
 }
 
-/** In the checkpoint itself: with a file of its own, a kill between the two would count an epoch twice. */
+/**
+ * The average is in the checkpoint itself: with a file of its own, a kill between the two writes would count an epoch
+ * twice.
+ */
 function averageEntries({ state, models }: AveragedWeights): [string, Value][] {
   return [
     ['swa_state_dict', stateDictValue(state)],

@@ -1,7 +1,7 @@
 /**
- * A run's folder: which run it holds, and the files that grow with it. Metrics and masks are on disk before the checkpoint that
- * completes their epoch, and are cut back to that checkpoint when a run resumes: a kill at any instant loses at most the epoch in
- * progress.
+ * The folder of a run: the identity of the run, and the files that grow with it. Metrics and masks are on disk before
+ * the checkpoint that completes their epoch, and are cut back to that checkpoint when a run resumes, so a kill at any
+ * instant loses at most the epoch in progress.
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -20,44 +20,47 @@ import { maskFile, stepMaskFile } from './names';
 import { type RecordOptions, recordText } from './record';
 import { damagedFile, parseMetrics, parseStored } from './stored';
 
-/** All files of a run; --force removes these and nothing else. */
+/** Names of all files of a run, which are the only ones that --force removes. */
 const OWN_FILES =
   /^(params\.json|result\.json|energy\.json|metrics\.jsonl|record\.txt|masks|report|overlap_[\d.]+\.(npy|json)|events\.out\.tfevents\.\d+\.earlybird|(init|checkpoint|inside-epoch|model_best|swa|ckpt\d+|EB-\d+-\d+)\.pth\.tar)$/;
 const isOwn = (name: string) => OWN_FILES.test(name);
-/** The checkpoint to resume from. */
+/** Name of the checkpoint to resume from. */
 export const CHECKPOINT = 'checkpoint.pth.tar';
-/** The one inside an epoch (--checkpoint-every), while there is one. */
+/** Name of the checkpoint inside an epoch (--checkpoint-every), which exists only meanwhile. */
 export const INSIDE_EPOCH = 'inside-epoch.pth.tar';
 
-/** Where a run, or one of several stages, goes on. */
+/** Paths of the checkpoints from which a run, or a stage of one, continues. */
 const CHECKPOINTS = [CHECKPOINT, INSIDE_EPOCH].flatMap((name) => [name, join('search', name), join('retrain', name)]);
 
 /** foreign: a checkpoint without the params.json of its run, as in a folder of the reference. */
 /** continued: a run whose options changed in a way that keeps its work (changes.ts). */
 export type RunState = 'new' | 'interrupted' | 'finished' | 'foreign' | 'continued';
 
-/** masks/index.json */
+/** Contents of masks/index.json. */
 export interface MaskIndex {
-  /** N: bits of one mask. */
+  /** Number N of bits of one mask. */
   channels: number;
   /** Completed epochs of the first mask; earlier rows of the files are zero. */
   first: number;
   ratios: number[];
-  /** Channels of each layer, in the order of the bits. Absent in runs of earlier versions. */
+  /** Number of channels of each layer, in the order of the bits. Absent in runs of earlier versions. */
   layers?: number[];
-  /** Masks inside epochs (--mask-every): row (e, i) of their files, i < `stopsInside`, was drawn after (i + 1) * every steps of epoch e. */
+  /**
+   * Masks inside epochs (--mask-every). Row (e, i) of their files, i < `stopsInside`, was drawn after (i + 1) * every
+   * steps of epoch e.
+   */
   steps?: { every: number; batches: number };
 }
 
-/** Masks that are stored inside an epoch of so many batches; that at its end is stored as that of the epoch. */
+/** Number of masks that are stored inside an epoch; the mask at its end is stored as that of the epoch. */
 export const stopsInside = ({ every, batches }: { every: number; batches: number }) => Math.ceil(batches / every) - 1;
 
-/** Throws ERR_FILE for a folder that is not there, before a lock would make it. */
+/** Throws ERR_FILE for a missing folder, before a lock would make it. */
 export function requireFolder(folder: string): void {
   if (!existsSync(folder)) throw new EarlybirdError('ERR_FILE', `${folder} does not exist: check the path.`);
 }
 
-/** The folder of a search, also where `train` made it: SAVE/search. */
+/** The folder of a search, also where `train` made it as SAVE/search. */
 export function searchFolderOf(folder: string): string {
   const within = join(folder, 'search');
   return existsSync(join(within, 'params.json')) && !existsSync(join(folder, 'metrics.jsonl')) ? within : folder;
@@ -90,14 +93,14 @@ export class RunDirectory {
     if (differing(before, identity).length > 0) {
       if (directory.canBecome(before, identity)) return { directory, state: 'continued' };
       if (directory.holdsWork()) throw otherRecipe(path, differingKeys(before, identity));
-      // Another run failed or was stopped before it had anything to lose.
+      // The earlier run failed or was stopped before it had anything to lose.
       await directory.remove(isOwn, keep);
       return { directory, state: 'new' };
     }
     return { directory, state: [CHECKPOINT, INSIDE_EPOCH].some((name) => directory.has(name)) ? 'interrupted' : 'new' };
   }
 
-  /** Throws ERR_RECIPE where `open` would; changes nothing. */
+  /** Throws ERR_RECIPE where `open` would, without changing anything. */
   static async check(path: string, identity: Record<string, unknown>): Promise<void> {
     const directory = new RunDirectory(path);
     const before = (await directory.identity()) ?? identity;
@@ -106,12 +109,12 @@ export class RunDirectory {
       throw otherRecipe(path, differingKeys(before, identity));
   }
 
-  /** A folder to read, or one that exists. */
+  /** A folder to read, or one that is known to exist. */
   static at(path: string): RunDirectory {
     return new RunDirectory(path);
   }
 
-  /** The identity of the run in the folder; null where it holds none. */
+  /** The identity of the run in the folder; null where it holds no run. */
   private async identity(): Promise<Record<string, unknown> | null> {
     const params = await this.readJson<{ identity?: Record<string, unknown> }>('params.json');
     return params && (params.identity ?? {});
@@ -134,7 +137,7 @@ export class RunDirectory {
     return join(this.path, name);
   }
 
-  /** null where there is no such file. Throws ERR_FILE where it cannot be read or is damaged. */
+  /** Reads a JSON file; null where it is absent. Throws ERR_FILE where it cannot be read or is damaged. */
   async readJson<T>(name: string): Promise<T | null> {
     const path = this.file(name);
     const bytes = await contentsOf(path);
@@ -185,26 +188,29 @@ export class RunDirectory {
     await this.writeJson('masks/index.json', index);
   }
 
-  /** null where no masks are stored. */
+  /** Reads masks/index.json; null where no masks are stored. */
   readMaskIndex(): Promise<MaskIndex | null> {
     return this.readJson<MaskIndex>('masks/index.json');
   }
 
-  /** Masks from the first one on; null where this folder holds none at that ratio. */
+  /** Reads the masks from the first one on; null where this folder holds none at that ratio. */
   async readMasks(ratio: number): Promise<{ index: MaskIndex; rows: Uint8Array[] } | null> {
     const index = await this.readMaskIndex();
     const rows = index && (await this.maskRows(maskFile(ratio), index));
     return rows && { index: index!, rows: rows.slice(index!.first) };
   }
 
-  /** Masks inside epochs by the epochs completed, a broken number; null where none are stored at that ratio. */
+  /**
+   * Reads masks inside epochs, by the number of completed epochs as a fraction; null where none are stored at that
+   * ratio.
+   */
   async readStepMasks(ratio: number): Promise<Map<number, Uint8Array> | null> {
     const index = await this.readMaskIndex();
     const rows = index?.steps && (await this.maskRows(stepMaskFile(ratio), index));
     if (!rows) return null;
     const { every, batches } = index!.steps!;
     const perEpoch = stopsInside(index!.steps!);
-    // Rows of epochs before the first one are zero, as are those of steps that had no image.
+    // Rows of epochs before the first one are zero, as are rows of steps without images.
     const drawn = rows.flatMap((mask, row) => (mask.some((byte) => byte !== 0) ? [{ mask, row }] : []));
     const after = (row: number) => Math.floor(row / perEpoch) + (((row % perEpoch) + 1) * every) / batches;
     return new Map(drawn.map(({ mask, row }) => [after(row), mask]));
@@ -224,8 +230,8 @@ export class RunDirectory {
   }
 
   /**
-   * The row at which the masks begin when row `completed` is written next: where they began, or that row if there are none yet or
-   * some in between are missing.
+   * The row at which the masks begin when row `completed` is written next: where they began so far, or this row where
+   * there are none yet or some in between are missing.
    */
   async firstMask(ratio: number, completed: number): Promise<number> {
     const stored = await this.readMasks(ratio);
@@ -240,19 +246,19 @@ export class RunDirectory {
     return this.writeMetrics((await this.readMetrics()).filter((line) => line.completed <= completed));
   }
 
-  /** True where something here took time: a checkpoint, a result, a stage of a run that has several. */
+  /** True where the folder holds a result of work: a checkpoint, a result, or a stage of a run that has several. */
   private holdsWork(): boolean {
     return ['result.json', ...CHECKPOINTS].some((name) => this.has(name));
   }
 
-  /** A run that failed before any of its stages began leaves nothing. */
+  /** Removes the files of a run that failed before any of its stages began. */
   async forgetUnbegun(): Promise<void> {
     const names = (await readdir(this.path)).filter((name) => !name.startsWith('.'));
     if (names.length === 1 && names[0] === 'params.json') await rm(this.file('params.json'), { force: true });
   }
 
   private async remove(isIt: (name: string) => boolean, keep?: string): Promise<void> {
-    // A kill in between must leave neither a result without its run nor a checkpoint without its recipe.
+    // A kill in the middle must leave neither a result without its run nor a checkpoint without its recipe.
     const rank = (name: string) => (name === 'result.json' ? 0 : name === 'params.json' ? 2 : 1);
     const names = await readdir(this.path).catch(() => [] as string[]);
     for (const name of names.sort((a, b) => rank(a) - rank(b))) {
@@ -271,7 +277,7 @@ function otherRecipe(path: string, differences: string[]): EarlybirdError {
   );
 }
 
-/** Null where there is no such file; throws ERR_FILE where it cannot be read. */
+/** Contents of a file; null where it is absent. Throws ERR_FILE where it cannot be read. */
 async function contentsOf(path: string): Promise<Buffer | null> {
   return onDisk(path, 'read', () =>
     readFile(path).catch((error) => {
@@ -281,7 +287,7 @@ async function contentsOf(path: string): Promise<Buffer | null> {
   );
 }
 
-/** "--lr: 0.1 there, 0.2 now" for every key that differs. */
+/** Describes every key that differs: "--lr: 0.1 there, 0.2 now". */
 export function differingKeys(there: Record<string, unknown>, now: Record<string, unknown>): string[] {
   const show = (value: unknown) =>
     value === undefined ? 'unset' : isNetwork(value) ? nameOf(value) : JSON.stringify(value);
@@ -290,12 +296,12 @@ export function differingKeys(there: Record<string, unknown>, now: Record<string
 
 const isNetwork = (value: unknown): value is NetworkData => (value as NetworkData | null)?.layers !== undefined;
 
-/** Of networks of one name the contents differ. */
+/** Name of a network with a hash, which tells networks of one name apart. */
 const nameOf = (network: NetworkData) => `${network.name} (${hashOf(network)})`;
 
 const hashOf = (value: unknown) => createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 16);
 
-/** Short name of an identity, kept in checkpoints. */
+/** Short name of an identity, stored in checkpoints. */
 export function identityHash(identity: Record<string, unknown>): string {
   const sorted = Object.entries(identity).sort(([a], [b]) => (a < b ? -1 : 1));
   return hashOf(sorted);

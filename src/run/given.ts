@@ -1,4 +1,4 @@
-/** Reads checkpoints that a user or a run names, with the remedy that fits. */
+/** Reads checkpoints that a user or a run names; errors come with the remedy that fits. */
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -8,7 +8,7 @@ import { UnreadableFile } from '../checkpoint/refuse';
 import { EarlybirdError } from '../errors';
 import { parseTicketFile } from './names';
 
-/** The checkpoint that a flag names. Throws ERR_FILE with the tickets that are near where there is no such file. */
+/** Reads the checkpoint that a flag names. Throws ERR_FILE where it is absent, naming tickets nearby. */
 export async function readGiven(path: string, flag: string, options: ReadOptions = {}): Promise<Checkpoint> {
   if (!existsSync(path)) {
     const near = await ticketsNear(path);
@@ -18,7 +18,7 @@ export async function readGiven(path: string, flag: string, options: ReadOptions
   return readCheckpoint(path, options);
 }
 
-/** Tickets of a search in the folder of the path, and files of its name in the folders beside that. */
+/** Tickets of a search in the folder of the path, and files of the same name in the folders beside it. */
 async function ticketsNear(path: string): Promise<string[]> {
   const [folder, name] = [dirname(path), basename(path)];
   const list = (place: string) => readdir(place).catch(() => [] as string[]);
@@ -29,7 +29,7 @@ async function ticketsNear(path: string): Promise<string[]> {
   return [...tickets.sort().map((file) => join(folder, file)), ...beside.sort()].slice(0, 8);
 }
 
-/** For a file that a run made itself: where it cannot be read, the message ends with this remedy. */
+/** Does work on a file that a run made itself. Where the file cannot be read, the message ends with this remedy. */
 export async function orRemedy<T>(path: string, remedy: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

@@ -1,4 +1,7 @@
-/** What a checkpoint inside an epoch holds beside the weights: JSON in the `earlybird` dictionary, which PyTorch reads as a string. */
+/**
+ * Contents of a checkpoint inside an epoch beside the weights: JSON in the `earlybird` dictionary, which PyTorch reads
+ * as a string.
+ */
 import { z } from 'zod';
 import type { Dict, Value } from '../checkpoint/value';
 import { EarlybirdError } from '../errors';
@@ -6,12 +9,12 @@ import type { EpochPosition } from '../native/types/pass';
 import type { EnergyTotals, EpochMetrics } from './metrics';
 
 export interface InsideEpoch {
-  /** With the sums over the steps that are done. */
+  /** Position in the epoch, with the sums over the completed steps. */
   position: EpochPosition;
-  /** Of the mask drawn before the epoch. */
+  /** Distances of the mask drawn before the epoch. */
   distances: EpochMetrics['distances'];
   signals?: EpochMetrics['signals'];
-  /** Spent in the epoch so far; null where it was not metered throughout. */
+  /** Energy spent in the epoch so far; null where it was not metered throughout. */
   energy: EnergyTotals | null;
 }
 
@@ -46,7 +49,7 @@ const SCHEMA: z.ZodType<InsideEpoch> = z.object({
 export const insideEntries = (inside: InsideEpoch | undefined): [string, Value][] =>
   inside ? [[KEY, JSON.stringify(inside)]] : [];
 
-/** undefined for a checkpoint between epochs. Throws ERR_CHECKPOINT. */
+/** Reads the contents; undefined for a checkpoint between epochs. Throws ERR_CHECKPOINT. */
 export function insideFrom(extras: Dict | null, path: string): InsideEpoch | undefined {
   const text = extras?.get(KEY);
   if (text === undefined) return undefined;

@@ -1,33 +1,39 @@
-/** Where a run stands inside its epoch, in a small file of its folder while it trains: for programs that look at it from outside. */
+/**
+ * Writes the progress inside an epoch to a small file in the run's folder during training, for programs that watch from
+ * outside.
+ */
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Observer } from './observer';
 
-/** Beside the lock of the run, whose end removes both. */
+/** Name of the file, beside the lock of the run; the end of the run removes both. */
 export const LIVE = '.earlybird-live.json';
 
-/** A moment of a run. */
+/** Progress of a run at one moment. */
 export interface LiveProgress {
-  /** "search", "retrain". */
+  /** Name of the phase: "search", "retrain". */
   phase: string;
-  /** Epoch index, and epochs in all. */
+  /** Index of the epoch. */
   epoch: number;
+  /** Number of epochs. */
   epochs: number;
   pass: 'train' | 'test' | 'swa';
   step: number;
   steps: number;
-  /** Of the pass so far. */
+  /** Seconds of the pass so far. */
   seconds: number;
   imagesPerSecond: number;
   loss: number | null;
-  /** Percent. */
+  /** Top-1 in percent. */
   top1: number | null;
 }
 
-/** Milliseconds between two moments that are written. */
+/** Least milliseconds between two writes. */
 const EVERY = 2000;
 
-/** Tells `observer` what it is told, and writes the file. A disk that takes it no longer ends no training. */
+/**
+ * Passes all calls on to `observer`, and writes the file. A disk that no longer accepts it does not stop a training.
+ */
 export class LiveFile implements Disposable {
   private readonly file: string;
   private run = { phase: '', epoch: 0, epochs: 0 };
@@ -79,6 +85,6 @@ function quietly(work: () => void): void {
   try {
     work();
   } catch {
-    // What counts is in the other files.
+    // A failure is ignored, as no result depends on this file.
   }
 }

@@ -1,50 +1,61 @@
 /** One line of metrics.jsonl: the measurements of an epoch. */
 export interface EpochMetrics {
-  /** Epoch index, 0-based. */
+  /** Index of the epoch, from 0. */
   epoch: number;
-  /** Epochs completed once this line is written (epoch + 1). */
+  /** Number of epochs completed once this line is written (epoch + 1). */
   completed: number;
   lr: number;
-  /** Accuracies in percent; batchMean values as the reference prints them. */
+  /** Means of the training pass. Accuracies are in percent; batchMean values are those that the reference prints. */
   train: { loss: number; lossBatchMean: number; top1: number; top1BatchMean: number };
   test: { loss: number; top1: number; top1BatchMean: number; top5: number };
-  /** The mean of the weights after `n` epochs (--swa), a network of its own, tested in full precision. Absent before it begins. */
+  /**
+   * Test of the mean of the weights after `n` epochs (--swa), a network of its own, in full precision. Absent before
+   * averaging begins.
+   */
   swa?: AverageMetrics;
-  /** `waited`: the part of `train` in which steps waited for data. Absent in files of earlier versions, as `bad`. */
+  /**
+   * Seconds of the passes. `waited`: the part of `train` in which steps waited for data. Absent in files of earlier
+   * versions, as is `bad`.
+   */
   seconds: { train: number; evaluate: number; waited?: number };
-  /** Training images that did not decode and were left out. */
+  /** Number of training images that did not decode and were left out. */
   bad?: number;
   imagesPerSecond: number;
-  /** What its training multiplied. Absent in files of earlier versions. */
+  /** Arithmetic of its training. Absent in files of earlier versions. */
   arithmetic?: EpochArithmetic;
-  /** Joules of the epoch's passes and detection, or null where nothing measures them. */
+  /** Joules of the epoch's passes and detection; null where nothing measures them. */
   joules: number | null;
-  /** Energy since the line before, by window; "whole" is all of it. Absent where nothing was metered. */
+  /** Energy since the previous line, by window; "whole" is all of it. Absent where nothing was metered. */
   energy?: EnergyTotals;
-  /** Per ratio (percent, for example "30"): distances of the mask drawn BEFORE this epoch to the older ones, or null while the window fills. */
+  /**
+   * Distances by ratio (in percent, for example "30") of the mask drawn BEFORE this epoch to the older ones; null while
+   * the window fills.
+   */
   distances: Record<string, number[] | null>;
-  /** With another detector than hamming, instead of distances: its signal per ratio, null while it has not seen enough. */
+  /**
+   * Signal by ratio of a detector other than hamming, given instead of distances; null while it has not seen enough.
+   */
   signals?: Record<string, number | null>;
-  /** Per ratio: file number (epoch + 1) at which the ticket emerged, once it has. */
+  /** Number in the file name (epoch + 1) of the ticket by ratio, once it has emerged. */
   emerged: Record<string, number>;
 }
 
 /** Costs by counting (docs/cost.md#bit-operations). */
 export interface ArithmeticCosts {
-  /** Multiply-adds times the bits of both operands, 1e9. */
+  /** 1e9 bit operations: multiply-adds times the bits of both operands. */
   gbitops: number;
-  /** Of the multiply-adds alone, by a table: nothing measured it. */
+  /** Joules of the multiply-adds alone by a table, never measured. */
   modelledJoules: number;
 }
 
 /** The arithmetic of an epoch's training. */
 export interface EpochArithmetic extends ArithmeticCosts {
   /**
-   * Bits of the operands of convolutions, 32 or 16 in full precision. `error` and `grad`: the gradient of an output, in the gradients of
-   * the input and of the weight.
+   * Bits of the operands of convolutions, 32 or 16 in full precision. `error` and `grad` are the gradient of an output
+   * as operand of the gradients of the input and of the weight.
    */
   bits: { weight: number; activate: number; error: number; grad: number };
-  /** With --precision-schedule: the formats of its forward passes, as the ladder names them. */
+  /** Formats of its forward passes under --precision-schedule, as the ladder names them. */
   forward?: string;
 }
 
@@ -55,7 +66,7 @@ export interface AverageMetrics {
   top1: number;
   top1BatchMean: number;
   top5: number;
-  /** Estimating its BatchNorm statistics, and testing it. */
+  /** Seconds for estimating its BatchNorm statistics and testing it. */
   seconds: number;
 }
 
@@ -63,13 +74,16 @@ export interface AverageMetrics {
 export interface EnergyTotal {
   windows: number;
   seconds: number;
-  /** null where any of the windows could not be read, or the same parts were not read in all of them. */
+  /** Joules; null where a window could not be read, or different parts were read in different windows. */
   joules: number | null;
-  /** Joules by part and method, for example "gpu counter", also where `joules` is null. Absent where nothing was read. */
+  /**
+   * Joules by part and method, for example "gpu counter", given even where `joules` is null. Absent where nothing was
+   * read.
+   */
   parts?: Record<string, number>;
-  /** With several ranks: joules by host. */
+  /** Joules by host, with several ranks. */
   hosts?: Record<string, number>;
-  /** Why there is no figure, or that it is coarse or estimated. */
+  /** Reason why there is no figure, or why it is coarse or estimated. */
   reason?: string;
 }
 

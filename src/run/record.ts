@@ -1,12 +1,12 @@
-/** record.txt, byte for byte as the reference writes it. */
+/** Writes record.txt, byte for byte as the reference does. */
 import type { EpochMetrics } from './metrics';
 
-/** Two decimals, as the reference rounds accuracies before it compares or writes them. */
+/** Rounds to two decimals, as the reference does with accuracies before it compares or writes them. */
 export function round2(value: number): number {
   return Math.round(value * 100) / 100;
 }
 
-/** JSON has a loss that is no number as null. */
+/** Formats one cell; a loss that is no number is null in JSON. */
 const cell = (value: number | null) => (value ?? Number.NaN).toFixed(5).padStart(10);
 
 /** One row of record.txt: mean of batch losses, train and test top-1 as unweighted means over batches, rounded. */
@@ -15,13 +15,22 @@ function recordRow(metrics: EpochMetrics): [number, number, number] {
 }
 
 export interface RecordOptions {
-  /** Once training has ended: overwrites the first column of the last row, a quirk of the reference that its readers rely on. */
+  /**
+   * Best top-1, once training has ended. It overwrites the first column of the last row, a quirk of the reference that
+   * its readers rely on.
+   */
   best?: number;
-  /** A fourth column, as the low-precision scripts have: top-1 of the weight average, which after training overwrites the second one too. */
+  /**
+   * True for a fourth column as in the low-precision scripts: top-1 of the weight average, which after training
+   * overwrites the second column too.
+   */
   swa?: boolean;
 }
 
-/** `epochs` rows of columns in the format %10.5f, zeros for epochs not run and for an average that has not begun. */
+/**
+ * Text of `epochs` rows of columns in the format %10.5f, with zeros for epochs not run and for an average that has not
+ * begun.
+ */
 export function recordText(
   epochs: number,
   metrics: readonly EpochMetrics[],
@@ -40,7 +49,7 @@ export function recordText(
   return rows.map((row) => `${row.map(cell).join(',')}\n`).join('');
 }
 
-/** Best test top-1 by the reference's value. */
+/** Best test top-1 as the reference computes it. */
 export function recordBest(metrics: readonly EpochMetrics[]): number {
   return Math.max(0, ...metrics.map((line) => recordRow(line)[2]));
 }

@@ -4,30 +4,37 @@ import type { Costs } from '../network/flops';
 import type { ArithmeticCosts, AverageMetrics, EpochMetrics } from './metrics';
 import { ratioKey } from './names';
 
-/** result.json of a search or a retraining. */
+/** Contents of result.json of a search or a retraining. */
 export interface RunResult extends Costs {
   command: 'search' | 'retrain';
   directory: string;
-  /** Epochs. */
+  /** Number of completed epochs. */
   completed: number;
-  /** Exact test top-1 of the last and of the best epoch (chosen on the test set), percent; null where no epoch was run. */
+  /** Exact test top-1 of the last epoch, percent; null where no epoch was run. */
   top1Last: number | null;
+  /** Exact test top-1 of the best epoch, chosen on the test set, percent; null where no epoch was run. */
   top1Best: number | null;
-  /** The reference's best value: unweighted mean over batches, percent, two decimals. */
+  /** Best value of the reference: unweighted mean over batches, percent, two decimals. */
   bestPrec1: number;
-  /** The mean of the weights (--swa) after the last epoch, tested in full precision, and its file; null where there is none. */
+  /**
+   * Test of the mean of the weights (--swa) after the last epoch, in full precision, and its file; null where there is
+   * none.
+   */
   swa: (AverageMetrics & { file: string }) | null;
-  /** By ratio in percent, for example "30": the checkpoint of its ticket, and the epochs that has completed. */
+  /** Tickets by ratio in percent, for example "30": the checkpoint, and its number of completed epochs. */
   tickets: Record<string, { file: string; completed: number }>;
-  /** Of a forward pass of one image. Absent in results of earlier versions. */
+  /** Multiply-adds of a forward pass of one image. Absent in results of earlier versions. */
   multiplyAdds?: MultiplyAdds;
-  /** Of the training; null or absent where an epoch was not counted. */
+  /** Arithmetic of the training; null or absent where an epoch was not counted. */
   arithmetic?: ArithmeticCosts | null;
   /** Seconds of training and evaluation. */
   seconds: number;
-  /** Passes and detection of all epochs; null where one of them was not metered. Absent in results of earlier versions. */
+  /**
+   * Joules of passes and detection of all epochs; null where an epoch was not metered. Absent in results of earlier
+   * versions.
+   */
   joules?: number | null;
-  /** How the joules were obtained, for example "estimated from the given watts". */
+  /** Method by which the joules were obtained, for example "estimated from the given watts". */
   joulesBy?: string | null;
 }
 
@@ -41,8 +48,9 @@ export interface FinishedRun<R = RunResult> {
 /** A row of the summary table of a report. */
 export interface SummaryRow {
   label: string;
-  /** Exact top-1 of the last epoch and the best epoch (chosen on the test set, as the reference does), percent. */
+  /** Exact test top-1 of the last epoch, percent. */
   top1Last: number;
+  /** Exact test top-1 of the best epoch, chosen on the test set as in the reference, percent. */
   top1Best: number;
   /** Top-1 of the mean of the weights (--swa), in full precision, after the last epoch. */
   top1Swa?: number | null;
@@ -52,11 +60,11 @@ export interface SummaryRow {
   /** Wall seconds spent in training and evaluation. */
   seconds: number;
   joules: number | null;
-  /** Of the same epochs as the seconds; null or absent where one was not counted. */
+  /** Arithmetic of the same epochs as the seconds; null or absent where an epoch was not counted. */
   arithmetic?: ArithmeticCosts | null;
-  /** Trained for a part of its epochs only: its time and energy are nothing to compare with. */
+  /** True where only a part of its epochs was trained, so that time and energy cannot be compared. */
   stopped?: boolean;
-  /** How the joules were obtained, to print under the table: "measured: ...", "estimated from ...". */
+  /** Method by which the joules were obtained, printed under the table: "measured: ...", "estimated from ...". */
   joulesBy?: string | null;
 }
 

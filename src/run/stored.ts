@@ -1,11 +1,11 @@
-/** What the files of a run must be to be read: a damaged one is refused by its name, the line, and what to do. */
+/** Checks the files of a run when they are read. The error for a damaged file names it, the line, and the remedy. */
 import { z } from 'zod';
 import { EarlybirdError } from '../errors';
 import type { EpochMetrics } from './metrics';
 
 const REMEDY = 'restore it from a copy, or remove it, and run the command again';
 
-/** ERR_FILE for a damaged file of a run. `why` is a clause. */
+/** The ERR_FILE error for a damaged file of a run. `why` is a clause. */
 export function damagedFile(path: string, why: string, detail?: unknown, remedy = REMEDY): EarlybirdError {
   return new EarlybirdError('ERR_FILE', `${path} is damaged: ${why}; ${remedy}.`, String(detail ?? why));
 }
@@ -14,7 +14,7 @@ const count = z.number().int().nonnegative();
 const object = z.looseObject({});
 const measure = z.number().nullable();
 
-/** Files by their names in a run's folder: what their readers rely on. Of others only that they hold an object. */
+/** Fields that readers rely on, by file name in a run's folder. Any other file must only hold an object. */
 const SHAPES: Record<string, z.ZodType> = {
   'params.json': z.looseObject({
     command: z.string().optional(),
@@ -49,7 +49,10 @@ function parseJson(text: string, refuse: (line: number, error: unknown) => Early
   }
 }
 
-/** The first line with which the text is no beginning of JSON. V8 does not always say the place. */
+/**
+ * Number of the first line at which the text stops being the beginning of JSON, as V8 does not always tell the
+ * position.
+ */
 function wrongLine(lines: readonly string[]): number {
   let [good, wrong] = [0, lines.length];
   while (wrong - good > 1) {
@@ -85,7 +88,9 @@ const EPOCH: z.ZodType = z.looseObject({
   emerged: z.record(z.string(), count),
 });
 
-/** The lines of metrics.jsonl. Complete ones only: a kill may have cut the last one. Throws ERR_FILE, which names the line. */
+/**
+ * Reads the complete lines of metrics.jsonl; a kill may have cut the last one. Throws ERR_FILE, which names the line.
+ */
 export function parseMetrics(text: string, path = 'metrics.jsonl'): EpochMetrics[] {
   const lines = text.split('\n');
   lines.pop();

@@ -1,12 +1,12 @@
-/** What the figures of a study show. Pure. */
+/** Collects the data of a study's figures. */
 import type { DotPoint, StudyCurve } from '../report/input';
 import type { StudyGroup } from './groups';
 import type { Estimate } from './statistics';
 
 export interface Curves {
-  /** Accuracy against drawing epoch. */
+  /** Curves of accuracy against drawing epoch. */
   draws: StudyCurve[];
-  /** Tickets and controls. */
+  /** Points of tickets and controls. */
   dots: DotPoint[];
 }
 

@@ -1,36 +1,36 @@
-/** The epochs at which tickets are drawn. Pure. */
+/** Chooses the epochs at which tickets are drawn. */
 import { epochsText } from '../run/names';
 
 /** A draw of one search at one ratio. */
 export interface Draw {
-  /** The name of its row, equal for all seeds: "8", "emergence", "lr-drop-80". */
+  /** Name of its row, equal for all seeds: "8", "emergence", "lr-drop-80". */
   name: string;
-  /** Epochs that the search has completed; null where there is none. */
+  /** Number of epochs that the search has completed; null where there is no such draw. */
   epoch: number | null;
-  /** Why there is none. */
+  /** Reason why there is no such draw. */
   reason?: string;
 }
 
-/** What a search tells of one ratio. */
+/** Facts of a search at one ratio. */
 export interface SearchFacts {
   /** False where the search drew no masks at this ratio, so that nothing is known of its ticket. */
   followed: boolean;
-  /** Epochs after which a ticket emerged; null where none did. */
+  /** Number of epochs after which a ticket emerged; null where none did. */
   emergence: number | null;
-  /** Epochs after which the test accuracy was the best of all. */
+  /** Number of epochs after which the test accuracy was the best of all. */
   best: number;
 }
 
-/** Why a ratio that was added to a study has no ticket. */
+/** Reason why a ratio that was added to a study has no ticket. */
 const NOT_FOLLOWED = 'the search was run without this ratio: --force searches again';
 
 interface Settings {
   epochs: number;
-  /** Epoch indexes from which the learning rate is smaller. */
+  /** Epoch indexes from which on the learning rate is smaller. */
   schedule: readonly number[];
 }
 
-/** The draws that are asked for, in that order; those that are not there say why. */
+/** The requested draws in order; a missing one has its reason. */
 export function drawsOf(
   asked: readonly (number | string)[],
   { epochs, schedule }: Settings,
@@ -55,7 +55,7 @@ export function drawsOf(
   return asked.flatMap((one) => named[one]?.() ?? [within(String(one), Number(one))]);
 }
 
-/** Draws and those of the controls, each once. */
+/** Draws of tickets and of controls, each once. */
 export function askedDraws({
   draws,
   controls,
@@ -68,9 +68,9 @@ export function askedDraws({
   return [...new Set([...draws, ...(controls.includes('none') ? [] : controlDraws)])];
 }
 
-/** For --keep-checkpoints of a search: those that no other file holds. */
+/** Value of --keep-checkpoints for a search: the epochs whose weights no other file holds. */
 export function keptEpochs(asked: readonly (number | string)[], settings: Settings): string {
-  // Emergence and best have files of their own, whatever these are here.
+  // Emergence and best have files of their own, so their values do not matter here.
   const draws = drawsOf(asked, settings, { followed: true, emergence: null, best: 0 });
   const epochs = draws.flatMap(({ name, epoch }) =>
     epoch !== null && epoch > 0 && epoch < settings.epochs && name !== 'best' ? epoch : [],

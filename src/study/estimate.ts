@@ -1,4 +1,4 @@
-/** `study --dry-run`: the runs with their FLOPs and the seconds they may take. Nothing is run. */
+/** `study --dry-run`: the runs with their FLOPs and an estimate of their seconds. Nothing is run. */
 import { NO_SCHEDULED_BITS, plannedGbitops } from '../cost/plan-arithmetic';
 import { type PlanInputs, planInputs } from '../cost/plan-inputs';
 import { networkName } from '../network/names';
@@ -11,7 +11,7 @@ import { type Entry, entriesOf, searchFolder, seedsOf, shardOf } from './plan';
 import { factsOf, readFigures, readSearch, type SearchRecord } from './record';
 import { checkParts } from './run';
 
-/** The runs of one ratio: the searches (null), its tickets, or its controls. */
+/** Runs of one ratio: the searches (null), its tickets, or its controls. */
 export interface PlannedRuns {
   ratio: number | null;
   what: 'searches' | 'tickets' | 'controls';
@@ -19,14 +19,15 @@ export interface PlannedRuns {
   finished: number;
   /** Draws of tickets, or names of controls. */
   names: string[];
-  /** Forward FLOPs of one image over those of the dense network; null where the network is not known. */
+  /** Forward FLOPs of one image over those of the dense network; null where the network is unknown. */
   share: number | null;
-  /** Training FLOPs of all, and of those that are not finished. */
+  /** Training FLOPs of all runs; null where network or images are unknown. */
   flops: number | null;
+  /** Training FLOPs of the runs that are not finished; null where network or images are unknown. */
   leftFlops: number | null;
-  /** 1e9 bit operations of all; null where the network is not known, and under a --precision-schedule. */
+  /** 1e9 bit operations of all runs; null where the network is unknown, and under a --precision-schedule. */
   gbitops: number | null;
-  /** Seconds of those that are not finished; null where no speed is known. */
+  /** Seconds of the runs that are not finished; null where no speed is known. */
   leftSeconds: number | null;
 }
 
@@ -36,7 +37,7 @@ export interface StudyPlan {
   network: string;
   dataset: string;
   epochs: number;
-  /** Of all runs; null in full precision. */
+  /** Number formats of all runs; null in full precision. */
   formats: string | null;
   seeds: number[];
   images: number | null;
@@ -47,11 +48,11 @@ export interface StudyPlan {
   notes: string[];
 }
 
-/** Plans a study from the searches on disk, else from assumptions, which its notes say. Runs nothing. */
+/** Plans a study from the searches on disk, else from assumptions, which its notes name. Runs nothing. */
 export async function planStudy(recipe: StudyRecipe): Promise<StudyPlan> {
   const { save, seeds, ratios, epochs, arch, depth, cfg, dataset } = recipe;
   const formats = formatsOf(recipe);
-  scheduleOf(recipe, formats); // throws for one that is not possible
+  scheduleOf(recipe, formats); // throws for an impossible schedule
   checkParts(recipe);
   const searches = await Promise.all(seeds.map((seed) => readSearch(searchFolder(save, seed), seed)));
   const known = searches.filter((search) => search !== null);
@@ -121,7 +122,10 @@ export async function planStudy(recipe: StudyRecipe): Promise<StudyPlan> {
   };
 }
 
-/** As bench energy assumes it: the paper's tickets emerge after about an eighth of all epochs. */
+/**
+ * Epoch at which tickets are assumed to emerge. As in bench energy it is about an eighth of all epochs, as for the
+ * paper's tickets.
+ */
 export function assumedEmergence({ assumeEmergence, epochs, detectorWindow }: StudyRecipe): number {
   const usual = Math.max(detectorWindow - 1, Math.round(epochs / 8));
   return Math.max(1, Math.min(epochs - 1, assumeEmergence ?? usual));

@@ -1,4 +1,4 @@
-/** The draws and controls of a study over its seeds: means, intervals and paired differences. Pure. */
+/** Summarises the draws and controls of a study over its seeds: means, intervals and paired differences. */
 import { trainingFlops } from '../network/training-flops';
 import type { StudyRecipe } from '../recipe/recipe';
 import type { Control } from '../recipe/study';
@@ -9,30 +9,33 @@ import { type Difference, difference, type Estimate, estimate } from './statisti
 export interface StudyGroup {
   ratio: number;
   draw: string;
-  /** Null: the ticket. */
+  /** Control; null for the ticket. */
   control: Control | null;
-  /** Finished runs, and seeds. */
+  /** Number of finished runs. */
   n: number;
+  /** Number of seeds. */
   of: number;
   failed: number;
-  /** Finished runs that are no better than chance; they count in all means. */
+  /** Number of finished runs that are no better than chance, which count in all means. */
   collapsed: number;
-  /** Epochs before the draw. */
+  /** Number of epochs before the draw. */
   epoch: Estimate | null;
-  /** Exact test top-1 after equal epochs of retraining, and at equal total FLOPs, percent. */
+  /** Exact test top-1 after equal epochs of retraining, percent. */
   top1: Estimate | null;
+  /** Exact test top-1 at equal total FLOPs, percent. */
   atBudget: Estimate | null;
-  /** Shares of the dense network: channels that are kept, and forward FLOPs. */
+  /** Kept channels as a share of those of the dense network. */
   kept: Estimate | null;
+  /** Forward FLOPs as a share of those of the dense network. */
   forward: Estimate | null;
   /** Training FLOPs of search and retraining over those of dense training. */
   cost: Estimate | null;
   /** 1e9 bit operations of search and retraining; null where a run did not count them. */
   gbitops: Estimate | null;
-  /** Minus the emergence draw, paired by seed; of the emergence draw itself null. */
+  /** Top-1 minus that of the emergence draw, paired by seed; null for the emergence draw itself. */
   overEmergence: Difference | null;
   overEmergenceAtBudget: Difference | null;
-  /** Of a control: minus the ticket of its own draw. */
+  /** Top-1 of a control minus that of the ticket of its own draw. */
   overTicket: Difference | null;
 }
 
@@ -100,8 +103,8 @@ const totalOf = ({ flops }: RunFigures) => flops.search + flops.retrain;
 const budgetKey = ({ ratio, seed }: RunRecord) => `${ratio} ${seed}`;
 
 /**
- * FLOPs by ratio and seed at which all runs are read: those that the ticket at emergence takes in all, else (no ticket emerged) those of
- * the cheapest run.
+ * FLOPs by ratio and seed at which all runs are compared: the total of the ticket at emergence, or of the cheapest run
+ * where no ticket emerged.
  */
 function budgetsOf(runs: readonly RunRecord[]): Map<string, number> {
   const budgets = new Map<string, number>();
@@ -115,12 +118,12 @@ function budgetsOf(runs: readonly RunRecord[]): Map<string, number> {
 }
 
 /**
- * The accuracy after the last whole epoch of retraining by which search and retraining have not taken more than the budget; null where
- * the search alone has.
+ * Accuracy after the last whole epoch of retraining at which search and retraining are within the budget; null where
+ * the search alone exceeds it.
  */
 export function top1Within({ curve, flops }: Pick<RunFigures, 'curve' | 'flops'>, budget: number): number | null {
   const epoch = flops.retrain / curve.length;
-  // Sums of floating-point numbers: the cheapest run itself must reach its last epoch.
+  // The margin covers rounding of the sums, so that the cheapest run itself reaches its last epoch.
   const epochs = Math.floor((budget - flops.search) / epoch + 1e-9);
   return epochs < 1 ? null : curve[Math.min(epochs, curve.length) - 1]!;
 }

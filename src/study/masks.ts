@@ -1,4 +1,4 @@
-/** Draws the mask of a ticket or control from the weights of its draw, and keeps it in the folder of the run. */
+/** Draws the mask of a ticket or control from the weights of its draw, and stores it in the folder of the run. */
 import { join } from 'node:path';
 import { writeFileAtomic } from '../atomic';
 import { stateDictOf } from '../checkpoint/keys';
@@ -20,13 +20,13 @@ import {
 } from './controls';
 import type { Entry } from './plan';
 
-/** The initial weights and the last ones, in the folder of a search. */
+/** Files of the initial and the last weights in the folder of a search. */
 export const INIT = 'init.pth.tar';
 export const LAST = 'checkpoint.pth.tar';
-/** The mask that a run was cut by, as those of a search are. */
+/** File of the mask that a run was cut by, packed as the masks of a search. */
 const MASK = 'mask.bits';
 
-/** `search`: the folder of the search. */
+/** Draws the mask of an entry. `search`: the folder of the search. */
 export function maskDraw({ seed, ratio, epoch, control, folder }: Entry, search: string): DrawMask {
   return async (dense) => {
     const widths = dense.describe().batchNorms.map(({ channels }) => channels);
@@ -48,13 +48,13 @@ export function maskDraw({ seed, ratio, epoch, control, folder }: Entry, search:
   };
 }
 
-/** |gamma|; before training all are equal and say nothing, and the norms of the filters stand for them. */
+/** Scores by |gamma|. Before training all gammas are equal, so the norms of the filters replace them. */
 async function scoresOf(dense: NativeModel, seed: number): Promise<number[]> {
   const gammas = await dense.scores({ criterion: 'gamma', seed });
   return gammas.some((gamma) => gamma !== gammas[0]) ? gammas : dense.scores({ criterion: 'l1', seed });
 }
 
-/** The program's own mask. */
+/** The mask that the program itself draws by scores. */
 async function maskBy(dense: NativeModel, ratio: number, scores: number[]): Promise<Channels> {
   const [mask] = await dense.masks([ratio], { scores });
   const widths = dense.describe().batchNorms.map(({ channels }) => channels);

@@ -36,7 +36,7 @@ export interface Source {
   study: Study;
 }
 
-/** Pure. There is at least one. */
+/** Joins at least one study. */
 export function joinStudies(sources: readonly Source[]): Study {
   const [first] = sources as [Source];
   for (const { folder, study } of sources) refuseOther(first, folder, study);
@@ -90,7 +90,7 @@ function refuseOther(first: Source, folder: string, { identity, dataset }: Study
     );
 }
 
-/** Two shards may have trained the same search: it must have come out the same. */
+/** Joins the searches. Two shards may have trained the same search, which must have given the same result. */
 function joinSearches(sources: readonly Source[]): SearchRecord[] {
   const searches = new Map<number, { folder: string; search: SearchRecord }>();
   for (const { folder, study } of sources)
@@ -116,7 +116,7 @@ function isSame(a: SearchRecord, b: SearchRecord): boolean {
   return outcomeOf(a) === outcomeOf(b);
 }
 
-/** What is done comes before what failed, and that before what is left. A run that several have done counts once. */
+/** Joins the runs, each counted once: finished before failed, failed before not yet run. */
 function joinRuns(runs: readonly RunRecord[]): RunRecord[] {
   const rank = { finished: 0, failed: 1, left: 2 };
   const joined = new Map<string, RunRecord>();

@@ -1,4 +1,4 @@
-/** Runs the parts of a study: in this process one after another, or several at once as processes of their own. */
+/** Runs the parts of a study: one after another in this process, or several at once as processes of their own. */
 import { join } from 'node:path';
 import { writeFileAtomic } from '../atomic';
 import { runApart } from '../bench/peer';
@@ -10,13 +10,13 @@ import { networkText } from '../network/file';
 import type { StudyRecipe } from '../recipe/recipe';
 import type { RunOptions } from '../run/observer';
 
-/** A search or an entry. */
+/** A search, or an entry. */
 export interface Part {
   key: string;
   name: string;
-  /** Epochs, those of a ticket as its share of a dense one. */
+  /** Work in epochs of the dense network; those of a ticket count by its share of it. */
   work: number;
-  /** In a word or two; null until it is finished. */
+  /** Result in a word or two; null until it is finished. */
   outcome(): Promise<string | null>;
   run(options: RunOptions, session: Session): Promise<void>;
 }
@@ -26,7 +26,7 @@ export interface Progress {
   failure: EarlybirdError | null;
 }
 
-/** What says nothing of the other parts; anything else ends the study. */
+/** Errors that concern one part only; any other ends the study. */
 const OWN_FAILURES: ErrorCode[] = [
   'ERR_PRUNE',
   'ERR_NUMERIC',
@@ -38,7 +38,7 @@ const OWN_FAILURES: ErrorCode[] = [
 ];
 const WEEKS = { timeout: 20 * 24 * 3600 };
 
-/** Calls `done` after each part. Throws what ends the study, once no other part runs. */
+/** Runs the parts, calling `done` after each. Throws an error that ends the study once no other part is running. */
 export async function runParts(
   recipe: StudyRecipe,
   parts: readonly Part[],
@@ -109,7 +109,7 @@ async function runInProcess(recipe: StudyRecipe, { key }: Part, options: RunOpti
   await runApart(['study'], own, WEEKS, options);
 }
 
-/** A network that is data goes to the other process as a file. */
+/** Value of --arch for another process, which gets a network that is data as a file. */
 async function archFlag({ arch, save }: StudyRecipe): Promise<string> {
   if (typeof arch === 'string') return arch;
   const file = join(save, 'network.json');

@@ -1,19 +1,19 @@
-/** Which runs a study has. Pure. */
+/** Lists the runs of a study. */
 import { join } from 'node:path';
 import { percentOf } from '../recipe/ratio';
 import type { StudyRecipe } from '../recipe/recipe';
 import type { Control } from '../recipe/study';
 import { askedDraws, type Draw, drawsOf, type SearchFacts } from './draws';
 
-/** A ticket, or one of its controls, that is retrained. */
+/** A ticket, or one of its controls, to be retrained. */
 export interface Entry {
   seed: number;
   ratio: number;
-  /** Epochs of the search before the draw. */
+  /** Number of epochs of the search before the draw. */
   epoch: number;
-  /** Null: the ticket itself. */
+  /** Control; null for the ticket itself. */
   control: Control | null;
-  /** The draws it is: several where they fall on one epoch. */
+  /** Names of its draws; there are several where they fall on one epoch. */
   draws: string[];
   folder: string;
 }
@@ -28,7 +28,7 @@ export interface MissingDraw {
 
 export const searchFolder = (save: string, seed: number) => join(save, `seed-${seed}`, 'search');
 
-/** Also the key of an entry: `seed-1/p30/epoch-8/ticket`. */
+/** Key of an entry, and its path: `seed-1/p30/epoch-8/ticket`. */
 export const keyOf = ({ seed, ratio, epoch, control }: Pick<Entry, 'seed' | 'ratio' | 'epoch' | 'control'>) =>
   `seed-${seed}/p${percentOf(ratio)}/epoch-${epoch}/${control ?? 'ticket'}`;
 
@@ -46,7 +46,7 @@ type Settings = Pick<
   'save' | 'epochs' | 'schedule' | 'ratios' | 'seeds' | 'draws' | 'controls' | 'controlDraws'
 >;
 
-/** `factsOf`: of each search at each ratio. */
+/** The entries of a study and its missing draws. `factsOf`: facts of each search at each ratio. */
 export function entriesOf(
   recipe: Settings,
   factsOf: (seed: number, ratio: number) => SearchFacts,
@@ -85,12 +85,18 @@ function ofSearch(
   });
 }
 
-/** Controls that are the ticket itself: initial weights and their mask at epoch 0, the mask of the end after the last epoch. */
+/**
+ * True for a control that is the ticket itself: initial weights and their mask at epoch 0, the mask of the end after
+ * the last epoch.
+ */
 const isTicket = (control: Control, epoch: number, epochs: number) =>
   (epoch === 0 && (control === 'rewind' || control === 'magnitude-at-init')) ||
   (epoch === epochs && control === 'late');
 
-/** A row of the tables over all seeds, before the next row: an interrupted study then has whole rows. */
+/**
+ * Orders entries so that a row of the tables is done over all seeds before the next row: an interrupted study then has
+ * complete rows.
+ */
 function byTurn({ ratios, controls, seeds }: Settings) {
   const turn = ({ ratio, control, draws, seed }: Entry) => [
     ratios.indexOf(ratio),
@@ -105,18 +111,21 @@ function byTurn({ ratios, controls, seeds }: Settings) {
   };
 }
 
-/** The draws that the verdicts are about. */
+/** Draws that the verdicts compare, which run first. */
 const FIRST = ['emergence', 'last', 'best', '0'];
 
 /** The seeds that a shard works on. */
 export function seedsOf({ seeds, shard }: Pick<StudyRecipe, 'seeds' | 'shard'>): number[] {
-  // A seed has at least as many runs as there are shards of it, so each of its shards has one.
+  // A seed has at least as many runs as shards work on it, so each of these shards has one.
   const [, of = 1] = (shard ?? '1/1').split('/').map(Number);
   const some = seeds.flatMap((seed) => Array.from({ length: of }, () => ({ seed })));
   return [...new Set(shardOf(shard, seeds, some).map(({ seed }) => seed))];
 }
 
-/** --shard: part I of N. Seeds stay together where they can, so that a search is trained on one machine only. */
+/**
+ * The entries of --shard, part I of N. Seeds stay together where they can, so that each search is trained on one
+ * machine only.
+ */
 export function shardOf<E extends { seed: number }>(
   shard: string | undefined,
   seeds: readonly number[],
@@ -124,7 +133,7 @@ export function shardOf<E extends { seed: number }>(
 ): E[] {
   if (shard === undefined) return [...entries];
   const [part, of] = shard.split('/').map(Number) as [number, number];
-  // The shards of a seed, numbered from 0; seeds are dealt out first, then what is left of the shards.
+  // The shards of a seed, numbered from 0. Seeds are dealt out first, then the remaining shards.
   const shardsFor = (seed: number) => {
     const at = seeds.indexOf(seed);
     if (of <= seeds.length) return [at % of];

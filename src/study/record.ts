@@ -1,4 +1,4 @@
-/** What study.json holds, and how a run is read back from its folder. */
+/** Contents of study.json, and the reading of a run from its folder. */
 import { join } from 'node:path';
 import { readCheckpoint } from '../checkpoint/read';
 import { type MachineRecord, machineOf } from '../cost/same-machine';
@@ -22,29 +22,33 @@ import type { Entry, MissingDraw } from './plan';
 export interface SearchRecord {
   seed: number;
   epochs: number;
-  /** Exact test top-1 of the last and of the best epoch, percent; `bestEpoch`: epochs it had completed. */
+  /** Exact test top-1 of the last epoch, percent. */
   top1Last: number | null;
+  /** Exact test top-1 of the best epoch, percent. */
   top1Best: number | null;
+  /** Number of completed epochs at the best one. */
   bestEpoch: number;
   classes: number;
-  /** Forward FLOPs of one image, and training images of an epoch. */
+  /** Forward FLOPs of one image. */
   forward: number;
+  /** Number of training images of an epoch. */
   images: number;
-  /** Multiply-adds of that pass, and 1e9 bit operations of each epoch; absent where a version did not count them. */
+  /** Multiply-adds of a forward pass of one image; absent where a version did not count them. */
   adds?: MultiplyAdds;
+  /** 1e9 bit operations of each epoch; absent where a version did not count them. */
   gbitops?: number[];
-  /** Of training and evaluation. */
+  /** Seconds of training and evaluation. */
   seconds: number;
-  /** By ratio in percent. */
+  /** Facts by ratio in percent. */
   ratios: Record<string, SearchAtRatio>;
   machine: MachineRecord;
   dataset: Provenance['dataset'];
 }
 
 export interface SearchAtRatio {
-  /** Epochs after which the ticket emerged; null where none did. */
+  /** Number of epochs after which the ticket emerged; null where none did. */
   emergence: number | null;
-  /** The largest distance of each epoch's window, from before the epoch of that index on; null while the window fills. */
+  /** Largest distance in the window before each epoch, by epoch index; null while the window fills. */
   distances: (number | null)[];
 }
 
@@ -52,7 +56,7 @@ export interface SearchAtRatio {
 export interface RunRecord extends Omit<Entry, 'folder'> {
   state: 'finished' | 'failed' | 'left';
   failure?: string;
-  /** Null unless it is finished, as all below. */
+  /** Figures; null unless the run is finished. */
   result: RunFigures | null;
 }
 
@@ -61,7 +65,7 @@ export interface FailedSearch {
   failure: string;
 }
 
-/** What a study is made of. */
+/** The parts of a study. */
 export interface Parts {
   searches: SearchRecord[];
   failedSearches: FailedSearch[];
@@ -71,27 +75,29 @@ export interface Parts {
 }
 
 export interface RunFigures {
-  /** Channels that the ticket keeps of all. */
+  /** Number of channels that the ticket keeps. */
   kept: number;
+  /** Number of channels of the dense network. */
   channels: number;
   parameters: number;
   /** Forward FLOPs of one image in the ticket. */
   forward: number;
-  /** Exact test top-1 after the last epoch and the best one, percent. */
+  /** Exact test top-1 after the last epoch, percent. */
   top1: number;
+  /** Exact test top-1 after the best epoch, percent. */
   top1Best: number;
   /** Exact test top-1 after each epoch of the retraining. */
   curve: number[];
-  /** Training FLOPs: of the search that the mask and the weights need, and of the retraining. */
+  /** Training FLOPs of the search, as far as the mask and the weights need it, and of the retraining. */
   flops: { search: number; retrain: number };
-  /** 1e9 bit operations of the same; absent where a version did not count them. */
+  /** 1e9 bit operations of both; absent where a version did not count them. */
   gbitops?: { search: number; retrain: number };
   seconds: number;
-  /** No better than chance (docs/study.md#failures). */
+  /** True where the ticket is no better than chance (docs/study.md#failures). */
   collapsed: boolean;
 }
 
-/** The search of a finished run: null where it is not finished. */
+/** Reads the search of a run; null where it is not finished. */
 export async function readSearch(folder: string, seed: number): Promise<SearchRecord | null> {
   const directory = RunDirectory.at(folder);
   const result = await directory.readJson<RunResult>('result.json');
@@ -125,19 +131,19 @@ export async function readSearch(folder: string, seed: number): Promise<SearchRe
   };
 }
 
-/** What a search tells of a ratio: nothing where it ran before the ratio was added. */
+/** Facts of a search at a ratio; a search that ran before the ratio was added has none. */
 export function factsOf({ ratios, bestEpoch }: SearchRecord, ratio: number): SearchFacts {
   const own = ratios[ratioKey(ratio)];
   return { followed: own !== undefined, emergence: own?.emergence ?? null, best: bestEpoch };
 }
 
-/** Of each epoch. */
+/** 1e9 bit operations of each epoch; absent where one was not counted. */
 function countedIn(metrics: readonly EpochMetrics[]): { gbitops?: number[] } {
   const gbitops = metrics.flatMap(({ arithmetic }) => arithmetic?.gbitops ?? []);
   return gbitops.length === metrics.length ? { gbitops } : {};
 }
 
-/** Those of the network, where the name of the data set does not fix them. */
+/** Number of classes of the network, where the name of the data set does not fix it. */
 async function classesOf(directory: RunDirectory, { name }: Provenance['dataset']): Promise<number> {
   const known = name === 'imagenet' ? undefined : knownDataset(name)?.classes;
   if (known !== undefined) return known;
@@ -145,7 +151,7 @@ async function classesOf(directory: RunDirectory, { name }: Provenance['dataset'
   return checkpointNetwork((await readCheckpoint(file)).value, file).classes ?? Number.NaN;
 }
 
-/** null where the entry is not finished. */
+/** Reads the figures of an entry; null where it is not finished. */
 export async function readFigures(entry: Entry, search: SearchRecord): Promise<RunFigures | null> {
   const cut = await RunDirectory.at(entry.folder).readJson<PruneReport>('result.json');
   if (!cut) return null;
@@ -185,12 +191,15 @@ export async function readFigures(entry: Entry, search: SearchRecord): Promise<R
 
 const sum = (list: readonly number[]) => list.reduce((all, value) => all + value, 0);
 
-/** Epochs of the dense network that a run needs: the weights of its draw, and the mask of the end. */
+/** Number of epochs of the dense network that a run needs, for the weights of its draw or the mask of the end. */
 export function searchEpochs({ epoch, control }: Pick<Entry, 'epoch' | 'control'>, epochs: number): number {
   return control === 'late' ? epochs : epoch;
 }
 
-/** Not above what guessing gives on so many images in all but one of a thousand cases (normal approximation, 3.09 deviations). */
+/**
+ * True where the accuracy is within what guessing gives in 999 of 1000 cases on that number of images (normal
+ * approximation, 3.09 deviations).
+ */
 export function isCollapsed(top1: number, classes: number, images: number): boolean {
   const chance = 1 / classes;
   return top1 <= 100 * (chance + 3.09 * Math.sqrt((chance * (1 - chance)) / images));

@@ -1,8 +1,8 @@
-/** Progress of a whole plan: how many runs are done, and the time that is left at the speed of this call. */
+/** Progress of a whole plan: the number of finished runs, and the time left at the speed of this call. */
 import { formatDuration } from '../report/format';
 import type { Part } from './parts';
 
-/** Runs by their number and their work, in epochs of the dense network. */
+/** A number of runs and their work, in epochs of the dense network. */
 export interface Work {
   runs: number;
   work: number;
@@ -22,7 +22,7 @@ export class Remaining {
 
   constructor(private readonly jobs: number) {}
 
-  /** `finished`: runs that were done already; `left`: those that are known to come, and those that are expected after them. */
+  /** Sets the plan. `finished`: runs that were finished already; `left`: known runs, and runs expected after them. */
   plan(finished: number, ...left: Work[]): void {
     this.before = finished - this.doneHere;
     this.left = {
@@ -31,7 +31,7 @@ export class Remaining {
     };
   }
 
-  /** A line for the log. */
+  /** Returns a line for the log. */
   after({ name, work }: Part, outcome: string, seconds = (Date.now() - this.start) / 1000): string {
     this.doneHere++;
     this.doneWork += work;

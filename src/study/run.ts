@@ -34,7 +34,7 @@ export async function runSearch(
   await searchIn(session, searchRecipe(recipe, seed), options);
 }
 
-/** Trains the ticket for all epochs, from the first learning rate on. */
+/** Recipe that trains the ticket for all epochs, from the first learning rate on. */
 function retrainRecipe(
   recipe: StudyRecipe,
   { seed, folder, control }: Pick<Entry, 'seed' | 'folder' | 'control'>,
@@ -73,7 +73,10 @@ export function checkParts(recipe: StudyRecipe): void {
   retrainRecipe(recipe, { seed, folder: recipe.save, control: null }, 'ticket');
 }
 
-/** A finished one is not run again, an interrupted one goes on. `best`: the epoch of the search's best checkpoint. */
+/**
+ * Runs an entry. A finished entry is not run again, an interrupted one is continued. `best`: the epoch of the search's
+ * best checkpoint.
+ */
 export async function runEntry(
   recipe: StudyRecipe,
   entry: Entry,
@@ -103,7 +106,7 @@ export async function runEntry(
   await removeWeights(entry);
 }
 
-/** Of a finished entry: its figures stay. */
+/** Removes the weights of a finished entry, whose figures stay. */
 async function removeWeights({ folder }: Entry): Promise<void> {
   const names = ['pruned/pruned.pth.tar', 'retrain/checkpoint.pth.tar', 'retrain/model_best.pth.tar'];
   for (const name of names) await rm(join(folder, name), { force: true });
@@ -112,7 +115,7 @@ async function removeWeights({ folder }: Entry): Promise<void> {
 export const notKept = (epoch: number) =>
   `the weights after epoch ${epoch} were not kept by the search, which was run for other --draws: --force searches again`;
 
-/** The file with the weights after so many epochs; null where they were not kept. */
+/** The file with the weights after that number of epochs; null where they were not kept. */
 export function weightsAfter(
   { save, epochs, ratios }: Pick<StudyRecipe, 'save' | 'epochs' | 'ratios'>,
   { seed, epoch }: Pick<Entry, 'seed' | 'epoch'>,

@@ -1,6 +1,7 @@
 /**
- * Means over seeds, and what may be said of them. Pure functions, held against SciPy's values by test/study/statistics.test.ts.
- * Differences are paired by seed: both runs of a pair share data order and initial weights, whose effect they cancel.
+ * Means over seeds, with the tests that say what they allow to conclude. Pure functions, compared with SciPy's values
+ * by test/study/statistics.test.ts. Differences are paired by seed: both runs of a pair share data order and initial
+ * weights, so that their effect cancels.
  */
 import { statistic } from '../measure';
 import { tQuantile, tUpper } from '../student-t';
@@ -16,11 +17,11 @@ export interface Estimate {
   high: number | null;
 }
 
-/** Of a paired difference. */
+/** The mean of paired differences, with its tests. */
 export interface Difference extends Estimate {
-  /** Two-sided paired t test against no difference; null for a single pair. */
+  /** p value of the two-sided paired t test against no difference; null for a single pair. */
   p: number | null;
-  /** Two one-sided tests against the margin; null for a single pair. */
+  /** Result of two one-sided tests against the margin; null for a single pair. */
   equivalence: Equivalence | null;
 }
 
@@ -28,7 +29,7 @@ export interface Equivalence {
   margin: number;
   /** The larger p value of the two one-sided tests. */
   p: number;
-  /** p < 0.05, which is the 90 % interval within the margin. */
+  /** True where p < 0.05, which means that the 90 % interval is within the margin. */
   equivalent: boolean;
 }
 
@@ -45,7 +46,7 @@ export function estimate(values: readonly number[], confidence = CONFIDENCE): Es
   return { n, mean, sd, low: mean - half, high: mean + half };
 }
 
-/** Of the differences a - b, one for each seed; null without a pair. */
+/** Mean and tests of the differences a - b, one for each seed; null without a pair. */
 export function difference(pairs: readonly (readonly [a: number, b: number])[], margin: number): Difference | null {
   const values = pairs.map(([a, b]) => a - b);
   const known = estimate(values);
@@ -57,15 +58,15 @@ export function difference(pairs: readonly (readonly [a: number, b: number])[], 
 function oneSampleP({ n, mean, sd }: Estimate): number | null {
   if (sd === null) return null;
   const t = Math.abs(mean) / (sd / Math.sqrt(n));
-  // Equal values: no difference at all, or one without spread.
+  // All values are equal: either no difference, or one without spread.
   if (Number.isNaN(t)) return 1;
   return 2 * tUpper(t, n - 1);
 }
 
 /**
- * Equivalence of paired values by two one-sided t tests (Schuirmann, "A comparison of the two one-sided tests procedure and the power
- * approach for assessing the equivalence of average bioavailability", J. Pharmacokinet. Biopharm. 15, 1987): that the mean difference is
- * above -margin, and that it is below +margin.
+ * Equivalence of paired values by two one-sided t tests (Schuirmann, "A comparison of the two one-sided tests procedure
+ * and the power approach for assessing the equivalence of average bioavailability", J. Pharmacokinet. Biopharm. 15,
+ * 1987), which test that the mean difference is above -margin and below +margin.
  */
 export function equivalence({ n, mean, sd }: Estimate, margin: number): Equivalence | null {
   if (sd === null) return null;

@@ -1,6 +1,6 @@
 /**
- * `study`: tickets drawn at many epochs of one dense search, retrained beside their controls, over ratios and seeds. Each run has a
- * folder of its own under --save: a finished one is not run again, an interrupted one goes on.
+ * `study`: tickets drawn at many epochs of one dense search, retrained beside their controls, over ratios and seeds.
+ * Each run has a folder of its own under --save: a finished run is not repeated, an interrupted one is continued.
  */
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -20,8 +20,8 @@ import { identityOfStudy, type Study, type StudyResult, summarise } from './summ
 import { drawStudy, writeStudy } from './tables';
 
 /**
- * Runs a study, or what is left of it, and writes its tables and figures to `recipe.save`. Failed runs end no study: they are in the
- * result (docs/study.md).
+ * Runs a study, or the rest of it, and writes its tables and figures to `recipe.save`. Failed runs do not end the
+ * study; they are in the result (docs/study.md).
  *
  * @param recipe from `parseRecipe('study', ...)`
  * @throws ERR_RECIPE where the folder holds the study of another recipe; as `search` does; the reason of `options.signal` once it aborts
@@ -56,7 +56,9 @@ export async function study(recipe: StudyRecipe, options: RunOptions = {}): Prom
   return { ...result, files: [...result.files, ...figures] };
 }
 
-/** One folder, one study: throws ERR_RECIPE where it holds that of another recipe. Seeds, ratios, draws and controls may change. */
+/**
+ * Throws ERR_RECIPE where the folder holds the study of another recipe. Seeds, ratios, draws and controls may change.
+ */
 async function ownFolder(recipe: StudyRecipe, { force = false, commandLine }: RunOptions): Promise<void> {
   const folder = RunDirectory.at(recipe.save);
   const identity = identityOfStudy(recipe);
@@ -82,7 +84,7 @@ function nothingFinished(failures: ReadonlyMap<string, string>): EarlybirdError 
   return new EarlybirdError('ERR_PRUNE', `No run of the study could be finished: ${why}`);
 }
 
-/** Runs what is not finished, and writes the study after each run. */
+/** Runs the unfinished parts, and writes the study after each one. */
 class Runs {
   private readonly remaining: Remaining;
   private finished = 0;
@@ -96,7 +98,7 @@ class Runs {
     this.remaining = new Remaining(recipe.jobs);
   }
 
-  /** `later`: what is expected to come after these parts. */
+  /** Runs `parts`; `later` is the work expected after them. */
   async all(parts: readonly Part[], later: Work = workOf([])): Promise<void> {
     const { force = false, observer } = this.options;
     const left: Part[] = [];
@@ -114,7 +116,7 @@ class Runs {
   }
 }
 
-/** Of the entries, before the searches tell which there are. */
+/** Work of the entries, estimated before the searches show which there are. */
 function expectedWork(recipe: StudyRecipe, seeds: readonly number[]): Work {
   const facts = () => ({ followed: true, emergence: assumedEmergence(recipe), best: recipe.epochs });
   const { entries } = entriesOf(recipe, facts);
@@ -153,14 +155,14 @@ function entryPart(recipe: StudyRecipe, entry: Entry, search: SearchRecord): Par
   };
 }
 
-/** A study that was killed must not leave its parts at work: the next one would find their folders in use. */
+/** Ends this part once its study was killed, as the next study would otherwise find the folders in use. */
 function endWithParent(): void {
   const parent = process.ppid;
   const look = () => void (process.ppid === parent || process.kill(process.pid, 'SIGTERM'));
   setInterval(look, 1000).unref();
 }
 
-/** One part, in a process of its own, for a study that runs several at once. */
+/** Runs one part in a process of its own, for a study that runs several at once. */
 export async function runOnly(recipe: StudyRecipe, only: string, options: RunOptions): Promise<{ only: string }> {
   endWithParent();
   const { searches } = await readSearches(recipe, recipe.seeds);
@@ -182,7 +184,7 @@ async function readSearches(recipe: StudyRecipe, seeds: readonly number[]) {
   return { searches: read.filter((search) => search !== null) };
 }
 
-/** The entries of the searches that are there; those whose weights were not kept are missing. */
+/** The entries of the finished searches; entries whose weights were not kept are missing draws. */
 function settled(recipe: StudyRecipe, searches: readonly SearchRecord[]): { entries: Entry[]; missing: MissingDraw[] } {
   const seeds = searches.map(({ seed }) => seed);
   const of = (seed: number) => ofSeed(searches, seed);
@@ -200,7 +202,7 @@ function settled(recipe: StudyRecipe, searches: readonly SearchRecord[]): { entr
   };
 }
 
-/** The study as its folders have it; null without a search. */
+/** Reads the study from its folders; null without a search. */
 export async function readStudy(recipe: StudyRecipe, failures: ReadonlyMap<string, string>): Promise<Study | null> {
   const { searches } = await readSearches(recipe, recipe.seeds);
   if (searches.length === 0) return null;

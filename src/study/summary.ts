@@ -1,4 +1,4 @@
-/** A study as study.json holds it. Pure. */
+/** Summarises a study for study.json. */
 import { networkName } from '../network/names';
 import { identityOf } from '../recipe/identity';
 import type { StudyRecipe } from '../recipe/recipe';
@@ -13,7 +13,10 @@ export interface Study extends Parts {
   version: 1;
   study: true;
   network: string;
-  /** What decides the runs: studies of equal ones can be merged, whatever their seeds, ratios, draws and controls are. */
+  /**
+   * Settings that decide the runs. Studies of equal settings can be merged, whatever their seeds, ratios, draws and
+   * controls.
+   */
   identity: Record<string, unknown>;
   recipe: StudyRecipe;
   dataset: SearchRecord['dataset'];
@@ -25,19 +28,19 @@ export interface Study extends Parts {
   notes: string[];
 }
 
-/** A study, and the files it was written to. */
+/** A study, with the files written. */
 export interface StudyResult extends Study {
-  /** Tables and figures. */
+  /** Paths of the tables and figures. */
   files: string[];
 }
 
 const SELECTION = ['ratios', 'seeds', 'draws', 'controls', 'controlDraws'];
 
-/** What all studies that are merged have in common. */
+/** The settings that all merged studies must share. */
 export const identityOfStudy = (recipe: StudyRecipe): Record<string, unknown> =>
   Object.fromEntries(Object.entries(identityOf('study', recipe)).filter(([key]) => !SELECTION.includes(key)));
 
-/** There is at least one search. */
+/** Summarises a study with at least one search. */
 export function summarise(recipe: StudyRecipe, parts: Parts): Study {
   const { arch, depth, cfg } = recipe;
   const { searches } = parts;
@@ -50,7 +53,7 @@ export function summarise(recipe: StudyRecipe, parts: Parts): Study {
     study: true,
     network: networkName(arch, depth!, cfg),
     identity: identityOfStudy(recipe),
-    // Where the images lie is nothing of the study.
+    // The place of the images is no part of the study.
     recipe: { ...recipe, data: undefined },
     dataset,
     machine,

@@ -28,7 +28,7 @@ const HEAD = [
   'cost',
 ];
 
-/** A table for each ratio. FLOPs do not tell formats apart; bit operations do. */
+/** A table for each ratio. Bit operations are included for low precision, as FLOPs do not tell formats apart. */
 export function tablesOf({ groups, recipe }: Pick<Study, 'groups' | 'recipe'>): PlainTable[] {
   const inFormats = formatsOf(recipe) !== undefined;
   const ratios = [...new Set(groups.map(({ ratio }) => ratio))];
@@ -67,7 +67,7 @@ function rowOf(group: StudyGroup): string[] {
 const meanText = ({ mean, sd }: Estimate, digits: number) =>
   `${mean.toFixed(digits)}${sd ? ` ± ${sd.toFixed(digits)}` : ''}`;
 
-/** Says where a figure is of fewer seeds than its row. */
+/** Remark where a figure covers fewer seeds than its row. */
 const fewer = (value: Estimate, n: number) => (value.n < n ? ` (n = ${value.n})` : '');
 
 function intervalText(value: Estimate | null, n = 0): string {
@@ -76,7 +76,7 @@ function intervalText(value: Estimate | null, n = 0): string {
   return `${mean.toFixed(2)}${low === null ? '' : ` [${low.toFixed(2)}, ${high!.toFixed(2)}]`}${fewer(value, n)}`;
 }
 
-/** With = where it is equivalent, and * where the interval leaves out 0. */
+/** A difference as text, with = where it is equivalent, and * where the interval excludes 0. */
 function differenceText(value: Difference | null, n: number): string {
   if (!value) return MISSING;
   const { mean, low, high, equivalence } = value;
@@ -91,7 +91,7 @@ const LEGEND =
 
 const BIT_OPS = ' bit ops: bit operations of search and retraining (docs/cost.md).';
 const legendOf = ({ recipe }: Study) => (formatsOf(recipe) ? LEGEND + BIT_OPS : LEGEND);
-/** Of the runs, where they are in low precision. */
+/** Number formats of the runs, where they are in low precision. */
 const formatsIn = ({ recipe }: Study) => {
   const formats = formatsOf(recipe);
   return formats ? `; ${formatsText(formats)}` : '';
@@ -136,7 +136,7 @@ export function studyLatex(study: Study): string {
   ].join('\n');
 }
 
-/** A line for each run, one after each epoch of its retraining is in study.json. */
+/** CSV with a line for each run. The values after each epoch of a retraining are in study.json. */
 export function studyCsv({ runs }: Study): string {
   const head = [
     ...[

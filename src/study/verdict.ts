@@ -1,4 +1,4 @@
-/** What the intervals of a study allow to say, in words. Pure. */
+/** States in words the conclusions that the intervals of a study allow. */
 import { machineLine } from '../cost/same-machine';
 import { spread } from '../measure';
 import type { StudyRecipe } from '../recipe/recipe';
@@ -19,14 +19,14 @@ const points = (value: number) => `${Math.abs(value).toFixed(2)} points`;
 const OUTCOMES = ['equivalent', 'below', 'above', 'not to be told', 'no better than chance'] as const;
 type Outcome = (typeof OUTCOMES)[number];
 
-/** Equivalent comes first: a difference within the margin may be certain all the same. */
+/** Outcome of a comparison. Equivalence comes first, as a difference within the margin may be certain all the same. */
 function outcomeOf({ low, high, equivalence }: Difference): Exclude<Outcome, 'no better than chance'> {
   if (low === null || high === null || !equivalence) return 'not to be told';
   if (equivalence.equivalent) return 'equivalent';
   return high < 0 ? 'below' : low > 0 ? 'above' : 'not to be told';
 }
 
-/** One comparison in words. */
+/** Describes one comparison in words. */
 export function relation(found: Difference, a: string, b: string): string {
   const { n, mean, low, high, equivalence } = found;
   if (low === null || high === null || !equivalence)
@@ -43,7 +43,7 @@ export function relation(found: Difference, a: string, b: string): string {
   return texts[outcomeOf(found)];
 }
 
-/** "equivalent: 4, 8; below: 0": which rows had which outcome; empty without one. */
+/** Groups rows by their outcomes: "equivalent: 4, 8; below: 0"; empty without one. */
 function outcomesText(rows: readonly { name: string; group: StudyGroup; over: Difference | null }[]): string {
   const found = rows.flatMap(({ name, group, over }): { name: string; outcome: Outcome }[] =>
     over ? [{ name, outcome: onlyGuesses(group) ? 'no better than chance' : outcomeOf(over) }] : [],
@@ -55,7 +55,7 @@ function outcomesText(rows: readonly { name: string; group: StudyGroup; over: Di
   return parts.join('; ');
 }
 
-/** A comparison with such runs would call them equivalent. */
+/** True where all runs are no better than chance, as a comparison would call such runs equivalent. */
 const onlyGuesses = ({ n, collapsed }: StudyGroup) => n > 0 && collapsed === n;
 
 const seedsText = (count: number) => `${count} ${count === 1 ? 'seed' : 'seeds'}`;
@@ -71,7 +71,10 @@ export function verdictsOf(facts: Facts): string[] {
   });
 }
 
-/** When the tickets emerged, by how much chance moves that, and how far the plateau of the distance lies from the threshold. */
+/**
+ * Tells when the tickets emerged, how much chance moves that, and how far the plateau of the distance lies from the
+ * threshold.
+ */
 function emergenceVerdicts(ratio: number, { recipe, searches }: Facts): string[] {
   const key = ratioKey(ratio);
   const of = searches.flatMap(({ ratios }) => ratios[key] ?? []);
@@ -81,7 +84,7 @@ function emergenceVerdicts(ratio: number, { recipe, searches }: Facts): string[]
   return [whenText(found, of.length, recipe.epochs), ...plateauVerdict(distances, recipe.detectorThreshold)];
 }
 
-/** `found`: epochs in rising order. */
+/** Describes the epochs of emergence. `found`: epochs in rising order. */
 function whenText(found: readonly number[], of: number, epochs: number): string {
   const [first, last] = [found[0], found.at(-1)];
   if (first === undefined || last === undefined)
@@ -92,10 +95,10 @@ function whenText(found: readonly number[], of: number, epochs: number): string 
   return `the ticket emerged after ${after} (${found.length} of ${seedsText(of)}${apart})${none}`;
 }
 
-/** Share of the epochs, at the end, in which the distance counts as settled. */
+/** Share of the epochs, counted from the end, in which the distance is taken as settled. */
 const SETTLED = 0.25;
 
-/** The median of the deciding distance over the last quarter of the epochs; null where there are too few. */
+/** Median of the deciding distance over the last quarter of the epochs; null where there are too few. */
 export function plateauOf(distances: readonly (number | null)[]): number | null {
   const last = distances.slice(-Math.max(1, Math.round(SETTLED * distances.length)));
   return spread(last.filter((distance) => distance !== null))?.median ?? null;
@@ -112,12 +115,12 @@ function plateauVerdict(curves: readonly (readonly (number | null)[])[], thresho
   const where = `the largest distance of the window settles at ${mean.toFixed(3)}${range}, ${far.toFixed(3)} ${
     mean > threshold ? 'above' : 'below'
   } the threshold of ${threshold}`;
-  // The seeds lie on both sides, or nearer to the threshold than they scatter.
+  // The seeds lie on both sides of the threshold, or nearer to it than their spread.
   const near = (low <= threshold && threshold <= high) || far < high - low;
   return [near ? `${where}: chance decides whether and when a ticket emerges` : where];
 }
 
-/** A line for all draws, and one for the controls of each draw. */
+/** One line for all draws, and one for the controls of each draw. */
 function summaries(groups: readonly StudyGroup[]): string[] {
   const tickets = groups.filter(({ control, epoch }) => control === null && epoch !== null);
   const inOrder = tickets.sort((a, b) => a.epoch!.mean - b.epoch!.mean);
@@ -131,7 +134,7 @@ function summaries(groups: readonly StudyGroup[]): string[] {
   return [...(draws === '' ? [] : [`draws over that at emergence: ${draws}`]), ...controls];
 }
 
-/** The emergence draw against the end, epoch 0 and the best checkpoint. */
+/** Compares the emergence draw with the end, epoch 0 and the best checkpoint. */
 function drawVerdicts(groups: readonly StudyGroup[]): string[] {
   const other = (draw: string) => groups.find((group) => group.draw === draw && group.control === null);
   const names: [string, string][] = [
@@ -151,7 +154,7 @@ function drawVerdicts(groups: readonly StudyGroup[]): string[] {
   });
 }
 
-/** Each control against the ticket of its own draw. */
+/** Compares each control with the ticket of its own draw. */
 function controlVerdicts(groups: readonly StudyGroup[]): string[] {
   const controls = groups.filter(({ control }) => control !== null);
   return controls.map((group) => {
@@ -207,13 +210,13 @@ export function notesOf({ recipe, dataset, groups, searches, failedSearches, run
   ];
 }
 
-/** Accuracies of several machines may be compared; seconds may not. */
+/** Notes several machines, as their accuracies may be compared but their seconds may not. */
 function machineNotes(searches: Facts['searches']): string[] {
   const machines = [...new Set(searches.map(({ machine }) => machineLine(machine)))];
   return machines.length > 1 ? [`Searches of ${machines.length} machines: ${machines.join('; ')}.`] : [];
 }
 
-/** Seeds that miss the same draw for the same reason are one note. */
+/** Joins the seeds that miss the same draw for the same reason into one note. */
 function missingNotes(missing: Facts['missing']): string[] {
   const notes = new Map<string, number[]>();
   for (const { seed, ratio, draw, reason } of missing) {

@@ -1,6 +1,6 @@
 /**
- * Event files of the runs in a folder. A file holds what metrics.jsonl holds: where epochs were taken back (a resume, --force), a new file
- * takes the place of the old one, so that no step is there twice.
+ * Event files of the runs in a folder. A file has the contents of metrics.jsonl: where epochs were taken back (by a
+ * resume or --force), a new file replaces the old one, so that no step occurs twice.
  */
 import { appendFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,10 +13,10 @@ import { type EventMessage, encodeEvent, SESSION_START } from './messages';
 import { framed } from './records';
 import { endValue, hparamsValues, matrixValue, stepsOf } from './values';
 
-/** Names that TensorBoard looks for; the end says that they are ours to replace. */
+/** Matches names that TensorBoard looks for and whose ending marks them as ours to replace. */
 const OWN = /^events\.out\.tfevents\.\d+\.earlybird$/;
 
-/** What the event file of a stage holds. */
+/** Contents of the event file of a stage. */
 interface Written {
   file: string;
   lines: string[];
@@ -26,7 +26,7 @@ interface Written {
 }
 
 /**
- * TensorBoard's event files of all runs in and under folders, which `update` brings up to date.
+ * TensorBoard's event files of all runs in and under folders; `update` brings them up to date.
  *
  * @example
  * await new EventFiles(['runs']).update(); // then: tensorboard --logdir runs
@@ -38,9 +38,9 @@ export class EventFiles {
   constructor(private readonly folders: readonly string[]) {}
 
   /**
-   * Writes what is new. Returns the paths of all event files.
+   * Writes new events. Returns the paths of all event files.
    *
-   * @throws ERR_FILE where a run cannot be read, or its folder not be written to
+   * @throws ERR_FILE where a run cannot be read, or its folder cannot be written to
    */
   async update(): Promise<string[]> {
     for (const found of await findRuns(this.folders)) {
@@ -80,7 +80,7 @@ async function replaceOwn(folder: string, file: string, bytes: Uint8Array): Prom
   await writeFileAtomic(file, bytes);
 }
 
-/** TensorBoard that shows an older file of this run forgets its steps. */
+/** First events of a file. They make a TensorBoard that shows an older file of this run forget its steps. */
 async function headOf({ recipe, metrics }: Stage): Promise<EventMessage[]> {
   const begin = now() - secondsOf(metrics);
   return [
@@ -90,7 +90,10 @@ async function headOf({ recipe, metrics }: Stage): Promise<EventMessage[]> {
   ];
 }
 
-/** Times are those of a training without pauses that ends now; the matrices as they stand are those of the last step. */
+/**
+ * Events of new lines. Times are those of a training without pauses that ends now; the matrices in their current state
+ * belong to the last step.
+ */
 async function eventsOf(stage: Stage, lines: readonly EpochMetrics[], since: number): Promise<EventMessage[]> {
   const [last] = lines.slice(-1);
   const scalars = lines.flatMap((line, i) => {

@@ -56,7 +56,7 @@ export interface EventMessage {
   sessionLog?: { status: number };
 }
 
-/** SessionLog.START: what TensorBoard has of this step and later ones of the same run no longer counts. */
+/** SessionLog.START, at which TensorBoard discards this step and later ones of the same run. */
 export const SESSION_START = 1;
 
 let types: { event: Type; hparams: Type } | undefined;

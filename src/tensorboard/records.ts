@@ -1,4 +1,7 @@
-/** TFRecord, the frame of event files: length, its checksum, the record, its checksum (tensorflow/core/lib/io/record_writer.h). */
+/**
+ * Frames records as TFRecord, which event files use: length, its checksum, the record, its checksum
+ * (tensorflow/core/lib/io/record_writer.h).
+ */
 import { buf as crc32c } from 'crc-32/crc32c';
 
 export function framed(records: readonly Uint8Array[]): Buffer {
@@ -11,7 +14,7 @@ function head(length: number): Buffer {
   return Buffer.concat([size, checksum(size)]);
 }
 
-/** CRC-32C, masked so that the checksum of data with checksums in them is no special value. */
+/** CRC-32C, masked as TFRecord requires so that data which contains checksums gets no special value. */
 function checksum(bytes: Uint8Array): Buffer {
   const crc = crc32c(bytes) >>> 0;
   const rotated = ((crc >>> 15) | (crc << 17)) >>> 0;

@@ -4,7 +4,10 @@ import { metricsRow, type Row } from '../report/figure-data';
 import { findRuns } from '../watch/find';
 import { RunReader } from '../watch/read';
 
-/** A row for each epoch of each run in and under the folders. Throws ERR_FILE where one cannot be read, or there is none. */
+/**
+ * One row for each epoch of each run in and under the folders. Throws ERR_FILE where a run cannot be read, or there is
+ * none.
+ */
 export async function metricsRows(folders: readonly string[]): Promise<Row[]> {
   const rows: Row[] = [];
   for (const found of await findRuns(folders)) {

@@ -1,4 +1,4 @@
-/** What TensorBoard is told of a run, from the lines of its metrics. */
+/** Converts the metrics of a run to values for TensorBoard. */
 
 import type { MaskMatrix } from '../report/input';
 import { matrixPixels } from '../report/matrix-image';
@@ -13,7 +13,7 @@ export interface Step {
   values: SummaryValue[];
 }
 
-/** An epoch's scalars after it, and what the detector saw before it. */
+/** Scalars of an epoch after it, and of the detector before it. */
 export function stepsOf(line: EpochMetrics): Step[] {
   const { epoch, completed, lr, train, test, swa, seconds, imagesPerSecond, joules, signals, arithmetic } = line;
   const seen = signals ? 'detector signal' : 'mask distance';
@@ -41,16 +41,16 @@ export function stepsOf(line: EpochMetrics): Step[] {
   ].filter(({ values }) => values.length > 0);
 }
 
-/** None for a value that is missing or not finite. */
+/** A scalar; empty for a value that is missing or not finite. */
 function scalar(tag: string, value: number | null | undefined): SummaryValue[] {
   return typeof value === 'number' && Number.isFinite(value) ? [{ tag, simpleValue: value }] : [];
 }
 
-/** Pixels a side that a small matrix is enlarged to at least. */
+/** Least side in pixels that a small matrix is enlarged to. */
 const SIDE = 320;
 const RGB = 3;
 
-/** A matrix as it stands, in the colours of the figures. */
+/** A matrix in its current state, in the colours of the figures. */
 export async function matrixValue(matrix: MaskMatrix): Promise<SummaryValue> {
   const { default: sharp } = await import('sharp');
   const { width, height, rgba } = await matrixPixels(matrix);
@@ -81,7 +81,7 @@ export async function hparamsValues(recipe: Record<string, unknown>, time: numbe
   ];
 }
 
-/** Says that the run has ended well. */
+/** Value that marks the run as successfully ended. */
 export const endValue = (time: number): Promise<SummaryValue> =>
   hparamsValue('session_end_info', { sessionEndInfo: { status: 1, endTimeSecs: time } });
 
@@ -96,7 +96,7 @@ function hparamOf(value: unknown): object {
   return { stringValue: Array.isArray(value) ? value.join(' ') : String(value) };
 }
 
-/** DataType of hparams: string, bool, float64. */
+/** Type of a value in hparams' enumeration DataType: string, bool, float64. */
 function typeOf(value: unknown): number {
   return typeof value === 'number' ? 3 : typeof value === 'boolean' ? 2 : 1;
 }

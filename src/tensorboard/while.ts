@@ -3,7 +3,7 @@ import type { EpochMetrics } from '../run/metrics';
 import type { RunOptions } from '../run/observer';
 import { EventFiles } from './event-files';
 
-/** Does `work`, whose runs are in `save`; a file that cannot be written is logged once and ends no training. */
+/** Does `work`, whose runs are in `save`. A file that cannot be written is logged once and does not stop training. */
 export async function withTensorboard<R>(
   { save, tensorboard }: { save: string; tensorboard: boolean },
   options: RunOptions,

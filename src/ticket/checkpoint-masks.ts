@@ -1,4 +1,4 @@
-/** The masks that the checkpoints of a run would draw, by their gammas. */
+/** Draws the masks of a run from its checkpoints, by their gammas. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stateDictOf } from '../checkpoint/keys';
@@ -16,13 +16,13 @@ export interface MaskSeries {
   masks: Uint8Array[];
 }
 
-/** Completed epochs, both included; undefined where the masks end. */
+/** Range of completed epochs, both included; undefined where the masks themselves end. */
 export interface MaskRange {
   first: number | undefined;
   last: number | undefined;
 }
 
-/** ckpt{e}.pth.tar holds e+1 completed epochs, init.pth.tar none. */
+/** Draws the masks of all checkpoints. ckpt{e}.pth.tar holds e+1 completed epochs, init.pth.tar none. */
 export async function fromCheckpoints(
   { save: folder, key }: DistanceRecipe,
   ratios: number[],
@@ -74,7 +74,7 @@ async function checkpointEpochs(folder: string, { first, last }: MaskRange): Pro
     throw new EarlybirdError('ERR_USAGE', message);
   }
   const wanted = Array.from({ length: end - start + 1 }, (_, i) => start + i);
-  // A range that was not asked for may have gaps (--keep-checkpoints every:N); one that was asked for may not.
+  // Only a range that was not asked for may have gaps (--keep-checkpoints every:N).
   const isExplicit = first !== undefined || last !== undefined;
   const missing = wanted.find((epoch) => !names.has(checkpointName(epoch)));
   if (isExplicit && missing !== undefined) {

@@ -2,14 +2,15 @@
 import { comparedDistances, hasSettled, masksHeld } from './detectors/hamming';
 
 /**
- * `reference`: emerged iff none of the distances newest-to-older within the window is above the threshold (reference class EarlyBird).
- * `consecutive`: emerged iff the last `window` distances of adjacent masks are all below it (README and paper section 4.2).
+ * Rule of the detector. `reference`: a ticket has emerged iff no distance between the newest and an older mask in the
+ * window is above the threshold (reference class EarlyBird). `consecutive`: a ticket has emerged iff the last `window`
+ * distances of adjacent masks are all below it (README and paper section 4.2).
  */
 export type DetectorRule = 'reference' | 'consecutive';
 
-/** When a ticket counts as emerged. */
+/** Criteria by which a ticket counts as emerged. */
 export interface DetectorOptions {
-  /** Masks (`reference`) or distances (`consecutive`) that must agree. */
+  /** Number of masks (`reference`) or distances (`consecutive`) that must agree. */
   window: number;
   /** Largest mask distance that counts as agreement, 0 to 1. */
   threshold: number;
@@ -27,7 +28,7 @@ export interface Observation {
 }
 
 /**
- * Looks for an Early-Bird ticket at one pruning ratio: give it the mask of the weights after each epoch.
+ * Looks for an Early-Bird ticket at one pruning ratio. Give it the mask of the weights after each epoch.
  *
  * @example
  * const detector = new EarlyBird(gammasOf(state).length);
@@ -45,14 +46,16 @@ export class EarlyBird {
     readonly options: DetectorOptions = REFERENCE_DETECTOR,
   ) {}
 
-  /** Takes the mask of the current weights: packed bits, channel 0 in the most significant bit of the first byte. */
+  /**
+   * Takes the mask of the current weights, as packed bits with channel 0 in the most significant bit of the first byte.
+   */
   push(mask: Uint8Array): Observation {
     this.masks = [...this.masks, mask].slice(-masksHeld(this.options));
     const distances = comparedDistances(this.masks, this.total, this.options);
     return { distances, emerged: hasSettled(distances, this.options) };
   }
 
-  /** The masks held, oldest first: the state to restore after a resume. */
+  /** Masks of the window, oldest first, which is the state to restore after a resume. */
   get state(): readonly Uint8Array[] {
     return this.masks;
   }

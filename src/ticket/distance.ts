@@ -19,20 +19,21 @@ export interface DistanceResult {
   file: string;
   /** Completed epochs of each row and column. */
   epochs: number[];
-  /** N: bits of a mask. */
+  /** Number N of bits of a mask. */
   channels: number;
   /** Fractions of equal bits (1 - distance), shape [epochs, epochs], row-major. */
   overlap: Float64Array;
-  /** Where the masks came from. */
+  /** Source of the masks. */
   source: 'masks' | 'checkpoints';
 }
 
 /**
- * Computes the mask-distance matrix of the run in `recipe.save` at every ratio, from stored masks or from checkpoints, and writes it
- * to overlap_{p}.npy there. In a folder of `train` that is the search within.
+ * Computes the mask-distance matrix of the run in `recipe.save` at every ratio, from stored masks or from checkpoints,
+ * and writes it to overlap_{p}.npy there. In a folder of `train` it uses the search within.
  *
  * @param recipe from `parseRecipe('distance', ...)`
- * @throws ERR_FILE where masks or checkpoints of the asked epochs are missing, ERR_CHECKPOINT for what cannot be read, ERR_USAGE
+ * @throws ERR_FILE where masks or checkpoints of the asked epochs are missing, ERR_CHECKPOINT for a file that cannot
+ *   be read, ERR_USAGE
  *
  * @example
  * const [matrix] = await distance(parseRecipe('distance', { save: 'logs', percent: 0.3 }));
@@ -61,7 +62,7 @@ export async function distance(
   return results;
 }
 
-/** Overlap matrix of a series, by the native kernel. */
+/** Overlap matrix of a series, computed by the native kernel. */
 export function overlapOf(addon: NativeAddon, { masks, channels }: MaskSeries): Float64Array {
   return addon.maskOverlap(new Uint8Array(Buffer.concat(masks)), masks.length, channels);
 }
@@ -97,7 +98,7 @@ async function readSeries(recipe: DistanceRecipe, ratios: number[], signal: Abor
   return { source: 'checkpoints' as const, series: await fromCheckpoints(recipe, ratios, range, signal) };
 }
 
-/** The masks that a search stored at a ratio, or null. */
+/** Reads the masks that a search stored at a ratio; null where there are none. */
 export async function storedMasks(folder: string, ratio: number): Promise<MaskSeries | null> {
   const stored = isWholePercent(ratio) ? await RunDirectory.at(folder).readMasks(ratio) : null;
   if (!stored) return null;
@@ -119,7 +120,10 @@ function cut(series: MaskSeries, { first, last }: MaskRange, folder: string): Ma
   );
 }
 
-/** Checkpoints have gammas, and no images for the gradients of other criteria: says so of a search that drew its masks in another way. */
+/**
+ * Warns of a search that drew its masks by another criterion: checkpoints have gammas, but no images for the gradients
+ * of other criteria.
+ */
 async function otherRanking(folder: string): Promise<string | undefined> {
   const params = await RunDirectory.at(folder).readJson<{ recipe?: Partial<SearchRecipe> }>('params.json');
   const { criterion = 'gamma', budget = 'channels' } = params?.recipe ?? {};

@@ -6,8 +6,8 @@ import { CHECKPOINT, type MaskIndex, type RunDirectory } from '../run/directory'
 import { channelsOf } from './detectors/detector';
 
 /**
- * Channels of each layer, in the order of the bits: from the index of the masks, else the BatchNorm layers in a checkpoint of the run.
- * null where nothing tells.
+ * Number of channels of each layer, in the order of the bits: from the index of the masks, else from the BatchNorm
+ * layers in a checkpoint of the run. Null where neither has them.
  */
 export async function layersUnder(directory: RunDirectory, index: MaskIndex): Promise<number[] | null> {
   if (index.layers) return index.layers;

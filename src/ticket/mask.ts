@@ -1,6 +1,6 @@
 /**
- * Masks in plain TypeScript: the slow twin of the native mask, which also reads checkpoints of networks that are not built here.
- * Packed form everywhere: channel 0 is the most significant bit of the first byte, zero padding.
+ * Masks in plain TypeScript: the slow twin of the native mask, which also reads checkpoints of networks that are not
+ * built here. Masks are always packed: channel 0 is the most significant bit of the first byte, padded with zeros.
  */
 import { numbersOf } from '../checkpoint/value';
 import type { StateDict } from '../tensor';
@@ -8,16 +8,16 @@ import type { StateDict } from '../tensor';
 export interface Mask {
   /** Channels whose |gamma| is not above this are masked. */
   threshold: number;
-  /** Channels that stay, of `total`. */
+  /** Number of channels that stay, of `total`. */
   kept: number;
   total: number;
-  /** Packed; 1 is a channel that stays. */
+  /** Packed bits; 1 for a channel that stays. */
   bits: Uint8Array;
 }
 
 /**
- * Mask at ratio p (paper section 3, reference class EarlyBird): sort |gamma|, threshold = sorted[int(N*p)], keep what is strictly
- * above. Channels equal to the threshold all go; NaN sorts last and is never kept.
+ * Mask at ratio p (paper section 3, reference class EarlyBird): sort |gamma|, threshold = sorted[int(N*p)], keep the
+ * channels strictly above it. Channels equal to the threshold are all dropped; NaN sorts last and is never kept.
  *
  * @param gammas scales of all BN layers in traversal order, shape [N]
  * @param ratio p, 0 <= p < 1
@@ -40,7 +40,10 @@ export function maskFromGammas(gammas: Float32Array, ratio: number): Mask {
   return { threshold, kept, total: gammas.length, bits };
 }
 
-/** Gammas of all BatchNorm layers of a state dict in traversal order, shape [N]. In any layout of keys a layer with running_var is one. */
+/**
+ * Gammas of all BatchNorm layers of a state dict in traversal order, shape [N]. In any layout of keys, a layer with
+ * running_var is a BatchNorm layer.
+ */
 export function gammasOf(state: StateDict): Float32Array {
   const layers: Float64Array[] = [];
   for (const key of state.keys()) {
@@ -75,7 +78,10 @@ export function maskDistance(a: Uint8Array, b: Uint8Array, total: number): numbe
   return 1 - overlap(a, b, total);
 }
 
-/** Fraction of equal bits of every pair of masks, shape [masks, masks], row-major: the twin of the native maskOverlap. */
+/**
+ * Fraction of equal bits of every pair of masks, shape [masks, masks], row-major; the slow twin of the native
+ * maskOverlap.
+ */
 export function overlapMatrix(masks: readonly Uint8Array[], total: number): Float64Array {
   const matrix = new Float64Array(masks.length ** 2);
   masks.forEach((a, i) => {

@@ -1,4 +1,4 @@
-/** What each pruning ratio has shown to the detector of a run, and the tickets that have emerged. */
+/** Follows the detector of a run at each pruning ratio, and the tickets that have emerged. */
 import { type Dict, isDict, isTensor, type Value } from '../checkpoint/value';
 import type { MaskResult } from '../native/types/model';
 import type { ChosenDetector } from '../recipe/detectors';
@@ -10,14 +10,14 @@ import { heldBy, judge } from './detectors/table';
 
 export interface Ticket {
   ratio: number;
-  /** In the name of its file: completed epochs + 1, as in the reference. */
+  /** Number in the name of its file: completed epochs + 1, as in the reference. */
   number: number;
 }
 
-/** What a line of metrics says of the mask before its epoch. */
+/** Detection before an epoch, as a line of metrics has it. */
 export type Signals = Pick<EpochMetrics, 'distances' | 'signals'>;
 
-/** By the key of each ratio the signal of its detector. */
+/** Signal of the detector, by the key of each ratio. */
 export function signalsOf({ distances, signals }: Signals): Record<string, number | null> {
   const largest = Object.entries(distances).map(([key, values]) => [key, decidingDistance(values)]);
   return signals ?? Object.fromEntries(largest);
@@ -31,10 +31,10 @@ interface Watched {
 }
 
 export class TicketWatch {
-  /** By the key of the ratio. */
+  /** State by the key of the ratio. */
   private readonly watched: Map<string, Watched>;
 
-  /** `layers`: channels of each layer under the mask. */
+  /** `layers`: number of channels of each layer under the mask. */
   constructor(
     ratios: readonly number[],
     layers: readonly number[],
@@ -46,8 +46,8 @@ export class TicketWatch {
   }
 
   /**
-   * Takes the masks drawn after `completed` epochs, and the training loss of the epoch before. `newTickets` are those that emerge
-   * now.
+   * Takes the masks drawn after `completed` epochs, and the training loss of the epoch before. `newTickets` are the
+   * tickets that emerge now.
    */
   observe(
     masks: readonly Pick<MaskResult, 'ratio' | 'bits'>[],
@@ -76,7 +76,7 @@ export class TicketWatch {
     return comparedDistances(masks, channelsOf(layers), this.detector.settings);
   }
 
-  /** Says that the ticket at a ratio has the weights of another epoch. */
+  /** Records that the ticket at a ratio has the weights of another epoch. */
   renumber(ratio: number, number: number): void {
     this.watched.get(ratioKey(ratio))!.number = number;
   }
@@ -86,7 +86,7 @@ export class TicketWatch {
     return [...this.watched.values()].flatMap(({ ratio, number }) => (number === null ? [] : { ratio, number }));
   }
 
-  /** Their numbers by the key of the ratio, as a line of metrics has them. */
+  /** Numbers of the emerged tickets by the key of the ratio, as in a line of metrics. */
   get emerged(): Record<string, number> {
     return Object.fromEntries(this.tickets.map(({ ratio, number }) => [ratioKey(ratio), number]));
   }
@@ -95,7 +95,10 @@ export class TicketWatch {
     return this.tickets.length === this.watched.size;
   }
 
-  /** For the checkpoint: by the key of each ratio the masks and losses held, and the number of its ticket or null. */
+  /**
+   * State for the checkpoint: by the key of each ratio, the masks and losses held, and the number of its ticket or
+   * null.
+   */
   toValue(): Dict {
     const entries = [...this.watched].map(([key, { history, number }]): [string, Value] => [
       key,
@@ -108,7 +111,7 @@ export class TicketWatch {
     return new Map(entries);
   }
 
-  /** Takes back what toValue gave; ratios that are not in it begin empty. */
+  /** Restores the state that toValue returned; ratios without one begin empty. */
   restore(value: Value | undefined): void {
     if (!isDict(value)) return;
     for (const [key, watched] of this.watched) {

@@ -1,6 +1,7 @@
 /**
- * Stochastic weight averaging (SWALP): the plain mean of the weights after each epoch from a given one on, in full precision whatever
- * the training computes in. Its BatchNorm statistics are estimated anew each time, by one pass over the training images.
+ * Stochastic weight averaging (SWALP): the plain mean of the weights after each epoch from a given one on, in full
+ * precision whatever the training's precision. Its BatchNorm statistics are estimated anew each time, by one pass over
+ * the training images.
  */
 import type { NativeDataset } from '../native/types/dataset';
 import type { NativeModel } from '../native/types/model';
@@ -10,15 +11,15 @@ import type { AverageMetrics } from '../run/metrics';
 import type { StateDict } from '../tensor';
 
 interface AveragingOptions {
-  /** First epoch index that is averaged. */
+  /** Index of the first epoch that is averaged. */
   start: number;
   /** Makes a network of the same shape with these weights, in full precision. */
   create(state: StateDict): Promise<NativeModel>;
-  /** From the checkpoint that a run resumes from. */
+  /** Mean in the checkpoint that a run resumes from. */
   restored?: AveragedWeights | undefined;
 }
 
-/** Data and settings of the training, with which the mean is tested. */
+/** Data and settings of the training, by which the mean is tested. */
 interface AveragingPasses {
   data: { train: NativeDataset; test: NativeDataset };
   settings: { batchSize: number; testBatchSize: number; seed: number; capture?: boolean | undefined };
@@ -27,16 +28,16 @@ interface AveragingPasses {
 }
 
 export class Averaging implements Disposable {
-  /** The mean so far, for the next checkpoint; undefined before the first epoch that counts. */
+  /** The mean so far, for the next checkpoint; undefined before the first averaged epoch. */
   current: AveragedWeights | undefined;
-  /** Made when the first mean is due: until then a run has the memory of one network. */
+  /** The model is made when the first mean is due, so that until then a run needs the memory of one network only. */
   private model: NativeModel | null = null;
 
   constructor(private readonly options: AveragingOptions) {
     this.current = options.restored;
   }
 
-  /** Takes in the weights of `trained` after this epoch and tests the mean; undefined before its start. */
+  /** Adds the weights of `trained` after this epoch, and tests the mean; undefined before its start. */
   async add(trained: NativeModel, epoch: number, passes: AveragingPasses): Promise<AverageMetrics | undefined> {
     if (epoch < this.options.start) return undefined;
     // Buffers such as selected channels come with the weights.

@@ -1,6 +1,6 @@
 /**
- * Keeps the checkpoint of the epoch whose signal came closest to a ticket, until there is one: a detector that is less strict then finds
- * its weights, and nothing is trained again.
+ * Keeps the checkpoint of the epoch whose signal came closest to a ticket, until there is one, so that a less strict
+ * detector finds its weights without training again.
  */
 import { rm } from 'node:fs/promises';
 import { linkOrCopyAtomic } from '../atomic';
@@ -14,10 +14,13 @@ import { signalsOf } from '../ticket/watch';
 type Detection = Pick<EpochMetrics, 'epoch' | 'distances' | 'signals' | 'emerged'>;
 
 export class ClosestMasks {
-  /** By the key of each ratio without a ticket. */
+  /** Closest epoch by the key of each ratio without a ticket. */
   private readonly closest = new Map<string, { epoch: number; signal: number }>();
 
-  /** `lines`: epochs that are complete already. `isKept`: whether the checkpoint of an epoch stays anyway. `settled`: of the detector. */
+  /**
+   * `lines`: epochs that are already complete. `isKept`: whether the checkpoint of an epoch stays anyway. `settled`:
+   * side of the detector's threshold.
+   */
   constructor(
     private readonly directory: RunDirectory,
     lines: readonly Detection[],
@@ -27,7 +30,7 @@ export class ClosestMasks {
     for (const line of lines) this.note(line);
   }
 
-  /** Takes what was detected before this epoch; the latest checkpoint is on disk. */
+  /** Takes the detection before this epoch; the latest checkpoint is on disk by then. */
   async keep(detection: Detection): Promise<void> {
     const before = this.epochs();
     this.note(detection);

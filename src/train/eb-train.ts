@@ -1,6 +1,7 @@
 /**
- * EB Train (paper section 4): search until a ticket emerges, prune it out, train only that. One process, one folder with a
- * sub-folder for each stage; each stage is finished, resumable or new on its own, so that a killed run goes on where it was.
+ * EB Train (paper section 4): searches until a ticket emerges, prunes it out, and trains only that. One process, and
+ * one folder with a sub-folder for each stage. Each stage is finished, resumable or new on its own, so a killed run
+ * continues where it was.
  */
 import { rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -36,18 +37,18 @@ import { type StageArithmetic, type TrainingCost, trainingCost } from './trainin
 /** Result of EB Train. */
 export interface TrainResult {
   directory: string;
-  /** The ticket that was pruned out: its ratio in percent, the epochs it had completed, its checkpoint. */
+  /** The ticket that was pruned out: its ratio in percent, its completed epochs, and its checkpoint. */
   ticket: { percent: number; completed: number; file: string };
   search: RunResult;
   prune: PruneReport;
   retrain: RunResult;
-  /** Training FLOPs of EB Train against those of the dense network trained to the end. */
+  /** Training FLOPs of EB Train beside those of the dense network trained to the end. */
   trainingFlops: TrainingCost;
-  /** The ticket's training step over that of the dense network, as the epochs of both took it. */
+  /** Step time of the ticket over that of the dense network, by the epochs of both. */
   speed: TicketSpeed;
-  /** Dense (up to where it was trained) against ticket. */
+  /** Rows of the dense network, as far as it was trained, and of the ticket. */
   summary: SummaryRow[];
-  /** True for made-up images: accuracies mean nothing. */
+  /** True for generated images, whose accuracies mean nothing. */
   synthetic: boolean;
 }
 
@@ -86,7 +87,7 @@ export async function ebTrain(recipe: TrainRecipe, options: RunOptions = {}): Pr
   return { result, reused: false };
 }
 
-/** Files of older versions have no training FLOPs and no speed. */
+/** Reads the stored result; files of older versions have no training FLOPs and no speed. */
 async function storedResult(recipe: TrainRecipe, directory: RunDirectory): Promise<TrainResult> {
   const result = (await directory.readJson<TrainResult>('result.json'))!;
   const { dataset } = (await directory.readJson<Pick<Provenance, 'dataset'>>('params.json'))!;
@@ -98,7 +99,7 @@ async function storedResult(recipe: TrainRecipe, directory: RunDirectory): Promi
   };
 }
 
-/** Only the names of the folders hold: the run may have been moved. */
+/** Speed by the stored stages. Only the names of their folders are used, as the run may have been moved. */
 async function speedIn(directory: RunDirectory, { search, retrain }: Omit<Stages, 'prune'>): Promise<TicketSpeed> {
   const stage = async ({ directory: folder, flops }: RunResult) => ({
     flops,
@@ -107,7 +108,7 @@ async function speedIn(directory: RunDirectory, { search, retrain }: Omit<Stages
   return speedOfRun(await stage(search), await stage(retrain));
 }
 
-/** Lines of the dense epochs up to the drawing of the ticket, and of its retraining. */
+/** Metrics of the dense epochs up to the draw of the ticket, and of its retraining. */
 async function linesIn(directory: RunDirectory, { search, retrain }: Omit<Stages, 'prune'>, drawnAfter: number) {
   const metricsOf = ({ directory: folder }: RunResult) =>
     RunDirectory.at(directory.file(basename(folder))).readMetrics();
@@ -130,7 +131,7 @@ async function runStages(
 ): Promise<TrainResult> {
   const { percent: ratio, fromScratch } = recipe;
   const { result: searched } = await searchIn(session, searchRecipe(recipe), options);
-  // Where it was finished before, its kernels are not in this session yet.
+  // The kernels of a search that was finished before are not in this session yet.
   Object.assign(session.kernels, await recordedKernels(searched.directory));
   const ticket = ticketAt(searched, ratio);
   if (!ticket) throw await noTicket(recipe, searched);
@@ -170,7 +171,7 @@ async function mergedEnergy(directory: RunDirectory, { search, prune, retrain }:
   return energy;
 }
 
-/** The ticket's row counts the dense epochs up to its emergence, and its own. */
+/** Rows of the summary. The ticket's row counts the dense epochs up to its emergence, and its own. */
 function summaryOf(
   { percent, fromScratch, init, compareDense }: TrainRecipe,
   { search, retrain }: Stages,
@@ -191,7 +192,7 @@ function summaryOf(
   return [denseRow, summaryRow(ticketLabel, retrain, costs)];
 }
 
-/** With compareDense the search is not stopped: it is the dense training, bit for bit. */
+/** Recipe of the search. With compareDense it is not stopped, so that it is the dense training, bit for bit. */
 function searchRecipe(recipe: TrainRecipe) {
   const { save, percent, ratios = [], compareDense } = recipe;
   return parseRecipe('search', {
@@ -207,7 +208,7 @@ async function retrainRecipe(recipe: TrainRecipe, save: string, ticket: string, 
   const lines = await RunDirectory.at(searched.directory).readMetrics();
   const drawing = lines.filter((line) => line.completed <= completed);
   return parseRecipe('retrain', {
-    // The ticket records its network; that of a ResNet-50 has another name than the dense one.
+    // The ticket records its network, which for a ResNet-50 has another name than the dense one.
     ...entriesFor('retrain', recipe, ['cfg', 'arch', 'depth', ...SCHEDULE_KEYS]),
     ...retrainPrecision(recipe),
     ...(recipe.variant === 'll' ? scheduleLeft(recipe, drawing) : {}),
@@ -217,7 +218,10 @@ async function retrainRecipe(recipe: TrainRecipe, save: string, ticket: string, 
   });
 }
 
-/** The second letter of the variant. The ticket is written in the formats that will train it. */
+/**
+ * Precision of the retraining, by the second letter of the variant. The ticket is written in the formats that will
+ * train it.
+ */
 function retrainPrecision(recipe: TrainRecipe) {
   return { ...precisionOptions(recipe), ...(recipe.variant === 'll' ? {} : FULL_PRECISION) };
 }
@@ -247,18 +251,18 @@ function pruneRecipe(recipe: TrainRecipe, save: string, ticket: string, device: 
   });
 }
 
-/** The images of the search, for the gradients of the cut. */
+/** Options of the search's images, for criteria of gradients when the ticket is cut. */
 function gradientImages(recipe: TrainRecipe) {
   const { dataset, data, limitTrain, imageSize, workers, maxBad, filter, sigma, sparsityGt, batchSize } = recipe;
   return { dataset, data, limitTrain, imageSize, workers, maxBad, filter, sigma, sparsityGt, batchSize };
 }
 
-/** Says what is nearest, and ways that keep what was trained. */
+/** The error for a search without a ticket: it names the closest signal, and ways to keep the trained weights. */
 async function noTicket(recipe: TrainRecipe, { directory }: RunResult): Promise<EarlybirdError> {
   const { epochs, percent, detectorThreshold, precisionSchedule } = recipe;
   const { signal: name, settled } = detectorNamed(recipe.detector);
   const [nearestIs, limit] = settled === 'below' ? ['smallest', 'larger'] : ['largest', 'smaller'];
-  // Bits that depend on it would have been others from the beginning.
+  // Where the bits depend on the option, another value would have changed them from the beginning.
   const anew = 'in another --save';
   const lines = await RunDirectory.at(directory).readMetrics();
   let nearest: { epoch: number; signal: number } | undefined;

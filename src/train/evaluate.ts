@@ -1,4 +1,4 @@
-/** Evaluation of a checkpoint: exact top-1 and top-5, and the reference's unweighted means over batches. */
+/** Evaluates a checkpoint: exact top-1 and top-5, and the reference's unweighted means over batches. */
 import { dirname } from 'node:path';
 import { stateDictOf } from '../checkpoint/keys';
 import type { EnergyFile } from '../energy/file';
@@ -19,32 +19,32 @@ import { cfgFrom } from './search';
 
 /** Scores of a checkpoint on a test set. */
 export interface EvaluateResult {
-  /** Its path. */
+  /** Path of the checkpoint. */
   checkpoint: string;
-  /** `test`: number of test images. */
+  /** Data set; `test`: number of test images. */
   dataset: { name: string; synthetic: boolean; test: number };
   /** Formats of the tested model, with the rounding of the test; null in full precision. */
   lowPrecision: NumberFormats | null;
   /** Exact accuracies, percent. */
   top1: number;
   top5: number;
-  /** Unweighted means over batches, as the reference prints them, percent. */
+  /** Top-1 as the unweighted mean over batches, as the reference prints it, percent. */
   top1BatchMean: number;
   top5BatchMean: number;
   loss: number;
   parameters: number;
   /** Forward FLOPs of one image. */
   flops: number;
-  /** Test images that do not decode and were left out. */
+  /** Number of test images that do not decode and were left out. */
   bad: number;
   seconds: number;
-  /** In the form of a run's energy.json; null where it was not metered. */
+  /** Energy, in the form of a run's energy.json; null where it was not metered. */
   energy: EnergyFile | null;
 }
 
 /**
- * Tests the checkpoint `recipe.resume` (else `recipe.scratch`) on the test set of `recipe.dataset`. The network is what the recipe
- * says, else what the checkpoint records; widths come from `cfg`, else `scratch`, else the checkpoint.
+ * Tests the checkpoint `recipe.resume` (else `recipe.scratch`) on the test set of `recipe.dataset`. The recipe decides
+ * the network, else the checkpoint does; widths come from `cfg`, else `scratch`, else the checkpoint.
  *
  * @param recipe from `parseRecipe('evaluate', ...)`
  * @throws ERR_USAGE without a checkpoint, ERR_FILE and ERR_CHECKPOINT for one that cannot be read, ERR_DATASET for other classes
@@ -121,7 +121,7 @@ export async function evaluate(recipe: EvaluateRecipe, options: RunOptions = {})
   };
 }
 
-/** The test images as the network was trained on them: in its size, under its normalisation. */
+/** Opens test images as the network was trained on them: in its size and normalisation. */
 function testData(
   recipe: EvaluateRecipe,
   { imageSize, normalisation }: { imageSize?: number; normalisation?: Normalisation | undefined },
@@ -133,7 +133,7 @@ function testData(
   return { ...recipe, imageSize: recipe.imageSize ?? imageSize, normalisation };
 }
 
-/** Throws ERR_DATASET where a dataset of one size has another than the checkpoint. */
+/** Throws ERR_DATASET where the images of the dataset have a fixed size that differs from the checkpoint's. */
 function refuseOtherSize(
   { imageSize: asked, dataset }: EvaluateRecipe,
   trained: number | undefined,

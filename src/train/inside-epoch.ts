@@ -1,6 +1,7 @@
 /**
- * An epoch's training in parts. After every `--checkpoint-every` steps, and where the run is aborted, a checkpoint is written from which
- * it goes on inside the epoch; the write overlaps the next part. After every `--mask-every` steps masks are stored.
+ * Trains an epoch in parts. After every `--checkpoint-every` steps, and where the run is aborted, a checkpoint is
+ * written from which training continues inside the epoch; the write overlaps the next part. After every `--mask-every`
+ * steps masks are stored.
  */
 import type { RunMeter } from '../energy/meter';
 import { addTotals } from '../energy/totals';
@@ -29,7 +30,7 @@ interface MaskStops {
   draw(steps: number): Promise<void>;
 }
 
-/** Stores masks at every `maskEvery` steps of an epoch, for detectors to be replayed on. */
+/** Stores masks at every `maskEvery` steps of an epoch, so that detectors can be replayed on them. */
 export function maskStops(
   { model, directory, energy, detection, settings }: MaskedRun,
   epoch: number,
@@ -50,25 +51,25 @@ interface EpochPartsOptions {
   energy: RunMeter;
   writer: CheckpointWriter;
   signal: AbortSignal | undefined;
-  /** Steps; undefined writes nothing. */
+  /** Number of steps between checkpoints; undefined for none. */
   every: number | undefined;
   /** Masks to draw inside the epoch (--mask-every). */
   masks?: MaskStops | undefined;
-  /** Batches of the epoch. */
+  /** Number of batches of the epoch. */
   batches: number;
-  /** From the checkpoint that the run resumes from. */
+  /** Contents of the checkpoint that the run resumes from. */
   from: InsideEpoch | undefined;
   file: string;
-  /** Of the mask drawn before the epoch. */
+  /** Detection by the mask drawn before the epoch. */
   signals: Signals;
   content(snapshot: Snapshot): CheckpointContent;
 }
 
 export class EpochParts {
-  /** undefined at the beginning of the epoch, and where it is not known. */
+  /** Position reached; undefined at the beginning of the epoch, and where it is unknown. */
   private position: EpochPosition | undefined;
   private written = 0;
-  /** Of the laps before this one. */
+  /** Energy of the laps before this one. */
   private before: EnergyTotals | null;
 
   constructor(private readonly options: EpochPartsOptions) {
@@ -78,17 +79,17 @@ export class EpochParts {
     this.before = from ? from.energy : {};
   }
 
-  /** `pass` trains at most `steps` steps from a position on. */
+  /** Trains the epoch. `pass` trains at most `steps` steps from a position on. */
   async train(pass: (from?: EpochPosition, steps?: number) => Promise<PassResult>): Promise<PassResult> {
     const { every, masks, batches } = this.options;
     let whyEager: string | undefined;
     while (true) {
       const result = await this.part(() => pass(this.position, this.stepsToStop()));
-      // The last part may have no full batch.
+      // The last part may have no full batch, so the first part tells why steps are not captured.
       whyEager ??= result.whyEager ?? '';
       if (!this.stops || this.position!.batches >= batches) return { ...result, whyEager };
       const { steps } = this.position!;
-      // Before the checkpoint, which a resumed run takes to have them.
+      // Masks come before the checkpoint, since a resumed run assumes that they exist.
       if (masks && steps % masks.every === 0) await masks.draw(steps);
       if (every && steps % every === 0) await this.write();
     }
@@ -106,7 +107,7 @@ export class EpochParts {
     return left.length > 0 ? Math.min(...left) : undefined;
   }
 
-  /** Meters a part as a window that counts also if the part is aborted, because its steps do. */
+  /** Meters a part as a window that counts even if the part is aborted, because its steps count. */
   private async part(train: () => Promise<PassResult>): Promise<PassResult> {
     const { trainer, energy, signal, every } = this.options;
     let aborted: unknown;
@@ -129,7 +130,7 @@ export class EpochParts {
     return result;
   }
 
-  /** For an aborted run: writes what is not on disk yet. */
+  /** Writes a checkpoint for an aborted run, unless the position is on disk already. */
   async keep(): Promise<void> {
     if (this.options.every && this.position && this.position.steps > this.written) await this.write();
   }
@@ -143,7 +144,7 @@ export class EpochParts {
     this.written = position.steps;
   }
 
-  /** Energy of the epoch so far, in one window of each name; null where it was not metered throughout. */
+  /** Energy of the epoch so far, with one window of each name; null where it was not metered throughout. */
   async lap(): Promise<EnergyTotals | null> {
     const spent = await this.options.energy.lap();
     if (!spent || !this.before) {

@@ -1,7 +1,8 @@
 /**
- * The only training loop: search and retraining are arguments of it. Before each epoch the masks are drawn and a ticket that emerges
- * is saved; then it trains, tests, averages where asked, and writes, in this order: metrics line, record.txt, swa.pth.tar, checkpoint
- * (which overlaps the next epoch). Each step is durable before the next one, so that a killed run resumes exactly.
+ * The only training loop, for search and retraining alike. Before each epoch masks are drawn and an emerging ticket is
+ * saved. The epoch then trains, tests, averages where asked, and writes in this order: metrics line, record.txt,
+ * swa.pth.tar, checkpoint (which overlaps the next epoch). Each write is durable before the next one, so a killed run
+ * resumes exactly.
  */
 import { writeCheckpoint } from '../checkpoint/pth';
 import { type RunMeter, writeEnergy } from '../energy/meter';
@@ -44,10 +45,10 @@ interface TrainingSettings {
   testBatchSize: number;
   precision: Precision;
   capture?: boolean;
-  /** Low precision: another rounding while testing. */
+  /** Rounding of low precision in tests, where it differs from training. */
   testRounding?: Rounding | undefined;
   seed: number;
-  /** Soft filter pruning after each epoch: the share of filters; 0 is off. */
+  /** Share of the filters for soft filter pruning after each epoch; 0 is off. */
   softPrune?: number;
   keepCheckpoints: string;
   checkpointEvery?: number | undefined;
@@ -55,7 +56,7 @@ interface TrainingSettings {
 }
 
 export interface TrainingRun extends RunOptions {
-  /** Shown with progress: "search", "retrain". */
+  /** Name of the phase, shown with progress: "search", "retrain". */
   phase: string;
   directory: RunDirectory;
   model: NativeModel;
@@ -65,30 +66,30 @@ export interface TrainingRun extends RunOptions {
   settings: TrainingSettings;
   network: ModelInfo;
   identityHash: string;
-  /** Draw masks and look for tickets; absent in retraining. */
+  /** Settings for drawing masks and looking for tickets; absent in retraining. */
   detection?: { ratios: number[]; watch: TicketWatch; stopAtTicket: boolean; drawing: Drawing };
-  /** Average the weights (--swa). */
+  /** Average of the weights (--swa). */
   averaging?: Averaging | undefined;
-  /** Formats that change between epochs (--precision-schedule). */
+  /** Schedule of formats that change between epochs (--precision-schedule). */
   precision?: PrecisionWatch | undefined;
-  /** Of the network. */
+  /** Multiply-adds of the network. */
   adds: MultiplyAdds;
   start: TrainingStart;
 }
 
-/** The first epoch to run, and the state that a checkpoint restored. */
+/** First epoch to run, with the state that a checkpoint restored. */
 export interface TrainingStart {
   completed: number;
   best: number;
   metrics: EpochMetrics[];
-  /** Where that epoch has begun already. */
+  /** State inside that epoch, where it has already begun. */
   inside?: InsideEpoch | undefined;
 }
 
 export interface TrainingOutcome {
   completed: number;
   metrics: EpochMetrics[];
-  /** Best exact test top-1 (chosen on the test set, as the reference does), percent. */
+  /** Best exact test top-1, percent, chosen on the test set as in the reference. */
   best: number;
   tickets: Ticket[];
 }
@@ -103,12 +104,12 @@ export async function runTraining(run: TrainingRun): Promise<TrainingOutcome> {
     await writePhase(run, metrics).catch(() => {});
     throw error;
   } finally {
-    // Also when aborted: the checkpoint of the last complete epoch must be whole on disk.
+    // Also after an abort, the checkpoint of the last complete epoch must be complete on disk.
     await writer.settle();
   }
 }
 
-/** energy.json is the sum of `metrics` and `rest`. */
+/** Writes energy.json, which is the sum of `metrics` and `rest`. */
 function writePhase({ directory, energy, phase }: TrainingRun, metrics: readonly EpochMetrics[], rest?: EnergyTotals) {
   return writeEnergy(directory, energy, phase, phaseTotals(phase, metrics, rest));
 }
@@ -164,7 +165,7 @@ async function epochs(run: TrainingRun, writer: CheckpointWriter, metrics: Epoch
     const improved = test.top1 > best;
     best = Math.max(best, test.top1);
     await directory.appendMetrics(line);
-    // Later epochs are in their lines: a sum of all of them after each would cost more and more.
+    // Later epochs are in their lines only, as a new sum of all of them after each epoch would cost more and more.
     if (epoch === run.start.completed) await writePhase(run, metrics);
     await directory.writeRecord(settings.epochs, metrics, { swa });
     const written = content(run, snapshot, epoch + 1, epoch + 1, best, lr);
@@ -187,7 +188,7 @@ async function epochs(run: TrainingRun, writer: CheckpointWriter, metrics: Epoch
   return { completed, metrics, best, tickets: detection?.watch.tickets ?? [] };
 }
 
-/** What was detected before an epoch that had begun; its tickets are saved. */
+/** Detection before an epoch that had already begun, whose tickets are saved. */
 const signalsInside = ({ distances, signals }: InsideEpoch): Detected => ({
   distances,
   ...(signals ? { signals } : {}),
@@ -195,10 +196,10 @@ const signalsInside = ({ distances, signals }: InsideEpoch): Detected => ({
   masks: [],
 });
 
-/** What was drawn before an epoch, and what came of it. */
+/** Masks drawn before an epoch, and the tickets found in them. */
 type Detected = Signals & { newTickets: Ticket[]; masks: MaskResult[] };
 
-/** The training loss of the epoch before. */
+/** Training loss of the epoch before; null where unknown. */
 const lossAfter = (completed: number, metrics: readonly EpochMetrics[]): number | null =>
   metrics.find((line) => line.completed === completed)?.train.loss ?? null;
 
@@ -235,7 +236,10 @@ async function saveTickets(
   }
 }
 
-/** The passes of an epoch. A run that is aborted in one of them leaves a checkpoint, if it writes any inside epochs. */
+/**
+ * Runs the passes of an epoch. A run that is aborted in one of them leaves a checkpoint, if it writes any inside
+ * epochs.
+ */
 async function passes(run: TrainingRun, parts: EpochParts, epoch: number, lr: number) {
   try {
     const train = await parts.train((from, steps) => trainPass(run, epoch, lr, from, steps));

@@ -1,4 +1,4 @@
-/** A line of metrics.jsonl from what an epoch gave. */
+/** Makes a line of metrics.jsonl from the results of an epoch. */
 import { epochJoules } from '../energy/totals';
 import type { PassResult } from '../native/types/pass';
 import type { AverageMetrics, EnergyTotals, EpochMetrics } from '../run/metrics';

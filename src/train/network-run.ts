@@ -1,4 +1,4 @@
-/** All that search and retraining share around the loop: folder, data, network, trainer, resume, result. */
+/** The parts around the loop that search and retraining share: folder, data, network, trainer, resume, result. */
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -59,13 +59,13 @@ import {
 } from './resume';
 import { searchNotes } from './start-notes';
 
-/** The difference between a search and a retraining. */
+/** Settings in which a search and a retraining differ. */
 export interface RunSpec {
   command: 'search' | 'retrain';
   cfg?: Cfg | undefined;
-  /** Weights (and selected channels) to begin with; new ones where absent. */
+  /** Weights and selected channels to begin with; new weights where absent. */
   weights?: StateDict;
-  /** Load `weights` for their selected channels, then draw new ones. */
+  /** True to load `weights` for their selected channels only, and then draw new ones. */
   reinit?: boolean;
   startEpoch: number;
   detection?: {
@@ -74,11 +74,11 @@ export interface RunSpec {
     stopAtTicket: boolean;
     ranking: Pick<SearchRecipe, 'criterion' | 'criterionBatches' | 'budget' | 'batchSize' | 'seed'>;
   };
-  /** Write init.pth.tar before training. */
+  /** True to write init.pth.tar before training. */
   saveInit: boolean;
 }
 
-/** A run whose folder is open and whose result is not there yet. */
+/** A run whose folder is open and whose result does not exist yet. */
 interface OpenRun {
   recipe: SearchRecipe | RetrainRecipe;
   spec: RunSpec;
@@ -86,15 +86,15 @@ interface OpenRun {
   options: RunOptions;
   directory: RunDirectory;
   session: Session;
-  /** The checkpoint to go on from. */
+  /** Checkpoint to continue from. */
   from: string | null;
   /** The contents of params.json. */
   params: { identity: Record<string, unknown> };
 }
 
 /**
- * Runs, resumes, or returns the result of an earlier, finished run of the same recipe. A `shared` session is not disposed of.
- * `prepare` reads what only a run that is not finished needs.
+ * Runs, resumes, or returns the result of an earlier, finished run of the same recipe. A `shared` session is not
+ * disposed of. `prepare` reads data that only an unfinished run needs.
  */
 export async function runNetwork(
   shared: Session | null,
@@ -189,7 +189,7 @@ async function train(run: OpenRun): Promise<RunResult> {
   return result;
 }
 
-/** How the masks of a search are drawn. */
+/** Rules for drawing the masks of a search. */
 async function drawingOf({ spec, session, options }: OpenRun, model: NativeModel): Promise<Drawing> {
   const { criterion, budget, seed, ...rest } = spec.detection!.ranking;
   const how = { log: options.observer?.log, signal: options.signal };
@@ -198,14 +198,14 @@ async function drawingOf({ spec, session, options }: OpenRun, model: NativeModel
   return { criterion, budget, seed, images, stepCosts, signal: options.signal };
 }
 
-/** The network in full precision. parseRecipe or the ticket has filled in which. */
+/** The network in full precision, which parseRecipe or the ticket has determined. */
 function shapeOf({ recipe, spec, session }: OpenRun): ModelSpec {
   const { arch, depth, seed } = recipe;
   const { classes, height: imageSize } = session.dataset;
   return { arch: arch!, depth: depth!, classes, cfg: spec.cfg, seed, device: session.device, imageSize };
 }
 
-/** With the weights that the run begins with. */
+/** Creates the network, with the weights of the spec or new ones. */
 async function newModel(addon: NativeAddon, shape: ModelSpec, { weights, reinit }: RunSpec): Promise<NativeModel> {
   if (!weights) return addon.createModel(shape);
   const model = await loadModel(addon, shape, weights, 'The ticket');
@@ -251,7 +251,7 @@ function openAveraging(
   });
 }
 
-/** Writes what a run has before its first epoch, and cuts what it has of epochs that come again. */
+/** Writes the files that a run has before its first epoch, and cuts back those of epochs that will be repeated. */
 async function beginFolder(
   run: OpenRun,
   restored: RestoredCheckpoint | null,
@@ -271,7 +271,7 @@ async function beginFolder(
   return { completed, best, inside, metrics: await directory.rewind(completed) };
 }
 
-/** The detectors go on where they were; those with other options than before look at the stored masks anew. */
+/** Restores the detectors. Those whose options changed look at the stored masks again. */
 async function restoreWatch(
   run: OpenRun,
   watch: TicketWatch,

@@ -1,4 +1,4 @@
-/** Detection anew: other detector options are tried on the masks that a search has stored, and nothing is trained again. */
+/** Repeats detection with other options on the masks that a search has stored, without training again. */
 import { readdir } from 'node:fs/promises';
 import { writeCheckpoint } from '../checkpoint/pth';
 import { readCheckpoint } from '../checkpoint/read';
@@ -10,12 +10,12 @@ import { epochsText, parseTicketFile, ratioKey, ticketFile } from '../run/names'
 import type { Observer } from '../run/observer';
 import type { Ticket, TicketWatch } from '../ticket/watch';
 
-/** What the detectors say of the masks drawn before an epoch. */
+/** Detection by the masks drawn before an epoch. */
 type Detection = Pick<EpochMetrics, 'distances' | 'signals' | 'emerged'>;
 
 /**
- * Shows `watch` the stored masks of the epochs before `completed`, as if they were drawn now, and writes the tickets that emerge. Returns
- * what was detected by epoch index; null where the masks of an epoch are missing.
+ * Shows `watch` the stored masks of the epochs before `completed`, as if they were drawn now, and writes the tickets
+ * that emerge. Returns the detections by epoch index; null where the masks of an epoch are missing.
  */
 export async function detectAnew(
   directory: RunDirectory,
@@ -41,7 +41,9 @@ export async function detectAnew(
   return detections;
 }
 
-/** The ticket gets the weights of its epoch, else those of the next epoch whose checkpoint was kept. Returns its number. */
+/**
+ * Writes a ticket with the weights of its epoch, or of the next epoch whose checkpoint was kept. Returns its number.
+ */
 async function writeTicket(
   directory: RunDirectory,
   { ratio, number }: Ticket,

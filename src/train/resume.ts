@@ -1,4 +1,4 @@
-/** Rules of resuming: where a run goes on, and when it may not. */
+/** Rules of resuming: where a run continues, and when it must not. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
@@ -10,19 +10,19 @@ import { CHECKPOINT, differingKeys, INSIDE_EPOCH, type RunDirectory, type RunSta
 import type { Observer } from '../run/observer';
 import type { RunResult } from '../run/result';
 
-/** The result of a finished run, with the paths that its folder has now. */
+/** The result of a finished run, with paths in the present place of its folder. */
 export async function storedResult(directory: RunDirectory): Promise<RunResult> {
   const result = (await directory.readJson<RunResult>('result.json'))!;
   const tickets = Object.entries(result.tickets).map(([key, ticket]) => [
     key,
     { ...ticket, file: directory.file(basename(ticket.file)) },
   ]);
-  // Absent in results of earlier versions.
+  // The average is absent in results of earlier versions.
   const swa = result.swa ? { ...result.swa, file: directory.file(basename(result.swa.file)) } : null;
   return { ...result, swa, directory: directory.path, tickets: Object.fromEntries(tickets) };
 }
 
-/** Hash of the ticket's file, a part of the run's identity: another ticket under the same name is another run. */
+/** Hash of the ticket's file as part of the run's identity, as another ticket under the same name makes another run. */
 export async function scratchHash(path: string | undefined): Promise<{ scratchSha256?: string }> {
   if (path === undefined) return {};
   const bytes = await readFile(path).catch((error: Error) => {
@@ -33,26 +33,32 @@ export async function scratchHash(path: string | undefined): Promise<{ scratchSh
 
 const insideOf = (directory: RunDirectory) => directory.file(INSIDE_EPOCH);
 export const latestOf = (directory: RunDirectory) => directory.file(CHECKPOINT);
-/** Those that an interrupted run goes on from, the newest first. */
+/** Checkpoints that an interrupted run can continue from, newest first. */
 const ownCheckpoints = (directory: RunDirectory) => [insideOf(directory), latestOf(directory)];
 export const isOwnCheckpoint = (directory: RunDirectory, path: string) =>
   ownCheckpoints(directory).some((file) => resolve(path) === resolve(file));
 
-/** What to do about a damaged checkpoint of this run. With a result, it counts as finished without its checkpoint. */
+/** Remedy for a damaged checkpoint of this run. A run with a result counts as finished without its checkpoint. */
 export function ownRemedy(directory: RunDirectory, path: string): string {
   if (resolve(path) === resolve(insideOf(directory))) return 'remove it to go on from the last whole epoch';
   const what = existsSync(directory.file('result.json')) ? directory.path : 'it';
   return `remove ${what} to start this stage again`;
 }
 
-/** From another file the run begins anew in this folder: a later kill must not bring back a checkpoint that was left behind. */
+/**
+ * Removes the checkpoints that are newer than `from`, or all of them where it is another file: a later kill must not
+ * bring them back.
+ */
 export async function removeLeftBehind(directory: RunDirectory, from: string | null): Promise<void> {
   const own = ownCheckpoints(directory);
   const at = own.findIndex((file) => from !== null && resolve(file) === resolve(from));
   for (const file of at < 0 ? own : own.slice(0, at)) await rm(file, { force: true });
 }
 
-/** The file to go on from: the latest checkpoint of this run, inside an epoch or after one, unless --resume names another start than last time. */
+/**
+ * The file to continue from: the latest checkpoint of this run, inside an epoch or after one, unless --resume names
+ * another start than last time.
+ */
 export function resumeFile(
   directory: RunDirectory,
   state: RunState,
@@ -61,13 +67,16 @@ export function resumeFile(
 ): string | null {
   if (!(state === 'interrupted' || state === 'continued') || (asked !== undefined && asked !== before))
     return asked ?? null;
-  // Where options changed, the masks are looked at anew between epochs. A kill after the checkpoint of an epoch may have left the
-  // file inside it, from which that epoch comes out the same.
+  // Where options changed, detection is repeated between epochs only. A kill after the checkpoint of an epoch may have
+  // left the file inside it, from which that epoch gives the same result.
   const own = ownCheckpoints(directory).slice(state === 'continued' ? 1 : 0);
   return own.find((file) => existsSync(file)) ?? null;
 }
 
-/** Throws ERR_RECIPE where a checkpoint from inside an epoch would go on in another run, whose order of images is not its own. */
+/**
+ * Throws ERR_RECIPE where a checkpoint from inside an epoch would continue in another run, which has another order of
+ * images.
+ */
 export function refuseForeignInside(directory: RunDirectory, from: string, { inside }: RestoredCheckpoint): void {
   if (!inside || resolve(from) === resolve(insideOf(directory))) return;
   throw new EarlybirdError(
@@ -76,7 +85,7 @@ export function refuseForeignInside(directory: RunDirectory, from: string, { ins
   );
 }
 
-/** Says which options of a run changed, and what that means for its learning rates. */
+/** Logs which options of a run changed, and what that means for its learning rates. */
 export async function logChanges(
   directory: RunDirectory,
   identity: Record<string, unknown>,
@@ -103,7 +112,10 @@ export async function refuseEmptyRun(directory: RunDirectory, from: string | nul
   );
 }
 
-/** Completed epochs of the first mask. Masks drawn on the way to a checkpoint lie in its own folder, if anywhere. */
+/**
+ * Completed epochs of the first mask. Masks drawn before a checkpoint of another folder are in that folder, if
+ * anywhere.
+ */
 export async function firstMask(directory: RunDirectory, from: string | null, ratio: number, completed: number) {
   const isOwn = from !== null && resolve(dirname(from)) === resolve(directory.path);
   return isOwn ? directory.firstMask(ratio, completed) : completed;
@@ -119,7 +131,10 @@ export async function checkDataset(directory: RunDirectory, now: Provenance): Pr
   );
 }
 
-/** The mean in a checkpoint, unless it includes epochs that this run does not average, as in a run with another start. */
+/**
+ * The mean in a checkpoint; undefined where it includes epochs that this run does not average, as in a run with another
+ * start.
+ */
 export function averageOf(
   { average, completed }: Pick<RestoredCheckpoint, 'average' | 'completed'>,
   swaStart: number,

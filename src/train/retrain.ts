@@ -1,4 +1,4 @@
-/** Retraining: train a ticket on, with its own weights (the paper's EB Train) or with new ones. */
+/** Retraining: trains a ticket further, with its own weights (the paper's EB Train) or with new ones. */
 import { cfgOf, stateDictOf } from '../checkpoint/keys';
 import type { Value } from '../checkpoint/value';
 import type { Session } from '../engine/session';
@@ -15,9 +15,10 @@ import type { FinishedRun } from '../run/result';
 import { type RunSpec, runNetwork } from './network-run';
 
 /**
- * Trains the ticket `recipe.scratch`, or without one the dense network. It begins at `recipe.startEpoch`, else after the epochs that
- * the ticket has completed (0 with `recipe.reinit`, or where the file does not say), with empty momentum, as in the reference. Network
- * and word lengths that the recipe leaves open are those of the ticket; params.json has them filled in. Resumes like `search`.
+ * Trains the ticket `recipe.scratch`, or without one the dense network. It begins at `recipe.startEpoch`, else after
+ * the epochs that the ticket has completed (0 with `recipe.reinit`, or where the file does not record them), with empty
+ * momentum, as in the reference. Network and word lengths that the recipe leaves open are those of the ticket;
+ * params.json has them filled in. Resumes like `search`.
  *
  * @param recipe from `parseRecipe('retrain', ...)`
  * @throws as `search`; ERR_CHECKPOINT where the ticket has no cfg
@@ -31,7 +32,7 @@ export function retrain(recipe: RetrainRecipe, options: RunOptions = {}): Promis
   return retrainIn(null, recipe, options);
 }
 
-/** `retrain` in a session that others share, or in its own. */
+/** Does the work of `retrain` in a shared session, or in one of its own. */
 export async function retrainIn(
   session: Session | null,
   recipe: RetrainRecipe,
@@ -50,7 +51,7 @@ export async function retrainIn(
   return runNetwork(session, complete, 'retrain', spec, options);
 }
 
-/** Saves the initial weights, to which a lottery-ticket rewind goes back. */
+/** Spec of a dense training, which saves the initial weights that a lottery-ticket rewind needs. */
 function denseSpec({ cfg, startEpoch = 0 }: RetrainRecipe): RunSpec {
   return { command: 'retrain', saveInit: true, cfg, startEpoch };
 }
@@ -62,7 +63,7 @@ function ticketSpec(
   widths: Cfg | undefined,
   log: ((line: string) => void) | undefined,
 ): RunSpec {
-  // Files of other programs have no cfg: their widths are those of their weights.
+  // Files of other programs have no cfg, so the widths are taken from their weights.
   const cfg = cfgOf(value, path) ?? (extrasOf(value) ? undefined : widths);
   if (!cfg) {
     throw new EarlybirdError(

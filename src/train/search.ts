@@ -1,4 +1,4 @@
-/** Search: train the dense network and watch for Early-Bird tickets. */
+/** Search: trains the dense network and watches for Early-Bird tickets. */
 import { cfgOf, stateDictOf } from '../checkpoint/keys';
 import { readCheckpoint } from '../checkpoint/read';
 import type { Session } from '../engine/session';
@@ -17,8 +17,9 @@ import { runNetwork } from './network-run';
  * run, and returns the result of a finished one at once.
  *
  * @param recipe from `parseRecipe('search', ...)`
- * @throws ERR_RECIPE where `recipe.save` holds another run and `options.force` is not set; ERR_DATASET, ERR_FILE, ERR_CHECKPOINT for
- * what cannot be read; ERR_NUMERIC where the loss diverges; the reason of `options.signal` once it aborts
+ * @throws ERR_RECIPE where `recipe.save` holds another run and `options.force` is not set; ERR_DATASET, ERR_FILE,
+ *   ERR_CHECKPOINT for data that cannot be read; ERR_NUMERIC where the loss diverges; the reason of `options.signal`
+ *   once it aborts
  *
  * @example
  * const recipe = parseRecipe('search', { dataset: 'cifar10', data: 'data', sr: true, ratios: [0.3, 0.5], save: 'logs' });
@@ -29,7 +30,7 @@ export function search(recipe: SearchRecipe, options: RunOptions = {}): Promise<
   return searchIn(null, recipe, options);
 }
 
-/** `search` in a session that others share, or in its own. */
+/** Does the work of `search` in a shared session, or in one of its own. */
 export function searchIn(session: Session | null, recipe: SearchRecipe, options: RunOptions): Promise<FinishedRun> {
   const { ratios, stopAtTicket } = recipe;
   const prepare = async () => ({
@@ -42,7 +43,7 @@ export function searchIn(session: Session | null, recipe: SearchRecipe, options:
   return runNetwork(session, recipe, 'search', prepare, options);
 }
 
-/** The widths of a ticket, as it records them or its weights show them; undefined without a file. */
+/** Widths of a ticket, as it records them or its weights show them; undefined without a file. */
 export async function cfgFrom(path: string | undefined, key: string | undefined): Promise<Cfg | undefined> {
   if (path === undefined) return undefined;
   const { value } = await readCheckpoint(path, { key });

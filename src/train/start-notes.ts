@@ -1,4 +1,4 @@
-/** What is worth knowing before a run trains for hours. */
+/** Notes that a user should know before a run trains for hours. */
 import type { ModelDescription } from '../native/types/model';
 import { layerParameters } from '../network/flops';
 import { isKept } from '../run/checkpoint-writer';
@@ -7,11 +7,11 @@ interface Settings {
   sr: boolean;
   epochs: number;
   keepCheckpoints: string;
-  /** The search may end before all epochs. */
+  /** True where the search may end before all epochs. */
   stopAtTicket?: boolean;
 }
 
-/** Notes on a search; `completed`: epochs that are trained already. */
+/** Notes on a search. `completed`: number of epochs that are already trained. */
 export function searchNotes(
   { sr, epochs, keepCheckpoints, stopAtTicket = false }: Settings,
   network: ModelDescription,
@@ -31,7 +31,10 @@ export function searchNotes(
   ];
 }
 
-/** Weights and momentum in float32, and the running statistics of BatchNorm, which are as many as its weights. */
+/**
+ * Bytes of a checkpoint: weights and momentum in float32, and the running statistics of BatchNorm, which are as many as
+ * its weights.
+ */
 function checkpointBytes({ layers }: ModelDescription): number {
   const values = layers.reduce((sum, layer) => sum + (layer.kind === 'batchnorm' ? 3 : 2) * layerParameters(layer), 0);
   return 4 * values;

@@ -1,4 +1,4 @@
-/** What EB Train saves: the headline of its summary. */
+/** The savings of EB Train, which head its summary. */
 import { trainingFlops } from '../network/training-flops';
 import type { TrainRecipe } from '../recipe/recipe';
 import type { ArithmeticCosts } from '../run/metrics';
@@ -9,33 +9,36 @@ import { epochArithmetic } from './precision/follow';
 export interface TrainingCost {
   /** FLOPs of the search up to the ticket, and of its retraining. */
   ebTrain: number;
-  /** Of the dense network trained for all epochs, which need not have been run. */
+  /** FLOPs of the dense network trained for all epochs, which need not have been run. */
   dense: number;
-  /** ebTrain over dense. */
+  /** Ratio of ebTrain to dense. */
   ratio: number;
-  /** All epochs. */
+  /** Number of all epochs. */
   epochs: number;
-  /** GBitOps and modelled joules by stage, epoch by epoch as the formats were; `dense` in full precision. Absent for runs of earlier versions. */
+  /**
+   * GBitOps and modelled joules by stage, with the formats of each epoch; `dense` in full precision. Absent for runs of
+   * earlier versions.
+   */
   arithmetic?: { search: ArithmeticCosts; retrain: ArithmeticCosts; dense: ArithmeticCosts };
 }
 
 interface Stages {
-  /** Epochs of the dense network before the ticket. */
+  /** Number of epochs of the dense network before the ticket. */
   ticket: { completed: number };
-  /** Forward FLOPs of one image. */
+  /** Costs of the dense network; `flops`: forward FLOPs of one image. */
   search: Pick<RunResult, 'flops' | 'multiplyAdds'>;
-  /** Epochs that the ticket's weights have seen. */
+  /** Number of epochs that the ticket's weights have seen. */
   prune: { completed: number | null };
   retrain: { flops: number };
 }
 
-/** What the epochs of both stages counted; null where one did not. */
+/** Counted arithmetic of both stages; null where an epoch was not counted. */
 export interface StageArithmetic {
   search: ArithmeticCosts | null;
   retrain: ArithmeticCosts | null;
 }
 
-/** `images`: training images of an epoch. */
+/** Computes the cost. `images`: training images of an epoch. */
 export function trainingCost(
   { ticket, search, prune, retrain }: Stages,
   { epochs, fromScratch, precision }: Pick<TrainRecipe, 'epochs' | 'fromScratch' | 'precision'>,

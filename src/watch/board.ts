@@ -1,4 +1,6 @@
-/** All watched runs as the sections of a page: read again and again, drawn anew as the pace allows. */
+/**
+ * Shows all watched runs as the sections of a page, which are read again and again, and drawn anew as the pace allows.
+ */
 import type { ReportInput } from '../report/input';
 import { Drawings } from './drawings';
 import { factsOf } from './facts';
@@ -11,11 +13,11 @@ interface Shown {
   id: string;
   reader: RunReader;
   view: RunView;
-  /** The state that the figures show; they may be behind. */
+  /** State of the run that the figures show, which may be behind `view`. */
   drawn: RunView;
   drawings: Drawings;
   revision: number;
-  /** What the page has of it; made again where one of the others changed. */
+  /** Section of the page for this state, made again where one of the other fields changed. */
   section: { of: RunView; revision: number; section: Section } | null;
 }
 
@@ -28,12 +30,12 @@ export class Board {
     private readonly pace: Pace,
   ) {}
 
-  /** Looks for runs; true where there are new ones. */
+  /** Looks for runs; true where the list has changed. */
   async find(): Promise<boolean> {
     const found = await findRuns(this.folders);
     const fresh = found.filter(({ folder }) => this.shown.every(({ reader }) => reader.found.folder !== folder));
     for (const run of fresh) await this.add(run);
-    // A folder in which a run has begun further down has no run itself.
+    // A folder in which a run has begun further down is not a run itself.
     const gone = this.shown.filter(
       ({ view, reader }) => view.state === 'waiting' && found.every(({ folder }) => folder !== reader.found.folder),
     );
@@ -49,13 +51,13 @@ export class Board {
   }
   private added = 0;
 
-  /** Reads all runs, and takes what they are now for the figures where there is time to draw them. */
+  /** Reads all runs, and draws their figures from the new state where there is time. */
   async refresh(): Promise<void> {
     for (const one of this.shown) one.view = await one.reader.read();
     const behind = this.shown.filter(({ view, drawn }) => view !== drawn);
     const first = behind.filter(({ drawings }) => drawings.figures.length === 0);
     for (const one of this.pace.isReady ? behind : first) {
-      // What changes within an epoch is in no figure.
+      // Changes within an epoch do not show in any figure.
       if (figuresDiffer(one.drawn.input, one.view.input)) {
         one.drawings = new Drawings(one.view.input);
         one.revision++;
@@ -93,7 +95,7 @@ export class Board {
   }
 }
 
-/** A file may hold anything: what cannot be shown throws here, where the reader can say so. */
+/** Throws where the files of a run hold values that cannot be shown, so that its reader can report them. */
 function check(view: RunView): void {
   factsOf(view);
 }
@@ -108,7 +110,7 @@ function sectionFor(one: Shown): Section {
 
 const linesOf = ({ runs }: ReportInput) => runs.map(({ name, metrics }) => `${name} ${metrics.length}`).join();
 
-/** A resumed run may have as many epochs as before, of other values. */
+/** True where figures differ. A resumed run may have as many epochs as before, with other values. */
 function figuresDiffer(before: ReportInput, now: ReportInput): boolean {
   const last = ({ runs }: ReportInput) => JSON.stringify(runs.map(({ metrics }) => metrics.at(-1)));
   const masks = ({ matrices }: ReportInput) => matrices.map(({ epochs }) => epochs.length).join();
@@ -120,11 +122,11 @@ function figuresDiffer(before: ReportInput, now: ReportInput): boolean {
   );
 }
 
-/** One input with the curves and matrices of all runs, each under its name. */
+/** Joins the curves and matrices of all runs into one input, each under its name. */
 function joined(views: readonly RunView[]): ReportInput {
   const [first] = views;
   const datasets = new Set(views.map(({ input }) => JSON.stringify(input.dataset)));
-  // Made-up images are said to be so, where others stand beside them too.
+  // Generated images are marked where runs on other images stand beside them.
   const nameOf = ({ name, input }: RunView) =>
     datasets.size > 1 && input.dataset.synthetic ? `${name} (synthetic)` : name;
   return {

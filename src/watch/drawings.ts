@@ -1,11 +1,11 @@
-/** The figures of a run as files, drawn when they are asked for and kept until the run goes on. */
+/** The figures of a run as files, which are drawn on request and kept until the run goes on. */
 import { csvOf } from '../report/figure-data';
 import { FIGURES, type FigureEntry } from '../report/figures';
 import type { ReportInput } from '../report/input';
 import { hasFonts, renderPng, renderSvg } from '../report/render';
 import { NARROW, WIDE } from '../report/theme';
 
-/** What figures can be saved as. */
+/** Formats in which figures can be saved. */
 export const SAVED_AS = ['svg', 'png', 'csv'] as const;
 export type SavedAs = (typeof SAVED_AS)[number];
 
@@ -18,7 +18,7 @@ export class Drawings {
     this.figures = FIGURES.filter(({ isThere }) => isThere(input));
   }
 
-  /** Null where there is no such figure, or no font for a PNG. */
+  /** A figure in a format; null where there is no such figure, or no font for a PNG. */
   draw(id: string, format: SavedAs, narrow: boolean): Promise<Uint8Array | null> {
     const figure = this.figures.find((one) => one.id === id);
     if (!figure) return Promise.resolve(null);

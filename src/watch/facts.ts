@@ -1,4 +1,4 @@
-/** What a run says of itself in words and numbers: epoch, accuracy, throughput, time left, energy, detectors. */
+/** Facts of a run in words and numbers: epoch, accuracy, throughput, time left, energy, detectors. */
 import { epochsTotal } from '../energy/totals';
 import { detectorOf, masksNeeded } from '../recipe/detectors';
 import { formatDuration, formatJoules, formatPercent, formatWatts, MISSING } from '../report/format';
@@ -16,7 +16,7 @@ export interface Progress {
 
 /** A pruning ratio that a detector follows. */
 export interface Detection {
-  /** Percent. */
+  /** Ratio in percent. */
   ratio: string;
   signal: string;
   threshold: string;
@@ -26,13 +26,13 @@ export interface Detection {
 
 export interface Facts {
   progress: Progress[];
-  /** Name and value, in the order in which people look. */
+  /** Names and values, in the order in which people look for them. */
   values: [name: string, value: string][];
   detector: string;
   detections: Detection[];
 }
 
-/** Epochs whose mean says how long the next ones take. */
+/** Number of epochs whose mean predicts the next ones. */
 const RECENT = 5;
 
 const known = new WeakMap<RunView, Facts>();
@@ -103,26 +103,26 @@ const powerText = ({ joules, seconds }: { joules: number | null; seconds: number
 const lossText = (loss: number | null | undefined) =>
   typeof loss === 'number' && Number.isFinite(loss) ? loss.toFixed(4) : MISSING;
 
-/** With detection and what is written in between, where the run was metered. */
+/** Seconds of an epoch, with detection and the writes between where the run was metered. */
 const secondsOfLine = ({ energy, seconds, swa }: EpochMetrics) =>
   energy?.whole?.seconds ?? seconds.train + seconds.evaluate + (swa?.seconds ?? 0);
 
-/** Mean of the latest epochs; null before the first one. */
+/** Mean seconds of the latest epochs; null before the first one. */
 export function secondsAnEpoch(metrics: readonly EpochMetrics[]): number | null {
-  // The first epoch of a process has the time it took to load its data.
+  // The first epoch of a process includes the loading of its data.
   const recent = metrics.slice(Math.max(1, metrics.length - RECENT));
   const lines = recent.length > 0 ? recent : metrics;
   return lines.length === 0 ? null : lines.reduce((sum, line) => sum + secondsOfLine(line), 0) / lines.length;
 }
 
-/** Until the last epoch of the stage; null before there is a pace. */
+/** Seconds until the last epoch of the stage; null before there is a pace. */
 export function secondsLeft(stage: Stage): number | null {
   const pace = secondsAnEpoch(stage.metrics) ?? paceWithin(stage);
   const epochs = epochsOf(stage) - completedOf(stage) - withinEpoch(stage);
   return pace === null ? null : Math.max(0, epochs * pace);
 }
 
-/** Seconds of the first epoch, by the images of its first part. */
+/** Seconds of the first epoch, estimated from its first part. */
 function paceWithin({ live }: Stage): number | null {
   if (live?.pass !== 'train' || !live.seconds || live.step === 0) return null;
   return (live.seconds * live.steps) / live.step;

@@ -1,4 +1,4 @@
-/** Files of a run that a browser may have: its report, and what the report links. */
+/** Files of a run that a browser may request: its report, and the files that the report links. */
 import { type FileHandle, open, realpath } from 'node:fs/promises';
 import { extname, join, sep } from 'node:path';
 import { LISTED } from '../report/gather/runs';
@@ -22,7 +22,7 @@ export interface OpenedFile {
   type: string;
 }
 
-/** True for names that a report has or links, written as it writes them. */
+/** True for the names of a report and its links, spelt as the report does. */
 export function isServed(path: string): boolean {
   const [first = '', second, ...rest] = path.split('/');
   if (rest.length > 0) return false;
@@ -30,7 +30,7 @@ export function isServed(path: string): boolean {
   return first === 'report' ? REPORT.test(second) : STAGE.test(first) && LISTED.test(second);
 }
 
-/** Null where there is no such file, or where it lies elsewhere by a link. The caller closes it. */
+/** Opens a file; null where it is absent, or a link leads elsewhere. The caller closes it. */
 export async function openServed(folder: string, path: string): Promise<OpenedFile | null> {
   if (!isServed(path)) return null;
   const asked = join(folder, path);

@@ -1,4 +1,4 @@
-/** The runs in and under folders. Links are not followed, so that nothing outside the folders is found. */
+/** Finds the runs in and under folders. Links are not followed, so that nothing outside the folders is found. */
 import { type Dirent, existsSync } from 'node:fs';
 import { readdir, realpath } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
@@ -6,18 +6,18 @@ import { RunDirectory } from '../run/directory';
 
 /** A folder with a run of `search`, `retrain` or `train`. */
 export interface FoundRun {
-  /** Real path. */
+  /** Real path of the folder. */
   folder: string;
-  /** The end of its path that tells it from the others. */
+  /** End of its path that tells it from the others. */
   name: string;
 }
 
 const COMMANDS = ['search', 'retrain', 'train'];
-/** Folders within each other, and runs, that are looked at. */
+/** Limits of the depth of folders, and of the number of runs. */
 const DEPTH = 4;
 const MOST = 64;
 
-/** Runs in the order of the folders and of their names; a folder without one counts as one that has not begun. */
+/** Runs in the order of the folders and of their names. A folder without one counts as a run that has not begun. */
 export async function findRuns(folders: readonly string[]): Promise<FoundRun[]> {
   const found: FoundRun[] = [];
   for (const folder of folders) {
@@ -51,7 +51,7 @@ async function holdsRun(folder: string): Promise<boolean> {
   return COMMANDS.includes(params?.command ?? '');
 }
 
-/** The stages of `train`, else the run itself, as paths within the folder. */
+/** Paths within the folder of the stages of `train`, else of the run itself. */
 export async function stagesIn(folder: string): Promise<string[]> {
   if (existsSync(join(folder, 'metrics.jsonl'))) return ['.'];
   const names = (await entriesOf(folder)).filter((entry) => entry.isDirectory()).map(({ name }) => name);

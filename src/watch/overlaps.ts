@@ -1,4 +1,4 @@
-/** The overlap matrix of a run that grows: masks that are known already are not compared again. */
+/** The overlap matrix of a growing run, in which known masks are not compared again. */
 import { overlap } from '../ticket/mask';
 
 export class GrowingOverlap {
@@ -23,7 +23,7 @@ export class GrowingOverlap {
     return matrix;
   }
 
-  /** Masks at the start that have not changed: a resumed run replaces those at the end. */
+  /** Number of masks at the start that have not changed; a resumed run replaces those at the end. */
   private knownOf(masks: readonly Uint8Array[]): number {
     const changed = masks.findIndex((mask, i) => {
       const before = this.masks[i];

@@ -1,15 +1,18 @@
-/** Keeps a server from taking the processor from what it watches. */
+/** Keeps a server from taking processor time from the runs that it watches. */
 
 /** Milliseconds of processor time that may be taken at once. */
 const BURST = 300;
 
-/** Says when there is processor time for work that can wait: a bucket that this process fills, and that leaks at its share. */
+/**
+ * Tells when there is processor time for work that can wait, by a bucket that this process fills and that leaks at its
+ * share.
+ */
 export class Pace {
   private level = 0;
   private at: number;
   private spentThen: number;
 
-  /** @param share of one core, 0 to 1 */
+  /** @param share share of one core, from 0 to 1 */
   constructor(
     private readonly share: number,
     private readonly now: () => number = () => performance.now(),

@@ -1,4 +1,4 @@
-/** The page as HTML: every text from a folder is escaped. */
+/** Renders the page as HTML, with every text from a folder escaped. */
 import { escapeHtml } from '../report/format';
 import { framedFigure, htmlHead } from '../report/html';
 import { htmlTable } from '../report/table';
@@ -10,7 +10,7 @@ import type { RunView } from './read';
 
 /** A run, or all of them together, as a section of the page. */
 export interface Section {
-  /** In the page and in addresses: "0", "1", ..., "all". */
+  /** Id in the page and in addresses: "0", "1", ..., "all". */
   id: string;
   head: string;
   facts: string;
@@ -20,7 +20,7 @@ export interface Section {
 /** Id of the section that shows all runs in one figure. */
 export const TOGETHER = 'all';
 
-/** Addresses of the files that the page needs. */
+/** Addresses of the files that the page needs, and of its events. */
 export const STYLE_PATH = '/style.css';
 export const SCRIPT_PATH = '/script.js';
 export const EVENTS_PATH = '/events';
@@ -47,7 +47,7 @@ const contents = (sections: readonly Section[]) =>
     .map(({ id, head }) => `<li><a href="#run-${id}">${/<h1[^>]*>(.*?)<\/h1>/.exec(head)?.[1] ?? id}</a></li>`)
     .join('')}</ul></nav>`;
 
-/** Where figures show all runs together, those of each are folded. */
+/** HTML of a section. Where figures show all runs together, the sections of single runs are folded. */
 function sectionHtml({ id, head, facts, figures }: Section, open: boolean): string {
   return `<section class="run" id="run-${id}" aria-labelledby="run-${id}-name">
 <div id="run-${id}-head">${head}</div>
@@ -58,7 +58,7 @@ function sectionHtml({ id, head, facts, figures }: Section, open: boolean): stri
 </section>`;
 }
 
-/** The parts of a run's section. */
+/** The section of a run. */
 export function sectionOf(id: string, run: RunView, drawings: Drawings, revision: number): Section {
   const { input } = run;
   const { train, test } = input.dataset;

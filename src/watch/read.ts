@@ -1,4 +1,4 @@
-/** What is known of a run while it goes on, read from its folder alone. Files are read again only when they changed. */
+/** Reads the state of a run while it goes on, from its folder alone. Files are read again only when they changed. */
 import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EarlybirdError } from '../errors';
@@ -18,32 +18,32 @@ import { GrowingOverlap } from './overlaps';
 
 /** One training: a search or a retraining. */
 export interface Stage {
-  /** "." where the run has no stages. */
+  /** Name of the stage; "." where the run has no stages. */
   name: string;
   recipe: Partial<SearchRecipe>;
   metrics: EpochMetrics[];
   matrices: MaskMatrix[];
   finished: boolean;
-  /** A process trains it now. */
+  /** True while a process trains it. */
   training: boolean;
   live: LiveProgress | null;
 }
 
-/** A run as it stands. */
+/** A run in its current state. */
 export interface RunView extends FoundRun {
   command: string;
   input: ReportInput;
   stages: Stage[];
-  /** waiting: there is no run yet. */
+  /** State of the run; waiting means that there is no run yet. */
   state: 'waiting' | 'training' | 'stopped' | 'finished' | 'unreadable';
-  /** Why it is unreadable. */
+  /** Reason why it is unreadable. */
   problem?: string;
-  /** report/index.html is there. */
+  /** True where report/index.html exists. */
   hasReport: boolean;
 }
 
 const WATCHED = ['params.json', 'metrics.jsonl', 'result.json', 'energy.json', 'masks/index.json', 'report/index.html'];
-/** Bytes of a file, and masks of a matrix, that are read. */
+/** Limits of the bytes of a file, and of the masks of a matrix, that are read. */
 const LARGEST = 64 * 2 ** 20;
 const MOST_MASKS = 2048;
 
@@ -59,14 +59,14 @@ const EMPTY: ReportInput = {
   summary: [],
 };
 
-/** Reads one run again and again. */
+/** Reads one run repeatedly. */
 export class RunReader {
   private readonly overlaps = new Map<string, GrowingOverlap>();
   private signature = '';
   private live = '';
   private last: RunView;
 
-  /** @param check throws where a run holds what cannot be shown */
+  /** @param check throws where a run holds values that cannot be shown */
   constructor(
     readonly found: FoundRun,
     private readonly check: (view: RunView) => void,
@@ -74,7 +74,7 @@ export class RunReader {
     this.last = { ...found, command: '', input: EMPTY, stages: [], state: 'waiting', hasReport: false };
   }
 
-  /** The same object where nothing changed. Never throws: a folder that cannot be read says so. */
+  /** Reads the run; the same object where nothing changed. Never throws: an unreadable folder is a state. */
   async read(): Promise<RunView> {
     try {
       const stages = await stagesIn(this.found.folder);
@@ -87,7 +87,7 @@ export class RunReader {
       this.signature = signature;
       this.live = live;
     } catch (error) {
-      // The text of a file must not reach the page: what a JSON parser says holds some of it.
+      // The text of a file must not reach the page, and the message of a JSON parser holds some of it.
       const problem = error instanceof EarlybirdError ? error.message : 'Its files are not those of a run.';
       if (this.last.problem !== problem) {
         this.last = { ...this.last, stages: [], state: 'unreadable', problem };
@@ -98,8 +98,8 @@ export class RunReader {
   }
 
   /**
-   * Sizes and times of the files, and who trains; apart from what changes inside an epoch. Throws ERR_FILE for links and for files that
-   * are too large.
+   * Signature of the files (sizes, times, and whether a process trains), apart from the file that changes inside an
+   * epoch. Throws ERR_FILE for links and for files that are too large.
    */
   private async signaturesOf(stages: readonly string[]): Promise<{ signature: string; live: string }> {
     const folders = [...new Set(['.', ...stages])];
@@ -122,7 +122,7 @@ export class RunReader {
     );
   }
 
-  /** The last view, further on in its epoch. */
+  /** The last view with the new progress inside its epoch. */
   private async moved(): Promise<RunView> {
     const stages = this.last.stages.map(async (stage) => ({ ...stage, live: await this.liveOf(stage) }));
     return { ...this.last, stages: await Promise.all(stages) };
@@ -201,7 +201,7 @@ export class RunReader {
   }
 }
 
-/** What is being written may be half there. */
+/** Reads the progress inside an epoch; null where the file is absent or only half written. */
 async function readLive(directory: RunDirectory): Promise<LiveProgress | null> {
   try {
     return JSON.parse(await readFile(directory.file(LIVE), 'utf8')) as LiveProgress;
@@ -210,7 +210,7 @@ async function readLive(directory: RunDirectory): Promise<LiveProgress | null> {
   }
 }
 
-/** The parts of a report that are there so far. */
+/** The parts of a report that exist so far. */
 function drawn(
   stages: readonly Stage[],
   command: string,

@@ -1,6 +1,6 @@
 /**
- * What the page does by itself: it takes the parts that the server sends, and leaves alone what the reader has opened, focused or
- * scrolled to.
+ * Script of the page, which inserts the parts that the server sends, and leaves alone what the reader has opened,
+ * focused or scrolled to.
  */
 import { EVENTS_PATH } from './page';
 

@@ -1,4 +1,4 @@
-/** The server of the page: this machine alone, reading only, and nothing but what `routes` names. */
+/** The server of the page. It serves this machine only, only reads, and answers only the paths that `routes` names. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Board } from './board';
 import { SAVED_AS, type SavedAs } from './drawings';
@@ -7,12 +7,14 @@ import { EVENTS_PATH, renderPage, SCRIPT_PATH, STYLE_PATH } from './page';
 import { SCRIPT } from './script';
 import { WATCH_STYLE } from './style';
 
-/** Only these names lead here: a page elsewhere that has its own name point to this machine gets nothing. */
+/**
+ * Matches the allowed host names, so that a page elsewhere that has its own name point to this machine gets nothing.
+ */
 const HOST = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/i;
 
 const PAGE_POLICY =
   "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-/** Files of a folder may hold anything: they run nothing and load nothing. */
+/** Content policy for files of a folder, which may hold anything, so they run nothing and load nothing. */
 const FILE_POLICY =
   "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -33,10 +35,10 @@ const TYPES: Record<SavedAs, string> = {
 };
 const HTML = 'text/html; charset=utf-8';
 
-/** Takes the connections of readers that want to be told; true once it has one. */
+/** Takes the connections of readers that want updates; true once it has one. */
 type Follow = (response: ServerResponse) => void;
 
-/** `before` brings the board up to date for a reader who comes first. */
+/** Makes the server. `before` brings the board up to date for the first reader. */
 export function createWatchServer(board: Board, before: () => Promise<void>, follow: Follow): Server {
   const server = createServer((request, response) => {
     answer(request, response).catch(() => {
@@ -51,7 +53,7 @@ export function createWatchServer(board: Board, before: () => Promise<void>, fol
     const { method = '', headers, url = '/' } = request;
     if (!HOST.test(headers.host ?? '')) return refuse(response, 403);
     if (!['GET', 'HEAD'].includes(method)) return refuse(response.setHeader('Allow', 'GET, HEAD'), 405);
-    // Another site may link here, and may not read anything.
+    // Another site may link here, but must not read anything.
     if (headers['sec-fetch-site'] === 'cross-site' && headers['sec-fetch-mode'] !== 'navigate') {
       return refuse(response, 403);
     }

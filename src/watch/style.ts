@@ -1,4 +1,4 @@
-/** What the page of `watch` has beside the style of reports. */
+/** Style of the page of `watch`, beside the style of reports. */
 import { STYLE } from '../report/style';
 
 export const WATCH_STYLE = `${STYLE}

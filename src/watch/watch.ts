@@ -1,4 +1,4 @@
-/** `watch`: a page on this machine that shows runs as they go. */
+/** `watch`: a page on this machine that shows runs while they train. */
 import type { Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { EarlybirdError, systemCode } from '../errors';
@@ -11,11 +11,14 @@ import { createWatchServer } from './server';
 
 /** Arguments of {@link watch}. */
 export interface WatchOptions {
-  /** Port on 127.0.0.1; any free one where it is absent and 8316 is taken. */
+  /** Port on 127.0.0.1. When absent 8316 is used, or any free port where that is taken. */
   port?: number | undefined;
-  /** Share of one core beyond which figures come later, 0 to 1; the first ones come at once. Default 0.008: with looking, a hundredth. */
+  /**
+   * Share of one core, 0 to 1, beyond which figures are delayed; the first ones come at once. Default 0.008, which
+   * makes a hundredth with the reading of folders.
+   */
   share?: number;
-  /** Ends the server. */
+  /** Signal that ends the server. */
   signal?: AbortSignal;
 }
 
@@ -23,23 +26,23 @@ export interface WatchOptions {
 export interface Watching extends AsyncDisposable {
   /** Address of the page. */
   url: string;
-  /** Settles once the server has ended. */
+  /** Promise that settles once the server has ended. */
   closed: Promise<void>;
 }
 
 const PORT = 8316;
 const ADDRESS = '127.0.0.1';
-/** Milliseconds between two looks at the runs, and between two looks for new ones. */
+/** Milliseconds between two reads of the runs; SEARCH: between two searches for new ones. */
 const LOOK = 2000;
 const SEARCH = 5000;
-/** Without news a connection says that it lives, so that a browser notices its end. */
+/** Milliseconds without news after which a connection sends a sign of life, so that a browser notices its end. */
 const SILENCE = 15_000;
-/** Bytes that wait for a reader. */
+/** Limit of the bytes that wait for a reader. */
 const MOST_UNREAD = 2 ** 22;
 
 /**
- * Serves a page that shows the runs in and under `folders` as they go: curves, mask distances, detectors, throughput, time left, energy.
- * It reads their folders alone and writes nothing. Nothing is read while nobody looks.
+ * Serves a page that shows the runs in and under `folders` while they train: curves, mask distances, detectors,
+ * throughput, time left, energy. It only reads their folders, and only while somebody looks.
  *
  * @throws ERR_FILE where a folder is missing, ERR_BUSY where the port is taken
  *
@@ -80,10 +83,10 @@ export async function watch(
   };
 }
 
-/** The libraries of figures load before their time counts against the pace. */
+/** Loads the libraries of figures before their time counts against the pace. */
 const warmUp = () => renderSvg({ data: { values: [] }, mark: 'point' });
 
-/** Those who look at the page, and what they were told last. */
+/** Connections of the readers of the page, with the sections last sent to them. */
 class Readers {
   private readonly responses = new Set<ServerResponse>();
   private timer: NodeJS.Timeout | undefined;
@@ -97,12 +100,12 @@ class Readers {
   add(response: ServerResponse): void {
     response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
     response.write(': hello\n\n');
-    // It may have a page from before its connection was lost.
+    // The reader may have a page from before its connection was lost.
     for (const section of this.told.values()) response.write(eventOf(section));
     this.responses.add(response);
     response.on('close', () => this.responses.delete(response));
     this.timer ??= setInterval(() => {
-      // The next look may go well.
+      // A failure is ignored, as the next look may succeed.
       this.tick().catch(() => {});
     }, LOOK);
   }
@@ -112,7 +115,7 @@ class Readers {
     for (const response of this.responses) response.end();
   }
 
-  /** Brings the board up to date, once at a time. */
+  /** Brings the board up to date; calls do not overlap. */
   look(): Promise<void> {
     this.looking ??= this.update().finally(() => {
       this.looking = null;
@@ -147,7 +150,7 @@ class Readers {
   private say(text: string): void {
     this.spoken = Date.now();
     for (const response of this.responses) {
-      // A reader that takes nothing any more loses its connection, not this process its memory.
+      // A reader that no longer takes data loses its connection, so that its data does not fill the memory.
       if (response.writableLength > MOST_UNREAD) response.destroy();
       else response.write(text);
     }
@@ -156,7 +159,7 @@ class Readers {
 
 function eventOf(section: Section, parts: (keyof Section)[] = ['head', 'facts', 'figures']): string {
   const data = Object.fromEntries((['id', ...parts] as const).map((part) => [part, section[part]]));
-  // JSON has no line ends of its own, which would end the event.
+  // JSON.stringify writes no line ends, which would end the event.
   return `event: run\ndata: ${JSON.stringify(data)}\n\n`;
 }
 

@@ -16,19 +16,19 @@ export interface Piece {
   place: Place;
 }
 
-/** Where an entry lies: a whole file of torch.save at this offset of a file beside .metadata. */
+/** Place of an entry: a whole file of torch.save at this offset of a file beside .metadata. */
 export interface Place {
   file: string;
   offset: number;
   length: number;
 }
 
-/** What the checkpoint holds under a name: a tensor in pieces, or a Python value. */
+/** Entry of the checkpoint under one name: a tensor in pieces, or a Python value. */
 export type Entry = { dtype: string; shape: number[]; pieces: Piece[] } | { place: Place };
 
 export interface Metadata {
   entries: Map<string, Entry>;
-  /** Keys from the outside in of each name; a name that is missing is its own key. */
+  /** Keys of each name, from the outermost in; a name that is missing is its own key. */
   paths: Map<string, (string | number)[]>;
 }
 
@@ -42,7 +42,7 @@ const CLASSES = [
   '_StorageInfo',
 ] as const;
 
-/** An instance of a data class: its attributes, by name or, of TensorProperties, by position. */
+/** An instance of a data class, with its attributes by name or, for TensorProperties, by position. */
 class Instance extends Stateful {
   private state: Item = null;
 
@@ -58,12 +58,12 @@ class Instance extends Stateful {
     return isDict(this.state) ? (this.state.get(attribute) ?? null) : null;
   }
 
-  /** The first of those that are stored by position. */
+  /** The first attribute stored by position, which is the element type. */
   get first(): Item {
     return Array.isArray(this.state) ? (this.state[0] ?? null) : this.get('dtype');
   }
 
-  /** Of an index: its place in the dictionary of pieces. */
+  /** Key of an index in the dictionary of pieces. */
   override asKey(): string {
     const [fqn, offset] = [this.get('fqn'), this.get('offset')];
     return indexKey(String(fqn), Array.isArray(offset) ? integers(offset) : null);
@@ -81,7 +81,7 @@ const lookUp: LookUp = (name) => {
   });
 };
 
-/** Throws ERR_CHECKPOINT whose message is a clause. */
+/** Reads `.metadata`. Throws ERR_CHECKPOINT, whose message is a clause. */
 export function parseMetadata(bytes: Uint8Array, budget: Budget): Metadata {
   const { root } = runPickle(bytes, 0, budget, lookUp);
   const metadata = instance(root, 'Metadata');
@@ -135,7 +135,7 @@ function place(name: string, item: Value): Place {
 
 function pathsOf(item: Item): Metadata['paths'] {
   const paths: Metadata['paths'] = new Map();
-  // Absent where the state was flat.
+  // The paths are absent where the state was flat.
   if (!isDict(item)) return paths;
   for (const [name, path] of item) {
     const sound = Array.isArray(path) && path.every((key) => typeof key === 'string' || Number.isSafeInteger(key));

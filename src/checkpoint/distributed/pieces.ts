@@ -9,10 +9,13 @@ export interface Block {
   tensor: TensorData;
 }
 
-/** Two blocks of every pair are compared, so that their number is bounded: no training has more ranks than this. */
+/** Limit of the number of blocks, above the ranks of any training, since every pair of blocks is compared. */
 const MOST_BLOCKS = 4096;
 
-/** Refuses blocks that do not make up the tensor: each inside it, none over another, all of it covered. */
+/**
+ * Refuses blocks that do not make up the tensor: each must lie inside it, none may overlap, and all of it must be
+ * covered.
+ */
 export function checkCover(
   shape: readonly number[],
   blocks: readonly { offsets: readonly number[]; sizes: readonly number[] }[],
@@ -40,14 +43,14 @@ export function checkCover(
   if (covered !== elementCount(shape)) refuse('pieces of it are missing');
 }
 
-/** The tensor that blocks make up; they have passed {@link checkCover}, and have one type. */
+/** Joins blocks into the tensor that they make up. They have passed {@link checkCover}, and have one type. */
 export function joinBlocks(shape: number[], blocks: readonly Block[], budget: Budget): TensorData {
   const { dtype } = blocks[0]!.tensor;
   const itemBytes = DTYPE_BYTES[dtype];
   budget.buffer(elementCount(shape) * itemBytes);
   const data = new Uint8Array(elementCount(shape) * itemBytes);
   for (const { offsets, tensor } of blocks) {
-    // Rows of the last dimension lie together in both.
+    // Elements of the last dimension are contiguous in the block and in the whole.
     const row = (tensor.shape.at(-1) ?? 1) * itemBytes;
     for (let from = 0; row > 0 && from < tensor.data.byteLength; from += row)
       data.set(

@@ -11,7 +11,7 @@ import { checkCover, joinBlocks } from './pieces';
 
 export const METADATA = '.metadata';
 
-/** Reads all of a folder; its values lie nested as they were saved. Throws ERR_FILE, ERR_CHECKPOINT. */
+/** Reads all values of a folder, nested as they were saved. Throws ERR_FILE, ERR_CHECKPOINT. */
 export async function readDistributed(folder: string): Promise<Checkpoint & { bytes: number }> {
   const path = join(folder, METADATA);
   const own = await readWholeFile(path);
@@ -62,10 +62,10 @@ function readEntry(entry: Entry, files: ReadonlyMap<string, Uint8Array>, budget:
   return blocks.length === 1 ? blocks[0]!.tensor : joinBlocks(shape, blocks, budget);
 }
 
-/** Deeper than any training script nests. */
+/** Limit of depth above the nesting of any training script. */
 const MOST_DEPTH = 64;
 
-/** Puts the values where their paths say; numbers are positions of lists. */
+/** Puts the values where their paths say; numbers are positions in lists. */
 function nested(values: ReadonlyMap<string, Value>, paths: Metadata['paths']): Value {
   const root: Branch = new OrderedDict();
   for (const [name, value] of values) {
@@ -89,7 +89,7 @@ function fail(name: string): never {
   refuse(`${JSON.stringify(name)} and another entry have the same place`);
 }
 
-/** Dictionaries whose keys are 0, 1, 2, ... are lists. */
+/** Turns dictionaries whose keys are 0, 1, 2, ... into lists. */
 function listed(value: Value): Value {
   if (!isDict(value)) return value;
   for (const [key, member] of value) value.set(key, listed(member));

@@ -1,5 +1,5 @@
 /**
- * What the Python objects named in a checkpoint become: plain data, tensors, or a leaf that is not read. The names that are known are
+ * Maps the Python objects named in a checkpoint to plain data, tensors, or a leaf that is not read. The known names are
  * those that `torch.load(weights_only=True)` takes (torch/_weights_only_unpickler.py), and numpy's scalars.
  */
 import type { Dtype } from '../../tensor';
@@ -41,7 +41,7 @@ export const STORAGE_OF_DTYPE = Object.fromEntries(
 ) as Record<Dtype, string>;
 
 const STORAGE_CLASS = /^torch(?:\.cuda|\.storage)?\.(\w+)$/;
-/** Constants are data: their own names. */
+/** Matches constants, which become their own names as text. */
 const TORCH_CONSTANT = /^torch\.(\w+_format|per_(?:tensor|channel)_\w+|strided|jagged|sparse_\w+|_mkldnn)$/;
 
 const BUILDERS: Record<string, Builder> = {
@@ -61,12 +61,12 @@ const BUILDERS: Record<string, Builder> = {
   '__builtin__.complex': complex,
   '_codecs.encode': encodedBytes,
   'numpy.dtype': numpyType,
-  // numpy 2 and numpy 1 spell the same function differently.
+  // numpy 2 and numpy 1 name the same function differently.
   'numpy._core.multiarray.scalar': numpyScalar,
   'numpy.core.multiarray.scalar': numpyScalar,
 };
 
-/** What the name stands for; refuses those of an attack. */
+/** The object that a name stands for. Refuses names that only an attack uses. */
 export const lookUpGlobal: LookUp = (name) => {
   if (Object.hasOwn(BUILDERS, name)) return new Global(name, BUILDERS[name]);
   const storage = STORAGE_CLASS.exec(name)?.[1] ?? '';
@@ -112,20 +112,20 @@ function setOf([members = []]: Item[]): Item {
   return Array.isArray(members) ? members : refuse('a set has no list of members');
 }
 
-/** As Python prints it. */
+/** A complex number as text, as Python prints it. */
 function complex([real = 0, imaginary = 0]: Item[]): string {
   if (typeof real !== 'number' || typeof imaginary !== 'number') refuse('a complex number is not made of two numbers');
   const sign = imaginary < 0 || Object.is(imaginary, -0) ? '-' : '+';
   return `(${real}${sign}${Math.abs(imaginary)}j)`;
 }
 
-/** (bytes), (text, encoding) or nothing */
+/** A bytearray from (bytes), (text, encoding) or nothing. */
 function byteArray([content, encoding]: Item[], machine: Machine): Item {
   if (content === undefined) return new Uint8Array(0);
   return isBytes(content) ? content : encodedBytes([content, encoding === 'latin-1' ? 'latin1' : encoding!], machine);
 }
 
-/** `_codecs.encode(text, 'latin1')`: how protocol 2 writes bytes. */
+/** Bytes from `_codecs.encode(text, 'latin1')`, as protocol 2 writes them. */
 export function encodedBytes([text, encoding]: Item[], machine: Machine): Item {
   if (typeof text !== 'string' || encoding !== 'latin1') refuse('bytes are written in an unknown way');
   machine.budget.node(64 + text.length);

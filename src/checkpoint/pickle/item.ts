@@ -16,21 +16,21 @@ export interface Machine {
 
 export type Builder = (args: Item[], machine: Machine) => Item;
 
-/** Finds a Python object by its full name; refuses names that may not stand in the file. */
+/** Finds a Python object by its full name; refuses names that a file must not contain. */
 export type LookUp = (name: string) => Item;
 
 /** A class or function. */
 export class Global {
   constructor(
     readonly name: string,
-    /** Undefined where the object is named, but never called. */
+    /** Builder of its objects; undefined where the object is named, but never called. */
     readonly build: Builder | undefined,
-    /** Element type of a storage class, which stands only in persistent ids. */
+    /** Element type of a storage class, which occurs only in persistent ids. */
     readonly dtype?: string,
   ) {}
 }
 
-/** A class or function that is not known here: whatever is made of it is a leaf that is not read. */
+/** An unknown class or function. Everything made by it is a leaf that is not read. */
 export class UnknownGlobal extends Global {
   constructor(name: string) {
     super(name, ([type], { budget }) => {
@@ -40,20 +40,20 @@ export class UnknownGlobal extends Global {
   }
 }
 
-/** Functions whose first argument is the class of what they make. */
+/** Matches functions whose first argument is the class of their result. */
 const MAKERS = /^(copyreg|copy_reg|numpy\.(_?core)\.multiarray)\._reconstruct(or)?$/;
 
 /** An object whose attributes arrive after its construction. */
 export abstract class Stateful {
   abstract setState(state: Item, budget: Budget): void;
 
-  /** What stands for it as a key of a dictionary; undefined where it can be none. */
+  /** Its form as a key of a dictionary; undefined where it cannot be a key. */
   asKey(): string | undefined {
     return undefined;
   }
 }
 
-/** A block of tensor bytes that lies elsewhere in the file. Sizes and offsets in elements. */
+/** A block of tensor bytes elsewhere in the file, with sizes and offsets in elements. */
 export class Storage {
   constructor(
     readonly key: string,
@@ -71,28 +71,28 @@ export interface PendingTensor {
   tensor: TensorData | UnreadTensor;
   storage: Storage;
   view: View;
-  /** The sign of every element is still to be turned. */
+  /** True where the sign of every element is still to be changed. */
   negate?: boolean;
 }
 
-/** dict[key] = item, where the key is not there yet. */
+/** Sets dict[key] to the item. Refuses a key that is there already. */
 export function addItem(dict: Dict, key: Item, item: Item): void {
   const plain = keyOf(key, dict);
   if (dict.has(plain)) refuse(`the key ${JSON.stringify(String(plain))} stands twice in one dictionary`);
-  // Intermediate items are weeded out when the finished tree is walked.
+  // Intermediate items are removed when the finished tree is walked.
   dict.set(plain, item as Value);
 }
 
 function keyOf(key: Item, dict: Dict): Key {
   if (key === null || (typeof key !== 'object' && key !== undefined)) return key;
-  // Two of them may look alike.
+  // The number keeps two keys apart that look alike.
   if (key instanceof Opaque || key instanceof Global) return `${key.name}, not read (#${dict.size})`;
   const stateful = key instanceof Stateful ? key.asKey() : undefined;
   if (stateful !== undefined) return stateful;
   refuse('a dictionary has a key that is neither text nor an integer');
 }
 
-/** A tuple as Python prints it. Tuples may share members, so that the text is charged as it grows. */
+/** A tuple as Python prints it. Tuples may share members, so the text is charged to the budget as it grows. */
 export function tupleText(items: Item[], budget: Budget, depth = 0): string {
   if (depth > 16) refuse('a dictionary has a key that is a tuple of tuples more than 16 deep');
   const texts = items.map((item) => {
@@ -111,7 +111,7 @@ function memberText(item: Item): string {
   return item instanceof Opaque || item instanceof Global ? item.name : String(item);
 }
 
-/** A number where it is exact, else the bigint itself. */
+/** The number where it is exact, else the bigint itself. */
 export function narrow(value: bigint): number | bigint {
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;

@@ -13,12 +13,12 @@ import {
   tupleText,
 } from './item';
 
-/** Half a surrogate pair, which Python's text may have: file names that are not UTF-8. */
+/** Matches half a surrogate pair, which Python's text may hold for file names that are not UTF-8. */
 const SURROGATE = /\xed[\xa0-\xbf][\x80-\xbf]/g;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** The state of one reading, and what its operations (opcodes.ts) do to it. */
+/** The state of one reading, with the methods that the operations in opcodes.ts call. */
 export class PickleMachine {
   readonly pending: PendingTensor[] = [];
   readonly storages = new Map<string, Storage>();
@@ -27,7 +27,7 @@ export class PickleMachine {
   private readonly marks: number[] = [];
   readonly memo = new Map<number, Item>();
   private readonly globals = new Map<string, Item>();
-  /** Which of the arrays are tuples: only those may be keys. */
+  /** The arrays that are tuples, as only tuples may be keys. */
   private readonly tuples = new WeakSet<Item[]>();
   readonly view: DataView;
 
@@ -42,7 +42,7 @@ export class PickleMachine {
 
   // Bytes.
 
-  /** Advances over `count` bytes that must be there; returns where they start. */
+  /** Advances over `count` bytes, and returns where they start. Refuses where they are not there. */
   take(count: number): number {
     const start = this.at;
     if (count > this.bytes.length - start) refuse('its pickle ends early');
@@ -97,10 +97,10 @@ export class PickleMachine {
     return this.slice(count);
   }
 
-  /** A little-endian two's complement integer. */
+  /** Reads a little-endian two's complement integer. */
   long(count: number): Item {
     const bytes = this.slice(count);
-    // Longer ones would take time that grows with the square of their length.
+    // A longer integer would take time that grows with the square of its length.
     if (count > 255) return new Opaque('builtins.int');
     this.budget.node(count);
     let value = 0n;
@@ -108,7 +108,7 @@ export class PickleMachine {
     return narrow(BigInt.asIntN(8 * count, value));
   }
 
-  /** ASCII up to a newline: a name, or a value of protocol 0. */
+  /** Reads ASCII up to a newline: a name, or a value of protocol 0. */
   line(longest = 1024): string {
     const end = this.bytes.subarray(this.at, this.at + longest).indexOf(0x0a);
     if (end < 0) refuse('its pickle has a name without an end');
@@ -123,7 +123,7 @@ export class PickleMachine {
     this.stack.push(item);
   }
 
-  /** Items below the innermost mark are out of reach, as in Python. */
+  /** Pops items. Items below the innermost mark are out of reach, as in Python. */
   popMany(count: number): Item[] {
     if (this.stack.length - (this.marks.at(-1) ?? 0) < count)
       refuse('its pickle takes more from the stack than is there');
@@ -166,7 +166,9 @@ export class PickleMachine {
 
   // Containers and objects.
 
-  /** Lists, tuples and sets are all arrays here. Members may still be intermediate; checkTree sees to that. */
+  /**
+   * A list, tuple or set, which are all arrays here. Members may still be intermediate; checkTree finds such members.
+   */
   list(items: Item[]): Value[] {
     this.budget.node(64 + 8 * items.length);
     return items as Value[];
@@ -200,7 +202,9 @@ export class PickleMachine {
     for (let i = 0; i < items.length; i += 2) addItem(target, this.key(items[i]!), items[i + 1]!);
   }
 
-  /** Keys that a program of Python 2 wrote may come as bytes; a tuple becomes text, as Python prints it. */
+  /**
+   * A key as plain data. A Python 2 program may have written it as bytes; a tuple becomes text, as Python prints it.
+   */
   private key(key: Item): Item {
     if (Array.isArray(key) && this.tuples.has(key)) return tupleText(key as Item[], this.budget);
     if (!isBytes(key)) return key;
@@ -208,7 +212,7 @@ export class PickleMachine {
     return Buffer.from(key).toString('latin1');
   }
 
-  /** The class or function `module.name`, where the list has it. */
+  /** Pushes the class or function `module.name` as `lookUp` finds it. */
   global(module: Item, name: Item): void {
     if (typeof module !== 'string' || typeof name !== 'string')
       refuse('its pickle names an object by something other than text');
@@ -222,7 +226,7 @@ export class PickleMachine {
     this.push(item);
   }
 
-  /** A call of `callable`; of what is not read comes what is not read. */
+  /** Pushes the result of calling `callable`. A result of an object that is not read is not read either. */
   call(callable: Item, args: Item): void {
     if (callable instanceof Opaque) this.push(callable);
     else if (callable instanceof Global && callable.build !== undefined && Array.isArray(args))
@@ -230,13 +234,16 @@ export class PickleMachine {
     else refuse('its pickle calls something that is not a function');
   }
 
-  /** A new object of a class, which has its contents later (NEWOBJ, NEWOBJ_EX, INST, OBJ, copyreg). */
+  /** Pushes a new object of a class, whose contents come later (NEWOBJ, NEWOBJ_EX, INST, OBJ, copyreg). */
   newObject(type: Item, args: Item): void {
     if (type instanceof Global && type.build === undefined) this.push(new Opaque(type.name));
     else this.call(type, args);
   }
 
-  /** Attributes: those of numpy objects. Others are no data, such as the `_metadata` of a state dict. */
+  /**
+   * Sets the attributes of objects that need them, such as numpy's. Others are ignored, such as the `_metadata` of a
+   * state dict.
+   */
   build(): void {
     const state = this.pop();
     const target = this.peek();
@@ -245,11 +252,14 @@ export class PickleMachine {
       refuse('its pickle sets attributes of something that has none');
   }
 
-  /** ("storage", class, key, location, numel[, view]): the location (cpu, cuda:0) does not matter to the bytes. */
+  /**
+   * A storage from ("storage", class, key, location, numel[, view]); its location (cpu, cuda:0) does not affect the
+   * bytes.
+   */
   persistentId(id: Item): Item {
     if (!Array.isArray(id)) refuse('it refers to outside data in an unknown way');
     const [tag, type, key, , numel, view = null] = id as Item[];
-    // Before PyTorch 1.6 the classes of models stand beside their source text.
+    // Before PyTorch 1.6 the classes of models were stored with their source text.
     if (tag === 'module' && type instanceof Global) return type;
     if (tag === 'module') refuse('it is a whole pickled model, not a state_dict', SAVE_WEIGHTS);
     if (tag !== 'storage' || !(type instanceof Global) || type.dtype === undefined || typeof key !== 'string')

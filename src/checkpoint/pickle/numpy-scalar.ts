@@ -1,4 +1,7 @@
-/** A numpy scalar in a pickle: the reference stores its best accuracy as numpy.float64. Decoded to a plain number or boolean. */
+/**
+ * Decodes numpy scalars in a pickle to plain numbers and booleans: the reference stores its best accuracy as
+ * numpy.float64.
+ */
 
 import { refuse } from '../refuse';
 import { halfToNumber, isBytes, Opaque } from '../value';
@@ -19,7 +22,7 @@ const READERS: Record<string, (view: DataView, little: boolean) => number | bigi
   b1: (view) => view.getUint8(0) !== 0,
 };
 
-/** A numpy.dtype of one scalar, for example 'f8'. Its byte order arrives later, with its state. */
+/** A numpy.dtype of one scalar, for example 'f8'. Its byte order comes later, with its state. */
 export class NumpyType extends Stateful {
   private little = true;
 
@@ -27,7 +30,7 @@ export class NumpyType extends Stateful {
     super();
   }
 
-  /** `state` is numpy's (version, byte order, ...). */
+  /** Takes numpy's state: (version, byte order, ...). */
   setState(state: Item): void {
     if (!Array.isArray(state) || !['<', '>', '|', '='].includes(state[1] as string))
       refuse('a numpy type has an unknown state');
@@ -39,12 +42,12 @@ export class NumpyType extends Stateful {
   }
 }
 
-/** numpy.dtype(code, align, copy). Types of other things than real numbers and booleans are not read. */
+/** Result of numpy.dtype(code, align, copy). Types other than real numbers and booleans are not read. */
 export function numpyType([code]: Item[]): Item {
   return typeof code === 'string' && Object.hasOwn(READERS, code) ? new NumpyType(code) : new Opaque('numpy.dtype');
 }
 
-/** numpy scalar(dtype, bytes); Python 2 passes the bytes as text. */
+/** Result of numpy's scalar(dtype, bytes); Python 2 passes the bytes as text. */
 export function numpyScalar([type, raw]: Item[]): Item {
   if (type instanceof Opaque) return new Opaque('numpy.generic');
   const bytes = typeof raw === 'string' ? Buffer.from(raw, 'latin1') : raw;

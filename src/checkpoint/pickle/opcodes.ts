@@ -1,4 +1,7 @@
-/** The operations of pickle protocols 0 to 5 that data files use, by code. Names and codes: CPython's Lib/pickletools.py. */
+/**
+ * The operations of pickle protocols 0 to 5 that data files use, by code. Names and codes are those of CPython's
+ * Lib/pickletools.py.
+ */
 import { refuse, SAVE_WEIGHTS } from '../refuse';
 import { type Item, narrow } from './item';
 import type { PickleMachine } from './machine';
@@ -107,12 +110,12 @@ function object(m: PickleMachine): void {
   m.newObject(type, m.list(args));
 }
 
-/** What torch.save makes with protocol 0, and torch.load cannot read either. */
+/** Refuses what torch.save makes with protocol 0, which torch.load cannot read either. */
 function persistentLine(): never {
   refuse('its tensors are named by text (pickle protocol 0), which PyTorch itself does not read', SAVE_WEIGHTS);
 }
 
-/** Also the booleans of protocol 0. */
+/** Reads an integer, or a boolean of protocol 0. */
 function integerLine(text: string): Item {
   if (text === '00' || text === '01') return text === '01';
   if (!/^-?\d{1,620}$/.test(text)) refuse('it holds an integer that is none');
@@ -133,7 +136,7 @@ function index(text: string): number {
 
 const ESCAPES: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', '\\': '\\', "'": "'", '"': '"' };
 
-/** Text as Python prints it, of protocol 0 and Python 2. */
+/** Reads text as Python prints it, as in protocol 0 and Python 2. */
 function quoted(text: string): string {
   const inner = /^'(.*)'$|^"(.*)"$/s.exec(text) ?? refuse('it holds text without quotes');
   return (inner[1] ?? inner[2]!).replace(/\\(x[\da-f]{2}|.)/g, (whole, code: string) =>
@@ -141,7 +144,7 @@ function quoted(text: string): string {
   );
 }
 
-/** Text of protocol 0: Latin-1, others as \\uXXXX or \\UXXXXXXXX. */
+/** Reads text of protocol 0, which is Latin-1 with other characters as \\uXXXX or \\UXXXXXXXX. */
 function unescaped(text: string): string {
   return text.replace(/\\u([\da-fA-F]{4})|\\U00([\da-fA-F]{6})/g, (_, short?: string, long?: string) => {
     const code = Number.parseInt(short ?? long!, 16);

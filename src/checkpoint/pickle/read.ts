@@ -30,9 +30,12 @@ export interface Unpickled {
 
 export const MAX_DEPTH = 500;
 const OPERATION_BYTES = 16;
-/** Most heap bytes that a byte of pickle makes: an empty dictionary and its place in the memo take two bytes. */
+/** Most heap bytes that one byte of pickle can cost: an empty dictionary and its place in the memo take two bytes. */
 const HEAP_PER_BYTE = 192;
-/** The rest of a longer operation is text, at two bytes a letter, or bytes that are not copied. */
+/**
+ * Most heap bytes per byte for the rest of a longer operation, which is text, at two bytes a letter, or bytes that are
+ * not copied.
+ */
 const DENSE_BYTES = 8;
 
 /** Runs the pickle that starts at `start`. Throws ERR_CHECKPOINT whose message is a clause. */
@@ -70,8 +73,8 @@ function run(machine: PickleMachine): Item {
 }
 
 /**
- * The value of a pickle, its tensors filled with the bytes that `dataOf` has of their storages. `mayBeObject`: an object of an unknown
- * class is a value as well.
+ * The value of a pickle, with its tensors filled from the bytes that `dataOf` gives for their storages. `mayBeObject`:
+ * an object of an unknown class is accepted as a value.
  */
 export function finish(
   { root, pending }: Unpickled,
@@ -84,7 +87,7 @@ export function finish(
     const data = dataOf(one.storage) ?? refuse(`storage ${one.storage.key} is missing`);
     fill(one, data, budget, unread);
   }
-  // A file that holds nothing but an object of an unknown class has no weights that could be read.
+  // A file that holds only an object of an unknown class has no weights that could be read.
   if (!mayBeObject && (root instanceof Opaque || (root instanceof Global && root.dtype === undefined)))
     refuse(
       `it is a whole Python object (${root.name}), not a state_dict or a dictionary (nothing was run)`,
@@ -150,7 +153,7 @@ class Finisher {
     return dict;
   }
 
-  /** A storage that stands alone is a tensor of one dimension. */
+  /** A storage outside a tensor becomes a tensor of one dimension. */
   private storage(storage: Storage): Value {
     const { dtype, numel, bytes } = storage;
     const data = this.dataOf(storage);

@@ -1,4 +1,7 @@
-/** Builders of tensors: the functions by which PyTorch's pickles make them. Names and arguments: torch/_utils.py, torch/_tensor.py. */
+/**
+ * Builders of tensors: the functions by which PyTorch's pickles make them. Names and arguments are those of
+ * torch/_utils.py and torch/_tensor.py.
+ */
 import type { TensorData } from '../../tensor';
 import { dtypeNamed, ELEMENT_BYTES, isDtype } from '../dtypes';
 import { refuse } from '../refuse';
@@ -25,7 +28,7 @@ export const TENSOR_BUILDERS: Readonly<Record<string, Builder>> = {
   'torch._tensor._rebuild_from_type_v2': fromType,
 };
 
-/** (storage, offset, sizes, strides, requires_grad, hooks, metadata) */
+/** A tensor from (storage, offset, sizes, strides, requires_grad, hooks, metadata). */
 function tensor([storage, start, sizes, steps, , , metadata]: Item[], machine: Machine): Item {
   if (!(storage instanceof Storage)) refuse('a tensor has no storage');
   return made(storage, [start, sizes, steps], storage.dtype, metadata, machine);
@@ -55,7 +58,7 @@ function made(
   return result;
 }
 
-/** What `metadata` says is still to be done with the values: their sign, or that of their imaginary part, is to be turned. */
+/** Reads `metadata`, by which PyTorch defers a change of sign. `reason` names an attribute that is not supported. */
 function laterSteps(metadata: Item | undefined, dtype: string): { negate?: boolean; reason?: string } {
   if (metadata === undefined || metadata === null) return {};
   if (!isDict(metadata)) return { reason: 'has attributes that are not known' };
@@ -65,29 +68,29 @@ function laterSteps(metadata: Item | undefined, dtype: string): { negate?: boole
   return set.length > 0 ? { negate: true } : {};
 }
 
-/** What has no bytes of its own that are known here. */
+/** A tensor without readable bytes. */
 function unread(dtype: string, shape: number[], reason: string, { budget }: Machine): UnreadTensor {
   if (Number.isNaN(elementCount(shape))) refuse(`a tensor has an impossible shape (${shape.join(', ')})`);
   budget.node(512);
   return new UnreadTensor(dtype, shape, reason);
 }
 
-/** (data, ...): a Parameter is its tensor. */
+/** The tensor of a Parameter, from (data, ...). */
 function wrapped([inner]: Item[]): Item {
   if (isTensor(inner) || inner instanceof UnreadTensor || inner instanceof Opaque) return inner;
   refuse('a Parameter does not hold a tensor');
 }
 
-/** (function, type, its arguments, attributes): a tensor with attributes, or of a class such as Buffer. */
+/** A tensor with attributes, or of a class such as Buffer, from (function, type, its arguments, attributes). */
 function fromType([make, type, args]: Item[], machine: Machine): Item {
   if (!(make instanceof Global) || !Array.isArray(args)) refuse('a tensor is made by something other than a function');
-  // A function that calls itself would not end.
+  // A function that calls itself would never end.
   if (make.build === undefined || make.build === fromType) refuse('a tensor is made by a function that makes none');
   const result = make.build(args as Item[], machine);
   return result instanceof Opaque ? new Opaque(nameOf(type)) : result;
 }
 
-/** (layout, (indices or row starts, ..., values, size[, flag])) */
+/** A sparse tensor from (layout, (indices or row starts, ..., values, size[, flag])). */
 function sparse([layout, parts]: Item[], machine: Machine): Item {
   const items = Array.isArray(parts) ? (parts as Item[]) : [];
   const size = items.findLast((item) => Array.isArray(item));
@@ -97,19 +100,22 @@ function sparse([layout, parts]: Item[], machine: Machine): Item {
   return unread(`${values.dtype} (${name})`, integers(size), `is sparse (${name}): save it with to_dense()`, machine);
 }
 
-/** (storage, offset, sizes, strides, quantiser, ...) */
+/** A quantised tensor from (storage, offset, sizes, strides, quantiser, ...). */
 function quantised([storage, start, sizes, steps]: Item[], machine: Machine): Item {
   return made(storage, [start, sizes, steps], storage instanceof Storage ? storage.dtype : '', null, machine);
 }
 
-/** (buffer, sizes of the parts as a tensor, ...): only how many parts there are is known before the file is read. */
+/**
+ * A nested tensor from (buffer, sizes of the parts as a tensor, ...). Only the number of parts is known before the file
+ * is read.
+ */
 function nested([buffer, sizes]: Item[], machine: Machine): Item {
   if (!(isTensor(buffer) || buffer instanceof UnreadTensor) || !isTensor(sizes)) refuse('a nested tensor has no parts');
   const shape = sizes.shape.slice(0, 1);
   return unread(`${buffer.dtype} (nested)`, shape, 'is a nested tensor, whose parts differ in shape', machine);
 }
 
-/** A copy, because the file may still change its own list. PyTorch allows 64 dimensions. */
+/** A copy of a list of integers, because the file may still change its own list. PyTorch allows 64 dimensions. */
 export function integers(items: Item | undefined): number[] {
   if (!Array.isArray(items) || items.length > 64 || !items.every(Number.isSafeInteger))
     refuse('a tensor has sizes, strides or an offset that are not integers');

@@ -10,11 +10,11 @@ interface Pickled {
   pickle: Uint8Array;
   /** Bytes of storage 0, 1, ...; tensors with the same memory share one. */
   storages: Uint8Array[];
-  /** Elements of each storage. */
+  /** Number of elements of each storage. */
   numels: number[];
 }
 
-/** Throws ERR_CHECKPOINT on values that have no Python form. */
+/** Pickles a value. Throws ERR_CHECKPOINT for a value without a Python form. */
 export function pickleValue(value: Value): Pickled {
   const writer = new PickleWriter();
   writer.proto();
@@ -27,7 +27,7 @@ class PickleWriter {
   readonly storages: Uint8Array[] = [];
   readonly numels: number[] = [];
   private readonly indexOf = new Map<string, number>();
-  /** Numbers the memories that were met: part of the key of a storage. */
+  /** Numbers of the memory blocks met so far, as part of the key of a storage. */
   private readonly memories = new Map<ArrayBufferLike, number>();
   private buffer = Buffer.allocUnsafe(1 << 16);
   private length = 0;
@@ -86,7 +86,7 @@ class PickleWriter {
     } else this.long(BigInt(value));
   }
 
-  /** LONG1: the fewest bytes of two's complement, little-endian. */
+  /** Writes LONG1: the fewest bytes of two's complement, little-endian. */
   private long(value: bigint): void {
     let count = 1;
     while (BigInt.asIntN(8 * count, value) !== value) count++;
@@ -98,7 +98,8 @@ class PickleWriter {
   }
 
   private text(value: string): void {
-    // In every Node since 20, though not in the types of ES2023; a regular expression for it takes 20 ms to warm up.
+    // Every Node since 20 has it, though the types of ES2023 do not; a regular expression for it takes 20 ms to warm
+    // up.
     if (!(value as string & { isWellFormed(): boolean }).isWellFormed()) unwritable('text with half a surrogate pair');
     const count = Buffer.byteLength(value);
     this.op('X');
@@ -107,7 +108,7 @@ class PickleWriter {
     this.buffer.write(value, at + 4);
   }
 
-  /** Protocol 2 has no bytes: Python writes them as encoded text, and so do we. */
+  /** Writes bytes as encoded text, as Python does, since protocol 2 has no bytes. */
   private raw(value: Uint8Array): void {
     this.op('c_codecs\nencode\n(');
     this.text(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('latin1'));
@@ -138,7 +139,10 @@ class PickleWriter {
     this.op('t');
   }
 
-  /** The same memory seen as the same dtype is one storage, so that what was shared stays shared. Empty ones never are. */
+  /**
+   * Index of the storage of a tensor. The same memory seen as the same dtype is one storage, so that shared memory
+   * stays shared; an empty tensor always gets its own.
+   */
   private storage({ dtype, data }: TensorData): number {
     const memory = this.memories.get(data.buffer) ?? this.memories.size;
     this.memories.set(data.buffer, memory);
@@ -155,7 +159,7 @@ class PickleWriter {
     this.buffer.write(ascii, at, 'latin1');
   }
 
-  /** Makes room for `count` bytes; returns where they go. `this.buffer` may be another one afterwards. */
+  /** Makes room for `count` bytes, and returns their position. It may replace `this.buffer`. */
   private grow(count: number): number {
     const at = this.length;
     this.length += count;

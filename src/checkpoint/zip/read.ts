@@ -1,6 +1,6 @@
 /**
- * Reads the zip archives PyTorch writes, from memory. Entries are looked up in the central directory and checked against
- * their local headers and CRCs; stored entries (all that PyTorch writes) are handed out without a copy.
+ * Reads the zip archives PyTorch writes, from memory. Entries are looked up in the central directory and checked
+ * against their local headers and CRCs; stored entries (all that PyTorch writes) are returned without a copy.
  */
 import { crc32, inflateRawSync } from 'node:zlib';
 import { type Budget, refuse } from '../refuse';
@@ -29,7 +29,7 @@ export class ZipArchive {
   /** Start of the central directory; entries end before it. */
   private directoryAt = 0;
 
-  /** Throws ERR_CHECKPOINT whose message is a clause. */
+  /** Opens an archive in memory. Throws ERR_CHECKPOINT, whose message is a clause. */
   constructor(
     private readonly bytes: Uint8Array,
     private readonly budget: Budget,
@@ -46,14 +46,17 @@ export class ZipArchive {
     return this.entries.has(name);
   }
 
-  /** Bytes of an entry, CRC checked. A view into the archive where it is stored; inflated within the budget otherwise. */
+  /**
+   * Bytes of an entry, with its CRC checked: a view into the archive where it is stored, else inflated within the
+   * budget.
+   */
   read(name: string): Uint8Array {
     const entry = this.entries.get(name);
     if (!entry) refuse(`the record ${JSON.stringify(name)} is missing from the archive`);
     const packed = this.packedBytes(name, entry);
     const bytes = entry.method === 0 ? packed : this.inflate(name, entry, packed);
     if (bytes.length !== entry.size) refuse(`the record ${JSON.stringify(name)} is shorter than the archive says`);
-    // 0 stands where the writer was told to leave checksums out (torch.serialization.set_crc32_options).
+    // The CRC is 0 where the writer was told to leave checksums out (torch.serialization.set_crc32_options).
     if (entry.crc !== 0 && crc32(bytes) !== entry.crc)
       refuse(`the record ${JSON.stringify(name)} is damaged (its CRC-32 does not match)`);
     return bytes;
@@ -75,7 +78,7 @@ export class ZipArchive {
 
   private inflate(name: string, entry: Entry, packed: Uint8Array): Uint8Array {
     if (entry.method !== 8) refuse(`the record ${JSON.stringify(name)} is compressed in an unknown way`);
-    // Charged before a byte is inflated; zlib stops at this length whatever the data says.
+    // The size is charged before a byte is inflated; zlib stops at this length whatever the data says.
     this.budget.buffer(entry.size);
     try {
       return inflateRawSync(packed, { maxOutputLength: Math.max(entry.size, 1) });
@@ -106,7 +109,7 @@ export class ZipArchive {
       total += entry.packed;
       next = entryEnd;
     }
-    // Entries that overlap would let a small file ask for an unbounded amount of checking.
+    // Overlapping entries would let a small file ask for an unbounded amount of checking.
     if (total > at) refuse('the records of the archive overlap');
   }
 
@@ -165,7 +168,7 @@ export class ZipArchive {
     return directory;
   }
 
-  /** The end record is the last thing in the file but for a comment of up to 65,535 bytes. */
+  /** Position of the end record, which is last in the file except for a comment of up to 65,535 bytes. */
   private findEnd(): number {
     const length = this.bytes.length;
     for (let at = length - 22; at >= Math.max(0, length - 22 - 0xffff); at--) {
@@ -175,7 +178,7 @@ export class ZipArchive {
     refuse('the archive has no end record (the file was cut off)');
   }
 
-  /** NaN-free: values beyond 2^53 lose precision but stay larger than any file. */
+  /** Reads a 64-bit number. Values beyond 2^53 lose precision, but stay larger than any file. */
   private u64(at: number): number {
     return Number(this.view.getBigUint64(at, true));
   }

@@ -1,6 +1,6 @@
 /**
- * Writes an archive as PyTorch does: entries stored, their data aligned to 64 bytes (so that it can be memory-mapped),
- * zip64 where sizes need it. Times are constant, so equal content gives equal bytes.
+ * Writes an archive as PyTorch does: entries are stored, their data is aligned to 64 bytes (so that it can be
+ * memory-mapped), and zip64 is used where sizes need it. Times are constant, so equal content gives equal bytes.
  */
 import { setImmediate } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
@@ -20,14 +20,14 @@ interface Written {
 const ALIGNMENT = 64;
 const MAX32 = 0xffffffff;
 const MAX16 = 0xffff;
-/** UTF-8 names. */
+/** Flag that names are UTF-8. */
 const FLAGS = 0x0800;
 /** 1 January 1980, the earliest date a zip can hold. */
 const DATE = 0x0021;
 const CRC_CHUNK = 1 << 20;
 
 /**
- * The archive in chunks. `records` are consumed one by one; `closing` gives the last ones, made from the CRCs of all before.
+ * The archive in chunks. `records` are consumed one by one; `closing` makes the last ones from the CRCs of all before.
  * The event loop runs between megabytes.
  */
 export async function* zipChunks(
@@ -63,7 +63,10 @@ async function crcInSteps(data: Uint8Array): Promise<number> {
   return crc;
 }
 
-/** With an extra field of padding (id "FB", as PyTorch names it) that brings the data to a multiple of 64 bytes. */
+/**
+ * A local header, with an extra field of padding (id "FB", as PyTorch names it) that brings the data to a multiple of
+ * 64 bytes.
+ */
 function localHeader({ name, crc, size, headerAt }: Written): Buffer {
   const wide = size >= MAX32;
   const zip64 = wide ? extra(0x0001, [size, size]) : Buffer.alloc(0);

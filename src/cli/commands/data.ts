@@ -1,4 +1,4 @@
-/** `earlybird data`: fetch the official archives, check a dataset that is there, pack images into shards. */
+/** `earlybird data`: fetches the official archives, checks a dataset on disk, packs images into shards. */
 import * as path from 'node:path';
 import { z } from 'zod';
 import { availableCores } from '../../cores';
@@ -86,7 +86,7 @@ const pack = defineCommand({
     ['earlybird data pack DIR SHARDS --cache yuv', 'faster to read, and larger'],
   ],
   async run({ from, to, shortSide = null, maxSide = null, split, maxBad, ...options }, { show, signal }) {
-    // libuv's threads decode; the pool has four unless this is set before its first use.
+    // libuv's threads decode; its pool has four unless this is set before its first use.
     process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, availableCores().usable));
     const { folder, manifest, bad, packed, where } = await packImages(from, to, {
       ...options,

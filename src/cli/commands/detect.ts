@@ -1,4 +1,7 @@
-/** `earlybird detect RUN...`: when other detectors would have drawn a ticket from stored searches. Works without LibTorch. */
+/**
+ * `earlybird detect RUN...`: tells when other detectors would have drawn a ticket in stored searches. Works without
+ * LibTorch.
+ */
 import { defineCommand } from '../command';
 
 export const detect = defineCommand({

@@ -1,4 +1,4 @@
-/** `earlybird doctor`: what was found on this machine, and how to repair what is wrong. */
+/** `earlybird doctor`: lists what was found on this machine, and how to repair what is wrong. */
 import { existsSync, readFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -36,7 +36,7 @@ export const doctor = defineCommand({
   print: doctorText,
 });
 
-/** All checks, in the order in which one builds on the other; it stops at the first fault that makes the rest pointless. */
+/** Runs all checks, each after those that it builds on; stops at the first fault that makes the rest pointless. */
 function* examine(): Generator<[name: string, Finding]> {
   yield ['node', checkNode()];
   yield ['system', checkSystem()];
@@ -56,7 +56,7 @@ function* examine(): Generator<[name: string, Finding]> {
   yield ['openmp', checkOpenMp(probe)];
   yield ['jpeg', checkJpeg(probe)];
   yield ['cuda', checkCuda(libtorch.found, probe)];
-  // No warning: a machine whose energy cannot be read trains as well.
+  // Unreadable energy is no warning, as such a machine trains just as well.
   yield ['energy', good(probe.energy.map(sourceText).join('\n'))];
 }
 
@@ -144,7 +144,7 @@ function checkKernels({ runtime, loaded }: Loaded): Finding {
   return forced ? warning(`${text}, limited by ATEN_CPU_CAPABILITY=${forced}`, 'unset it') : good(text);
 }
 
-/** Two OpenMP run times in a process are two teams of threads that compete for the same cores. */
+/** Warns of two OpenMP run times in a process, whose teams of threads compete for the same cores. */
 function checkOpenMp({ libraries }: Loaded): Finding {
   const found = libraries.filter((path) => /^lib(gomp|iomp5|omp)[-.]/.test(basename(path)));
   if (found.length <= 1) return good(found[0] ?? 'not used by this LibTorch');

@@ -1,4 +1,4 @@
-/** `earlybird inspect FILE`: what is in a checkpoint, safetensors or .npy file. Works without LibTorch. */
+/** `earlybird inspect FILE`: shows the content of a checkpoint, safetensors or .npy file. Works without LibTorch. */
 import { z } from 'zod';
 import { inspectFile } from '../../checkpoint/inspect';
 import { weightsKey } from '../../recipe/fields/network';

@@ -1,4 +1,4 @@
-/** `earlybird launch`: the ranks of this host, without Python. */
+/** `earlybird launch`: starts the ranks of this host, without Python. */
 import { z } from 'zod';
 import { EarlybirdError } from '../../errors';
 import { launchSelf } from '../../ranks/launch';
@@ -36,7 +36,7 @@ export const launch: Command = (path, describe) => ({
   },
 });
 
-/** The folder that a command line or its recipe file names; the default of the commands above. */
+/** The folder that a command line or its recipe file names, else the default of the commands above. */
 async function savedTo(words: readonly string[]): Promise<string> {
   const save = flagValue(words, /^--(save|out)(=|$)/);
   if (save !== undefined) return save;

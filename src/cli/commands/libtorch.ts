@@ -1,4 +1,4 @@
-/** `earlybird libtorch`: which LibTorch is used, fetch one, name one. */
+/** `earlybird libtorch`: tells which LibTorch is used, fetches one, or names one. */
 import { z } from 'zod';
 import { EarlybirdError } from '../../errors';
 import { configPath, writeConfig } from '../../libtorch/config';

@@ -1,8 +1,8 @@
-/** Cells and lines that the texts of all benchmarks have. */
+/** Cells and lines that the texts of all benchmarks share. */
 import { type Machine, machineText } from '../../engine/machine';
 import type { Spread } from '../../measure';
 
-/** A line of cells: the first one to the left of its column, the others to the right. */
+/** A line of cells: the first is aligned left in its column, the others right. */
 export const columns =
   (...widths: number[]) =>
   (...cells: string[]) =>
@@ -19,6 +19,6 @@ export const versionsText = (versions: Record<string, string | number>) =>
     .map(([name, value]) => `${name} ${value}`)
     .join(', ');
 
-/** The lines of a result and, because figures mean nothing without it, its machine. */
+/** The lines of a result and its machine, without which the figures mean nothing. */
 export const withMachine = ({ machine }: { machine: Machine }, lines: string[]) =>
   [...lines, '', machineText(machine)].join('\n');

@@ -22,7 +22,7 @@ const HEAD = [
   ...['energy', ''],
 ];
 
-/** One line a row; small letters name what its figures take for granted. */
+/** One line a row; small letters refer to the assumptions of its figures. */
 export function planText({ network, dataset, epochs, images, rows, left, notes }: EnergyPlan): string {
   const assumptions = [...new Set(rows.flatMap((row) => row.assumptions))];
   const reasons = [
@@ -68,7 +68,7 @@ export function planText({ network, dataset, epochs, images, rows, left, notes }
 
 const SEED = HEAD.indexOf('seed');
 
-/** Rows that differ in nothing but their seed are one. */
+/** Joins rows that differ only in their seed. */
 function seedsTogether(rows: readonly string[][]): string[][] {
   const seeds = new Map<string, string[]>();
   for (const row of rows) {

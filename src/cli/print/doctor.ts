@@ -18,7 +18,7 @@ function line({ name, status, text, remedy }: Check): string {
   return remedy ? `${first}\n${INDENT}remedy: ${remedy}` : first;
 }
 
-/** How convolutions are computed on the CPU: what was measured, or what EARLYBIRD_KERNELS says. */
+/** Kernels of convolutions on the CPU as text: the measured ones, or the setting of EARLYBIRD_KERNELS. */
 export function kernelsText(chosen: Readonly<Record<string, string>> | string): string {
   if (typeof chosen === 'string') return `convolutions: EARLYBIRD_KERNELS=${chosen}, nothing is measured`;
   const entries = Object.entries(chosen).sort(([a], [b]) => (a < b ? -1 : 1));

@@ -23,7 +23,7 @@ function columns(rows: string[][]): string[] {
   return clean.map((row) => row.map((cell, c) => (c === row.length - 1 ? cell : cell.padEnd(widths[c]!))).join('  '));
 }
 
-/** Text from a file could hold terminal escapes, or be endless: shown harmless and short. */
+/** Makes text from a file harmless and short, as it could hold terminal escapes or be endless. */
 function printable(text: string): string {
   const safe = text.replace(
     /[\u0000-\u001f\u007f-\u009f]/g,

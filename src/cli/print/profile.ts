@@ -2,7 +2,7 @@
 import type { ProfileBench } from '../../bench/profile';
 import { medianAndRange, percent, withMachine } from './cells';
 
-/** Names of C++ templates have hundreds of characters. */
+/** Shortens a name, as names of C++ templates have hundreds of characters. */
 const shortened = (name: string, most = 90) => (name.length > most ? `${name.slice(0, most - 3)}...` : name);
 
 export function profileText(result: ProfileBench): string {

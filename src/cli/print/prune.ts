@@ -5,7 +5,7 @@ import { type PruneReport, pythonList } from '../../prune/report';
 /** The log of a pruning: the reference's lines, then totals. */
 export function pruneLog(report: PruneReport): string {
   const { before, after, layers, maskMemoryKB: memory, maskFlops: flops, cfg, roundTo, ticket } = report;
-  // The reference counts before it revives a channel; rounded widths have a mask of their own.
+  // The reference counts before it revives a channel; with rounded widths the mask is another one.
   const remaining = ({ kept, clamped }: PrunedLayer) => (roundTo !== 1 ? kept : kept - clamped);
   return [
     `original model param: ${before.parametersWithIndexes}`,
@@ -23,10 +23,10 @@ export function pruneLog(report: PruneReport): string {
   ].join('\n');
 }
 
-/** Difference between asked and real share of channels that is worth a line. */
+/** Difference between requested and actual share of channels above which the log mentions it. */
 const FAR = 0.1;
 
-/** The channels, parameters and FLOPs that are gone. */
+/** Lines on the channels, parameters and FLOPs that were removed. */
 export function effectLines({
   ratio,
   criterion = 'gamma',
@@ -62,7 +62,7 @@ const NOT_FASTER = 'the ticket is not faster than the dense network on this mach
 
 const milliseconds = (value: number) => `${value.toFixed(1)} ms`;
 
-/** The ratio of the steps beside that of the FLOPs; where other programs disturbed the steps it says so. */
+/** Ratio of the step times beside that of the FLOPs, with a remark where other programs disturbed the measurement. */
 function stepText(time: NonNullable<PruneReport['time']>, flops: number): string {
   const { batchSize, imageSize, ratio, ranges, noisy = false } = time;
   const one = (name: 'dense' | 'ticket') => {

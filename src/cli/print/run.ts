@@ -13,7 +13,9 @@ import { effectLines } from './prune';
 
 const percent = (value: number | null) => (value === null ? '-' : `${value.toFixed(2)}%`);
 
-/** `asReference`: with the accuracy that the reference prints, a mean over batches beside the exact one. */
+/**
+ * Text of a run. `asReference`: adds the accuracy that the reference prints, a mean over batches, beside the exact one.
+ */
 export function runText(
   result: RunResult & { report: string | null; speed?: TicketSpeed | null },
   asReference = false,

@@ -1,4 +1,4 @@
-/** Results of `bench step` as text: beside a peer, beside busy programs, of a ticket, in low precision. */
+/** Results of `bench step` as text: beside a peer, beside busy programs, for a ticket, in low precision. */
 import type { LoadBench } from '../../bench/beside-load';
 import type { LowPrecisionBench } from '../../bench/low-precision';
 import type { StepBench } from '../../bench/step-peer';

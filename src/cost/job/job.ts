@@ -1,6 +1,7 @@
 /**
- * `bench job`: the whole task (a trained small network) by `train` and by the PyTorch peer, which trains the dense network to the end,
- * prunes and trains again. Each run is a process of its own and a folder of its own under --save: a finished one is not run again.
+ * `bench job`: the whole task (a trained small network) by `train` and by the PyTorch peer, which trains the dense
+ * network to the end, prunes and trains again. Each run is a process of its own with a folder of its own under --save:
+ * a finished run is not repeated.
  */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -24,26 +25,29 @@ import { type JobData, type JobRecord, runRow } from './run';
 import { type JobBench, summarise } from './summary';
 import { drawJob, writeJob } from './tables';
 
-/** The jobs of all programs, and the files they were written to. */
+/** The jobs of all programs, with the files written. */
 export interface JobBenchResult extends JobBench {
   files: string[];
 }
 
-/** What params.json of a row holds beside its identity. */
+/** Contents of params.json of a row beside its identity. */
 interface Origin {
   machine: MachineRecord;
   dataset: Provenance['dataset'];
   description: Machine;
 }
 
-/** A row as its folder has it. */
+/** A row as stored in its folder. */
 interface Kept {
   row: JobRow;
   origin: Origin | null;
   record: JobRecord | null;
 }
 
-/** Throws ERR_RECIPE or ERR_BENCH_MACHINE where the folder holds runs with other settings, images or of another machine. */
+/**
+ * Runs the jobs. Throws ERR_RECIPE or ERR_BENCH_MACHINE where the folder holds runs with other settings, other images,
+ * or of another machine.
+ */
 export async function benchJob(asked: BenchJobRecipe, options: RunOptions = {}): Promise<JobBenchResult> {
   const { observer, signal, force = false } = options;
   const recipe = settlePeer(asked, 'peer_job.py', observer?.log);
@@ -89,7 +93,8 @@ export async function benchJob(asked: BenchJobRecipe, options: RunOptions = {}):
             `${nameOf(row)}: top-1 ${record.top1.toFixed(2)}%, ${record.seconds.train.toFixed(1)} s of training`,
           );
         } catch (error) {
-          // The other programs have their own results. Ours without a result is one too, unless the machine failed.
+          // The results of other programs do not depend on this one. Our own failure is a result too, unless the
+          // machine failed.
           if (signal?.aborted || (row.system === OURS && !isOwnFailure(error))) throw error;
           failures.set(row, error as EarlybirdError);
           observer?.log?.(`${nameOf(row)}: ${(error as Error).message}`);
@@ -108,7 +113,7 @@ export async function benchJob(asked: BenchJobRecipe, options: RunOptions = {}):
   return { ...result, files: [...result.files, ...figures] };
 }
 
-/** No ticket emerged, or training diverged. */
+/** True where no ticket emerged or training diverged. */
 const isOwnFailure = (error: unknown) => ['ERR_PRUNE', 'ERR_NUMERIC'].includes((error as EarlybirdError).code);
 
 async function keptIn(row: JobRow): Promise<Kept> {
@@ -116,7 +121,9 @@ async function keptIn(row: JobRow): Promise<Kept> {
   return { row, origin: await folder.readJson<Origin>('params.json'), record: await folder.readJson('result.json') };
 }
 
-/** A run of which nothing but its result counts: its folder says whose it is before it begins. */
+/**
+ * Does a run and stores its result. Its folder names the run before it begins; of an interrupted run nothing is kept.
+ */
 async function keep(
   recipe: BenchJobRecipe,
   row: JobRow,
@@ -133,7 +140,7 @@ async function keep(
   return record;
 }
 
-/** The images that `train` opens, for the peer: the same pixels, decoded once. */
+/** Writes the images that `train` opens for the peer: the same pixels, decoded once. */
 async function exportData(recipe: BenchJobRecipe, folder: string, { observer, signal }: RunOptions): Promise<JobData> {
   const { dataset, data, limitTrain, limitTest } = recipe;
   observer?.log?.(`opening ${dataset}${data === undefined ? '' : ` in ${data}`}, for both sides`);

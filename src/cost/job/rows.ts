@@ -1,4 +1,4 @@
-/** The runs of `bench job`: which there are, where they lie, and the command lines that do them. */
+/** The runs of `bench job`: their folders, and the command lines that do them. */
 import { join } from 'node:path';
 import { type Flags, flagWords } from '../../bench/program';
 import { OURS } from '../../bench/rounds';
@@ -10,7 +10,7 @@ import { type BenchJobRecipe, entriesFor, parseRecipe } from '../../recipe/recip
 
 /** The whole job of one program with one seed. */
 export interface JobRow {
-  /** earlybird, or the mode of the peer. */
+  /** Name of the program: earlybird, or the mode of the peer. */
   system: string;
   seed: number;
   folder: string;
@@ -18,10 +18,10 @@ export interface JobRow {
 
 export const nameOf = ({ system, seed }: JobRow) => `${system}, seed ${seed}`;
 
-/** This program, and the peer's modes unless it runs alone. */
+/** Names of this program and of the peer's modes, unless it runs alone. */
 export const systemsOf = ({ peer, modes }: BenchJobRecipe): string[] => [OURS, ...(peer === undefined ? [] : modes)];
 
-/** Seed after seed, the programs taking turns. */
+/** Rows seed by seed, with the programs in turns. */
 export function rowsOf(recipe: BenchJobRecipe): JobRow[] {
   const { save, seeds } = recipe;
   return seeds.flatMap((seed, round) =>
@@ -33,7 +33,7 @@ export function rowsOf(recipe: BenchJobRecipe): JobRow[] {
   );
 }
 
-/** What decides the result of a row. The images are compared by their fingerprint. */
+/** Settings that decide the result of a row. The images are compared by their fingerprint. */
 export function identityOfRow(recipe: BenchJobRecipe, { system, seed }: JobRow): Record<string, unknown> {
   return { ...identityOf('benchJob', recipe), schedule: scheduleOf(recipe), system, seed };
 }
@@ -41,7 +41,7 @@ export function identityOfRow(recipe: BenchJobRecipe, { system, seed }: JobRow):
 export const scheduleOf = ({ epochs, schedule }: Pick<BenchJobRecipe, 'epochs' | 'schedule'>): number[] =>
   schedule ?? [Math.floor(epochs / 2), Math.floor((3 * epochs) / 4)];
 
-/** Entries of a recipe of `train`. Throws ERR_RECIPE where no ticket could emerge. */
+/** The entries of a recipe of `train`. Throws ERR_RECIPE where no ticket could emerge. */
 export function trainEntries(recipe: BenchJobRecipe, { seed, folder }: JobRow): Flags {
   const { model, ratio, s } = recipe;
   const entries = {
@@ -54,7 +54,7 @@ export function trainEntries(recipe: BenchJobRecipe, { seed, folder }: JobRow): 
     seed,
     device: requestedDevice(recipe),
     save: join(folder, 'run'),
-    // Both sides are metered from outside.
+    // Energy is off here, as both sides are metered from outside.
     energy: 'off',
     keepCheckpoints: 'none',
     report: false,
@@ -64,7 +64,7 @@ export function trainEntries(recipe: BenchJobRecipe, { seed, folder }: JobRow): 
   return entries;
 }
 
-/** The words of bench/peer/peer_job.py. */
+/** The command line of bench/peer/peer_job.py. */
 export function peerWords(
   recipe: BenchJobRecipe,
   { system, seed }: JobRow,

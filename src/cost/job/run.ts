@@ -1,4 +1,4 @@
-/** One row of `bench job`: a process that does the whole job, and the record of it. */
+/** Runs one row of `bench job`, a process that does the whole job, and reads its record. */
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { peerRecord, runApart } from '../../bench/peer';
@@ -16,37 +16,41 @@ import { arithmeticOver, epochArithmetic } from '../../train/precision/follow';
 import type { Energy } from '../row-results';
 import { type JobRow, peerWords, trainEntries } from './rows';
 
-/** A network in a job: the dense one or the ticket. */
+/** One network of a job: the dense one or the ticket. */
 export interface JobStage {
   epochs: number;
   parameters: number;
   /** Multiplications and additions of a forward pass, by the rule of the program. */
   flops: number;
-  /** Mean of its epochs, training alone; null where it had none. */
+  /** Mean seconds of its epochs, training alone; null where it had none. */
   epochSeconds: number | null;
   /** 1e9 bit operations of its training; absent where a version did not count them. */
   gbitops?: number;
-  /** Of the peer's dense network, after each epoch: the distances of its mask from those of up to four epochs before. */
+  /**
+   * Mask distances of the peer's dense network: after each epoch, the distances to the masks of up to four epochs
+   * before.
+   */
   maskDistances?: number[][];
 }
 
-/** What a job gave and what it cost. */
+/** Results and costs of a job. */
 export interface JobRecord {
-  /** Exact test top-1 after the last epoch, percent; and that of the dense network after its own last epoch. */
+  /** Exact test top-1 after the last epoch, percent. */
   top1: number;
+  /** Exact test top-1 of the dense network after its own last epoch, percent. */
   denseTop1: number | null;
-  /** Passes over training images, tests after every epoch, and the whole process from start to end. */
+  /** Seconds of passes over training images, of tests after every epoch, and of the whole process. */
   seconds: { train: number; test: number; whole: number };
-  /** Of the whole process. */
+  /** Energy of the whole process. */
   energy: Energy;
   dense: JobStage;
   ticket: JobStage;
   dtype: string;
-  /** Program and release. */
+  /** Program and its release. */
   versions: Record<string, string | number>;
 }
 
-/** Files in CIFAR's binary layout for the peer, and what they were made of. */
+/** Files in CIFAR's binary layout for the peer, and the data that they were made from. */
 export interface JobData {
   train: string;
   test: string;
@@ -56,7 +60,7 @@ export interface JobData {
 
 type Done = Omit<JobRecord, 'seconds' | 'energy'> & { seconds: { train: number; test: number } };
 
-/** Runs a row in a process of its own. */
+/** Runs a row in a process of its own, and returns its record. */
 export async function runRow(
   recipe: BenchJobRecipe,
   row: JobRow,
@@ -84,7 +88,7 @@ async function energyOf(meter: RunMeter): Promise<Energy> {
 }
 
 async function runOurs(recipe: BenchJobRecipe, row: JobRow, options: RunOptions): Promise<Done> {
-  // A run that was cut short starts over, so that its time is that of one process.
+  // An interrupted run starts over, so that its time is that of one process.
   const flags = { ...trainEntries(recipe, row), force: true };
   const result = await runApart<TrainResult>(['train'], flags, recipe, options);
   const folder = (stage: 'search' | 'retrain') => RunDirectory.at(result[stage].directory);
@@ -113,7 +117,7 @@ function stageOf(metrics: readonly EpochMetrics[]): Pick<JobStage, 'epochs' | 'e
   };
 }
 
-/** The record of peer_job.py, as far as it is read here (bench/peer/README.md, "The record"). */
+/** Fields of the record of peer_job.py that are read here (bench/peer/README.md, "The record"). */
 interface PeerJob {
   top1: number;
   dense_top1: number;
@@ -132,7 +136,7 @@ interface PeerStage {
   mask_distances?: number[][];
 }
 
-/** Of training in full precision, whose layers all have operands of one width. */
+/** 1e9 bit operations of training in full precision, where all operands have one width. */
 const fullGbitops = (macs: number, images: number, precision: Precision) =>
   epochArithmetic({ first: 0, inner: macs, linear: 0 }, images, { formats: undefined, precision }).gbitops;
 

@@ -15,39 +15,41 @@ import type { JobRecord, JobStage } from './run';
 /** One program over all seeds. */
 export interface JobGroup {
   system: string;
-  /** Finished runs, and runs there should be. */
+  /** Number of finished runs. */
   n: number;
+  /** Number of planned runs. */
   of: number;
   top1: Statistic | null;
   denseTop1: Statistic | null;
-  /** Training passes, and the whole process. */
+  /** Seconds of training passes. */
   train: Statistic | null;
+  /** Seconds of the whole process. */
   whole: Statistic | null;
-  /** Of the whole process; null where a run has none: `energyMissing` says why. */
+  /** Joules of the whole process; null where a run has none, with the reason in `energyMissing`. */
   joules: Statistic | null;
   energyEstimated: boolean;
   energyWays: string[];
   energyMissing: string | null;
-  /** Epochs of the dense network. */
+  /** Number of epochs of the dense network. */
   denseEpochs: Statistic | null;
-  /** 1e9 bit operations of training, both networks; null where a run did not count them. */
+  /** 1e9 bit operations of training both networks; null where a run did not count them. */
   gbitops: Statistic | null;
-  /** Of the ticket over the dense network: FLOPs of an image, and seconds of a training epoch. */
+  /** Ratios of the ticket to the dense network: FLOPs of an image, and seconds of a training epoch. */
   flopsRatio: Statistic | null;
   epochRatio: Statistic | null;
-  /** Against ours, over the seeds that both finished; null for ours, and where there are none. */
+  /** Comparison with ours, over the seeds that both finished; null for ours, and where there are no such seeds. */
   against: JobAgainst | null;
 }
 
-/** A mode of the peer against this program. */
+/** A mode of the peer compared with this program. */
 export interface JobAgainst {
   seeds: number[];
-  /** Its costs over ours, sums: above 1 where it takes more. */
+  /** Ratios of its summed costs to ours: above 1 where it costs more. */
   train: number;
   whole: number;
   joules: number | null;
   gbitops: number | null;
-  /** Our top-1 minus its, in points, by seed. */
+  /** Our top-1 minus that of the peer, in points, by seed. */
   top1: Statistic;
 }
 
@@ -170,7 +172,10 @@ function notesOf(
   ];
 }
 
-/** Time and accuracy in words, with what the seeds scatter by, and a ticket that trains no faster than its dense network. */
+/**
+ * Sentences on time and accuracy with the spread over seeds, and on a ticket that trains no faster than its dense
+ * network.
+ */
 function verdicts({ system, against, top1, epochRatio, flopsRatio }: JobGroup): string[] {
   const slow =
     epochRatio && flopsRatio && epochRatio.mean >= 1

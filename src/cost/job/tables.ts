@@ -60,11 +60,11 @@ function costOf(group: JobGroup, field: Field, unit: number): CostValue | null {
   };
 }
 
-/** JSON, Markdown and LaTeX under the folder of the runs; returns their paths. */
+/** Writes JSON, Markdown and LaTeX under the folder of the runs; returns their paths. */
 export const writeJob = (save: string, bench: JobBench): Promise<string[]> =>
   writeFiles(save, NAME, bench, tableOf(bench));
 
-/** Accuracy against the seconds of training. */
+/** Draws accuracy against the seconds of training. */
 export function drawJob(save: string, { groups, dataset, network, ratio }: JobBench) {
   const points = groups.flatMap(({ system, top1, train }): CostPoint[] =>
     top1 && train

@@ -1,7 +1,7 @@
 /** CIFAR-10's binary layout, in which other programs read the same pixels. */
 import type { ImageSet } from '../dataset';
 
-/** A byte of label and three planes of 32 x 32 bytes an image; the set holds such images, of at most 256 classes. */
+/** Encodes images of 32 x 32 pixels, of at most 256 classes, as a byte of label and three planes each. */
 export function cifarBinary({ images, labels, count }: ImageSet): Uint8Array {
   const pixels = images.length / count / 3;
   const bytes = new Uint8Array(count * (1 + 3 * pixels));

@@ -26,10 +26,10 @@ interface Files {
 
 export interface CifarKind extends KnownDataset {
   name: CifarName;
-  /** Of the classes, in their order. */
+  /** Names of the classes, in their order. */
   names: readonly string[];
   python: Files & { labelKey: string; namesKey: string };
-  /** Bytes before the pixels of a record; the last one is the (fine) label. */
+  /** Files of the binary form; `labelBytes` stand before the pixels of a record, the last of them the (fine) label. */
   binary: Files & { labelBytes: number };
 }
 
@@ -92,7 +92,7 @@ export const CIFAR: Record<CifarName, CifarKind> = {
 
 const PLANE = KNOWN.cifar10.size ** 2;
 const PIXELS = PLANE * 3;
-/** The largest official file (train of CIFAR-100) has 155 MB. */
+/** Limit above the largest official file (train of CIFAR-100), which has 155 MB. */
 const MAX_FILE_BYTES = 512 << 20;
 const FORMS = ['python', 'binary'] as const;
 
@@ -162,7 +162,9 @@ function checkSize(bytes: number, where: string): void {
   if (bytes > MAX_FILE_BYTES) throw damaged(where, `it has ${bytes} bytes`);
 }
 
-/** Records as the files hold them: where each one's pixels (3, 32, 32) start in `bytes`, and its label. */
+/**
+ * Records as the files hold them: the first pixel (3, 32, 32) in `bytes`, the distance between records, and the labels.
+ */
 interface Records {
   bytes: Uint8Array;
   first: number;
@@ -207,7 +209,7 @@ function readNames(kind: CifarKind, form: CifarForm, bytes: Buffer, where: strin
   return names.map((name) => (isBytes(name) ? Buffer.from(name).toString('latin1') : String(name)));
 }
 
-/** Planes to pixels: (n, 3, 32, 32) to (n, 32, 32, 3), with a turn of the event loop every few milliseconds. */
+/** Converts planes (n, 3, 32, 32) to pixels (n, 32, 32, 3), yielding to the event loop every few milliseconds. */
 async function toImages({ bytes, first, stride, labels }: Records, where: string): Promise<ImageSet> {
   const count = labels.length;
   if (count === 0) throw damaged(where, 'it holds no images');

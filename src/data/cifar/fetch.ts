@@ -6,14 +6,14 @@ import type { CifarName } from './cifar';
 
 interface OfficialArchive {
   url: string;
-  /** Length, where it is known. */
+  /** Length in bytes, where it is known. */
   bytes?: number;
   md5: string;
 }
 
 const HOME = 'https://www.cs.toronto.edu/~kriz';
 
-/** The official archives by file name; checksums are those of their page. */
+/** The official archives by file name, with the checksums of their page. */
 export const OFFICIAL_ARCHIVES: Record<string, OfficialArchive> = {
   'cifar-10-binary.tar.gz': {
     url: `${HOME}/cifar-10-binary.tar.gz`,
@@ -36,15 +36,15 @@ export const OFFICIAL_ARCHIVES: Record<string, OfficialArchive> = {
   },
 };
 
-/** The binary form, which any program can read. */
+/** Archive to fetch for each data set: the binary form, which any program can read. */
 const FETCHED: Record<CifarName, string> = { cifar10: 'cifar-10-binary.tar.gz', cifar100: 'cifar-100-binary.tar.gz' };
 
 interface FetchOptions {
   onProgress?: (done: number, total: number | null) => void;
   signal?: AbortSignal;
-  /** Address of a mirror; the file must be the official one. */
+  /** Address of a mirror. The file must be the official one. */
   url?: string;
-  /** Checksum of another file than the official one; its length is not checked. */
+  /** Checksum of a file other than the official one, whose length is then not checked. */
   md5?: string;
 }
 

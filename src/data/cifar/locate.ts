@@ -11,7 +11,10 @@ interface Place {
   path: string;
 }
 
-/** Looks at `data`; without it at `./data.<name>` (as the reference does), then where `data fetch` puts it. Rejects with ERR_DATASET. */
+/**
+ * Looks at `data`; without it at `./data.<name>` (as the reference does), then in the folder of `data fetch`. Rejects
+ * with ERR_DATASET.
+ */
 export async function locateCifar(kind: CifarKind, data: string | undefined, cacheDir: string): Promise<Place> {
   const places = data ? [data] : [`data.${kind.name}`, path.join(cacheDir, kind.name)];
   for (const place of places) {

@@ -1,22 +1,22 @@
-/** The files of a class folder and of the folders in it. */
+/** Lists the files of a class folder and of the folders in it. */
 import type { Dirent } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import * as path from 'node:path';
 import { isImageName, isLitter, isOtherPicture, kindOf, type Unread } from '../kinds';
 import { inParallel } from '../listing';
 
-/** Folders and links looked at at once: a network file system answers slowly. */
+/** Number of folders and links read at once, as a network file system answers slowly. */
 const AT_ONCE = 16;
 
 interface ClassFiles {
-  /** Images below the class folder, with forward slashes, in the order of torchvision's ImageFolder. */
+  /** Paths below the class folder, with forward slashes, in the order of torchvision's ImageFolder. */
   images: string[];
   unread: Unread[];
 }
 
 /**
- * The images of a class: those of a folder before those of its sub-folders, each sorted; links to folders are followed. Files that are no
- * pictures are passed by.
+ * The images of a class: those of a folder before those of its sub-folders, each sorted. Links to folders are followed.
+ * Files that are not pictures are skipped.
  */
 export async function classFiles(folder: string, signal?: AbortSignal): Promise<ClassFiles> {
   const found = new Map<string, string[]>();
@@ -31,13 +31,13 @@ export async function classFiles(folder: string, signal?: AbortSignal): Promise<
     for (const file of files.filter(isOtherPicture).sort())
       unread.push({ file, reason: `an image of a kind that is not read (${kindOf(file)})` });
     if (folders.length === 0) return;
-    // A link to a folder above would lead around for ever.
+    // A link to a folder above would lead to an endless walk.
     const here = await realpath(place);
     if (above.includes(here)) return;
     for (const name of folders) await walk(`${below}${name}/`, [...above, here]);
   };
   await walk('', []);
-  // Python sorts the folders by their whole paths, without a slash at their ends.
+  // Python sorts the folders by their whole paths, without a slash at the end.
   const order = [...found.keys()].sort((a, b) => (a.slice(0, -1) < b.slice(0, -1) ? -1 : 1));
   return { images: order.flatMap((below) => found.get(below)!), unread };
 }
@@ -52,7 +52,7 @@ export async function foldersIn(folder: string): Promise<string[] | null> {
   );
 }
 
-/** Most links are to images, as git-annex makes them: of those the name says enough. */
+/** The links that lead to folders. Most links lead to images, as git-annex makes them, and are known by their names. */
 async function foldersAmong(place: string, entries: readonly Dirent[]): Promise<string[]> {
   const links = entries.filter((entry) => entry.isSymbolicLink() && !isImageName(entry.name));
   const linked = await inParallel(links, AT_ONCE, ({ name }) =>

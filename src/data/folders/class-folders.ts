@@ -1,4 +1,7 @@
-/** ImageNet as unpacked: `train/<wnid>/*.JPEG` and `val/<wnid>/*.JPEG`. Reads folders, no images: 1.28 million names take seconds. */
+/**
+ * ImageNet as unpacked: `train/<wnid>/*.JPEG` and `val/<wnid>/*.JPEG`. Only folders are read, not images: 1.28 million
+ * names take seconds.
+ */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import * as path from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
@@ -13,12 +16,13 @@ const SYNSET_LISTS = ['LOC_synset_mapping.txt', 'synset_words.txt', 'synsets.txt
 /** Files that name the class of each image in a val/ without class folders. */
 const GROUND_TRUTHS = ['LOC_val_solution.csv', 'ILSVRC2012_validation_ground_truth.txt', 'val.txt', 'val_map.txt'];
 const VALIDATION = /^ILSVRC2012_val_(\d{8})\.JPEG$/i;
-/** Folders read at once: a network file system answers slowly. */
+/** Number of folders read at once, as a network file system answers slowly. */
 const AT_ONCE = 16;
 
 /**
- * The classes of the data under `root`, sorted: those of a synset list in it, so that a part of ImageNet keeps the labels of the whole,
- * else the folders of train/, else those of val/. Rejects with ERR_DATASET where there is none of these, or as `explain` does.
+ * The classes of the data under `root`, sorted. A synset list in it comes first, so that a part of ImageNet keeps the
+ * labels of the whole, then the folders of train/, then those of val/. Rejects with ERR_DATASET where there is none of
+ * these, or as `explain` does.
  */
 export async function classesOf(root: string, explain?: (root: string) => Promise<void>): Promise<string[]> {
   const list = await synsetList(root);
@@ -71,7 +75,10 @@ export async function listSplit(
   return { listing: await listing(folder, split, classNames, names), unread };
 }
 
-/** ImageNet's validation set as it is unpacked, without class folders, where the development kit or Kaggle's list says the classes; else null. */
+/**
+ * ImageNet's validation set as unpacked without class folders, where the development kit or Kaggle's list names the
+ * classes; otherwise null.
+ */
 async function flatSplit(
   root: string,
   split: string,
@@ -140,7 +147,7 @@ async function listing(
   };
 }
 
-/** Throws ERR_DATASET where images lie in a split without class folders, saying how to sort them. */
+/** Throws ERR_DATASET where images lie in a split without class folders, and says how to sort them. */
 async function explainFlat(root: string, split: string): Promise<void> {
   const folder = path.join(root, split);
   const entries = await readdir(folder).catch(() => [] as string[]);
@@ -159,7 +166,7 @@ async function explainFlat(root: string, split: string): Promise<void> {
   );
 }
 
-/** Throws ERR_DATASET where the parent of a folder, or a file in it that is no plain tar, is what is looked for. */
+/** Throws ERR_DATASET where the data is in the parent of the folder, or in a file in it that is not a plain tar. */
 async function explainPart(root: string): Promise<void> {
   const above = path.dirname(root);
   if (/^(train|val|test)$/.test(path.basename(root)) && (await hasClassFolders(above)))
@@ -190,7 +197,7 @@ async function sourceOfClasses(root: string): Promise<string> {
 /** True where train/ or val/ has class folders. */
 export async function hasClassFolders(root: string): Promise<boolean> {
   for (const split of ['train', 'val']) {
-    // Folders beside an index are of shards.
+    // Folders beside an index belong to shards.
     const place = path.join(root, split);
     if ((await foldersIn(place))?.length && !(await stat(path.join(place, 'index.json')).catch(() => null)))
       return true;

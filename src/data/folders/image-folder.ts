@@ -27,7 +27,7 @@ import { hasClassFolders, listSplit } from './class-folders';
 export interface FolderOptions {
   imageSize: number;
   cacheDir: string;
-  /** Decodes every image again. */
+  /** True to decode every image again. */
   fresh?: boolean;
   onProgress?: (done: number, total: number, what: string) => void;
   signal?: AbortSignal;
@@ -38,11 +38,11 @@ interface Listing {
   train: ImageListing;
   test: ImageListing;
   unread: Unread[];
-  /** Changes when any path, size or time of change does. */
+  /** Key of the files, which changes when a path, a size or a time of change does. */
   key: string;
 }
 
-/** Changes where the same files give other pixels. */
+/** Version of the decoding, raised when the same files give other pixels. */
 const PIXELS = 2;
 const MAX_BYTES = 0xffff_ffff;
 
@@ -61,7 +61,10 @@ async function hasFiles(root: string): Promise<boolean> {
   return found.every((files) => files.length > 0);
 }
 
-/** Classes are the sorted names of the folders in `train/`, or those of files of many images. Rejects with ERR_DATASET: no images, other classes, images that do not decode. */
+/**
+ * Reads both splits. Classes are the sorted names of the folders in `train/`, or those in files of many images. Rejects
+ * with ERR_DATASET where there are no images, the classes differ, or images do not decode.
+ */
 export async function readImageFolder(
   root: string,
   options: FolderOptions,

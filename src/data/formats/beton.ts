@@ -1,6 +1,6 @@
 /**
- * FFCV's files (https://docs.ffcv.io, version 2 of its format): a header, the descriptions of fields, a record of each sample, pages of
- * data, and a table of what lies in them. Images are JPEG, which lie in the file as they are, or RGB pixels.
+ * FFCV's files (https://docs.ffcv.io, version 2 of its format): a header, the descriptions of fields, a record of each
+ * sample, pages of data, and a table of their contents. Images are RGB pixels, or JPEG files stored unchanged.
  */
 import { type FileHandle, open } from 'node:fs/promises';
 import { datasetError } from '../errors';
@@ -22,14 +22,14 @@ const RECORDS: Record<number, [bytes: number, alignment: number]> = {
   5: [16, 1],
   6: [8, 8],
 };
-/** Modes of an image. */
+/** Modes in which an image is stored. */
 const [JPEG, RAW] = [0, 1];
-/** Samples that are read at once. */
+/** Number of samples that are read at once. */
 const AT_ONCE = 256;
 
 interface Table {
   samples: number;
-  /** First record, bytes of one, and where image and label lie in it. */
+  /** First record, length of a record, and positions of image and label in it. */
   first: number;
   stride: number;
   image: number;
@@ -60,7 +60,7 @@ export const BETON: Format = {
     try {
       const table = await tableOf(handle, file, (await handle.stat()).size);
       const images: Uint8Array[] = [];
-      // JPEG is read where it lies.
+      // A JPEG is read from its place in the file and needs no unpacking.
       for (const { mode, width, height, at } of await samplesOf(handle, file, table, group * AT_ONCE))
         images.push(
           mode === JPEG ? new Uint8Array() : pixmap(width, height, await bytesAt(handle, file, at, width * height * 3)),
@@ -141,7 +141,7 @@ async function tableOf(handle: FileHandle, file: string, size: number): Promise<
   };
 }
 
-/** Up to AT_ONCE samples from `start` on. */
+/** Reads up to AT_ONCE samples from `start` on. */
 async function samplesOf(handle: FileHandle, file: string, table: Table, start: number): Promise<Sample[]> {
   const { samples, first, stride, image, label } = table;
   const count = Math.min(AT_ONCE, samples - start);
@@ -158,7 +158,7 @@ async function samplesOf(handle: FileHandle, file: string, table: Table, start: 
   });
 }
 
-/** Bytes of what lies in the pages, by its first byte. */
+/** Length of each allocation in the pages, by its first byte. */
 async function allocationsOf(handle: FileHandle, file: string, { allocations }: Table, size: number) {
   const lengths = new Map<number, number>();
   const step = ALLOCATION_BYTES * 4096;

@@ -1,4 +1,4 @@
-/** What comes with ImageNet's archives and names classes: the development kit, or Kaggle's list. */
+/** Reads the names of classes that come with ImageNet's archives: the development kit, or Kaggle's list. */
 import { readdir, readFile } from 'node:fs/promises';
 import * as path from 'node:path';
 import { filesInArchive } from '../archive';
@@ -8,23 +8,26 @@ import { readSynsets, type Synset } from './meta-mat';
 const TRUTH = 'ILSVRC2012_validation_ground_truth.txt';
 const META = 'meta.mat';
 const SOLUTION = 'LOC_val_solution.csv';
-/** Not the kit of the third task, of dogs alone, whose numbers are others. */
+/** Matches the development kit, except that of the third task, which covers dogs alone and numbers them differently. */
 const KIT = /^ILSVRC2012_devkit(_t12)?(\.tar|\.tar\.gz|\.tgz)?$/i;
 const MOST_BYTES = 64 << 20;
 
 interface Kit {
   truth: Buffer | null;
   meta: Buffer | null;
-  /** Where it was found. */
+  /** Path where the kit was found. */
   place: string;
 }
 
-/** The wnid of each image of the validation set, by the number in its name; null where nothing says it. Rejects with ERR_DATASET for damage. */
+/**
+ * The wnid of each image of the validation set, by the number in its name; null where no file tells it. Rejects with
+ * ERR_DATASET for damage.
+ */
 export async function truthIn(root: string, signal?: AbortSignal): Promise<Map<number, string> | null> {
   return truthOf(root, await kitIn(root, signal));
 }
 
-/** The same. Rejects with ERR_DATASET where nothing says it. */
+/** Returns the same, but rejects with ERR_DATASET where no file tells it. */
 export async function groundTruth(root: string, archive: string, signal?: AbortSignal): Promise<Map<number, string>> {
   const kit = await kitIn(root, signal);
   const truth = await truthOf(root, kit);
@@ -37,7 +40,7 @@ export async function groundTruth(root: string, archive: string, signal?: AbortS
 
 async function truthOf(root: string, kit: Kit | null): Promise<Map<number, string> | null> {
   if (kit?.truth && kit.meta) {
-    // The numbers follow the order of synsets, which is not that of the sorted wnids.
+    // The numbers follow the order of the synsets, which is not that of the sorted wnids.
     const wnids = new Map(synsetsIn(kit).map(({ id, wnid }) => [id, wnid]));
     const lines = kit.truth
       .toString('latin1')
@@ -80,7 +83,7 @@ function synsetsIn({ meta, place }: Kit): Synset[] {
   }
 }
 
-/** In the folder, in a folder of the kit or its data/, or in its archive. */
+/** Finds the kit in the folder, in a folder of the kit or its data/, or in its archive. */
 async function kitIn(root: string, signal?: AbortSignal): Promise<Kit | null> {
   const names = (await readdir(root, { withFileTypes: true }).catch(() => [])).filter(({ name }) => KIT.test(name));
   const folders = names.filter((entry) => !entry.isFile()).map(({ name }) => name);

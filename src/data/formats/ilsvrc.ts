@@ -7,7 +7,7 @@ import { TarFile } from '../shards/tar-entries';
 import { groundTruth } from './devkit';
 import { emptyIndex, type Format, type ShardIndex } from './format';
 
-/** n01440764.tar */
+/** Matches a class archive, such as n01440764.tar. */
 export const CLASS_ARCHIVE = /^(n\d{8})\.tar$/i;
 const NUMBER = /^ILSVRC2012_val_(\d{8})$/;
 
@@ -29,7 +29,7 @@ async function addImages(index: ShardIndex, tar: TarFile, label: number, above: 
   }
 }
 
-/** An index of the archives of classes in a file: the class of an image is the archive that it lies in. */
+/** Builds an index of the class archives in a file: the class of an image is the archive that holds it. */
 async function classesIn(
   file: string,
   archives: (handle: Awaited<ReturnType<typeof open>>) => AsyncIterable<{ wnid: string; tar: TarFile }>,
@@ -49,7 +49,7 @@ async function classesIn(
   return index;
 }
 
-/** n01440764.tar: images of one class. */
+/** A class archive, such as n01440764.tar: images of one class. */
 export const CLASS: Format = {
   title: 'archive',
   index: (file, size, signal) =>
@@ -65,7 +65,7 @@ export const CLASS: Format = {
     ),
 };
 
-/** ILSVRC2012_img_train.tar: a tar of class archives. */
+/** A tar of class archives, ILSVRC2012_img_train.tar. */
 export const TRAIN: Format = {
   title: 'archive',
   index: (file, size, signal) =>
@@ -82,7 +82,7 @@ export const TRAIN: Format = {
     ),
 };
 
-/** ILSVRC2012_img_val.tar: images whose classes the development kit says. */
+/** The images of ILSVRC2012_img_val.tar, whose classes the development kit gives. */
 export const VAL: Format = {
   title: 'archive',
   async index(file, size, signal) {

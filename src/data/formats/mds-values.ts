@@ -1,8 +1,14 @@
-/** Values in the samples of MDS shards (streaming's encodings): places of columns, class numbers, and PIL images, which are pixels. */
+/**
+ * Values in the samples of MDS shards (streaming's encodings): positions of columns, class numbers, and PIL images,
+ * which hold raw pixels.
+ */
 import { inksToRgb } from '../decode';
 import { pixmap } from './columns';
 
-/** Where a column lies in a sample: the lengths of the columns that vary (uint32), then the columns. Null where it is cut off. */
+/**
+ * Position of a column in a sample, which begins with the lengths (uint32) of the columns that vary, followed by the
+ * columns. Null where it is cut off.
+ */
 export function columnIn(sample: Buffer, sizes: readonly (number | null)[], column: number) {
   const varying = sizes.filter((size) => size === null).length;
   if (4 * varying > sample.length) return null;
@@ -27,13 +33,13 @@ const INTEGERS: Record<string, (bytes: Buffer) => number | bigint> = {
   uint8: (bytes) => bytes.readUInt8(0),
 };
 const TEXTS = ['str_int', 'str'];
-/** Longest name of a class. */
+/** Length of the longest name of a class. */
 const MOST_TEXT = 4096;
 
 export const isIntegerKind = (kind: string): boolean => Object.hasOwn(INTEGERS, kind);
 export const isLabelKind = (kind: string): boolean => isIntegerKind(kind) || TEXTS.includes(kind);
 
-/** A number, a text, or null where there is neither. */
+/** An integer or a text; null for any other value. */
 export function integerIn(kind: string, bytes: Buffer): number | bigint | string | null {
   if (TEXTS.includes(kind)) return bytes.length <= MOST_TEXT ? bytes.toString('utf8') : null;
   try {
@@ -43,10 +49,12 @@ export function integerIn(kind: string, bytes: Buffer): number | bigint | string
   }
 }
 
-/** Channels of Pillow's modes. A palette is not stored: its indexes stand for grey, as when Pillow reads them. */
+/**
+ * Channels of Pillow's modes. A palette is not stored, so its indexes count as grey values, as when Pillow reads them.
+ */
 const CHANNELS: Record<string, number> = { L: 1, P: 1, LA: 2, RGB: 3, RGBA: 4, RGBX: 4, CMYK: 4 };
 
-/** Width, height, length of the mode (uint32 each), the mode, the pixels. */
+/** Reads the header: width, height, length of the mode (uint32 each), the mode, then the pixels. */
 function pilHeader(bytes: Buffer) {
   if (bytes.length < 12) return null;
   const [width, height, length] = [0, 4, 8].map((at) => bytes.readUInt32LE(at)) as [number, number, number];
@@ -55,7 +63,7 @@ function pilHeader(bytes: Buffer) {
   return { width, height, mode, start: 12 + length };
 }
 
-/** Why a PIL image of `length` bytes cannot be read, by its beginning; null where it can. */
+/** Reason, told by its beginning, why a PIL image of `length` bytes cannot be read; null where it can. */
 export function pilProblem(beginning: Buffer, length: number): string | null {
   const header = pilHeader(beginning);
   if (!header) return 'a damaged PIL image';
@@ -65,7 +73,7 @@ export function pilProblem(beginning: Buffer, length: number): string | null {
   return width > 0 && height > 0 && start + width * height * channels === length ? null : 'a damaged PIL image';
 }
 
-/** The pixels of a PIL image as a file. Empty for one that cannot be read. */
+/** The pixels of a PIL image as a file; empty where it cannot be read. */
 export function pilImage(bytes: Buffer): Buffer {
   if (pilProblem(bytes, bytes.length) !== null) return Buffer.alloc(0);
   const { width, height, mode, start } = pilHeader(bytes)!;

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 
-/** Up to `bytes` bytes that are compressed; null for a compression that is not read. Rejects where they are damaged. */
+/** Decompresses to at most `bytes` bytes; null for an unsupported compression. Rejects where the data is damaged. */
 export async function unzip(kind: string, zip: Buffer, bytes: number): Promise<Buffer | null> {
   const limit = { maxOutputLength: Math.max(1, bytes) };
   if (kind === 'gz') return gunzipSync(zip, limit);
@@ -12,10 +12,10 @@ export async function unzip(kind: string, zip: Buffer, bytes: number): Promise<B
   return kind === 'snappy' ? Buffer.from(decompressSnappy(zip, bytes)) : null;
 }
 
-/** Python's names of hashes that Node has by others. Those that it lacks, such as xxh64, are not compared. */
+/** Names in Node of hashes that Python names differently. Hashes that Node lacks, such as xxh64, are not compared. */
 const HASHES: Record<string, string> = { blake2b: 'blake2b512', blake2s: 'blake2s256' };
 
-/** False where a checksum is another. */
+/** False where a checksum differs. */
 export function hashesFit(bytes: Buffer, { hashes }: { hashes?: Record<string, string> }): boolean {
   return Object.entries(hashes ?? {}).every(([name, expected]) => {
     const known = HASHES[name] ?? name.replace('sha3_', 'sha3-');

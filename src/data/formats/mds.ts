@@ -1,6 +1,7 @@
 /**
- * MosaicML's streaming shards (https://docs.mosaicml.com/projects/streaming, MDS): index.json names shards, their columns, compression
- * and checksums. A shard is a count, the places of its samples, and the samples: lengths of the columns that vary, then the columns.
+ * MosaicML's streaming shards (https://docs.mosaicml.com/projects/streaming, MDS): index.json names shards, their
+ * columns, compression and checksums. A shard holds a count, the positions of its samples, and the samples, each of
+ * which begins with the lengths of the columns that vary, followed by the columns.
  */
 import { open, readFile, stat } from 'node:fs/promises';
 import * as path from 'node:path';
@@ -12,7 +13,7 @@ import { emptyIndex, type Format, type ShardFile, type ShardIndex } from './form
 import { columnIn, integerIn, isIntegerKind, isLabelKind, pilImage, pilProblem } from './mds-values';
 import { hashesFit, unzip } from './mds-zip';
 
-/** As index.json describes a shard. */
+/** A shard as index.json describes it. */
 interface Shard {
   column_names: string[];
   column_encodings: string[];
@@ -29,10 +30,13 @@ interface Part {
   hashes: Record<string, string>;
 }
 
-/** Writers make shards of 64 MB unless they are asked for more. */
+/** Limit of the size of a shard: writers make 64 MB unless they are asked for more. */
 const MOST_BYTES = 2 ** 30;
 const MOST_INDEX_BYTES = 256 << 20;
-/** One read finds the lengths of a sample, its label and the beginning of its image, where they lie close to each other. */
+/**
+ * Bytes per read, which cover the lengths of a sample, its label and the beginning of its image where they lie close
+ * together.
+ */
 const WINDOW = 4096;
 
 /** The shards that an index.json names, in order. Rejects with ERR_DATASET. */
@@ -67,7 +71,7 @@ function isShard(value: unknown): value is Shard {
   } = (value ?? {}) as Partial<Shard>;
   const isPart = (part: Part | null | undefined) =>
     typeof part?.basename === 'string' &&
-    // Nothing outside the folder is read.
+    // A file outside the folder is not read.
     !path.isAbsolute(part.basename) &&
     !part.basename.split(/[\\/]/).includes('..') &&
     Number.isInteger(part.bytes) &&
@@ -161,7 +165,7 @@ interface Source {
   read(at: number, length: number): Promise<Buffer>;
 }
 
-/** The places of samples and columns in a shard, checked. */
+/** Positions of samples and columns in a shard, checked against its size. */
 async function samplesIn(shard: Shard, file: string, source: Source) {
   const { column_names: names, column_encodings: kinds, column_sizes: sizes, samples } = shard;
   const isImage = (kind: string) => ['jpeg', 'png', 'pil'].includes(kind.split(':')[0]!);
@@ -220,7 +224,7 @@ async function whole(file: string): Promise<Buffer> {
   return readFile(file);
 }
 
-/** The shard that is compressed in a file, compared with its length and checksum. */
+/** Decompresses the shard in a file, and compares it with its length and checksum. */
 async function unzipped({ compression, raw_data, zip_data }: Shard, file: string): Promise<Buffer> {
   const zip = await whole(file);
   if (raw_data.bytes > MOST_BYTES) throw damaged(file, `it claims ${raw_data.bytes} bytes`);

@@ -1,18 +1,18 @@
 /**
- * Reads the array `synsets` of ImageNet's meta.mat. Format: MATLAB's "MAT-File Format" (Level 5), chapter 1. Only what that file uses is read: arrays of structures, numbers
- * and text, compressed or not.
+ * Reads the array `synsets` of ImageNet's meta.mat. Format: MATLAB's "MAT-File Format" (Level 5), chapter 1. Only the
+ * parts that this file uses are read: arrays of structures, numbers and text, compressed or not.
  */
 import { inflateSync } from 'node:zlib';
 
 export interface Synset {
-  /** As the ground truth counts: 1, 2, ... */
+  /** Number in the ground truth: 1, 2, ... */
   id: number;
   wnid: string;
-  /** Images have the classes of leaves. */
+  /** True for a leaf; only leaves are classes of images. */
   leaf: boolean;
 }
 
-/** The official file has 2 MB when it is unpacked. */
+/** Limit above the official file, which unpacks to 2 MB. */
 const MOST_BYTES = 64 << 20;
 const MATRIX = 14;
 const COMPRESSED = 15;
@@ -22,12 +22,12 @@ const CHAR = 4;
 type Value = string | number | null;
 interface Matrix {
   name: string;
-  /** Of a structure: a value for each field of each element. */
+  /** Elements of a structure, with a value for each field. */
   rows: Record<string, Value>[];
   value: Value;
 }
 
-/** Throws plain errors for damage. */
+/** Reads the synsets of meta.mat. Throws plain errors for damage. */
 export function readSynsets(bytes: Buffer): Synset[] {
   if (bytes.length < 128 || bytes.toString('latin1', 126, 128) !== 'IM')
     throw new Error('it is no MATLAB 5 file of a little-endian machine');
@@ -49,7 +49,7 @@ function unpacked(data: Buffer): Matrix | null {
   return element?.type === MATRIX ? matrixOf(element.data) : null;
 }
 
-/** Tag (type, bytes) and data; up to 4 bytes lie in the tag itself. */
+/** Yields elements of a tag (type, bytes) and data; data of up to 4 bytes lies in the tag itself. */
 function* elementsOf(bytes: Buffer): Generator<{ type: number; data: Buffer }> {
   for (let at = 0; at + 8 <= bytes.length; ) {
     const tag = bytes.readUInt32LE(at);
@@ -59,7 +59,7 @@ function* elementsOf(bytes: Buffer): Generator<{ type: number; data: Buffer }> {
     const start = at + (small ? 4 : 8);
     if (start + length > bytes.length || (small && length > 4)) throw new Error('an element is cut off');
     yield { type, data: bytes.subarray(start, start + length) };
-    // Elements begin at multiples of 8, but nothing fills up compressed ones.
+    // Elements begin at multiples of 8, but compressed ones have no padding.
     at = small ? at + 8 : start + (type === COMPRESSED ? length : Math.ceil(length / 8) * 8);
   }
 }
@@ -107,12 +107,12 @@ function fieldNames(bytes: Buffer, width: number): string[] {
   );
 }
 
-/** Types 4 and 17 are UTF-16. */
+/** Decodes text; types 4 and 17 are UTF-16. */
 function textOf({ type, data }: { type: number; data: Buffer }): string {
   return data.toString(type === 4 || type === 17 ? 'utf16le' : 'utf8');
 }
 
-/** The first number of an array, in the type in which it is stored. */
+/** Reads the first number of an array in its stored type. */
 function numberOf({ type, data }: { type: number; data: Buffer }): number | null {
   const readers: Record<number, [bytes: number, read: () => number]> = {
     1: [1, () => data.readInt8(0)],

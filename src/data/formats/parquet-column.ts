@@ -1,6 +1,6 @@
 /**
- * Reads one column of one row group with hyparquet, after all sizes in it have been compared with the file: its reader trusts them, and a
- * few bytes can claim a run of a billion values. Format: https://parquet.apache.org/docs/file-format/.
+ * Reads one column of one row group with hyparquet, after comparing all its sizes with the file: hyparquet trusts them,
+ * and a few bytes can claim a run of a billion values. Format: https://parquet.apache.org/docs/file-format/.
  */
 import type { FileHandle } from 'node:fs/promises';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
@@ -10,9 +10,9 @@ type Compressors = import('hyparquet', { with: { 'resolution-mode': 'import' }})
 type FileMetaData = import('hyparquet', { with: { 'resolution-mode': 'import' }}).FileMetaData;
 type PageHeader = import('hyparquet', { with: { 'resolution-mode': 'import' }}).PageHeader;
 
-/** Most bytes of a column chunk or a page. Writers make pages of 1 MB. */
+/** Limit of the bytes of a column chunk or a page. Writers make pages of 1 MB. */
 const MOST_BYTES = 2 ** 30;
-/** A page may take so many times the bytes of its file, and that much in any case. */
+/** Limit of the bytes of a page as a multiple of its bytes in the file; FREE_BYTES are allowed in any case. */
 const MOST_RATIO = 64;
 const FREE_BYTES = 64 << 20;
 
@@ -25,7 +25,7 @@ export interface ParquetFile {
 /** Values of a column in a row group; null or undefined for an absent one. */
 interface Column {
   values: unknown[];
-  /** First byte of a value in the file, or null where the value does not lie there as it is. */
+  /** First byte of a value in the file; null where the value is not stored there unchanged. */
   placeOf(value: Uint8Array): number | null;
 }
 
@@ -44,7 +44,7 @@ export async function openParquet(handle: FileHandle, size: number): Promise<Par
   return { handle, size, metadata };
 }
 
-/** The chunk of a column, by its whole name: "img.bytes". */
+/** The chunk of a column, given by its full name: "img.bytes". */
 export function chunkOf({ metadata }: ParquetFile, group: number, name: string) {
   const named = ({ meta_data }: ColumnChunk) => meta_data?.path_in_schema.join('.') === name;
   const chunk = metadata.row_groups[group]!.columns.find(named)?.meta_data;
@@ -90,7 +90,7 @@ export async function readColumnOf(file: ParquetFile, group: number, name: strin
   return { values, placeOf: (value) => (value.buffer === buffer ? start + value.byteOffset : null) };
 }
 
-/** The reader puts a value of a structure into an array for each level. */
+/** Unwraps a value of a structure, which the reader puts into an array for each level. */
 function bare(value: unknown): unknown {
   return Array.isArray(value) ? bare(value[0]) : value;
 }
@@ -106,11 +106,11 @@ async function sliceOf(handle: FileHandle, size: number, start: number, end: num
 
 interface Page {
   header: PageHeader;
-  /** First byte behind the header, in the chunk. */
+  /** Position in the chunk of the first byte behind the header. */
   at: number;
 }
 
-/** The pages of a chunk, their sizes checked. */
+/** The pages of a chunk, with their sizes checked. */
 async function pagesOf(buffer: ArrayBuffer, rows: number, most: number): Promise<Page[]> {
   const { parquetHeader } = await import('hyparquet/src/column.js');
   const reader = { view: new DataView(buffer), offset: 0 };
@@ -133,12 +133,15 @@ async function pagesOf(buffer: ArrayBuffer, rows: number, most: number): Promise
   return pages;
 }
 
-/** Throws where the levels of a page of version 2, which are not compressed, claim more values than it has. */
+/** Throws where the levels of a page of version 2, which are not compressed, claim more values than the page has. */
 function checkLevels(bytes: Uint8Array, { data_page_header_v2: data }: PageHeader, levels: number): void {
   if (data && levels > 0) walkRuns(bytes, data.repetition_levels_byte_length, widthOf(levels), data.num_values);
 }
 
-/** The same for what may be compressed: levels of version 1, indexes of a dictionary. `bytes` is the page, unpacked. */
+/**
+ * Does the same for parts that may be compressed: levels of version 1, and indexes of a dictionary. `bytes` is the
+ * unpacked page.
+ */
 function checkValues(bytes: Uint8Array, header: PageHeader, levels: number, behind = levelBytes(header)): void {
   const data = header.data_page_header ?? header.data_page_header_v2;
   if (!data) return;
@@ -152,12 +155,14 @@ function checkValues(bytes: Uint8Array, header: PageHeader, levels: number, behi
 
 const widthOf = (levels: number) => 32 - Math.clz32(levels);
 
-/** Bytes of the levels that stand before the values of version 2. */
+/** Number of bytes of the levels before the values of version 2. */
 function levelBytes({ data_page_header_v2: two }: PageHeader): number {
   return two ? two.repetition_levels_byte_length + two.definition_levels_byte_length : 0;
 }
 
-/** Run lengths and groups of bit-packed values: https://parquet.apache.org/docs/file-format/data-pages/encodings/. */
+/**
+ * Walks run lengths and groups of bit-packed values: https://parquet.apache.org/docs/file-format/data-pages/encodings/.
+ */
 function walkRuns(bytes: Uint8Array, from: number, width: number, count: number): void {
   for (let seen = 0, at = from; seen < count && at < bytes.length; ) {
     let head = 0;
@@ -168,14 +173,14 @@ function walkRuns(bytes: Uint8Array, from: number, width: number, count: number)
     }
     const groups = Math.floor(head / 2);
     const values = head % 2 ? groups * 8 : groups;
-    // The last group of bit-packed values is filled up to 8.
+    // The last group of bit-packed values is padded to 8.
     if (values === 0 || seen + values > count + (head % 2 ? 7 : 0)) throw new Error(`a run claims ${values} values`);
     at += head % 2 ? groups * width : Math.ceil(width / 8);
     seen += values;
   }
 }
 
-/** Decompressors whose pages are checked, in the order in which the reader asks for them. */
+/** Decompressors that check their pages, in the order in which the reader asks for them. */
 function checked(all: Compressors, pages: readonly Page[], levels: number): Compressors {
   const asked = pages.filter(({ header }) => {
     const { data_page_header_v2: two, uncompressed_page_size: bytes } = header;
@@ -190,7 +195,7 @@ function checked(all: Compressors, pages: readonly Page[], levels: number): Comp
   return Object.fromEntries(Object.entries(all).map(([codec, unpack]) => [codec, check(unpack)]));
 }
 
-/** Node's own are faster; none of these makes more bytes than the header says. */
+/** Decompressors of Node where it has them, which are faster. None of these makes more bytes than the header says. */
 async function decompressors(): Promise<Compressors> {
   const { compressors, decompressZstd } = await import('hyparquet-compressors');
   return {

@@ -1,6 +1,7 @@
 /**
- * Parquet as Hugging Face datasets writes it: a column of images, `{bytes, path}` or plain bytes, and one of class numbers, whose names lie in the metadata
- * (https://huggingface.co/docs/datasets/about_dataset_features). Where the column is not compressed, an image lies in the file as it is.
+ * Parquet as Hugging Face datasets writes it: a column of images, `{bytes, path}` or plain bytes, and a column of class
+ * numbers, whose names are in the metadata (https://huggingface.co/docs/datasets/about_dataset_features). Where the
+ * column is not compressed, images are stored in the file unchanged.
  */
 import { open } from 'node:fs/promises';
 import { isJpeg } from '../decode';
@@ -11,7 +12,7 @@ import { emptyIndex, type Format, type ShardIndex } from './format';
 import { chunkOf, openParquet, type ParquetFile, readColumnOf } from './parquet-column';
 
 interface Columns {
-  /** Whole name of the column with the bytes: "img.bytes". */
+  /** Full name of the column with the bytes: "img.bytes". */
   image: string;
   label: string;
   classes: string[] | null;
@@ -27,7 +28,7 @@ export const PARQUET: Format = {
     }),
 };
 
-/** Opens a file for some work. Errors of the parser become ERR_DATASET. */
+/** Opens a file for `work`. Errors of the parser become ERR_DATASET. */
 async function reading<T>(
   file: string,
   known: number | null,
@@ -40,7 +41,7 @@ async function reading<T>(
     return await work(await openParquet(handle, size));
   } catch (error) {
     signal?.throwIfAborted();
-    // Those of the file system have a system call; all others come from the parser, whatever their codes are.
+    // Errors of the file system name a system call; all others come from the parser, whatever their codes are.
     if ((error as { code?: unknown }).code === 'ERR_DATASET' || (error as NodeJS.ErrnoException).syscall) throw error;
     throw datasetError(`${file} is damaged or not a parquet file (${(error as Error).message}); fetch it again.`);
   } finally {
@@ -113,7 +114,7 @@ function columnsOf({ metadata }: ParquetFile, file: string): Columns {
 
 const list = (leaves: readonly { name: string }[]) => leaves.map(({ name }) => name).join(', ') || 'none';
 
-/** Whole names and types of the columns that hold values. */
+/** Full names and types of the columns that hold values. */
 function leavesOf(schema: ParquetFile['metadata']['schema']): { name: string; type: string }[] {
   const leaves: { name: string; type: string }[] = [];
   let next = 1;

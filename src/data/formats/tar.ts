@@ -4,7 +4,7 @@ import { readSamples } from '../shards/samples';
 import { TarFile } from '../shards/tar-entries';
 import type { Format } from './format';
 
-/** For each key an image `key.jpg` and its class, `key.cls` or `label` in `key.json`. */
+/** Shards with an image `key.jpg` for each key and its class in `key.cls`, or as `label` in `key.json`. */
 export const TAR: Format = {
   title: 'shard',
   async index(file, size, signal) {

@@ -1,6 +1,6 @@
 /**
- * Makes an image of a shard: checks that it decodes to its last byte, scales it down where requested, and stores it as a plain JPEG. As
- * training scripts do, it drops transparency.
+ * Makes an image of a shard: checks that it decodes to its last byte, scales it down where requested, and stores it as
+ * a plain JPEG. Transparency is dropped, as training scripts do.
  */
 import { checkImage, finish, isLossless, openImage } from '../decode';
 import { isPacked } from './packed';
@@ -15,7 +15,7 @@ export interface EncodeOptions {
   quality: number;
 }
 
-/** The bytes to keep. Rejects where the image does not decode. */
+/** Returns the bytes to store. Rejects where the image does not decode. */
 export async function encodeImage(
   sharp: typeof import('sharp'),
   bytes: Buffer,
@@ -25,7 +25,7 @@ export async function encodeImage(
   await checkImage(sharp, bytes);
   const image = await openImage(sharp, bytes);
   const { format, width, height, space, isProgressive } = await finish(() => image.metadata());
-  // Plain files are decoded fastest; CMYK, progressive and lossless files and other formats are converted.
+  // Plain files decode fastest, so CMYK, progressive and lossless files and other formats are converted.
   const plain = format === 'jpeg' && !isProgressive && !isLossless(bytes) && (space === 'srgb' || space === 'b-w');
   if (plain && fits(width, height, options)) return bytes;
   const side = options.shortSide ?? options.maxSide;

@@ -1,12 +1,15 @@
-/** The order in which images are packed. It depends on the list of images alone. */
+/** The order in which images are packed, which depends on the list of images alone. */
 import { type ImageListing, range } from '../listing';
 import { Random } from '../random';
 import { KEPT_BYTES } from '../shards/unpack';
 
-/** Mixes the classes within every shard. */
+/** Seed that mixes the classes within every shard. */
 const ORDER_SEED = 1;
 
-/** The images in a mixed order. Those that are unpacked in groups stay in lots of groups that fit into the memory for them. */
+/**
+ * Indexes of the images in a mixed order. Images that are unpacked in groups stay in runs of groups that fit into the
+ * memory for them.
+ */
 export function mixed({ count, groups }: ImageListing, stream: number): Int32Array {
   const random = new Random(ORDER_SEED, stream);
   if (!groups) return shuffled(range(count), random);

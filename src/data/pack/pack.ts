@@ -1,6 +1,7 @@
 /**
- * Class folders of images, or other shards, become tar shards in the WebDataset convention. The shard of an image depends on the list of images and the
- * options alone. Shards are whole or not there, and progress.jsonl lists them, so a second run continues after the last one.
+ * Packs class folders of images, or other shards, into tar shards in the WebDataset convention. The shard of an image
+ * depends on the list of images and the options alone. Shards are complete or absent, and progress.jsonl lists them, so
+ * a second run continues after the last one.
  */
 import { createHash } from 'node:crypto';
 import { type FileHandle, open, readdir, readFile, realpath, rm, stat } from 'node:fs/promises';
@@ -24,18 +25,21 @@ import { shardBytes } from './shard-writer';
 
 /** Options of {@link pack}. */
 export interface PackOptions extends Partial<EncodeOptions> {
-  /** Images of a shard ("1000"), or megabytes ("256MB"). */
+  /** Size of a shard: a number of images ("1000"), or megabytes ("256MB"). */
   shardSize?: string;
   splits?: readonly ('train' | 'val')[];
-  /** "yuv": images without their Huffman code, two times as large and read faster. Default "jpeg". */
+  /**
+   * Kind of the stored images. "yuv": images without their Huffman code, twice as large and faster to read. Default
+   * "jpeg".
+   */
   cache?: 'jpeg' | 'yuv';
-  /** Makes the images of a cache. */
+  /** Function that makes the images of a cache. */
   packer?: JpegPacker | undefined;
   onProgress?: (done: number, total: number, what: string) => void;
   signal?: AbortSignal;
 }
 
-/** An image that is left out. */
+/** An image that is left out, with the reason. */
 export interface BadFile {
   file: string;
   reason: string;
@@ -46,9 +50,9 @@ export interface PackResult {
   folder: string;
   manifest: Manifest;
   bad: BadFile[];
-  /** False where the folder held all shards before. */
+  /** False where the folder already held all shards. */
   packed: boolean;
-  /** What was read: "in class folders". */
+  /** Form of the data that was read: "in class folders". */
   where: string;
 }
 
@@ -59,12 +63,12 @@ interface Step {
   images: number;
   bytes: number;
   sha256: string;
-  /** Place in the order of the split at which the next shard begins. */
+  /** Position in the order of the split at which the next shard begins. */
   next: number;
   bad: BadFile[];
 }
 
-/** An image of a shard, or why there is none. */
+/** An image of a shard, or the reason why there is none. */
 interface Made {
   index: number;
   image?: { bytes: Buffer; extension: string };
@@ -86,9 +90,9 @@ interface Plan {
 export const BAD_LIST = 'bad.txt';
 
 /**
- * Packs class folders of images (`from/train/<class>/`, `from/val/<class>/`), or shards where there are none, into tar shards in the
- * folder `to`, with manifest.json. Images that do not decode are left out and listed. Interrupted, the same call continues. Rejects
- * with ERR_USAGE, ERR_DATASET, ERR_FILE, or `signal.reason`.
+ * Packs class folders of images (`from/train/<class>/`, `from/val/<class>/`), or shards where there are none, into tar
+ * shards in the folder `to`, with manifest.json. Images that do not decode are left out and listed. After an
+ * interruption the same call continues. Rejects with ERR_USAGE, ERR_DATASET, ERR_FILE, or `signal.reason`.
  */
 export async function pack(from: string, to: string, options: PackOptions = {}): Promise<PackResult> {
   options.signal?.throwIfAborted();
@@ -108,7 +112,7 @@ async function packAll(from: string, to: string, { signal, onProgress, ...option
     return { folder: plan.to, manifest: before, bad: await readBad(plan.to), packed: false, where: plan.where };
   }
   const steps = await readSteps(plan, before !== null);
-  // Without a manifest, the folder counts as interrupted.
+  // Until the manifest is written again, the folder counts as interrupted.
   await rm(path.join(plan.to, MANIFEST), { force: true });
   const total = plan.splits.reduce((sum, { order }) => sum + order.length, 0);
   const log = await open(path.join(plan.to, PROGRESS), 'a');
@@ -156,7 +160,7 @@ async function planOf(from: string, to: string, options: PackOptions, signal?: A
     const listing = source[name === 'val' ? 'test' : name]!;
     return { name, listing, order: mixed(listing, i), unread: source.unread[name] };
   });
-  // Shards of JPEG keep the key that they had before there was a choice.
+  // The key of JPEG shards stays as it was before other kinds existed.
   const asked = { shortSide, maxSide, quality, shardSize, ...(options.cache === 'yuv' && { cache: options.cache }) };
   const fingerprint = await fingerprintOf(
     classes,
@@ -168,7 +172,10 @@ async function planOf(from: string, to: string, options: PackOptions, signal?: A
   return { from, to, options: asked, packer, limit, classes, splits: listings, where: source.where, key };
 }
 
-/** Shards beside their source would be read in its place, or packed again. */
+/**
+ * Refuses a target that is the source or lies in one of its splits, where the shards would be read instead of the
+ * source, or packed again.
+ */
 async function checkApart(from: string, to: string): Promise<void> {
   const real = async (place: string): Promise<string> =>
     realpath(place).catch(async () => {
@@ -192,7 +199,7 @@ function limitOf(shardSize: string): Plan['limit'] {
   return unit ? { images: none, bytes: value * 1e6 } : { images: value, bytes: none };
 }
 
-/** Writes the shard that begins at place `start` of the order. */
+/** Writes the shard that begins at position `start` of the order. */
 async function packShard(
   plan: Plan,
   { name: split, listing, order }: Plan['splits'][number],
@@ -209,7 +216,7 @@ async function packShard(
   await withQuietSharp(async (sharp) => {
     const encode = async (position: number): Promise<Made> => {
       const index = order[position]!;
-      // A disk that fails stops packing; it does not make a bad image.
+      // A failing disk stops packing; it does not make an image bad.
       const read = await bytesOf(listing, index).catch((error) => {
         throw dataFileError(error, listing.files[listing.file[index]!]!);
       });
@@ -222,7 +229,10 @@ async function packShard(
       made.catch(() => undefined); // awaited in its turn
       return made;
     };
-    /** The images in order, several in the making; how many the shard takes shows only as they come. */
+    /**
+     * Yields the images in order, with several in the making, as the number that the shard takes is known only when
+     * they come.
+     */
     async function* images() {
       const ahead: ReturnType<typeof encode>[] = [];
       let weight = 0;
@@ -258,24 +268,24 @@ async function packShard(
   });
   step.sha256 = hash.digest('hex');
   if (step.images === 0) await rm(place);
-  // The index is read from the shard itself, which proves that it was written.
+  // Reading the index from the shard itself proves that it was written.
   else if ((await indexOf(place, signal)).keys.length !== step.images)
     throw new EarlybirdError('ERR_FILE', `${place} does not hold what was written to it; check the disk.`);
   return step;
 }
 
 /**
- * "train/n01440764/n01440764_10026.JPEG" as a key: class and name, without a further dot, which would end it. The key of an image in a
- * shard is kept.
+ * Key for a name such as "train/n01440764/n01440764_10026.JPEG": class and name without further dots, as a dot would
+ * end the key. An image from a shard keeps its key.
  */
 function keyOf(name: string): string {
   const [, shard, member] = /^([^:]*\.tar):(.*)$/.exec(name) ?? [];
   if (shard !== undefined) return member!.replace(/^(\.?\/)+/, '').replaceAll('.', '_');
-  // Elsewhere images have numbers instead of names.
+  // In other files of many images, images have numbers instead of names.
   if (/:\d+$/.test(name)) return path.basename(name).replace(/[.:]/g, '_');
   const below = name.split('/').slice(1);
   const base = below.pop()!.replace(/\.[^.]*$/, '');
-  // Readers of shards pass by members such as __this__.
+  // Readers of shards skip members such as __this__.
   return [...below, base].map((part) => part.replaceAll('.', '_').replace(/^__(.*)__$/, '_$1_')).join('/');
 }
 
@@ -286,7 +296,7 @@ async function isWhole(folder: string, { splits }: Manifest): Promise<boolean> {
   return shards.every(({ bytes }, i) => sizes[i] === bytes);
 }
 
-/** 0 for an absent file. */
+/** Size of a file; 0 where it is absent. */
 async function sizeOf(file: string): Promise<number> {
   return stat(file).then(
     (info) => info.size,

@@ -1,11 +1,11 @@
 /**
- * Images that `data pack --cache yuv` has packed: JPEG without their Huffman code, which the training loader reads faster and to the same
- * pixels. cpp/jpeg/packed.c describes the format, makes and reads it.
+ * Images that `data pack --cache yuv` has packed: JPEG without their Huffman code, which the training loader reads
+ * faster and to the same pixels. cpp/jpeg/packed.c describes, writes and reads the format.
  */
 import { crc32 } from 'node:zlib';
 import { EarlybirdError } from '../../errors';
 
-/** Packs one JPEG; null where it stays as it is. It needs the engine, so the caller gives it. */
+/** Packs one JPEG; null where it is stored unchanged. It needs the engine, so the caller passes it in. */
 export type JpegPacker = (jpeg: Uint8Array) => Promise<Uint8Array | null>;
 
 /** Extension of a packed image in a shard. */
@@ -13,10 +13,10 @@ export const PACKED = 'yuv';
 const MAGIC = 'EBYUV ';
 const VERSION = '1\n';
 const CHECKSUM = 8;
-/** Magic, version, checksum, bytes of the head, rows. */
+/** Length of magic, version, checksum, number of bytes of the head, and rows. */
 const LEAST = 20;
 
-/** By the first bytes, as in the training loader. */
+/** True for a packed image, told by its first bytes as the loader does. */
 export const isPacked = (bytes: Uint8Array): boolean =>
   Buffer.from(bytes.subarray(0, MAGIC.length)).toString('latin1') === MAGIC;
 
@@ -29,7 +29,10 @@ export function checkPacked(bytes: Buffer): void {
     throw new Error('corrupt: its checksum is another');
 }
 
-/** The bytes to store for a JPEG, and their extension. One that the decoder refuses stays a JPEG, as in shards without a cache. */
+/**
+ * Returns the bytes to store for a JPEG, and their extension. A JPEG that the decoder refuses stays as it is, as in
+ * shards without a cache.
+ */
 export async function packedOr(jpeg: Buffer, packer: JpegPacker | null): Promise<{ bytes: Buffer; extension: string }> {
   const packed = await packer?.(jpeg).catch((error: unknown) => {
     if (error instanceof EarlybirdError && error.code === 'ERR_DATASET') return null;

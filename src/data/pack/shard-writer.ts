@@ -1,15 +1,15 @@
-/** The bytes of a tar shard: for each image its class, then the image, so that one read finds both headers. */
+/** The bytes of a tar shard: each image follows its class, so that one read finds both headers. */
 import { pack } from 'tar-stream';
 
 interface ShardImage {
   key: string;
   label: number;
   bytes: Buffer;
-  /** Of the image: "jpg". */
+  /** Extension of the image: "jpg". */
   extension: string;
 }
 
-/** Constant times and owners: the same images give the same bytes anywhere. */
+/** Constant times and owners, so that the same images give the same bytes anywhere. */
 const PLAIN = { mtime: new Date(0), mode: 0o644, uid: 0, gid: 0 };
 
 export async function* shardBytes(images: AsyncIterable<ShardImage>): AsyncGenerator<Uint8Array> {

@@ -1,5 +1,4 @@
-/** The classes of a data set in files: those that the files name, or numbers. */
-
+/** The classes of a data set in files: the names in the files, or numbers. */
 import { datasetError } from '../errors';
 import { synsetList } from '../folders/class-folders';
 import { kitClasses } from '../formats/devkit';
@@ -8,11 +7,17 @@ import type { ImageListing } from '../listing';
 import { type Split, shardsOf } from './layout';
 import { indexOf } from './stored-index';
 
-/** So many times more classes than classes with images are refused where only numbers name them: a hundred of ImageNet's thousand do. */
+/**
+ * Largest allowed ratio of all classes to classes with images, where classes are only numbered: a hundred of ImageNet's
+ * thousand would be just allowed.
+ */
 const MOST_EMPTY = 10;
 const WNID = /^n\d{8}$/;
 
-/** The classes that files name, in the order of their labels; null where they have numbers alone. Rejects with ERR_DATASET where they differ. */
+/**
+ * The classes that files name, in the order of their labels; null where they are only numbered. Rejects with
+ * ERR_DATASET where files differ.
+ */
 export async function namesOf(
   root: string,
   shards: readonly OpenShard[],
@@ -32,7 +37,10 @@ export async function namesOf(
   return partial ? allNames(root, named, splits, signal) : names;
 }
 
-/** Of files that name a part each: a list of ImageNet's classes beside them, so that a part keeps the labels of the whole, or all names, sorted. */
+/**
+ * Names of the classes where each file names only a part: a list of ImageNet's classes beside the files, so that a part
+ * keeps the labels of the whole, else all names, sorted.
+ */
 async function allNames(
   root: string,
   shards: readonly OpenShard[],
@@ -49,7 +57,7 @@ async function allNames(
       `${root} has images of classes that the list beside them lacks (${strangers.slice(0, 3).join(', ')}); both must name the same classes.`,
     );
   }
-  // The classes of a test set alone are those of its training set.
+  // The names of a split that was not asked for count too, so that a test set alone has the labels of its training set.
   for (const split of (['train', 'val'] as const).filter((split) => !splits.includes(split)))
     for (const { path, format } of await shardsOf(root, split)) {
       const index = await indexOf(path, signal, format);
@@ -58,7 +66,7 @@ async function allNames(
   return [...found].sort();
 }
 
-/** The same shards with the labels of a list of classes. */
+/** The same shards, with the labels of a list of classes. */
 export function relabelled(shards: readonly OpenShard[], names: readonly string[]): OpenShard[] {
   const place = new Map(names.map((name, label) => [name, label]));
   return shards.map((shard) => {
@@ -70,7 +78,10 @@ export function relabelled(shards: readonly OpenShard[], names: readonly string[
 
 type Sets = { train: ImageListing | null; test: ImageListing | null };
 
-/** 0, 1, 2, ... up to the largest class. Throws ERR_DATASET where hardly any of them has an image: these are numbers of a larger list. */
+/**
+ * Names "0", "1", "2", ... up to the largest class. Throws ERR_DATASET where hardly any class has an image, as the
+ * numbers are then those of a larger list.
+ */
 export function numberNames(root: string, { train, test }: Sets): string[] {
   const used = usedClasses([train, test]);
   const count = used.at(-1)! + 1;
@@ -81,7 +92,7 @@ export function numberNames(root: string, { train, test }: Sets): string[] {
   return Array.from({ length: count }, (_, label) => String(label));
 }
 
-/** The classes that have images get the labels 0, 1, 2, ... in their order, and keep their numbers as names. */
+/** Gives the classes that have images the labels 0, 1, 2, ... in their order; their numbers become their names. */
 export function renumbered({ train, test }: Sets): Sets & { classNames: string[] } {
   const used = usedClasses([train, test]);
   const place = new Map(used.map((label, i) => [label, i]));

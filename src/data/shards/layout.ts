@@ -1,4 +1,4 @@
-/** Looks at a folder: which files of many images lie in it, and to which split each belongs. */
+/** Finds the files of many images in a folder, and the split of each. */
 import type { Dirent } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import * as path from 'node:path';
@@ -18,19 +18,19 @@ export type Split = 'train' | 'val';
 interface Found {
   path: string;
   name: string;
-  /** Of the folders between, with forward slashes; empty in the root itself. */
+  /** Path of the folders between, with forward slashes; empty in the root itself. */
   folder: string;
 }
 
-/** Which words name a split; a set without a validation set has its test set in its place. */
+/** Words that name a split. Where there is no validation set, the test set takes its place. */
 const WORDS: Record<Split, RegExp[]> = {
   train: [/train|training/],
   val: [/val|valid|validation|dev/, /test|testing|eval/],
 };
-/** More folders than this in a folder are classes. */
+/** Number of folders in a folder above which they count as classes. */
 const MOST_FOLDERS = 64;
 
-/** What a kind of files is called, and where it lies. */
+/** A kind of files: how it is recognised, and how it is opened. */
 interface Kind {
   /** True for the files of a split. */
   of(found: Found, words: RegExp, classFolders: boolean): boolean;
@@ -42,7 +42,7 @@ const word = (words: RegExp, text: string) => new RegExp(`(^|[^a-z])(${words.sou
 const whole = (words: RegExp, text: string) => new RegExp(`^(${words.source})$`, 'i').test(text);
 const lastOf = (folder: string) => path.posix.basename(folder);
 
-/** In this order: where files of one kind are found, others beside them are not read. */
+/** Kinds in order of precedence: once files of one kind are found, others beside them are not read. */
 const KINDS: Kind[] = [
   {
     of: ({ name, folder }, words) =>
@@ -72,7 +72,7 @@ const KINDS: Kind[] = [
   },
 ];
 
-/** By its own name, else by that of its folder. */
+/** True where the file's own name, or else that of its folder, names the split. */
 const isOf = ({ name, folder }: Found, words: RegExp) =>
   word(words, name) || (noWord(name) && whole(words, lastOf(folder)));
 const noWord = (name: string) =>
@@ -96,7 +96,7 @@ export async function shardsOf(root: string, split: Split): Promise<ShardFile[]>
   return [];
 }
 
-/** Throws ERR_DATASET where the files are of several data sets. */
+/** Throws ERR_DATASET where the files belong to several data sets. */
 function refuseSeveral(root: string, files: readonly Found[], words: RegExp): void {
   const sets = new Set(files.map(({ folder }) => (whole(words, lastOf(folder)) ? path.posix.dirname(folder) : folder)));
   if (sets.size < 2) return;
@@ -104,7 +104,10 @@ function refuseSeveral(root: string, files: readonly Found[], words: RegExp): vo
   throw datasetError(`${root} holds several data sets (${names.join(', ')}): give --data the folder of one of them.`);
 }
 
-/** The files in a folder, in the folders in it, and in those of them that are named like a split; sorted by path. */
+/**
+ * The files of many images in a folder, in the folders in it, and in folders below these that are named like a split;
+ * sorted by path.
+ */
 async function filesIn(root: string): Promise<Found[]> {
   const found: Found[] = [];
   const walk = async (folder: string, depth: number): Promise<void> => {
@@ -127,7 +130,7 @@ async function filesIn(root: string): Promise<Found[]> {
   return found.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-/** Throws ERR_DATASET where a folder holds data of a known kind that is not read. */
+/** Throws ERR_DATASET where a folder holds data of a known kind that is not supported. */
 export async function explainOthers(root: string): Promise<void> {
   const found = await filesIn(root);
   const arrow = found.find(({ name }) => /\.arrow$/i.test(name));

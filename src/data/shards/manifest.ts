@@ -1,4 +1,7 @@
-/** manifest.json describes the shards that `data pack` made. Until all are made, progress.jsonl is there instead. */
+/**
+ * Reads manifest.json, which describes the shards that `data pack` made. Until all are made, progress.jsonl is there
+ * instead.
+ */
 import { readFile } from 'node:fs/promises';
 import * as path from 'node:path';
 import { datasetError } from '../errors';
@@ -7,7 +10,7 @@ export const MANIFEST = 'manifest.json';
 export const PROGRESS = 'progress.jsonl';
 const FORMAT = 'earlybird shards 1';
 
-/** One shard in a {@link Manifest}. */
+/** Entry of a shard in a {@link Manifest}. */
 export interface ManifestShard {
   file: string;
   images: number;
@@ -18,15 +21,15 @@ export interface ManifestShard {
 /** Content of manifest.json. */
 export interface Manifest {
   format: typeof FORMAT;
-  /** Changes with the list of images and the options. */
+  /** Key that changes with the list of images and the options. */
   key: string;
-  /** As given to {@link pack}. */
+  /** Options as given to {@link pack}. */
   options: { shortSide: number | null; maxSide: number | null; quality: number; shardSize: string; cache?: 'yuv' };
   classes: string[];
   splits: Record<string, { images: number; bad: number; bytes: number; shards: ManifestShard[] }>;
 }
 
-/** Null where there is none. Rejects with ERR_DATASET for a file that `data pack` did not write. */
+/** Reads the manifest; null where there is none. Rejects with ERR_DATASET for a file that `data pack` did not write. */
 export async function readManifest(root: string): Promise<Manifest | null> {
   const place = path.join(root, MANIFEST);
   const text = await textOf(place);
@@ -35,7 +38,7 @@ export async function readManifest(root: string): Promise<Manifest | null> {
     const value: unknown = JSON.parse(text);
     if (isManifest(value)) return value;
   } catch {
-    // Falls through to the error below.
+    // Text that is not JSON gets the error below.
   }
   throw datasetError(
     `${place} is damaged or not from "earlybird data pack"; move it elsewhere, or pack the images again into an empty folder.`,
@@ -48,7 +51,7 @@ export async function isUnfinished(root: string): Promise<boolean> {
   return (await textOf(path.join(root, PROGRESS)))?.startsWith('{"key":') ?? false;
 }
 
-/** Null for a file that is absent; rejects on other failures. */
+/** Text of a file; null where it is absent. Rejects on other failures. */
 async function textOf(place: string): Promise<string | null> {
   return readFile(place, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;

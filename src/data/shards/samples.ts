@@ -1,6 +1,6 @@
 /**
- * The samples of a shard as webdataset makes them: members that follow one another and have the same name up to the first dot of their
- * base name. The extension is what comes after the last dot, in lower case.
+ * The samples of a shard as webdataset makes them: consecutive members with the same name up to the first dot of their
+ * base name. The extension is the part after the last dot, in lower case.
  */
 import { datasetError } from '../errors';
 import { emptyIndex, type ShardIndex } from '../formats/format';
@@ -9,9 +9,9 @@ import { PACKED } from '../pack/packed';
 import type { TarEntry, TarFile } from './tar-entries';
 
 interface MemberName {
-  /** Up to the first dot of the base name: what the members of a sample have in common. */
+  /** Name up to the first dot of its base name, which the members of a sample have in common. */
   sample: string;
-  /** Up to the last dot. */
+  /** Name up to its last dot. */
   stem: string;
   extension: string;
 }
@@ -28,13 +28,13 @@ interface Group {
   notes: Map<string, TarEntry>;
 }
 
-/** Longest .json that is searched for a label. */
+/** Length of the longest .json that is searched for a label. */
 const MAX_JSON = 1 << 20;
-/** Read during training as they are. */
+/** Matches extensions of images that training reads without conversion. */
 const JPEG = new RegExp(`^(jpe?g|${PACKED})$`);
 const MAX_LABEL = 0x7fff_ffff;
 
-/** Null for the names that webdataset passes by. */
+/** Parts of a member's name; null for names that webdataset skips. */
 export function memberName(name: string): MemberName | null {
   const [, folder = '', first] = /^(.*\/)?([^/.]+)\.[^/]+$/.exec(name) ?? [];
   if (first === undefined || isLitter(name) || isMeta(name)) return null;
@@ -42,7 +42,7 @@ export function memberName(name: string): MemberName | null {
   return { sample: `${folder}${first}`, stem: name.slice(0, dot), extension: name.slice(dot + 1).toLowerCase() };
 }
 
-/** Members such as `__meta__`, which say something of the shard. */
+/** True for members such as `__meta__`, which describe the shard. */
 export const isMeta = (name: string): boolean => /(^|\/)__[^/]*__(\/|$)/.test(name);
 
 /** Reads the headers of a shard, and its labels. Rejects with ERR_DATASET where no image has a class. */
@@ -81,12 +81,14 @@ export async function readSamples(tar: TarFile, file: string, signal?: AbortSign
       group.others.push({ file: entry.name, reason: `an image of a kind that is not read (.${name.extension})` });
   }
   await close();
-  // A writer may leave its last shard empty.
+  // An empty shard is no error, as a writer may leave its last one empty.
   if (index.keys.length > 0 || members === 0) return index;
   throw datasetError(whyNone(file, index.unread));
 }
 
-/** One picture for each label. Further pictures of the same label, such as a mask, are side files of the sample. */
+/**
+ * Adds one picture for each label. Further pictures of the same label, such as a mask, are side files of the sample.
+ */
 function take(index: ShardIndex, sample: string, pictures: Picture[], labels: Map<string, number>): void {
   const chosen = new Map<string, Picture>();
   const rank = ({ stem, extension }: Picture, of: string) => (stem === of ? 0 : 2) + (JPEG.test(extension) ? 0 : 1);
@@ -124,7 +126,7 @@ async function labelIn(tar: TarFile, { name, offset, size }: TarEntry, file: str
   throw datasetError(`${name} in ${file} is not a class number (0, 1, 2, ...); pack it again.`);
 }
 
-/** The member `label` of an object, if it is a class number. */
+/** The member `label` of an object, where it is a class number. */
 async function labelInJson(tar: TarFile, { offset, size }: TarEntry): Promise<number | null> {
   if (size > MAX_JSON) return null;
   try {

@@ -16,24 +16,24 @@ interface Shards {
   train: ImageListing | null;
   test: ImageListing | null;
   unread: Record<Split, Unread[]>;
-  /** "2 shards". */
+  /** Number and kind of the files read: "2 shards". */
   read: string;
 }
 
 interface ShardOptions {
   splits: readonly Split[];
-  /** Numbers anew the classes that have images, where nothing names them. */
+  /** True to renumber the classes that have images, where nothing names them. */
   renumber?: boolean;
   onProgress?: ((done: number, total: number, what: string) => void) | undefined;
   signal?: AbortSignal | undefined;
 }
 
-/** Of tar archives headers are read, of other files up to a row group at once. */
+/** Files indexed at once: tar archives need only their headers, other files up to a row group in memory. */
 const [AT_ONCE_TAR, AT_ONCE] = [8, 2];
 
 /**
- * Reads the files of images under a folder. Classes are those of its manifest.json, else those that the files name, else the numbers in
- * them. Rejects with ERR_DATASET.
+ * Reads the files of images under a folder. The classes come from its manifest.json, else from names in the files, else
+ * from numbers. Rejects with ERR_DATASET.
  */
 export async function readShards(root: string, options: ShardOptions): Promise<Shards> {
   if (await isUnfinished(root))
@@ -65,12 +65,12 @@ export async function readShards(root: string, options: ShardOptions): Promise<S
 
 const largestOf = ({ labels }: ImageListing) => labels.reduce((most, label) => Math.max(most, label), -1);
 
-/** The images of one split. Their labels are those in the files. */
+/** Lists the images of one split, with the labels of the files. */
 export async function readSplit(root: string, split: Split, options: Pick<ShardOptions, 'signal'>) {
   return { listing: listingOf(await openShards(root, split, options, null)) };
 }
 
-/** Looks through the files of one split. */
+/** Indexes the files of one split. */
 export async function openShards(
   root: string,
   split: Split,
@@ -159,7 +159,7 @@ function listingOf(shards: readonly OpenShard[]): ImageListing {
   };
 }
 
-/** How images that are not plain are read. */
+/** The reader and the groups of images that are not plain. */
 function unpacked(shards: readonly OpenShard[], places: Float64Array): Pick<ImageListing, 'read' | 'groups'> {
   const groups: (ImageGroup & { unpack: () => Promise<Uint8Array[]> })[] = [];
   let first = 0;

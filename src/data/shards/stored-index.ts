@@ -1,6 +1,6 @@
 /**
- * The index of a file of images. It is kept beside the file (`<file>.idx.json`) and holds while the file has the same size and time of
- * change.
+ * The index of a file of images. It is kept beside the file (`<file>.idx.json`) and is valid while the file keeps its
+ * size and time of change.
  */
 import { readFile, stat } from 'node:fs/promises';
 import { writeFileAtomic } from '../../atomic';
@@ -14,7 +14,7 @@ interface StoredIndex {
   index: ShardIndex;
 }
 
-/** The index of a shard: the stored one where it holds, else a new one, which is stored if possible. */
+/** The index of a shard: the stored one where it is valid, else a new one, which is stored if possible. */
 export async function indexOf(file: string, signal?: AbortSignal, format: Format = TAR): Promise<ShardIndex> {
   const { size, mtimeMs } = await stat(file);
   const place = `${file}.idx.json`;
@@ -25,7 +25,7 @@ export async function indexOf(file: string, signal?: AbortSignal, format: Format
     return stored.index;
   const index = await format.index(file, size, signal);
   const value: StoredIndex = { version: 2, size, mtimeMs, index };
-  // Without a writable folder, shards are walked each time.
+  // In a folder that cannot be written, shards are walked each time.
   await writeFileAtomic(place, JSON.stringify(value)).catch(() => signal?.throwIfAborted());
   return index;
 }

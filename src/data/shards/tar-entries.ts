@@ -1,6 +1,6 @@
 /**
- * Finds the places of the files in a tar archive by reading its headers only, where a streaming library would read all of ImageNet.
- * Understands ustar, GNU long names, and sizes and names in pax headers.
+ * Finds the positions of the files in a tar archive by reading its headers only, where a streaming library would read
+ * all of ImageNet. Understands ustar, GNU long names, and sizes and names in pax headers.
  */
 import type { FileHandle } from 'node:fs/promises';
 import type { EarlybirdError } from '../../errors';
@@ -11,14 +11,14 @@ export interface TarEntry {
   name: string;
   offset: number;
   size: number;
-  /** A link to another member, without bytes of its own. */
+  /** True for a link to another member, which has no bytes of its own. */
   link: boolean;
 }
 
 const BLOCK = 512;
-/** One read fetches the headers of a label and of the image behind it. */
+/** Bytes per read, which cover the headers of a label and of the image behind it. */
 const WINDOW = 4096;
-/** Longest name or pax header that is accepted. */
+/** Length of the longest name or pax header that is accepted. */
 const MAX_META = 1 << 20;
 
 /** Random access to an archive with a small look-ahead. */
@@ -29,13 +29,13 @@ export class TarFile {
   constructor(
     private readonly handle: FileHandle,
     private readonly path: string,
-    /** Where the archive ends in the file. */
+    /** End of the archive in the file. */
     readonly end: number,
-    /** Where it begins: an archive may lie in another. */
+    /** Beginning of the archive, as one may lie in another. */
     private readonly begin = 0,
   ) {}
 
-  /** The plain files and the links, in order. Throws ERR_DATASET where the archive is cut off or not a tar. */
+  /** Yields the plain files and the links, in order. Throws ERR_DATASET where the archive is cut off or not a tar. */
   async *entries(): AsyncGenerator<TarEntry> {
     let at = this.begin;
     let meta: { name?: string; size?: number } = {};
@@ -55,7 +55,7 @@ export class TarFile {
         meta = { ...meta, ...(type === 'x' ? paxOf(text) : { name: textOf(text) }) };
       } else {
         const name = meta.name ?? nameIn(header);
-        // Old archives mark folders by a slash alone.
+        // Old archives mark folders only by a slash.
         if ('0\x00712'.includes(type) && !name.endsWith('/'))
           yield { name, offset, size, link: type === '1' || type === '2' };
         // A global pax header ('g') and folders say nothing about the next file.
@@ -66,7 +66,7 @@ export class TarFile {
     if (at === this.begin || at < this.end) throw this.damaged('is not a tar archive or is cut off');
   }
 
-  /** Bytes of the archive. They are valid until the next read. */
+  /** Reads bytes of the archive, which are valid until the next read. */
   async read(offset: number, length: number): Promise<Buffer> {
     if (offset < this.start || offset + length > this.start + this.window.length) {
       const wanted = Math.min(Math.max(WINDOW, length), this.end - offset);
@@ -98,7 +98,7 @@ function octal(field: Buffer): number {
   return Number.parseInt(textOf(field).trim() || '0', 8);
 }
 
-/** Octal, or (GNU, for what octal cannot hold) big-endian binary with the top bit set. */
+/** Size in a header: octal, or, in GNU's form for larger sizes, big-endian binary with the top bit set. */
 function sizeIn(header: Buffer): number {
   const field = header.subarray(124, 136);
   if ((field[0]! & 0x80) === 0) return octal(field);
@@ -116,7 +116,7 @@ function textOf(bytes: Buffer): string {
   return bytes.toString('utf8', 0, end < 0 ? bytes.length : end);
 }
 
-/** Records are "<length> <key>=<value>\n", length counting all of it in bytes. */
+/** Reads records of the form "<length> <key>=<value>\n", where length counts the whole record in bytes. */
 function paxOf(bytes: Buffer): { name?: string; size?: number } {
   const found: { name?: string; size?: number } = {};
   for (let at = 0; at < bytes.length; ) {

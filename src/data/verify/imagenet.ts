@@ -1,4 +1,4 @@
-/** Checks ImageNet on disk: every image decodes, and shards are those that were packed. */
+/** Checks ImageNet on disk: every image must decode, and shards must be those that were packed. */
 import * as path from 'node:path';
 import { availableCores } from '../../cores';
 import { hashFile } from '../../download';
@@ -15,10 +15,10 @@ import { besideFolders, besideMembers, type Present } from './present';
 import { Repeats } from './repeats';
 import { setReport, type VerifyReport } from './report';
 
-/** At most so many images that do not decode are named. */
+/** Number of images that do not decode which are named at most. */
 const NAMED = 10;
 
-/** Finds the images of a set that the training loader leaves out; it needs the engine, so the caller gives it. */
+/** Finds the images of a set that the training loader leaves out. It needs the engine, so the caller passes it in. */
 export type LoaderCheck = (
   set: ImageListing,
   options: Pick<ImagenetOptions, 'onProgress' | 'signal'>,
@@ -55,7 +55,7 @@ export async function verifyImagenet(options: VerifyImagenetOptions, report: Ver
   return report;
 }
 
-/** Puts what lies beside the images into a report. `unread` has reasons for some of it. */
+/** Adds the files beside the images to a report. `unread` has reasons for some of them. */
 export function sayBeside(
   { notRead, notes }: VerifyReport,
   { pictures, others }: Pick<Present, 'pictures' | 'others'>,
@@ -72,7 +72,9 @@ async function filesOf(root: string): Promise<ShardFile[]> {
   return (await Promise.all((['train', 'val'] as const).map((split) => shardsOf(root, split)))).flat();
 }
 
-/** Only shards of ours have a manifest; files of other kinds may have checksums. */
+/**
+ * Compares files with their checksums. Only shards of ours have a manifest; files of other kinds may have checksums.
+ */
 async function damagedShards(
   root: string,
   files: readonly ShardFile[],
@@ -97,7 +99,10 @@ async function damagedShards(
   return problems;
 }
 
-/** An image must decode to its end, and the training loader must take it. `meet` is given the bytes of each. */
+/**
+ * Finds images that do not decode to their end, or that the training loader refuses. `meet` gets the bytes of each
+ * image.
+ */
 async function brokenImages(
   set: ImageListing,
   options: VerifyImagenetOptions,

@@ -1,6 +1,6 @@
 /**
- * Compares what lies on disk with what is read, by a walk of its own: every file in the class folders and every member of the shards is
- * read, belongs to what is read, was left by a file manager, or is named.
+ * Compares the files on disk with the images that are read, by a walk of its own: every file in the class folders and
+ * every member of the shards is read, belongs to an image, was left by a file manager, or is reported.
  */
 import { open, readdir, realpath, stat } from 'node:fs/promises';
 import * as path from 'node:path';
@@ -20,7 +20,7 @@ export interface Present {
   problems: string[];
 }
 
-/** What lies in train/ and val/ beside the images of the listings. */
+/** Files in train/ and val/ that are not in the listings. */
 export async function besideFolders(
   root: string,
   sets: readonly ImageListing[],
@@ -44,7 +44,7 @@ export async function besideFolders(
   return present;
 }
 
-/** What lies in shards beside their images. */
+/** Members of shards that belong to no image. */
 export async function besideMembers(
   root: string,
   sets: readonly ImageListing[],
@@ -63,7 +63,7 @@ export async function besideMembers(
     }
     for (const [i, file] of set.files.entries()) {
       signal?.throwIfAborted();
-      // Files of other kinds have nothing beside their images that the index does not name.
+      // In files of other kinds the index names everything beside the images.
       if (!tars.has(file)) continue;
       const handle = await open(file, 'r');
       let met = 0;

@@ -1,13 +1,16 @@
-/** Finds images of the test set that are in the training set as well, which makes its accuracy another figure than it seems. */
+/** Finds images of the test set that are also in the training set, as they raise the accuracy of the test. */
 import { createHash } from 'node:crypto';
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { ImageSet } from '../dataset';
 import { someOf } from '../kinds';
 
-/** Letters of a hash that are kept: two images in 2^70 have the same. */
+/** Number of letters of a hash that are kept: two different images share them once in 2^70 pairs. */
 const LETTERS = 12;
 
-/** The first image of the training set and those of the test set, by the hash of their bytes. */
+/**
+ * Repeated images, found by the hashes of their bytes: the first such image of the training set, and those of the test
+ * set.
+ */
 export class Repeats {
   private readonly trained = new Map<string, number>();
   private readonly found = new Map<number, number>();
@@ -33,7 +36,7 @@ export class Repeats {
 
 const hashOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('base64').slice(0, LETTERS);
 
-/** The same for sets in memory. */
+/** Returns the same sentence for sets in memory. */
 export async function repeatsIn(train: ImageSet, test: ImageSet): Promise<string | null> {
   const repeats = new Repeats();
   const each = async ({ images, count }: ImageSet, take: (index: number, bytes: Uint8Array) => void) => {

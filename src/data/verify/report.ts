@@ -1,7 +1,7 @@
 /** Images of one set, as {@link VerifyReport} counts them. */
 interface SetReport {
   images: number;
-  /** Images of every class, in the order of classNames. */
+  /** Number of images of every class, in the order of classNames. */
   perClass: number[];
 }
 
@@ -11,18 +11,18 @@ export interface VerifyReport {
   synthetic: boolean;
   /** Absolute path of the data; null for the synthetic set. */
   path: string | null;
-  /** Checksum of an archive, and whether it is the official one; null for other forms. */
+  /** Checksum of an archive; null for other forms. */
   md5: string | null;
   official: boolean | null;
   classNames: string[];
   train: SetReport | null;
   test: SetReport | null;
   fingerprint: string | null;
-  /** One sentence for each fault; empty for a dataset in order. */
+  /** One sentence for each fault; empty where the data has none. */
   problems: string[];
-  /** One sentence for each lot of images that are not read although they may be sound. */
+  /** One sentence for each group of images that are not read although they may be sound. */
   notRead: string[];
-  /** What is read, classes without images, files that are no images. */
+  /** Sentences on the form of the data, classes without images, and files that are not images. */
   notes: string[];
 }
 

@@ -1,4 +1,4 @@
-/** Checks a dataset on disk: complete, decodable, with the right number of images of every class. */
+/** Checks that a dataset on disk is complete, decodable, and has the right number of images of every class. */
 import { stat } from 'node:fs/promises';
 import * as path from 'node:path';
 import { hashFile } from '../../download';
@@ -11,7 +11,10 @@ import { sayBeside, type VerifyImagenetOptions, verifyImagenet } from './imagene
 import { repeatsIn } from './repeats';
 import { setReport, type VerifyReport } from './report';
 
-/** Reads everything past the cache. Faults of the data go into `problems`; unknown names, absent data and aborts reject as in openDataset. */
+/**
+ * Reads everything, without the cache. Faults of the data go into `problems`; unknown names, absent data and aborts
+ * reject as in openDataset.
+ */
 export async function verifyDataset(
   options: OpenOptions & Pick<VerifyImagenetOptions, 'loader'>,
 ): Promise<VerifyReport> {
@@ -64,7 +67,7 @@ async function checkPlace(kind: CifarKind, options: OpenOptions, report: VerifyR
     );
 }
 
-/** Both official sets hold every class equally often. */
+/** Compares the counts of classes: both official sets hold every class equally often. */
 function checkCounts(kind: CifarKind, report: VerifyReport): void {
   for (const split of ['train', 'test'] as const) {
     const found = report[split];

@@ -1,5 +1,5 @@
 /**
- * The types in this folder are those of what binding/ exports; a test compares the names.
+ * The types in this folder describe the exports of binding/; a test compares the names.
  *
  * Methods that return a promise run on the one engine thread, in the order of the calls, so the event loop stays free. They reject with
  * an EarlybirdError, or with `signal.reason` when aborted, which takes at most one training step. Devices are named as in PyTorch:
@@ -25,16 +25,19 @@ export interface NativeAddon {
   /** Sets the number of compute threads for all jobs of the engine. */
   setThreads(threads: number): void;
   /**
-   * Starts a team of OpenMP threads and waits for at most `milliseconds`: how many it has. Fewer than `threads` where OpenMP forbids
-   * more, 0 where it does not start.
+   * Starts a team of OpenMP threads, waits for at most `milliseconds`, and returns its size: fewer than `threads` where
+   * OpenMP forbids more, 0 where it does not start.
    */
   teamSize(threads: number, milliseconds: number): number;
-  /** True: cuDNN times its algorithms for each new shape and takes the fastest. Off at first; for the whole process. */
+  /**
+   * Sets for the whole process whether cuDNN times its algorithms for each new shape and takes the fastest; off at
+   * first.
+   */
   setCudnnSearch(on: boolean): void;
   /**
-   * How convolutions on the CPU are computed. `mode`: "auto" takes answers that were measured, "rule" none, or the name of an
-   * implementation for every class that has it (ERR_USAGE for another word). `known`: answers of an earlier process, for classes that
-   * have none here. "rule" at first.
+   * Sets how convolutions on the CPU are computed; "rule" at first. `mode`: "auto" uses measured answers, "rule" uses
+   * none, and the name of an implementation takes it for every class that has it (ERR_USAGE for another word). `known`:
+   * answers of an earlier process, for classes that have none here.
    */
   setKernels(options: { mode: string; known: KernelTable }): void;
   /** The answers that this process measured or was given. */
@@ -50,11 +53,13 @@ export interface NativeAddon {
   /** Cancels running jobs and joins the engine thread. Called at process exit; may be called twice. */
   shutdown(): void;
 
-  /** Meets the other ranks of a training; waits for all. ERR_RANKS where they do not come within the timeout. */
+  /**
+   * Meets the other ranks of a training and waits for all of them. ERR_RANKS where they do not come within the timeout.
+   */
   joinRanks(options: JoinOptions): Promise<NativeGroup>;
   /** A network with new weights. ERR_MODEL where it cannot be built, ERR_DEVICE where the device is absent. */
   createModel(spec: ModelSpec): Promise<NativeModel>;
-  /** A data set that lies on the device as a whole. ERR_SHAPE, ERR_DEVICE, ERR_OUT_OF_MEMORY. */
+  /** A data set that lies on the device as a whole. Rejects with ERR_SHAPE, ERR_DEVICE or ERR_OUT_OF_MEMORY. */
   createDataset(spec: DatasetSpec): Promise<NativeDataset>;
   /** A data set of JPEG files, decoded batch by batch. ERR_NOT_BUILT without a JPEG decoder, ERR_DATASET for damaged shards. */
   createStream(spec: StreamSpec): Promise<NativeDataset>;
@@ -63,7 +68,7 @@ export interface NativeAddon {
    * ERR_NOT_BUILT without a JPEG decoder, ERR_DATASET where it does not decode.
    */
   packJpeg(jpeg: Uint8Array): Promise<Uint8Array | null>;
-  /** SGD with momentum for a model. */
+  /** A trainer for a model: SGD with momentum. */
   createTrainer(model: NativeModel, options: TrainerOptions): Promise<NativeTrainer>;
 
   /**
@@ -84,8 +89,9 @@ export interface NativeAddon {
    */
   mxQuantize(values: TensorData, options: MxOptions): Promise<MxTensor>;
   /**
-   * The three products of a convolution, each of operands that are rounded anew with blocks along the axis of its sum: output,
-   * gradient of the input, gradient of the weight. In float64, which holds the products exactly: for comparison, not for training.
+   * The three products of a convolution (output, gradient of the input, gradient of the weight), each of operands
+   * rounded with blocks along the axis of its sum. They are computed in float64, which holds the products exactly, for
+   * comparison and not for training.
    */
   mxConvolution(x: TensorData, w: TensorData, dy: TensorData, options: MxConvolutionOptions): Promise<MxProducts>;
 
@@ -94,22 +100,22 @@ export interface NativeAddon {
   /** Times the upper bounds of a step: a copy of memory, and matrix products in fp32 and (where the device has it) bf16. */
   benchCeilings(options: BenchCeilingsOptions): Promise<KernelTime[]>;
 
-  /** An energy meter. Does not fail where a counter cannot be read; its sources say why. */
+  /** An energy meter. A counter that cannot be read is no error; the meter's sources say why. */
   createMeter(options: MeterOptions): Promise<NativeMeter>;
-  /** ERR_ENERGY where NVML is absent or does not know the GPU, ERR_DEVICE for "cpu". */
+  /** State of a GPU. ERR_ENERGY where NVML is absent or does not know the GPU, ERR_DEVICE for "cpu". */
   gpuState(device: string, options?: Pick<MeterOptions, 'nvml' | 'pciBusId'>): Promise<GpuState>;
 
   /** Applies a low-pass or high-pass filter (docs/reference.md#3) to uint8 images of shape (count, height, width, 3). */
   filterImages(images: Uint8Array, shape: [number, number, number, number], filter: FilterSpec): Promise<Uint8Array>;
 }
 
-/** Machine and libraries as the engine sees them. */
+/** Facts of the machine and its libraries as the engine sees them. */
 export interface RuntimeInfo {
-  /** Compute threads. */
+  /** Number of compute threads. */
   threads: number;
-  /** at::get_cpu_capability(), for example "AVX512". */
+  /** Result of at::get_cpu_capability(), for example "AVX512". */
   cpuCapability: string;
-  /** True where the processor multiplies bfloat16 numbers itself. */
+  /** True where the processor has instructions that multiply bfloat16 numbers. */
   bf16: boolean;
   /** True for a LibTorch with CUDA. */
   cudaBuilt: boolean;

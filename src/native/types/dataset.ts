@@ -12,7 +12,7 @@ export interface FilterSpec {
 export interface DatasetSpec {
   /** uint8 of shape (count, height, width, 3), RGB. */
   images: Uint8Array;
-  /** Shape (count), each in [0, classes). */
+  /** Labels of shape (count), each in [0, classes). */
   labels: Int32Array;
   height: number;
   width: number;
@@ -24,13 +24,14 @@ export interface DatasetSpec {
   std: [number, number, number];
   /** Zero padding for the random crop, pixels; 0 switches the crop off. */
   padding: number;
-  /** Random horizontal flip of training images. */
+  /** True for a random horizontal flip of training images. */
   flip: boolean;
   filter: FilterSpec;
   /** Pixels of [0, 1] that are not above it become 0 (`--sparsity_gt`); 0 switches this off. */
   threshold: number;
-  /** Batches are shared out among `worldSize` ranks, of which this is `rank`; 1 when absent. */
+  /** Rank of this process among the ranks that share the batches. */
   rank?: number;
+  /** Number of these ranks; 1 when absent. */
   worldSize?: number;
 }
 
@@ -42,9 +43,9 @@ export interface StreamSpec {
   file: Int32Array;
   /** First byte of each image in its file. */
   offsets: Float64Array;
-  /** Bytes of each image; -1 for the whole file. */
+  /** Number of bytes of each image; -1 for the whole file. */
   lengths: Float64Array;
-  /** Shape (count), each in [0, classes). */
+  /** Labels of shape (count), each in [0, classes). */
   labels: Int32Array;
   classes: number;
   device: string;
@@ -53,14 +54,17 @@ export interface StreamSpec {
   std: [number, number, number];
   /** Side of the network's input, pixels. */
   size: number;
-  /** train: random resized crop and flip. evaluate: shorter side scaled to `resize` pixels, then the centre. */
+  /**
+   * Transform of the images. train: random resized crop and flip. evaluate: shorter side scaled to `resize` pixels,
+   * then the centre.
+   */
   transform: 'train' | 'evaluate';
   resize: number;
-  /** Decoding threads. */
+  /** Number of decoding threads. */
   workers: number;
-  /** Images that may fail to decode in one pass; one more is ERR_DATASET. */
+  /** Number of images that may fail to decode in one pass; one more is ERR_DATASET. */
   maxBad: number;
-  /** As in {@link DatasetSpec}. */
+  /** See {@link DatasetSpec}. */
   rank?: number;
   worldSize?: number;
 }

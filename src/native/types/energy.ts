@@ -1,19 +1,28 @@
 import type { NativeHandle } from './handle';
 
-/** gpu: the whole board. cpu: the processor's package. dram: its memory. given: watts that the user gave. */
+/**
+ * Part of the machine. gpu: the whole board. cpu: the processor's package. dram: its memory. given: watts that the user
+ * gave.
+ */
 export type EnergyPart = 'gpu' | 'cpu' | 'dram' | 'given';
 
-/** counter: differences of an energy counter; sampled: power integrated over time; estimated: watts that the user gave. */
+/**
+ * Method of reading. counter: differences of an energy counter; sampled: power integrated over time; estimated: watts
+ * that the user gave.
+ */
 export type EnergyMethod = 'counter' | 'sampled' | 'estimated';
 
 /** Energy of one part in one window. */
 export interface EnergyValue {
   part: EnergyPart;
-  /** null where nothing could be read: `reason` says why. With a figure, `reason` says why it is coarse. */
+  /**
+   * Joules; null where nothing could be read, with the reason in `reason`. With a figure, `reason` says why it is
+   * coarse.
+   */
   joules: number | null;
   method: EnergyMethod | null;
   reason?: string;
-  /** With several ranks: the host that it was spent on. */
+  /** With several ranks, the host that spent the energy. */
   host?: string;
 }
 
@@ -30,18 +39,18 @@ export interface EnergyReading {
 export interface EnergySource {
   part: EnergyPart;
   method: EnergyMethod | null;
-  /** For example "NVML counter of NVIDIA H200 at 0000:18:00.0". */
+  /** Name of the counter, for example "NVML counter of NVIDIA H200 at 0000:18:00.0". */
   name: string;
   reason?: string;
-  /** Limits of the figures: MIG, other processes on the board. */
+  /** Limits of the figures, such as MIG or other processes on the board. */
   notes: string[];
 }
 
 /** Options of {@link NativeAddon.createMeter}. */
 export interface MeterOptions {
-  /** "cpu" reads no GPU. */
+  /** Device that computes; "cpu" reads no GPU. */
   device: string;
-  /** Watts to count where nothing can be read; such figures are flagged "estimated". */
+  /** Watts assumed where nothing can be read; such figures are flagged "estimated". */
   watts?: number;
   /** Path of NVML instead of the system's. */
   nvml?: string;
@@ -54,7 +63,7 @@ export interface MeterOptions {
 /** Measures energy in named windows. */
 export interface NativeMeter extends NativeHandle {
   sources(): EnergySource[];
-  /** Opens a window once the device is idle. Windows may lie in each other; a name is open once at a time. */
+  /** Opens a window once the device is idle. Windows may be nested; a name is open once at a time. */
   begin(name: string): Promise<void>;
   /** Closes the innermost window, which must be of this name, once the device is idle. */
   end(name: string): Promise<EnergyReading>;
@@ -67,7 +76,7 @@ export interface GpuState {
   driver: string;
   temperatureC: number | null;
   powerLimitWatts: number | null;
-  /** MHz. */
+  /** Clock rates, MHz. */
   clocks: { sm: number | null; memory: number | null; maxSm: number | null };
   mig: boolean;
   /** Number of other processes that compute on it. */

@@ -2,41 +2,43 @@ import type { NativeHandle } from './handle';
 
 /** Options of {@link NativeAddon.joinRanks}. */
 export interface JoinOptions {
-  /** From 0 to `size` - 1. */
+  /** Number of this rank, from 0 to `size` - 1. */
   rank: number;
   /** Number of ranks. */
   size: number;
-  /** Where the store of the ranks is. */
+  /** Host of the store that the ranks share. */
   host: string;
   port: number;
-  /** This process opens the store, rather than being a client of one. */
+  /** True where this process opens the store, rather than being a client of one. */
   serves: boolean;
-  /** In front of all keys. */
+  /** Prefix of all keys. */
   prefix: string;
   /** The name of this host, for messages. */
   name: string;
   /** The address of this host as the others reach it. */
   address: string;
-  /** That of the network: "cpu", "cuda" or "cuda:N", which ranks do not share. */
+  /** Device of the network: "cpu", "cuda" or "cuda:N"; no two ranks share a GPU. */
   device: string;
-  /** How long a collective waits for a rank. */
+  /** Milliseconds that a collective waits for a rank. */
   timeoutMs: number;
-  /** Gradients are exchanged as bfloat16. */
+  /** True where gradients are exchanged as bfloat16. */
   bf16Gradients?: boolean;
 }
 
 /** The processes that train together (c10d: Gloo and NCCL, with a TCPStore). */
 export interface NativeGroup extends NativeHandle {
-  /** A word in the store that all ranks read. ERR_RANKS where the store is gone. */
+  /** Writes a word to the store that all ranks read. ERR_RANKS where the store is gone. */
   set(key: string, value: string): Promise<void>;
   /** Waits at most `waitMs` for a word; null where it does not come. ERR_RANKS where the store is gone. */
   get(key: string, waitMs: number): Promise<string | null>;
   /** The texts of all ranks, in their order. Every rank must call it; `what` names the call in errors. ERR_RANKS. */
   gather(text: string, what: string): Promise<string[]>;
-  /** Closes the connections of collectives, so that ranks that wait in one end; the store stays open. */
+  /** Closes the connections of collectives, so that ranks waiting in one fail at once; the store stays open. */
   close(): Promise<void>;
-  /** Since the meeting: seconds in which this rank only waited for others, and bytes that it gave to be summed. */
+  /**
+   * Traffic since the meeting: seconds in which this rank only waited for others, and bytes that it gave to be summed.
+   */
   traffic(): Promise<{ waited: number; bytes: number }>;
-  /** The latest collectives with their state, as c10d's flight recorder has them: JSON. */
+  /** The latest collectives with their state, as JSON of c10d's flight recorder. */
   flightRecord(): string;
 }

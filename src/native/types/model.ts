@@ -14,30 +14,34 @@ export type Cfg = (number | 'M')[];
 export interface ModelSpec {
   /** Name of the architecture, for example "vgg", or a network as data. */
   arch: Arch;
-  /** Layers, for example 16. */
+  /** Number of layers, for example 16. */
   depth: number;
   classes: number;
-  /** Widths; those of the published network when absent. Of a network that is data: one for each set of channels that pruning cuts. */
+  /**
+   * Channel widths; those of the published network when absent. A network that is data has one width for each set of
+   * channels that pruning cuts.
+   */
   cfg?: Cfg;
-  /** Seed of the initial weights. They are those that PyTorch draws with this seed. */
+  /** Seed of the initial weights, which equal those that PyTorch draws with this seed. */
   seed: number;
-  /** "cpu", "cuda" or "cuda:N". */
+  /** Device of the network: "cpu", "cuda" or "cuda:N". */
   device: string;
   /** Side of the images in pixels; that of the published network when absent. */
   imageSize?: number;
   /**
-   * Low precision (docs/reference.md#10): quantises the outputs of all convolutions and the gradients that return to them; a trainer of
-   * this model also quantises gradients, weights and momentum. The last linear layer stays in full precision. Keys do not change.
+   * Formats of low precision (docs/reference.md#10). The model quantises the outputs of all convolutions and the
+   * gradients that return to them; a trainer of this model also quantises gradients, weights and momentum. The last
+   * linear layer stays in full precision. Keys do not change.
    */
   formats?: NumberFormats;
-  /** Implementations of its convolutions that an earlier run used. Those that are not there are left out. */
+  /** Implementations of its convolutions that an earlier run used. Those that this machine lacks are ignored. */
   kernels?: KernelTable;
   /**
    * The ranks that train it together. Every rank then makes the same calls of `share`, `scores`, `masks`, `evaluate`, `estimateNorms` and of its
    * trainer, in the same order; a batch size is that of all ranks.
    */
   ranks?: NativeGroup;
-  /** With ranks: BatchNorm takes the statistics of a step over all of them. */
+  /** True where BatchNorm takes the statistics of a step over all ranks. */
   syncNorms?: boolean;
 }
 
@@ -51,13 +55,13 @@ export interface NativeModel extends NativeHandle {
    * PyTorch's own networks lack may be absent: `num_batches_tracked`, the `indexes` of complete selections, `downsample.0.bias`.
    */
   loadStateDict(state: StateDict): Promise<void>;
-  /** Every rank gets the state of rank 0. Does nothing without ranks. */
+  /** Gives every rank the state of rank 0. Does nothing without ranks. */
   share(): Promise<void>;
   /** Draws all weights anew and resets the BatchNorm statistics. */
   reinitialise(seed: number): Promise<void>;
   /**
-   * Other formats from the next pass on; trainers of this model follow, and capture their step anew. Weights stay until the next step.
-   * ERR_USAGE for a model in full precision.
+   * Sets other formats from the next pass on; trainers of this model follow, and capture their step anew. Weights stay
+   * until the next step. ERR_USAGE for a model in full precision.
    */
   setFormats(options: { formats: NumberFormats }): Promise<void>;
   /**
@@ -66,34 +70,41 @@ export interface NativeModel extends NativeHandle {
    */
   scores(options: ScoreOptions): Promise<number[]>;
   /**
-   * Masks at several ratios in one pass over |gamma| of all BatchNorm layers, in traversal order (docs/reference.md#6), or over
-   * `scores` in their place. `protective`: every layer keeps at least its tenth of the largest (docs/reference.md#8.5). `uniform`:
-   * the same share goes out of each layer that one convolution feeds and that no other layer adds to, and nothing out of others.
-   * ERR_PRUNE unless 0 <= ratio < 1; ERR_RANKS where gammas or masks of the ranks differ.
+   * Masks at several ratios in one pass over |gamma| of all BatchNorm layers, in traversal order (docs/reference.md#6),
+   * or over `scores` in their place. `protective`: every layer keeps at least its tenth of the largest
+   * (docs/reference.md#8.5). `uniform`: each layer that one convolution feeds and that no other layer adds to loses the
+   * same share of its channels, other layers lose none. ERR_PRUNE unless 0 <= ratio < 1; ERR_RANKS where gammas or
+   * masks of the ranks differ.
    */
   masks(
     ratios: number[],
     options?: { protective?: boolean; uniform?: boolean; scores?: number[] },
   ): Promise<MaskResult[]>;
-  /** Soft filter pruning: the filters that a uniform mask of their Euclidean norms drops become 0, and train on. */
+  /**
+   * Applies soft filter pruning: the filters that a uniform mask of their Euclidean norms drops become 0, and can grow
+   * again in training.
+   */
   softPrune(ratio: number): Promise<void>;
-  /** What `prune` would make, without building it. Throws what `prune` does. */
+  /** Computes the result of `prune` without building it. Throws the same errors. */
   plan(options: PlanOptions): Promise<PrunePlan>;
   /** A new, smaller model on the same device. ERR_PRUNE for a mask that cannot be pruned with. */
   prune(options: PruneOptions): Promise<PruneResult>;
   /**
-   * The implementations of its convolutions on the CPU; they are fixed from here on. Those that are still open are measured first, in
-   * mode "auto". `given`: those of another rank, which this one takes. Empty on a GPU.
+   * Chooses the implementations of the model's convolutions on the CPU, which then stay fixed. Open ones are measured
+   * first in mode "auto". `given`: the choice of another rank, which this one takes. Empty on a GPU.
    */
   chooseKernels(options: { precision: Precision; given?: KernelTable }): Promise<KernelTable>;
-  /** The costs of widths that tickets of this network can have: those of `known`, and the others measured. Empty on a GPU. */
+  /**
+   * The costs of widths that tickets of this network can have: those in `known`, and the others measured. Empty on a
+   * GPU.
+   */
   timeWidths(options: { precision: Precision; known: WidthCosts; signal?: AbortSignal }): Promise<WidthCosts>;
   /** Logits of shape (batch, classes), float32. `train` uses and updates batch statistics. */
   forward(images: TensorData, options?: { train?: boolean; precision?: Precision }): Promise<TensorData>;
   evaluate(options: EvaluateOptions): Promise<PassResult>;
   /**
-   * Stochastic weight averaging: parameters become (1 - share) * own + share * those of `model`, in float32 and in place.
-   * Buffers stay. ERR_SHAPE unless both models have the same shapes and device.
+   * Does one step of stochastic weight averaging: parameters become (1 - share) * own + share * those of `model`, in
+   * float32 and in place. Buffers stay. ERR_SHAPE unless both models have the same shapes and device.
    */
   average(model: NativeModel, share: number): Promise<void>;
   /**
@@ -109,17 +120,17 @@ export interface ModelDescription {
   depth: number;
   classes: number;
   cfg: Cfg;
-  /** [channels, height, width] of an input image. */
+  /** Shape of an input image, [channels, height, width]. */
   input: [number, number, number];
   /** Keys of trainable parameters in module order, which is the order of the optimiser's state. */
   parameters: string[];
-  /** Keys of the state dict that end in `.indexes`; the reference counts them as parameters. */
+  /** Keys of the state dict that end in `.indexes`, which the reference counts as parameters. */
   indexes: string[];
   /** BatchNorm layers that the mask covers, in the reference's traversal order. N is the sum of their channels. */
   batchNorms: { key: string; channels: number }[];
   /** Layers that count for the FLOPs (docs/reference.md#11), in forward order. */
   layers: LayerInfo[];
-  /** The computation, each node behind those that it reads; the last one makes the logits. */
+  /** Operations of the forward pass, each behind those that it reads; the last one makes the logits. */
   nodes: GraphNode[];
 }
 
@@ -131,7 +142,7 @@ export type GraphNode = { key: string; inputs: number[] } & (
   | { op: 'conv'; kernel: number; stride: number; padding: number; groups: number }
   | { op: 'maxpool' | 'avgpool'; kernel: number; stride: number; padding: number }
   | { op: 'batchnorm'; eps: number }
-  /** Values above `max` become it. */
+  /** Upper limit of the values. */
   | { op: 'relu'; max?: number }
   | { op: 'linear' | 'add' | 'concat' | 'select' }
 );
@@ -153,72 +164,80 @@ export type LayerInfo =
   | { kind: 'batchnorm' | 'relu'; key: string; channels: number; height: number; width: number }
   | { kind: 'maxpool' | 'avgpool'; key: string; channels: number; kernel: number; height: number; width: number };
 
-/** The channels that a pruning ratio keeps. */
+/** The channels that are kept at a pruning ratio. */
 export interface MaskResult {
   /** Share of the channels to drop, 0 <= ratio < 1. */
   ratio: number;
-  /** Channels with a larger |gamma| or score are kept. */
+  /** Threshold; channels with a larger |gamma| or score are kept. */
   threshold: number;
   /** Number of channels kept. */
   kept: number;
-  /** N: number of channels of all BatchNorm layers. */
+  /** Number N of channels of all BatchNorm layers. */
   total: number;
-  /** Channels kept in each BatchNorm layer, in traversal order. */
+  /** Number of channels kept in each BatchNorm layer, in traversal order. */
   keptPerLayer: number[];
-  /** Packed bits, channel 0 = most significant bit of the first byte, zero padding. */
+  /** Mask as packed bits: channel 0 is the most significant bit of the first byte, padded with zeros. */
   bits: Uint8Array;
 }
 
 /** Options of {@link NativeModel.scores}. */
 export interface ScoreOptions {
   criterion: string;
-  /** For the criterion `random`, and for the order of the images. */
+  /** Seed of the criterion `random`, and of the order of the images. */
   seed: number;
-  /** Needed by criteria of gradients, with the two below: the first `batches` batches of epoch 0 are used. */
+  /** Training images, for criteria of gradients. */
   dataset?: NativeDataset;
+  /** Number of batches of epoch 0 to use, from the first one on. */
   batches?: number;
+  /** Number of images of a batch. */
   batchSize?: number;
   signal?: AbortSignal;
 }
 
 /** Options of {@link NativeModel.plan}. */
 export interface PlanOptions extends Omit<PruneOptions, 'weightsFrom'> {
-  /** Costs of widths, from `timeWidths`, by which the time of a step is told. */
+  /** Costs of widths, from `timeWidths`, for the time of a step. */
   stepCosts?: WidthCosts | undefined;
 }
 
 /** Result of {@link NativeModel.plan}. */
 export interface PrunePlan {
-  /** As in {@link PruneResult}. */
+  /** See {@link PruneResult}. */
   layers: PrunedLayer[];
   /** The layers of the ticket, with the keys of the network that it is cut from. */
   network: LayerInfo[];
-  /** Processor time of a training step of its 1x1 and 3x3 convolutions, picoseconds an image; null where that is not known. */
+  /**
+   * Processor time of a training step of the ticket's 1x1 and 3x3 convolutions, picoseconds an image; null where
+   * unknown.
+   */
   time: number | null;
 }
 
 /** Options of {@link NativeModel.prune}. */
 export interface PruneOptions {
-  /** Packed as in {@link MaskResult}. */
+  /** Mask, packed as in {@link MaskResult}. */
   mask: Uint8Array;
-  /** The scores that the mask was drawn by; |gamma| when absent. */
+  /** Scores that the mask was drawn by; |gamma| when absent. */
   scores?: number[];
   /** A layer that would lose every channel keeps the one with the largest |gamma| or score, or is removed. */
   emptyLayers: 'keep-one' | 'remove';
-  /** Takes the weights of this model of the same architecture instead (rewinding), with its gammas unmasked. */
+  /** Model of the same architecture whose weights are taken instead (rewinding), with its gammas unmasked. */
   weightsFrom?: NativeModel;
-  /** reference (default): as the reference prunes; exact: the function of the dense network with masked gammas and betas. */
+  /**
+   * Kind of surgery. reference (default): as the reference prunes; exact: keeps the function of the dense network with
+   * masked gammas and betas.
+   */
   surgery?: 'reference' | 'exact';
-  /** Widths become multiples of this, within the budget of the mask. Default 1. */
+  /** Number that widths become multiples of, within the budget of the mask. Default 1. */
   roundTo?: number;
-  /** Instead: a width becomes its next multiple of 8, 16 or 32 where that is faster by these costs. */
+  /** Costs used instead of `roundTo`: a width becomes its next multiple of 8, 16 or 32 where that is faster by them. */
   widthCosts?: WidthCosts;
 }
 
 /** Result of {@link NativeModel.prune}. */
 export interface PruneResult {
   model: NativeModel;
-  /** In traversal order. */
+  /** Layers in traversal order. */
   layers: PrunedLayer[];
   /** The mask as applied: rounded, and with the channels that empty layers kept. */
   mask: Uint8Array;
@@ -229,13 +248,13 @@ export interface PruneResult {
 /** A BatchNorm layer before and after pruning. */
 export interface PrunedLayer {
   key: string;
-  /** Channels before. */
+  /** Number of channels before. */
   total: number;
-  /** Channels that keep their gamma and beta. */
+  /** Number of channels that keep their gamma and beta. */
   kept: number;
-  /** Kept channels that the mask had dropped, so that the layer is not empty. */
+  /** Number of kept channels that the mask had dropped, so that the layer is not empty. */
   clamped: number;
-  /** Channels that the ticket computes. */
+  /** Number of channels that the ticket computes. */
   width: number;
   removed: boolean;
 }

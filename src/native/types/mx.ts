@@ -3,10 +3,10 @@ import type { TensorData } from '../../tensor';
 /** Formats of the OCP Microscaling Formats (MX) Specification 1.0, and NVFP4 (docs/low-precision.md). */
 export type MxFormat = 'mxint8' | 'mxfp8-e4m3' | 'mxfp8-e5m2' | 'mxfp6-e2m3' | 'mxfp6-e3m2' | 'mxfp4' | 'nvfp4';
 
-/** How the power of two of a block follows from its largest magnitude; NVFP4 has a rule of its own. */
+/** Rule by which the power of two of a block follows from its largest magnitude; NVFP4 has a rule of its own. */
 export type MxScale = 'floor' | 'rceil' | 'even';
 
-/** Nearest with ties to even or away from zero, or up with the probability of the remainder. */
+/** Rounding to nearest with ties to even or away from zero, or up with the probability of the remainder. */
 export type MxRounding = 'even' | 'away' | 'stochastic';
 
 /** Rounding to an MX format. */
@@ -25,23 +25,26 @@ export interface MxFormatOptions {
 export interface MxOptions extends MxFormatOptions {
   /** Dimension that is cut into blocks of 32 (NVFP4: 16); the last may be shorter. 0 by default. */
   dim?: number;
-  /** Equal runs of that dimension; a block never spans two. */
+  /** Number of equal runs of that dimension; a block never spans two runs. */
   groups?: number;
-  /** Where the kernel computes the values ("cpu"); scales and codes come from its plain twin on the CPU. */
+  /**
+   * Device of the kernel that computes the values ("cpu" by default); scales and codes come from its plain twin on the
+   * CPU.
+   */
   device?: string;
-  /** The values come from the plain twin instead of the kernel. */
+  /** True where the values come from the plain twin instead of the kernel. */
   plain?: boolean;
 }
 
-/** What a tensor becomes. */
+/** A tensor after rounding. */
 export interface MxTensor {
-  /** uint8, one a block, in the order of the values: an E8M0 power of two, or (NVFP4) e4m3. */
+  /** uint8, one per block in the order of the values: an E8M0 power of two, or e4m3 for NVFP4. */
   scale: TensorData;
-  /** uint8, one an element. */
+  /** uint8, one per element. */
   codes: TensorData;
-  /** float32: what the codes stand for. */
+  /** float32: the values that the codes stand for. */
   values: TensorData;
-  /** The float32 scale of the tensor for NVFP4, else 1. */
+  /** Scale of the whole tensor in float32 for NVFP4, else 1. */
   tensorScale: number;
 }
 

@@ -1,6 +1,6 @@
 /** A network that is data: a list of layers in forward order (docs/add-a-network.md). */
 export interface NetworkData {
-  /** For titles and messages. */
+  /** Name for titles and messages. */
   name: string;
   /** Side of the images where none is given, pixels. */
   imageSize: number;
@@ -8,7 +8,7 @@ export interface NetworkData {
   gamma: number;
   /** Standard deviation of the weights of new linear layers, whose biases are 0 then; PyTorch's initialisation when absent. */
   linearDeviation?: number | undefined;
-  /** The last one makes the logits. */
+  /** Layers in forward order; the last one makes the logits. */
   layers: LayerData[];
 }
 
@@ -27,7 +27,7 @@ export type LayerData = Layer &
   (
     | {
         kind: 'conv';
-        /** Channels; absent in a depthwise convolution, which has as many as enter it. */
+        /** Number of output channels; absent in a depthwise convolution, which has as many as it reads. */
         out?: number | undefined;
         kernel: number;
         stride: number;
@@ -37,14 +37,14 @@ export type LayerData = Layer &
         bias: boolean;
       }
     | { kind: 'batchnorm' }
-    /** Values above `max` become it. */
+    /** Upper limit of the values. */
     | { kind: 'relu'; max?: number | undefined }
     /** `functional`: the FLOPs rule does not count it (docs/reference.md#11). */
     | { kind: 'maxpool'; kernel: number; stride: number; padding: number; functional: boolean }
-    /** Over all pixels where `kernel` is absent; else with a stride of the same size. */
+    /** An average over all pixels where `kernel` is absent, else with a stride of that size. */
     | { kind: 'avgpool'; kernel?: number | undefined; functional: boolean }
     | { kind: 'linear'; out: number | 'classes' }
     | { kind: 'add' | 'concat' }
-    /** Channels that pruning takes from what others read whole. */
+    /** A selection of channels, by which pruning drops inputs of a layer though other layers read all of them. */
     | { kind: 'select' }
   );

@@ -1,8 +1,8 @@
 import type { MxFormat, MxRounding, MxScale } from './mx';
 
 /**
- * What a kind of numbers is rounded to: block floating point of 2 to 22 bits (docs/reference.md#10), -1 for full precision, or, where it is
- * an operand of a convolution's products, an MX format or NVFP4.
+ * The format that numbers of one kind are rounded to: block floating point of 2 to 22 bits (docs/reference.md#10), -1
+ * for full precision, or, for operands of a convolution's products, an MX format or NVFP4.
  */
 export type NumberFormat = number | MxFormat;
 
@@ -21,19 +21,21 @@ export type Rounding = 'stochastic' | 'nearest';
 
 /** Formats of low-precision training. */
 export interface NumberFormats extends FormatsByKind {
-  /** Of block floating point. */
+  /** Rounding of block floating point. */
   rounding: Rounding;
-  /** qtorch (default): the quantiser of the reference; swalp: that of SWALP. */
+  /** Quantiser. qtorch (default): that of the reference; swalp: that of SWALP. */
   flavour?: 'qtorch' | 'swalp';
-  /** Block floating point: a shorter word length of the weights of convolutions as operands, rounded to the nearest. */
+  /**
+   * Shorter word length, in block floating point, of the weights of convolutions as operands, rounded to the nearest.
+   */
   forwardWeight?: number;
-  /** Infinities and NaN: error (default) ends the epoch with ERR_NUMERIC, which names tensor and step. */
+  /** Treatment of infinities and NaN: error (default) ends the epoch with ERR_NUMERIC, which names tensor and step. */
   nonFinite?: 'error' | 'propagate';
-  /** Of MX formats, which need it. */
+  /** Rule for the scales of MX formats; required with them. */
   scale?: MxScale;
-  /** Of MX formats; absent: even for weights and activations, stochastic for gradients. */
+  /** Rounding to MX formats; when absent, even for weights and activations, stochastic for gradients. */
   operandRounding?: MxRounding;
-  /** Weights of convolutions are kept in their MX format, without a full-precision copy. */
+  /** True where weights of convolutions are kept in their MX format, without a full-precision copy. */
   roundedWeights?: boolean;
 }
 
@@ -51,18 +53,18 @@ export interface BlockQuantizeOptions {
   epoch?: number;
   step?: number;
   lane?: number;
-  /** Computes by LibTorch's own operators instead of the kernel. */
+  /** True to compute by LibTorch's own operators instead of the kernel. */
   plain?: boolean;
 }
 
 /** Options of {@link NativeAddon.benchKernels}. */
 export interface BenchKernelsOptions {
   device: string;
-  /** Of block floating point. */
+  /** Word length of block floating point. */
   bits: number;
-  /** Times this format instead. */
+  /** MX format to time instead of block floating point. */
   format?: MxFormat;
-  /** Timed calls of each kernel. */
+  /** Number of timed calls of each kernel. */
   repetitions: number;
   signal?: AbortSignal;
 }
@@ -72,7 +74,7 @@ export interface BenchCeilingsOptions {
   device: string;
   /** Size of the copied tensor. */
   copyBytes: number;
-  /** Rows and columns of the multiplied matrices. */
+  /** Number of rows and columns of the multiplied matrices. */
   side: number;
   repetitions: number;
   signal?: AbortSignal;
@@ -83,7 +85,7 @@ export interface KernelTime {
   kernel: 'copy' | 'quantize' | 'matmul';
   name: string;
   shape: number[];
-  /** Each value read once and written once; for a product, each of its three matrices once. */
+  /** Bytes moved: each value is read once and written once; for a product, each of the three matrices counts once. */
   bytes: number;
   median: number;
   low: number;

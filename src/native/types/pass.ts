@@ -1,18 +1,19 @@
 import type { BadImage, NativeDataset } from './dataset';
 import type { Rounding } from './number-formats';
 
-/** fp32, or bf16 autocast with fp32 weights. */
+/** Precision of the arithmetic: fp32, or bf16 autocast with fp32 weights. */
 export type Precision = 'fp32' | 'bf16';
 
 /** State of a running pass. */
 export interface Progress {
   step: number;
   steps: number;
-  /** Images so far. */
+  /** Number of images so far. */
   images: number;
   seconds: number;
-  /** Running means, `top1` in percent; null where the device has not reported yet. */
+  /** Running mean of the loss; null where the device has not reported yet. */
   loss: number | null;
+  /** Running mean of the accuracy in percent; null where the device has not reported yet. */
   top1: number | null;
 }
 
@@ -21,25 +22,30 @@ export interface PassOptions {
   dataset: NativeDataset;
   batchSize: number;
   signal?: AbortSignal;
-  /** At most four times a second. */
+  /** Called at most four times a second. */
   onProgress?: (progress: Progress) => void;
 }
 
 /** Options of {@link NativeTrainer.epoch}. */
 export interface EpochOptions extends PassOptions {
-  /** Counted from 0; shuffling and augmentation depend on it. */
+  /** Index of the epoch from 0; shuffling and augmentation depend on it. */
   epoch: number;
   /** Learning rate. */
   lr: number;
-  /** Trains only this many steps of it. */
+  /** Number of steps to train, where not the whole epoch. */
   steps?: number;
-  /** Where it goes on; its beginning when absent. ERR_CHECKPOINT where this epoch has no such place. */
+  /**
+   * Position to go on from; the beginning of the epoch when absent. ERR_CHECKPOINT where this epoch has no such
+   * position.
+   */
   from?: EpochPosition;
 }
 
-/** How far a training epoch has got: with weights and momentum of that moment, all that going on exactly needs. */
+/**
+ * Position within a training epoch. With weights and momentum of that moment it is all that is needed to go on exactly.
+ */
 export interface EpochPosition {
-  /** Of the order of the epoch; those that lost all their images count here and not in `steps`. */
+  /** Number of batches in the order of the epoch; batches that lost all their images count here and not in `steps`. */
   batches: number;
   steps: number;
   images: number;
@@ -55,24 +61,27 @@ export interface EvaluateOptions extends PassOptions {
   precision: Precision;
   /** Rounding of activations in low precision; that of the model's formats when absent. */
   rounding?: Rounding;
-  /** As in {@link TrainerOptions}. */
+  /** See {@link TrainerOptions}. */
   capture?: boolean;
 }
 
 /** Options of {@link NativeModel.estimateNorms}. */
 export interface EstimateNormsOptions extends PassOptions {
   precision: Precision;
-  /** The order of the images and their augmentation depend on seed and epoch. */
+  /** Seed, on which with the epoch the order of the images and their augmentation depend. */
   seed: number;
   epoch: number;
 }
 
-/** One pass over a data set. Accuracies in percent. `BatchMean`: mean of batch values without weights, as the reference prints. */
+/**
+ * Result of one pass over a data set. Accuracies are in percent. `BatchMean` is the unweighted mean of batch values, as
+ * the reference prints it.
+ */
 export interface PassResult {
   images: number;
   steps: number;
   seconds: number;
-  /** Mean over images. */
+  /** Mean loss over images. */
   loss: number;
   lossBatchMean: number;
   top1: number;
@@ -85,6 +94,6 @@ export interface PassResult {
   bad: BadImage[];
   /** True where full batches replayed one recorded step. */
   captured?: boolean;
-  /** Why nothing was recorded on a device that can; else empty or absent. */
+  /** Reason why nothing was recorded on a device that can record; otherwise empty or absent. */
   whyEager?: string;
 }

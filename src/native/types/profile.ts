@@ -15,15 +15,19 @@ export interface KernelUse {
 
 /** Sums over all profiled steps. Times are milliseconds. */
 export interface StepProfile {
-  /** kernels: on the GPU. operators: on the host, for a CPU or a GPU without a profiler (CUPTI). */
+  /**
+   * Source of the figures. kernels: on the GPU. operators: on the host, for a CPU or a GPU without a profiler (CUPTI).
+   */
   source: 'kernels' | 'operators';
-  /** Longest first. */
+  /** Kernels or operators, those with the longest time first. */
   kernels: KernelUse[];
   /** Host calls that start GPU work: kernels, graphs, copies. 0 on a CPU. */
   launches: number;
-  /** kernels: from the start of the first to the end of the last. operators: wall-clock time of the steps. */
+  /**
+   * Time span. kernels: from the start of the first to the end of the last. operators: wall-clock time of the steps.
+   */
   span: number;
-  /** Part of the span in which at least one of them ran. */
+  /** Part of the span in which at least one kernel or operator ran. */
   busy: number;
   /** Number of idle gaps of the GPU; 0 for operators. */
   gaps: number;

@@ -10,37 +10,37 @@ export interface TrainerOptions {
   /** Factor s of the L1 subgradient on BatchNorm gammas; 0 switches it off. */
   l1: number;
   precision: Precision;
-  /** Shuffling and augmentation depend on it and on the epoch. */
+  /** Seed, on which with the epoch shuffling and augmentation depend. */
   seed: number;
-  /** True (default): full batches replay a recorded step, on devices that can. False: every step is eager. */
+  /** True (default) where full batches replay a recorded step, on devices that can; false where every step is eager. */
   capture?: boolean;
 }
 
 /** SGD with momentum, weight decay and an L1 term on BatchNorm gammas. */
 export interface NativeTrainer extends NativeHandle {
   /**
-   * Trains one epoch, or a part of one: the result is of all its steps, those before the part included. ERR_NUMERIC where the loss,
-   * or a tensor in low precision, is infinite or NaN.
+   * Trains one epoch, or a part of one. The result covers all its steps, including those before the part. ERR_NUMERIC
+   * where the loss, or a tensor in low precision, is infinite or NaN.
    */
   epoch(options: EpochOptions): Promise<PassResult>;
-  /** Where the latest `epoch` ended, also when it was aborted. ERR_NUMERIC as there. */
+  /** Position at which the latest `epoch` ended, also when it was aborted. ERR_NUMERIC as there. */
   position(): Promise<EpochPosition>;
   /** Trains `steps` steps under a profiler. */
   profile(options: ProfileOptions): Promise<StepProfile>;
-  /** One step on normalised images, for tests. Gradients are those before the L1 term. */
+  /** Trains one step on normalised images, for tests. Gradients are those before the L1 term. */
   step(options: { images: TensorData; labels: Int32Array; lr: number; gradients?: boolean }): Promise<StepResult>;
   /** A consistent copy of weights and momentum on the host, contiguous NCHW. The keys of momentum are those of parameters. */
   snapshot(): Promise<{ state: StateDict; momentum: StateDict }>;
-  /** ERR_CHECKPOINT where it does not fit the model. */
+  /** Takes momentum. ERR_CHECKPOINT where it does not fit the model. */
   restoreMomentum(momentum: StateDict): Promise<void>;
-  /** Every rank of its model gets the momentum of rank 0. Does nothing without ranks. */
+  /** Gives every rank of the model the momentum of rank 0. Does nothing without ranks. */
   share(): Promise<void>;
 }
 
 /** Result of {@link NativeTrainer.step}. */
 export interface StepResult {
   loss: number;
-  /** Images classified correctly. */
+  /** Number of images classified correctly. */
   correct: number;
   gradients?: StateDict;
 }

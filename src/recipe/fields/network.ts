@@ -23,7 +23,7 @@ export const model = {
   ),
 };
 
-/** Part of a run's identity: other weights of one file make another run. */
+/** Key of the weights in a file. It is part of a run's identity, as other weights of the file make another run. */
 export const weightsKey = {
   key: option(
     z.string().min(1).optional(),
@@ -33,7 +33,7 @@ export const weightsKey = {
   ),
 };
 
-/** The network of a file, which records it: `what` names the file. */
+/** Options of the network of a file, which records it; `what` names the file. */
 const networkOf = (what: string) => ({
   arch: option(archSchema.optional(), NETWORK_HELP, NETWORK_ALLOWED, {
     ...common,

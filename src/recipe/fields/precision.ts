@@ -20,7 +20,7 @@ const wordLength = (what: string, standard: string) =>
   );
 const format = (what: string) =>
   option(z.enum(FORMATS).optional(), `format of ${what}`, { defaultHelp: 'as --format' });
-/** Low precision; `standard` says what holds where no word length is given. */
+/** Options of low precision; `standard` is the default shown in help where no word length is given. */
 export const lowPrecision = (standard = '-1') => ({
   wlWeight: wordLength('weights', standard),
   wlActivate: wordLength('the outputs of convolutions', standard),
@@ -69,7 +69,7 @@ export const lowPrecision = (standard = '-1') => ({
 
 export const AS_CHECKPOINT = 'as the checkpoint says, else -1';
 
-/** The part that `prune` uses; the rest is accepted, because the reference's scripts share their options. */
+/** Options that `prune` uses; it accepts the rest, because the reference's scripts share their options. */
 export const prunedPrecision = () => {
   const { nonFinite, testRounding, ...used } = lowPrecision(AS_CHECKPOINT);
   return { ...used, ...allHidden({ nonFinite, testRounding, ...averaging }) };

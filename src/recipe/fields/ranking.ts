@@ -1,4 +1,4 @@
-/** Which channels go first, and what the pruning ratio is a share of (docs/pruning.md). */
+/** The order in which channels are pruned, and the costs that the pruning ratio is a share of (docs/pruning.md). */
 import { z } from 'zod';
 import { count, optionOf } from '../option';
 
@@ -10,7 +10,7 @@ export const CRITERIA = [
 ] as const;
 export type Criterion = (typeof CRITERIA)[number];
 
-/** Criteria of gradients, or of what goes through the network. */
+/** Criteria of gradients or activations, which need images. */
 const OF_IMAGES: readonly string[] = ['taylor', 'snip', 'grasp', 'thinet'] satisfies Criterion[];
 export const needsImages = (criterion: string | undefined) => criterion !== undefined && OF_IMAGES.includes(criterion);
 
@@ -32,7 +32,7 @@ export const ranking = {
   ),
 };
 
-/** The entries that change nothing in a recipe: runs of before have none of them. */
+/** Entries that have no effect in a recipe. They are left out of identities, as older runs lack them. */
 export function idleRanking({ criterion, budget }: { criterion?: string; budget?: string }): string[] {
   return [
     ...(criterion === 'gamma' ? ['criterion'] : []),

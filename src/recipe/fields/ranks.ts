@@ -3,7 +3,7 @@ import { count, optionOf } from '../option';
 
 const option = optionOf('Machine');
 
-/** Several processes that train together (ranks/). */
+/** Options of several processes that train together (ranks/). */
 export const ranks = {
   syncBn: option(
     z.boolean().default(false),

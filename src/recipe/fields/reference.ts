@@ -3,7 +3,7 @@ import { files } from './runtime';
 import { training } from './training';
 
 const unusedWidth = (flag: string) => option(count(0).optional(), 'accepted for compatibility', { flag, hidden: true });
-/** The reference's mask script takes bit widths and uses none. */
+/** Bit widths that the reference's mask script accepts and does not use. */
 export const unusedBits = {
   bitsA: unusedWidth('bits-A'),
   bitsW: unusedWidth('bits-W'),
@@ -11,10 +11,10 @@ export const unusedBits = {
   bitsE: unusedWidth('bits-E'),
   bitsR: unusedWidth('bits-R'),
 };
-/** Flags of PyTorch's launcher in the reference's ResNet-50 scripts. */
+/** Options of PyTorch's launcher in the reference's ResNet-50 scripts. */
 export const launcher = {
   localRank: option(count(0).optional(), 'accepted for compatibility', { hidden: true, identity: false }),
   port: option(count(0).optional(), 'accepted for compatibility', { hidden: true, identity: false }),
 };
-/** The reference's evaluation scripts take every training option and use none. */
+/** Training options that the reference's evaluation scripts accept and do not use. */
 export const unused = allHidden({ ...files, ...training });

@@ -48,7 +48,7 @@ export const runtime = {
   threads: option(count(1, 1024).optional(), 'CPU threads', { identity: false, defaultHelp: 'all cores' }),
   seed: option(count(0).default(1), 'seed of weights, order and augmentation', { group: 'Training' }),
 };
-/** Energy metering (energy/meter.ts). */
+/** Options of energy metering (energy/meter.ts). */
 export const energy = {
   energy: output(
     z.enum(['auto', 'off']).default('auto'),

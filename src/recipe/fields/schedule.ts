@@ -4,7 +4,7 @@ import { SCHEDULES } from '../schedules';
 
 const option = optionOf('Precision');
 
-/** Bits of forward passes that change between epochs. */
+/** Options of forward passes whose bits change between epochs. */
 export const precisionSchedule = {
   precisionSchedule: option(
     z.enum(SCHEDULES).default('static'),

@@ -24,7 +24,10 @@ export const detector = {
     'reference: newest mask against each older one, at most the threshold; consecutive: adjacent masks, all below it',
   ),
 };
-/** Of searches: other detectors than hamming, which have other defaults (detectors.ts), and more masks for them. */
+/**
+ * Options of searches: detectors other than hamming, which have defaults of their own (detectors.ts), and further masks
+ * for them.
+ */
 export const detection = {
   detector: option(
     z.enum(DETECTOR_NAMES).default('hamming'),

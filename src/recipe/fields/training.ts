@@ -1,4 +1,7 @@
-/** Options of training. Here and in the other files of this folder names and defaults are the reference's (docs/reference.md#1). */
+/**
+ * Options of training. Here and in the other files of this folder, names and defaults are those of the reference
+ * (docs/reference.md#1).
+ */
 import { z } from 'zod';
 import { count, file, nonNegative, optionOf, positive } from '../option';
 
@@ -10,7 +13,7 @@ export const batches = {
   testBatchSize: option(count().default(256), 'images per test batch'),
 };
 
-/** Stochastic weight averaging, of low-precision training or any other. */
+/** Options of stochastic weight averaging, in low-precision training or any other. */
 export const averaging = {
   swa: option(
     z.boolean().default(false),
@@ -41,7 +44,7 @@ export const training = {
   ...averaging,
 };
 
-/** For other programs to look at a run with. */
+/** Options for looking at a run with other programs. */
 export const logs = {
   tensorboard: output(z.boolean().default(false), 'also write event files for TensorBoard into the folder of the run', {
     identity: false,
@@ -55,5 +58,8 @@ export const continuing = <T extends z.ZodType>(startEpoch: T, startHelp: string
   }),
 });
 
-/** Not part of a run's identity: the contents of the file are (train/resume.ts). */
+/**
+ * Checkpoint to start from. Its path is no part of a run's identity, but the contents of the file are
+ * (train/resume.ts).
+ */
 export const scratch = (help: string) => option(file().optional(), help, { group: 'Common', identity: false });

@@ -1,4 +1,4 @@
-/** Channels kept in each layer, and those it had. */
+/** Draws the channels kept in each layer beside the number it had. */
 import type { LayerChannels } from '../input';
 import {
   bottomLegend,
@@ -15,7 +15,7 @@ import {
 } from '../theme';
 
 const HEIGHT = 110;
-/** A name of a layer needs so many pixels; where there is less, the axis shows numbers. */
+/** Pixels that the name of a layer needs; where there is less room, the axis shows numbers. */
 const NAME_WIDTH = 13;
 const PRUNED = 'pruned';
 const KEPT = 'kept';
@@ -72,7 +72,7 @@ function title(name: string, ratio: number, layers: LayerChannels['layers']): Sp
   const kept = layers.reduce((sum, layer) => sum + layer.kept, 0);
   const share = total > 0 ? ` (${((100 * kept) / total).toFixed(1)} %)` : '';
   return {
-    // The name of a ticket of `train` has its ratio.
+    // The name of a ticket of `train` already has its ratio.
     text: name.includes('p=') ? name : `${name}, ${ratioLabel(ratio)}`,
     subtitle: `${kept.toLocaleString('en-US')} of ${total.toLocaleString('en-US')} channels kept${share}`,
     subtitleColor: INK,
@@ -80,7 +80,7 @@ function title(name: string, ratio: number, layers: LayerChannels['layers']): Sp
   };
 }
 
-/** VGG's layers by the number of their convolution, as the paper has them; others by the module of their batch norm. */
+/** Name of a layer: in VGG the number of its convolution, as in the paper; elsewhere the module of its BatchNorm. */
 export function layerName(key: string, index: number): string {
   return /^feature\.\d+(\.0)?\.weight$/.test(key) ? `conv${index + 1}` : key.replace(/\.weight$/, '');
 }

@@ -1,4 +1,4 @@
-/** Accuracy against the cost of training: methods by colour, pruning ratios by shape. */
+/** Draws accuracy against the cost of training, with methods by colour and pruning ratios by shape. */
 import type { CostPoint } from '../input';
 import { type Dataset, finite, frame, ratioLabel, type Spec } from '../theme';
 
@@ -23,7 +23,7 @@ export function accuracyAgainstCost(
     ratio: ratio === null ? UNPRUNED : ratioLabel(ratio),
     top1,
     cost,
-    // No accuracy and no cost is outside these bounds, whatever the standard deviation.
+    // Accuracies and costs have these bounds, whatever the standard deviation.
     top1Low: Math.max(0, top1 - (top1Sd ?? 0)),
     top1High: Math.min(100, top1 + (top1Sd ?? 0)),
     costLow: Math.max(0, cost - (costSd ?? 0)),
@@ -33,7 +33,7 @@ export function accuracyAgainstCost(
   const legend = { orient: 'right', title: null, symbolOpacity: 1 };
   const color = { field: 'method', type: 'nominal', sort: null, legend };
   const highest = Math.max(...values.map(({ costHigh }) => costHigh));
-  // Room at the end, so that the frame cuts no mark.
+  // The scale leaves room at the end, so that the frame does not cut a mark.
   const scale = { domain: [0, 1.05 * highest || 1], nice: false };
   const x = { type: 'quantitative', title: quantity, scale };
   const y = { type: 'quantitative', title: 'top-1 (%)', scale: { zero: false, padding: 8 } };

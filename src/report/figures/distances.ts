@@ -1,4 +1,4 @@
-/** Distance of each epoch's mask to the older ones in the detector's window. */
+/** Draws the distance of each epoch's mask to the older ones in the detector's window. */
 import type { MaskMatrix } from '../input';
 import {
   bottomLegend,
@@ -20,7 +20,7 @@ const COLUMNS = 3;
 const HEIGHT = 150;
 const LARGEST = 'largest distance in the window';
 const RANGE = 'range';
-/** The axis ends at so many thresholds, as the initial mask is far from all others. */
+/** End of the axis in multiples of the threshold, as the initial mask is far from all others. */
 const TOP = 4;
 
 interface Point {
@@ -49,7 +49,7 @@ export function distances(
   const last = Math.max(1, ...panels.flatMap((panel) => panel.points.map((point) => point.epoch)));
   const columns = Math.min(COLUMNS, layout.columns, panels.length);
   const width = Math.min(300, layout.width / columns - (columns > 1 ? 25 : 0));
-  // No distance is above 1.
+  // A distance is at most 1.
   const top = Math.min(1, TOP * (threshold || 0.1));
   return frame(dataset, {
     columns,
@@ -67,14 +67,14 @@ export function distances(
   });
 }
 
-/** The ticket is named above the panel, where no curve runs. */
+/** Heading of a panel, which names the ticket above the panel, where no curve runs. */
 function heading({ title, emergedAt }: Panel): Spec {
   return emergedAt === null
     ? { text: title, subtitle: 'no ticket yet' }
     : { text: title, subtitle: emergenceText(emergedAt), subtitleColor: MARKER };
 }
 
-/** One panel for each network and ratio that holds at least one full window. */
+/** Panels: one for each network and ratio that holds at least one full window. */
 export function distancePanels(matrices: MaskMatrix[]): Panel[] {
   const several = new Set(matrices.map(({ network }) => network)).size > 1;
   return matrices
@@ -88,9 +88,9 @@ export function distancePanels(matrices: MaskMatrix[]): Panel[] {
     .filter((panel) => panel.points.length > 0);
 }
 
-/** The distances that the detector compared, from the first epoch with a full window on. */
+/** Distances that the detector compared, from the first epoch with a full window on. */
 function pointsOf({ epochs, overlap, window, compared }: MaskMatrix): Point[] {
-  if (window < 2) return []; // nothing is compared
+  if (window < 2) return []; // a window of one mask compares nothing
   return epochs.slice(window - 1).map((epoch, i) => {
     const newest = i + window - 1;
     const measured = Array.from({ length: window - 1 }, (_, back) => {
@@ -137,7 +137,7 @@ function band(points: Point[], last: number, top: number, first: boolean, layout
   ];
 }
 
-/** The legend names the line, as text in the panel would lie on curves. */
+/** The threshold as a line, named in the legend, as text in the panel would lie on curves. */
 function thresholdMark(threshold: number, layout: Layout): Spec {
   const strokeDash = {
     datum: `threshold ${threshold}`,

@@ -1,4 +1,4 @@
-/** Accuracy after retraining against the epoch of the ticket (figure 1 of the paper). */
+/** Draws accuracy after retraining against the epoch of the ticket (figure 1 of the paper). */
 import type { DrawingCurve } from '../input';
 import {
   bottomLegend,
@@ -16,7 +16,7 @@ import {
 
 const COLUMNS = 2;
 const HEIGHT = 200;
-/** Pixels between the outer points and the frame, which would cut them. */
+/** Pixels between the outer points and the frame, so that the frame does not cut them. */
 const PADDING = 10;
 
 export function drawingEpochs(curves: DrawingCurve[], dataset: Dataset, layout: Layout = WIDE): Spec | null {
@@ -71,7 +71,7 @@ function panel(curves: DrawingCurve[], ratios: string[], layout: Layout): Spec[]
   ];
 }
 
-/** One line for each dense accuracy, which the ratios of a network share; the legend names it. */
+/** One line for each dense accuracy, which the ratios of a network share, named in the legend. */
 function denseMarks(curves: DrawingCurve[], layout: Layout): Spec[] {
   const known = [...new Set(curves.map((curve) => finite(curve.dense)))].filter((dense) => dense !== null);
   if (known.length === 0) return [];

@@ -1,4 +1,7 @@
-/** Loss and top-1 of every run: training dashed, test solid, weight average dotted, and the steps of the learning rate. */
+/**
+ * Draws loss and top-1 of every run (training dashed, test solid, weight average dotted), and the steps of the learning
+ * rate.
+ */
 import type { EpochMetrics } from '../../run/metrics';
 import type { RunCurves } from '../input';
 import {
@@ -25,7 +28,7 @@ const PANELS = [
 const SPLITS = ['train', 'test', 'swa'] as const;
 const DASHES = { train: [3, 2], test: [], swa: [1, 1] };
 const HEIGHT = 200;
-/** A value so many times the ninth decile flattens all curves. */
+/** Multiple of the ninth decile above which a value flattens all curves. */
 const OUTLYING = 5;
 
 interface Point {
@@ -35,7 +38,7 @@ interface Point {
   value: number | null;
 }
 
-/** A change of the learning rate, after so many completed epochs. */
+/** A change of the learning rate after a number of completed epochs. */
 export interface RateStep {
   completed: number;
   label: string;
@@ -97,7 +100,7 @@ function panelOf(
   return { ...outlyingTitle(outlying), layer: [...steps, lines, ...(short ? [dots] : [])] };
 }
 
-/** Values that would flatten everything else: they stay outside the axis, and the panel says so. */
+/** Values that would flatten all others. They stay outside the axis, and the panel says so. */
 export function outlyingPoints(points: Point[]): Point[] {
   const sorted = points.flatMap(({ value }) => value ?? []).sort((a, b) => a - b);
   const limit = OUTLYING * (sorted[Math.floor(0.9 * (sorted.length - 1))] ?? Number.POSITIVE_INFINITY);
@@ -120,7 +123,7 @@ function pointsOf(run: string, line: EpochMetrics, field: 'loss' | 'top1'): Poin
   });
 }
 
-/** Changes of the learning rate, each once for all runs; a run that begins at a later epoch goes on from the others. */
+/** Changes of the learning rate, each once for all runs; a run that begins at a later epoch continues the others. */
 export function learningRateSteps(runs: RunCurves[]): RateStep[] {
   const lines = runs.flatMap(({ metrics }) => metrics);
   const steps = new Map<string, RateStep>();
@@ -135,7 +138,7 @@ export function learningRateSteps(runs: RunCurves[]): RateStep[] {
   return [...steps.values()].sort((a, b) => a.completed - b.completed);
 }
 
-/** Lines through the panel; their labels stand above it, in as many rows as they need. */
+/** Lines through the panel, with labels above it in as many rows as they need. */
 function stepMarks(steps: RateStep[], last: number, width: number): Spec[] {
   if (steps.length === 0) return [];
   const ends: number[] = [];

@@ -1,4 +1,4 @@
-/** The mask-distance matrices on one sheet: a row for each network, a panel for each ratio. */
+/** Draws the mask-distance matrices on one sheet, with a row for each network and a panel for each ratio. */
 import type { MaskMatrix } from '../input';
 import { epochGrid } from '../matrix-image';
 import {
@@ -19,17 +19,17 @@ import {
 
 interface MatrixPanel {
   matrix: MaskMatrix;
-  /** The matrix as pixels: a PNG data URI. */
+  /** Pixels of the matrix, as a PNG data URI. */
   image: string;
 }
 
-/** Pixels between two panels, and of the colour bar with its axis. */
+/** Pixels between two panels; BAR: those of the colour bar with its axis. */
 const GAP = 24;
 const BAR = 60;
 
 const IMAGE = { type: 'image', aspect: false, align: 'left', baseline: 'top' };
 
-/** The box is drawn just outside the cells it holds, so that they stay visible. */
+/** Offsets that put the box just outside its cells, so that they stay visible. */
 const OUTSIDE = { xOffset: -1, x2Offset: 1, yOffset: -1, y2Offset: 1 };
 
 /** Meaning of the colours: the distance of two masks, or their fraction of equal bits. */
@@ -66,10 +66,12 @@ export function matrixSheet(
   });
 }
 
-/** Pixels of a panel where there is room for it. */
+/** Side of a panel in pixels, where there is room for it. */
 const WANTED = 220;
 
-/** A whole number of pixels for each cell where there is room, so that all rows are equally wide. */
+/**
+ * Side of a panel with a whole number of pixels for each cell where there is room, so that all rows are equally wide.
+ */
 export function panelSide(cells: number, wanted: number): number {
   return cells <= wanted ? cells * Math.floor(wanted / cells) : Math.floor(wanted);
 }
@@ -109,7 +111,7 @@ function matrixPanel({ matrix, image }: MatrixPanel, side: number, rows: { title
   };
 }
 
-/** Text marks, because a title would stand higher over panels with axis labels. */
+/** Heading of a panel as text marks, because a title would stand higher over panels with axis labels. */
 function heading({ ratio, emergedAt }: MaskMatrix, side: number): Spec[] {
   const lines = [
     { text: ratioLabel(ratio), y: -8 - FONT_SIZE - 3, fontWeight: 'bold', color: INK },
@@ -123,7 +125,7 @@ function heading({ ratio, emergedAt }: MaskMatrix, side: number): Spec[] {
   );
 }
 
-/** The dashed box: the masks the detector compared when the ticket emerged. */
+/** A dashed box around the masks that the detector compared when the ticket emerged. */
 export function windowBox(matrix: MaskMatrix): Spec[] {
   if (matrix.emergedAt === null) return [];
   const grid = epochGrid(matrix.epochs);

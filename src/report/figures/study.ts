@@ -1,4 +1,7 @@
-/** The figures of a study: accuracy against drawing epoch with intervals (the paper's figure 1), and its controls as a dot plot. */
+/**
+ * Draws the figures of a study: accuracy against drawing epoch with intervals (the paper's figure 1), and its controls
+ * as a dot plot.
+ */
 import type { DotPoint, StudyCurve } from '../input';
 import {
   bottomLegend,
@@ -17,7 +20,7 @@ import {
 const HEIGHT = 220;
 const PADDING = 10;
 
-/** A star is the draw of the best checkpoint; a band is the interval over seeds. */
+/** Curves of a study. A star marks the draw of the best checkpoint; a band is the interval over seeds. */
 export function studyCurves(
   curves: StudyCurve[],
   network: string,
@@ -78,7 +81,7 @@ export function studyCurves(
   });
 }
 
-/** Five points, as wide as vega's own shapes: from -1 to 1. */
+/** Path of a star with five points, from -1 to 1 as vega's own shapes. */
 const STAR = Array.from({ length: 10 }, (_, i) => {
   const [radius, angle] = [i % 2 === 0 ? 1 : 0.4, (Math.PI * i) / 5];
   return `${i === 0 ? 'M' : 'L'}${(radius * Math.sin(angle)).toFixed(4)},${(-radius * Math.cos(angle)).toFixed(4)}`;
@@ -95,7 +98,7 @@ function denseLine(curves: readonly StudyCurve[], layout: Layout): Spec[] {
   return [rule({ color: MUTED, strokeWidth: 1 }, { y, strokeDash }, [{ dense, label: `dense ${dense.toFixed(2)} %` }])];
 }
 
-/** A row for the ticket and each control, a panel for each draw. */
+/** Dot plot with a row for the ticket and each control, and a panel for each draw. */
 export function controlDots(dots: DotPoint[], network: string, dataset: Dataset, layout: Layout = WIDE): Spec | null {
   const shown = dots.filter(({ value }) => finite(value) !== null);
   if (shown.length === 0) return null;

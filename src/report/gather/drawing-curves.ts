@@ -1,4 +1,7 @@
-/** Accuracy after retraining against the epoch a ticket was drawn at (paper Fig. 1), from finished runs of train and retrain. */
+/**
+ * Collects accuracy after retraining against the epoch a ticket was drawn at (paper Fig. 1), from finished runs of
+ * train and retrain.
+ */
 import { readCheckpoint } from '../../checkpoint/read';
 import { EarlybirdError } from '../../errors';
 import type { Arch } from '../../native/types/network-data';
@@ -12,14 +15,14 @@ import type { DrawingCurve } from '../input';
 
 interface Outcome {
   name: string;
-  /** Null: the dense network. */
+  /** Ratio and epoch of the ticket; null for the dense network. */
   ticket: { ratio: number; epoch: number } | null;
   top1: number;
 }
 
 /**
- * One curve for each network and ratio; `titles` name the network of each folder. A dense run among the folders gives the horizontal
- * line. Throws ERR_FILE.
+ * Curves: one for each network and ratio; `titles` name the network of each folder. A dense run among the folders gives
+ * the horizontal line. Throws ERR_FILE.
  */
 export async function drawingCurves(
   folders: readonly string[],

@@ -25,7 +25,7 @@ import { type WrittenFigures, writeSpec } from '../write';
 import { drawingCurves } from './drawing-curves';
 import { comparisonOf, type DetectorChoice, namedDataset } from './runs';
 
-/** Both spellings: the reference writes an underscore, its README a hyphen. */
+/** Matches both spellings: the reference writes an underscore, its README a hyphen. */
 const MATRIX = /^overlap[_-](\d*\.?\d+)\.npy$/;
 
 type Params = Partial<Provenance> & {
@@ -77,7 +77,10 @@ async function matrixFigure(base: string, recipe: PlotRecipe, dataset: Dataset):
   return writeSpec(base, await matrices(list, dataset, { quantity, initial: recipe.initial }), recipe.format);
 }
 
-/** One title for each folder; a single one names the network of all. Throws ERR_RECIPE for another number. */
+/**
+ * Titles of the folders: one for each, or a single one that names the network of all. Throws ERR_RECIPE for another
+ * number.
+ */
 function titlesOf({ folders, title }: PlotRecipe): (string | undefined)[] {
   if (title === undefined || title.length === 1) return folders.map(() => title?.[0]);
   if (title.length === folders.length) return title;
@@ -87,7 +90,7 @@ function titlesOf({ folders, title }: PlotRecipe): (string | undefined)[] {
   );
 }
 
-/** Folders by as many names at the end of their paths as tell them apart. */
+/** Names folders by the ends of their paths, as long as needed to tell them apart. */
 export function shortestNames(folders: readonly string[]): string[] {
   const paths = folders.map((folder) => relative('/', resolve(folder)).split(sep));
   const longest = Math.max(...paths.map((path) => path.length));
@@ -145,14 +148,17 @@ async function readMatrix(folder: string, name: string, ratio: number, title: st
   };
 }
 
-/** Completed epochs of each row: as they were written beside the matrix, else from 1, as the reference's script counts. */
+/** Completed epochs of each row, as stored beside the matrix, else counted from 1 as the reference's script does. */
 async function rowsOf(run: RunDirectory, name: string, side: number): Promise<number[]> {
   const written = await run.readJson<{ completed: number[] }>(name.replace(/npy$/, 'json'));
   if (written?.completed.length === side) return written.completed;
   return Array.from({ length: side }, (_, i) => 1 + i);
 }
 
-/** Read from the result of a search, else from the names of the tickets: EB-30-12.pth.tar was drawn after 11 epochs. */
+/**
+ * Completed epochs at emergence, from the result of a search, else from the names of the tickets: EB-30-12.pth.tar was
+ * drawn after 11 epochs.
+ */
 async function emergedAt(folder: string, result: RunResult | null, ratio: number): Promise<number | null> {
   if (result) return ticketAt(result, ratio)?.completed ?? null;
   const tickets = (await readdir(folder)).map(parseTicketFile).filter((ticket) => ticket?.key === ratioKey(ratio));

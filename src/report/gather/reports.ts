@@ -1,4 +1,4 @@
-/** The reports of search, retrain and train. */
+/** Draws the reports of search, retrain and train. */
 import { basename, dirname, join } from 'node:path';
 import { speedOfTicket } from '../../prune/speed';
 import { formatsOf } from '../../recipe/precision';
@@ -13,7 +13,10 @@ import { describeRun, drawReport, energyOf, writeMatrices } from './runs';
 
 const metricsOf = (folder: string) => RunDirectory.at(folder).readMetrics();
 
-/** Draws the report of a search: curves, distances, matrices. Also writes overlap_{p}.npy. Returns the path of the HTML, or null. */
+/**
+ * Draws the report of a search: curves, distances, matrices. Also writes overlap_{p}.npy. Returns the path of the HTML;
+ * null where there is no report.
+ */
 export function reportSearch(
   recipe: SearchRecipe,
   { result, reused }: FinishedRun,
@@ -33,7 +36,10 @@ export function reportSearch(
   });
 }
 
-/** Draws the report of a retraining alone: its curves and costs. Returns the path of the HTML, or null. */
+/**
+ * Draws the report of a retraining alone: its curves and costs. Returns the path of the HTML; null where there is no
+ * report.
+ */
 export function reportRetrain(
   recipe: RetrainRecipe,
   { result, reused }: FinishedRun,
@@ -54,7 +60,10 @@ export function reportRetrain(
   });
 }
 
-/** Draws the report of EB Train: both trainings, matrices, kept channels, and costs. Returns the path of the HTML, or null. */
+/**
+ * Draws the report of EB Train: both trainings, matrices, kept channels, and costs. Returns the path of the HTML; null
+ * where there is no report.
+ */
 export function reportTrain(
   recipe: TrainRecipe,
   { result, reused }: FinishedRun<TrainResult>,

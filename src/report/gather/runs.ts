@@ -1,4 +1,4 @@
-/** Common parts of the reports of search, retrain and train, read from the folders of finished runs. */
+/** Reads the common parts of the reports of search, retrain and train from the folders of finished runs. */
 
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
@@ -26,7 +26,7 @@ interface Params extends Provenance {
   seed: number;
 }
 
-/** Beginning of a report: network, dataset, recipe, provenance and energy of the run in `folder`. */
+/** Describes the run in `folder` for a report: network, dataset, recipe, provenance and energy. */
 export async function describeRun(folder: string): Promise<{ network: string; input: Omit<ReportInput, 'title'> }> {
   const params = (await RunDirectory.at(folder).readJson<Params>('params.json'))!;
   const { recipe } = params;
@@ -46,7 +46,7 @@ export async function describeRun(folder: string): Promise<{ network: string; in
   };
 }
 
-/** Class folders have no name of their own: they are called as the folder that holds them. */
+/** Names class folders, which have no name of their own, after the folder that holds them. */
 export function namedDataset<D extends { name: string }>(dataset: D, data: string | undefined): D {
   return dataset.name === 'folder' && data !== undefined ? { ...dataset, name: basename(resolve(data)) } : dataset;
 }
@@ -83,8 +83,8 @@ export interface DetectorChoice {
 }
 
 /**
- * The masks whose distances decide: `consecutive` counts distances, of which there is one less than masks. None for another detector
- * than hamming.
+ * The masks that the detector compares. The rule `consecutive` counts distances, which are one fewer than masks. A
+ * detector other than hamming gets a window of one mask, which compares nothing.
  */
 export function comparisonOf({
   detector = 'hamming',
@@ -97,7 +97,7 @@ export function comparisonOf({
     : { window: detectorWindow, compared: 'newest' };
 }
 
-/** What people look for in a folder of a run; the checkpoint of each epoch is not among it. */
+/** Matches the files of a run that people look for; the checkpoint of each epoch is not among them. */
 export const LISTED =
   /^((EB-\d+-\d+|pruned|checkpoint|model_best|swa)\.pth\.tar|metrics\.jsonl|(params|result|energy|prune)\.json|(record|prune)\.txt|overlap_[\d.]+\.npy)$/;
 
@@ -115,7 +115,7 @@ export async function listFiles(save: string, stages: readonly string[] = []): P
   return folders.flat();
 }
 
-/** The matrices of a search, also written beside its masks as overlap_{p}.npy. */
+/** Computes the matrices of a search, and writes them beside its masks as overlap_{p}.npy. */
 export async function writeMatrices(
   folder: string,
   ratios: readonly number[],
@@ -137,9 +137,9 @@ export async function writeMatrices(
 }
 
 /**
- * Writes report/ in the folder of a run and returns the path of its HTML; null where the recipe asks for none. A report that cannot be
- * drawn is logged and does not fail the run. That of a `reused` run is drawn only if it is missing. `stages` are folders within, whose
- * files are linked too.
+ * Writes report/ in the folder of a run and returns the path of its HTML; null where the recipe asks for none. A report
+ * that cannot be drawn is logged and does not fail the run. The report of a `reused` run is drawn only if it is
+ * missing. `stages` are folders within, whose files are linked too.
  */
 export async function drawReport(
   { save, report }: { save: string; report: boolean },

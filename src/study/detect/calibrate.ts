@@ -1,4 +1,7 @@
-/** Which threshold suits a network: distances by chance, between seeds and on the plateau of its searches. */
+/**
+ * Finds the threshold that suits a network, from distances by chance, between seeds, and on the plateau of its
+ * searches.
+ */
 import { type Spread, spread } from '../../measure';
 import { DETECTORS } from '../../recipe/detectors';
 import { percentOf } from '../../recipe/ratio';
@@ -9,43 +12,47 @@ import { type Chance, distanceByChance } from './chance';
 import { replay } from './replay';
 import type { StoredMasks, StoredSearch } from './stored-search';
 
-/** The deciding distances (largest of four, newest mask to older ones) of a run once they have levelled off. */
+/** Deciding distances of a run (largest of four, newest mask to older ones) once they have levelled off. */
 export interface Plateau extends Spread {
   folder: string;
-  /** Completed epochs of its first and last mask. */
+  /** Completed epochs of its first mask. */
   first: number;
+  /** Completed epochs of its last mask. */
   last: number;
-  /** Whether a Mann-Kendall test at the level of 0.05 still finds them falling. */
+  /** True where a Mann-Kendall test at the level of 0.05 still finds the distances falling. */
   falling: boolean;
 }
 
-/** What is known about thresholds for one network at one ratio. */
+/** Facts on thresholds for one network at one ratio. */
 export interface Calibration {
   network: string;
   folders: string[];
   ratio: number;
   channels: number;
-  /** Channels that the last mask of the first run keeps. */
+  /** Number of channels that the last mask of the first run keeps. */
   kept: number;
-  /** Between masks with the same number of channels, drawn at random from all. */
+  /** Distance between masks with the same number of channels, drawn at random from all. */
   chance: Chance;
-  /** Within each layer, with the numbers that the last mask of the first run keeps there; null where layers are unknown. */
+  /**
+   * Distance by chance within each layer, with the numbers of channels that the last mask of the first run keeps there;
+   * null where layers are unknown.
+   */
   chanceInLayers: Chance | null;
-  /** Between the last masks of the runs; null for a single run. */
+  /** Distance between the last masks of the runs; null for a single run. */
   betweenRuns: Spread | null;
   plateaus: Plateau[];
-  /** Suggested for hamming; null where nothing can be suggested. */
+  /** Threshold suggested for hamming; null where none can be suggested. */
   threshold: number | null;
-  /** Why, in one or two sentences. */
+  /** Reason for the suggestion, in one or two sentences. */
   reason: string;
 }
 
-/** A plateau of fewer values says nothing. */
+/** Least number of values of a plateau; fewer tell nothing. */
 const LEAST = 5;
 const LEVEL = 0.05;
 const STANDARD = DETECTORS.hamming.standard;
 
-/** Runs with the same layers are taken together. */
+/** Calibrates each group of runs with the same layers. */
 export function calibrate(runs: readonly StoredSearch[]): Calibration[] {
   const groups = new Map<string, StoredSearch[]>();
   for (const run of runs) {
@@ -63,7 +70,7 @@ export function calibrate(runs: readonly StoredSearch[]): Calibration[] {
   });
 }
 
-/** Without masks inside epochs: a threshold is for windows of epochs. */
+/** The masks at whole epochs, as a threshold is for windows of epochs. */
 function seriesAt({ series }: StoredSearch, ratio: number): StoredMasks | undefined {
   const found = series.find((one) => percentOf(one.ratio) === percentOf(ratio));
   return found && { ratio, masks: new Map([...found.masks].filter(([completed]) => completed % 1 === 0)) };
@@ -88,7 +95,9 @@ function calibration(runs: readonly StoredSearch[], ratio: number): Calibration[
   return [{ network, folders, ratio, channels, kept, ...facts, ...suggestion(facts, runs.length) }];
 }
 
-/** The second half of the epochs at the initial learning rate, in which a ticket should be found. */
+/**
+ * Deciding distances in the second half of the epochs at the initial learning rate, in which a ticket should be found.
+ */
 function plateauOf(run: StoredSearch, ratio: number): Plateau | null {
   const rates = new Map(run.metrics.map(({ completed, lr }) => [completed, lr]));
   const initial = run.metrics[0]?.lr;
@@ -107,7 +116,7 @@ function plateauOf(run: StoredSearch, ratio: number): Plateau | null {
 
 type Facts = Pick<Calibration, 'chance' | 'chanceInLayers' | 'plateaus'>;
 
-/** The smallest hundredth above all plateaus, if masks drawn by chance are clearly further apart. */
+/** Suggests the smallest hundredth above all plateaus, where masks drawn by chance are clearly further apart. */
 function suggestion(
   { chance, chanceInLayers, plateaus }: Facts,
   runs: number,

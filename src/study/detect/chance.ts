@@ -1,4 +1,4 @@
-/** Distances that chance alone produces: of masks that keep as many channels, drawn at random. */
+/** Computes the distances that chance alone produces, between random masks with the same number of channels. */
 
 /** Mean and standard deviation. */
 export interface Chance {
@@ -6,7 +6,9 @@ export interface Chance {
   sd: number;
 }
 
-/** Of the number of common channels where two masks keep `kept` of `total` at random: hypergeometric. */
+/**
+ * Mean and variance of the number of common channels where two masks keep `kept` of `total` at random: hypergeometric.
+ */
 export function commonByChance(total: number, kept: number): { mean: number; variance: number } {
   const mean = total === 0 ? 0 : kept ** 2 / total;
   const variance = total <= 1 ? 0 : (kept * (total - kept)) ** 2 / (total ** 2 * (total - 1));
@@ -14,8 +16,8 @@ export function commonByChance(total: number, kept: number): { mean: number; var
 }
 
 /**
- * Hamming distance over all channels of two masks that keep `kept[l]` channels at random in each layer of `widths[l]`. One layer of
- * all channels gives masks that have only their ratio in common.
+ * Hamming distance over all channels of two masks that keep `kept[l]` channels at random in each layer of `widths[l]`.
+ * With one layer of all channels, the masks have only their ratio in common.
  */
 export function distanceByChance(widths: readonly number[], kept: readonly number[]): Chance {
   const total = widths.reduce((sum, width) => sum + width, 0);

@@ -1,4 +1,7 @@
-/** `detect`: when each detector would have drawn a ticket from a search, what the search up to there cost, and how good the mask was. */
+/**
+ * `detect`: for each detector, the epoch at which it would have drawn a ticket from a search, the cost of the search up
+ * to there, and the quality of the mask.
+ */
 import { epochsTotal } from '../../energy/totals';
 import { trainingFlops } from '../../network/training-flops';
 import { type ChosenDetector, detectorText, parseDetector } from '../../recipe/detectors';
@@ -13,41 +16,43 @@ import { replay } from './replay';
 import { readSearch, type StoredMasks, type StoredSearch } from './stored-search';
 import { studySearches, type TicketLookup } from './study-tickets';
 
-/** One detector at one ratio. */
+/** Result of one detector at one ratio. */
 export interface DetectRow {
-  /** Its name, with the options that are not the defaults: "hamming:threshold=0.05". */
+  /** Name of the detector, with the options that differ from the defaults: "hamming:threshold=0.05". */
   detector: string;
   ratio: number;
-  /** Completed epochs of the mask at which it fires, a broken number inside an epoch; null where it does not. */
+  /** Completed epochs of the mask at which it fires, a fraction inside an epoch; null where it does not fire. */
   firesAfter: number | null;
-  /** What its signal is. */
+  /** Name of its signal. */
   signalIs: string;
-  /** Its signal where it fires, else the one that came closest. */
+  /** Signal where it fires, else the signal that came closest. */
   signal: number | null;
   signalAfter: number | null;
   /**
-   * Training FLOPs (exact rule), seconds and joules of the search up to there; null where it does not fire or nothing tells. Inside an
-   * epoch seconds are in proportion to its steps, and joules are not known.
+   * Training FLOPs (exact rule), seconds and joules of the search up to there; null where it does not fire or they are
+   * unknown. Inside an epoch seconds are in proportion to its steps, and joules are unknown.
    */
   flops: number | null;
   seconds: number | null;
   joules: number | null;
-  /** Distance of that mask to the last one of the run, and to that of its best epoch (chosen on the test set). */
+  /** Distance of that mask to the last one of the run. */
   toLast: number | null;
+  /** Distance of that mask to that of the best epoch, chosen on the test set. */
   toBest: number | null;
-  /** Top-1 of the ticket drawn there and retrained, percent, where a study has it. */
+  /** Top-1 in percent of the ticket drawn there and retrained, where a study has it. */
   top1: number | null;
-  /** Why it could not be asked, in one sentence. */
+  /** Reason why it could not be asked, in one sentence. */
   why: string | null;
 }
 
-/** The detectors on one run. */
+/** Results of the detectors on one run. */
 export interface DetectedRun {
   folder: string;
   network: string;
   seed: number | null;
-  /** Completed epochs of its last mask, and of its best epoch. */
+  /** Completed epochs of its last mask. */
   last: number;
+  /** Completed epochs of its best epoch, chosen on the test set; null without metrics. */
   best: number | null;
   rows: DetectRow[];
 }
@@ -59,9 +64,9 @@ export interface DetectResult {
 }
 
 /**
- * Replays detectors on the masks and metrics that searches have stored. Trains nothing and writes nothing.
+ * Replays detectors on the masks and metrics that searches have stored, without training or writing anything.
  *
- * @param recipe from `parseRecipe('detect', ...)`; the folder of a study stands for its searches
+ * @param recipe from `parseRecipe('detect', ...)`; the folder of a study counts as its searches
  * @throws ERR_FILE where masks are missing
  *
  * @example
@@ -95,7 +100,7 @@ function detectedRun(search: StoredSearch, detectors: readonly ChosenDetector[],
 
 const lastOf = ({ masks }: StoredMasks) => Math.max(0, ...masks.keys());
 
-/** Completed epochs of the first epoch with the best test top-1. */
+/** Completed epochs at the first epoch with the best test top-1. */
 function bestOf({ metrics }: StoredSearch): number | null {
   const best = Math.max(...metrics.map(({ test }) => test.top1));
   return metrics.find(({ test }) => test.top1 === best)?.completed ?? null;

@@ -1,4 +1,6 @@
-/** A detector replayed on the masks and losses that a search has stored: the same judgement as while it ran. */
+/**
+ * Replays a detector on the masks and losses that a search has stored, with the same judgement as during the search.
+ */
 import type { ChosenDetector } from '../../recipe/detectors';
 import { masksNeeded } from '../../recipe/detectors';
 import { extended, type History } from '../../ticket/detectors/detector';
@@ -12,13 +14,13 @@ interface Seen {
 }
 
 export interface Replay {
-  /** Where a ticket would have been drawn; null if nowhere. */
+  /** Signal at which a ticket would have been drawn; null where there is none. */
   fired: Seen | null;
-  /** The signal closest to firing; null where it never had enough to look at. */
+  /** Signal closest to firing; null where the detector never saw enough. */
   closest: Seen | null;
-  /** Every signal that there was. */
+  /** All signals in order. */
   signals: Seen[];
-  /** Why it could not be asked, or not answer: one sentence. */
+  /** Reason, in one sentence, why it could not be asked or gave no answer. */
   why: string | null;
 }
 
@@ -26,7 +28,7 @@ type Run = Pick<StoredSearch, 'folder' | 'channels' | 'layers' | 'metrics' | 'ep
 
 const NOTHING = { fired: null, closest: null, signals: [] };
 
-/** Asks a detector about the masks of a run in their order, as far as a ticket may be drawn. */
+/** Asks a detector about the masks of a run in order, up to the last epoch at which a ticket may be drawn. */
 export function replay(run: Run, { masks }: StoredMasks, detector: ChosenDetector): Replay {
   const { settled } = detectorNamed(detector.name);
   const why = missing(run, masks, detector);
@@ -51,7 +53,7 @@ export function replay(run: Run, { masks }: StoredMasks, detector: ChosenDetecto
 const observed = ({ epochs }: Pick<Run, 'epochs'>, masks: StoredMasks['masks']) =>
   [...masks].filter(([completed]) => completed < epochs);
 
-/** What the run has not stored; null where nothing is missing. */
+/** Names the data that the run has not stored; null where nothing is missing. */
 function missing(run: Run, masks: StoredMasks['masks'], detector: ChosenDetector): string | null {
   const { byLayer } = detectorNamed(detector.name);
   const seen = observed(run, masks);

@@ -1,4 +1,4 @@
-/** What a search has stored, read for a replay: masks, layers, metrics, costs. Nothing is trained and nothing written. */
+/** Reads what a replay needs of a stored search: masks, layers, metrics, costs. Nothing is trained or written. */
 
 import { EarlybirdError } from '../../errors';
 import type { Arch } from '../../native/types/network-data';
@@ -9,26 +9,26 @@ import { maskFile, stepMaskFile } from '../../run/names';
 import type { RunResult } from '../../run/result';
 import { layersUnder } from '../../ticket/layers';
 
-/** Masks at one ratio by completed epochs, in their order; a broken number inside an epoch. */
+/** Masks at one ratio by completed epochs, in order; a fraction stands for a mask inside an epoch. */
 export interface StoredMasks {
   ratio: number;
   masks: ReadonlyMap<number, Uint8Array>;
 }
 
 export interface StoredSearch {
-  /** Folder of the search, also where it lies in that of `train`. */
+  /** Folder of the search, also where it is inside that of `train`. */
   folder: string;
   network: string;
   seed: number | null;
-  /** N: bits of a mask. */
+  /** Number N of bits of a mask. */
   channels: number;
-  /** Channels of each layer; null where nothing tells. */
+  /** Number of channels of each layer; null where it is unknown. */
   layers: readonly number[] | null;
   series: StoredMasks[];
   metrics: EpochMetrics[];
-  /** Masks after so many epochs come too late for a ticket. */
+  /** Number of epochs of the run; masks after it come too late for a ticket. */
   epochs: number;
-  /** Training images of an epoch. */
+  /** Number of training images of an epoch. */
   images: number | null;
   /** Forward FLOPs of one image; null until the search has finished. */
   forward: number | null;
@@ -41,7 +41,7 @@ interface Params {
 }
 
 /**
- * Reads the search in `run` at these ratios, or at all that it followed. `steps`: with the masks inside epochs.
+ * Reads the search in `run` at these ratios, or at all that it followed. `steps`: also reads the masks inside epochs.
  *
  * @throws ERR_FILE where the folder, its masks or those of a ratio are missing
  */
@@ -92,7 +92,7 @@ async function readSeries(
       'ERR_FILE',
       `${directory.path} has no ${stepMaskFile(ratio)}: leave out --steps, or search with --mask-every.`,
     );
-  // Of an epoch that is not complete there may be masks, which a resumed search writes again.
+  // An incomplete epoch may have masks, which a resumed search writes again.
   const last = masks.at(-1)?.[0] ?? 0;
   const within = [...inside].filter(([completed]) => completed < last);
   return { ratio, masks: new Map([...masks, ...within].sort(([a], [b]) => a - b)) };

@@ -1,18 +1,21 @@
-/** A study as runs of `detect`: its searches, and how good the tickets are that it drew from them. */
+/** Makes a study usable by `detect`: its searches, and the accuracy of the tickets drawn from them. */
 import { join } from 'node:path';
 import { percentOf } from '../../recipe/ratio';
 import { RunDirectory } from '../../run/directory';
 
-/** Top-1 of the ticket drawn from a search after so many epochs and retrained, percent; null where there is none. */
+/**
+ * Returns the top-1 in percent of the ticket drawn from a search after that number of epochs and retrained; null where
+ * there is none.
+ */
 export type TicketLookup = (folder: string, ratio: number, completed: number) => number | null;
 
-/** The part of study.json that is read here. */
+/** Fields of study.json that are read here. */
 interface StudyFile {
   searches: { seed: number }[];
   runs: { seed: number; ratio: number; epoch: number; control: string | null; result: { top1: number } | null }[];
 }
 
-/** Folders of searches in place of those of studies, and the tickets of these. */
+/** Replaces folders of studies by those of their searches, and finds the tickets of these. */
 export async function studySearches(runs: readonly string[]): Promise<{ folders: string[]; lookup: TicketLookup }> {
   const tickets = new Map<string, number>();
   const key = (folder: string, ratio: number, completed: number) =>

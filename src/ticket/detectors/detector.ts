@@ -1,9 +1,9 @@
-/** What all detectors have in common: a pure judgement of what a search has shown so far. */
+/** The interface of all detectors: a pure judgement of the history of a search. */
 import type { DetectorSettings } from '../../recipe/detectors';
 
-/** What a search has shown, oldest first. */
+/** History of a search, oldest first. */
 export interface History {
-  /** Channels of each layer under the mask, in the order of its bits. */
+  /** Number of channels of each layer under the mask, in the order of its bits. */
   layers: readonly number[];
   /** Packed masks, the first of which is drawn before training. */
   masks: readonly Uint8Array[];
@@ -11,28 +11,28 @@ export interface History {
   losses: readonly number[];
 }
 
-/** What a detector says of a history. */
+/** Judgement of a history. */
 export interface Verdict {
-  /** null as long as it has not seen enough. */
+  /** Signal; null while the history is too short. */
   signal: number | null;
   /** True where a ticket is drawn from the newest mask. */
   fired: boolean;
 }
 
-/** A rule for when to draw. */
+/** A rule that decides when to draw a ticket. */
 export interface Detector {
-  /** What its signal is. */
+  /** Name of its signal. */
   signal: string;
-  /** It looks at each layer by itself. */
+  /** True where it looks at each layer separately. */
   byLayer: boolean;
-  /** On which side of its threshold the signal lies once the masks have settled. */
+  /** Side of the threshold on which the signal lies once the masks have settled. */
   settled: 'below' | 'above';
-  /** How many of the newest masks and losses it looks at. */
+  /** Number of the newest masks and losses that it looks at. */
   held(settings: DetectorSettings): { masks: number; losses: number };
   judge(history: History, settings: DetectorSettings): Verdict;
 }
 
-/** A verdict by the rule that the signal has reached the threshold from below. */
+/** Verdict by the rule that the signal reaches the threshold from below. */
 export const above = (signal: number, { threshold }: DetectorSettings): Verdict => ({
   signal,
   fired: signal >= threshold,
@@ -40,7 +40,7 @@ export const above = (signal: number, { threshold }: DetectorSettings): Verdict 
 
 export const UNDECIDED: Verdict = { signal: null, fired: false };
 
-/** A history with one more observation, cut to what is looked at. */
+/** Adds one observation to a history, and drops what is no longer looked at. */
 export function extended(
   { layers, masks, losses }: History,
   mask: Uint8Array,
@@ -55,10 +55,10 @@ export function extended(
   };
 }
 
-/** N: bits of a mask. */
+/** Number N of bits of a mask. */
 export const channelsOf = (layers: readonly number[]) => layers.reduce((sum, width) => sum + width, 0);
 
-/** Bits that are set in each layer. */
+/** Number of bits that are set in each layer. */
 export function keptByLayer(bits: Uint8Array, layers: readonly number[]): number[] {
   let channel = 0;
   return layers.map((width) => {

@@ -11,7 +11,7 @@ export function decidingDistance(distances: readonly number[] | null | undefined
   return distances ? Math.max(0, ...distances) : null;
 }
 
-/** The distances that are compared, oldest first; null while the window fills. */
+/** The compared distances, oldest first; null while the window fills. */
 export function comparedDistances(
   masks: readonly Uint8Array[],
   total: number,

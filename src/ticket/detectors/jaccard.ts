@@ -1,11 +1,12 @@
 /**
- * Jaccard similarity of the kept channels of each layer with those of the mask before the last one, mean over layers, running mean
- * over the window (Ghimire et al., "One-Cycle Structured Pruning via Stability-Driven Subnetwork Search", WACV 2026, arXiv
- * 2501.13439; window 3 and threshold 0.999 from its CIFAR scripts). There the masks are those of a growing regulariser.
+ * Jaccard similarity of the kept channels of each layer with those of the mask before the last one, mean over layers,
+ * running mean over the window (Ghimire et al., "One-Cycle Structured Pruning via Stability-Driven Subnetwork Search",
+ * WACV 2026, arXiv 2501.13439; window 3 and threshold 0.999 from its CIFAR scripts). In that paper the masks are those
+ * of a growing regulariser.
  */
 import { above, type Detector, keptByLayer, mean, UNDECIDED } from './detector';
 
-/** Of two masks, mean over layers; a layer that keeps nothing in either counts as the same. */
+/** Similarity of two masks, mean over layers; a layer that keeps nothing in either counts as equal. */
 export function layerJaccard(a: Uint8Array, b: Uint8Array, layers: readonly number[]): number {
   const both = keptByLayer(
     a.map((byte, i) => byte & b[i]!),

@@ -1,14 +1,17 @@
 /**
- * The loss has settled: its differences to the older ones in a FIFO, over the mean loss of the first ten epochs, are all within a
- * threshold, which then decays while the FIFO begins anew (Fu et al., "FracTrain", NeurIPS 2020, section 3.1: progressive fractional
- * quantisation; FIFO 5, 0.15 and 0.4 from its CIFAR scripts). There it raises the bits; here it draws at the `turns`-th time.
+ * The loss has settled: its differences to the older ones in a FIFO, over the mean loss of the first ten epochs, are
+ * all within a threshold, which then decays while the FIFO begins anew (Fu et al., "FracTrain", NeurIPS 2020, section
+ * 3.1: progressive fractional quantisation; FIFO 5, 0.15 and 0.4 from its CIFAR scripts). There settling raises the
+ * bits; here a ticket is drawn at the `turns`-th time.
  */
 import type { DetectorSettings } from '../../recipe/detectors';
 import { type Detector, mean, UNDECIDED, type Verdict } from './detector';
 
 const SCALED_BY = 10;
 
-/** Where the losses of a training lead: the newest verdict, and how often they have settled, at most `turns` times. */
+/**
+ * Judges the losses of a training: the newest verdict, and the number of times that they have settled, at most `turns`.
+ */
 export function turnsIn(
   losses: readonly number[],
   { window, threshold, decay = 1, turns = 1 }: DetectorSettings,
@@ -40,7 +43,7 @@ export const lossFifo: Detector = {
   signal: 'largest difference of losses',
   byLayer: false,
   settled: 'below',
-  // It depends on all losses since the start: those before a turn decide where the FIFO begins.
+  // The verdict depends on all losses since the start, as those before a turn decide where the FIFO begins.
   held: () => ({ masks: 0, losses: Number.POSITIVE_INFINITY }),
   judge({ losses }, settings) {
     const { signal, fired } = turnsIn(losses, settings);

@@ -1,11 +1,11 @@
 /**
- * Similarity of the numbers of kept channels per layer in consecutive epochs: 1 minus the mean over layers of |a - b| / (a + b)
- * (Shen et al., "When to Prune? A Policy towards Early Structural Pruning", CVPR 2022; threshold 0.983 read off its figure for
- * magnitudes on ImageNet). Which channels are kept plays no part.
+ * Similarity of the numbers of kept channels per layer in consecutive epochs: 1 minus the mean over layers of |a - b| /
+ * (a + b) (Shen et al., "When to Prune? A Policy towards Early Structural Pruning", CVPR 2022; threshold 0.983 read off
+ * its figure for magnitudes on ImageNet). It does not matter which channels are kept.
  */
 import { above, type Detector, keptByLayer, mean, UNDECIDED } from './detector';
 
-/** Of two masks; a layer that keeps nothing in either counts as the same. */
+/** Similarity of two masks; a layer that keeps nothing in either counts as equal. */
 export function structureSimilarity(a: Uint8Array, b: Uint8Array, layers: readonly number[]): number {
   const [first, second] = [keptByLayer(a, layers), keptByLayer(b, layers)];
   const differences = first.map((kept, layer) => {

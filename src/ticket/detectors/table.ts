@@ -16,6 +16,6 @@ export const heldBy = ({ name, settings }: ChosenDetector) => TABLE[name].held(s
 export const judge = ({ name, settings }: ChosenDetector, history: History): Verdict =>
   TABLE[name].judge(history, settings);
 
-/** True where a signal is nearer to settled than another one of its detector, or the first. */
+/** True for the first signal of a detector, and for one that is nearer to settled than `other`. */
 export const isCloser = (signal: number, other: number | undefined, settled: Detector['settled']) =>
   other === undefined || (settled === 'below' ? signal < other : signal > other);

@@ -8,8 +8,8 @@ export interface TestResult {
 }
 
 /**
- * Mann-Kendall by the normal approximation with the correction for ties and for continuity; the statistic is S, pairs that rise less
- * pairs that fall (Kendall, "Rank Correlation Methods", 1975).
+ * The Mann-Kendall test by the normal approximation with the correction for ties and for continuity. The statistic is
+ * S, rising pairs minus falling pairs (Kendall, "Rank Correlation Methods", 1975).
  */
 export function mannKendall(values: readonly number[]): TestResult {
   const n = values.length;
@@ -24,7 +24,7 @@ export function mannKendall(values: readonly number[]): TestResult {
   return { statistic: s, p: erfc(z / Math.SQRT2) };
 }
 
-/** t-test that the least-squares slope over the positions is 0; the statistic is the slope. */
+/** The t-test that the least-squares slope over the positions is 0; the statistic is the slope. */
 export function slopeTest(values: readonly number[]): TestResult {
   const n = values.length;
   const [middle, centre] = [(n - 1) / 2, values.reduce((sum, value) => sum + value, 0) / n];
@@ -41,8 +41,10 @@ export function slopeTest(values: readonly number[]): TestResult {
   return { statistic: slope, p: 2 * tUpper(Math.abs(slope) * Math.sqrt((freedom * sxx!) / residual), freedom) };
 }
 
-/** Complementary error function for x >= 0: its power series below 2, its continued fraction above (Abramowitz and Stegun, "Handbook of
- * Mathematical Functions", 7.1.6 and 7.1.14). */
+/**
+ * Complementary error function for x >= 0, by its power series below 2 and its continued fraction above (Abramowitz and
+ * Stegun, "Handbook of Mathematical Functions", 7.1.6 and 7.1.14).
+ */
 export function erfc(x: number): number {
   if (x < 2) {
     let term = x;

@@ -1,7 +1,7 @@
 /**
- * Cyclic precision: in every cycle the rung rises from the lowest to the highest along half a cosine, and falls back at once (Fu et
- * al., "CPT: Efficient Deep Neural Network Training via Cyclic Precision", ICLR 2021, equation 1; there 32 cycles of all iterations
- * from 3 to 8 bits, and gradients at the highest throughout).
+ * Cyclic precision: in every cycle the rung rises from the lowest to the highest along half a cosine, and falls back at
+ * once (Fu et al., "CPT: Efficient Deep Neural Network Training via Cyclic Precision", ICLR 2021, equation 1; the paper
+ * has 32 cycles over all iterations from 3 to 8 bits, with gradients at the highest throughout).
  */
 import type { Schedule } from './schedule';
 

@@ -1,4 +1,4 @@
-/** An epoch under a schedule of precision: its formats before it, its arithmetic after it. */
+/** Applies a schedule of precision to an epoch: its formats before it, its arithmetic after it. */
 import type { NativeModel } from '../../native/types/model';
 import type { NumberFormats } from '../../native/types/number-formats';
 import type { Precision } from '../../native/types/pass';
@@ -10,7 +10,10 @@ import type { ArithmeticCosts, EpochArithmetic, EpochMetrics } from '../../run/m
 import type { Observer } from '../../run/observer';
 import type { PrecisionWatch } from './watch';
 
-/** Gives the model the formats of the epoch that begins. `news`: null for one that had begun, whose formats are known. */
+/**
+ * Gives the model the formats of the epoch that begins. `news`: null for an epoch that had begun already, whose formats
+ * are known.
+ */
 export async function takeRung(
   watch: PrecisionWatch | undefined,
   model: NativeModel,
@@ -26,7 +29,7 @@ export async function takeRung(
   if (changed) observer?.log?.(`forward passes in ${rungText(name)} from epoch index ${news!.epoch} on${why}`);
 }
 
-/** Of the training of `images` images. */
+/** Arithmetic of training on `images` images. */
 export function epochArithmetic(
   adds: MultiplyAdds,
   images: number,
@@ -47,7 +50,7 @@ export function epochArithmetic(
   };
 }
 
-/** Null where one of them is unknown. */
+/** Sum of the parts; null where one of them is unknown. */
 export function arithmeticSum(parts: readonly (ArithmeticCosts | null | undefined)[]): ArithmeticCosts | null {
   let sum: ArithmeticCosts = { gbitops: 0, modelledJoules: 0 };
   for (const part of parts) {
@@ -58,6 +61,6 @@ export function arithmeticSum(parts: readonly (ArithmeticCosts | null | undefine
   return sum;
 }
 
-/** Over epochs; null where one of them is of a version that did not count. */
+/** Sum over epochs; null where one is of a version that did not count. */
 export const arithmeticOver = (lines: readonly EpochMetrics[]): ArithmeticCosts | null =>
   arithmeticSum(lines.map(({ arithmetic }) => arithmetic));

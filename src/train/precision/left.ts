@@ -1,4 +1,4 @@
-/** What a schedule of `train` leaves for the retraining of its ticket. */
+/** Determines the schedule of a retraining from that of `train`. */
 import type { NumberFormats } from '../../native/types/number-formats';
 import { scheduleOf } from '../../recipe/chosen-schedule';
 import { formatsOf, type PrecisionOptions } from '../../recipe/precision';
@@ -6,9 +6,9 @@ import type { ScheduleOptions } from '../../recipe/schedules';
 import type { EpochMetrics } from '../../run/metrics';
 
 /**
- * The entries of the retraining: `cpt` goes on by the index of the epoch, `pfq` on the rung that the search had reached (new
- * weights begin on the lowest), and after
- * `mask` the formats are the recipe's. `lines`: epochs of the search up to the drawing of the ticket.
+ * The entries of the retraining: `cpt` continues by the index of the epoch, `pfq` on the rung that the search had
+ * reached (new weights begin on the lowest), and after `mask` the formats are the recipe's. `lines`: epochs of the
+ * search up to the draw of the ticket.
  */
 export function scheduleLeft(
   recipe: PrecisionOptions & ScheduleOptions & { epochs: number; fromScratch: boolean },

@@ -1,6 +1,7 @@
 /**
- * Precision by the masks, our own rule: a rung higher after each epoch that has moved the masks by less than the threshold, and the
- * highest once the tickets are drawn. Gammas of few bits are enough for as long as the order of channels is still open.
+ * Precision by the masks, a rule of our own: one rung higher after each epoch that has moved the masks by less than the
+ * threshold, and the highest once the tickets are drawn. Gammas of few bits are enough while the order of channels is
+ * still open.
  */
 import type { Schedule } from './schedule';
 

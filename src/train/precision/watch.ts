@@ -1,4 +1,4 @@
-/** The precision of a training by its schedule: what the schedule has seen, and the rung that it is on. */
+/** Follows a training for its schedule of precision: the history that the schedule sees, and the current rung. */
 import { type Dict, isDict, isTensor, type Value } from '../../checkpoint/value';
 import type { MaskResult } from '../../native/types/model';
 import type { ChosenSchedule } from '../../recipe/chosen-schedule';
@@ -8,16 +8,17 @@ import { maskDistance } from '../../ticket/mask';
 import type { Seen } from './schedule';
 import { scheduleNamed } from './table';
 
-/** What is new when an epoch begins. */
+/** Facts that are new when an epoch begins. */
 interface News extends Pick<Seen, 'epoch' | 'epochs' | 'drawn'> {
-  /** Drawn from the weights as they are; empty in a retraining. */
+  /** Masks drawn from the current weights; empty in a retraining. */
   masks: readonly Pick<MaskResult, 'ratio' | 'bits' | 'kept' | 'total'>[];
   /** Training loss of the epoch before; null for the first one. */
   loss: number | null;
 }
 
 /**
- * Gammas that are still equal, as before training, are all dropped: two masks that keep next to nothing agree, and nothing has settled.
+ * True for the mask of equal gammas, as before training, which are all dropped. Two such masks agree, though nothing
+ * has settled.
  */
 const isOfTiedGammas = ({ ratio, kept, total }: News['masks'][number]) =>
   kept < (total - Math.trunc(total * ratio) - 1) / 2;
@@ -25,22 +26,26 @@ const isOfTiedGammas = ({ ratio, kept, total }: News['masks'][number]) =>
 export class PrecisionWatch {
   private at: number | null = null;
   private losses: number[] = [];
-  /** By the key of each ratio its newest mask. */
+  /** Newest mask, by the key of each ratio. */
   private masks = new Map<string, Uint8Array>();
 
   constructor(readonly chosen: ChosenSchedule) {}
 
-  /** Of the epoch that is running; the formats of the run before the first one. */
+  /** Rung of the running epoch; that of the run's formats before the first one. */
   get rung(): Rung {
     return this.chosen.ladder.at(this.at ?? -1)!;
   }
 
-  /** Takes what is new. `changed`: the epoch has other formats than the one before; `distance` as a schedule sees it. */
+  /**
+   * Takes the new facts. `changed`: the epoch has other formats than the one before; `distance`: as the schedule sees
+   * it.
+   */
   observe({ masks, loss, ...news }: News): { changed: boolean; distance: number | null } {
     const { name, ladder, ...settings } = this.chosen;
     if (loss !== null) this.losses.push(loss);
     const distance = this.distanceTo(masks);
-    // Copies: a checkpoint stores a tensor that two of its entries share but once, and a resumed run shares none.
+    // Masks are copied, as a checkpoint stores a tensor that two entries share only once, and a resumed run shares
+    // none.
     this.masks = new Map(masks.map(({ ratio, bits }) => [ratioKey(ratio), bits.slice()]));
     const before = this.at;
     const seen = { ...news, rung: before, losses: this.losses, distance };
@@ -56,7 +61,7 @@ export class PrecisionWatch {
     return distances.length === 0 || distances.includes(null) ? null : Math.max(...(distances as number[]));
   }
 
-  /** For the checkpoint. */
+  /** State for the checkpoint. */
   toValue(): Dict {
     const masks = [...this.masks].map(([key, bits]): [string, Value] => [
       key,
@@ -69,7 +74,7 @@ export class PrecisionWatch {
     ]);
   }
 
-  /** Takes back what toValue gave; without it the schedule begins anew. */
+  /** Restores the state that toValue returned; without it the schedule begins anew. */
   restore(value: Value | undefined): void {
     if (!isDict(value)) return;
     const [rung, losses, masks] = ['rung', 'losses', 'masks'].map((name) => value.get(name));
