@@ -76,7 +76,9 @@ async function main() {
       process.execPath,
       require.resolve('jest/bin/jest.js'),
       '--runInBand',
-      ...(texts.length ? texts : ['test/native']),
+      // These build programs of their own, which the other form of this command runs.
+      ...['--testPathIgnorePatterns', 'cpp.test', 'sanitized.test'],
+      ...['--testPathPatterns', ...(texts.length ? texts : ['test/native'])],
     ];
   } else await build(folder, which, [program]);
   const { status, signal } = spawnSync(command[0], command.slice(1), { cwd: root, env, stdio: 'inherit' });
