@@ -47,7 +47,7 @@ struct Columns {
 
 bool same_bits(const at::Tensor& a, const at::Tensor& b) { return a.view(at::kInt).equal(b.view(at::kInt)); }
 
-void compare(int64_t rows, int64_t columns, int64_t depth) {
+void compare_integers(int64_t rows, int64_t columns, int64_t depth) {
   const at::Tensor a = at::randn({rows, depth}), b = at::randn({depth, columns});
   const std::string what = std::to_string(rows) + "x" + std::to_string(columns) + "x" + std::to_string(depth);
   const Rows left(a, row_to_integers), left_plain(a, row_to_integers_plain);
@@ -81,7 +81,7 @@ void compare(int64_t rows, int64_t columns, int64_t depth) {
 EB_TEST("layer: products of integers have the bits of their slow twins") {
   for (const int64_t rows : {1, 7, 64})
     for (const int64_t columns : {1, 16, 31, 100})
-      for (const int64_t depth : {1, 2, 17, 128, 129, 300}) compare(rows, columns, depth);
+      for (const int64_t depth : {1, 2, 17, 128, 129, 300}) compare_integers(rows, columns, depth);
 }
 
 EB_TEST("layer: the largest integers do not overflow") {
