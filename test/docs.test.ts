@@ -49,15 +49,26 @@ function broken(from: string, link: string): string | null {
   return null;
 }
 
+const links = pages.flatMap((page) =>
+  [...read(page).matchAll(/\]\(([^)\s]+)\)/g)]
+    .map((match) => match[1]!)
+    .filter((link) => !/^[a-z]+:/.test(link))
+    .map((link) => ({ page, link })),
+);
+
 test('links between pages', () => {
-  const links = pages.flatMap((page) =>
-    [...read(page).matchAll(/\]\(([^)\s]+)\)/g)]
-      .map((match) => match[1]!)
-      .filter((link) => !/^[a-z]+:/.test(link))
-      .map((link) => broken(page, link)),
-  );
   expect(links.length).toBeGreaterThan(60);
-  expect(links.filter(Boolean)).toEqual([]);
+  expect(links.map(({ page, link }) => broken(page, link)).filter(Boolean)).toEqual([]);
+});
+
+test('another page leads to each', () => {
+  const reached = new Set(
+    links
+      .map(({ page, link }) => ({ page, target: join(dirname(page), link.split('#')[0]!) }))
+      .filter(({ page, target }) => target !== page)
+      .map(({ target }) => target),
+  );
+  expect(pages.filter((page) => page !== 'README.md' && !reached.has(page))).toEqual([]);
 });
 
 /** Paths from the root of the repository, up to the first part that is a pattern, a placeholder, or hidden (made, not kept). */
