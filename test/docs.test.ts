@@ -1,6 +1,6 @@
-/** Links in the documentation, and the sections of it that code cites, lead somewhere. */
+/** Links in the documentation, paths that it names, and the sections of it that code cites, lead somewhere. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 const root = join(__dirname, '..');
 const read = (file: string) => readFileSync(join(root, file), 'utf8');
@@ -9,7 +9,10 @@ const under = (folder: string, pattern: RegExp) =>
     .filter((name) => pattern.test(name) && !/(^|\/)(node_modules|\.venv)\//.test(name))
     .map((name) => join(folder, name));
 
-const pages = [...under('docs', /\.md$/), ...under('bench', /\.md$/), 'README.md', 'CONTRIBUTING.md', 'CHANGELOG.md'];
+const pages = [
+  ...['docs', 'bench', 'scripts'].flatMap((folder) => under(folder, /\.md$/)),
+  ...['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md'],
+];
 const code = ['src', 'binding', 'cpp', 'test', 'scripts', 'findings']
   .filter((folder) => existsSync(join(root, folder)))
   .flatMap((folder) => under(folder, /\.(ts|js|cjs|mjs|h|cpp|c|cu|cuh|sh|py)$/));
@@ -46,15 +49,49 @@ function broken(from: string, link: string): string | null {
   return null;
 }
 
+const links = pages.flatMap((page) =>
+  [...read(page).matchAll(/\]\(([^)\s]+)\)/g)]
+    .map((match) => match[1]!)
+    .filter((link) => !/^[a-z]+:/.test(link))
+    .map((link) => ({ page, link })),
+);
+
 test('links between pages', () => {
-  const links = pages.flatMap((page) =>
-    [...read(page).matchAll(/\]\(([^)\s]+)\)/g)]
-      .map((match) => match[1]!)
-      .filter((link) => !/^[a-z]+:/.test(link))
-      .map((link) => broken(page, link)),
-  );
   expect(links.length).toBeGreaterThan(60);
-  expect(links.filter(Boolean)).toEqual([]);
+  expect(links.map(({ page, link }) => broken(page, link)).filter(Boolean)).toEqual([]);
+});
+
+test('another page leads to each', () => {
+  const reached = new Set(
+    links
+      .map(({ page, link }) => ({ page, target: join(dirname(page), link.split('#')[0]!) }))
+      .filter(({ page, target }) => target !== page)
+      .map(({ target }) => target),
+  );
+  expect(pages.filter((page) => page !== 'README.md' && !reached.has(page))).toEqual([]);
+});
+
+/** Paths from the root of the repository, up to the first part that is a pattern, a placeholder, or hidden (made, not kept). */
+function pathsIn(text: string): string[] {
+  const folders = 'src|cpp|binding|test|scripts|docs|bench|networks|examples|findings|cmake';
+  const path = new RegExp(`(?<![\\w./@-])(?:${folders})\\/(?:\\w[\\w.-]*\\/)*(?:\\w[\\w.-]*(?![\\w.*{<-]))?`, 'g');
+  return [...text.matchAll(path)].map(([found]) => found.replace(/[./]+$/, ''));
+}
+
+/** Whether it is there. A name without its ending stands for all files of that name. */
+function isThere(path: string): boolean {
+  const folder = join(root, dirname(path));
+  return (
+    existsSync(join(root, path)) ||
+    (existsSync(folder) && readdirSync(folder).some((name) => name.startsWith(`${basename(path)}.`)))
+  );
+}
+
+test('paths that pages name', () => {
+  const named = pages.flatMap((page) => pathsIn(read(page)).map((path) => ({ page, path })));
+  expect(named.length).toBeGreaterThan(200);
+  const missing = named.filter(({ path }) => !isThere(path));
+  expect(missing.map(({ page, path }) => `${page}: there is no ${path}`)).toEqual([]);
 });
 
 test('sections that code cites', () => {

@@ -23,7 +23,7 @@ const CONTENTS: Record<string, RegExp> = {
   cpp: /(\.(c|cpp|cu|cuh|h|inc)|CMakeLists\.txt)$/,
   cmake: /\.cmake$/,
   networks: /\.json$/,
-  scripts: /\.(mjs|sh|py|sbatch|json)$/,
+  scripts: /\.(mjs|sh|py|sbatch|json|md)$/,
   prebuilds: /(^README\.md|\/(earlybird\.glibc\.node|earlybird_\w+\.so|manifest\.json|libjpeg[\w.-]*|LICENSE[\w.-]*))$/,
   docs: /\.(md|svg|png|csv|json|jsonl|mjs)$/,
   examples: /\.mjs$/,

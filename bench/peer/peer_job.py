@@ -22,14 +22,14 @@ WINDOW = 4  # masks before the last one that a search compares it with
 
 
 def test_transform():
-    """What the release tests with: no crop and no flip."""
+    """What the reference tests with: no crop and no flip."""
     if transforms is not None:
         return transforms.Compose([as_pil, transforms.ToTensor(), transforms.Normalize(*STATISTICS[SIZE])])
     return FallbackTransform(SIZE).whole
 
 
 class ReferenceStage:
-    """Training of one network with the habits of the published release."""
+    """Training of one network with the habits of the reference."""
 
     def __init__(self, args, model, sets, device, rates):
         self.model, self.device = model, device
@@ -148,7 +148,7 @@ def arguments(words=None):
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--test-batch", type=int, default=256)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--reinit", action="store_true", help="train the small network from new weights, as the release does")
+    parser.add_argument("--reinit", action="store_true", help="train the small network from new weights, as the reference does")
     parser.add_argument("--dtype", choices=["bf16", "fp32"], default="fp32", help="autocast type, not for reference")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, help="CPU threads for torch")

@@ -1,4 +1,4 @@
-"""The networks of the published release in plain PyTorch, with its state_dict keys and shapes.
+"""The networks of the reference in plain PyTorch, with its state_dict keys and shapes.
 
 build("vgg16") gives the dense network, build("vgg16", cfg=[...]) a pruned one: the cfg of a pruned.pth.tar.
 Run as a program it prints parameters, FLOPs and BN channels.
@@ -15,7 +15,7 @@ INPUT_SIZE = {"vgg16": 32, "preresnet20": 32, "preresnet101": 32, "resnet18": 22
 class Select(nn.Module):
     """Keeps the channels whose entry in `indexes` is non-zero.
 
-    As built it reads the vector on the host at every call, as the published release does. freeze() reads it once: the
+    As built it reads the vector on the host at every call, as the reference does. freeze() reads it once: the
     forward is then one gather on the device, or nothing at all when every channel is kept.
     """
 

@@ -1,6 +1,6 @@
 """Masks and mask distances in PyTorch, and the ceilings of the machine: a copy and a matrix product.
 
-  reference  as the published release does it
+  reference  as the code of 2020 does it (docs/reference.md)
   tuned      a few operations on the device
 
 Both are checked to give the same result before they are timed.

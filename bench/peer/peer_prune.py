@@ -1,4 +1,4 @@
-"""Pruning as the published release does it: one threshold over the |gamma| of all batch-norm layers, then smaller layers.
+"""Pruning as the reference does it: one threshold over the |gamma| of all batch-norm layers, then smaller layers.
 
 VGG-16 loses channels of every layer. A PreResNet keeps its residual stream: what a block reads is selected, its inner layers shrink.
 """

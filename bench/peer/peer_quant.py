@@ -1,6 +1,6 @@
 """Simulated block floating point in PyTorch: speed of the quantiser, and what it adds to a VGG-16 training step.
 
-  eager     one quantiser call per tensor, each made of many kernels: as the published low-precision runs do it
+  eager     one quantiser call per tensor, each made of many kernels: as the reference's low-precision runs do it
   compiled  the same arithmetic through torch.compile, the whole step as one CUDA graph: as an expert does it
 
 Each is timed with and without quantisation.

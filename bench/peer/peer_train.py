@@ -1,6 +1,6 @@
 """The training step of an Early-Bird search in PyTorch.
 
-  reference  as the published release does it: fp32, NCHW, a host read-back every step, Python loops
+  reference  as the code of 2020 does it (docs/reference.md): fp32, NCHW, a host read-back every step, Python loops
   tuned      what an expert writes today: data on the device, channels_last, bf16, fused SGD, the step as a CUDA graph
   compiled   tuned, with the forward and backward passes through torch.compile
 

@@ -37,7 +37,7 @@ const save = option('--save') ?? fail('give --save DIR');
 const seeds = option('--seeds', '1,2,3').split(',');
 const rows = option('--rows', USUAL).split(',');
 const unknown = rows.find((row) => !ROWS[row]);
-if (unknown !== undefined) fail(`${unknown} is no row: give some of ${Object.keys(ROWS).join(', ')}`);
+if (unknown !== undefined) fail(`${unknown} is not a row: give some of ${Object.keys(ROWS).join(', ')}`);
 let left = Number(option('--runs', 'Infinity'));
 
 mkdirSync(save, { recursive: true });

@@ -56,7 +56,7 @@ export function stateDictOf(value: Value, name = 'the checkpoint', log?: (line: 
 function leftOut(keys: readonly string[]): string {
   const shown = keys.slice(0, 3).join(', ');
   const more = keys.length > 3 ? ` and ${keys.length - 3} more` : '';
-  return `${shown}${more} ${keys.length > 1 ? 'are no weights of the network and are' : 'is no weight and is'} left out`;
+  return `${shown}${more} ${keys.length > 1 ? 'are not weights of the network and are' : 'is not a weight and is'} left out`;
 }
 
 /** Says why an entry of a state dict cannot be taken, and what to do. */

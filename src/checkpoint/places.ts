@@ -68,7 +68,7 @@ export function weightsAt(value: Value, key: string | undefined, name: string): 
 
 /** Describes the content of a file, for messages. */
 export function contentOf(value: Value): string {
-  if (!isDict(value)) return 'it is no dictionary';
+  if (!isDict(value)) return 'it is not a dictionary';
   const keys = [...value.keys()].slice(0, 12).map(show);
   return `it has ${keys.join(', ')}${value.size > 12 ? `, ... (${value.size} in all)` : ''}`;
 }

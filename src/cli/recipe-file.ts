@@ -22,7 +22,7 @@ export function readRecipeFile(path: string, names: ReadonlyMap<string, string>)
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw refused(
       path,
-      'holds no recipe: write one entry a line, such as "epochs: 160", or make one with earlybird init.',
+      'is not a recipe: write one entry a line, such as "epochs: 160", or make one with earlybird init.',
     );
   }
   const known = new Set(names.values());
@@ -38,7 +38,8 @@ export function readRecipeFile(path: string, names: ReadonlyMap<string, string>)
 
 function textOf(path: string): string {
   try {
-    if (statSync(path).size > LARGEST) throw refused(path, `is larger than ${LARGEST / 2 ** 20} MB: it is no recipe.`);
+    if (statSync(path).size > LARGEST)
+      throw refused(path, `is larger than ${LARGEST / 2 ** 20} MB: it is not a recipe.`);
     return readFileSync(path, 'utf8');
   } catch (error) {
     throw fileError(error, path, 'read');

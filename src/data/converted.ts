@@ -108,7 +108,7 @@ async function convert(
         }
         if (index.bytes > MOST_BYTES)
           throw datasetError(
-            `The ${others.length} images that are no JPEG, or compressed in their files, need more than ${MOST_BYTES / 1e9} GB in the cache: make shards of JPEG of the data set with "earlybird data pack".`,
+            `The ${others.length} images that are not JPEG, or compressed in their files, need more than ${MOST_BYTES / 1e9} GB in the cache: make shards of JPEG of the data set with "earlybird data pack".`,
           );
         onProgress?.(Math.min(others.length, at + step), others.length, 'putting images into the cache');
       }

@@ -117,7 +117,7 @@ export async function openStreams(
   const decoded = (set: ImageListing, what: string) => {
     const others = set.others?.length ?? 0;
     if (others > 0)
-      log(`imagenet: ${others} ${what} images are no JPEG, or compressed in their files, and go into the cache once`);
+      log(`imagenet: ${others} ${what} images are not JPEG, or compressed in their files, and go into the cache once`);
     return convertOthers(set, { cacheDir: defaultCacheDir(), signal });
   };
   const tests = await decoded(opened.test, 'test');

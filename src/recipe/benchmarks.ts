@@ -73,7 +73,7 @@ const benchProfileSchema = z.strictObject({
 
 const benchDetectSchema = z.strictObject({
   ...network,
-  steps: option(count().default(20), 'timed training steps, from which the epoch is reckoned'),
+  steps: option(count().default(20), 'timed training steps, used to estimate the time of an epoch'),
   warmup: option(count().default(3), 'untimed steps before them'),
   repetitions: option(count().default(20), 'timed detections'),
   epochSeconds: option(positive().optional(), 'seconds of a training epoch, where they are known', {

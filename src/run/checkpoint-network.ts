@@ -106,7 +106,7 @@ function normalisationFrom(extras: Dict, name: string): Normalisation | undefine
   if (isThree(mean) && isThree(std) && std.every((entry) => entry > 0)) return { mean, std };
   throw new EarlybirdError(
     'ERR_CHECKPOINT',
-    `${name} records a normalisation of images that is none (mean ${mean}, deviation ${std}): save its weights alone, or take another file.`,
+    `${name} records a normalisation of images that is not three means and three positive deviations (mean ${mean}, deviation ${std}): save its weights alone, or take another file.`,
   );
 }
 

@@ -28,7 +28,10 @@ export async function mergeStudies(
 async function readOne(folder: string): Promise<Study> {
   const study = await RunDirectory.at(folder).readJson<Study>('study.json');
   if (study?.study === true) return study;
-  throw new EarlybirdError('ERR_FILE', `${join(folder, 'study.json')} is no study: give --merge folders of studies.`);
+  throw new EarlybirdError(
+    'ERR_FILE',
+    `${join(folder, 'study.json')} is not a study: give --merge folders of studies.`,
+  );
 }
 
 export interface Source {

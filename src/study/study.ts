@@ -172,7 +172,7 @@ export async function runOnly(recipe: StudyRecipe, only: string, options: RunOpt
     ...entries.map((entry) => entryPart(recipe, entry, ofSeed(searches, entry.seed))),
   ];
   const part = parts.find(({ key }) => key === only);
-  if (!part) throw new EarlybirdError('ERR_USAGE', `--only ${only} is no part of this study.`);
+  if (!part) throw new EarlybirdError('ERR_USAGE', `--only ${only} is not a part of this study.`);
   await runParts({ ...recipe, jobs: 1 }, [part], options, async ({ failure }) => {
     if (failure) throw failure;
   });

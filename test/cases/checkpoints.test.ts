@@ -44,7 +44,7 @@ const FILES: [string, string, string][] = [
   [
     'ema.pth',
     'ema',
-    'the weights are those of the file; the prefix module. is taken off their keys; n_averaged is no weight and is left out',
+    'the weights are those of the file; the prefix module. is taken off their keys; n_averaged is not a weight and is left out',
   ],
   ['channels-last.pth', 'weights', ''],
   ['fsdp1-full.pt', 'weights', ''],

@@ -138,7 +138,7 @@ test('what shards hold beside their samples is counted and named', async () => {
   const { problems, notRead, notes } = await verify();
   expect(problems).toEqual([]);
   expect(notRead.join()).toMatch(/^4 images are not read \(train-000000\.tar:b\.jpg: no class.*val-000000\.tar:c\.gif/);
-  expect(notes.join()).toMatch(/4 files are no images and are not read: 2 \.cls, 2 with no extension/);
+  expect(notes.join()).toMatch(/4 files are not images and are not read: 2 \.cls, 2 with no extension/);
   const { bad, manifest } = await pack(tree.root, tree.at('out'));
   expect([bad.length, manifest.splits.train!.bad]).toEqual([4, 2]);
   expect(readFileSync(tree.at('out/bad.txt'), 'utf8')).toContain('train-000000.tar:b.jpg\tno class beside it');
@@ -165,7 +165,7 @@ test('Tiny ImageNet as it unpacks: every image in a sub-folder, a list of boxes 
   tree.place('train/n01440764/n01440764_boxes.txt', 'n01440764_0.JPEG\t0\t0\t9\t9\n');
   const report = await verify();
   expect(report).toMatchObject({ ...inOrder, train: { perClass: [1, 1, 1] } });
-  expect(report.notes.join()).toMatch(/1 files are no images and are not read: 1 \.txt/);
+  expect(report.notes.join()).toMatch(/1 files are not images and are not read: 1 \.txt/);
 });
 
 /** One picture of each kind that torchvision's ImageFolder takes. */

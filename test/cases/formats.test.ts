@@ -144,11 +144,11 @@ describe('damage is ERR_DATASET, and nothing is left half-written', () => {
     writeFileSync(place, text.replace(hash, '0'.repeat(40)));
     await reads(/shard\.00000\.mds\.zstd is damaged .*(checksum|not what index\.json says)/);
     writeFileSync(place, text.replaceAll('shard.00000', '../../shard.00000'));
-    await reads(/index\.json is damaged or no index/);
+    await reads(/index\.json is damaged or not an index/);
     writeFileSync(place, text.replaceAll('zstd:7', 'bz2'));
     await reads(/is compressed with bz2, which is not read: unpack it beside itself first/);
     writeFileSync(place, '{"shards": [null]}');
-    await reads(/index\.json is damaged or no index/);
+    await reads(/index\.json is damaged or not an index/);
   });
 
   test("ImageNet's archives: nothing that says the classes of val, or numbers without their order", async () => {
@@ -243,7 +243,7 @@ test("ImageNet's validation set unpacked without class folders takes its classes
     expect(unpacked.labels[i]).toBe(packed.labels[at]);
     expect((await bytesOf(unpacked, i)).equals(images[at]!)).toBe(true);
   }
-  expect(unread.every(({ reason }) => reason === 'of n01484850, no class of train/')).toBe(true);
+  expect(unread.every(({ reason }) => reason === 'of n01484850, which is not a class of train/')).toBe(true);
 });
 
 test('class folders come before archives that were left beside them; shards in numbered folders have an index', async () => {

@@ -48,7 +48,7 @@ function patch(file: string, from: string, to: string): void {
   fs.writeFileSync(file, text.replaceAll(from, to), 'latin1');
 }
 
-const PREFIX = 'the prefix student. is taken off their keys; seen is no weight and is left out';
+const PREFIX = 'the prefix student. is taken off their keys; seen is not a weight and is left out';
 test.each([
   ['fsdp', 'the weights are those under app.model'],
   ['fsdp/.metadata', 'the weights are those under app.model'],

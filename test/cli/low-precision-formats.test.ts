@@ -90,5 +90,5 @@ built('rows over seeds, differences paired by seed, and distances to the first r
 built('another row is refused', async () => {
   const { status, stderr } = await tables('--rows', 'ff,fp2');
   expect(status).toBe(1);
-  expect(stderr).toContain('fp2 is no row: give some of ff, bfp8,');
+  expect(stderr).toContain('fp2 is not a row: give some of ff, bfp8,');
 });

@@ -52,7 +52,7 @@ const isTensorJson = (value: ExpectedJson): value is TensorJson =>
 function compare(checks: Checks, at: string, actual: Value | undefined, expected: ExpectedJson): void {
   if (isTensorJson(expected)) {
     if (isTensor(actual)) compareTensor(checks, at, actual, expected);
-    else checks.ok(`${at} is no tensor`, false);
+    else checks.ok(`${at} is not a tensor`, false);
   } else if (Array.isArray(expected)) {
     const list = Array.isArray(actual) ? actual : [];
     checks.equal(`${at} length`, list.length, expected.length);

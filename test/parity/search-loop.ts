@@ -41,7 +41,7 @@ export async function checkSearch(search: SearchJson, threshold: number): Promis
 async function checkFiles(checks: Checks, dir: string, saved: EventJson[]): Promise<void> {
   for (const { file, epoch_field, best_prec1, first_gamma_at_save } of saved) {
     const { value } = await readCheckpoint(join(dir, file!));
-    if (!isDict(value)) throw new Error(`${file} holds no dictionary`);
+    if (!isDict(value)) throw new Error(`${file} is not a dictionary`);
     checks.equal(`${file} epoch`, value.get('epoch'), epoch_field);
     checks.equal(`${file} best_prec1`, value.get('best_prec1'), best_prec1);
     checks.equal(`${file} gamma`, firstGamma(stateDictOf(value)), Math.fround(first_gamma_at_save!));

@@ -124,7 +124,7 @@ function place(name: string, item: Value): Place {
   const [file, offset, length] = ['relative_path', 'offset', 'length'].map((attribute) => info.get(attribute));
   const isSize = (value: Item | undefined): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
   if (typeof file !== 'string' || !isSize(offset) || !isSize(length))
-    refuse(`the place of ${JSON.stringify(name)} is none`);
+    refuse(`the place of ${JSON.stringify(name)} is not a file with an offset and a length`);
   if (file === '' || file === '..' || /[/\\\0]/.test(file))
     refuse(`it puts ${JSON.stringify(name)} into a file that is not beside it`);
   const steps = info.get('transform_descriptors');

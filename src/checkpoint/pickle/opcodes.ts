@@ -118,14 +118,14 @@ function persistentLine(): never {
 /** Reads an integer, or a boolean of protocol 0. */
 function integerLine(text: string): Item {
   if (text === '00' || text === '01') return text === '01';
-  if (!/^-?\d{1,620}$/.test(text)) refuse('it holds an integer that is none');
+  if (!/^-?\d{1,620}$/.test(text)) refuse('it holds an integer that cannot be read');
   return narrow(BigInt(text));
 }
 
 function floatLine(text: string): number {
   const value =
     { inf: Number.POSITIVE_INFINITY, '-inf': Number.NEGATIVE_INFINITY, nan: Number.NaN }[text] ?? Number(text);
-  if (text === '' || (Number.isNaN(value) && text !== 'nan')) refuse('it holds a number that is none');
+  if (text === '' || (Number.isNaN(value) && text !== 'nan')) refuse('it holds a number that cannot be read');
   return value;
 }
 

@@ -38,15 +38,15 @@ const use = defineCommand({
     return { config: configPath(), libtorch };
   },
   print: ({ config, libtorch }) =>
-    libtorch ? `${config} names ${text(libtorch)}` : `${config} names no LibTorch any more`,
+    libtorch ? `${config} names ${text(libtorch)}` : `${config} no longer names a LibTorch`,
 });
 
 const VARIANTS = ['cpu', 'cuda'] as const;
 
 const fetch = defineCommand({
   options: z.strictObject({
-    variant: option(z.enum(VARIANTS).default('cpu'), 'build that pip shall install'),
-    torchVersion: option(z.string().optional(), 'version that pip shall install', 'such as 2.13.0', {
+    variant: option(z.enum(VARIANTS).default('cpu'), 'build for pip to install'),
+    torchVersion: option(z.string().optional(), 'version for pip to install', 'such as 2.13.0', {
       defaultHelp: 'the one this version of earlybird was tested with',
     }),
     indexUrl: option(z.string().optional(), 'package index for pip', 'an address'),

@@ -96,7 +96,11 @@ async function flatSplit(
     const wnid = truth?.get(Number(VALIDATION.exec(name)![1]));
     const label = wnid === undefined ? undefined : place.get(wnid);
     if (label !== undefined) names[label]!.push(name);
-    else unread.push({ file: `${split}/${name}`, reason: wnid ? `of ${wnid}, no class of train/` : 'no class known' });
+    else
+      unread.push({
+        file: `${split}/${name}`,
+        reason: wnid ? `of ${wnid}, which is not a class of train/` : 'no class known',
+      });
   }
   if (unread.length === images.length) return null;
   return { listing: await listing(folder, split, classNames, names, true), unread };

@@ -51,7 +51,7 @@ async function truthOf(root: string, kit: Kit | null): Promise<Map<number, strin
         const wnid = wnids.get(Number(line));
         if (wnid === undefined)
           throw datasetError(
-            `Line ${i + 1} of ${TRUTH} is "${line}", no class of ${META} in ${kit.place}; fetch the development kit again.`,
+            `Line ${i + 1} of ${TRUTH} is "${line}", which is not a class of ${META} in ${kit.place}; fetch the development kit again.`,
           );
         return [i + 1, wnid];
       }),

@@ -42,7 +42,7 @@ const WINDOW = 4096;
 /** The shards that an index.json names, in order. Rejects with ERR_DATASET. */
 export async function mdsShards(place: string): Promise<ShardFile[]> {
   const wrong = (why: string) =>
-    datasetError(`${place} is damaged or no index of MDS shards (${why}); make or fetch it again.`);
+    datasetError(`${place} is damaged or not an index of MDS shards (${why}); make or fetch it again.`);
   if ((await stat(place)).size > MOST_INDEX_BYTES) throw wrong('it is too large');
   let shards: unknown;
   try {

@@ -30,7 +30,7 @@ interface Matrix {
 /** Reads the synsets of meta.mat. Throws plain errors for damage. */
 export function readSynsets(bytes: Buffer): Synset[] {
   if (bytes.length < 128 || bytes.toString('latin1', 126, 128) !== 'IM')
-    throw new Error('it is no MATLAB 5 file of a little-endian machine');
+    throw new Error('it is not a MATLAB 5 file of a little-endian machine');
   for (const { type, data } of elementsOf(bytes.subarray(128))) {
     const matrix = type === COMPRESSED ? unpacked(data) : type === MATRIX ? matrixOf(data) : null;
     if (matrix?.name === 'synsets') return matrix.rows.map(synsetOf);

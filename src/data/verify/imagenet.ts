@@ -65,7 +65,7 @@ export function sayBeside(
   const named = pictures.map((file) => (reasons.has(file) ? `${file}: ${reasons.get(file)}` : file));
   if (pictures.length > 0) notRead.push(`${pictures.length} images are not read (${someOf(named, NAMED)}).`);
   if (others.length > 0)
-    notes.push(`${others.length} files are no images and are not read: ${countKinds(others)} (${someOf(others)})`);
+    notes.push(`${others.length} files are not images and are not read: ${countKinds(others)} (${someOf(others)})`);
 }
 
 async function filesOf(root: string): Promise<ShardFile[]> {
@@ -143,7 +143,7 @@ async function brokenImages(
     );
   if (kinds.length > 0)
     report.notes.push(
-      `${kinds.length} of ${set.count} images are no JPEG (${[...new Set(kinds)].sort().join(', ')}): training decodes them once, into the cache; "earlybird data pack" makes JPEG of them`,
+      `${kinds.length} of ${set.count} images are not JPEG (${[...new Set(kinds)].sort().join(', ')}): training decodes them once, into the cache; "earlybird data pack" makes JPEG of them`,
     );
   if (packed > 0)
     report.notes.push(

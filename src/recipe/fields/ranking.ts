@@ -28,7 +28,7 @@ export const ranking = {
   ),
   budget: option(
     z.enum(BUDGETS).default('channels'),
-    'what a pruning ratio is the share of that goes: BN channels, parameters, forward FLOPs, or the time of a training step by widths measured on this CPU',
+    'what a pruning ratio is a share of: BN channels, parameters, forward FLOPs, or the time of a training step by widths measured on this CPU',
   ),
 };
 
