@@ -21,7 +21,7 @@ const SRC: [room: string, below: string][] = [
   ['watch', 'report train ticket energy run recipe lock errors'],
   [
     'study',
-    'cost report train prune bench engine ticket energy run recipe network native data checkpoint measure student-t cores lock atomic tensor errors',
+    'cost report train prune engine ticket energy run recipe network native data checkpoint measure student-t cores lock atomic tensor errors',
   ],
   ['cost', 'report train prune bench engine energy run recipe network native data measure lock atomic errors'],
   ['report', 'train prune engine ticket energy run recipe network native data checkpoint lock atomic errors'],

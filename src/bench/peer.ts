@@ -1,13 +1,13 @@
-/** Runs timed programs in a process of their own: the PyTorch peer, and this program beside it. */
+/** Runs the programs of the PyTorch peer, each in a process of its own. */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { requestedDevice } from '../engine/device';
+import { type Flags, flagWords, inTemporaryFolder, type ProgramLimits, runProgram } from '../engine/program';
 import { EarlybirdError } from '../errors';
 import { packageRoot, peersCommand } from '../package';
 import type { BenchStepRecipe } from '../recipe/recipe';
 import type { RunOptions } from '../run/observer';
-import { type Flags, flagWords, inTemporaryFolder, runProgram } from './program';
 import type { StepRecord } from './step';
 
 /** The options that every benchmark beside a peer has. */
@@ -35,31 +35,36 @@ export function settlePeer<R extends PeerOptions>(recipe: R, program: string, lo
   return { ...recipe, peer: folder, python };
 }
 
-/** Runs a program of the peer that `settlePeer` settled, and reads the record that it writes. */
+/** A peer that `settlePeer` settled. */
+type SettledPeer = PeerOptions & { timeout: number };
+
+/** The output of a program of the peer. Throws ERR_USAGE where it fails. */
+export function runPeerProgram(
+  { peer, python = 'python3', timeout }: SettledPeer,
+  program: string,
+  words: readonly string[],
+  { signal }: RunOptions,
+  limits: Omit<ProgramLimits, 'timeout'> = {},
+): Promise<string> {
+  const name = `${python} ${program}`;
+  const failed = (why: string) =>
+    new EarlybirdError('ERR_USAGE', `${name} gave no figure: ${why}; --python names another Python.`);
+  return runProgram(python, [join(peer!, program), ...words], { ...limits, name, timeout, signal, failed });
+}
+
+/** Runs a program of the peer, and reads the record that it writes. */
 export function peerRecord<T>(
-  { peer, python = 'python3', timeout }: PeerOptions & { timeout: number },
+  recipe: SettledPeer,
   program: string,
   words: readonly string[],
   options: RunOptions,
-  env: NodeJS.ProcessEnv = {},
+  limits: Omit<ProgramLimits, 'timeout'> = {},
 ): Promise<T> {
   return inTemporaryFolder(async (folder) => {
     const file = join(folder, 'record.json');
-    await runProgram(python, [join(peer!, program), ...words, '--json', file], { timeout }, options, env);
+    await runPeerProgram(recipe, program, [...words, '--json', file], options, limits);
     return JSON.parse(await readFile(file, 'utf8')) as T;
   });
-}
-
-/** The result of a command of this package in another process: memory, threads and start compare with a peer's. */
-export async function runApart<T>(
-  command: readonly string[],
-  flags: Flags,
-  limits: { timeout: number },
-  options: RunOptions,
-): Promise<T> {
-  const main = join(packageRoot, 'dist', 'cli', 'main.js');
-  const words = [main, ...command, ...flagWords(flags), '--json', '--quiet'];
-  return JSON.parse(await runProgram(process.execPath, words, limits, options)) as T;
 }
 
 /** The record of peer_train.py, as far as it is read here (bench/peer/README.md, "The record"). */

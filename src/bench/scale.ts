@@ -1,16 +1,15 @@
 /** `bench scale`: the training step on one and on several ranks of this host, beside PyTorch's DDP on as many. */
-import { join } from 'node:path';
+import { runApart } from '../engine/apart';
 import { openEngine, requestedDevice } from '../engine/device';
 import { describeMachine, type Machine } from '../engine/machine';
+import { flagWords } from '../engine/program';
 import { ratioOf, type Spread, spread } from '../measure';
-import { packageRoot } from '../package';
 import { freePort, rankEnvironment } from '../ranks/launch';
 import { placeOf } from '../ranks/place';
 import { Ranks } from '../ranks/ranks';
 import type { BenchScaleRecipe } from '../recipe/recipe';
 import type { RunOptions } from '../run/observer';
-import { peerRecord, settlePeer } from './peer';
-import { flagWords, runProgram } from './program';
+import { peerRecord, runPeerProgram, settlePeer } from './peer';
 import { OURS, takeTurns } from './rounds';
 import { timeSteps } from './step';
 import { createTraining } from './workload';
@@ -134,13 +133,14 @@ async function runOurs(
   options: RunOptions,
 ): Promise<ScaleRun> {
   const { model, batchSize, steps, warmup, precision, seed, capture, syncBn, gradientDtype, timeout } = recipe;
-  const flags = { model, batchSize, steps, warmup, precision, seed, capture, syncBn, gradientDtype, timeout, threads };
-  const words = [
-    ...[join(packageRoot, 'dist', 'cli', 'main.js'), 'bench', 'scale', '--single', '--json', '--quiet'],
-    ...flagWords({ ...flags, device: requestedDevice(recipe), peer: 'none' }),
-  ];
-  const [output] = await onRanks(ranks, (env) => runProgram(process.execPath, words, recipe, options, env));
-  return JSON.parse(output!) as ScaleRun;
+  const flags = {
+    ...{ model, batchSize, steps, warmup, precision, seed, capture, syncBn, gradientDtype, timeout, threads },
+    ...{ device: requestedDevice(recipe), peer: 'none', single: true },
+  };
+  const [run] = await onRanks(ranks, (env) =>
+    runApart<ScaleRun>(['bench', 'scale'], flags, { timeout, env }, options),
+  );
+  return run!;
 }
 
 /** The record of peer_ddp.py and peer_train.py, as far as it is read here. */
@@ -166,8 +166,8 @@ async function runPeers(
   // Only rank 0 writes a record.
   const [record] = await onRanks<PeerScale | string>(ranks, (env, rank) =>
     rank === 0
-      ? peerRecord<PeerScale>(recipe, program, words, options, env)
-      : runProgram(recipe.python ?? 'python3', [join(recipe.peer!, program), ...words], recipe, options, env),
+      ? peerRecord<PeerScale>(recipe, program, words, options, { env })
+      : runPeerProgram(recipe, program, words, options, { env }),
   );
   return { ranks, imagesPerSecond: (record as PeerScale).images_per_s_wall, waitedMs: null, bytes: null };
 }

@@ -1,8 +1,8 @@
 /** The runs of `bench job`: which there are, where they lie, and the command lines that do them. */
 import { join } from 'node:path';
-import { type Flags, flagWords } from '../../bench/program';
 import { OURS } from '../../bench/rounds';
 import { requestedDevice } from '../../engine/device';
+import { type Flags, flagWords } from '../../engine/program';
 import { alternating } from '../../measure';
 import { identityOf } from '../../recipe/identity';
 import { JOB_MODELS } from '../../recipe/job';
