@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { requestedDevice } from '../engine/device';
+import { type DeviceOptions, requestedDevice } from '../engine/device';
 import { type Flags, flagWords, inTemporaryFolder, type ProgramLimits, runProgram } from '../engine/program';
 import { EarlybirdError } from '../errors';
 import { packageRoot, peersCommand } from '../package';
@@ -78,6 +78,25 @@ interface TrainRecord {
   peak_mib: { resident?: number };
 }
 
+/** Where and in what a program of the peer computes. */
+export function computingFlags(recipe: DeviceOptions): Flags {
+  const device = requestedDevice(recipe);
+  return {
+    dtype: recipe.precision === 'bf16' ? 'bf16' : 'fp32', // mode reference ignores it: it is always fp32
+    device: device === 'auto' ? undefined : device,
+    threads: recipe.threads,
+  };
+}
+
+/** What and how the peer's training step is timed. */
+export function stepFlags(
+  recipe: DeviceOptions & Pick<BenchStepRecipe, 'model' | 'batchSize' | 'steps' | 'warmup'>,
+  mode: string,
+): Flags {
+  const { model, batchSize: batch, steps, warmup } = recipe;
+  return { model, mode, batch, steps, warmup, ...computingFlags(recipe) };
+}
+
 /** Times the peer's training step. `cfg`: a file with the widths of a pruned network. */
 export async function runPeer(
   recipe: BenchStepRecipe,
@@ -85,20 +104,7 @@ export async function runPeer(
   options: RunOptions,
   cfg?: string,
 ): Promise<StepRecord> {
-  const { model, batchSize, steps, warmup, threads, precision } = recipe;
-  const device = requestedDevice(recipe);
-  const words = flagWords({
-    model,
-    mode,
-    dtype: precision === 'bf16' ? 'bf16' : 'fp32', // reference ignores it: it is always fp32
-    batch: batchSize,
-    steps,
-    warmup,
-    compileMode: 'default',
-    cfg,
-    device: device === 'auto' ? undefined : device,
-    threads,
-  });
+  const words = flagWords({ ...stepFlags(recipe, mode), compileMode: 'default', cfg });
   const record = await peerRecord<TrainRecord>(recipe, 'peer_train.py', words, options);
   return {
     system: mode,
