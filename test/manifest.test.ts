@@ -34,6 +34,16 @@ test('a remedy names the command as it was started', () => {
   expect(programCommand('doctor', '/project/node_modules/.bin/earlybird')).toBe('npx --no-install earlybird doctor');
 });
 
+test('a bundle has every folder of the package that a run may need', () => {
+  const { files } = JSON.parse(read('package.json')) as { files: string[] };
+  const folders = files.map((name) => name.split('/')[0]!).filter((name) => /^[a-z]+$/.test(name));
+  const forReaders = ['docs', 'examples'];
+  // install.sh builds the addon there.
+  const needed = folders.filter((name) => ![...forReaders, 'prebuilds'].includes(name));
+  const bundled = /^const FOLDERS = \[(.*)\];$/m.exec(read('scripts', 'bundle.mjs'))![1]!;
+  expect(bundled.split(', ').sort()).toEqual([...new Set(needed)].map((name) => `'${name}'`).sort());
+});
+
 test('each promise of SECURITY.md names a test that is there', () => {
   const rows = [...read('SECURITY.md').matchAll(/\| `(test\/[^`]+)`: "([^"]+)" \|$/gm)];
   expect(rows).toHaveLength(read('SECURITY.md').match(/^\| (?!promise)/gm)!.length);
