@@ -1,7 +1,8 @@
 /** package.json, its lock file and the documents, as npm and cmake-js read them. */
 import { readdirSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { programCommand } from '../src/package';
+import { cacheFolder, programCommand } from '../src/package';
 
 const root = join(__dirname, '..');
 const read = (...path: string[]) => readFileSync(join(root, ...path), 'utf8');
@@ -32,6 +33,14 @@ test('a remedy names the command as it was started', () => {
   expect(programCommand('doctor', '/usr/local/bin/earlybird')).toBe('earlybird doctor');
   expect(programCommand('doctor', '/clone/dist/cli/main.js')).toBe('earlybird doctor');
   expect(programCommand('doctor', '/project/node_modules/.bin/earlybird')).toBe('npx --no-install earlybird doctor');
+});
+
+test.each([
+  [{ EARLYBIRD_CACHE: '/own', XDG_CACHE_HOME: '/xdg' }, '/own'],
+  [{ EARLYBIRD_CACHE: '', XDG_CACHE_HOME: '/xdg' }, '/xdg/earlybird'],
+  [{}, join(homedir(), '.cache', 'earlybird')],
+])('with %j the cache is %s', (env, folder) => {
+  expect(cacheFolder(env)).toBe(folder);
 });
 
 test('a bundle has every folder of the package that a run may need', () => {

@@ -38,7 +38,7 @@ const SRC: [room: string, below: string][] = [
   ['network', 'native package tensor errors'],
   ['native', 'libtorch package cores tensor errors'],
   ['libtorch', 'download package lock atomic errors'],
-  ['data', 'checkpoint download cores lock atomic errors'],
+  ['data', 'checkpoint download package cores lock atomic errors'],
   ['checkpoint', 'atomic tensor errors'],
   ['download', 'http atomic folder errors'],
   ['http', 'errors'],

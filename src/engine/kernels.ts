@@ -7,14 +7,13 @@ import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { writeFileAtomic } from '../atomic';
-import { defaultCacheDir } from '../data/cache';
 import { EarlybirdError } from '../errors';
 import { lockFolder } from '../lock';
 import type { NativeAddon } from '../native/types/addon';
 import type { KernelTable, WidthCosts } from '../native/types/kernels';
 import type { NativeModel, PruneOptions } from '../native/types/model';
 import type { Precision } from '../native/types/pass';
-import { packageVersion } from '../package';
+import { cacheFolder, packageVersion } from '../package';
 import { machineFingerprint } from './machine';
 
 /** A file of the cache. */
@@ -159,7 +158,7 @@ export async function addMeasured(addon: Pick<NativeAddon, 'loaded'>, more: Meas
 function cacheFile({ loaded }: Pick<NativeAddon, 'loaded'>): string {
   const parts = [machineFingerprint(null), packageVersion(), loaded];
   const name = createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
-  return join(defaultCacheDir(), 'kernels', `${name}.json`);
+  return join(cacheFolder(), 'kernels', `${name}.json`);
 }
 
 const objectOf = (value: unknown): object => (typeof value === 'object' && value !== null ? value : {});
