@@ -4,7 +4,7 @@
  */
 
 /** As "engines" in package.json has it. */
-export const NODE_NEEDED = '20.19';
+const NODE_NEEDED = '20.19';
 
 /** What to do where the version is too old. */
 export const NODE_REMEDY = `install Node ${NODE_NEEDED} or newer`;

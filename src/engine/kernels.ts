@@ -88,7 +88,7 @@ export async function roundingOf(
 }
 
 /** What widths cost on this machine, measured once and kept; null where that is not measured, as on a GPU. */
-export async function widthCostsOf(
+async function widthCostsOf(
   { addon, device, precision }: Computing,
   model: NativeModel,
   { log, signal }: { log?: Log; signal?: AbortSignal | undefined } = {},

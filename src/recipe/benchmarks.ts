@@ -6,7 +6,7 @@ import { count, folder, LONGEST_TIMER, option, positive, ratio } from './option'
 import { FORMAT_NAMES } from './precision';
 
 export const BENCH_MODELS = ['vgg16', 'preresnet101', 'resnet18', 'resnet50'] as const;
-export const PEER_MODES = ['reference', 'tuned', 'compiled'] as const;
+const PEER_MODES = ['reference', 'tuned', 'compiled'] as const;
 export const LOADER_MODES = ['pillow', 'draft', 'torchvision', 'simplejpeg', 'dali'] as const;
 /** Many kernels a call, or torch.compile. */
 export const QUANTISER_MODES = ['eager', 'compiled'] as const;

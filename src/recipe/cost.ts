@@ -11,7 +11,7 @@ import { count, nonNegative, option, positive } from './option';
 
 /** Compared unless asked otherwise. */
 const USUAL_METHODS = ['dense', 'lt', 'ns', 'eb-reinit', 'eb-ff', 'eb-lf', 'eb-ll'] as const;
-export const ENERGY_METHODS = [...USUAL_METHODS, 'sfp', 'snip', 'thinet'] as const;
+const ENERGY_METHODS = [...USUAL_METHODS, 'sfp', 'snip', 'thinet'] as const;
 export type EnergyMethod = (typeof ENERGY_METHODS)[number];
 
 /** Every row is a run of its own: report, averaging and step timing are left to the commands that it is composed of. */

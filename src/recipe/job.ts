@@ -10,7 +10,7 @@ import { count, folder, LONGEST_TIMER, option, ratio } from './option';
 
 /** The networks of --model, as --arch and --depth name them. */
 export const JOB_MODELS = { vgg16: { arch: 'vgg', depth: 16 }, preresnet20: { arch: 'resnet', depth: 20 } } as const;
-export const JOB_MODES = ['reference', 'tuned'] as const;
+const JOB_MODES = ['reference', 'tuned'] as const;
 
 const names = Object.keys(JOB_MODELS) as (keyof typeof JOB_MODELS)[];
 const { data, limitTrain, limitTest } = dataset('cifar10');

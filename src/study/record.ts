@@ -178,7 +178,7 @@ export async function readFigures(entry: Entry, search: SearchRecord): Promise<R
 const sum = (list: readonly number[]) => list.reduce((all, value) => all + value, 0);
 
 /** Epochs of the dense network that a run needs: the weights of its draw, and the mask of the end. */
-export function searchEpochs({ epoch, control }: Pick<Entry, 'epoch' | 'control'>, epochs: number): number {
+function searchEpochs({ epoch, control }: Pick<Entry, 'epoch' | 'control'>, epochs: number): number {
   return control === 'late' ? epochs : epoch;
 }
 
