@@ -4,94 +4,27 @@
  * (which overlaps the next epoch). Each step is durable before the next one, so that a killed run resumes exactly.
  */
 import { writeCheckpoint } from '../checkpoint/pth';
-import { type RunMeter, writeEnergy } from '../energy/meter';
+import { writeEnergy } from '../energy/meter';
 import { phaseTotals } from '../energy/totals';
-import type { Session } from '../engine/session';
 import { EarlybirdError, wasAborted } from '../errors';
-import type { NativeDataset } from '../native/types/dataset';
-import type { MaskResult, NativeModel } from '../native/types/model';
-import type { Rounding } from '../native/types/number-formats';
-import type { EpochPosition, PassResult, Precision, Progress } from '../native/types/pass';
-import type { NativeTrainer } from '../native/types/trainer';
-import type { MultiplyAdds } from '../network/bit-operations';
-import { type Drawing, drawMasks } from '../prune/draw';
+import type { MaskResult } from '../native/types/model';
+import type { EpochPosition, PassResult, Progress } from '../native/types/pass';
+import { drawMasks } from '../prune/draw';
 import { averageValue, type CheckpointContent, checkpointValue, type Snapshot } from '../run/checkpoint';
-import type { ModelInfo } from '../run/checkpoint-network';
 import { CheckpointWriter, isKept, writeNamed } from '../run/checkpoint-writer';
-import { CHECKPOINT, INSIDE_EPOCH, type RunDirectory } from '../run/directory';
+import { CHECKPOINT, INSIDE_EPOCH } from '../run/directory';
 import type { InsideEpoch } from '../run/inside-epoch';
 import type { AverageMetrics, EnergyTotals, EpochMetrics } from '../run/metrics';
 import { checkpointFile, epochsText, ratioKey, ticketFile } from '../run/names';
-import type { RunOptions } from '../run/observer';
 import { recordBest } from '../run/record';
 import { detectorNamed } from '../ticket/detectors/table';
-import { type Signals, signalsOf, type Ticket, type TicketWatch } from '../ticket/watch';
-import type { Averaging } from './averaging';
+import { type Signals, signalsOf, type Ticket } from '../ticket/watch';
 import { ClosestMasks } from './closest';
 import { EpochParts, maskStops } from './inside-epoch';
 import { metricsLine } from './metrics-line';
 import { epochArithmetic, takeRung } from './precision/follow';
-import type { PrecisionWatch } from './precision/watch';
 import { learningRate } from './schedule';
-
-interface TrainingSettings {
-  epochs: number;
-  lr: number;
-  schedule: number[];
-  momentum: number;
-  weightDecay: number;
-  batchSize: number;
-  testBatchSize: number;
-  precision: Precision;
-  capture?: boolean;
-  /** Low precision: another rounding while testing. */
-  testRounding?: Rounding | undefined;
-  seed: number;
-  /** Soft filter pruning after each epoch: the share of filters; 0 is off. */
-  softPrune?: number;
-  keepCheckpoints: string;
-  checkpointEvery?: number | undefined;
-  maskEvery?: number | undefined;
-}
-
-export interface TrainingRun extends RunOptions {
-  /** Shown with progress: "search", "retrain". */
-  phase: string;
-  directory: RunDirectory;
-  model: NativeModel;
-  trainer: NativeTrainer;
-  data: { train: NativeDataset; test: NativeDataset } & Partial<Pick<Session, 'reportBad'>>;
-  energy: RunMeter;
-  settings: TrainingSettings;
-  network: ModelInfo;
-  identityHash: string;
-  /** Draw masks and look for tickets; absent in retraining. */
-  detection?: { ratios: number[]; watch: TicketWatch; stopAtTicket: boolean; drawing: Drawing };
-  /** Average the weights (--swa). */
-  averaging?: Averaging | undefined;
-  /** Formats that change between epochs (--precision-schedule). */
-  precision?: PrecisionWatch | undefined;
-  /** Of the network. */
-  adds: MultiplyAdds;
-  start: TrainingStart;
-}
-
-/** The first epoch to run, and the state that a checkpoint restored. */
-export interface TrainingStart {
-  completed: number;
-  best: number;
-  metrics: EpochMetrics[];
-  /** Where that epoch has begun already. */
-  inside?: InsideEpoch | undefined;
-}
-
-export interface TrainingOutcome {
-  completed: number;
-  metrics: EpochMetrics[];
-  /** Best exact test top-1 (chosen on the test set, as the reference does), percent. */
-  best: number;
-  tickets: Ticket[];
-}
+import type { TrainingOutcome, TrainingRun } from './training';
 
 export async function runTraining(run: TrainingRun): Promise<TrainingOutcome> {
   const writer = new CheckpointWriter();
