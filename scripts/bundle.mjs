@@ -11,7 +11,8 @@ import { buildTypeScript, reportFailure, root, run, StepError } from './build.mj
 import { carryDecoder } from './jpeg.mjs';
 
 const LIMIT = 60e6;
-const CONTENTS = ['package.json', 'CMakeLists.txt', 'LICENSE', 'dist', 'bench', 'binding', 'cpp', 'cmake', 'scripts'];
+const FOLDERS = ['dist', 'bench', 'binding', 'cpp', 'cmake', 'networks', 'scripts'];
+const CONTENTS = ['package.json', 'CMakeLists.txt', 'LICENSE', ...FOLDERS];
 /** Files that no program reads at run time. */
 const BALLAST =
   /\.(map|md|markdown|ts|mts|cts|flow|tsbuildinfo)$|\/(test|tests|__tests__|docs|example|examples|\.github|\.venv|__pycache__)$/;

@@ -12,7 +12,7 @@ import { makeFolder as makeFolders } from './folder';
 export const TEMP_NAME = /^\.(.+)\.tmp-(\d+)-\d+$/;
 
 /** True for the name of a temporary file whose process has ended, or is this process. */
-export function isLeftOver(name: string): boolean {
+function isLeftOver(name: string): boolean {
   const pid = Number(TEMP_NAME.exec(name)?.[2]);
   if (!pid || pid === process.pid) return pid > 0;
   try {

@@ -1,5 +1,6 @@
-/** Folder, version and build command of this package. */
+/** Folder, version and build command of this package, and the user's cache. */
 import { existsSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 
 /** The folder of package.json: the same from src/ and from dist/. */
@@ -7,6 +8,11 @@ export const packageRoot = resolve(__dirname, '..');
 
 export function packageVersion(): string {
   return (JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string }).version;
+}
+
+/** The user's cache: what was downloaded, decoded or measured. $EARLYBIRD_CACHE, else earlybird in $XDG_CACHE_HOME or ~/.cache. */
+export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
+  return env.EARLYBIRD_CACHE || join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'earlybird');
 }
 
 /** True for a clone of the repository; an installed package has no TypeScript sources, and loses files that are put into its folder. */

@@ -1,7 +1,8 @@
 /** package.json, its lock file and the documents, as npm and cmake-js read them. */
 import { readdirSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { programCommand } from '../src/package';
+import { cacheFolder, programCommand } from '../src/package';
 
 const root = join(__dirname, '..');
 const read = (...path: string[]) => readFileSync(join(root, ...path), 'utf8');
@@ -32,6 +33,24 @@ test('a remedy names the command as it was started', () => {
   expect(programCommand('doctor', '/usr/local/bin/earlybird')).toBe('earlybird doctor');
   expect(programCommand('doctor', '/clone/dist/cli/main.js')).toBe('earlybird doctor');
   expect(programCommand('doctor', '/project/node_modules/.bin/earlybird')).toBe('npx --no-install earlybird doctor');
+});
+
+test.each([
+  [{ EARLYBIRD_CACHE: '/own', XDG_CACHE_HOME: '/xdg' }, '/own'],
+  [{ EARLYBIRD_CACHE: '', XDG_CACHE_HOME: '/xdg' }, '/xdg/earlybird'],
+  [{}, join(homedir(), '.cache', 'earlybird')],
+])('with %j the cache is %s', (env, folder) => {
+  expect(cacheFolder(env)).toBe(folder);
+});
+
+test('a bundle has every folder of the package that a run may need', () => {
+  const { files } = JSON.parse(read('package.json')) as { files: string[] };
+  const folders = files.map((name) => name.split('/')[0]!).filter((name) => /^[a-z]+$/.test(name));
+  const forReaders = ['docs', 'examples'];
+  // install.sh builds the addon there.
+  const needed = folders.filter((name) => ![...forReaders, 'prebuilds'].includes(name));
+  const bundled = /^const FOLDERS = \[(.*)\];$/m.exec(read('scripts', 'bundle.mjs'))![1]!;
+  expect(bundled.split(', ').sort()).toEqual([...new Set(needed)].map((name) => `'${name}'`).sort());
 });
 
 test('each promise of SECURITY.md names a test that is there', () => {

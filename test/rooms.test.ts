@@ -21,7 +21,7 @@ const SRC: [room: string, below: string][] = [
   ['watch', 'report train ticket energy run recipe lock errors'],
   [
     'study',
-    'cost report train prune bench engine ticket energy run recipe network native data checkpoint measure student-t cores lock atomic tensor errors',
+    'cost report train prune engine ticket energy run recipe network native data checkpoint measure student-t cores lock atomic tensor errors',
   ],
   ['cost', 'report train prune bench engine energy run recipe network native data measure lock atomic errors'],
   ['report', 'train prune engine ticket energy run recipe network native data checkpoint lock atomic errors'],
@@ -38,7 +38,7 @@ const SRC: [room: string, below: string][] = [
   ['network', 'native package tensor errors'],
   ['native', 'libtorch package cores tensor errors'],
   ['libtorch', 'download package lock atomic errors'],
-  ['data', 'checkpoint download cores lock atomic errors'],
+  ['data', 'checkpoint download package cores lock atomic errors'],
   ['checkpoint', 'atomic tensor errors'],
   ['download', 'http atomic folder errors'],
   ['http', 'errors'],

@@ -10,13 +10,8 @@ namespace {
 EB_INLINE void store(float& to, float value) { to = value; }
 EB_INLINE void store(uint16_t& to, float value) { to = static_cast<uint16_t>(bits_of(value) >> 16); }
 
-/// Stands in for random bits: nearest rounding needs none.
-struct None {
-  EB_INLINE uint32_t operator[](int64_t) const { return 0; }
-};
-
 template <class Bits>
-inline constexpr bool kIsNearest = std::is_same_v<Bits, None>;
+inline constexpr bool kIsNearest = std::is_same_v<Bits, NoNoise>;
 
 template <class T>
 EB_INLINE uint32_t largest_of(const T* values, int64_t count) {
@@ -65,7 +60,7 @@ EB_INLINE void with_kinds(const Format& format, const void* bits, const Body& bo
       body(Qtorch{}, kind);
   };
   if (format.grid.nearest)
-    with_flavour(None{});
+    with_flavour(NoNoise{});
   else if (elements_a_call(format.grid.bits) == 8)
     with_flavour(static_cast<const uint16_t*>(bits));
   else

@@ -8,12 +8,6 @@
 namespace earlybird::mx {
 namespace {
 
-/// Stands in for random bits: nearest rounding needs none.
-struct NoNoise {
-  EB_INLINE uint32_t operator[](int64_t) const { return 0; }
-  EB_INLINE NoNoise operator+(int64_t) const { return {}; }
-};
-
 /// The random bits of neighbouring elements.
 class Noise {
  public:
@@ -126,7 +120,7 @@ EB_INLINE bool lines(const From* from, To* to, int64_t blocks, int64_t count, in
     if constexpr (kRounding == MxRounding::kStochastic)
       line(noise.of(kernel.key, number + j * stride, blocks));
     else
-      line(NoNoise{});
+      line(quant::NoNoise{});
   }
   return false;
 }
@@ -142,7 +136,7 @@ EB_INLINE bool lines(const From* from, To* to, int64_t blocks, int64_t count, in
       if constexpr (kRounding == MxRounding::kStochastic)                                                           \
         fault = rows<kKind, kRounding>(from, to, count, length, number, noise, kernel);                             \
       else                                                                                                          \
-        fault = rows<kKind, kRounding>(from, to, count, length, number, NoNoise{}, kernel);                         \
+        fault = rows<kKind, kRounding>(from, to, count, length, number, quant::NoNoise{}, kernel);                  \
     });                                                                                                             \
     return fault;                                                                                                   \
   }                                                                                                                 \

@@ -2,9 +2,16 @@
 
 #include <algorithm>
 
+#include "core/every_cpu.h"
 #include "quant/noise.h"
 
 namespace earlybird::quant {
+
+/// In place of random bits for nearest rounding, which needs none.
+struct NoNoise {
+  EB_INLINE uint32_t operator[](int64_t) const { return 0; }
+  EB_INLINE NoNoise operator+(int64_t) const { return {}; }
+};
 
 /// Writes the words of `calls` calls of noise_call from group `first` on, one call after the other, and up to 31
 /// further calls.

@@ -7,13 +7,10 @@
 //     --limit-train 10000 --epochs 30 --schedule 15 23 --batch-size 64
 // Every run is a folder of its own under DIR; a finished one is not run again, and one that was interrupted goes on. --runs ends after so
 // many. The tables of what is finished come at the end, also in DIR/low-precision-formats.json and .md.
-import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { readRun, tablesOf } from './low-precision-tables.mjs';
-
-const main = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'dist', 'cli', 'main.js');
+import { fail, flags, isFinished, option, run } from './runs.mjs';
 
 /** The flags of each row. All others are compared with the first one. */
 const ROWS = {
@@ -30,9 +27,6 @@ const ROWS = {
 };
 const USUAL = 'ff,bfp8,mxint8,mxfp8,mxfp4,nvfp4,mask';
 
-const words = process.argv.slice(2);
-const mark = words.indexOf('--');
-const [own, flags] = mark < 0 ? [words, []] : [words.slice(0, mark), words.slice(mark + 1)];
 const save = option('--save') ?? fail('give --save DIR');
 const seeds = option('--seeds', '1,2,3').split(',');
 const rows = option('--rows', USUAL).split(',');
@@ -45,12 +39,9 @@ mkdirSync(save, { recursive: true });
 for (const seed of seeds)
   for (const row of rows) {
     const folder = folderOf(row, seed);
-    if (existsSync(join(folder, 'result.json')) || left-- <= 0) continue;
-    console.error(`low-precision-formats.mjs: ${row}, seed ${seed}`);
-    const run = ['--seed', seed, '--compare-dense', '--no-report', '--no-measure', '--quiet', '--save', folder];
-    const { status } = spawnSync(process.execPath, [main, 'train', ...flags, ...ROWS[row], ...run], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-    });
+    if (isFinished(folder) || left-- <= 0) continue;
+    const own = [...ROWS[row], '--seed', seed, '--compare-dense', '--no-measure'];
+    const status = run(`${row}, seed ${seed}`, folder, ['train', ...flags, ...own]);
     // Without a ticket its dense network still counts; anything else is wrong with all runs.
     if (status !== 0 && !existsSync(join(folder, 'search', 'result.json'))) fail(`${folder} ended with ${status}`);
   }
@@ -65,14 +56,4 @@ console.log(text);
 
 function folderOf(row, seed) {
   return join(save, `${row}-seed-${seed}`);
-}
-
-function option(name, otherwise) {
-  const at = own.indexOf(name);
-  return at < 0 ? otherwise : own[at + 1];
-}
-
-function fail(why) {
-  console.error(`low-precision-formats.mjs: ${why}`);
-  process.exit(1);
 }

@@ -2,6 +2,7 @@
 import { performance } from 'node:perf_hooks';
 import { type Engine, openEngine } from '../engine/device';
 import { describeMachine, type Machine } from '../engine/machine';
+import { inTemporaryFolder } from '../engine/program';
 import { type Spread, spread } from '../measure';
 import type { NativeModel } from '../native/types/model';
 import type { Recipe } from '../recipe/recipe';
@@ -9,7 +10,6 @@ import { RunDirectory } from '../run/directory';
 import type { RunOptions } from '../run/observer';
 import { REFERENCE_DETECTOR } from '../ticket/detector';
 import { TicketWatch } from '../ticket/watch';
-import { inTemporaryFolder } from './program';
 import { timeSteps } from './step';
 import { createTraining, NETWORKS, networkWithGammas } from './workload';
 

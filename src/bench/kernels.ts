@@ -1,6 +1,7 @@
 /** `bench kernels`: the quantiser against a copy of memory and, beside a peer, against PyTorch's, run in turns. */
 import { openEngine } from '../engine/device';
 import { describeMachine, type Machine } from '../engine/machine';
+import { flagWords } from '../engine/program';
 import { EarlybirdError } from '../errors';
 import { ratioOf, type Spread, smallest, spread } from '../measure';
 import type { KernelTime } from '../native/types/number-formats';
@@ -9,7 +10,6 @@ import type { Format } from '../recipe/precision';
 import type { BenchKernelsRecipe } from '../recipe/recipe';
 import type { RunOptions } from '../run/observer';
 import { peerRecord, settlePeer } from './peer';
-import { flagWords } from './program';
 import { OURS, takeTurns } from './rounds';
 
 /** Times of one tensor, in milliseconds a call, over the medians of the rounds. */

@@ -1,15 +1,16 @@
 /** `bench loader`: our image loader and those of the peer take turns over the same files, each in its own process. */
 
 import { availableCores } from '../cores';
+import { runApart } from '../engine/apart';
 import { describeMachine, type Machine } from '../engine/machine';
+import { flagWords } from '../engine/program';
 import { EarlybirdError } from '../errors';
 import { ratioOf, type Spread, spread } from '../measure';
 import { peersCommand } from '../package';
 import type { BenchLoaderRecipe } from '../recipe/recipe';
 import type { RunOptions } from '../run/observer';
 import type { LoaderRecord } from './loader-run';
-import { peerRecord, runApart, settlePeer } from './peer';
-import { flagWords } from './program';
+import { peerRecord, settlePeer } from './peer';
 import { OURS, type Runs, takeTurns } from './rounds';
 
 /** All runs of one program. */

@@ -1,13 +1,13 @@
-/** Runs timed programs in a process of their own: the PyTorch peer, and this program beside it. */
+/** Runs the programs of the PyTorch peer, each in a process of its own. */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { requestedDevice } from '../engine/device';
+import { type DeviceOptions, requestedDevice } from '../engine/device';
+import { type Flags, flagWords, inTemporaryFolder, type ProgramLimits, runProgram } from '../engine/program';
 import { EarlybirdError } from '../errors';
 import { packageRoot, peersCommand } from '../package';
 import type { BenchStepRecipe } from '../recipe/recipe';
 import type { RunOptions } from '../run/observer';
-import { type Flags, flagWords, inTemporaryFolder, runProgram } from './program';
 import type { StepRecord } from './step';
 
 /** The options that every benchmark beside a peer has. */
@@ -36,31 +36,36 @@ export function settlePeer<R extends PeerOptions>(recipe: R, program: string, lo
   return { ...recipe, peer: folder, python };
 }
 
-/** Runs a program of the peer that `settlePeer` settled, and reads the record that it writes. */
+/** A peer that `settlePeer` settled. */
+type SettledPeer = PeerOptions & { timeout: number };
+
+/** The output of a program of the peer. Throws ERR_USAGE where it fails. */
+export function runPeerProgram(
+  { peer, python = 'python3', timeout }: SettledPeer,
+  program: string,
+  words: readonly string[],
+  { signal }: RunOptions,
+  limits: Omit<ProgramLimits, 'timeout'> = {},
+): Promise<string> {
+  const name = `${python} ${program}`;
+  const failed = (why: string) =>
+    new EarlybirdError('ERR_USAGE', `${name} gave no figure: ${why}; --python names another Python.`);
+  return runProgram(python, [join(peer!, program), ...words], { ...limits, name, timeout, signal, failed });
+}
+
+/** Runs a program of the peer, and reads the record that it writes. */
 export function peerRecord<T>(
-  { peer, python = 'python3', timeout }: PeerOptions & { timeout: number },
+  recipe: SettledPeer,
   program: string,
   words: readonly string[],
   options: RunOptions,
-  env: NodeJS.ProcessEnv = {},
+  limits: Omit<ProgramLimits, 'timeout'> = {},
 ): Promise<T> {
   return inTemporaryFolder(async (folder) => {
     const file = join(folder, 'record.json');
-    await runProgram(python, [join(peer!, program), ...words, '--json', file], { timeout }, options, env);
+    await runPeerProgram(recipe, program, [...words, '--json', file], options, limits);
     return JSON.parse(await readFile(file, 'utf8')) as T;
   });
-}
-
-/** Runs a command of this package in another process, so that its memory, threads and start compare with a peer's. */
-export async function runApart<T>(
-  command: readonly string[],
-  flags: Flags,
-  limits: { timeout: number },
-  options: RunOptions,
-): Promise<T> {
-  const main = join(packageRoot, 'dist', 'cli', 'main.js');
-  const words = [main, ...command, ...flagWords(flags), '--json', '--quiet'];
-  return JSON.parse(await runProgram(process.execPath, words, limits, options)) as T;
 }
 
 /** Fields of the record of peer_train.py that are read here (bench/peer/README.md, "The record"). */
@@ -74,6 +79,25 @@ interface TrainRecord {
   peak_mib: { resident?: number };
 }
 
+/** Where and in what a program of the peer computes. */
+export function computingFlags(recipe: DeviceOptions): Flags {
+  const device = requestedDevice(recipe);
+  return {
+    dtype: recipe.precision === 'bf16' ? 'bf16' : 'fp32', // mode reference ignores it: it is always fp32
+    device: device === 'auto' ? undefined : device,
+    threads: recipe.threads,
+  };
+}
+
+/** What and how the peer's training step is timed. */
+export function stepFlags(
+  recipe: DeviceOptions & Pick<BenchStepRecipe, 'model' | 'batchSize' | 'steps' | 'warmup'>,
+  mode: string,
+): Flags {
+  const { model, batchSize: batch, steps, warmup } = recipe;
+  return { model, mode, batch, steps, warmup, ...computingFlags(recipe) };
+}
+
 /** Times the peer's training step. `cfg`: a file with the widths of a pruned network. */
 export async function runPeer(
   recipe: BenchStepRecipe,
@@ -81,20 +105,7 @@ export async function runPeer(
   options: RunOptions,
   cfg?: string,
 ): Promise<StepRecord> {
-  const { model, batchSize, steps, warmup, threads, precision } = recipe;
-  const device = requestedDevice(recipe);
-  const words = flagWords({
-    model,
-    mode,
-    dtype: precision === 'bf16' ? 'bf16' : 'fp32', // the mode reference ignores this: it is always fp32
-    batch: batchSize,
-    steps,
-    warmup,
-    compileMode: 'default',
-    cfg,
-    device: device === 'auto' ? undefined : device,
-    threads,
-  });
+  const words = flagWords({ ...stepFlags(recipe, mode), compileMode: 'default', cfg });
   const record = await peerRecord<TrainRecord>(recipe, 'peer_train.py', words, options);
   return {
     system: mode,

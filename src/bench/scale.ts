@@ -1,16 +1,15 @@
 /** `bench scale`: the training step on one and on several ranks of this host, beside PyTorch's DDP on as many. */
-import { join } from 'node:path';
+import { runApart } from '../engine/apart';
 import { openEngine, requestedDevice } from '../engine/device';
 import { describeMachine, type Machine } from '../engine/machine';
+import { flagWords, type ProgramLimits } from '../engine/program';
 import { ratioOf, type Spread, spread } from '../measure';
-import { packageRoot } from '../package';
 import { freePort, rankEnvironment } from '../ranks/launch';
 import { placeOf } from '../ranks/place';
 import { Ranks } from '../ranks/ranks';
 import type { BenchScaleRecipe } from '../recipe/recipe';
 import type { RunOptions } from '../run/observer';
-import { peerRecord, settlePeer } from './peer';
-import { flagWords, runProgram } from './program';
+import { peerRecord, runPeerProgram, settlePeer, stepFlags } from './peer';
 import { OURS, takeTurns } from './rounds';
 import { timeSteps } from './step';
 import { createTraining } from './workload';
@@ -143,13 +142,14 @@ async function runOurs(
   options: RunOptions,
 ): Promise<ScaleRun> {
   const { model, batchSize, steps, warmup, precision, seed, capture, syncBn, gradientDtype, timeout } = recipe;
-  const flags = { model, batchSize, steps, warmup, precision, seed, capture, syncBn, gradientDtype, timeout, threads };
-  const words = [
-    ...[join(packageRoot, 'dist', 'cli', 'main.js'), 'bench', 'scale', '--single', '--json', '--quiet'],
-    ...flagWords({ ...flags, device: requestedDevice(recipe), peer: 'none' }),
-  ];
-  const [output] = await onRanks(ranks, (env) => runProgram(process.execPath, words, recipe, options, env));
-  return JSON.parse(output!) as ScaleRun;
+  const flags = {
+    ...{ model, batchSize, steps, warmup, precision, seed, capture, syncBn, gradientDtype, timeout, threads },
+    ...{ device: requestedDevice(recipe), peer: 'none', single: true },
+  };
+  const [run] = await onRanks(ranks, options, (limits, own) =>
+    runApart<ScaleRun>(['bench', 'scale'], flags, { timeout, ...limits }, own),
+  );
+  return run!;
 }
 
 /** Fields of the record of peer_ddp.py and peer_train.py that are read here. */
@@ -164,25 +164,36 @@ async function runPeers(
   threads: number,
   options: RunOptions,
 ): Promise<ScaleRun> {
-  const { model, batchSize: batch, steps, warmup, precision } = recipe;
-  const device = requestedDevice(recipe);
-  const words = flagWords({
-    ...{ model, mode: 'tuned', batch, steps, warmup, threads },
-    dtype: precision === 'bf16' ? 'bf16' : 'fp32',
-    device: device === 'auto' ? undefined : device,
-  });
+  const words = flagWords(stepFlags({ ...recipe, threads }, 'tuned'));
   const program = ranks === 1 ? MODE.one : MODE.several;
   // Only rank 0 writes a record.
-  const [record] = await onRanks<PeerScale | string>(ranks, (env, rank) =>
+  const [record] = await onRanks<PeerScale | string>(ranks, options, (limits, own, rank) =>
     rank === 0
-      ? peerRecord<PeerScale>(recipe, program, words, options, env)
-      : runProgram(recipe.python ?? 'python3', [join(recipe.peer!, program), ...words], recipe, options, env),
+      ? peerRecord<PeerScale>(recipe, program, words, own, limits)
+      : runPeerProgram(recipe, program, words, own, limits),
   );
   return { ranks, imagesPerSecond: (record as PeerScale).images_per_s_wall, waitedMs: null, bytes: null };
 }
 
-async function onRanks<T>(ranks: number, run: (env: NodeJS.ProcessEnv, rank: number) => Promise<T>): Promise<T[]> {
-  if (ranks === 1) return [await run({}, 0)];
+/** Runs a program as so many ranks, which end together: the first that fails ends the others, before the next is measured. */
+async function onRanks<T>(
+  ranks: number,
+  options: RunOptions,
+  run: (limits: Omit<ProgramLimits, 'timeout'>, options: RunOptions, rank: number) => Promise<T>,
+): Promise<T[]> {
+  if (ranks === 1) return [await run({}, options, 0)];
   const port = await freePort();
-  return Promise.all(Array.from({ length: ranks }, (_, rank) => run(rankEnvironment(rank, ranks, port), rank)));
+  const turn = new AbortController();
+  const signal = AbortSignal.any([turn.signal, ...(options.signal ? [options.signal] : [])]);
+  const all = Array.from({ length: ranks }, (_, rank) => {
+    // A rank that waits for the others heeds no request to stop.
+    const limits = { env: rankEnvironment(rank, ranks, port), killSignal: 'SIGKILL' as const };
+    return run(limits, { ...options, signal }, rank).catch((error) => {
+      turn.abort(error);
+      throw error;
+    });
+  });
+  await Promise.allSettled(all);
+  turn.signal.throwIfAborted();
+  return Promise.all(all);
 }

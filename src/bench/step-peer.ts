@@ -1,11 +1,12 @@
 /** `bench step`: our training step and every mode of the PyTorch peer, each in a process of its own, run in turns. */
 import { KNOWN } from '../data/known';
+import { runApart } from '../engine/apart';
 import { openEngine, requestedDevice } from '../engine/device';
 import { describeMachine, type Machine } from '../engine/machine';
 import { ratioOf, type Spread, spread } from '../measure';
 import type { BenchStepRecipe } from '../recipe/recipe';
 import type { RunOptions } from '../run/observer';
-import { runApart, runPeer, settlePeer } from './peer';
+import { runPeer, settlePeer } from './peer';
 import { OURS, overBest, type Runs, takeTurns } from './rounds';
 import { type StepRecord, timeStep } from './step';
 import { NETWORKS } from './workload';

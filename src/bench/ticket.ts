@@ -1,9 +1,11 @@
 /** `bench step --ticket P`: the step of a ticket over that of the dense network, beside the ratio of FLOPs. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { runApart } from '../engine/apart';
 import { openEngine } from '../engine/device';
 import { chooseKernels } from '../engine/kernels';
 import { describeMachine, type Machine } from '../engine/machine';
+import { inTemporaryFolder } from '../engine/program';
 import { ratioOf, type Spread, spread } from '../measure';
 import type { KernelTable } from '../native/types/kernels';
 import type { Cfg, ModelDescription } from '../native/types/model';
@@ -11,8 +13,7 @@ import type { NativeTrainer } from '../native/types/trainer';
 import { forwardFlops, parameterCount } from '../network/flops';
 import type { BenchStepRecipe } from '../recipe/recipe';
 import type { RunOptions } from '../run/observer';
-import { runApart, runPeer, settlePeer } from './peer';
-import { inTemporaryFolder } from './program';
+import { runPeer, settlePeer } from './peer';
 import { OURS, overBest, type Runs, takeTurns } from './rounds';
 import { timeSteps } from './step';
 import { ownFlags } from './step-peer';

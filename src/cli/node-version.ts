@@ -4,7 +4,7 @@
  */
 
 /** Oldest version of Node that can run this program, as in "engines" of package.json. */
-export const NODE_NEEDED = '20.19';
+const NODE_NEEDED = '20.19';
 
 /** Remedy for a version that is too old. */
 export const NODE_REMEDY = `install Node ${NODE_NEEDED} or newer`;

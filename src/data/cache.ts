@@ -6,8 +6,6 @@
  */
 import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
-import * as os from 'node:os';
-import * as path from 'node:path';
 import { writeFileAtomic } from '../atomic';
 import { type ImageSet, SLICE_BYTES } from './dataset';
 
@@ -28,11 +26,6 @@ interface Header {
   classNames: string[];
   train: number;
   test: number;
-}
-
-/** Folder of downloads and decoded images: `$EARLYBIRD_CACHE`, or `.cache/earlybird` in the home folder. */
-export function defaultCacheDir(): string {
-  return process.env.EARLYBIRD_CACHE || path.join(os.homedir(), '.cache', 'earlybird');
 }
 
 /** The images in a cache file, or null where it is absent, out of date or damaged. */

@@ -1,5 +1,5 @@
 import * as path from 'node:path';
-import { defaultCacheDir } from './cache';
+import { cacheFolder } from '../package';
 import { CIFAR, type CifarKind, readCifar } from './cifar/cifar';
 import { locateCifar } from './cifar/locate';
 import { type Dataset, type ImageSet, MEAN, STD, withFingerprint } from './dataset';
@@ -22,7 +22,7 @@ export interface OpenOptions {
   imageSize?: number;
   /** Seed by which limited images are chosen and synthetic ones drawn. Use one value for all runs. Default 1. */
   seed?: number;
-  /** Folder of decoded images and fetched archives. Default: `$EARLYBIRD_CACHE`, or `.cache/earlybird` in the home folder. */
+  /** Folder of decoded images and fetched archives. Default: the user's cache (docs/install.md). */
   cacheDir?: string;
   /** True to decode every image of class folders again instead of using the cache. */
   fresh?: boolean;
@@ -71,7 +71,7 @@ async function openFiles(name: Exclude<DatasetName, 'imagenet' | 'synthetic'>, o
 }
 
 async function openCifar(kind: CifarKind, options: OpenOptions): Promise<Opened> {
-  const place = await locateCifar(kind, options.data, options.cacheDir ?? defaultCacheDir());
+  const place = await locateCifar(kind, options.data, options.cacheDir ?? cacheFolder());
   if (place.kind === 'images') {
     // Sorted folder names give the official order, as both sets list their classes alphabetically.
     const opened = await openFolder(kind.name, place.path, kind.size, options);
@@ -106,7 +106,7 @@ function namesFit({ names, classes }: CifarKind, given: readonly string[]): bool
 }
 
 async function openFolder(name: string, root: string, size: number, options: OpenOptions): Promise<Opened> {
-  const folder: FolderOptions = { ...options, imageSize: size, cacheDir: options.cacheDir ?? defaultCacheDir() };
+  const folder: FolderOptions = { ...options, imageSize: size, cacheDir: options.cacheDir ?? cacheFolder() };
   const images = await readImageFolder(path.resolve(root), folder);
   return { name, synthetic: false, classes: images.classNames.length, height: size, width: size, ...images };
 }

@@ -1,7 +1,6 @@
 /** Datasets in the engine: resident in the memory of the device, or decoded during use. */
 
 import { aboveQuota, availableCores } from '../cores';
-import { defaultCacheDir } from '../data/cache';
 import { convertOthers } from '../data/converted';
 import type { Dataset, ImageSet } from '../data/dataset';
 import { openImagenet, resizeFor } from '../data/imagenet';
@@ -14,6 +13,7 @@ import { requireJpeg } from '../native/jpeg';
 import { orDispose } from '../native/owned';
 import type { NativeAddon } from '../native/types/addon';
 import type { NativeDataset } from '../native/types/dataset';
+import { cacheFolder } from '../package';
 import type { Place } from '../ranks/place';
 import { coresOfRank, type Engine } from './device';
 
@@ -118,7 +118,7 @@ export async function openStreams(
     const others = set.others?.length ?? 0;
     if (others > 0)
       log(`imagenet: ${others} ${what} images are not JPEG, or compressed in their files, and go into the cache once`);
-    return convertOthers(set, { cacheDir: defaultCacheDir(), signal });
+    return convertOthers(set, { cacheDir: cacheFolder(), signal });
   };
   const tests = await decoded(opened.test, 'test');
   const trains = listing && (await decoded(listing, 'training'));

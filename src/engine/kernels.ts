@@ -8,14 +8,13 @@ import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { writeFileAtomic } from '../atomic';
-import { defaultCacheDir } from '../data/cache';
 import { EarlybirdError } from '../errors';
 import { lockFolder } from '../lock';
 import type { NativeAddon } from '../native/types/addon';
 import type { KernelTable, WidthCosts } from '../native/types/kernels';
 import type { NativeModel, PruneOptions } from '../native/types/model';
 import type { Precision } from '../native/types/pass';
-import { packageVersion } from '../package';
+import { cacheFolder, packageVersion } from '../package';
 import { machineFingerprint } from './machine';
 
 /** Contents of a file of the cache. */
@@ -96,7 +95,7 @@ export async function roundingOf(
 }
 
 /** Costs of widths on this machine, measured once and kept; null where they are not measured, as on a GPU. */
-export async function widthCostsOf(
+async function widthCostsOf(
   { addon, device, precision }: Computing,
   model: NativeModel,
   { log, signal }: { log?: Log; signal?: AbortSignal | undefined } = {},
@@ -171,7 +170,7 @@ export async function addMeasured(addon: Pick<NativeAddon, 'loaded'>, more: Meas
 function cacheFile({ loaded }: Pick<NativeAddon, 'loaded'>): string {
   const parts = [machineFingerprint(null), packageVersion(), loaded];
   const name = createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
-  return join(defaultCacheDir(), 'kernels', `${name}.json`);
+  return join(cacheFolder(), 'kernels', `${name}.json`);
 }
 
 const objectOf = (value: unknown): object => (typeof value === 'object' && value !== null ? value : {});

@@ -27,7 +27,7 @@ export interface Network extends AsyncDisposable {
   logits(images: TensorData): Promise<TensorData>;
 }
 
-export const PACKAGE = 'onnxruntime-node';
+const PACKAGE = 'onnxruntime-node';
 
 /** Loads onnxruntime-node; a text says why it cannot be used. */
 export function loadRuntime(load: (name: string) => unknown = require): Runtime | string {

@@ -1,4 +1,4 @@
-/** The user's configuration file, which names a LibTorch, and the user's cache. */
+/** The user's configuration file, which names a LibTorch. */
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -16,11 +16,6 @@ interface Config {
 export function configPath(): string {
   const folder = process.env.XDG_CONFIG_HOME || join(homedir(), '.config');
   return process.env.EARLYBIRD_CONFIG || join(folder, 'earlybird', 'config.json');
-}
-
-/** The user's cache, in which an installed package keeps its LibTorch. */
-export function cachePath(): string {
-  return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'earlybird');
 }
 
 export function readConfig(): Config {

@@ -6,8 +6,8 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { EarlybirdError } from '../errors';
-import { isClone, packageRoot, programCommand } from '../package';
-import { cachePath, configPath, readConfig } from './config';
+import { cacheFolder, isClone, packageRoot, programCommand } from '../package';
+import { configPath, readConfig } from './config';
 
 type LibTorchSource = 'LIBTORCH' | 'config' | '.libtorch' | 'python3';
 
@@ -40,7 +40,7 @@ const SUPPORTED = { oldest: 11, newest: 14 };
 
 /** Folder in which `earlybird libtorch fetch` puts a LibTorch: beside package.json in a clone, else in the user's cache. */
 export function libtorchFolder(): string {
-  return isClone() ? join(packageRoot, '.libtorch') : join(cachePath(), 'libtorch');
+  return isClone() ? join(packageRoot, '.libtorch') : join(cacheFolder(), 'libtorch');
 }
 
 /** The LibTorch in a folder: a LibTorch, a site-packages or a virtual environment; null for any other folder. */
@@ -112,7 +112,7 @@ const PLACES: { source: LibTorchSource; locate: () => { folders: string[]; absen
   {
     source: '.libtorch',
     locate: () => {
-      const folders = [join(packageRoot, '.libtorch'), join(cachePath(), 'libtorch')];
+      const folders = [join(packageRoot, '.libtorch'), join(cacheFolder(), 'libtorch')];
       return { folders: folders.filter((folder) => existsSync(folder)), absent: folders.join(' and ') };
     },
   },

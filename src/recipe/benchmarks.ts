@@ -2,11 +2,11 @@
 import { z } from 'zod';
 import { ranks } from './fields/ranks';
 import { runtime } from './fields/runtime';
-import { count, folder, option, positive, ratio } from './option';
+import { count, folder, LONGEST_TIMER, option, positive, ratio } from './option';
 import { FORMAT_NAMES } from './precision';
 
 export const BENCH_MODELS = ['vgg16', 'preresnet101', 'resnet18', 'resnet50'] as const;
-export const PEER_MODES = ['reference', 'tuned', 'compiled'] as const;
+const PEER_MODES = ['reference', 'tuned', 'compiled'] as const;
 export const LOADER_MODES = ['pillow', 'draft', 'torchvision', 'simplejpeg', 'dali'] as const;
 /** Ways in which the peer computes: many kernels a call, or torch.compile. */
 export const QUANTISER_MODES = ['eager', 'compiled'] as const;
@@ -32,7 +32,7 @@ export const beside = {
     identity: false,
     defaultHelp: 'that of .venv in the folder of the peer, else python3',
   }),
-  timeout: option(count().default(900), 'seconds after which a run is given up'),
+  timeout: option(count(1, LONGEST_TIMER).default(900), 'seconds after which a run is given up'),
 };
 const modesOf = <const M extends readonly string[]>(modes: M) =>
   option(

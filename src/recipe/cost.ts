@@ -11,7 +11,7 @@ import { count, nonNegative, option, positive } from './option';
 
 /** Methods that are compared by default. */
 const USUAL_METHODS = ['dense', 'lt', 'ns', 'eb-reinit', 'eb-ff', 'eb-lf', 'eb-ll'] as const;
-export const ENERGY_METHODS = [...USUAL_METHODS, 'sfp', 'snip', 'thinet'] as const;
+const ENERGY_METHODS = [...USUAL_METHODS, 'sfp', 'snip', 'thinet'] as const;
 export type EnergyMethod = (typeof ENERGY_METHODS)[number];
 
 /** Every row is a run of its own, so report, averaging and step timing are left to the commands that make it up. */

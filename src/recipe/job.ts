@@ -6,11 +6,11 @@ import { dataset } from './fields/data';
 import { energy, runtime } from './fields/runtime';
 import { detector } from './fields/ticket';
 import { batches, training } from './fields/training';
-import { count, folder, option, ratio } from './option';
+import { count, folder, LONGEST_TIMER, option, ratio } from './option';
 
 /** The networks of --model, as --arch and --depth name them. */
 export const JOB_MODELS = { vgg16: { arch: 'vgg', depth: 16 }, preresnet20: { arch: 'resnet', depth: 20 } } as const;
-export const JOB_MODES = ['reference', 'tuned'] as const;
+const JOB_MODES = ['reference', 'tuned'] as const;
 
 const names = Object.keys(JOB_MODELS) as (keyof typeof JOB_MODELS)[];
 const { data, limitTrain, limitTest } = dataset('cifar10');
@@ -55,7 +55,9 @@ export const benchJobSchema = z.strictObject({
     { identity: false },
   ),
   ...beside,
-  timeout: option(count().default(7 * 24 * 3600), 'seconds after which a run is given up', { identity: false }),
+  timeout: option(count(1, LONGEST_TIMER).default(7 * 24 * 3600), 'seconds after which a run is given up', {
+    identity: false,
+  }),
   modes: option(
     z
       .array(z.enum(JOB_MODES))

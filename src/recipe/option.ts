@@ -69,6 +69,8 @@ export const count = (minimum = 1, maximum?: number) => {
   if (maximum === undefined) return describing(whole, `a whole number, ${minimum} or more`);
   return describing(whole.max(maximum), `a whole number from ${minimum} to ${maximum}`);
 };
+/** Seconds that a timer of Node can wait: it takes a longer time for a millisecond. */
+export const LONGEST_TIMER = 2_147_483;
 export const positive = () => describing(z.number().positive(), 'a number above 0');
 export const nonNegative = () => describing(z.number().min(0), 'a number, 0 or more');
 /** A pruning ratio: 0 <= p < 1. */

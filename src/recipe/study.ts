@@ -10,9 +10,8 @@ import { training } from './fields/training';
 import { count, folder, hidden, option, positive } from './option';
 
 /** Draws that depend on the search; a whole number stands for the draw after that many epochs. */
-export const NAMED_DRAWS = ['emergence', '2x-emergence', 'lr-drops', 'best', 'last'] as const;
+const NAMED_DRAWS = ['emergence', '2x-emergence', 'lr-drops', 'best', 'last'] as const;
 export const CONTROLS = ['random', 'shuffled', 'reinit', 'rewind', 'uniform', 'magnitude-at-init', 'late'] as const;
-export type NamedDraw = (typeof NAMED_DRAWS)[number];
 export type Control = (typeof CONTROLS)[number];
 
 const { report, swa, swaStart, ...rowTraining } = training;

@@ -1,8 +1,8 @@
 /** Runs the parts of a study: one after another in this process, or several at once as processes of their own. */
 import { join } from 'node:path';
 import { writeFileAtomic } from '../atomic';
-import { runApart } from '../bench/peer';
 import { availableCores } from '../cores';
+import { runApart } from '../engine/apart';
 import { requestedDevice } from '../engine/device';
 import { openSession, type Session } from '../engine/session';
 import type { EarlybirdError, ErrorCode } from '../errors';
@@ -36,7 +36,6 @@ const OWN_FAILURES: ErrorCode[] = [
   'ERR_MODEL',
   'ERR_SHAPE',
 ];
-const WEEKS = { timeout: 20 * 24 * 3600 };
 
 /** Runs the parts, calling `done` after each. Throws an error that ends the study once no other part is running. */
 export async function runParts(
@@ -106,7 +105,7 @@ async function runInProcess(recipe: StudyRecipe, { key }: Part, options: RunOpti
     threads: share,
     only: key,
   };
-  await runApart(['study'], own, WEEKS, options);
+  await runApart(['study'], own, {}, options);
 }
 
 /** Value of --arch for another process, which gets a network that is data as a file. */

@@ -192,7 +192,7 @@ export async function readFigures(entry: Entry, search: SearchRecord): Promise<R
 const sum = (list: readonly number[]) => list.reduce((all, value) => all + value, 0);
 
 /** Number of epochs of the dense network that a run needs, for the weights of its draw or the mask of the end. */
-export function searchEpochs({ epoch, control }: Pick<Entry, 'epoch' | 'control'>, epochs: number): number {
+function searchEpochs({ epoch, control }: Pick<Entry, 'epoch' | 'control'>, epochs: number): number {
   return control === 'late' ? epochs : epoch;
 }
 

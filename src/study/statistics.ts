@@ -34,7 +34,7 @@ export interface Equivalence {
 }
 
 export const CONFIDENCE = 0.95;
-export const ALPHA = 1 - CONFIDENCE;
+const ALPHA = 1 - CONFIDENCE;
 
 /** Mean and t interval; null without a value. */
 export function estimate(values: readonly number[], confidence = CONFIDENCE): Estimate | null {

@@ -203,7 +203,7 @@ function settled(recipe: StudyRecipe, searches: readonly SearchRecord[]): { entr
 }
 
 /** Reads the study from its folders; null without a search. */
-export async function readStudy(recipe: StudyRecipe, failures: ReadonlyMap<string, string>): Promise<Study | null> {
+async function readStudy(recipe: StudyRecipe, failures: ReadonlyMap<string, string>): Promise<Study | null> {
   const { searches } = await readSearches(recipe, recipe.seeds);
   if (searches.length === 0) return null;
   const { entries, missing } = settled(recipe, searches);

@@ -27,7 +27,7 @@ function outcomeOf({ low, high, equivalence }: Difference): Exclude<Outcome, 'no
 }
 
 /** Describes one comparison in words. */
-export function relation(found: Difference, a: string, b: string): string {
+function relation(found: Difference, a: string, b: string): string {
   const { n, mean, low, high, equivalence } = found;
   if (low === null || high === null || !equivalence)
     return `cannot tell with one seed whether ${a} differs from ${b} (it is ${points(mean)} ${mean < 0 ? 'below' : 'above'})`;

@@ -9,6 +9,7 @@ import { wasAborted } from '../errors';
 import type { NativeModel } from '../native/types/model';
 import type { EpochPosition, PassResult } from '../native/types/pass';
 import type { NativeTrainer } from '../native/types/trainer';
+import { type Drawing, drawMasks } from '../prune/draw';
 import { type CheckpointContent, checkpointValue, type Snapshot } from '../run/checkpoint';
 import type { CheckpointWriter } from '../run/checkpoint-writer';
 import { type RunDirectory, stopsInside } from '../run/directory';
@@ -18,10 +19,10 @@ import { stepMaskFile } from '../run/names';
 import type { Signals } from '../ticket/watch';
 
 interface MaskedRun {
-  model: Pick<NativeModel, 'masks'>;
+  model: NativeModel;
   directory: RunDirectory;
   energy: RunMeter;
-  detection?: { ratios: number[] };
+  detection?: { ratios: number[]; drawing: Drawing };
   settings: { maskEvery?: number | undefined };
 }
 
@@ -30,7 +31,7 @@ interface MaskStops {
   draw(steps: number): Promise<void>;
 }
 
-/** Stores masks at every `maskEvery` steps of an epoch, so that detectors can be replayed on them. */
+/** Stores masks at every `maskEvery` steps of an epoch, drawn as between epochs, for detectors to be replayed on. */
 export function maskStops(
   { model, directory, energy, detection, settings }: MaskedRun,
   epoch: number,
@@ -39,8 +40,11 @@ export function maskStops(
   const { maskEvery: every } = settings;
   if (!detection || !every) return undefined;
   const first = epoch * stopsInside({ every, batches });
+  // Not cut short: a checkpoint of this step is taken to have its masks.
+  const drawing = { ...detection.drawing, signal: undefined };
   const draw = async (steps: number) => {
-    for (const { ratio, bits } of await model.masks(detection.ratios))
+    const { masks } = await drawMasks(model, detection.ratios, drawing);
+    for (const { ratio, bits } of masks)
       await directory.writeMask(ratio, first + steps / every - 1, bits, stepMaskFile(ratio));
   };
   return { every, draw: (steps) => energy.metered('detect', () => draw(steps)) };
@@ -81,18 +85,23 @@ export class EpochParts {
 
   /** Trains the epoch. `pass` trains at most `steps` steps from a position on. */
   async train(pass: (from?: EpochPosition, steps?: number) => Promise<PassResult>): Promise<PassResult> {
-    const { every, masks, batches } = this.options;
+    const { every, batches } = this.options;
     let whyEager: string | undefined;
     while (true) {
       const result = await this.part(() => pass(this.position, this.stepsToStop()));
       // The last part may have no full batch, so the first part tells why steps are not captured.
       whyEager ??= result.whyEager ?? '';
       if (!this.stops || this.position!.batches >= batches) return { ...result, whyEager };
-      const { steps } = this.position!;
-      // Masks come before the checkpoint, since a resumed run assumes that they exist.
-      if (masks && steps % masks.every === 0) await masks.draw(steps);
-      if (every && steps % every === 0) await this.write();
+      await this.storeMasks();
+      if (every && this.position!.steps % every === 0) await this.write();
     }
+  }
+
+  /** Where the epoch stands; before a checkpoint of this step, which a resumed run takes to have them. */
+  private async storeMasks(): Promise<void> {
+    const { masks, batches } = this.options;
+    const position = this.position!;
+    if (masks && position.batches < batches && position.steps % masks.every === 0) await masks.draw(position.steps);
   }
 
   private get stops(): boolean {
@@ -132,7 +141,9 @@ export class EpochParts {
 
   /** Writes a checkpoint for an aborted run, unless the position is on disk already. */
   async keep(): Promise<void> {
-    if (this.options.every && this.position && this.position.steps > this.written) await this.write();
+    if (!this.options.every || !this.position || this.position.steps <= this.written) return;
+    await this.storeMasks();
+    await this.write();
   }
 
   private async write(): Promise<void> {

@@ -5,94 +5,27 @@
  * resumes exactly.
  */
 import { writeCheckpoint } from '../checkpoint/pth';
-import { type RunMeter, writeEnergy } from '../energy/meter';
+import { writeEnergy } from '../energy/meter';
 import { phaseTotals } from '../energy/totals';
-import type { Session } from '../engine/session';
 import { EarlybirdError, wasAborted } from '../errors';
-import type { NativeDataset } from '../native/types/dataset';
-import type { MaskResult, NativeModel } from '../native/types/model';
-import type { Rounding } from '../native/types/number-formats';
-import type { EpochPosition, PassResult, Precision, Progress } from '../native/types/pass';
-import type { NativeTrainer } from '../native/types/trainer';
-import type { MultiplyAdds } from '../network/bit-operations';
-import { type Drawing, drawMasks } from '../prune/draw';
+import type { MaskResult } from '../native/types/model';
+import type { EpochPosition, PassResult, Progress } from '../native/types/pass';
+import { drawMasks } from '../prune/draw';
 import { averageValue, type CheckpointContent, checkpointValue, type Snapshot } from '../run/checkpoint';
-import type { ModelInfo } from '../run/checkpoint-network';
 import { CheckpointWriter, isKept, writeNamed } from '../run/checkpoint-writer';
-import { CHECKPOINT, INSIDE_EPOCH, type RunDirectory } from '../run/directory';
+import { CHECKPOINT, INSIDE_EPOCH } from '../run/directory';
 import type { InsideEpoch } from '../run/inside-epoch';
 import type { AverageMetrics, EnergyTotals, EpochMetrics } from '../run/metrics';
 import { checkpointFile, epochsText, ratioKey, ticketFile } from '../run/names';
-import type { RunOptions } from '../run/observer';
 import { recordBest } from '../run/record';
 import { detectorNamed } from '../ticket/detectors/table';
-import { type Signals, signalsOf, type Ticket, type TicketWatch } from '../ticket/watch';
-import type { Averaging } from './averaging';
+import { type Signals, signalsOf, type Ticket } from '../ticket/watch';
 import { ClosestMasks } from './closest';
 import { EpochParts, maskStops } from './inside-epoch';
 import { metricsLine } from './metrics-line';
 import { epochArithmetic, takeRung } from './precision/follow';
-import type { PrecisionWatch } from './precision/watch';
 import { learningRate } from './schedule';
-
-interface TrainingSettings {
-  epochs: number;
-  lr: number;
-  schedule: number[];
-  momentum: number;
-  weightDecay: number;
-  batchSize: number;
-  testBatchSize: number;
-  precision: Precision;
-  capture?: boolean;
-  /** Rounding of low precision in tests, where it differs from training. */
-  testRounding?: Rounding | undefined;
-  seed: number;
-  /** Share of the filters for soft filter pruning after each epoch; 0 is off. */
-  softPrune?: number;
-  keepCheckpoints: string;
-  checkpointEvery?: number | undefined;
-  maskEvery?: number | undefined;
-}
-
-export interface TrainingRun extends RunOptions {
-  /** Name of the phase, shown with progress: "search", "retrain". */
-  phase: string;
-  directory: RunDirectory;
-  model: NativeModel;
-  trainer: NativeTrainer;
-  data: { train: NativeDataset; test: NativeDataset } & Partial<Pick<Session, 'reportBad'>>;
-  energy: RunMeter;
-  settings: TrainingSettings;
-  network: ModelInfo;
-  identityHash: string;
-  /** Settings for drawing masks and looking for tickets; absent in retraining. */
-  detection?: { ratios: number[]; watch: TicketWatch; stopAtTicket: boolean; drawing: Drawing };
-  /** Average of the weights (--swa). */
-  averaging?: Averaging | undefined;
-  /** Schedule of formats that change between epochs (--precision-schedule). */
-  precision?: PrecisionWatch | undefined;
-  /** Multiply-adds of the network. */
-  adds: MultiplyAdds;
-  start: TrainingStart;
-}
-
-/** First epoch to run, with the state that a checkpoint restored. */
-export interface TrainingStart {
-  completed: number;
-  best: number;
-  metrics: EpochMetrics[];
-  /** State inside that epoch, where it has already begun. */
-  inside?: InsideEpoch | undefined;
-}
-
-export interface TrainingOutcome {
-  completed: number;
-  metrics: EpochMetrics[];
-  /** Best exact test top-1, percent, chosen on the test set as in the reference. */
-  best: number;
-  tickets: Ticket[];
-}
+import type { TrainingOutcome, TrainingRun } from './training';
 
 export async function runTraining(run: TrainingRun): Promise<TrainingOutcome> {
   const writer = new CheckpointWriter();

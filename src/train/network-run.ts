@@ -3,8 +3,6 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { writeCheckpoint } from '../checkpoint/pth';
-import { methodText, readEnergy } from '../energy/file';
-import { epochsTotal } from '../energy/totals';
 import { chooseKernels, recordedKernels, stepCostsOf } from '../engine/kernels';
 import { provenanceOf } from '../engine/provenance';
 import { openSession, type Session } from '../engine/session';
@@ -15,8 +13,7 @@ import type { NativeAddon } from '../native/types/addon';
 import type { KernelTable } from '../native/types/kernels';
 import type { Cfg, ModelSpec, NativeModel } from '../native/types/model';
 import type { NativeTrainer } from '../native/types/trainer';
-import { type MultiplyAdds, multiplyAddsOf } from '../network/bit-operations';
-import { costsOf } from '../network/flops';
+import { multiplyAddsOf } from '../network/bit-operations';
 import { loadModel, loadWeights, requireFinite } from '../network/load';
 import { type Drawing, imagesFor } from '../prune/draw';
 import { type ChosenSchedule, scheduleOf } from '../recipe/chosen-schedule';
@@ -24,22 +21,19 @@ import type { ChosenDetector } from '../recipe/detectors';
 import { identityOf } from '../recipe/identity';
 import { formatsOf, formatsText } from '../recipe/precision';
 import { type RetrainRecipe, requireParsed, type SearchRecipe } from '../recipe/recipe';
-
 import { initialValue, type RestoredCheckpoint, readTrainingCheckpoint } from '../run/checkpoint';
 import { type ModelInfo, modelInfo, refuseOtherNetwork } from '../run/checkpoint-network';
 import { identityHash, RunDirectory } from '../run/directory';
 import { orRemedy } from '../run/given';
 import { LiveFile } from '../run/live';
-import { epochsText, ratioKey, ticketFile } from '../run/names';
+import { epochsText } from '../run/names';
 import type { RunOptions } from '../run/observer';
-import { recordBest } from '../run/record';
-import { type FinishedRun, type RunResult, secondsOf } from '../run/result';
+import type { FinishedRun, RunResult } from '../run/result';
 import type { StateDict } from '../tensor';
 import { channelsOf } from '../ticket/detectors/detector';
 import { TicketWatch } from '../ticket/watch';
 import { Averaging } from './averaging';
-import { runTraining, type TrainingOutcome, type TrainingStart } from './loop';
-import { arithmeticOver } from './precision/follow';
+import { runTraining } from './loop';
 import { PrecisionWatch } from './precision/watch';
 import { detectAnew } from './reread';
 import {
@@ -57,7 +51,9 @@ import {
   scratchHash,
   storedResult,
 } from './resume';
+import { resultOf } from './run-result';
 import { searchNotes } from './start-notes';
+import type { TrainingStart } from './training';
 
 /** Settings in which a search and a retraining differ. */
 export interface RunSpec {
@@ -300,37 +296,4 @@ async function beginMasks(run: OpenRun, ratios: number[], layers: number[], comp
   const steps = every && { every, batches: Math.ceil(session.train.count / batchSize) };
   const first = await firstMask(directory, from, ratios[0]!, completed);
   await directory.writeMaskIndex({ channels: channelsOf(layers), first, ratios, layers, ...(steps ? { steps } : {}) });
-}
-
-async function resultOf(
-  command: RunSpec['command'],
-  directory: RunDirectory,
-  model: NativeModel,
-  { metrics, completed, best, tickets }: TrainingOutcome,
-  adds: MultiplyAdds,
-): Promise<RunResult> {
-  const average = metrics.at(-1)?.swa;
-  const total = epochsTotal(metrics);
-  const sources = (await readEnergy(directory.path))?.sources ?? [];
-  return {
-    command,
-    directory: directory.path,
-    completed,
-    top1Last: metrics.at(-1)?.test.top1 ?? null,
-    top1Best: metrics.length > 0 ? best : null,
-    bestPrec1: recordBest(metrics),
-    swa: average ? { ...average, file: directory.file('swa.pth.tar') } : null,
-    tickets: Object.fromEntries(
-      tickets.map(({ ratio, number }) => [
-        ratioKey(ratio),
-        { file: directory.file(ticketFile(ratio, number)), completed: number - 1 },
-      ]),
-    ),
-    ...(await costsOf(model)),
-    multiplyAdds: adds,
-    arithmetic: arithmeticOver(metrics),
-    seconds: secondsOf(metrics),
-    joules: total?.joules ?? null,
-    joulesBy: methodText(sources, total),
-  };
 }

@@ -88,7 +88,7 @@ export function togetherOf(names: readonly string[], drawings: Drawings, revisio
   };
 }
 
-export const filesPath = (id: string) => `/runs/${id}/files/`;
+const filesPath = (id: string) => `/runs/${id}/files/`;
 
 const STATES: Record<RunView['state'], string> = {
   waiting: 'no run here yet',

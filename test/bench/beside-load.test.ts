@@ -36,8 +36,8 @@ const runs: string[] = [];
 /** Images per second: quiet 200 of ours, 100 tuned, 80 reference; beside load the rates that are left, by round. */
 const QUIET: Record<string, number> = { earlybird: 200, tuned: 100, reference: 80 };
 const LEFT: Record<string, number[]> = { earlybird: [0.5, 0.4], tuned: [0.5, 0.8], reference: [1.2, 1.2] };
-jest.mock('../../src/bench/program', () => ({
-  ...jest.requireActual('../../src/bench/program'),
+jest.mock('../../src/engine/program', () => ({
+  ...jest.requireActual('../../src/engine/program'),
   runProgram: async (_program: string, words: string[]) => {
     const of = (flag: string) => words[words.indexOf(`--${flag}`) + 1]!;
     const system = words.includes('bench') ? 'earlybird' : of('mode');

@@ -8,8 +8,8 @@ import { parsedBy } from '../support/peers';
 
 const runs: string[] = [];
 /** Images per second by program and workers: ours 500 a core, Pillow 100; draft fails, and dali is not installed. */
-jest.mock('../../src/bench/program', () => ({
-  ...jest.requireActual('../../src/bench/program'),
+jest.mock('../../src/engine/program', () => ({
+  ...jest.requireActual('../../src/engine/program'),
   runProgram: async (_program: string, words: string[]) => {
     const of = (flag: string) => words[words.indexOf(`--${flag}`) + 1]!;
     if (words.includes('loader')) {

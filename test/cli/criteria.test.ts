@@ -32,6 +32,9 @@ describeTrained('criteria', () => {
     // Scoring changes nothing: the weights are those of the search that uses gammas.
     const last = (name: string) => readFileSync(at(name, 'metrics.jsonl'), 'utf8').trim().split('\n').map(losses);
     expect(last('taylor')).toEqual(last('gamma'));
+    await search('inside', '--criterion', 'taylor', '--criterion-batches', '2', '--mask-every', '2');
+    expect(last('inside')).toEqual(last('gamma'));
+    expect(bits('inside')).toBe(bits('taylor'));
     const other = ['search', ...TINY, '--epochs', '2', '--ratios', '0.5', '--save', at('taylor')];
     const { status, stderr } = await cli(other).done;
     expect([status, stderr]).toEqual([2, expect.stringContaining('ERR_RECIPE')]);

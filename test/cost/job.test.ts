@@ -10,8 +10,8 @@ import { fakeEngine } from '../support/fake-addon';
 import { metrics } from '../support/metrics';
 import { PEERS } from '../support/peers';
 
-jest.mock('../../src/bench/program', () => ({
-  ...jest.requireActual('../../src/bench/program'),
+jest.mock('../../src/engine/program', () => ({
+  ...jest.requireActual('../../src/engine/program'),
   runProgram: (program: string, words: string[]) => runs(program, words),
 }));
 jest.mock('../../src/engine/device', () => ({

@@ -24,6 +24,7 @@ beforeEach(() => {
   for (const name of readdirSync(root))
     if (!['src', 'scripts', 'node_modules', 'tsconfig.json'].includes(name)) rmSync(path(name), { recursive: true });
   delete process.env.LIBTORCH;
+  delete process.env.EARLYBIRD_CACHE;
   Object.assign(process.env, {
     PATH: path('bin'),
     EARLYBIRD_CONFIG: path('config.json'),

@@ -22,6 +22,7 @@ beforeEach(() => {
     XDG_CACHE_HOME: path('cache'),
   });
   delete process.env.LIBTORCH;
+  delete process.env.EARLYBIRD_CACHE;
   for (const name of ['EARLYBIRD_ADDON', 'EARLYBIRD_PREBUILD', 'PREBUILDS_ONLY', 'LIBC']) delete process.env[name];
 });
 

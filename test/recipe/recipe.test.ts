@@ -189,6 +189,10 @@ test.each([
   ['prune', '--model x --percent 1', '--percent 1', 'ERR_RECIPE'],
   ['prune', '--model x --surgery nonsense', 'one of reference, exact', 'ERR_RECIPE'],
   ['train', '--round-to 0', '--round-to 0', 'ERR_RECIPE'],
+  // What is longer than the longest timer of Node would be over at once.
+  ['benchStep', '--timeout 2147484', '--timeout 2147484 is not possible: give a whole number from 1', 'ERR_RECIPE'],
+  ['benchJob', '--timeout 2147484', '--timeout 2147484 is not possible: give a whole number from 1', 'ERR_RECIPE'],
+  ['search', '--idle-seconds 2147484', '--idle-seconds 2147484 is not possible: give a number from 0', 'ERR_RECIPE'],
 ] as [CommandName, string, string, string][])('%s %s is refused with one sentence', (command, line, text, code) => {
   const error = refused(command, line);
   expect(error.message).toContain(text);

@@ -2,13 +2,13 @@
 import * as path from 'node:path';
 import { z } from 'zod';
 import { availableCores } from '../../cores';
-import { defaultCacheDir } from '../../data/cache';
 import { fetchDataset } from '../../data/cifar/fetch';
 import { DATASETS } from '../../data/known';
 import { BAD_LIST, pack as packImages } from '../../data/pack/pack';
 import { verifyDataset } from '../../data/verify/verify';
 import { jpegPacker } from '../../engine/jpeg-packer';
 import { loaderCheck } from '../../engine/loader-check';
+import { cacheFolder } from '../../package';
 import { dataset } from '../../recipe/fields/data';
 import { count, folder, option } from '../../recipe/option';
 import { defineCommand, defineGroup } from '../command';
@@ -26,7 +26,7 @@ const fetch = defineCommand({
   async run({ name, dir, url }, { show, signal }) {
     const onProgress = (done: number, total: number | null) =>
       show('fetching', megabytes(done), total && megabytes(total), 'MB');
-    const folder = dir ?? path.join(defaultCacheDir(), name);
+    const folder = dir ?? path.join(cacheFolder(), name);
     return { dataset: name, ...(await fetchDataset(name, folder, { url, onProgress, signal })) };
   },
   print: ({ dataset, file, bytes, fetched }) =>

@@ -6,13 +6,13 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { settlePeer } from '../../bench/peer';
-import { inTemporaryFolder } from '../../bench/program';
 import { OURS } from '../../bench/rounds';
 import { cifarBinary } from '../../data/cifar/binary';
 import { openDataset } from '../../data/open';
 import { RunMeter } from '../../energy/meter';
 import { openEngine } from '../../engine/device';
 import { describeMachine, type Machine } from '../../engine/machine';
+import { inTemporaryFolder } from '../../engine/program';
 import { engineProvenance, type Provenance } from '../../engine/provenance';
 import { EarlybirdError } from '../../errors';
 import { lockFolder } from '../../lock';

@@ -1,8 +1,9 @@
 /** The runs of `bench job`: their folders, and the command lines that do them. */
 import { join } from 'node:path';
-import { type Flags, flagWords } from '../../bench/program';
+import { computingFlags } from '../../bench/peer';
 import { OURS } from '../../bench/rounds';
 import { requestedDevice } from '../../engine/device';
+import { type Flags, flagWords } from '../../engine/program';
 import { alternating } from '../../measure';
 import { identityOf } from '../../recipe/identity';
 import { JOB_MODELS } from '../../recipe/job';
@@ -70,17 +71,15 @@ export function peerWords(
   { system, seed }: JobRow,
   { train, test, classes }: { train: string; test: string; classes: number },
 ): string[] {
-  const { model, ratio, epochs, lr, momentum, weightDecay, s, batchSize, testBatchSize, threads, precision } = recipe;
-  const device = requestedDevice(recipe);
+  const { model, ratio, epochs, lr, momentum, weightDecay, s, batchSize, testBatchSize } = recipe;
   return flagWords({
     ...{ train, test, classes },
-    ...{ model, ratio, epochs, lr, momentum, weightDecay, threads, seed },
+    ...{ model, ratio, epochs, lr, momentum, weightDecay, seed },
     schedule: scheduleOf(recipe),
     mode: system,
     l1: s,
     batch: batchSize,
     testBatch: testBatchSize,
-    dtype: precision === 'bf16' ? 'bf16' : 'fp32',
-    device: device === 'auto' ? undefined : device,
+    ...computingFlags(recipe),
   });
 }

@@ -1,10 +1,11 @@
 /** Runs one row of `bench job`, a process that does the whole job, and reads its record. */
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { peerRecord, runApart } from '../../bench/peer';
+import { peerRecord } from '../../bench/peer';
 import { OURS } from '../../bench/rounds';
 import type { RunMeter } from '../../energy/meter';
 import { isEstimated, measuredWays, settled } from '../../energy/totals';
+import { runApart } from '../../engine/apart';
 import type { Provenance } from '../../engine/provenance';
 import type { Precision } from '../../native/types/pass';
 import type { BenchJobRecipe } from '../../recipe/recipe';

@@ -71,7 +71,7 @@ export async function readSplit(root: string, split: Split, options: Pick<ShardO
 }
 
 /** Indexes the files of one split. */
-export async function openShards(
+async function openShards(
   root: string,
   split: Split,
   { onProgress, signal }: Pick<ShardOptions, 'onProgress' | 'signal'>,

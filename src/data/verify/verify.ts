@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import * as path from 'node:path';
 import { hashFile } from '../../download';
-import { defaultCacheDir } from '../cache';
+import { cacheFolder } from '../../package';
 import { CIFAR, type CifarKind } from '../cifar/cifar';
 import { OFFICIAL_ARCHIVES } from '../cifar/fetch';
 import { locateCifar } from '../cifar/locate';
@@ -55,7 +55,7 @@ export async function verifyDataset(
 }
 
 async function checkPlace(kind: CifarKind, options: OpenOptions, report: VerifyReport): Promise<void> {
-  const place = await locateCifar(kind, options.data, options.cacheDir ?? defaultCacheDir());
+  const place = await locateCifar(kind, options.data, options.cacheDir ?? cacheFolder());
   report.path = path.resolve(place.path);
   if (!(await stat(place.path)).isFile()) return;
   report.md5 = await hashFile(place.path, 'md5', options.signal);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { count, folder, nonNegative, optionOf, positive } from '../option';
+import { count, folder, LONGEST_TIMER, nonNegative, optionOf, positive } from '../option';
 
 const option = optionOf('Machine');
 const output = optionOf('Output');
@@ -60,7 +60,12 @@ export const energy = {
     identity: false,
     defaultHelp: 'none',
   }),
-  idleSeconds: output(nonNegative().default(0), 'measure the idle machine first, for N seconds', { identity: false }),
+  idleSeconds: output(
+    nonNegative().max(LONGEST_TIMER).default(0),
+    'measure the idle machine first, for N seconds',
+    `a number from 0 to ${LONGEST_TIMER}`,
+    { identity: false },
+  ),
 };
 const KEEP = /^(all|none|ticket|every:[1-9]\d*|at:(\d+|2x)(,(\d+|2x))*)$/;
 export const checkpoints = (standard: string) => ({

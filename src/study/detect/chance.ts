@@ -9,7 +9,7 @@ export interface Chance {
 /**
  * Mean and variance of the number of common channels where two masks keep `kept` of `total` at random: hypergeometric.
  */
-export function commonByChance(total: number, kept: number): { mean: number; variance: number } {
+function commonByChance(total: number, kept: number): { mean: number; variance: number } {
   const mean = total === 0 ? 0 : kept ** 2 / total;
   const variance = total <= 1 ? 0 : (kept * (total - kept)) ** 2 / (total ** 2 * (total - 1));
   return { mean, variance };

@@ -7,7 +7,7 @@ import { maskDistance } from '../mask';
 import { above, channelsOf, type Detector, mean, UNDECIDED } from './detector';
 import { mannKendall, slopeTest } from './trend-tests';
 
-export function runningMeans(values: readonly number[], width: number): number[] {
+function runningMeans(values: readonly number[], width: number): number[] {
   return values.slice(width - 1).map((_, i) => mean(values.slice(i, i + width)));
 }
 

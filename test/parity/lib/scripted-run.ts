@@ -8,7 +8,7 @@ import { round2 } from '../../../src/run/record';
 import { REFERENCE_DETECTOR } from '../../../src/ticket/detector';
 import { maskFromGammas } from '../../../src/ticket/mask';
 import { TicketWatch } from '../../../src/ticket/watch';
-import type { TrainingRun } from '../../../src/train/loop';
+import type { TrainingRun } from '../../../src/train/training';
 import { floatTensor } from './tensors';
 
 /** One run of the reference's search loop, with training replaced by given gammas and accuracies. */

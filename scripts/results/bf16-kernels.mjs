@@ -2,17 +2,14 @@
 // Tells whether bfloat16 finds the tickets that float32 finds: searches from several seeds in fp32, in fp32 by other
 // kernels, in bf16 by LibTorch's convolutions, and in bf16 by products of integers (where the processor has them), and
 // the distances between their masks. Compare the changes by bf16 with those by another rounding, and by another seed.
-//   node scripts/bench/precision.mjs --save DIR [--seeds 1,2,3] [-- FLAGS OF search]
-// Every search is a run of its own under DIR; finished ones are not run again. Ends with a table, also in DIR/precision.json and .md.
-import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+//   node scripts/results/bf16-kernels.mjs --save DIR [--seeds 1,2,3] [-- FLAGS OF search]
+// Every search is a run of its own under DIR; finished ones are not run again. Ends with a table, also in DIR/bf16-kernels.json and .md.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fail, flags, isFinished, option, run } from './runs.mjs';
 
-const main = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'dist', 'cli', 'main.js');
-const [own, flags] = splitAt(process.argv.slice(2), '--');
 const save = option('--save') ?? fail('give --save DIR');
-const seeds = (option('--seeds') ?? '1,2,3').split(',');
+const seeds = option('--seeds', '1,2,3').split(',');
 
 const KINDS = {
   fp32: { precision: 'fp32', kernels: 'rule' },
@@ -25,14 +22,10 @@ const RATIOS = [30, 50, 70];
 for (const seed of seeds)
   for (const [kind, { precision, kernels }] of Object.entries(KINDS)) {
     const folder = join(save, `${kind}-seed-${seed}`);
-    if (existsSync(join(folder, 'result.json'))) continue;
-    console.error(`precision.mjs: ${kind}, seed ${seed}`);
-    const words = ['search', ...flags, '--ratios', ...RATIOS.map((percent) => percent / 100), '--seed', seed];
-    const kept = ['--precision', precision, '--save', folder, '--keep-checkpoints', 'none', '--no-report', '--quiet'];
-    const { status } = spawnSync(process.execPath, [main, ...words, ...kept].map(String), {
-      stdio: ['ignore', 'ignore', 'inherit'],
-      env: { ...process.env, EARLYBIRD_KERNELS: kernels },
-    });
+    if (isFinished(folder)) continue;
+    const ratios = RATIOS.map((percent) => percent / 100);
+    const own = ['--ratios', ...ratios, '--seed', seed, '--precision', precision, '--keep-checkpoints', 'none'];
+    const status = run(`${kind}, seed ${seed}`, folder, ['search', ...flags, ...own], { EARLYBIRD_KERNELS: kernels });
     if (status !== 0) fail(`${folder} ended with ${status}`);
   }
 
@@ -58,7 +51,7 @@ const kinds = Object.entries(runs).map(([kind, all]) => ({
 }));
 const text = `# Masks in bfloat16 and float32
 
-    node scripts/bench/precision.mjs --save DIR --seeds ${seeds.join(',')} -- ${flags.join(' ')}
+    node scripts/results/bf16-kernels.mjs --save DIR --seeds ${seeds.join(',')} -- ${flags.join(' ')}
 
 | search | top-1 of the last epoch, by seed | ticket after epochs at p = ${RATIOS.map((percent) => percent / 100).join(', ')} |
 |---|---|---|
@@ -70,8 +63,8 @@ Distance of the masks from those of fp32, mean (lowest to highest) over the seed
 |---|---|---|---|---|---|
 ${rows.map(({ percent, epoch, bf16, integer, otherKernels, otherSeeds }) => `| ${percent / 100} | ${epoch} | ${[bf16, integer, otherKernels, otherSeeds].map(shown).join(' | ')} |`).join('\n')}
 `;
-writeFileSync(join(save, 'precision.json'), JSON.stringify({ flags, seeds, kinds, rows }, null, 1));
-writeFileSync(join(save, 'precision.md'), text);
+writeFileSync(join(save, 'bf16-kernels.json'), JSON.stringify({ flags, seeds, kinds, rows }, null, 1));
+writeFileSync(join(save, 'bf16-kernels.md'), text);
 console.log(text);
 
 function readRun(folder) {
@@ -113,19 +106,4 @@ function spread(values) {
 
 function shown({ mean, low, high }) {
   return Number.isFinite(mean) ? `${mean.toFixed(3)} (${low.toFixed(3)} to ${high.toFixed(3)})` : '-';
-}
-
-function splitAt(words, mark) {
-  const at = words.indexOf(mark);
-  return at < 0 ? [words, []] : [words.slice(0, at), words.slice(at + 1)];
-}
-
-function option(name) {
-  const at = own.indexOf(name);
-  return at < 0 ? undefined : own[at + 1];
-}
-
-function fail(why) {
-  console.error(`precision.mjs: ${why}`);
-  process.exit(1);
 }
