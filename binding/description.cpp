@@ -1,6 +1,6 @@
 // What a network says of itself, for JavaScript.
-#include "convert.h"
 #include "network_data.h"
+#include "to_js.h"
 
 namespace earlybird {
 namespace {
