@@ -1,7 +1,7 @@
 /** The paper's names for the precision of both stages. */
 import { EarlybirdError } from '../errors';
 import { EIGHT_BITS, formatsOf, type PrecisionOptions, saysFormats } from './precision';
-import { isScheduled, type ScheduleOptions } from './schedules';
+import { isScheduled, type ScheduleOptions } from './precision-schedules';
 
 /** The variants of EB Train (paper section 4): first letter the search, second the retraining, full or low precision. */
 export const VARIANTS = ['ff', 'lf', 'll'] as const;

@@ -29,10 +29,10 @@ import { type Signals, signalsOf, type Ticket, type TicketWatch } from '../ticke
 import type { Averaging } from './averaging';
 import { ClosestMasks } from './closest';
 import { EpochParts, maskStops } from './inside-epoch';
+import { learningRate } from './learning-rate';
 import { metricsLine } from './metrics-line';
 import { epochArithmetic, takeRung } from './precision/follow';
 import type { PrecisionWatch } from './precision/watch';
-import { learningRate } from './schedule';
 
 interface TrainingSettings {
   epochs: number;

@@ -1,7 +1,7 @@
 /** The precision of a training by its schedule: what the schedule has seen, and the rung that it is on. */
 import { type Dict, isDict, isTensor, type Value } from '../../checkpoint/value';
 import type { MaskResult } from '../../native/types/model';
-import type { ChosenSchedule } from '../../recipe/chosen-schedule';
+import type { ChosenSchedule } from '../../recipe/chosen-precision-schedule';
 import type { Rung } from '../../recipe/ladder';
 import { ratioKey } from '../../run/names';
 import { maskDistance } from '../../ticket/mask';

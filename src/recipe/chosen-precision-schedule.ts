@@ -2,7 +2,7 @@
 import { EarlybirdError } from '../errors';
 import type { NumberFormats } from '../native/types/number-formats';
 import { ladderText, type Rung, rungsOf } from './ladder';
-import { SCHEDULE_DATA, type ScheduleName, type ScheduleOptions } from './schedules';
+import { SCHEDULE_DATA, type ScheduleName, type ScheduleOptions } from './precision-schedules';
 
 /** Epochs of a cycle of `cpt`, where --precision-cycles does not say how many there are. */
 const CYCLE = 5;
