@@ -1,4 +1,4 @@
-// The table of the addon's exports; src/native/types.ts is their type.
+// The table of the addon's exports; src/native/types/addon.ts is their type.
 #include "bench.h"
 #include "core/device.h"
 #include "core/host_memory.h"

@@ -1,11 +1,11 @@
 #include "bench.h"
 
 #include "bench/kernel_times.h"
-#include "convert.h"
 #include "core/device.h"
 #include "core/error.h"
 #include "errors.h"
 #include "job.h"
+#include "read_values.h"
 
 namespace earlybird {
 namespace {

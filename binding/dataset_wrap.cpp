@@ -1,10 +1,11 @@
 #include "dataset_wrap.h"
 
-#include "convert.h"
 #include "core/device.h"
 #include "data/resident/resident_dataset.h"
 #include "data/stream/jpeg_stream.h"
 #include "environment.h"
+#include "read_values.h"
+#include "to_js.h"
 
 namespace earlybird {
 namespace {

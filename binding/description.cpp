@@ -1,6 +1,6 @@
 // Converts the description of a network to JavaScript.
-#include "convert.h"
 #include "network_data.h"
+#include "to_js.h"
 
 namespace earlybird {
 namespace {

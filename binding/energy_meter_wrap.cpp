@@ -2,10 +2,10 @@
 
 #include <cmath>
 
-#include "convert.h"
 #include "core/device.h"
 #include "energy/nvml.h"
 #include "environment.h"
+#include "read_values.h"
 
 namespace earlybird {
 namespace {

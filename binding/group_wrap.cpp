@@ -1,8 +1,8 @@
 #include "group_wrap.h"
 
-#include "convert.h"
 #include "core/device.h"
 #include "environment.h"
+#include "read_values.h"
 
 namespace earlybird {
 

@@ -1,8 +1,8 @@
 #include "kernels.h"
 
-#include "convert.h"
 #include "errors.h"
 #include "layer/conv/choice.h"
+#include "read_values.h"
 
 namespace earlybird {
 

@@ -1,7 +1,6 @@
 // The methods of a model that rank, mask and cut channels.
 #include <cmath>
 
-#include "convert.h"
 #include "dataset_wrap.h"
 #include "model/model.h"
 #include "model_wrap.h"
@@ -11,6 +10,9 @@
 #include "prune/proof.h"
 #include "prune/scores.h"
 #include "prune/surgery.h"
+#include "read_options.h"
+#include "read_values.h"
+#include "to_js.h"
 
 namespace earlybird {
 namespace {

@@ -1,13 +1,15 @@
 // The handle of a model: its making, weights, passes. The methods that rank and cut channels are in model_prune.cpp.
 #include "model_wrap.h"
 
-#include "convert.h"
 #include "core/device.h"
 #include "dataset_wrap.h"
 #include "environment.h"
 #include "group_wrap.h"
 #include "model/model.h"
 #include "network_data.h"
+#include "read_options.h"
+#include "read_values.h"
+#include "to_js.h"
 #include "train/swa.h"
 
 namespace earlybird {

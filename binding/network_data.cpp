@@ -2,8 +2,8 @@
 
 #include <map>
 
-#include "convert.h"
 #include "core/error.h"
+#include "read_values.h"
 
 namespace earlybird {
 namespace {

@@ -2,11 +2,12 @@
 
 #include <vector>
 
-#include "convert.h"
 #include "core/error.h"
 #include "data/stream/jpeg_decoder.h"
 #include "errors.h"
 #include "job.h"
+#include "read_values.h"
+#include "to_js.h"
 
 namespace earlybird {
 

@@ -1,12 +1,14 @@
 #include "quantize.h"
 
-#include "convert.h"
 #include "core/device.h"
 #include "core/error.h"
 #include "errors.h"
 #include "job.h"
 #include "quant/host_block_float.h"
 #include "quant/host_mx.h"
+#include "read_options.h"
+#include "read_values.h"
+#include "to_js.h"
 
 namespace earlybird {
 namespace {

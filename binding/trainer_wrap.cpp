@@ -3,11 +3,13 @@
 #include <limits>
 
 #include "bench/profile.h"
-#include "convert.h"
 #include "dataset_wrap.h"
 #include "environment.h"
 #include "model/model.h"
 #include "model_wrap.h"
+#include "read_options.h"
+#include "read_values.h"
+#include "to_js.h"
 
 namespace earlybird {
 namespace {

@@ -1,4 +1,4 @@
-/** Element types and their sizes in bytes. binding/convert has the same table; a test compares them. */
+/** Element types and their sizes in bytes. cpp/core/host_tensor.h has the same table; a test compares them. */
 export const DTYPE_BYTES = {
   float64: 8,
   float32: 4,

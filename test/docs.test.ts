@@ -94,6 +94,21 @@ test('paths that pages name', () => {
   expect(missing.map(({ page, path }) => `${page}: there is no ${path}`)).toEqual([]);
 });
 
+// In pages: whatever looks like a path of ours, without its ending where header and source are meant. In code: with an ending.
+test.each([
+  ['pages', pages.filter((page) => page !== 'CHANGELOG.md'), /`((?:src|binding|cpp|test|scripts)\/[\w./-]+)`/g],
+  [
+    'comments',
+    code.filter((file) => !file.startsWith('test/')),
+    /\b((?:src|binding|cpp|test|scripts)\/[\w./-]+\.(?:ts|h|cpp|cuh?|mjs|py|sh))\b/g,
+  ],
+])('files that %s name are there', (_what, files, pattern) => {
+  const named = files.flatMap((file) => [...read(file).matchAll(pattern)].map((match) => ({ file, path: match[1]! })));
+  const isThere = (path: string) => existsSync(join(root, path)) || existsSync(join(root, `${path}.h`));
+  expect(named.length).toBeGreaterThan(20);
+  expect(named.filter(({ path }) => !isThere(path))).toEqual([]);
+});
+
 test('sections that code cites', () => {
   const cited = code.flatMap((file) =>
     [...read(file).matchAll(/\bdocs\/[\w./-]+\.md(?:#[\w.-]*\w)?/g)].map((match) => ({ file, link: match[0] })),

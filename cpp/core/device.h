@@ -47,7 +47,7 @@ bool has_bf16();
 
 void set_threads(int threads);
 
-/// See setCudnnSearch in src/native/types.ts.
+/// See setCudnnSearch in src/native/types/addon.ts.
 void set_cudnn_search(bool on);
 
 /// Opens the CUDA plugin so that its kernels join the dispatcher. Never closed.

@@ -2,7 +2,7 @@
 import type { Precision } from '../native/types/pass';
 import type { MultiplyAdds } from '../network/bit-operations';
 import { formatsOf, type PrecisionOptions } from '../recipe/precision';
-import { isScheduled, type ScheduleOptions } from '../recipe/schedules';
+import { isScheduled, type ScheduleOptions } from '../recipe/precision-schedules';
 import { epochArithmetic } from '../train/precision/follow';
 
 interface PlannedNetwork {

@@ -5,8 +5,8 @@
 import { networkName } from '../network/names';
 import { flopsOf, NO_PAPER_FLOPS } from '../network/training-flops';
 import type { EnergyMethod } from '../recipe/cost';
+import { isScheduled } from '../recipe/precision-schedules';
 import type { BenchEnergyRecipe } from '../recipe/recipe';
-import { isScheduled } from '../recipe/schedules';
 import { observedIn } from './observed';
 import { NO_SCHEDULED_BITS } from './plan-arithmetic';
 import { planInputs } from './plan-inputs';

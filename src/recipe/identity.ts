@@ -3,8 +3,8 @@ import { idleDetectorEntries } from './detectors';
 import { idleRanking, needsImages } from './fields/ranking';
 import { OPTIONS } from './option';
 import { formatsOf, PRECISION_KEYS } from './precision';
+import { isScheduled, SCHEDULE_KEYS } from './precision-schedules';
 import { type CommandName, SCHEMAS } from './recipe';
-import { isScheduled, SCHEDULE_KEYS } from './schedules';
 
 /** Options that pruning uses only where its criterion needs images. */
 const PRUNE_IMAGES = ['batchSize', 'limitTrain', 'imageSize', 'filter', 'sigma', 'sparsityGt'];

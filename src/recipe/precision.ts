@@ -2,7 +2,7 @@
 import { EarlybirdError } from '../errors';
 import type { MxFormat, MxRounding, MxScale } from '../native/types/mx';
 import type { FormatsByKind, NumberFormat, NumberFormats, Rounding } from '../native/types/number-formats';
-import { SCHEDULE_KEYS } from './schedules';
+import { SCHEDULE_KEYS } from './precision-schedules';
 
 /** The formats that options name: block floating point of 8 bits, and the formats of MX and NVFP4. */
 export type Format = 'bfp8' | MxFormat;

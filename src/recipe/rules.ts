@@ -5,7 +5,7 @@ import { type DetectorName, type DetectorSettings, detectorOf, idleDetectorEntri
 import { needsImages } from './fields/ranking';
 import { flagOf } from './option';
 import { mixedKind, type PrecisionOptions } from './precision';
-import { idleScheduleOption, isScheduled, type ScheduleOptions } from './schedules';
+import { idleScheduleOption, isScheduled, type ScheduleOptions } from './precision-schedules';
 
 /** Entries that rules use; each command has some of them. */
 interface Entries extends PrecisionOptions, ScheduleOptions {

@@ -1,7 +1,7 @@
 /** The paper's names for the precision of both stages. */
 import { EarlybirdError } from '../errors';
 import { EIGHT_BITS, formatsOf, type PrecisionOptions, saysFormats } from './precision';
-import { isScheduled, type ScheduleOptions } from './schedules';
+import { isScheduled, type ScheduleOptions } from './precision-schedules';
 
 /**
  * The variants of EB Train (paper section 4). The first letter stands for the search, the second for the retraining:

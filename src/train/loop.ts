@@ -22,9 +22,9 @@ import { detectorNamed } from '../ticket/detectors/table';
 import { type Signals, signalsOf, type Ticket } from '../ticket/watch';
 import { ClosestMasks } from './closest';
 import { EpochParts, maskStops } from './inside-epoch';
+import { learningRate } from './learning-rate';
 import { metricsLine } from './metrics-line';
 import { epochArithmetic, takeRung } from './precision/follow';
-import { learningRate } from './schedule';
 import type { TrainingOutcome, TrainingRun } from './training';
 
 export async function runTraining(run: TrainingRun): Promise<TrainingOutcome> {

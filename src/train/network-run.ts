@@ -16,7 +16,7 @@ import type { NativeTrainer } from '../native/types/trainer';
 import { multiplyAddsOf } from '../network/bit-operations';
 import { loadModel, loadWeights, requireFinite } from '../network/load';
 import { type Drawing, imagesFor } from '../prune/draw';
-import { type ChosenSchedule, scheduleOf } from '../recipe/chosen-schedule';
+import { type ChosenSchedule, scheduleOf } from '../recipe/chosen-precision-schedule';
 import type { ChosenDetector } from '../recipe/detectors';
 import { identityOf } from '../recipe/identity';
 import { formatsOf, formatsText } from '../recipe/precision';

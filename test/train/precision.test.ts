@@ -2,11 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { NumberFormats } from '../../src/native/types/number-formats';
-import { scheduleOf } from '../../src/recipe/chosen-schedule';
+import { scheduleOf } from '../../src/recipe/chosen-precision-schedule';
 import { rungsOf } from '../../src/recipe/ladder';
 import { formatsOf } from '../../src/recipe/precision';
+import type { ScheduleName } from '../../src/recipe/precision-schedules';
 import { parseRecipe } from '../../src/recipe/recipe';
-import type { ScheduleName } from '../../src/recipe/schedules';
 import type { EpochMetrics } from '../../src/run/metrics';
 import { ebTrain } from '../../src/train/eb-train';
 import type { Seen } from '../../src/train/precision/schedule';

@@ -44,7 +44,7 @@ const detect = defineCommand({
   options: 'benchDetect',
   examples: [['earlybird bench detect --model vgg16', 'what masks and distances add to an epoch']],
   run: async (recipe, options) => (await import('../../bench/detect.js')).benchDetect(recipe, options),
-  print: async (result) => (await import('../print/detect.js')).detectText(result),
+  print: async (result) => (await import('../print/bench-detect.js')).benchDetectText(result),
 });
 
 const compare = defineCommand({

@@ -12,5 +12,5 @@ export const detect = defineCommand({
     ['earlybird detect SEED_1 SEED_2 SEED_3 --calibrate', 'which threshold suits this network'],
   ],
   run: async (recipe, options) => (await import('../../study/detect/detect.js')).detect(recipe, options),
-  print: async (result) => (await import('../print/detectors.js')).detectorsText(result),
+  print: async (result) => (await import('../print/detect.js')).detectText(result),
 });

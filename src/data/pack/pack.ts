@@ -4,46 +4,23 @@
  * a second run continues after the last one.
  */
 import { createHash } from 'node:crypto';
-import { type FileHandle, open, readdir, readFile, realpath, rm, stat } from 'node:fs/promises';
+import { open, readFile, rm } from 'node:fs/promises';
 import * as path from 'node:path';
-import { sweep, writeFileAtomic } from '../../atomic';
+import { writeFileAtomic } from '../../atomic';
 import { availableCores } from '../../cores';
 import { EarlybirdError, onDisk } from '../../errors';
 import { lockFolder } from '../../lock';
 import { reasonOf } from '../decode';
-import { dataFileError, datasetError, usageError } from '../errors';
-import type { Unread } from '../kinds';
-import { bytesOf, fingerprintOf, type ImageListing, inParallel } from '../listing';
+import { dataFileError } from '../errors';
+import { bytesOf } from '../listing';
 import { withQuietSharp } from '../quiet-sharp';
 import { MANIFEST, type Manifest, PROGRESS, readManifest } from '../shards/manifest';
 import { indexOf } from '../shards/stored-index';
-import { openSource } from '../source';
-import { type EncodeOptions, encodeImage } from './encode';
-import { mixed } from './order';
-import { type JpegPacker, packedOr } from './packed';
+import { encodeImage } from './encode';
+import { packedOr } from './packed';
+import { type PackOptions, type Plan, planOf } from './plan';
+import { type BadFile, foreign, isWhole, note, readSteps, type Step } from './progress';
 import { shardBytes } from './shard-writer';
-
-/** Options of {@link pack}. */
-export interface PackOptions extends Partial<EncodeOptions> {
-  /** Size of a shard: a number of images ("1000"), or megabytes ("256MB"). */
-  shardSize?: string;
-  splits?: readonly ('train' | 'val')[];
-  /**
-   * Kind of the stored images. "yuv": images without their Huffman code, twice as large and faster to read. Default
-   * "jpeg".
-   */
-  cache?: 'jpeg' | 'yuv';
-  /** Function that makes the images of a cache. */
-  packer?: JpegPacker | undefined;
-  onProgress?: (done: number, total: number, what: string) => void;
-  signal?: AbortSignal;
-}
-
-/** An image that is left out, with the reason. */
-export interface BadFile {
-  file: string;
-  reason: string;
-}
 
 /** Result of {@link pack}. */
 export interface PackResult {
@@ -56,35 +33,11 @@ export interface PackResult {
   where: string;
 }
 
-/** One finished shard, a line of progress.jsonl. */
-interface Step {
-  split: string;
-  file: string;
-  images: number;
-  bytes: number;
-  sha256: string;
-  /** Position in the order of the split at which the next shard begins. */
-  next: number;
-  bad: BadFile[];
-}
-
 /** An image of a shard, or the reason why there is none. */
 interface Made {
   index: number;
   image?: { bytes: Buffer; extension: string };
   reason?: string;
-}
-
-interface Plan {
-  from: string;
-  to: string;
-  options: EncodeOptions & { shardSize: string; cache?: 'yuv' };
-  packer: JpegPacker | null;
-  limit: { images: number; bytes: number };
-  classes: string[];
-  splits: { name: string; listing: ImageListing; order: Int32Array; unread: Unread[] }[];
-  where: string;
-  key: string;
 }
 
 export const BAD_LIST = 'bad.txt';
@@ -133,70 +86,6 @@ async function packAll(from: string, to: string, { signal, onProgress, ...option
     await log.close();
   }
   return conclude(plan, steps);
-}
-
-async function planOf(from: string, to: string, options: PackOptions, signal?: AbortSignal): Promise<Plan> {
-  const { shortSide = null, maxSide = null, quality = 90, shardSize = '1000', splits = ['train', 'val'] } = options;
-  if (shortSide !== null && maxSide !== null)
-    throw usageError('--short-side and --max-side are both given; give one of them.');
-  for (const [flag, side] of [['--short-side', shortSide] as const, ['--max-side', maxSide] as const])
-    if (side !== null && !(Number.isInteger(side) && side >= 16))
-      throw usageError(`${flag} ${side} is not possible: give a whole number of pixels, 16 or more.`);
-  if (!(Number.isInteger(quality) && quality >= 1 && quality <= 100))
-    throw usageError(`--quality ${quality} is not possible: give a whole number from 1 to 100.`);
-  const limit = limitOf(shardSize);
-  if (options.cache === 'yuv' && !options.packer)
-    throw usageError('A cache needs "packer", the packJpeg of an addon with a JPEG decoder.');
-  await checkApart(from, to);
-  if ((await readManifest(from))?.options.cache)
-    throw datasetError(`${from} holds a cache, not images: pack the images or JPEG shards that it was made of.`);
-  const { classNames: classes, ...source } = await openSource(from, {
-    splits,
-    first: 'folders',
-    renumber: true,
-    signal,
-  });
-  const listings = splits.map((name, i) => {
-    const listing = source[name === 'val' ? 'test' : name]!;
-    return { name, listing, order: mixed(listing, i), unread: source.unread[name] };
-  });
-  // The key of JPEG shards stays as it was before other kinds existed.
-  const asked = { shortSide, maxSide, quality, shardSize, ...(options.cache === 'yuv' && { cache: options.cache }) };
-  const fingerprint = await fingerprintOf(
-    classes,
-    listings.map(({ listing }) => listing),
-    signal,
-  );
-  const packer = (asked.cache && options.packer) || null;
-  const key = createHash('sha256').update(JSON.stringify({ asked, splits, fingerprint })).digest('hex');
-  return { from, to, options: asked, packer, limit, classes, splits: listings, where: source.where, key };
-}
-
-/**
- * Refuses a target that is the source or lies in one of its splits, where the shards would be read instead of the
- * source, or packed again.
- */
-async function checkApart(from: string, to: string): Promise<void> {
-  const real = async (place: string): Promise<string> =>
-    realpath(place).catch(async () => {
-      const above = path.dirname(place);
-      return above === place ? place : path.join(await real(above), path.basename(place));
-    });
-  const [source, target] = [await real(from), await real(to)];
-  const inside = ['train', 'val'].some((split) => `${target}/`.startsWith(`${path.join(source, split)}/`));
-  if (source === target || inside)
-    throw usageError(`The shards cannot go into ${to}, among the images that they are made of; give another folder.`);
-}
-
-function limitOf(shardSize: string): Plan['limit'] {
-  const [, number, unit] = /^(\d+(?:\.\d+)?)\s*(MB)?$/i.exec(shardSize.trim()) ?? [];
-  const value = Number(number);
-  if (!(value > 0) || (!unit && !Number.isInteger(value)))
-    throw usageError(
-      `--shard-size ${shardSize} is not possible: give a number of images such as 1000, or of megabytes such as 256MB.`,
-    );
-  const none = Number.POSITIVE_INFINITY;
-  return unit ? { images: none, bytes: value * 1e6 } : { images: value, bytes: none };
 }
 
 /** Writes the shard that begins at position `start` of the order. */
@@ -289,62 +178,6 @@ function keyOf(name: string): string {
   return [...below, base].map((part) => part.replaceAll('.', '_').replace(/^__(.*)__$/, '_$1_')).join('/');
 }
 
-/** True where all shards of a manifest are there with their sizes; `data verify` checks their bytes. */
-async function isWhole(folder: string, { splits }: Manifest): Promise<boolean> {
-  const shards = Object.values(splits).flatMap((split) => split.shards);
-  const sizes = await inParallel(shards, 8, ({ file }) => sizeOf(path.join(folder, file)));
-  return shards.every(({ bytes }, i) => sizes[i] === bytes);
-}
-
-/** Size of a file; 0 where it is absent. */
-async function sizeOf(file: string): Promise<number> {
-  return stat(file).then(
-    (info) => info.size,
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return 0;
-      throw error;
-    },
-  );
-}
-
-/** The shards that earlier runs finished and that are still there. `ours`: the folder is known to hold shards of this plan. */
-async function readSteps(plan: Plan, ours: boolean): Promise<Step[]> {
-  const file = path.join(plan.to, PROGRESS);
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return '';
-    throw error;
-  });
-  // A kill may leave half a line and half a shard.
-  const [head, ...lines] = text.split('\n').slice(0, -1);
-  const names = await readdir(plan.to);
-  if (head !== undefined ? keyIn(head) !== plan.key : !ours && names.some((name) => name.endsWith('.tar')))
-    throw foreign(plan.to);
-  await sweep(plan.to);
-  const steps: Step[] = [];
-  for (const line of lines) {
-    const step = JSON.parse(line) as Step;
-    const size = await sizeOf(path.join(plan.to, step.file));
-    // Shards after a missing one are made again as well.
-    if (size !== step.bytes && step.images > 0) break;
-    steps.push(step);
-  }
-  await writeFileAtomic(file, [{ key: plan.key }, ...steps].map((line) => `${JSON.stringify(line)}\n`).join(''));
-  return steps;
-}
-
-function keyIn(head: string): unknown {
-  try {
-    return (JSON.parse(head) as { key?: unknown } | null)?.key;
-  } catch {
-    return undefined;
-  }
-}
-
-async function note(log: FileHandle, step: Step): Promise<void> {
-  await log.appendFile(`${JSON.stringify(step)}\n`);
-  await log.sync();
-}
-
 async function conclude(plan: Plan, steps: readonly Step[]): Promise<PackResult> {
   const bad = [...plan.splits.flatMap(({ unread }) => unread), ...steps.flatMap((step) => step.bad)];
   const splits = plan.splits.map(({ name, unread }) => {
@@ -378,10 +211,4 @@ async function readBad(folder: string): Promise<BadFile[]> {
       const [file, reason] = line.split('\t');
       return { file: file!, reason: reason ?? '' };
     });
-}
-
-function foreign(folder: string): EarlybirdError {
-  return datasetError(
-    `${folder} holds shards of other images, made with other options or not by data pack; choose another folder, or empty it.`,
-  );
 }

@@ -1,8 +1,8 @@
 /** Determines the schedule of a retraining from that of `train`. */
 import type { NumberFormats } from '../../native/types/number-formats';
-import { scheduleOf } from '../../recipe/chosen-schedule';
+import { scheduleOf } from '../../recipe/chosen-precision-schedule';
 import { formatsOf, type PrecisionOptions } from '../../recipe/precision';
-import type { ScheduleOptions } from '../../recipe/schedules';
+import type { ScheduleOptions } from '../../recipe/precision-schedules';
 import type { EpochMetrics } from '../../run/metrics';
 
 /**

@@ -1,5 +1,5 @@
 /** Schedules by name. */
-import type { ScheduleName } from '../../recipe/schedules';
+import type { ScheduleName } from '../../recipe/precision-schedules';
 import { cpt } from './cpt';
 import { mask } from './mask';
 import { pfq } from './pfq';

@@ -1,7 +1,7 @@
 /** Follows a training for its schedule of precision: the history that the schedule sees, and the current rung. */
 import { type Dict, isDict, isTensor, type Value } from '../../checkpoint/value';
 import type { MaskResult } from '../../native/types/model';
-import type { ChosenSchedule } from '../../recipe/chosen-schedule';
+import type { ChosenSchedule } from '../../recipe/chosen-precision-schedule';
 import type { Rung } from '../../recipe/ladder';
 import { ratioKey } from '../../run/names';
 import { maskDistance } from '../../ticket/mask';

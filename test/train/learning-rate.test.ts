@@ -1,4 +1,4 @@
-import { learningRate } from '../../src/train/schedule';
+import { learningRate } from '../../src/train/learning-rate';
 
 test('the reference schedule, with its rounding', () => {
   const rates = [0, 79, 80, 119, 120, 159].map((epoch) => learningRate(epoch, 0.1, [80, 120]));

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { count, nonNegative, optionOf } from '../option';
-import { SCHEDULES } from '../schedules';
+import { SCHEDULES } from '../precision-schedules';
 
 const option = optionOf('Precision');
 

@@ -2,7 +2,7 @@
 import { EarlybirdError } from '../errors';
 import type { NumberFormats } from '../native/types/number-formats';
 import { ladderText, type Rung, rungsOf } from './ladder';
-import { SCHEDULE_DATA, type ScheduleName, type ScheduleOptions } from './schedules';
+import { SCHEDULE_DATA, type ScheduleName, type ScheduleOptions } from './precision-schedules';
 
 /** Number of epochs in a cycle of `cpt`, where --precision-cycles gives no number of cycles. */
 const CYCLE = 5;

@@ -5,15 +5,16 @@
 #include <string>
 #include <vector>
 
-#include "core/graph.h"
 #include "core/host_tensor.h"
-#include "model/description.h"
 #include "napi_setup.h"
-#include "train/pass_result.h"
 
 namespace earlybird {
 
-// Readers of fields. Each throws ERR_USAGE (or ERR_SHAPE, ERR_DTYPE for tensors) with the name of the field.
+// Plain values, bytes and tensors of JavaScript. Each throws ERR_USAGE (or ERR_SHAPE, ERR_DTYPE for tensors) with the
+// name of the field.
+
+/// Throws ERR_USAGE: "`name`" must be `wanted`.
+[[noreturn]] void wrong(const std::string& name, const std::string& wanted);
 
 double number_in(const Napi::Object& object, const char* name);
 int64_t integer_in(const Napi::Object& object, const char* name);
@@ -45,34 +46,5 @@ void check_bytes(const std::string& name, size_t bytes, const std::vector<int64_
 HostTensor tensor_of(const Napi::Value& value, const std::string& name, std::vector<Napi::Value>& held);
 /// Views of a Map of TensorData.
 HostState state_of(const Napi::Value& value, const std::string& name, std::vector<Napi::Value>& held);
-Cfg cfg_of(const Napi::Value& value);
-/// True where "precision" is bf16; fp32 if absent.
-bool bf16_in(const Napi::Object& object);
-
-/// The graphs of the device, unless "capture" is false.
-GraphFactory graphs_in(const Napi::Object& object, const std::string& device);
-/// Reads "stochastic" or "nearest".
-Rounding rounding_in(const Napi::Object& object);
-MxScale mx_scale_in(const Napi::Object& object);
-MxRounding mx_rounding_in(const Napi::Object& object, const char* name);
-/// Reads "qtorch" (also if absent) or "swalp".
-BlockFlavour flavour_in(const Napi::Object& object);
-NumberFormats formats_in(const Napi::Object& object, const char* name);
-/// Reads a position in an epoch; its start if absent.
-PassPosition position_in(const Napi::Object& object, const char* name);
-
-// Conversions to JavaScript.
-
-Napi::Value to_js(Napi::Env env, const std::map<std::string, std::string>& strings);
-Napi::Value to_js(Napi::Env env, const HostTensor& tensor);
-Napi::Value to_js(Napi::Env env, const HostState& state);
-Napi::Array array_of(Napi::Env env, const std::vector<int64_t>& values);
-Napi::Array array_of(Napi::Env env, const std::vector<std::string>& values);
-Napi::Value to_js(Napi::Env env, const ModelDescription& description);  // description.cpp, and of its layers
-Napi::Value to_js(Napi::Env env, const std::vector<LayerInfo>& layers);
-Napi::Value to_js(Napi::Env env, const PassResult& result);
-Napi::Value to_js(Napi::Env env, const PassPosition& position);
-Napi::Value to_js(Napi::Env env, const std::vector<BadImage>& images);
-Napi::Value to_js(Napi::Env env, const std::vector<uint8_t>& bytes);
 
 }  // namespace earlybird
