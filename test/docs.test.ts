@@ -1,6 +1,7 @@
 /** Links in the documentation, paths that it names, and the sections of it that code cites, lead somewhere. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { NETWORK_LIST } from '../src/network/names';
 
 const root = join(__dirname, '..');
 const read = (file: string) => readFileSync(join(root, file), 'utf8');
@@ -92,6 +93,24 @@ test('paths that pages name', () => {
   expect(named.length).toBeGreaterThan(200);
   const missing = named.filter(({ path }) => !isThere(path));
   expect(missing.map(({ page, path }) => `${page}: there is no ${path}`)).toEqual([]);
+});
+
+test('the page of the architecture has all files at the root of src/ and all folders of test/', () => {
+  const page = read('docs/architecture.md');
+  const names = (folder: string, isFolder: boolean) =>
+    readdirSync(join(root, folder), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory() === isFolder && !entry.name.endsWith('.d.ts'))
+      .map(({ name }) => name.replace(/\.ts$/, ''));
+  const row = page.match(/^\| the root \| (.*)$/m)![1]!;
+  expect(names('src', false).filter((name) => !new RegExp(`\\b${name}\\b`).test(row))).toEqual([]);
+  const rooms = names('src', true);
+  const missing = names('test', true).filter((name) => !rooms.includes(name) && !page.includes(`\`${name}/\``));
+  expect(missing).toEqual([]);
+});
+
+test('README has all networks', () => {
+  const named = NETWORK_LIST.split(', ').map((entry) => entry.split(' ')[0]!);
+  expect(named.filter((name) => !read('README.md').includes(`\`${name}\``))).toEqual([]);
 });
 
 test('sections that code cites', () => {
