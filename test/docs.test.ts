@@ -1,6 +1,7 @@
 /** Links in the documentation, paths that it names, and the sections of it that code cites, lead somewhere. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { NETWORK_LIST } from '../src/network/names';
 
 const root = join(__dirname, '..');
 const read = (file: string) => readFileSync(join(root, file), 'utf8');
@@ -94,19 +95,30 @@ test('paths that pages name', () => {
   expect(missing.map(({ page, path }) => `${page}: there is no ${path}`)).toEqual([]);
 });
 
-// In pages: whatever looks like a path of ours, without its ending where header and source are meant. In code: with an ending.
-test.each([
-  ['pages', pages.filter((page) => page !== 'CHANGELOG.md'), /`((?:src|binding|cpp|test|scripts)\/[\w./-]+)`/g],
-  [
-    'comments',
-    code.filter((file) => !file.startsWith('test/')),
-    /\b((?:src|binding|cpp|test|scripts)\/[\w./-]+\.(?:ts|h|cpp|cuh?|mjs|py|sh))\b/g,
-  ],
-])('files that %s name are there', (_what, files, pattern) => {
-  const named = files.flatMap((file) => [...read(file).matchAll(pattern)].map((match) => ({ file, path: match[1]! })));
-  const isThere = (path: string) => existsSync(join(root, path)) || existsSync(join(root, `${path}.h`));
+test('files that comments name', () => {
+  const path = /\b((?:src|binding|cpp|test|scripts)\/[\w./-]+\.(?:ts|h|cpp|cuh?|mjs|py|sh))\b/g;
+  const ours = code.filter((file) => !file.startsWith('test/'));
+  const named = ours.flatMap((file) => [...read(file).matchAll(path)].map((match) => ({ file, path: match[1]! })));
   expect(named.length).toBeGreaterThan(20);
   expect(named.filter(({ path }) => !isThere(path))).toEqual([]);
+});
+
+test('the page of the architecture has all files at the root of src/ and all folders of test/', () => {
+  const page = read('docs/architecture.md');
+  const names = (folder: string, isFolder: boolean) =>
+    readdirSync(join(root, folder), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory() === isFolder && !entry.name.endsWith('.d.ts'))
+      .map(({ name }) => name.replace(/\.ts$/, ''));
+  const row = page.match(/^\| the root \| (.*)$/m)![1]!;
+  expect(names('src', false).filter((name) => !new RegExp(`\\b${name}\\b`).test(row))).toEqual([]);
+  const rooms = names('src', true);
+  const missing = names('test', true).filter((name) => !rooms.includes(name) && !page.includes(`\`${name}/\``));
+  expect(missing).toEqual([]);
+});
+
+test('README has all networks', () => {
+  const named = NETWORK_LIST.split(', ').map((entry) => entry.split(' ')[0]!);
+  expect(named.filter((name) => !read('README.md').includes(`\`${name}\``))).toEqual([]);
 });
 
 test('sections that code cites', () => {
