@@ -158,7 +158,7 @@ bool all_done() {
 
 void run_block() {
   // All bits set: a float that is read before it is written is NaN.
-  std::memset(machine.shared.data(), 0xFF, machine.shared.size() * sizeof(uint4));
+  if (!machine.shared.empty()) std::memset(machine.shared.data(), 0xFF, machine.shared.size() * sizeof(uint4));
   for (size_t t = 0; t < machine.threads; ++t) prepare(t);
   while (true) {
     for (const size_t t : in_order(machine.threads))

@@ -95,8 +95,8 @@ EB_TEST("cuda: MX kernels of blocks that end with their rows") {
 
 EB_TEST("cuda: MX kernels of short blocks, at any place in memory") {
   at::manual_seed(2);
-  for (const at::IntArrayRef sizes : {at::IntArrayRef{1}, {70}, {5000}, {3, 2100}, {35, 300}, {300, 2}, {33, 12, 5, 3}})
-    compare_in(sizes);
+  using Sizes = std::vector<int64_t>;
+  for (const Sizes& sizes : {Sizes{1}, {70}, {5000}, {3, 2100}, {35, 300}, {300, 2}, {33, 12, 5, 3}}) compare_in(sizes);
   compare_in({3, 12, 5, 3}, 3);
 }
 
