@@ -94,7 +94,7 @@ std::vector<int64_t> shape_of(const Napi::Value& value, const std::string& name)
 
 void check_bytes(const std::string& name, size_t bytes, const std::vector<int64_t>& shape, size_t element_bytes) {
   size_t needed = element_bytes;
-  bool countable = true;  // in 64 bits: a product that wraps may equal the bytes by chance
+  bool countable = true;  // false once the product exceeds 64 bits, when it may equal the bytes by chance
   std::string text;
   for (const int64_t size : shape) {
     countable = countable && !__builtin_mul_overflow(needed, static_cast<size_t>(size), &needed);

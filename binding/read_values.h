@@ -10,7 +10,7 @@
 
 namespace earlybird {
 
-// Plain values, bytes and tensors of JavaScript. Each throws ERR_USAGE (or ERR_SHAPE, ERR_DTYPE for tensors) with the
+// Readers of plain values, bytes and tensors. Each throws ERR_USAGE (or ERR_SHAPE, ERR_DTYPE for tensors) with the
 // name of the field.
 
 /// Throws ERR_USAGE: "`name`" must be `wanted`.

@@ -12,7 +12,7 @@
 
 namespace earlybird {
 
-// Results as values of JavaScript.
+// Conversions of results to JavaScript.
 
 Napi::Value to_js(Napi::Env env, const std::map<std::string, std::string>& strings);
 Napi::Value to_js(Napi::Env env, const HostTensor& tensor);

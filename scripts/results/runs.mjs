@@ -1,4 +1,4 @@
-// What the scripts here share: their own options stand before "--" and the flags of every run behind it; a run lies in a folder of its
+// Shared by the scripts here: their own options stand before "--" and the flags of every run behind it; a run lies in a folder of its
 // own, and a finished one is not run again.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ const script = basename(process.argv[1]);
 const words = process.argv.slice(2);
 const mark = words.includes('--') ? words.indexOf('--') : words.length;
 
-/** Those of every run. */
+/** Flags of every run. */
 export const flags = words.slice(mark + 1);
 
 export function option(name, otherwise) {
@@ -23,7 +23,7 @@ export function fail(why) {
   process.exit(1);
 }
 
-/** With a result, or `train` whose whole search found no ticket: it ends without one. */
+/** True for a run with a result, and for `train` whose whole search found no ticket, which ends without one. */
 export function isFinished(folder) {
   if (existsSync(join(folder, 'result.json'))) return true;
   const search = join(folder, 'search', 'result.json');

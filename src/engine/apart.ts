@@ -5,7 +5,7 @@ import { packageRoot } from '../package';
 import type { RunOptions } from '../run/observer';
 import { type Flags, flagWords, type ProgramLimits, runProgram } from './program';
 
-/** The result of a command. Throws its error; ERR_INTERNAL where it ends without one; else as `runProgram` does. */
+/** Returns the result of a command. Throws its error; ERR_INTERNAL where it ends without one; else as `runProgram` does. */
 export async function runApart<T>(
   command: readonly string[],
   flags: Flags,

@@ -5,28 +5,28 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EarlybirdError, type ErrorCode } from '../errors';
 
-/** What bounds a program. */
+/** Limits of a program. */
 export interface ProgramLimits {
   /** Seconds after which it is ended (--timeout); none where absent. */
   timeout?: number | undefined;
-  /** Added to the environment of this process. */
+  /** Variables added to the environment of this process. */
   env?: NodeJS.ProcessEnv;
-  /** Ends it after the timeout and where it is aborted. */
+  /** Signal that ends the program after the timeout and where it is aborted. */
   killSignal?: NodeJS.Signals;
 }
 
 interface ProgramOptions extends ProgramLimits {
-  /** What errors call it. */
+  /** Name of the program in errors. */
   name: string;
   signal?: AbortSignal | undefined;
-  /** The error of a program that fails and prints none of ours. `why` is the end of a sentence, without its full stop. */
+  /** Makes the error of a program that fails and prints none of ours. `why` ends a sentence, without its full stop. */
   failed(why: string): EarlybirdError;
 }
 
 /**
- * The output of a program. Settles once its process is gone. Throws what a program of ours prints with --json, else what `failed`
- * makes of its last error line; ERR_OUT_OF_MEMORY where others killed it; ERR_USAGE where it takes longer than its timeout; the reason
- * of the signal.
+ * Returns the output of a program, once its process is gone. Throws the error that a program of ours prints with --json,
+ * else the one that `failed` makes of its last error line; ERR_OUT_OF_MEMORY where others killed it; ERR_USAGE where it
+ * takes longer than its timeout; the reason of the signal.
  */
 export function runProgram(
   program: string,
@@ -48,7 +48,7 @@ export function runProgram(
       errors = (errors + text).slice(-10_000);
     });
     child.on('error', ({ message }) => {
-      // One that runs is waited for.
+      // A process that runs is waited for.
       if (child.pid === undefined) reject(signal?.aborted ? signal.reason : failed(message));
     });
     child.on('close', (code, ended) => {
@@ -66,11 +66,11 @@ export function runProgram(
 const tooLong = (name: string, seconds: number) =>
   new EarlybirdError('ERR_USAGE', `${name} did not end within ${seconds} s: give a longer --timeout.`);
 
-/** Linux kills what takes more memory than there is. */
+/** Linux kills a process that takes more memory than there is. */
 const killed = (name: string) =>
   new EarlybirdError('ERR_OUT_OF_MEMORY', `${name} was killed, probably for memory; the same command tries it again.`);
 
-/** The error that our own program, run with --json, prints. */
+/** The error that our own program prints when run with --json. */
 function ownError(line: string): EarlybirdError | null {
   try {
     const { error } = JSON.parse(line) as { error: { code: ErrorCode; message: string; detail?: string } };
@@ -82,7 +82,7 @@ function ownError(line: string): EarlybirdError | null {
 
 export type Flags = Record<string, string | number | boolean | readonly (string | number)[] | undefined>;
 
-/** { batchSize: 64 } as --batch-size 64, lists as several words; undefined values are left out. */
+/** Turns { batchSize: 64 } into --batch-size 64, lists into several words; undefined values are left out. */
 export function flagWords(flags: Flags): string[] {
   return Object.entries(flags).flatMap(([key, value]) =>
     value === undefined
@@ -91,7 +91,7 @@ export function flagWords(flags: Flags): string[] {
   );
 }
 
-/** A folder that is removed afterwards. */
+/** Calls `work` with a new folder, which is removed afterwards. */
 export async function inTemporaryFolder<R>(work: (folder: string) => Promise<R>): Promise<R> {
   const folder = await mkdtemp(join(tmpdir(), 'earlybird-'));
   try {

@@ -1,4 +1,4 @@
-/** What result.json says of a finished run. */
+/** Makes result.json of a finished run. */
 import { methodText, readEnergy } from '../energy/file';
 import { epochsTotal } from '../energy/totals';
 import type { NativeModel } from '../native/types/model';
@@ -11,7 +11,7 @@ import { type RunResult, secondsOf } from '../run/result';
 import { arithmeticOver } from './precision/follow';
 import type { TrainingOutcome } from './training';
 
-/** Of the trained `model`, whose multiply-adds are `adds`. */
+/** The result of a run that trained `model`, whose multiply-adds are `adds`. */
 export async function resultOf(
   command: RunResult['command'],
   directory: RunDirectory,

@@ -1,4 +1,4 @@
-/** Comparisons of methods whose runs nothing has trained: folders with what rows are read from. */
+/** Comparisons of methods without training: folders with the files that rows are read from. */
 import { join } from 'node:path';
 import { readRow } from '../../src/cost/row-results';
 import { folderOf, rowsOf } from '../../src/cost/rows';
@@ -14,7 +14,7 @@ afterAll(() => temporary.remove());
 export const EPOCHS = 10;
 let count = 0;
 
-/** A comparison of dense, ns and eb-ff at p = 0.3, each with what it has on disk for each seed. */
+/** A comparison of dense, ns and eb-ff at p = 0.3, each with the runs that it has on disk for each seed. */
 export function comparison(more: object = {}) {
   const save = join(temporary.path, String(count++));
   const recipe = parseRecipe('benchEnergy', {

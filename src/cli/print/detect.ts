@@ -11,7 +11,7 @@ const distance = (value: number | null) => value?.toFixed(3) ?? MISSING;
 interface Column {
   title: string;
   cell(row: DetectRow): string;
-  /** Left out where no row has one. */
+  /** Value of a column that is left out where no row has one. */
   optional?(row: DetectRow): number | null;
 }
 

@@ -1,4 +1,4 @@
-/** What `data pack` is to make: its options, checked, and the list of images in the order of their shards. */
+/** The plan of `data pack`: its options, checked, and the list of images in the order of their shards. */
 import { createHash } from 'node:crypto';
 import { realpath } from 'node:fs/promises';
 import * as path from 'node:path';
@@ -13,12 +13,15 @@ import type { JpegPacker } from './packed';
 
 /** Options of {@link pack}. */
 export interface PackOptions extends Partial<EncodeOptions> {
-  /** Images of a shard ("1000"), or megabytes ("256MB"). */
+  /** Size of a shard: a number of images ("1000"), or megabytes ("256MB"). */
   shardSize?: string;
   splits?: readonly ('train' | 'val')[];
-  /** "yuv": images without their Huffman code, two times as large and read faster. Default "jpeg". */
+  /**
+   * Kind of the stored images. "yuv": images without their Huffman code, twice as large and faster to read. Default
+   * "jpeg".
+   */
   cache?: 'jpeg' | 'yuv';
-  /** Makes the images of a cache. */
+  /** Function that makes the images of a cache. */
   packer?: JpegPacker | undefined;
   onProgress?: (done: number, total: number, what: string) => void;
   signal?: AbortSignal;
@@ -61,7 +64,7 @@ export async function planOf(from: string, to: string, options: PackOptions, sig
     const listing = source[name === 'val' ? 'test' : name]!;
     return { name, listing, order: mixed(listing, i), unread: source.unread[name] };
   });
-  // Shards of JPEG keep the key that they had before there was a choice.
+  // The key of JPEG shards stays as it was before other kinds existed.
   const asked = { shortSide, maxSide, quality, shardSize, ...(options.cache === 'yuv' && { cache: options.cache }) };
   const fingerprint = await fingerprintOf(
     classes,
@@ -73,7 +76,10 @@ export async function planOf(from: string, to: string, options: PackOptions, sig
   return { from, to, options: asked, packer, limit, classes, splits: listings, where: source.where, key };
 }
 
-/** Shards beside their source would be read in its place, or packed again. */
+/**
+ * Refuses a target that is the source or lies in one of its splits, where the shards would be read instead of the
+ * source, or packed again.
+ */
 async function checkApart(from: string, to: string): Promise<void> {
   const real = async (place: string): Promise<string> =>
     realpath(place).catch(async () => {

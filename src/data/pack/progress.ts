@@ -1,4 +1,6 @@
-/** Shards that are finished: progress.jsonl has a line for each until all are made, and a second run goes on after the last one. */
+/**
+ * Finished shards. progress.jsonl has a line for each until all are made, and a second run continues after the last one.
+ */
 import { type FileHandle, readdir, readFile, stat } from 'node:fs/promises';
 import * as path from 'node:path';
 import { sweep, writeFileAtomic } from '../../atomic';
@@ -8,7 +10,7 @@ import { inParallel } from '../listing';
 import { type Manifest, PROGRESS } from '../shards/manifest';
 import type { Plan } from './plan';
 
-/** An image that is left out. */
+/** An image that is left out, with the reason. */
 export interface BadFile {
   file: string;
   reason: string;
@@ -21,7 +23,7 @@ export interface Step {
   images: number;
   bytes: number;
   sha256: string;
-  /** Place in the order of the split at which the next shard begins. */
+  /** Position in the order of the split at which the next shard begins. */
   next: number;
   bad: BadFile[];
 }
@@ -33,7 +35,7 @@ export async function isWhole(folder: string, { splits }: Manifest): Promise<boo
   return shards.every(({ bytes }, i) => sizes[i] === bytes);
 }
 
-/** 0 for an absent file. */
+/** Size of a file; 0 where it is absent. */
 async function sizeOf(file: string): Promise<number> {
   return stat(file).then(
     (info) => info.size,
