@@ -8,7 +8,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import os from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import util from 'node:util';
 import { buildTypeScript, follow, heartbeat, reportFailure, root, run, StepError } from './build.mjs';
 
@@ -74,7 +74,7 @@ async function main() {
     };
     command = [
       process.execPath,
-      require.resolve('jest/bin/jest.js'),
+      join(dirname(require.resolve('jest/package.json')), 'bin/jest.js'),
       '--runInBand',
       // These build programs of their own, which the other form of this command runs.
       ...['--testPathIgnorePatterns', 'cpp.test', 'sanitized.test'],

@@ -204,33 +204,45 @@ EB_TEST("scores: criteria of gradients are those of their formulas, and change n
 
 EB_TEST("scores: a product with the Hessian keeps the law of layers whose scale does not count") {
   at::manual_seed(8);
+  const auto network = network_of("vgg", 11, {6, M, 8, M, 9, 7, M, 10, M, 12});
+  Fixed images(batches_of({8}));
+  const Batch& batch = images.batches_.front();
+  const State g = gradients_of(*network, batch);
+  std::vector<at::Tensor> vector;
+  for (const auto& entry : network->named_parameters()) vector.push_back(g.at(entry.key()));
+  const std::vector<at::Tensor> product = Gradients(*network, {&images, 5, 1, 8}, CancelToken()).hessian_times(vector);
+  State exact;
+  size_t next = 0;
+  for (const auto& entry : network->named_parameters()) exact[entry.key()] = product[next++];
+
+  // BatchNorm makes the loss independent of the scale of a filter w, so that w . (Hg)(w) = -|g(w)|^2, but for its eps.
+  const State weights = parameters_of(*network);
+  for (const NormLayer& norm : network->describe().batch_norms) {
+    const std::string key = norm.sources.front().front() + ".weight";
+    const at::Tensor left = (weights.at(key).detach() * exact.at(key)).flatten(1).sum(1);
+    const at::Tensor right = -g.at(key).square().flatten(1).sum(1);
+    const double away = ((left - right).abs().max() / right.abs().max()).item<double>();
+    check(away < 0.02, "the filters of " + norm.key, away);
+  }
+}
+
+EB_TEST("scores: a product with the Hessian of a ticket is that of float64, also behind its selections") {
+  at::manual_seed(9);
   Cfg narrow = network_of("resnet", 11)->describe().cfg;
   for (int64_t& width : narrow) width = (width + 1) / 2;
-  // The second is a ticket, whose selections lie between the loss and most of its filters.
-  for (const auto& network :
-       {network_of("vgg", 11, {6, M, 8, M, 9, 7, M, 10, M, 12}), network_of("resnet", 11, narrow)}) {
-    Fixed images(batches_of({8}));
-    const Batch& batch = images.batches_.front();
-    const State g = gradients_of(*network, batch);
+  const Batch batch = batches_of({8}).front();
+  const auto product_in = [&](at::ScalarType type) {
+    const auto network = network_of("resnet", 11, narrow);
+    network->to(type);
+    Fixed images({{batch.images.to(type), batch.labels}});
     std::vector<at::Tensor> vector;
-    for (const auto& entry : network->named_parameters()) vector.push_back(g.at(entry.key()));
-    const std::vector<at::Tensor> product =
-        Gradients(*network, {&images, 5, 1, 8}, CancelToken()).hessian_times(vector);
-    State exact;
-    size_t next = 0;
-    for (const auto& entry : network->named_parameters()) exact[entry.key()] = product[next++];
-
-    // Where BatchNorm alone reads a filter w, the loss does not depend on its scale: w . (Hg)(w) = -|g(w)|^2, but for
-    // its eps.
-    const State weights = parameters_of(*network);
-    for (const ChannelCut& cut : network->describe().cuts) {
-      if (!goes_alone(cut)) continue;
-      const std::string key = cut.producers.front() + ".weight";
-      const at::Tensor left = (weights.at(key).detach() * exact.at(key)).flatten(1).sum(1);
-      const at::Tensor right = -g.at(key).square().flatten(1).sum(1);
-      const double away = ((left - right).abs().max() / right.abs().max()).item<double>();
-      check(away < 0.02, network->describe().arch + ": the filters of " + cut.norms.front(), away);
-    }
+    for (const at::Tensor& parameter : network->parameters()) vector.push_back(parameter.detach().cos());
+    return Gradients(*network, {&images, 5, 1, 8}, CancelToken()).hessian_times(vector);
+  };
+  const std::vector<at::Tensor> ours = product_in(at::kFloat), truth = product_in(at::kDouble);
+  for (size_t i = 0; i < truth.size(); ++i) {
+    const double away = ((ours[i] - truth[i]).norm() / truth[i].norm()).item<double>();
+    check(away < 0.02, "parameter " + std::to_string(i), away);
   }
 }
 
