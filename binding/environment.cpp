@@ -61,10 +61,12 @@ void Environment::start(std::unique_ptr<Job> owned) {
     registry.tokens.insert(job->token.get());
     if (registry.closed) job->token->stop(StopReason::kExit);
   }
-  const bool accepted = Engine::instance().submit([this, job] {
-    job->run();
-    leave(job);
-  });
+  const bool accepted = Engine::instance().submit(
+      [this, job] {
+        job->run();
+        leave(job);
+      },
+      this);
   if (!accepted) {
     job->token->stop(StopReason::kExit);
     job->run();  // ends at once: the token is set
@@ -117,8 +119,15 @@ void Environment::close() {
   for (auto& [job, owned] : pending_) job->token->stop(StopReason::kExit);
   std::unique_lock lock(mutex_);
   closing_ = true;
+  // Jobs that wait for those of other threads never begin.
+  on_engine_ -= Engine::instance().take_back(this);
   left_.wait(lock, [this] { return on_engine_ == 0; });
   lock.unlock();
+  {
+    Registry& registry = Registry::instance();
+    std::lock_guard held(registry.mutex);
+    for (auto& [job, owned] : pending_) registry.tokens.erase(job->token.get());
+  }
   pending_.clear();
   error_class.Reset();
   model_class.Reset();

@@ -11,14 +11,19 @@ Engine& Engine::instance() {
 
 Engine::Engine() : thread_([this] { run(); }) {}
 
-bool Engine::submit(std::function<void()> work) {
+bool Engine::submit(std::function<void()> work, const void* owner) {
   {
     std::lock_guard lock(mutex_);
     if (stopping_) return false;
-    queue_.push_back(std::move(work));
+    queue_.push_back({std::move(work), owner});
   }
   wake_.notify_one();
   return true;
+}
+
+size_t Engine::take_back(const void* owner) {
+  std::lock_guard lock(mutex_);
+  return std::erase_if(queue_, [owner](const Item& item) { return item.owner == owner; });
 }
 
 void Engine::stop() {
@@ -39,7 +44,7 @@ void Engine::run() {
       std::unique_lock lock(mutex_);
       wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
       if (queue_.empty()) return;
-      work = std::move(queue_.front());
+      work = std::move(queue_.front().work);
       queue_.pop_front();
     }
     work();

@@ -15,8 +15,12 @@ class Engine {
  public:
   static Engine& instance();
 
-  /// Queues `work` after everything submitted before it. False once stopped: the work will never run.
-  bool submit(std::function<void()> work);
+  /// Queues `work` after everything submitted before it. False once stopped: the work will never run. `owner` may take
+  /// it back.
+  bool submit(std::function<void()> work, const void* owner = nullptr);
+
+  /// Takes back what an owner has queued and what has not begun; returns how much that is.
+  size_t take_back(const void* owner);
 
   /// Refuses further work, runs the rest (all cancel tokens must be set, so each job ends at once), and joins. Safe to
   /// call twice and from atexit.
@@ -28,7 +32,11 @@ class Engine {
 
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<std::function<void()>> queue_;
+  struct Item {
+    std::function<void()> work;
+    const void* owner;
+  };
+  std::deque<Item> queue_;
   bool stopping_ = false;
   std::mutex join_mutex_;
   std::thread thread_;

@@ -181,6 +181,10 @@ static void put_head(eb_jpeg* self, const uint8_t* data, size_t size) {
       continue;
     }
     const size_t length = 2 + ((size_t)data[at + 2] << 8 | data[at + 3]);
+    if (length < 4) {
+      at += 4; /* shorter than its own length: libjpeg reads an empty segment, which as a copy would swallow the next */
+      continue;
+    }
     if (length > size - at) break;
     const int frame = marker == 0xC0 || marker == 0xC1, scan = marker == 0xDA, tables = marker == 0xDB;
     if (scan && (length < 5 || length < 6 + 2 * (size_t)data[at + 4])) break;

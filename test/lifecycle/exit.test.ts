@@ -72,6 +72,10 @@ test('worker.terminate() during an epoch leaves the main thread able to train', 
   });
 });
 
+test('worker.terminate() does not wait for the epoch of another thread that its job is queued behind', async () => {
+  expect(await run('terminateWithQueuedJob')).toMatchObject({ code: 7, signal: null, stdout: 'epoch goes on\n' });
+});
+
 test('a worker that has trained ends by itself', async () => {
   expect(await run('workerEnds')).toMatchObject({
     code: 0,

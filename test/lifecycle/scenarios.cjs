@@ -86,6 +86,18 @@ const scenarios = {
     await new Promise((resolve) => worker.once('message', resolve));
     process.exit(7); // the worker's job waits behind the epoch and will never begin
   },
+  async terminateWithQueuedJob() {
+    const { ended } = await training();
+    let over = false;
+    ended.finally(() => {
+      over = true;
+    });
+    const worker = new Worker(__filename, { workerData: 'queue', argv: [] });
+    await new Promise((resolve) => worker.once('message', resolve));
+    await worker.terminate();
+    say(`epoch ${over ? 'over' : 'goes on'}`);
+    process.exit(7);
+  },
   async workerEnds() {
     const worker = new Worker(__filename, { workerData: 'short', argv: [] });
     say(await new Promise((resolve) => worker.once('message', resolve)));

@@ -20,7 +20,11 @@ beforeAll(async () => {
     .jpeg({ quality: 95 })
     .toFile(large);
   const names = readdirSync(FIXTURES).filter((name) => /jpg$/.test(name) && !/cmyk|progressive/.test(name));
-  jpegs = [...names.map((name) => join(FIXTURES, name)), large];
+  // A segment that is shorter than its own length, which libjpeg reads as an empty one.
+  const odd = join(folder, 'empty-segment.jpg');
+  const [start, rest] = [readFileSync(large).subarray(0, 2), readFileSync(large).subarray(2)];
+  writeFileSync(odd, Buffer.concat([start, Buffer.from([0xff, 0xe0, 0, 0]), rest]));
+  jpegs = [...names.map((name) => join(FIXTURES, name)), large, odd];
   packed = [];
   for (const file of jpegs) {
     const bytes = await addon.packJpeg(readFileSync(file));
