@@ -92,6 +92,8 @@ function readBmp(bytes: Buffer): Bitmap {
   const stride = Math.ceil((width * bits) / 32) * 4;
   const height = Math.abs(rows);
   if (width > 0 && first + stride * height > bytes.length) throw new Error('truncated');
+  // Masks of colours lie behind a header of 40 bytes, or are the next fields of a longer one.
+  if (compression === 3 && bytes.length < 54 + 12) throw new Error('truncated');
   const out = blank(width, height);
   const colours = paletteOf(bytes, 14 + header, old ? 3 : 4, bits, old ? 0 : bytes.readUInt32LE(46), first);
   const masks = compression === 3 ? [0, 4, 8].map((i) => bytes.readUInt32LE(54 + i)) : MASKS[bits];

@@ -78,6 +78,19 @@ test('pictures without compression: every form, and damage', () => {
   expect(rgb(Buffer.from([...Buffer.from('P5 1 1 65535\n'), 0x80, 0x80]))).toEqual([128, 128, 128]);
   for (const text of ['P6 2 2 255\nabc', 'P6 2', 'P2 2 1 4\n4', 'P6 0 1 255\n', 'P6 999999999 999999999 255\n', 'BM'])
     expect(() => readBitmap(Buffer.from(text))).toThrow();
+  // One pixel of 16 bits, whose colour masks should lie behind the header.
+  const masked = Buffer.alloc(63);
+  masked.write('BM');
+  for (const [at, value] of [
+    [10, 54],
+    [14, 40],
+    [18, 1],
+    [22, 1],
+    [30, 3],
+  ] as const)
+    masked.writeUInt32LE(value, at);
+  masked.writeUInt16LE(16, 28);
+  expect(() => readBitmap(masked)).toThrow(new Error('truncated'));
 });
 
 test('inks have the colours that Pillow gives them, packed and as a folder', async () => {
