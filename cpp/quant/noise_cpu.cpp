@@ -1,13 +1,15 @@
 #include "quant/noise_cpu.h"
 
-#ifdef __x86_64__
+#include "core/every_cpu.h"
+
+#ifdef EB_HAS_VARIANTS
 #include <immintrin.h>
 #endif
 
 namespace earlybird::quant {
 namespace {
 
-#ifdef __x86_64__
+#ifdef EB_HAS_VARIANTS
 
 // Uses the masked form with a mask of ones, because GCC 12 warns of an undefined value in the form without a mask.
 #define EB_EVEN_PRODUCT(a, b) reinterpret_cast<Lanes>(_mm512_maskz_mul_epu32(0xFF, (__m512i)(a), (__m512i)(b)))

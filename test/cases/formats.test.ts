@@ -4,7 +4,7 @@
  */
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import * as path from 'node:path';
-import { gunzipSync } from 'node:zlib';
+import { deflateSync, gunzipSync, inflateSync } from 'node:zlib';
 import { convertOthers } from '../../src/data/converted';
 import { isJpeg } from '../../src/data/decode';
 import { readSynsets } from '../../src/data/formats/meta-mat';
@@ -193,6 +193,14 @@ describe('damage is ERR_DATASET, and nothing is left half-written', () => {
         expect((error as Error).message).toMatch(/./);
       }
     }
+    // Names of fields that are longer than all of their text: rows without fields would never end.
+    const plain = inflateSync(bytes.subarray(136));
+    const width = plain.indexOf(Buffer.of(5, 0, 4, 0));
+    plain.writeInt32LE(9999, width + 4);
+    const packed = deflateSync(plain);
+    const tag = Buffer.from(bytes.subarray(0, 136));
+    tag.writeUInt32LE(packed.length, 132);
+    expect(() => readSynsets(Buffer.concat([tag, packed]))).toThrow('a structure has no field names');
   });
 });
 

@@ -6,6 +6,8 @@
 #include <cstring>
 #include <utility>
 
+#include "core/every_cpu.h"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -40,7 +42,7 @@ float word_of(int32_t low, int32_t high) {
   return std::bit_cast<float>((static_cast<uint32_t>(low) & 0xffff) | static_cast<uint32_t>(high) << 16);
 }
 
-#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#ifdef EB_HAS_VARIANTS
 #define EB_VNNI 1
 #pragma GCC push_options
 #pragma GCC target("arch=x86-64-v4,avx512vnni")

@@ -75,8 +75,9 @@ function matrixOf(data: Buffer, depth = 0): Matrix {
   const matrix: Matrix = { name, rows: [], value: null };
   if (kind === STRUCT) {
     const width = next().readInt32LE(0);
-    if (!(width > 0)) throw new Error('a structure has no field names');
-    const names = fieldNames(next(), width);
+    const names = width > 0 ? fieldNames(next(), width) : [];
+    // Without fields, rows would take nothing from the file, and their number is any.
+    if (names.length === 0) throw new Error('a structure has no field names');
     let count = 1;
     for (let at = 0; at + 4 <= dimensions.length; at += 4) count *= dimensions.readInt32LE(at);
     for (let i = 0; i < count; i++) matrix.rows.push(rowOf(elements, names, depth));
