@@ -39,5 +39,5 @@ export function differing(there: Identity, now: Identity): string[] {
 
 /** True where a run of the identity `there` can continue as one of `now`. */
 export function isContinuable(there: Identity, now: Identity): boolean {
-  return differing(there, now).every((key) => CHANGES[key]?.(there, now) ?? false);
+  return differing(there, now).every((key) => Object.hasOwn(CHANGES, key) && CHANGES[key]!(there, now));
 }

@@ -44,6 +44,9 @@ test('a search goes on with another detector, without training anything again', 
   expect(differing(before, now)).toEqual(expect.arrayContaining(['detector', 'detectorThreshold', 'detectorDecay']));
   expect(isContinuable(before, now)).toBe(true);
   expect(isContinuable(before, identity({ detector: 'loss-fifo', lr: 0.2 }))).toBe(false);
+  // A key of a damaged params.json that every object has something under.
+  const damaged = Object.assign(JSON.parse('{"__proto__": 1, "constructor": 2}'), before);
+  expect(isContinuable(damaged, now)).toBe(false);
 });
 
 test.each([
