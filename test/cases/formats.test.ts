@@ -116,6 +116,21 @@ describe('damage is ERR_DATASET, and nothing is left half-written', () => {
     for (let i = 0; i < train!.count; i++) await bytesOf(train!, i);
   }
 
+  test('parquet: pages whose levels are longer than they are', async () => {
+    const data = copyOf('pq-zstd-v2');
+    const file = shardsIn(data)[0]!;
+    const whole = readFileSync(file);
+    const messages = new Set<string>();
+    for (let at = 4; at < 60; at++) {
+      const bytes = Buffer.from(whole);
+      bytes[at] = bytes[at]! ^ 0x70;
+      writeFileSync(file, bytes);
+      const error = await readAll(data).catch((error: Error) => error);
+      if (error) messages.add(error.message);
+    }
+    expect([...messages].join()).toContain('(a page has less than its levels)');
+  });
+
   test('parquet: a run that claims a billion values takes no memory', async () => {
     const data = copyOf('pq-dictionary');
     const file = path.join(data, 'train/0000.parquet');

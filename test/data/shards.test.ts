@@ -120,6 +120,14 @@ test('damaged shards are refused with a reason', async () => {
   await refused(/ends in the middle of an entry/);
   writeFileSync(file, Buffer.concat([whole.subarray(0, 512), whole.subarray(600)]));
   await refused(/is damaged at byte/);
+  // A size that is no number, under a checksum that is right.
+  const sizeless = Buffer.from(whole);
+  sizeless.write('none', 124, 'latin1');
+  sizeless.fill(' ', 148, 156);
+  const sum = sizeless.subarray(0, 512).reduce((all, byte) => all + byte, 0);
+  sizeless.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
+  writeFileSync(file, sizeless);
+  await refused(/has an entry of no size at byte 0/);
   writeFileSync(file, Buffer.alloc(2000, 7));
   await refused(/is not a tar archive/);
   writeFileSync(file, '');

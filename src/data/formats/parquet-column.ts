@@ -124,6 +124,7 @@ async function pagesOf(buffer: ArrayBuffer, rows: number, most: number): Promise
     if (!(packed >= 0 && reader.offset + packed <= buffer.byteLength)) throw new Error('a page is cut off');
     if (!(unpacked >= 0 && total <= most)) throw new Error(`a page of ${unpacked} bytes is more than it can hold`);
     if (!(values >= 0 && values <= (data ? left : unpacked))) throw new Error(`a page claims ${values} values`);
+    checkLengths(header);
     if (data?.encoding === 'DELTA_BYTE_ARRAY' && values * unpacked > most)
       throw new Error('its values are encoded as DELTA_BYTE_ARRAY, which is read for small pages only');
     pages.push({ header, at: reader.offset });
@@ -131,6 +132,15 @@ async function pagesOf(buffer: ArrayBuffer, rows: number, most: number): Promise
     if (data) left -= values;
   }
   return pages;
+}
+
+/** Throws where a page of version 2 does not say how long its levels are, or has less than it says. */
+function checkLengths({ data_page_header_v2: two, compressed_page_size: packed }: PageHeader): void {
+  if (!two) return;
+  const parts = [two.repetition_levels_byte_length, two.definition_levels_byte_length];
+  const isCount = (value: number) => Number.isInteger(value) && value >= 0;
+  if (!parts.every(isCount) || parts[0]! + parts[1]! > packed) throw new Error('a page has less than its levels');
+  if (!isCount(two.num_nulls) || two.num_nulls > two.num_values) throw new Error('a page has fewer values than nulls');
 }
 
 /** Throws where the levels of a page of version 2, which are not compressed, claim more values than the page has. */

@@ -48,6 +48,7 @@ export class TarFile {
       const size = bare ? 0 : type === 'x' || type === 'L' ? sizeIn(header) : (meta.size ?? sizeIn(header));
       const offset = at + BLOCK;
       const next = offset + Math.ceil(size / BLOCK) * BLOCK;
+      if (!(Number.isSafeInteger(size) && size >= 0)) throw this.damaged(`has an entry of no size at byte ${at}`);
       if (offset + size > this.end) throw this.damaged('ends in the middle of an entry');
       if (type === 'x' || type === 'L') {
         if (size > MAX_META) throw this.damaged('has a name of impossible length');
