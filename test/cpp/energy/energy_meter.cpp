@@ -1,6 +1,7 @@
 // The meter with test sources and a test clock, and the processor's counters in a temporary powercap tree.
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -145,9 +146,9 @@ EB_TEST("energy: integral of power") {
 
 EB_TEST("energy: RAPL counters") {
   const Tree tree;
-  double seconds = 0;
+  std::atomic<double> seconds = 0;  // the thread that polls reads it as well
   const auto meter = [&] {
-    return std::make_unique<EnergyMeter>(rapl_energy(tree.root), std::nullopt, [&] { return seconds; });
+    return std::make_unique<EnergyMeter>(rapl_energy(tree.root), std::nullopt, [&] { return seconds.load(); });
   };
   check(!meter()->sources()[0].method, "an empty tree", 0);
 
@@ -166,7 +167,7 @@ EB_TEST("energy: RAPL counters") {
   tree.energy(a, 11e6);      // 10 J
   tree.energy(b, 1e6);       // wrapped: 49 J
   tree.energy(memory, 5e6);  // 2 J
-  seconds += 1;
+  seconds = seconds + 1;
   const EnergyReading once = both->end("w");
   check(near(once.parts[0].joules, 59) && near(once.parts[1].joules, 2) && near(once.joules, 61),
         "two sockets, one counter of which wrapped", once.joules.value_or(-1));
@@ -177,7 +178,7 @@ EB_TEST("energy: RAPL counters") {
     both->poll();
   }
   tree.energy(a, 12e6);
-  seconds += 500;
+  seconds = seconds + 500;
   check(near(both->end("w").parts[1].joules, 19), "turns within a long window", 0);
 
   both->begin("w");
@@ -185,7 +186,7 @@ EB_TEST("energy: RAPL counters") {
   both->poll();
   fs::rename(tree.root / b / "gone", tree.root / b / "energy_uj");
   tree.energy(memory, 5e6);
-  seconds += 1;
+  seconds = seconds + 1;
   const EnergyReading part = both->end("w");
   check(!part.parts[0].joules && part.parts[0].reason.find("energy_uj cannot be read") != std::string::npos &&
             near(part.joules, 1),
