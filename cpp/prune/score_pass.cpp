@@ -43,7 +43,7 @@ void for_each_batch(Network& network, const ScoreImages& from, const CancelToken
   Ranks* ranks = network.ranks.get();
   const auto pass = dataset.train_pass(from.seed, 0, from.batch_size, token_for_data(ranks, cancel));
   ForwardWork forward(network, std::nullopt);
-  PassWork work = forward.start(*pass, from.batch_size, /*bf16=*/false, "the images of scores");
+  PassWork work = forward.start(*pass, from.batch_size, /*bf16=*/false, "the pass that takes scores");
   work.most_steps = from.batches;
   work.idle = no_images(network, dataset);
   double images = 0;

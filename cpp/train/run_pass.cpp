@@ -124,7 +124,7 @@ PassResult run_pass(PassWork what, CapturedWork& captured, PassSums& sums, LowPr
   Place place(position, pass, pace);
   RunAheadLimit run_ahead(sums.tensor().device());
   int64_t bad = 0;
-  for (int64_t done = 0; done < steps && pass.advance(); ++done) {
+  for (int64_t done = 0; done < steps && pass.advance();) {
     settle_team();
     const int64_t own = pass.size();
     const auto own_bad = static_cast<int64_t>(pass.bad().size());
@@ -145,9 +145,11 @@ PassResult run_pass(PassWork what, CapturedWork& captured, PassSums& sums, LowPr
     }
     run_ahead.step();
     // A batch that lost all its images, on all ranks, is no step.
-    if (word.images > 0) sums.count(own);
+    const bool counts = word.images > 0;
+    if (counts) sums.count(own);
+    done += counts;
     place.step();
-    if (word.images > 0) pace.step(word.images, sums);
+    if (counts) pace.step(word.images, sums);
   }
   // A lost rank shows here, before the host waits for the device.
   if (what.ranks) agree(*what.ranks, 0, 0, false);

@@ -72,9 +72,7 @@ void Trainer::Step::gradients(const Batch& batch) {
 
 std::optional<Batch> Trainer::Step::idle_batch(const Dataset& dataset) const {
   if (!network->ranks) return std::nullopt;
-  const at::TensorOptions floats = parameters.front().options().requires_grad(false);
-  return Batch{at::empty({0, 3, dataset.height(), dataset.width()}, floats, at::MemoryFormat::ChannelsLast),
-               at::empty({0}, floats.dtype(at::kLong))};
+  return no_images(*network, dataset);
 }
 
 std::vector<at::Tensor> Trainer::Step::state() const {

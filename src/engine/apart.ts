@@ -17,5 +17,9 @@ export async function runApart<T>(
   const name = `earlybird ${command.join(' ')}`;
   const failed = (why: string) => new EarlybirdError('ERR_INTERNAL', `${name} gave no result: ${why}.`);
   const output = await runProgram(process.execPath, words, { name, timeout, env, killSignal, signal, failed });
-  return JSON.parse(output) as T;
+  try {
+    return JSON.parse(output) as T;
+  } catch {
+    throw failed('what it printed is not JSON');
+  }
 }

@@ -88,12 +88,12 @@ async function obey(
   const value = (given: unknown): unknown => {
     if (typeof given !== 'object' || given === null) return given;
     if (Array.isArray(given)) return given.map(value);
-    const { $handle, $set } = given as { $handle?: number; $set?: string };
+    const { $handle, $set, $signal } = given as { $handle?: number; $set?: string; $signal?: true };
     if ($handle !== undefined) return handles.get($handle);
     if ($set !== undefined) return sets[$set];
-    const entries = Object.entries(given).map(([name, item]) => [name, value(item)]);
-    // Any rank can stop a pass.
-    return Object.fromEntries('dataset' in given ? [...entries, ['signal', signal]] : entries);
+    // Any rank can stop what rank 0 can stop.
+    if ($signal) return signal;
+    return Object.fromEntries(Object.entries(given).map(([name, item]) => [name, value(item)]));
   };
   const run = (handle as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>)[method]!;
   await run.apply(handle, args.map(value)).catch((error: EarlybirdError) => {

@@ -32,7 +32,7 @@ export function leading(addon: NativeAddon, ranks: Ranks, sets: Map<NativeDatase
     if (handle) return { $handle: handle.id };
     const set = sets.get(value as NativeDataset);
     if (set !== undefined) return { $set: set };
-    if (value instanceof AbortSignal) return undefined;
+    if (value instanceof AbortSignal) return { $signal: true };
     if (Array.isArray(value)) return value.map(word);
     return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, word(item)]));
   };

@@ -116,7 +116,7 @@ const FIRST = ['emergence', 'last', 'best', '0'];
 
 /** The seeds that a shard works on. */
 export function seedsOf({ seeds, shard }: Pick<StudyRecipe, 'seeds' | 'shard'>): number[] {
-  // A seed has at least as many runs as shards work on it, so each of these shards has one.
+  // A shard that has no run of its seed, because there are fewer of them than shards, trains its search all the same.
   const [, of = 1] = (shard ?? '1/1').split('/').map(Number);
   const some = seeds.flatMap((seed) => Array.from({ length: of }, () => ({ seed })));
   return [...new Set(shardOf(shard, seeds, some).map(({ seed }) => seed))];

@@ -75,8 +75,9 @@ async function ownFolder(recipe: StudyRecipe, { force = false, commandLine }: Ru
 }
 
 async function removeRuns(save: string): Promise<void> {
-  const seeds = (await readdir(save)).filter((name) => /^seed-\d+$/.test(name));
-  for (const name of seeds) await rm(join(save, name), { recursive: true, force: true });
+  // Tables and figures first: study.json must not speak of runs that are gone.
+  const names = (await readdir(save)).filter((name) => /^(study[.-].*|seed-\d+)$/.test(name));
+  for (const name of names.sort().reverse()) await rm(join(save, name), { recursive: true, force: true });
 }
 
 function nothingFinished(failures: ReadonlyMap<string, string>): EarlybirdError {

@@ -42,7 +42,8 @@ export function maskFromGammas(gammas: Float32Array, ratio: number): Mask {
 
 /**
  * Gammas of all BatchNorm layers of a state dict in traversal order, shape [N]. In any layout of keys, a layer with
- * running_var is a BatchNorm layer.
+ * running_var is a BatchNorm layer. Channels that an earlier pruning took out of a selection count by their gammas here;
+ * the native mask, which knows the network, counts them as 0.
  */
 export function gammasOf(state: StateDict): Float32Array {
   const layers: Float64Array[] = [];

@@ -97,7 +97,7 @@ export class EpochParts {
     }
   }
 
-  /** Where the epoch stands; before a checkpoint of this step, which a resumed run takes to have them. */
+  /** Stores the masks that are due at this position, before its checkpoint, because a resumed run expects them. */
   private async storeMasks(): Promise<void> {
     const { masks, batches } = this.options;
     const position = this.position!;

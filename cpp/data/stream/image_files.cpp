@@ -100,7 +100,8 @@ std::string ImageFiles::read(int64_t index, std::vector<uint8_t>& buffer, Bytes&
     // One request to the disk instead of one a page; a refusal does no harm.
     madvise(reinterpret_cast<void*>(begin), size, MADV_WILLNEED);
     // A file that became shorter and a disk that fails are errors here, where to read their memory would end the
-    // process. Linux before 5.14 has another errno for it: it does not know the advice.
+    // process, as it does where that happens between this call and the decoding, and on Linux before 5.14, which does
+    // not know the advice.
     if (madvise(reinterpret_cast<void*>(begin), size, MADV_POPULATE_READ) != 0 &&
         (errno == EFAULT || errno == EHWPOISON))
       throw Error("ERR_FILE", places_.files[file] + " cannot be read at byte " +
