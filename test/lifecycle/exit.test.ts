@@ -25,7 +25,8 @@ function run(scenario: string, during?: (child: ChildProcess, stdout: string) =>
     child.stderr.on('data', (chunk) => {
       stderr += chunk;
     });
-    child.on('exit', (code, signal) => {
+    // Only now all of its output is here, which the end of the process does not say.
+    child.on('close', (code, signal) => {
       clearTimeout(deadline);
       resolve({ code, signal, stdout, stderr });
     });
