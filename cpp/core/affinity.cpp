@@ -25,7 +25,8 @@ double seconds_of(clockid_t clock) {
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
-/// The team of the engine's thread, the only one that computes.
+/// The team of the calling thread. In a run that is the engine's thread, the only one that computes; in tests of ranks
+/// there are several.
 struct Team {
   int threads = 0;
   std::vector<pid_t> others;  // their numbers by place in the team, from 1 on
@@ -78,13 +79,13 @@ void gather_team(Team& team, int threads) {
 }  // namespace
 
 void settle_team() {
-  static auto* team = new Team();
-  if (const int threads = at::get_num_threads(); threads != team->threads) gather_team(*team, threads);
-  if (!team->fills || seconds_of(CLOCK_MONOTONIC) - team->last.clock < kWindow) return;
-  const CpuTimes now = read_times(*team);
-  const bool quiet = is_quiet(team->last, now);
-  if (quiet != team->bound) set_cores(*team, quiet);
-  team->last = now;
+  thread_local Team team;
+  if (const int threads = at::get_num_threads(); threads != team.threads) gather_team(team, threads);
+  if (!team.fills || seconds_of(CLOCK_MONOTONIC) - team.last.clock < kWindow) return;
+  const CpuTimes now = read_times(team);
+  const bool quiet = is_quiet(team.last, now);
+  if (quiet != team.bound) set_cores(team, quiet);
+  team.last = now;
 }
 
 bool is_quiet(const CpuTimes& before, const CpuTimes& after) {
