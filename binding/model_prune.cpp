@@ -69,6 +69,12 @@ Napi::Value to_js(Napi::Env env, const std::vector<PrunedLayer>& layers) {
   return out;
 }
 
+/// Copied, because the work outlives the memory of the caller.
+std::vector<uint8_t> mask_in(const Napi::Object& object) {
+  const Bytes bytes = bytes_of(object.Get("mask"), "mask");
+  return {bytes.data, bytes.data + bytes.size};
+}
+
 PruneOptions prune_options_in(const Napi::Object& object) {
   PruneOptions out;
   const std::string empty = string_in(object, "emptyLayers");
@@ -161,8 +167,7 @@ Napi::Value ModelWrap::soft_prune(const Napi::CallbackInfo& info) {
 Napi::Value ModelWrap::plan(const Napi::CallbackInfo& info) {
   return promise(info.Env(), [&] {
     const Napi::Object options = object_argument(info, 0, "options");
-    const Bytes bytes = bytes_of(options.Get("mask"), "mask");
-    const std::vector<uint8_t> mask(bytes.data, bytes.data + bytes.size);
+    const std::vector<uint8_t> mask = mask_in(options);
     const PruneOptions how = prune_options_in(options);
     WidthCosts costs;
     if (!options.Get("stepCosts").IsUndefined()) costs = width_costs_in(object_in(options, "stepCosts"));
@@ -184,8 +189,7 @@ Napi::Value ModelWrap::plan(const Napi::CallbackInfo& info) {
 Napi::Value ModelWrap::prune(const Napi::CallbackInfo& info) {
   return promise(info.Env(), [&] {
     const Napi::Object options = object_argument(info, 0, "options");
-    const Bytes bytes = bytes_of(options.Get("mask"), "mask");
-    const std::vector<uint8_t> mask(bytes.data, bytes.data + bytes.size);
+    const std::vector<uint8_t> mask = mask_in(options);
     const PruneOptions prune_options = prune_options_in(options);
     std::shared_ptr<Network> dense = network(), weights = dense;
     if (const Napi::Value from = options.Get("weightsFrom"); !from.IsUndefined())

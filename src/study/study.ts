@@ -76,7 +76,7 @@ async function ownFolder(recipe: StudyRecipe, { force = false, commandLine }: Ru
 
 async function removeRuns(save: string): Promise<void> {
   // Tables and figures first: study.json must not speak of runs that are gone.
-  const names = (await readdir(save)).filter((name) => /^(study[.-].*|seed-\d+)$/.test(name));
+  const names = (await readdir(save)).filter((name) => /^(study(-draws|-controls)?\.[\w.]+|seed-\d+)$/.test(name));
   for (const name of names.sort().reverse()) await rm(join(save, name), { recursive: true, force: true });
 }
 

@@ -129,6 +129,9 @@ describeTrained('a whole job', () => {
   test('alone', async () => {
     const { stdout } = await succeed(job('alone', '--peer', 'none'));
     expect(stdout).toMatch(/^earlybird +[\d.]+$/m);
+    // The result of finished runs names the command that asked for it.
+    const again = await succeed(job('alone', '--peer', 'none', '--timeout', '77', '--json'));
+    expect((JSON.parse(again.stdout) as JobBenchResult).machine.commandLine).toContain('--timeout 77');
     const { status, stderr } = await cli(job('alone', '--peer', 'none', '--ratio', '0.3')).done;
     expect([status, stderr]).toEqual([2, expect.stringContaining('--ratio: 0.5 there, 0.3 now')]);
   }, 300_000);

@@ -142,12 +142,15 @@ describeTrained('a study of two seeds', () => {
   test('--force with another recipe removes the runs of the old one first', async () => {
     const save = join(folder.path, 'forced');
     cpSync(whole, save, { recursive: true });
+    writeFileSync(join(save, 'study-notes.md'), 'my own');
     const { child, done } = cli(words(save, '--lr', '0.2', '--force'));
     await until(() => JSON.parse(readFileSync(join(save, 'params.json'), 'utf8')).identity.lr === 0.2);
     child.kill('SIGKILL');
     await done;
     expect(existsSync(join(save, 'seed-2'))).toBe(false);
     expect(existsSync(join(save, 'seed-1', 'p50'))).toBe(false);
+    expect(existsSync(join(save, 'study.json'))).toBe(false);
+    expect(readFileSync(join(save, 'study-notes.md'), 'utf8')).toBe('my own');
     await succeed(words(save, '--lr', '0.2', '--seeds', '1'));
     const { searches } = outcomeOf(save);
     expect(searches[0]!.top1Last).not.toBe(outcomeOf(whole).searches[0]!.top1Last);

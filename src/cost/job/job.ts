@@ -66,7 +66,9 @@ export async function benchJob(asked: BenchJobRecipe, options: RunOptions = {}):
     if (!origin) return;
     refuseMixedMachines(kept.map(({ row, origin: own }) => ({ folder: row.folder, machine: own!.machine })));
     const runs = kept.map(({ row, record }) => ({ ...row, record: record! }));
-    const bench = summarise(recipe, runs, failures, { machine: origin.description, dataset: origin.dataset });
+    // Runs may be of several calls; the table is of this one.
+    const machine = { ...origin.description, ...(options.commandLine && { commandLine: options.commandLine }) };
+    const bench = summarise(recipe, runs, failures, { machine, dataset: origin.dataset });
     last = { ...bench, files: await writeJob(recipe.save, bench) };
   };
   if (left.length > 0) {
