@@ -3,7 +3,7 @@
 //   node scripts/build.mjs [--cuda AUTO|ON|OFF] [--cuda-archs LIST] [--libtorch DIR] [--clean] [--native-only | --ts-only]
 //     [--target NAME] [--verbose]
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -26,6 +26,8 @@ export async function buildTypeScript() {
   if (!existsSync(join(root, 'tsconfig.json'))) return;
   const tsc = [require.resolve('typescript/bin/tsc'), '-p', root];
   await follow(process.execPath, tsc, 'the TypeScript sources do not compile');
+  // npx makes the command executable in its first run only, and a compiler that finds no dist/ writes a plain file.
+  chmodSync(join(root, require('../package.json').bin.earlybird), 0o755);
   removeOrphans();
 }
 

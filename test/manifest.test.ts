@@ -1,5 +1,5 @@
 /** package.json, its lock file and the documents, as npm and cmake-js read them. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { cacheFolder, programCommand } from '../src/package';
@@ -19,6 +19,10 @@ test('cmake-js is told the version of Node-API that the sources ask for', () => 
     const version = /^#define NAPI_VERSION (\d+)$/m.exec(read('binding', file))?.[1];
     expect([file, manifest.binary.napi_versions]).toEqual([file, [Number(version)]]);
   }
+});
+
+test('a compiled command can be started', () => {
+  expect(statSync(join(root, manifest.bin.earlybird!)).mode & 0o111).toBe(0o111);
 });
 
 test('CITATION.cff has the version of the package', () => {
