@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "core/device.h"
-#include "layer/conv/conv_products.h"
 #include "quant/quantized_layer.h"
 
 namespace earlybird {
@@ -113,6 +112,15 @@ at::Tensor convolved(torch::nn::Conv2d& conv, const at::Tensor& images) {
                 *std::get<torch::ExpandingArray<2>>(options.padding()), *options.dilation(), options.groups());
 }
 
+/// The layer as the reader of a BN layer with these images; nullopt where its kernel cannot normalise, or where something
+/// observes or rounds what it multiplies.
+std::optional<NormReader> reader_of(torch::nn::Conv2d& conv, const at::Tensor& images) {
+  if (plain_convolutions || observer || operand_rounding(conv.get())) return std::nullopt;
+  const ConvProducts products = products_for(conv->options, images);
+  if (!products.normalises() || products.dtype != images.scalar_type()) return std::nullopt;
+  return NormReader{conv->weight, products};
+}
+
 }  // namespace
 
 PlainLayersGuard::PlainLayersGuard() : before_(std::exchange(plain_convolutions, true)) {}
@@ -122,11 +130,14 @@ InputObserver::InputObserver(Observe observe)
     : observe_(std::move(observe)), before_(std::exchange(observer, &observe_)) {}
 InputObserver::~InputObserver() { observer = before_; }
 
-at::Tensor convolve_by(Algorithm algorithm, const at::Tensor& images, const at::Tensor& weight) {
-  if (algorithm != Algorithm::kDirect)
-    return convolve_with({.by = implementation(algorithm), .dtype = images.scalar_type()}, images, weight);
-  const int64_t padding = weight.size(2) / 2;
-  return direct(images, weight, {}, {1, 1}, {padding, padding}, {1, 1}, 1);
+at::Tensor convolve_by(Algorithm algorithm, const at::Tensor& images, const at::Tensor& weight,
+                       torch::nn::BatchNorm2d* norm) {
+  if (algorithm == Algorithm::kDirect) {
+    const int64_t padding = weight.size(2) / 2;
+    return direct(norm ? normalise_relu(*norm, images) : images, weight, {}, {1, 1}, {padding, padding}, {1, 1}, 1);
+  }
+  const ConvProducts products{.by = implementation(algorithm), .dtype = images.scalar_type()};
+  return norm ? normalise_read(*norm, images, {weight, products}) : convolve_with(products, images, weight);
 }
 
 at::Tensor convolve(torch::nn::Conv2d& conv, const at::Tensor& images) {
@@ -136,6 +147,23 @@ at::Tensor convolve(torch::nn::Conv2d& conv, const at::Tensor& images) {
         {conv->weight, images, options.stride()->at(0), std::get<torch::ExpandingArray<2>>(options.padding())->at(0)});
   }
   return quantized(convolved(conv, images), conv.get());
+}
+
+at::Tensor normalise_convolve(torch::nn::BatchNorm2d& norm, torch::nn::Conv2d& conv, const at::Tensor& images,
+                              const at::Tensor& shortcut) {
+  const auto reader = reader_of(conv, images);
+  // What is quantised is the output of the convolution, without the shortcut.
+  if (reader && !quantises()) return normalise_read(norm, images, *reader, shortcut);
+  at::Tensor out = reader ? quantized(normalise_read(norm, images, *reader), conv.get())
+                          : convolve(conv, normalise_relu(norm, images));
+  return shortcut.defined() ? out.add_(shortcut) : out;
+}
+
+at::Tensor normalise_select_convolve(torch::nn::BatchNorm2d& norm, ChannelSelect& select, torch::nn::Conv2d& conv,
+                                     at::Tensor& images) {
+  const auto reader = reader_of(conv, images);
+  if (!reader) return convolve(conv, normalise_select_relu(norm, select, images));
+  return quantized(normalise_select_read(norm, select, images, *reader), conv.get());
 }
 
 at::Tensor project(torch::nn::Linear& linear, const at::Tensor& features) {

@@ -3,9 +3,11 @@
 #include <torch/nn.h>
 
 #include <functional>
+#include <optional>
 
 #include "layer/channel_select.h"
 #include "layer/conv/choice.h"
+#include "layer/conv/conv_products.h"
 
 namespace earlybird {
 
@@ -16,8 +18,10 @@ namespace earlybird {
 at::Tensor convolve(torch::nn::Conv2d& conv, const at::Tensor& images);
 
 /// A convolution of stride 1 that keeps the size of images, without bias, by one implementation. `images` are float32,
-/// or bfloat16 under autocast; `weight` is float32 (out, in, k, k). Differentiable.
-at::Tensor convolve_by(Algorithm algorithm, const at::Tensor& images, const at::Tensor& weight);
+/// or bfloat16 under autocast; `weight` is float32 (out, in, k, k). With `norm` the convolution of ReLU of BatchNorm, as
+/// by normalise_convolve(). Differentiable.
+at::Tensor convolve_by(Algorithm algorithm, const at::Tensor& images, const at::Tensor& weight,
+                       torch::nn::BatchNorm2d* norm = nullptr);
 
 /// Never quantises: the last layer stays in full precision.
 at::Tensor project(torch::nn::Linear& linear, const at::Tensor& features);
@@ -78,6 +82,28 @@ at::Tensor normalise_relu(torch::nn::BatchNorm2d& norm, const at::Tensor& images
 /// BatchNorm, channel selection and ReLU. Computes only the selected channels and leaves the running statistics of the
 /// others. Replaces `images` by an equal tensor: if a shortcut reads that one, one pass makes and adds both gradients.
 at::Tensor normalise_select_relu(torch::nn::BatchNorm2d& norm, ChannelSelect& select, at::Tensor& images);
+
+/// The convolution of ReLU of BatchNorm, with the bits of both one after the other. A kernel of ours normalises the
+/// images while it reads them, so that no tensor lies between the two.
+/// `shortcut` is added where it is defined.
+at::Tensor normalise_convolve(torch::nn::BatchNorm2d& norm, torch::nn::Conv2d& conv, const at::Tensor& images,
+                              const at::Tensor& shortcut = {});
+
+/// The same behind a channel selection; see normalise_select_relu().
+at::Tensor normalise_select_convolve(torch::nn::BatchNorm2d& norm, ChannelSelect& select, torch::nn::Conv2d& conv,
+                                     at::Tensor& images);
+
+/// A convolution behind BatchNorm and ReLU, by a kernel that can normalise.
+struct NormReader {
+  at::Tensor weight;
+  ConvProducts products;
+};
+
+/// The result of the reader; see normalise_convolve().
+at::Tensor normalise_read(torch::nn::BatchNorm2d& norm, const at::Tensor& images, const NormReader& reader,
+                          const at::Tensor& shortcut = {});
+at::Tensor normalise_select_read(torch::nn::BatchNorm2d& norm, ChannelSelect& select, at::Tensor& images,
+                                 const NormReader& reader);
 
 /// BatchNorm alone.
 at::Tensor normalise(torch::nn::BatchNorm2d& norm, const at::Tensor& images);

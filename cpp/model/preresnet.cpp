@@ -56,10 +56,9 @@ struct BlockImpl : torch::nn::Module {
   }
 
   at::Tensor forward(at::Tensor x) {
-    at::Tensor out = convolve(conv1, normalise_select_relu(bn1, select, x));
-    out = convolve(conv2, normalise_relu(bn2, out));
-    out = convolve(conv3, normalise_relu(bn3, out));
-    return out.add_(downsample ? convolve(shortcut, x) : x);
+    at::Tensor out = normalise_select_convolve(bn1, select, conv1, x);
+    out = normalise_convolve(bn2, conv2, out);
+    return normalise_convolve(bn3, conv3, out, downsample ? convolve(shortcut, x) : x);
   }
 
   /// `entry` is the first of this block's three cfg entries. `stream` are the convolutions whose sum enters the block,

@@ -26,9 +26,9 @@ struct BasicBlockImpl : torch::nn::Module {
   }
 
   at::Tensor forward(const at::Tensor& x) {
-    const at::Tensor inner = normalise_relu(bn1, convolve(conv1, select->forward(x)));
+    const at::Tensor inner = normalise_convolve(bn1, conv2, convolve(conv1, select->forward(x)));
     const at::Tensor shortcut = downsample ? normalise(shortcut_norm, convolve(shortcut_conv, x)) : x;
-    return normalise_add_relu(bn2, convolve(conv2, inner), shortcut);
+    return normalise_add_relu(bn2, inner, shortcut);
   }
 
   void describe(Describer& to, const std::string& key, size_t entry, size_t last_norm_note) const {

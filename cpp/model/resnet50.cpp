@@ -39,10 +39,10 @@ struct BottleneckImpl : torch::nn::Module {
   }
 
   at::Tensor forward(const at::Tensor& x) {
-    at::Tensor out = normalise_relu(bn1, convolve(conv1, x));
-    out = normalise_relu(bn2, convolve(conv2, out));
+    at::Tensor out = normalise_convolve(bn1, conv2, convolve(conv1, x));
+    out = normalise_convolve(bn2, conv3, out);
     const at::Tensor shortcut = downsample ? normalise(shortcut_norm, convolve(shortcut_conv, x)) : x;
-    return normalise_add_relu(bn3, convolve(conv3, out), shortcut);
+    return normalise_add_relu(bn3, out, shortcut);
   }
 
   /// `entry`: the first of this block's entries in the ticket's cfg.

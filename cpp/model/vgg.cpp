@@ -74,12 +74,17 @@ class Vgg final : public Network {
 
   at::Tensor forward(const at::Tensor& images) override {
     at::Tensor x = images;
+    torch::nn::BatchNorm2d* waiting = nullptr;  // the layer whose input x is, until it is known what reads its result
     for (auto& stage : stages_) {
-      if (stage.conv.is_empty())
-        x = at::max_pool2d(x, 2, 2);
-      else
-        x = normalise_relu(stage.norm, convolve(stage.conv, x));
+      if (stage.conv.is_empty()) {
+        x = at::max_pool2d(waiting ? normalise_relu(*waiting, x) : x, 2, 2);
+        waiting = nullptr;
+      } else {
+        x = waiting ? normalise_convolve(*waiting, stage.conv, x) : convolve(stage.conv, x);
+        waiting = &stage.norm;
+      }
     }
+    if (waiting) x = normalise_relu(*waiting, x);
     return project(classifier_, at::avg_pool2d(x, 2).flatten(1));
   }
 

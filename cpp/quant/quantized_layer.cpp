@@ -57,6 +57,8 @@ QuantizeGuard::QuantizeGuard(const QuantizedPass* pass) : before_(current) { cur
 
 QuantizeGuard::~QuantizeGuard() { current = before_; }
 
+bool quantises() { return current; }
+
 std::array<at::Tensor, 2> OperandRounding::operands(ConvProduct product, const at::Tensor& first,
                                                     const at::Tensor& second, int64_t groups,
                                                     const std::array<at::ScalarType, 2>& dtypes) const {

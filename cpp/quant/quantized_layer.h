@@ -34,6 +34,9 @@ class QuantizeGuard {
   const QuantizedPass* before_;
 };
 
+/// True while a guard with a pass lives.
+bool quantises();
+
 /// The rounding of the operands of a layer's products. It outlives the forward pass, for the backward pass.
 struct OperandRounding {
   OperandFormats formats;

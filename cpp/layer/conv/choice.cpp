@@ -6,6 +6,7 @@
 
 #include "core/device.h"
 #include "core/error.h"
+#include "layer/conv/bf16_product.h"
 #include "layer/conv/integer_product.h"
 #include "layer/conv/probe.h"
 
@@ -20,6 +21,8 @@ constexpr std::array<int64_t, ShapeClass::kWidths> kExamples = {8, 24, 48, 96, 1
 /// Sides of the examples above 8 pixels: networks have fewer pixels where they have more channels.
 constexpr std::array<int64_t, ShapeClass::kWidths> kSides = {32, 32, 32, 16, 14};
 constexpr int64_t kSmall = 8;
+/// A side that is this many times as wide as the other one is called wider.
+constexpr int64_t kWider = 3;
 constexpr double kMargin = 1.1;
 
 /// The state that all threads of the process share.
@@ -72,29 +75,32 @@ bool is_refused(const ShapeClass& shapes, Algorithm algorithm) {
 const char* name_of(Algorithm algorithm) { return kAlgorithms[static_cast<size_t>(algorithm)]; }
 
 ShapeClass::ShapeClass(const ConvShape& shape) {
-  const int64_t narrow = std::min(shape.in, shape.out);
+  const auto [narrow, other] = std::minmax(shape.in, shape.out);
   const auto width = static_cast<int>(std::upper_bound(kBounds.begin(), kBounds.end(), narrow) - kBounds.begin());
   const int dtype = shape.dtype == at::kBFloat16, kernel = shape.kernel == 1, small = shape.side <= kSmall,
-            odd = shape.in % 8 != 0 || shape.out % 8 != 0;
-  index_ = (((dtype * 2 + kernel) * kWidths + width) * 2 + odd) * 2 + small;
+            odd = shape.in % 8 != 0 || shape.out % 8 != 0, wide = other >= kWider * narrow;
+  index_ = ((((dtype * 2 + kernel) * kWidths + width) * 2 + wide) * 2 + odd) * 2 + small;
 }
 
 ShapeClass::Parts ShapeClass::parts() const {
-  return {index_ / 8 / kWidths, index_ / 4 / kWidths % 2, index_ / 4 % kWidths, index_ / 2 % 2, index_ % 2};
+  return {index_ / 16 / kWidths, index_ / 8 / kWidths % 2, index_ / 8 % kWidths,
+          index_ / 4 % 2,        index_ / 2 % 2,           index_ % 2};
 }
 
 std::string ShapeClass::name() const {
-  const auto [bf16, pointwise, width, odd, small] = parts();
+  const auto [bf16, pointwise, width, wide, odd, small] = parts();
   const std::string channels =
       width < kWidths - 1 ? "under " + std::to_string(kBounds[width]) : std::to_string(kBounds[width - 1]) + " or more";
   return std::string(bf16 ? "bf16 " : "fp32 ") + (pointwise ? "1x1, " : "3x3, ") + channels + (odd ? " odd" : "") +
-         " channels, " + (small ? "at most " : "over ") + std::to_string(kSmall) + " pixels";
+         " channels" + (wide ? " beside wider ones, " : ", ") + (small ? "at most " : "over ") + std::to_string(kSmall) + " pixels";
 }
 
 ConvShape ShapeClass::example() const {
-  const auto [bf16, pointwise, width, odd, small] = parts();
+  const auto [bf16, pointwise, width, wide, odd, small] = parts();
   const int64_t channels = (odd ? kOddExamples : kExamples)[width];
-  return {bf16 ? at::kBFloat16 : at::kFloat, pointwise ? 1 : 3, channels, channels, small ? kSmall : kSides[width]};
+  // Bottlenecks have four times as many channels on one side of their 1x1 convolutions.
+  const int64_t in = wide ? channels * (pointwise ? 4 : kWider) : channels;
+  return {bf16 ? at::kBFloat16 : at::kFloat, pointwise ? 1 : 3, in, channels, small ? kSmall : kSides[width]};
 }
 
 Kernels kernels_of(const std::map<std::string, std::string>& names) {
@@ -144,8 +150,9 @@ std::vector<Algorithm> candidates_for(const ShapeClass& shapes) {
   const Algorithm own = shape.kernel == 3 ? Algorithm::kWinograd : Algorithm::kPacked;
   // The library is hard to beat where it multiplies bfloat16 or where matrices are wide.
   constexpr int64_t kWide = 128;
-  const bool multiplies = shape.dtype == at::kBFloat16 && has_bf16(),
-             wide = shape.dtype == at::kFloat && shape.kernel == 1 && shape.in >= kWide;
+  const bool bf16 = shape.dtype == at::kBFloat16,
+             matched = shape.kernel == 1 && product::multiplies_pairs();  // ours multiplies bfloat16 as well
+  const bool multiplies = bf16 && has_bf16() && !matched, wide = !bf16 && shape.kernel == 1 && shape.out >= kWide;
   std::vector<Algorithm> all{own, Algorithm::kDirect};
   if (multiplies || wide) std::swap(all[0], all[1]);
   if (own == Algorithm::kWinograd && shape.dtype == at::kBFloat16 && product::multiplies_integers())

@@ -31,11 +31,11 @@ struct ConvShape {
   int64_t side;  // the shorter side of the image
 };
 
-/// Shapes that share one answer: by dtype, kernel, the narrower number of channels, whether both numbers of channels
-/// are multiples of eight, as in networks that are not pruned, and whether the image is small.
+/// Shapes that share one answer: by dtype, kernel, the narrower number of channels, whether the other one is three times
+/// as large, whether both are multiples of eight, as in networks that are not pruned, and whether the image is small.
 class ShapeClass {
  public:
-  static constexpr int kWidths = 5, kCount = 2 * 2 * kWidths * 2 * 2;
+  static constexpr int kWidths = 5, kCount = 2 * 2 * kWidths * 2 * 2 * 2;
 
   explicit ShapeClass(const ConvShape& shape);
   /// 0 to kCount - 1.
@@ -49,7 +49,7 @@ class ShapeClass {
 
  private:
   struct Parts {
-    int bf16, pointwise, width, odd, small;
+    int bf16, pointwise, width, wide, odd, small;
   };
   Parts parts() const;
 

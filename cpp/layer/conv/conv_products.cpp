@@ -18,8 +18,9 @@ using torch::autograd::variable_list;
 
 /// The passes of one of our implementations.
 struct Passes {
-  at::Tensor (*forward)(const at::Tensor&, const at::Tensor&);
-  decltype(forward) backward_images, backward_weight;
+  at::Tensor (*forward)(const at::Tensor&, const at::Tensor&, const NormRelu&);
+  at::Tensor (*backward_images)(const at::Tensor&, const at::Tensor&);
+  decltype(forward) backward_weight;
 };
 
 template <class Operands>
@@ -29,8 +30,17 @@ constexpr Passes kWinogradWith = {winograd::forward<Operands>, winograd::backwar
 constexpr Passes kPasses[] = {
     {},
     kWinogradWith<winograd::InFloats>,
-    {pointwise::forward, pointwise::backward_images, pointwise::backward_weight},
-    {whole_image::forward, whole_image::backward_images, whole_image::backward_weight},
+    {[](const at::Tensor& images, const at::Tensor& weight, const NormRelu& norm) {
+       return pointwise::forward(images, weight, norm);
+     },
+     pointwise::backward_images, pointwise::backward_weight},
+    {[](const at::Tensor& images, const at::Tensor& weight, const NormRelu&) {
+       return whole_image::forward(images, weight);
+     },
+     whole_image::backward_images,
+     [](const at::Tensor& gradient, const at::Tensor& images, const NormRelu&) {
+       return whole_image::backward_weight(gradient, images);
+     }},
     kWinogradWith<winograd::InIntegers>,
 };
 
@@ -111,8 +121,15 @@ at::Tensor ConvProducts::library_gradient(const at::Tensor& gradient, const at::
   return of_images ? std::get<0>(gradients) : std::get<1>(gradients);
 }
 
-at::Tensor ConvProducts::forward(const at::Tensor& images, const at::Tensor& weight) const {
-  if (by != By::kLibrary) return passes_of(by).forward(images, weight);
+at::Tensor ConvProducts::forward(const at::Tensor& images, const at::Tensor& weight, const NormRelu& norm,
+                                 const at::Tensor& shortcut) const {
+  if (by == By::kPacked) return pointwise::forward(images, weight, norm, shortcut);
+  at::Tensor out = convolved(images, weight, norm);
+  return shortcut.defined() ? out.add_(shortcut) : out;
+}
+
+at::Tensor ConvProducts::convolved(const at::Tensor& images, const at::Tensor& weight, const NormRelu& norm) const {
+  if (by != By::kLibrary) return passes_of(by).forward(images, weight, norm);
   return at::convolution(picked(images), weight, std::nullopt, library_stride(), padding, dilation,
                          /*transposed=*/false, {0, 0}, groups)
       .to(dtype);
@@ -129,9 +146,9 @@ at::Tensor ConvProducts::images_gradient(const at::Tensor& gradient, const at::T
   return all;
 }
 
-at::Tensor ConvProducts::weight_gradient(const at::Tensor& images, const at::Tensor& gradient,
-                                         const at::Tensor& weight) const {
-  if (by != By::kLibrary) return passes_of(by).backward_weight(gradient, images);
+at::Tensor ConvProducts::weight_gradient(const at::Tensor& images, const at::Tensor& gradient, const at::Tensor& weight,
+                                         const NormRelu& norm) const {
+  if (by != By::kLibrary) return passes_of(by).backward_weight(gradient, images, norm);
   return library_gradient(gradient, picked(images), shape_of(weight, multiplied), false).to(at::kFloat);
 }
 

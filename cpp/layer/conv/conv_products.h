@@ -5,6 +5,7 @@
 #include <array>
 #include <optional>
 
+#include "layer/conv/norm_relu.h"
 #include "quant/quantized_layer.h"
 
 namespace earlybird {
@@ -27,12 +28,19 @@ struct ConvProducts {
   at::ScalarType images_dtype() const { return by == By::kLibrary ? multiplied : dtype; }
   at::ScalarType weight_dtype() const { return by == By::kLibrary ? multiplied : at::kFloat; }
 
-  at::Tensor forward(const at::Tensor& images, const at::Tensor& weight) const;
+  /// True where the kernel can normalise the images while it reads them.
+  bool normalises() const { return by == By::kPacked || by == By::kWinograd || by == By::kInteger; }
+
+  /// `norm` only where normalises(). `shortcut` is added where it is defined: channels_last, of type `dtype`.
+  at::Tensor forward(const at::Tensor& images, const at::Tensor& weight, const NormRelu& norm = {},
+                     const at::Tensor& shortcut = {}) const;
   /// Only the shape of the last argument counts.
   at::Tensor images_gradient(const at::Tensor& gradient, const at::Tensor& weight, const at::Tensor& images) const;
-  at::Tensor weight_gradient(const at::Tensor& images, const at::Tensor& gradient, const at::Tensor& weight) const;
+  at::Tensor weight_gradient(const at::Tensor& images, const at::Tensor& gradient, const at::Tensor& weight,
+                             const NormRelu& norm = {}) const;
 
  private:
+  at::Tensor convolved(const at::Tensor& images, const at::Tensor& weight, const NormRelu& norm) const;
   at::Tensor picked(const at::Tensor& images) const;
   at::Tensor library_gradient(const at::Tensor& gradient, const at::Tensor& images, const at::Tensor& weight,
                               bool of_images) const;

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 #include "core/every_cpu.h"
@@ -55,6 +56,7 @@ namespace vnni {
 
 struct Integers {
   using Sum = __m512i;
+  using Result = float;
   static constexpr int64_t kPlaces = kWords;
   const float *rows, *columns;
 

@@ -37,12 +37,14 @@ double processor_now() {
   return 1e3 * static_cast<double>(now.tv_sec) + 1e-6 * static_cast<double>(now.tv_nsec);
 }
 
-/// The tensors of a training step of one convolution.
+/// A training step of a convolution behind BatchNorm and ReLU, as networks have it.
 struct Problem {
+  mutable torch::nn::BatchNorm2d norm;  // its running statistics change
   at::Tensor images, weight, gradient;
 
   Problem(const ConvShape& shape, int64_t batch)
-      : images(values({batch, shape.in, shape.side, shape.side}, 0.7311).to(shape.dtype)),
+      : norm(shape.in),
+        images(values({batch, shape.in, shape.side, shape.side}, 0.7311).to(shape.dtype)),
         weight(values({shape.out, shape.in, shape.kernel, shape.kernel}, 1.3717)),
         gradient(values({batch, shape.out, shape.side, shape.side}, 0.5179).to(shape.dtype)) {}
 
@@ -50,7 +52,7 @@ struct Problem {
   std::vector<at::Tensor> step(Algorithm algorithm) const {
     // New leaves: under autocast each step casts the weight once.
     const at::Tensor from = images.detach().requires_grad_(), with = weight.detach().requires_grad_();
-    const at::Tensor out = convolve_by(algorithm, from, with);
+    const at::Tensor out = convolve_by(algorithm, from, with, &norm);
     std::vector<at::Tensor> results = torch::autograd::grad({out}, {from, with}, {gradient});
     results.insert(results.begin(), out.detach());
     return results;

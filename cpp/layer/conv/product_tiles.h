@@ -7,6 +7,7 @@ using V = float __attribute__((vector_size(EB_VECTOR_BYTES)));
 /// column becomes the result.
 struct Floats {
   using Sum = V;
+  using Result = float;
   static constexpr int64_t kPlaces = kDepth;  // places that are summed in one sequence
 
   static Sum plus(const Sum& sum, const float& left, const Sum& right) { return sum + left * right; }
@@ -32,13 +33,14 @@ inline void store(float* to, const V& value, int64_t count) {
     std::memcpy(to, &value, count * sizeof(float));
 }
 
-/// Columns from `column` on: where they begin in the right matrix and in the result, for each vector of a tile.
-template <int kVectors>
+/// Columns from `column` on: where they begin in the right matrix and in the result, for each vector of a tile. The
+/// steps of the result's matrix count values of its type.
+template <int kVectors, class Result>
 struct Strip {
   static constexpr int kLanes = sizeof(V) / sizeof(float);
   int64_t column;
   const float* right[kVectors];
-  float* result[kVectors];
+  Result* result[kVectors];
   int64_t right_row, result_row;
   int64_t left_over;  // columns of the last vector
 
@@ -46,7 +48,7 @@ struct Strip {
       : column(first), right_row(b.row), result_row(c.row), left_over(columns - column - (kVectors - 1) * kLanes) {
     for (int v = 0; v < kVectors; ++v) {
       right[v] = b.at(depth, column + v * kLanes);
-      result[v] = c.at(0, column + v * kLanes);
+      result[v] = reinterpret_cast<Result*>(c.data) + (c.at(0, column + v * kLanes) - c.data);
     }
   }
 };
@@ -54,7 +56,7 @@ struct Strip {
 /// `kRows` x `kVectors` sums in registers: rows from `row` on, depth [begin, end).
 template <class Op, int kRows, int kVectors, bool kTransposed>
 inline void tile(const Op& op, int64_t row, int64_t begin, int64_t end, const Matrix& left,
-                 const Strip<kVectors>& strip, bool add) {
+                 const Strip<kVectors, typename Op::Result>& strip, bool add) {
   using Sum = typename Op::Sum;
   Sum sum[kRows][kVectors];
   const float* b[kVectors];
@@ -90,15 +92,19 @@ inline void tile(const Op& op, int64_t row, int64_t begin, int64_t end, const Ma
   for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {
-      float* to = strip.result[v] + (row + r) * strip.result_row;
+      auto* to = strip.result[v] + (row + r) * strip.result_row;
       const int64_t count = v + 1 < kVectors ? kBlock : strip.left_over;
-      auto&& value = op.value(sum[r][v], row + r, strip.column + v * Strip<kVectors>::kLanes);
-      if (add) {
-        V before;
-        load(before, to, count);
-        value += before;
+      auto&& value = op.value(sum[r][v], row + r, strip.column + v * strip.kLanes);
+      if constexpr (std::is_same_v<typename Op::Result, float>) {
+        if (add) {
+          V before;
+          load(before, to, count);
+          value += before;
+        }
+        store(to, value, count);
+      } else {
+        Op::store(to, value, count);
       }
-      store(to, value, count);
     }
 }
 
@@ -106,7 +112,7 @@ inline void tile(const Op& op, int64_t row, int64_t begin, int64_t end, const Ma
 /// end.
 template <class Op, int kRows, int kVectors, bool kTransposed>
 inline void tiles(const Op& op, int64_t first, int64_t last, int64_t begin, int64_t end, const Matrix& left,
-                  const Strip<kVectors>& strip, bool add) {
+                  const Strip<kVectors, typename Op::Result>& strip, bool add) {
   int64_t row = first;
   for (; row + kRows <= last; row += kRows)
     tile<Op, kRows, kVectors, kTransposed>(op, row, begin, end, left, strip, add);
@@ -114,29 +120,33 @@ inline void tiles(const Op& op, int64_t first, int64_t last, int64_t begin, int6
 }
 
 /// Columns are split so that no tile is narrow if that can be avoided: with few sums the latency of the additions
-/// shows. A strip of `right` stays in the first cache, some rows of `left` and of the result in the second.
+/// shows. Tiles of four vectors write whole lines one after the other, but need more than 16 registers. A strip of
+/// `right` stays in the first cache, some rows of `left` and of the result in the second.
 template <class Op, int kRows, bool kTransposed>
 inline void all(const Op& op, int64_t rows, int64_t columns, int64_t depth, const Matrix& left, const Matrix& right,
                 const Matrix& result, bool add) {
   constexpr int64_t kLanes = sizeof(V) / sizeof(float), kRowsAtOnce = 64;
+  constexpr bool kManyRegisters = sizeof(V) == 64;
   for (int64_t begin = 0; begin == 0 || begin < depth; begin += Op::kPlaces) {
     const int64_t end = std::min(depth, begin + Op::kPlaces);
     const bool more = add || begin > 0;
     for (int64_t first = 0; first < rows; first += kRowsAtOnce) {
       const int64_t last = std::min(rows, first + kRowsAtOnce);
+      const auto columns_from = [&]<int kTileRows, int kVectors>(int64_t column) {
+        const Strip<kVectors, typename Op::Result> strip(column, columns, begin, right, result);
+        tiles<Op, kTileRows, kVectors, kTransposed>(op, first, last, begin, end, left, strip, more);
+        return column + kVectors * kLanes;
+      };
       for (int64_t column = 0; column < columns;) {
         const int64_t vectors = (columns - column + kLanes - 1) / kLanes;
-        const int64_t take = vectors == 4 ? 2 : std::min<int64_t>(vectors, 3);
-        if (take == 3)
-          tiles<Op, kRows, 3, kTransposed>(op, first, last, begin, end, left,
-                                           Strip<3>(column, columns, begin, right, result), more);
-        else if (take == 2)
-          tiles<Op, kRows, 2, kTransposed>(op, first, last, begin, end, left,
-                                           Strip<2>(column, columns, begin, right, result), more);
+        if (kManyRegisters && vectors >= 4)
+          column = columns_from.template operator()<kRows / 2, 4>(column);
+        else if (vectors == 3 || vectors > 4)
+          column = columns_from.template operator()<kRows, 3>(column);
+        else if (vectors == 2 || vectors == 4)
+          column = columns_from.template operator()<kRows, 2>(column);
         else
-          tiles<Op, 2 * kRows, 1, kTransposed>(op, first, last, begin, end, left,
-                                               Strip<1>(column, columns, begin, right, result), more);
-        column += take * kLanes;
+          column = columns_from.template operator()<2 * kRows, 1>(column);
       }
     }
   }

@@ -42,9 +42,15 @@ void each_strip(int64_t columns, const Work& work) {
   });
 }
 
+template <typename Pixel>
+Images<Pixel> images_of(const Pixel* pixels, const Grid& grid, const NormRelu& norm) {
+  const auto values = [](const at::Tensor& of) { return of.defined() ? of.const_data_ptr<float>() : nullptr; };
+  return {pixels, grid, values(norm.scale), values(norm.shift)};
+}
+
 /// `images` convolved with weights (out, in, 3, 3), or with `turned` the gradient of the images.
 template <class Operands>
-at::Tensor convolve(const at::Tensor& images, const at::Tensor& weight, bool turned) {
+at::Tensor convolve(const at::Tensor& images, const at::Tensor& weight, bool turned, const NormRelu& norm) {
   const int64_t in = weight.size(turned ? 0 : 1), out = weight.size(turned ? 1 : 0);
   const typename Operands::Weights weights({weight, in, out, turned, images.scalar_type() == at::kBFloat16});
 
@@ -56,13 +62,14 @@ at::Tensor convolve(const at::Tensor& images, const at::Tensor& weight, bool tur
   with_pixels(images, [&](const auto* pixels) {
     using Pixel = std::remove_cv_t<std::remove_pointer_t<decltype(pixels)>>;
     auto* written = result.data_ptr<Pixel>();
+    const Images<Pixel> read = images_of(pixels, from, norm);
     if (small) {
       at::parallel_for(0, at_once ? (from.count + at_once - 1) / at_once : 0, 1, [&](int64_t begin, int64_t end) {
         const typename Operands::Inputs inputs(at_once, in);
         const HeldPlanes outputs(at_once, out);
         for (int64_t block = begin; block < end; ++block) {
           const int64_t first = block * at_once, last = std::min(from.count, first + at_once);
-          inputs.read(pixels, from, first, last, first);
+          inputs.read(read, first, last, first);
           for (int p = 0; p < kPlanes; ++p) inputs.multiply(p, last - first, weights, 0, out, outputs.planes.matrix(p));
           write_outputs(written, to, first, last, first, outputs.planes);
         }
@@ -74,7 +81,7 @@ at::Tensor convolve(const at::Tensor& images, const at::Tensor& weight, bool tur
     for (int64_t first = 0; first < from.count; first += at_once) {
       const int64_t count = std::min(at_once, from.count - first);
       at::parallel_for(0, count, kTilesAThread, [&](int64_t begin, int64_t end) {
-        inputs.read(pixels, from, first + begin, first + end, first);
+        inputs.read(read, first + begin, first + end, first);
       });
       each_strip(out, [&](int p, int64_t column, int64_t columns) {
         inputs.multiply(p, count, weights, column, columns, outputs.planes.matrix(p).from_column(column));
@@ -88,7 +95,7 @@ at::Tensor convolve(const at::Tensor& images, const at::Tensor& weight, bool tur
 }
 
 template <class Operands>
-at::Tensor weight_gradient(const at::Tensor& gradient, const at::Tensor& images) {
+at::Tensor weight_gradient(const at::Tensor& gradient, const at::Tensor& images, const NormRelu& norm) {
   const int64_t out = gradient.size(1), in = images.size(1);
   const Grid from(images), to(gradient);
   const int64_t at_once = tiles_at_once(from, in, out, kSharedCache);
@@ -97,12 +104,12 @@ at::Tensor weight_gradient(const at::Tensor& gradient, const at::Tensor& images)
   if (from.count == 0) sums.storage.zero_();
   with_pixels(images, [&](const auto* x) {
     using Pixel = std::remove_cv_t<std::remove_pointer_t<decltype(x)>>;
-    const auto* g = gradient.const_data_ptr<Pixel>();
+    const Images<Pixel> read = images_of(x, from, norm), slopes_read{gradient.const_data_ptr<Pixel>(), to};
     for (int64_t first = 0; first < from.count; first += at_once) {
       const int64_t count = std::min(at_once, from.count - first);
       at::parallel_for(0, count, kTilesAThread, [&](int64_t begin, int64_t end) {
-        read_inputs(x, from, first + begin, first + end, first, inputs.planes);
-        read_gradients(g, to, first + begin, first + end, first, slopes.planes);
+        read_inputs(read, first + begin, first + end, first, inputs.planes);
+        read_gradients(slopes_read, first + begin, first + end, first, slopes.planes);
       });
       inputs.settle(count);
       slopes.settle(count);
@@ -122,24 +129,24 @@ at::Tensor weight_gradient(const at::Tensor& gradient, const at::Tensor& images)
 }  // namespace
 
 template <class Operands>
-at::Tensor forward(const at::Tensor& images, const at::Tensor& weight) {
-  return convolve<Operands>(channels_last(images), channels_last(weight), false);
+at::Tensor forward(const at::Tensor& images, const at::Tensor& weight, const NormRelu& norm) {
+  return convolve<Operands>(channels_last(images), channels_last(weight), false, norm);
 }
 
 template <class Operands>
 at::Tensor backward_images(const at::Tensor& gradient, const at::Tensor& weight) {
-  return convolve<Operands>(channels_last(gradient), channels_last(weight), true);
+  return convolve<Operands>(channels_last(gradient), channels_last(weight), true, {});
 }
 
 template <class Operands>
-at::Tensor backward_weight(const at::Tensor& gradient, const at::Tensor& images) {
-  return weight_gradient<Operands>(channels_last(gradient), channels_last(images));
+at::Tensor backward_weight(const at::Tensor& gradient, const at::Tensor& images, const NormRelu& norm) {
+  return weight_gradient<Operands>(channels_last(gradient), channels_last(images), norm);
 }
 
 #define EB_OPERANDS(Operands)                                                          \
-  template at::Tensor forward<Operands>(const at::Tensor&, const at::Tensor&);         \
-  template at::Tensor backward_images<Operands>(const at::Tensor&, const at::Tensor&); \
-  template at::Tensor backward_weight<Operands>(const at::Tensor&, const at::Tensor&);
+  template at::Tensor forward<Operands>(const at::Tensor&, const at::Tensor&, const NormRelu&);         \
+  template at::Tensor backward_images<Operands>(const at::Tensor&, const at::Tensor&);                  \
+  template at::Tensor backward_weight<Operands>(const at::Tensor&, const at::Tensor&, const NormRelu&);
 EB_OPERANDS(InFloats)
 EB_OPERANDS(InIntegers)
 #undef EB_OPERANDS

@@ -2,6 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "layer/conv/norm_relu.h"
+
 namespace earlybird::winograd {
 
 /// 3x3 convolutions with stride 1 and padding 1 on the CPU by Winograd's F(4x4, 3x3): 36 products instead of 144. The
@@ -21,14 +23,14 @@ struct InIntegers;
 
 /// (N, in, H, W) -> (N, out, H, W).
 template <class Operands>
-at::Tensor forward(const at::Tensor& images, const at::Tensor& weight);
+at::Tensor forward(const at::Tensor& images, const at::Tensor& weight, const NormRelu& norm = {});
 
-/// Gradient of the images, of the dtype of `gradient` (N, out, H, W).
+/// Gradient of the images as they are multiplied, of the dtype of `gradient` (N, out, H, W).
 template <class Operands>
 at::Tensor backward_images(const at::Tensor& gradient, const at::Tensor& weight);
 
 /// Gradient of the weights, channels_last.
 template <class Operands>
-at::Tensor backward_weight(const at::Tensor& gradient, const at::Tensor& images);
+at::Tensor backward_weight(const at::Tensor& gradient, const at::Tensor& images, const NormRelu& norm = {});
 
 }  // namespace earlybird::winograd

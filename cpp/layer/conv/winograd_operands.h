@@ -68,8 +68,8 @@ struct InFloats {
 
     /// See read_inputs.
     template <typename Pixel>
-    void read(const Pixel* images, const Grid& grid, int64_t begin, int64_t end, int64_t first) const {
-      read_inputs(images, grid, begin, end, first, planes);
+    void read(const Images<Pixel>& images, int64_t begin, int64_t end, int64_t first) const {
+      read_inputs(images, begin, end, first, planes);
     }
 
     /// Plane `p` of `tiles` tiles, times columns of the weights.
@@ -107,10 +107,10 @@ struct InIntegers {
     Inputs(int64_t tiles, int64_t count) : channels(count), words(tiles, product::words_of(count)), scales(tiles) {}
 
     template <typename Pixel>
-    void read(const Pixel* images, const Grid& grid, int64_t begin, int64_t end, int64_t first) const {
+    void read(const Images<Pixel>& images, int64_t begin, int64_t end, int64_t first) const {
       const HeldPlanes one(1, channels);
       for (int64_t tile = begin; tile < end; ++tile) {
-        read_inputs(images, grid, tile, tile + 1, tile, one.planes);
+        read_inputs(images, tile, tile + 1, tile, one.planes);
         take(one.planes, tile - first);
       }
     }

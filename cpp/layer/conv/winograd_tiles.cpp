@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 #include "core/every_cpu.h"
 
@@ -34,6 +35,15 @@ EB_INLINE void store(at::BFloat16* to, const Lane& value) {
   const Words nan = (Words)((bits & 0x7fffffff) > 0x7f800000);
   const Halves halves = __builtin_convertvector((rounded & ~nan) | (nan & 0x7fc0), Halves);
   std::memcpy(static_cast<void*>(to), &halves, sizeof(Halves));
+}
+
+EB_INLINE void round_to_bf16(Lane& value) {
+  Words bits;
+  std::memcpy(&bits, &value, sizeof(Lane));
+  const Words rounded = (bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff0000;
+  const Words nan = (Words)((bits & 0x7fffffff) > 0x7f800000);
+  bits = (rounded & ~nan) | (nan & 0x7fc00000);
+  std::memcpy(&value, &bits, sizeof(Lane));
 }
 
 // --- The transforms of one line, whose elements are `step` apart ---
@@ -111,25 +121,35 @@ EB_INLINE void each_tile(const Grid& grid, int64_t begin, int64_t end, const Bod
 
 /// Reads `size` x `size` pixels from (top, left) of each tile, zero outside the image, transforms rows and columns by
 /// `Transform`, and writes 36 planes.
-template <typename T, int size, int margin, void (*transform)(Lane*, int)>
-EB_INLINE void read_tiles(const T* images, const Grid& grid, int64_t begin, int64_t end, int64_t first,
-                          const Planes& planes) {
+template <typename T, bool kNormalises, int size, int margin, void (*transform)(Lane*, int)>
+EB_INLINE void read_tiles(const Images<T>& images, int64_t begin, int64_t end, int64_t first, const Planes& planes) {
+  const Grid& grid = images.grid;
   each_tile(grid, begin, end, [&](int64_t tile, int64_t image, int64_t top, int64_t left) EB_ALWAYS {
-    const T* from = images + image * grid.height * grid.width * grid.channels;
+    const T* from = images.data + image * grid.height * grid.width * grid.channels;
     float* to = planes.data + (tile - first) * planes.row;
     for (int64_t next = 0; next < grid.channels; next += kLanes) {
       const int64_t channel = last_whole(next, grid.channels);
-      Lane window[kPlanes];
+      Lane window[kPlanes], scale, shift;
+      if constexpr (kNormalises) {
+        load(scale, images.scale + channel);
+        load(shift, images.shift + channel);
+      }
       for (int i = 0; i < size; ++i) {
         const int64_t y = top + i - margin;
         for (int j = 0; j < size; ++j) {
           const int64_t x = left + j - margin;
           const bool inside = y >= 0 && y < grid.height && x >= 0 && x < grid.width;
           Lane& pixel = window[i * kWindow + j];
-          if (inside)
-            load(pixel, from + (y * grid.width + x) * grid.channels + channel);
-          else
+          if (!inside) {
             pixel = Lane{};
+            continue;
+          }
+          load(pixel, from + (y * grid.width + x) * grid.channels + channel);
+          if constexpr (kNormalises) {
+            pixel = pixel * scale + shift;
+            pixel = pixel < 0 ? Lane{} : pixel;
+            if constexpr (!std::is_same_v<T, float>) round_to_bf16(pixel);
+          }
         }
       }
       for (int j = 0; j < size; ++j) transform(window + j, kWindow);
@@ -164,13 +184,16 @@ EB_INLINE void write_tiles(T* images, const Grid& grid, int64_t begin, int64_t e
 }  // namespace
 
 #define EB_TILE_KERNELS(T)                                                                                       \
-  EB_EVERY_CPU void read_inputs(const T* images, const Grid& grid, int64_t begin, int64_t end, int64_t first,    \
+  EB_EVERY_CPU void read_inputs(const Images<T>& images, int64_t begin, int64_t end, int64_t first,              \
                                 const Planes& planes) {                                                          \
-    read_tiles<T, kWindow, 1, window_to_planes>(images, grid, begin, end, first, planes);                        \
+    if (images.scale)                                                                                            \
+      read_tiles<T, true, kWindow, 1, window_to_planes>(images, begin, end, first, planes);                      \
+    else                                                                                                         \
+      read_tiles<T, false, kWindow, 1, window_to_planes>(images, begin, end, first, planes);                     \
   }                                                                                                              \
-  EB_EVERY_CPU void read_gradients(const T* images, const Grid& grid, int64_t begin, int64_t end, int64_t first, \
+  EB_EVERY_CPU void read_gradients(const Images<T>& images, int64_t begin, int64_t end, int64_t first,           \
                                    const Planes& planes) {                                                       \
-    read_tiles<T, kTile, 0, outputs_to_planes>(images, grid, begin, end, first, planes);                         \
+    read_tiles<T, false, kTile, 0, outputs_to_planes>(images, begin, end, first, planes);                        \
   }                                                                                                              \
   EB_EVERY_CPU void write_outputs(T* images, const Grid& grid, int64_t begin, int64_t end, int64_t first,        \
                                   const Planes& planes) {                                                        \
@@ -196,12 +219,6 @@ EB_INLINE void read_square(Lane* out, const float* from, int64_t columns, int64_
   for (int64_t c = 0; c < kLanes; ++c)
     for (int64_t d = 0; d < kLanes; ++d) values[d][c] = from[std::min(c, column_count - 1) * columns + d * depth];
   for (int d = 0; d < kLanes; ++d) load(out[d], values[d]);
-}
-
-EB_INLINE void round_to_bf16(Lane& value) {
-  at::BFloat16 low[kLanes];
-  store(low, value);
-  load(value, low);
 }
 
 }  // namespace

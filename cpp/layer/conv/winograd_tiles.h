@@ -25,6 +25,14 @@ struct Grid {
         count(images.size(0) * rows * columns) {}
 };
 
+/// Images in memory. Where `scale` is not null they are normalised as they are read (norm_relu.h).
+template <typename Pixel>
+struct Images {
+  const Pixel* data;
+  Grid grid;
+  const float *scale = nullptr, *shift = nullptr;
+};
+
 /// Thirty-six matrices (rows, channels), one for each plane. Rows and planes are an odd number of cache lines apart:
 /// otherwise the lines that are written or read together would often fall into the same cache set.
 struct Planes {
@@ -45,15 +53,12 @@ struct Planes {
 };
 
 /// Transforms the tiles [begin, end) of images, whose pixels are zero outside, to planes that begin with tile `first`.
-void read_inputs(const float* images, const Grid& grid, int64_t begin, int64_t end, int64_t first,
-                 const Planes& planes);
-void read_inputs(const at::BFloat16* images, const Grid& grid, int64_t begin, int64_t end, int64_t first,
-                 const Planes& planes);
+void read_inputs(const Images<float>& images, int64_t begin, int64_t end, int64_t first, const Planes& planes);
+void read_inputs(const Images<at::BFloat16>& images, int64_t begin, int64_t end, int64_t first, const Planes& planes);
 
-/// The same for gradients of results.
-void read_gradients(const float* images, const Grid& grid, int64_t begin, int64_t end, int64_t first,
-                    const Planes& planes);
-void read_gradients(const at::BFloat16* images, const Grid& grid, int64_t begin, int64_t end, int64_t first,
+/// The same for gradients of results, which are never normalised.
+void read_gradients(const Images<float>& images, int64_t begin, int64_t end, int64_t first, const Planes& planes);
+void read_gradients(const Images<at::BFloat16>& images, int64_t begin, int64_t end, int64_t first,
                     const Planes& planes);
 
 /// Transforms planes to the results of the tiles, except those outside the image.

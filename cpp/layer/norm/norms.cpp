@@ -1,12 +1,15 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
+#include <c10/core/DispatchKeySet.h>
 #include <torch/csrc/autograd/custom_function.h>
+#include <torch/custom_class.h>
 
 #include <utility>
 
 #include "core/error.h"
 #include "core/ops.h"
 #include "core/shared_norms.h"
+#include "layer/conv/conv_products.h"
 #include "layer/layers.h"
 #include "layer/norm/fused_norm.h"
 
@@ -18,11 +21,38 @@ using torch::autograd::variable_list;
 
 thread_local bool plain_norms = false;
 
-/// The steps around a BN layer: selection before it (never with a shortcut), shortcut and ReLU after it.
+/// The steps around a BN layer: selection before it (never with a shortcut), shortcut and ReLU after it; or ReLU, a
+/// convolution and the shortcut.
 struct Around {
   const ChannelSelectImpl* select = nullptr;  // all channels where absent
   at::Tensor shortcut = {};
   bool relu = false;
+  std::optional<NormReader> reader = {};
+
+  at::Tensor weight() const { return reader ? reader->weight : at::Tensor(); }
+};
+
+/// What follows a layer in its autograd function: its own result, or that of the convolution that reads it.
+struct Rest : torch::CustomClassHolder {
+  Rest(bool relu_, const std::optional<ConvProducts>& reader_) : relu(relu_), reader(reader_) {}
+
+  at::Tensor result(const at::Tensor& images, const fused_norm::Folded& folded, const at::Tensor& shortcut,
+                    const at::Tensor& weight) const {
+    if (reader) return reader->forward(images, weight, {folded.scale, folded.shift}, shortcut);
+    return fused_norm::apply(images, folded, shortcut, relu);
+  }
+
+  /// Replaces the gradient of the result by that of the layer; returns that of the weight.
+  at::Tensor back(at::Tensor& gradient, const fused_norm::Context& layer, const at::Tensor& weight) const {
+    if (!reader) return {};
+    const at::Tensor of_weight =
+        reader->weight_gradient(layer.images, gradient, weight, {layer.folded.scale, layer.folded.shift});
+    gradient = reader->images_gradient(gradient, weight, layer.images);
+    return of_weight;
+  }
+
+  bool relu;
+  std::optional<ConvProducts> reader;
 };
 
 at::Tensor taken(const at::Tensor& of_channels, const at::Tensor& channels) {
@@ -38,18 +68,57 @@ at::Tensor prepared(const at::Tensor& gradient, const at::Tensor& images) {
 }
 
 /// Training mode, by the fused kernels. Returns the result, and the images again: gradients of the second are added in
-/// the same pass. Gradients: images, gamma, beta, shortcut.
+/// the same pass. Gradients: images, gamma, beta, shortcut, weight.
 struct FusedNorm : torch::autograd::Function<FusedNorm> {
   static variable_list forward(AutogradContext* context, const at::Tensor& images, const at::Tensor&, const at::Tensor&,
-                               const std::optional<at::Tensor>& added, const fused_norm::Layer& layer, bool relu) {
-    const at::Tensor shortcut = added.value_or(at::Tensor());
-    const auto [mean, inverse_std, scale, shift] = fused_norm::fold_batch(images, layer);
-    const at::Tensor out = fused_norm::apply(images, {mean, inverse_std, scale, shift}, shortcut, relu);
+                               const std::optional<at::Tensor>& added, const std::optional<at::Tensor>& weight,
+                               const fused_norm::Layer& layer, const c10::intrusive_ptr<Rest>& rest) {
+    const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
+    const at::Tensor shortcut = added.value_or(at::Tensor()), reads = weight.value_or(at::Tensor());
+    const auto folded = fused_norm::fold_batch(images, layer);
+    const at::Tensor out = rest->result(images, folded, shortcut, reads);
     context->set_materialize_grads(false);  // the returned images may have no reader, and then no gradient
-    const bool needs_output = relu && shortcut.defined();
-    context->save_for_backward({images, mean, inverse_std, scale, shift, needs_output ? out : at::Tensor()});
-    context->saved_data["relu"] = relu;
-    context->saved_data["shortcut"] = shortcut.defined();
+    const bool added_before = shortcut.defined() && !rest->reader, needs_output = rest->relu && added_before;
+    context->save_for_backward({images, folded.mean, folded.inverse_std, folded.scale, folded.shift,
+                                needs_output ? out : at::Tensor(), reads});
+    context->saved_data["rest"] = c10::IValue::make_capsule(rest);
+    context->saved_data["shortcut"] = added_before;
+    context->saved_data["added behind"] = shortcut.defined() && rest->reader;
+    return {out, images};
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    at::NoGradGuard no_grad;
+    if (!gradients[0].defined()) return {gradients[1], {}, {}, {}, {}, {}, {}};
+    const variable_list saved = context->get_saved_variables();
+    const auto rest = c10::static_intrusive_pointer_cast<Rest>(context->saved_data["rest"].toCapsule());
+    const fused_norm::Context what{saved[0],
+                                   {saved[1], saved[2], saved[3], saved[4]},
+                                   saved[5],
+                                   rest->relu,
+                                   context->saved_data["shortcut"].toBool()};
+    at::Tensor gradient = prepared(gradients[0], saved[0]);
+    const at::Tensor of_weight = rest->back(gradient, what, saved[6]);
+    const fused_norm::Gradients out = fused_norm::backward(what, gradient, prepared(gradients[1], saved[0]));
+    const bool behind = context->saved_data["added behind"].toBool();
+    return {out.images, out.gamma, out.beta, behind ? gradients[0] : out.shortcut, of_weight, {}, {}};
+  }
+};
+
+/// The same for the selected channels of the images. Gradients: images, gamma, beta, weight.
+struct SelectedNorm : torch::autograd::Function<SelectedNorm> {
+  static variable_list forward(AutogradContext* context, const at::Tensor& images, const at::Tensor&, const at::Tensor&,
+                               const std::optional<at::Tensor>& weight, const fused_norm::Layer& layer,
+                               const c10::intrusive_ptr<Rest>& rest) {
+    const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
+    const auto [taken, folded] = fused_norm::fold_selected(images, layer);
+    const at::Tensor reads = weight.value_or(at::Tensor());
+    const at::Tensor out = rest->result(taken, folded, {}, reads);
+    context->set_materialize_grads(false);
+    context->save_for_backward(
+        {taken, folded.mean, folded.inverse_std, folded.scale, folded.shift, layer.channels, reads});
+    context->saved_data["rest"] = c10::IValue::make_capsule(rest);
+    context->saved_data["width"] = images.size(1);
     return {out, images};
   }
 
@@ -57,40 +126,13 @@ struct FusedNorm : torch::autograd::Function<FusedNorm> {
     at::NoGradGuard no_grad;
     if (!gradients[0].defined()) return {gradients[1], {}, {}, {}, {}, {}};
     const variable_list saved = context->get_saved_variables();
-    const fused_norm::Context what{saved[0],
-                                   {saved[1], saved[2], saved[3], saved[4]},
-                                   saved[5],
-                                   context->saved_data["relu"].toBool(),
-                                   context->saved_data["shortcut"].toBool()};
-    const fused_norm::Gradients out =
-        fused_norm::backward(what, prepared(gradients[0], saved[0]), prepared(gradients[1], saved[0]));
-    return {out.images, out.gamma, out.beta, out.shortcut, {}, {}};
-  }
-};
-
-/// The same for the selected channels of the images. Gradients: images, gamma, beta.
-struct SelectedNorm : torch::autograd::Function<SelectedNorm> {
-  static variable_list forward(AutogradContext* context, const at::Tensor& images, const at::Tensor&, const at::Tensor&,
-                               const fused_norm::Layer& layer, bool relu) {
-    const auto [taken, folded] = fused_norm::fold_selected(images, layer);
-    const at::Tensor out = fused_norm::apply(taken, folded, {}, relu);
-    context->set_materialize_grads(false);
-    context->save_for_backward({taken, folded.mean, folded.inverse_std, folded.scale, folded.shift, layer.channels});
-    context->saved_data["relu"] = relu;
-    context->saved_data["width"] = images.size(1);
-    return {out, images};
-  }
-
-  static variable_list backward(AutogradContext* context, variable_list gradients) {
-    at::NoGradGuard no_grad;
-    if (!gradients[0].defined()) return {gradients[1], {}, {}, {}, {}};
-    const variable_list saved = context->get_saved_variables();
-    const fused_norm::Context what{
-        saved[0], {saved[1], saved[2], saved[3], saved[4]}, {}, context->saved_data["relu"].toBool()};
-    const fused_norm::Gradients out =
-        fused_norm::backward_selected(what, prepared(gradients[0], saved[0]), saved[5],
-                                      context->saved_data["width"].toInt(), prepared(gradients[1], saved[0]));
-    return {out.images, out.gamma, out.beta, {}, {}};
+    const auto rest = c10::static_intrusive_pointer_cast<Rest>(context->saved_data["rest"].toCapsule());
+    const fused_norm::Context what{saved[0], {saved[1], saved[2], saved[3], saved[4]}, {}, rest->relu};
+    at::Tensor gradient = prepared(gradients[0], saved[0]);
+    const at::Tensor of_weight = rest->back(gradient, what, saved[6]);
+    const fused_norm::Gradients out = fused_norm::backward_selected(
+        what, gradient, saved[5], context->saved_data["width"].toInt(), prepared(gradients[1], saved[0]));
+    return {out.images, out.gamma, out.beta, of_weight, {}, {}};
   }
 };
 
@@ -109,8 +151,11 @@ at::Tensor plain(torch::nn::BatchNorm2dImpl& norm, const at::Tensor& images, con
     }
     norm.num_batches_tracked.add_(1);
   }
-  if (around.shortcut.defined()) out = out.add_(around.shortcut);
-  return around.relu ? out.relu_() : out;
+  if (around.shortcut.defined() && !around.reader) out = out.add_(around.shortcut);
+  if (around.relu) out = out.relu_();
+  if (!around.reader) return out;
+  out = convolve_with(around.reader->products, out, around.reader->weight);
+  return around.shortcut.defined() ? out.add_(around.shortcut) : out;
 }
 
 struct Result {
@@ -143,16 +188,19 @@ Result run(torch::nn::BatchNorm2d& norm, const at::Tensor& images, Around around
                                 norm->num_batches_tracked,
                                 *norm->options.momentum(),
                                 norm->options.eps()};
+  const auto rest = c10::make_intrusive<Rest>(around.relu, around.reader ? std::optional(around.reader->products) : std::nullopt);
   if (!train) {
     const at::Tensor input = around.select ? take_channels(pixels, channels) : pixels;
-    return {fused_norm::apply(input, fused_norm::fold_running(layer), shortcut, around.relu), images};
+    return {rest->result(input, fused_norm::fold_running(layer), shortcut, around.weight()), images};
   }
+  const auto given = [](const at::Tensor& tensor) { return tensor.defined() ? std::optional(tensor) : std::nullopt; };
   if (around.select) {
-    const variable_list out = SelectedNorm::apply(pixels, norm->weight, norm->bias, layer, around.relu);
+    const variable_list out =
+        SelectedNorm::apply(pixels, norm->weight, norm->bias, given(around.weight()), layer, rest);
     return {out[0], out[1]};
   }
-  const std::optional<at::Tensor> added = shortcut.defined() ? std::optional(shortcut) : std::nullopt;
-  const variable_list out = FusedNorm::apply(pixels, norm->weight, norm->bias, added, layer, around.relu);
+  const variable_list out =
+      FusedNorm::apply(pixels, norm->weight, norm->bias, given(shortcut), given(around.weight()), layer, rest);
   return {out[0], out[1]};
 }
 
@@ -175,6 +223,18 @@ at::Tensor normalise_add_relu(torch::nn::BatchNorm2d& norm, const at::Tensor& im
 
 at::Tensor normalise_select_relu(torch::nn::BatchNorm2d& norm, ChannelSelect& select, at::Tensor& images) {
   auto [out, same] = run(norm, images, {.select = select.get(), .relu = true});
+  images = same;
+  return out;
+}
+
+at::Tensor normalise_read(torch::nn::BatchNorm2d& norm, const at::Tensor& images, const NormReader& reader,
+                          const at::Tensor& shortcut) {
+  return run(norm, images, {.shortcut = shortcut, .relu = true, .reader = reader}).out;
+}
+
+at::Tensor normalise_select_read(torch::nn::BatchNorm2d& norm, ChannelSelect& select, at::Tensor& images,
+                                 const NormReader& reader) {
+  auto [out, same] = run(norm, images, {.select = select.get(), .relu = true, .reader = reader});
   images = same;
   return out;
 }

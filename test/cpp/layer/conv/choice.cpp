@@ -29,9 +29,12 @@ struct Mode {
 
 EB_TEST("layer: classes of convolutions by channels and sides") {
   check(class_of(15, 300, 9) == class_of(1, 15, 224), "the narrower side of channels decides", 0);
+  check(class_of(24, 64, 16) == class_of(24, 24, 16), "a side of less than three times", 0);
+  check(class_of(24, 72, 16) != class_of(24, 24, 16) && class_of(24, 72, 16) == class_of(96, 24, 16), "a wider side",
+        0);
   for (const int64_t bound : {16, 32, 64, 128})
     check(class_of(bound - 1, 512, 16) != class_of(bound, 512, 16), "a bound", static_cast<double>(bound));
-  check(class_of(128, 128, 16) == class_of(2048, 512, 16), "128 channels and more", 0);
+  check(class_of(128, 128, 16) == class_of(512, 512, 16), "128 channels and more", 0);
   check(class_of(64, 64, 8) == class_of(64, 64, 4) && class_of(64, 64, 8) != class_of(64, 64, 9), "sides", 0);
   check(class_of(64, 64, 16, 1) != class_of(64, 64, 16, 3), "kernels", 0);
   check(class_of(64, 72, 16) == class_of(64, 64, 16) && class_of(64, 71, 16) != class_of(64, 64, 16), "odd", 0);

@@ -15,8 +15,9 @@ namespace {
 struct Passes {
   const char* name;
   int64_t kernel;
-  at::Tensor (*forward)(const at::Tensor&, const at::Tensor&);
-  decltype(forward) backward_images, backward_weight;
+  at::Tensor (*forward)(const at::Tensor&, const at::Tensor&, const earlybird::NormRelu&);
+  at::Tensor (*backward_images)(const at::Tensor&, const at::Tensor&);
+  decltype(forward) backward_weight;
   /// Bound for all three results, relative.
   double error = 1e-5;
 };
@@ -32,19 +33,28 @@ const Passes kInteger = {"integer",
                          earlybird::winograd::backward_images<InIntegers>,
                          earlybird::winograd::backward_weight<InIntegers>,
                          1.0 / 256};
-const Passes kWholeImage = {"whole_image", 3, earlybird::whole_image::forward, earlybird::whole_image::backward_images,
-                            earlybird::whole_image::backward_weight};
-
-const Passes kPointwise = {"pointwise", 1, earlybird::pointwise::forward, earlybird::pointwise::backward_images,
-                           earlybird::pointwise::backward_weight};
+const Passes kWholeImage = {"whole_image", 3,
+                            [](const at::Tensor& images, const at::Tensor& weight, const earlybird::NormRelu&) {
+                              return earlybird::whole_image::forward(images, weight);
+                            },
+                            earlybird::whole_image::backward_images,
+                            [](const at::Tensor& gradient, const at::Tensor& images, const earlybird::NormRelu&) {
+                              return earlybird::whole_image::backward_weight(gradient, images);
+                            }};
+const Passes kPointwise = {
+    "pointwise", 1,
+    [](const at::Tensor& images, const at::Tensor& weight, const earlybird::NormRelu& norm) {
+      return earlybird::pointwise::forward(images, weight, norm);
+    },
+    earlybird::pointwise::backward_images, earlybird::pointwise::backward_weight};
 
 struct Results {
   at::Tensor forward, images, weight;
 };
 
 Results run(const Passes& passes, const at::Tensor& images, const at::Tensor& weight, const at::Tensor& gradient) {
-  return {passes.forward(images, weight), passes.backward_images(gradient, weight),
-          passes.backward_weight(gradient, images)};
+  return {passes.forward(images, weight, {}), passes.backward_images(gradient, weight),
+          passes.backward_weight(gradient, images, {})};
 }
 
 void compare(const Passes& passes, int64_t count, int64_t in, int64_t out, int64_t height, int64_t width,
@@ -124,7 +134,7 @@ EB_TEST("layer: NaN stays NaN in a convolution by Winograd") {
     at::Tensor images = at::zeros({1, 16, 4, 4}).to(type).contiguous(at::MemoryFormat::ChannelsLast);
     images[0][3][1][1] = std::numeric_limits<float>::quiet_NaN();
     for (const Passes& passes : {kWinograd, kInteger}) {
-      const at::Tensor out = passes.forward(images, at::ones({16, 16, 3, 3}));
+      const at::Tensor out = passes.forward(images, at::ones({16, 16, 3, 3}), {});
       check(out.isnan().any().item<bool>(), std::string(passes.name) + ": NaN in the result", 0);
     }
   }
