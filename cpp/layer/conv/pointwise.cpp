@@ -196,6 +196,11 @@ class PixelReader {
 
 // --- Products ---
 
+at::Tensor images_of(const at::Tensor& like, int64_t channels) {
+  return at::empty({like.size(0), channels, like.size(2), like.size(3)},
+                   like.options().memory_format(at::MemoryFormat::ChannelsLast));
+}
+
 int64_t pixels_of(const at::Tensor& images) { return images.size(0) * images.size(2) * images.size(3); }
 
 /// Pixels (pixels, in) times weights (in, out), plus `shortcut` where it is defined.
@@ -203,8 +208,7 @@ template <class Operands, typename Pixel>
 at::Tensor multiplied(const at::Tensor& images, const Weights<Operands>& weights, const NormRelu& norm,
                       const at::Tensor& shortcut) {
   const int64_t in = weights.depth, out = weights.columns, pixels = pixels_of(images);
-  at::Tensor result = at::empty({images.size(0), out, images.size(2), images.size(3)},
-                                images.options().memory_format(at::MemoryFormat::ChannelsLast));
+  at::Tensor result = images_of(images, out);
   const Matrix right = weights.matrix();
   const PixelReader<Operands, Pixel> reader(images, norm);
   auto* to = result.data_ptr<Pixel>();
@@ -270,7 +274,7 @@ at::Tensor weight_gradient(const at::Tensor& g, const at::Tensor& x, const NormR
 
 /// Calls `work` with the operands for images of this type, and their type of pixels.
 template <class Work>
-at::Tensor with_operands(const at::Tensor& images, const Work& work) {
+auto with_operands(const at::Tensor& images, const Work& work) {
   if (images.scalar_type() != at::kBFloat16) return work(InFloats(), float());
   if (product::multiplies_pairs()) return work(InPairs(), at::BFloat16());
   return work(InFloats(), at::BFloat16());
@@ -292,6 +296,21 @@ at::Tensor backward_images(const at::Tensor& gradient, const at::Tensor& weight)
   return with_operands(gradient, [&](auto operands, auto pixel) {
     const Weights<decltype(operands)> weights(weight.contiguous(), out, in, in, 1, sizeof pixel == 2);
     return multiplied<decltype(operands), decltype(pixel)>(channels_last(gradient), weights, {}, {});
+  });
+}
+
+ImagesGradient images_gradient(const at::Tensor& gradient, const at::Tensor& weight) {
+  const int64_t out = weight.size(0), in = weight.size(1);
+  return with_operands(gradient, [&](auto operands, auto pixel) -> ImagesGradient {
+    using Operands = decltype(operands);
+    using Pixel = decltype(pixel);
+    const Weights<Operands> weights(weight.contiguous(), out, in, in, 1, sizeof pixel == 2);
+    const at::Tensor from = channels_last(gradient), memory = images_of(from, in);
+    return {memory, [=, to = memory.mutable_data_ptr<Pixel>()](int64_t first, int64_t count) {
+              std::vector<float> words, room(sizeof(Pixel) == 2 ? count * in : 0);
+              const Matrix left = Operands::rows(from.const_data_ptr<Pixel>() + first * out, count, out, words);
+              Operands::multiply_to(count, in, weights.words(), left, weights.matrix(), to + first * in, room.data());
+            }};
   });
 }
 

@@ -2,6 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
+
 #include "layer/conv/norm_relu.h"
 
 namespace earlybird::pointwise {
@@ -20,6 +22,13 @@ at::Tensor forward(const at::Tensor& images, const at::Tensor& weight, const Nor
 
 /// Gradient of the images as they are multiplied, of the dtype of `gradient` (N, out, H, W).
 at::Tensor backward_images(const at::Tensor& gradient, const at::Tensor& weight);
+
+/// The same in pieces: memory for it, and what writes pixels [first, first + count).
+struct ImagesGradient {
+  at::Tensor memory;
+  std::function<void(int64_t first, int64_t count)> write;
+};
+ImagesGradient images_gradient(const at::Tensor& gradient, const at::Tensor& weight);
 
 at::Tensor backward_weight(const at::Tensor& gradient, const at::Tensor& images, const NormRelu& norm = {});
 

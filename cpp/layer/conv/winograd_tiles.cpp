@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <type_traits>
 
 #include "core/every_cpu.h"
@@ -43,6 +44,21 @@ EB_INLINE void round_to_bf16(Lane& value) {
   const Words rounded = (bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff0000;
   const Words nan = (Words)((bits & 0x7fffffff) > 0x7f800000);
   bits = (rounded & ~nan) | (nan & 0x7fc00000);
+  std::memcpy(&value, &bits, sizeof(Lane));
+}
+
+/// Replaces NaN by the one whose mantissa has one bit.
+EB_INLINE void quieten(Lane& value) {
+  const Lane quiet = Lane{} + std::numeric_limits<float>::quiet_NaN();
+  value = value == value ? value : quiet;
+}
+
+/// Rounds to bfloat16 what a bfloat16 value, multiplied and added to, became. If that value was NaN, or a factor that
+/// quieten() has seen, the mantissa has zeros in its lower half, and the addition cannot turn it into a number.
+EB_INLINE void round_bf16_sum(Lane& value) {
+  Words bits;
+  std::memcpy(&bits, &value, sizeof(Lane));
+  bits = (bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff0000;
   std::memcpy(&value, &bits, sizeof(Lane));
 }
 
@@ -133,6 +149,8 @@ EB_INLINE void read_tiles(const Images<T>& images, int64_t begin, int64_t end, i
       if constexpr (kNormalises) {
         load(scale, images.scale + channel);
         load(shift, images.shift + channel);
+        quieten(scale);
+        quieten(shift);
       }
       for (int i = 0; i < size; ++i) {
         const int64_t y = top + i - margin;
@@ -147,8 +165,8 @@ EB_INLINE void read_tiles(const Images<T>& images, int64_t begin, int64_t end, i
           load(pixel, from + (y * grid.width + x) * grid.channels + channel);
           if constexpr (kNormalises) {
             pixel = pixel * scale + shift;
-            pixel = pixel < 0 ? Lane{} : pixel;
-            if constexpr (!std::is_same_v<T, float>) round_to_bf16(pixel);
+            pixel = Lane{} > pixel ? Lane{} : pixel;
+            if constexpr (!std::is_same_v<T, float>) round_bf16_sum(pixel);
           }
         }
       }

@@ -2,6 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
+
 namespace earlybird::fused_norm {
 
 /// BatchNorm fused with shortcut and ReLU: one pass over the images for the statistics, one for the result, and two for
@@ -61,5 +63,15 @@ Gradients backward(const Context& context, const at::Tensor& gradient, const at:
 /// and of all gammas and betas. Channels that were not selected get zero, in the images plus `beside`.
 Gradients backward_selected(const Context& context, const at::Tensor& gradient, const at::Tensor& channels,
                             int64_t width, const at::Tensor& beside);
+
+/// Writes pixels [first, first + count) of a gradient, on the CPU. May be called on several threads.
+using WriteGradient = std::function<void(int64_t first, int64_t count)>;
+
+/// Like backward() and backward_selected(), with the same bits, for a gradient that `write` writes piece by piece: each is
+/// read while it lies in the cache. On the CPU, and not over ranks.
+Gradients backward_writing(const Context& context, const at::Tensor& gradient, const WriteGradient& write,
+                           const at::Tensor& beside);
+Gradients backward_selected_writing(const Context& context, const at::Tensor& gradient, const WriteGradient& write,
+                                    const at::Tensor& channels, int64_t width, const at::Tensor& beside);
 
 }  // namespace earlybird::fused_norm

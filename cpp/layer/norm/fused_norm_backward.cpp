@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "layer/norm/fused_norm.h"
 #include "layer/norm/fused_norm_blocks.h"
 #include "layer/norm/fused_norm_memory.h"
 #include "layer/norm/fused_norm_rows.h"
@@ -36,12 +37,34 @@ struct Vectors {
   Floats mean, scale, shift;
 };
 
-/// The sums over the pixels of the gradient, and of its product with x - mean.
+/// Everything that both passes over the gradient read.
 template <class T>
-std::vector<double> gradient_sums(const Inputs<T>& all, const Rows& rows, const Vectors<T>& vectors) {
-  return sum_rows<T>(rows, [&](int64_t r, int64_t count, float* sum, float* product) {
-    const Inputs<T> here = all.at(r);
-    add_gradients(here.x, here.gradient, count, here.width, here.gate, vectors.mean.data(), sum, product);
+struct Backward {
+  Backward(const Context& what, const at::Tensor& gradient)
+      : rows(what.images),
+        vectors(rows, what.folded.mean, what.folded.scale, what.folded.shift),
+        all{data<T>(what.images),
+            data<T>(gradient),
+            rows.width,
+            {vectors.scale.data(), vectors.shift.data(), what.output.defined() ? data<T>(what.output) : nullptr,
+             what.relu}} {}
+
+  Rows rows;
+  Vectors<T> vectors;
+  Inputs<T> all;
+};
+
+/// The first pass: the sums over the pixels of the gradient, and of its product with x - mean. `write`, if not empty,
+/// writes the gradient piece by piece.
+template <class T>
+std::vector<double> gradient_sums(const Backward<T>& what, const WriteGradient& write) {
+  const Rows& rows = what.rows;
+  return sum_rows<T>(rows, [&](int64_t first, int64_t number, float* sum, float* product) {
+    if (write) write(first * rows.copies, number * rows.copies);
+    blocks_of(rows, first, number, [&](int64_t r, int64_t count) {
+      const Inputs<T> here = what.all.at(r);
+      add_gradients(here.x, here.gradient, count, here.width, here.gate, what.vectors.mean.data(), sum, product);
+    });
   });
 }
 
@@ -82,33 +105,17 @@ std::pair<at::Tensor, at::Tensor> affine_gradients(const std::vector<double>& su
   return {gamma, beta};
 }
 
-/// Everything that both passes over the gradient read.
-template <class T>
-struct Backward {
-  Backward(const at::Tensor& images, const at::Tensor& mean, const at::Tensor& scale, const at::Tensor& shift,
-           const Optional& output, bool relu, const at::Tensor& gradient)
-      : rows(images),
-        vectors(rows, mean, scale, shift),
-        all{data<T>(images),
-            data<T>(gradient),
-            rows.width,
-            {vectors.scale.data(), vectors.shift.data(), data<T>(output), relu}} {}
-
-  Rows rows;
-  Vectors<T> vectors;
-  Inputs<T> all;
-};
-
 /// The second pass: gradients of images and, if asked for, shortcut.
 template <class T>
-std::tuple<at::Tensor, at::Tensor> write_all(const Backward<T>& what, const at::Tensor& images, const Terms& terms,
-                                             bool has_shortcut, const Optional& beside) {
+std::tuple<at::Tensor, at::Tensor> write_all(const Backward<T>& what, const Context& context, const Terms& terms,
+                                             const Optional& beside) {
   const Rows& rows = what.rows;
-  const at::Tensor of_images = images_of(images, rows.channels),
-                   of_shortcut = has_shortcut ? images_of(images, rows.channels) : at::Tensor();
+  const at::Tensor of_images = images_of(context.images, rows.channels),
+                   of_shortcut = context.shortcut ? images_of(context.images, rows.channels) : at::Tensor();
   const Slopes slopes{what.vectors.mean.data(), terms.slope.data(), terms.offset.data()};
   const T* others = data<T>(beside);
-  T *to = of_images.mutable_data_ptr<T>(), *to_shortcut = has_shortcut ? of_shortcut.mutable_data_ptr<T>() : nullptr;
+  T *to = of_images.mutable_data_ptr<T>(),
+    *to_shortcut = context.shortcut ? of_shortcut.mutable_data_ptr<T>() : nullptr;
   each_block(rows, [=, all = what.all, width = rows.width](int64_t r, int64_t count) {
     const Inputs<T> here = all.at(r);
     write_gradients(here.x, here.gradient, count, width, here.gate, slopes, others ? others + r * width : nullptr,
@@ -117,30 +124,75 @@ std::tuple<at::Tensor, at::Tensor> write_all(const Backward<T>& what, const at::
   return {of_images, of_shortcut};
 }
 
+/// The second pass where the images are some channels of wider ones.
+template <class T>
+at::Tensor spread_all(const Backward<T>& what, const Context& context, const Terms& terms, const Selection& chosen,
+                      const Optional& beside) {
+  const Rows& rows = what.rows;
+  const at::Tensor of_images = images_of(context.images, chosen.width);
+  const Slopes slopes{what.vectors.mean.data(), terms.slope.data(), terms.offset.data()};
+  const T* others = data<T>(beside);
+  T* to = of_images.mutable_data_ptr<T>();
+  each_part(rows, [&](int64_t from, int64_t end) {
+    Floats space(rows.width + chosen.width);
+    const Inputs<T> here = what.all.at(from);
+    const int64_t first = from * rows.copies * chosen.width;
+    spread_gradients(here.x, here.gradient, end - from, rows.width, rows.copies, here.gate, slopes,
+                     others ? others + first : nullptr, chosen, space.data(), to + first);
+  });
+  return of_images;
+}
+
+Gradients backward_of(const Context& context, const at::Tensor& gradient, const WriteGradient& write,
+                      const Optional& beside) {
+  return by_type(context.images, [&](auto type) -> Gradients {
+    using T = decltype(type);
+    const Backward<T> what(context, gradient);
+    const float *scale = floats(context.folded.scale), *inverse_std = floats(context.folded.inverse_std);
+    const auto sums = gradient_sums(what, write);
+    const Terms terms = terms_of<T>(sums, static_cast<double>(what.rows.pixels), what.rows, scale, inverse_std);
+    const auto [of_images, of_shortcut] = write_all(what, context, terms, beside);
+    const auto [gamma, beta] = affine_gradients(sums, inverse_std, nullptr, what.rows.channels);
+    return {of_images, gamma, beta, of_shortcut};
+  });
+}
+
+Gradients backward_selected_of(const Context& context, const at::Tensor& gradient, const WriteGradient& write,
+                               const Selection& chosen, const Optional& beside) {
+  return by_type(context.images, [&](auto type) -> Gradients {
+    using T = decltype(type);
+    const Backward<T> what(context, gradient);
+    const float *scale = floats(context.folded.scale), *inverse_std = floats(context.folded.inverse_std);
+    const auto sums = gradient_sums(what, write);
+    const Terms terms = terms_of<T>(sums, static_cast<double>(what.rows.pixels), what.rows, scale, inverse_std);
+    const at::Tensor of_images = spread_all(what, context, terms, chosen, beside);
+    const auto [gamma, beta] = affine_gradients(sums, inverse_std, chosen.channels, chosen.width);
+    return {of_images, gamma, beta, {}};
+  });
+}
+
+Context context_of(const at::Tensor& images, const at::Tensor& mean, const at::Tensor& inverse_std,
+                   const at::Tensor& scale, const at::Tensor& shift, const Optional& output, bool relu, bool shortcut) {
+  return {images, {mean, inverse_std, scale, shift}, output.value_or(at::Tensor()), relu, shortcut};
+}
+
 std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> backward_cpu(
     const at::Tensor& images, const at::Tensor& mean, const at::Tensor& inverse_std, const at::Tensor& scale,
     const at::Tensor& shift, const Optional& output, bool relu, bool has_shortcut, const at::Tensor& gradient,
     const Optional& beside) {
-  return by_type(images, [&](auto type) {
-    using T = decltype(type);
-    const Backward<T> what(images, mean, scale, shift, output, relu, gradient);
-    const auto sums = gradient_sums(what.all, what.rows, what.vectors);
-    const Terms terms =
-        terms_of<T>(sums, static_cast<double>(what.rows.pixels), what.rows, floats(scale), floats(inverse_std));
-    const auto [of_images, of_shortcut] = write_all(what, images, terms, has_shortcut, beside);
-    const auto [gamma, beta] = affine_gradients(sums, floats(inverse_std), nullptr, what.rows.channels);
-    return std::tuple(of_images, gamma, beta, of_shortcut);
-  });
+  const Context what = context_of(images, mean, inverse_std, scale, shift, output, relu, has_shortcut);
+  const Gradients out = backward_of(what, gradient, {}, beside);
+  return {out.images, out.gamma, out.beta, out.shortcut};
 }
 
 std::tuple<at::Tensor, at::Tensor, at::Tensor> gradient_sums_cpu(const at::Tensor& images, const at::Tensor& mean,
                                                                  const at::Tensor& inverse_std, const at::Tensor& scale,
                                                                  const at::Tensor& shift, const Optional& output,
                                                                  bool relu, const at::Tensor& gradient) {
+  const Context context = context_of(images, mean, inverse_std, scale, shift, output, relu, false);
   return by_type(images, [&](auto type) {
-    using T = decltype(type);
-    const Backward<T> what(images, mean, scale, shift, output, relu, gradient);
-    const auto sums = gradient_sums(what.all, what.rows, what.vectors);
+    const Backward<decltype(type)> what(context, gradient);
+    const auto sums = gradient_sums(what, {});
     const auto [gamma, beta] = affine_gradients(sums, floats(inverse_std), nullptr, what.rows.channels);
     return std::tuple(gamma, beta, to_share(sums, static_cast<double>(what.rows.pixels)));
   });
@@ -151,14 +203,17 @@ std::tuple<at::Tensor, at::Tensor> gradients_cpu(const at::Tensor& images, const
                                                  const at::Tensor& shift, const Optional& output, bool relu,
                                                  bool has_shortcut, const at::Tensor& gradient, const Optional& beside,
                                                  const at::Tensor& shared) {
+  const Context context = context_of(images, mean, inverse_std, scale, shift, output, relu, has_shortcut);
   return by_type(images, [&](auto type) {
     using T = decltype(type);
-    const Backward<T> what(images, mean, scale, shift, output, relu, gradient);
+    const Backward<T> what(context, gradient);
     const auto [sums, pixels] = shared_sums(shared);
     const Terms terms = terms_of<T>(sums, pixels, what.rows, floats(scale), floats(inverse_std));
-    return write_all(what, images, terms, has_shortcut, beside);
+    return write_all(what, context, terms, beside);
   });
 }
+
+Selection selection_of(const at::Tensor& channels, int64_t wide) { return {wide, channels.const_data_ptr<int64_t>()}; }
 
 std::tuple<at::Tensor, at::Tensor, at::Tensor> backward_selected_cpu(const at::Tensor& images, const at::Tensor& mean,
                                                                      const at::Tensor& inverse_std,
@@ -166,30 +221,25 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> backward_selected_cpu(const at::T
                                                                      bool relu, const at::Tensor& gradient,
                                                                      const at::Tensor& channels, int64_t wide,
                                                                      const Optional& beside) {
-  const at::Tensor of_images = images_of(images, wide);
-  const Selection chosen{wide, channels.const_data_ptr<int64_t>()};
-  return by_type(images, [&](auto type) {
-    using T = decltype(type);
-    const Backward<T> what(images, mean, scale, shift, {}, relu, gradient);
-    const Rows& rows = what.rows;
-    const auto sums = gradient_sums(what.all, rows, what.vectors);
-    const Terms terms = terms_of<T>(sums, static_cast<double>(rows.pixels), rows, floats(scale), floats(inverse_std));
-    const Slopes slopes{what.vectors.mean.data(), terms.slope.data(), terms.offset.data()};
-    const T* others = data<T>(beside);
-    T* to = of_images.mutable_data_ptr<T>();
-    each_part(rows, [&](int64_t from, int64_t end) {
-      Floats space(rows.width + wide);
-      const Inputs<T> here = what.all.at(from);
-      const int64_t first = from * rows.copies * wide;
-      spread_gradients(here.x, here.gradient, end - from, rows.width, rows.copies, here.gate, slopes,
-                       others ? others + first : nullptr, chosen, space.data(), to + first);
-    });
-    const auto [gamma, beta] = affine_gradients(sums, floats(inverse_std), chosen.channels, wide);
-    return std::tuple(of_images, gamma, beta);
-  });
+  const Context what = context_of(images, mean, inverse_std, scale, shift, {}, relu, false);
+  const Gradients out = backward_selected_of(what, gradient, {}, selection_of(channels, wide), beside);
+  return {out.images, out.gamma, out.beta};
 }
 
+Optional given(const at::Tensor& tensor) { return tensor.defined() ? Optional(tensor) : std::nullopt; }
+
 }  // namespace
+
+Gradients backward_writing(const Context& context, const at::Tensor& gradient, const WriteGradient& write,
+                           const at::Tensor& beside) {
+  return backward_of(context, gradient, write, given(beside));
+}
+
+Gradients backward_selected_writing(const Context& context, const at::Tensor& gradient, const WriteGradient& write,
+                                    const at::Tensor& channels, int64_t width, const at::Tensor& beside) {
+  return backward_selected_of(context, gradient, write, selection_of(channels, width), given(beside));
+}
+
 }  // namespace earlybird::fused_norm
 
 TORCH_LIBRARY_IMPL(earlybird, CPU, m) {

@@ -84,11 +84,13 @@ Moments moments_of(const at::Tensor& images, const Norm& norm, const at::Tensor&
     Floats near = shift_of(from, rows.pixels, wide, whole);
     const Floats near_slots = in_slots<T>(near.data(), rows);
     T* taken = gathered.defined() ? gathered.mutable_data_ptr<T>() : nullptr;
-    auto sums = sum_rows<T>(rows, [&](int64_t r, int64_t count, float* sum, float* square) {
-      if (taken)
-        gather_block(from + r * rows.copies * wide, count * rows.copies, width, {wide, norm.channels},
-                     taken + r * rows.width);
-      add_moments((taken ? taken : from) + r * rows.width, count, rows.width, near_slots.data(), sum, square);
+    auto sums = sum_rows<T>(rows, [&](int64_t first, int64_t number, float* sum, float* square) {
+      blocks_of(rows, first, number, [&](int64_t r, int64_t count) {
+        if (taken)
+          gather_block(from + r * rows.copies * wide, count * rows.copies, width, {wide, norm.channels},
+                       taken + r * rows.width);
+        add_moments((taken ? taken : from) + r * rows.width, count, rows.width, near_slots.data(), sum, square);
+      });
     });
     return Moments{std::move(near), std::move(sums), static_cast<double>(rows.pixels)};
   });

@@ -45,12 +45,20 @@ Floats in_slots(const float* of_channels, const Rows& rows) {
   return out;
 }
 
+/// Calls `work` with the blocks of rows [first, first + count).
+template <class Work>
+void blocks_of(const Rows& rows, int64_t first, int64_t count, const Work& work) {
+  for (int64_t r = first, block = rows.block(); r < first + count; r += block)
+    work(r, std::min(block, first + count - r));
+}
+
 /// Two float64 sums a channel over all pixels. The order does not depend on the number of threads, because the chunk
-/// size depends only on the images. `work` adds rows [first, first + count) to two float32 sums, which lie in slots.
+/// size depends only on the images. `work` adds rows [first, first + count), at most kFloatSums, to two float32 sums,
+/// which lie in slots.
 template <class T, class Work>
 std::vector<double> sum_rows(const Rows& rows, const Work& work) {
   constexpr int64_t kChunks = 64;
-  const int64_t size = std::max<int64_t>(kFloatSums, (rows.count + kChunks - 1) / kChunks), block = rows.block();
+  const int64_t size = std::max<int64_t>(kFloatSums, (rows.count + kChunks - 1) / kChunks);
   const int64_t chunks = std::max<int64_t>(1, (rows.count + size - 1) / size), slots = lanes::slots(rows.width);
   std::vector<double> partial(chunks * 2 * slots);
   at::parallel_for(0, chunks, 1, [&](int64_t from, int64_t to) {
@@ -60,9 +68,7 @@ std::vector<double> sum_rows(const Rows& rows, const Work& work) {
       const int64_t end = std::min(rows.count, (chunk + 1) * size);
       for (int64_t first = chunk * size; first < end; first += kFloatSums) {
         std::fill(sums.begin(), sums.end(), 0.0f);
-        const int64_t last = std::min(end, first + kFloatSums);
-        for (int64_t p = first; p < last; p += block)
-          work(p, std::min(block, last - p), sums.data(), sums.data() + slots);
+        work(first, std::min(kFloatSums, end - first), sums.data(), sums.data() + slots);
         for (int64_t k = 0; k < 2 * slots; ++k) out[k] += sums[k];
       }
     }

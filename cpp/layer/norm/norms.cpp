@@ -10,6 +10,7 @@
 #include "core/ops.h"
 #include "core/shared_norms.h"
 #include "layer/conv/conv_products.h"
+#include "layer/conv/pointwise.h"
 #include "layer/layers.h"
 #include "layer/norm/fused_norm.h"
 
@@ -42,13 +43,18 @@ struct Rest : torch::CustomClassHolder {
     return fused_norm::apply(images, folded, shortcut, relu);
   }
 
-  /// Replaces the gradient of the result by that of the layer; returns that of the weight.
-  at::Tensor back(at::Tensor& gradient, const fused_norm::Context& layer, const at::Tensor& weight) const {
+  at::Tensor weight_gradient(const at::Tensor& gradient, const fused_norm::Context& layer,
+                             const at::Tensor& weight) const {
     if (!reader) return {};
-    const at::Tensor of_weight =
-        reader->weight_gradient(layer.images, gradient, weight, {layer.folded.scale, layer.folded.shift});
-    gradient = reader->images_gradient(gradient, weight, layer.images);
-    return of_weight;
+    return reader->weight_gradient(layer.images, gradient, weight, {layer.folded.scale, layer.folded.shift});
+  }
+
+  /// The gradient of the layer from that of the result; `write` is empty where it has been written.
+  pointwise::ImagesGradient of_layer(const at::Tensor& gradient, const fused_norm::Context& layer,
+                                     const at::Tensor& weight) const {
+    if (!reader) return {gradient, {}};
+    if (reader->by == ConvProducts::By::kPacked && !shared_norms()) return pointwise::images_gradient(gradient, weight);
+    return {reader->images_gradient(gradient, weight, layer.images), {}};
   }
 
   bool relu;
@@ -97,9 +103,11 @@ struct FusedNorm : torch::autograd::Function<FusedNorm> {
                                    saved[5],
                                    rest->relu,
                                    context->saved_data["shortcut"].toBool()};
-    at::Tensor gradient = prepared(gradients[0], saved[0]);
-    const at::Tensor of_weight = rest->back(gradient, what, saved[6]);
-    const fused_norm::Gradients out = fused_norm::backward(what, gradient, prepared(gradients[1], saved[0]));
+    const at::Tensor gradient = prepared(gradients[0], saved[0]), beside = prepared(gradients[1], saved[0]);
+    const at::Tensor of_weight = rest->weight_gradient(gradient, what, saved[6]);
+    const auto [of_layer, write] = rest->of_layer(gradient, what, saved[6]);
+    const fused_norm::Gradients out = write ? fused_norm::backward_writing(what, of_layer, write, beside)
+                                            : fused_norm::backward(what, of_layer, beside);
     const bool behind = context->saved_data["added behind"].toBool();
     return {out.images, out.gamma, out.beta, behind ? gradients[0] : out.shortcut, of_weight, {}, {}};
   }
@@ -128,10 +136,13 @@ struct SelectedNorm : torch::autograd::Function<SelectedNorm> {
     const variable_list saved = context->get_saved_variables();
     const auto rest = c10::static_intrusive_pointer_cast<Rest>(context->saved_data["rest"].toCapsule());
     const fused_norm::Context what{saved[0], {saved[1], saved[2], saved[3], saved[4]}, {}, rest->relu};
-    at::Tensor gradient = prepared(gradients[0], saved[0]);
-    const at::Tensor of_weight = rest->back(gradient, what, saved[6]);
-    const fused_norm::Gradients out = fused_norm::backward_selected(
-        what, gradient, saved[5], context->saved_data["width"].toInt(), prepared(gradients[1], saved[0]));
+    const at::Tensor gradient = prepared(gradients[0], saved[0]), beside = prepared(gradients[1], saved[0]);
+    const int64_t width = context->saved_data["width"].toInt();
+    const at::Tensor of_weight = rest->weight_gradient(gradient, what, saved[6]);
+    const auto [of_layer, write] = rest->of_layer(gradient, what, saved[6]);
+    const fused_norm::Gradients out =
+        write ? fused_norm::backward_selected_writing(what, of_layer, write, saved[5], width, beside)
+              : fused_norm::backward_selected(what, of_layer, saved[5], width, beside);
     return {out.images, out.gamma, out.beta, of_weight, {}, {}};
   }
 };

@@ -104,3 +104,26 @@ EB_TEST("layer: a convolution that normalises its images has the bits of both la
         }
     }
 }
+
+EB_TEST("layer: a convolution that normalises its images keeps NaN, whatever its bits") {
+  for (const auto type : {at::kFloat, at::kBFloat16})
+    for (const Algorithm algorithm : {Algorithm::kPacked, Algorithm::kWinograd, Algorithm::kInteger}) {
+      const int64_t kernel = algorithm == Algorithm::kPacked ? 1 : 3;
+      const auto all = earlybird::candidates_for(earlybird::ShapeClass({type, kernel, 16, 16, 8}));
+      if (std::find(all.begin(), all.end(), algorithm) == all.end()) continue;
+      for (const bool in_gamma : {true, false}) {
+        torch::nn::BatchNorm2d norm(16);
+        norm->eval();
+        const at::NoGradGuard no_grad;
+        const at::Tensor images = at::ones({1, 16, 8, 8}).to(type).contiguous(at::MemoryFormat::ChannelsLast);
+        if (in_gamma)
+          norm->weight.view(at::kInt)[3] = -1;  // all bits
+        else
+          images.view(type == at::kFloat ? at::kInt : at::kShort)[0][3][2][2] = -1;
+        const at::Tensor out =
+            earlybird::convolve_by(algorithm, images, at::ones({16, 16, kernel, kernel}), &norm);
+        check(out[0][0][2][2].isnan().item<bool>(), std::string(earlybird::name_of(algorithm)) + at::toString(type),
+              in_gamma);
+      }
+    }
+}
