@@ -112,8 +112,8 @@ at::Tensor convolved(torch::nn::Conv2d& conv, const at::Tensor& images) {
                 *std::get<torch::ExpandingArray<2>>(options.padding()), *options.dilation(), options.groups());
 }
 
-/// The layer as the reader of a BN layer with these images; nullopt where its kernel cannot normalise, or where something
-/// observes or rounds what it multiplies.
+/// The layer as the reader of a BN layer with these images; nullopt where its kernel cannot normalise, or where
+/// something observes or rounds what it multiplies.
 std::optional<NormReader> reader_of(torch::nn::Conv2d& conv, const at::Tensor& images) {
   if (plain_convolutions || observer || operand_rounding(conv.get())) return std::nullopt;
   const ConvProducts products = products_for(conv->options, images);

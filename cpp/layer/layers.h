@@ -18,8 +18,8 @@ namespace earlybird {
 at::Tensor convolve(torch::nn::Conv2d& conv, const at::Tensor& images);
 
 /// A convolution of stride 1 that keeps the size of images, without bias, by one implementation. `images` are float32,
-/// or bfloat16 under autocast; `weight` is float32 (out, in, k, k). With `norm` the convolution of ReLU of BatchNorm, as
-/// by normalise_convolve(). Differentiable.
+/// or bfloat16 under autocast; `weight` is float32 (out, in, k, k). With `norm` the convolution of ReLU of BatchNorm,
+/// as by normalise_convolve(). Differentiable.
 at::Tensor convolve_by(Algorithm algorithm, const at::Tensor& images, const at::Tensor& weight,
                        torch::nn::BatchNorm2d* norm = nullptr);
 

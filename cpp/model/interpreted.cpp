@@ -174,6 +174,10 @@ class Interpreted final : public Network {
         return capped(normalise_add_relu(layers_[step.norm].norm, x, values[step.other]));
       case Step::Op::kNormSelectRelu:
         return capped(normalise_select_relu(layers_[step.norm].norm, layers_[step.select].select, x));
+      case Step::Op::kNormReluConv:
+        return normalise_convolve(layers_[step.norm].norm, layer.conv, x);
+      case Step::Op::kNormSelectReluConv:
+        return normalise_select_convolve(layers_[step.norm].norm, layers_[step.select].select, layer.conv, x);
       case Step::Op::kRelu:
         return capped(at::relu(x));
       case Step::Op::kMaxPool:

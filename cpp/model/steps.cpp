@@ -16,7 +16,7 @@ class Steps {
       for (const size_t input : list) ++readers_[input];
     std::vector<Step> all;
     std::vector<bool> fused(inputs.size());
-    for (size_t i = 0; i < inputs.size(); ++i) all.push_back(step_of(i, fused));
+    for (size_t i = 0; i < inputs.size(); ++i) all.push_back(step_of(i, all, fused));
     for (size_t i = 0; i < all.size(); ++i)
       if (!fused[i]) steps_.push_back(all[i]);
   }
@@ -37,10 +37,12 @@ class Steps {
   }
 
  private:
-  /// `fused[k]` is true where layer k is part of a later step.
-  Step step_of(size_t i, std::vector<bool>& fused) const {
+  /// `earlier` are the steps of the layers before; `fused[k]` is true where layer k is part of a later step.
+  Step step_of(size_t i, const std::vector<Step>& earlier, std::vector<bool>& fused) const {
     const LayerData& layer = network_.layers[i];
     Step step{plain_op(layer), i, inputs_[i].front(), inputs_[i].back(), i + 1};
+    if (layer.kind == Kind::kConv && is_alone(step.input, Kind::kRelu))
+      return behind(step, earlier[step.input - 1], fused);
     if (layer.kind == Kind::kAdd) return sum(step);
     if (layer.kind != Kind::kRelu) return step;
     const size_t before = step.input;
@@ -61,6 +63,18 @@ class Steps {
       fused[before - 1] = true;
       take_norm(step, norm, fused);
     }
+    return step;
+  }
+
+  /// A convolution that alone reads BatchNorm and ReLU.
+  Step behind(Step step, const Step& relu, std::vector<bool>& fused) const {
+    if (network_.layers[relu.layer].max > 0) return step;
+    if (relu.op != Op::kNormRelu && relu.op != Op::kNormSelectRelu) return step;
+    step.op = relu.op == Op::kNormRelu ? Op::kNormReluConv : Op::kNormSelectReluConv;
+    step.input = relu.input;
+    step.norm = relu.norm;
+    step.select = relu.select;
+    fused[relu.layer] = true;
     return step;
   }
 

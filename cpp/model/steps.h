@@ -15,6 +15,8 @@ struct Step {
     kNormRelu,
     kNormAddRelu,
     kNormSelectRelu,
+    kNormReluConv,
+    kNormSelectReluConv,
     kRelu,
     kMaxPool,
     kAvgPool,
@@ -34,8 +36,9 @@ struct Step {
   std::vector<size_t> done = {};
 };
 
-/// The steps of a network. BatchNorm is one step with the sum or selection behind it and with ReLU where nothing else
-/// reads the values between them. The results are those of a built-in network of these layers, bit for bit.
+/// The steps of a network. BatchNorm is one step with the sum or selection behind it, with ReLU and with the
+/// convolution that follows where nothing else reads the values between them. The results are those of a built-in
+/// network of these layers, bit for bit.
 std::vector<Step> steps_of(const NetworkData& network, const std::vector<std::vector<size_t>>& inputs);
 
 }  // namespace earlybird

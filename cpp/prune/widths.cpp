@@ -90,7 +90,7 @@ double time_of(const std::vector<LayerInfo>& layers, const WidthCosts& costs) {
   for (const LayerInfo& layer : layers) {
     if (!is_timed(layer)) continue;
     const ShapeClass shapes({dtype, layer.kernel, layer.in, layer.out, std::min(layer.height, layer.width)});
-    const auto found = costs.find(shapes.name());
+    const auto found = costs.find(shapes.balanced().name());
     const double each =
         found == costs.end() ? 0 : found->second[std::min(alignment_of(layer.in), alignment_of(layer.out))];
     const int64_t products = layer.in * layer.out * layer.kernel * layer.kernel * layer.height * layer.width;

@@ -64,9 +64,7 @@ inline void store_halves(uint16_t* to, __m512 values, int64_t count) {
 struct PairsToBf16 : Pairs {
   using Result = uint16_t;
 
-  static void store(uint16_t* to, const V& sums, int64_t count) {
-    store_halves(to, (__m512)sums, count);
-  }
+  static void store(uint16_t* to, const V& sums, int64_t count) { store_halves(to, (__m512)sums, count); }
 };
 
 void sums_to_bf16(const float* from, int64_t count, uint16_t* to) {

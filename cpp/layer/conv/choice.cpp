@@ -87,12 +87,15 @@ ShapeClass::Parts ShapeClass::parts() const {
           index_ / 4 % 2,        index_ / 2 % 2,           index_ % 2};
 }
 
+ShapeClass ShapeClass::balanced() const { return ShapeClass(index_ - 4 * parts().wide); }
+
 std::string ShapeClass::name() const {
   const auto [bf16, pointwise, width, wide, odd, small] = parts();
   const std::string channels =
       width < kWidths - 1 ? "under " + std::to_string(kBounds[width]) : std::to_string(kBounds[width - 1]) + " or more";
   return std::string(bf16 ? "bf16 " : "fp32 ") + (pointwise ? "1x1, " : "3x3, ") + channels + (odd ? " odd" : "") +
-         " channels" + (wide ? " beside wider ones, " : ", ") + (small ? "at most " : "over ") + std::to_string(kSmall) + " pixels";
+         " channels" + (wide ? " beside wider ones, " : ", ") + (small ? "at most " : "over ") +
+         std::to_string(kSmall) + " pixels";
 }
 
 ConvShape ShapeClass::example() const {

@@ -31,8 +31,9 @@ struct ConvShape {
   int64_t side;  // the shorter side of the image
 };
 
-/// Shapes that share one answer: by dtype, kernel, the narrower number of channels, whether the other one is three times
-/// as large, whether both are multiples of eight, as in networks that are not pruned, and whether the image is small.
+/// Shapes that share one answer: by dtype, kernel, the narrower number of channels, whether the other one is three
+/// times as large, whether both are multiples of eight, as in networks that are not pruned, and whether the image is
+/// small.
 class ShapeClass {
  public:
   static constexpr int kWidths = 5, kCount = 2 * 2 * kWidths * 2 * 2 * 2;
@@ -40,6 +41,9 @@ class ShapeClass {
   explicit ShapeClass(const ConvShape& shape);
   /// 0 to kCount - 1.
   explicit ShapeClass(int index) : index_(index) {}
+
+  /// The class of shapes that differ from these only in having no wider side.
+  ShapeClass balanced() const;
 
   int index() const { return index_; }
   /// Returns text such as "fp32 3x3, under 64 channels, over 8 pixels".

@@ -4,8 +4,8 @@
 
 namespace earlybird {
 
-/// What a convolution does to its images while it reads them: image * scale + shift in each channel, then ReLU, with the
-/// bits of fused_norm::apply(). Both are float32 (C); undefined to take the images as they are.
+/// What a convolution does to its images while it reads them: image * scale + shift in each channel, then ReLU, with
+/// the bits of fused_norm::apply(). Both are float32 (C); undefined to take the images as they are.
 struct NormRelu {
   at::Tensor scale, shift;
 };

@@ -37,13 +37,13 @@ double processor_now() {
   return 1e3 * static_cast<double>(now.tv_sec) + 1e-6 * static_cast<double>(now.tv_nsec);
 }
 
-/// A training step of a convolution behind BatchNorm and ReLU, as networks have it.
+/// The tensors of a training step of one convolution, where asked behind BatchNorm and ReLU.
 struct Problem {
-  mutable torch::nn::BatchNorm2d norm;  // its running statistics change
+  mutable torch::nn::BatchNorm2d norm{nullptr};  // its running statistics change
   at::Tensor images, weight, gradient;
 
-  Problem(const ConvShape& shape, int64_t batch)
-      : norm(shape.in),
+  Problem(const ConvShape& shape, int64_t batch, bool behind_norm)
+      : norm(behind_norm ? torch::nn::BatchNorm2d(shape.in) : nullptr),
         images(values({batch, shape.in, shape.side, shape.side}, 0.7311).to(shape.dtype)),
         weight(values({shape.out, shape.in, shape.kernel, shape.kernel}, 1.3717)),
         gradient(values({batch, shape.out, shape.side, shape.side}, 0.5179).to(shape.dtype)) {}
@@ -52,7 +52,7 @@ struct Problem {
   std::vector<at::Tensor> step(Algorithm algorithm) const {
     // New leaves: under autocast each step casts the weight once.
     const at::Tensor from = images.detach().requires_grad_(), with = weight.detach().requires_grad_();
-    const at::Tensor out = convolve_by(algorithm, from, with, &norm);
+    const at::Tensor out = convolve_by(algorithm, from, with, norm ? &norm : nullptr);
     std::vector<at::Tensor> results = torch::autograd::grad({out}, {from, with}, {gradient});
     results.insert(results.begin(), out.detach());
     return results;
@@ -108,7 +108,7 @@ int64_t batch_for(const ConvShape& shape) {
 Answer measure(const ShapeClass& shapes) {
   const at::AutoGradMode gradients(true);
   const ConvShape shape = shapes.example();
-  const Problem problem(shape, batch_for(shape));
+  const Problem problem(shape, batch_for(shape), /*behind_norm=*/true);
   const double bound = shape.dtype == at::kFloat ? 5e-5 : 1.0 / 32;
   const auto truth = problem.step(Algorithm::kDirect);
   Times times;
@@ -131,7 +131,7 @@ Answer measure(const ShapeClass& shapes) {
 
 double time_convolution(const ConvShape& shape, int64_t batch) {
   const at::AutoGradMode gradients(true);
-  const Problem problem(shape, batch);
+  const Problem problem(shape, batch, /*behind_norm=*/false);
   const Algorithm algorithm = algorithm_for(shape);
   problem.processor_time(algorithm);
   double best = kRefused;

@@ -80,9 +80,8 @@ at::Tensor convolve(const at::Tensor& images, const at::Tensor& weight, bool tur
     const HeldPlanes outputs(at_once, out);
     for (int64_t first = 0; first < from.count; first += at_once) {
       const int64_t count = std::min(at_once, from.count - first);
-      at::parallel_for(0, count, kTilesAThread, [&](int64_t begin, int64_t end) {
-        inputs.read(read, first + begin, first + end, first);
-      });
+      at::parallel_for(0, count, kTilesAThread,
+                       [&](int64_t begin, int64_t end) { inputs.read(read, first + begin, first + end, first); });
       each_strip(out, [&](int p, int64_t column, int64_t columns) {
         inputs.multiply(p, count, weights, column, columns, outputs.planes.matrix(p).from_column(column));
       });
@@ -143,9 +142,9 @@ at::Tensor backward_weight(const at::Tensor& gradient, const at::Tensor& images,
   return weight_gradient<Operands>(channels_last(gradient), channels_last(images), norm);
 }
 
-#define EB_OPERANDS(Operands)                                                          \
-  template at::Tensor forward<Operands>(const at::Tensor&, const at::Tensor&, const NormRelu&);         \
-  template at::Tensor backward_images<Operands>(const at::Tensor&, const at::Tensor&);                  \
+#define EB_OPERANDS(Operands)                                                                   \
+  template at::Tensor forward<Operands>(const at::Tensor&, const at::Tensor&, const NormRelu&); \
+  template at::Tensor backward_images<Operands>(const at::Tensor&, const at::Tensor&);          \
   template at::Tensor backward_weight<Operands>(const at::Tensor&, const at::Tensor&, const NormRelu&);
 EB_OPERANDS(InFloats)
 EB_OPERANDS(InIntegers)

@@ -201,21 +201,21 @@ EB_INLINE void write_tiles(T* images, const Grid& grid, int64_t begin, int64_t e
 
 }  // namespace
 
-#define EB_TILE_KERNELS(T)                                                                                       \
-  EB_EVERY_CPU void read_inputs(const Images<T>& images, int64_t begin, int64_t end, int64_t first,              \
-                                const Planes& planes) {                                                          \
-    if (images.scale)                                                                                            \
-      read_tiles<T, true, kWindow, 1, window_to_planes>(images, begin, end, first, planes);                      \
-    else                                                                                                         \
-      read_tiles<T, false, kWindow, 1, window_to_planes>(images, begin, end, first, planes);                     \
-  }                                                                                                              \
-  EB_EVERY_CPU void read_gradients(const Images<T>& images, int64_t begin, int64_t end, int64_t first,           \
-                                   const Planes& planes) {                                                       \
-    read_tiles<T, false, kTile, 0, outputs_to_planes>(images, begin, end, first, planes);                        \
-  }                                                                                                              \
-  EB_EVERY_CPU void write_outputs(T* images, const Grid& grid, int64_t begin, int64_t end, int64_t first,        \
-                                  const Planes& planes) {                                                        \
-    write_tiles<T>(images, grid, begin, end, first, planes);                                                     \
+#define EB_TILE_KERNELS(T)                                                                                \
+  EB_EVERY_CPU void read_inputs(const Images<T>& images, int64_t begin, int64_t end, int64_t first,       \
+                                const Planes& planes) {                                                   \
+    if (images.scale)                                                                                     \
+      read_tiles<T, true, kWindow, 1, window_to_planes>(images, begin, end, first, planes);               \
+    else                                                                                                  \
+      read_tiles<T, false, kWindow, 1, window_to_planes>(images, begin, end, first, planes);              \
+  }                                                                                                       \
+  EB_EVERY_CPU void read_gradients(const Images<T>& images, int64_t begin, int64_t end, int64_t first,    \
+                                   const Planes& planes) {                                                \
+    read_tiles<T, false, kTile, 0, outputs_to_planes>(images, begin, end, first, planes);                 \
+  }                                                                                                       \
+  EB_EVERY_CPU void write_outputs(T* images, const Grid& grid, int64_t begin, int64_t end, int64_t first, \
+                                  const Planes& planes) {                                                 \
+    write_tiles<T>(images, grid, begin, end, first, planes);                                              \
   }
 
 EB_TILE_KERNELS(float)

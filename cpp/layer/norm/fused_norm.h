@@ -67,8 +67,8 @@ Gradients backward_selected(const Context& context, const at::Tensor& gradient, 
 /// Writes pixels [first, first + count) of a gradient, on the CPU. May be called on several threads.
 using WriteGradient = std::function<void(int64_t first, int64_t count)>;
 
-/// Like backward() and backward_selected(), with the same bits, for a gradient that `write` writes piece by piece: each is
-/// read while it lies in the cache. On the CPU, and not over ranks.
+/// Like backward() and backward_selected(), with the same bits, for a gradient that `write` writes piece by piece: each
+/// is read while it lies in the cache. On the CPU, and not over ranks.
 Gradients backward_writing(const Context& context, const at::Tensor& gradient, const WriteGradient& write,
                            const at::Tensor& beside);
 Gradients backward_selected_writing(const Context& context, const at::Tensor& gradient, const WriteGradient& write,

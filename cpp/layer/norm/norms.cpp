@@ -199,7 +199,8 @@ Result run(torch::nn::BatchNorm2d& norm, const at::Tensor& images, Around around
                                 norm->num_batches_tracked,
                                 *norm->options.momentum(),
                                 norm->options.eps()};
-  const auto rest = c10::make_intrusive<Rest>(around.relu, around.reader ? std::optional(around.reader->products) : std::nullopt);
+  const auto rest =
+      c10::make_intrusive<Rest>(around.relu, around.reader ? std::optional(around.reader->products) : std::nullopt);
   if (!train) {
     const at::Tensor input = around.select ? take_channels(pixels, channels) : pixels;
     return {rest->result(input, fused_norm::fold_running(layer), shortcut, around.weight()), images};

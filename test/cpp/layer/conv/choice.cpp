@@ -34,6 +34,9 @@ EB_TEST("layer: classes of convolutions by channels and sides") {
         0);
   for (const int64_t bound : {16, 32, 64, 128})
     check(class_of(bound - 1, 512, 16) != class_of(bound, 512, 16), "a bound", static_cast<double>(bound));
+  check(ShapeClass({at::kFloat, 3, 24, 72, 16}).balanced().index() == class_of(24, 24, 16) &&
+            ShapeClass({at::kFloat, 3, 24, 24, 16}).balanced().index() == class_of(24, 24, 16),
+        "without a wider side", 0);
   check(class_of(128, 128, 16) == class_of(512, 512, 16), "128 channels and more", 0);
   check(class_of(64, 64, 8) == class_of(64, 64, 4) && class_of(64, 64, 8) != class_of(64, 64, 9), "sides", 0);
   check(class_of(64, 64, 16, 1) != class_of(64, 64, 16, 3), "kernels", 0);

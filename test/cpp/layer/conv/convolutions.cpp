@@ -41,12 +41,11 @@ const Passes kWholeImage = {"whole_image", 3,
                             [](const at::Tensor& gradient, const at::Tensor& images, const earlybird::NormRelu&) {
                               return earlybird::whole_image::backward_weight(gradient, images);
                             }};
-const Passes kPointwise = {
-    "pointwise", 1,
-    [](const at::Tensor& images, const at::Tensor& weight, const earlybird::NormRelu& norm) {
-      return earlybird::pointwise::forward(images, weight, norm);
-    },
-    earlybird::pointwise::backward_images, earlybird::pointwise::backward_weight};
+const Passes kPointwise = {"pointwise", 1,
+                           [](const at::Tensor& images, const at::Tensor& weight, const earlybird::NormRelu& norm) {
+                             return earlybird::pointwise::forward(images, weight, norm);
+                           },
+                           earlybird::pointwise::backward_images, earlybird::pointwise::backward_weight};
 
 struct Results {
   at::Tensor forward, images, weight;

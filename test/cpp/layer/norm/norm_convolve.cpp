@@ -29,13 +29,10 @@ JoinOutcome run_joined(const JoinCase& what, bool joined, bool train) {
   at::manual_seed(5);
   const int64_t kernel = what.algorithm == Algorithm::kPacked ? 1 : 3;
   torch::nn::BatchNorm2d norm(what.channels);
-  torch::nn::Conv2d conv(
-      torch::nn::Conv2dOptions(what.selected, what.out, kernel).padding(kernel / 2).bias(false));
+  torch::nn::Conv2d conv(torch::nn::Conv2dOptions(what.selected, what.out, kernel).padding(kernel / 2).bias(false));
   earlybird::ChannelSelect select(what.channels, what.selected);
   const auto random = [&](int64_t channels) {
-    return at::randn({3, channels, what.side, what.side})
-        .to(what.type)
-        .contiguous(at::MemoryFormat::ChannelsLast);
+    return at::randn({3, channels, what.side, what.side}).to(what.type).contiguous(at::MemoryFormat::ChannelsLast);
   };
   {
     at::NoGradGuard no_grad;
@@ -64,14 +61,15 @@ JoinOutcome run_joined(const JoinCase& what, bool joined, bool train) {
     out = selects ? earlybird::normalise_select_convolve(norm, select, conv, same)
                   : earlybird::normalise_convolve(norm, conv, images, shortcut);
   else
-    out = earlybird::convolve(conv, selects ? earlybird::normalise_select_relu(norm, select, same)
-                                            : earlybird::normalise_relu(norm, images));
+    out = earlybird::convolve(
+        conv, selects ? earlybird::normalise_select_relu(norm, select, same) : earlybird::normalise_relu(norm, images));
   if (!joined && what.adds) out = out.add_(shortcut);
   at::autocast::set_autocast_enabled(at::kCPU, before);
   check(out.scalar_type() == what.type, "type", 0);
   if (train) torch::autograd::backward({out, same}, {slope, beside});
-  return {out.detach(),       images.grad(),        norm->weight.grad(), norm->bias.grad(),
-          conv->weight.grad(), what.adds ? shortcut.grad() : at::Tensor(), norm->running_mean, norm->running_var};
+  return {out.detach(),       images.grad(),       norm->weight.grad(),
+          norm->bias.grad(),  conv->weight.grad(), what.adds ? shortcut.grad() : at::Tensor(),
+          norm->running_mean, norm->running_var};
 }
 
 }  // namespace
@@ -120,8 +118,7 @@ EB_TEST("layer: a convolution that normalises its images keeps NaN, whatever its
           norm->weight.view(at::kInt)[3] = -1;  // all bits
         else
           images.view(type == at::kFloat ? at::kInt : at::kShort)[0][3][2][2] = -1;
-        const at::Tensor out =
-            earlybird::convolve_by(algorithm, images, at::ones({16, 16, kernel, kernel}), &norm);
+        const at::Tensor out = earlybird::convolve_by(algorithm, images, at::ones({16, 16, kernel, kernel}), &norm);
         check(out[0][0][2][2].isnan().item<bool>(), std::string(earlybird::name_of(algorithm)) + at::toString(type),
               in_gamma);
       }
