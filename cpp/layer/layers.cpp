@@ -153,7 +153,8 @@ at::Tensor normalise_convolve(torch::nn::BatchNorm2d& norm, torch::nn::Conv2d& c
                               const at::Tensor& shortcut) {
   const auto reader = reader_of(conv, images);
   // What is quantised is the output of the convolution, without the shortcut.
-  if (reader && !quantises()) return normalise_read(norm, images, *reader, shortcut);
+  const bool joins = !shortcut.defined() || shortcut.scalar_type() == images.scalar_type();
+  if (reader && joins && !quantises()) return normalise_read(norm, images, *reader, shortcut);
   at::Tensor out = reader ? quantized(normalise_read(norm, images, *reader), conv.get())
                           : convolve(conv, normalise_relu(norm, images));
   return shortcut.defined() ? out.add_(shortcut) : out;

@@ -84,7 +84,7 @@ at::Tensor normalise_relu(torch::nn::BatchNorm2d& norm, const at::Tensor& images
 at::Tensor normalise_select_relu(torch::nn::BatchNorm2d& norm, ChannelSelect& select, at::Tensor& images);
 
 /// The convolution of ReLU of BatchNorm, with the bits of both one after the other. A kernel of ours normalises the
-/// images while it reads them, so that no tensor lies between the two.
+/// images while it reads them, so that no tensor lies between the two; others run after the layer.
 /// `shortcut` is added where it is defined.
 at::Tensor normalise_convolve(torch::nn::BatchNorm2d& norm, torch::nn::Conv2d& conv, const at::Tensor& images,
                               const at::Tensor& shortcut = {});

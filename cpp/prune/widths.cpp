@@ -90,6 +90,7 @@ double time_of(const std::vector<LayerInfo>& layers, const WidthCosts& costs) {
   for (const LayerInfo& layer : layers) {
     if (!is_timed(layer)) continue;
     const ShapeClass shapes({dtype, layer.kernel, layer.in, layer.out, std::min(layer.height, layer.width)});
+    // Widths are timed with as many channels on both sides.
     const auto found = costs.find(shapes.balanced().name());
     const double each =
         found == costs.end() ? 0 : found->second[std::min(alignment_of(layer.in), alignment_of(layer.out))];

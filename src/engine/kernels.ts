@@ -166,9 +166,12 @@ export async function addMeasured(addon: Pick<NativeAddon, 'loaded'>, more: Meas
   }
 }
 
-/** One file for each kind of processor and version, since machines may share home folders. */
+/** Counts what the probe times; answers of an earlier probe do not hold for this one. */
+const PROBE = 2;
+
+/** One file for each kind of processor, version and probe, since machines may share home folders. */
 function cacheFile({ loaded }: Pick<NativeAddon, 'loaded'>): string {
-  const parts = [machineFingerprint(null), packageVersion(), loaded];
+  const parts = [machineFingerprint(null), packageVersion(), loaded, PROBE];
   const name = createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
   return join(cacheFolder(), 'kernels', `${name}.json`);
 }

@@ -72,7 +72,6 @@ void sums_to_bf16(const float* from, int64_t count, uint16_t* to) {
     PairsToBf16::store(to + i, (V)_mm512_maskz_loadu_ps(first(count - i), from + i), count - i);
 }
 
-/// norm_relu_to_bf16 of rows that end with a whole vector or not.
 void norm_relu_rows(const uint16_t* from, int64_t rows, int64_t width, const float* scale, const float* shift,
                     uint16_t* to) {
   const __m512 zero = _mm512_setzero_ps();
@@ -88,12 +87,6 @@ void norm_relu_rows(const uint16_t* from, int64_t rows, int64_t width, const flo
   }
 }
 
-void add_bf16(uint16_t* to, const uint16_t* more, int64_t count) {
-  for (int64_t i = 0; i < count; i += 16) {
-    const __mmask16 some = first(count - i);
-    store_halves(to + i, _mm512_add_ps(widened(to + i, some), widened(more + i, some)), count - i);
-  }
-}
 }  // namespace pairs
 #pragma GCC pop_options
 #endif
@@ -166,27 +159,13 @@ void multiply_pairs_to_bf16(int64_t rows, int64_t columns, int64_t depth, Matrix
   for (int64_t i = 0; i < rows * columns; ++i) result[i] = static_cast<c10::BFloat16>(flushed(room[i]));
 }
 
-void add_bf16(c10::BFloat16* to, const c10::BFloat16* more, int64_t count) {
+void norm_relu_to_bf16([[maybe_unused]] const c10::BFloat16* from, [[maybe_unused]] int64_t rows,
+                       [[maybe_unused]] int64_t width, [[maybe_unused]] const float* scale,
+                       [[maybe_unused]] const float* shift, [[maybe_unused]] c10::BFloat16* to) {
 #if defined(EB_PAIRS)
-  if (multiplies_pairs())
-    return pairs::add_bf16(reinterpret_cast<uint16_t*>(to), reinterpret_cast<const uint16_t*>(more), count);
+  pairs::norm_relu_rows(reinterpret_cast<const uint16_t*>(from), rows, width, scale, shift,
+                        reinterpret_cast<uint16_t*>(to));
 #endif
-  for (int64_t i = 0; i < count; ++i)
-    to[i] = static_cast<c10::BFloat16>(static_cast<float>(to[i]) + static_cast<float>(more[i]));
-}
-
-void norm_relu_to_bf16(const c10::BFloat16* from, int64_t rows, int64_t width, const float* scale, const float* shift,
-                       c10::BFloat16* to) {
-#if defined(EB_PAIRS)
-  if (multiplies_pairs())
-    return pairs::norm_relu_rows(reinterpret_cast<const uint16_t*>(from), rows, width, scale, shift,
-                                 reinterpret_cast<uint16_t*>(to));
-#endif
-  for (int64_t r = 0; r < rows; ++r)
-    for (int64_t c = 0; c < width; ++c) {
-      const float value = static_cast<float>(from[r * width + c]) * scale[c] + shift[c];
-      to[r * width + c] = static_cast<c10::BFloat16>(value < 0 ? 0 : value);
-    }
 }
 
 void multiply_pairs(int64_t rows, int64_t columns, int64_t depth, Matrix left, bool transposed, Matrix right,

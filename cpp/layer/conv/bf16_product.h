@@ -27,13 +27,10 @@ void rows_to_pairs(const c10::BFloat16* from, int64_t rows, int64_t width, float
 /// Columns beyond `columns` are zero.
 void block_to_pairs(const c10::BFloat16* from, int64_t stride, int64_t rows, int64_t columns, float* to);
 
-/// Converts `rows` rows of `width` values to the ReLU of value * scale + shift. The bits are those of
-/// fused_norm::apply() but for the sign of NaN and for subnormal values, which become zero.
+/// Where multiplies_pairs(): converts `rows` rows of `width` values to the ReLU of value * scale + shift. The bits are
+/// those of fused_norm::apply() but for the sign of NaN and for subnormal values, which become zero.
 void norm_relu_to_bf16(const c10::BFloat16* from, int64_t rows, int64_t width, const float* scale, const float* shift,
                        c10::BFloat16* to);
-
-/// Adds values as at::add does: in float32, rounded to nearest, ties to even.
-void add_bf16(c10::BFloat16* to, const c10::BFloat16* more, int64_t count);
 
 /// Like product::multiply, for matrices of pairs; `depth` counts words. The product of the upper halves is added first,
 /// then that of the lower ones. Subnormal operands and sums count as zero.

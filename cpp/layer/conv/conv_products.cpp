@@ -123,6 +123,7 @@ at::Tensor ConvProducts::library_gradient(const at::Tensor& gradient, const at::
 
 at::Tensor ConvProducts::forward(const at::Tensor& images, const at::Tensor& weight, const NormRelu& norm,
                                  const at::Tensor& shortcut) const {
+  TORCH_INTERNAL_ASSERT(!norm.scale.defined() || normalises());
   if (by == By::kPacked) return pointwise::forward(images, weight, norm, shortcut);
   at::Tensor out = convolved(images, weight, norm);
   return shortcut.defined() ? out.add_(shortcut) : out;

@@ -4,7 +4,9 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
+#include <memory>
 #include <type_traits>
 #include <vector>
 
@@ -47,7 +49,15 @@ EB_EVERY_CPU void add(float* to, const float* more, int64_t count) {
   for (int64_t i = 0; i < count; ++i) to[i] += more[i];
 }
 
-void add(at::BFloat16* to, const at::BFloat16* more, int64_t count) { product::add_bf16(to, more, count); }
+/// In float32, rounded as narrow() does; the bits of at::add.
+EB_EVERY_CPU void add(at::BFloat16* to, const at::BFloat16* more, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) {
+    const uint32_t left = static_cast<uint32_t>(to[i].x) << 16, right = static_cast<uint32_t>(more[i].x) << 16;
+    const uint32_t bits = std::bit_cast<uint32_t>(std::bit_cast<float>(left) + std::bit_cast<float>(right));
+    const uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+    to[i].x = static_cast<uint16_t>((bits & 0x7fffffff) > 0x7f800000 ? 0x7fc0 : rounded);
+  }
+}
 
 // --- Operands: pixels and weights as matrices ---
 
@@ -165,7 +175,7 @@ class PixelReader {
  public:
   PixelReader(const at::Tensor& images, const NormRelu& norm)
       : from_(images.const_data_ptr<Pixel>()), rows_(images), norm_(norm) {
-    if (!norm.scale.defined()) return;
+    if (!norm.scale.defined() || std::is_same_v<Operands, InPairs>) return;
     scale_ = fused_norm::in_slots<Pixel>(norm.scale.const_data_ptr<float>(), rows_);
     shift_ = fused_norm::in_slots<Pixel>(norm.shift.const_data_ptr<float>(), rows_);
   }
@@ -209,6 +219,7 @@ at::Tensor multiplied(const at::Tensor& images, const Weights<Operands>& weights
                       const at::Tensor& shortcut) {
   const int64_t in = weights.depth, out = weights.columns, pixels = pixels_of(images);
   at::Tensor result = images_of(images, out);
+  TORCH_CHECK(!shortcut.defined() || shortcut.sizes() == result.sizes(), "a shortcut has another shape");
   const Matrix right = weights.matrix();
   const PixelReader<Operands, Pixel> reader(images, norm);
   auto* to = result.data_ptr<Pixel>();
@@ -240,7 +251,6 @@ at::Tensor weight_gradient(const at::Tensor& g, const at::Tensor& x, const NormR
   // The first sum is written to the result, so that only the others are freed here.
   at::Tensor result = at::empty({out, in, 1, 1}, at::kFloat);
   const at::Tensor others = at::empty({(parts - 1) * out * in}, at::kFloat);
-  if (pixels == 0) result.zero_();
   const auto sum_of = [first = result.data_ptr<float>(), more = others.data_ptr<float>(),
                        size = out * in](int64_t part) { return part == 0 ? first : more + (part - 1) * size; };
   const PixelReader<Operands, Pixel> reader(x, norm);
@@ -307,9 +317,10 @@ ImagesGradient images_gradient(const at::Tensor& gradient, const at::Tensor& wei
     const Weights<Operands> weights(weight.contiguous(), out, in, in, 1, sizeof pixel == 2);
     const at::Tensor from = channels_last(gradient), memory = images_of(from, in);
     return {memory, [=, to = memory.mutable_data_ptr<Pixel>()](int64_t first, int64_t count) {
-              std::vector<float> words, room(sizeof(Pixel) == 2 ? count * in : 0);
+              std::vector<float> words;
+              const auto room = std::make_unique_for_overwrite<float[]>(sizeof(Pixel) == 2 ? count * in : 0);
               const Matrix left = Operands::rows(from.const_data_ptr<Pixel>() + first * out, count, out, words);
-              Operands::multiply_to(count, in, weights.words(), left, weights.matrix(), to + first * in, room.data());
+              Operands::multiply_to(count, in, weights.words(), left, weights.matrix(), to + first * in, room.get());
             }};
   });
 }

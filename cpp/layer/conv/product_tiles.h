@@ -1,5 +1,6 @@
-// The kernel of product.cpp and integer_product.cpp, which include this file once for each instruction set, in a
-// namespace of its own: vectors in functions that were compiled for another instruction set would be taken apart.
+// The kernel of product.cpp, integer_product.cpp and bf16_product.cpp, which include this file once for each
+// instruction set, in a namespace of its own: vectors in functions that were compiled for another instruction set would
+// be taken apart.
 
 using V = float __attribute__((vector_size(EB_VECTOR_BYTES)));
 
@@ -139,9 +140,13 @@ inline void all(const Op& op, int64_t rows, int64_t columns, int64_t depth, cons
       };
       for (int64_t column = 0; column < columns;) {
         const int64_t vectors = (columns - column + kLanes - 1) / kLanes;
-        if (kManyRegisters && vectors >= 4)
-          column = columns_from.template operator()<kRows / 2, 4>(column);
-        else if (vectors == 3 || vectors > 4)
+        if constexpr (kManyRegisters) {
+          if (vectors == 4 || vectors > 5) {
+            column = columns_from.template operator()<kRows / 2, 4>(column);
+            continue;
+          }
+        }
+        if (vectors == 3 || vectors > 4)
           column = columns_from.template operator()<kRows, 3>(column);
         else if (vectors == 2 || vectors == 4)
           column = columns_from.template operator()<kRows, 2>(column);

@@ -67,11 +67,12 @@ Gradients backward_selected(const Context& context, const at::Tensor& gradient, 
 /// Writes pixels [first, first + count) of a gradient, on the CPU. May be called on several threads.
 using WriteGradient = std::function<void(int64_t first, int64_t count)>;
 
-/// Like backward() and backward_selected(), with the same bits, for a gradient that `write` writes piece by piece: each
-/// is read while it lies in the cache. On the CPU, and not over ranks.
+/// True where there are enough pieces for all threads.
+bool can_write_in_pieces(const at::Tensor& images);
+
+/// Like backward(), and with `channels` like backward_selected(), with the same bits, for a gradient that `write`
+/// writes piece by piece: each is read while it lies in the cache. On the CPU, and not over ranks.
 Gradients backward_writing(const Context& context, const at::Tensor& gradient, const WriteGradient& write,
-                           const at::Tensor& beside);
-Gradients backward_selected_writing(const Context& context, const at::Tensor& gradient, const WriteGradient& write,
-                                    const at::Tensor& channels, int64_t width, const at::Tensor& beside);
+                           const at::Tensor& channels, int64_t width, const at::Tensor& beside);
 
 }  // namespace earlybird::fused_norm

@@ -143,31 +143,24 @@ at::Tensor spread_all(const Backward<T>& what, const Context& context, const Ter
   return of_images;
 }
 
+/// With `chosen` for images that are some channels of wider ones.
 Gradients backward_of(const Context& context, const at::Tensor& gradient, const WriteGradient& write,
-                      const Optional& beside) {
+                      const std::optional<Selection>& chosen, const Optional& beside) {
   return by_type(context.images, [&](auto type) -> Gradients {
     using T = decltype(type);
     const Backward<T> what(context, gradient);
+    const Rows& rows = what.rows;
     const float *scale = floats(context.folded.scale), *inverse_std = floats(context.folded.inverse_std);
     const auto sums = gradient_sums(what, write);
-    const Terms terms = terms_of<T>(sums, static_cast<double>(what.rows.pixels), what.rows, scale, inverse_std);
-    const auto [of_images, of_shortcut] = write_all(what, context, terms, beside);
-    const auto [gamma, beta] = affine_gradients(sums, inverse_std, nullptr, what.rows.channels);
-    return {of_images, gamma, beta, of_shortcut};
-  });
-}
-
-Gradients backward_selected_of(const Context& context, const at::Tensor& gradient, const WriteGradient& write,
-                               const Selection& chosen, const Optional& beside) {
-  return by_type(context.images, [&](auto type) -> Gradients {
-    using T = decltype(type);
-    const Backward<T> what(context, gradient);
-    const float *scale = floats(context.folded.scale), *inverse_std = floats(context.folded.inverse_std);
-    const auto sums = gradient_sums(what, write);
-    const Terms terms = terms_of<T>(sums, static_cast<double>(what.rows.pixels), what.rows, scale, inverse_std);
-    const at::Tensor of_images = spread_all(what, context, terms, chosen, beside);
-    const auto [gamma, beta] = affine_gradients(sums, inverse_std, chosen.channels, chosen.width);
-    return {of_images, gamma, beta, {}};
+    const Terms terms = terms_of<T>(sums, static_cast<double>(rows.pixels), rows, scale, inverse_std);
+    Gradients out;
+    if (chosen)
+      out.images = spread_all(what, context, terms, *chosen, beside);
+    else
+      std::tie(out.images, out.shortcut) = write_all(what, context, terms, beside);
+    std::tie(out.gamma, out.beta) = affine_gradients(sums, inverse_std, chosen ? chosen->channels : nullptr,
+                                                     chosen ? chosen->width : rows.channels);
+    return out;
   });
 }
 
@@ -181,7 +174,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> backward_cpu(
     const at::Tensor& shift, const Optional& output, bool relu, bool has_shortcut, const at::Tensor& gradient,
     const Optional& beside) {
   const Context what = context_of(images, mean, inverse_std, scale, shift, output, relu, has_shortcut);
-  const Gradients out = backward_of(what, gradient, {}, beside);
+  const Gradients out = backward_of(what, gradient, {}, {}, beside);
   return {out.images, out.gamma, out.beta, out.shortcut};
 }
 
@@ -222,22 +215,22 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> backward_selected_cpu(const at::T
                                                                      const at::Tensor& channels, int64_t wide,
                                                                      const Optional& beside) {
   const Context what = context_of(images, mean, inverse_std, scale, shift, {}, relu, false);
-  const Gradients out = backward_selected_of(what, gradient, {}, selection_of(channels, wide), beside);
+  const Gradients out = backward_of(what, gradient, {}, selection_of(channels, wide), beside);
   return {out.images, out.gamma, out.beta};
 }
 
-Optional given(const at::Tensor& tensor) { return tensor.defined() ? Optional(tensor) : std::nullopt; }
-
 }  // namespace
 
-Gradients backward_writing(const Context& context, const at::Tensor& gradient, const WriteGradient& write,
-                           const at::Tensor& beside) {
-  return backward_of(context, gradient, write, given(beside));
+bool can_write_in_pieces(const at::Tensor& images) {
+  constexpr int64_t kChunksAThread = 4;
+  const Rows rows(images);
+  return rows.count >= kChunksAThread * at::get_num_threads() * chunk_of(rows);
 }
 
-Gradients backward_selected_writing(const Context& context, const at::Tensor& gradient, const WriteGradient& write,
-                                    const at::Tensor& channels, int64_t width, const at::Tensor& beside) {
-  return backward_selected_of(context, gradient, write, selection_of(channels, width), given(beside));
+Gradients backward_writing(const Context& context, const at::Tensor& gradient, const WriteGradient& write,
+                           const at::Tensor& channels, int64_t width, const at::Tensor& beside) {
+  const auto chosen = channels.defined() ? std::optional(selection_of(channels, width)) : std::nullopt;
+  return backward_of(context, gradient, write, chosen, beside.defined() ? Optional(beside) : std::nullopt);
 }
 
 }  // namespace earlybird::fused_norm

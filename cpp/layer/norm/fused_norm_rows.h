@@ -45,6 +45,13 @@ Floats in_slots(const float* of_channels, const Rows& rows) {
   return out;
 }
 
+constexpr int64_t kChunks = 64;
+
+/// Number of rows whose sums are added up on one thread. It depends only on the images.
+inline int64_t chunk_of(const Rows& rows) {
+  return std::max<int64_t>(kFloatSums, (rows.count + kChunks - 1) / kChunks);
+}
+
 /// Calls `work` with the blocks of rows [first, first + count).
 template <class Work>
 void blocks_of(const Rows& rows, int64_t first, int64_t count, const Work& work) {
@@ -57,8 +64,7 @@ void blocks_of(const Rows& rows, int64_t first, int64_t count, const Work& work)
 /// which lie in slots.
 template <class T, class Work>
 std::vector<double> sum_rows(const Rows& rows, const Work& work) {
-  constexpr int64_t kChunks = 64;
-  const int64_t size = std::max<int64_t>(kFloatSums, (rows.count + kChunks - 1) / kChunks);
+  const int64_t size = chunk_of(rows);
   const int64_t chunks = std::max<int64_t>(1, (rows.count + size - 1) / size), slots = lanes::slots(rows.width);
   std::vector<double> partial(chunks * 2 * slots);
   at::parallel_for(0, chunks, 1, [&](int64_t from, int64_t to) {

@@ -53,7 +53,8 @@ struct Rest : torch::CustomClassHolder {
   pointwise::ImagesGradient of_layer(const at::Tensor& gradient, const fused_norm::Context& layer,
                                      const at::Tensor& weight) const {
     if (!reader) return {gradient, {}};
-    if (reader->by == ConvProducts::By::kPacked && !shared_norms()) return pointwise::images_gradient(gradient, weight);
+    if (reader->by == ConvProducts::By::kPacked && !shared_norms() && fused_norm::can_write_in_pieces(layer.images))
+      return pointwise::images_gradient(gradient, weight);
     return {reader->images_gradient(gradient, weight, layer.images), {}};
   }
 
@@ -106,7 +107,7 @@ struct FusedNorm : torch::autograd::Function<FusedNorm> {
     const at::Tensor gradient = prepared(gradients[0], saved[0]), beside = prepared(gradients[1], saved[0]);
     const at::Tensor of_weight = rest->weight_gradient(gradient, what, saved[6]);
     const auto [of_layer, write] = rest->of_layer(gradient, what, saved[6]);
-    const fused_norm::Gradients out = write ? fused_norm::backward_writing(what, of_layer, write, beside)
+    const fused_norm::Gradients out = write ? fused_norm::backward_writing(what, of_layer, write, {}, 0, beside)
                                             : fused_norm::backward(what, of_layer, beside);
     const bool behind = context->saved_data["added behind"].toBool();
     return {out.images, out.gamma, out.beta, behind ? gradients[0] : out.shortcut, of_weight, {}, {}};
@@ -140,9 +141,9 @@ struct SelectedNorm : torch::autograd::Function<SelectedNorm> {
     const int64_t width = context->saved_data["width"].toInt();
     const at::Tensor of_weight = rest->weight_gradient(gradient, what, saved[6]);
     const auto [of_layer, write] = rest->of_layer(gradient, what, saved[6]);
-    const fused_norm::Gradients out =
-        write ? fused_norm::backward_selected_writing(what, of_layer, write, saved[5], width, beside)
-              : fused_norm::backward_selected(what, of_layer, saved[5], width, beside);
+    const fused_norm::Gradients out = write
+                                          ? fused_norm::backward_writing(what, of_layer, write, saved[5], width, beside)
+                                          : fused_norm::backward_selected(what, of_layer, saved[5], width, beside);
     return {out.images, out.gamma, out.beta, of_weight, {}, {}};
   }
 };
