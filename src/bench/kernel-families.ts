@@ -3,6 +3,7 @@ import type { KernelUse } from '../native/types/profile';
 
 export const FAMILIES = [
   'convolution',
+  'normalising convolution',
   'matrix product',
   'normalisation',
   'elementwise',
@@ -22,12 +23,13 @@ export type Family = (typeof FAMILIES)[number];
  */
 const PATTERNS: readonly (readonly [RegExp, Family])[] = [
   [/step_kernel|sgd_step|_fused_sgd|FusedSgd|multi_tensor_apply|_foreach_/i, 'optimiser'],
+  [/NormConvolution/, 'normalising convolution'],
   [/cuda_norm::|earlybird::norm_/, 'normalisation'],
   [
     /crop_flip|pixels_to_input|next_labels|augment|index_select|gather|_index_|IndexKernel|randperm|aten::index\b/i,
     'data',
   ],
-  [/batch_?norm|bn_(fw|bw)|FusedNorm|normali[sz]e|native_layer_norm|welford/i, 'normalisation'],
+  [/batch_?norm|bn_(fw|bw)|(Fused|Selected)Norm\b|normali[sz]e|native_layer_norm|welford/i, 'normalisation'],
   [/winograd|conv|fprop|dgrad|wgrad|implicit_gemm|whole_image|im2col|col2im/i, 'convolution'],
   [/gemm|gemv|nvjet|cutlass|cublas|splitK|::b?mm\b|::b?addb?mm_?\b|::baddbmm_?\b|::linear\b/i, 'matrix product'],
   [/pool/i, 'pooling'],

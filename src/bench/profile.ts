@@ -122,14 +122,18 @@ export function against(work: StepWork, stepMs: number, ceilings: Ceilings): Pic
   return { roofline, shares };
 }
 
-/** Bytes of normalisation, and their rate over that of a copy; null where the profile shows no normalisation. */
+/**
+ * Bytes of normalisation, and their rate over that of a copy; null where the profile shows no normalisation, or where
+ * convolutions do part of it.
+ */
 export function normalisationOf(
   families: readonly FamilyUse[],
   bytes: number,
   { copyGBps }: Pick<ProfileBench['ceilings'], 'copyGBps'>,
 ): ProfileBench['normalisation'] {
   const use = families.find(({ family }) => family === 'normalisation');
-  return { bytes, copyShare: use ? bytes / use.milliseconds / 1e6 / copyGBps : null };
+  const joined = families.some(({ family }) => family === 'normalising convolution');
+  return { bytes, copyShare: use && !joined ? bytes / use.milliseconds / 1e6 / copyGBps : null };
 }
 
 async function measureCeilings({ addon, device, precision }: Engine, quick: boolean, signal: AbortSignal | undefined) {

@@ -82,6 +82,8 @@ test('the rate of normalisation beside that of a copy', () => {
   const families = [{ family: 'normalisation' as const, calls: 5, milliseconds: 4 }];
   expect(normalisationOf(families, 6e6, { copyGBps: 3 })).toEqual({ bytes: 6e6, copyShare: 0.5 });
   expect(normalisationOf([], 6e6, { copyGBps: 3 })).toEqual({ bytes: 6e6, copyShare: null });
+  const joined = [...families, { family: 'normalising convolution' as const, calls: 1, milliseconds: 1 }];
+  expect(normalisationOf(joined, 6e6, { copyGBps: 3 })).toEqual({ bytes: 6e6, copyShare: null });
 });
 
 test('a ticket against the dense network and the peer', () => {

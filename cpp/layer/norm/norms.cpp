@@ -76,7 +76,8 @@ at::Tensor prepared(const at::Tensor& gradient, const at::Tensor& images) {
 
 /// Training mode, by the fused kernels. Returns the result, and the images again: gradients of the second are added in
 /// the same pass. Gradients: images, gamma, beta, shortcut, weight.
-struct FusedNorm : torch::autograd::Function<FusedNorm> {
+template <class Self>
+struct WholeNorm : torch::autograd::Function<Self> {
   static variable_list forward(AutogradContext* context, const at::Tensor& images, const at::Tensor&, const at::Tensor&,
                                const std::optional<at::Tensor>& added, const std::optional<at::Tensor>& weight,
                                const fused_norm::Layer& layer, const c10::intrusive_ptr<Rest>& rest) {
@@ -115,7 +116,8 @@ struct FusedNorm : torch::autograd::Function<FusedNorm> {
 };
 
 /// The same for the selected channels of the images. Gradients: images, gamma, beta, weight.
-struct SelectedNorm : torch::autograd::Function<SelectedNorm> {
+template <class Self>
+struct ChannelsNorm : torch::autograd::Function<Self> {
   static variable_list forward(AutogradContext* context, const at::Tensor& images, const at::Tensor&, const at::Tensor&,
                                const std::optional<at::Tensor>& weight, const fused_norm::Layer& layer,
                                const c10::intrusive_ptr<Rest>& rest) {
@@ -147,6 +149,12 @@ struct SelectedNorm : torch::autograd::Function<SelectedNorm> {
     return {out.images, out.gamma, out.beta, of_weight, {}, {}};
   }
 };
+
+// A profile shows these names: normalisation alone, or with the convolution behind it.
+struct FusedNorm : WholeNorm<FusedNorm> {};
+struct NormConvolution : WholeNorm<NormConvolution> {};
+struct SelectedNorm : ChannelsNorm<SelectedNorm> {};
+struct SelectedNormConvolution : ChannelsNorm<SelectedNormConvolution> {};
 
 /// The layer with LibTorch's operators.
 at::Tensor plain(torch::nn::BatchNorm2dImpl& norm, const at::Tensor& images, const Around& around) {
@@ -207,13 +215,13 @@ Result run(torch::nn::BatchNorm2d& norm, const at::Tensor& images, Around around
     return {rest->result(input, fused_norm::fold_running(layer), shortcut, around.weight()), images};
   }
   const auto given = [](const at::Tensor& tensor) { return tensor.defined() ? std::optional(tensor) : std::nullopt; };
-  if (around.select) {
-    const variable_list out =
-        SelectedNorm::apply(pixels, norm->weight, norm->bias, given(around.weight()), layer, rest);
-    return {out[0], out[1]};
-  }
-  const variable_list out =
-      FusedNorm::apply(pixels, norm->weight, norm->bias, given(shortcut), given(around.weight()), layer, rest);
+  const auto run = [&](auto alone, auto with_convolution, const auto&... own) {
+    const auto weight = given(around.weight());
+    return weight ? decltype(with_convolution)::apply(pixels, norm->weight, norm->bias, own..., weight, layer, rest)
+                  : decltype(alone)::apply(pixels, norm->weight, norm->bias, own..., weight, layer, rest);
+  };
+  const variable_list out = around.select ? run(SelectedNorm(), SelectedNormConvolution())
+                                          : run(FusedNorm(), NormConvolution(), given(shortcut));
   return {out[0], out[1]};
 }
 
