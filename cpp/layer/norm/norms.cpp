@@ -215,13 +215,13 @@ Result run(torch::nn::BatchNorm2d& norm, const at::Tensor& images, Around around
     return {rest->result(input, fused_norm::fold_running(layer), shortcut, around.weight()), images};
   }
   const auto given = [](const at::Tensor& tensor) { return tensor.defined() ? std::optional(tensor) : std::nullopt; };
-  const auto run = [&](auto alone, auto with_convolution, const auto&... own) {
+  const auto applied = [&](auto alone, auto with_convolution, const auto&... own) {
     const auto weight = given(around.weight());
     return weight ? decltype(with_convolution)::apply(pixels, norm->weight, norm->bias, own..., weight, layer, rest)
                   : decltype(alone)::apply(pixels, norm->weight, norm->bias, own..., weight, layer, rest);
   };
-  const variable_list out = around.select ? run(SelectedNorm(), SelectedNormConvolution())
-                                          : run(FusedNorm(), NormConvolution(), given(shortcut));
+  const variable_list out = around.select ? applied(SelectedNorm(), SelectedNormConvolution())
+                                          : applied(FusedNorm(), NormConvolution(), given(shortcut));
   return {out[0], out[1]};
 }
 
