@@ -4,6 +4,7 @@ The modes are those of peer_train.py. The images are files in CIFAR's binary lay
 a test. One run does one job and writes one JSON record; README.md says what it holds.
 """
 import argparse
+import math
 import sys
 import time
 
@@ -115,6 +116,8 @@ def train(args, model, sets, device, name):
         stage.set_rate(args.lr * 0.1 ** sum(epoch >= milestone for milestone in args.schedule))
         model.train()
         timed("train", stage.epoch)
+        if not math.isfinite(float(stage.totals()[0])):
+            raise SystemExit(f"{name} epoch {epoch + 1}: the loss is not finite")
         model.eval()
         accuracies.append(100 * timed("test", stage.right) / tests)
         mask = torch.cat(masks_of(model, args.ratio)).cpu()
@@ -170,6 +173,7 @@ def main():
     write({
         "script": "peer_job", "model": args.model, "mode": args.mode, "seed": args.seed, "ratio": args.ratio,
         **environment(device), "dtype": "fp32" if args.mode == "reference" else args.dtype, "cfg": cfg,
+        "transform": reference_transform(SIZE)[1] if args.mode == "reference" else "batched",
         "stages": stages, "prune_s": pruning,
         "seconds": {"train": sum(stage["seconds"]["train"] for stage in stages.values()),
                     "test": sum(stage["seconds"]["test"] for stage in stages.values())},

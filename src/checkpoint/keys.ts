@@ -7,10 +7,12 @@ import { type Dict, isDict, isTensor, numbersOf, Opaque, OrderedDict, UnreadTens
 import { unwrap } from './wrappers';
 
 /**
- * Keys of low-precision models, in which a quantiser wraps each convolution: `feature.3.0.weight`, `layer1.0.conv2.0.weight`,
- * `layer1.0.downsample.0.0.weight`. Keys of plain models do not match.
+ * Convolutions of the reference's models, each of which a quantiser wraps in low precision: the keys are
+ * `feature.3.0.weight`, `layer1.0.conv2.0.weight`, `layer1.0.downsample.0.0.weight`.
  */
-const WRAPPED = /^((?:.*\.)?(?:feature\.\d+|conv\d+|downsample\.0))\.0\.(weight|bias)$/;
+const WRAPPED = /^(?:.*\.)?(?:feature\.\d+|conv\d+|downsample\.0)$/;
+/** A tensor that would be a quantised convolution's: its module, and its name there. */
+const QUANTISED = /^(.+)\.0\.(weight|bias)$/;
 /** Matches entries of modules that are not tensors. */
 const EXTRA_STATE = /(^|\.)_extra_state$/;
 
@@ -29,6 +31,7 @@ export function stateDictOf(value: Value, name = 'the checkpoint', log?: (line: 
     );
   const { weights, where, others } = place;
   const { plain: names, prefixes } = unwrap([...weights.keys()].filter((key) => typeof key === 'string'));
+  const plain = plainKeys([...names.values()], convolutionsOf(dict));
   const state: StateDict = new Map();
   const left: string[] = [];
   for (const [key, tensor] of weights) {
@@ -38,9 +41,9 @@ export function stateDictOf(value: Value, name = 'the checkpoint', log?: (line: 
       continue;
     }
     if (unwrapped === undefined || !isTensor(tensor)) fail(`${name}${notAWeight(String(key), tensor)}`);
-    const plain = plainKey(unwrapped);
-    if (state.has(plain)) fail(`${name} has two tensors for ${plain}; keep only the keys of one model`);
-    state.set(plain, tensor);
+    const own = plain.get(unwrapped)!;
+    if (state.has(own)) fail(`${name} has two tensors for ${own}; keep only the keys of one model`);
+    state.set(own, tensor);
   }
   const ours = isDict(dict.get('earlybird'));
   const notes = [
@@ -70,9 +73,38 @@ function notAWeight(key: string, value: Value): string {
   return ` has something other than a tensor under ${JSON.stringify(key)}, so it is not a state dict; name a file with state_dict, or where the weights lie by --key`;
 }
 
-/** The key of the full-precision model for a key of a low-precision model; any other key is returned unchanged. */
-export function plainKey(key: string): string {
-  return key.replace(WRAPPED, '$1.$2');
+/**
+ * The key of the full-precision model for each key of a model: where a quantiser wraps a convolution, it is taken off.
+ * `convolutions` are the names of the network's; without them they are known by the reference's names, and a module
+ * that holds more than the convolution is no quantiser (a Sequential of convolution and BatchNorm).
+ */
+export function plainKeys(keys: readonly string[], convolutions?: ReadonlySet<string>): Map<string, string> {
+  const holdsMore = new Set(keys.filter((key) => !QUANTISED.test(key)).flatMap(outerModules));
+  const isWrapped = (module: string) =>
+    convolutions
+      ? convolutions.has(module) && !convolutions.has(`${module}.0`)
+      : WRAPPED.test(module) && !holdsMore.has(module);
+  return new Map(
+    keys.map((key) => {
+      const [, module, tensor] = QUANTISED.exec(key) ?? [];
+      return [key, module !== undefined && isWrapped(module) ? `${module}.${tensor}` : key];
+    }),
+  );
+}
+
+/** The modules around the one that a tensor belongs to: `a` and `a.b` for `a.b.c.weight`. */
+function outerModules(key: string): string[] {
+  const path = key.split('.').slice(0, -2);
+  return path.map((_, i) => path.slice(0, i + 1).join('.'));
+}
+
+/** Names of the convolutions of a network that is data, where a checkpoint of ours holds it. */
+function convolutionsOf(dict: Dict): ReadonlySet<string> | undefined {
+  const ours = dict.get('earlybird');
+  const network = parseJson(isDict(ours) ? ours.get('network') : undefined);
+  const layers = (network as { layers?: unknown } | undefined)?.layers;
+  if (!Array.isArray(layers)) return undefined;
+  return new Set(layers.flatMap(({ kind, name }) => (kind === 'conv' ? [name as string] : [])));
 }
 
 /**
@@ -91,7 +123,7 @@ export function hasWrappedKeys(value: Value): boolean {
   const weights = isDict(value) ? findWeights(value, 'the checkpoint')?.weights : undefined;
   if (!weights) return false;
   const { plain } = unwrap([...weights.keys()].filter((key) => typeof key === 'string'));
-  return [...plain.values()].some((key) => WRAPPED.test(key));
+  return [...plainKeys([...plain.values()])].some(([key, own]) => key !== own);
 }
 
 /** A state dict as part of a checkpoint for {@link writeCheckpoint}: PyTorch reads it as an OrderedDict. */

@@ -7,7 +7,7 @@
  */
 import { EarlybirdError } from '../errors';
 import type { StateDict } from '../tensor';
-import { plainKey } from './keys';
+import { plainKeys } from './keys';
 import { type Dict, isDict, isTensor, type Key, type Value } from './value';
 import { unwrap } from './wrappers';
 
@@ -136,7 +136,9 @@ function otherOptimizer(state: Dict): string | undefined {
 function namesOf(names: readonly Value[]): string[] {
   const texts = names.map(String);
   const { plain } = unwrap(texts);
-  return texts.map((name) => plainKey(plain.get(name) ?? name));
+  const unwrapped = texts.map((name) => plain.get(name) ?? name);
+  const own = plainKeys(unwrapped);
+  return unwrapped.map((name) => own.get(name)!);
 }
 
 /** The list of keys that has as many entries as the optimiser has positions. */

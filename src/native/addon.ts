@@ -64,17 +64,18 @@ function load(device: string | undefined) {
   const path = addonPath(libtorch);
   const cuda = libtorch.variant !== 'cpu' && device !== 'cpu';
 
-  // libgomp reads this when it is loaded. In a worker thread only a copy of the environment changes: set the variable
-  // for the process there.
-  if (process.env.OMP_WAIT_POLICY === undefined) process.env.GOMP_SPINCOUNT ??= spinCount(availableCores());
-
-  // LibTorch's profiler reads this when it is loaded; without it every profile logs to stderr.
+  // LibTorch's profiler reads this when it begins; without it every profile logs to stderr.
   process.env.KINETO_LOG_LEVEL ??= '6';
 
-  const loader = openLoader(join(dirname(path), 'earlybird_loader.so'), libtorch);
-  for (const name of cuda ? ['libc10.so', 'libtorch_cpu.so', 'libtorch.so'] : ['libc10.so', 'libtorch_cpu.so']) {
-    openLibrary(loader, join(libtorch.root, 'lib', name), libtorch);
-  }
+  // libgomp reads this when it is loaded. In a worker thread only a copy of the environment changes: set the variable
+  // for the process there.
+  const spins = process.env.OMP_WAIT_POLICY === undefined ? spinCount(availableCores()) : undefined;
+  withDefault('GOMP_SPINCOUNT', spins, () => {
+    const loader = openLoader(join(dirname(path), 'earlybird_loader.so'), libtorch);
+    for (const name of cuda ? ['libc10.so', 'libtorch_cpu.so', 'libtorch.so'] : ['libc10.so', 'libtorch_cpu.so']) {
+      openLibrary(loader, join(libtorch.root, 'lib', name), libtorch);
+    }
+  });
   const addon = requireNative<RawAddon>(path, libtorch);
   checkVersions(addon, path);
   addon.setErrorClass(EarlybirdError);
@@ -87,6 +88,20 @@ function load(device: string | undefined) {
   // LibTorch's threads must end before the process does. Workers skip this, as the engine outlives them.
   if (isMainThread) process.on('exit', () => addon.shutdown());
   return { addon, cuda, libtorch };
+}
+
+/**
+ * Works with a variable of the environment, where it is not set. Afterwards it is gone: a program that this one starts,
+ * such as a peer of a benchmark, has the user's environment.
+ */
+function withDefault(name: string, value: string | undefined, work: () => void): void {
+  if (value === undefined || process.env[name] !== undefined) return work();
+  process.env[name] = value;
+  try {
+    work();
+  } finally {
+    delete process.env[name];
+  }
 }
 
 /**

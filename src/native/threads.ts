@@ -51,7 +51,7 @@ export function fitTeam(addon: Threads, asked?: number, env: NodeJS.ProcessEnv =
 export const spinCount = ({ allowed, quota }: Cores): string =>
   allowed < 2 || (quota !== null && quota < allowed) ? '0' : '10000';
 
-/** The settings that may be the reason. GOMP_SPINCOUNT, which the program itself sets, does not change a team. */
+/** The settings that may be the reason. GOMP_SPINCOUNT does not change a team. */
 function settings(env: NodeJS.ProcessEnv): string {
   const set = Object.keys(env).filter((name) => /^(OMP|GOMP|KMP)_/.test(name) && name !== 'GOMP_SPINCOUNT');
   if (set.length === 0) return 'no variable of OpenMP is set: see `ulimit -u`';

@@ -93,9 +93,12 @@ export function initialValue(state: StateDict, network: ModelInfo): Dict {
   ]);
 }
 
-/** Weights as written to files; those of a low-precision network are under the reference's keys for such networks. */
-export function weightsValue(state: StateDict, { formats, convolutions }: ModelInfo): Value {
-  return stateDictValue(formats ? wrappedKeys(state, convolutions) : state);
+/**
+ * Weights as written to files; those of the reference's networks in low precision are under its keys for such networks.
+ * A network that is data has no such keys.
+ */
+export function weightsValue(state: StateDict, { arch, formats, convolutions }: ModelInfo): Value {
+  return stateDictValue(formats && typeof arch === 'string' ? wrappedKeys(state, convolutions) : state);
 }
 
 export interface RestoredCheckpoint extends Snapshot {

@@ -7,7 +7,7 @@ import {
   epochOf,
   hasWrappedKeys,
   parameterKeys,
-  plainKey,
+  plainKeys,
   stateDictOf,
   stateDictValue,
   wrappedKeys,
@@ -43,7 +43,7 @@ test.each([
   ].map((key) => [key, key]),
   ...['classifier.weight', 'fc.bias', '0.weight', 'deconv1.0.weight'].map((key) => [key, key]),
 ])('%s is %s', (key, plain) => {
-  expect(plainKey(key!)).toBe(plain);
+  expect(plainKeys([key!]).get(key!)).toBe(plain);
 });
 
 /** Keys of convolutions, as a model describes itself: here layers with weights but without running statistics. */
@@ -66,10 +66,41 @@ test('wrapped keys are the plain ones with the quantiser, and come back', () => 
   expect([hasWrappedKeys(null), hasWrappedKeys(new Map([['epoch', 1]]))]).toEqual([false, false]);
 });
 
+test('a Sequential that begins with a convolution is no quantiser', () => {
+  const own = ['conv1.0.weight', 'conv1.1.weight', 'conv1.1.running_mean', 'conv2.0.weight', 'layers.conv3.0.0.weight'];
+  const keys = [...own, 'layers.conv3.1.weight', 'fc.weight'];
+  expect([...plainKeys(keys).values()]).toEqual(keys.map((key) => (key === own[3] ? 'conv2.weight' : key)));
+});
+
+test('a network that is data says which layers are convolutions', () => {
+  const layers = ['stem', 'stem_bn', 'block.0', 'conv1.0'].map((name) => ({
+    name,
+    kind: /bn/.test(name) ? 'batchnorm' : 'conv',
+  }));
+  const keysFrom = (...keys: string[]) => {
+    const earlybird = new Map([['network', JSON.stringify({ name: 'own', layers })]]);
+    const state = stateDictValue(new Map(keys.map((key) => [key, tensor()])));
+    return [
+      ...stateDictOf(
+        new Map<string, Value>([
+          ['state_dict', state],
+          ['earlybird', earlybird],
+        ]),
+      ).keys(),
+    ];
+  };
+  const plain = ['stem.weight', 'stem_bn.weight', 'block.0.weight', 'block.0.bias', 'conv1.0.weight'];
+  expect(keysFrom(...plain)).toEqual(plain);
+  // An earlier version wrote keys of quantisers.
+  expect(keysFrom('stem.0.weight', 'stem_bn.weight', 'block.0.0.weight', 'block.0.0.bias', 'conv1.0.0.weight')).toEqual(
+    plain,
+  );
+});
+
 describe('key names of the reference', () => {
   const { wrapped_key_names: lists } = golden.json<{ wrapped_key_names: Record<string, string[]> }>('optimlp.json');
   test.each(Object.entries(lists))('%s', (_name, wrapped) => {
-    const plain = wrapped.map(plainKey);
+    const plain = [...plainKeys(wrapped).values()];
     expect(new Set(plain).size).toBe(wrapped.length);
     const state: StateDict = new Map(plain.map((key) => [key, tensor()]));
     const convolutions = convolutionsOf(plain);

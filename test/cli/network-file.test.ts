@@ -119,12 +119,22 @@ describeTrained('a network that is data', () => {
     write(LAYERS);
   });
 
-  test('low precision and other criteria', async () => {
-    const low = ['--wl-weight', '--wl-activate', '--wl-grad', '--wl-error', '--wl-momentum'].flatMap((key) => [
-      key,
-      '8',
-    ]);
-    await succeed(search(at('low'), ...low));
+  test('a run of low precision that was killed goes on, and its files are read', async () => {
+    const low = ['weight', 'activate', 'grad', 'error', 'momentum'].flatMap((part) => [`--wl-${part}`, '8']);
+    const save = at('low');
+    await stopWhen(search(save, ...low), save, (name) => name === 'ckpt1.pth.tar', 'SIGKILL');
+    await succeed(search(save, ...low));
+    const ticket = at('low-ticket');
+    const cut = ['--model', join(save, 'ckpt2.pth.tar'), '--percent', '0.3', '--save', ticket, '--no-measure'];
+    await succeed(['prune', ...cut, '--device', 'cpu', '--threads', '1']);
+    const pruned = join(ticket, 'pruned.pth.tar');
+    await succeed(['retrain', '--scratch', pruned, ...DATA, ...RUNTIME, '--epochs', '4', '--save', at('low-on')]);
+    const trained = join(at('low-on'), 'checkpoint.pth.tar');
+    const tested = await succeed(['evaluate', trained, ...DATA.slice(0, 6), '--json']);
+    expect(JSON.parse(tested.stdout)).toMatchObject({ lowPrecision: { weight: 8 } });
+  });
+
+  test('other criteria', async () => {
     for (const criterion of ['l1', 'fpgm', 'taylor', 'synflow'])
       await succeed([
         ...['prune', '--model', join(at('whole'), 'ckpt2.pth.tar'), '--percent', '0.3', '--criterion', criterion],

@@ -65,6 +65,7 @@ function theirs(mode: string, file: string, words: string[]): string {
     dtype: 'fp32',
     torch: '2',
     threads: 1,
+    transform: 'torch',
     seconds: { train: seconds, test: 8 },
   };
   writeFileSync(file, JSON.stringify({ ...record, stages }));

@@ -125,6 +125,7 @@ interface PeerJob {
   dtype: Precision;
   torch: string;
   threads: number;
+  transform: string;
   seconds: { train: number; test: number };
   stages: Record<'dense' | 'retrain', PeerStage>;
 }
@@ -156,6 +157,6 @@ async function runPeer(recipe: BenchJobRecipe, row: JobRow, data: JobData, optio
     dense: { ...stage(dense), ...(dense.mask_distances && { maskDistances: dense.mask_distances }) },
     ticket: stage(retrain),
     dtype: record.dtype,
-    versions: { torch: record.torch, threads: record.threads },
+    versions: { torch: record.torch, threads: record.threads, transform: record.transform },
   };
 }
