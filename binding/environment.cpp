@@ -134,6 +134,7 @@ void Environment::close() {
   dataset_class.Reset();
   trainer_class.Reset();
   meter_class.Reset();
+  group_class.Reset();
   napi_release_threadsafe_function(wake_, napi_tsfn_abort);
 }
 

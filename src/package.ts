@@ -1,4 +1,5 @@
-/** Folder, version and build command of this package, and the user's cache. */
+/** Folder, version, commit and build command of this package, and the user's cache. */
+import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -8,6 +9,21 @@ export const packageRoot = resolve(__dirname, '..');
 
 export function packageVersion(): string {
   return (JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string }).version;
+}
+
+/** Commit of this code; null outside a clone, where a repository around the package would answer. */
+export function gitCommit(): string | null {
+  if (!isClone()) return null;
+  try {
+    return execFileSync('git', ['rev-parse', 'HEAD'], {
+      cwd: packageRoot,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+      timeout: 5000,
+    }).trim();
+  } catch {
+    return null;
+  }
 }
 
 /** The user's cache: what was downloaded, decoded or measured. $EARLYBIRD_CACHE, else earlybird in $XDG_CACHE_HOME or ~/.cache. */

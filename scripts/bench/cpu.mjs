@@ -5,7 +5,7 @@
 // Writes OUT/parts/<name>.json, and OUT/<date>-<processor>.md and .json. Parts that are there are not measured again; one that
 // fails is named, and the rest goes on. Nothing else may run on the machine.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -68,7 +68,7 @@ const PARTS = NETWORKS.flatMap((network) =>
         ? [
             {
               name: `${network.model}-ticket-${precision}`,
-              words: [...step(network, precision), '--ticket', 0.5, '--modes', 'tuned'],
+              words: [...step(network, precision), '--ticket', 0.5, '--modes', 'tuned', 'compiled'],
               targets: tickets,
             },
           ]
@@ -98,7 +98,9 @@ const options = { out: 'bench-results', only: '', rounds: '3' };
 const flags = process.argv.slice(2);
 for (const name of Object.keys(options)) {
   const i = flags.indexOf(`--${name}`);
-  if (i >= 0) [, options[name]] = flags.splice(i, 2);
+  if (i < 0) continue;
+  [, options[name]] = flags.splice(i, 2);
+  if (options[name] === undefined) fail(`--${name} needs a value`);
 }
 const folder = join(options.out, 'parts');
 mkdirSync(folder, { recursive: true });
@@ -128,7 +130,9 @@ for (const { name, words } of PARTS) {
       console.error(`cpu.mjs: ${name}: ${failures[name]}`);
       continue;
     }
-    writeFileSync(path, done.stdout);
+    // A kill leaves no half of a part, which the next call would take.
+    writeFileSync(`${path}.new`, done.stdout);
+    renameSync(`${path}.new`, path);
   }
   results[name] = read(path);
 }
@@ -146,11 +150,17 @@ function fail(why) {
 const row = (...cells) => `| ${cells.join(' | ')} |`;
 const number = (value) => (Number.isFinite(value) ? value.toFixed(2) : '-');
 const judged = machine.cpu.instructionSets?.includes('avx512_bf16') ?? false;
-const verdict = (value, sign, bound) =>
-  !judged ? '-' : (sign === '>=' ? value >= bound : value <= bound) ? 'met' : 'missed';
+function verdict(part, path, value, sign, bound) {
+  if (!judged) return '-';
+  if (sign === '>=' ? value < bound : value > bound) return 'missed';
+  // The best of fewer modes is easier to beat.
+  const failed = Object.entries(results[part].systems).filter(([, { failure }]) => failure);
+  return path === 'best' && failed.length > 0 ? `met, without ${failed.map(([mode]) => mode).join(' and ')}` : 'met';
+}
 
 const speeds = Object.entries(results).flatMap(([name, { systems }]) =>
-  Object.entries(systems).flatMap(([system, { imagesPerSecond, dense, ticket, stepMs, runs, dtype }]) => {
+  Object.entries(systems).flatMap(([system, { imagesPerSecond, dense, ticket, stepMs, runs, dtype, failure }]) => {
+    if (failure) return [row(name, system, dtype ?? '-', `no figure: ${failure}`)];
     const cells = imagesPerSecond
       ? [
           `${imagesPerSecond.median.toFixed(1)} (${imagesPerSecond.low.toFixed(1)} to ${imagesPerSecond.high.toFixed(1)}) images/s`,
@@ -171,7 +181,7 @@ const targets = PARTS.flatMap(({ name, targets: wanted }) =>
       path,
       `${sign} ${bound}`,
       number(value),
-      Number.isFinite(value) ? verdict(value, sign, bound) : (failures[name] ?? 'not measured'),
+      Number.isFinite(value) ? verdict(name, path, value, sign, bound) : (failures[name] ?? 'not measured'),
     );
   }),
 );

@@ -29,6 +29,7 @@ export async function besideBusy<R>(count: number, work: () => Promise<R>): Prom
 }
 
 async function started(program: ChildProcess): Promise<void> {
+  await once(program, 'spawn'); // rejects where it does not start
   await once(program.stdout!, 'data');
 }
 

@@ -32,10 +32,14 @@ const SETTINGS = [
   'bench',
   'model',
   'batchSize',
+  'imageSize',
+  'files',
+  'workers',
   'device',
   'precision',
   // The precision of `bench step`, which its results hold only here.
   'systems.earlybird.runs.0.dtype',
+  'systems.earlybird.dtype',
   'format',
   'bits',
   'syncBn',
@@ -52,10 +56,11 @@ const SETTINGS = [
 const UNKNOWN_SETS = 'both results are of an older version, which did not record the instruction sets of the processor';
 /** Conditions that may differ; the comparison names those that do. */
 const CONDITIONS = [
+  'data',
   'steps',
   'rounds',
   'systems.earlybird.runs.0.engine',
-  ...['earlybird', 'node', 'libtorch', 'cuda'].map((name) => `machine.versions.${name}`),
+  ...['earlybird', 'commit', 'node', 'libtorch', 'cuda'].map((name) => `machine.versions.${name}`),
   'machine.kernel',
   'machine.cpu.governor',
   'machine.cpu.mhz',

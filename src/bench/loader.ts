@@ -1,6 +1,7 @@
 /** `bench loader`: our image loader and those of the peer take turns over the same files, each in its own process. */
-
+import { resolve } from 'node:path';
 import { availableCores } from '../cores';
+import { shardsOf } from '../data/shards/layout';
 import { runApart } from '../engine/apart';
 import { describeMachine, type Machine } from '../engine/machine';
 import { flagWords } from '../engine/program';
@@ -30,6 +31,9 @@ export interface LoaderBench {
   machine: Machine;
   data: string;
   files: number;
+  /** Images of a batch, and side of an image in pixels. */
+  batchSize: number;
+  imageSize: number;
   workers: number;
   passes: number;
   rounds: number;
@@ -51,11 +55,29 @@ export interface LoaderBench {
 
 const PACKED = 'packed';
 const CACHED = 'cached';
+/** Side of the images that the peer makes, pixels. */
+const PEER_SIZE = 224;
+
+/** Throws ERR_USAGE where the peer would do other work than this program. */
+async function refuseUnlike({ data, imageSize }: BenchLoaderRecipe): Promise<void> {
+  if (imageSize !== PEER_SIZE)
+    throw new EarlybirdError(
+      'ERR_USAGE',
+      `The peer makes images of ${PEER_SIZE} pixels: leave out --image-size ${imageSize}, or give --peer none.`,
+    );
+  for (const split of ['train', 'val'] as const)
+    if ((await shardsOf(resolve(data), split)).length > 0)
+      throw new EarlybirdError(
+        'ERR_USAGE',
+        `--data ${data} holds shards, which the peer does not read: give the folder of their JPEG files, and the shards as --packed; or give --peer none.`,
+      );
+}
 
 /** Times the loading of JPEG files. Throws ERR_USAGE where the peer is missing, ERR_DATASET where images are. */
 export async function benchLoader(asked: BenchLoaderRecipe, options: RunOptions = {}): Promise<LoaderBench> {
   const recipe = settlePeer(asked, 'peer_loader.py', options.observer?.log);
-  const { data, packed, cached, passes, rounds, workers = availableCores().usable } = recipe;
+  const { data, packed, cached, passes, rounds, batchSize, imageSize, workers = availableCores().usable } = recipe;
+  if (recipe.peer !== undefined) await refuseUnlike(recipe);
   const modes: readonly string[] = recipe.peer === undefined ? [] : recipe.modes;
   const folders = { [OURS]: data, ...(packed && { [PACKED]: packed }), ...(cached && { [CACHED]: cached }) };
   const turns = (count: number, peers: readonly string[]) => [
@@ -82,7 +104,7 @@ export async function benchLoader(asked: BenchLoaderRecipe, options: RunOptions 
     machine: await describeMachine(null, options.commandLine),
     data,
     files: ours!.runs[0]!.files,
-    ...{ workers, passes, rounds },
+    ...{ batchSize, imageSize, workers, passes, rounds },
     ours: ours!,
     ...(shards && { packed: shards }),
     peers,

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { availableCores, type Cores } from '../cores';
 import { type DeviceOptions, requestedDevice } from '../engine/device';
 import { type Flags, flagWords, inTemporaryFolder, type ProgramLimits, runProgram } from '../engine/program';
 import { EarlybirdError } from '../errors';
@@ -79,13 +80,17 @@ interface TrainRecord {
   peak_mib: { resident?: number };
 }
 
-/** Where and in what a program of the peer computes. */
-export function computingFlags(recipe: DeviceOptions): Flags {
+/**
+ * Where and in what a program of the peer computes. PyTorch does not know the CPU quota of a container, in which too
+ * many threads are slow: it gets as many as this program takes.
+ */
+export function computingFlags(recipe: DeviceOptions, cores: Cores = availableCores()): Flags {
   const device = requestedDevice(recipe);
+  const withinQuota = cores.quota !== null && process.env.OMP_NUM_THREADS === undefined ? cores.usable : undefined;
   return {
     dtype: recipe.precision === 'bf16' ? 'bf16' : 'fp32', // mode reference ignores it: it is always fp32
     device: device === 'auto' ? undefined : device,
-    threads: recipe.threads,
+    threads: recipe.threads ?? withinQuota,
   };
 }
 

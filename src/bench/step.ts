@@ -8,6 +8,7 @@ import type { NativeTrainer } from '../native/types/trainer';
 import { packageVersion } from '../package';
 import type { BenchStepRecipe } from '../recipe/recipe';
 import type { RunOptions } from '../run/observer';
+import { OURS } from './rounds';
 import { createTraining, LR } from './workload';
 
 /** One run of one program. */
@@ -40,7 +41,7 @@ export async function timeStep(
   using training = await createTraining(engine, recipe, { formats });
   await timeSteps(training, recipe, { steps: warmup, epoch: 0 }, signal);
   return {
-    system: 'earlybird',
+    system: OURS,
     dtype: precision,
     ...(await timeSteps(training, recipe, { steps, epoch: 1 }, signal)),
     kernels: training.kernels,

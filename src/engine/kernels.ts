@@ -169,9 +169,16 @@ export async function addMeasured(addon: Pick<NativeAddon, 'loaded'>, more: Meas
 /** Counts what the probe times; answers of an earlier probe do not hold for this one. */
 const PROBE = 2;
 
-/** One file for each kind of processor, version and probe, since machines may share home folders. */
+/** Variables by which LibTorch and oneDNN leave out instruction sets. */
+const LOWERING = ['ATEN_CPU_CAPABILITY', 'ONEDNN_MAX_CPU_ISA', 'DNNL_MAX_CPU_ISA'];
+
+/**
+ * One file for each kind of processor, version and probe, since machines may share home folders, and for each choice of
+ * instruction sets. The number of threads is no part of it: runs on more of them have the same bits.
+ */
 function cacheFile({ loaded }: Pick<NativeAddon, 'loaded'>): string {
-  const parts = [machineFingerprint(null), packageVersion(), loaded, PROBE];
+  const lowered = LOWERING.flatMap((name) => (process.env[name] ? [`${name}=${process.env[name]}`] : []));
+  const parts = [machineFingerprint(null), packageVersion(), loaded, PROBE, ...lowered];
   const name = createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
   return join(cacheFolder(), 'kernels', `${name}.json`);
 }

@@ -6,7 +6,7 @@ import { loadedVariant } from '../native/addon';
 import { places } from '../native/places';
 import type { NativeAddon } from '../native/types/addon';
 import type { GpuState } from '../native/types/energy';
-import { packageVersion } from '../package';
+import { gitCommit, packageVersion } from '../package';
 import { hostProcessor, type Processor, processorText } from './processor';
 
 export interface Machine {
@@ -16,7 +16,14 @@ export interface Machine {
   kernel: string;
   /** The GPU; null on a CPU. */
   gpu: MachineGpu | null;
-  versions: { earlybird: string; node: string; libtorch: string | null; cuda: string | null };
+  /** `commit`: of the program, outside a clone null, absent in results of older versions. */
+  versions: {
+    earlybird: string;
+    commit?: string | null;
+    node: string;
+    libtorch: string | null;
+    cuda: string | null;
+  };
   threads: number | null;
   date: string;
   commandLine: string;
@@ -94,6 +101,7 @@ export async function describeMachine(
     kernel: os.release(),
     versions: {
       earlybird: packageVersion(),
+      commit: gitCommit()?.slice(0, 12) ?? null,
       node: process.version,
       libtorch: engine?.addon.loaded ?? null,
       cuda: variant && variant !== 'cpu' ? variant : null,

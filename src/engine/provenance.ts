@@ -1,25 +1,10 @@
 /** Origin of a result: versions, device, commit, command line. */
-import { execFileSync } from 'node:child_process';
 import { hostname } from 'node:os';
-import { packageRoot, packageVersion } from '../package';
+import { gitCommit, packageVersion } from '../package';
 import type { Engine } from './device';
 import { machineFingerprint } from './machine';
 import { hostProcessor, processorText } from './processor';
 import type { Session } from './session';
-
-/** Commit of this code; null outside a git checkout. */
-function gitCommit(): string | null {
-  try {
-    return execFileSync('git', ['rev-parse', 'HEAD'], {
-      cwd: packageRoot,
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-      timeout: 5000,
-    }).trim();
-  } catch {
-    return null;
-  }
-}
 
 export interface Provenance {
   earlybird: string;

@@ -95,12 +95,12 @@ function load(device: string | undefined) {
  * such as a peer of a benchmark, has the user's environment.
  */
 function withDefault(name: string, value: string | undefined, work: () => void): void {
-  if (value === undefined || process.env[name] !== undefined) return work();
-  process.env[name] = value;
+  const isOurs = value !== undefined && process.env[name] === undefined;
+  if (isOurs) process.env[name] = value;
   try {
     work();
   } finally {
-    delete process.env[name];
+    if (isOurs) delete process.env[name];
   }
 }
 

@@ -41,8 +41,8 @@ export function imagesFor(
 
 /**
  * One mask for each ratio. With another budget than channels, a ratio is the least share of that budget to remove, and
- * the mask drops the fewest channels that do so. Throws ERR_PRUNE where no mask reaches a share, ERR_NUMERIC where a
- * score is not finite.
+ * the mask drops the fewest channels that do so. A mask is empty where all scores are equal. Throws ERR_PRUNE where no
+ * mask reaches a share, ERR_NUMERIC where a score is not finite.
  */
 export async function drawMasks(model: NativeModel, ratios: readonly number[], drawing: Drawing): Promise<Drawn> {
   const { criterion, budget, seed, images, protective = false, uniform = false, signal } = drawing;
@@ -66,7 +66,9 @@ export async function drawMasks(model: NativeModel, ratios: readonly number[], d
   for (const ratio of ratios) {
     const place = await placeOf(ratio, channels, gone);
     const mask = place === null ? null : await maskAt(place);
-    if (mask === null || mask.kept === 0) throw outOfReach(ratio, budget);
+    // Nothing is above the threshold of the first place where all scores are equal, as |gamma| is before training: no
+    // ticket yet, as with the budget `channels`.
+    if (mask === null || (mask.kept === 0 && place !== 0)) throw outOfReach(ratio, budget);
     masks.push({ ...mask, ratio });
   }
   return { masks, ...(scores && { scores }) };

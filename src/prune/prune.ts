@@ -1,5 +1,6 @@
 /** Pruning: draws the mask of a checkpoint at ratio p and cuts the masked channels out of the network. */
 import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { sweep, writeFileAtomic } from '../atomic';
 import { stateDictOf } from '../checkpoint/keys';
@@ -40,12 +41,13 @@ import { type Drawing, drawMasks, imagesFor } from './draw';
 import { type PruneReport, pruneNotes, pruneText, sharesOf } from './report';
 import { compareSteps, isNoisy } from './step-time';
 
-/** File name of the ticket in its folder. */
+/** File names of the ticket in its folder, and of what is known about it. */
 const TICKET = 'pruned.pth.tar';
+const REPORT = 'prune.json';
 
 /**
  * Draws the mask of `recipe.model` at ratio `recipe.percent`, cuts the masked channels out (docs/reference.md#8), and writes
- * pruned.pth.tar and prune.txt to `recipe.save`. With `recipe.init` the ticket gets the weights of that checkpoint instead.
+ * pruned.pth.tar, prune.txt and prune.json to `recipe.save`. With `recipe.init` the ticket gets the weights of that checkpoint instead.
  *
  * @param recipe from `parseRecipe('prune', ...)`
  * @returns sizes and costs before and after, each layer, and the times of a training step if `recipe.measure` is on
@@ -57,19 +59,30 @@ const TICKET = 'pruned.pth.tar';
  */
 export async function prune(recipe: PruneRecipe, options: RunOptions = {}): Promise<PruneReport> {
   requireParsed('prune', recipe);
-  using lock = await lockFolder(recipe.save);
-  lock.requireWritable();
-  await sweep(recipe.save);
-  return await pruneLocked(recipe, options, null);
+  return pruneInto(recipe, options, null);
 }
 
 /** Draws the mask that a network is cut by. */
 export type DrawMask = (dense: NativeModel, recipe: PruneRecipe) => Promise<MaskResult>;
 
 /**
- * Prunes in a locked folder: with the meter of a longer run, which is then not disposed of, or one of its own, and with
+ * Prunes into `recipe.save`: with the meter of a longer run, which is then not disposed of, or one of its own, and with
  * another mask than that of the recipe where `draw` is given.
  */
+async function pruneInto(
+  recipe: PruneRecipe,
+  options: RunOptions,
+  meter: RunMeter | null,
+  draw?: DrawMask,
+): Promise<PruneReport> {
+  using lock = await lockFolder(recipe.save);
+  lock.requireWritable();
+  await sweep(recipe.save);
+  const report = await pruneLocked(recipe, options, meter, draw);
+  await RunDirectory.at(recipe.save).writeJson(REPORT, report);
+  return report;
+}
+
 async function pruneLocked(
   recipe: PruneRecipe,
   { observer, signal }: RunOptions,
@@ -143,6 +156,8 @@ async function pruneLocked(
     drawn,
   };
   const info = modelInfo(description, formats, network.normalisation);
+  // What was known of another ticket in this folder must not be taken for this one's.
+  await rm(join(recipe.save, REPORT), { force: true });
   await writeCheckpoint(report.ticket, ticketValue(await ticket.stateDict(), info, report, recipe));
   await writeFileAtomic(join(recipe.save, 'prune.txt'), Buffer.from(pruneText(report)));
   const spent = (await energy.lap()) ?? {};
@@ -166,16 +181,11 @@ export async function pruneOnce(
   draw?: DrawMask,
 ): Promise<PruneReport> {
   const folder = RunDirectory.at(recipe.save);
-  const before = await folder.readJson<PruneReport>('prune.json');
+  const before = await folder.readJson<PruneReport>(REPORT);
   // The recorded path may be spelt differently from the present one.
   const ticket = folder.file(TICKET);
   if (before && existsSync(ticket) && !options.force) return { ...before, ticket };
-  using lock = await lockFolder(recipe.save);
-  lock.requireWritable();
-  await sweep(recipe.save);
-  const report = await pruneLocked(recipe, options, meter, draw);
-  await folder.writeJson('prune.json', report);
-  return report;
+  return pruneInto(recipe, options, meter, draw);
 }
 
 interface Input {

@@ -1,10 +1,11 @@
 /** The ranks other than 0, which do what rank 0 tells them, and keep nothing but their models and trainers. */
-import type { EarlybirdError } from '../errors';
+import { EarlybirdError } from '../errors';
 import { disposing } from '../native/owned';
 import type { NativeAddon } from '../native/types/addon';
 import type { NativeDataset } from '../native/types/dataset';
 import type { MeterOptions } from '../native/types/energy';
 import type { NativeHandle } from '../native/types/handle';
+import type { KernelTable } from '../native/types/kernels';
 import type { ModelSpec, NativeModel } from '../native/types/model';
 import type { TrainerOptions } from '../native/types/trainer';
 import { RankMeter } from './meters';
@@ -96,8 +97,24 @@ async function obey(
     return Object.fromEntries(Object.entries(given).map(([name, item]) => [name, value(item)]));
   };
   const run = (handle as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>)[method]!;
-  await run.apply(handle, args.map(value)).catch((error: EarlybirdError) => {
+  const done = await run.apply(handle, args.map(value)).catch((error: EarlybirdError) => {
     // All ranks stop after the same step, and rank 0 decides what follows.
     if (error.code !== 'ERR_ABORTED') throw error;
   });
+  if (method === 'chooseKernels' && ranks.options.syncBn)
+    requireSameKernels((args[0] as { given: KernelTable }).given, done as KernelTable, ranks);
+}
+
+/**
+ * Throws ERR_RANKS where this rank cannot take the kernels of rank 0. Some join BatchNorm and convolution, after which
+ * the sums over ranks of --sync-bn come in another order than that of rank 0.
+ */
+function requireSameKernels(given: KernelTable, own: KernelTable, { place }: Ranks): void {
+  const other = Object.keys(given).find((name) => own[name] !== given[name]);
+  if (other === undefined) return;
+  throw new EarlybirdError(
+    'ERR_RANKS',
+    `Rank ${place.rank} lacks the ${given[other]} kernel that rank 0 chose (${other}), and --sync-bn needs the same ones: ` +
+      'run all ranks on processors of one kind, or with EARLYBIRD_KERNELS=direct.',
+  );
 }

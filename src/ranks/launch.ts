@@ -71,6 +71,11 @@ function start(
     env: { ...env, ...rankEnvironment(rank, nproc, port), EARLYBIRD_LAUNCH: '1' },
   });
   const log = createWriteStream(join(logs, `rank-${rank}.log`));
+  // A full disk must not end the ranks, nor stop them at a pipe that nobody reads.
+  log.once('error', ({ message }) => {
+    process.stderr.write(`the output of rank ${rank} is no longer kept: ${message}\n`);
+    for (const stream of [child.stdout!, child.stderr!]) stream.unpipe(log).resume();
+  });
   for (const [stream, shown] of [
     [child.stdout!, process.stdout],
     [child.stderr!, process.stderr],

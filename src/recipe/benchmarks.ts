@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { ranks } from './fields/ranks';
 import { runtime } from './fields/runtime';
-import { count, folder, LONGEST_TIMER, option, positive, ratio } from './option';
+import { count, distinct, folder, LONGEST_TIMER, option, positive, ratio } from './option';
 import { FORMAT_NAMES } from './precision';
 
 export const BENCH_MODELS = ['vgg16', 'preresnet101', 'resnet18', 'resnet50'] as const;
@@ -39,9 +39,10 @@ const modesOf = <const M extends readonly string[]>(modes: M) =>
     z
       .array(z.enum(modes))
       .min(1)
-      .default([...modes]),
+      .default([...modes])
+      .refine(distinct),
     'modes of the peer',
-    `some of ${modes.join(', ')}`,
+    `different ones of ${modes.join(', ')}`,
   );
 
 const quick = option(z.boolean().default(false), 'small sizes, for a look at whether it works');
@@ -119,9 +120,12 @@ export const benchStepSchema = z.strictObject({
 
 export const benchScaleSchema = z.strictObject({
   ...network,
-  ranks: option(z.array(count(1, 64)).min(1).default([1, 2]), 'numbers of ranks, which share the cores', {
-    identity: false,
-  }),
+  ranks: option(
+    z.array(count(1, 64)).min(1).default([1, 2]).refine(distinct),
+    'numbers of ranks, which share the cores',
+    'different whole numbers from 1 to 64',
+    { identity: false },
+  ),
   steps: option(count().default(10), 'timed steps of a run'),
   warmup: option(count().default(2), 'untimed steps before them'),
   rounds: option(count().default(3), 'times that each program runs, in alternating order'),

@@ -7,7 +7,7 @@ import { precisionSchedule } from './fields/precision-schedule';
 import { checkpoints, energy, files, runtime } from './fields/runtime';
 import { cutting, detector } from './fields/ticket';
 import { training } from './fields/training';
-import { count, nonNegative, option, positive } from './option';
+import { count, distinct, nonNegative, option, positive } from './option';
 
 /** Methods that are compared by default. */
 const USUAL_METHODS = ['dense', 'lt', 'ns', 'eb-reinit', 'eb-ff', 'eb-lf', 'eb-ll'] as const;
@@ -18,7 +18,6 @@ export type EnergyMethod = (typeof ENERGY_METHODS)[number];
 const { report, swa, swaStart, ...rowTraining } = training;
 const { measure, ...rowCutting } = cutting;
 const { seed, ...rowRuntime } = runtime;
-const distinct = (list: readonly unknown[]) => new Set(list).size === list.length;
 
 export const benchEnergySchema = z.strictObject({
   ...files,

@@ -6,7 +6,7 @@ import { dataset } from './fields/data';
 import { energy, runtime } from './fields/runtime';
 import { detector } from './fields/ticket';
 import { batches, training } from './fields/training';
-import { count, folder, LONGEST_TIMER, option, ratio } from './option';
+import { count, distinct, folder, LONGEST_TIMER, option, ratio } from './option';
 
 /** The networks of --model, as --arch and --depth name them. */
 export const JOB_MODELS = { vgg16: { arch: 'vgg', depth: 16 }, preresnet20: { arch: 'resnet', depth: 20 } } as const;
@@ -17,7 +17,6 @@ const { data, limitTrain, limitTest } = dataset('cifar10');
 const { s, lr, momentum, weightDecay } = training;
 const { detectorWindow, detectorThreshold, detectorRule } = detector;
 const { seed, capture, cudnnSearch, ...machine } = runtime;
-const distinct = (list: readonly unknown[]) => new Set(list).size === list.length;
 /** Data sets whose images both sides hold in memory at 32 pixels. */
 const kinds = DATASETS.filter((name) => name !== 'imagenet');
 
@@ -65,7 +64,7 @@ export const benchJobSchema = z.strictObject({
       .default([...JOB_MODES])
       .refine(distinct),
     'modes of the peer',
-    `some of ${JOB_MODES.join(', ')}`,
+    `different ones of ${JOB_MODES.join(', ')}`,
     { identity: false },
   ),
   ...energy,

@@ -75,6 +75,8 @@ export const positive = () => describing(z.number().positive(), 'a number above 
 export const nonNegative = () => describing(z.number().min(0), 'a number, 0 or more');
 /** A pruning ratio: 0 <= p < 1. */
 export const ratio = () => describing(z.number().min(0).lt(1), 'a number from 0 up to, but not including, 1');
+/** A refinement of lists in which nothing may stand twice. */
+export const distinct = (list: readonly unknown[]) => new Set(list).size === list.length;
 export const folder = () => describing(z.string(), 'the path of a folder');
 export const file = () => describing(z.string(), 'the path of a file');
 

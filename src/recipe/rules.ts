@@ -45,7 +45,7 @@ interface Entries extends PrecisionOptions, ScheduleOptions {
 }
 
 /** Datasets whose images are not resized. */
-const FIXED_SIZE = ['cifar10', 'cifar100', 'synthetic'];
+export const FIXED_SIZE: readonly string[] = ['cifar10', 'cifar100', 'synthetic'];
 
 /** An option that the detector of a search does not use. */
 const unusedEntry = (recipe: Entries) =>

@@ -7,7 +7,7 @@ import { precisionSchedule } from './fields/precision-schedule';
 import { energy, files, runtime } from './fields/runtime';
 import { cutting, detector } from './fields/ticket';
 import { training } from './fields/training';
-import { count, folder, hidden, option, positive } from './option';
+import { count, distinct, folder, hidden, option, positive } from './option';
 
 /** Draws that depend on the search; a whole number stands for the draw after that many epochs. */
 const NAMED_DRAWS = ['emergence', '2x-emergence', 'lr-drops', 'best', 'last'] as const;
@@ -17,7 +17,6 @@ export type Control = (typeof CONTROLS)[number];
 const { report, swa, swaStart, ...rowTraining } = training;
 const { measure, protective, ...rowCutting } = cutting;
 const { seed, ...rowRuntime } = runtime;
-const distinct = (list: readonly unknown[]) => new Set(list).size === list.length;
 
 const draw = z.union([z.number().int().min(0), z.enum(NAMED_DRAWS)]);
 const DRAWS = `different ones of ${NAMED_DRAWS.join(', ')} and whole numbers`;

@@ -40,6 +40,7 @@ const SCHEMA: z.ZodType<InsideEpoch> = z.object({
         seconds: z.number(),
         joules: z.number().nullable(),
         parts: z.record(z.string(), z.number()).exactOptional(),
+        hosts: z.record(z.string(), z.number()).exactOptional(),
         reason: z.string().exactOptional(),
       }),
     )

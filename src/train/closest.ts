@@ -2,6 +2,7 @@
  * Keeps the checkpoint of the epoch whose signal came closest to a ticket, until there is one, so that a less strict
  * detector finds its weights without training again.
  */
+import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { linkOrCopyAtomic } from '../atomic';
 import { CHECKPOINT, type RunDirectory } from '../run/directory';
@@ -30,15 +31,18 @@ export class ClosestMasks {
     for (const line of lines) this.note(line);
   }
 
-  /** Takes the detection before this epoch; the latest checkpoint is on disk by then. */
+  /**
+   * Takes the detection before this epoch; the latest checkpoint is on disk by then. A run that began from the file of
+   * another one has none before its first epoch: its weights are where they were.
+   */
   async keep(detection: Detection): Promise<void> {
     const before = this.epochs();
     this.note(detection);
     const now = this.epochs();
     const file = (epoch: number) => this.directory.file(checkpointFile(epoch));
+    const latest = this.directory.file(CHECKPOINT);
     for (const epoch of now)
-      if (!before.has(epoch) && !this.isKept(epoch))
-        await linkOrCopyAtomic(this.directory.file(CHECKPOINT), file(epoch));
+      if (!before.has(epoch) && !this.isKept(epoch) && existsSync(latest)) await linkOrCopyAtomic(latest, file(epoch));
     for (const epoch of before) if (!now.has(epoch) && !this.isKept(epoch)) await rm(file(epoch), { force: true });
   }
 

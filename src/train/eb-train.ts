@@ -156,7 +156,7 @@ async function runStages(
     ...stages,
     trainingFlops: trainingCost({ ticket: drawn, ...stages }, recipe, session.dataset.train.count, countedIn(lines)),
     speed: await speedIn(directory, stages),
-    summary: summaryOf(recipe, stages, { ...lines, drawnAfter: ticket.completed }, energy),
+    summary: summaryOf(recipe, stages, lines, energy),
     synthetic: session.dataset.synthetic,
   };
 }
@@ -175,7 +175,7 @@ async function mergedEnergy(directory: RunDirectory, { search, prune, retrain }:
 function summaryOf(
   { percent, fromScratch, init, compareDense }: TrainRecipe,
   { search, retrain }: Stages,
-  { drawing, retraining, drawnAfter }: StageLines & { drawnAfter: number },
+  { drawing, retraining }: StageLines,
   energy: EnergyFile | null,
 ): SummaryRow[] {
   const all = [...drawing, ...retraining];
@@ -186,7 +186,7 @@ function summaryOf(
     joules: total?.joules ?? null,
     joulesBy: methodText(energy?.sources ?? [], total),
   };
-  const denseLabel = compareDense ? 'dense' : `dense, stopped after ${epochsText(drawnAfter)}`;
+  const denseLabel = compareDense ? 'dense' : `dense, stopped after ${epochsText(search.completed)}`;
   const ticketLabel = `ticket p=${percent}${fromScratch ? ', new weights' : init ? ', rewound' : ''}`;
   const denseRow = { ...summaryRow(denseLabel, search), ...(compareDense ? {} : { stopped: true }) };
   return [denseRow, summaryRow(ticketLabel, retrain, costs)];

@@ -15,6 +15,7 @@ import { precisionFor } from '../run/checkpoint-formats';
 import { type Normalisation, networkFor } from '../run/checkpoint-network';
 import { readGiven } from '../run/given';
 import type { Observer, RunOptions } from '../run/observer';
+import { refuseOtherSize } from './image-size';
 import { cfgFrom } from './search';
 
 /** Scores of a checkpoint on a test set. */
@@ -62,7 +63,9 @@ export async function evaluate(recipe: EvaluateRecipe, options: RunOptions = {})
   const { observer } = options;
   const flag = recipe.resume === undefined ? 'scratch' : 'resume';
   const { value } = await readGiven(checkpoint, flag, { key: recipe.key });
-  const given = { ...recipe, cfg: recipe.cfg ?? (await cfgFrom(recipe.scratch, undefined)) };
+  // --key is about the file that is evaluated.
+  const key = recipe.resume === undefined ? recipe.key : undefined;
+  const given = { ...recipe, cfg: recipe.cfg ?? (await cfgFrom(recipe.scratch, key)) };
   const network = networkFor(given, value, checkpoint);
   const { arch, depth, cfg } = network;
   const formats = formatsOf(precisionFor(recipe, value, checkpoint, network.formats, options.observer?.log));
@@ -131,18 +134,4 @@ function testData(
   if (recipe.imageSize !== undefined && imageSize !== undefined && recipe.imageSize !== imageSize)
     observer?.log?.(`${checkpoint} was trained on images of ${imageSize} pixels and is tested on ${recipe.imageSize}`);
   return { ...recipe, imageSize: recipe.imageSize ?? imageSize, normalisation };
-}
-
-/** Throws ERR_DATASET where the images of the dataset have a fixed size that differs from the checkpoint's. */
-function refuseOtherSize(
-  { imageSize: asked, dataset }: EvaluateRecipe,
-  trained: number | undefined,
-  size: number,
-  checkpoint: string,
-): void {
-  if (asked !== undefined || trained === undefined || trained === size) return;
-  throw new EarlybirdError(
-    'ERR_DATASET',
-    `${checkpoint} was trained on images of ${trained}x${trained} pixels, but those of ${dataset} are ${size}x${size}: give the --dataset it was trained on.`,
-  );
 }

@@ -7,7 +7,7 @@
 import { writeCheckpoint } from '../checkpoint/pth';
 import { writeEnergy } from '../energy/meter';
 import { phaseTotals } from '../energy/totals';
-import { EarlybirdError, wasAborted } from '../errors';
+import { wasAborted } from '../errors';
 import type { MaskResult } from '../native/types/model';
 import type { EpochPosition, PassResult, Progress } from '../native/types/pass';
 import { drawMasks } from '../prune/draw';
@@ -176,7 +176,6 @@ async function saveTickets(
 async function passes(run: TrainingRun, parts: EpochParts, epoch: number, lr: number) {
   try {
     const train = await parts.train((from, steps) => trainPass(run, epoch, lr, from, steps));
-    refuseDivergence(epoch, lr, train);
     if (run.settings.softPrune) await run.model.softPrune(run.settings.softPrune);
     const test = await run.energy.metered('evaluate', () => testPass(run));
     if (epoch === run.start.completed) logEager(run, train, test);
@@ -256,14 +255,4 @@ function content(
 function logEager({ observer }: TrainingRun, train: PassResult, test: PassResult): void {
   if (train.whyEager) observer?.log?.(`training steps are not captured: ${train.whyEager}`);
   if (test.whyEager) observer?.log?.(`test batches are not captured: ${test.whyEager}`);
-}
-
-/** Throws ERR_NUMERIC where the loss is not finite. */
-function refuseDivergence(epoch: number, lr: number, train: PassResult): void {
-  if (!Number.isFinite(train.loss)) {
-    throw new EarlybirdError(
-      'ERR_NUMERIC',
-      `Training diverged in epoch ${epoch}: the loss is ${train.loss}; try a smaller --lr than ${lr}.`,
-    );
-  }
 }

@@ -33,6 +33,7 @@ import type { StateDict } from '../tensor';
 import { channelsOf } from '../ticket/detectors/detector';
 import { TicketWatch } from '../ticket/watch';
 import { Averaging } from './averaging';
+import { refuseOtherSize } from './image-size';
 import { runTraining } from './loop';
 import { PrecisionWatch } from './precision/watch';
 import { detectAnew } from './reread';
@@ -48,6 +49,7 @@ import {
   refuseForeignInside,
   removeLeftBehind,
   resumeFile,
+  rewound,
   scratchHash,
   storedResult,
 } from './resume';
@@ -61,6 +63,8 @@ export interface RunSpec {
   cfg?: Cfg | undefined;
   /** Weights and selected channels to begin with; new weights where absent. */
   weights?: StateDict;
+  /** Side of the images that the weights were trained on, pixels, where it is known. */
+  imageSize?: number | undefined;
   /** True to load `weights` for their selected channels only, and then draw new ones. */
   reinit?: boolean;
   startEpoch: number;
@@ -110,7 +114,6 @@ export async function runNetwork(
     options.observer?.log?.(`${save} holds this run, finished; --force runs it again`);
     return { result: await storedResult(directory), reused: true };
   }
-  if (state === 'continued') await logChanges(directory, identity, recipe, options.observer);
   if (state === 'foreign' && !resume) {
     throw new EarlybirdError(
       'ERR_RECIPE',
@@ -123,6 +126,7 @@ export async function runNetwork(
   await checkDataset(directory, provenance);
   const stored = await directory.readJson<{ resume?: string }>('params.json');
   const from = resumeFile(directory, state, resume, stored?.resume);
+  if (state === 'continued') await logChanges(directory, identity, from, recipe, options.observer);
   const params = { command, identity, recipe, resume, seed: recipe.seed, ...provenance };
   const spec = await prepare();
   const run = { recipe, spec, schedule, options, directory, session, from, params };
@@ -133,6 +137,7 @@ async function train(run: OpenRun): Promise<RunResult> {
   const { recipe, spec, options, directory, session, params } = run;
   const { addon, precision, energy } = session;
   const { seed, momentum, weightDecay, capture } = recipe;
+  refuseOtherSize(recipe, spec.imageSize, session.dataset.height, recipe.scratch!);
   const formats = formatsOf(recipe);
   if (formats) options.observer?.log?.(`low precision: ${formatsText(formats)}`);
   const recorded = { ...session.kernels, ...(run.from === null ? {} : await recordedKernels(dirname(run.from))) };
@@ -264,7 +269,7 @@ async function beginFolder(
   if (!from && spec.saveInit) {
     await writeCheckpoint(directory.file('init.pth.tar'), initialValue(await model.stateDict(), network));
   }
-  return { completed, best, inside, metrics: await directory.rewind(completed) };
+  return { completed, best, inside, metrics: await rewound(directory, from, completed) };
 }
 
 /** Restores the detectors. Those whose options changed look at the stored masks again. */

@@ -85,17 +85,22 @@ export function refuseForeignInside(directory: RunDirectory, from: string, { ins
   );
 }
 
-/** Logs which options of a run changed, and what that means for its learning rates. */
+/**
+ * Logs which options of a run changed, and what that means for its learning rates. `from`: the file that it continues
+ * from.
+ */
 export async function logChanges(
   directory: RunDirectory,
   identity: Record<string, unknown>,
+  from: string | null,
   { epochs, schedule }: { epochs: number; schedule: readonly number[] },
   observer: Observer | undefined,
 ): Promise<void> {
   const params = await directory.readJson<{ identity: Record<string, unknown> }>('params.json');
   const there = params?.identity ?? {};
-  observer?.log?.(`${directory.path} goes on with other options (${differingKeys(there, identity).join('; ')})`);
-  if (there.epochs === epochs) return;
+  const how = from === null ? 'starts anew, as no epoch of it was complete,' : 'goes on';
+  observer?.log?.(`${directory.path} ${how} with other options (${differingKeys(there, identity).join('; ')})`);
+  if (from === null || there.epochs === epochs) return;
   observer?.log?.(
     `note: --epochs ${epochs} instead of ${there.epochs} leaves --schedule ${schedule.join(' ')} as it is: ` +
       'the added epochs go on with its learning rates',
@@ -117,9 +122,18 @@ export async function refuseEmptyRun(directory: RunDirectory, from: string | nul
  * anywhere.
  */
 export async function firstMask(directory: RunDirectory, from: string | null, ratio: number, completed: number) {
-  const isOwn = from !== null && resolve(dirname(from)) === resolve(directory.path);
-  return isOwn ? directory.firstMask(ratio, completed) : completed;
+  return liesIn(directory, from) ? directory.firstMask(ratio, completed) : completed;
 }
+
+/**
+ * Cuts metrics.jsonl back to the epochs before a checkpoint, and returns them: none where it is of another folder, as
+ * the lines here are of other weights.
+ */
+export const rewound = (directory: RunDirectory, from: string | null, completed: number) =>
+  directory.rewind(liesIn(directory, from) ? completed : 0);
+
+const liesIn = (directory: RunDirectory, file: string | null) =>
+  file !== null && resolve(dirname(file)) === resolve(directory.path);
 
 /** Throws ERR_DATASET where the folder holds a run on other images. */
 export async function checkDataset(directory: RunDirectory, now: Provenance): Promise<void> {

@@ -3,7 +3,7 @@ import { cfgOf, stateDictOf } from '../checkpoint/keys';
 import type { Value } from '../checkpoint/value';
 import type { Session } from '../engine/session';
 import { EarlybirdError } from '../errors';
-import type { Cfg } from '../native/types/model';
+import type { ModelSpec } from '../native/types/model';
 import { isSameArch } from '../network/file';
 import { archName } from '../network/names';
 import type { RetrainRecipe } from '../recipe/recipe';
@@ -47,7 +47,7 @@ export async function retrainIn(
   const precision = precisionFor(recipe, value, scratch, formats, options.observer?.log);
   const complete = { ...recipe, arch, depth, ...precision };
   const log = options.observer?.log;
-  const spec = async () => ticketSpec(complete, value, scratch, network.cfg, log);
+  const spec = async () => ticketSpec(complete, value, scratch, network, log);
   return runNetwork(session, complete, 'retrain', spec, options);
 }
 
@@ -60,7 +60,7 @@ function ticketSpec(
   { arch, reinit, startEpoch }: RetrainRecipe,
   value: Value,
   path: string,
-  widths: Cfg | undefined,
+  { cfg: widths, imageSize }: Pick<ModelSpec, 'cfg' | 'imageSize'>,
   log: ((line: string) => void) | undefined,
 ): RunSpec {
   // Files of other programs have no cfg, so the widths are taken from their weights.
@@ -81,6 +81,7 @@ function ticketSpec(
     saveInit: false,
     cfg,
     weights: stateDictOf(value, path, log),
+    imageSize,
     reinit,
     startEpoch: startEpoch ?? (reinit ? 0 : (completedOf(value, path) ?? 0)),
   };

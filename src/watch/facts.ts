@@ -38,12 +38,12 @@ const RECENT = 5;
 const known = new WeakMap<RunView, Facts>();
 
 export function factsOf(run: RunView): Facts {
-  const facts = known.get(run) ?? reckoned(run);
+  const facts = known.get(run) ?? computed(run);
   known.set(run, facts);
   return facts;
 }
 
-function reckoned(run: RunView): Facts {
+function computed(run: RunView): Facts {
   const current = run.stages.find(({ training }) => training) ?? run.stages.at(-1);
   const searching = run.stages.find(({ recipe }) => recipe.ratios !== undefined);
   return {

@@ -51,9 +51,17 @@ async function holdsRun(folder: string): Promise<boolean> {
   return COMMANDS.includes(params?.command ?? '');
 }
 
-/** Paths within the folder of the stages of `train`, else of the run itself. */
+/**
+ * Paths within the folder of the stages of `train`, else of the run itself. A finished run says which retraining is its
+ * own: those of earlier tickets stay where a ticket emerged at another epoch.
+ */
 export async function stagesIn(folder: string): Promise<string[]> {
   if (existsSync(join(folder, 'metrics.jsonl'))) return ['.'];
+  const result = await RunDirectory.at(folder)
+    .readJson<{ retrain?: { directory?: string } }>('result.json')
+    .catch(() => null);
+  const retrained = result?.retrain?.directory;
+  if (typeof retrained === 'string') return ['search', basename(retrained)];
   const names = (await entriesOf(folder)).filter((entry) => entry.isDirectory()).map(({ name }) => name);
   const stages = names.filter((name) => /^(search|retrain_[\w.-]+)$/.test(name));
   return stages.length === 0 ? ['.'] : stages.sort((a, b) => Number(b === 'search') - Number(a === 'search'));

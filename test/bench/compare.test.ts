@@ -103,6 +103,13 @@ test.each([
     /dtype - .* bf16/,
   ],
   [
+    'another precision of a ticket',
+    step(100, { systems: { earlybird: { dense: spread(1), dtype: 'bf16' } } }),
+    'ERR_USAGE',
+    /dtype - .* bf16/,
+  ],
+  ['images of another size', step(100, { imageSize: 160 }), 'ERR_USAGE', /imageSize - .* 160/],
+  [
     'nothing in common',
     { machine: machineWith(), model: 'vgg16', batchSize: 64, other: spread(1) },
     'ERR_USAGE',

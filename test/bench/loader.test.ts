@@ -78,6 +78,20 @@ test('every program takes its turn, and ratios are those of one core', async () 
   expect(text).toMatch(/^our cache over the peer on the files: pillow 12\.00x\nour cache over our shards: 1\.50x$/m);
 });
 
+test.each([
+  [{ imageSize: 160 }, 'The peer makes images of 224 pixels: leave out --image-size 160'],
+  [{}, 'holds shards, which the peer does not read'],
+])('what the peer cannot do likewise is refused before anything runs: %j', async (more, message) => {
+  tree.place('peer_loader.py', '');
+  tree.place('data/train-000000.tar', '');
+  const recipe = parseRecipe('benchLoader', { data: tree.at('data'), peer: tree.root, ...more });
+  await expect(benchLoader(recipe)).rejects.toMatchObject({
+    code: 'ERR_USAGE',
+    message: expect.stringContaining(message),
+  });
+  expect(runs).toEqual([]);
+});
+
 test('a folder without the peer is refused', async () => {
   const recipe = parseRecipe('benchLoader', { data: 'x', peer: '/nowhere' });
   await expect(benchLoader(recipe)).rejects.toMatchObject({ code: 'ERR_USAGE' });

@@ -1,7 +1,7 @@
 /** The choice of a benchmark's peer, and that the peers of this repository take the words they get. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { runPeer, settlePeer } from '../../src/bench/peer';
+import { computingFlags, runPeer, settlePeer } from '../../src/bench/peer';
 import { LOADER_MODES } from '../../src/recipe/benchmarks';
 import { parseRecipe } from '../../src/recipe/recipe';
 import { makeTree, type Tree } from '../support/image-tree';
@@ -42,6 +42,22 @@ describe('which peer', () => {
     expect(settle({ peer: tree.at('mine') })).toEqual({ peer: tree.at('mine'), python: undefined });
     expect(() => settle({ peer: tree.at('bench') })).toThrow('bench holds no peer_ops.py');
   });
+});
+
+test('in a CPU quota the peer gets as many threads as this program takes', () => {
+  const recipe = parseRecipe('benchStep', { device: 'cpu' });
+  const { OMP_NUM_THREADS: given } = process.env;
+  delete process.env.OMP_NUM_THREADS;
+  try {
+    expect(computingFlags(recipe, { allowed: 64, quota: 2.5, usable: 2 }).threads).toBe(2);
+    expect(computingFlags({ ...recipe, threads: 3 }, { allowed: 64, quota: 2.5, usable: 2 }).threads).toBe(3);
+    expect(computingFlags(recipe, { allowed: 64, quota: null, usable: 64 }).threads).toBeUndefined();
+    process.env.OMP_NUM_THREADS = '5';
+    expect(computingFlags(recipe, { allowed: 64, quota: 2.5, usable: 2 }).threads).toBeUndefined();
+  } finally {
+    if (given === undefined) delete process.env.OMP_NUM_THREADS;
+    else process.env.OMP_NUM_THREADS = given;
+  }
 });
 
 test('a record of peer_train is read, and its words are those it takes', async () => {

@@ -1,10 +1,10 @@
 /** Channels ranked by other criteria, and ratios of other budgets, from the command line. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PruneReport } from '../../src/prune/report';
 import type { TrainResult } from '../../src/train/eb-train';
 import { cli, describeTrained, succeed } from './run-cli';
-import { TINY, temporaryFolder } from './tiny';
+import { EAGER, TINY, temporaryFolder } from './tiny';
 
 const folder = temporaryFolder();
 afterAll(() => folder.remove());
@@ -77,6 +77,11 @@ describeTrained('criteria', () => {
     const { status, stderr } = await cli(['prune', ...args], { env: { EARLYBIRD_KERNELS: 'rule' } }).done;
     expect([status, stderr]).toEqual([2, expect.stringContaining('use --budget flops. [ERR_RECIPE]')]);
     expect(existsSync(at('time', 'pruned.pth.tar'))).toBe(false);
+  });
+
+  test('a search by |gamma| finds tickets of another budget', async () => {
+    await search('gamma-flops', '--budget', 'flops', '--epochs', '4', ...EAGER);
+    expect(readdirSync(at('gamma-flops')).filter((name) => name.startsWith('EB-'))).toEqual(['EB-50-2.pth.tar']);
   });
 
   test('train cuts by the criterion and the budget that its search looked by', async () => {

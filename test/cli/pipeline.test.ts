@@ -39,6 +39,9 @@ trained('the five standard-train scripts, each on what the one before wrote', as
     /^Configuration:\n\[.*'M'.*\]\nNumber of parameters:\n\d+\nnew model param: \n\d+\nnew model flops: \n\d+\n$/,
   );
 
+  const report = JSON.parse(readFileSync(at(run, 'pruned_0.3', 'prune.json'), 'utf8'));
+  expect(report).toMatchObject({ ratio: 0.3, ticket: expect.stringMatching(/pruned\.pth\.tar$/) });
+
   // The script of the matrix takes no --device.
   const distance = await start('bash', [join(root, 'scripts', 'standard-train', 'mask_distance.sh')], {
     cwd: folder.path,

@@ -132,6 +132,19 @@ describeTrained('resuming', () => {
     expect(readFileSync(join(save, 'ckpt5.pth.tar')).equals(readFileSync(join(whole, 'ckpt5.pth.tar')))).toBe(true);
   });
 
+  test('--resume FILE in a new folder that keeps no checkpoints', async () => {
+    const save = join(folder.path, 'from-file-none');
+    await succeed(search(save, '--resume', join(whole, 'ckpt2.pth.tar'), '--keep-checkpoints', 'none'));
+    expect(metricsOf(save)).toEqual(metricsOf(whole).slice(3));
+  });
+
+  test('--resume FILE of another folder leaves no lines of other weights', async () => {
+    const save = join(folder.path, 'replaced');
+    await stopWhen(search(save, '--seed', '9'), save, (name) => name === 'ckpt3.pth.tar', 'SIGKILL');
+    await succeed(search(save, '--seed', '9', '--resume', join(whole, 'ckpt2.pth.tar')));
+    expect(metricsOf(save).map(({ epoch }) => epoch)).toEqual([3, 4, 5]);
+  });
+
   test('thinning keeps what was asked for; results are the same', async () => {
     const save = join(folder.path, 'thin');
     await succeed(search(save, '--keep-checkpoints', 'every:3'));

@@ -171,6 +171,29 @@ test('other settings and other images are refused before anything runs', async (
   expect(calls).toEqual([]);
 });
 
+test('runs of other images or of another PyTorch are not put into one table, also where nothing is left to run', async () => {
+  await benchJob(recipeOf());
+  const edit = (file: string, change: (text: string) => string) => {
+    const path = join(save, 'tuned', 'seed-2', file);
+    const before = readFileSync(path, 'utf8');
+    writeFileSync(path, change(before));
+    return () => writeFileSync(path, before);
+  };
+  const back = edit('params.json', (text) =>
+    text.replaceAll(/"fingerprint": "[0-9a-f]{64}"/g, `"fingerprint": "${'f'.repeat(64)}"`),
+  );
+  await expect(benchJob(recipeOf())).rejects.toMatchObject({
+    code: 'ERR_RECIPE',
+    message: expect.stringContaining('was run on other images (ffffffffffff)'),
+  });
+  back();
+  edit('result.json', (text) => text.replace('"torch": "2"', '"torch": "3"'));
+  await expect(benchJob(recipeOf())).rejects.toMatchObject({
+    code: 'ERR_BENCH_MACHINE',
+    message: expect.stringMatching(/seed-1 was run with torch 2, but .*seed-2 with 3/),
+  });
+});
+
 test('a mode that fails leaves the others, a job of ours that fails ends it unless no ticket emerged', async () => {
   failing = { 'reference 1': new EarlybirdError('ERR_USAGE', 'no torch'), 'reference 2': new Error('no torch') };
   const result = await benchJob(recipeOf());

@@ -193,6 +193,15 @@ test('a budget is reached by the mask that drops the fewest channels', async () 
   });
 });
 
+test('before training all |gamma| are equal, and no budget draws a ticket', async () => {
+  using model = await addon.createModel({ arch: 'vgg', depth: 16, classes: 10, seed: 1, device: 'cpu' });
+  const stepCosts = await model.timeWidths({ precision: 'fp32', known: {} });
+  for (const budget of ['channels', 'params', 'flops', 'time'] as const) {
+    const { masks } = await drawMasks(model, [0.3], { criterion: 'gamma', budget, seed: 1, stepCosts });
+    expect(masks).toMatchObject([{ ratio: 0.3, kept: 0 }]);
+  }
+});
+
 test('gradients of images are refused where there are none, and scores that are not finite by name', async () => {
   using model = await network();
   await expect(model.scores({ criterion: 'snip', seed: 1 })).rejects.toMatchObject({ code: 'ERR_USAGE' });

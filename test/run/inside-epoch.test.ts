@@ -13,7 +13,7 @@ const INSIDE: InsideEpoch = {
   distances: { '30': [0.25], '50': null },
   energy: {
     whole: { windows: 1, seconds: 2, joules: null, reason: 'none' },
-    train: { windows: 1, seconds: 1, joules: 3 },
+    train: { windows: 1, seconds: 1, joules: 3, parts: { 'cpu counter': 3 }, hosts: { a: 1, b: 2 } },
   },
 };
 

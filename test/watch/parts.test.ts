@@ -5,7 +5,7 @@ import { lockFolder } from '../../src/lock';
 import { overlapMatrix } from '../../src/ticket/mask';
 import { factsOf, secondsAnEpoch, secondsLeft } from '../../src/watch/facts';
 import { isServed, openServed } from '../../src/watch/files';
-import { findRuns } from '../../src/watch/find';
+import { findRuns, stagesIn } from '../../src/watch/find';
 import { GrowingOverlap } from '../../src/watch/overlaps';
 import { Pace } from '../../src/watch/pace';
 import { RunReader } from '../../src/watch/read';
@@ -112,6 +112,10 @@ describe('what is known of a run', () => {
       ['ticket 3008_0.3', 3],
     ]);
     expect(factsOf(view).detections[0]).toMatchObject({ state: 'ticket after 7 epochs', emerged: true });
+    // An earlier ticket's retraining stays in the folder; the result says which one is the run's.
+    await writeRunFolder(join(base, 'retrain_3006_0.3'), { completed: 2, recipe: { ratios: undefined } });
+    await writeFile(join(base, 'result.json'), JSON.stringify({ retrain: { directory: '/moved/retrain_3008_0.3' } }));
+    expect(await stagesIn(base)).toEqual(['search', 'retrain_3008_0.3']);
   });
 
   test.each([

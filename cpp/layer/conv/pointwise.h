@@ -16,20 +16,24 @@ namespace earlybird::pointwise {
 /// threads. The slow twin of each function is at::convolution or at::convolution_backward.
 
 /// (N, in, H, W) -> (N, out, H, W), channels_last. `shortcut`, such a tensor of the same type, is added where it is
-/// defined, with the bits of at::add.
+/// defined, with the bits of at::add but for those of NaN.
 at::Tensor forward(const at::Tensor& images, const at::Tensor& weight, const NormRelu& norm = {},
                    const at::Tensor& shortcut = {});
 
 /// Gradient of the images as they are multiplied, of the dtype of `gradient` (N, out, H, W).
 at::Tensor backward_images(const at::Tensor& gradient, const at::Tensor& weight);
 
-/// The same in pieces: memory for it, and what writes pixels [first, first + count).
-struct ImagesGradient {
-  at::Tensor memory;
-  std::function<void(int64_t first, int64_t count)> write;
-};
-ImagesGradient images_gradient(const at::Tensor& gradient, const at::Tensor& weight);
-
 at::Tensor backward_weight(const at::Tensor& gradient, const at::Tensor& images, const NormRelu& norm = {});
+
+/// Both gradients in pieces, with the same bits: memory for that of the images, what writes its pixels
+/// [first, first + count), and what returns that of the weights once all are written. The pieces are those in which
+/// fused_norm::backward_writing() asks for them: rows of a chunk one after the other.
+struct Pieces {
+  at::Tensor images;
+  std::function<void(int64_t first, int64_t count)> write;
+  std::function<at::Tensor()> weight;
+};
+Pieces gradients_in_pieces(const at::Tensor& gradient, const at::Tensor& images, const at::Tensor& weight,
+                           const NormRelu& norm);
 
 }  // namespace earlybird::pointwise

@@ -10,9 +10,9 @@ Algorithm settled(Algorithm preferred, const Times& best, const Times& medians);
 
 /// Times the candidates of a class on its example, behind BatchNorm and ReLU as networks have it, since our kernels
 /// normalise while they read: forward pass and all gradients, the best of a few rounds in turns, on the threads of
-/// training. Takes some 50 ms a candidate. A candidate whose result or gradients differ from the direct convolution's
-/// by more than a share of their largest value is refused (5e-5 in float32, 1/32 in bfloat16): nobody has run it on
-/// this kind of processor. For bfloat16 autocast has to be on.
+/// training. Takes some 50 ms a candidate, up to a second for the widest. A candidate whose result or gradients differ
+/// from the direct convolution's by more than a share of their largest value is refused (5e-5 in float32, 1/32 in
+/// bfloat16): nobody has run it on this kind of processor. For bfloat16 autocast has to be on.
 Answer measure(const ShapeClass& shapes);
 
 /// Milliseconds of processor time of a training step of one convolution, all threads together: the best of a few. Other

@@ -69,7 +69,9 @@ std::vector<double> sum_rows(const Rows& rows, const Work& work) {
   std::vector<double> partial(chunks * 2 * slots);
   at::parallel_for(0, chunks, 1, [&](int64_t from, int64_t to) {
     Floats sums(2 * slots);
-    for (int64_t chunk = from; chunk < to; ++chunk) {
+    // Backwards, as the pass before went forwards: what it touched last is still in the cache, and where this pass ends
+    // the next one begins.
+    for (int64_t chunk = to - 1; chunk >= from; --chunk) {
       double* out = partial.data() + chunk * 2 * slots;
       const int64_t end = std::min(rows.count, (chunk + 1) * size);
       for (int64_t first = chunk * size; first < end; first += kFloatSums) {

@@ -1,5 +1,6 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/record_function.h>
 #include <c10/core/DispatchKeySet.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/custom_class.h>
@@ -43,19 +44,16 @@ struct Rest : torch::CustomClassHolder {
     return fused_norm::apply(images, folded, shortcut, relu);
   }
 
-  at::Tensor weight_gradient(const at::Tensor& gradient, const fused_norm::Context& layer,
-                             const at::Tensor& weight) const {
-    if (!reader) return {};
-    return reader->weight_gradient(layer.images, gradient, weight, {layer.folded.scale, layer.folded.shift});
-  }
-
-  /// The gradient of the layer from that of the result; `write` is empty where it has been written.
-  pointwise::ImagesGradient of_layer(const at::Tensor& gradient, const fused_norm::Context& layer,
-                                     const at::Tensor& weight) const {
-    if (!reader) return {gradient, {}};
+  /// The gradients of layer and weight from that of the result. `write` is empty where that of the layer has been
+  /// written.
+  pointwise::Pieces gradients(const at::Tensor& gradient, const fused_norm::Context& layer,
+                              const at::Tensor& weight) const {
+    if (!reader) return {gradient, {}, [] { return at::Tensor(); }};
+    const NormRelu norm{layer.folded.scale, layer.folded.shift};
     if (reader->by == ConvProducts::By::kPacked && !shared_norms() && fused_norm::can_write_in_pieces(layer.images))
-      return pointwise::images_gradient(gradient, weight);
-    return {reader->images_gradient(gradient, weight, layer.images), {}};
+      return pointwise::gradients_in_pieces(gradient, layer.images, weight, norm);
+    const at::Tensor of_weight = reader->weight_gradient(layer.images, gradient, weight, norm);
+    return {reader->images_gradient(gradient, weight, layer.images), {}, [of_weight] { return of_weight; }};
   }
 
   bool relu;
@@ -81,6 +79,7 @@ struct WholeNorm : torch::autograd::Function<Self> {
   static variable_list forward(AutogradContext* context, const at::Tensor& images, const at::Tensor&, const at::Tensor&,
                                const std::optional<at::Tensor>& added, const std::optional<at::Tensor>& weight,
                                const fused_norm::Layer& layer, const c10::intrusive_ptr<Rest>& rest) {
+    RECORD_FUNCTION(rest->reader ? "NormConvolution" : "FusedNorm", c10::ArrayRef<const c10::IValue>{});
     const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
     const at::Tensor shortcut = added.value_or(at::Tensor()), reads = weight.value_or(at::Tensor());
     const auto folded = fused_norm::fold_batch(images, layer);
@@ -106,12 +105,11 @@ struct WholeNorm : torch::autograd::Function<Self> {
                                    rest->relu,
                                    context->saved_data["shortcut"].toBool()};
     const at::Tensor gradient = prepared(gradients[0], saved[0]), beside = prepared(gradients[1], saved[0]);
-    const at::Tensor of_weight = rest->weight_gradient(gradient, what, saved[6]);
-    const auto [of_layer, write] = rest->of_layer(gradient, what, saved[6]);
+    const auto [of_layer, write, of_weight] = rest->gradients(gradient, what, saved[6]);
     const fused_norm::Gradients out = write ? fused_norm::backward_writing(what, of_layer, write, {}, 0, beside)
                                             : fused_norm::backward(what, of_layer, beside);
     const bool behind = context->saved_data["added behind"].toBool();
-    return {out.images, out.gamma, out.beta, behind ? gradients[0] : out.shortcut, of_weight, {}, {}};
+    return {out.images, out.gamma, out.beta, behind ? gradients[0] : out.shortcut, of_weight(), {}, {}};
   }
 };
 
@@ -121,6 +119,7 @@ struct ChannelsNorm : torch::autograd::Function<Self> {
   static variable_list forward(AutogradContext* context, const at::Tensor& images, const at::Tensor&, const at::Tensor&,
                                const std::optional<at::Tensor>& weight, const fused_norm::Layer& layer,
                                const c10::intrusive_ptr<Rest>& rest) {
+    RECORD_FUNCTION(rest->reader ? "SelectedNormConvolution" : "SelectedNorm", c10::ArrayRef<const c10::IValue>{});
     const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
     const auto [taken, folded] = fused_norm::fold_selected(images, layer);
     const at::Tensor reads = weight.value_or(at::Tensor());
@@ -141,16 +140,15 @@ struct ChannelsNorm : torch::autograd::Function<Self> {
     const fused_norm::Context what{saved[0], {saved[1], saved[2], saved[3], saved[4]}, {}, rest->relu};
     const at::Tensor gradient = prepared(gradients[0], saved[0]), beside = prepared(gradients[1], saved[0]);
     const int64_t width = context->saved_data["width"].toInt();
-    const at::Tensor of_weight = rest->weight_gradient(gradient, what, saved[6]);
-    const auto [of_layer, write] = rest->of_layer(gradient, what, saved[6]);
+    const auto [of_layer, write, of_weight] = rest->gradients(gradient, what, saved[6]);
     const fused_norm::Gradients out = write
                                           ? fused_norm::backward_writing(what, of_layer, write, saved[5], width, beside)
                                           : fused_norm::backward_selected(what, of_layer, saved[5], width, beside);
-    return {out.images, out.gamma, out.beta, of_weight, {}, {}};
+    return {out.images, out.gamma, out.beta, of_weight(), {}, {}};
   }
 };
 
-// A profile shows these names: normalisation alone, or with the convolution behind it.
+// A profile shows these names for both passes: normalisation alone, or with the convolution behind it.
 struct FusedNorm : WholeNorm<FusedNorm> {};
 struct NormConvolution : WholeNorm<NormConvolution> {};
 struct SelectedNorm : ChannelsNorm<SelectedNorm> {};

@@ -3,9 +3,11 @@ import { z } from 'zod';
 import { EarlybirdError } from '../../errors';
 import { launchSelf } from '../../ranks/launch';
 import { count, option } from '../../recipe/option';
+import { presetRecipe } from '../../recipe/presets';
+import type { CommandName } from '../../recipe/recipe';
 import { PARSER, RANKED } from '../arguments';
 import type { Command } from '../command';
-import { addOptions, entryNames, type Flags, recipeFrom, type Source } from '../options';
+import { addOptions, entryNames, type Flags, recipeFrom } from '../options';
 
 const schema = z.strictObject({
   nproc: option(count(1), 'number of ranks', { group: 'Common', aliases: ['nproc-per-node'] }),
@@ -36,15 +38,18 @@ export const launch: Command = (path, describe) => ({
   },
 });
 
-/** The folder that a command line or its recipe file names, else the default of the commands above. */
-async function savedTo(words: readonly string[]): Promise<string> {
-  const save = flagValue(words, /^--(save|out)(=|$)/);
+/** The folder that a command line, its recipe file or its preset names, else the default of the commands above. */
+export async function savedTo(words: readonly string[]): Promise<string> {
+  const save = flagValue(words, /^--save(=|$)/);
   if (save !== undefined) return save;
+  const source = words[0] as CommandName;
   const file = flagValue(words, /^--recipe(=|$)/);
-  if (file === undefined) return './logs';
   const { readRecipeFile } = await import('../recipe-file.js');
-  const { entries } = readRecipeFile(file, entryNames(words[0] as Source));
-  return typeof entries.save === 'string' ? entries.save : './logs';
+  const entries: Record<string, unknown> = file === undefined ? {} : readRecipeFile(file, entryNames(source)).entries;
+  const preset = flagValue(words, /^--preset(=|$)/) ?? entries.preset;
+  const fromPreset = typeof preset === 'string' ? presetRecipe(preset, source, ['save']) : {};
+  const named = { ...fromPreset, ...entries }.save;
+  return typeof named === 'string' ? named : './logs';
 }
 
 function flagValue(words: readonly string[], flag: RegExp): string | undefined {

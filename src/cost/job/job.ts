@@ -3,7 +3,7 @@
  * network to the end, prunes and trains again. Each run is a process of its own with a folder of its own under --save:
  * a finished run is not repeated.
  */
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { settlePeer } from '../../bench/peer';
 import { OURS } from '../../bench/rounds';
@@ -56,6 +56,8 @@ export async function benchJob(asked: BenchJobRecipe, options: RunOptions = {}):
   using lock = await lockFolder(recipe.save);
   lock.requireWritable();
   if (!force) for (const row of rows) await RunDirectory.check(row.folder, identityOfRow(recipe, row));
+  // An interrupted call goes on without --force, and must not take old results for its own.
+  else for (const row of rows) await rm(join(row.folder, 'result.json'), { force: true });
   const done = new Map((force ? [] : await Promise.all(rows.map(keptIn))).map((kept) => [kept.row, kept]));
   const left = rows.filter((row) => !done.get(row)?.record);
   const failures = new Map<JobRow, EarlybirdError>();
@@ -65,7 +67,16 @@ export async function benchJob(asked: BenchJobRecipe, options: RunOptions = {}):
     const origin = kept[0]?.origin;
     if (!origin) return;
     refuseMixedMachines(kept.map(({ row, origin: own }) => ({ folder: row.folder, machine: own!.machine })));
-    const runs = kept.map(({ row, record }) => ({ ...row, record: record! }));
+    refuseOtherImages(
+      kept.map(({ row, origin: own }) => ({ folder: row.folder, ...own! })),
+      origin.dataset,
+    );
+    refuseOtherVersions(kept);
+    const runs = kept.map(({ row, origin: own, record }) => ({
+      ...row,
+      commit: own!.description.versions.commit ?? null,
+      record: record!,
+    }));
     // Runs may be of several calls; the table is of this one.
     const machine = { ...origin.description, ...(options.commandLine && { commandLine: options.commandLine }) };
     const bench = summarise(recipe, runs, failures, { machine, dataset: origin.dataset });
@@ -147,6 +158,11 @@ async function exportData(recipe: BenchJobRecipe, folder: string, { observer, si
   const { dataset, data, limitTrain, limitTest } = recipe;
   observer?.log?.(`opening ${dataset}${data === undefined ? '' : ` in ${data}`}, for both sides`);
   const opened = await openDataset({ dataset, data, limitTrain, limitTest, signal });
+  if (opened.classes > 256)
+    throw new EarlybirdError(
+      'ERR_DATASET',
+      `${data ?? dataset} has ${opened.classes} classes, and the peer reads labels of one byte: give a --data of at most 256 classes.`,
+    );
   const [train, test] = [join(folder, 'train.bin'), join(folder, 'test.bin')];
   await writeFile(train, cifarBinary(opened.train));
   await writeFile(test, cifarBinary(opened.test));
@@ -162,6 +178,21 @@ function refuseOtherImages(before: readonly ({ folder: string } & Origin)[], now
   if (!other) return;
   throw new EarlybirdError(
     'ERR_RECIPE',
-    `${other.folder} was run on other images (${other.dataset.fingerprint.slice(0, 12)}) than --data holds now (${now.fingerprint.slice(0, 12)}): choose another --save, or give --force to start over.`,
+    `${other.folder} was run on other images (${other.dataset.fingerprint.slice(0, 12)}) than the others (${now.fingerprint.slice(0, 12)}): choose another --save, or give --force to start over.`,
   );
+}
+
+/** Throws ERR_BENCH_MACHINE where the runs of one program are of several releases of it, or on other threads. */
+function refuseOtherVersions(kept: readonly Kept[]): void {
+  for (const { row, record } of kept) {
+    const first = kept.find((other) => other.row.system === row.system)!;
+    const entries = Object.entries(record!.versions);
+    const other = entries.find(([name, version]) => (first.record!.versions[name] ?? version) !== version);
+    if (!other) continue;
+    const [name, version] = other;
+    throw new EarlybirdError(
+      'ERR_BENCH_MACHINE',
+      `${first.row.folder} was run with ${name} ${first.record!.versions[name]}, but ${row.folder} with ${version}: their times are not comparable, choose another --save or run all alike.`,
+    );
+  }
 }

@@ -53,7 +53,8 @@ export interface JobAgainst {
   top1: Statistic;
 }
 
-type JobRun = JobRow & { record: JobRecord };
+/** A run, and the commit of this program that did it, where it is known. */
+type JobRun = JobRow & { commit?: string | null; record: JobRecord };
 
 export interface JobBench {
   version: 1;
@@ -86,7 +87,7 @@ export function summarise(
     machine,
     network: networkName(arch, depth),
     ...{ dataset, ratio, epochs, batchSize, runs, groups },
-    notes: notesOf(groups, dataset, failures),
+    notes: [...notesOf(groups, dataset, failures), ...commitNote(runs)],
   };
 }
 
@@ -140,6 +141,11 @@ function againstOurs(theirs: readonly JobRun[], ours: readonly JobRun[]): JobAga
     gbitops: counted ? times((record) => gbitopsOf(record)!) : null,
     top1,
   };
+}
+
+function commitNote(runs: readonly JobRun[]): string[] {
+  const commits = [...new Set(runs.flatMap(({ commit }) => commit ?? []))];
+  return commits.length > 1 ? [`Runs of several commits of ${OURS}: ${commits.join(', ')}.`] : [];
 }
 
 function notesOf(

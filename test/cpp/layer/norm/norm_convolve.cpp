@@ -69,6 +69,8 @@ JoinOutcome run_joined(const JoinCase& what, bool joined, bool train) {
   if (!joined && what.adds) out = out.add_(shortcut);
   at::autocast::set_autocast_enabled(at::kCPU, before);
   check(out.scalar_type() == what.type, "type", 0);
+  if (train && joined)
+    check(out.grad_fn()->name().find("NormConvolution") != std::string::npos, "joined: " + out.grad_fn()->name(), 0);
   if (train) torch::autograd::backward({out, same}, {slope, beside});
   return {out.detach(),       images.grad(),       norm->weight.grad(),
           norm->bias.grad(),  conv->weight.grad(), what.adds ? shortcut.grad() : at::Tensor(),
@@ -87,7 +89,10 @@ EB_TEST("layer: a convolution that normalises its images has the bits of both la
            {JoinCase{algorithm, type, 40, 40, 24, 9}, JoinCase{algorithm, type, 8, 8, 17, 8},
             JoinCase{algorithm, type, 61, 37, 70, 5}, JoinCase{algorithm, type, 20, 11, 8, 12},
             JoinCase{algorithm, type, 24, 24, 75, 7, true}, JoinCase{algorithm, type, 150, 150, 200, 6, true, 9},
-            JoinCase{algorithm, type, 24, 24, 32, 6, true, 0}})
+            JoinCase{algorithm, type, 24, 24, 32, 6, true, 0},
+            // Enough rows for gradients in pieces, with a selection and with several pixels in a row.
+            JoinCase{algorithm, type, 40, 24, 24, 16, false, 8}, JoinCase{algorithm, type, 61, 37, 20, 24, false, 8},
+            JoinCase{algorithm, type, 12, 12, 24, 32, false, 16}})
         for (const bool train : {true, false}) {
           const JoinOutcome want = run_joined(what, false, train), got = run_joined(what, true, train);
           const std::string name = std::string(earlybird::name_of(algorithm)) + " " + at::toString(type) + " " +
