@@ -56,15 +56,19 @@ void set_cores(Team& team, bool bind) {
   team.bound = bind;
 }
 
+/// GOMP_SPINCOUNT is 0 where idle threads may not spin: on one core, or within a quota of processor time, which all
+/// threads share. It is read when the addon is loaded, since it is gone later (src/native/addon.ts).
+const bool may_spin = [] {
+  const char* spins = std::getenv("GOMP_SPINCOUNT");
+  return !spins || std::string_view(spins) != "0";
+}();
+
 /// Finds the threads of a team of another size than before.
 void gather_team(Team& team, int threads) {
   if (team.bound) set_cores(team, false);
   team = Team{};
   team.threads = threads;
-  // GOMP_SPINCOUNT is 0 where idle threads may not spin: on one core, or within a quota of processor time, which all
-  // threads share.
-  const char* spins = std::getenv("GOMP_SPINCOUNT");
-  if (spins && std::string_view(spins) == "0") return;
+  if (!may_spin) return;
   if (threads < 2 || sched_getaffinity(0, sizeof team.allowed, &team.allowed) != 0) return;
   for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
     if (CPU_ISSET(cpu, &team.allowed)) team.cores.push_back(cpu);

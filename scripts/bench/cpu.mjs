@@ -149,18 +149,20 @@ function fail(why) {
 
 const row = (...cells) => `| ${cells.join(' | ')} |`;
 const number = (value) => (Number.isFinite(value) ? value.toFixed(2) : '-');
+// A mode that failed in its first round; the figures of one that failed later are those of fewer rounds.
+const hasNone = ({ imagesPerSecond, ticket, stepMs }) => !imagesPerSecond && !ticket && !stepMs;
 const judged = machine.cpu.instructionSets?.includes('avx512_bf16') ?? false;
 function verdict(part, path, value, sign, bound) {
   if (!judged) return '-';
   if (sign === '>=' ? value < bound : value > bound) return 'missed';
   // The best of fewer modes is easier to beat.
-  const failed = Object.entries(results[part].systems).filter(([, { failure }]) => failure);
+  const failed = Object.entries(results[part].systems).filter(([mode, run]) => mode !== 'reference' && hasNone(run));
   return path === 'best' && failed.length > 0 ? `met, without ${failed.map(([mode]) => mode).join(' and ')}` : 'met';
 }
 
 const speeds = Object.entries(results).flatMap(([name, { systems }]) =>
   Object.entries(systems).flatMap(([system, { imagesPerSecond, dense, ticket, stepMs, runs, dtype, failure }]) => {
-    if (failure) return [row(name, system, dtype ?? '-', `no figure: ${failure}`)];
+    if (hasNone({ imagesPerSecond, ticket, stepMs })) return [row(name, system, dtype ?? '-', `no figure: ${failure}`)];
     const cells = imagesPerSecond
       ? [
           `${imagesPerSecond.median.toFixed(1)} (${imagesPerSecond.low.toFixed(1)} to ${imagesPerSecond.high.toFixed(1)}) images/s`,

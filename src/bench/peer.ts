@@ -82,7 +82,7 @@ interface TrainRecord {
 
 /**
  * Where and in what a program of the peer computes. PyTorch does not know the CPU quota of a container, in which too
- * many threads are slow: it gets as many as this program takes.
+ * many threads are slow: it gets one for each core of the quota.
  */
 export function computingFlags(recipe: DeviceOptions, cores: Cores = availableCores()): Flags {
   const device = requestedDevice(recipe);

@@ -81,9 +81,7 @@ function notAWeight(key: string, value: Value): string {
 export function plainKeys(keys: readonly string[], convolutions?: ReadonlySet<string>): Map<string, string> {
   const holdsMore = new Set(keys.filter((key) => !QUANTISED.test(key)).flatMap(outerModules));
   const isWrapped = (module: string) =>
-    convolutions
-      ? convolutions.has(module) && !convolutions.has(`${module}.0`)
-      : WRAPPED.test(module) && !holdsMore.has(module);
+    convolutions ? convolutions.has(module) : WRAPPED.test(module) && !holdsMore.has(module);
   return new Map(
     keys.map((key) => {
       const [, module, tensor] = QUANTISED.exec(key) ?? [];
@@ -104,7 +102,7 @@ function convolutionsOf(dict: Dict): ReadonlySet<string> | undefined {
   const network = parseJson(isDict(ours) ? ours.get('network') : undefined);
   const layers = (network as { layers?: unknown } | undefined)?.layers;
   if (!Array.isArray(layers)) return undefined;
-  return new Set(layers.flatMap(({ kind, name }) => (kind === 'conv' ? [name as string] : [])));
+  return new Set(layers.flatMap((layer) => (layer?.kind === 'conv' ? [String(layer.name)] : [])));
 }
 
 /**
@@ -123,7 +121,7 @@ export function hasWrappedKeys(value: Value): boolean {
   const weights = isDict(value) ? findWeights(value, 'the checkpoint')?.weights : undefined;
   if (!weights) return false;
   const { plain } = unwrap([...weights.keys()].filter((key) => typeof key === 'string'));
-  return [...plainKeys([...plain.values()])].some(([key, own]) => key !== own);
+  return [...plainKeys([...plain.values()], convolutionsOf(value as Dict))].some(([key, own]) => key !== own);
 }
 
 /** A state dict as part of a checkpoint for {@link writeCheckpoint}: PyTorch reads it as an OrderedDict. */

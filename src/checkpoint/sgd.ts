@@ -91,9 +91,9 @@ export function momentumOf(
     const note = `its optimizer has ${groups.length} groups of parameters (${sizes.join(' and ')}), whose order is not that of the network`;
     return { momentum, lr, note };
   }
-  const keys =
-    named.length === ids.length ? namesOf(named) : keysByPosition(name, ids.length, parameters, allParameters);
   const wanted = new Set(parameters);
+  const keys =
+    named.length === ids.length ? namesOf(named, wanted) : keysByPosition(name, ids.length, parameters, allParameters);
   for (const [position, id] of ids.entries()) {
     const key = keys[position]!;
     const slot = state.get(id as Key);
@@ -133,12 +133,12 @@ function otherOptimizer(state: Dict): string | undefined {
  * Keys of the plain network: names of a wrapped model have its prefix, and those of a low-precision model its
  * quantisers.
  */
-function namesOf(names: readonly Value[]): string[] {
+function namesOf(names: readonly Value[], wanted: ReadonlySet<string>): string[] {
   const texts = names.map(String);
   const { plain } = unwrap(texts);
   const unwrapped = texts.map((name) => plain.get(name) ?? name);
   const own = plainKeys(unwrapped);
-  return unwrapped.map((name) => own.get(name)!);
+  return unwrapped.map((name) => (wanted.has(name) ? name : own.get(name)!));
 }
 
 /** The list of keys that has as many entries as the optimiser has positions. */

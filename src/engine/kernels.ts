@@ -174,7 +174,7 @@ const LOWERING = ['ATEN_CPU_CAPABILITY', 'ONEDNN_MAX_CPU_ISA', 'DNNL_MAX_CPU_ISA
 
 /**
  * One file for each kind of processor, version and probe, since machines may share home folders, and for each choice of
- * instruction sets. The number of threads is no part of it: runs on more of them have the same bits.
+ * instruction sets. The number of threads is no part of it, so that runs on another number take the same kernels.
  */
 function cacheFile({ loaded }: Pick<NativeAddon, 'loaded'>): string {
   const lowered = LOWERING.flatMap((name) => (process.env[name] ? [`${name}=${process.env[name]}`] : []));

@@ -67,16 +67,16 @@ function load(device: string | undefined) {
   // LibTorch's profiler reads this when it begins; without it every profile logs to stderr.
   process.env.KINETO_LOG_LEVEL ??= '6';
 
-  // libgomp reads this when it is loaded. In a worker thread only a copy of the environment changes: set the variable
+  // libgomp and the addon (core/affinity.cpp) read this when they are loaded. In a worker thread only a copy of the environment changes: set the variable
   // for the process there.
   const spins = process.env.OMP_WAIT_POLICY === undefined ? spinCount(availableCores()) : undefined;
-  withDefault('GOMP_SPINCOUNT', spins, () => {
+  const addon = withDefault('GOMP_SPINCOUNT', spins, () => {
     const loader = openLoader(join(dirname(path), 'earlybird_loader.so'), libtorch);
     for (const name of cuda ? ['libc10.so', 'libtorch_cpu.so', 'libtorch.so'] : ['libc10.so', 'libtorch_cpu.so']) {
       openLibrary(loader, join(libtorch.root, 'lib', name), libtorch);
     }
+    return requireNative<RawAddon>(path, libtorch);
   });
-  const addon = requireNative<RawAddon>(path, libtorch);
   checkVersions(addon, path);
   addon.setErrorClass(EarlybirdError);
   settleThreads(addon);
@@ -91,14 +91,14 @@ function load(device: string | undefined) {
 }
 
 /**
- * Works with a variable of the environment, where it is not set. Afterwards it is gone: a program that this one starts,
- * such as a peer of a benchmark, has the user's environment.
+ * Works with a variable of the environment, where it is not set. Afterwards it is gone, so that programs that this one
+ * starts, such as the peers of a benchmark, do not inherit it.
  */
-function withDefault(name: string, value: string | undefined, work: () => void): void {
+function withDefault<R>(name: string, value: string | undefined, work: () => R): R {
   const isOurs = value !== undefined && process.env[name] === undefined;
   if (isOurs) process.env[name] = value;
   try {
-    work();
+    return work();
   } finally {
     if (isOurs) delete process.env[name];
   }

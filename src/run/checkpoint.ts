@@ -167,5 +167,10 @@ function averageEntries({ state, models }: AveragedWeights): [string, Value][] {
 function averageFrom(value: Value, path: string): AveragedWeights | undefined {
   const [state, models] = isDict(value) ? [value.get('swa_state_dict'), value.get('swa_n')] : [];
   if (state === undefined || typeof models !== 'number') return undefined;
-  return { state: stateDictOf(state, `swa_state_dict of ${path}`), models };
+  // Beside its network, which says what keys mean.
+  const file = new Map<string, Value>([
+    ['state_dict', state],
+    ['earlybird', extrasOf(value)],
+  ]);
+  return { state: stateDictOf(file, `swa_state_dict of ${path}`), models };
 }

@@ -173,7 +173,7 @@ async function mergedEnergy(directory: RunDirectory, { search, prune, retrain }:
 
 /** Rows of the summary. The ticket's row counts the dense epochs up to its emergence, and its own. */
 function summaryOf(
-  { percent, fromScratch, init, compareDense }: TrainRecipe,
+  { percent, fromScratch, init, epochs }: TrainRecipe,
   { search, retrain }: Stages,
   { drawing, retraining }: StageLines,
   energy: EnergyFile | null,
@@ -186,9 +186,11 @@ function summaryOf(
     joules: total?.joules ?? null,
     joulesBy: methodText(energy?.sources ?? [], total),
   };
-  const denseLabel = compareDense ? 'dense' : `dense, stopped after ${epochsText(search.completed)}`;
+  // With --compare-dense, or where another ratio never emerges, the search is the whole dense training.
+  const isStopped = search.completed < epochs;
+  const denseLabel = isStopped ? `dense, stopped after ${epochsText(search.completed)}` : 'dense';
   const ticketLabel = `ticket p=${percent}${fromScratch ? ', new weights' : init ? ', rewound' : ''}`;
-  const denseRow = { ...summaryRow(denseLabel, search), ...(compareDense ? {} : { stopped: true }) };
+  const denseRow = { ...summaryRow(denseLabel, search), ...(isStopped ? { stopped: true } : {}) };
   return [denseRow, summaryRow(ticketLabel, retrain, costs)];
 }
 

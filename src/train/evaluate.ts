@@ -63,9 +63,7 @@ export async function evaluate(recipe: EvaluateRecipe, options: RunOptions = {})
   const { observer } = options;
   const flag = recipe.resume === undefined ? 'scratch' : 'resume';
   const { value } = await readGiven(checkpoint, flag, { key: recipe.key });
-  // --key is about the file that is evaluated.
-  const key = recipe.resume === undefined ? recipe.key : undefined;
-  const given = { ...recipe, cfg: recipe.cfg ?? (await cfgFrom(recipe.scratch, key)) };
+  const given = { ...recipe, cfg: recipe.cfg ?? (await cfgFrom(recipe)) };
   const network = networkFor(given, value, checkpoint);
   const { arch, depth, cfg } = network;
   const formats = formatsOf(precisionFor(recipe, value, checkpoint, network.formats, options.observer?.log));

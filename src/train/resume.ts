@@ -1,6 +1,6 @@
 /** Rules of resuming: where a run continues, and when it must not. */
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import type { Provenance } from '../engine/provenance';
@@ -70,7 +70,7 @@ export function resumeFile(
   // Where options changed, detection is repeated between epochs only. A kill after the checkpoint of an epoch may have
   // left the file inside it, from which that epoch gives the same result.
   const own = ownCheckpoints(directory).slice(state === 'continued' ? 1 : 0);
-  return own.find((file) => existsSync(file)) ?? null;
+  return own.find((file) => existsSync(file)) ?? asked ?? null;
 }
 
 /**
@@ -107,9 +107,12 @@ export async function logChanges(
   );
 }
 
-/** Throws ERR_RECIPE where no epoch is left. A run that was killed after its last epoch has metrics, and may finish. */
+/**
+ * Throws ERR_RECIPE where no epoch is left. A run that was killed after its last epoch has metrics of its own, and may
+ * finish.
+ */
 export async function refuseEmptyRun(directory: RunDirectory, from: string | null, completed: number, epochs: number) {
-  if (completed < epochs || (await directory.readMetrics()).length > 0) return;
+  if (completed < epochs || (liesIn(directory, from) && (await directory.readMetrics()).length > 0)) return;
   const [where, remedy] = from ? [` (after ${from})`, ''] : ['', ', or a smaller --start-epoch'];
   throw new EarlybirdError(
     'ERR_RECIPE',
@@ -133,7 +136,7 @@ export const rewound = (directory: RunDirectory, from: string | null, completed:
   directory.rewind(liesIn(directory, from) ? completed : 0);
 
 const liesIn = (directory: RunDirectory, file: string | null) =>
-  file !== null && resolve(dirname(file)) === resolve(directory.path);
+  file !== null && realpathSync(dirname(file)) === realpathSync(directory.path);
 
 /** Throws ERR_DATASET where the folder holds a run on other images. */
 export async function checkDataset(directory: RunDirectory, now: Provenance): Promise<void> {

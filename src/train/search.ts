@@ -35,7 +35,7 @@ export function searchIn(session: Session | null, recipe: SearchRecipe, options:
   const { ratios, stopAtTicket } = recipe;
   const prepare = async () => ({
     command: 'search' as const,
-    cfg: recipe.cfg ?? (await cfgFrom(recipe.scratch, recipe.key)),
+    cfg: recipe.cfg ?? (await cfgFrom(recipe)),
     startEpoch: recipe.startEpoch,
     detection: { ratios, detector: detectorOf(recipe), stopAtTicket, ranking: recipe },
     saveInit: true,
@@ -43,9 +43,16 @@ export function searchIn(session: Session | null, recipe: SearchRecipe, options:
   return runNetwork(session, recipe, 'search', prepare, options);
 }
 
-/** Widths of a ticket, as it records them or its weights show them; undefined without a file. */
-export async function cfgFrom(path: string | undefined, key: string | undefined): Promise<Cfg | undefined> {
+/**
+ * Widths of the ticket `scratch`, as it records them or its weights show them; undefined without a file. `key` is about
+ * `resume` where that is given.
+ */
+export async function cfgFrom({
+  scratch: path,
+  resume,
+  key,
+}: Pick<SearchRecipe, 'scratch' | 'resume' | 'key'>): Promise<Cfg | undefined> {
   if (path === undefined) return undefined;
-  const { value } = await readCheckpoint(path, { key });
+  const { value } = await readCheckpoint(path, { key: resume === undefined ? key : undefined });
   return cfgOf(value, path) ?? (extrasOf(value) ? undefined : inferNetwork(stateDictOf(value, path))?.cfg);
 }

@@ -91,6 +91,12 @@ test('a network that is data says which layers are convolutions', () => {
   };
   const plain = ['stem.weight', 'stem_bn.weight', 'block.0.weight', 'block.0.bias', 'conv1.0.weight'];
   expect(keysFrom(...plain)).toEqual(plain);
+  const file = (key: string) =>
+    new Map<string, Value>([
+      ['state_dict', stateDictValue(new Map([[key, tensor()]]))],
+      ['earlybird', new Map([['network', JSON.stringify({ layers })]])],
+    ]);
+  expect([hasWrappedKeys(file('conv1.0.weight')), hasWrappedKeys(file('stem.0.weight'))]).toEqual([false, true]);
   // An earlier version wrote keys of quantisers.
   expect(keysFrom('stem.0.weight', 'stem_bn.weight', 'block.0.0.weight', 'block.0.0.bias', 'conv1.0.0.weight')).toEqual(
     plain,

@@ -194,6 +194,22 @@ test('runs of other images or of another PyTorch are not put into one table, als
   });
 });
 
+test('--force that is interrupted goes on without it, with what it has run', async () => {
+  const recipe = recipeOf({ modes: ['tuned'] });
+  await benchJob(recipe);
+  const params = join(save, 'tuned', 'seed-1', 'params.json');
+  const { fingerprint } = JSON.parse(readFileSync(params, 'utf8')).dataset;
+  const folders = ['earlybird', 'tuned'].flatMap((system) => [1, 2].map((seed) => join(save, system, `seed-${seed}`)));
+  for (const path of folders.map((folder) => join(folder, 'params.json')))
+    writeFileSync(path, readFileSync(path, 'utf8').replaceAll(fingerprint, 'f'.repeat(64)));
+  const stop = new AbortController();
+  const observer = { log: (line: string) => line.startsWith('run 2 of') && stop.abort() };
+  await expect(benchJob(recipe, { force: true, signal: stop.signal, observer })).rejects.toThrow();
+  calls.length = 0;
+  await benchJob(recipe);
+  expect(names()).toEqual(['tuned 2', 'earlybird 2']);
+});
+
 test('a mode that fails leaves the others, a job of ours that fails ends it unless no ticket emerged', async () => {
   failing = { 'reference 1': new EarlybirdError('ERR_USAGE', 'no torch'), 'reference 2': new Error('no torch') };
   const result = await benchJob(recipeOf());

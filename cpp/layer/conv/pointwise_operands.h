@@ -150,7 +150,7 @@ class PixelReader {
     shift_ = fused_norm::in_slots<Pixel>(norm.shift.const_data_ptr<float>(), rows_);
   }
 
-  /// Pixels [first, first + count), of which both are multiples of 16 or the end. They may lie in `room`.
+  /// Pixels [first, first + count), of which both are multiples of Rows::copies. They may lie in `room`.
   const Pixel* read(int64_t first, int64_t count, std::vector<Pixel>& room) const {
     const Pixel* pixels = from_ + first * rows_.channels;
     if (!norm_.scale.defined()) return pixels;

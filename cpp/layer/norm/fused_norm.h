@@ -64,7 +64,8 @@ Gradients backward(const Context& context, const at::Tensor& gradient, const at:
 Gradients backward_selected(const Context& context, const at::Tensor& gradient, const at::Tensor& channels,
                             int64_t width, const at::Tensor& beside);
 
-/// Writes pixels [first, first + count) of a gradient, on the CPU. May be called on several threads.
+/// Writes pixels [first, first + count) of a gradient, on the CPU. Is called on several threads, for the pixels of a
+/// chunk (fused_norm_rows.h) on one of them, in their order and without gaps.
 using WriteGradient = std::function<void(int64_t first, int64_t count)>;
 
 /// True where there are enough pieces for all threads.

@@ -60,8 +60,8 @@ void blocks_of(const Rows& rows, int64_t first, int64_t count, const Work& work)
 }
 
 /// Two float64 sums a channel over all pixels. The order does not depend on the number of threads, because the chunk
-/// size depends only on the images. `work` adds rows [first, first + count), at most kFloatSums, to two float32 sums,
-/// which lie in slots.
+/// size depends only on the images; the rows of a chunk come in theirs, on one thread. `work` adds rows [first, first +
+/// count), at most kFloatSums, to two float32 sums, which lie in slots.
 template <class T, class Work>
 std::vector<double> sum_rows(const Rows& rows, const Work& work) {
   const int64_t size = chunk_of(rows);

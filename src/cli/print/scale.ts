@@ -12,7 +12,7 @@ export function scaleText(result: ScaleBench): string {
   const line = columns(12, 6, 8, 11, 18, 10, 16, 12, 8);
   return withMachine(result, [
     `${model}, ${batchSize} images a step over all ranks: medians of ${rounds} runs of ${steps} steps, taking turns`,
-    ...(ways.length > 0
+    ...(ways.length > 0 && rows.some(({ system }) => system !== OURS)
       ? [`${ways.join(' and ')} in ours alone: DDP sums gradients in fp32, with statistics of each rank`]
       : []),
     '',

@@ -56,8 +56,6 @@ export async function benchJob(asked: BenchJobRecipe, options: RunOptions = {}):
   using lock = await lockFolder(recipe.save);
   lock.requireWritable();
   if (!force) for (const row of rows) await RunDirectory.check(row.folder, identityOfRow(recipe, row));
-  // An interrupted call goes on without --force, and must not take old results for its own.
-  else for (const row of rows) await rm(join(row.folder, 'result.json'), { force: true });
   const done = new Map((force ? [] : await Promise.all(rows.map(keptIn))).map((kept) => [kept.row, kept]));
   const left = rows.filter((row) => !done.get(row)?.record);
   const failures = new Map<JobRow, EarlybirdError>();
@@ -67,10 +65,7 @@ export async function benchJob(asked: BenchJobRecipe, options: RunOptions = {}):
     const origin = kept[0]?.origin;
     if (!origin) return;
     refuseMixedMachines(kept.map(({ row, origin: own }) => ({ folder: row.folder, machine: own!.machine })));
-    refuseOtherImages(
-      kept.map(({ row, origin: own }) => ({ folder: row.folder, ...own! })),
-      origin.dataset,
-    );
+    refuseOtherImages(kept, origin.dataset, `${kept[0]!.row.folder} was`);
     refuseOtherVersions(kept);
     const runs = kept.map(({ row, origin: own, record }) => ({
       ...row,
@@ -85,11 +80,14 @@ export async function benchJob(asked: BenchJobRecipe, options: RunOptions = {}):
   if (left.length > 0) {
     const engine = openEngine(recipe, observer?.log);
     const machine = machineOf(engineProvenance(engine));
-    const before = [...done.values()].flatMap(({ row, origin }) => (origin ? { folder: row.folder, ...origin } : []));
+    const finished = [...done.values()].filter(({ record }) => record !== null);
+    const before = finished.map(({ row, origin }) => ({ folder: row.folder, machine: origin!.machine }));
     refuseMixedMachines([...before, { folder: 'what is left', machine }]);
     await inTemporaryFolder(async (folder) => {
       const data = await exportData(recipe, folder, options);
-      refuseOtherImages(before, data.dataset);
+      refuseOtherImages(finished, data.dataset, '--data holds now');
+      // An interrupted call goes on without --force, and must not take old results for its own.
+      if (force) for (const { folder } of rows) await rm(join(folder, 'result.json'), { force: true });
       using meter = await RunMeter.open(engine, recipe, signal);
       for (const [i, row] of left.entries()) {
         signal?.throwIfAborted();
@@ -173,26 +171,29 @@ async function exportData(recipe: BenchJobRecipe, folder: string, { observer, si
   };
 }
 
-function refuseOtherImages(before: readonly ({ folder: string } & Origin)[], now: Provenance['dataset']): void {
-  const other = before.find(({ dataset }) => dataset.fingerprint !== now.fingerprint);
+/** `others`: whose images `dataset` is, as the end of "other images than". */
+function refuseOtherImages(kept: readonly Kept[], dataset: Provenance['dataset'], others: string): void {
+  const other = kept.find(({ origin }) => origin!.dataset.fingerprint !== dataset.fingerprint);
   if (!other) return;
+  const name = ({ fingerprint }: Provenance['dataset']) => fingerprint.slice(0, 12);
   throw new EarlybirdError(
     'ERR_RECIPE',
-    `${other.folder} was run on other images (${other.dataset.fingerprint.slice(0, 12)}) than the others (${now.fingerprint.slice(0, 12)}): choose another --save, or give --force to start over.`,
+    `${other.row.folder} was run on other images (${name(other.origin!.dataset)}) than ${others} (${name(dataset)}): choose another --save, or give --force to start over.`,
   );
 }
 
 /** Throws ERR_BENCH_MACHINE where the runs of one program are of several releases of it, or on other threads. */
 function refuseOtherVersions(kept: readonly Kept[]): void {
-  for (const { row, record } of kept) {
-    const first = kept.find((other) => other.row.system === row.system)!;
-    const entries = Object.entries(record!.versions);
-    const other = entries.find(([name, version]) => (first.record!.versions[name] ?? version) !== version);
-    if (!other) continue;
-    const [name, version] = other;
-    throw new EarlybirdError(
-      'ERR_BENCH_MACHINE',
-      `${first.row.folder} was run with ${name} ${first.record!.versions[name]}, but ${row.folder} with ${version}: their times are not comparable, choose another --save or run all alike.`,
-    );
-  }
+  const first = new Map<string, { folder: string; version: string | number }>();
+  for (const { row, record } of kept)
+    for (const [name, version] of Object.entries(record!.versions)) {
+      const key = `${row.system} ${name}`;
+      const before = first.get(key) ?? { folder: row.folder, version };
+      first.set(key, before);
+      if (before.version === version) continue;
+      throw new EarlybirdError(
+        'ERR_BENCH_MACHINE',
+        `${before.folder} was run with ${name} ${before.version}, but ${row.folder} with ${version}: their times are not comparable, choose another --save, or remove one of the two folders to run it again.`,
+      );
+    }
 }

@@ -92,7 +92,7 @@ EB_TEST("layer: a convolution that normalises its images has the bits of both la
             JoinCase{algorithm, type, 24, 24, 32, 6, true, 0},
             // Enough rows for gradients in pieces, with a selection and with several pixels in a row.
             JoinCase{algorithm, type, 40, 24, 24, 16, false, 8}, JoinCase{algorithm, type, 61, 37, 20, 24, false, 8},
-            JoinCase{algorithm, type, 12, 12, 24, 32, false, 16}})
+            JoinCase{algorithm, type, 12, 12, 24, 32, false, 16}, JoinCase{algorithm, type, 24, 24, 24, 40, false, 8}})
         for (const bool train : {true, false}) {
           const JoinOutcome want = run_joined(what, false, train), got = run_joined(what, true, train);
           const std::string name = std::string(earlybird::name_of(algorithm)) + " " + at::toString(type) + " " +
