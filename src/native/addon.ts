@@ -67,8 +67,8 @@ function load(device: string | undefined) {
   // LibTorch's profiler reads this when it begins; without it every profile logs to stderr.
   process.env.KINETO_LOG_LEVEL ??= '6';
 
-  // libgomp and the addon (core/affinity.cpp) read this when they are loaded. In a worker thread only a copy of the environment changes: set the variable
-  // for the process there.
+  // libgomp and the addon (core/affinity.cpp) read this when they are loaded. In a worker thread only a copy of the
+  // environment changes: set the variable for the process there.
   const spins = process.env.OMP_WAIT_POLICY === undefined ? spinCount(availableCores()) : undefined;
   const addon = withDefault('GOMP_SPINCOUNT', spins, () => {
     const loader = openLoader(join(dirname(path), 'earlybird_loader.so'), libtorch);

@@ -10,16 +10,14 @@
 
 #include "layer/conv/pixels.h"
 #include "layer/conv/pointwise_operands.h"
+#include "layer/norm/fused_norm_memory.h"
 
 namespace earlybird::pointwise {
 namespace {
 
-constexpr int64_t kPixelsAtOnce = 64;
+using fused_norm::images_of;
 
-at::Tensor images_of(const at::Tensor& like, int64_t channels) {
-  return at::empty({like.size(0), channels, like.size(2), like.size(3)},
-                   like.options().memory_format(at::MemoryFormat::ChannelsLast));
-}
+constexpr int64_t kPixelsAtOnce = 64;
 
 int64_t pixels_of(const at::Tensor& images) { return images.size(0) * images.size(2) * images.size(3); }
 
@@ -72,7 +70,7 @@ class WeightGradient {
     } else {
       const int64_t groups = in_parts(out_, kRows) * in_parts(in_, kColumns), blocks = in_parts(pixels_, kAtOnce),
                     parts = std::clamp<int64_t>(std::min(kItems / groups, kMostFloats / (out_ * in_)), 1,
-                                                std::max<int64_t>(1, blocks / 4));
+                                                std::max<int64_t>(1, pixels_ / (4 * kAtOnce)));
       part_ = std::max<int64_t>(1, in_parts(blocks, parts)) * kAtOnce;
     }
     parts_ = std::max<int64_t>(1, in_parts(pixels_, part_));
