@@ -121,6 +121,12 @@ class Widths {
         [&](int64_t c) { return !alive[c] && cut.has(c); });
   }
 
+  /// The channel of the largest score in a layer among those that a cut keeps.
+  int64_t best(size_t norm, const std::vector<int64_t>& kept) const {
+    return *std::max_element(kept.begin(), kept.end(),
+                             [&](int64_t a, int64_t b) { return value(norm, a) < value(norm, b); });
+  }
+
   /// The BN layer of a cut that has the largest score in this channel.
   size_t strongest(const Cut& cut, int64_t channel) const {
     return *std::max_element(cut.norms.begin(), cut.norms.end(),
@@ -251,16 +257,18 @@ PrunePlan plan_pruning(const ModelDescription& description, PruneInput input, co
   };
   // Empty layers (docs/reference.md#8.6): reference surgery revives one channel in each, for all networks; exact
   // surgery only if a shape would be empty, and never in a stream that others read.
-  std::vector<bool> removable(out.alive.size());
-  for (const Cut& cut : cuts)
+  std::vector<bool> removable(out.alive.size()), carried(out.alive.size());
+  for (const Cut& cut : cuts) {
     if (cut.what->removable) removable[cut.norms[0]] = true;
+    for (const size_t n : cut.carried) carried[n] = true;
+  }
   for (size_t n = 0; n < out.alive.size(); ++n) {
     if (count(out.alive[n]) > 0) continue;
     if (remove && !removable[n])
       throw Error("ERR_PRUNE", out.layers[n].key +
                                    " would lose every channel and cannot be removed from this network: "
                                    "prune with --empty-layers keep-one.");
-    if (!remove && !exact) revive(n, widths.next(n, out.alive[n]));
+    if (!remove && !exact && !carried[n]) revive(n, widths.next(n, out.alive[n]));
   }
 
   out.cfg = description.ticket_cfg;
@@ -290,6 +298,8 @@ PrunePlan plan_pruning(const ModelDescription& description, PruneInput input, co
       Bits kept(out.alive[n].size());
       for (const int64_t c : plan.kept) kept[c] = out.alive[n][c];
       out.alive[n] = std::move(kept);
+      // Its own best channel may be one that the cut drops, and a layer of zeros never learns.
+      if (!exact && width > 0 && count(out.alive[n]) == 0) revive(n, widths.best(n, plan.kept));
     }
     out.cfg[cut.what->cfg_entry] = width;
     out.cuts.push_back(std::move(plan));

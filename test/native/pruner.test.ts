@@ -252,3 +252,44 @@ test('exact surgery removes no layer', async () => {
   const asked = { mask: new Uint8Array(mask!.bits).fill(255), emptyLayers: 'remove', surgery: 'exact' } as const;
   await expect(dense.prune(asked)).rejects.toMatchObject({ code: 'ERR_PRUNE' });
 });
+
+test('a layer in front of a depthwise convolution that is emptied keeps a channel that goes on', async () => {
+  const { dense, states } = await subject(NETWORKS.mobilenet_v2!);
+  await dense.loadStateDict(states.filled);
+  const [front, behind] = ['features.2.conv.0.1', 'features.2.conv.1.1'] as const;
+  const weakest = (key: string) => {
+    const gammas = floats(states.filled.get(`${key}.weight`)!).map(Math.abs);
+    return gammas.indexOf(Math.min(...gammas));
+  };
+  // The best channel of the layer that is emptied is never the one that the other layer has.
+  for (const alive of [
+    { [front]: [], [behind]: [weakest(front)] },
+    { [front]: [weakest(behind)], [behind]: [] },
+    { [front]: [], [behind]: [] },
+  ]) {
+    const { model: ticket, layers } = await dense.prune({
+      mask: packedMask(dense.describe().batchNorms, alive),
+      emptyLayers: 'keep-one',
+      surgery: 'reference',
+    });
+    const state = await ticket.stateDict();
+    for (const key of [front, behind]) {
+      expect(layers.find((layer) => layer.key === key)).toMatchObject({ kept: 1, width: 1 });
+      expect(floats(state.get(`${key}.weight`)!)[0]).not.toBe(0);
+    }
+    ticket.dispose();
+  }
+  dense.dispose();
+});
+
+/** A mask that keeps all channels but those of the named layers, of which it keeps the given ones. */
+function packedMask(norms: readonly { key: string; channels: number }[], alive: Record<string, number[]>): Uint8Array {
+  const bits = norms.flatMap(({ key, channels }) =>
+    Array.from({ length: channels }, (_, c) => alive[key]?.includes(c) ?? true),
+  );
+  const mask = new Uint8Array(Math.ceil(bits.length / 8));
+  bits.forEach((isKept, i) => {
+    if (isKept) mask[i >> 3]! |= 128 >> (i % 8);
+  });
+  return mask;
+}
