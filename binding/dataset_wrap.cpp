@@ -90,10 +90,11 @@ StreamSpec stream_spec_of(const Napi::Object& object) {
   return out;
 }
 
-/// Images and labels of the result are views of JavaScript memory.
-DatasetSpec dataset_spec_of(const Napi::Object& object) {
+/// Images and labels of the result are views of JavaScript memory, which `held` gets.
+DatasetSpec dataset_spec_of(const Napi::Object& object, std::vector<Napi::Value>& held) {
   DatasetSpec out;
-  const Bytes images = bytes_of(object.Get("images"), "images"), labels = bytes_of(object.Get("labels"), "labels");
+  held = {object.Get("images"), object.Get("labels")};
+  const Bytes images = bytes_of(held[0], "images"), labels = bytes_of(held[1], "labels");
   const int64_t height = integer_in(object, "height"), width = integer_in(object, "width");
   const auto count = static_cast<int64_t>(labels.size / sizeof(int32_t));
   if (height < 1 || width < 1)
@@ -124,8 +125,8 @@ std::shared_ptr<Dataset> dataset_in(const Napi::Object& options) {
 
 Napi::Value create_dataset_js(const Napi::CallbackInfo& info) {
   return promise(info.Env(), [&] {
-    const Napi::Object object = object_argument(info, 0, "spec");
-    DatasetSpec spec = dataset_spec_of(object);
+    std::vector<Napi::Value> held;
+    DatasetSpec spec = dataset_spec_of(object_argument(info, 0, "spec"), held);
     return Job::start(info.Env(),
                       [spec](Job&) mutable -> Job::Finish {
                         spec.device = checked_device(spec.device);
@@ -133,7 +134,7 @@ Napi::Value create_dataset_js(const Napi::CallbackInfo& info) {
                           return DatasetWrap::create(Environment::of(env)->dataset_class, dataset);
                         };
                       },
-                      {}, {object.Get("images"), object.Get("labels")});
+                      {}, held);
   });
 }
 

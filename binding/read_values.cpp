@@ -116,11 +116,13 @@ HostTensor tensor_of(const Napi::Value& value, const std::string& name, std::vec
   if (!found) throw Error("ERR_DTYPE", "\"" + name + "\" has the unknown element type \"" + dtype + "\".");
   out.dtype = found->dtype;
   out.shape = shape_of(object.Get("shape"), name + ".shape");
-  const Bytes bytes = bytes_of(object.Get("data"), "data");
+  // A getter may give another array the next time: the one that is viewed is the one that is held.
+  const Napi::Value data = object.Get("data");
+  const Bytes bytes = bytes_of(data, "data");
   check_bytes(name, bytes.size, out.shape, found->bytes);
   out.data = bytes.data;
   out.bytes = bytes.size;
-  held.push_back(object.Get("data"));
+  held.push_back(data);
   return out;
 }
 

@@ -124,7 +124,7 @@ Napi::Value TrainerWrap::step(const Napi::CallbackInfo& info) {
     const Napi::Object options = object_argument(info, 0, "options");
     std::vector<Napi::Value> held = {options.Get("labels")};
     const HostTensor images = tensor_of(options.Get("images"), "images", held);
-    const Bytes bytes = bytes_of(options.Get("labels"), "labels");
+    const Bytes bytes = bytes_of(held.front(), "labels");
     const HostTensor labels = {
         Dtype::kInt32, {static_cast<int64_t>(bytes.size / sizeof(int32_t))}, bytes.data, bytes.size, nullptr};
     const double lr = number_in(options, "lr");

@@ -18,7 +18,9 @@ void CapturedWork::prepare(Pass& pass, const Shape& shape, const Work& work, con
                            Ranks* ranks) {
   const std::shared_ptr<Feed> feed = pass.feed();
   std::vector<const void*> addresses = addresses_of(state);
-  bool changed = feed != feed_.lock() || shape != shape_ || addresses != addresses_;
+  const std::shared_ptr<Feed> captured = feed_.lock();
+  // A pass may have no feed either, which is no reason to replay one that is gone.
+  bool changed = !captured || feed != captured || shape != shape_ || addresses != addresses_;
   bool ready = feed && shape.size > 0;
   if (graphs_ && ranks) {
     double words[2] = {changed ? 1.0 : 0.0, ready ? 1.0 : 0.0};

@@ -47,7 +47,7 @@ class CapturedWork {
   void capture(const std::shared_ptr<Feed>& feed, const Work& work, std::vector<at::Tensor> state);
 
   GraphFactory graphs_;
-  std::weak_ptr<Feed> feed_;  // the captured feed: once it is gone, nobody asks for a replay
+  std::weak_ptr<Feed> feed_;  // the captured feed; the graph is void once it is gone
   Shape shape_;
   std::vector<const void*> addresses_;  // addresses of the captured state
   std::unique_ptr<Graph> graph_;

@@ -25,8 +25,10 @@ Trainer::Step::Step(std::shared_ptr<Network> model, const TrainerOptions& chosen
     momentum.push_back(at::zeros_like(entry.value()));  // after the switch to channels_last, so that strides match
   }
   auto state = network->named_parameters();
+  const ModelDescription description = network->describe();
+  classes = description.classes;
   is_gamma.assign(keys.size(), false);
-  for (const auto& norm : network->describe().batch_norms) {
+  for (const auto& norm : description.batch_norms) {
     const std::string key = norm.key + ".weight";
     gammas.push_back(state[key]);
     is_gamma[std::find(keys.begin(), keys.end(), key) - keys.begin()] = true;

@@ -48,6 +48,7 @@ struct Trainer::Step {
   std::vector<std::string> keys;
   std::vector<at::Tensor> parameters, momentum, gammas;
   std::vector<uint8_t> is_gamma;  // one entry a parameter
+  int64_t classes = 0;
   at::Tensor lr;
   LowPrecision numbers;
   PassSums sums;

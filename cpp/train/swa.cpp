@@ -60,6 +60,8 @@ PassResult estimate_norms(Network& network, Dataset& dataset, uint64_t seed, int
   network.train();
   const auto pass = dataset.train_pass(seed, static_cast<uint32_t>(epoch), options.batch_size,
                                        token_for_data(network.ranks.get(), cancel));
+  // Ranks stop together, in the pass.
+  if (!network.ranks) cancel.check();
   NormMomentum norms(network);
   norms.forget();
   ForwardWork forward(network, options.rounding);

@@ -10,6 +10,20 @@
 #include "train/step.h"
 
 namespace earlybird {
+namespace {
+
+/// On a GPU a kernel would read beyond the logits for others.
+void check_labels(const at::Tensor& images, const at::Tensor& labels, int64_t classes) {
+  const int64_t count = images.dim() > 0 ? images.size(0) : 0;
+  if (labels.size(0) != count)
+    throw Error("ERR_SHAPE",
+                std::to_string(count) + " images have " + std::to_string(labels.size(0)) + " labels: give each its own.");
+  if (labels.lt(0).logical_or_(labels.ge(classes)).any().item<bool>())
+    throw Error("ERR_DATASET", "A label is not a class of the model: give labels from 0 to " +
+                                   std::to_string(classes - 1) + ".");
+}
+
+}  // namespace
 
 Trainer::Trainer(std::shared_ptr<Network> network, const TrainerOptions& options)
     : step_(std::make_unique<Step>(std::move(network), options)) {}
@@ -44,12 +58,13 @@ PassResult Trainer::epoch(Dataset& dataset, int64_t epoch, double lr, int64_t ba
 
 StepResult Trainer::step(const HostTensor& images, const HostTensor& labels, double lr, bool gradients) {
   Step& step = *step_;
+  const at::Tensor pictures = view_of(images), classes = view_of(labels).to(at::kLong);
+  check_labels(pictures, classes, step.classes);
   PassPosition from;
   from.steps = step.single_steps++;
   step.start(0, lr, from);
   const at::Device device = step.parameters.front().device();
-  step.gradients({view_of(images).to(device).contiguous(at::MemoryFormat::ChannelsLast),
-                  view_of(labels).to(at::kLong).to(device)});
+  step.gradients({pictures.to(device).contiguous(at::MemoryFormat::ChannelsLast), classes.to(device)});
   StepResult out;
   if (gradients) {
     out.gradients.emplace();
@@ -82,16 +97,18 @@ Snapshot Trainer::snapshot() const {
 void Trainer::restore_momentum(const HostState& momentum) {
   at::NoGradGuard no_grad;
   Step& step = *step_;
+  std::vector<std::pair<at::Tensor, at::Tensor>> fits;  // a map that does not fit changes nothing
   for (const auto& [key, tensor] : momentum) {
     const auto found = std::find(step.keys.begin(), step.keys.end(), key);
     if (found == step.keys.end())
       throw Error("ERR_CHECKPOINT", "The model has no parameter " + key + " for this momentum.");
-    at::Tensor& buffer = step.momentum[found - step.keys.begin()];
+    const at::Tensor& buffer = step.momentum[found - step.keys.begin()];
     const at::Tensor value = view_of(tensor);
     if (value.sizes() != buffer.sizes())
       throw Error("ERR_CHECKPOINT", "Momentum of " + key + " has another shape than the parameter.");
-    buffer.copy_(value);
+    fits.emplace_back(buffer, value);
   }
+  for (const auto& [buffer, value] : fits) buffer.copy_(value);
 }
 
 void Trainer::share_momentum() {

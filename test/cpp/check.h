@@ -6,6 +6,9 @@
 /// Counts a check of the test that runs; a failed one is printed with the value that was measured.
 void check(bool good, const std::string& what, double measured);
 
+/// Prints what a test could not try on this machine.
+void note(const std::string& what);
+
 struct Test {
   std::string name;
   void (*run)();

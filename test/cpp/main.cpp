@@ -24,6 +24,8 @@ void check(bool good, const std::string& what, double measured) {
   if (!good) std::printf("  %s: %g\n", what.c_str(), measured);
 }
 
+void note(const std::string& what) { std::printf("  %s\n", what.c_str()); }
+
 std::vector<Test>& tests() {
   static std::vector<Test> all;
   return all;

@@ -93,6 +93,42 @@ test('an aborted estimate gives the momentum back', async () => {
   for (const handle of [model, dataset]) handle.dispose();
 });
 
+test('an estimate that is aborted before it begins leaves the statistics alone', async () => {
+  const dataset = await smallDataset(70);
+  const model = await smallModel();
+  const { images } = await dataset.batch([1, 2, 3], { seed: 1, epoch: 0 });
+  await model.forward(images, { train: true });
+  const before = await model.stateDict();
+  const options = { dataset, batchSize: 16, precision: 'fp32', seed: 1, epoch: 0 } as const;
+  await expect(model.estimateNorms({ ...options, signal: AbortSignal.abort() })).rejects.toThrow();
+  expect(await model.stateDict()).toEqual(before);
+  for (const handle of [model, dataset]) handle.dispose();
+});
+
+test('the variance of one batch keeps its digits where it is small', async () => {
+  const dataset = await smallDataset(16, { std: [2e4, 2e4, 2e4] });
+  const model = await smallModel();
+  const options = { dataset, precision: 'fp32', seed: 1, epoch: 0 } as const;
+  await model.estimateNorms({ ...options, batchSize: 16 });
+  const key = 'feature.1.running_var';
+  const estimated = floats((await model.stateDict()).get(key)!);
+  // A training step moves statistics of zero by a tenth, in which small numbers keep all digits.
+  const state = await model.stateDict();
+  state.set(key, { ...state.get(key)!, data: new Uint8Array(4 * estimated.length) });
+  await model.loadStateDict(state);
+  const { images } = await dataset.batch(
+    Array.from({ length: 16 }, (_, i) => i),
+    { seed: 1, epoch: 0 },
+  );
+  await model.forward(images, { train: true });
+  const moved = floats((await model.stateDict()).get(key)!);
+  expect(Math.max(...estimated)).toBeLessThan(1e-7);
+  estimated.forEach((value, i) => {
+    expect(value / (10 * moved[i]!)).toBeCloseTo(1, 4);
+  });
+  for (const handle of [model, dataset]) handle.dispose();
+});
+
 describe('protective masks', () => {
   const ascending = (values: readonly number[]) => [...values].sort((a, b) => a - b);
 

@@ -222,6 +222,54 @@ test('a dataset and a model that do not fit are refused before the first step', 
   for (const handle of [model, trainer, fitting, dataset, tall]) handle.dispose();
 });
 
+test('a step takes one label of the classes for each image, and momentum that does not fit changes nothing', async () => {
+  const model = await smallModel();
+  const trainer = await smallTrainer(model);
+  const dataset = await smallDataset(4);
+  const { images } = await dataset.batch([0, 1, 2, 3], { seed: 1, epoch: 0 });
+  const before = await trainer.snapshot();
+  for (const [labels, code] of [
+    [[1, 2, 3], 'ERR_SHAPE'],
+    [[1, 2, 3, 4, 5], 'ERR_SHAPE'],
+    [[], 'ERR_SHAPE'],
+    [[0, 1, 2, 10], 'ERR_DATASET'],
+    [[0, 1, 2, -100], 'ERR_DATASET'],
+  ] as const)
+    await expect(trainer.step({ images, labels: Int32Array.from(labels), lr: 0.1 })).rejects.toMatchObject({ code });
+  const ones = new Map(
+    [...before.momentum].map(([key, tensor]) => [
+      key,
+      { ...tensor, data: new Uint8Array(Float32Array.from(floats(tensor), () => 1).buffer) },
+    ]),
+  );
+  const unknown = new Map([...ones, ['elsewhere.weight', ones.values().next().value!]]);
+  await expect(trainer.restoreMomentum(unknown)).rejects.toMatchObject({ code: 'ERR_CHECKPOINT' });
+  expect(await trainer.snapshot()).toEqual(before);
+  for (const handle of [trainer, model, dataset]) handle.dispose();
+});
+
+test('a tensor whose data is made anew by each read is read once', async () => {
+  const model = await smallModel();
+  const state = await model.stateDict();
+  let reads = 0;
+  const lazy = new Map(
+    [...state].map(([key, { dtype, shape, data }]) => [
+      key,
+      {
+        dtype,
+        shape,
+        get data() {
+          reads++;
+          return data.slice();
+        },
+      },
+    ]),
+  );
+  await model.loadStateDict(lazy);
+  expect(reads).toBe(state.size);
+  model.dispose();
+});
+
 // A rank that has no image of a step computes it with none, so that it takes part in all sums.
 test.each([
   ['vgg', 11, 32, 'fp32'],

@@ -53,8 +53,11 @@ struct Settings : torch::CustomClassHolder {
   std::array<at::Tensor, 2> operands(ConvProduct product, const at::Tensor& first, const at::Tensor& second) const {
     const at::ScalarType images = products.images_dtype(),
                          last = product == ConvProduct::kWeightGradient ? images : products.weight_dtype();
-    if (rounding) return rounding->operands(product, first, second, products.groups, {images, last});
-    return {first.to(images), second.to(last)};
+    if (!rounding) return {first.to(images), second.to(last)};
+    // The library multiplies values of `dtype`, also where it does so in float32.
+    const at::ScalarType weight = products.by == ConvProducts::By::kLibrary ? products.dtype : last;
+    const auto [rounded, other] = rounding->operands(product, first, second, products.groups, {products.dtype, weight});
+    return {rounded.to(images), other.to(last)};
   }
 
   ConvProducts products;

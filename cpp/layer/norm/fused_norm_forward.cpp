@@ -44,10 +44,13 @@ void fold(const Norm& norm, const float* mean, const float* variance, float* inv
 void track(const Norm& norm, const float* mean, const float* variance, double pixels) {
   const auto unbiased = static_cast<float>(pixels / (pixels - 1));
   const auto momentum = static_cast<float>(norm.momentum);
+  // The formula of at::lerp: at a momentum of 1 the value of the batch keeps all its digits.
+  const auto move = [momentum](float& from, float to) {
+    from = momentum < 0.5f ? from + momentum * (to - from) : to - (to - from) * (1 - momentum);
+  };
   for (int64_t k = 0; k < norm.width; ++k) {
-    float &to_mean = norm.running_mean[norm.channel(k)], &to_variance = norm.running_var[norm.channel(k)];
-    to_mean += momentum * (mean[k] - to_mean);
-    to_variance += momentum * (variance[k] * unbiased - to_variance);
+    move(norm.running_mean[norm.channel(k)], mean[k]);
+    move(norm.running_var[norm.channel(k)], variance[k] * unbiased);
   }
 }
 

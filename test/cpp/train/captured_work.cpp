@@ -14,6 +14,7 @@
 #include "dist/two_ranks.h"
 #include "model/network.h"
 #include "prune/mask.h"
+#include "prune/score_networks.h"
 #include "prune/surgery.h"
 #include "train/evaluator.h"
 #include "train/trainer.h"
@@ -95,6 +96,16 @@ class StandIn final : public Graph {
  private:
   bool fails_;
   std::function<void()> work_;
+};
+
+/// A graph that keeps nothing of its work alive, as a CUDA graph does; its replay only counts.
+class Forgetful final : public Graph {
+ public:
+  void capture(const std::function<void()>& warm_up, const std::function<void()>&) override {
+    warm_up();
+    ++counts.captures;
+  }
+  void replay() override { ++counts.replays; }
 };
 
 GraphFactory stand_ins(bool fail = false) {
@@ -232,6 +243,19 @@ EB_TEST("train: another shape, dataset or network is captured anew") {
   Trainer small(ticket, {.graphs = stand_ins()});
   small.epoch(*data, 1, 0.01, kBatch, INT64_MAX, kNever, {});
   check(counts.captures == 4, "a pruned network is captured", counts.captures);
+}
+
+EB_TEST("train: a graph is not replayed for images of another kind once its own are gone") {
+  auto data = images();
+  Trainer trainer(network(), {.graphs = [] { return std::make_unique<Forgetful>(); }});
+  counts = {};
+  trainer.epoch(*data, 0, 0.01, kBatch, INT64_MAX, kNever, {});
+  check(counts.captures == 1 && counts.replays == kImages / kBatch, "captured", counts.replays);
+  data.reset();
+  Fixed without_feed(batches_of({kBatch, kBatch}));
+  counts = {};
+  const PassResult result = trainer.epoch(without_feed, 1, 0.01, kBatch, INT64_MAX, kNever, {});
+  check(counts.replays == 0 && !result.captured && result.loss > 0, "eager", counts.replays);
 }
 
 EB_TEST("train: captured steps of two ranks equal eager ones") {
