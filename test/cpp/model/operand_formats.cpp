@@ -9,6 +9,7 @@
 #include "check.h"
 #include "core/autocast.h"
 #include "core/error.h"
+#include "layer/conv/conv_products.h"
 #include "layer/layers.h"
 #include "model/low_precision.h"
 #include "model/network.h"
@@ -195,6 +196,24 @@ void check_network(const std::string& arch, int64_t depth, int64_t side, bool bf
       check(low[i].equal(again[i]), name + "a layer is the same again", static_cast<double>(i));
     }
   }
+}
+
+EB_TEST("model: operands without a format are bfloat16 in such a step, also where the library multiplies in float32") {
+  const torch::nn::Conv2d conv = layer_of({.in = 16, .out = 24, .kernel = 3, .side = 9});
+  NumberFormats formats;
+  formats.operands.activate = &mx_format("mxint8");
+  const QuantizedPass pass = pass_of(formats, conv);
+  const QuantizeGuard guard(&pass);
+  ConvProducts products;
+  products.dtype = at::kBFloat16;
+  products.multiplied = at::kFloat;
+  products.stride = {2, 2};
+  const at::Tensor images = channels_last(at::randn({5, 16, 9, 9}).to(at::kBFloat16)), weight = conv->weight.detach();
+  const auto with = [&](const at::Tensor& weights) {
+    return convolve_with(products, images, weights, operand_rounding(conv.get())).to(at::kFloat);
+  };
+  const at::Tensor difference = with(weight) - with(weight.to(at::kBFloat16).to(at::kFloat));
+  check(difference.abs().max().item<double>() == 0, "weights", difference.abs().max().item<double>());
 }
 
 EB_TEST("model: products of a convolution in MX formats equal those of rounded operands in float64") {
