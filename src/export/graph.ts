@@ -1,14 +1,12 @@
 /** A network as a plain list of named operations, with the tensors that they use. All formats are written from it. */
 import { EarlybirdError } from '../errors';
 import type { GraphNode, ModelDescription } from '../native/types/model';
+import { IMAGE } from '../network/schema';
 import type { StateDict, TensorData } from '../tensor';
 
 type Named<T> = T extends unknown ? Omit<T, 'inputs'> & { name: string; inputs: string[] } : never;
-/** An operation. `inputs` are names of earlier operations, or {@link IMAGES}; its own name stands for its result. */
+/** An operation. `inputs` are names of earlier operations, or {@link IMAGE}; its own name stands for its result. */
 export type Operation = Named<GraphNode> | { op: 'flatten'; key: string; name: string; inputs: string[] };
-
-/** The name of the network's input. */
-export const IMAGES = 'images';
 
 export interface Graph {
   /** Operations in the order of the computation; the last one makes the logits. */
@@ -23,13 +21,15 @@ export function graphOf({ nodes }: Pick<ModelDescription, 'nodes'>, state: State
   const taken = new Set<string>();
   const flat = new Set<string>();
   const operations: Operation[] = [];
+  // A layer keeps its name, as its weights have it, and model.py has no room for another beside or within it.
+  const flatten = uniqueName('flatten', new Set(nodes.map(({ key }) => key.split('.', 1)[0]!)));
   const add = (one: Omit<Operation, 'name'>) => {
     const name = uniqueName(one.key, taken);
     operations.push({ ...one, name } as Operation);
     return name;
   };
   for (const node of nodes) {
-    const inputs = node.inputs.map((position) => (position < 0 ? IMAGES : names[position]!));
+    const inputs = node.inputs.map((position) => (position < 0 ? IMAGE : names[position]!));
     if (node.op === 'select' && selectedChannels(tensorOf(state, node.key, 'indexes')) === null) {
       names.push(inputs[0]!);
       continue;
@@ -37,7 +37,7 @@ export function graphOf({ nodes }: Pick<ModelDescription, 'nodes'>, state: State
     // A linear layer takes rows. Its result is rows, and so are the other inputs of any operation that reads rows.
     const isFlat = node.op === 'linear' || inputs.some((input) => flat.has(input));
     const asRows = (input: string) =>
-      flat.has(input) ? input : add({ op: 'flatten', key: 'flatten', inputs: [input] });
+      flat.has(input) ? input : add({ op: 'flatten', key: flatten, inputs: [input] });
     const name = add({ ...node, inputs: isFlat ? inputs.map(asRows) : inputs });
     if (isFlat) flat.add(name);
     names.push(name);
@@ -45,8 +45,8 @@ export function graphOf({ nodes }: Pick<ModelDescription, 'nodes'>, state: State
   return { operations, tensors: tensorsOf(operations, state) };
 }
 
-/** Numbers a name that is used again as torch.fx does: relu, relu_1, relu_2. */
-function uniqueName(key: string, taken: Set<string>): string {
+/** Numbers a name that is taken as torch.fx does (relu, relu_1, relu_2), and takes the result. */
+export function uniqueName(key: string, taken: Set<string>): string {
   let name = key;
   for (let i = 1; taken.has(name); i++) name = `${key}_${i}`;
   taken.add(name);

@@ -1,5 +1,6 @@
 /** Writes the Python module that builds an exported network from its PyTorch file, without this program. */
-import { type Graph, IMAGES, type Operation, tensorOf } from './graph';
+import { IMAGE } from '../network/schema';
+import { type Graph, type Operation, tensorOf } from './graph';
 
 export interface ModelPyOptions {
   /** Description of the network, for the head of the module. */
@@ -92,7 +93,7 @@ const NETWORK = [
   '            place.add_module(last, layer)',
   '',
   '    def forward(self, images):',
-  `        results = {"${IMAGES}": images}`,
+  `        results = {"${IMAGE}": images}`,
   '        for name, inputs in self.steps:',
   '            results[name] = self.get_submodule(name)(*(results[i] for i in inputs))',
   '        return results[name]',

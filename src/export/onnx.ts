@@ -2,12 +2,15 @@
  * Writes ONNX files (https://onnx.ai, operator set 17) with one node for each operation, under the names of PyTorch's
  * modules.
  */
-import { floatsOf, floatTensor, type Graph, IMAGES, type Operation, selectedChannels, tensorOf } from './graph';
+import { IMAGE } from '../network/schema';
+import { floatsOf, floatTensor, type Graph, type Operation, selectedChannels, tensorOf, uniqueName } from './graph';
 import { ATTRIBUTE_TYPE, ONNX, TENSOR_TYPE } from './onnx-schema';
 
 /** Operator set and version of the file format of ONNX 1.12 (2022), which all later runtimes read. */
 export const OPSET = 17;
 const IR_VERSION = 8;
+/** Names of the input and the output of a file. */
+export const IMAGES = 'images';
 const LOGITS = 'logits';
 
 export interface OnnxOptions {
@@ -24,8 +27,7 @@ export interface OnnxOptions {
 export async function onnxBytes({ operations, tensors }: Graph, options: OnnxOptions): Promise<Uint8Array> {
   const protobuf = await import('protobufjs');
   const type = protobuf.Root.fromJSON(ONNX).lookupType('ModelProto');
-  const last = operations.at(-1)!.name;
-  const called = (name: string) => (name === last ? LOGITS : name);
+  const results = namesOfResults(operations);
   const parts = operations.map((one) => translated(one, tensors));
   const model = {
     irVersion: IR_VERSION,
@@ -39,8 +41,8 @@ export async function onnxBytes({ operations, tensors }: Graph, options: OnnxOpt
       node: operations.map(({ name, inputs }, i) => ({
         name,
         opType: parts[i]!.opType,
-        input: [...inputs.map(called), ...parts[i]!.weights.map((weight) => weight.name)],
-        output: [called(name)],
+        input: [...inputs.map((input) => results.get(input)!), ...parts[i]!.weights.map((weight) => weight.name)],
+        output: [results.get(name)!],
         attribute: Object.entries(parts[i]!.attributes).map(([key, value]) => attribute(key, value)),
       })),
       initializer: parts.flatMap(({ weights }) => weights),
@@ -49,6 +51,20 @@ export async function onnxBytes({ operations, tensors }: Graph, options: OnnxOpt
     },
   };
   return type.encode(type.fromObject(model)).finish();
+}
+
+/**
+ * The name in the file of each operation's result: that of the operation. Input and output have fixed names, so another
+ * operation of such a name is numbered.
+ */
+function namesOfResults(operations: readonly Operation[]): Map<string, string> {
+  const results = new Map<string, string>([
+    [IMAGE, IMAGES],
+    [operations.at(-1)!.name, LOGITS],
+  ]);
+  const taken = new Set(results.values());
+  for (const { name } of operations) if (!results.has(name)) results.set(name, uniqueName(name, taken));
+  return results;
 }
 
 interface Translated {

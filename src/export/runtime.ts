@@ -1,7 +1,8 @@
 /** Runs ONNX networks in onnxruntime-node, which users install beside this package if they want, as it is large. */
 import { EarlybirdError } from '../errors';
 import type { TensorData } from '../tensor';
-import { floatsOf, floatTensor, IMAGES } from './graph';
+import { floatsOf, floatTensor } from './graph';
+import { IMAGES } from './onnx';
 
 /** Fields of onnxruntime-node that are used here. */
 interface OnnxTensor {

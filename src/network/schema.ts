@@ -6,8 +6,8 @@ import { z } from 'zod';
 import { EarlybirdError, type ErrorCode } from '../errors';
 import type { LayerData, NetworkData } from '../native/types/network-data';
 
-/** Name of the network's input among the names of layers. */
-const IMAGE = 'image';
+/** Name of the network's input among the names of layers, which no layer can have. */
+export const IMAGE = 'image';
 
 const MOST_LAYERS = 10_000;
 const size = (minimum = 1) => z.number().int().min(minimum).max(65_536);
