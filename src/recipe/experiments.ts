@@ -4,7 +4,7 @@ import { dataset } from './fields/data';
 import { checkpointNetwork, model, ticketNetwork, weightsKey } from './fields/network';
 import { AS_CHECKPOINT, lowPrecision, prunedPrecision } from './fields/precision';
 import { precisionSchedule } from './fields/precision-schedule';
-import { ranking } from './fields/ranking';
+import { OF_IMAGES_TEXT, ranking } from './fields/ranking';
 import { ranks } from './fields/ranks';
 import { launcher, unused } from './fields/reference';
 import { checkpoints, energy, files, runtime } from './fields/runtime';
@@ -72,7 +72,7 @@ export const pruneSchema = z.strictObject({
   save: common(folder().min(1).default('.'), 'folder to write pruned.pth.tar and prune.txt to'),
   dataset: common(
     z.enum(DATASETS).optional(),
-    'dataset, for the number of classes, and for the images that --criterion taylor, snip and grasp need',
+    `dataset, for the number of classes, and for the images that --criterion ${OF_IMAGES_TEXT} need`,
     { defaultHelp: 'as the checkpoint' },
   ),
   batchSize: batches.batchSize,

@@ -1,7 +1,10 @@
 /** @jest-environment ./test/support/yargs-environment.js */
 import { normaliseArguments, PARSER } from '../../src/cli/arguments';
 import { addOptions, recipeFrom, type Values } from '../../src/cli/options';
+import { pruneSchema } from '../../src/recipe/experiments';
+import { CRITERIA, needsImages } from '../../src/recipe/fields/ranking';
 import { identityOf } from '../../src/recipe/identity';
+import { OPTIONS } from '../../src/recipe/option';
 import { PRESETS } from '../../src/recipe/presets';
 import { type CommandName, parseRecipe, requireParsed } from '../../src/recipe/recipe';
 
@@ -348,4 +351,10 @@ test('criteria of gradients need a dataset', () => {
     message: expect.stringMatching(/^--criterion taylor needs .* give --dataset/),
   });
   expect(recipe('prune', '--model m --criterion l1')).toMatchObject({ criterion: 'l1', budget: 'channels' });
+});
+
+test('help of prune --dataset names all criteria that need images', () => {
+  const { help } = OPTIONS.get(pruneSchema.shape.dataset)!;
+  const named = CRITERIA.filter((criterion) => help.includes(criterion));
+  expect(named).toEqual(CRITERIA.filter(needsImages));
 });

@@ -12,6 +12,8 @@ export type Criterion = (typeof CRITERIA)[number];
 
 /** Criteria of gradients or activations, which need images. */
 const OF_IMAGES: readonly string[] = ['taylor', 'snip', 'grasp', 'thinet'] satisfies Criterion[];
+/** Their names, for help. */
+export const OF_IMAGES_TEXT = `${OF_IMAGES.slice(0, -1).join(', ')} and ${OF_IMAGES.at(-1)}`;
 export const needsImages = (criterion: string | undefined) => criterion !== undefined && OF_IMAGES.includes(criterion);
 
 const BUDGETS = ['channels', 'params', 'flops', 'time'] as const;
@@ -24,7 +26,7 @@ export const ranking = {
   ),
   criterionBatches: option(
     count().default(8),
-    'taylor, snip, grasp and thinet: training batches that are looked at, the first ones of the seed',
+    `${OF_IMAGES_TEXT}: training batches that are looked at, the first ones of the seed`,
   ),
   budget: option(
     z.enum(BUDGETS).default('channels'),
