@@ -9,7 +9,7 @@ import type { TensorData } from '../tensor';
 import { floatsOf, floatTensor } from './graph';
 import type { Network, Runtime } from './runtime';
 
-/** Allowed difference of logits, as a share of the largest. */
+/** Allowed difference of logits, as a share of the largest, or of 1 where all are smaller. */
 const TOLERANCE = 1e-5;
 /** Batch sizes that are compared: two of them, so that an open batch is tried. */
 const COMPARED = [1, 3];
@@ -19,7 +19,7 @@ export interface Compared {
   /** Version of onnxruntime. */
   runtime: string;
   images: number;
-  /** The largest difference, as a share of the largest logit. */
+  /** The largest difference, as a share of the largest logit, or of 1 where all are smaller. */
   difference: number;
 }
 
@@ -56,14 +56,16 @@ function someImages(batch: number, [channels, height, width]: readonly [number, 
   return floatTensor(values, [batch, channels, height, width]);
 }
 
-/** The largest difference as a share of the largest logit. A NaN on one side counts as an infinite difference. */
+/**
+ * The largest difference as a share of the largest logit, or of 1 where all are smaller. A NaN on one side counts as an
+ * infinite difference.
+ */
 export function differenceOf(ours: TensorData, theirs: TensorData): number {
   if (ours.shape.join() !== theirs.shape.join()) return Number.POSITIVE_INFINITY;
   const [a, b] = [floatsOf(ours), floatsOf(theirs)];
   const differences = a.map((value, i) => Math.abs(value - b[i]!));
   if (differences.some(Number.isNaN)) return Number.POSITIVE_INFINITY;
-  const most = Math.max(...differences);
-  return most === 0 ? 0 : most / Math.max(...a.map(Math.abs));
+  return Math.max(...differences) / Math.max(1, ...a.map(Math.abs));
 }
 
 /** Speed in onnxruntime, in images a second. */
