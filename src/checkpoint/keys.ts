@@ -1,10 +1,11 @@
 /** Names of the parts of a checkpoint: the reference's keys, and one spelling for those of its variants. */
 import { EarlybirdError } from '../errors';
 import type { StateDict } from '../tensor';
+import { extrasOf, fromJson } from './extras';
 import { contentOf, findWeights } from './places';
 import { SAVE_WEIGHTS } from './refuse';
 import { type Dict, isDict, isTensor, numbersOf, Opaque, OrderedDict, UnreadTensor, type Value } from './value';
-import { unwrap } from './wrappers';
+import { type Unwrapped, unwrap } from './wrappers';
 
 /**
  * Convolutions of the reference's models, each of which a quantiser wraps in low precision: the keys are
@@ -15,14 +16,28 @@ const WRAPPED = /^(?:.*\.)?(?:feature\.\d+|conv\d+|downsample\.0)$/;
 const QUANTISED = /^(.+)\.0\.(weight|bias)$/;
 /** Matches entries of modules that are not tensors. */
 const EXTRA_STATE = /(^|\.)_extra_state$/;
+/** Kinds of layers that have a tensor called weight. */
+const WEIGHTED = ['conv', 'batchnorm', 'linear'];
+
+/** A layer of a network that is data. */
+export interface NamedLayer {
+  /** Key of its weights. */
+  name: string;
+  kind: string;
+}
 
 /**
  * The weights of a checkpoint under the keys of the full-precision model: of its `state_dict`, of an entry that scripts
  * use instead (`model`, `net`, ...), or of a bare dictionary of tensors. Prefixes of PyTorch's wrappers are taken off.
- * Anything unusual in this is reported in one line of `log`. Throws ERR_CHECKPOINT; `name` is the file's name in
- * messages.
+ * `layers` are those of the network where that is data and the file does not hold it. Anything unusual in this is
+ * reported in one line of `log`. Throws ERR_CHECKPOINT; `name` is the file's name in messages.
  */
-export function stateDictOf(value: Value, name = 'the checkpoint', log?: (line: string) => void): StateDict {
+export function stateDictOf(
+  value: Value,
+  name = 'the checkpoint',
+  log?: (line: string) => void,
+  layers?: readonly NamedLayer[],
+): StateDict {
   const dict = dictOf(value, name);
   const place = findWeights(dict, name);
   if (!place)
@@ -30,8 +45,9 @@ export function stateDictOf(value: Value, name = 'the checkpoint', log?: (line: 
       `${name} has no weights (no dictionary of tensors): ${contentOf(dict)}; name a file with weights, or where they lie by --key`,
     );
   const { weights, where, others } = place;
-  const { plain: names, prefixes } = unwrap([...weights.keys()].filter((key) => typeof key === 'string'));
-  const plain = plainKeys([...names.values()], convolutionsOf(dict));
+  const known = layersIn(dict) ?? layers;
+  const { plain: names, prefixes } = unprefixed(weights, known);
+  const plain = plainKeys([...names.values()], convolutionsOf(known));
   const state: StateDict = new Map();
   const left: string[] = [];
   for (const [key, tensor] of weights) {
@@ -45,12 +61,11 @@ export function stateDictOf(value: Value, name = 'the checkpoint', log?: (line: 
     if (state.has(own)) fail(`${name} has two tensors for ${own}; keep only the keys of one model`);
     state.set(own, tensor);
   }
-  const ours = isDict(dict.get('earlybird'));
   const notes = [
     `the weights are those ${where === '' ? 'of the file' : `under ${where}`}`,
     ...(prefixes.length > 0 ? [`the prefix ${prefixes.slice(0, 3).join(', ')} is taken off their keys`] : []),
     ...(left.length > 0 ? [leftOut(left)] : []),
-    ...(others.length > 0 && !ours ? [`others are under ${others.join(', ')} (--key takes them)`] : []),
+    ...(others.length > 0 && !extrasOf(dict) ? [`others are under ${others.join(', ')} (--key takes them)`] : []),
   ];
   if (notes.length > 1 || (where !== '' && where !== 'state_dict')) log?.(`${name}: ${notes.join('; ')}`);
   return state;
@@ -96,13 +111,28 @@ function outerModules(key: string): string[] {
   return path.map((_, i) => path.slice(0, i + 1).join('.'));
 }
 
-/** Names of the convolutions of a network that is data, where a checkpoint of ours holds it. */
-function convolutionsOf(dict: Dict): ReadonlySet<string> | undefined {
-  const ours = dict.get('earlybird');
-  const network = parseJson(isDict(ours) ? ours.get('network') : undefined);
-  const layers = (network as { layers?: unknown } | undefined)?.layers;
+/** Layers of a network that is data, where a checkpoint of ours holds it. */
+function layersIn(dict: Dict): NamedLayer[] | undefined {
+  const network = fromJson(extrasOf(dict)?.get('network'));
+  const layers = isDict(network) ? network.get('layers') : undefined;
   if (!Array.isArray(layers)) return undefined;
-  return new Set(layers.flatMap((layer) => (layer?.kind === 'conv' ? [String(layer.name)] : [])));
+  return layers.filter(isDict).map((layer) => ({ name: String(layer.get('name')), kind: String(layer.get('kind')) }));
+}
+
+/** Names of the convolutions among these layers. */
+function convolutionsOf(layers: readonly NamedLayer[] | undefined): ReadonlySet<string> | undefined {
+  return layers && new Set(layers.flatMap(({ kind, name }) => (kind === 'conv' ? [name] : [])));
+}
+
+/**
+ * Takes the prefixes of wrappers off. Where the layers are known and all have their weights under their own names, none
+ * is a prefix, as a layer may be called `net.0` itself.
+ */
+function unprefixed(weights: Dict, layers: readonly NamedLayer[] | undefined): Unwrapped {
+  const keys = [...weights.keys()].filter((key) => typeof key === 'string');
+  const own = new Set(plainKeys(keys, convolutionsOf(layers)).values());
+  const isWhole = layers?.every(({ kind, name }) => !WEIGHTED.includes(kind) || own.has(`${name}.weight`));
+  return isWhole ? { plain: new Map(keys.map((key) => [key, key])), prefixes: [] } : unwrap(keys);
 }
 
 /**
@@ -120,8 +150,9 @@ export function wrappedKeys(state: StateDict, convolutions: readonly string[]): 
 export function hasWrappedKeys(value: Value): boolean {
   const weights = isDict(value) ? findWeights(value, 'the checkpoint')?.weights : undefined;
   if (!weights) return false;
-  const { plain } = unwrap([...weights.keys()].filter((key) => typeof key === 'string'));
-  return [...plainKeys([...plain.values()], convolutionsOf(value as Dict))].some(([key, own]) => key !== own);
+  const layers = layersIn(value as Dict);
+  const { plain } = unprefixed(weights, layers);
+  return [...plainKeys([...plain.values()], convolutionsOf(layers))].some(([key, own]) => key !== own);
 }
 
 /** A state dict as part of a checkpoint for {@link writeCheckpoint}: PyTorch reads it as an OrderedDict. */
@@ -145,7 +176,7 @@ export function cfgOf(value: Value, name = 'the checkpoint'): (number | 'M')[] |
   const dict = dictOf(value, name);
   const metadata = dict.get('metadata');
   // A safetensors file holds only text beside its tensors, so its cfg is JSON.
-  const cfg = dict.get('cfg') ?? (isDict(metadata) ? parseJson(metadata.get('cfg')) : undefined);
+  const cfg = dict.get('cfg') ?? (isDict(metadata) ? fromJson(metadata.get('cfg')) : undefined);
   if (cfg === undefined || cfg === null) return undefined;
   if (!Array.isArray(cfg)) fail(`${name} has a cfg that is not a list; prune the model again`);
   const bad = cfg.findIndex((width) => width !== 'M' && !(Number.isSafeInteger(width) && (width as number) > 0));
@@ -178,15 +209,6 @@ function scalar(value: Value | undefined): number | undefined {
 function dictOf(value: Value, name: string): Dict {
   if (isDict(value)) return value;
   fail(`${name} holds ${describe(value)} instead of a checkpoint dictionary; name a file that a training run wrote`);
-}
-
-function parseJson(text: Value | undefined): Value | undefined {
-  if (typeof text !== 'string') return undefined;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function describe(value: Value): string {

@@ -133,8 +133,9 @@ function otherOptimizer(state: Dict): string | undefined {
  * Keys of the plain network: names of a wrapped model have its prefix, and those of a low-precision model its
  * quantisers.
  */
-function namesOf(names: readonly Value[], wanted: ReadonlySet<string>): string[] {
+function namesOf(names: readonly Value[], wanted: ReadonlySet<string>): readonly string[] {
   const texts = names.map(String);
+  if (texts.every((name) => wanted.has(name))) return texts;
   const { plain } = unwrap(texts);
   const unwrapped = texts.map((name) => plain.get(name) ?? name);
   const own = plainKeys(unwrapped);

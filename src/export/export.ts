@@ -1,7 +1,8 @@
 /** Exports a checkpoint as ONNX, safetensors, or a plain PyTorch file with the module that builds its network. */
 import { basename } from 'node:path';
 import { writeFileAtomic } from '../atomic';
-import { stateDictOf } from '../checkpoint/keys';
+import { extrasMetadata } from '../checkpoint/extras';
+import type { Value } from '../checkpoint/value';
 import { openEngine } from '../engine/device';
 import type { Cfg, ModelDescription, ModelSpec } from '../native/types/model';
 import { costsOf } from '../network/flops';
@@ -9,7 +10,8 @@ import { loadModel } from '../network/load';
 import { archName, denseOf, networkName } from '../network/names';
 import { packageVersion } from '../package';
 import { type ExportRecipe, requireParsed } from '../recipe/recipe';
-import { type Normalisation, networkFor } from '../run/checkpoint-network';
+import { modelInfo, type Normalisation, networkEntries, networkFor, weightsOf } from '../run/checkpoint-network';
+import { completedOf } from '../run/completed';
 import { readGiven } from '../run/given';
 import type { RunOptions } from '../run/observer';
 import { type Compared, compareLogits, type ExportSpeed, timeBoth } from './check';
@@ -68,13 +70,13 @@ export async function exportCheckpoint(recipe: ExportRecipe, options: RunOptions
   const network = networkFor(recipe, value, checkpoint);
   const { arch, depth, cfg, classes = 10, normalisation, formats } = network;
   if (formats)
-    log(`${checkpoint} is of low precision: its rounded weights are exported, without quantised activations`);
+    log(`${checkpoint} is of low precision: its weights are exported as it holds them, and no operands are rounded`);
   const imageSize = recipe.imageSize ?? network.imageSize;
   const spec: ModelSpec = { arch, depth, classes, seed: 1, device: 'cpu', ...(imageSize && { imageSize }) };
   using model = await loadModel(
     addon,
     { ...spec, ...(cfg && { cfg }) },
-    stateDictOf(value, checkpoint, log),
+    weightsOf(arch, value, checkpoint, log),
     checkpoint,
   );
   const description = model.describe();
@@ -96,8 +98,13 @@ export async function exportCheckpoint(recipe: ExportRecipe, options: RunOptions
     speed = await timeBoth(requireRuntime(runtime), networks, input, recipe, options.signal);
   }
   if (format === 'onnx') await writeFileAtomic(file, onnx, { makeFolder: true });
+  const record: [string, Value][] = [
+    ...networkEntries(modelInfo(description, formats, normalisation)),
+    ['completed', completedOf(value, checkpoint)],
+  ];
+  const metadata = { ...facts.metadata, ...extrasMetadata(record) };
   const files =
-    format === 'onnx' ? [file] : await writeTensors(format, file, graph, { ...facts, input, normalisation });
+    format === 'onnx' ? [file] : await writeTensors(format, file, graph, { ...facts, input, normalisation, metadata });
   return {
     checkpoint,
     format,

@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { sweep, writeFileAtomic } from '../atomic';
-import { stateDictOf } from '../checkpoint/keys';
 import { writeCheckpoint } from '../checkpoint/pth';
 import type { Value } from '../checkpoint/value';
 import { knownDataset } from '../data/known';
@@ -26,13 +25,14 @@ import { type PruneRecipe, requireParsed } from '../recipe/recipe';
 import { weightsValue } from '../run/checkpoint';
 import { precisionFor } from '../run/checkpoint-formats';
 import {
-  completedOf,
   type ModelInfo,
   modelInfo,
   type Normalisation,
   networkEntries,
   networkFor,
+  weightsOf,
 } from '../run/checkpoint-network';
+import { completedOf } from '../run/completed';
 import { RunDirectory } from '../run/directory';
 import { readGiven } from '../run/given';
 import type { RunOptions } from '../run/observer';
@@ -95,7 +95,7 @@ async function pruneLocked(
   const network = networkFor(recipe, source.value, source.path);
   const formats = formatsOf(precisionFor(recipe, source.value, source.path, network.formats, observer?.log));
   const load = ({ value, path }: Input) => {
-    const state = stateDictOf(value, path, observer?.log);
+    const state = weightsOf(network.arch, value, path, observer?.log);
     const classes = classesFor(recipe, network.classes);
     return loadModel(
       engine.addon,

@@ -1,7 +1,7 @@
 /** Identifies the network of a checkpoint, and defines how our files record it. */
-import { basename } from 'node:path';
-import { cfgOf, epochOf, stateDictOf } from '../checkpoint/keys';
-import { type Dict, isDict, type Value } from '../checkpoint/value';
+import { extrasOf } from '../checkpoint/extras';
+import { cfgOf, stateDictOf } from '../checkpoint/keys';
+import type { Dict, Value } from '../checkpoint/value';
 import { EarlybirdError } from '../errors';
 import type { Cfg, ModelDescription } from '../native/types/model';
 import type { Arch } from '../native/types/network-data';
@@ -11,7 +11,6 @@ import { inferNetwork, isSameNetwork } from '../network/infer';
 import { archName, DEFAULT_NETWORK, defaultDepth } from '../network/names';
 import type { StateDict } from '../tensor';
 import { formatsFrom, formatsValue } from './checkpoint-formats';
-import { parseTicketFile } from './names';
 
 /** Normalisation of the images that a network was trained on, by channel, for pixels scaled to [0, 1]. */
 export interface Normalisation {
@@ -65,12 +64,6 @@ export function networkEntries(network: NetworkInfo): [string, Value][] {
   ];
 }
 
-/** The `earlybird` dictionary of a checkpoint; null in files of the reference. */
-export function extrasOf(value: Value): Dict | null {
-  const extras = isDict(value) ? value.get('earlybird') : undefined;
-  return isDict(extras) ? extras : null;
-}
-
 /** Reads the network as far as a checkpoint records it. Throws ERR_CHECKPOINT for an impossible cfg. */
 export function checkpointNetwork(value: Value, name: string): Partial<NetworkInfo> {
   const extras = extrasOf(value) ?? new Map<string, Value>();
@@ -110,6 +103,16 @@ function normalisationFrom(extras: Dict, name: string): Normalisation | undefine
   );
 }
 
+/** The weights of a checkpoint for this network, as {@link stateDictOf} reads them. */
+export function weightsOf(
+  arch: Arch | undefined,
+  value: Value,
+  name: string,
+  log?: (line: string) => void,
+): StateDict {
+  return stateDictOf(value, name, log, typeof arch === 'object' ? arch.layers : undefined);
+}
+
 /** Number of rows of the last layer of a network that is data. */
 function classesBy(arch: Arch, state: StateDict): number | undefined {
   return typeof arch === 'string' ? undefined : state.get(`${arch.layers.at(-1)!.name}.weight`)?.shape[0];
@@ -126,7 +129,7 @@ export function networkFor(
   name: string,
 ): Pick<NetworkInfo, 'arch' | 'depth'> & Partial<NetworkInfo> {
   const recorded = checkpointNetwork(value, name);
-  const state = stateDictOf(value, name);
+  const state = weightsOf(given.arch, value, name);
   const seen = inferNetwork(state);
   refuseOtherNetwork(given.arch, recorded.arch, name);
   const arch = given.arch ?? recorded.arch ?? seen?.arch ?? DEFAULT_NETWORK;
@@ -159,18 +162,6 @@ export function refuseOtherNetwork(given: Arch | undefined, recorded: Arch | und
     'ERR_CHECKPOINT',
     `${name} holds weights of the network ${archName(recorded!)}, whose layer ${layer} computes something else than that of ${archName(given!)}: give no --arch, or save its weights alone, torch.save(model.state_dict(), ...).`,
   );
-}
-
-/**
- * Number of epochs that the weights were trained for. Files of the reference have only `epoch`, which is one too many
- * in EB-{p}-{k} (written before epoch k-1 is trained), so the file name decides there.
- */
-export function completedOf(value: Value, path: string): number | null {
-  const own = extrasOf(value)?.get('completed');
-  if (typeof own === 'number') return own;
-  const epoch = epochOf(value);
-  if (epoch === undefined) return null;
-  return parseTicketFile(basename(path)) ? epoch - 1 : epoch;
 }
 
 /** Pruning ratio of our pruned.pth.tar, and the completed epochs at which its mask was drawn; null for other files. */

@@ -2,13 +2,15 @@
  * The training checkpoint: the reference's four keys, and one of ours (`earlybird`) with all that an exact resume
  * needs.
  */
+import { extrasOf } from '../checkpoint/extras';
 import { bestOf, parameterKeys, stateDictOf, stateDictValue, wrappedKeys } from '../checkpoint/keys';
 import { type ReadOptions, readCheckpoint } from '../checkpoint/read';
 import { momentumOf, sgdOptimizerValue } from '../checkpoint/sgd';
 import { type Dict, isDict, type Value } from '../checkpoint/value';
 import type { Arch } from '../native/types/network-data';
 import type { StateDict } from '../tensor';
-import { checkpointNetwork, completedOf, extrasOf, type ModelInfo, networkEntries } from './checkpoint-network';
+import { checkpointNetwork, type ModelInfo, networkEntries, weightsOf } from './checkpoint-network';
+import { completedOf } from './completed';
 import { type InsideEpoch, insideEntries, insideFrom } from './inside-epoch';
 
 export interface Snapshot {
@@ -115,16 +117,16 @@ export interface RestoredCheckpoint extends Snapshot {
 }
 
 /**
- * Reads a training checkpoint: ours, the reference's, or that of another program. `log` gets a line on each part that
- * is not used. Throws ERR_CHECKPOINT.
+ * Reads a training checkpoint: ours, the reference's, or that of another program, for the network `arch`. `log` gets a
+ * line on each part that is not used. Throws ERR_CHECKPOINT.
  */
 export async function readTrainingCheckpoint(
   path: string,
   parameters: readonly string[],
-  { log, ...options }: ReadOptions & { log?: ((line: string) => void) | undefined } = {},
+  { arch, log, ...options }: ReadOptions & { arch?: Arch | undefined; log?: ((line: string) => void) | undefined } = {},
 ): Promise<RestoredCheckpoint> {
   const { value } = await readCheckpoint(path, options);
-  const state = stateDictOf(value, path, log);
+  const state = weightsOf(arch, value, path, log);
   const { momentum, note } = momentumOf(value, parameters, parameterKeys(state), path);
   if (note) log?.(`${path}: ${note}: momentum begins at 0`);
   const hash = extrasOf(value)?.get('recipe');

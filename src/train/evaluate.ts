@@ -1,6 +1,5 @@
 /** Evaluates a checkpoint: exact top-1 and top-5, and the reference's unweighted means over batches. */
 import { dirname } from 'node:path';
-import { stateDictOf } from '../checkpoint/keys';
 import type { EnergyFile } from '../energy/file';
 import { phaseTotals } from '../energy/totals';
 import { chooseKernels, recordedKernels } from '../engine/kernels';
@@ -12,7 +11,7 @@ import { loadModel } from '../network/load';
 import { formatsOf } from '../recipe/precision';
 import { type EvaluateRecipe, requireParsed } from '../recipe/recipe';
 import { precisionFor } from '../run/checkpoint-formats';
-import { type Normalisation, networkFor } from '../run/checkpoint-network';
+import { type Normalisation, networkFor, weightsOf } from '../run/checkpoint-network';
 import { readGiven } from '../run/given';
 import type { Observer, RunOptions } from '../run/observer';
 import { refuseOtherSize } from './image-size';
@@ -84,7 +83,7 @@ export async function evaluate(recipe: EvaluateRecipe, options: RunOptions = {})
   refuseOtherSize(recipe, network.imageSize, imageSize, checkpoint);
   const recorded = await recordedKernels(dirname(checkpoint));
   const shape = { arch, depth, classes, cfg, seed: recipe.seed, device, imageSize, formats, kernels: recorded };
-  using model = await loadModel(addon, shape, stateDictOf(value, checkpoint, observer?.log), checkpoint);
+  using model = await loadModel(addon, shape, weightsOf(arch, value, checkpoint, observer?.log), checkpoint);
   await chooseKernels(session, model, { recorded, log: observer?.log });
   const pass = await energy.metered('evaluate', () =>
     model.evaluate({

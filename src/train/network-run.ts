@@ -221,8 +221,8 @@ async function restore(
   trainer: NativeTrainer,
 ): Promise<RestoredCheckpoint> {
   const { directory, recipe, options } = run;
-  const read = (key?: string) =>
-    readTrainingCheckpoint(path, model.describe().parameters, { key, log: options.observer?.log });
+  const reading = { arch: recipe.arch, log: options.observer?.log };
+  const read = (key?: string) => readTrainingCheckpoint(path, model.describe().parameters, { key, ...reading });
   const restored = isOwnCheckpoint(directory, path)
     ? await orRemedy(path, ownRemedy(directory, path), read)
     : await read(recipe.key);

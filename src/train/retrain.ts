@@ -1,5 +1,6 @@
 /** Retraining: trains a ticket further, with its own weights (the paper's EB Train) or with new ones. */
-import { cfgOf, stateDictOf } from '../checkpoint/keys';
+import { extrasOf } from '../checkpoint/extras';
+import { cfgOf } from '../checkpoint/keys';
 import type { Value } from '../checkpoint/value';
 import type { Session } from '../engine/session';
 import { EarlybirdError } from '../errors';
@@ -8,7 +9,8 @@ import { isSameArch } from '../network/file';
 import { archName } from '../network/names';
 import type { RetrainRecipe } from '../recipe/recipe';
 import { precisionFor } from '../run/checkpoint-formats';
-import { checkpointNetwork, completedOf, extrasOf, networkFor } from '../run/checkpoint-network';
+import { checkpointNetwork, networkFor, weightsOf } from '../run/checkpoint-network';
+import { completedOf } from '../run/completed';
 import { readGiven } from '../run/given';
 import type { RunOptions } from '../run/observer';
 import type { FinishedRun } from '../run/result';
@@ -80,7 +82,7 @@ function ticketSpec(
     command: 'retrain',
     saveInit: false,
     cfg,
-    weights: stateDictOf(value, path, log),
+    weights: weightsOf(arch, value, path, log),
     imageSize,
     reinit,
     startEpoch: startEpoch ?? (reinit ? 0 : (completedOf(value, path) ?? 0)),

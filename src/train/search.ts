@@ -1,4 +1,5 @@
 /** Search: trains the dense network and watches for Early-Bird tickets. */
+import { extrasOf } from '../checkpoint/extras';
 import { cfgOf, stateDictOf } from '../checkpoint/keys';
 import { readCheckpoint } from '../checkpoint/read';
 import type { Session } from '../engine/session';
@@ -6,7 +7,6 @@ import type { Cfg } from '../native/types/model';
 import { inferNetwork } from '../network/infer';
 import { detectorOf } from '../recipe/detectors';
 import type { SearchRecipe } from '../recipe/recipe';
-import { extrasOf } from '../run/checkpoint-network';
 import type { RunOptions } from '../run/observer';
 import type { FinishedRun } from '../run/result';
 import { runNetwork } from './network-run';

@@ -11,6 +11,7 @@ import { isDict, numbersOf, Opaque, type Value } from '../../src/checkpoint/valu
 import { inferNetwork } from '../../src/network/infer';
 import { prune } from '../../src/prune/prune';
 import { parseRecipe } from '../../src/recipe/recipe';
+import { completedOf } from '../../src/run/completed';
 import type { StateDict, TensorData } from '../../src/tensor';
 import { evaluate } from '../../src/train/evaluate';
 
@@ -60,6 +61,31 @@ test.each(FILES)('%s has the weights of its plain file', async (name, plain, lin
   expect(contentOf(state).sort(order)).toEqual(contentOf(expected).sort(order));
   expect(lines).toEqual(line === '' ? [] : [`${name}: ${line}`]);
   expect(inferNetwork(state)).toEqual({ arch: 'vgg', depth: 11, cfg: CFG, classes: 10 });
+});
+
+test.each([
+  ['torchvision-model_3.pth', 4],
+  ['timm-last.pth.tar', 2],
+  ['lightning.ckpt', 1],
+  ['tools/lightning.ckpt', 0],
+  ['fsdp2-full.pt', null],
+])('%s was trained for %p epochs', async (name, epochs) => {
+  expect(completedOf((await readCheckpoint(file(name))).value, name)).toBe(epochs);
+});
+
+test('an epoch is a number of epochs where no tool is known that writes its index', () => {
+  const entries = (...more: [string, Value][]) => completedOf(new Map<string, Value>([['epoch', 5], ...more]), 'a.pth');
+  expect(entries(['arch', 'resnet18'])).toBe(5);
+  expect(entries(['arch', 'resnet18'], ['version', 1])).toBe(5);
+  expect(entries(['arch', 'resnet18'], ['version', 2])).toBe(6);
+  const parts = ['model', 'optimizer', 'lr_scheduler'].map((key): [string, Value] => [key, new Map()]);
+  expect(entries(...parts)).toBe(5);
+  expect(entries(...parts, ['args', new Opaque('argparse.Namespace')])).toBe(6);
+  const processed = (epochs: number): [string, Value] => [
+    'loops',
+    new Map([['fit_loop', new Map([['epoch_progress', new Map([['current', new Map([['processed', epochs]])]])]])]]),
+  ];
+  expect([entries(processed(5)), entries(processed(6))]).toEqual([5, 6]);
 });
 
 test('evaluate takes size and normalisation of the file, and names --dataset where that cannot be', async () => {

@@ -103,6 +103,34 @@ test('a network that is data says which layers are convolutions', () => {
   );
 });
 
+describe('a network that is data, whose layers are called as wrappers call networks', () => {
+  const layersOf = (names: string[]) => names.map((name) => ({ name, kind: /bn$/.test(name) ? 'batchnorm' : 'conv' }));
+  const weights = (names: string[]) => stateDictValue(new Map(names.map((name) => [`${name}.weight`, tensor()])));
+  test.each([
+    [['net.0', 'net.1bn', 'net.2.0']],
+    [['model.conv1', 'model.fc']],
+    [['backbone.module.a', 'backbone.b', '_orig_mod']],
+    [['network.x.conv1', 'network.x.fc', 'network.y']],
+  ])('%j keep their keys', (names) => {
+    const lines: string[] = [];
+    const keysOf = (value: Value, layers?: ReturnType<typeof layersOf>) => [
+      ...stateDictOf(value, 'x.pth', (line) => lines.push(line), layers).keys(),
+    ];
+    const own = names.map((name) => `${name}.weight`);
+    const file = new Map<string, Value>([
+      ['state_dict', weights(names)],
+      ['earlybird', new Map([['network', JSON.stringify({ layers: layersOf(names) })]])],
+    ]);
+    expect([keysOf(file), keysOf(weights(names), layersOf(names)), lines]).toEqual([own, own, []]);
+    expect(hasWrappedKeys(file)).toBe(false);
+    // A wrapper's prefix is still one where the layers are not there under their own names.
+    expect(keysOf(weights(['module.stem', 'module.stem_bn']), layersOf(['stem', 'stem_bn']))).toEqual([
+      'stem.weight',
+      'stem_bn.weight',
+    ]);
+  });
+});
+
 describe('key names of the reference', () => {
   const { wrapped_key_names: lists } = golden.json<{ wrapped_key_names: Record<string, string[]> }>('optimlp.json');
   test.each(Object.entries(lists))('%s', (_name, wrapped) => {
@@ -181,6 +209,14 @@ describe('optimiser', () => {
     const value = sgdOptimizerValue({ momentum, parameters: trained, ...rest });
     expect(momentumOf(value, all)).toEqual({ momentum, lr: 0.1 });
     expect(momentumOf(value, trained)).toEqual({ momentum, lr: 0.1 });
+  });
+
+  test('names that are those of the parameters are taken as they are', () => {
+    const parameters = ['net.0.weight', 'net.1.weight'];
+    const state = new Map(parameters.map((name, i) => [name, new Map([['momentum_buffer', tensor(i)]])]));
+    const groups = [new Map<string, Value>([['lr', 0.1], ['params', parameters]])];
+    const { momentum } = momentumOf(new Map<string, Value>([['state', state], ['param_groups', groups]]), parameters);
+    expect([...momentum.keys()]).toEqual(parameters);
   });
 
   test('another model, or none, is refused', () => {

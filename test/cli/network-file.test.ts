@@ -11,28 +11,31 @@ const folder = temporaryFolder();
 const at = (name: string) => join(folder.path, name);
 const file = at('small.json');
 
-/** A depthwise block, a residual stream that a selection reads, and a concatenation. */
+/**
+ * A depthwise block, a residual stream that a selection reads, and a concatenation. The names of the layers begin as
+ * keys do where a module of Lightning holds the network.
+ */
 const LAYERS: LayerInput[] = [
-  { name: 'stem', kind: 'conv', out: 16, kernel: 3, padding: 1, stride: 2 },
-  { name: 'stem_bn', kind: 'batchnorm' },
-  { name: 'stem_relu', kind: 'relu', max: 6 },
-  { name: 'dw', kind: 'conv', depthwise: true, kernel: 3, padding: 1, stride: 2 },
-  { name: 'dw_bn', kind: 'batchnorm' },
-  { name: 'dw_relu', kind: 'relu', max: 6 },
-  { name: 'block.conv', kind: 'conv', out: 16, kernel: 1 },
-  { name: 'block.bn', kind: 'batchnorm' },
-  { name: 'block.conv2', kind: 'conv', out: 16, kernel: 3, padding: 1 },
-  { name: 'block.bn2', kind: 'batchnorm' },
-  { name: 'block.add', kind: 'add', inputs: ['block.bn2', 'block.bn'] },
-  { name: 'block.relu', kind: 'relu' },
-  { name: 'select', kind: 'select' },
-  { name: 'grow', kind: 'conv', out: 8, kernel: 3, padding: 1 },
-  { name: 'concat', kind: 'concat', inputs: ['block.relu', 'grow'] },
-  { name: 'end.bn', kind: 'batchnorm' },
-  { name: 'end.select', kind: 'select' },
-  { name: 'end.relu', kind: 'relu' },
-  { name: 'end.pool', kind: 'avgpool' },
-  { name: 'fc', kind: 'linear', out: 'classes' },
+  { name: 'net.stem', kind: 'conv', out: 16, kernel: 3, padding: 1, stride: 2 },
+  { name: 'net.stem_bn', kind: 'batchnorm' },
+  { name: 'net.stem_relu', kind: 'relu', max: 6 },
+  { name: 'net.dw', kind: 'conv', depthwise: true, kernel: 3, padding: 1, stride: 2 },
+  { name: 'net.dw_bn', kind: 'batchnorm' },
+  { name: 'net.dw_relu', kind: 'relu', max: 6 },
+  { name: 'net.block.conv', kind: 'conv', out: 16, kernel: 1 },
+  { name: 'net.block.bn', kind: 'batchnorm' },
+  { name: 'net.block.conv2', kind: 'conv', out: 16, kernel: 3, padding: 1 },
+  { name: 'net.block.bn2', kind: 'batchnorm' },
+  { name: 'net.block.add', kind: 'add', inputs: ['net.block.bn2', 'net.block.bn'] },
+  { name: 'net.block.relu', kind: 'relu' },
+  { name: 'net.select', kind: 'select' },
+  { name: 'net.grow', kind: 'conv', out: 8, kernel: 3, padding: 1 },
+  { name: 'net.concat', kind: 'concat', inputs: ['net.block.relu', 'net.grow'] },
+  { name: 'net.end.bn', kind: 'batchnorm' },
+  { name: 'net.end.select', kind: 'select' },
+  { name: 'net.end.relu', kind: 'relu' },
+  { name: 'net.end.pool', kind: 'avgpool' },
+  { name: 'net.fc', kind: 'linear', out: 'classes' },
 ];
 const write = (layers: LayerInput[]) => writeFileSync(file, JSON.stringify({ name: 'small', imageSize: 32, layers }));
 
@@ -112,7 +115,7 @@ describeTrained('a network that is data', () => {
   });
 
   test('a checkpoint of another network is refused', async () => {
-    write(LAYERS.map((layer) => (layer.name === 'grow' ? { ...layer, name: 'other' } : layer)) as LayerInput[]);
+    write(LAYERS.map((layer) => (layer.name === 'net.grow' ? { ...layer, name: 'net.other' } : layer)) as LayerInput[]);
     const tested = await cli(['evaluate', join(at('whole'), 'ckpt2.pth.tar'), '--arch', file, ...DATA.slice(0, 6)])
       .done;
     expect(tested.status).not.toBe(0);

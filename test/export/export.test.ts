@@ -5,15 +5,24 @@ import protobuf from 'protobufjs';
 import { stateDictOf, stateDictValue } from '../../src/checkpoint/keys';
 import { writeCheckpoint } from '../../src/checkpoint/pth';
 import { readCheckpoint } from '../../src/checkpoint/read';
+import { readSafetensors } from '../../src/checkpoint/safetensors';
 import type { Value } from '../../src/checkpoint/value';
 import { differenceOf } from '../../src/export/check';
 import { exportCheckpoint } from '../../src/export/export';
 import { foldNorms } from '../../src/export/fold';
 import { floatsOf, floatTensor, type Graph, graphOf, type Operation } from '../../src/export/graph';
+import { modelPy } from '../../src/export/model-py';
+import { onnxBytes } from '../../src/export/onnx';
 import { ONNX } from '../../src/export/onnx-schema';
 import { loadRuntime, requireRuntime } from '../../src/export/runtime';
+import { archName } from '../../src/network/names';
+import { parseNetwork } from '../../src/network/schema';
+import { EIGHT_BITS, formatsOf } from '../../src/recipe/precision';
 import { parseRecipe } from '../../src/recipe/recipe';
-import { modelInfo, networkEntries } from '../../src/run/checkpoint-network';
+import { weightsValue } from '../../src/run/checkpoint';
+import { modelInfo, type Normalisation, networkEntries, networkFor } from '../../src/run/checkpoint-network';
+import { completedOf } from '../../src/run/completed';
+import type { StateDict } from '../../src/tensor';
 import { temporaryFolder } from '../cli/tiny';
 import { addon, smallModel } from '../support/small-handles';
 
@@ -88,7 +97,7 @@ test.each([
   expect(new Set(names).size).toBe(names.length);
   // Each operation reads results before it, and all but the last are read.
   for (const [i, { inputs }] of graph.operations.entries())
-    for (const input of inputs) expect(['images', ...names.slice(0, i)]).toContain(input);
+    for (const input of inputs) expect(['image', ...names.slice(0, i)]).toContain(input);
   const read = new Set(graph.operations.flatMap(({ inputs }) => inputs));
   expect(names.filter((name) => !read.has(name))).toEqual(['vgg' === arch ? 'classifier' : 'fc']);
   // The layers that count for FLOPs are those of the graph, and all weights are used.
@@ -125,7 +134,7 @@ describe('folding', () => {
     op: 'conv',
     key: 'c',
     name: 'c',
-    inputs: ['images'],
+    inputs: ['image'],
     kernel: 1,
     stride: 1,
     padding: 0,
@@ -205,6 +214,14 @@ test('nothing is written where the logits differ', async () => {
   );
 });
 
+test('logits below 1 are compared by their own difference', () => {
+  const logits = (...values: number[]) => floatTensor(Float32Array.from(values), [values.length]);
+  expect(differenceOf(logits(0, 0), logits(0, 0))).toBe(0);
+  expect(differenceOf(logits(0, 0), logits(2 ** -20, 0))).toBe(2 ** -20);
+  expect(differenceOf(logits(0.5, 0), logits(0.5, 2 ** -20))).toBe(2 ** -20);
+  expect(differenceOf(logits(4, 0), logits(4, 2 ** -20))).toBe(2 ** -22);
+});
+
 test.each([
   [{ code: 'MODULE_NOT_FOUND' }, /is not installed \(npm install onnxruntime-node\)/],
   [{ code: 'ERR_DLOPEN_FAILED' }, /cannot be loaded: GLIBC is old/],
@@ -224,14 +241,104 @@ test('--measure times the dense network beside this one', async () => {
   expect(speed!.denseFlops).toBeGreaterThan(0);
 });
 
-test('a safetensors file can be read back', async () => {
-  const { files } = await exported({ format: 'safetensors' });
-  const [own, back] = await Promise.all(
-    [checkpoint, files[0]!].map(async (file) => stateDictOf((await readCheckpoint(file)).value)),
+const own = parseNetwork(
+  {
+    name: 'own',
+    imageSize: 8,
+    layers: [
+      { name: 'net.0', kind: 'conv', out: 4, kernel: 3, padding: 1 },
+      { name: 'net.1', kind: 'batchnorm' },
+      { name: 'net.2', kind: 'relu' },
+      { name: 'net.3', kind: 'avgpool' },
+      { name: 'net.4', kind: 'linear', out: 'classes' },
+    ],
+  },
+  'own.json',
+);
+const OWN = { arch: own, depth: 2, classes: 10, seed: 1, device: 'cpu' };
+
+/** Keys, types, shapes and bytes, sorted. */
+const contentOf = (state: StateDict) =>
+  [...state].map(([key, { dtype, shape, data }]) => [key, dtype, shape, Buffer.from(data).toString('base64')]).sort();
+
+test.each([
+  ['a built-in network', smallModel],
+  ['a network that is data', () => addon.createModel(OWN)],
+])('a safetensors file of %s has all that its checkpoint says', async (_name, create) => {
+  using model = await create();
+  const normalisation: Normalisation = { mean: [0.1, 0.2, 0.3], std: [1, 2, 3] };
+  const formats = formatsOf(EIGHT_BITS)!;
+  const info = modelInfo(model.describe(), formats, normalisation);
+  const source = join(folder.path, 'source.pth.tar');
+  const entries: [string, Value][] = [
+    ['state_dict', weightsValue(await model.stateDict(), info)],
+    ['earlybird', new Map<string, Value>([...networkEntries(info), ['completed', 7]])],
+  ];
+  await writeCheckpoint(source, new Map(entries));
+  const lines: string[] = [];
+  const recipe = parseRecipe('export', { checkpoint: source, format: 'safetensors' });
+  const { files } = await exportCheckpoint(recipe, { observer: { log: (line) => lines.push(line) } });
+  expect(lines.join()).toMatch(/of low precision: its weights are exported as it holds them/);
+
+  const [before, after] = await Promise.all(
+    [source, files[0]!].map(async (file) => {
+      const { value } = await readCheckpoint(file);
+      const network = networkFor({}, value, file);
+      return { weights: contentOf(stateDictOf(value, file)), network, completed: completedOf(value, file) };
+    }),
   );
-  expect([...back!].map(([key, { shape }]) => [key, shape]).sort()).toEqual(
-    [...own!].map(([key, { shape }]) => [key, shape]).sort(),
+  expect(after).toEqual(before);
+  const { arch, depth, cfg, imageSize } = info;
+  const { nonFinite, ...stored } = formats;
+  expect(after!.network).toEqual({ arch, depth, cfg, classes: 10, imageSize, normalisation, formats: stored });
+  expect([nonFinite, after!.completed]).toEqual(['error', 7]);
+  // What other programs read without this entry.
+  const { earlybird, ...others } = Object.fromEntries((await readSafetensors(files[0]!)).metadata);
+  expect(others).toEqual({
+    ...{ format: 'pt', arch: archName(arch), depth: String(depth), classes: '10', cfg: JSON.stringify(cfg) },
+    ...{ image_size: String(imageSize), mean: '[0.1,0.2,0.3]', std: '[1,2,3]' },
+  });
+});
+
+test('layers keep their names where input, output and flattening have the same', async () => {
+  const arch = parseNetwork(
+    {
+      name: 'clash',
+      imageSize: 8,
+      layers: [
+        { name: 'images', kind: 'conv', out: 3, kernel: 3, padding: 1 },
+        { name: 'logits', kind: 'add', inputs: ['images', 'image'] },
+        { name: 'pool', kind: 'avgpool' },
+        { name: 'flatten', kind: 'linear', out: 'classes' },
+      ],
+    },
+    'clash.json',
   );
+  using model = await addon.createModel({ ...OWN, arch });
+  const graph = graphOf(model.describe(), await model.stateDict());
+  const options = { input: [3, 8, 8], classes: 10, name: 'clash', version: '1', metadata: {} } as const;
+  const type = protobuf.Root.fromJSON(ONNX).lookupType('ModelProto');
+  const { node } = (
+    type.toObject(type.decode(await onnxBytes(graph, options))) as {
+      graph: { node: { name: string; input: string[]; output: string[] }[] };
+    }
+  ).graph;
+  expect(node.map(({ name, input, output }) => [name, input, output])).toEqual([
+    ['images', ['images', 'images.weight'], ['images_1']],
+    ['logits', ['images_1', 'images'], ['logits_1']],
+    ['pool', ['logits_1'], ['pool']],
+    ['flatten_1', ['pool'], ['flatten_1']],
+    ['flatten', ['flatten_1', 'flatten.weight', 'flatten.bias'], ['logits']],
+  ]);
+  const code = modelPy(graph, { title: '', weights: 'w.pth', input: options.input, normalisation: undefined });
+  expect(code).toContain('results = {"image": images}');
+  expect(code.match(/^ {8}\(".*,$/gm)!.map((row) => row.trim())).toEqual([
+    '("images", nn.Conv2d(3, 3, 3, padding=1, bias=False), "image"),',
+    '("logits", Add(), "images", "image"),',
+    '("pool", nn.AvgPool2d(8, stride=8), "logits"),',
+    '("flatten_1", nn.Flatten(), "pool"),',
+    '("flatten", nn.Linear(3, 10), "flatten_1"),',
+  ]);
 });
 
 test('a PyTorch file has its model.py, which replaces only one of its own', async () => {
