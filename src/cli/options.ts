@@ -2,6 +2,7 @@
 import type { Argv } from 'yargs';
 import { z } from 'zod';
 import { EarlybirdError } from '../errors';
+import { idleNotes } from '../recipe/idle';
 import { flagOf, GROUPS, OPTIONS, type OptionInfo, option, optionOf, parseOptions } from '../recipe/option';
 import { PRESETS, presetNotes, presetRecipe } from '../recipe/presets';
 import { type CommandName, parseRecipe, type Recipe, SCHEMAS } from '../recipe/recipe';
@@ -132,8 +133,8 @@ export function entryNames(source: Source): Map<string, string> {
 }
 
 /**
- * The validated options of a command line (defaults, then the preset, then the file, then the flags), and the notes on
- * the preset. Throws ERR_RECIPE, ERR_USAGE.
+ * The validated options of a command line (defaults, then the preset, then the file, then the flags), and notes: on the
+ * preset, and on given options that do nothing. Throws ERR_RECIPE, ERR_USAGE.
  */
 export function recipeFrom<S extends Source>(
   source: S,
@@ -159,7 +160,11 @@ export function recipeFrom<S extends Source>(
     const value = flags[flag] ?? word;
     if (type !== 'boolean' && [value].flat().includes(false))
       throw new EarlybirdError('ERR_USAGE', `--no-${flag} is not possible: --${flag} takes a value, ${info.allowed}.`);
-    if (value !== undefined && !(Array.isArray(value) && value.length === 0)) given[key] = fromText(value, schema);
+    // yargs makes an empty list of words that are absent, and of a flag without a value.
+    const isEmpty = Array.isArray(value) && value.length === 0;
+    if (isEmpty && info.positional === undefined)
+      throw new EarlybirdError('ERR_USAGE', `--${flag} needs a value: give ${info.allowed}.`);
+    if (value !== undefined && !isEmpty) given[key] = fromText(value, schema);
   }
   const shell = SHELL.parse(Object.fromEntries(Object.keys(SHELL.shape).map((key) => [key, given[key]])));
   const own = schemaOf(source).shape;
@@ -167,10 +172,12 @@ export function recipeFrom<S extends Source>(
   if (typeof source !== 'string') return { recipe: parseOptions(source, given) as Values<S>, shell, notes: [] };
   const { preset: named, ...entries } = file?.entries ?? {};
   const name = shell.preset ?? (named as string | undefined);
-  const preset = name === undefined ? {} : presetRecipe(name, source, Object.keys(schemaOf(source).shape));
+  const chosen = { ...entries, ...given };
+  const preset = name === undefined ? {} : presetRecipe(name, source, Object.keys(schemaOf(source).shape), chosen);
   const notes = name === undefined ? [] : presetNotes(name, source).map((text) => `preset ${name}: ${text}`);
   try {
-    return { recipe: parseRecipe(source, { ...preset, ...entries, ...given }) as Values<S>, shell, notes };
+    const recipe = parseRecipe(source, { ...preset, ...chosen });
+    return { recipe: recipe as Values<S>, shell, notes: [...notes, ...idleNotes(source, recipe, chosen)] };
   } catch (error) {
     const { code, message } = error as EarlybirdError;
     const own = fields.some(({ key, flag }) => key in entries && !(key in given) && message.startsWith(`--${flag} `));
@@ -211,8 +218,9 @@ function kindOf(schema: z.ZodType): Kind {
 function fromText(value: unknown, schema: z.ZodType): unknown {
   const { type, element } = kindOf(schema);
   if (type === 'array') {
-    // 80,120 and 80 120 are one list, but a path may hold a comma.
+    // 80,120 and 80 120 are one list, but a path may hold a comma. One empty word is a list of nothing.
     const words = [value].flat().map(String);
+    if (words.length === 1 && words[0] === '') return [];
     const items = kindOf(element!).type === 'string' ? words : words.flatMap((word) => word.split(','));
     return items.map((item) => fromText(item, element!));
   }

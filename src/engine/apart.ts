@@ -13,7 +13,7 @@ export async function runApart<T>(
   { signal }: RunOptions,
 ): Promise<T> {
   const main = join(packageRoot, 'dist', 'cli', 'main.js');
-  const words = [main, ...command, ...flagWords(flags), '--json', '--quiet'];
+  const words = [main, ...command, ...flagWords(stated(flags)), '--json', '--quiet'];
   const name = `earlybird ${command.join(' ')}`;
   const failed = (why: string) => new EarlybirdError('ERR_INTERNAL', `${name} gave no result: ${why}.`);
   const output = await runProgram(process.execPath, words, { name, timeout, env, killSignal, signal, failed });
@@ -23,3 +23,9 @@ export async function runApart<T>(
     throw failed('what it printed is not JSON');
   }
 }
+
+/** Flags with an empty list as one empty word, since a list flag without a value is refused. */
+const stated = (flags: Flags): Flags =>
+  Object.fromEntries(
+    Object.entries(flags).map(([key, value]) => [key, Array.isArray(value) && value.length === 0 ? '' : value]),
+  );

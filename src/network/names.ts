@@ -38,6 +38,13 @@ export function defaultDepth(arch: Arch): number {
   return arch.layers.filter(({ kind }) => kind === 'conv' || kind === 'linear').length;
 }
 
+/** The depth of a network that has only one; undefined where there are several, and for a network not listed here. */
+export function onlyDepth(arch: Arch): number | undefined {
+  if (typeof arch !== 'string') return defaultDepth(arch);
+  const network = NETWORKS[arch];
+  return network?.others ? undefined : network?.depth;
+}
+
 /** Name of a network in --arch; for a network that is data, its own name. */
 export const archName = (arch: Arch): string => (typeof arch === 'string' ? arch : arch.name);
 

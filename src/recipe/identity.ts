@@ -7,7 +7,7 @@ import { isScheduled, SCHEDULE_KEYS } from './precision-schedules';
 import { type CommandName, SCHEMAS } from './recipe';
 
 /** Options that pruning uses only where its criterion needs images. */
-const PRUNE_IMAGES = ['batchSize', 'limitTrain', 'imageSize', 'filter', 'sigma', 'sparsityGt'];
+export const PRUNE_IMAGES = ['batchSize', 'limitTrain', 'imageSize', 'filter', 'sigma', 'sparsityGt'];
 
 /** The entries of a recipe that decide what a run computes: two runs with equal identities give equal weights. */
 export function identityOf(command: CommandName, recipe: object): Record<string, unknown> {

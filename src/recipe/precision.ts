@@ -98,7 +98,14 @@ export const saysFormats = (options: PrecisionOptions) => FIELDS.some((kind) => 
 export const mixedKind = (options: PrecisionOptions) =>
   FIELDS.find((kind) => nameOf(options, kind) !== undefined && (options[KINDS[kind].length] ?? -1) !== -1);
 
-const isMx = (format: NumberFormat) => typeof format === 'string';
+const isMx = (format: NumberFormat | undefined) => typeof format === 'string';
+
+/** Options that give a kind this format; undefined where they leave it open. */
+function optionsFor(kind: Kind, given: NumberFormat | undefined): [string, unknown][] {
+  const { length, format } = KINDS[kind];
+  const bits: [string, unknown] = [length, isMx(given) ? -1 : given];
+  return format === undefined ? [bits] : [bits, [format, isMx(given) ? given : undefined]];
+}
 
 /** Kinds of formats that each rounding applies to. */
 const ROUNDED_BY: Record<Rounding | MxRounding, { mx: boolean; blocks: boolean }> = {
@@ -139,11 +146,7 @@ export function precisionOptions(given: PrecisionOptions, fromCheckpoint?: Numbe
   const said = fromCheckpoint && roundingIn(fromCheckpoint);
   const standard = some.mx ? undefined : 'stochastic';
   const ofMx = <T>(value: T) => (some.mx ? value : undefined);
-  const entries = formats.flatMap(({ kind, format }) => {
-    const keys = KINDS[kind];
-    const length: [string, unknown] = [keys.length, isMx(format) ? -1 : format];
-    return keys.format ? [length, [keys.format, isMx(format) ? format : undefined]] : [length];
-  });
+  const entries = formats.flatMap(({ kind, format }) => optionsFor(kind, format));
   return {
     ...(Object.fromEntries(entries) as Complete),
     format: undefined,
@@ -159,6 +162,32 @@ export function precisionOptions(given: PrecisionOptions, fromCheckpoint?: Numbe
 
 const idle = (option: string, needed: string) =>
   new EarlybirdError('ERR_RECIPE', `${option} does nothing with these formats: leave it out, or give ${needed}.`);
+
+/**
+ * The options as far as a test of a network uses them. It rounds what convolutions give out, and weights as operands in
+ * MX formats. Weights that a word length rounded have their values in the file, and nothing else is computed; so of the
+ * other options only those count that say full precision.
+ */
+export function testedOptions(given: PrecisionOptions): PrecisionOptions {
+  const isUsed = (kind: Kind, format: NumberFormat | undefined) =>
+    format === -1 || kind === 'activate' || (kind === 'weight' && isMx(format));
+  const entries = FIELDS.flatMap((kind) => {
+    const format = formatIn(given, kind);
+    return optionsFor(kind, isUsed(kind, format) ? format : undefined);
+  });
+  return { ...given, ...Object.fromEntries(entries), format: undefined, masterWeights: undefined };
+}
+
+/**
+ * A preset without what the given formats replace: the word lengths of the kinds that these are for, and the rounding,
+ * as other formats have others.
+ */
+export function withoutReplaced(preset: Record<string, unknown>, given: PrecisionOptions): Record<string, unknown> {
+  const isGiven = (kind: Kind) => given.format !== undefined || given[KINDS[kind].format ?? 'format'] !== undefined;
+  const replaced: string[] = FIELDS.filter(isGiven).map((kind) => KINDS[kind].length);
+  if (replaced.length === 0) return preset;
+  return Object.fromEntries(Object.entries(preset).filter(([key]) => key !== 'rounding' && !replaced.includes(key)));
+}
 
 /** The number formats of a recipe; undefined in full precision. */
 export function formatsOf(options: PrecisionOptions): NumberFormats | undefined {

@@ -4,7 +4,7 @@
  * published scripts do something unexpected, a note is logged when the preset is used. Expected results are in docs/.
  */
 import { EarlybirdError } from '../errors';
-import { EIGHT_BITS } from './precision';
+import { EIGHT_BITS, type PrecisionOptions, withoutReplaced } from './precision';
 import type { CommandName } from './recipe';
 
 type Part = Record<string, unknown>;
@@ -184,12 +184,16 @@ export const PRESETS: Record<string, Preset> = {
   demo: { help: 'a whole EB Train on synthetic images in about two minutes', recipe: demo },
 };
 
-/** The part of a preset that applies to a command with these keys. Throws ERR_RECIPE for an unknown name. */
-export function presetRecipe(name: string, command: CommandName, keys: readonly string[]): Part {
+/**
+ * The part of a preset that applies to a command with these keys. Left out is what `given` entries replace: the depth
+ * and widths of another network, and other number formats. Throws ERR_RECIPE for an unknown name.
+ */
+export function presetRecipe(name: string, command: CommandName, keys: readonly string[], given: Part = {}): Part {
   const { recipe, commands } = presetNamed(name);
-  return Object.fromEntries(
-    Object.entries({ ...recipe, ...commands?.[command] }).filter(([key]) => keys.includes(key)),
-  );
+  const all: Part = { ...recipe, ...commands?.[command] };
+  const replaced = given.arch === undefined || given.arch === all.arch ? [] : ['depth', 'cfg'];
+  const kept = Object.entries(all).filter(([key]) => keys.includes(key) && !replaced.includes(key));
+  return withoutReplaced(Object.fromEntries(kept), given as PrecisionOptions);
 }
 
 export function presetNotes(name: string, command: CommandName): string[] {

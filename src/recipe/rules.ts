@@ -1,6 +1,6 @@
 /** Rules between the options of a recipe. The values of a single option are checked by its schema. */
 import type { Arch } from '../native/types/network-data';
-import { archName, defaultDepth } from '../network/names';
+import { archName, onlyDepth } from '../network/names';
 import { type DetectorName, type DetectorSettings, detectorOf, idleDetectorEntries, masksNeeded } from './detectors';
 import { needsImages } from './fields/ranking';
 import { flagOf } from './option';
@@ -40,6 +40,10 @@ interface Entries extends PrecisionOptions, ScheduleOptions {
   swa?: boolean;
   swaStart?: number;
   imageSize?: number;
+  device?: string;
+  noCuda?: boolean;
+  surgery?: string;
+  emptyLayers?: string;
   arch?: Arch;
   depth?: number;
 }
@@ -61,14 +65,27 @@ const endsWithTicket = ({ stopAtTicket, compareDense }: Entries) => stopAtTicket
 const fits = (list: number[] | undefined, ratios: number[]) =>
   list === undefined || list.length === 1 || list.length === ratios.length;
 
-/** True where a network that is data is given another depth than its own. */
-const hasOtherDepth = ({ arch, depth }: Entries) =>
-  typeof arch === 'object' && depth !== undefined && depth !== defaultDepth(arch);
+/** The only depth of a network, where the recipe gives another. */
+const onlyDepthBeside = ({ arch, depth }: Entries) => {
+  const only = arch === undefined ? undefined : onlyDepth(arch);
+  return depth === undefined || depth === only ? undefined : only;
+};
 
 const RULES: { isBroken(recipe: Entries): boolean; message(recipe: Entries): string }[] = [
   {
-    isBroken: hasOtherDepth,
-    message: ({ arch, depth }) => `--depth ${depth} is not possible: ${archName(arch!)} is a file, leave --depth out.`,
+    isBroken: (recipe) => onlyDepthBeside(recipe) !== undefined,
+    message: (recipe) =>
+      `--depth ${recipe.depth} is not possible: ${archName(recipe.arch!)} has depth ${onlyDepthBeside(recipe)}, give that or none.`,
+  },
+  {
+    isBroken: ({ device, noCuda }) => noCuda === true && device?.startsWith('cuda') === true,
+    message: ({ device }) =>
+      `--device ${device} is not possible with --no-cuda, which computes on the CPU: give one of the two.`,
+  },
+  {
+    isBroken: ({ surgery, emptyLayers }) => surgery === 'exact' && emptyLayers === 'remove',
+    message: () =>
+      '--empty-layers remove is not possible with --surgery exact, as a network without a layer computes something else: give --empty-layers keep-one, or --surgery reference.',
   },
   {
     isBroken: ({ fromScratch, init }) => fromScratch === true && init !== undefined,
