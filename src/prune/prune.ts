@@ -208,8 +208,14 @@ async function maskOf(
   const { masks, scores } = await drawMasks(dense, [percent], how);
   const [mask] = masks;
   if (mask && mask.kept > 0) return { mask, scores };
-  const why =
-    criterion === 'gamma' ? 'its gammas are all equal, as in an untrained network' : 'its scores are all equal';
+  const total = mask?.total ?? 0;
+  // The threshold is the score at this place of the order, and channels above it are kept.
+  const isLast = budget === 'channels' && Math.floor(total * percent) >= total - 1;
+  const equal =
+    criterion === 'gamma'
+      ? 'its largest gammas are equal, as all are in an untrained network'
+      : 'its largest scores are equal';
+  const why = isLast ? `the ratio leaves none of its ${total} channels, give a smaller one` : equal;
   throw new EarlybirdError('ERR_PRUNE', `The mask of ${model} at --percent ${percent} is empty: ${why}.`);
 }
 

@@ -1,3 +1,6 @@
+    const schema = shape[key]!;
+    const info = OPTIONS.get(schema)!;
+    if (info.hidden || isStandard(key, schema, value)) return [];
 /**
  * Given options that do nothing in their recipe. They are mentioned and not refused, since the reference's scripts give
  * them, and one command line often becomes the next.
@@ -7,7 +10,15 @@ import type { NumberFormat, NumberFormats } from '../native/types/number-formats
 import { needsImages } from './fields/ranking';
 import { PRUNE_IMAGES } from './identity';
 import { flagOf, OPTIONS } from './option';
-import { EIGHT_BITS, FIELDS, formatsOf, PRECISION_KEYS, type PrecisionOptions, saysFormats } from './precision';
+import {
+  EIGHT_BITS,
+  FIELDS,
+  formatsOf,
+  PRECISION_KEYS,
+  type PrecisionOptions,
+  precisionOptions,
+  saysFormats,
+} from './precision';
 import { type CommandName, SCHEMAS } from './recipe';
 
 /** Entries that decide whether others do something; each command has some of them. */
@@ -72,13 +83,13 @@ export const ROWS: readonly Row[] = [
   {
     keys: ['wlWeight', 'wlGrad', 'wlError', 'wlMomentum', 'formatGrad', 'formatError', 'masterWeights'],
     of: ['evaluate'],
-    needs: 'a training, as a test rounds outputs of convolutions, and weights in MX formats, but no file',
+    needs: 'a training: a test rounds only what convolutions give out, and weights in MX formats',
     isIdle: (recipe, _, key) => ![-1, 'full'].includes(recipe[key as keyof Entries] as number | string),
   },
   {
     keys: ['formatWeight'],
     of: ['evaluate'],
-    needs: 'an MX format, as a test does not round the weights of a file to another',
+    needs: 'an MX format: a test rounds weights to no other',
     isIdle: ({ formatWeight }) => formatWeight === 'bfp8',
   },
   {
@@ -221,8 +232,8 @@ export const ROWS: readonly Row[] = [
 ];
 
 /**
- * A sentence for each given option that does nothing in the recipe. Options that are hidden in the help are passed over,
- * as they are accepted for compatibility alone.
+ * A sentence for each given option that does nothing in the recipe. Passed over are options with the value that they have
+ * anyway, as a printed recipe has them all, and those that the help hides, which are there for compatibility alone.
  *
  * @param recipe a validated recipe of the command
  * @param given the entries that the user chose, without those of a preset and the defaults
@@ -238,6 +249,14 @@ export function idleNotes(command: CommandName, recipe: object, given: Record<st
     );
     return row ? [`note: ${asGiven(flagOf(key, info), value)} does nothing here; it needs ${row.needs}.`] : [];
   });
+}
+
+/** Values of low precision in a recipe that gives none. */
+const STANDARD = precisionOptions({}) as Record<string, unknown>;
+
+function isStandard(key: string, { def }: z.ZodType, value: unknown): boolean {
+  const { defaultValue = STANDARD[key] } = def as { defaultValue?: unknown };
+  return JSON.stringify(value) === JSON.stringify(defaultValue);
 }
 
 /** An option as on a command line. */

@@ -120,8 +120,8 @@ function classesBy(arch: Arch, state: StateDict): number | undefined {
 
 /**
  * Determines the network of a checkpoint: as given, else as the checkpoint records, else as the keys and shapes of its
- * weights show, else the reference's default. Throws ERR_CHECKPOINT where the weights show another depth than the given
- * one.
+ * weights show, else the reference's default. Throws ERR_CHECKPOINT where record or weights show another depth than the
+ * given one.
  */
 export function networkFor(
   given: { arch?: Arch | undefined; depth?: number | undefined; cfg?: Cfg | undefined },
@@ -134,22 +134,23 @@ export function networkFor(
   refuseOtherNetwork(given.arch, recorded.arch, name);
   const arch = given.arch ?? recorded.arch ?? seen?.arch ?? DEFAULT_NETWORK;
   const own = seen && isSameNetwork(seen.arch, arch) ? seen : undefined;
-  const depth =
-    given.depth ??
-    (recorded.arch !== undefined && isSameArch(recorded.arch, arch) ? recorded.depth : undefined) ??
-    own?.depth ??
-    defaultDepth(arch);
+  const recordedDepth = recorded.arch !== undefined && isSameArch(recorded.arch, arch) ? recorded.depth : undefined;
+  const depth = given.depth ?? recordedDepth ?? own?.depth ?? defaultDepth(arch);
+  if (recordedDepth !== undefined && recordedDepth !== depth)
+    throw otherDepth(name, arch, depth, recordedDepth, 'record');
   const classes = recorded.classes ?? classesBy(arch, state) ?? seen?.classes;
   const cfg = given.cfg ?? recorded.cfg;
   const network = { ...recorded, ...(classes === undefined ? {} : { classes }), arch, depth };
   if (cfg) return { ...network, cfg };
-  if (own && own.depth !== depth)
-    throw new EarlybirdError(
-      'ERR_CHECKPOINT',
-      `${name} holds a ${archName(arch)} of depth ${own.depth} by its keys, not ${depth}: give --depth ${own.depth}, or none.`,
-    );
+  if (own && own.depth !== depth) throw otherDepth(name, arch, depth, own.depth, 'keys');
   return own ? { ...network, cfg: own.cfg } : network;
 }
+
+const otherDepth = (name: string, arch: Arch, given: number, found: number, by: string) =>
+  new EarlybirdError(
+    'ERR_CHECKPOINT',
+    `${name} holds a ${archName(arch)} of depth ${found} by its ${by}, not ${given}: give --depth ${found}, or none.`,
+  );
 
 /**
  * Throws ERR_CHECKPOINT where layers of the given network compute something else than those of the same names in the

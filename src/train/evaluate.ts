@@ -8,7 +8,7 @@ import { EarlybirdError } from '../errors';
 import type { NumberFormats } from '../native/types/number-formats';
 import { costsOf } from '../network/flops';
 import { loadModel } from '../network/load';
-import { formatsOf } from '../recipe/precision';
+import { formatsOf, testedOptions } from '../recipe/precision';
 import { type EvaluateRecipe, requireParsed } from '../recipe/recipe';
 import { precisionFor } from '../run/checkpoint-formats';
 import { type Normalisation, networkFor, weightsOf } from '../run/checkpoint-network';
@@ -23,7 +23,10 @@ export interface EvaluateResult {
   checkpoint: string;
   /** Data set; `test`: number of test images. */
   dataset: { name: string; synthetic: boolean; test: number };
-  /** Formats of the tested model, with the rounding of the test; null in full precision. */
+  /**
+   * Formats of the tested model, with the rounding of the test; null in full precision. Those of gradients
+   * and momentum, and word lengths of weights, are the ones of the checkpoint, as a test rounds to none.
+   */
   lowPrecision: NumberFormats | null;
   /** Exact accuracies, percent. */
   top1: number;
@@ -57,7 +60,7 @@ export async function evaluate(recipe: EvaluateRecipe, options: RunOptions = {})
   requireParsed('evaluate', recipe);
   const checkpoint = recipe.resume ?? recipe.scratch;
   if (checkpoint === undefined) {
-    throw new EarlybirdError('ERR_USAGE', '--resume is missing: give the checkpoint to evaluate.');
+    throw new EarlybirdError('ERR_USAGE', 'FILE is missing: give the checkpoint to evaluate.');
   }
   const { observer } = options;
   const flag = recipe.resume === undefined ? 'scratch' : 'resume';
@@ -65,7 +68,7 @@ export async function evaluate(recipe: EvaluateRecipe, options: RunOptions = {})
   const given = { ...recipe, cfg: recipe.cfg ?? (await cfgFrom(recipe)) };
   const network = networkFor(given, value, checkpoint);
   const { arch, depth, cfg } = network;
-  const formats = formatsOf(precisionFor(recipe, value, checkpoint, network.formats, options.observer?.log));
+  const formats = formatsOf(precisionFor(testedOptions(recipe), value, checkpoint, network.formats, observer?.log));
   const rounding = formats && recipe.testRounding ? { rounding: recipe.testRounding } : {};
 
   using session = await openTestSession(testData(recipe, network, checkpoint, observer), options);

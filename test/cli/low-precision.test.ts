@@ -68,7 +68,7 @@ describeTrained('the scripts of scripts/low-precision', () => {
     expect(await keysOf(run, 'swa.pth.tar')).toContain('feature.0.weight');
     expect(await formatsOf(run, 'ckpt3.pth.tar')).toBe(8);
 
-    await script('prune.sh');
+    await script('prune.sh', '--depth', '11');
     const ticket = `${run}/lp_pruned_0.3/pruned.pth.tar`;
     expect(await keysOf(ticket)).toContain('feature.0.0.weight');
     expect(await formatsOf(ticket)).toBe(8);

@@ -32,7 +32,7 @@ trained('the five standard-train scripts, each on what the one before wrote', as
   expect(readFileSync(at(run, 'record.txt'), 'utf8').trim().split('\n')).toHaveLength(4);
 
   // The script says cifar100, the synthetic images have 10 classes.
-  const pruned = await script('prune.sh', '--dataset', 'cifar10');
+  const pruned = await script('prune.sh', '--dataset', 'cifar10', '--depth', '11');
   expect(pruned).toMatch(/Memory Request: \d+\.\d\dKB\nFlops for pruning: \d+\.\d\dM/);
   const text = readFileSync(at(run, 'pruned_0.3', 'prune.txt'), 'utf8');
   expect(text).toMatch(

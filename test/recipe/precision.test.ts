@@ -12,6 +12,7 @@ import {
   PRECISION_KEYS,
   type PrecisionOptions,
   precisionOptions,
+  testedOptions,
 } from '../../src/recipe/precision';
 import { parseRecipe } from '../../src/recipe/recipe';
 import { settleVariant } from '../../src/recipe/variant';
@@ -55,6 +56,17 @@ test('each option: as given, else as the checkpoint says, else the default', () 
   expect(precisionOptions({}, said)).toMatchObject({ ...EIGHT, wlMomentum: 16, rounding: 'nearest' });
   expect(precisionOptions({ wlWeight: -1 }, said)).toMatchObject({ wlWeight: -1, wlGrad: 8 });
   expect(precisionOptions({ rounding: 'stochastic' })).toMatchObject({ wlWeight: -1, rounding: 'stochastic' });
+});
+
+test('of the formats that are given for a test, those count that it rounds to, and full precision', () => {
+  const tested = (given: PrecisionOptions, said?: NumberFormats) =>
+    formatsOf(precisionOptions(testedOptions(given), said));
+  expect(tested({ wlWeight: 4, wlGrad: 4, wlError: 4, wlMomentum: 4 })).toBeUndefined();
+  expect(tested({ format: 'bfp8' })).toMatchObject({ weight: -1, activate: 8, grad: -1, error: -1, momentum: -1 });
+  expect(tested({ format: 'mxint8' })).toMatchObject({ weight: 'mxint8', activate: 'mxint8', grad: -1, error: -1 });
+  expect(tested({ wlWeight: 4, wlActivate: 6, wlError: -1 }, formats)).toEqual({ ...formats, activate: 6, error: -1 });
+  expect(tested({ format: 'full' }, { ...formats, momentum: -1 })).toBeUndefined();
+  expect(tested(FULL_PRECISION, formats)).toBeUndefined();
 });
 
 test('a low-precision file that does not say its word lengths is one line, unless they are given', () => {

@@ -129,6 +129,7 @@ test.each([
   ['--schedule 80,120', { schedule: [80, 120] }],
   ['--cfg 64,M,128 --ratios 0.1,0.2', { cfg: [64, 'M', 128], ratios: [0.1, 0.2] }],
   ['--epochs 1 --epochs 2', { epochs: 2 }],
+  ['--schedule=', { schedule: [] }],
 ])('search %s', (line, expected) => {
   expect(recipe('search', line)).toMatchObject(expected);
 });
@@ -185,6 +186,16 @@ test.each([
   ['search', '--dataset imagenet --filter lowpass', 'not possible with --dataset imagenet', 'ERR_RECIPE'],
   ['evaluate', '--dataset imagenet --sparsity_gt 0.1', 'not possible with --dataset imagenet', 'ERR_RECIPE'],
   ['search', '--gpu_ids none', 'GPU numbers such as 0,1', 'ERR_RECIPE'],
+  ['search', '--schedule --lr 0.05', '--schedule needs a value: give whole numbers, 0 or more.', 'ERR_USAGE'],
+  ['plot', '--ratios', '--ratios needs a value', 'ERR_USAGE'],
+  ...(['train', 'prune --model x', 'benchEnergy', 'study'].map((words) => {
+    const [command, ...more] = words.split(' ');
+    const line = [...more, '--surgery exact --empty-layers remove'].join(' ');
+    return [command, line, '--empty-layers remove is not possible with --surgery exact', 'ERR_RECIPE'];
+  }) as [CommandName, string, string, string][]),
+  ['search', '--device cuda:1 --no-cuda', '--device cuda:1 is not possible with --no-cuda', 'ERR_RECIPE'],
+  ['search', '--arch resnet50_official --depth 101', 'resnet50_official has depth 50, give that or none', 'ERR_RECIPE'],
+  ['retrain', '--arch densenet40 --depth 16', 'DenseNet-40 has depth', 'ERR_RECIPE'],
   ['search', '--keep-checkpoints some', 'every:N', 'ERR_RECIPE'],
   ['search', '--preset nothing', 'demo', 'ERR_RECIPE'],
   ['train', '--init x.pth.tar --from-scratch', '--init x.pth.tar', 'ERR_RECIPE'],
@@ -242,6 +253,17 @@ test.each([
   ['train', 'vgg16-cifar10-lp', { wlWeight: 8, variant: 'll' }],
   ['train', 'vgg16-cifar10-lp --variant lf', { wlWeight: 8, variant: 'lf' }],
   ['search', 'resnet50-imagenet', { swa: false, swaStart: 60 }],
+  // What is given replaces the formats and the network of a preset, and what belongs to them.
+  [
+    'search',
+    'vgg16-cifar10-lp --format mxint8',
+    { wlWeight: -1, formatWeight: 'mxint8', wlMomentum: -1, rounding: undefined, swa: true },
+  ],
+  ['train', 'vgg16-cifar10-lp --format full', { wlWeight: -1, variant: 'ff' }],
+  ['search', 'vgg16-cifar10-lp --format-activate full', { wlActivate: -1, wlWeight: 8, rounding: 'stochastic' }],
+  ['search', 'vgg16-cifar10-lp --wl-weight 4', { wlWeight: 4, wlGrad: 8 }],
+  ['search', 'vgg16-cifar10 --arch resnet', { arch: 'resnet', depth: 164 }],
+  ['search', 'vgg16-cifar10 --arch resnet18', { depth: 18 }],
 ] as [CommandName, string, object][])('%s --preset %s is as published', (command, preset, expected) => {
   expect(recipe(command, `--preset ${preset}`)).toMatchObject(expected);
 });

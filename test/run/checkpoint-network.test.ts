@@ -29,6 +29,18 @@ test('in a file of another program the last layer has the classes', () => {
   expect(networkFor({ arch }, file([]), 'a.pth.tar')).toEqual({ arch, depth: 1, classes: 7 });
 });
 
+test('a depth beside the recorded one of the same network is refused', () => {
+  const value = recorded(networkEntries({ arch: 'vgg', depth: 16, classes: 7, cfg: [8] }));
+  expect(() => networkFor({ depth: 11 }, value, 'a.pth.tar')).toThrow(
+    expect.objectContaining({
+      code: 'ERR_CHECKPOINT',
+      message: 'a.pth.tar holds a vgg of depth 16 by its record, not 11: give --depth 16, or none.',
+    }),
+  );
+  expect(networkFor({ depth: 16 }, value, 'a.pth.tar')).toMatchObject({ depth: 16, cfg: [8] });
+  expect(networkFor({ arch: 'resnet', depth: 11 }, value, 'a.pth.tar')).toMatchObject({ depth: 11 });
+});
+
 test('a network that is damaged is refused, not guessed', () => {
   const value = recorded([
     ['arch', 'one'],

@@ -88,12 +88,21 @@ describe('a ticket of low precision', () => {
       });
     expect((await test({})).lowPrecision).toBeNull();
     expect(log.join()).toContain('does not say its word lengths');
+    // A test rounds what convolutions give out, and nothing else in block floating point.
     expect((await test({ ...LOW, testRounding: 'nearest' })).lowPrecision).toMatchObject({
-      weight: 8,
+      ...{ weight: -1, activate: 8, grad: -1, error: -1, momentum: -1 },
       rounding: 'nearest',
     });
     expect(log).toHaveLength(1);
     expect(engine.evaluations.at(-1)).toMatchObject({ rounding: 'nearest' });
+    expect((await test({ wlWeight: 4 })).lowPrecision).toBeNull();
+  });
+});
+
+test('evaluate without a file says which word is missing', async () => {
+  await expect(evaluate(parseRecipe('evaluate', {}))).rejects.toMatchObject({
+    code: 'ERR_USAGE',
+    message: 'FILE is missing: give the checkpoint to evaluate.',
   });
 });
 
