@@ -1,5 +1,7 @@
-/**
- * Shows all watched runs as the sections of a page, which are read again and again, and drawn anew as the pace allows.
+const before = this.hidden;
+    this.hidden = ;
+    return  || this.hidden !== before;/**
+ * Shows watched runs as the sections of a page, which are read again and again, and drawn anew as the pace allows.
  */
 import type { ReportInput } from '../report/input';
 import { Drawings } from './drawings';
@@ -21,7 +23,12 @@ interface Shown {
   section: { of: RunView; revision: number; section: Section } | null;
 }
 
+/** Limit of the runs that are read and shown: each has a section, whose files are looked at every two seconds. */
+const MOST = 64;
+
 export class Board {
+  /** Number of runs that were found and are not shown. */
+  hidden = 0;
   private readonly shown: Shown[] = [];
   private together: { drawings: Drawings; revision: number } | null = null;
 
@@ -30,17 +37,21 @@ export class Board {
     private readonly pace: Pace,
   ) {}
 
-  /** Looks for runs; true where the list has changed. */
+  /** Looks for runs; true where the list, or the number of runs that are not shown, has changed. */
   async find(): Promise<boolean> {
     const found = await findRuns(this.folders);
-    const fresh = found.filter(({ folder }) => this.shown.every(({ reader }) => reader.found.folder !== folder));
-    for (const run of fresh) await this.add(run);
     // A folder in which a run has begun further down is not a run itself.
     const gone = this.shown.filter(
       ({ view, reader }) => view.state === 'waiting' && found.every(({ folder }) => folder !== reader.found.folder),
     );
     for (const one of gone) this.shown.splice(this.shown.indexOf(one), 1);
-    return fresh.length > 0 || gone.length > 0;
+    const there = new Set(this.shown.map(({ reader }) => reader.found.folder));
+    const others = found.filter(({ folder }) => !there.has(folder));
+    const fresh = others.slice(0, MOST - this.shown.length);
+    for (const run of fresh) await this.add(run);
+    const before = this.hidden;
+    this.hidden = others.length - fresh.length;
+    return fresh.length > 0 || gone.length > 0 || this.hidden !== before;
   }
 
   private async add(run: FoundRun): Promise<void> {

@@ -1,5 +1,5 @@
 /** Finds the runs in and under folders. Links are not followed, so that nothing outside the folders is found. */
-import { type Dirent, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { readdir, realpath } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import { RunDirectory } from '../run/directory';
@@ -13,33 +13,33 @@ export interface FoundRun {
 }
 
 const COMMANDS = ['search', 'retrain', 'train'];
-/** Limits of the depth of folders, and of the number of runs. */
-const DEPTH = 4;
-const MOST = 64;
+/**
+ * Limit of the levels of folders below the given ones. A ticket of a study lies five below the study
+ * (seed-1/p30/epoch-8/ticket/retrain), so seven below the folder that holds runs/.
+ */
+const DEPTH = 8;
 
 /** Runs in the order of the folders and of their names. A folder without one counts as a run that has not begun. */
 export async function findRuns(folders: readonly string[]): Promise<FoundRun[]> {
-  const found: FoundRun[] = [];
+  const found = new Map<string, FoundRun>();
   for (const folder of folders) {
     const real = await realpath(folder).catch(() => folder);
     const runs = await runsUnder(real, DEPTH);
     for (const run of runs.length > 0 ? runs : [real]) {
       const within = relative(real, run);
       const name = within === '' ? basename(real) : join(basename(real), within);
-      if (found.length < MOST && found.every((other) => other.folder !== run)) found.push({ folder: run, name });
+      if (!found.has(run)) found.set(run, { folder: run, name });
     }
   }
-  return found;
+  return [...found.values()];
 }
 
 async function runsUnder(folder: string, depth: number): Promise<string[]> {
   if (await holdsRun(folder)) return [folder];
   if (depth === 0) return [];
-  const names = (await entriesOf(folder)).filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'));
+  const names = (await foldersIn(folder)).filter((name) => !name.startsWith('.') && name !== 'node_modules');
   const runs: string[] = [];
-  for (const { name } of names) {
-    if (runs.length < MOST) runs.push(...(await runsUnder(join(folder, name), depth - 1)));
-  }
+  for (const name of names) runs.push(...(await runsUnder(join(folder, name), depth - 1)));
   return runs;
 }
 
@@ -62,12 +62,13 @@ export async function stagesIn(folder: string): Promise<string[]> {
     .catch(() => null);
   const retrained = result?.retrain?.directory;
   if (typeof retrained === 'string') return ['search', basename(retrained)];
-  const names = (await entriesOf(folder)).filter((entry) => entry.isDirectory()).map(({ name }) => name);
-  const stages = names.filter((name) => /^(search|retrain_[\w.-]+)$/.test(name));
+  const stages = (await foldersIn(folder)).filter((name) => /^(search|retrain_[\w.-]+)$/.test(name));
   return stages.length === 0 ? ['.'] : stages.sort((a, b) => Number(b === 'search') - Number(a === 'search'));
 }
 
-async function entriesOf(folder: string): Promise<Dirent[]> {
+/** Names of the folders in a folder, in their order; none where it cannot be read. */
+async function foldersIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
-  return entries.sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
+  const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  return names.sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
 }

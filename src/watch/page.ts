@@ -25,7 +25,11 @@ export const STYLE_PATH = '/style.css';
 export const SCRIPT_PATH = '/script.js';
 export const EVENTS_PATH = '/events';
 
-export function renderPage(sections: readonly Section[], several: boolean): string {
+/** The whole page. `hidden`: number of runs that were found and have no section. */
+export function renderPage(
+  sections: readonly Section[],
+  { isSeveral: several, hidden }: { isSeveral: boolean; hidden: number },
+): string {
   const files = `<link rel="icon" href="data:,">
 <link rel="stylesheet" href="${STYLE_PATH}">
 <script src="${SCRIPT_PATH}" defer></script>`;
@@ -33,7 +37,7 @@ export function renderPage(sections: readonly Section[], several: boolean): stri
 <main${several ? ' class="several"' : ''}>
 <p id="connection" role="status" hidden></p>
 <noscript><p class="note">Without JavaScript the page stands still: load it again to see how the runs go on.</p></noscript>
-${several ? `${contents(sections)}\n` : ''}<div class="runs">
+${hidden > 0 ? `${hiddenHtml(sections, hidden)}\n` : ''}${several ? `${contents(sections)}\n` : ''}<div class="runs">
 ${sections.map((section) => sectionHtml(section, !several || section.id === TOGETHER)).join('\n')}
 </div>
 </main>
@@ -41,6 +45,11 @@ ${sections.map((section) => sectionHtml(section, !several || section.id === TOGE
 </html>
 `;
 }
+
+const hiddenHtml = (sections: readonly Section[], hidden: number) => {
+  const shown = sections.filter(({ id }) => id !== TOGETHER).length;
+  return `<p class="note">${shown} runs are shown, ${hidden} more ${hidden === 1 ? 'is' : 'are'} not: start earlybird watch with folders that hold fewer runs.</p>`;
+};
 
 const contents = (sections: readonly Section[]) =>
   `<nav aria-label="Runs"><ul>${sections

@@ -63,7 +63,7 @@ export function createWatchServer(board: Board, before: () => Promise<void>, fol
     if (pathname === null) return refuse(response, 400);
     if (pathname === '/') {
       await before();
-      return send(response, 200, HTML, renderPage(board.sections, board.isSeveral));
+      return send(response, 200, HTML, renderPage(board.sections, board));
     }
     if (pathname === STYLE_PATH) return send(response, 200, 'text/css; charset=utf-8', WATCH_STYLE);
     if (pathname === SCRIPT_PATH) return send(response, 200, 'text/javascript; charset=utf-8', SCRIPT);

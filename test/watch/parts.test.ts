@@ -1,13 +1,16 @@
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { lockFolder } from '../../src/lock';
+import { keyOf, searchFolder } from '../../src/study/plan';
 import { overlapMatrix } from '../../src/ticket/mask';
+import { Board } from '../../src/watch/board';
 import { factsOf, secondsAnEpoch, secondsLeft } from '../../src/watch/facts';
 import { isServed, openServed } from '../../src/watch/files';
 import { findRuns, stagesIn } from '../../src/watch/find';
 import { GrowingOverlap } from '../../src/watch/overlaps';
 import { Pace } from '../../src/watch/pace';
+import { renderPage } from '../../src/watch/page';
 import { RunReader } from '../../src/watch/read';
 import { epochMetrics, range } from '../support/report-sample';
 import { CHANNELS, goTo, maskAfter, writeRunFolder } from '../support/run-folder';
@@ -162,6 +165,38 @@ test('runs are found below a folder, links are not followed, and a folder withou
   await mkdir(join(base, 'empty'));
   const found = await findRuns([join(base, 'runs'), join(base, 'empty'), join(base, 'runs/b')]);
   expect(found.map(({ name }) => name)).toEqual(['runs/b', 'runs/study/seed-2', 'runs/study/seed-10', 'empty']);
+});
+
+test('all runs of a study far below a folder are found; packages and hidden folders are passed over', async () => {
+  const study = join(base, 'clone/runs/study');
+  const entry = { seed: 1, ratio: 0.3, epoch: 8 };
+  const runs = [
+    join(study, keyOf({ ...entry, control: 'random' }), 'retrain'),
+    join(study, keyOf({ ...entry, control: null }), 'retrain'),
+    searchFolder(study, 1),
+  ];
+  for (const run of [...runs, join(base, 'clone/node_modules/other'), join(base, 'clone/runs/.kept')]) {
+    await writeRunFolder(run);
+  }
+  const found = await findRuns([join(base, 'clone')]);
+  expect(found.map(({ name }) => name)).toEqual(runs.map((run) => relative(base, run)));
+});
+
+test('all of 70 runs are found; the page shows 64 of them, and says how many it does not show', async () => {
+  for (const i of range(70)) {
+    await mkdir(join(base, `run-${i}`));
+    await writeFile(join(base, `run-${i}/params.json`), '{"command": "search"}');
+  }
+  expect(await findRuns([base])).toHaveLength(70);
+  const board = new Board([base], new Pace(1));
+  expect(await board.find()).toBe(true);
+  expect(await board.find()).toBe(false);
+  const page = renderPage(board.sections, board);
+  expect(page.match(/<section class="run" id="run-\d+"/g)).toHaveLength(64);
+  expect(page).toContain('64 runs are shown, 6 more are not');
+  await rm(join(base, 'run-69'), { recursive: true });
+  expect(await board.find()).toBe(true);
+  expect(renderPage(board.sections, board)).toContain('64 runs are shown, 5 more are not');
 });
 
 describe('files that a browser may have', () => {
