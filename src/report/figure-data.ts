@@ -13,31 +13,20 @@ export async function csvOf(rows: readonly Row[]): Promise<string> {
   return stringify([...rows], { header: true, columns });
 }
 
-/** A line of metrics.jsonl with one column for each number, named as in docs/runs.md. */
-export function metricsRow(line: EpochMetrics): Row {
-  const { epoch, completed, lr, train, test, swa, seconds, imagesPerSecond, bad, joules, distances, signals, emerged } =
-    line;
-  const { bits, gbitops } = line.arithmetic ?? {};
+/**
+ * A line of metrics.jsonl (docs/runs.md) flattened as pandas' json_normalize does: {train: {loss}} is "train.loss". The
+ * lists of `distances` become their largest value, "distance.30".
+ */
+export function metricsRow({ distances, ...line }: EpochMetrics): Row {
   const largest = Object.entries(distances).map(([percent, values]) => [percent, values && Math.max(0, ...values)]);
-  return {
-    epoch,
-    completed,
-    lr,
-    ...flat({ train, test, swa, seconds }),
-    imagesPerSecond,
-    bad: bad ?? null,
-    joules,
-    ...(gbitops === undefined ? {} : { gbitops, ...flat({ bits }) }),
-    ...flat({ distance: Object.fromEntries(largest), signal: signals, emerged }),
-  };
+  return Object.fromEntries(cellsOf({ ...line, distance: Object.fromEntries(largest) }, ''));
 }
 
-/** Flattens {train: {loss}} to {"train.loss"}. */
-function flat(groups: Record<string, object | undefined>): Row {
-  const cells = Object.entries(groups).flatMap(([group, values]) =>
-    Object.entries(values ?? {}).map(([name, value]) => [`${group}.${name}`, value as number | null] as const),
-  );
-  return Object.fromEntries(cells);
+function cellsOf(values: object, prefix: string): [name: string, value: Row[string]][] {
+  return Object.entries(values).flatMap(([name, value]): [string, Row[string]][] => {
+    if (value !== null && typeof value === 'object') return cellsOf(value, `${prefix}${name}.`);
+    return value === undefined ? [] : [[`${prefix}${name}`, value]];
+  });
 }
 
 export const curveRows = (runs: readonly RunCurves[]): Row[] =>

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { EventFiles } from '../../src/tensorboard/event-files';
 import { framed } from '../../src/tensorboard/records';
 import { metricsRows } from '../../src/tensorboard/table';
@@ -154,6 +154,30 @@ test('a run writes them as it goes, and goes on where they cannot be written', a
   expect(await withTensorboard({ save: base, tensorboard: true }, { observer }, work)).toBe('done');
   expect(logged).toEqual([
     expect.stringMatching(/^warning: the event files are not written: .*line 1 is not valid JSON/),
+  ]);
+});
+
+test('columns have the names of metrics.jsonl, as json_normalize of pandas gives them', async () => {
+  const bits = { weight: 8, activate: 8, error: 16, grad: 16 };
+  const whole = { windows: 1, seconds: 3, joules: 90, parts: { 'cpu rapl': 90 } };
+  const line = epochMetrics(5, {
+    arithmetic: { bits, forward: 'mxfp4', gbitops: 7, modelledJoules: 2 },
+    ...{ energy: { whole }, joules: 90, signals: { '50': 0.25 }, emerged: { '30': 5 } },
+  });
+  await writeRunFolder(base, { completed: 1, change: () => line });
+  const { train, test: tested, lr, imagesPerSecond } = line;
+  expect(await metricsRows([base])).toEqual([
+    {
+      ...{ run: basename(base), stage: '.', epoch: 5, completed: 6, lr, imagesPerSecond, joules: 90 },
+      ...Object.fromEntries(Object.entries(train).map(([name, value]) => [`train.${name}`, value])),
+      ...Object.fromEntries(Object.entries(tested).map(([name, value]) => [`test.${name}`, value])),
+      ...{ 'seconds.train': 2, 'seconds.evaluate': 1 },
+      ...{ 'arithmetic.bits.weight': 8, 'arithmetic.bits.activate': 8 },
+      ...{ 'arithmetic.bits.error': 16, 'arithmetic.bits.grad': 16 },
+      ...{ 'arithmetic.forward': 'mxfp4', 'arithmetic.gbitops': 7, 'arithmetic.modelledJoules': 2 },
+      ...{ 'energy.whole.windows': 1, 'energy.whole.seconds': 3, 'energy.whole.joules': 90 },
+      ...{ 'energy.whole.parts.cpu rapl': 90, 'signals.50': 0.25, 'emerged.30': 5, 'distance.30': 0.16 },
+    },
   ]);
 });
 
