@@ -16,13 +16,17 @@ export function hasLibjpeg() {
   return spawnSync(compiler, ['-x', 'c', '-', '-o', '/dev/null', '-ljpeg'], { input: program }).status === 0;
 }
 
-/** Runs the install command of the package manager where that needs no password. Says whether libjpeg-turbo is there afterwards. */
-export function installLibjpeg(command) {
-  if (!command) return false;
+/**
+ * Runs the install command of the package manager where that needs no password and EARLYBIRD_NO_INSTALL is not set. `say` is told
+ * each command before it runs. Returns whether libjpeg-turbo is there afterwards.
+ */
+export function installLibjpeg(command, say) {
+  if (!command || process.env.EARLYBIRD_NO_INSTALL) return false;
   const asRoot = process.getuid() === 0 ? [] : ['sudo', '-n'];
   if (asRoot.length > 0 && spawnSync('sudo', ['-n', 'true']).status !== 0) return false;
   const attempt = (words) => {
     const [program, ...args] = [...asRoot, ...words];
+    say(`${[program, ...args].join(' ')}  (changes this system; EARLYBIRD_NO_INSTALL=1 leaves it as it is)`);
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
     return spawnSync(program, args, { env, stdio: 'ignore', timeout: 300_000 }).status === 0;
   };

@@ -99,7 +99,7 @@ async function fetchLibTorch() {
 function provideLibjpeg() {
   if (hasLibjpeg()) return 'found';
   const { libjpegCommand, libjpegRemedy } = require('../dist/libtorch/libjpeg.js');
-  if (installLibjpeg(libjpegCommand())) return `installed (${libjpegCommand().join(' ')})`;
+  if (installLibjpeg(libjpegCommand(), say)) return 'installed';
   return `not found; everything works but reading JPEG files (ImageNet). For that: ${libjpegRemedy('npm run setup')}`;
 }
 

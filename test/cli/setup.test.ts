@@ -84,7 +84,7 @@ beforeAll(() => {
 });
 
 beforeEach(() => {
-  for (const name of ['bin', 'build', 'torch', '.libtorch', 'node_modules', 'cmake.log'])
+  for (const name of ['bin', 'build', 'torch', '.libtorch', 'node_modules', 'cmake.log', 'apt.log'])
     rmSync(path(name), { recursive: true, force: true });
   write('node_modules/.package-lock.json', readFileSync(path('package-lock.json'), 'utf8'));
   for (const name of ['cmake-js', 'yauzl'])
@@ -135,6 +135,20 @@ test('says that it goes on where npm and pip take long', () => {
   expect(stderr).toMatch(/npm packages: 5 s\n +installed/);
   expect(stderr).toMatch(/LibTorch: pip install [^\n]+\n +5 s\n/);
 }, 60_000);
+
+test('says which system package it installs before it does, and installs none where it is told not to', () => {
+  fakeCompilers();
+  tool('sudo', '[ "$1" = -n ] && shift; "$@"');
+  tool('apt-get', `echo "$@" >>${path('apt.log')}`);
+  tool('cc', `/bin/cat >/dev/null; [ -f ${path('apt.log')} ]`);
+  const env = { LIBTORCH: fakeLibTorch() };
+  expect(setup({ ...env, EARLYBIRD_NO_INSTALL: '1' }).stderr).toContain('libjpeg-turbo: not found');
+  expect(existsSync(path('apt.log'))).toBe(false);
+  expect(setup(env).stderr).toMatch(
+    /libjpeg-turbo: (sudo -n )?apt-get install -y libjpeg-dev .*EARLYBIRD_NO_INSTALL=1.*\n +installed\n/,
+  );
+  expect(readFileSync(path('apt.log'), 'utf8')).toBe('install -y libjpeg-dev\n');
+});
 
 test('cmake-js configures for the LibTorch that was found, and needs no download', () => {
   fakeCompilers();
