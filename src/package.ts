@@ -41,9 +41,17 @@ export function programCommand(words: string, started = process.argv[1] ?? ''): 
   return `${/[\\/]node_modules[\\/]\.bin[\\/]/.test(started) ? 'npx --no-install ' : ''}earlybird ${words}`;
 }
 
-/** The command that builds the addon. */
-export function buildCommand(): string {
-  return isClone() ? 'npm run setup' : `${process.execPath} ${join(packageRoot, 'scripts', 'build.mjs')} --native-only`;
+/** The command that builds the addon, with further flags that setup and scripts/build.mjs share. */
+export function buildCommand(flags = ''): string {
+  const more = flags && ` ${flags}`;
+  if (isClone()) return `npm run setup${more && ` --${more}`}`;
+  return `${process.execPath} ${join(packageRoot, 'scripts', 'build.mjs')} --native-only${more}`;
+}
+
+/** Remedy for a LibTorch that is a CPU build, where a GPU is to compute, as a clause. */
+export function cudaRemedy(): string {
+  const fetch = programCommand('libtorch fetch --variant cuda');
+  return `\`${fetch}\`, then \`${buildCommand()}\` with an nvcc of its major version of CUDA on PATH`;
 }
 
 /** The command that makes the Python environment of bench/peer. */

@@ -10,7 +10,7 @@ import * as nodeGypBuild from 'node-gyp-build';
 import { availableCores } from '../cores';
 import { EarlybirdError } from '../errors';
 import { type FoundLibTorch, findLibTorch, libtorchId, unsupported } from '../libtorch/find';
-import { buildCommand, packageRoot, programCommand } from '../package';
+import { buildCommand, cudaRemedy, packageRoot, programCommand } from '../package';
 import { jpegPaths, loadJpeg } from './jpeg';
 import { settleThreads, spinCount } from './threads';
 import type { NativeAddon } from './types/addon';
@@ -218,7 +218,7 @@ function noCuda({ variant, version, root }: FoundLibTorch): EarlybirdError {
   return new EarlybirdError(
     'ERR_DEVICE',
     variant === 'cpu'
-      ? `CUDA was asked for, but LibTorch ${version} in ${root} is a CPU build: point LIBTORCH at a CUDA build.`
+      ? `CUDA was asked for, but LibTorch ${version} in ${root} is a CPU build: run ${cudaRemedy()}, or point LIBTORCH at a CUDA build.`
       : 'CUDA was asked for, but this process has begun with device "cpu", which does not open the CUDA half of LibTorch.',
   );
 }

@@ -211,8 +211,14 @@ test('an installed package keeps LibTorch in the cache of the user, and is built
   rmSync(path('tsconfig.json'));
   expect(libtorch.libtorchFolder()).toBe(path('cache/earlybird/libtorch'));
   expect(pack.buildCommand()).toBe(`${process.execPath} ${path('scripts/build.mjs')} --native-only`);
+  expect(pack.buildCommand('--cuda ON')).toMatch(/build\.mjs --native-only --cuda ON$/);
   writeFileSync(path('tsconfig.json'), '{}');
   expect(libtorch.libtorchFolder()).toBe(path('.libtorch'));
+});
+
+test('the remedy for a CPU build on a machine with a GPU fetches a CUDA build, and builds the addon for it', () => {
+  expect(pack.cudaRemedy()).toMatch(/earlybird libtorch fetch --variant cuda`, then `npm run setup` with an nvcc/);
+  expect(pack.buildCommand('--cuda ON')).toBe('npm run setup -- --cuda ON');
 });
 
 describe('checkVersions', () => {

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
+import { loadAddon, loadedVariant } from '../../src/native/addon';
 import { addon, smallDataset, smallModel, smallTrainer } from '../support/small-handles';
 import { FIXTURES, streamSpec } from '../support/streams';
 
@@ -48,4 +49,10 @@ test('a stream is a dataset like any other', async () => {
   const stream = await addon.createStream(streamSpec([join(FIXTURES, '444.jpg')]));
   expect(offeredBy(stream)).toEqual(membersOf('NativeDataset'));
   stream.dispose();
+});
+
+const onCpuBuild = loadedVariant() === 'cpu' ? test : test.skip;
+onCpuBuild('asking a CPU build of LibTorch for CUDA names the commands that bring a CUDA build', () => {
+  const message = expect.stringMatching(/is a CPU build: run .*libtorch fetch --variant cuda`, then `npm run setup`/);
+  expect(() => loadAddon({ device: 'cuda' })).toThrow(expect.objectContaining({ code: 'ERR_DEVICE', message }));
 });

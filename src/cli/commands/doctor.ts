@@ -10,7 +10,7 @@ import { type FoundLibTorch, searchLibTorch, unsupported } from '../../libtorch/
 import { libjpegRemedy } from '../../libtorch/libjpeg';
 import { addonPath } from '../../native/addon';
 import { type ProbeResult, probeAddon } from '../../native/probe';
-import { buildCommand, programCommand } from '../../package';
+import { buildCommand, cudaRemedy, programCommand } from '../../package';
 import { placeOf } from '../../ranks/place';
 import { defineCommand } from '../command';
 import { NODE_REMEDY, runsOnNode } from '../node-version';
@@ -170,10 +170,7 @@ function checkCuda(libtorch: FoundLibTorch, { runtime }: Loaded): Finding {
     return good(`no GPU driver on this machine, and ${build}`);
   }
   if (libtorch.variant === 'cpu')
-    return warning(
-      `there is a GPU (driver ${driver}), but this LibTorch is a CPU build`,
-      programCommand('libtorch fetch --variant cuda'),
-    );
+    return warning(`there is a GPU (driver ${driver}), but this LibTorch is a CPU build`, cudaRemedy());
   const devices = runtime.cudaDevices.map(
     ({ index, name, memoryBytes, capability }) =>
       `cuda:${index} ${name} (${(memoryBytes / 2 ** 30).toFixed(0)} GiB, ${capability})`,
@@ -187,7 +184,7 @@ function checkCuda(libtorch: FoundLibTorch, { runtime }: Loaded): Finding {
   if (runtime.cudaPlugin) return good(`${devices.join(', ')}; driver ${driver}; ${plugin}`);
   return warning(
     `${devices.join(', ')}; the CUDA plugin ${existsSync(plugin) ? 'could not be loaded' : 'has not been built'}`,
-    'put nvcc on PATH and run `node scripts/build.mjs --native-only --cuda ON`',
+    `put nvcc on PATH and run \`${buildCommand('--cuda ON')}\``,
   );
 }
 
