@@ -35,7 +35,7 @@ const SHELL = z.strictObject({
     z.boolean().default(false),
     'also print accuracies as the reference does, as means over batches; --json and record.txt always have them',
   ),
-  json: output(z.boolean().default(false), 'print the result as one JSON object'),
+  json: output(z.boolean().default(false), 'print the result as one JSON value'),
   quiet: output(z.boolean().default(false), 'no progress and no log'),
 });
 export type Shell = z.infer<typeof SHELL>;

@@ -14,7 +14,10 @@ export const watch = defineCommand({
   examples: [
     ['earlybird watch runs/a', 'a run while it trains'],
     ['earlybird watch runs', 'all runs in a folder, side by side'],
-    ['ssh -L 8316:127.0.0.1:8316 MACHINE earlybird watch runs', 'those of another machine, in the browser of this one'],
+    [
+      'ssh -t -L 8316:127.0.0.1:8316 MACHINE earlybird watch runs',
+      'those of another machine that has earlybird on its PATH, in the browser of this one',
+    ],
   ],
   run: async ({ folders, port }, { observer, signal }) => {
     const { watch: serve } = await import('../../watch/watch.js');
