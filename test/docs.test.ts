@@ -11,7 +11,7 @@ const under = (folder: string, pattern: RegExp) =>
     .map((name) => join(folder, name));
 
 const pages = [
-  ...['docs', 'bench', 'scripts'].flatMap((folder) => under(folder, /\.md$/)),
+  ...['docs', 'bench', 'scripts', 'findings'].flatMap((folder) => under(folder, /\.md$/)),
   ...['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md'],
 ];
 const code = ['src', 'binding', 'cpp', 'test', 'scripts', 'findings']
@@ -114,6 +114,12 @@ test('the page of the architecture has all files at the root of src/ and all fol
   const rooms = names('src', true);
   const missing = names('test', true).filter((name) => !rooms.includes(name) && !page.includes(`\`${name}/\``));
   expect(missing).toEqual([]);
+});
+
+test('the list of findings has each script', () => {
+  const list = read('findings/README.md');
+  const scripts = readdirSync(join(root, 'findings')).filter((name) => name !== 'README.md');
+  expect(scripts.filter((name) => !list.includes(`](${name})`))).toEqual([]);
 });
 
 test('README has all networks', () => {

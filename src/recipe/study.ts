@@ -11,7 +11,7 @@ import { count, distinct, folder, hidden, option, positive } from './option';
 
 /** Draws that depend on the search; a whole number stands for the draw after that many epochs. */
 const NAMED_DRAWS = ['emergence', '2x-emergence', 'lr-drops', 'best', 'last'] as const;
-export const CONTROLS = ['random', 'shuffled', 'reinit', 'rewind', 'uniform', 'magnitude-at-init', 'late'] as const;
+const CONTROLS = ['random', 'shuffled', 'reinit', 'rewind', 'uniform', 'magnitude-at-init', 'late'] as const;
 export type Control = (typeof CONTROLS)[number];
 
 const { report, swa, swaStart, ...rowTraining } = training;

@@ -5,9 +5,12 @@ export const retrain = defineCommand({
   options: 'retrain',
   ranked: true,
   examples: [
-    ['earlybird retrain --scratch PRUNED/pruned.pth.tar --dataset cifar10 --data DIR', 'with its own weights'],
-    ['earlybird retrain --scratch PRUNED/pruned.pth.tar --dataset cifar10 --data DIR --reinit', 'with new weights'],
-    ['earlybird retrain --dataset cifar10 --data DIR --arch vgg --depth 16', 'the dense network, to compare with'],
+    ['earlybird retrain --preset vgg16-cifar10 --data DIR --scratch PRUNED/pruned.pth.tar', 'with its own weights'],
+    [
+      'earlybird retrain --preset vgg16-cifar10 --data DIR --scratch PRUNED/pruned.pth.tar --reinit',
+      'with new weights',
+    ],
+    ['earlybird retrain --preset vgg16-cifar10 --data DIR', 'the dense network, to compare with'],
   ],
   async run(recipe, options) {
     const { reportRetrain } = await import('../../report/gather/reports.js');
