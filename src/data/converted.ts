@@ -4,12 +4,13 @@
  * image is added, removed or changed.
  */
 import { createHash } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
 import * as path from 'node:path';
-import { writeFileAtomic } from '../atomic';
+import { TEMP_NAME, writeFileAtomic } from '../atomic';
 import { availableCores } from '../cores';
-import { checkImage, isJpeg, openImage } from './decode';
-import { dataFileError, datasetError } from './errors';
+import { onDisk } from '../errors';
+import { checkImage, isJpeg, openImage, refuseMemory } from './decode';
+import { datasetError, nullIfAbsent } from './errors';
 import { bytesOf, type ImageListing, inParallel, NOT_PLAIN } from './listing';
 import { withQuietSharp } from './quiet-sharp';
 
@@ -28,18 +29,35 @@ interface Index {
 
 /** Limit of the cached images, above which packing is the better way. */
 const MOST_BYTES = 16e9;
+/** Days since the last use after which cached images are removed. */
+const KEPT_DAYS = 30;
+/** Days since the last change after which a temporary file counts as left by a kill. */
+const TEMP_DAYS = 1;
+
+/** Key of the images, which changes with any of their files, and the files that are not there. */
+interface State {
+  key: string;
+  absent: ReadonlySet<string>;
+}
 
 /**
- * The same images, with every image that is not a JPEG read from the cache. An image that does not decode stays where
- * it is, and the loader counts it as bad. Rejects with ERR_DATASET where they need more than 16 GB, ERR_FILE, or
- * `signal.reason`.
+ * The same images, with every image that is not a JPEG read from the cache. An image that does not decode or has no
+ * file stays where it is, and the loader counts it as bad. Rejects with ERR_DATASET where they need more than 16 GB,
+ * ERR_FILE, ERR_OUT_OF_MEMORY, or `signal.reason`.
  */
 export async function convertOthers(listing: ImageListing, options: ConvertOptions): Promise<ImageListing> {
   const { others } = listing;
   if (!others?.length) return listing;
-  const key = await keyOf(listing, others);
-  const file = path.join(options.cacheDir, 'images', `decoded-${key.slice(0, 16)}.ppm`);
-  const { places } = (await readIndex(file, key)) ?? (await convert(listing, others, file, key, options));
+  const state = await stateOf(listing, others);
+  const folder = path.join(options.cacheDir, 'images');
+  // Runs on other images may use their own file at the same time, so the key is a part of the name.
+  const file = path.join(folder, `decoded-${state.key.slice(0, 16)}.ppm`);
+  let index = await readIndex(file, state.key);
+  if (!index) {
+    await removeOld(folder);
+    index = await convert(listing, others, state, file, options);
+  }
+  const { places } = index;
   const out = {
     ...listing,
     files: [...listing.files, file],
@@ -57,41 +75,55 @@ export async function convertOthers(listing: ImageListing, options: ConvertOptio
   return out;
 }
 
-async function keyOf(listing: ImageListing, others: Int32Array): Promise<string> {
+async function stateOf(listing: ImageListing, others: Int32Array): Promise<State> {
   const hash = createHash('sha256');
-  const known = new Map<string, Promise<string>>();
-  const state = (file: string) => {
-    if (!known.has(file))
-      known.set(
-        file,
-        stat(file).then(
-          ({ size, mtimeMs }) => `${size} ${mtimeMs}`,
-          () => 'absent',
-        ),
-      );
-    return known.get(file)!;
-  };
+  const states = new Map<string, string>();
+  const absent = new Set<string>();
   for (const index of others) {
     const file = listing.files[listing.file[index]!]!;
-    hash.update(`${file}\0${await state(file)}\0${listing.offsets[index]} ${listing.lengths[index]}\n`);
+    if (!states.has(file)) {
+      const info = await onDisk(file, 'read', () => stat(file).catch(nullIfAbsent));
+      states.set(file, info?.isFile() ? `${info.size} ${info.mtimeMs}` : 'absent');
+      if (!info?.isFile()) absent.add(file);
+    }
+    hash.update(`${file}\0${states.get(file)}\0${listing.offsets[index]} ${listing.lengths[index]}\n`);
   }
-  return hash.digest('hex');
+  return { key: hash.digest('hex'), absent };
 }
 
 async function readIndex(file: string, key: string): Promise<Index | null> {
   try {
     const index = JSON.parse(await readFile(`${file}.json`, 'utf8')) as Index;
-    return index.key === key && (await stat(file)).size === index.bytes ? index : null;
+    if (index.key !== key || (await stat(file)).size !== index.bytes) return null;
+    // The time of change is that of the last use; a cache that can only be read keeps its own.
+    await utimes(`${file}.json`, new Date(), new Date()).catch(() => undefined);
+    return index;
   } catch {
     return null; // the caller makes it anew
+  }
+}
+
+/**
+ * Removes images that nobody has used for long, and what a kill has left. Age alone decides, as processes of other
+ * machines may write here. A loader that has opened a file keeps it.
+ */
+async function removeOld(folder: string): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    if (!/^\.?decoded-/.test(name)) continue;
+    const place = path.join(folder, name);
+    const info = await stat(`${place}.json`)
+      .catch(() => stat(place))
+      .catch(() => null);
+    const days = (Date.now() - (info?.mtimeMs ?? Date.now())) / 86_400_000;
+    if (days > (TEMP_NAME.test(name) ? TEMP_DAYS : KEPT_DAYS)) await rm(place, { force: true }).catch(() => undefined);
   }
 }
 
 async function convert(
   listing: ImageListing,
   others: Int32Array,
+  { key, absent }: State,
   file: string,
-  key: string,
   { onProgress, signal }: ConvertOptions,
 ): Promise<Index> {
   const index: Index = { key, bytes: 0, places: [] };
@@ -100,7 +132,9 @@ async function convert(
       const step = 4 * availableCores().usable;
       for (let at = 0; at < others.length; at += step) {
         signal?.throwIfAborted();
-        const made = await inParallel(others.subarray(at, at + step), step, (image) => ppmOf(sharp, listing, image));
+        const made = await inParallel(others.subarray(at, at + step), step, async (image) =>
+          absent.has(listing.files[listing.file[image]!]!) ? null : ppmOf(sharp, listing, image),
+        );
         for (const bytes of made) {
           index.places.push(bytes && [index.bytes, bytes.length]);
           index.bytes += bytes?.length ?? 0;
@@ -121,9 +155,7 @@ async function convert(
 
 /** The image as a PPM; null where it does not decode. */
 async function ppmOf(sharp: typeof import('sharp'), listing: ImageListing, index: number): Promise<Buffer | null> {
-  const bytes = await bytesOf(listing, index).catch((error) => {
-    throw dataFileError(error, listing.files[listing.file[index]!]!);
-  });
+  const bytes = await bytesOf(listing, index);
   // The loader decodes a JPEG here to the same pixels as elsewhere.
   if (listing.lengths[index] === NOT_PLAIN && isJpeg(bytes)) return bytes;
   try {
@@ -132,7 +164,9 @@ async function ppmOf(sharp: typeof import('sharp'), listing: ImageListing, index
     const { data, info } = await image.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
     const pixels = info.channels === 3 ? data : tripled(data, info.channels);
     return Buffer.concat([Buffer.from(`P6\n${info.width} ${info.height}\n255\n`), pixels]);
-  } catch {
+  } catch (error) {
+    // What is null here is bad for every later run.
+    refuseMemory(error);
     return null;
   }
 }

@@ -3,6 +3,7 @@
  * (CMYK) the same colours. EXIF rotation and colour profiles are ignored.
  */
 import type { Sharp, SharpOptions } from 'sharp';
+import { EarlybirdError } from '../errors';
 import { MOST_PIXELS, readBitmap } from './bitmap';
 import { archiveKind, archiveTitle } from './kinds';
 import { Turns } from './turns';
@@ -65,6 +66,7 @@ export async function checkImage(sharp: SharpModule, bytes: Buffer): Promise<voi
   if (good) return;
   await turns.alone(async () => {
     const pixels = await decode('warning').catch((error: Error) => {
+      refuseMemory(error);
       if (HARMLESS.test(error.message)) return decode('error');
       throw whole === bytes ? error : new Error('truncated');
     });
@@ -113,8 +115,24 @@ function withEnd(bytes: Buffer): Buffer {
 
 const END = Buffer.of(0xff, 0xd9);
 
-/** One line that says why an image was refused. */
+/** Matches errors of Node, libvips and its decoders where memory runs out. */
+const MEMORY = /out of memory|insufficient memory|allocation failed|unable to allocate|cannot allocate/i;
+
+/** Throws ERR_OUT_OF_MEMORY for an error that tells of the machine and not of the image. */
+export function refuseMemory(error: unknown): void {
+  const { message, code } = error as Error & { code?: unknown };
+  if (code === 'ERR_OUT_OF_MEMORY') throw error;
+  if (MEMORY.test(message))
+    throw new EarlybirdError(
+      'ERR_OUT_OF_MEMORY',
+      'Memory ran out while an image was decoded: end other programs, and run the same command again.',
+      message,
+    );
+}
+
+/** One line that says why an image was refused. Throws ERR_OUT_OF_MEMORY where memory ran out. */
 export function reasonOf(error: unknown): string {
+  refuseMemory(error);
   const line = (error as Error).message.split('\n')[0]!.trim();
   return line.replace(/^(Input buffer has corrupt header: )?((Vips\w+|vips\w*|\w+load_buffer): )?/, '');
 }

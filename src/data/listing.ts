@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { open, readFile } from 'node:fs/promises';
 import { setImmediate as breathe } from 'node:timers/promises';
+import { EarlybirdError, onDisk } from '../errors';
 import type { Dataset } from './dataset';
 import type { Unread } from './kinds';
 
@@ -45,6 +46,8 @@ export interface ImageListing {
   count: number;
   /** Name of an image for messages. The function keeps none of the arrays above alive. */
   nameOf(index: number): string;
+  /** Name of an image within its shard; absent where each image is a file. */
+  keyOf?(index: number): string;
 }
 
 /** A data set whose images stay on disk, as {@link openImagenet} returns it. */
@@ -75,15 +78,21 @@ export class NameTable {
     this.count += names.length;
   }
 
+  /** A name with the prefix of its group. */
   at(index: number): string {
+    const name = this.within(index);
+    return `${this.groups[this.open]!.prefix}${name}`;
+  }
+
+  /** A name without the prefix of its group. */
+  within(index: number): string {
     // Most calls come in order, so the open group is usually the right one.
     const [now, next] = [this.groups[this.open], this.groups[this.open + 1]];
     if (!now || index < now.start || (next && index >= next.start)) {
       this.open = lastNotAbove(this.groups, index);
       this.names = this.groups[this.open]!.joined.split('\0');
     }
-    const { prefix, start } = this.groups[this.open]!;
-    return `${prefix}${this.names[index - start]}`;
+    return this.names[index - this.groups[this.open]!.start]!;
   }
 }
 
@@ -97,7 +106,7 @@ export function range(count: number): Int32Array {
 /** The images at `indexes`. Files without any of them are left out. */
 export function pickListing(listing: ImageListing, indexes: Int32Array): ImageListing {
   if (indexes.length === listing.count) return listing;
-  const { files, file, offsets, lengths, labels, others, read, nameOf } = listing;
+  const { files, file, offsets, lengths, labels, others, read, nameOf, keyOf } = listing;
   const other = new Set(others);
   const used = [...new Set(Array.from(indexes, (index) => file[index]!))].sort((a, b) => a - b);
   const place = new Map(used.map((old, now) => [old, now]));
@@ -111,6 +120,7 @@ export function pickListing(listing: ImageListing, indexes: Int32Array): ImageLi
     count: indexes.length,
     ...(read && { read: (index: number) => read(indexes[index]!) }),
     nameOf: (index) => nameOf(indexes[index]!),
+    ...(keyOf && { keyOf: (index: number) => keyOf(indexes[index]!) }),
   };
 }
 
@@ -179,16 +189,26 @@ export function lastNotAbove(groups: readonly { start: number }[], index: number
   return low;
 }
 
-/** The encoded bytes of an image. */
+/**
+ * The encoded bytes of an image. Rejects with ERR_FILE where its file cannot be read to the end of the image, and with
+ * ERR_DATASET where a file of images that are not plain is damaged.
+ */
 export async function bytesOf({ files, file, offsets, lengths, read }: ImageListing, index: number): Promise<Buffer> {
-  if (lengths[index] === NOT_PLAIN) return read!(index);
   const place = files[file[index]!]!;
-  const length = lengths[index]!;
-  if (length === WHOLE_FILE) return readFile(place);
-  const handle = await open(place, 'r');
-  try {
-    return (await handle.read(Buffer.alloc(length), 0, length, offsets[index]!)).buffer;
-  } finally {
-    await handle.close();
-  }
+  const [offset, length] = [offsets[index]!, lengths[index]!];
+  return onDisk(place, 'read', async () => {
+    if (length === NOT_PLAIN) return read!(index);
+    if (length === WHOLE_FILE) return readFile(place);
+    const handle = await open(place, 'r');
+    try {
+      const { bytesRead, buffer } = await handle.read(Buffer.alloc(length), 0, length, offset);
+      if (bytesRead === length) return buffer;
+      throw new EarlybirdError(
+        'ERR_FILE',
+        `${place} cannot be read beyond byte ${offset + bytesRead}, within the image at byte ${offset}: it became shorter, or its disk failed; check both.`,
+      );
+    } finally {
+      await handle.close();
+    }
+  });
 }

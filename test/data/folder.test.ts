@@ -5,6 +5,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -114,6 +115,15 @@ test('broken images are counted and named', async () => {
     ),
   });
   expect(existsSync(path.join(cacheDir, 'images'))).toBe(false);
+});
+
+test('a file that cannot be read is not called a broken image', async () => {
+  await smallSet();
+  symlinkSync(path.join(root, 'set', 'test'), path.join(root, 'set', 'train', 'bee', '2.png')); // reading it fails with EISDIR
+  await expect(open()).rejects.toMatchObject({
+    code: 'ERR_FILE',
+    message: expect.stringMatching(/train\/bee\/2\.png cannot be read: it is a folder/),
+  });
 });
 
 test('the cache serves, notices changes and damage, and is rebuilt', async () => {

@@ -17,7 +17,7 @@ import type { ImageSet } from '../dataset';
 import { checkImage, openImage, reasonOf } from '../decode';
 import { datasetError } from '../errors';
 import type { Unread } from '../kinds';
-import { bytesOf, fingerprintOf, type ImageListing } from '../listing';
+import { bytesOf, fingerprintOf, type ImageListing, inParallel } from '../listing';
 import { withQuietSharp } from '../quiet-sharp';
 import { explainOthers, shardsOf } from '../shards/layout';
 import { openSource } from '../source';
@@ -161,14 +161,13 @@ async function decodeAll(root: string, listing: Listing, options: FolderOptions)
   const jobs = [...jobsOf(listing.train, train), ...jobsOf(listing.test, test)];
 
   const broken: string[] = [];
-  let next = 0;
   let done = 0;
-  const worker = async (sharp: typeof import('sharp')) => {
-    while (next < jobs.length) {
+  await withQuietSharp((sharp) =>
+    inParallel(jobs, 2 * availableCores().usable, async ({ list, i: index, into }) => {
       signal?.throwIfAborted();
-      const { list, i: index, into } = jobs[next++]!;
+      // A failing disk ends the reading; it does not make an image broken.
+      const encoded = await bytesOf(list, index);
       try {
-        const encoded = await bytesOf(list, index);
         await checkImage(sharp, encoded);
         const { data, info } = await (await openImage(sharp, encoded))
           .resize(imageSize, imageSize, { fit: 'cover' })
@@ -182,10 +181,7 @@ async function decodeAll(root: string, listing: Listing, options: FolderOptions)
         broken.push(`${list.nameOf(index)}: ${reasonOf(error)}`);
       }
       if (++done % 256 === 0 || done === jobs.length) onProgress?.(done, jobs.length, 'decoding images');
-    }
-  };
-  await withQuietSharp((sharp) =>
-    Promise.all(Array.from({ length: 2 * availableCores().usable }, () => worker(sharp))),
+    }),
   );
 
   if (broken.length > 0)
