@@ -2,7 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import * as path from 'node:path';
 import { filesInArchive } from '../archive';
-import { datasetError } from '../errors';
+import { datasetError, nullIfAbsent } from '../errors';
 import { readSynsets, type Synset } from './meta-mat';
 
 const TRUTH = 'ILSVRC2012_validation_ground_truth.txt';
@@ -57,7 +57,7 @@ async function truthOf(root: string, kit: Kit | null): Promise<Map<number, strin
       }),
     );
   }
-  const solution = await readFile(path.join(root, SOLUTION), 'latin1').catch(() => null);
+  const solution = await readFile(path.join(root, SOLUTION), 'latin1').catch(nullIfAbsent);
   if (solution === null) return null;
   const named = [...solution.matchAll(/^ILSVRC2012_val_(\d{8}),(n\d{8}) /gm)];
   return new Map(named.map(([, image, wnid]) => [Number(image), wnid!]));
@@ -89,7 +89,7 @@ async function kitIn(root: string, signal?: AbortSignal): Promise<Kit | null> {
   const folders = names.filter((entry) => !entry.isFile()).map(({ name }) => name);
   let part: Kit | null = null;
   for (const place of ['.', 'data', 'devkit', 'devkit/data', ...folders.flatMap((name) => [name, `${name}/data`])]) {
-    const read = (file: string) => readFile(path.join(root, place, file)).catch(() => null);
+    const read = (file: string) => readFile(path.join(root, place, file)).catch(nullIfAbsent);
     const kit = { truth: await read(TRUTH), meta: await read(META), place: path.join(root, place) };
     if (kit.truth && kit.meta) return kit;
     part ??= kit.truth || kit.meta ? kit : null;

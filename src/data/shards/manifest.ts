@@ -4,7 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import * as path from 'node:path';
-import { datasetError } from '../errors';
+import { datasetError, nullIfAbsent } from '../errors';
 
 export const MANIFEST = 'manifest.json';
 export const PROGRESS = 'progress.jsonl';
@@ -53,10 +53,7 @@ export async function isUnfinished(root: string): Promise<boolean> {
 
 /** Text of a file; null where it is absent. Rejects on other failures. */
 async function textOf(place: string): Promise<string | null> {
-  return readFile(place, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;
-    throw error;
-  });
+  return readFile(place, 'utf8').catch(nullIfAbsent);
 }
 
 function isManifest(value: unknown): value is Manifest {

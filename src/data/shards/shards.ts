@@ -2,13 +2,12 @@
 import * as path from 'node:path';
 import { datasetError } from '../errors';
 import type { OpenShard, ShardIndex } from '../formats/format';
-import { TAR } from '../formats/tar';
 import type { Unread } from '../kinds';
-import { type ImageGroup, type ImageListing, inParallel, NameTable, NOT_PLAIN } from '../listing';
-import { namesOf, numberNames, relabelled, renumbered } from './classes';
+import { type ImageGroup, type ImageListing, NameTable, NOT_PLAIN } from '../listing';
+import { namesOf, numberNames, relabelled, renumbered, usedNumbers } from './classes';
 import { type Split, shardsOf } from './layout';
 import { isUnfinished, MANIFEST, type Manifest, type ManifestShard, readManifest } from './manifest';
-import { indexOf } from './stored-index';
+import { indexesOf } from './stored-index';
 import { unpacker } from './unpack';
 
 interface Shards {
@@ -28,8 +27,6 @@ interface ShardOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** Files indexed at once: tar archives need only their headers, other files up to a row group in memory. */
-const [AT_ONCE_TAR, AT_ONCE] = [8, 2];
 
 /**
  * Reads the files of images under a folder. The classes come from its manifest.json, else from names in the files, else
@@ -54,7 +51,10 @@ export async function readShards(root: string, options: ShardOptions): Promise<S
     read: `${all.length} ${all[0]!.format.title}${all.length === 1 ? '' : 's'}`,
   };
   const names = manifest?.classes ?? named;
-  if (!names) return { ...read, ...(options.renumber ? renumbered(sets) : { classNames: numberNames(root, sets) }) };
+  if (!names) {
+    const used = await usedNumbers(root, sets, options);
+    return { ...read, ...(options.renumber ? renumbered(sets, used) : { classNames: numberNames(root, used) }) };
+  }
   const largest = Math.max(...[sets.train, sets.test].map((listing) => (listing ? largestOf(listing) : -1)));
   if (largest >= names.length)
     throw datasetError(
@@ -80,13 +80,12 @@ async function openShards(
   const files = await shardsOf(root, split);
   if (files.length === 0) throw datasetError(`${root} holds no ${split}-*.tar; check --data, or pack both splits.`);
   let done = 0;
-  const shards = await inParallel(files, files[0]!.format === TAR ? AT_ONCE_TAR : AT_ONCE, async (file) => {
-    signal?.throwIfAborted();
-    const found = await indexOf(file.path, signal, file.format);
-    const index = (await file.format.complete?.(root, found, file.path)) ?? found;
-    onProgress?.(++done, files.length, 'reading shards');
-    return { ...file, name: path.relative(root, file.path), index };
-  });
+  const found = await indexesOf(files, signal, () => onProgress?.(++done, files.length, 'reading shards'));
+  const shards: OpenShard[] = [];
+  for (const [i, file] of files.entries()) {
+    const index = (await file.format.complete?.(root, found[i]!, file.path)) ?? found[i]!;
+    shards.push({ ...file, name: path.relative(root, file.path), index });
+  }
   checkAgainst(manifest?.splits[split]?.shards ?? null, shards, root);
   if (shards.every(({ index }) => index.keys.length === 0)) throw noImages(shards, split);
   return shards;
@@ -155,6 +154,7 @@ function listingOf(shards: readonly OpenShard[]): ImageListing {
     ...listing,
     others: Int32Array.from(others),
     nameOf: (index) => table.at(index),
+    keyOf: (index) => table.within(index),
     ...(listing.lengths.includes(NOT_PLAIN) && unpacked(shards, listing.offsets)),
   };
 }

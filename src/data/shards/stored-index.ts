@@ -4,8 +4,12 @@
  */
 import { readFile, stat } from 'node:fs/promises';
 import { writeFileAtomic } from '../../atomic';
-import type { Format, ShardIndex } from '../formats/format';
+import type { Format, ShardFile, ShardIndex } from '../formats/format';
 import { TAR } from '../formats/tar';
+import { inParallel } from '../listing';
+
+/** Files indexed at once: tar archives need only their headers, other files up to a row group in memory. */
+const [AT_ONCE_TAR, AT_ONCE] = [8, 2];
 
 interface StoredIndex {
   version: 2;
@@ -28,6 +32,20 @@ export async function indexOf(file: string, signal?: AbortSignal, format: Format
   // In a folder that cannot be written, shards are walked each time.
   await writeFileAtomic(place, JSON.stringify(value)).catch(() => signal?.throwIfAborted());
   return index;
+}
+
+/** The indexes of files of one kind, in their order. `met` is called after each. */
+export async function indexesOf(
+  files: readonly ShardFile[],
+  signal?: AbortSignal,
+  met?: () => void,
+): Promise<ShardIndex[]> {
+  return inParallel(files, files[0]?.format === TAR ? AT_ONCE_TAR : AT_ONCE, async ({ path, format }) => {
+    signal?.throwIfAborted();
+    const index = await indexOf(path, signal, format);
+    met?.();
+    return index;
+  });
 }
 
 function isIndex(index: Partial<ShardIndex> | undefined): index is ShardIndex {
