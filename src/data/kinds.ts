@@ -29,7 +29,7 @@ export const isLitter = (path: string): boolean =>
 
 /** Extension of a name: ".gif", or "no extension". */
 export function kindOf(name: string): string {
-  return /[^/](\.[^./]+)$/.exec(name.replace(/^.*\.tar:/, ''))?.[1]?.toLowerCase() ?? 'no extension';
+  return /[^/](\.[^./]+)$/.exec(name.replace(/^.*\.tar:/i, ''))?.[1]?.toLowerCase() ?? 'no extension';
 }
 
 /** Number of files of each kind: "3 .gif, 1 .pdf". */

@@ -179,13 +179,67 @@ test('a disk that fails stops packing, and is not written down as a bad image', 
   symlinkSync(tree.at('in/train'), tree.at('in/train/n02/n02_1.JPEG')); // reading it fails with EISDIR
   await expect(run()).rejects.toMatchObject({
     code: 'ERR_FILE',
-    message: expect.stringMatching(/n02_1\.JPEG cannot be read or written: it is a folder/),
+    message: expect.stringMatching(/n02_1\.JPEG cannot be read: it is a folder/),
   });
   expect(existsSync(tree.at('out/manifest.json'))).toBe(false);
   rmSync(tree.at('in/train/n02/n02_1.JPEG'));
   inner().place('train/n02/n02_1.JPEG', await jpeg(11));
   expect((await run()).bad).toEqual([]);
   expect(shards('out')).toEqual(shards('whole'));
+});
+
+test('a line of the log that was damaged is made again, with all behind it', async () => {
+  await fillTree(inner(), CLASSES, 4);
+  await run('whole');
+  const log = tree.at('out/progress.jsonl');
+  const cut = async () => {
+    const controller = new AbortController();
+    const onProgress = (done: number) => done > 13 && controller.abort(new Error('enough'));
+    await expect(run('out', { signal: controller.signal, onProgress })).rejects.toThrow('enough');
+    return readFileSync(log, 'utf8').split('\n');
+  };
+  for (const damage of ['{"split":"train","fi', 'null', '{"split":"train"}']) {
+    const lines = await cut();
+    expect(lines.length).toBeGreaterThan(3);
+    lines[2] = damage;
+    writeFileSync(log, lines.join('\n'));
+    await run();
+    expect(shards('out')).toEqual(shards('whole'));
+    rmSync(tree.at('out'), { recursive: true });
+  }
+});
+
+test('shards with capitals or colons in their names are packed, and keep their keys', async () => {
+  await fillTree(inner(), CLASSES, 2);
+  await run('shards', { shardSize: '100' });
+  for (const name of ['TRAIN-0.TAR', 'a:1-val-0.tar'])
+    tree.place(
+      `in2/${name}`,
+      readFileSync(tree.at('shards', /val/.test(name) ? 'val-000000.tar' : 'train-000000.tar')),
+    );
+  const { manifest, bad } = await pack(tree.at('in2'), tree.at('out'));
+  expect([bad, manifest.splits.train!.images, manifest.splits.val!.images]).toEqual([[], 6, 3]);
+  const [before, after] = [
+    await openImagenet({ data: tree.at('shards') }),
+    await openImagenet({ data: tree.at('out') }),
+  ];
+  for (const set of ['train', 'test'] as const)
+    expect(Object.keys(contents(after[set]!)).sort()).toEqual(Object.keys(contents(before[set]!)).sort());
+  expect((await verifyDataset({ dataset: 'imagenet', data: tree.at('in2') })).notRead).toEqual([]);
+});
+
+test('a list of somebody else is not replaced where no shard lies beside it', async () => {
+  await fillTree(inner(), CLASSES, 1);
+  for (const [name, said] of [
+    ['bad.txt', /out\/bad\.txt is not from this packing, which would replace it; choose another folder/],
+    ['progress.jsonl', /out holds shards .* not by data pack/],
+  ] as const) {
+    const theirs = tree.place(`out/${name}`, 'my list of bad films');
+    await expect(run()).rejects.toMatchObject({ code: 'ERR_DATASET', message: expect.stringMatching(said) });
+    expect(readFileSync(theirs, 'utf8')).toBe('my list of bad films');
+    rmSync(theirs);
+  }
+  expect((await run()).packed).toBe(true);
 });
 
 test('files that data pack did not write are never replaced', async () => {

@@ -12,14 +12,14 @@ import { EarlybirdError, onDisk } from '../../errors';
 import { lockFolder } from '../../lock';
 import { reasonOf } from '../decode';
 import { dataFileError } from '../errors';
-import { bytesOf } from '../listing';
+import { bytesOf, type ImageListing } from '../listing';
 import { withQuietSharp } from '../quiet-sharp';
 import { MANIFEST, type Manifest, PROGRESS, readManifest } from '../shards/manifest';
 import { indexOf } from '../shards/stored-index';
 import { encodeImage } from './encode';
 import { packedOr } from './packed';
 import { type PackOptions, type Plan, planOf } from './plan';
-import { type BadFile, foreign, isWhole, note, readSteps, type Step } from './progress';
+import { BAD_LIST, type BadFile, foreign, isWhole, note, readSteps, type Step } from './progress';
 import { shardBytes } from './shard-writer';
 
 /** Result of {@link pack}. */
@@ -40,7 +40,7 @@ interface Made {
   reason?: string;
 }
 
-export const BAD_LIST = 'bad.txt';
+export { BAD_LIST };
 
 /**
  * Packs class folders of images (`from/train/<class>/`, `from/val/<class>/`), or shards where there are none, into tar
@@ -106,9 +106,7 @@ async function packShard(
     const encode = async (position: number): Promise<Made> => {
       const index = order[position]!;
       // A failing disk stops packing; it does not make an image bad.
-      const read = await bytesOf(listing, index).catch((error) => {
-        throw dataFileError(error, listing.files[listing.file[index]!]!);
-      });
+      const read = await bytesOf(listing, index);
       const jpeg = await encodeImage(sharp, read, plan.options).catch(reasonOf);
       if (typeof jpeg === 'string') return { index, reason: jpeg };
       return { index, image: await packedOr(jpeg, plan.packer) };
@@ -139,7 +137,7 @@ async function packShard(
         }
         step.images++;
         weight += image.bytes.length;
-        let key = keyOf(listing.nameOf(index));
+        let key = keyOf(listing, index);
         while (keys.has(key)) key += '_';
         keys.add(key);
         yield { key, label: listing.labels[index]!, ...image };
@@ -164,15 +162,16 @@ async function packShard(
 }
 
 /**
- * Key for a name such as "train/n01440764/n01440764_10026.JPEG": class and name without further dots, as a dot would
- * end the key. An image from a shard keeps its key.
+ * Key for an image such as "train/n01440764/n01440764_10026.JPEG": class and name without further dots, as a dot would
+ * end the key. An image from a tar keeps its key.
  */
-function keyOf(name: string): string {
-  const [, shard, member] = /^([^:]*\.tar):(.*)$/.exec(name) ?? [];
-  if (shard !== undefined) return member!.replace(/^(\.?\/)+/, '').replaceAll('.', '_');
+function keyOf(listing: ImageListing, index: number): string {
+  const key = listing.keyOf?.(index);
+  const file = path.basename(listing.files[listing.file[index]!]!);
+  if (key !== undefined && /\.tar$/i.test(file)) return key.replace(/^(\.?\/)+/, '').replaceAll('.', '_');
   // In other files of many images, images have numbers instead of names.
-  if (/:\d+$/.test(name)) return path.basename(name).replace(/[.:]/g, '_');
-  const below = name.split('/').slice(1);
+  if (key !== undefined) return `${file}_${key}`.replace(/[.:]/g, '_');
+  const below = listing.nameOf(index).split('/').slice(1);
   const base = below.pop()!.replace(/\.[^.]*$/, '');
   // Readers of shards skip members such as __this__.
   return [...below, base].map((part) => part.replaceAll('.', '_').replace(/^__(.*)__$/, '_$1_')).join('/');

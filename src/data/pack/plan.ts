@@ -87,7 +87,7 @@ async function checkApart(from: string, to: string): Promise<void> {
       return above === place ? place : path.join(await real(above), path.basename(place));
     });
   const [source, target] = [await real(from), await real(to)];
-  const inside = ['train', 'val'].some((split) => `${target}/`.startsWith(`${path.join(source, split)}/`));
+  const inside = ['train', 'val', 'test'].some((split) => `${target}/`.startsWith(`${path.join(source, split)}/`));
   if (source === target || inside)
     throw usageError(`The shards cannot go into ${to}, among the images that they are made of; give another folder.`);
 }

@@ -10,6 +10,9 @@ import { inParallel } from '../listing';
 import { type Manifest, PROGRESS } from '../shards/manifest';
 import type { Plan } from './plan';
 
+/** The list of images that are left out. */
+export const BAD_LIST = 'bad.txt';
+
 /** An image that is left out, with the reason. */
 export interface BadFile {
   file: string;
@@ -54,16 +57,19 @@ export async function readSteps(plan: Plan, ours: boolean): Promise<Step[]> {
     throw error;
   });
   // A kill may leave half a line and half a shard.
-  const [head, ...lines] = text.split('\n').slice(0, -1);
+  const [head, ...lines] = text.split('\n').slice(0, -1).map(valueIn);
   const names = await readdir(plan.to);
-  if (head !== undefined ? keyIn(head) !== plan.key : !ours && names.some((name) => name.endsWith('.tar')))
-    throw foreign(plan.to);
+  if (text ? head?.key !== plan.key : !ours && names.some((name) => /\.tar$/i.test(name))) throw foreign(plan.to);
+  if (!text && !ours && names.includes(BAD_LIST))
+    throw datasetError(
+      `${path.join(plan.to, BAD_LIST)} is not from this packing, which would replace it; choose another folder, or move it elsewhere.`,
+    );
   await sweep(plan.to);
   const steps: Step[] = [];
-  for (const line of lines) {
-    const step = JSON.parse(line) as Step;
+  for (const step of lines) {
+    // Shards after a missing one, or after a line that was damaged, are made again as well.
+    if (!isStep(step)) break;
     const size = await sizeOf(path.join(plan.to, step.file));
-    // Shards after a missing one are made again as well.
     if (size !== step.bytes && step.images > 0) break;
     steps.push(step);
   }
@@ -71,12 +77,22 @@ export async function readSteps(plan: Plan, ours: boolean): Promise<Step[]> {
   return steps;
 }
 
-function keyIn(head: string): unknown {
+/** The object in a line; undefined where the line was damaged. */
+function valueIn(line: string): (Partial<Step> & { key?: unknown }) | undefined {
   try {
-    return (JSON.parse(head) as { key?: unknown } | null)?.key;
+    return JSON.parse(line) ?? undefined;
   } catch {
     return undefined;
   }
+}
+
+function isStep(value: Partial<Step> | undefined): value is Step {
+  const { split, file, images, bytes, sha256, next, bad } = value ?? {};
+  return (
+    [split, file, sha256].every((text) => typeof text === 'string') &&
+    [images, bytes, next].every((number) => Number.isSafeInteger(number)) &&
+    Array.isArray(bad)
+  );
 }
 
 export async function note(log: FileHandle, step: Step): Promise<void> {
