@@ -1,5 +1,5 @@
 /** A folder of images on disk: class folders or shards. */
-import { classesOf, hasClassFolders, listSplit } from './folders/class-folders';
+import { classesOf, folderOf, hasClassFolders, listSplit } from './folders/class-folders';
 import type { Unread } from './kinds';
 import type { ImageListing } from './listing';
 import { usedClasses } from './shards/classes';
@@ -41,7 +41,7 @@ export async function openSource(root: string, options: SourceOptions): Promise<
   }
   const classNames = await classesOf(root, explainOthers);
   const list = async (split: 'train' | 'val') =>
-    splits.includes(split) ? listSplit(root, split, classNames, signal) : null;
+    splits.includes(split) ? listSplit(root, await folderOf(root, split), classNames, signal) : null;
   const [train, val] = [await list('train'), await list('val')];
   const beside = shards.length > 0 ? ` (${shards.length} shards beside them are not read)` : '';
   return {

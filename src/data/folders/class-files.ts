@@ -2,6 +2,8 @@
 import type { Dirent } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import * as path from 'node:path';
+import { onDisk } from '../../errors';
+import { nullIfAbsent } from '../errors';
 import { isImageName, isLitter, isOtherPicture, kindOf, type Unread } from '../kinds';
 import { inParallel } from '../listing';
 
@@ -42,9 +44,9 @@ export async function classFiles(folder: string, signal?: AbortSignal): Promise<
   return { images: order.flatMap((below) => found.get(below)!), unread };
 }
 
-/** Names of the folders in a folder, sorted; null where it is not there. */
+/** Names of the folders in a folder, sorted; null where it is not there. Rejects with ERR_FILE. */
 export async function foldersIn(folder: string): Promise<string[] | null> {
-  const entries = await readdir(folder, { withFileTypes: true }).catch(() => null);
+  const entries = await onDisk(folder, 'read', () => readdir(folder, { withFileTypes: true }).catch(nullIfAbsent));
   if (!entries) return null;
   return foldersAmong(
     folder,

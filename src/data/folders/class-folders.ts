@@ -5,7 +5,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import * as path from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
-import { datasetError } from '../errors';
+import { datasetError, nullIfAbsent } from '../errors';
 import { truthIn } from '../formats/devkit';
 import { isImageName, isJpegName, type Unread } from '../kinds';
 import { type ImageListing, inParallel, NameTable, range, WHOLE_FILE } from '../listing';
@@ -19,15 +19,21 @@ const VALIDATION = /^ILSVRC2012_val_(\d{8})\.JPEG$/i;
 /** Number of folders read at once, as a network file system answers slowly. */
 const AT_ONCE = 16;
 
+/** The name of the folder of a split: the test set takes the place of a validation set that is not there. */
+export async function folderOf(root: string, split: 'train' | 'val'): Promise<'train' | 'val' | 'test'> {
+  if (split === 'train' || (await foldersIn(path.join(root, 'val')))) return split;
+  return (await foldersIn(path.join(root, 'test')))?.length ? 'test' : 'val';
+}
+
 /**
  * The classes of the data under `root`, sorted. A synset list in it comes first, so that a part of ImageNet keeps the
- * labels of the whole, then the folders of train/, then those of val/. Rejects with ERR_DATASET where there is none of
- * these, or as `explain` does.
+ * labels of the whole, then the folders of train/, then those of val/ or test/. Rejects with ERR_DATASET where there is
+ * none of these, or as `explain` does.
  */
 export async function classesOf(root: string, explain?: (root: string) => Promise<void>): Promise<string[]> {
   const list = await synsetList(root);
   if (list) return list.classes;
-  for (const split of ['train', 'val']) {
+  for (const split of ['train', await folderOf(root, 'val')]) {
     const folders = await foldersIn(path.join(root, split));
     if (folders && folders.length > 0) return folders;
   }
@@ -186,7 +192,7 @@ async function explainPart(root: string): Promise<void> {
 
 export async function synsetList(root: string): Promise<{ file: string; classes: string[] } | null> {
   for (const file of SYNSET_LISTS) {
-    const text = await readFile(path.join(root, file), 'utf8').catch(() => null);
+    const text = await readFile(path.join(root, file), 'utf8').catch(nullIfAbsent);
     if (text === null) continue;
     const classes = text.split('\n').flatMap((line) => /^\S+/.exec(line)?.[0] ?? []);
     if (classes.length > 0) return { file, classes: [...new Set(classes)].sort() };

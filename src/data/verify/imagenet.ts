@@ -1,8 +1,10 @@
 /** Checks ImageNet on disk: every image must decode, and shards must be those that were packed. */
+import { stat } from 'node:fs/promises';
 import * as path from 'node:path';
 import { availableCores } from '../../cores';
 import { hashFile } from '../../download';
 import { checkImage, formatOf, isForeign, isJpeg, reasonOf } from '../decode';
+import { isAbsent } from '../errors';
 import type { ShardFile } from '../formats/format';
 import { type ImagenetOptions, openImagenet } from '../imagenet';
 import { countKinds, someOf, type Unread } from '../kinds';
@@ -55,15 +57,21 @@ export async function verifyImagenet(options: VerifyImagenetOptions, report: Ver
   return report;
 }
 
-/** Adds the files beside the images to a report. `unread` has reasons for some of them. */
+/**
+ * Adds what lies beside the images to a report: the pictures that the reader leaves out, with its reasons, those that
+ * only the walk has met, and other files.
+ */
 export function sayBeside(
   { notRead, notes }: VerifyReport,
   { pictures, others }: Pick<Present, 'pictures' | 'others'>,
   unread: readonly Unread[],
 ): void {
-  const reasons = new Map(unread.map(({ file, reason }) => [file, reason]));
-  const named = pictures.map((file) => (reasons.has(file) ? `${file}: ${reasons.get(file)}` : file));
-  if (pictures.length > 0) notRead.push(`${pictures.length} images are not read (${someOf(named, NAMED)}).`);
+  const told = new Set(unread.map(({ file }) => file));
+  const left = [
+    ...unread.map(({ file, reason }) => `${file}: ${reason}`),
+    ...pictures.filter((file) => !told.has(file)),
+  ];
+  if (left.length > 0) notRead.push(`${left.length} images are not read (${someOf(left, NAMED)}).`);
   if (others.length > 0)
     notes.push(`${others.length} files are not images and are not read: ${countKinds(others)} (${someOf(others)})`);
 }
@@ -85,10 +93,8 @@ async function damagedShards(
   const problems: string[] = [];
   for (const [i, { file, sha256 }] of shards.entries()) {
     const place = path.join(root, file);
-    const found = await hashFile(place, 'sha256', signal).catch(() => null);
-    signal?.throwIfAborted();
-    if (found === null) problems.push(`${place} is missing; pack the images again.`);
-    else if (found !== sha256) problems.push(`The sha256 of ${place} is not that of its manifest; pack it again.`);
+    if ((await hashFile(place, 'sha256', signal)) !== sha256)
+      problems.push(`The sha256 of ${place} is not that of its manifest; pack it again.`);
     onProgress?.(i + 1, shards.length, 'checking shards');
   }
   for (const [i, { path: place, format }] of files.entries()) {
@@ -101,7 +107,7 @@ async function damagedShards(
 
 /**
  * Finds images that do not decode to their end, or that the training loader refuses. `meet` gets the bytes of each
- * image.
+ * image. Rejects with ERR_FILE where the disk fails.
  */
 async function brokenImages(
   set: ImageListing,
@@ -128,6 +134,7 @@ async function brokenImages(
         else if (named.has(index)) kinds.push(formatOf(bytes));
         else if (!isJpeg(bytes) && !isPacked(bytes)) others.set(index, `${formatOf(bytes)} by another name`);
       } catch (error) {
+        if ((error as { code?: unknown }).code === 'ERR_FILE' && (await isFile(set, index))) throw error;
         const reason = reasonOf(error);
         (isForeign(reason) ? others : broken).set(index, reason);
       }
@@ -148,6 +155,7 @@ async function brokenImages(
   if (packed > 0)
     report.notes.push(
       `${packed} of ${set.count} images are compressed in their files, or pixels: training unpacks them once, into the cache; "earlybird data pack" makes JPEG shards of them`,
+      ...(loader ? [`the training loader was not tried on these ${packed}: pack them, and verify the shards`] : []),
     );
   if (broken.size > 0)
     report.problems.push(
@@ -157,4 +165,12 @@ async function brokenImages(
     report.notRead.push(
       `${others.size} of ${set.count} images are sound, but of kinds that training does not decode, and are left out (${listed(others)}): "earlybird data pack" makes JPEG of those that it can read.`,
     );
+}
+
+/** False where an image has no file, which training counts as a bad image; a disk that fails ends a run. */
+async function isFile({ files, file }: ImageListing, index: number): Promise<boolean> {
+  return stat(files[file[index]!]!).then(
+    (info) => info.isFile(),
+    (error) => !isAbsent(error),
+  );
 }

@@ -4,6 +4,7 @@
  */
 import { open, readdir, realpath, stat } from 'node:fs/promises';
 import * as path from 'node:path';
+import { folderOf } from '../folders/class-folders';
 import type { ShardFile } from '../formats/format';
 import { TAR } from '../formats/tar';
 import { isImageName, isLitter, isOtherPicture } from '../kinds';
@@ -20,7 +21,7 @@ export interface Present {
   problems: string[];
 }
 
-/** Files in train/ and val/ that are not in the listings. */
+/** Files in the folders of both splits that are not in the listings. */
 export async function besideFolders(
   root: string,
   sets: readonly ImageListing[],
@@ -40,7 +41,7 @@ export async function besideFolders(
       else note(present, path.relative(root, place), entry.name);
     }
   };
-  for (const split of ['train', 'val']) await walk(path.join(root, split), []);
+  for (const split of ['train', 'val'] as const) await walk(path.join(root, await folderOf(root, split)), []);
   return present;
 }
 
@@ -59,11 +60,11 @@ export async function besideMembers(
     for (let i = 0; i < set.count; i++) {
       const file = set.file[i]!;
       taken[file]!.add(set.offsets[i]!);
-      samples[file]!.add(memberName(`${keyIn(set.nameOf(i))}.jpg`)?.sample ?? '');
+      samples[file]!.add(memberName(`${set.keyOf!(i)}.jpg`)?.sample ?? '');
     }
     for (const [i, file] of set.files.entries()) {
       signal?.throwIfAborted();
-      // In files of other kinds the index names everything beside the images.
+      // In files of other kinds the index names all pictures beside the images, as `unread`.
       if (!tars.has(file)) continue;
       const handle = await open(file, 'r');
       let met = 0;
@@ -81,8 +82,6 @@ export async function besideMembers(
   }
   return present;
 }
-
-const keyIn = (name: string) => /^[^:]*\.tar:(.*)$/i.exec(name)?.[1] ?? name;
 
 function note({ pictures, others }: Present, file: string, name: string): void {
   (isImageName(name) || isOtherPicture(name) ? pictures : others).push(file);

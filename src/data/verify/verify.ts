@@ -44,8 +44,7 @@ export async function verifyDataset(
     report.fingerprint = dataset.fingerprint;
     const repeated = await repeatsIn(dataset.train, dataset.test);
     if (repeated) report.notes.push(repeated);
-    if (dataset.unread?.length)
-      sayBeside(report, { pictures: dataset.unread.map(({ file }) => file), others: [] }, dataset.unread);
+    if (dataset.unread) sayBeside(report, { pictures: [], others: [] }, dataset.unread);
   } catch (error) {
     if ((error as { code?: string }).code !== 'ERR_DATASET') throw error;
     report.problems.push((error as Error).message);
