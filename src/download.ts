@@ -56,10 +56,9 @@ export interface DownloadResult {
 export async function download(options: DownloadOptions): Promise<DownloadResult> {
   const { url, file, signal, attempts = 5, retryDelayMs = 500 } = options;
   signal?.throwIfAborted();
+  const there = await present(options);
+  if (there) return there;
   await makeFolder(path.dirname(file));
-  const present = await sizeOf(file);
-  if (present !== null && (options.sha256 || options.md5) && !(await findFault(file, options)))
-    return { file, bytes: present, fetched: 0 };
 
   const part = `${file}.part`;
   let fetched = 0;
@@ -94,6 +93,14 @@ export async function download(options: DownloadOptions): Promise<DownloadResult
   });
   const bytes = (await sizeOf(file)) ?? 0;
   return { file, bytes, fetched };
+}
+
+/** The file where it is there with its checksum; null where it is to be fetched. Rejects with ERR_FILE. */
+export async function present(options: DownloadOptions): Promise<DownloadResult | null> {
+  const { file, sha256, md5 } = options;
+  const bytes = await sizeOf(file);
+  if (bytes === null || !(sha256 || md5) || (await findFault(file, options))) return null;
+  return { file, bytes, fetched: 0 };
 }
 
 /** Limit above any archive that this program fetches: LibTorch for CUDA has 3 GB. */
@@ -269,7 +276,7 @@ async function findFault(file: string, { bytes, sha256, md5 }: DownloadOptions):
 /** Hexadecimal digest of a file, read as a stream. Rejects with ERR_FILE. */
 export async function hashFile(file: string, algorithm: 'sha256' | 'md5', signal?: AbortSignal): Promise<string> {
   const hash = createHash(algorithm);
-  return onDisk(file, 'written', async () => {
+  return onDisk(file, 'read', async () => {
     for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) {
       signal?.throwIfAborted();
       hash.update(chunk);

@@ -1,5 +1,5 @@
 import * as path from 'node:path';
-import { type DownloadResult, download } from '../../download';
+import { type DownloadResult, download, present } from '../../download';
 import { lockFolder } from '../../lock';
 import { usageError } from '../errors';
 import type { CifarName } from './cifar';
@@ -60,6 +60,9 @@ export async function fetchDataset(name: string, dir: string, options: FetchOpti
   const { url = official.url, md5, onProgress, signal } = options;
   const expected = md5 ? { md5 } : { md5: official.md5, bytes: official.bytes };
   using lock = await lockFolder(dir);
+  const wanted = { url, file: path.join(lock.folder, archive), ...expected, onProgress, signal };
+  const there = await present(wanted);
+  if (there) return there;
   lock.requireWritable();
-  return await download({ url, file: path.join(lock.folder, archive), ...expected, onProgress, signal });
+  return await download(wanted);
 }
