@@ -14,7 +14,7 @@ import { openDataset } from '../../src/data/open';
 import { pack } from '../../src/data/pack/pack';
 import { Random } from '../../src/data/random';
 import { verifyDataset } from '../../src/data/verify/verify';
-import { makeTree, type Tree } from '../support/image-tree';
+import { jpeg, makeTree, type Tree } from '../support/image-tree';
 import { checkContent, type Expected } from './format-content';
 
 const fixtures = path.join(__dirname, '../fixtures/formats');
@@ -53,6 +53,62 @@ test.each(Object.keys(expected))('%s: every image, its class and its bytes; veri
   expect(perClass(packed.train!.labels)).toEqual(perClass(train!.labels));
   const resident = await openDataset({ dataset: 'folder', data, imageSize: 16, cacheDir: tree.at('cache') });
   expect(Array.from(resident.train.labels)).toEqual(expected[name]!.splits.train.map(([label]) => label));
+});
+
+/** Writes the MDS shards of a split, with one JPEG for each label, and their index.json. */
+function placeMds(split: string, kind: 'int' | 'str', shards: readonly (number | string)[][], image: Buffer): void {
+  const described = shards.map((labels, i) => {
+    const table = Buffer.alloc(8 + 4 * labels.length);
+    table.writeUInt32LE(labels.length, 0);
+    table.writeUInt32LE(table.length, 4);
+    const parts = [table];
+    let end = table.length;
+    for (const [j, label] of labels.entries()) {
+      const value = kind === 'str' ? Buffer.from(`${label}`) : Buffer.alloc(8);
+      if (kind === 'int') value.writeBigInt64LE(BigInt(label));
+      const varying = kind === 'str' ? [image, value] : [image];
+      const sample = Buffer.concat([Buffer.from(Uint32Array.from(varying, ({ length }) => length).buffer), image, value]);
+      end += sample.length;
+      table.writeUInt32LE(end, 8 + 4 * j);
+      parts.push(sample);
+    }
+    const basename = `shard.0000${i}.mds`;
+    tree.place(`${split}/${basename}`, Buffer.concat(parts));
+    return {
+      column_names: ['image', 'label'],
+      column_encodings: ['jpeg', kind],
+      column_sizes: [null, kind === 'str' ? null : 8],
+      compression: null,
+      samples: labels.length,
+      raw_data: { basename, bytes: end, hashes: {} },
+      zip_data: null,
+    };
+  });
+  tree.place(`${split}/index.json`, JSON.stringify({ version: 2, shards: described }));
+}
+
+test('pictures that training leaves out are NOT READ for data verify, in files of every kind', async () => {
+  const image = await jpeg(1);
+  placeMds('mds/train', 'int', [[0, 1, -1], [-1, 1]], image);
+  placeMds('mds/val', 'int', [[0, 1]], image);
+  const archives = copyOf('ilsvrc');
+  rmSync(path.join(archives, 'ILSVRC2012_devkit_t12.tar.gz'));
+  const known = [1, 2, 3].map((number, c) => `ILSVRC2012_val_0000000${number},${CLASSES[c]} 1 2 3 4`);
+  tree.place('ilsvrc/LOC_val_solution.csv', ['ImageId,PredictionString', ...known, ''].join('\n'));
+  for (const [data, said] of [
+    [tree.at('mds'), /^2 images are not read \(train\/shard\.00000\.mds:2: no class \(-1\); train\/shard\.00001\.mds:0: /],
+    [archives, /^1 images are not read \(ILSVRC2012_img_val\.tar:ILSVRC2012_val_00000004: no class in the ground truth\)/],
+  ] as const) {
+    const { notRead, problems } = await verifyDataset({ dataset: 'imagenet', data });
+    expect([problems, notRead]).toEqual([[], [expect.stringMatching(said)]]);
+  }
+});
+
+test('a file without images names no classes, and is no other data set', async () => {
+  placeMds('train', 'str', [[], ['bee', 'ant'], []], await jpeg(1));
+  placeMds('val', 'str', [['bee'], []], await jpeg(1));
+  const { classNames, train, test: tests } = await openImagenet({ data: tree.root });
+  expect([classNames, [...train!.labels], [...tests.labels]]).toEqual([['ant', 'bee'], [1, 0], [1]]);
 });
 
 test('images that are not plain go into the cache once: JPEG as they are, others as pixels', async () => {

@@ -1,6 +1,6 @@
 /** @jest-environment ./test/support/yargs-environment.js */
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import * as http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import * as os from 'node:os';
@@ -8,7 +8,12 @@ import * as path from 'node:path';
 import { data } from '../../src/cli/commands/data';
 import { fetchDataset, OFFICIAL_ARCHIVES } from '../../src/data/cifar/fetch';
 import { openDataset } from '../../src/data/open';
+import { EarlybirdError } from '../../src/errors';
+import * as lock from '../../src/lock';
 import { cifarFiles, writeArchive } from '../support/cifar-files';
+
+// Its exports can then be replaced by those of a test.
+jest.mock('../../src/lock', () => ({ __esModule: true, ...jest.requireActual('../../src/lock') }));
 
 declare const yargs: typeof import('yargs/yargs');
 
@@ -56,10 +61,32 @@ async function cli(...args: string[]): Promise<{ out: string; exitCode: typeof p
 }
 
 test('the table of archives is the published one', () => {
-  for (const [file, { url, md5 }] of Object.entries(OFFICIAL_ARCHIVES)) {
-    expect(url.endsWith(`/${file}`)).toBe(true);
-    expect(md5).toMatch(/^[0-9a-f]{32}$/);
-  }
+  const published = {
+    'cifar-10-binary.tar.gz': 'c32a1d4ab5d03f1284b67883e8d87530',
+    'cifar-10-python.tar.gz': 'c58f30108f718f92721af3b95e74349a',
+    'cifar-100-binary.tar.gz': '03b5dce01913d631647c71ecec9e9cb8',
+    'cifar-100-python.tar.gz': 'eb9058c3a382ffc7106e4002c42a8d85',
+  };
+  const found = Object.entries(OFFICIAL_ARCHIVES).map(([file, { url, md5 }]) => [file, url, md5]);
+  expect(found).toEqual(
+    Object.entries(published).map(([file, md5]) => [file, `https://www.cs.toronto.edu/~kriz/${file}`, md5]),
+  );
+});
+
+test('an archive that is there and right is found in a folder that can only be read', async () => {
+  const folder = path.join(root, 'read-only');
+  const md5 = createHash('md5').update(bytes).digest('hex');
+  const file = path.join(folder, 'cifar-10-binary.tar.gz');
+  const refused = new EarlybirdError('ERR_FILE', 'the file system is read-only');
+  const locked = jest.spyOn(lock, 'lockFolder').mockImplementation(async () => {
+    mkdirSync(folder, { recursive: true });
+    return new lock.FolderLock(folder, file, '', [], refused);
+  });
+  await expect(fetchDataset('cifar10', folder, { url, md5 })).rejects.toBe(refused);
+  writeFileSync(file, bytes);
+  expect(await fetchDataset('cifar10', folder, { url, md5 })).toEqual({ file, bytes: bytes.length, fetched: 0 });
+  await expect(fetchDataset('cifar10', folder, { url })).rejects.toBe(refused);
+  locked.mockRestore();
 });
 
 test('what is fetched is where openDataset looks', async () => {

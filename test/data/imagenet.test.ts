@@ -1,6 +1,6 @@
-import { cpSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { type ImagenetOptions, openImagenet, resizeFor } from '../../src/data/imagenet';
-import { inParallel, NameTable, pickListing } from '../../src/data/listing';
+import { bytesOf, inParallel, NameTable, pickListing } from '../../src/data/listing';
 import { openDataset } from '../../src/data/open';
 import { verifyDataset } from '../../src/data/verify/verify';
 import { fillTree, jpeg, makeTree, type Tree } from '../support/image-tree';
@@ -52,6 +52,41 @@ test('the test set alone needs no train/', async () => {
   const set = await open({ train: false });
   expect([set.train, set.test.count, set.classes]).toEqual([null, 3, 3]);
   await fails(/There is no folder .*train with <wnid>/);
+});
+
+test('test/ takes the place of a val/ that is not there', async () => {
+  await fillTree(tree, CLASSES, 1);
+  renameSync(tree.at('val'), tree.at('test'));
+  tree.place('test/n01443537/x.gif', 'GIF');
+  tree.place('test/n01443537/list.txt', 'x');
+  const whole = await open();
+  expect([whole.test.nameOf(0), whole.unread.length]).toEqual(['test/n01440764/ILSVRC2012_val_0.JPEG', 1]);
+  const { problems, notRead, notes } = await verifyDataset({ dataset: 'imagenet', data: tree.root });
+  expect([problems, notRead]).toEqual([[], [expect.stringMatching(/^1 images are not read \(test\/n01443537\/x\.gif: /)]]);
+  expect(notes.join()).toMatch(/1 files are not images and are not read: 1 \.txt/);
+  rmSync(tree.at('train'), { recursive: true });
+  expect((await open({ train: false })).classNames).toEqual(CLASSES);
+  tree.place('val/n01440764/x.JPEG', await jpeg(1));
+  expect((await open({ train: false })).test.nameOf(0)).toBe('val/n01440764/x.JPEG');
+});
+
+test('a folder that cannot be read is not called missing', async () => {
+  await fillTree(tree, CLASSES, 1);
+  rmSync(tree.at('val'), { recursive: true });
+  symlinkSync('val', tree.at('val')); // a link to itself
+  await fails(/val cannot be read: the system reports ELOOP/, {}, 'ERR_FILE');
+});
+
+test('verify counts a missing image, and ends where a disk fails', async () => {
+  await fillTree(tree, CLASSES, 1);
+  const verify = () => verifyDataset({ dataset: 'imagenet', data: tree.root });
+  symlinkSync(tree.at('nowhere'), tree.at('val/n01440764/gone.JPEG'));
+  expect((await verify()).problems).toEqual([expect.stringMatching(/^1 of 4 images .*gone\.JPEG: .* no such file/)]);
+  symlinkSync('loop.JPEG', tree.at('val/n01440764/loop.JPEG'));
+  await expect(verify()).rejects.toMatchObject({
+    code: 'ERR_FILE',
+    message: expect.stringMatching(/loop\.JPEG cannot be read: the system reports ELOOP/),
+  });
 });
 
 test('a flat val/ is explained, with the list that was found', async () => {
@@ -134,6 +169,24 @@ test('of several items that fail, the first one is told, whichever failed sooner
   expect(await inParallel([3, 2, 1], 2, async (item) => item * 2)).toEqual([6, 4, 2]);
 });
 
+test('an image that lies beyond the end of its file is told, with its place', async () => {
+  const file = tree.place('short.tar', '0123456789');
+  const listing = {
+    files: [file],
+    file: Int32Array.of(0, 0),
+    offsets: Float64Array.of(2, 6),
+    lengths: Float64Array.of(4, 8),
+    labels: Int32Array.of(0, 0),
+    count: 2,
+    nameOf: (i: number) => `${i}`,
+  };
+  expect((await bytesOf(listing, 0)).toString()).toBe('2345');
+  await expect(bytesOf(listing, 1)).rejects.toMatchObject({
+    code: 'ERR_FILE',
+    message: expect.stringMatching(/short\.tar cannot be read beyond byte 10, within the image at byte 6:/),
+  });
+});
+
 test('picking keeps only the files that are needed', () => {
   const listing = {
     files: ['x', 'y', 'z'],
@@ -143,8 +196,10 @@ test('picking keeps only the files that are needed', () => {
     labels: Int32Array.of(0, 1, 0, 1),
     count: 4,
     nameOf: (i: number) => `n${i}`,
+    keyOf: (i: number) => `k${i}`,
   };
   const picked = pickListing(listing, Int32Array.of(1, 3));
+  expect(picked.keyOf!(1)).toBe('k3');
   expect(picked).toMatchObject({ files: ['y', 'z'], count: 2 });
   expect([[...picked.file], [...picked.offsets], [...picked.lengths], picked.nameOf(1)]).toEqual([
     [0, 1],

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { pack as tarPack } from 'tar-stream';
 import { openImagenet } from '../../src/data/imagenet';
+import { pack } from '../../src/data/pack/pack';
 import { indexOf } from '../../src/data/shards/stored-index';
 import { verifyDataset } from '../../src/data/verify/verify';
 import { jpeg, makeTree, type Tree } from '../support/image-tree';
@@ -77,6 +78,26 @@ test('other names and places', async () => {
   await refused(/holds no val-\*\.tar/);
 });
 
+test('a test set alone has the numbered classes of its training set', async () => {
+  const image = await jpeg(1);
+  const labelled = (...labels: number[]) =>
+    labels.flatMap((label): [string, Buffer | string][] => [
+      [`${label}.jpg`, image],
+      [`${label}.cls`, `${label}`],
+    ]);
+  await shard('train-0.tar', labelled(2, 5, 7));
+  await shard('val-0.tar', labelled(2, 5));
+  expect((await open()).classes).toBe(8);
+  const alone = () => openImagenet({ data: tree.root, train: false });
+  expect(await alone()).toMatchObject({ classes: 8, train: null, test: { count: 2 } });
+  for (const split of ['train', 'val'] as const) {
+    const { manifest } = await pack(tree.root, tree.at(`only-${split}`), { splits: [split] });
+    expect(manifest.classes).toEqual(['2', '5', '7']);
+  }
+  rmSync(tree.at('train-0.tar'));
+  expect((await alone()).classes).toBe(6);
+});
+
 test('the index beside a shard serves as long as the shard is the same', async () => {
   const file = await shard('val-0.tar', [
     ['a.jpg', await jpeg(1)],
@@ -92,7 +113,17 @@ test('the index beside a shard serves as long as the shard is the same', async (
   utimesSync(file, mtime, new Date(0));
   expect((await indexOf(file)).labels).toEqual([3]);
   const { size, mtimeMs } = statSync(file);
-  for (const damage of ['{"version":1', 'null', JSON.stringify({ version: 1, size, mtimeMs, index: { keys: [] } })]) {
+  const stored = (value: object) => JSON.stringify({ version: 2, size, mtimeMs, index: value });
+  const wrong = { ...index, labels: [4] }; // tells a stored index that is believed
+  for (const damage of [
+    '{"version":2',
+    'null',
+    stored({ keys: [] }),
+    stored({ ...wrong, offsets: [] }),
+    stored({ ...wrong, unread: undefined }),
+    stored({ ...wrong, others: 0 }),
+    stored(wrong).replace('"version":2', '"version":1'),
+  ]) {
     writeFileSync(place, damage);
     expect(await indexOf(file)).toEqual(index);
   }
