@@ -12,6 +12,7 @@
 #include <memory>
 #include <new>
 #include <numeric>
+#include <string>
 #include <vector>
 
 #include "check.h"
@@ -150,6 +151,9 @@ int64_t rows_that_differ(const Bytes& file, const Bytes& other, int denominator)
   return wrong;
 }
 
+/// Fixtures of the kinds that are packed; progressive ones and those in inks stay JPEG, as images elsewhere may.
+const std::vector<std::string> kPacked = {"411.jpg", "420.jpg", "422.jpg", "444.jpg", "gray.jpg", "restart.jpg"};
+
 /// A packed image has the pixels of its JPEG, names a changed byte, and harms nothing where it is not checked.
 void compare_packed(const std::filesystem::path& path) {
   const Bytes file = contents(path);
@@ -157,7 +161,10 @@ void compare_packed(const std::filesystem::path& path) {
   earlybird::JpegDecoder decoder;
   Bytes packed;
   if (!decoder.pack(file.data(), file.size(), packed)) return check(false, what + ": " + decoder.error(), 0);
-  if (packed.empty()) return check(true, what + " stays a JPEG", 0);
+  if (packed.empty()) {
+    const bool may = std::find(kPacked.begin(), kPacked.end(), what) == kPacked.end();
+    return check(may, what + " stays a JPEG", 0);
+  }
   for (const int denominator : {1, 2, 4, 8})
     check(rows_that_differ(file, packed, denominator) == 0,
           what + " packed has the pixels of the JPEG at 1/" + std::to_string(denominator), 0);
