@@ -5,8 +5,9 @@
  * all that. Labels are little-endian int32.
  */
 import { createHash, type Hash } from 'node:crypto';
-import { type FileHandle, open } from 'node:fs/promises';
-import { writeFileAtomic } from '../atomic';
+import { type FileHandle, open, readdir, rm, stat } from 'node:fs/promises';
+import * as path from 'node:path';
+import { TEMP_NAME, writeFileAtomic } from '../atomic';
 import { type ImageSet, SLICE_BYTES } from './dataset';
 
 export interface CachedImages {
@@ -17,6 +18,13 @@ export interface CachedImages {
 
 const MAGIC = Buffer.from('earlybird images 1\n');
 const MAX_HEADER_BYTES = 1 << 24;
+
+/** Beginning of the names of files that hold images for the training loader (converted.ts). */
+export const DECODED = 'decoded-';
+/** Days since their last use after which these are removed. */
+const KEPT_DAYS = 30;
+/** Days since its last change after which a temporary file counts as left by a kill. */
+const TEMP_DAYS = 1;
 
 interface Header {
   /** Key of the source files; a cache with another key is out of date. */
@@ -65,7 +73,25 @@ export async function readCache(file: string, key: string, signal?: AbortSignal)
 
 /** Writes a cache file. Throws ERR_FILE. */
 export async function writeCache(file: string, key: string, images: CachedImages, signal?: AbortSignal): Promise<void> {
+  await removeOld(path.dirname(file));
   await writeFileAtomic(file, cacheChunks(key, images), { signal, makeFolder: true });
+}
+
+/**
+ * Removes from the cache what a kill has left, and images for the loader that nobody has used for long: the time of
+ * change of their index is that of the last use. Age alone decides, as processes of other machines may write here. A
+ * loader that has opened a file keeps it.
+ */
+export async function removeOld(folder: string): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    const days = TEMP_NAME.test(name) ? TEMP_DAYS : name.startsWith(DECODED) ? KEPT_DAYS : null;
+    if (days === null) continue;
+    const place = path.join(folder, name);
+    const info = await stat(`${place}.json`)
+      .catch(() => stat(place))
+      .catch(() => null);
+    if (info && Date.now() - info.mtimeMs > days * 86_400_000) await rm(place, { force: true }).catch(() => undefined);
+  }
 }
 
 function* cacheChunks(key: string, { classNames, train, test }: CachedImages): Generator<Uint8Array> {

@@ -4,11 +4,12 @@
  * image is added, removed or changed.
  */
 import { createHash } from 'node:crypto';
-import { readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
+import { readFile, stat, utimes } from 'node:fs/promises';
 import * as path from 'node:path';
-import { TEMP_NAME, writeFileAtomic } from '../atomic';
+import { writeFileAtomic } from '../atomic';
 import { availableCores } from '../cores';
 import { onDisk } from '../errors';
+import { DECODED, removeOld } from './cache';
 import { checkImage, isJpeg, openImage, refuseMemory } from './decode';
 import { datasetError, nullIfAbsent } from './errors';
 import { bytesOf, type ImageListing, inParallel, NOT_PLAIN } from './listing';
@@ -29,10 +30,6 @@ interface Index {
 
 /** Limit of the cached images, above which packing is the better way. */
 const MOST_BYTES = 16e9;
-/** Days since the last use after which cached images are removed. */
-const KEPT_DAYS = 30;
-/** Days since the last change after which a temporary file counts as left by a kill. */
-const TEMP_DAYS = 1;
 
 /** Key of the images, which changes with any of their files, and the files that are not there. */
 interface State {
@@ -51,7 +48,7 @@ export async function convertOthers(listing: ImageListing, options: ConvertOptio
   const state = await stateOf(listing, others);
   const folder = path.join(options.cacheDir, 'images');
   // Runs on other images may use their own file at the same time, so the key is a part of the name.
-  const file = path.join(folder, `decoded-${state.key.slice(0, 16)}.ppm`);
+  const file = path.join(folder, `${DECODED}${state.key.slice(0, 16)}.ppm`);
   let index = await readIndex(file, state.key);
   if (!index) {
     await removeOld(folder);
@@ -103,21 +100,6 @@ async function readIndex(file: string, key: string): Promise<Index | null> {
   }
 }
 
-/**
- * Removes images that nobody has used for long, and what a kill has left. Age alone decides, as processes of other
- * machines may write here. A loader that has opened a file keeps it.
- */
-async function removeOld(folder: string): Promise<void> {
-  for (const name of await readdir(folder).catch(() => [])) {
-    if (!/^\.?decoded-/.test(name)) continue;
-    const place = path.join(folder, name);
-    const info = await stat(`${place}.json`)
-      .catch(() => stat(place))
-      .catch(() => null);
-    const days = (Date.now() - (info?.mtimeMs ?? Date.now())) / 86_400_000;
-    if (days > (TEMP_NAME.test(name) ? TEMP_DAYS : KEPT_DAYS)) await rm(place, { force: true }).catch(() => undefined);
-  }
-}
 
 async function convert(
   listing: ImageListing,

@@ -9,7 +9,7 @@ import { isBytes, isDict, isTensor } from '../../checkpoint/value';
 import type { EarlybirdError } from '../../errors';
 import { filesInArchive } from '../archive';
 import type { ImageSet } from '../dataset';
-import { datasetError } from '../errors';
+import { datasetError, nullIfAbsent } from '../errors';
 import { KNOWN, type KnownDataset } from '../known';
 import { readBatchPickle } from './batch-pickle';
 
@@ -151,7 +151,7 @@ async function* filesOf(place: string, kind: CifarKind, signal?: AbortSignal): A
     return yield* filesInArchive(place, (name) => all.includes(name), MAX_FILE_BYTES, signal);
   for (const file of all) {
     signal?.throwIfAborted();
-    const info = await stat(path.join(place, file)).catch(() => null);
+    const info = await stat(path.join(place, file)).catch(nullIfAbsent);
     if (!info?.isFile()) continue;
     checkSize(info.size, path.join(place, file));
     yield [file, await readFile(path.join(place, file))];

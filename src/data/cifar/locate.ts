@@ -1,7 +1,8 @@
 /** Finds CIFAR: an archive, the folder of its files, a folder above either, or class folders of images. */
 import { stat } from 'node:fs/promises';
 import * as path from 'node:path';
-import { datasetError } from '../errors';
+import { onDisk } from '../../errors';
+import { datasetError, nullIfAbsent } from '../errors';
 import { isImageData, isImageFolder } from '../folders/image-folder';
 import { explainOthers } from '../shards/layout';
 import type { CifarKind } from './cifar';
@@ -45,6 +46,6 @@ async function lookIn(place: string, kind: CifarKind): Promise<Place | null> {
 }
 
 async function typeOf(place: string): Promise<'file' | 'folder' | null> {
-  const info = await stat(place).catch(() => null);
+  const info = await onDisk(place, 'read', () => stat(place).catch(nullIfAbsent));
   return info?.isFile() ? 'file' : info?.isDirectory() ? 'folder' : null;
 }
