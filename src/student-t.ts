@@ -1,4 +1,23 @@
-/** Student's t distribution. Tested against SciPy's values by test/study/statistics.test.ts. */
+/** Student's t distribution, and the interval of a mean. Tested against SciPy's values by test/study/statistics.test.ts. */
+
+/** Confidence of an interval where no other is named. */
+export const CONFIDENCE = 0.95;
+
+/** The bounds of an interval; null where a single value allows none. */
+export interface Interval {
+  low: number | null;
+  high: number | null;
+}
+
+/** Student's t interval of the mean of `n` values, whose sample standard deviation is `sd`. */
+export function tInterval(
+  { n, mean, sd }: { n: number; mean: number; sd: number | null },
+  confidence = CONFIDENCE,
+): Interval {
+  if (sd === null) return { low: null, high: null };
+  const half = tQuantile((1 + confidence) / 2, n - 1) * (sd / Math.sqrt(n));
+  return { low: mean - half, high: mean + half };
+}
 
 /** P(T > t) of Student's t distribution with `df` degrees of freedom. */
 export function tUpper(t: number, df: number): number {

@@ -23,7 +23,10 @@ const SRC: [room: string, below: string][] = [
     'study',
     'cost report train prune engine ticket energy run recipe network native data checkpoint measure student-t cores lock atomic tensor errors',
   ],
-  ['cost', 'report train prune bench engine energy run recipe network native data measure lock atomic errors'],
+  [
+    'cost',
+    'report train prune bench engine energy run recipe network native data measure student-t lock atomic errors',
+  ],
   ['report', 'train prune engine ticket energy run recipe network native data checkpoint lock atomic errors'],
   ['export', 'engine run recipe network native data checkpoint measure package atomic tensor errors'],
   ['train', 'prune engine ticket energy run recipe network native data checkpoint lock atomic tensor errors'],

@@ -1,5 +1,5 @@
 /** A table of methods (rows) and pruning ratios (columns under each quantity), as in the paper, for terminals, Markdown and LaTeX. */
-import { MISSING } from './format';
+import { formatSigned, MISSING } from './format';
 
 export interface CostValue {
   mean: number;
@@ -47,7 +47,7 @@ function cellText(kind: CostBlock['kind'], value: CostValue | null): string {
 
 function gainText(kind: CostBlock['kind'], gain: number): string {
   if (kind !== 'accuracy') return `${gain.toFixed(2)}x`;
-  return `${gain < 0 ? '−' : '+'}${Math.abs(gain).toFixed(2)}`;
+  return formatSigned(gain);
 }
 
 const texts = ({ kind, cells }: CostBlock) => cells.map((row) => row.map((value) => cellText(kind, value)));

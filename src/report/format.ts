@@ -52,6 +52,11 @@ export function formatPercent(value: number | null | undefined): string {
   return known(value) ? `${value.toFixed(2)} %` : MISSING;
 }
 
+/** Formats a difference to a hundredth, with its sign: -1.5 -> "−1.50". */
+export function formatSigned(value: number): string {
+  return `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(2)}`;
+}
+
 /** Formats a share of the dense run's value, "0.62x"; empty where there is nothing to compare. */
 export function formatRatio(value: number | null | undefined, dense: number | null | undefined): string {
   return known(value) && known(dense) && dense > 0 ? `${(value / dense).toFixed(2)}x` : '';

@@ -4,7 +4,7 @@
  * weights, so that their effect cancels.
  */
 import { statistic } from '../measure';
-import { tQuantile, tUpper } from '../student-t';
+import { CONFIDENCE, tInterval, tUpper } from '../student-t';
 
 /** A mean with its interval. */
 export interface Estimate {
@@ -33,17 +33,12 @@ export interface Equivalence {
   equivalent: boolean;
 }
 
-export const CONFIDENCE = 0.95;
 const ALPHA = 1 - CONFIDENCE;
 
 /** Mean and t interval; null without a value. */
 export function estimate(values: readonly number[], confidence = CONFIDENCE): Estimate | null {
   const known = statistic(values);
-  if (!known) return null;
-  const { n, mean, sd } = known;
-  if (sd === null) return { n, mean, sd, low: null, high: null };
-  const half = tQuantile((1 + confidence) / 2, n - 1) * (sd / Math.sqrt(n));
-  return { n, mean, sd, low: mean - half, high: mean + half };
+  return known && { ...known, ...tInterval(known, confidence) };
 }
 
 /** Mean and tests of the differences a - b, one for each seed; null without a pair. */

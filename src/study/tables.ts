@@ -4,7 +4,7 @@ import { writeFileAtomic } from '../atomic';
 import { machineLine } from '../cost/same-machine';
 import { formatsOf, formatsText } from '../recipe/precision';
 import { controlDots, studyCurves } from '../report/figures';
-import { formatBitOps, MISSING } from '../report/format';
+import { formatBitOps, formatSigned, MISSING } from '../report/format';
 import { csvText, type PlainTable, plainLatex, plainMarkdown, plainText } from '../report/plain-table';
 import { ratioLabel } from '../report/theme';
 import { type WrittenFigures, writeSpec } from '../report/write';
@@ -80,10 +80,9 @@ function intervalText(value: Estimate | null, n = 0): string {
 function differenceText(value: Difference | null, n: number): string {
   if (!value) return MISSING;
   const { mean, low, high, equivalence } = value;
-  const signed = (number: number) => `${number < 0 ? '−' : '+'}${Math.abs(number).toFixed(2)}`;
-  if (low === null || high === null) return `${signed(mean)}${fewer(value, n)}`;
+  if (low === null || high === null) return `${formatSigned(mean)}${fewer(value, n)}`;
   const marks = `${equivalence?.equivalent ? ' =' : ''}${low > 0 || high < 0 ? ' *' : ''}`;
-  return `${signed(mean)} [${signed(low)}, ${signed(high)}]${marks}${fewer(value, n)}`;
+  return `${formatSigned(mean)} [${formatSigned(low)}, ${formatSigned(high)}]${marks}${fewer(value, n)}`;
 }
 
 const LEGEND =

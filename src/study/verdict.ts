@@ -2,10 +2,12 @@
 import { machineLine } from '../cost/same-machine';
 import { spread } from '../measure';
 import type { StudyRecipe } from '../recipe/recipe';
+import { formatSigned } from '../report/format';
 import { epochsText, ratioKey } from '../run/names';
+import { CONFIDENCE } from '../student-t';
 import type { StudyGroup } from './groups';
 import type { Parts, SearchRecord } from './record';
-import { CONFIDENCE, type Difference, estimate } from './statistics';
+import { type Difference, estimate } from './statistics';
 
 interface Facts extends Parts {
   recipe: StudyRecipe;
@@ -31,7 +33,7 @@ function relation(found: Difference, a: string, b: string): string {
   const { n, mean, low, high, equivalence } = found;
   if (low === null || high === null || !equivalence)
     return `cannot tell with one seed whether ${a} differs from ${b} (it is ${points(mean)} ${mean < 0 ? 'below' : 'above'})`;
-  const interval = `${PERCENT} % interval ${signed(low)} to ${signed(high)}, n = ${n}`;
+  const interval = `${PERCENT} % interval ${formatSigned(low)} to ${formatSigned(high)}, n = ${n}`;
   const where = `${points(mean)} ${mean < 0 ? 'below' : 'above'} ${b}`;
   const { margin } = equivalence;
   const texts: Record<Exclude<Outcome, 'no better than chance'>, string> = {
@@ -59,7 +61,6 @@ function outcomesText(rows: readonly { name: string; group: StudyGroup; over: Di
 const onlyGuesses = ({ n, collapsed }: StudyGroup) => n > 0 && collapsed === n;
 
 const seedsText = (count: number) => `${count} ${count === 1 ? 'seed' : 'seeds'}`;
-const signed = (value: number) => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(2)}`;
 const sentence = (text: string) => `${text[0]!.toUpperCase()}${text.slice(1)}.`;
 
 export function verdictsOf(facts: Facts): string[] {

@@ -20,6 +20,8 @@ jest.mock('../../src/engine/device', () => ({
 }));
 
 const calls: { name: string; words: string[] }[] = [];
+/** Top-1 of the peer by seed. */
+let theirTop1 = (_seed: number) => 83;
 /** Throws in the run of this name. */
 let failing: Record<string, Error> = {};
 
@@ -60,7 +62,7 @@ function theirs(mode: string, file: string, words: string[]): string {
   });
   const stages = { dense: stage(50), retrain: stage(20) };
   const record = {
-    top1: 83,
+    top1: theirTop1(Number(words[words.indexOf('--seed') + 1])),
     dense_top1: 82,
     dtype: 'fp32',
     torch: '2',
@@ -79,6 +81,7 @@ let count = 0;
 beforeEach(() => {
   save = join(temporary.path, String(count++));
   calls.length = 0;
+  theirTop1 = () => 83;
   failing = {};
 });
 
@@ -123,7 +126,9 @@ test('accuracy, time and ratios, seed by seed', async () => {
   expect(text).toMatch(/^earlybird +81\.50 ± 0\.71$/m);
   expect(text).toMatch(/^reference +83\.00 ± 0\.00 \(\+1\.50\)$/m);
   expect(text).toMatch(/^Bit operations \(G\) +p = 0\.5$/m);
-  expect(text).toContain('reference trains for 4.00x our time; our top-1 is 1.50 points below (2 paired seeds ± 0.71)');
+  expect(text).toContain(
+    'reference trains for 4.00x our time; our top-1 is 1.50 points below (95 % interval −7.85 to +4.85, 2 paired seeds): 2 seeds cannot tell them apart.',
+  );
   expect(text).toContain(
     'an epoch of the ticket takes 1.00x the time of a dense one at 0.40x its FLOPs: the ticket is not',
   );
@@ -192,6 +197,63 @@ test('runs of other images or of another PyTorch are not put into one table, als
     code: 'ERR_BENCH_MACHINE',
     message: expect.stringMatching(/seed-1 was run with torch 2, but .*seed-2 with 3/),
   });
+});
+
+test('seeds that tell the accuracies apart do so in both directions, and one seed has no interval', async () => {
+  const verdict = async (of: (seed: number) => number, seeds: number[]) => {
+    save = join(temporary.path, String(count++));
+    theirTop1 = of;
+    const { notes, groups } = await benchJob(recipeOf({ modes: ['tuned'], seeds }));
+    return { note: notes.find((line) => line.startsWith('tuned trains for')), top1: groups[1]!.against!.top1 };
+  };
+  // Ours are 81 and 82.
+  expect(await verdict((seed) => [79, 80.1][seed - 1]!, [1, 2])).toEqual({
+    note: 'tuned trains for 2.00x our time; our top-1 is 1.95 points above (95 % interval +1.31 to +2.59, 2 paired seeds).',
+    top1: {
+      ...{ n: 2, mean: expect.closeTo(1.95), sd: expect.closeTo(0.0707, 4) },
+      ...{ low: expect.closeTo(1.3147, 4), high: expect.closeTo(2.5853, 4) },
+    },
+  });
+  expect((await verdict((seed) => [83, 84.1][seed - 1]!, [1, 2])).note).toContain(
+    'our top-1 is 2.05 points below (95 % interval −2.69 to −1.41, 2 paired seeds).',
+  );
+  // The peer's own seeds do not scatter at all; the pairs do.
+  expect((await verdict(() => 80.5, [1, 2])).note).toContain(
+    'our top-1 is 1.00 points above (95 % interval −5.35 to +7.35, 2 paired seeds): 2 seeds cannot tell them apart.',
+  );
+  expect(await verdict(() => 83, [1])).toEqual({
+    note: 'tuned trains for 2.00x our time; our top-1 is 2.00 points below (one paired seed, which has no interval).',
+    top1: { n: 1, mean: -2, sd: null, low: null, high: null },
+  });
+});
+
+/** Changes versions in a file of a run; undefined removes one. */
+function setVersions(run: string, file: 'params.json' | 'result.json', versions: Record<string, string | undefined>) {
+  const path = join(save, run, file);
+  const content = JSON.parse(readFileSync(path, 'utf8'));
+  Object.assign((content.description ?? content).versions, versions);
+  writeFileSync(path, JSON.stringify(content));
+}
+
+test('a commit or a version that was not recorded is another one than those that were', async () => {
+  const recipe = recipeOf({ modes: ['tuned'] });
+  const notes = async () => (await benchJob(recipe)).notes.filter((line) => line.startsWith('Runs of several commits'));
+  await benchJob(recipe);
+  const runs = ['earlybird/seed-1', 'earlybird/seed-2', 'tuned/seed-1', 'tuned/seed-2'];
+  for (const run of runs) setVersions(run, 'params.json', { commit: undefined });
+  expect(await notes()).toEqual([]);
+  setVersions(runs[0]!, 'params.json', { commit: 'abc' });
+  expect(await notes()).toEqual(['Runs of several commits of earlybird: abc, one that was not recorded.']);
+
+  setVersions('tuned/seed-2', 'result.json', { transform: undefined });
+  await expect(benchJob(recipe)).rejects.toMatchObject({
+    code: 'ERR_BENCH_MACHINE',
+    message: expect.stringMatching(/seed-1 was run with transform torch, but .*seed-2 with \(not recorded\)/),
+  });
+  // Those of earlier versions go together.
+  setVersions('tuned/seed-1', 'result.json', { transform: undefined });
+  expect((await benchJob(recipe)).groups.map(({ n }) => n)).toEqual([2, 2]);
+  expect(calls).toHaveLength(4);
 });
 
 test('--force that is interrupted goes on without it, with what it has run', async () => {

@@ -182,18 +182,20 @@ function refuseOtherImages(kept: readonly Kept[], dataset: Provenance['dataset']
   );
 }
 
-/** Throws ERR_BENCH_MACHINE where the runs of one program are of several releases of it, or on other threads. */
+/**
+ * Throws ERR_BENCH_MACHINE where the runs of one program are of several releases of it, or on other threads. A version
+ * that one run did not record is another one than that of a run that did.
+ */
 function refuseOtherVersions(kept: readonly Kept[]): void {
-  const first = new Map<string, { folder: string; version: string | number }>();
-  for (const { row, record } of kept)
-    for (const [name, version] of Object.entries(record!.versions)) {
-      const key = `${row.system} ${name}`;
-      const before = first.get(key) ?? { folder: row.folder, version };
-      first.set(key, before);
-      if (before.version === version) continue;
-      throw new EarlybirdError(
-        'ERR_BENCH_MACHINE',
-        `${before.folder} was run with ${name} ${before.version}, but ${row.folder} with ${version}: their times are not comparable, choose another --save, or remove one of the two folders to run it again.`,
-      );
-    }
+  for (const { row, record } of kept) {
+    const first = kept.find((other) => other.row.system === row.system)!;
+    const [before, now] = [first.record!.versions, record!.versions];
+    const name = Object.keys({ ...before, ...now }).find((key) => before[key] !== now[key]);
+    if (name === undefined) continue;
+    const [one, other] = [before, now].map((versions) => versions[name] ?? '(not recorded)');
+    throw new EarlybirdError(
+      'ERR_BENCH_MACHINE',
+      `${first.row.folder} was run with ${name} ${one}, but ${row.folder} with ${other}: their times are not comparable, choose another --save, or remove one of the two folders to run it again.`,
+    );
+  }
 }

@@ -7,6 +7,8 @@ import { type Statistic, statistic } from '../../measure';
 import { networkName } from '../../network/names';
 import { JOB_MODELS } from '../../recipe/job';
 import type { BenchJobRecipe } from '../../recipe/recipe';
+import { formatSigned } from '../../report/format';
+import { CONFIDENCE, type Interval, tInterval } from '../../student-t';
 import { inCommon } from '../row-results';
 import { BIT_OPERATIONS } from '../summary';
 import { type JobRow, nameOf, systemsOf } from './rows';
@@ -49,8 +51,8 @@ export interface JobAgainst {
   whole: number;
   joules: number | null;
   gbitops: number | null;
-  /** Our top-1 minus that of the peer, in points, by seed. */
-  top1: Statistic;
+  /** Our top-1 minus that of the peer, in points, paired by seed, with Student's t interval of the mean at 95 %. */
+  top1: Statistic & Interval;
 }
 
 /** A run, and the commit of this program that did it, where it is known. */
@@ -139,12 +141,12 @@ function againstOurs(theirs: readonly JobRun[], ours: readonly JobRun[]): JobAga
     whole: times(({ seconds }) => seconds.whole),
     joules: comparable ? times(({ energy }) => energy.joules!) : null,
     gbitops: counted ? times((record) => gbitopsOf(record)!) : null,
-    top1,
+    top1: { ...top1, ...tInterval(top1) },
   };
 }
 
 function commitNote(runs: readonly JobRun[]): string[] {
-  const commits = [...new Set(runs.flatMap(({ commit }) => commit ?? []))];
+  const commits = [...new Set(runs.map(({ commit }) => commit ?? 'one that was not recorded'))];
   return commits.length > 1 ? [`Runs of several commits of ${OURS}: ${commits.join(', ')}.`] : [];
 }
 
@@ -178,11 +180,8 @@ function notesOf(
   ];
 }
 
-/**
- * Sentences on time and accuracy with the spread over seeds, and on a ticket that trains no faster than its dense
- * network.
- */
-function verdicts({ system, against, top1, epochRatio, flopsRatio }: JobGroup): string[] {
+/** Sentences on time and accuracy beside ours, and on a ticket that trains no faster than its dense network. */
+function verdicts({ system, against, epochRatio, flopsRatio }: JobGroup): string[] {
   const slow =
     epochRatio && flopsRatio && epochRatio.mean >= 1
       ? [
@@ -190,18 +189,17 @@ function verdicts({ system, against, top1, epochRatio, flopsRatio }: JobGroup): 
         ]
       : [];
   if (!against) return slow;
-  const { mean, n, sd } = against.top1;
-  const spread = top1?.sd ?? null;
-  const where = mean >= 0 ? `${mean.toFixed(2)} points above` : `${(-mean).toFixed(2)} points below`;
-  const meaning =
-    mean >= 0 || spread === null
-      ? ''
-      : -mean > spread
-        ? ', more than its seeds scatter'
-        : ', less than its seeds scatter';
-  const deviation = sd === null ? '' : ` ± ${sd.toFixed(2)}`;
   return [
     ...slow,
-    `${system} trains for ${against.train.toFixed(2)}x our time; our top-1 is ${where} (${n} paired seed${n === 1 ? '' : 's'}${deviation})${meaning}.`,
+    `${system} trains for ${against.train.toFixed(2)}x our time; our top-1 is ${differenceText(against.top1)}.`,
   ];
+}
+
+/** Where our accuracy lies, with its interval, and whether the seeds tell it from no difference. */
+function differenceText({ n, mean, low, high }: JobAgainst['top1']): string {
+  const where = `${Math.abs(mean).toFixed(2)} points ${mean < 0 ? 'below' : 'above'}`;
+  if (low === null || high === null) return `${where} (one paired seed, which has no interval)`;
+  const interval = `${Math.round(100 * CONFIDENCE)} % interval ${formatSigned(low)} to ${formatSigned(high)}`;
+  const known = `${where} (${interval}, ${n} paired seeds)`;
+  return low <= 0 && high >= 0 ? `${known}: ${n} seeds cannot tell them apart` : known;
 }
