@@ -72,8 +72,10 @@ export const denseFolder = (save: string, seed: number) => join(save, 'dense', `
 export const folderOf = (save: string, method: EnergyMethod, ratio: number | null, seed: number) =>
   ratio === null ? denseFolder(save, seed) : join(save, method, `p${ratioKey(ratio)}-seed-${seed}`);
 
-export const nameOf = ({ method, ratio, seed }: EnergyRow) =>
-  `${METHODS[method].label}${ratio === null ? '' : `, p = ${ratio}`}, seed ${seed}`;
+export const labelOf = ({ method, ratio }: Pick<EnergyRow, 'method' | 'ratio'>) =>
+  `${METHODS[method].label}${ratio === null ? '' : `, p = ${ratio}`}`;
+
+export const nameOf = (row: EnergyRow) => `${labelOf(row)}, seed ${row.seed}`;
 
 /** Rows seed by seed, so that an interrupted comparison has complete tables of the first seeds. */
 export function rowsOf({ save, methods, ratios, seeds }: BenchEnergyRecipe): EnergyRow[] {

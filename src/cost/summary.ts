@@ -10,7 +10,7 @@ import type { EnergyMethod } from '../recipe/cost';
 import type { BenchEnergyRecipe } from '../recipe/recipe';
 import { MODELLED } from '../report/table';
 import { type Energy, inCommon, type RowResult } from './row-results';
-import { METHODS, nameOf } from './rows';
+import { labelOf, METHODS, nameOf } from './rows';
 import { type MachineRecord, refuseMixedMachines } from './same-machine';
 
 export const BIT_OPERATIONS = 'Bit operations are those of training: multiply-adds times the bits of both operands.';
@@ -48,11 +48,17 @@ export interface EnergyGroup {
   /** Grams of CO2, only where --carbon gives the grams a kWh. */
   co2?: Statistic | null;
   /**
-   * Gains as means: top-1 minus that of the baseline in points, and costs of the baseline over those of the group; null
-   * where one is missing. Null for the baseline itself, and for the dense network where the baseline has ratios.
+   * Gains as means over `gainSeeds`: top-1 minus that of the baseline in points, and costs of the baseline over those of
+   * the group; null where one is missing. Null for the baseline itself, and for the dense network where the baseline
+   * has ratios.
    */
   gain: Record<'top1' | Costs, number | null> | null;
+  /** Seeds that the group and the baseline have both finished; null where `gain` is. */
+  gainSeeds: number[] | null;
 }
+
+/** Means of rows that are finished. */
+type Figures = Omit<EnergyGroup, 'method' | 'ratio' | 'n' | 'of' | 'co2' | 'gain' | 'gainSeeds'>;
 
 export interface EnergyBench {
   version: 1;
@@ -98,26 +104,40 @@ function groupsOf(rows: readonly RowResult[], { baseline, carbon }: BenchEnergyR
     const key = `${row.method} ${row.ratio}`;
     byGroup.set(key, [...(byGroup.get(key) ?? []), row]);
   }
-  const all = [...byGroup.values()].map((group) => groupOf(group, carbon));
-  const baselineFor = ({ ratio }: EnergyGroup) =>
-    all.find((group) => group.method === baseline && (group.ratio === null || group.ratio === ratio));
-  return all.map((group) => ({ ...group, gain: gainOver(baselineFor(group), group) }));
+  const all = [...byGroup.values()];
+  const baselineFor = (ratio: number | null) =>
+    all.find(([first]) => first!.method === baseline && (first!.ratio === null || first!.ratio === ratio));
+  return all.map((group) => groupOf(group, baselineFor(group[0]!.ratio), carbon));
 }
 
-function groupOf(rows: readonly RowResult[], carbon: number | undefined): EnergyGroup {
-  const done = rows.filter(({ state }) => state === 'finished');
-  const of = (value: (row: RowResult) => number | null) => statistic(done.flatMap((row) => value(row) ?? []));
-  const { estimated, ways, reason } = inCommon(done.map(({ energy }) => energy));
-  const missing = done.length === 0 ? 'no row is finished' : reason;
-  const joules = missing === null ? of(({ energy }) => energy.joules) : null;
+function groupOf(
+  rows: readonly RowResult[],
+  baseline: readonly RowResult[] | undefined,
+  carbon: number | undefined,
+): EnergyGroup {
+  const done = finished(rows);
+  const figures = figuresOf(done);
   return {
     method: rows[0]!.method,
     ratio: rows[0]!.ratio,
     n: done.length,
     of: rows.length,
+    ...figures,
+    ...(carbon === undefined ? {} : { co2: scaled(figures.joules, carbon / JOULES_PER_KWH) }),
+    ...gainOver(baseline, rows),
+  };
+}
+
+const finished = (rows: readonly RowResult[]) => rows.filter(({ state }) => state === 'finished');
+
+function figuresOf(done: readonly RowResult[]): Figures {
+  const of = (value: (row: RowResult) => number | null) => statistic(done.flatMap((row) => value(row) ?? []));
+  const { estimated, ways, reason } = inCommon(done.map(({ energy }) => energy));
+  const missing = done.length === 0 ? 'no row is finished' : reason;
+  return {
     top1: of(({ top1Last }) => top1Last),
     top1Best: of(({ top1Best }) => top1Best),
-    joules,
+    joules: missing === null ? of(({ energy }) => energy.joules) : null,
     energyEstimated: estimated,
     energyWays: ways,
     energyMissing: missing,
@@ -126,8 +146,6 @@ function groupOf(rows: readonly RowResult[], carbon: number | undefined): Energy
     ...arithmeticOf(done),
     seconds: of(({ seconds }) => seconds),
     drawn: of(({ drawn }) => drawn),
-    ...(carbon === undefined ? {} : { co2: scaled(joules, carbon / JOULES_PER_KWH) }),
-    gain: null,
   };
 }
 
@@ -142,20 +160,30 @@ function scaled(value: Statistic | null, factor: number): Statistic | null {
   return value && { n: value.n, mean: value.mean * factor, sd: value.sd === null ? null : value.sd * factor };
 }
 
-function gainOver(baseline: EnergyGroup | undefined, group: EnergyGroup): EnergyGroup['gain'] {
-  if (!baseline || baseline === group) return null;
+/** Compares the figures of a group with those of the baseline, of the seeds that both finished. */
+function gainOver(
+  baseline: readonly RowResult[] | undefined,
+  rows: readonly RowResult[],
+): Pick<EnergyGroup, 'gain' | 'gainSeeds'> {
+  if (!baseline || baseline === rows) return { gain: null, gainSeeds: null };
+  const seeds = new Set(finished(baseline).map(({ seed }) => seed));
+  const own = finished(rows).filter(({ seed }) => seeds.has(seed));
+  const gainSeeds = own.map(({ seed }) => seed);
+  const theirs = figuresOf(finished(baseline).filter(({ seed }) => gainSeeds.includes(seed)));
+  const ours = figuresOf(own);
   const times = (cost: Costs) => {
-    const [theirs, ours] = [baseline[cost]?.mean, group[cost]?.mean];
-    return theirs !== undefined && ours !== undefined && ours > 0 && theirs > 0 ? theirs / ours : null;
+    const [above, below] = [theirs[cost]?.mean, ours[cost]?.mean];
+    return above !== undefined && below !== undefined && above > 0 && below > 0 ? above / below : null;
   };
-  return {
-    top1: baseline.top1 && group.top1 ? group.top1.mean - baseline.top1.mean : null,
-    joules: sameWays(baseline.energyWays, group.energyWays) ? times('joules') : null,
+  const gain = {
+    top1: theirs.top1 && ours.top1 ? ours.top1.mean - theirs.top1.mean : null,
+    joules: sameWays(theirs.energyWays, ours.energyWays) ? times('joules') : null,
     paperFlops: times('paperFlops'),
     exactFlops: times('exactFlops'),
     gbitops: times('gbitops'),
     seconds: times('seconds'),
   };
+  return { gain, gainSeeds };
 }
 
 /** Notes below the tables. */
@@ -171,7 +199,8 @@ function notesOf(
   return [
     ...(synthetic ? ['Synthetic dataset: these numbers say nothing about accuracy on real images.'] : []),
     `Means ± sample standard deviations over n seeds (n = ${seeds.sort((a, b) => a - b).join(', ') || 0})${seeds.includes(1) ? '; one seed has no deviation' : ''}.`,
-    `In brackets: accuracy minus that of ${METHODS[baseline].label} in points; costs: ${METHODS[baseline].label}'s over the method's (2x: half of it), means.`,
+    `In brackets: accuracy minus that of ${METHODS[baseline].label} in points; costs: ${METHODS[baseline].label}'s over the method's (2x: half of it), means over the seeds that both finished.`,
+    ...fewerNote(groups),
     'Accuracy is exact test top-1 of the last epoch. The dense training that LT one-shot and network slimming begin with counts in each of them.',
     'FLOPs by the paper round the forward FLOPs of a network to 0.01 G; neither rule counts evaluation, masks, detection and pruning. Time is that of training and evaluation.',
     ...(rows.some(({ method }) => METHODS[method].earlyBird?.search)
@@ -186,6 +215,15 @@ function notesOf(
     ...(carbon === undefined ? [] : [`CO2 at ${carbon} g for a kWh, as given.`]),
     ...failures.map((row) => `${nameOf(row)}: ${row.failure}`),
   ];
+}
+
+/** Names the groups that are compared over fewer seeds than were asked for. */
+function fewerNote(groups: readonly EnergyGroup[]): string[] {
+  const fewer = groups.flatMap((group) => {
+    const n = group.gainSeeds?.length ?? 0;
+    return n > 0 && n < group.of ? [`${labelOf(group)} (${n} of ${group.of})`] : [];
+  });
+  return fewer.length > 0 ? [`In brackets over fewer seeds than asked for: ${fewer.join('; ')}.`] : [];
 }
 
 /** Notes on the parts that the joules cover, on those that are not compared, and on missing energy. */

@@ -182,6 +182,32 @@ describe('rows that are not finished', () => {
     expect(groupOf(bench, 'eb-ff')).toMatchObject({ n: 1, of: 2, top1: { sd: null } });
     expect(bench.notes).toContain('EB Train FF, p = 0.3, seed 1: No ticket emerged.');
   });
+
+  test('a seed that one side has not finished is left out of both sides of the comparison', async () => {
+    const c = comparison();
+    whole(c);
+    const rows = (await c.read()).map(
+      (row, i): RowResult => (i === 2 ? { ...row, state: 'failed', failure: 'No ticket emerged.' } : row),
+    );
+    const bench = benchOf(c.recipe, rows)!;
+    // Seed 2 alone: 64 % on both sides, and 140 J of the dense training.
+    expect(groupOf(bench, 'eb-ff')).toMatchObject({
+      gainSeeds: [2],
+      gain: { top1: 0, joules: 140 / 65, seconds: 1, exactFlops: 20 / 12 },
+    });
+    expect(groupOf(bench, 'dense').top1!.mean).toBe(63);
+    expect(groupOf(bench, 'dense')).toMatchObject({ gain: null, gainSeeds: null });
+    expect(groupOf(bench, 'ns')).toMatchObject({ gainSeeds: [1, 2], gain: { joules: 130 / 190 } });
+    expect(bench.notes).toContain('In brackets over fewer seeds than asked for: EB Train FF, p = 0.3 (1 of 2).');
+    expect((await c.bench()).notes.join()).not.toContain('fewer seeds');
+
+    const none = benchOf(
+      c.recipe,
+      rows.map((row): RowResult => (row.method === 'eb-ff' ? { ...row, state: 'new' } : row)),
+    )!;
+    expect(groupOf(none, 'eb-ff')).toMatchObject({ gainSeeds: [], gain: { top1: null, joules: null } });
+    expect(none.notes.join()).not.toContain('fewer seeds');
+  });
 });
 
 test('rows of two machines are refused, and both are named', async () => {
