@@ -4,7 +4,7 @@ import { EarlybirdError } from '../errors';
 import { lockFolder } from '../lock';
 import { differingKeys, RunDirectory } from '../run/directory';
 import type { RunOptions } from '../run/observer';
-import { keyOf } from './plan';
+import { keyOf, type MissingDraw } from './plan';
 import type { RunRecord, SearchRecord } from './record';
 import { type Study, type StudyResult, summarise } from './summary';
 import { drawStudy, writeStudy } from './tables';
@@ -58,6 +58,13 @@ export function joinStudies(sources: readonly Source[]): Study {
     recipe.controls.length > 1 ? recipe.controls.filter((control) => control !== 'none') : recipe.controls;
   const searches = joinSearches(sources);
   const found = new Set(searches.map(({ seed }) => seed));
+  const runs = joinRuns(all(({ runs }) => runs));
+  // The weights of a draw may be kept in one folder and gone in another.
+  const drawn = new Set(
+    runs.flatMap(({ seed, ratio, control, draws }) =>
+      control === null ? draws.map((draw) => missingKey({ seed, ratio, draw })) : [],
+    ),
+  );
   return summarise(
     { ...recipe, controls },
     {
@@ -66,14 +73,13 @@ export function joinStudies(sources: readonly Source[]): Study {
         all(({ failedSearches }) => failedSearches),
         ({ seed }) => String(seed),
       ).filter(({ seed }) => !found.has(seed)),
-      runs: joinRuns(all(({ runs }) => runs)),
-      missing: unique(
-        all(({ missing }) => missing),
-        ({ seed, ratio, draw }) => `${seed} ${ratio} ${draw}`,
-      ),
+      runs,
+      missing: unique(all(({ missing }) => missing), missingKey).filter((one) => !drawn.has(missingKey(one))),
     },
   );
 }
+
+const missingKey = ({ seed, ratio, draw }: Omit<MissingDraw, 'reason'>) => `${seed} ${ratio} ${draw}`;
 
 function unique<T>(list: readonly T[], key: (one: T) => string): T[] {
   return [...new Map(list.map((one) => [key(one), one])).values()];

@@ -95,6 +95,8 @@ export interface RunFigures {
   seconds: number;
   /** True where the ticket is no better than chance (docs/study.md#failures). */
   collapsed: boolean;
+  /** Machine of the retraining; absent where a version did not record it. */
+  machine?: MachineRecord;
 }
 
 /** Reads the search of a run; null where it is not finished. */
@@ -186,6 +188,7 @@ export async function readFigures(entry: Entry, search: SearchRecord): Promise<R
     ...(gbitops ? { gbitops } : {}),
     seconds: secondsOf(metrics),
     collapsed: isCollapsed(result.top1Last, search.classes, search.dataset.test),
+    machine: machineOf(params),
   };
 }
 

@@ -6,7 +6,7 @@ import { formatSigned } from '../report/format';
 import { epochsText, ratioKey } from '../run/names';
 import { CONFIDENCE } from '../student-t';
 import type { StudyGroup } from './groups';
-import type { Parts, SearchRecord } from './record';
+import type { Parts, RunFigures, SearchRecord } from './record';
 import { type Difference, estimate } from './statistics';
 
 interface Facts extends Parts {
@@ -175,7 +175,10 @@ export function notesOf({ recipe, dataset, groups, searches, failedSearches, run
   const left = runs.filter(({ state }) => state === 'left').length;
   const finished = runs.flatMap(({ result }) => result ?? []);
   const collapsed = finished.filter((result) => result.collapsed).length;
-  const compared = groups.filter(({ overTicket, overEmergence }) => overTicket || overEmergence).length;
+  // At emergence the two differences of a control are the same.
+  const compared = groups
+    .flatMap(({ draw, overEmergence, overTicket }) => [overEmergence, draw === 'emergence' ? null : overTicket])
+    .filter((difference) => difference !== null).length;
   const partial = groups.filter(({ n, of }) => n < of).length;
   return [
     ...(dataset.synthetic ? ['Synthetic dataset: these numbers say nothing about accuracy on real images.'] : []),
@@ -192,7 +195,7 @@ export function notesOf({ recipe, dataset, groups, searches, failedSearches, run
       : []),
     `Equal epochs: every ticket is trained for ${epochsText(epochs)} from the first learning rate on; later draws have seen more epochs in all. Accuracy is exact test top-1 of the last epoch.`,
     'Equal FLOPs: read from the same curve after the last whole epoch by which search and retraining have taken no more FLOPs than the ticket at emergence takes in all (where none emerged, than the cheapest run); a dash where the search alone takes more. Earlier draws take fewer. A later draw is read where its learning rate is still high, and its accuracy there is a lower bound.',
-    ...machineNotes(searches),
+    ...machineNotes(searches, finished),
     ...(partial > 0 ? [`${partial} rows have fewer runs than seeds.`] : []),
     ...(collapsed > 0
       ? [
@@ -211,10 +214,11 @@ export function notesOf({ recipe, dataset, groups, searches, failedSearches, run
   ];
 }
 
-/** Notes several machines, as their accuracies may be compared but their seconds may not. */
-function machineNotes(searches: Facts['searches']): string[] {
-  const machines = [...new Set(searches.map(({ machine }) => machineLine(machine)))];
-  return machines.length > 1 ? [`Searches of ${machines.length} machines: ${machines.join('; ')}.`] : [];
+/** Notes several machines or versions, as their accuracies may be compared but their seconds may not. */
+function machineNotes(searches: Facts['searches'], finished: readonly RunFigures[]): string[] {
+  const known = [...searches, ...finished].flatMap(({ machine }) => machine ?? []);
+  const machines = [...new Set(known.map(machineLine))];
+  return machines.length > 1 ? [`Searches and runs of ${machines.length} machines: ${machines.join('; ')}.`] : [];
 }
 
 /** Joins the seeds that miss the same draw for the same reason into one note. */

@@ -30,7 +30,10 @@ const words = (save: string, ...more: string[]) => [
 function outcomeOf(save: string) {
   const study = JSON.parse(readFileSync(join(save, 'study.json'), 'utf8')) as Study;
   const key = ({ seed, epoch, control }: Study['runs'][number]) => `${seed} ${epoch} ${control}`;
-  const timeless = study.runs.map((run) => ({ ...run, result: run.result && { ...run.result, seconds: 0 } }));
+  const timeless = study.runs.map((run) => ({
+    ...run,
+    result: run.result && { ...run.result, seconds: 0, machine: null },
+  }));
   return {
     runs: timeless.sort((a, b) => (key(a) < key(b) ? -1 : 1)),
     searches: study.searches.map((search) => ({ ...search, seconds: 0, machine: null })),
@@ -62,6 +65,7 @@ describeTrained('a study of two seeds', () => {
       '3,random,last',
     ]);
     expect(study.runs.every(({ state, result }) => state === 'finished' && result!.curve.length === 3)).toBe(true);
+    expect(study.runs.map(({ result }) => result!.machine)).toEqual(study.runs.map(() => study.searches[0]!.machine));
   });
 
   test('counts the search that a run needs', () => {

@@ -38,6 +38,19 @@ test('a search that failed on one machine is forgotten where another finished it
   expect(join(failed, partOf(3)).failedSearches).toEqual([]);
 });
 
+test('a draw that one folder lacks is there where another has its ticket', () => {
+  const lacks = (draw: string) => [{ seed: 1, ratio: 0.5, draw, reason: 'its weights were not kept' }];
+  const without = studyOf([runOf(1, { draws: ['last'] })], { missing: [...lacks('emergence'), ...lacks('4')] });
+  for (const studies of [
+    [without, studyOf([runOf(1)])],
+    [studyOf([runOf(1)]), without],
+  ] as const)
+    expect(join(...studies).missing).toEqual(lacks('4'));
+  // Another seed or ratio, or a control alone, is another draw.
+  for (const run of [runOf(2), { ...runOf(1), ratio: 0.3 }, runOf(1, { control: 'random' })])
+    expect(join(without, studyOf([run])).missing).toEqual([...lacks('emergence'), ...lacks('4')]);
+});
+
 test('ratios, draws and controls of all are kept', () => {
   const other = studyOf([runOf(1, { draws: ['last'] })], {}, recipeOf({ draws: ['last'], controls: ['none'] }));
   expect(join(other, partOf(1)).recipe).toMatchObject({

@@ -162,3 +162,26 @@ test('one comparison needs no warning of many', () => {
   expect(notes.join()).not.toContain('not corrected');
   expect(notes.join()).toContain(`trained for ${EPOCHS} epochs`);
 });
+
+test('comparisons are counted one by one: a control has two, which are one at emergence', () => {
+  const { notes } = studyOf([
+    ...over(TICKETS),
+    ...over([88, 88.2, 88.3], { draws: ['0'] }),
+    ...over([87, 89, 91], { control: 'random' }),
+    ...over([87, 89, 91], { draws: ['0'], control: 'random' }),
+  ]);
+  // The draw 0, the control at emergence, and both of the control at 0.
+  expect(notes.join()).toContain('4 comparisons, not corrected for their number');
+});
+
+test('another machine or LibTorch of a retraining is a note, and runs of versions that did not record one are read', () => {
+  const { machine } = searchOf(1);
+  const on = (libtorch: string) => {
+    const [first, ...rest] = over(TICKETS);
+    return studyOf([{ ...first!, result: { ...first!.result!, machine: { ...machine, libtorch } } }, ...rest]);
+  };
+  expect(on(machine.libtorch).notes.join()).not.toContain('machines');
+  expect(on('3').notes).toContain(
+    'Searches and runs of 2 machines: cpu (x, 1 thread), LibTorch 2, earlybird 0; cpu (x, 1 thread), LibTorch 3, earlybird 0.',
+  );
+});
