@@ -2,8 +2,9 @@
 // The training steps of a CPU beside the PyTorch peer, judged by the project's targets for processors with AVX-512 and
 // bfloat16 instructions; on others the figures stand beside them without a verdict.
 //   node scripts/bench/cpu.mjs [--out DIR] [--only NAME,NAME] [--rounds N] [FLAGS OF bench step, such as --python PROGRAM]
-// Writes OUT/parts/<name>.json, and OUT/<date>-<processor>.md and .json. Parts that are there are not measured again; one that
-// fails is named, and the rest goes on. Nothing else may run on the machine.
+// Writes OUT/parts/<name>.json, and OUT/<date>-<processor>.md and .json. Parts that are there are not measured again; those of
+// other machines or other releases of LibTorch or PyTorch are refused. One that fails is named, and the rest goes on. Nothing else
+// may run on the machine.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -142,6 +143,23 @@ if (!machine) fail('no part has a result');
 if (machines.some(({ fingerprint }) => fingerprint !== machine.fingerprint))
   fail(`${folder} has parts of several machines`);
 
+// Parts of an earlier call may be of other releases. Those with --ticket do not name the peer's.
+const releases = Object.entries(results)
+  .flatMap(([part, { machine, systems }]) => [
+    { part, program: 'LibTorch', version: machine.versions.libtorch },
+    ...Object.values(systems)
+      .flatMap(({ runs }) => runs ?? [])
+      .map(({ versions }) => ({ part, program: 'PyTorch', version: versions?.torch })),
+  ])
+  .filter(({ version }) => version);
+for (const { part, program, version } of releases) {
+  const first = releases.find((release) => release.program === program);
+  if (version !== first.version)
+    fail(
+      `${first.part} was measured with ${program} ${first.version}, but ${part} with ${version}: remove one of the two files from ${folder} and run this again`,
+    );
+}
+
 function fail(why) {
   console.error(`cpu.mjs: ${why}`);
   process.exit(1);
@@ -188,13 +206,18 @@ const targets = PARTS.flatMap(({ name, targets: wanted }) =>
   }),
 );
 const commands = Object.values(results).map((result) => `    ${result.machine.commandLine}`);
+const commitOf = (name) => results[name].machine.versions.commit ?? 'one that was not recorded';
+const builds = [...new Set(Object.keys(results).map(commitOf))].map((commit) => {
+  const names = Object.keys(results).filter((name) => commitOf(name) === commit);
+  return `${commit} (${names.join(', ')})`;
+});
 const day = machine.date.slice(0, 10);
 const markdown = `# ${machine.cpu.model}, ${day}
 
     node scripts/bench/cpu.mjs
 
 ${machine.cpu.model}, ${machine.cpu.cores} cores, ${machine.cpu.memoryGiB} GiB, Linux ${machine.kernel}; instruction sets ${(machine.cpu.instructionSets ?? []).join(' ')};
-LibTorch ${machine.versions.libtorch}, Node ${machine.versions.node}, ${machine.threads} threads. ${judged ? '' : 'The targets are those of processors with bfloat16 instructions, which this one lacks.'}
+LibTorch ${machine.versions.libtorch}, Node ${machine.versions.node}, ${machine.threads} threads. ${builds.length > 1 ? `Parts of several commits: ${builds.join('; ')}. ` : ''}${judged ? '' : 'The targets are those of processors with bfloat16 instructions, which this one lacks.'}
 
 | part | figure | target | measured | |
 |---|---|---|---|---|
