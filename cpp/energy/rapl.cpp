@@ -56,12 +56,17 @@ std::vector<fs::path> children(const fs::path& folder, const std::string& prefix
   return found;
 }
 
+/// Holds for every RAPL counter, as none tells programs apart.
+constexpr const char* kWholeMachine =
+    "the counter is of the whole machine: the energy of other programs is in the figures, and a sum over runs that ran "
+    "at the same time counts it several times";
+
 class RaplSource final : public EnergySource {
  public:
   RaplSource(EnergyPart part, std::string name, std::vector<Domain> domains)
       : part_(part), name_(std::move(name)), domains_(std::move(domains)) {}
 
-  EnergySourceInfo info() override { return {part_, EnergyMethod::kCounter, name_, "", {}}; }
+  EnergySourceInfo info() override { return {part_, EnergyMethod::kCounter, name_, "", {kWholeMachine}}; }
 
   EnergyTotal read(double) override {
     std::string why;

@@ -40,7 +40,7 @@ describeTrained('energy', () => {
     const { stdout } = await succeed(search(save, '--report', 'true', '--idle-seconds', '0.2'), counted);
     expect(stdout).toMatch(/energy: .* J of .* \(measured: RAPL counter of the processor: package-0\)/);
     const { sources, idle, phases } = energyOf(save);
-    expect(sources[0]).toMatchObject({ part: 'cpu', method: 'counter' });
+    expect(sources[0]).toMatchObject({ part: 'cpu', method: 'counter', notes: [expect.any(String)] });
     expect(idle.watts).toBeGreaterThan(0);
     expect(phases.search!.joules).toBeGreaterThan(0);
     // A phase also counts the energy between the windows of its parts.
@@ -49,7 +49,7 @@ describeTrained('energy', () => {
     const html = readFileSync(join(save, 'report', 'index.html'), 'utf8');
     expect(html).toContain('<h2>Energy</h2>');
     expect(html).toContain('<th scope="row">search/train</th>');
-    expect(html).toContain('CPU: RAPL counter of the processor: package-0.');
+    expect(html).toContain('CPU: RAPL counter of the processor: package-0; the counter is of the whole machine');
   });
 
   test('given watts are said to be an estimate', async () => {

@@ -230,6 +230,7 @@ describe('the processor', () => {
   test('a counter that wraps around', async () => {
     domain('wrap/intel-rapl:0', 'package-0', 9_000_000);
     const meter = await meterOf({ powercap: at('wrap') });
+    expect(meter.sources()[0]!.notes).toEqual([expect.stringContaining('other programs')]);
     const reading = await windowOf(meter, () => put('wrap/intel-rapl:0/energy_uj', '2000000\n'));
     expect(reading.joules).toBe(3);
     expect(reading.parts.map(({ part }) => part)).toEqual(['cpu', 'dram']);

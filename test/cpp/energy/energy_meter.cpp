@@ -162,6 +162,9 @@ EB_TEST("energy: RAPL counters") {
   tree.domain(memory, "dram", 3e6, 10e6);
   const auto both = meter();
   check(both->sources()[0].name.find("package-0 package-1") != std::string::npos, both->sources()[0].name, 0);
+  for (const EnergySourceInfo& info : both->sources())
+    check(info.notes.size() == 1 && info.notes[0].find("other programs") != std::string::npos,
+          "a counter of the whole machine says so", static_cast<double>(info.notes.size()));
 
   both->begin("w");
   tree.energy(a, 11e6);      // 10 J
