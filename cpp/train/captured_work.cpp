@@ -37,10 +37,18 @@ void CapturedWork::prepare(Pass& pass, const Shape& shape, const Work& work, con
   addresses_ = std::move(addresses);
   if (!graphs_ || graph_ || failed_) return;
   why_eager_.clear();
-  if (ready)
-    capture(feed, work, state);
-  else
+  if (!ready) {
     why_eager_ = "no full batch lies on the device";
+    return;
+  }
+  capture(feed, work, state);
+  if (!ranks) return;
+  double failures = failed_ ? 1.0 : 0.0;
+  ranks->sum(&failures, 1, "the capture of a step");
+  if (failures == 0 || failed_) return;
+  graph_.reset();
+  failed_ = true;
+  why_eager_ = "the capture failed on another rank";
 }
 
 void CapturedWork::capture(const std::shared_ptr<Feed>& feed, const Work& work, std::vector<at::Tensor> state) {

@@ -75,11 +75,11 @@ class StandIn final : public Graph {
   void capture(const std::function<void()>& warm_up, const std::function<void()>& work) override {
     warm_up();
     warm_up();
-    if (fails_) throw Error("ERR_INTERNAL", "operation not permitted when stream is capturing");
     {
       const Watch watch;
       work();
     }
+    if (fails_) throw Error("ERR_INTERNAL", "operation not permitted when stream is capturing");
     work_ = work;
     const std::lock_guard lock(counting);
     ++counts.captures;
@@ -294,6 +294,20 @@ EB_TEST("train: where one rank has no full batch, none captures") {
   for (const PassResult& result : out)
     check(!result.captured && result.why_eager == "no full batch lies on the device", "reason: " + result.why_eager, 0);
   check(counts.captures == 0, "nothing is captured", counts.captures);
+}
+
+EB_TEST("train: where the capture fails on one rank, none replays") {
+  std::array<PassResult, 2> out;
+  counts = {};
+  two_ranks([&](const std::shared_ptr<Group>& group) {
+    const auto [data, model] = of_rank(group);
+    Trainer trainer(model, {.graphs = stand_ins(/*fail=*/group->rank() == 1)});
+    for (int epoch = 0; epoch < 2; ++epoch)
+      out[group->rank()] = trainer.epoch(*data, epoch, 0.01, kBatch, INT64_MAX, kNever, {});
+  });
+  check(out[0].why_eager == "the capture failed on another rank", "reason: " + out[0].why_eager, 0);
+  check(out[1].why_eager.starts_with("capture failed: "), "reason: " + out[1].why_eager, 0);
+  check(!out[0].captured && !out[1].captured && counts.replays == 0, "nothing is replayed", counts.replays);
 }
 
 EB_TEST("train: captured steps equal eager ones, fp32") { compare("fp32: ", nullptr, false); }
