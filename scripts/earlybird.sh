@@ -4,10 +4,11 @@ if ! command -v earlybird >/dev/null 2>&1; then
   earlybird() { node "$main" "$@"; }
 fi
 
-# find_ticket FOLDER PERCENT FLAGS: sets `ticket` to --model and the ticket of this ratio that the search in FOLDER left.
-# Its epoch is not known beforehand. Empty where FLAGS name a model themselves.
+# find_ticket FOLDER PERCENT FLAGS: sets `ticket` to --model and the ticket of this ratio that the search in FOLDER left, the
+# newest where a search that went on with another detector drew a second one. Its epoch is not known beforehand. Empty where
+# FLAGS name a model themselves.
 find_ticket() {
-  local folder=$1 percent=$2 files
+  local folder=$1 percent=$2 files file newest
   shift 2
   ticket=()
   case " $*" in *" --model"*) return ;; esac
@@ -16,7 +17,11 @@ find_ticket() {
     echo "$folder holds no ticket at $percent % (EB-$percent-*.pth.tar): run search.sh first, or give --model FILE." >&2
     return 1
   fi
-  ticket=(--model "${files[0]}")
+  newest=${files[0]}
+  for file in "${files[@]}"; do
+    if [ "$file" -nt "$newest" ]; then newest=$file; fi
+  done
+  ticket=(--model "$newest")
 }
 
 # many_gpus IDS FLAGS: sets `gpus` to --gpu_ids IDS where this machine has as many GPUs as IDS names, each of which gets a rank;

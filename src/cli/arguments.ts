@@ -22,7 +22,8 @@ export function normaliseArguments(argv: readonly string[]): string[] {
     const [name, ...rest] = argument.split('=');
     const flag = argument.startsWith('--') ? [name!.replaceAll('_', '-'), ...rest].join('=') : argument;
     if (flag === '--no-cuda') return '--no-cuda=true';
-    return /^(True|False)$/.test(flag) ? flag.toLowerCase() : flag;
+    const [, before, word] = /^(--[^=]+=|)(True|False)$/.exec(flag) ?? [];
+    return word === undefined ? flag : before + word.toLowerCase();
   });
 }
 

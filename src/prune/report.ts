@@ -134,10 +134,10 @@ export function pythonList(cfg: Cfg): string {
 }
 
 /**
- * Text of prune.txt: both parts that the reference writes (its second overwrites the first), with `indexes` counted as
- * it counts them.
+ * Text of prune.txt: both parts that the reference writes of the ticket (its second overwrites the first), with
+ * `indexes` counted as it counts them.
  */
-export function pruneText({ cfg, before, after }: PruneReport): string {
-  const lines = ['Configuration:', pythonList(cfg), 'Number of parameters:', before.parametersWithIndexes];
+export function pruneText({ cfg, after }: PruneReport): string {
+  const lines = ['Configuration: ', pythonList(cfg), 'Number of parameters: ', after.parametersWithIndexes];
   return [...lines, 'new model param: ', after.parametersWithIndexes, 'new model flops: ', after.flops, ''].join('\n');
 }

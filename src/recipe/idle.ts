@@ -149,6 +149,7 @@ export const ROWS: readonly Row[] = [
     needs: '--dataset imagenet',
     isIdle: ({ dataset }) => dataset !== undefined && dataset !== 'imagenet',
   },
+  { keys: ['startEpoch'], needs: '--resume to be left out', isIdle: ({ resume }) => resume !== undefined },
   { keys: ['reinit'], of: ['retrain'], needs: '--scratch', isIdle: ({ scratch }) => scratch === undefined },
   {
     keys: ['testBatchSize'],

@@ -1,9 +1,13 @@
 /** Writes record.txt, byte for byte as the reference does. */
 import type { EpochMetrics } from './metrics';
 
-/** Rounds to two decimals, as the reference does with accuracies before it compares or writes them. */
+/**
+ * Rounds to two decimals, as the reference does with accuracies before it compares or writes them: NumPy's way, which
+ * takes halves to the even neighbour.
+ */
 export function round2(value: number): number {
-  return Math.round(value * 100) / 100;
+  const [hundredths, up] = [value * 100, Math.round(value * 100)];
+  return (up - hundredths === 0.5 && up % 2 !== 0 ? up - 1 : up) / 100;
 }
 
 /** Formats one cell; a loss that is no number is null in JSON. */

@@ -10,6 +10,7 @@ import { phaseTotals } from '../energy/totals';
 import { wasAborted } from '../errors';
 import type { MaskResult } from '../native/types/model';
 import type { EpochPosition, PassResult, Progress } from '../native/types/pass';
+import { archName } from '../network/names';
 import { drawMasks } from '../prune/draw';
 import { averageValue, type CheckpointContent, checkpointValue, type Snapshot } from '../run/checkpoint';
 import { CheckpointWriter, isKept, writeNamed } from '../run/checkpoint-writer';
@@ -56,7 +57,9 @@ async function epochs(run: TrainingRun, writer: CheckpointWriter, metrics: Epoch
   const drawnAfter = () => watch?.tickets.map(({ number }) => number - 1);
   const keeps = (epoch: number, searching: boolean) => isKept(settings.keepCheckpoints, epoch, searching, drawnAfter());
   const closest = new ClosestMasks(directory, metrics, (epoch) => keeps(epoch, true), settled);
-  const swa = run.averaging !== undefined || run.network.formats !== undefined;
+  // The reference's programs for low precision and for ResNet-50 have a column for averages, which may be empty.
+  const hasAverages = run.network.formats !== undefined || archName(run.network.arch).startsWith('resnet50_');
+  const swa = run.averaging !== undefined || hasAverages;
 
   for (; completed < settings.epochs; completed++) {
     const epoch = completed;

@@ -36,7 +36,7 @@ trained('the five standard-train scripts, each on what the one before wrote', as
   expect(pruned).toMatch(/Memory Request: \d+\.\d\dKB\nFlops for pruning: \d+\.\d\dM/);
   const text = readFileSync(at(run, 'pruned_0.3', 'prune.txt'), 'utf8');
   expect(text).toMatch(
-    /^Configuration:\n\[.*'M'.*\]\nNumber of parameters:\n\d+\nnew model param: \n\d+\nnew model flops: \n\d+\n$/,
+    /^Configuration: \n\[.*'M'.*\]\nNumber of parameters: \n(\d+)\nnew model param: \n\1\nnew model flops: \n\d+\n$/,
   );
 
   const report = JSON.parse(readFileSync(at(run, 'pruned_0.3', 'prune.json'), 'utf8'));

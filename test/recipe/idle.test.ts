@@ -38,6 +38,7 @@ const EXAMPLES: [CommandName, string, Given, Given][] = [
   ['search', 'maxBad', { maxBad: 1, dataset: 'synthetic' }, { maxBad: 1 }],
   ['search', 'data', { data: 'd', dataset: 'synthetic' }, { data: 'd' }],
   ['search', 'workers', { workers: 2 }, { workers: 2, dataset: 'imagenet' }],
+  ['search', 'startEpoch', { startEpoch: 3, resume: 'r' }, { startEpoch: 3 }],
   ['retrain', 'reinit', { reinit: true }, { reinit: true, scratch: 'p' }],
   ['evaluate', 'testBatchSize', { testBatchSize: 8, batchSize: 4 }, { testBatchSize: 8 }],
   ['evaluate', 'scratch', { scratch: 's', resume: 'r', cfg: [8, 'M'] }, { scratch: 's', resume: 'r' }],

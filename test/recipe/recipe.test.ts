@@ -103,6 +103,8 @@ test.each([
   ['--data x --dataset folder', { data: 'x', dataset: 'folder' }],
   ['--swa False', { swa: false }],
   ['--swa True --swa_start 140', { swa: true, swaStart: 140 }],
+  ['--swa=True --swa_start=140', { swa: true, swaStart: 140 }],
+  ['--swa=False', { swa: false }],
   ['--swa --epochs 161', { swa: true, swaStart: 160 }],
   ['--dataset cifar10 --image-size 32', { imageSize: 32 }],
   ['--epochs 3', { epochs: 3 }],

@@ -20,6 +20,16 @@ describe('record.txt against the reference', () => {
   });
 });
 
+test.each([
+  [63.125, 63.12],
+  [63.375, 63.38],
+  [63.1250001, 63.13],
+  [0.125, 0.12],
+  [100, 100],
+])('%d rounds to %d, halves to the even neighbour as NumPy does', (value, rounded) => {
+  expect(round2(value)).toBe(rounded);
+});
+
 test('zeros for epochs not run, and nothing overwritten before the end', () => {
   expect(recordText(2, [metrics(0, 1.5, 10.126, 20.124)])).toBe(
     '   1.50000,  10.13000,  20.12000\n   0.00000,   0.00000,   0.00000\n',

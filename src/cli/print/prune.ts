@@ -2,7 +2,7 @@ import type { PrunedLayer } from '../../native/types/model';
 import type { Costs } from '../../network/flops';
 import { type PruneReport, pythonList } from '../../prune/report';
 
-/** The log of a pruning: the reference's lines, then totals. */
+/** The log of a pruning: lines after the reference's, with BN layers counted from 1, then totals. */
 export function pruneLog(report: PruneReport): string {
   const { before, after, layers, maskMemoryKB: memory, maskFlops: flops, cfg, roundTo, ticket } = report;
   // The reference counts before it revives a channel; with rounded widths the mask is another one.
