@@ -6,6 +6,7 @@ import { formatsText } from '../../recipe/precision';
 import { formatBitOps, formatJoules } from '../../report/format';
 import { MODELLED, summaryTable, trainingHeadline } from '../../report/table';
 import { epochsText } from '../../run/names';
+import { round2 } from '../../run/record';
 import type { RunResult } from '../../run/result';
 import type { TrainResult } from '../../train/eb-train';
 import type { EvaluateResult } from '../../train/evaluate';
@@ -79,7 +80,7 @@ export function evaluateText(result: EvaluateResult, asReference = false): strin
     ...(lowPrecision ? [`low precision: ${formatsText(lowPrecision)}`] : []),
     `top-1 ${percent(top1)}, top-5 ${percent(top5)}, loss ${loss.toFixed(4)}`,
     ...(asReference
-      ? [`Prec@1: ${top1BatchMean.toFixed(2)}, Prec@5: ${top5BatchMean.toFixed(2)} (means over batches)`]
+      ? [`Prec@1: ${round2(top1BatchMean).toFixed(2)}, Prec@5: ${round2(top5BatchMean).toFixed(2)} (means over batches)`]
       : []),
     `parameters ${parameters}, forward FLOPs ${flops}`,
     ...(joules === null ? [] : [`energy: ${formatJoules(joules)} (${methodText(result.energy!.sources, energy)})`]),
