@@ -1,6 +1,3 @@
-    const schema = shape[key]!;
-    const info = OPTIONS.get(schema)!;
-    if (info.hidden || isStandard(key, schema, value)) return [];
 /**
  * Given options that do nothing in their recipe. They are mentioned and not refused, since the reference's scripts give
  * them, and one command line often becomes the next.
@@ -242,8 +239,9 @@ export const ROWS: readonly Row[] = [
 export function idleNotes(command: CommandName, recipe: object, given: Record<string, unknown>): string[] {
   const shape = SCHEMAS[command].shape as Record<string, z.ZodType>;
   return Object.entries(given).flatMap(([key, value]) => {
-    const info = shape[key] && OPTIONS.get(shape[key]);
-    if (value === undefined || info?.hidden) return [];
+    const schema = shape[key]!;
+    const info = OPTIONS.get(schema)!;
+    if (info.hidden || isStandard(key, schema, value)) return [];
     const row = ROWS.find(
       ({ keys, of, isIdle }) =>
         keys.includes(key) && (of?.includes(command) ?? true) && isIdle(recipe as Entries, command, key),
