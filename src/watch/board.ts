@@ -1,6 +1,4 @@
-const before = this.hidden;
-    this.hidden = ;
-    return  || this.hidden !== before;/**
+/**
  * Shows watched runs as the sections of a page, which are read again and again, and drawn anew as the pace allows.
  */
 import type { ReportInput } from '../report/input';

@@ -65,7 +65,7 @@ test.each(FILES)('%s has the weights of its plain file', async (name, plain, lin
 
 test.each([
   ['torchvision-model_3.pth', 4],
-  ['timm-last.pth.tar', 2],
+  ['timm-last.pth.tar', 5],
   ['lightning.ckpt', 1],
   ['tools/lightning.ckpt', 0],
   ['fsdp2-full.pt', null],

@@ -90,8 +90,8 @@ test('every row has an example', () => {
 
 test('the sentence has the option as on the command line', () => {
   expect(recipeFrom('search', { rounding: 'nearest', 'swa-start': '3' }).notes).toEqual([
-    'note: --rounding nearest does nothing here; it needs low precision: --format, or a --wl option.',
     'note: --swa-start 3 does nothing here; it needs --swa.',
+    'note: --rounding nearest does nothing here; it needs low precision: --format, or a --wl option.',
   ]);
   expect(recipeFrom('search', { capture: false, device: 'cpu' }).notes).toEqual([
     'note: --no-capture does nothing here; it needs a GPU.',
