@@ -12,7 +12,8 @@ declare const yargs: typeof import('yargs/yargs');
 
 /** Parses a line of arguments as the command line does. */
 function recipe<C extends CommandName>(command: C, line: string): Values<C> {
-  const words = normaliseArguments(line.split(' ').filter(Boolean));
+  const written = line.split(' ').filter(Boolean);
+  const words = normaliseArguments(written.map((word) => (word === "''" ? '' : word)));
   const cli = addOptions(yargs(words).parserConfiguration(PARSER), command);
   const flags = cli.exitProcess(false).fail((message, error) => {
     throw error ?? new Error(message);
@@ -131,7 +132,7 @@ test.each([
   ['--schedule 80,120', { schedule: [80, 120] }],
   ['--cfg 64,M,128 --ratios 0.1,0.2', { cfg: [64, 'M', 128], ratios: [0.1, 0.2] }],
   ['--epochs 1 --epochs 2', { epochs: 2 }],
-  ['--schedule=', { schedule: [] }],
+  ["--schedule ''", { schedule: [] }],
 ])('search %s', (line, expected) => {
   expect(recipe('search', line)).toMatchObject(expected);
 });
