@@ -6,11 +6,31 @@ import { createServer } from 'node:net';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 
+/** Bytes that are kept of the end of a rank's error output, and lines of them that are shown where it fails. */
+const KEPT_BYTES = 8192;
+const SHOWN_LINES = 20;
 /**
  * Milliseconds that the other ranks get to end by themselves after the first one failed, and again after they were
  * asked to.
  */
 const GRACE_MS = 10_000;
+
+interface Rank {
+  child: ChildProcess;
+  /** File of its output. */
+  file: string;
+  /** The last lines of its error output. */
+  lastLines: () => string[];
+}
+
+interface End {
+  /** Exit code as a shell gives it: 128 plus the number of the signal that ended it, if one did. */
+  code: number;
+  /** In words. */
+  how: string;
+  /** True where the process ended by itself, and could say why. */
+  byItself: boolean;
+}
 
 export interface LaunchOptions {
   nproc: number;
@@ -27,27 +47,37 @@ export function launchSelf(nproc: number, words: readonly string[], save: string
 }
 
 /**
- * Runs all ranks to their end. Returns the exit code of the first that failed, or 0. SIGINT and SIGTERM are passed on
- * to all of them.
+ * Runs all ranks to their end. Returns the exit code of the first that failed, or 0, and writes to stderr how that one
+ * ended, unless it was shown or asked for. SIGINT and SIGTERM are passed on to all of them.
  */
 export async function launch({ nproc, command, logs, env = process.env }: LaunchOptions): Promise<number> {
   const port = await freePort();
   await mkdir(logs, { recursive: true });
   const ranks = Array.from({ length: nproc }, (_, rank) => start(command, rank, nproc, port, logs, env));
+  const send = (signal: NodeJS.Signals) => {
+    for (const { child } of ranks) child.kill(signal);
+  };
+  let asked = false;
   const forward = (signal: NodeJS.Signals) => {
-    for (const child of ranks) child.kill(signal);
+    asked = true;
+    send(signal);
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, forward);
   let first = 0;
   const timers: NodeJS.Timeout[] = [];
   await Promise.all(
-    ranks.map(async (child) => {
-      const code = await exitOf(child);
+    ranks.map(async ({ child, file, lastLines }, rank) => {
+      const { code, how, byItself } = await endOf(child);
       if (code === 0 || first !== 0) return;
       first = code;
+      const shown = rank === 0 && byItself;
+      if (!shown && !asked) {
+        const told = [`rank ${rank} ${how}; its output is in ${file}:`, ...lastLines()];
+        process.stderr.write(`${told.join('\n').trimEnd()}\n`);
+      }
       timers.push(
-        setTimeout(() => forward('SIGTERM'), GRACE_MS),
-        setTimeout(() => forward('SIGKILL'), 2 * GRACE_MS),
+        setTimeout(() => send('SIGTERM'), GRACE_MS),
+        setTimeout(() => send('SIGKILL'), 2 * GRACE_MS),
       );
     }),
   );
@@ -63,14 +93,15 @@ function start(
   port: number,
   logs: string,
   env: NodeJS.ProcessEnv,
-): ChildProcess {
+): Rank {
   const child = spawn(program!, args, {
     // Each rank has a group of its own, so that Ctrl-C reaches it once. Its channel closes when this process is gone.
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     env: { ...env, ...rankEnvironment(rank, nproc, port), EARLYBIRD_LAUNCH: '1' },
   });
-  const log = createWriteStream(join(logs, `rank-${rank}.log`));
+  const file = join(logs, `rank-${rank}.log`);
+  const log = createWriteStream(file);
   // A full disk must not end the ranks, nor stop them at a pipe that nobody reads.
   log.once('error', ({ message }) => {
     process.stderr.write(`the output of rank ${rank} is no longer kept: ${message}\n`);
@@ -84,7 +115,11 @@ function start(
     if (rank === 0) stream.pipe(shown, { end: false });
   }
   child.once('close', () => log.end());
-  return child;
+  let kept: Buffer = Buffer.alloc(0);
+  child.stderr!.on('data', (chunk: Buffer) => {
+    kept = Buffer.concat([kept, chunk]).subarray(-KEPT_BYTES);
+  });
+  return { child, file, lastLines: () => kept.toString().trimEnd().split('\n').slice(-SHOWN_LINES) };
 }
 
 /** Variables that torchrun would set for a rank of this host. */
@@ -97,11 +132,16 @@ export const rankEnvironment = (rank: number, nproc: number, port: number) => ({
   MASTER_PORT: String(port),
 });
 
-/** Exit code of a process as a shell gives it: 128 plus the number of the signal that ended it, if one did. */
-function exitOf(child: ChildProcess): Promise<number> {
+function endOf(child: ChildProcess): Promise<End> {
   return new Promise((resolve) => {
-    child.once('error', () => resolve(127));
-    child.once('close', (code, signal) => resolve(code ?? 128 + (constants.signals[signal!] ?? 0)));
+    child.once('error', ({ message }) => resolve({ code: 127, how: `did not start (${message})`, byItself: false }));
+    child.once('close', (code, signal) =>
+      resolve(
+        code === null
+          ? { code: 128 + (constants.signals[signal!] ?? 0), how: `was ended by ${signal}`, byItself: false }
+          : { code, how: `ended with code ${code}`, byItself: true },
+      ),
+    );
   });
 }
 
