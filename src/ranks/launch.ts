@@ -101,7 +101,8 @@ function start(
     env: { ...env, ...rankEnvironment(rank, nproc, port), EARLYBIRD_LAUNCH: '1' },
   });
   const file = join(logs, `rank-${rank}.log`);
-  const log = createWriteStream(file);
+  // The run before may have left there why this one is needed.
+  const log = createWriteStream(file, { flags: 'a' });
   // A full disk must not end the ranks, nor stop them at a pipe that nobody reads.
   log.once('error', ({ message }) => {
     process.stderr.write(`the output of rank ${rank} is no longer kept: ${message}\n`);

@@ -33,6 +33,12 @@ test('a rank that is killed is told, be it rank 0', async () => {
   expect(said).toBe(`rank 0 was ended by SIGKILL; its output is in ${logOf(0)}:\n`);
 });
 
+test('a log goes on behind that of the run before', async () => {
+  const before = readFileSync(logOf(1), 'utf8');
+  await run(1, "console.log('again');");
+  expect(readFileSync(logOf(1), 'utf8')).toBe(`${before}again\n`);
+});
+
 test('what rank 0 says of its own end is not told again', async () => {
   expect(await run(0, "console.error('no such file'); process.exitCode = 2;")).toBe(2);
   expect(said).toBe('no such file\n');
