@@ -50,6 +50,25 @@ test('reads the CUDA version that a build without a label has in version.py', ()
   rmSync(folder, { recursive: true });
 });
 
+test('looks for nvcc again after a configure that found none', () => {
+  const cmake = join(__dirname, '..', '..', 'cmake', 'CheckCudaPlugin.cmake');
+  writeFileSync(
+    path('CMakeLists.txt'),
+    `cmake_minimum_required(VERSION 3.18)
+project(probe NONE)
+set(CMAKE_CURRENT_SOURCE_DIR ${join(__dirname, '..', '..')})
+set(EB_CUDA AUTO)
+add_library(LibTorch::cuda INTERFACE IMPORTED)
+include(${cmake})
+message(STATUS "why: \${eb_cuda_why}")
+`,
+  );
+  const env = { PATH: process.env.PATH, CUDACXX: path('nvcc') };
+  const configure = () => spawnSync('cmake', ['-B', path('probe')], { cwd: root, encoding: 'utf8', env }).stdout;
+  for (const time of ['first', 'second'])
+    expect(`${time}: ${configure()}`).toMatch(/Looking for a CUDA compiler[^]*why: no working nvcc was found/);
+});
+
 test('takes LIBTORCH, then .libtorch, in all forms, and says what to do when there is none', () => {
   expect(find()).toMatch(/Set LIBTORCH to a folder/);
   fakeLibTorch(path('.libtorch/torch'), { libraries: [C10] });
