@@ -55,15 +55,16 @@ function bySlurm(env: Env): Place | null {
   if (env.SLURM_PROCID === undefined || env.SLURM_STEP_ID === undefined) return null;
   const [rank, size] = [numberOf(env, 'SLURM_PROCID'), numberOf(env, 'SLURM_STEP_NUM_TASKS', 'SLURM_NTASKS')];
   const nodes = env.SLURM_STEP_NODELIST ?? env.SLURM_JOB_NODELIST ?? '';
-  const job = Number(env.SLURM_JOB_ID ?? 0);
+  const [job, step] = [Number(env.SLURM_JOB_ID ?? 0), numberOf(env, 'SLURM_STEP_ID')];
   return checked({
     ...{ rank, size },
     localRank: numberOf(env, 'SLURM_LOCALID'),
     localSize: tasksOf(env.SLURM_STEP_TASKS_PER_NODE ?? '', Number(env.SLURM_NODEID ?? 0)) ?? 1,
     host: env.MASTER_ADDR ?? firstHost(nodes),
-    port: env.MASTER_PORT === undefined ? 20000 + (job % 20000) : numberOf(env, 'MASTER_PORT'),
+    // Jobs and steps of one node meet at ports of their own, below those that Linux gives to connections (32768).
+    port: env.MASTER_PORT === undefined ? 20000 + ((job + 1009 * step) % 12000) : numberOf(env, 'MASTER_PORT'),
     serves: rank === 0,
-    prefix: `earlybird/slurm/${job}/${env.SLURM_STEP_ID}/${env.SLURM_RESTART_COUNT ?? 0}`,
+    prefix: `earlybird/slurm/${job}/${step}/${env.SLURM_RESTART_COUNT ?? 0}`,
     by: 'srun',
   });
 }

@@ -42,11 +42,12 @@ test('RANK and WORLD_SIZE by hand, with the place to meet', () => {
   });
 });
 
-test('srun: the first node of the step, and a port of the job', () => {
+test('srun: the first node of the step, and a port of the job and its step', () => {
   expect(placeOf(srun)).toMatchObject({
     ...{ rank: 0, size: 5, localRank: 0, localSize: 2, host: 'gpu07', port: 24711, serves: true, by: 'srun' },
     prefix: 'earlybird/slurm/4711/0/0',
   });
+  expect(placeOf({ ...srun, SLURM_STEP_ID: '1' })).toMatchObject({ port: 25720, prefix: 'earlybird/slurm/4711/1/0' });
   expect(placeOf({ ...srun, SLURM_PROCID: '4', SLURM_NODEID: '2' })).toMatchObject({ localSize: 1, serves: false });
   expect(placeOf({ ...srun, MASTER_ADDR: 'a', MASTER_PORT: '5' })).toMatchObject({ host: 'a', port: 5 });
 });
