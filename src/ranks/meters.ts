@@ -6,7 +6,7 @@ import type { Ranks } from './ranks';
 /** Reading of one rank for a window. */
 export interface Share {
   host: string;
-  /** True for the rank that meters the processors of its host. */
+  /** True for the rank that meters the processors of its host: the first with its host name. */
   first: boolean;
   parts: EnergyValue[];
 }
@@ -67,11 +67,13 @@ export class RankMeter implements NativeMeter {
   }
 
   private async gather<P>(parts: readonly P[], what: string) {
-    const { place, group } = this.ranks;
-    const texts = await group.gather(JSON.stringify({ first: place.localRank === 0, parts }), what);
+    const texts = await this.ranks.group.gather(JSON.stringify(parts), what);
+    const hosts = texts.map((_, rank) => this.ranks.hostOf(rank));
     return texts.map((text, rank) => ({
-      ...(JSON.parse(text) as { first: boolean; parts: P[] }),
-      host: this.ranks.hostOf(rank),
+      host: hosts[rank]!,
+      // Ranks that were started by hand do not know their place on the host.
+      first: hosts.indexOf(hosts[rank]!) === rank,
+      parts: JSON.parse(text) as P[],
     }));
   }
 }

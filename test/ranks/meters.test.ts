@@ -1,7 +1,9 @@
 /** Energy of several ranks: each GPU once, each processor once a host. */
 import { addTotals, totalOf } from '../../src/energy/totals';
-import type { EnergyValue } from '../../src/native/types/energy';
-import { mergeShares } from '../../src/ranks/meters';
+import type { NativeAddon } from '../../src/native/types/addon';
+import type { EnergySource, EnergyValue, MeterOptions } from '../../src/native/types/energy';
+import { mergeShares, RankMeter } from '../../src/ranks/meters';
+import type { Ranks } from '../../src/ranks/ranks';
 
 const value = (part: EnergyValue['part'], joules: number | null): EnergyValue => ({ part, joules, method: 'counter' });
 const own = { name: 'train', seconds: 2, joules: 0, parts: [] };
@@ -21,6 +23,19 @@ test('two hosts with two ranks each', () => {
     hosts: { a: 201 + 11, b: 205 + 11 },
   });
   expect(addTotals({ train: total }, { train: total }).train!.hosts).toEqual({ a: 424, b: 432 });
+});
+
+test('the processors of a host are metered by the first rank with its name', async () => {
+  const sources = [{ part: 'gpu', name: 'GPU' } as EnergySource, { part: 'cpu', name: 'package-0' } as EnergySource];
+  const addon = { createMeter: async () => ({ sources: () => sources }) } as unknown as NativeAddon;
+  const hosts = ['b', 'a', 'b'];
+  const ranks = {
+    group: { gather: async (text: string) => hosts.map(() => text) },
+    hostOf: (rank: number) => hosts[rank],
+  } as unknown as Ranks;
+  const meter = await RankMeter.open(addon, {} as MeterOptions, ranks);
+  const names = ['GPU of b', 'package-0 of b', 'GPU of a', 'package-0 of a', 'GPU of b'];
+  expect(meter.sources().map(({ name }) => name)).toEqual(names);
 });
 
 test('a GPU that cannot be read leaves no sum', () => {
