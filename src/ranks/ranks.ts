@@ -5,7 +5,7 @@
 import { createSocket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { hostname, type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EarlybirdError, type ErrorCode } from '../errors';
@@ -226,6 +226,33 @@ export class Ranks implements Disposable {
   }
 }
 
+const isLoopback = (address: string) => /^(::ffff:)?127\.|^::1$/.test(address);
+
+/**
+ * The address of this host for ranks on others. `found`: that from which it reaches `host`. Debian's /etc/hosts names
+ * the own host by 127.0.1.1, where the others cannot reach it: then it is that of the network card `wanted`, or of the
+ * first one. Throws ERR_RANKS where the card that is wanted has no address.
+ */
+export function addressForOthers(
+  found: string,
+  host: string,
+  cards: NodeJS.Dict<NetworkInterfaceInfo[]> = networkInterfaces(),
+  wanted = process.env.GLOO_SOCKET_IFNAME?.split(',')[0],
+): string {
+  if (!isLoopback(found) || host === 'localhost' || isLoopback(host)) return found;
+  if (wanted && !cards[wanted])
+    throw new EarlybirdError(
+      'ERR_RANKS',
+      `GLOO_SOCKET_IFNAME names ${wanted}, but this host has ${Object.keys(cards).join(', ')}: name one of these.`,
+    );
+  const outward = Object.values(cards).flatMap((all) => all!.filter(({ internal }) => !internal));
+  const choice = wanted ? cards[wanted]! : outward;
+  // An address of IPv6 that holds on its own cable only needs the name of the card beside it.
+  const usable = choice.filter(({ address }) => !address.startsWith('fe80:'));
+  const family = found.includes(':') ? 'IPv6' : 'IPv4';
+  return (usable.find((one) => one.family === family) ?? usable[0])?.address ?? found;
+}
+
 /** The address from which this host reaches another one, which others should use for it. */
 async function addressTowards(host: string): Promise<string> {
   const { address, family } = await lookup(host).catch((error: Error) => {
@@ -238,8 +265,9 @@ async function addressTowards(host: string): Promise<string> {
       socket.once('error', reject);
       socket.connect(9, address, resolve);
     });
-    return socket.address().address;
+    return addressForOthers(socket.address().address, host);
   } catch (error) {
+    if (error instanceof EarlybirdError) throw error;
     throw new EarlybirdError(
       'ERR_RANKS',
       `There is no way from this host to MASTER_ADDR ${host}: ${(error as Error).message}.`,
