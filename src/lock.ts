@@ -68,13 +68,15 @@ export class FolderLock implements Disposable {
 const held = new Set<FolderLock>();
 let watching = false;
 
-/** Releases locks at process.exit() too, which runs no finally. */
+/** Releases all locks of this process, before an end that runs no finally. */
+export function releaseLocks(): void {
+  for (const lock of [...held]) lock[Symbol.dispose]();
+}
+
 function releaseAtExit(): void {
   if (watching) return;
   watching = true;
-  process.on('exit', () => {
-    for (const lock of [...held]) lock[Symbol.dispose]();
-  });
+  process.on('exit', releaseLocks);
 }
 
 /**

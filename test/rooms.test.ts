@@ -15,7 +15,7 @@ const SRC: [room: string, below: string][] = [
   ],
   [
     'cli',
-    'tensorboard watch study cost report export train prune bench engine ticket energy run ranks recipe network native libtorch data checkpoint measure package cores atomic tensor errors',
+    'tensorboard watch study cost report export train prune bench engine ticket energy run ranks recipe network native libtorch data checkpoint measure package cores lock atomic tensor errors',
   ],
   ['tensorboard', 'watch report ticket run atomic errors'],
   ['watch', 'report train ticket energy run recipe lock errors'],

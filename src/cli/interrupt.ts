@@ -14,10 +14,25 @@ export function interruptSignal(): AbortSignal {
   const abort = new AbortController();
   controller = abort;
   const stop = () => {
-    if (abort.signal.aborted) process.exit(INTERRUPTED);
+    if (abort.signal.aborted) endAtOnce();
     abort.abort(new EarlybirdError('ERR_ABORTED', 'Interrupted; the same command goes on from what is complete.'));
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
   return abort.signal;
+}
+
+/**
+ * Ends this process by SIGINT, which a shell reports as 130 too: process.exit would wait for the engine thread, which
+ * may itself wait for a rank that does not answer.
+ */
+function endAtOnce(): never {
+  const { releaseLocks } = require('../lock') as typeof import('../lock'); // --help needs none
+  releaseLocks();
+  // The prompt comes behind the bar.
+  if (process.stderr.isTTY) process.stderr.write('\n');
+  process.removeAllListeners('SIGINT');
+  process.kill(process.pid, 'SIGINT');
+  // Such a signal does not end the first process of a container.
+  process.exit(INTERRUPTED);
 }

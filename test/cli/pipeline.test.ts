@@ -143,8 +143,9 @@ trained('EB Train in one command, resumed after an interruption, reported, and n
     'true',
   ];
   const { child, done } = cli(args);
+  let sent = false;
   child.stderr!.on('data', (chunk) => {
-    if (String(chunk).includes('retrain epoch')) child.kill('SIGINT');
+    if (!sent && String(chunk).includes('retrain epoch')) sent = child.kill('SIGINT');
   });
   expect([0, 130]).toContain((await done).status);
   const { stdout } = await succeed(args);

@@ -65,7 +65,7 @@ export async function until(holds: () => boolean, seconds = 60): Promise<void> {
     if (Date.now() > end) throw new Error(`not within ${seconds} s: ${holds}`);
 }
 
-/** Starts a run and sends `signal` as soon as a file whose name matches appears or changes in its folder. */
+/** Starts a run and sends `signal` once, as soon as a file whose name matches appears or changes in its folder. */
 export async function stopWhen(
   args: string[],
   save: string,
@@ -74,10 +74,11 @@ export async function stopWhen(
 ): Promise<Outcome> {
   await mkdir(save, { recursive: true });
   const { child, done } = cli(args);
+  let sent = false;
   const watchers = [save, join(save, 'masks')].map((path) => {
     if (!existsSync(path)) return null;
     return watch(path, (_event, name) => {
-      if (name && matches(name)) child.kill(signal);
+      if (!sent && name && matches(name)) sent = child.kill(signal);
     });
   });
   const outcome = await done;
