@@ -50,7 +50,7 @@ export async function buildNative(
   { cuda = 'AUTO', 'cuda-archs': archs, clean = false, verbose = false, target, progress } = {},
 ) {
   if (!['AUTO', 'ON', 'OFF'].includes(cuda)) throw new StepError(`--cuda ${cuda} is not known`, 'give AUTO, ON or OFF');
-  const { CXX, CC, CXXFLAGS = '' } = process.env;
+  const { CXX, CC, CUDACXX, CXXFLAGS = '' } = process.env;
   requireTool(
     'cmake',
     'CMake 3.18 or newer',
@@ -58,8 +58,10 @@ export async function buildNative(
   );
   requireTool(CXX ?? 'c++', 'a C++20 compiler', 'install g++ 11 or newer or clang 14 or newer, or set CXX and CC');
   const folder = join(root, 'build', libtorch.id);
-  if (clean) rmSync(folder, { recursive: true, force: true });
   const out = join(folder, 'build');
+  // CMake keeps to the compilers with which a folder was made.
+  const compilers = [CC, CXX, CUDACXX].map((name) => name ?? '').join('|');
+  if (clean || (cachedIn(out, 'EB_COMPILERS') ?? '||') !== compilers) rmSync(folder, { recursive: true, force: true });
   mkdirSync(out, { recursive: true });
   // CMake refuses a folder that was made for sources elsewhere, as in a clone that has been moved.
   if (cachedIn(out, 'CMAKE_HOME_DIRECTORY') !== root) rmSync(join(out, 'CMakeCache.txt'), { force: true });
@@ -79,12 +81,23 @@ export async function buildNative(
   const [cmake, ...configure] = await system.getConfigureCommand();
   // Forgets the results of another LibTorch in this folder. cmake-js sets the flags, which hides CXXFLAGS.
   configure.push('-Ueb_cuda_*', '-Ueb_jpeg_*', `-DCMAKE_CXX_FLAGS=${CXXFLAGS}`);
+  configure.push(`-DEB_COMPILERS:INTERNAL=${compilers}`);
   const said = await follow(cmake, configure, 'CMake could not configure the native build', { cwd: out });
   if (verbose) process.stderr.write(said);
   const [, ...build] = await system.getBuildCommand();
   await follow(cmake, build, 'the native sources do not compile', { verbose, onLine: percentTo(progress) });
-  const has = (part) => said.match(new RegExp(`${part}: (.*)`))?.[1];
-  return { folder: join(out, 'Release'), cuda: has('CUDA plugin'), jpeg: has('JPEG decoder') };
+  const release = join(out, 'Release');
+  /** What CMake says of a plugin. One that is not built any more would still be loaded from an earlier build. */
+  const outcome = (part, file) => {
+    const text = said.match(new RegExp(`${part}: (.*)`))?.[1];
+    if (text?.startsWith('no ')) rmSync(join(release, file), { force: true });
+    return text;
+  };
+  return {
+    folder: release,
+    cuda: outcome('CUDA plugin', 'earlybird_cuda.so'),
+    jpeg: outcome('JPEG decoder', 'earlybird_jpeg.so'),
+  };
 }
 
 /** An entry of CMake's cache. */

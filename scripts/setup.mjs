@@ -106,7 +106,11 @@ function provideLibjpeg() {
 function compileAddon({ head, note }) {
   const libtorch = require('../dist/libtorch/find.js').findLibTorch();
   const sources = [...files('cpp'), ...files('binding'), ...files('cmake'), 'CMakeLists.txt', 'package-lock.json'];
-  const more = `${libtorch.root} ${stamp(join(libtorch.root, 'lib/libtorch_cpu.so'))} ${options.cuda} ${hasLibjpeg()}`;
+  const { CC, CXX, CUDACXX, CXXFLAGS } = process.env;
+  const more = JSON.stringify([
+    ...[libtorch.root, stamp(join(libtorch.root, 'lib/libtorch_cpu.so')), options.cuda, hasLibjpeg()],
+    ...[CC, CXX, CUDACXX, CXXFLAGS],
+  ]);
   return ifChanged(join('build', libtorch.id), 'build/Release/earlybird.node', { paths: sources, more }, async () => {
     const show = showProgress(head, INDENT);
     const progress = (percent) => {

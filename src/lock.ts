@@ -68,7 +68,7 @@ export class FolderLock implements Disposable {
 const held = new Set<FolderLock>();
 let watching = false;
 
-/** Releases all locks of this process, before an end that runs no finally. */
+/** Releases all locks of this process, before an end that runs no `finally`. */
 export function releaseLocks(): void {
   for (const lock of [...held]) lock[Symbol.dispose]();
 }

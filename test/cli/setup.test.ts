@@ -6,6 +6,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -116,6 +117,21 @@ test('builds again when a source has changed, or the addon is gone', () => {
   rmSync(path('build/torch2.13-cpu/build/Release/earlybird.node'));
   expect(setup(env).stderr).toContain('native addon: built');
   expect(setup(env).stderr).toContain('native addon: up to date');
+});
+
+test('builds anew for another compiler, and a plugin that is not built any more is gone', () => {
+  fakeCompilers();
+  const env = { LIBTORCH: fakeLibTorch() };
+  setup(env);
+  const release = 'build/torch2.13-cpu/build/Release';
+  for (const plugin of ['earlybird_cuda.so', 'earlybird_jpeg.so']) write(join(release, plugin), '');
+  expect(setup({ ...env, CXXFLAGS: '-O1' }).stderr).toContain('native addon: built');
+  expect(readdirSync(path(release)).sort()).toEqual(['earlybird.node', 'earlybird_jpeg.so']);
+  write(join(release, '../CMakeCache.txt'), 'EB_COMPILERS:INTERNAL=||\n');
+  tool('mine', 'exit 0');
+  expect(setup({ ...env, CXX: 'mine', CC: 'mine' }).stderr).toContain('native addon: built');
+  expect(readdirSync(path(release)).sort()).toEqual(['earlybird.node']);
+  expect(readFileSync(path('cmake.log'), 'utf8')).toContain('-DEB_COMPILERS:INTERNAL=mine|mine|');
 });
 
 test.each([
