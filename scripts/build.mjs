@@ -115,9 +115,15 @@ function percentTo(progress = () => {}) {
   };
 }
 
-/** One compiler a core, as far as memory goes: a translation unit takes up to 2 GB. */
-function jobs() {
-  return Math.max(1, Math.min(os.availableParallelism(), Math.floor(os.freemem() / 2e9)));
+/**
+ * One compiler a core, as far as memory goes: a translation unit takes up to `bytes`. Both are those of the container,
+ * where there is one.
+ */
+export function jobs(bytes = 2e9) {
+  const compiled = join(root, 'dist', 'cores.js');
+  const cores = existsSync(compiled) ? require(compiled).availableCores().usable : os.availableParallelism();
+  const memory = Math.min(os.freemem(), process.availableMemory?.() ?? Number.POSITIVE_INFINITY);
+  return Math.max(1, Math.min(cores, Math.floor(memory / bytes)));
 }
 
 function requireTool(name, what, remedy) {

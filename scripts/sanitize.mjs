@@ -7,10 +7,9 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import os from 'node:os';
 import { dirname, join } from 'node:path';
 import util from 'node:util';
-import { buildTypeScript, follow, heartbeat, reportFailure, root, run, StepError } from './build.mjs';
+import { buildTypeScript, follow, heartbeat, jobs, reportFailure, root, run, StepError } from './build.mjs';
 
 const require = createRequire(import.meta.url);
 const { CXX = 'c++', CMAKE_BUILD_PARALLEL_LEVEL } = process.env;
@@ -31,12 +30,12 @@ async function build(folder, which, targets) {
   const settings = [`-DEB_SANITIZE=${which}`, '-DEB_CUDA=OFF', `-DLIBTORCH_ROOT=${findLibTorch().root}`];
   run('cmake', ['-B', folder, ...settings], 'CMake could not configure the build for a sanitizer');
   // A translation unit takes up to 3 GB.
-  const jobs = CMAKE_BUILD_PARALLEL_LEVEL ?? Math.max(1, Math.min(os.availableParallelism(), os.freemem() / 3e9)) | 0;
+  const parallel = CMAKE_BUILD_PARALLEL_LEVEL ?? jobs(3e9);
   const beat = heartbeat('compiling: ');
   try {
     await follow(
       'cmake',
-      ['--build', folder, '-j', String(jobs), '--target', ...targets],
+      ['--build', folder, '-j', String(parallel), '--target', ...targets],
       'the sources do not compile',
     );
   } finally {
