@@ -16,10 +16,37 @@ export interface Cores {
 }
 
 /** Linux control groups of both versions are read under `root`. */
-export function availableCores(root = '/', allowed = availableParallelism()): Cores {
+export function availableCores(root = '/', allowed = affinity(root) ?? availableParallelism()): Cores {
   const quota = cpuQuota(root);
   return { allowed, quota, usable: Math.max(1, Math.min(allowed, Math.floor(quota ?? allowed))) };
 }
+
+/** Node's own number is cut to the quota since libuv 1.49, and so does not tell that there is one below the cores. */
+const affinity = (root: string) =>
+  coresAllowed(
+    linesOf(root, 'proc/self/status').join('\n'),
+    linesOf(root, 'sys/devices/system/cpu/online').join('\n'),
+  );
+
+/**
+ * Number of cores in the affinity of a process, of those that are on; null where the texts do not tell it.
+ *
+ * @param status text of /proc/self/status, in which cores may stand that the machine could have
+ * @param online list of cores that are on: "0-3,8"
+ */
+export function coresAllowed(status: string, online: string): number | null {
+  const allowed = /^Cpus_allowed_list:\s*(\S+)$/m.exec(status)?.[1] ?? '';
+  const on = new Set(numbersIn(online));
+  return numbersIn(allowed).filter((core) => on.has(core)).length || null;
+}
+
+/** The numbers in a list such as "0-3,8". */
+const numbersIn = (list: string): number[] =>
+  list.split(',').flatMap((part) => {
+    const [, first, last = first] = /^(\d+)(?:-(\d+))?$/.exec(part) ?? [];
+    if (first === undefined) return [];
+    return Array.from({ length: Number(last) - Number(first) + 1 }, (_, i) => Number(first) + i);
+  });
 
 /** The quota in words: "1.0". */
 export const quotaText = (quota: number): string => String(quota < 10 ? quota.toFixed(1) : Math.round(quota));

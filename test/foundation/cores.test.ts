@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { aboveQuota, availableCores } from '../../src/cores';
+import { aboveQuota, availableCores, coresAllowed } from '../../src/cores';
 
 const folders: string[] = [];
 afterAll(() => {
@@ -109,9 +109,28 @@ test.each(Object.entries(CASES))('%s', (_name, [files, quota, usable]) => {
 
 test('this machine', () => {
   const { allowed, usable } = availableCores();
-  expect(allowed).toBe(availableParallelism());
+  // Within a quota, newer versions of Node count fewer.
+  expect(allowed).toBeGreaterThanOrEqual(availableParallelism());
   expect(usable).toBeGreaterThanOrEqual(1);
   expect(usable).toBeLessThanOrEqual(allowed);
+});
+
+const status = (list: string) => `Cpus_allowed:\tff\nCpus_allowed_list:\t${list}\nMems_allowed_list:\t0`;
+
+test.each([
+  ['all', status('0-7'), '0-7', 8],
+  ['some', status('0-1,4,6-7'), '0-7', 5],
+  ['one', status('3'), '0-7', 1],
+  ['more than there are, as on a virtual machine', status('0-127'), '0-7', 8],
+  ['some that are off', status('0-3'), '0-1,3', 3],
+  ['a system that does not tell', 'Name:\tnode', '0-7', null],
+  ['a system that does not tell which are on', status('0-7'), '', null],
+])('cores allowed: %s', (_name, text, online, count) => expect(coresAllowed(text, online)).toBe(count));
+
+test('cores allowed are more than a quota leaves, whatever Node counts', () => {
+  const files = { ...V2, ...own('/a'), ...v2('200000 100000', '/a') };
+  const root = machine({ ...files, 'proc/self/status': status('0-63'), 'sys/devices/system/cpu/online': '0-63' });
+  expect(availableCores(root)).toEqual({ allowed: 64, quota: 2, usable: 2 });
 });
 
 test('threads above the quota are said, those within are not', () => {
