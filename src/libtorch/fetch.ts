@@ -198,6 +198,13 @@ function pipFailure(
   { stdout, stderr }: { stdout: string; stderr: string },
 ) {
   const output = `${stdout}${stderr}`.trim();
+  const detail = output.split('\n').slice(-20).join('\n');
+  if (/No space left|Disk quota exceeded/.test(output))
+    return new EarlybirdError(
+      'ERR_FILE',
+      `torch ${version} cannot be written: the disk is full, or your quota of it; free some space for ${libtorchFolder()} and for pip's temporary files (TMPDIR), and run the same command again.`,
+      detail,
+    );
   const where = indexUrl ? `the index ${indexUrl}` : "pip's package index";
   const missing = /No matching distribution|Could not find a version/.test(output);
   const cpu =
@@ -206,5 +213,5 @@ function pipFailure(
     ? `${where} has no torch ${version} for this Python: ${variant === 'cpu' ? cpu : 'try another Python or --index-url, '}` +
       'take --variant cuda (some gigabytes), or use --from FILE|URL with the official archive.'
     : `pip could not install torch ${version} from ${where}: check network and proxy settings, or use --from FILE|URL.`;
-  return new EarlybirdError('ERR_DOWNLOAD', message, output.split('\n').slice(-20).join('\n'));
+  return new EarlybirdError('ERR_DOWNLOAD', message, detail);
 }

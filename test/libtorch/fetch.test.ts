@@ -233,6 +233,17 @@ cd "$2" && ${line}
     expect(log()[1]).toMatch(/cuda-toolkit\[cublas,cudart\]==13\.0\.3 nvidia-cudnn-cu13==9\.24\.0\.43$/);
   });
 
+  test.each(['[Errno 28] No space left on device', '[Errno 122] Disk quota exceeded'])(
+    'a full disk is no fault of the network: %s',
+    async (said) => {
+      fakePip(`echo "ERROR: Could not install packages due to an OSError: ${said}" >&2; exit 1`);
+      const message = expect.stringMatching(/the disk is full.*free some space/);
+      await expect(fetch.fetchByPip({ variant: 'cpu' })).rejects.toEqual(
+        expect.objectContaining({ code: 'ERR_FILE', message, detail: expect.stringContaining(said) }),
+      );
+    },
+  );
+
   test('a failure keeps what pip said', async () => {
     fakePip('echo "ERROR: connection refused" >&2; exit 1');
     const error = expect.objectContaining({
