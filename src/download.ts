@@ -12,7 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { syncFolder } from './atomic';
 import { EarlybirdError, onDisk } from './errors';
 import { makeFolder } from './folder';
-import { httpGet } from './http';
+import { httpGet, redact } from './http';
 
 export interface DownloadOptions {
   url: string;
@@ -83,7 +83,7 @@ export async function download(options: DownloadOptions): Promise<DownloadResult
     await discard(part);
     throw new EarlybirdError(
       'ERR_DOWNLOAD',
-      `${url} gave a file whose ${fault}; it was removed, so try again, and if this repeats fetch the file by other means and put it at ${file}.`,
+      `${redact(url)} gave a file whose ${fault}; it was removed, so try again, and if this repeats fetch the file by other means and put it at ${file}.`,
     );
   }
   await onDisk(file, 'written', async () => {
@@ -109,7 +109,7 @@ const MAX_BYTES = 16e9;
 const tooLong = (url: string, most: number) =>
   new EarlybirdError(
     'ERR_DOWNLOAD',
-    `${url} gives more than ${most} bytes, which it should not have; check the address.`,
+    `${redact(url)} gives more than ${most} bytes, which it should not have; check the address.`,
   );
 
 /** A failure that a new attempt may avoid. */
@@ -212,13 +212,13 @@ async function readAnswer(
   } else {
     throw new EarlybirdError(
       'ERR_DOWNLOAD',
-      `${url} answered HTTP ${status}; check the address, or your proxy settings.`,
+      `${redact(url)} answered HTTP ${status}; check the address, or your proxy settings.`,
     );
   }
   if (bytes !== undefined && answer.total !== null && answer.total !== bytes)
     throw new EarlybirdError(
       'ERR_DOWNLOAD',
-      `${url} offers ${answer.total} bytes where ${bytes} were expected; a proxy or login page may be in the way, or the file was replaced.`,
+      `${redact(url)} offers ${answer.total} bytes where ${bytes} were expected; a proxy or login page may be in the way, or the file was replaced.`,
     );
   if (bytes === undefined && (answer.total ?? 0) > maxBytes) throw tooLong(url, maxBytes);
   return answer;
@@ -303,7 +303,7 @@ function describeFailure(error: unknown, url: string, part: string, kept: number
   const rest = kept > 0 ? ` (${kept} bytes are kept in ${part})` : '';
   return new EarlybirdError(
     'ERR_DOWNLOAD',
-    `Fetching ${url} failed: ${message}; check the network and proxy settings and run the same command again${rest}.`,
+    `Fetching ${redact(url)} failed: ${message}; check the network and proxy settings and run the same command again${rest}.`,
     (error as Error).stack,
   );
 }

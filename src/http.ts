@@ -36,11 +36,14 @@ export async function httpGet(address: string, options: GetOptions = {}): Promis
     if (url.protocol === 'https:' && next.protocol === 'http:')
       throw new EarlybirdError(
         'ERR_DOWNLOAD',
-        `${address} redirects from https to the unencrypted ${redact(next)}, which is refused: find an https address.`,
+        `${redact(address)} redirects from https to the unencrypted ${redact(next)}, which is refused: find an https address.`,
       );
     url = next;
   }
-  throw new EarlybirdError('ERR_DOWNLOAD', `${address} redirects more than ${MAX_REDIRECTS} times; check the address.`);
+  throw new EarlybirdError(
+    'ERR_DOWNLOAD',
+    `${redact(address)} redirects more than ${MAX_REDIRECTS} times; check the address.`,
+  );
 }
 
 /** The proxy for an https address by the usual variables; null for a direct connection, as to this machine itself. */
@@ -141,10 +144,13 @@ function proxyHeaders(proxy: URL): Record<string, string> {
 }
 
 function parseHttpUrl(text: string, asked: string): URL {
-  const via = text === asked ? '' : ` (reached from ${asked})`;
+  const via = text === asked ? '' : ` (reached from ${redact(asked)})`;
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url?.protocol !== 'https:' && url?.protocol !== 'http:')
-    throw new EarlybirdError('ERR_DOWNLOAD', `"${text}"${via} is not an https address; correct it.`);
+    throw new EarlybirdError(
+      'ERR_DOWNLOAD',
+      `"${url?.username ? redact(url) : text}"${via} is not an https address; correct it.`,
+    );
   if (url.protocol === 'http:' && !isThisMachine(url))
     throw new EarlybirdError(
       'ERR_DOWNLOAD',
@@ -166,7 +172,9 @@ function bareHost(url: URL): string {
   return url.hostname.replace(/^\[|\]$/g, '');
 }
 
-/** An address for messages, without user name and password. */
-function redact(url: URL): string {
-  return `${url.protocol}//${url.host}${url.pathname === '/' ? '' : url.pathname}`;
+/** An address for messages, without user name, password and query, which may be secret; a text that is no address as it is. */
+export function redact(address: URL | string): string {
+  if (!URL.canParse(String(address))) return String(address);
+  const { protocol, host, pathname } = new URL(address);
+  return `${protocol}//${host}${pathname === '/' ? '' : pathname}`;
 }

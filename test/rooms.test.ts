@@ -40,7 +40,7 @@ const SRC: [room: string, below: string][] = [
   ['recipe', 'network native data errors'],
   ['network', 'native package tensor errors'],
   ['native', 'libtorch package cores tensor errors'],
-  ['libtorch', 'download package lock atomic errors'],
+  ['libtorch', 'download http package lock atomic errors'],
   ['data', 'checkpoint download package cores lock atomic errors'],
   ['checkpoint', 'atomic tensor errors'],
   ['download', 'http atomic folder errors'],

@@ -7,6 +7,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, r
 import { basename, dirname, join, resolve } from 'node:path';
 import { download, hashFile } from '../download';
 import { EarlybirdError, fileError, systemCode } from '../errors';
+import { redact } from '../http';
 import { type FolderLock, lockFolder } from '../lock';
 import { packageRoot } from '../package';
 import { describeLibTorch, type LibTorch, libtorchFolder } from './find';
@@ -205,7 +206,7 @@ function pipFailure(
       `torch ${version} cannot be written: the disk is full, or your quota of it; free some space for ${libtorchFolder()} and for pip's temporary files (TMPDIR), and run the same command again.`,
       detail,
     );
-  const where = indexUrl ? `the index ${indexUrl}` : "pip's package index";
+  const where = indexUrl ? `the index ${redact(indexUrl)}` : "pip's package index";
   const missing = /No matching distribution|Could not find a version/.test(output);
   const cpu =
     'pass the address of PyTorch\'s CPU wheels with --index-url (the "pip" line for CPU on its "Get started" page has it), ';

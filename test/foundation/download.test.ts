@@ -253,6 +253,23 @@ test.each([
   await expect(get(url)).rejects.toMatchObject({ code: 'ERR_DOWNLOAD', message: expect.stringContaining(why) });
 });
 
+test.each<[string, http.RequestListener, Partial<DownloadOptions>]>([
+  ['HTTP 404', (_, response) => response.writeHead(404).end(), {}],
+  ['HTTP 503', (_, response) => response.writeHead(503).end(), { attempts: 1 }],
+  ['more than 9 bytes', (_, response) => response.end(BODY), { maxBytes: 9 }],
+  ['where 7 were expected', (request, response) => sendBody(request, response), { bytes: 7 }],
+  ['md5 is', (_, response) => response.end(BODY), { md5: '0'.repeat(32) }],
+  ['not encrypted', (_, response) => response.writeHead(302, { location: 'http://data.invalid/' }).end(), {}],
+  ['redirects more than', (_, response) => response.writeHead(302, { location: '?again' }).end(), {}],
+])('an address is named without its password: %s', async (why, handler, more) => {
+  const { url } = await serve(handler);
+  const address = `${url.replace('//', '//ann:secret@')}/set.bin?token=secret`;
+  const failure = await get(address, more).catch((error) => error);
+  expect(failure).toMatchObject({ code: 'ERR_DOWNLOAD', message: expect.stringContaining(why) });
+  expect(failure.message).toContain(`${url}/set.bin`);
+  expect(failure.message).not.toContain('secret');
+});
+
 test('a proxy that refuses the tunnel is named without its password', async () => {
   const proxy = await serve(() => undefined);
   proxy.server.on('connect', (_, socket: net.Socket) => socket.end('HTTP/1.1 407 No\r\n\r\n'));

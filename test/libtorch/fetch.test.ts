@@ -244,13 +244,15 @@ cd "$2" && ${line}
     },
   );
 
-  test('a failure keeps what pip said', async () => {
+  test('a failure keeps what pip said, and no password', async () => {
     fakePip('echo "ERROR: connection refused" >&2; exit 1');
     const error = expect.objectContaining({
       code: 'ERR_DOWNLOAD',
+      message: expect.stringContaining('from the index https://index.invalid/simple: check'),
       detail: expect.stringContaining('connection refused'),
     });
-    await expect(fetch.fetchByPip({ variant: 'cpu' })).rejects.toEqual(error);
+    const indexUrl = 'https://ann:secret@index.invalid/simple';
+    await expect(fetch.fetchByPip({ variant: 'cpu', indexUrl })).rejects.toEqual(error);
     expect(existsSync(path('.libtorch'))).toBe(false);
   });
 });
