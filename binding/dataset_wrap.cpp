@@ -127,14 +127,15 @@ Napi::Value create_dataset_js(const Napi::CallbackInfo& info) {
   return promise(info.Env(), [&] {
     std::vector<Napi::Value> held;
     DatasetSpec spec = dataset_spec_of(object_argument(info, 0, "spec"), held);
-    return Job::start(info.Env(),
-                      [spec](Job&) mutable -> Job::Finish {
-                        spec.device = checked_device(spec.device);
-                        return [dataset = std::make_shared<ResidentDataset>(spec)](Napi::Env env) {
-                          return DatasetWrap::create(Environment::of(env)->dataset_class, dataset);
-                        };
-                      },
-                      {}, held);
+    return Job::start(
+        info.Env(),
+        [spec](Job&) mutable -> Job::Finish {
+          spec.device = checked_device(spec.device);
+          return [dataset = std::make_shared<ResidentDataset>(spec)](Napi::Env env) {
+            return DatasetWrap::create(Environment::of(env)->dataset_class, dataset);
+          };
+        },
+        {}, held);
   });
 }
 

@@ -23,10 +23,7 @@ export function availableCores(root = '/', allowed = affinity(root) ?? available
 
 /** Node's own number is cut to the quota since libuv 1.49, and so does not tell that there is one below the cores. */
 const affinity = (root: string) =>
-  coresAllowed(
-    linesOf(root, 'proc/self/status').join('\n'),
-    linesOf(root, 'sys/devices/system/cpu/online').join('\n'),
-  );
+  coresAllowed(linesOf(root, 'proc/self/status').join('\n'), linesOf(root, 'sys/devices/system/cpu/online').join('\n'));
 
 /**
  * Number of cores in the affinity of a process, of those that are on; null where the texts do not tell it.

@@ -16,11 +16,11 @@ namespace {
 void check_labels(const at::Tensor& images, const at::Tensor& labels, int64_t classes) {
   const int64_t count = images.dim() > 0 ? images.size(0) : 0;
   if (labels.size(0) != count)
-    throw Error("ERR_SHAPE",
-                std::to_string(count) + " images have " + std::to_string(labels.size(0)) + " labels: give each its own.");
+    throw Error("ERR_SHAPE", std::to_string(count) + " images have " + std::to_string(labels.size(0)) +
+                                 " labels: give each its own.");
   if (labels.lt(0).logical_or_(labels.ge(classes)).any().item<bool>())
-    throw Error("ERR_DATASET", "A label is not a class of the model: give labels from 0 to " +
-                                   std::to_string(classes - 1) + ".");
+    throw Error("ERR_DATASET",
+                "A label is not a class of the model: give labels from 0 to " + std::to_string(classes - 1) + ".");
 }
 
 }  // namespace

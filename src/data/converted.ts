@@ -100,7 +100,6 @@ async function readIndex(file: string, key: string): Promise<Index | null> {
   }
 }
 
-
 async function convert(
   listing: ImageListing,
   others: Int32Array,

@@ -36,8 +36,7 @@ export function graphOf({ nodes }: Pick<ModelDescription, 'nodes'>, state: State
     }
     // A linear layer takes rows. Its result is rows, and so are the other inputs of any operation that reads rows.
     const isFlat = node.op === 'linear' || inputs.some((input) => flat.has(input));
-    const asRows = (input: string) =>
-      flat.has(input) ? input : add({ op: 'flatten', key: flatten, inputs: [input] });
+    const asRows = (input: string) => (flat.has(input) ? input : add({ op: 'flatten', key: flatten, inputs: [input] }));
     const name = add({ ...node, inputs: isFlat ? inputs.map(asRows) : inputs });
     if (isFlat) flat.add(name);
     names.push(name);

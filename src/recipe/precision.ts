@@ -148,7 +148,7 @@ export function precisionOptions(given: PrecisionOptions, fromCheckpoint?: Numbe
   const ofMx = <T>(value: T) => (some.mx ? value : undefined);
   const entries = formats.flatMap(({ kind, format }) => optionsFor(kind, format));
   return {
-    ...(Object.fromEntries(entries) as Complete),
+    ...(Object.fromEntries(entries) as Record<(typeof WORD_LENGTHS)[number], number>),
     format: undefined,
     scale: ofMx(given.scale ?? fromCheckpoint?.scale ?? 'floor'),
     rounding: given.rounding ?? (said && fits(said) ? said : standard),

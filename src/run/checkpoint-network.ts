@@ -104,12 +104,7 @@ function normalisationFrom(extras: Dict, name: string): Normalisation | undefine
 }
 
 /** The weights of a checkpoint for this network, as {@link stateDictOf} reads them. */
-export function weightsOf(
-  arch: Arch | undefined,
-  value: Value,
-  name: string,
-  log?: (line: string) => void,
-): StateDict {
+export function weightsOf(arch: Arch | undefined, value: Value, name: string, log?: (line: string) => void): StateDict {
   return stateDictOf(value, name, log, typeof arch === 'object' ? arch.layers : undefined);
 }
 

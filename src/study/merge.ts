@@ -74,7 +74,10 @@ export function joinStudies(sources: readonly Source[]): Study {
         ({ seed }) => String(seed),
       ).filter(({ seed }) => !found.has(seed)),
       runs,
-      missing: unique(all(({ missing }) => missing), missingKey).filter((one) => !drawn.has(missingKey(one))),
+      missing: unique(
+        all(({ missing }) => missing),
+        missingKey,
+      ).filter((one) => !drawn.has(missingKey(one))),
     },
   );
 }

@@ -67,7 +67,11 @@ function placeMds(split: string, kind: 'int' | 'str', shards: readonly (number |
       const value = kind === 'str' ? Buffer.from(`${label}`) : Buffer.alloc(8);
       if (kind === 'int') value.writeBigInt64LE(BigInt(label));
       const varying = kind === 'str' ? [image, value] : [image];
-      const sample = Buffer.concat([Buffer.from(Uint32Array.from(varying, ({ length }) => length).buffer), image, value]);
+      const sample = Buffer.concat([
+        Buffer.from(Uint32Array.from(varying, ({ length }) => length).buffer),
+        image,
+        value,
+      ]);
       end += sample.length;
       table.writeUInt32LE(end, 8 + 4 * j);
       parts.push(sample);
@@ -89,15 +93,29 @@ function placeMds(split: string, kind: 'int' | 'str', shards: readonly (number |
 
 test('pictures that training leaves out are NOT READ for data verify, in files of every kind', async () => {
   const image = await jpeg(1);
-  placeMds('mds/train', 'int', [[0, 1, -1], [-1, 1]], image);
+  placeMds(
+    'mds/train',
+    'int',
+    [
+      [0, 1, -1],
+      [-1, 1],
+    ],
+    image,
+  );
   placeMds('mds/val', 'int', [[0, 1]], image);
   const archives = copyOf('ilsvrc');
   rmSync(path.join(archives, 'ILSVRC2012_devkit_t12.tar.gz'));
   const known = [1, 2, 3].map((number, c) => `ILSVRC2012_val_0000000${number},${CLASSES[c]} 1 2 3 4`);
   tree.place('ilsvrc/LOC_val_solution.csv', ['ImageId,PredictionString', ...known, ''].join('\n'));
   for (const [data, said] of [
-    [tree.at('mds'), /^2 images are not read \(train\/shard\.00000\.mds:2: no class \(-1\); train\/shard\.00001\.mds:0: /],
-    [archives, /^1 images are not read \(ILSVRC2012_img_val\.tar:ILSVRC2012_val_00000004: no class in the ground truth\)/],
+    [
+      tree.at('mds'),
+      /^2 images are not read \(train\/shard\.00000\.mds:2: no class \(-1\); train\/shard\.00001\.mds:0: /,
+    ],
+    [
+      archives,
+      /^1 images are not read \(ILSVRC2012_img_val\.tar:ILSVRC2012_val_00000004: no class in the ground truth\)/,
+    ],
   ] as const) {
     const { notRead, problems } = await verifyDataset({ dataset: 'imagenet', data });
     expect([problems, notRead]).toEqual([[], [expect.stringMatching(said)]]);

@@ -214,8 +214,19 @@ describe('optimiser', () => {
   test('names that are those of the parameters are taken as they are', () => {
     const parameters = ['net.0.weight', 'net.1.weight'];
     const state = new Map(parameters.map((name, i) => [name, new Map([['momentum_buffer', tensor(i)]])]));
-    const groups = [new Map<string, Value>([['lr', 0.1], ['params', parameters]])];
-    const { momentum } = momentumOf(new Map<string, Value>([['state', state], ['param_groups', groups]]), parameters);
+    const groups = [
+      new Map<string, Value>([
+        ['lr', 0.1],
+        ['params', parameters],
+      ]),
+    ];
+    const { momentum } = momentumOf(
+      new Map<string, Value>([
+        ['state', state],
+        ['param_groups', groups],
+      ]),
+      parameters,
+    );
     expect([...momentum.keys()]).toEqual(parameters);
   });
 

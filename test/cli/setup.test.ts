@@ -222,7 +222,7 @@ test.each<[string, string, RegExp, () => NodeJS.ProcessEnv | undefined]>([
   [
     'a full disk, which no larger build would fit either',
     'LibTorch',
-    /LibTorch: pip install [^\n]*\n\s*FAILED[^]*the disk is full.*free some space/,
+    /LibTorch: pip install [^\n]*\n\s*FAILED[\s\S]*the disk is full.*free some space/,
     () => {
       tool('python3', 'case "$*" in *install*) echo "[Errno 28] No space left on device" >&2; exit 1;; esac');
       return undefined;

@@ -32,7 +32,7 @@ function outcomeOf(save: string) {
   const key = ({ seed, epoch, control }: Study['runs'][number]) => `${seed} ${epoch} ${control}`;
   const timeless = study.runs.map((run) => ({
     ...run,
-    result: run.result && { ...run.result, seconds: 0, machine: null },
+    result: run.result && { ...run.result, seconds: 0, machine: undefined },
   }));
   return {
     runs: timeless.sort((a, b) => (key(a) < key(b) ? -1 : 1)),

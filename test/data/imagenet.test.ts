@@ -62,7 +62,10 @@ test('test/ takes the place of a val/ that is not there', async () => {
   const whole = await open();
   expect([whole.test.nameOf(0), whole.unread.length]).toEqual(['test/n01440764/ILSVRC2012_val_0.JPEG', 1]);
   const { problems, notRead, notes } = await verifyDataset({ dataset: 'imagenet', data: tree.root });
-  expect([problems, notRead]).toEqual([[], [expect.stringMatching(/^1 images are not read \(test\/n01443537\/x\.gif: /)]]);
+  expect([problems, notRead]).toEqual([
+    [],
+    [expect.stringMatching(/^1 images are not read \(test\/n01443537\/x\.gif: /)],
+  ]);
   expect(notes.join()).toMatch(/1 files are not images and are not read: 1 \.txt/);
   rmSync(tree.at('train'), { recursive: true });
   expect((await open({ train: false })).classNames).toEqual(CLASSES);

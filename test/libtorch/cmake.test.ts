@@ -66,7 +66,7 @@ message(STATUS "why: \${eb_cuda_why}")
   const env = { PATH: process.env.PATH, CUDACXX: path('nvcc') };
   const configure = () => spawnSync('cmake', ['-B', path('probe')], { cwd: root, encoding: 'utf8', env }).stdout;
   for (const time of ['first', 'second'])
-    expect(`${time}: ${configure()}`).toMatch(/Looking for a CUDA compiler[^]*why: no working nvcc was found/);
+    expect(`${time}: ${configure()}`).toMatch(/Looking for a CUDA compiler[\s\S]*why: no working nvcc was found/);
 });
 
 test('takes LIBTORCH, then .libtorch, in all forms, and says what to do when there is none', () => {

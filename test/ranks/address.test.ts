@@ -20,9 +20,7 @@ test.each<[string, string, string, string | undefined, typeof only, string]>([
   ['localhost', '127.0.0.1', 'localhost', undefined, cards, '127.0.0.1'],
   ['an address of the loopback', '127.0.0.1', '127.0.0.1', 'eth0', cards, '127.0.0.1'],
   ['a host without a network', '127.0.1.1', 'node1', undefined, only, '127.0.1.1'],
-])('%s', (_, found, host, wanted, all, address) =>
-  expect(addressForOthers(found, host, all, wanted)).toBe(address),
-);
+])('%s', (_, found, host, wanted, all, address) => expect(addressForOthers(found, host, all, wanted)).toBe(address));
 
 test('a card that is not there is refused', () => {
   expect(() => addressForOthers('127.0.1.1', 'node1', cards, 'eth9')).toThrow(

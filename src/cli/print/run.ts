@@ -80,7 +80,9 @@ export function evaluateText(result: EvaluateResult, asReference = false): strin
     ...(lowPrecision ? [`low precision: ${formatsText(lowPrecision)}`] : []),
     `top-1 ${percent(top1)}, top-5 ${percent(top5)}, loss ${loss.toFixed(4)}`,
     ...(asReference
-      ? [`Prec@1: ${round2(top1BatchMean).toFixed(2)}, Prec@5: ${round2(top5BatchMean).toFixed(2)} (means over batches)`]
+      ? [
+          `Prec@1: ${round2(top1BatchMean).toFixed(2)}, Prec@5: ${round2(top5BatchMean).toFixed(2)} (means over batches)`,
+        ]
       : []),
     `parameters ${parameters}, forward FLOPs ${flops}`,
     ...(joules === null ? [] : [`energy: ${formatJoules(joules)} (${methodText(result.energy!.sources, energy)})`]),

@@ -27,7 +27,6 @@ interface ShardOptions {
   signal?: AbortSignal | undefined;
 }
 
-
 /**
  * Reads the files of images under a folder. The classes come from its manifest.json, else from names in the files, else
  * from numbers. Rejects with ERR_DATASET.
