@@ -325,7 +325,7 @@ test('layers keep their names where input, output and flattening have the same',
   ).graph;
   expect(node.map(({ name, input, output }) => [name, input, output])).toEqual([
     ['images', ['images', 'images.weight'], ['images_1']],
-    ['logits', ['images_1', 'images'], ['logits_1']],
+    ['logits', ['images', 'images_1'], ['logits_1']],
     ['pool', ['logits_1'], ['pool']],
     ['flatten_1', ['pool'], ['flatten_1']],
     ['flatten', ['flatten_1', 'flatten.weight', 'flatten.bias'], ['logits']],
