@@ -49,7 +49,9 @@ export class Board {
     for (const run of fresh) await this.add(run);
     const before = this.hidden;
     this.hidden = others.length - fresh.length;
-    return fresh.length > 0 || gone.length > 0 || this.hidden !== before;
+    const isOther = fresh.length > 0 || gone.length > 0;
+    if (isOther) this.together = null;
+    return isOther || this.hidden !== before;
   }
 
   private async add(run: FoundRun): Promise<void> {
