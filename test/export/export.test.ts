@@ -334,7 +334,7 @@ test('layers keep their names where input, output and flattening have the same',
   expect(code).toContain('results = {"image": images}');
   expect(code.match(/^ {8}\(".*,$/gm)!.map((row) => row.trim())).toEqual([
     '("images", nn.Conv2d(3, 3, 3, padding=1, bias=False), "image"),',
-    '("logits", Add(), "images", "image"),',
+    '("logits", Add(), "image", "images"),',
     '("pool", nn.AvgPool2d(8, stride=8), "logits"),',
     '("flatten_1", nn.Flatten(), "pool"),',
     '("flatten", nn.Linear(3, 10), "flatten_1"),',
