@@ -176,8 +176,8 @@ export function recipeFrom<S extends Source>(
   const preset = name === undefined ? {} : presetRecipe(name, source, Object.keys(schemaOf(source).shape), chosen);
   const notes = name === undefined ? [] : presetNotes(name, source).map((text) => `preset ${name}: ${text}`);
   try {
-    const recipe = parseRecipe(source, { ...preset, ...chosen });
-    return { recipe: recipe as Values<S>, shell, notes: [...notes, ...idleNotes(source, recipe, chosen)] };
+    const recipe = parseRecipe(source, { ...preset, ...chosen }) as Values<S>;
+    return { recipe, shell, notes: [...notes, ...idleNotes(source, recipe, chosen)] };
   } catch (error) {
     const { code, message } = error as EarlybirdError;
     const own = fields.some(({ key, flag }) => key in entries && !(key in given) && message.startsWith(`--${flag} `));
