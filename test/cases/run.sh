@@ -126,7 +126,7 @@ one_judge() {
   trained=$(look metrics "$work/damaged-run") || { tail -n 1 "$work/trained"; return 1; }
   equal "pack leaves $packed out" "pack leaves ${trained#* } out" || return 1
   for name in whole damaged no_end; do
-    equal "$name $(grep -q "train.*/$name" "$work/damaged-packed/bad.txt"; echo $?)" "$name $(grep -q "$name" "$work/said"; echo $?)" || return 1
+    equal "$name $(grep -q "train.*/$name" "$work/damaged-packed/bad.txt"; echo $?)" "$name $(grep -q "^DAMAGED.*$name" "$work/said"; echo $?)" || return 1
   done
 }
 one_image() {
