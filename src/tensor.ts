@@ -25,3 +25,10 @@ export interface TensorData {
 
 /** Tensors by key, in the order of PyTorch's state_dict. */
 export type StateDict = Map<string, TensorData>;
+
+/**
+ * The same bytes, copied where they do not begin at a multiple of `bytes`, as wider typed arrays demand. Files are read
+ * into a Buffer, whose `slice` copies nothing.
+ */
+export const alignedTo = (bytes: number, data: Uint8Array): Uint8Array =>
+  data.byteOffset % bytes === 0 ? data : new Uint8Array(data);

@@ -2,7 +2,7 @@
 import { EarlybirdError } from '../errors';
 import type { GraphNode, ModelDescription } from '../native/types/model';
 import { IMAGE } from '../network/schema';
-import type { StateDict, TensorData } from '../tensor';
+import { alignedTo, type StateDict, type TensorData } from '../tensor';
 
 type Named<T> = T extends unknown ? Omit<T, 'inputs'> & { name: string; inputs: string[] } : never;
 /** An operation. `inputs` are names of earlier operations, or {@link IMAGE}; its own name stands for its result. */
@@ -83,7 +83,7 @@ export function selectedChannels(indexes: TensorData): number[] | null {
 
 /** The values of a float32 tensor, copied where its bytes are not aligned. */
 export function floatsOf({ data }: TensorData): Float32Array {
-  const bytes = data.byteOffset % 4 === 0 ? data : data.slice();
+  const bytes = alignedTo(4, data);
   return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
 }
 

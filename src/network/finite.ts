@@ -1,5 +1,5 @@
 /** Looks for NaN and infinity in tensors, by the bits of their exponents. */
-import type { Dtype, StateDict, TensorData } from '../tensor';
+import { alignedTo, type Dtype, type StateDict, type TensorData } from '../tensor';
 
 /**
  * Words per element, bytes of the word with the exponent, and the exponent's bits, all of which are set in NaN and
@@ -17,8 +17,7 @@ function countNotFinite({ dtype, data }: TensorData): number {
   const form = EXPONENTS[dtype];
   if (!form) return 0;
   const { words, bytes, bits } = form;
-  // A typed array needs an aligned beginning.
-  const { buffer, byteOffset, length } = data.byteOffset % bytes === 0 ? data : data.slice();
+  const { buffer, byteOffset, length } = alignedTo(bytes, data);
   const Words = bytes === 4 ? Uint32Array : Uint16Array;
   const all = new Words(buffer as ArrayBuffer, byteOffset, length / bytes);
   let count = 0;

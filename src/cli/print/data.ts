@@ -1,6 +1,6 @@
 /** Results of `data` as text, for people. */
-import { BAD_LIST, type PackResult } from '../../data/pack/pack';
-import type { BadFile } from '../../data/pack/progress';
+import type { PackResult } from '../../data/pack/pack';
+import { BAD_LIST, type BadFile } from '../../data/pack/progress';
 import type { VerifyReport } from '../../data/verify/report';
 
 /** The report of `data verify`: the data set, counts of images, faults. */

@@ -40,8 +40,6 @@ interface Made {
   reason?: string;
 }
 
-export { BAD_LIST };
-
 /**
  * Packs class folders of images (`from/train/<class>/`, `from/val/<class>/`), or shards where there are none, into tar
  * shards in the folder `to`, with manifest.json. Images that do not decode are left out and listed. After an
